@@ -1,0 +1,1 @@
+"""The migration itself: extract -> split -> reattach -> check -> load -> reconcile -> report."""

@@ -1,0 +1,83 @@
+"""One module per kind of database; the rest of the project sees only the two protocols below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import sqlalchemy
+
+from etl.errors import MigrationError, WrongUsage
+from etl.values import Typed
+from mappings.model import TableMapping
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one table in the order of their keys: typed values, and each row's key as text (fine print 43)."""
+
+    typed: Typed
+    keys: list[str] | None  # None: the only key column is a whole number in every row, so the key is its text
+
+
+class Source(Protocol):
+    """An old database, read in one snapshot and never written to."""
+
+    level: str  # the isolation that was reached, in words
+
+    def shapes(self) -> dict[str, dict[str, str]]:
+        """Declared type of every column of every table."""
+        ...
+
+    def count(self, table: str) -> int:
+        """Rows of the table."""
+        ...
+
+    def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
+        """The table in the order of its keys, in batches of at most that many rows, without those columns."""
+        ...
+
+    def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """(key as text, the pieces of that binary column's bytes) for every row, in the order of the keys."""
+        ...
+
+    def mark(self) -> str:
+        """A digest that changes whenever anything in the database does: the proof of the freeze."""
+        ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+def shown(url: str) -> str:
+    """The URL as it may be shown: without user's password and without options, which may hold secrets too."""
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except sqlalchemy.exc.ArgumentError:
+        return "(not a database URL)"
+    return parsed.set(query={}).render_as_string(hide_password=True)
+
+
+def backend(url: str) -> str:
+    """`sqlite`, `postgresql`, ...; WrongUsage where it is no URL of a database."""
+    try:
+        return sqlalchemy.make_url(url).get_backend_name()
+    except sqlalchemy.exc.ArgumentError:
+        raise WrongUsage(
+            "A database is given as a URL that cannot be read.", "Write it as sqlite:////folder/file.sqlite or postgresql://user@host/database."
+        ) from None
+
+
+def open_source(url: str, name: str) -> Source:
+    """The old database behind that URL; `name` ("Portal 2.0", "Trade Compliance") is what messages call it."""
+    match backend(url):
+        case "sqlite":
+            from etl.databases.sqlite_source import SqliteSource
+
+            return SqliteSource(url, name)
+    raise MigrationError(f"{name}: no reader for {backend(url)} databases.", "Use a sqlite:// or postgresql:// URL.")

@@ -1,0 +1,42 @@
+"""The ways in which a command can end without success: each says what, where, and what to do next, and has its exit code.
+
+Messages name tables, keys, columns and files, never values of personal data and never a password.
+"""
+
+from __future__ import annotations
+
+
+class MigrationError(Exception):
+    """Could not be done (exit 1). `next_step` is the sentence that tells the engineer what to do."""
+
+    exit_code = 1
+    code = "FAILED"
+
+    def __init__(self, message: str, next_step: str = "Mend what the message names, then run the same command again.") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+
+class WrongUsage(MigrationError):
+    exit_code, code = 2, "USAGE"
+
+
+class CheckFailed(MigrationError):
+    exit_code, code = 3, "CHECK_FAILED"
+
+
+class DifferencesFound(MigrationError):
+    exit_code, code = 4, "DIFFERENT"
+
+
+class SourceChanged(MigrationError):
+    exit_code, code = 5, "SOURCE_CHANGED"
+
+
+class EvidenceAltered(MigrationError):
+    exit_code, code = 6, "EVIDENCE_ALTERED"
+
+
+class Refused(MigrationError):
+    exit_code, code = 7, "REFUSED"

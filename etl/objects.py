@@ -1,0 +1,181 @@
+"""The stores of documents: the old file share, read without following a path out of its root, and the new object store, addressed by digest.
+
+An object's key is made of its SHA-256 and never of a name from the old portal (C12). It is written beside its place, made durable, moved,
+read back and compared; only then does a row refer to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import stat
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from etl.errors import MigrationError
+
+PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object that is in the store: digest, size in bytes, and whether this call brought it there."""
+
+    sha256: str
+    size: int
+    created: bool
+
+
+class Objects(Protocol):
+    """The new object store."""
+
+    def put(self, pieces: Iterable[bytes]) -> Stored:
+        """Stores the bytes under their digest, durable and read back; the same bytes twice are one object."""
+        ...
+
+    def remove(self, sha256: str) -> None:
+        """Takes the object away; none there is no error."""
+        ...
+
+
+def object_key(sha256: str) -> str:
+    """The key under the store's root: `sha256/ab/abcd...`."""
+    return f"sha256/{sha256[:2]}/{sha256}"
+
+
+def open_objects(uri: str) -> Objects:
+    """The object store behind a folder's path, a file:// or an s3:// URI."""
+    if uri.startswith("s3://"):
+        from etl.object_cloud import CloudObjects
+
+        return CloudObjects(uri)
+    return FolderObjects(folder_of(uri, "--objects"))
+
+
+def folder_of(uri: str, option: str) -> Path:
+    """The local folder that a path or file:// URI names."""
+    scheme, _, rest = uri.partition("://")
+    if rest and scheme != "file":
+        raise MigrationError(f"{option}: {scheme}:// is no kind of store that is known here.", f"Give {option} a folder or file:///folder.")
+    return Path(urllib.parse.unquote(rest) if rest else uri)
+
+
+class FolderObjects:
+    """Objects as files of a folder, mode 0600 in folders of mode 0700."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._numbers = itertools.count()  # threads put side by side: each needs a name of its own
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
+
+    def put(self, pieces: Iterable[bytes]) -> Stored:
+        written = self._root / f".writing-{os.getpid()}-{next(self._numbers)}"
+        sha256, size = _write_durably(written, pieces)
+        place = self._root / object_key(sha256)
+        if place.is_file() and digest_of(place) == (sha256, size):
+            written.unlink()
+            return Stored(sha256, size, False)
+        for folder in (place.parent.parent, place.parent):
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+                _sync_folder(folder.parent)
+        written.rename(place)
+        _sync_folder(place.parent)
+        if digest_of(place) != (sha256, size):
+            raise MigrationError(f"The object store gave back other bytes than were written ({object_key(sha256)}).", "Check the disk, then run again.")
+        return Stored(sha256, size, True)
+
+    def remove(self, sha256: str) -> None:
+        place = self._root / object_key(sha256)
+        place.unlink(missing_ok=True)
+        for folder in (place.parent, place.parent.parent):
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+
+
+def _write_durably(place: Path, pieces: Iterable[bytes]) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    descriptor = os.open(place, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            for piece in pieces:
+                digest.update(piece)
+                size += len(piece)
+                rest = memoryview(piece)
+                while len(rest):
+                    rest = rest[file.write(rest) :]
+            # A failed fsync is final: the file is thrown away, never synced a second time.
+            os.fsync(descriptor)
+    except BaseException:
+        place.unlink(missing_ok=True)
+        raise
+    return digest.hexdigest(), size
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest_of(file: Path) -> tuple[str, int]:
+    """(SHA-256, size) of a file's bytes as they are now."""
+    with file.open("rb", buffering=0) as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return digest, stream.tell()
+
+
+class Share:
+    """The old file share: reads only regular files that lie under its root when every link is followed (C6, fine print 46)."""
+
+    def __init__(self, uri: str) -> None:
+        self._root = folder_of(uri, "--files")
+        if not self._root.is_dir():
+            raise MigrationError(f"--files: there is no folder {self._root}.", "Give the root of the old file share.")
+        self._real = self._root.resolve()
+
+    def pieces(self, object_path: str) -> Iterator[bytes] | None:
+        """The bytes of the file at that path; None where there is no readable file inside the root."""
+        place = self._inside(object_path)
+        if place is None:
+            return None
+        try:
+            # Not blocking: a FIFO must not hold up the night; then only a regular file counts.
+            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except (OSError, ValueError):
+            return None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
+        return _pieces_of(descriptor)
+
+    def _inside(self, object_path: str) -> Path | None:
+        if not object_path or object_path.startswith("/") or "\0" in object_path:
+            return None
+        depth = 0
+        for part in object_path.split("/"):
+            depth += -1 if part == ".." else 0 if part in ("", ".") else 1
+            if depth < 0:
+                return None
+        try:
+            place = (self._real / object_path).resolve()
+        except (OSError, RuntimeError):
+            return None
+        return place if place.is_relative_to(self._real) else None
+
+
+def _pieces_of(descriptor: int) -> Iterator[bytes]:
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        while piece := file.read(PIECE):
+            yield piece

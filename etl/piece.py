@@ -1,0 +1,147 @@
+"""One stage file's share of the reattach step, in whichever process does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from etl.extract import content_columns
+from etl.holding import Odd
+from etl.objects import open_objects
+from etl.outcome import outcome
+from etl.placed import Placed, keys
+from etl.render import Computed
+from etl.responses import NONE
+from etl.routes import placed
+from etl.rules import FLAGS, RULES, stub_questions
+from etl.run import StageFile, read_table
+from etl.spine import Spine
+from etl.stage import Wheres, contents, load_spine, odd_values, write_rows
+from etl.where import Where
+from mappings.model import Mappings, Portal
+from mappings.read import read_mappings
+
+Key = tuple[Portal, str]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Base:
+    """What stays the same all through the step; small, so that it can be sent with every task."""
+
+    root: Path
+    mapping_folder: Path
+    extract: tuple[StageFile, ...]
+    split: tuple[StageFile, ...]
+    objects_uri: str
+    freeze: tuple[date, date] | None
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """All that a worker process needs to make its own context."""
+
+    base: Base
+    wheres: tuple[tuple[Key, StageFile], ...] = ()
+    superseded: Ints = field(default_factory=lambda: NONE)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What came of one stage file. `stubs`: E10; `objects`: (digest, size) of held rows' bytes that are stored besides the documents."""
+
+    files: list[StageFile]
+    held: pl.DataFrame
+    flags: pl.DataFrame
+    tally: pl.DataFrame
+    where: Where | None
+    stubs: Ints
+    objects: list[tuple[str, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A process's own view of the step: what earlier steps left, and where the rows of the tables that are done went."""
+
+    ticket: Ticket
+    mappings: Mappings
+    spine: Spine
+    odd: Odd
+    contents: pl.DataFrame  # every document's bytes, the file share's too: portal, table, key, sha256, size
+
+    def where(self, portal: Portal, table: str) -> Where:
+        return self.spine.where[portal, table]
+
+    def with_where(self, key: Key, file: StageFile, where: Where) -> Context:
+        self.spine.where[key] = where
+        return replace(self, ticket=replace(self.ticket, wheres=(*self.ticket.wheres, (key, file))))
+
+    def with_superseded(self, answers: Ints) -> Context:
+        return context_of(replace(self.ticket, superseded=answers))
+
+
+def context_of(ticket: Ticket) -> Context:
+    """The context for this ticket, the unchanging part of it made once in every process."""
+    base = _context_of_base(ticket.base)
+    wheres = base.spine.where
+    assert isinstance(wheres, Wheres)  # noqa: S101  # load_spine makes it so
+    wheres.files.update(dict(ticket.wheres))
+    return replace(base, ticket=ticket, spine=replace(base.spine, superseded=ticket.superseded))
+
+
+@lru_cache(maxsize=2)
+def _context_of_base(base: Base) -> Context:
+    mappings = read_mappings(base.mapping_folder)
+    spine = load_spine(base.root, mappings, base.extract, base.split)
+    return Context(Ticket(base), mappings, replace(spine, freeze=base.freeze), odd_values(base.root, base.extract), contents(base.root, base.extract))
+
+
+def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Piece:
+    """One stage file of a table that finds its accounts by its routes."""
+    context = context_of(ticket)
+    mapping = context.mappings.tables[key]
+    rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
+    return finish_piece(context, rows, number, {})
+
+
+def finish_piece(context: Context, rows: Placed, number: int, computed: dict[str, dict[str, Computed]]) -> Piece:
+    """Flags, renders and writes placed rows."""
+    mapping, base = rows.mapping, context.ticket.base
+    for rule in mapping.rules:
+        if rule in FLAGS:
+            FLAGS[rule](rows, context.spine)
+    digests, kept = _held_bytes(rows, context)
+    one = outcome(rows, context.spine, context.odd, RULES, computed, digests, leave=frozenset({"stored_object"}))
+    takes_question = any(form.rule == "E10" for into in mapping.into for form in into.columns.values())
+    stubs = stub_questions(rows, context.spine) if takes_question else NONE
+    return Piece(write_rows(base.root, "reattach", one, number), one.held, one.flags, one.tally, one.where, stubs, kept)
+
+
+def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tuple[str, int]]]:
+    """By key, the digest of a held row's bytes (fine print 9), and those that had to be stored here: bytes of no document."""
+    mapping = rows.mapping
+    held = np.flatnonzero(rows.reason > 0)
+    if not len(held):
+        return {}, []
+    key = keys(mapping, rows.frame)
+    table = "document" if mapping.table == "document" else mapping.table
+    if content_columns(mapping) or mapping.table == "document":
+        known = context.contents.filter((pl.col("portal") == mapping.portal) & (pl.col("table") == table))
+        wanted = key[held].to_frame("key").join(known, on="key")
+        return dict(wanted.select("key", "sha256").iter_rows()), []
+    digests, kept = {}, []
+    for column in (column.name for column in mapping.columns if column.family == "binary"):
+        store = open_objects(context.ticket.base.objects_uri)
+        for row in held:
+            exact = rows.frame[column][int(row)]
+            if exact is not None:
+                put = store.put([exact])
+                digests[key[int(row)]] = put.sha256
+                kept.append((put.sha256, put.size))
+    return digests, kept

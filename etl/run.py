@@ -1,0 +1,265 @@
+"""The run's folder: stage files, the manifest that chains their digests, and the lock. Nobody but its owner can read it.
+
+A file is written beside its place, made durable, moved; the manifest names it afterwards. A file whose bytes are not those of the manifest
+is refused at the moment of use, from the very bytes that would have been used.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etl.errors import EvidenceAltered, MigrationError, Refused
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class StageFile:
+    """One stage file as the manifest knows it: path relative to the run's folder, rows, bytes, SHA-256."""
+
+    path: str
+    rows: int
+    size: int
+    sha256: str
+
+
+@dataclass
+class Step:
+    """What a finished step left: the digest of what it was made of, its files, its facts (counts and times)."""
+
+    inputs: str
+    files: list[StageFile] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class RunFolder:
+    """An opened run folder, locked for this process until it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.steps: dict[str, Step] = {}
+        self.settings: dict[str, str] = {}
+        _make_private(path)
+        self._lock = _locked(path)
+        self._read_manifest()
+
+    # -- the manifest ---------------------------------------------------------------------------------------------------------------
+
+    def _read_manifest(self) -> None:
+        file = self.path / "manifest.json"
+        if file.is_symlink():
+            raise EvidenceAltered("manifest.json in the run's folder is a link.", "Use a new run folder.")
+        if not file.is_file():
+            others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
+            if others and not any(name in {"extract"} for name in others):
+                raise Refused(f"{self.path} is not a run's folder: it holds {others[0]!r} and no manifest.", "Give --run an empty or a new folder.")
+            return
+        try:
+            content = json.loads(file.read_bytes())
+            body = content["run"]
+            if content["sha256"] != _digest(body):
+                raise ValueError("its digest does not fit")
+            self.settings = body["settings"]
+            for name, step in body["steps"].items():
+                self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
+        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise EvidenceAltered(f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder.") from None
+        if body.get("version") != VERSION:
+            raise Refused(f"The run's folder was made by another version ({body.get('version')}).", "Start again in a new run folder.")
+
+    def save(self) -> None:
+        """Writes the manifest: each step's entry contains the digest of the entry before it."""
+        steps: dict[str, Any] = {}
+        before = ""
+        for name, step in self.steps.items():
+            files = [[file.path, file.rows, file.size, file.sha256] for file in step.files]
+            steps[name] = {"inputs": step.inputs, "files": files, "facts": step.facts, "before": before}
+            before = _digest(steps[name])
+        body = {"version": VERSION, "settings": self.settings, "steps": steps}
+        text = json.dumps({"run": body, "sha256": _digest(body)}, indent=1, sort_keys=True, ensure_ascii=False)
+        write_durably(self.path / "manifest.json", text.encode())
+
+    def digest(self, *names: str) -> str:
+        """The digest of what these steps left: their files and the digests of their inputs, but no times."""
+        chosen = {name: [self.steps[name].inputs, [[f.path, f.sha256] for f in self.steps[name].files]] for name in names}
+        return _digest(chosen)
+
+    def settle(self, settings: dict[str, str]) -> None:
+        """Fixes the run's settings at its first start; later starts must have the same (exit 7)."""
+        if not self.settings:
+            self.settings = settings
+            self.save()
+            return
+        for name in sorted(self.settings.keys() | settings.keys()):
+            if self.settings.get(name) != settings.get(name):
+                message = f"This run began with {name} = {self.settings.get(name, 'none')}, now it is {settings.get(name, 'none')}."
+                raise Refused(message, "Give the same options, mappings and stores as at the start, or use a new run folder.")
+
+    # -- stage files ------------------------------------------------------------------------------------------------------------------
+
+    def write_table(self, path: str, table: pa.Table) -> StageFile:
+        return write_table(self.path, path, table)
+
+    def read_table(self, file: StageFile) -> pa.Table:
+        return read_table(self.path, file)
+
+    def files(self, step: str, prefix: str = "") -> list[StageFile]:
+        """The step's files whose path begins so, in the order of their paths."""
+        if step not in self.steps:
+            raise Refused(f"The step {step} has not been done in this run.", f"Run `portal-migrate {step}` (or `run`) first.")
+        return sorted((file for file in self.steps[step].files if file.path.startswith(prefix)), key=lambda file: file.path)
+
+    def tables(self, step: str, prefix: str) -> Iterator[pa.Table]:
+        """The tables in the step's files whose path begins so, one at a time."""
+        for file in self.files(step, prefix):
+            yield self.read_table(file)
+
+    def verify(self, step: str) -> None:
+        """Refuses when any file of the step is missing, extra or altered (exit 6)."""
+        entries = {file.path: file for file in self.steps[step].files}
+        for file in entries.values():
+            read_verified(self.path, file)
+        folder = self.path / step
+        for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            relative = place.relative_to(self.path).as_posix()
+            if place.is_symlink() or (place.is_file() and relative not in entries):
+                raise EvidenceAltered(f"{relative} lies in the run's folder but not in its manifest.", "Remove it, or start again in a new run folder.")
+
+    def clear(self, step: str) -> None:
+        """Forgets a step and all steps after it, and removes its half-written files."""
+        names = list(self.steps)
+        for name in names[names.index(step) :] if step in names else []:
+            del self.steps[name]
+        self.save()
+        folder = self.path / step
+        for place in sorted(folder.rglob("*"), reverse=True) if folder.is_dir() else ():
+            if place.is_dir() and not place.is_symlink():
+                place.rmdir()
+            else:
+                place.unlink()
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[RunFolder]:
+    """The run's folder, locked while the block runs."""
+    folder = RunFolder(path)
+    try:
+        yield folder
+    finally:
+        folder.close()
+
+
+def _digest(body: Any) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_table(root: Path, path: str, table: pa.Table) -> StageFile:
+    """Writes a table as a stage file; the same table gives the same bytes."""
+    content = parquet(table)
+    place = root / path
+    _make_private(place.parent)
+    write_durably(place, content)
+    return StageFile(path, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
+
+
+def read_table(root: Path, file: StageFile) -> pa.Table:
+    """The table in a stage file, from bytes that are exactly those of the manifest; else EvidenceAltered (exit 6)."""
+    return table_of(read_verified(root, file))
+
+
+def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
+    """Some columns of a stage file, every page's checksum compared; the whole file is compared where it is read whole."""
+    try:
+        return pq.read_table(root / file.path, columns=columns, page_checksum_verification=True, use_threads=False)
+    except (OSError, pa.ArrowInvalid):
+        raise EvidenceAltered(f"{file.path} of the run's folder cannot be read or is damaged.", "Start again in a new run folder.") from None
+
+
+def read_verified(root: Path, file: StageFile) -> bytes:
+    """The bytes of a stage file, exactly those that the manifest names; else EvidenceAltered (exit 6)."""
+    try:
+        descriptor = os.open(root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            content = stream.read()
+    except OSError as error:
+        raise EvidenceAltered(f"{file.path} of the run's folder cannot be read ({error.strerror}).", "Start again in a new run folder.") from None
+    if len(content) != file.size or hashlib.sha256(content).hexdigest() != file.sha256:
+        raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", "Start again in a new run folder.")
+    return content
+
+
+def parquet(table: pa.Table) -> memoryview:
+    """The table as the bytes of a Parquet file with a checksum for every page; the same table gives the same bytes."""
+    buffer = io.BytesIO()
+    # No dictionaries, no statistics: long texts would pay for both and gain nothing.
+    pq.write_table(table, buffer, compression="lz4", use_dictionary=False, write_statistics=False, write_page_checksum=True)
+    return buffer.getbuffer()
+
+
+def table_of(content: bytes) -> pa.Table:
+    """The table in the bytes of a Parquet file, every page's checksum compared."""
+    return pq.read_table(pa.BufferReader(content), page_checksum_verification=True, use_threads=False)
+
+
+def write_durably(place: Path, content: bytes | memoryview) -> None:
+    """Writes beside the place, makes it durable, moves it there, makes the folder durable; mode 0600 under any umask."""
+    beside = place.with_name(f".{place.name}.writing")
+    beside.unlink(missing_ok=True)
+    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    beside.rename(place)
+    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _make_private(path: Path) -> None:
+    if path.is_symlink():
+        raise Refused(f"{path} is a link; a run's folder must be a folder of its own.", "Give --run the folder itself.")
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_uid != os.geteuid():
+            raise Refused(f"{path} belongs to another user.", "Give --run a folder of your own.")
+        path.chmod(0o700)
+    except OSError as error:
+        raise MigrationError(f"The run's folder {path} cannot be made ({error.strerror}).", "Give --run a folder that can be written to.") from None
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path / ".lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        # The kernel drops the lock when its holder dies: a dead run's lock never needs a hand.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise Refused(f"Another run is at work in {path}.", "Wait for it to end, or use another run folder.") from None
+    return descriptor
+
+
+def rows_of(files: Iterable[StageFile]) -> int:
+    """The rows of these files together."""
+    return sum(file.rows for file in files)

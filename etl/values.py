@@ -1,0 +1,207 @@
+"""Values of the old databases, given their declared types: what fits, what does not (X2), and what no text column can hold (E8).
+
+SQLite keeps any value in any column. Whole columns are converted at once; only columns that do not fit are looked at value by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from mappings.model import TableMapping
+from mappings.schema import Column, Family
+
+Cell = None | int | float | bytes
+FITS, LOADS_WITH_NULL, HELD = 0, 1, 2  # the marks of a row
+
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?: 00:00:00)?$"
+_TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|\+00:00)?$"
+POLARS_TYPE: dict[Family, pl.DataType] = {
+    "integer": pl.Int64(), "text": pl.String(), "date": pl.Date(), "timestamp": pl.Datetime("us"), "binary": pl.Binary(),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """A value that is not simply its canonical form. `unreadable`: no value of its type; else `text`: its form as recorded, for row_json."""
+
+    row: int
+    column: str
+    raw: str | int | float
+    unreadable: bool
+
+
+@dataclass(frozen=True)
+class InvalidText:
+    """A text with U+0000 or invalid Unicode: its exact bytes (E8)."""
+
+    row: int
+    column: str
+    exact: bytes
+
+
+@dataclass
+class Typed:
+    """One batch of a table: typed columns (null where unreadable), each row's mark, and what was odd about it."""
+
+    columns: dict[str, pl.Series] = field(default_factory=dict)
+    mark: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    oddities: list[Oddity] = field(default_factory=list)
+    texts: list[InvalidText] = field(default_factory=list)
+
+
+def typed(mapping: TableMapping, cells: dict[str, Sequence[Cell]], rows: int) -> Typed:
+    """The batch with every column of its declared type (rules X2 and E8, fine print 23, 26, 41, 42)."""
+    batch = Typed(mark=np.zeros(rows, np.uint8))
+    for column in mapping.columns:
+        if column.name not in cells:
+            continue
+        series, bad = _column(batch, column, cells[column.name])
+        batch.columns[column.name] = series
+        if column.not_null and column.name in mapping.decisive:
+            bad = bad | series.is_null().to_numpy()
+        if bad.any():
+            batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else LOADS_WITH_NULL)
+    return batch
+
+
+def _column(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+    match column.family:
+        case "integer":
+            return _integers(batch, column, cells)
+        case "text":
+            return _texts(batch, column, cells)
+        case "binary":
+            return _binaries(batch, column, cells)
+        case _:
+            return _moments(batch, column, cells)
+
+
+def _integers(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+    low, high = (-(2**63), 2**63 - 1) if column.sql_type == "BIGINT" else (-(2**31), 2**31 - 1)
+    bad = np.zeros(len(cells), bool)
+    if any(type(cell) is not int and cell is not None for cell in cells):
+        bad = np.array([type(cell) is not int and cell is not None for cell in cells])
+    values = pa.array([cell if not odd else None for cell, odd in zip(cells, bad, strict=True)] if bad.any() else cells, pa.int64())
+    series = pl.Series(column.name, values, dtype=pl.Int64)
+    if column.sql_type != "BIGINT":
+        outside = ((series < low) | (series > high)).fill_null(False).to_numpy()
+        if outside.any():
+            bad = bad | outside
+            series = series.to_frame().with_columns(pl.when(pl.Series(outside)).then(None).otherwise(pl.col(column.name)).alias(column.name))[column.name]
+    _note_unreadable(batch, column, cells, bad)
+    return series, bad
+
+
+def _note_unreadable(batch: Typed, column: Column, cells: Sequence[Cell], bad: npt.NDArray[np.bool_]) -> None:
+    for row in np.flatnonzero(bad):
+        cell = cells[row]
+        if isinstance(cell, bytes):
+            text = readable(cell)
+            if text.encode() != cell:
+                batch.texts.append(InvalidText(int(row), column.name, cell))
+            batch.oddities.append(Oddity(int(row), column.name, text, True))
+        elif cell is not None:
+            batch.oddities.append(Oddity(int(row), column.name, cell, True))
+
+
+def readable(exact: bytes) -> str:
+    """The text of these bytes with U+FFFD for each maximal invalid part and each U+0000 (fine print 26)."""
+    return exact.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _as_bytes(cells: Sequence[Cell]) -> list[bytes | None]:
+    return [cell if cell is None or isinstance(cell, bytes) else str(cell).encode() for cell in cells]
+
+
+def _texts(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+    try:
+        exact = pa.array(cells, pa.large_binary())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        cells = _as_bytes(cells)
+        exact = pa.array(cells, pa.large_binary())
+    series = _valid_text(batch, column, exact, cells)
+    bad = np.zeros(len(cells), bool)
+    if column.length is not None and len(series):
+        # Characters never outnumber bytes: most columns are done with one comparison.
+        if (series.str.len_bytes().max() or 0) > column.length:  # type: ignore[operator]  # an int, or None
+            bad = (series.str.len_chars() > column.length).fill_null(False).to_numpy()
+        for row in np.flatnonzero(bad):
+            batch.oddities.append(Oddity(int(row), column.name, series[int(row)], True))
+        if bad.any():
+            series = series.to_frame().select(pl.when(pl.Series(~bad)).then(pl.col(column.name)).alias(column.name))[column.name]
+    return series, bad
+
+
+def _valid_text(batch: Typed, column: Column, exact: pa.Array, cells: Sequence[Cell]) -> pl.Series:
+    try:
+        series = pl.Series(column.name, exact.cast(pa.large_string()), dtype=pl.String)
+        if not series.str.contains("\0", literal=True).any():
+            return series
+    except pa.ArrowInvalid:
+        pass
+    texts: list[str | None] = []
+    for row, cell in enumerate(cells):
+        text = None if cell is None else readable(cell)  # type: ignore[arg-type]  # bytes: made so by _texts
+        if text is not None and text.encode() != cell:
+            batch.texts.append(InvalidText(row, column.name, cell))  # type: ignore[arg-type]  # bytes
+        texts.append(text)
+    return pl.Series(column.name, texts, dtype=pl.String)
+
+
+def _binaries(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+    bad = np.array([cell is not None and not isinstance(cell, bytes) for cell in cells], bool)
+    _note_unreadable(batch, column, cells, bad)
+    return pl.Series(column.name, [cell if isinstance(cell, bytes) else None for cell in cells], dtype=pl.Binary), bad
+
+
+def _moments(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+    """DATE and TIMESTAMP columns; the readable forms are those of fine print 41."""
+    try:
+        raw = pl.Series(column.name, pa.array(cells, pa.large_binary()).cast(pa.large_string()), dtype=pl.String)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        texts = [None if cell is None else readable(cell) if isinstance(cell, bytes) else f"number {cell}" for cell in cells]
+        raw = pl.Series(column.name, texts, dtype=pl.String)
+    series, canonical = (dates if column.family == "date" else timestamps)(raw)
+    bad = (raw.is_not_null() & series.is_null()).to_numpy()
+    _note_unreadable(batch, column, cells, bad)
+    other_form = (series.is_not_null() & (raw != canonical)).fill_null(False).to_numpy()
+    for row in np.flatnonzero(other_form):
+        batch.oddities.append(Oddity(int(row), column.name, raw[int(row)], False))
+    return series, bad
+
+
+def dates(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """(days, their canonical texts); null where the text is no readable date."""
+    texts = pl.col("raw")
+    day = pl.when(texts.str.contains(_DATE)).then(texts.str.head(10)).str.to_date("%Y-%m-%d", strict=False)
+    day = pl.when(day.dt.year() > 0).then(day)
+    frame = raw.rename("raw").to_frame().select(day.alias("day")).with_columns(date_text(pl.col("day")).alias("text"))
+    return frame["day"].rename(raw.name), frame["text"]
+
+
+def timestamps(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """(moments in UTC, microseconds; their canonical texts); null where the text is no readable timestamp."""
+    texts = pl.when(pl.col("raw").str.contains(_TIMESTAMP)).then(pl.col("raw"))
+    whole = texts.str.head(19).str.replace("T", " ", literal=True).str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+    fraction = texts.str.extract(r"\.([0-9]+)", 1).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
+    moment = pl.when(whole.dt.year() > 0).then(whole + pl.duration(microseconds=fraction))
+    frame = raw.rename("raw").to_frame().select(moment.cast(pl.Datetime("us")).alias("moment"))
+    frame = frame.with_columns(timestamp_text(pl.col("moment")).alias("text"))
+    return frame["moment"].rename(raw.name), frame["text"]
+
+
+def date_text(day: pl.Expr) -> pl.Expr:
+    """`YYYY-MM-DD`."""
+    return day.dt.strftime("%Y-%m-%d")
+
+
+def timestamp_text(moment: pl.Expr) -> pl.Expr:
+    """`YYYY-MM-DD HH:MM:SS`, with `.ffffff` behind it where the microseconds are not zero."""
+    fraction = moment.dt.microsecond() % 1_000_000
+    return pl.when(fraction == 0).then(moment.dt.strftime("%Y-%m-%d %H:%M:%S")).otherwise(moment.dt.strftime("%Y-%m-%d %H:%M:%S%.6f"))

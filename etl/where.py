@@ -1,0 +1,85 @@
+"""Where the rows of one source table went: for each key, whether it was loaded or held, and the accounts that have a copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Sorted keys; row i was held where held[i]; its accounts are accounts[start[i]:start[i + 1]] (positions in the list of accounts)."""
+
+    keys: Ints
+    held: Bools
+    start: Ints
+    accounts: Positions
+
+    def find(self, wanted: Ints) -> tuple[Ints, Bools]:
+        """(place of each wanted key, whether it exists); the place of a key that does not exist means nothing."""
+        if not len(self.keys):
+            return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
+        place = np.searchsorted(self.keys, wanted)
+        place[place == len(self.keys)] = 0
+        return place, np.asarray(self.keys[place] == wanted)
+
+    def loaded(self, wanted: Ints, present: Bools) -> Bools:
+        """Which of the wanted keys (those that are present, not null) name a row that was loaded."""
+        place, found = self.find(wanted)
+        if not len(self.keys):
+            return found
+        return np.asarray(found & present & ~self.held[place])
+
+    def copies(self, place: Ints) -> tuple[Ints, Positions]:
+        """(index into `place`, account position) for every copy of the rows at those places, in order."""
+        first, count = self.start[place], self.start[place + 1] - self.start[place]
+        index = np.repeat(np.arange(len(place)), count)
+        within = np.arange(len(index)) - np.repeat(np.cumsum(count) - count, count)
+        return index, self.accounts[np.repeat(first, count) + within]
+
+    def to_arrow(self) -> pa.Table:
+        """key, held, accounts (a list of positions)."""
+        accounts = pa.LargeListArray.from_arrays(pa.array(self.start, pa.int64()), pa.array(self.accounts, pa.int32()))
+        return pa.table({"key": pa.array(self.keys, pa.int64()), "held": pa.array(self.held, pa.bool_()), "accounts": accounts})
+
+
+NOWHERE = Where(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(1, np.int64), np.zeros(0, np.int32))
+
+
+def from_arrow(table: pa.Table) -> Where:
+    """The index that `to_arrow` gave."""
+    table = table.combine_chunks()
+    if not table.num_rows:
+        return NOWHERE
+    accounts = table["accounts"].chunk(0)
+    key, held = table["key"].chunk(0).to_numpy(), table["held"].chunk(0).to_numpy(zero_copy_only=False)
+    return Where(key, held, np.asarray(accounts.offsets), np.asarray(accounts.values))
+
+
+def make_where(keys: Ints, held: Bools, row: Ints, accounts: Positions) -> Where:
+    """The index of rows with these keys (any order, unique) whose copies are the pairs (row index, account position)."""
+    order = np.argsort(keys, kind="stable")
+    rank = np.empty(len(keys), np.int64)
+    rank[order] = np.arange(len(keys))
+    by_rank = np.lexsort((accounts, rank[row]))
+    count = np.bincount(rank[row], minlength=len(keys)) if len(row) else np.zeros(len(keys), np.int64)
+    start = np.concatenate(([0], np.cumsum(count))).astype(np.int64)
+    return Where(keys[order], held[order], start, accounts[by_rank].astype(np.int32))
+
+
+def join_wheres(parts: list[Where]) -> Where:
+    """One index out of those of a table's pieces."""
+    if len(parts) == 1:
+        return parts[0]
+    keys = np.concatenate([part.keys for part in parts])
+    held = np.concatenate([part.held for part in parts])
+    offset = np.concatenate(([0], np.cumsum([len(part.keys) for part in parts])))
+    row = np.concatenate([np.repeat(np.arange(len(part.keys)), np.diff(part.start)) + offset[i] for i, part in enumerate(parts)])
+    return make_where(keys, held, row, np.concatenate([part.accounts for part in parts]))

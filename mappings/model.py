@@ -1,0 +1,131 @@
+"""The words of the mapping files as frozen types. `mappings/README.md` explains them to people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from mappings.schema import Column, Schema, Table
+
+Portal = Literal["P2", "TC"]
+Per = Literal["account", "once", "part", "missing"]
+FormKind = Literal["plain", "self_id", "account_id", "legacy_key", "copy", "once", "soft", "constant", "null", "rule"]
+
+# The rules say so: this number is carried over as the old number and is no reference (rules, Routes).
+CARRIED_AS_NUMBER = frozenset({"origin_model_id"})
+
+
+@dataclass(frozen=True)
+class Form:
+    """Where a target column's value comes from. `columns`: the source columns that it takes; `of`: the target table that it refers to."""
+
+    kind: FormKind
+    columns: tuple[str, ...] = ()
+    of: str = ""
+    rule: str = ""
+    constant: str | int | bool | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """A hard reference: this source column names a row of that source table."""
+
+    column: str
+    table: str
+
+
+@dataclass(frozen=True)
+class Into:
+    """The rows that one source table gives to one target table."""
+
+    table: str
+    per: Per
+    columns: dict[str, Form]
+
+
+@dataclass(frozen=True)
+class TableMapping:
+    """What becomes of one source table. `shape` is its declaration in the old database's schema."""
+
+    portal: Portal
+    table: str
+    file: str
+    shape: Table
+    rules: tuple[str, ...]
+    owner: tuple[Route, ...]
+    owner_rule: str | None
+    needs: tuple[Route, ...]
+    into: tuple[Into, ...]
+    used: dict[str, str]
+    retired: dict[str, str]
+    mandatory: frozenset[str] = frozenset()
+    taken: frozenset[str] = frozenset()
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        return self.shape.key
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that are read: all but the retired ones, which never leave the old portal (B17)."""
+        return tuple(column for column in self.shape.columns if column.name not in self.retired)
+
+    @cached_property
+    def references(self) -> frozenset[str]:
+        """The columns that name another row: an unreadable value there holds the row (fine print 23)."""
+        routes = {route.column for route in (*self.owner, *self.needs)}
+        named = {column.name for column in self.columns if column.name.endswith("_id") and column.name not in CARRIED_AS_NUMBER}
+        return frozenset((routes | named) - set(self.key))
+
+    @cached_property
+    def decisive(self) -> frozenset[str]:
+        """Columns whose unreadable value holds the whole row: key, references, and what a NOT NULL target column takes (X2)."""
+        return frozenset(self.key) | self.references | self.mandatory
+
+    def block(self, target: str) -> Into:
+        """The block into that target table; KeyError where there is none."""
+        for into in self.into:
+            if into.table == target:
+                return into
+        raise KeyError(f"{self.file} has no [[into]] block for {target}")
+
+
+@dataclass(frozen=True)
+class Rule:
+    number: str
+    chapter: str
+    situation: str
+    decision: str
+    severity: str
+    flags: bool
+
+
+@dataclass(frozen=True)
+class Reason:
+    code: str
+    meaning: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Mappings:
+    """Everything that the mapping folder says, bound together. `digest`: SHA-256 over all its files."""
+
+    tables: dict[tuple[Portal, str], TableMapping]
+    sources: dict[Portal, Schema]
+    target: Schema
+    rules: dict[str, Rule]
+    reasons: dict[str, Reason]
+    codes: dict[str, tuple[dict[str, str], ...]] = field(repr=False)
+    digest: str = ""
+    home: Path = Path()  # the folder that was read
+
+    def of(self, portal: Portal) -> tuple[TableMapping, ...]:
+        """The mappings of one portal, in the order in which its schema declares the tables."""
+        return tuple(self.tables[portal, name] for name in self.sources[portal].tables)
+
+    def makers(self, target: str) -> tuple[TableMapping, ...]:
+        """The source tables that give rows (not only parts of rows) to that target table."""
+        return tuple(m for m in self.tables.values() if any(into.table == target and into.per in ("account", "once") for into in m.into))

@@ -1,0 +1,224 @@
+"""The mapping folder, read strictly: construct every file, then bind them together; an unknown word is an error, never ignored."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mappings.errors import MappingError
+from mappings.model import Form, Into, Mappings, Portal, Reason, Route, Rule, TableMapping
+from mappings.schema import Column, Schema, Table, read_schema
+
+HOME = Path(__file__).parent
+FOLDERS: dict[Portal, str] = {"P2": "portal2", "TC": "tc"}
+MIGRATION_TABLES = frozenset({"migration_run", "migration_holding", "migration_exception"})  # the toolkit's own record
+_WORDS = {"rules", "owner", "owner_rule", "needs", "into", "used", "retired"}
+_FORM_WORDS = {
+    frozenset({"id"}), frozenset({"legacy_key"}), frozenset({"copy", "of"}), frozenset({"once", "of"}), frozenset({"soft", "of"}),
+    frozenset({"constant"}), frozenset({"null"}), frozenset({"rule"}), frozenset({"rule", "from"}),
+}  # fmt: skip
+
+
+def read_mappings(folder: Path = HOME) -> Mappings:
+    """All mappings of a folder, bound to its schemas; raises MappingError at the first thing that cannot be."""
+    sources: dict[Portal, Schema] = {portal: read_schema(folder / "schemas" / f"{name}.sql") for portal, name in FOLDERS.items()}
+    target = read_schema(folder / "schemas" / "portal3.sql")
+    rules, reasons = _rule_book(folder / "rules.toml")
+    tables: dict[tuple[Portal, str], TableMapping] = {}
+    for portal, name in FOLDERS.items():
+        for file in sorted((folder / name).glob("*.toml")):
+            if file.stem not in sources[portal].tables:
+                expected = f"a table of schemas/{name}.sql"
+                raise MappingError(f"{name}/{file.name}", "file name", file.stem, expected)
+            tables[portal, file.stem] = _construct(portal, f"{name}/{file.name}", file, sources[portal].tables[file.stem])
+        for table in sources[portal].tables:
+            if (portal, table) not in tables:
+                raise MappingError(f"schemas/{name}.sql", table, "no mapping file", f"{name}/{table}.toml: map the table or retire its columns")
+    parts = _part_columns(tables)
+    bound = {key: _bind(mapping, sources, target, rules, parts) for key, mapping in tables.items()}
+    _every_target_table_is_filled(bound, target)
+    codes = {file.stem: _code_table(file) for file in sorted((folder / "codes").glob("*.csv"))}
+    return Mappings(bound, sources, target, rules, reasons, codes, _digest(folder), folder)
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.suffix in {".toml", ".csv", ".sql"}):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _toml(file: Path, shown: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
+
+
+def _construct(portal: Portal, shown: str, file: Path, shape: Table) -> TableMapping:
+    words = _toml(file, shown)
+    for word in words:
+        if word not in _WORDS:
+            raise MappingError(shown, word, "an unknown word", "one of " + ", ".join(sorted(_WORDS)))
+    blocks = tuple(_into(shown, number, block) for number, block in enumerate(words.get("into", [])))
+    return TableMapping(
+        portal, shape.name, shown, shape, tuple(words.get("rules", ())),
+        tuple(Route(column, table) for column, table in words.get("owner", {}).items()), words.get("owner_rule"),
+        tuple(Route(column, table) for column, table in words.get("needs", {}).items()), blocks,
+        dict(words.get("used", {})), dict(words.get("retired", {})),
+    )  # fmt: skip
+
+
+def _into(shown: str, number: int, block: dict[str, Any]) -> Into:
+    place = f"into[{number}]"
+    for word in block:
+        if word not in {"table", "per", "columns"}:
+            raise MappingError(shown, f"{place}.{word}", "an unknown word", "table, per, columns")
+    if block.get("per") not in {"account", "once", "part", "missing"}:
+        raise MappingError(shown, f"{place}.per", repr(block.get("per")), "account, once, part or missing")
+    columns = {name: _form(shown, f"{place}.columns.{name}", value) for name, value in block.get("columns", {}).items()}
+    return Into(str(block.get("table")), block["per"], columns)
+
+
+def _form(shown: str, place: str, value: Any) -> Form:
+    if isinstance(value, str):
+        return Form("plain", (value,))
+    if not isinstance(value, dict) or frozenset(value) not in _FORM_WORDS:
+        raise MappingError(shown, place, repr(value), "a column's name or one of the forms of mappings/README.md")
+    match value:
+        case {"id": "self"}:
+            return Form("self_id")
+        case {"id": "account"}:
+            return Form("account_id")
+        case {"legacy_key": True}:
+            return Form("legacy_key")
+        case {"copy": str(column), "of": str(of)}:
+            return Form("copy", (column,), of)
+        case {"once": str(column), "of": str(of)}:
+            return Form("once", (column,), of)
+        case {"soft": str(column), "of": str(of)}:
+            return Form("soft", (column,), of)
+        case {"constant": str() | int() | bool() as constant}:
+            return Form("constant", constant=constant)
+        case {"null": str(rule)}:
+            return Form("null", rule=rule)
+        case {"rule": str(rule)}:
+            return Form("rule", tuple(value.get("from", ())), rule=rule)
+    raise MappingError(shown, place, repr(value), "a column's name or one of the forms of mappings/README.md")
+
+
+def _part_columns(tables: dict[tuple[Portal, str], TableMapping]) -> dict[str, set[str]]:
+    """The columns of each target table that other mappings complete (per = "part")."""
+    parts: dict[str, set[str]] = {}
+    for mapping in tables.values():
+        for into in mapping.into:
+            if into.per == "part":
+                parts.setdefault(into.table, set()).update(into.columns)
+    return parts
+
+
+def _bind(
+    mapping: TableMapping, sources: dict[Portal, Schema], target: Schema, rules: dict[str, Rule], parts: dict[str, set[str]]
+) -> TableMapping:
+    shown, shape = mapping.file, mapping.shape
+    for rule in (*mapping.rules, *([mapping.owner_rule] if mapping.owner_rule else [])):
+        if rule not in rules:
+            raise MappingError(shown, "rules", rule, "a number of rules.toml")
+    accounted = _accounted(mapping)
+    for place, column in accounted:
+        if column not in shape.by_name:
+            raise MappingError(shown, place, column, f"a column of {shape.name}")
+    named = {column for _, column in accounted} | set(shape.key)
+    for column in shape.by_name:
+        if column not in named:
+            raise MappingError(shown, "columns", f"{column} neither mapped, used nor retired", "every column of the source table")
+    for word, routes in (("owner", mapping.owner), ("needs", mapping.needs)):
+        for route in routes:
+            referred = sources[mapping.portal].tables.get(route.table)
+            if referred is None or len(referred.key) != 1:
+                raise MappingError(shown, f"{word}.{route.column}", route.table, "a source table with a key of one column")
+    for number, into in enumerate(mapping.into):
+        _bind_block(mapping, number, into, target, rules, parts.get(into.table, set()))
+    taken = frozenset(column for into in mapping.into for form in into.columns.values() for column in form.columns)
+    return replace(mapping, mandatory=_mandatory(mapping, target), taken=taken)
+
+
+def _mandatory(mapping: TableMapping, target: Schema) -> frozenset[str]:
+    """The source columns that a NOT NULL target column takes (X2). Where a value has a column of its own, that one decides, not what is computed from it."""
+    plain: set[str] = set()
+    needed: dict[bool, set[str]] = {True: set(), False: set()}
+    for into in mapping.into:
+        if into.per == "missing":  # no row need come of it (fine print 50)
+            continue
+        for name, form in into.columns.items():
+            is_plain = form.kind == "plain"
+            plain.update(form.columns if is_plain else ())
+            if target.tables[into.table].by_name[name].not_null:
+                needed[is_plain].update(form.columns)
+    return frozenset(needed[True] | (needed[False] - plain))
+
+
+def _accounted(mapping: TableMapping) -> list[tuple[str, str]]:
+    """(dotted place, source column) for every place of the file that accounts for a column."""
+    places = [("owner", route.column) for route in mapping.owner] + [("needs", route.column) for route in mapping.needs]
+    places += [("used", column) for column in mapping.used] + [("retired", column) for column in mapping.retired]
+    for number, into in enumerate(mapping.into):
+        for name, form in into.columns.items():
+            places += [(f"into[{number}].columns.{name}", column) for column in form.columns]
+    return places
+
+
+def _bind_block(mapping: TableMapping, number: int, into: Into, target: Schema, rules: dict[str, Rule], parts: set[str]) -> None:
+    shown, place = mapping.file, f"into[{number}]"
+    if into.table not in target.tables or into.table in MIGRATION_TABLES:
+        raise MappingError(shown, f"{place}.table", into.table, "a table of schemas/portal3.sql that a mapping may fill")
+    shape = target.tables[into.table]
+    for name, form in into.columns.items():
+        if name not in shape.by_name:
+            raise MappingError(shown, f"{place}.columns.{name}", "an unknown column", f"a column of {into.table}")
+        if form.kind == "null" and shape.by_name[name].not_null:
+            raise MappingError(shown, f"{place}.columns.{name}", "null", f"a value: {into.table}.{name} is NOT NULL")
+        if form.rule and form.rule not in rules:
+            raise MappingError(shown, f"{place}.columns.{name}", form.rule, "a number of rules.toml")
+        if form.of and form.of not in target.tables:
+            raise MappingError(shown, f"{place}.columns.{name}.of", form.of, "a table of schemas/portal3.sql")
+        if form.kind == "plain":
+            _fits(shown, f"{place}.columns.{name}", mapping.shape.by_name[form.columns[0]], shape.by_name[name])
+    if into.per != "part":
+        for name in shape.by_name:
+            if name not in into.columns and name not in parts:
+                raise MappingError(shown, f"{place}.columns", f"nothing for {into.table}.{name}", "every target column has a source")
+
+
+def _fits(shown: str, place: str, source: Column, target: Column) -> None:
+    if source.family != target.family and (source.family, target.family) != ("text", "boolean"):
+        raise MappingError(shown, place, f"{source.name} {source.sql_type}", f"something that fits {target.name} {target.sql_type}")
+    if source.family == "text" and target.length is not None and (source.length is None or source.length > target.length):
+        raise MappingError(shown, place, f"{source.name} {source.sql_type}", f"at most the length of {target.name} {target.sql_type}")
+
+
+def _every_target_table_is_filled(bound: dict[tuple[Portal, str], TableMapping], target: Schema) -> None:
+    filled = {into.table for mapping in bound.values() for into in mapping.into}
+    for table in target.tables:
+        if table not in filled and table not in MIGRATION_TABLES:
+            raise MappingError("schemas/portal3.sql", table, "no mapping that fills it", "at least one [[into]] block")
+
+
+def _rule_book(file: Path) -> tuple[dict[str, Rule], dict[str, Reason]]:
+    words = _toml(file, file.name)
+    try:
+        rules = {entry["number"]: Rule(**entry) for entry in words["rule"]}
+        reasons = {entry["code"]: Reason(entry["code"], entry["meaning"], tuple(entry["rules"])) for entry in words["reason"]}
+    except (KeyError, TypeError) as error:
+        raise MappingError(file.name, "rule or reason", str(error), "number, chapter, situation, decision, severity, flags; code, meaning, rules") from error
+    return rules, reasons
+
+
+def _code_table(file: Path) -> tuple[dict[str, str], ...]:
+    with file.open(encoding="utf-8", newline="") as lines:
+        return tuple(csv.DictReader(lines))
