@@ -5,6 +5,7 @@ Messages name tables, keys, columns and files, never values of personal data and
 
 from __future__ import annotations
 
+from typing import Any
 
 class MigrationError(Exception):
     """Could not be done (exit 1). `next_step` is the sentence that tells the engineer what to do."""
@@ -16,6 +17,7 @@ class MigrationError(Exception):
         super().__init__(message)
         self.message = message
         self.next_step = next_step
+        self.data: dict[str, Any] = {}  # what the command has to say all the same
 
 
 class WrongUsage(MigrationError):

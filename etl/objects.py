@@ -47,13 +47,17 @@ def object_key(sha256: str) -> str:
     return f"sha256/{sha256[:2]}/{sha256}"
 
 
-def open_objects(uri: str) -> Objects:
-    """The object store behind a folder's path, a file:// or an s3:// URI."""
-    if uri.startswith("s3://"):
-        from etl.object_cloud import CloudObjects
+JOURNAL = "objects.journal"  # in the run's folder: the digest of every object that the run brought into the store
 
-        return CloudObjects(uri)
-    return FolderObjects(folder_of(uri, "--objects"))
+
+def open_objects(uri: str, journal: Path | None = None) -> Objects:
+    """The object store behind a folder's path or a file:// URI. `journal`: where to note what is brought there, for rollback."""
+    return FolderObjects(folder_of(uri, "--objects"), journal)
+
+
+def journaled(journal: Path) -> set[str]:
+    """The digests that a run noted."""
+    return set(journal.read_text(encoding="ascii").split()) if journal.is_file() else set()
 
 
 def folder_of(uri: str, option: str) -> Path:
@@ -67,8 +71,8 @@ def folder_of(uri: str, option: str) -> Path:
 class FolderObjects:
     """Objects as files of a folder, mode 0600 in folders of mode 0700."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, journal: Path | None = None) -> None:
+        self._root, self._journal = root, journal
         self._numbers = itertools.count()  # threads put side by side: each needs a name of its own
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,11 +90,21 @@ class FolderObjects:
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
                 _sync_folder(folder.parent)
+        self._note(sha256)
         written.rename(place)
         _sync_folder(place.parent)
         if digest_of(place) != (sha256, size):
             raise MigrationError(f"The object store gave back other bytes than were written ({object_key(sha256)}).", "Check the disk, then run again.")
         return Stored(sha256, size, True)
+
+    def _note(self, sha256: str) -> None:
+        """Before the object is there: an object that was noted and never came is none to take back, one unnoted would stay for ever."""
+        if self._journal is not None:
+            descriptor = os.open(self._journal, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, f"{sha256}\n".encode())
+            finally:
+                os.close(descriptor)
 
     def remove(self, sha256: str) -> None:
         place = self._root / object_key(sha256)

@@ -13,7 +13,7 @@ import polars as pl
 
 from etl.extract import content_columns
 from etl.holding import Odd
-from etl.objects import open_objects
+from etl.objects import JOURNAL, open_objects
 from etl.outcome import outcome
 from etl.placed import Placed, keys
 from etl.render import Computed
@@ -137,7 +137,7 @@ def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tu
         return dict(wanted.select("key", "sha256").iter_rows()), []
     digests, kept = {}, []
     for column in (column.name for column in mapping.columns if column.family == "binary"):
-        store = open_objects(context.ticket.base.objects_uri)
+        store = open_objects(context.ticket.base.objects_uri, context.ticket.base.root / JOURNAL)
         for row in held:
             exact = rows.frame[column][int(row)]
             if exact is not None:

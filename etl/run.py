@@ -47,12 +47,14 @@ class Step:
 class RunFolder:
     """An opened run folder, locked for this process until it is closed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reading: bool = False) -> None:
         self.path = path
         self.steps: dict[str, Step] = {}
         self.settings: dict[str, str] = {}
-        _make_private(path)
-        self._lock = _locked(path)
+        self._lock: int | None = None
+        if not reading:
+            _make_private(path)
+            self._lock = _locked(path)
         self._read_manifest()
 
     # -- the manifest ---------------------------------------------------------------------------------------------------------------
@@ -93,7 +95,7 @@ class RunFolder:
 
     def digest(self, *names: str) -> str:
         """The digest of what these steps left: their files and the digests of their inputs, but no times."""
-        chosen = {name: [self.steps[name].inputs, [[f.path, f.sha256] for f in self.steps[name].files]] for name in names}
+        chosen = {name: [self._step(name).inputs, [[f.path, f.sha256] for f in self._step(name).files]] for name in names}
         return _digest(chosen)
 
     def settle(self, settings: dict[str, str]) -> None:
@@ -117,9 +119,12 @@ class RunFolder:
 
     def files(self, step: str, prefix: str = "") -> list[StageFile]:
         """The step's files whose path begins so, in the order of their paths."""
-        if step not in self.steps:
-            raise Refused(f"The step {step} has not been done in this run.", f"Run `portal-migrate {step}` (or `run`) first.")
-        return sorted((file for file in self.steps[step].files if file.path.startswith(prefix)), key=lambda file: file.path)
+        return sorted((file for file in self._step(step).files if file.path.startswith(prefix)), key=lambda file: file.path)
+
+    def _step(self, name: str) -> Step:
+        if name not in self.steps:
+            raise Refused(f"The step {name} has not been done in this run.", f"Run `portal-migrate {name}` (or `run`) first.")
+        return self.steps[name]
 
     def tables(self, step: str, prefix: str) -> Iterator[pa.Table]:
         """The tables in the step's files whose path begins so, one at a time."""
@@ -128,7 +133,7 @@ class RunFolder:
 
     def verify(self, step: str) -> None:
         """Refuses when any file of the step is missing, extra or altered (exit 6)."""
-        entries = {file.path: file for file in self.steps[step].files}
+        entries = {file.path: file for file in self._step(step).files}
         for file in entries.values():
             read_verified(self.path, file)
         folder = self.path / step
@@ -151,7 +156,16 @@ class RunFolder:
                 place.unlink()
 
     def close(self) -> None:
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def seen(path: Path) -> RunFolder:
+    """The run's folder as it is now, for reading only: also while a run is at work in it."""
+    if not (path / "manifest.json").is_file():
+        raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a run that was begun.")
+    return RunFolder(path, reading=True)
 
 
 @contextmanager

@@ -90,7 +90,7 @@ class SqliteSource:
         order = ", ".join(_quoted(column) for column in mapping.key)
         any_null = " OR ".join(f"{_quoted(column)} IS NULL" for column in mapping.key)
         nulls = self._execute(mapping, f"SELECT count(*) FROM {_quoted(mapping.table)} WHERE {any_null}").fetchone()[0]
-        rowid = "rowid" if nulls else "0"
+        rowid = "rowid" if nulls else "NULL"  # a table may have none; then no key of it is NULL either
         listed = ", ".join(_quoted(name) for name in names)
         fetched = self._execute(mapping, f"SELECT {rowid}, {listed} FROM {_quoted(mapping.table)} ORDER BY {order}, {rowid}").fetchall()
         columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(len(names) + 1)]

@@ -1,0 +1,259 @@
+"""The command line: options in, step called, result rendered, exit code out. Nothing heavy is imported to say hello."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from etl.pipeline import Options
+    from etl.talk import Talk
+
+ENVIRONMENT = "PORTAL_MIGRATE"
+Command = Callable[..., Any]
+
+
+def _configured(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Takes defaults from the configuration file: the command line wins, then the environment, then the file."""
+    if value is None:
+        return None
+    try:
+        with Path(value).open("rb") as file:
+            words = tomllib.load(file)
+    except OSError as error:
+        raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{value} is no TOML: {error}.") from None
+    known = {option.name for option in context.command.params}
+    everywhere = {name for command in commands.commands.values() for name in (option.name for option in command.params)}
+    for word in words:
+        if word.replace("-", "_") not in everywhere:
+            raise click.BadParameter(f"{value}: {word} is no option of any command.")
+    context.default_map = {
+        name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known
+    }  # fmt: skip
+    return value
+
+
+def _option(*names: str, **settings: Any) -> Command:
+    name = max(names, key=len).lstrip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=f"{ENVIRONMENT}_{name}", show_envvar=False, **settings)
+
+
+_OPTIONS: dict[str, Command] = {
+    "source": _option("--source", metavar="URL", help="Portal 2.0 database (SQLAlchemy URL); only ever read."),
+    "tc": _option("--tc", metavar="URL", help="Trade Compliance database; without it there is no Trade Compliance part."),
+    "target": _option("--target", metavar="URL", help="The new store."),
+    "files": _option("--files", metavar="URI", help="Root of the old file share."),
+    "objects": _option("--objects", metavar="URI", help="Root of the new object store: a folder."),
+    "run": _option("--run", metavar="DIR", help="The run's folder: stage files, manifest, evidence, report."),
+    "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
+    "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
+    "workers": _option("--workers", metavar="N", type=click.IntRange(1, 256), help="Processes on this machine (default: its cores)."),
+    "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
+    "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
+    "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
+    "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
+    "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
+    "config": click.option(
+        "--config", metavar="FILE", is_eager=True, callback=_configured, expose_value=False, envvar=f"{ENVIRONMENT}_CONFIG",
+        help="Options from a TOML file (migration.toml).",
+    ),
+}  # fmt: skip
+_EVERYWHERE = ("output", "verbose", "config")
+_STORES = ("source", "tc", "target", "files", "objects")
+_RUN = (*_STORES, "run", "freeze_from", "freeze_to", "workers", "scheduler", "mappings")
+
+
+def _takes(*names: str) -> Callable[[Command], Command]:
+    """Gives the command these options, in this order, and those that every command has."""
+
+    def decorate(command: Command) -> Command:
+        for name in reversed((*names, *_EVERYWHERE)):
+            command = _OPTIONS[name](command)
+        return command
+
+    return decorate
+
+
+def _options(given: dict[str, Any]) -> Options:
+    from etl.errors import WrongUsage
+    from etl.pipeline import Options
+
+    days = {name: _day(name, given[name]) for name in ("freeze_from", "freeze_to") if given.get(name)}
+    if len(days) == 1:
+        raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
+    if days and days["freeze_from"] > days["freeze_to"]:
+        raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
+    if given.get("rehearse") and (given.get("target") or given.get("objects")):
+        raise WrongUsage("--rehearse brings its own target and object store.", "Leave out --target and --objects.")
+    if given.get("workers") and given.get("scheduler"):
+        raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
+    plain = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
+    extra: dict[str, Any] = {"mappings": Path(given["mappings"])} if given.get("mappings") else {}
+    return Options(
+        **plain, run=Path(given["run"]) if given.get("run") else None, rehearse=bool(given.get("rehearse")),
+        freeze=(days["freeze_from"], days["freeze_to"]) if days else None, **extra,
+    )  # fmt: skip
+
+
+def _day(name: str, text: str) -> date:
+    from etl.errors import WrongUsage
+
+    try:
+        if len(text) != 10:
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is no date.", "Write it as YYYY-MM-DD.") from None
+
+
+def _talk(given: dict[str, Any]) -> Talk:
+    from etl.talk import Talk
+
+    return Talk(verbose=bool(given.get("verbose")))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
+@click.version_option(package_name="portal-migration", prog_name="portal-migrate")
+def commands() -> None:
+    """Carries the CTPAT and Trade Compliance portals' whole memory to standalone entity accounts, once, and proves that nothing was lost."""
+
+
+def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple[str, ...]) -> None:
+    @commands.command(name, help=help_text)
+    @_takes(*names)
+    def command(**given: Any) -> None:
+        from etl.pipeline import run_steps
+        from etl.screen import answer
+
+        answer(name, given["output"], lambda: run_steps(_options(given), steps, _talk(given)))
+
+
+_STEP_HELP = {
+    "extract": "One snapshot of the old portals, typed, into the run's folder; documents into the object store.",
+    "split": "Every profile becomes standalone accounts, every old user gets his login.",
+    "reattach": "Documents, agreements, responses and all else follow to the accounts.",
+    "check": "Asks all questions of the new rows; a critical failure ends with exit code 3.",
+    "load": "Publishes the checked rows: all or nothing.",
+    "report": "Writes the report into the run's folder.",
+}
+_ALL = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
+_run_command("run", _ALL, "All steps in order; done ones are skipped: also the way to resume.", (*_RUN, "rehearse"))
+for _name, _help in _STEP_HELP.items():
+    _run_command(_name, (_name,), _help, _RUN)
+
+
+@commands.command()
+@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings")
+def reconcile(**given: Any) -> None:
+    """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
+    from etl.screen import answer
+    from etl.verify import reconciled
+
+    answer("reconcile", given["output"], lambda: reconciled(_options(given), _talk(given)))
+
+
+@commands.command()
+@_takes("source", "tc", "files", "target", "objects", "mappings")
+def plan(**given: Any) -> None:
+    """What would happen: sources against mappings, rows, steps, space; reads, changes nothing."""
+    from etl.pipeline import planned
+    from etl.screen import answer, plan_facts
+
+    answer("plan", given["output"], lambda: plan_facts(planned(_options(given)), _options(given)))
+
+
+@commands.command()
+@_takes("run")
+def status(**given: Any) -> None:
+    """How far a run is, as a table."""
+    from etl.lookups import status as facts
+    from etl.screen import answer
+
+    answer("status", given["output"], lambda: facts(_options(given)))
+
+
+@commands.command()
+@click.argument("where", nargs=-1, metavar="[PORTAL TABLE KEY]")
+@click.option("--account", metavar="NUMBER", help="An account's number: every source row behind it.")
+@_takes("run", "target", "mappings")
+def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
+    """Where one source row went (trace P2 document 17); and back (trace --account NUMBER)."""
+    from etl.lookups import trace as facts
+    from etl.screen import answer
+
+    answer("trace", given["output"], lambda: facts(_options(given), where, account))
+
+
+@commands.command()
+@click.argument("email")
+@_takes("run", "target", "source", "mappings")
+def picker(email: str, **given: Any) -> None:
+    """The accounts that this person sees after logging in, and through which old profiles."""
+    from etl.lookups import picker as facts
+    from etl.screen import answer
+
+    answer("picker", given["output"], lambda: facts(_options(given), email))
+
+
+@commands.command()
+@_takes("target", "objects", "run", "mappings")
+def rollback(**given: Any) -> None:
+    """Takes back exactly what the run published."""
+    from etl.pipeline import take_back
+    from etl.screen import answer
+
+    answer("rollback", given["output"], lambda: take_back(_options(given), _talk(given)))
+
+
+@commands.command()
+@click.option("--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="How many company profiles.")
+@click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same world.")
+@_takes("source", "tc", "files")
+def sample(profiles: int, seed: int, **given: Any) -> None:
+    """Writes a synthetic legacy world of any size into empty databases."""
+    from etl.demo import write_sample
+    from etl.screen import answer
+
+    answer("sample", given["output"], lambda: write_sample(_options(given), profiles, seed, _talk(given)))
+
+
+@commands.command()
+@click.argument("folder", default="demo", metavar="[DIR]")
+@_takes()
+def demo(folder: str, **given: Any) -> None:
+    """Builds the sample world in DIR, migrates it, reconciles, writes the report, says where it is."""
+    from etl.demo import run_demo
+    from etl.screen import answer
+
+    answer("demo", given["output"], lambda: run_demo(Path(folder), _talk(given)))
+
+
+def main() -> None:
+    """The entry point: wrong usage ends with 2 and, with `--output json`, with an envelope as well."""
+    try:
+        code = commands.main(standalone_mode=False, prog_name="portal-migrate")
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        from etl.screen import refuse_usage
+
+        refuse_usage(error, sys.argv[1:])
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()
+
+

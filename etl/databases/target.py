@@ -1,0 +1,124 @@
+"""The new store as the load step needs it: staging beside the real tables, one publish that shows all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+from etl.errors import MigrationError
+from etl.ids import tag
+from mappings.model import Mappings
+from mappings.schema import Schema, Table
+
+RECORD = ("migration_run", "migration_holding", "migration_exception")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One row of `migration_run`."""
+
+    run_id: str
+    state: str
+    started_at: datetime
+    finished_at: datetime | None
+    freeze: tuple[date, date] | None
+    manifest_sha256: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a publish changes in one table: rows that come, that become others, that go."""
+
+    table: str
+    inserted: int
+    updated: int
+    removed: int
+
+
+class Target(Protocol):
+    """A new store. Nothing of it changes before `publish` or `take_back`, and each of them changes all or nothing."""
+
+    def differences_from(self, schema: Schema) -> list[str]:
+        """Where existing tables differ from the contract: sentences; empty where they agree or where there are none yet."""
+        ...
+
+    def runs(self) -> list[RunRecord]:
+        """The runs that the store knows, the latest last; none where it has no tables yet."""
+        ...
+
+    def rows(self, table: str) -> int:
+        """Rows of the table; 0 where it does not exist yet."""
+        ...
+
+    def foreign_rows(self, mappings: Mappings) -> list[str]:
+        """The tables that hold rows whose ids no migration gave."""
+        ...
+
+    def stage(self, table: Table, batches: Iterator[pa.Table]) -> int:
+        """Puts the rows into staging, replacing what was there; their number comes back."""
+        ...
+
+    def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
+        """Makes the real tables equal to the staged ones, in one transaction together with the run's record."""
+        ...
+
+    def differs_from_staged(self, schema: Schema) -> list[str]:
+        """The tables whose rows are not exactly the staged ones."""
+        ...
+
+    def take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        """Undoes the publish of that run, in one transaction."""
+        ...
+
+    def has_object(self, sha256: str) -> bool:
+        """Whether a row of `stored_object` refers to it."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def in_reference_order(schema: Schema) -> list[Table]:
+    """The tables, each after those that its foreign keys name."""
+    ordered: list[Table] = []
+    done: set[str] = set()
+    waiting = list(schema.tables.values())
+    while waiting:
+        ready = [table for table in waiting if {c.refers_to for c in table.columns if c.refers_to} - {table.name} <= done]
+        if not ready:
+            raise MigrationError(f"The contract's foreign keys form a circle: {[table.name for table in waiting]}.")
+        ordered += ready
+        done.update(table.name for table in ready)
+        waiting = [table for table in waiting if table.name not in done]
+    return ordered
+
+
+def id_tags(mappings: Mappings) -> dict[str, set[str]]:
+    """For each target table whose key is one id: the tags that ids of this migration have there."""
+    tags: dict[str, set[str]] = {}
+    for mapping in mappings.tables.values():
+        for into in mapping.into:
+            shape = mappings.target.tables[into.table]
+            if len(shape.key) == 1 and shape.by_name[shape.key[0]].family == "uuid" and into.per != "part":
+                tags.setdefault(into.table, set()).add(tag(into.table, mapping.portal, mapping.table))
+    tags["login"] = {tag("login")}
+    tags["svi_membership"] = {tag("entity_account", "P2", "model_entity")}
+    return tags
+
+
+def open_target(url: str, staging_folder: object) -> Target:
+    """The new store behind that URL."""
+    from pathlib import Path
+
+    from etl.databases import backend
+
+    folder = Path(str(staging_folder))
+    match backend(url):
+        case "sqlite":
+            from etl.databases.sqlite_target import SqliteTarget
+
+            return SqliteTarget(url, folder)
+    raise MigrationError(f"No store of the kind {backend(url)} can be filled.", "Use a sqlite:// or postgresql:// URL.")

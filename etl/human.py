@@ -1,0 +1,113 @@
+"""Answers for people: rich tables on stdout; data is always text, never markup, and its control characters are shown, not obeyed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def plain(value: object) -> Text:
+    """The value as text; control, bidi and other invisible characters as their escapes."""
+    text = "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return Text("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text))
+
+
+def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
+    """A table of plain values."""
+    made = Table(title=Text(title), title_justify="left", header_style="bold")
+    for number, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(plain(cell) for cell in row))
+    return made
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False)
+
+
+def show_report(report: dict[str, Any]) -> None:
+    from etl.report.screen import show
+
+    show(report, _console())
+
+
+def show_plan(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(table("Rows to read", ["table", "rows"], [[name, rows] for name, rows in data["rows"].items()]))
+    console.print(table("Retired columns", ["column", "reason"], [[name, reason] for name, reason in data["retired"].items()]))
+    console.print(f"steps: {', '.join(data['steps'])}")
+    console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
+    console.print(f"space: about {data['staged_bytes']:,} bytes of stage files, {data['loaded_bytes']:,} bytes in the new store, the documents' own bytes")
+    console.print(f"time: about {data['seconds']:,} seconds (from rehearsals: {data['rows_per_second']:,} rows/s)")
+    console.print(f"coverage {data['coverage']}")
+
+
+def show_status(data: dict[str, Any]) -> None:
+    rows: list[list[object]] = [[s["step"], s["state"], s["started"], s["seconds"], s["rows"], s["sentence"]] for s in data["steps"]]
+    console = _console()
+    console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
+    missing = [s["step"] for s in data["steps"] if s["state"] != "done"]
+    console.print("all steps are done" if not missing else f"next: {missing[0]}")
+
+
+def show_trace(data: dict[str, Any]) -> None:
+    console = _console()
+    if "account" in data:
+        account = data["account"]
+        console.print(plain(f"account {account['number']}: {account['legal_name']}, {account['business_type_cd']}, {account['status_cd']}"))
+        counted = Counter((row["portal"], row["table"]) for row in data["rows"])
+        shown: dict[tuple[str, str], list[str]] = {}
+        for row in data["rows"]:
+            shown.setdefault((row["portal"], row["table"]), []).append(row["key"])
+        rows: list[list[object]] = [[p, t, n, ", ".join(shown[p, t][:12]) + (" ..." if n > 12 else "")] for (p, t), n in counted.items()]
+        console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
+        console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
+        return
+    found: list[list[object]] = [[row["table"], row["id"], row["account_number"]] for row in data["rows"]]
+    console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account"], found))
+    for entry in data["held"]:
+        console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}"))
+    for entry in data["flags"]:
+        console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
+    console.print(plain(f"rules of this table: {', '.join(data['rules'])}"))
+    console.print(f"{len(data['rows']):,} rows in the new store, {len(data['held']):,} in the holding")
+
+
+def show_picker(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(f"before: profiles {', '.join(map(str, data['before'])) or 'none'} (users {', '.join(data['users']) or 'none'})")
+    columns = ["account_number", "legal_name", "account_label", "business_type_cd", "status_cd", "tier_cd", "legacy_profile_id"]
+    console.print(table("after: accounts", columns, [[str(row[c]) if row[c] is not None else None for c in columns] for row in data["after"]]))
+    console.print(f"{len(data['after']):,} accounts to pick from, {data['hidden']:,} not visible to trade; login {data['status']}")
+
+
+def show_reconcile(data: dict[str, Any]) -> None:
+    console = _console()
+    columns = ["table", "kind", "legacy_key", "account_number", "column"]
+    if data["differences"]:
+        console.print(table("Differences", columns, [[row.get(c) for c in columns] for row in data["differences"]]))
+    console.print({"equal": "old and new are equal"}.get(data["answer"], f"{data['answer']}: {data['total']:,} differences"))
+
+
+def show_rollback(data: dict[str, Any]) -> None:
+    _console().print(f"{data['run_id']} taken back: {data['removed']:,} rows removed, {data['restored']:,} restored, {data['objects']:,} objects removed")
+
+
+def show_sample(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(table("Rows written", ["table", "rows"], [[name, rows] for name, rows in data["rows"].items()]))
+    console.print(f"{data['total']:,} rows for {data['profiles']:,} profiles, seed {data['seed']}")
+
+
+HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
+    "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
+    "rollback": show_rollback, "sample": show_sample,
+    **dict.fromkeys(("run", "demo", "extract", "split", "reattach", "check", "load", "report"), show_report),
+}  # fmt: skip

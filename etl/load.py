@@ -1,0 +1,120 @@
+"""Step 5: the checked rows into the new store: staged, then published in one transaction together with the run's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+
+from etl.databases.target import RunRecord, Target, in_reference_order
+from etl.errors import Refused
+from etl.objects import JOURNAL, Objects, journaled
+from etl.render import arrow_type
+from etl.run import RunFolder, Step
+from mappings.model import Mappings
+from mappings.schema import Table
+
+MADE_BY = ("split", "reattach")
+Tell = Callable[[str, int, int], None]
+
+
+def run_id_of(folder: RunFolder) -> str:
+    """The run's name: the same sources, mappings and options give the same one."""
+    return "run-" + folder.digest("extract", "split", "reattach")[:32]
+
+
+def load(folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, unchanged: Callable[[], None], tell: Tell) -> Step:
+    """The finished step. `unchanged` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
+    refuse_unfit(target, mappings)
+    run_id = run_id_of(folder)
+    published = [run for run in target.runs() if run.state == "PUBLISHED"]
+    if published and published[-1].run_id == run_id:
+        return Step("", [], {"run_id": run_id, "already": True, "changes": []})
+    stage_all(folder, mappings, target, run_id, tell)
+    unchanged()
+    record = RunRecord(
+        run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), datetime.now(UTC).replace(tzinfo=None),
+        freeze, folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
+    )  # fmt: skip
+    changes = target.publish(mappings.target, record)
+    return Step("", [], {"run_id": run_id, "already": False, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]})
+
+
+def refuse_unfit(target: Target, mappings: Mappings) -> None:
+    """Refuses a store whose tables are not the contract's, or that holds rows which no migration put there (exit 7)."""
+    differences = target.differences_from(mappings.target)
+    if differences:
+        raise Refused("The target's tables are not the contract's: " + "; ".join(differences), "Give an empty target, or mend its tables.")
+    filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
+    if filled and not any(run.state == "PUBLISHED" for run in target.runs()):
+        raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")
+    foreign = target.foreign_rows(mappings)
+    if foreign:
+        raise Refused(f"The target holds rows that no migration published: {', '.join(foreign)}.", "Give an empty target, or remove those rows.")
+
+
+def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str, tell: Tell) -> None:
+    """Stages the rows of every table of the new store."""
+    tables = in_reference_order(mappings.target)
+    total = sum(file.rows for step in MADE_BY for file in folder.files(step) if "/where/" not in file.path)
+    done = 0
+    for table in tables:
+        if table.name != "migration_run":
+            done += target.stage(table, rows_of(folder, table, run_id))
+            tell("load", done, max(done, total))
+
+
+def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
+    """The new rows of one target table, as all steps before left them."""
+    record = {"migration_holding": "held", "migration_exception": "flag"}.get(table.name)
+    for step in MADE_BY:
+        prefix = f"{step}/record/{record}.parquet" if record else f"{step}/{table.name}/"
+        for rows in folder.tables(step, prefix):
+            yield _recorded(rows, table, run_id) if record else rows
+
+
+def _recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
+    source = {
+        "legacy_portal_cd": "portal", "legacy_table": "table", "legacy_key": "key", "reason_cd": "reason", "rule_cd": "rule",
+    }  # fmt: skip
+    arrays = [
+        pa.repeat(pa.scalar(run_id, pa.large_string()), rows.num_rows) if column.name == "run_id"
+        else rows[source.get(column.name, column.name)].cast(arrow_type(column))
+        for column in table.columns
+    ]  # fmt: skip
+    return pa.table(arrays, names=[column.name for column in table.columns])
+
+
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What a rollback took away and put back: rows by table, and objects."""
+
+    run_id: str
+    removed: int
+    restored: int
+    objects: int
+
+
+def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, tell: Tell) -> TakenBack:
+    """Takes back exactly what this run published (K8); Refused where it published nothing, or where others have written since."""
+    run_id = run_id_of(folder)
+    published = [run for run in target.runs() if run.state == "PUBLISHED"]
+    if run_id not in {run.run_id for run in published}:
+        raise Refused(f"The target does not hold what {run_id} published: there is nothing to take back.", "Check --target and --run.")
+    if published[-1].run_id != run_id:
+        raise Refused(f"{published[-1].run_id} published after {run_id}.", "Take that run back first.")
+    stage_all(folder, mappings, target, run_id, tell)
+    others = target.differs_from_staged(mappings.target)
+    if others:
+        raise Refused(f"Others have written since to: {', '.join(others)}.", "A rollback would lose their rows: settle those first.")
+    changes = target.take_back(mappings.target, published[-1])
+    gone = 0
+    for sha256 in sorted(journaled(folder.path / JOURNAL)):
+        if not target.has_object(sha256):
+            objects.remove(sha256)
+            gone += 1
+    return TakenBack(run_id, sum(change.removed for change in changes), sum(change.updated for change in changes), gone)

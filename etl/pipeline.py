@@ -1,0 +1,352 @@
+"""The steps in order: the table of contents of a migration."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from etl.databases import Source, open_source, shown
+from etl.databases.target import open_target
+from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
+from etl.extract import changed_tables, extract
+from etl.load import load, rollback
+from etl.objects import JOURNAL, Objects, Share, open_objects
+from etl.plan import Plan, plan, refuse_problems
+from etl.reattach import reattach
+from etl.run import RunFolder, Step, opened
+from etl.split import split
+from etl.talk import Talk
+from mappings.model import Mappings, Portal
+from mappings.read import HOME, read_mappings
+
+STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
+NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
+_WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line, the environment and the configuration file say together. URLs hold passwords: never shown as they are."""
+
+    source: str | None = None
+    tc: str | None = None
+    target: str | None = None
+    files: str | None = None
+    objects: str | None = None
+    run: Path | None = None
+    freeze: tuple[date, date] | None = None
+    workers: int | None = None
+    scheduler: str | None = None
+    rehearse: bool = False
+    mappings: Path = HOME
+
+
+@dataclass
+class Night:
+    """A run that is under way: what every step needs."""
+
+    options: Options
+    mappings: Mappings
+    folder: RunFolder
+    talk: Talk
+    pool: Executor | None = None
+
+
+def rehearsal(options: Options) -> Options:
+    """The same run against a throw-away store in the run's folder."""
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    place = options.run / "rehearsal"
+    return replace(options, target=f"sqlite:///{(place / 'portal3.sqlite').absolute()}", objects=str(place / "objects"))
+
+
+def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str, Any]:
+    """Does these steps, one after the other; what is done already and unchanged is skipped. The report's facts come back.
+
+    Raises the error of the first step that cannot be done; differences and failed checks raise after the report was written.
+    """
+    if options.rehearse:
+        options = rehearsal(options)
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    mappings = read_mappings(options.mappings)
+    with opened(options.run) as folder:
+        night = Night(_settled(options, mappings, folder), mappings, folder, talk)
+        failure: MigrationError | None = None
+        with talk.bars():
+            for step in steps:
+                if failure is not None and step not in ("report",):
+                    continue
+                try:
+                    _do(night, step)
+                except (CheckFailed, DifferencesFound) as error:
+                    failure = error
+        if failure is not None:
+            raise failure
+        return _facts(folder)
+
+
+def _facts(folder: RunFolder) -> dict[str, Any]:
+    file = folder.path / "report" / "report.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
+    """The options, those not given filled in from the run's start; refuses others than the run began with (exit 7)."""
+    given = {
+        "source": shown(options.source) if options.source else None, "tc": shown(options.tc) if options.tc else None,
+        "target": shown(options.target) if options.target else None, "files": options.files, "objects": options.objects,
+        "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None, "mappings": mappings.digest,
+    }  # fmt: skip
+    folder.settle({name: value for name, value in given.items() if value is not None})
+    known = folder.settings
+    freeze = options.freeze
+    if freeze is None and "freeze" in known:
+        first, _, last = known["freeze"].partition(" to ")
+        freeze = (date.fromisoformat(first), date.fromisoformat(last))
+
+    def filled(name: str, value: str | None) -> str | None:
+        stored = known.get(name)
+        return value if value is not None or stored is None or "***" in stored else stored
+
+    return replace(
+        options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
+        files=filled("files", options.files), objects=filled("objects", options.objects), freeze=freeze,
+    )  # fmt: skip
+
+
+def _do(night: Night, step: str) -> None:
+    """One step, unless it is done and what it was made of is unchanged."""
+    folder = night.folder
+    inputs = _inputs(night, step)
+    if step in folder.steps and folder.steps[step].inputs == inputs and step in ("extract", "split", "reattach", "check"):
+        night.talk.say(f"{step}: done before, unchanged")
+        _refuse_failed_check(night)
+        return
+    if step in STEPS[:4]:
+        folder.clear(step)
+    began, clock = datetime.now(UTC), time.monotonic()
+    done = _ACTIONS[step](night)
+    done.inputs = inputs
+    done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
+    folder.steps[step] = done
+    folder.save()
+    night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
+    if step in ("check", "reconcile"):
+        _refuse_failed_check(night)
+        _refuse_differences(night, step)
+
+
+def _inputs(night: Night, step: str) -> str:
+    """The digest of all that the step is made of."""
+    before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
+    freeze = str(night.options.freeze) if step != "extract" else ""
+    import hashlib
+
+    return hashlib.sha256(f"{night.mappings.digest}|{freeze}|{night.folder.digest(*before)}".encode()).hexdigest()
+
+
+def _refuse_failed_check(night: Night) -> None:
+    check = night.folder.steps.get("check")
+    if check and check.facts["critical"]:
+        names = ", ".join(check.facts["critical"])
+        raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.", "Read report/report.md of the run's folder: it lists every key.")
+
+
+def _refuse_differences(night: Night, step: str) -> None:
+    facts = night.folder.steps[step].facts
+    if step == "reconcile" and facts["answer"] != "equal":
+        message = f"Reconciliation found {facts['total']:,} differences." if facts["total"] else "Reconciliation could not look at everything."
+        raise DifferencesFound(message, "Read report/report.md of the run's folder, or run `portal-migrate reconcile --output json`.")
+
+
+@contextmanager
+def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
+    """The old databases, open for reading; without --tc no Trade Compliance part."""
+    if options.source is None:
+        raise WrongUsage("--source is missing.", "Give the URL of the Portal 2.0 database: --source sqlite:////folder/portal2.sqlite.")
+    with ExitStack() as stack:
+        sources: dict[Portal, Source] = {"P2": stack.enter_context(open_source(options.source, NAMES["P2"]))}
+        if options.tc is not None:
+            sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
+        yield sources
+
+
+def needed(value: str | None, option: str, what: str) -> str:
+    """The option's value; WrongUsage where it was not given."""
+    if value is None:
+        raise WrongUsage(f"{option} is missing.", f"Give {what}: {option}.")
+    return value
+
+
+def _extract(night: Night) -> Step:
+    options = night.options
+    objects = open_objects(needed(options.objects, "--objects", "the root of the new object store"), night.folder.path / JOURNAL)
+    share = Share(options.files) if options.files is not None else None
+    with sources_of(options) as sources:
+        refuse_problems(sources, night.mappings)
+        step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell)
+    step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
+    return step
+
+
+def _split(night: Night) -> Step:
+    night.folder.verify("extract")
+    step = split(night.folder, night.mappings, night.options.freeze)
+    step.facts["sentence"] = f"{step.facts['accounts']:,} accounts, {step.facts['logins']:,} logins"
+    return step
+
+
+def _reattach(night: Night) -> Step:
+    options, folder = night.options, night.folder
+    folder.verify("split")
+    rows = sum(file.rows for file in folder.files("extract"))
+    workers = options.workers or os.cpu_count() or 1
+    objects = needed(options.objects, "--objects", "the root of the new object store")
+    with _pool(options, workers if rows >= _WORTH_WORKERS else 1) as pool:
+        step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell)
+    made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
+    step.facts["sentence"] = f"{made:,} rows for the accounts"
+    return step
+
+
+@contextmanager
+def _pool(options: Options, workers: int) -> Iterator[Executor | None]:
+    """Worker processes, an existing Dask cluster, or none."""
+    if options.scheduler is not None:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise MigrationError("--scheduler needs the package distributed.", "Install portal-migration[cluster], or use --workers.") from None
+        with Client(options.scheduler) as client:
+            yield client.get_executor()
+    elif workers > 1:
+        # Not fork: polars and pyarrow have threads of their own.
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver")) as pool:
+            yield pool
+    else:
+        yield None
+
+
+def _check(night: Night) -> Step:
+    import checks
+
+    folder = night.folder
+    folder.verify("reattach")
+    answers = checks.ask(folder, night.mappings, night.talk.tell)
+    files = [
+        folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
+        folder.write_table("check/failures.parquet", checks.failures_table(answers)),
+    ]
+    critical = [answer.id for answer in answers.critical_failures]
+    counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
+    sentence = f"{counts['asked']:,} checks asked, {counts['passed']:,} passed, {counts['warnings']:,} warnings, {len(critical):,} critical"
+    return Step("", files, {**counts, "sentence": sentence})
+
+
+def _load(night: Night) -> Step:
+    options, folder = night.options, night.folder
+    if "check" not in folder.steps:
+        raise Refused("The step check has not been done in this run.", "Run `portal-migrate check` (or `run`) first: nothing is published unchecked.")
+    _refuse_failed_check(night)
+    folder.verify("check")
+    target_url = needed(options.target, "--target", "the URL of the new store")
+
+    def unchanged() -> None:
+        refuse_changed(night)
+
+    target = open_target(target_url, folder.path / "load")
+    try:
+        step = load(folder, night.mappings, target, options.freeze, unchanged, night.talk.tell)
+    finally:
+        target.close()
+    for leftover in (folder.path / "load").glob("staging.sqlite*"):
+        leftover.unlink()
+    if step.facts["already"]:
+        step.facts["sentence"] = f"{step.facts['run_id']} is published already: nothing changed"
+    else:
+        inserted, updated, removed = (sum(change[i] for change in step.facts["changes"]) for i in (1, 2, 3))
+        step.facts["sentence"] = f"published {step.facts['run_id']}: {inserted:,} rows inserted, {updated:,} updated, {removed:,} removed"
+    return step
+
+
+def refuse_changed(night: Night) -> None:
+    """K1: raises SourceChanged with the names of the tables where a source is not what was extracted."""
+    facts = night.folder.steps["extract"].facts
+    with sources_of(night.options) as sources:
+        if {portal: source.mark() for portal, source in sources.items()} == facts["marks"]:
+            return
+        objects = open_objects(needed(night.options.objects, "--objects", "the root of the new object store"))
+        changed = changed_tables(sources, night.mappings, night.folder, objects)
+    if changed:
+        message = f"Changed since the extract: {', '.join(changed)}. Nothing was published."
+        raise SourceChanged(message, "The portal is not frozen. Freeze it, then start again with a new run folder.")
+
+
+def _reconcile(night: Night) -> Step:
+    from etl.reconcile import reconcile
+
+    options = night.options
+    result = reconcile(
+        needed(options.source, "--source", "the URL of the Portal 2.0 database"), options.tc, options.files,
+        needed(options.target, "--target", "the URL of the new store"), needed(options.objects, "--objects", "the root of the new object store"),
+        options.freeze, night.talk.tell,
+    )  # fmt: skip
+    return reconciled(result, night.folder)
+
+
+def reconciled(result: Any, folder: RunFolder) -> Step:
+    """The verifier's answer as the step's files and facts."""
+    folder.clear("reconcile")
+    files = [
+        folder.write_table("reconcile/differences.parquet", result.differences.to_arrow()),
+        folder.write_bytes("reconcile/result.json", json.dumps(result.summary(), sort_keys=True, default=str).encode()),
+    ]
+    total = result.differences.height
+    sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[result.answer]
+    return Step("", files, {"answer": result.answer, "total": total, "sentence": sentence})
+
+
+def _report(night: Night) -> Step:
+    from etl.report import write_report
+
+    files = write_report(night.folder, night.mappings)
+    return Step("", files, {"sentence": f"written to {night.folder.path / 'report'}"})
+
+
+_ACTIONS = {
+    "extract": _extract, "split": _split, "reattach": _reattach, "check": _check, "load": _load, "reconcile": _reconcile, "report": _report,
+}  # fmt: skip
+
+
+def planned(options: Options) -> Plan:
+    """What would happen; nothing is changed."""
+    mappings = read_mappings(options.mappings)
+    with sources_of(options) as sources:
+        return plan(sources, mappings)
+
+
+def take_back(options: Options, talk: Talk) -> dict[str, Any]:
+    """Takes back exactly what the run published; the store is then as it was before."""
+    mappings = read_mappings(options.mappings)
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    with opened(options.run) as folder:
+        options = _settled(options, mappings, folder)
+        target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
+        objects: Objects = open_objects(needed(options.objects, "--objects", "the root of the new object store"))
+        try:
+            return asdict(rollback(folder, mappings, target, objects, talk.tell))
+        finally:
+            target.close()
+
+

@@ -1,0 +1,23 @@
+"""E-mails as keys: when a text is one, and which are the same (B2, B15, I9; fine print 1, 44)."""
+
+import polars as pl
+
+LONGEST = 254  # login.email_key
+
+
+def email_key(text: str | None) -> str | None:
+    """The trimmed, case-folded e-mail; None where the text, trimmed, is none: exactly one @, something on both sides, no white space."""
+    trimmed = (text or "").strip()
+    before, at, behind = trimmed.partition("@")
+    if not (before and at and behind) or "@" in behind or any(character.isspace() for character in trimmed):
+        return None
+    return trimmed.casefold()
+
+
+def email_keys(texts: pl.Series) -> pl.Series:
+    return pl.Series("email_key", [email_key(text) for text in texts.to_list()], dtype=pl.String)
+
+
+def folded(texts: pl.Series) -> pl.Series:
+    """Texts trimmed and case-folded; a missing one counts as '' (fine print 1)."""
+    return pl.Series([(text or "").strip().casefold() for text in texts.to_list()], dtype=pl.String)

@@ -1,0 +1,73 @@
+"""The wall clock of New York, read as moments in UTC (J4)."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from etl.reconcile.frames import string_bytes
+from etl.reconcile.moments import DAY, microseconds
+from etl.reconcile.spec import Value
+from etl.reconcile.world import Ints, Mask, World
+
+ZONE = ZoneInfo("America/New_York")
+
+
+def occurred_at(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return utc(rows[value.source[0]])[0]
+
+
+def occurred_certain(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return pl.Series(utc(rows[value.source[0]])[1])
+
+
+def note_event(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    """J4: ambiguous, skipped, unreadable or absent."""
+    world.flag("J4", "P2", "event_history", rows, ~utc(rows["updated_local"])[1])
+
+
+def utc(texts: pl.Series) -> tuple[pl.Series, Mask]:
+    """The moment of each wall clock text, and whether it is certain.
+
+    An ambiguous hour is its earlier instant; a skipped one is read by the offset before the clock went forward.
+    Offsets are looked up once a day where the day has a single one, and text by text on the few days on which the clock changes.
+    """
+    data, start, length = string_bytes(texts.to_arrow().cast(pa.string()))
+    micro, good = microseconds(data, start, length, exact=True)
+    good &= (length == len("YYYY-MM-DD HH:MM:SS")) & texts.is_not_null().to_numpy()  # exactly this form (fine print 28)
+    day = np.floor_divide(micro, DAY)
+    days, back = np.unique(np.where(good, day, 0), return_inverse=True)
+    offsets = np.array([_offset_of_day(int(d)) for d in days.tolist()], np.int64)
+    offset = offsets[back]
+    certain = good.copy()
+    moment = micro - offset
+    for row in np.flatnonzero(good & (offset == _CHANGES)).tolist():
+        clock = datetime(1970, 1, 1) + timedelta(microseconds=int(micro[row]))  # noqa: DTZ001
+        first, second = (clock.replace(tzinfo=ZONE, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
+        moment[row] = micro[row] - first // timedelta(microseconds=1)
+        certain[row] = first == second
+    good &= moment < _END  # behind the last day of year 9999 there is no moment
+    certain &= good
+    return pl.select(pl.when(pl.Series(good)).then(pl.Series(moment).cast(pl.Datetime("us")))).to_series(), certain
+
+
+_CHANGES = -(1 << 62)
+_END = int((datetime(9999, 12, 31, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days + 1) * DAY
+
+
+@cache
+def _offset_of_day(day: int) -> int:
+    """The offset in microseconds that holds all day, or _CHANGES."""
+    seen = set()
+    for hour in range(25):
+        try:
+            clock = datetime(1970, 1, 1) + timedelta(days=day, hours=hour)  # noqa: DTZ001
+        except OverflowError:
+            break
+        seen |= {clock.replace(tzinfo=ZONE, fold=fold).utcoffset() for fold in (0, 1)}
+    return next(iter(seen)) // timedelta(microseconds=1) if len(seen) == 1 else _CHANGES
+
+

@@ -1,0 +1,112 @@
+"""The object store, read back: every object that the new store refers to, hashed (C9, K10)."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import polars as pl
+
+from etl.reconcile.actual import Store
+from etl.reconcile.difference import CHANGED, MISSING, NOT_CHECKED, differences
+
+PIECE = 1 << 20
+AT_ONCE = 4  # hashing lets other threads run
+
+
+@dataclass(frozen=True)
+class ObjectCount:
+    counted: int = 0
+    verified_bytes: int = 0
+    missing: int = 0
+    altered: int = 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies under an object key: nothing, something unreadable, or bytes with this digest and size."""
+
+    digest: str | None
+    size: int
+    why: str = ""
+
+
+def objects_read_back(store: Store, root: str, progress: Callable[[int], None] = lambda _: None) -> tuple[ObjectCount, pl.DataFrame]:
+    """How many objects were read, and what is wrong with some: missing, altered, of another size, not to be read."""
+    counted = verified = missing = altered = 0
+    rows: list[tuple[str | None, ...]] = []
+    read = _reader(root)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for listed in _stored(store):
+            for (digest, size, _), found in zip(listed, pool.map(read, [key for _, _, key in listed]), strict=True):
+                counted += 1
+                if found.why == "missing":
+                    missing += 1
+                    rows.append(("stored_object", MISSING, None, digest, None, "object_key", None, None))
+                elif found.why:
+                    rows.append(("stored_object", NOT_CHECKED, None, digest, None, "object_key", None, found.why))
+                elif found.digest != digest or found.size != size:
+                    altered += 1
+                    column, expected, actual = ("sha256", digest, found.digest) if found.digest != digest else ("size_bytes", str(size), str(found.size))
+                    rows.append(("stored_object", CHANGED, None, digest, None, column, expected, actual))
+                else:
+                    verified += found.size
+            progress(counted)
+    return ObjectCount(counted, verified, missing, altered), differences(rows)
+
+
+def _stored(store: Store) -> Iterator[list[tuple[str, int, str]]]:
+    columns = list(store.spec.target["stored_object"].columns.values())
+    for part in store.database.parts("stored_object", columns, exact=True):
+        yield list(part.frame.select("sha256", "size_bytes", "object_key").iter_rows())
+
+
+def _reader(root: str) -> Callable[[str], Found]:
+    parts = urlsplit(root)
+    if parts.scheme in ("", "file"):
+        folder = Path(unquote(parts.path) if parts.scheme else root)
+        return lambda key: _from_folder(folder, key)
+    return _from_bucket(root)
+
+
+def _from_folder(folder: Path, key: str) -> Found:
+    path = folder / key
+    digest, size = hashlib.sha256(), 0
+    try:
+        if key.startswith("/") or not path.resolve().is_relative_to(folder.resolve()):
+            return Found(None, 0, "the key leads out of the store")
+        if not path.exists():
+            return Found(None, 0, "missing")
+        if not path.is_file():
+            return Found(None, 0, "no file")
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                digest.update(piece)
+                size += len(piece)
+    except (OSError, ValueError):
+        return Found(None, 0, "cannot be read")
+    return Found(digest.hexdigest(), size)
+
+
+def _from_bucket(root: str) -> Callable[[str], Found]:
+    """Objects under `s3://bucket/prefix`, by pyarrow."""
+    from pyarrow import fs
+
+    system, top = fs.FileSystem.from_uri(root)
+
+    def read(key: str) -> Found:
+        digest, size = hashlib.sha256(), 0
+        try:
+            with system.open_input_stream(f"{top}/{key}") as file:
+                while piece := file.read(PIECE):
+                    digest.update(piece)
+                    size += len(piece)
+        except FileNotFoundError:
+            return Found(None, 0, "missing")
+        except OSError:
+            return Found(None, 0, "cannot be read")
+        return Found(digest.hexdigest(), size)
+
+    return read

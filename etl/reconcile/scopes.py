@@ -1,0 +1,99 @@
+"""Which accounts a row belongs to: numbered lists of accounts, and where a source row's number is found by its key."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+MISSING, UNSET = -1, -2  # of a position: no such row; no reference at all
+
+
+class Scopes:
+    """Lists of accounts, each with a number. An account is its place in the sorted list of entity ids."""
+
+    def __init__(self) -> None:
+        self._start = np.zeros(0, np.int64)
+        self._length = np.zeros(0, np.int64)
+        self._accounts = np.zeros(0, np.int64)
+
+    def add(self, owner: Ints, account: Ints, owners: int) -> Ints:
+        """The numbers of `owners` new lists; list n holds the accounts that stand beside n in `owner`, ascending."""
+        order = np.lexsort((account, owner))
+        length = np.bincount(owner, minlength=owners).astype(np.int64)
+        start = np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64) + len(self._accounts)
+        first = len(self._start)
+        self._start = np.concatenate([self._start, start[:owners]])
+        self._length = np.concatenate([self._length, length])
+        self._accounts = np.concatenate([self._accounts, account[order]])
+        return np.arange(first, first + owners, dtype=np.int64)
+
+    def size(self, scope: Ints) -> Ints:
+        """How many accounts each list has; 0 for a number below 0."""
+        return np.where(scope >= 0, self._length[np.maximum(scope, 0)], 0) if len(self._length) else np.zeros(len(scope), np.int64)
+
+    def first(self, scope: Ints) -> Ints:
+        """The first account of each list, -1 where it is empty."""
+        at = np.where(self.size(scope) > 0, self._start[scope], 0) if len(self._start) else np.zeros(len(scope), np.int64)
+        return np.where(self.size(scope) > 0, self._accounts[at] if len(self._accounts) else -1, -1)
+
+    def expand(self, scope: Ints) -> tuple[Ints, Ints]:
+        """One entry for each account of each row's list: the row's place in `scope`, and the account."""
+        length = self.size(scope)
+        row = np.repeat(np.arange(len(scope), dtype=np.int64), length)
+        if not len(row):
+            return row, row
+        within = np.arange(len(row), dtype=np.int64) - np.repeat(np.cumsum(length) - length, length)
+        return row, self._accounts[self._start[scope[row]] + within]
+
+
+@dataclass(frozen=True)
+class Index:
+    """The rows of a source table that other rows refer to: by key their state, their accounts and what else is asked of them."""
+
+    key: Ints  # sorted; of a text key its hash
+    loaded: Mask
+    scope: npt.NDArray[np.int32]  # -1: of no account
+    extra: dict[str, Ints] = field(default_factory=dict)
+
+    def find(self, reference: pl.Series) -> Ints:
+        """The place of the row that each reference names; MISSING or UNSET."""
+        wanted = as_key(reference)
+        if not len(self.key):
+            found = place = np.zeros(len(wanted), np.int64)
+        else:
+            place = np.searchsorted(self.key, wanted)
+            place[place == len(self.key)] = 0
+            found = self.key[place] == wanted
+        return np.where(reference.is_null().to_numpy(), UNSET, np.where(found, place, MISSING)).astype(np.int64)
+
+    def is_loaded(self, place: Ints) -> Mask:
+        return (place >= 0) & self.loaded[np.maximum(place, 0)] if len(self.loaded) else np.zeros(len(place), np.bool_)
+
+    def scope_of(self, place: Ints) -> Ints:
+        """The accounts' list of each row that is found and loaded, else -1."""
+        good = self.is_loaded(place)
+        return np.where(good, self.scope[np.maximum(place, 0)], -1).astype(np.int64) if len(self.scope) else np.full(len(place), -1, np.int64)
+
+    def of(self, name: str, place: Ints, otherwise: int = -1) -> Ints:
+        """What `name` says of each row found (held ones too), `otherwise` where there is none."""
+        return np.where(place >= 0, self.extra[name][np.maximum(place, 0)], otherwise) if len(self.key) else np.full(len(place), otherwise, np.int64)
+
+
+def as_key(reference: pl.Series) -> Ints:
+    """Keys as integers; a text by its hash."""
+    if reference.dtype == pl.String:
+        return reference.hash(0).to_numpy().view(np.int64)
+    return reference.fill_null(0).to_numpy()
+
+
+def indexed(key: pl.Series, loaded: Mask, scope: Ints | None = None, **extra: Ints) -> Index:
+    """The index of rows whose key is not null; rows without a readable key cannot be referred to."""
+    present = key.is_not_null().to_numpy()
+    number = as_key(key)[present]
+    order = np.argsort(number, kind="stable")
+    scopes = np.full(len(key), -1, np.int32) if scope is None else scope.astype(np.int32)
+    return Index(number[order], loaded[present][order], scopes[present][order], {name: values[present][order] for name, values in extra.items()})

@@ -1,0 +1,173 @@
+"""What the mapping files, the schemas and the code tables say, read a second time and independently of the loader."""
+
+import csv
+import re
+import sqlite3
+import tomllib
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from etl.reconcile.errors import SpecError
+
+PORTALS = {"P2": ("portal2", "portal2.sql"), "TC": ("tc", "tc.sql")}
+KINDS = {
+    "BIGINT": "integer", "INTEGER": "integer", "SMALLINT": "integer", "VARCHAR": "text", "CHAR": "text", "TEXT": "text", "DATE": "date",
+    "TIMESTAMP": "timestamp", "BYTEA": "binary", "BOOLEAN": "boolean", "UUID": "uuid",
+}  # fmt: skip
+BITS = {"BIGINT": 64, "INTEGER": 32, "SMALLINT": 16}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A declared column. `kind`: integer, text, date, timestamp, binary, boolean, uuid; `length` in characters, 0 = unbounded."""
+
+    name: str
+    kind: str
+    length: int = 0
+    bits: int = 64
+    mandatory: bool = False
+    padded: bool = False  # CHAR(n): PostgreSQL pads it with blanks
+
+
+@dataclass(frozen=True)
+class Table:
+    name: str
+    columns: Map[str, Column]
+    key: tuple[str, ...]
+    unique: tuple[tuple[str, ...], ...] = ()
+    refers: Map[str, str] = field(default_factory=dict)  # column -> table, of the declared foreign keys
+
+
+@dataclass(frozen=True)
+class Value:
+    """Where a target column's value comes from. `form`: column, self, account, legacy_key, copy, once, soft, constant, rule."""
+
+    form: str
+    source: tuple[str, ...] = ()  # the source columns it is made of
+    of: str = ""  # the target table that a reference leads to, or the rule's number
+    constant: object = None
+
+
+@dataclass(frozen=True)
+class Into:
+    table: str
+    per: str
+    columns: Map[str, Value]
+
+
+@dataclass(frozen=True)
+class Mapping:
+    portal: str
+    table: str
+    owner: Map[str, str]
+    owner_rule: str
+    needs: Map[str, str]
+    into: tuple[Into, ...]
+    retired: Map[str, str]
+    table_retired: str = ""
+
+    def taken_by(self, column: str) -> list[tuple[str, str]]:
+        """The (table, column) pairs of the target that take this source column's value: as it is where one does, else by a rule."""
+        direct = [(i.table, c) for i in self.into for c, v in i.columns.items() if v.form in ("column", "soft") and column in v.source]
+        return direct or [(i.table, c) for i in self.into for c, v in i.columns.items() if v.form == "rule" and column in v.source]
+
+
+@dataclass(frozen=True)
+class Spec:
+    sources: Map[str, Map[str, Table]]  # portal -> table name -> table
+    target: Map[str, Table]
+    mappings: Map[tuple[str, str], Mapping]
+    codes: Map[str, tuple[Map[str, str], ...]]
+
+    def source_of(self, portal: str, target_table: str) -> str:
+        """The source table of this portal whose rows become `target_table` one to one (login: portal_user)."""
+        for (owner, name), mapping in self.mappings.items():
+            if owner == portal and any(i.table == target_table and i.per == "once" for i in mapping.into):
+                return name
+        raise SpecError(f"No table of {portal} is mapped once into {target_table}, yet a mapping refers to it so.")
+
+
+def read_spec(folder: Path | None = None) -> Spec:
+    """The specification in `folder` (default: the installed `mappings`)."""
+    root = folder or Path(str(resources.files("mappings")))
+    mappings = {}
+    for portal, (name, _) in PORTALS.items():
+        for path in sorted((root / name).glob("*.toml")):
+            mappings[portal, path.stem] = _mapping(portal, path)
+    codes = {path.stem: _codes(path) for path in sorted((root / "codes").glob("*.csv"))}
+    sources = {portal: tables(root / "schemas" / schema) for portal, (_, schema) in PORTALS.items()}
+    return Spec(sources, tables(root / "schemas" / "portal3.sql"), mappings, codes)
+
+
+def tables(path: Path) -> dict[str, Table]:
+    """The tables that the DDL at `path` declares, by name, in its order."""
+    with sqlite3.connect(":memory:") as db:
+        db.executescript(path.read_text(encoding="utf-8"))
+        names = [n for (n,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")]
+        found = {name: _table(db, name) for name in names}
+    db.close()
+    return found
+
+
+def _table(db: sqlite3.Connection, name: str) -> Table:
+    columns, key = {}, {}
+    for _, column, declared, not_null, _, place in db.execute(f"PRAGMA table_info({name})"):
+        match = re.fullmatch(r"([A-Z]+)(?:\((\d+)\))?", declared.upper())
+        if match is None or match[1] not in KINDS:
+            raise SpecError(f"schema, {name}.{column}: the type {declared} is not one of {', '.join(sorted(KINDS))}")
+        columns[column] = Column(
+            column, KINDS[match[1]], int(match[2] or 0), BITS.get(match[1], 64), bool(not_null) or place > 0, match[1] == "CHAR"
+        )
+        if place:
+            key[place] = column
+    unique = [
+        tuple(row[2] for row in db.execute(f"PRAGMA index_info({index[1]})"))
+        for index in db.execute(f"PRAGMA index_list({name})").fetchall()
+        if index[3] == "u"
+    ]
+    refers = {row[3]: row[2] for row in db.execute(f"PRAGMA foreign_key_list({name})")}
+    return Table(name, columns, tuple(key[place] for place in sorted(key)), tuple(sorted(unique)), refers)
+
+
+def _mapping(portal: str, path: Path) -> Mapping:
+    with path.open("rb") as file:
+        raw = tomllib.load(file)
+    where = f"{path.parent.name}/{path.name}"
+    into = tuple(
+        Into(block["table"], block["per"], {c: _value(v, f"{where}: into.{block['table']}.{c}") for c, v in block.get("columns", {}).items()})
+        for block in raw.get("into", [])
+    )
+    retired = raw.get("retired", {})
+    whole = retired if isinstance(retired, str) else str(raw.get("retired_table", ""))
+    return Mapping(
+        portal, path.stem, raw.get("owner", {}), raw.get("owner_rule", ""), raw.get("needs", {}), into,
+        {} if isinstance(retired, str) else retired, whole,
+    )  # fmt: skip
+
+
+def _value(raw: Any, where: str) -> Value:
+    if isinstance(raw, str):
+        return Value("column", (raw,))
+    if isinstance(raw, dict):
+        if "id" in raw:
+            return Value(str(raw["id"]))
+        if raw.get("legacy_key") is True:
+            return Value("legacy_key")
+        if "constant" in raw:
+            return Value("constant", constant=raw["constant"])
+        if "null" in raw:
+            return Value("constant")
+        if "rule" in raw:
+            return Value("rule", tuple(raw.get("from", [])), str(raw["rule"]))
+        for form in ("copy", "once", "soft"):
+            if form in raw:
+                return Value(form, (raw[form],), str(raw["of"]))
+    raise SpecError(f"{where}: {raw!r} is none of the forms that mappings/README.md lists")
+
+
+def _codes(path: Path) -> tuple[dict[str, str], ...]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))

@@ -1,0 +1,172 @@
+"""The report's numbers, counted from the stage files themselves: rows read, loaded, held, retired; rows made; documents; columns."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etl.errors import EvidenceAltered
+from etl.outcome import TALLY
+from etl.report.lists import MADE_BY, Lists
+from etl.run import RunFolder, StageFile, read_columns
+from mappings.model import Mappings, TableMapping
+
+_SECTION = re.compile(r"^-- (.+?) -{5,}$")
+_CREATED = re.compile(r"^CREATE TABLE (\w+)")
+_RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
+STATES = {
+    "PRESENT": "The bytes are stored, and they are what was recorded.",
+    "MISSING": "The old portal has a record of the document, but no bytes (C6).",
+    "SIZE_MISMATCH": "The bytes are stored as they are; their number is not the recorded one (C8).",
+    "DIGEST_MISMATCH": "The bytes are stored as they are; their digest is not the recorded one (C8).",
+}
+
+
+def conservation(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
+    """One entry per source table that was read: read, loaded, made, held, retired, difference; null where a step has not got there yet.
+
+    `held`: rows held only, by reason; `held_and_loaded`: rows that are loaded and stand in the holding as well (X2), told by their flag.
+    """
+    if "extract" not in folder.steps:
+        return []
+    tallies = {(row["portal"], row["table"]): row for row in _tallies(folder).to_dicts()}
+    made = made_rows(folder)
+    x2 = found.exceptions.filter(pl.col("rule") == "X2").select("portal", "table", "key")
+    both = found.held.filter(pl.col("reason") == "UNREADABLE_VALUE").join(x2, on=["portal", "table", "key"], how="semi")
+    alone = found.held.join(both, on=["portal", "table", "key"], how="anti")
+    also = _counted(both, "portal", "table")
+    by_reason: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for (portal, table, reason), rows in sorted(_counted(alone, "portal", "table", "reason").items()):
+        by_reason[portal, table][reason] = rows
+    entries = []
+    for portal in folder.steps["extract"].facts["levels"]:
+        for mapping in mappings.of(portal):
+            key = (mapping.portal, mapping.table)
+            entries.append(_entry(folder, mapping, tallies.get(key), made.get(key, {}), by_reason.get(key, {}), also.get(key, 0)))
+    return entries
+
+
+def _entry(
+    folder: RunFolder, mapping: TableMapping, tally: dict[str, Any] | None, made: dict[str, int], held: dict[str, int], both: int
+) -> dict[str, Any]:
+    read = sum(rows_in(folder, file) for file in folder.files("extract", f"extract/{mapping.portal}.{mapping.table}/"))
+    retires = not mapping.into  # a mapping without any target retires the rows, each column with its reason
+    entry: dict[str, Any] = {
+        "portal": mapping.portal, "table": mapping.table, "chapter": "", "read": read, "loaded": None, "made": made, "made_rows": sum(made.values()),
+        "held": held, "held_rows": sum(held.values()), "held_and_loaded": both, "retired": 0, "difference": None,
+    }  # fmt: skip
+    if tally is not None:
+        loaded = 0 if retires else int(tally["loaded"])
+        retired = int(tally["loaded"]) if retires else 0
+        entry |= {"loaded": loaded, "retired": retired, "difference": read - loaded - entry["held_rows"] - retired}
+    return entry
+
+
+def made_rows(folder: RunFolder) -> dict[tuple[str, str], dict[str, int]]:
+    """By source table, the rows of each target table that it gave: `step/TARGET/PORTAL.source.NNNNN.parquet`."""
+    made: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for file in _made_files(folder):
+        target, _, name = file.path.split("/", 1)[1].partition("/")
+        portal, _, rest = name.partition(".")
+        if portal in ("P2", "TC"):
+            made[portal, rest.split(".")[0]][target] += rows_in(folder, file)
+    return {key: dict(sorted(counts.items())) for key, counts in made.items()}
+
+
+def targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
+    """One entry per target table: how many rows were made for it, and of which source tables."""
+    expected: Counter[str] = Counter()
+    for file in _made_files(folder):
+        expected[file.path.split("/")[1]] += rows_in(folder, file)
+    for table, record in _RECORDS.items():
+        expected[table] = sum(rows_in(folder, file) for step in MADE_BY if step in folder.steps for file in folder.files(step, f"{step}/record/{record}."))
+    complete = all(step in folder.steps for step in MADE_BY)
+    makers = {name: sorted(f"{maker.portal}.{maker.table}" for maker in mappings.makers(name)) for name in mappings.target.tables}
+    return [
+        {"table": name, "expected": expected[name] if complete else None, "actual": None, "from": makers[name]}
+        for name in mappings.target.tables if name != "migration_run"
+    ]  # fmt: skip
+
+
+def _made_files(folder: RunFolder) -> list[StageFile]:
+    aside = ("record", "where", "spine")
+    return [file for step in MADE_BY if step in folder.steps for file in folder.files(step) if file.path.split("/")[1] not in aside]
+
+
+def documents(folder: RunFolder) -> dict[str, Any]:
+    """Document rows and old documents by the state of their bytes; the stored objects and their size."""
+    states: list[dict[str, Any]] = []
+    objects: dict[str, Any] = {"objects": None, "bytes": None}
+    if "reattach" in folder.steps:
+        columns = ["content_state_cd", "legacy_portal_cd", "legacy_key"]
+        frames = [pl.DataFrame(read_columns(folder.path, file, columns)) for file in folder.files("reattach", "reattach/document/")]
+        if frames:
+            grouped = pl.concat(frames).group_by("content_state_cd").agg(pl.len().alias("rows"), pl.struct(columns[1:]).n_unique().alias("documents"))
+            counted = {state: (rows, old) for state, rows, old in grouped.iter_rows()}
+            states = [
+                {"state": state, "meaning": STATES.get(state, ""), "documents": counted.get(state, (0, 0))[1], "rows": counted.get(state, (0, 0))[0]}
+                for state in [*STATES, *sorted(counted.keys() - STATES.keys())]
+            ]
+        sizes = [pl.DataFrame(read_columns(folder.path, file, ["size_bytes"])) for file in folder.files("reattach", "reattach/stored_object/")]
+        if sizes:
+            every = pl.concat(sizes)["size_bytes"]
+            objects = {"objects": len(every), "bytes": int(every.sum())}
+    return {"states": states, **objects}
+
+
+def coverage(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
+    """Source columns accounted for, of how many; the retired ones with their reasons."""
+    portals = list(folder.steps["extract"].facts["levels"]) if "extract" in folder.steps else list(mappings.sources)
+    chosen = [mapping for portal in portals for mapping in mappings.of(portal)]
+    columns = [(mapping, column.name) for mapping in chosen for column in mapping.shape.columns]
+    accounted = sum(column in _accounted(mapping) for mapping, column in columns)
+    retired = [
+        {"portal": mapping.portal, "table": mapping.table, "column": column, "reason": reason}
+        for mapping in chosen for column, reason in mapping.retired.items()
+    ]  # fmt: skip
+    return {"tables": len(chosen), "columns": len(columns), "accounted": accounted, "retired": retired}
+
+
+def _accounted(mapping: TableMapping) -> set[str]:
+    routes = {route.column for route in (*mapping.owner, *mapping.needs)}
+    return {*mapping.key, *mapping.taken, *routes, *mapping.used, *mapping.retired}
+
+
+def chapters(mappings: Mappings) -> dict[tuple[str, str], str]:
+    """By source table, the heading above it in the old database's schema file; Trade Compliance is one chapter."""
+    found: dict[tuple[str, str], str] = {}
+    for portal, schema in mappings.sources.items():
+        heading = "Trade Compliance" if portal == "TC" else "Other"
+        for line in schema.text.splitlines():
+            if (section := _SECTION.match(line)) and portal != "TC":
+                heading = section[1].split(":")[0]
+                heading = heading[:1].upper() + heading[1:]
+            if created := _CREATED.match(line):
+                found[portal, created[1]] = heading
+    return found
+
+
+def rows_in(folder: RunFolder, file: StageFile) -> int:
+    """The rows that the stage file itself holds; EvidenceAltered where they are not those of the manifest."""
+    try:
+        rows = int(pq.read_metadata(folder.path / file.path).num_rows)
+    except (OSError, pa.ArrowInvalid):
+        rows = -1
+    if rows != file.rows:
+        raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", "Start again in a new run folder.")
+    return rows
+
+
+def _tallies(folder: RunFolder) -> pl.DataFrame:
+    done = [step for step in MADE_BY if step in folder.steps]
+    frames = [pl.DataFrame(table) for step in done for table in folder.tables(step, f"{step}/record/tally.parquet")]
+    return pl.concat([pl.DataFrame(schema=TALLY), *frames])
+
+
+def _counted(frame: pl.DataFrame, *columns: str) -> dict[tuple[str, ...], int]:
+    return {tuple(row[:-1]): int(row[-1]) for row in frame.group_by(*columns).len().iter_rows()}

@@ -1,0 +1,128 @@
+"""How a command ends: its answer on stdout, for people or as one JSON envelope; its failure in one sentence with the next step; its exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from etl.errors import MigrationError
+from mappings.errors import MappingError
+
+VERSION = 1
+ROWS_PER_SECOND = 20_000  # the whole run on two cores, SQLite at both ends; tests/benchmarks shows what a machine does
+
+
+class Interrupted(BaseException):
+    """A signal asked to stop; the same command goes on later."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def answer(command: str, output: str, action: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], None] | None = None) -> None:
+    """Runs the action, shows what it gives, and ends the process with the exit code of what happened."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    data: dict[str, Any] = {}
+    failure: _Failure | None = None
+    try:
+        data = action()
+    except BaseException as error:  # every way to end is an answer; nothing is swallowed: the code says which it was
+        failure = _failure(error)
+        data = getattr(error, "data", {})
+    code = failure.exit_code if failure else 0
+    try:
+        if output == "json":
+            errors = [{"code": failure.code, "message": failure.message, "next": failure.next_step}] if failure else []
+            envelope = {"version": VERSION, "command": command, "status": "failed" if failure else "ok", "exit_code": code, "data": data, "errors": errors}
+            sys.stdout.write(json.dumps(envelope, ensure_ascii=True, default=str) + "\n")
+        else:
+            if data:
+                from etl.human import HUMAN
+
+                (show or HUMAN[command])(data)
+            if failure:
+                sys.stdout.flush()
+                sys.stderr.write(f"{failure.message}\nnext: {failure.next_step}\n")
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        # Whoever read has gone: what was done is done, the exit code still says how it ended.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def refuse_usage(error: click.ClickException, arguments: Sequence[str]) -> None:
+    """Wrong usage, found by click: the sentence on stderr, or an envelope on stdout."""
+    if "json" in arguments and "--output" in arguments or "--output=json" in arguments or os.environ.get("PORTAL_MIGRATE_OUTPUT") == "json":
+        command = next((word for word in arguments if not word.startswith("-")), "")
+        entry = {"code": "USAGE", "message": error.format_message(), "next": "See portal-migrate --help."}
+        envelope = {"version": VERSION, "command": command, "status": "failed", "exit_code": 2, "data": {}, "errors": [entry]}
+        sys.stdout.write(json.dumps(envelope) + "\n")
+        return
+    error.show()
+    sys.stderr.write("next: see `portal-migrate --help`, or `portal-migrate COMMAND --help`.\n")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # A second signal stops at once.
+    signal.signal(number, signal.SIG_DFL)
+    raise Interrupted(number)
+
+
+class _Failure:
+    def __init__(self, exit_code: int, code: str, message: str, next_step: str) -> None:
+        self.exit_code, self.code, self.message, self.next_step = exit_code, code, message, next_step
+
+
+_AGAIN = "Run the same command again: it goes on where it stopped."
+
+
+def _failure(error: BaseException) -> _Failure:
+    match error:
+        case MigrationError():
+            return _Failure(error.exit_code, error.code, error.message, error.next_step)
+        case MappingError():
+            return _Failure(1, "MAPPING", str(error), "Mend the mapping file, then run again. No data was read.")
+        case Interrupted():
+            return _Failure(error.exit_code, "INTERRUPTED", "Interrupted; nothing is half done.", _AGAIN)
+        case KeyboardInterrupt():
+            return _Failure(130, "INTERRUPTED", "Interrupted; nothing is half done.", _AGAIN)
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
+            return _Failure(1, "NO_SPACE", f"No space is left to write{where}: {os.strerror(error.errno or 0)}.", f"Free space. {_AGAIN}")
+        case MemoryError():
+            return _Failure(1, "NO_MEMORY", "Memory does not suffice.", "Give fewer --workers, then run the same command again.")
+        case OSError():
+            where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
+            return _Failure(1, "IO", f"{error.strerror or type(error).__name__}{where}.", f"Mend that. {_AGAIN}")
+    # Not the error's own text: a database or a library may put values into it.
+    last = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
+    own = next((f"{Path(f.filename).name}, line {f.lineno}" for f in reversed(last) if "site-packages" not in f.filename), place)
+    return _Failure(1, "FAULT", f"A fault of the toolkit: {type(error).__name__} in {own} ({place}).", "Report this line; nothing was published by this command.")
+
+
+def plan_facts(plan: Any, options: Any) -> dict[str, Any]:
+    """The plan as data: rows, coverage, retired columns with their reasons, steps, space and time."""
+    from dataclasses import asdict
+
+    from etl.pipeline import STEPS
+
+    share = 100 * plan.mapped // plan.columns if plan.columns else 100
+    rows = sum(plan.rows.values())
+    return {
+        **asdict(plan), "coverage": f"{share}% ({plan.mapped}/{plan.columns} columns)", "steps": list(STEPS), "total": rows,
+        "rows_per_second": ROWS_PER_SECOND, "seconds": max(1, rows // ROWS_PER_SECOND),
+    }  # fmt: skip
