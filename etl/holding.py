@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from etl.placed import REASONS, Placed, keys
-from etl.values import LOADS_WITH_NULL, date_text, timestamp_text
+from etl.values import LOADS_WITH_NULL, texts_of
 from mappings.model import TableMapping
 
 HELD = {
@@ -46,16 +46,10 @@ def row_json(mapping: TableMapping, frame: pl.DataFrame, key: pl.Series, odd: Od
     """Each row as one JSON object: every source column but blobs; numbers as numbers, null as null, all else as text as recorded (fine print 27)."""
     columns = []
     for column in mapping.columns:
-        match column.family:
-            case "binary":
-                continue
-            case "date":
-                columns.append(date_text(pl.col(column.name)).alias(column.name))
-            case "timestamp":
-                columns.append(timestamp_text(pl.col(column.name)).alias(column.name))
-            case _:
-                columns.append(pl.col(column.name))
-    texts = frame.select(pl.struct(columns).struct.json_encode().alias("json"))["json"].to_list()
+        if column.family != "binary":
+            series = frame[column.name]
+            columns.append(texts_of(series) if column.family in ("date", "timestamp") else series)
+    texts = pl.DataFrame(columns).select(pl.struct(pl.all()).struct.json_encode().alias("json"))["json"].to_list()
     for row, text_key in enumerate(key):
         raw = odd.get((mapping.portal, mapping.table, text_key))
         if raw:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -180,9 +181,8 @@ def dates(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
     """(days, their canonical texts); null where the text is no readable date."""
     texts = pl.col("raw")
     day = pl.when(texts.str.contains(_DATE)).then(texts.str.head(10)).str.to_date("%Y-%m-%d", strict=False)
-    day = pl.when(day.dt.year() > 0).then(day)
-    frame = raw.rename("raw").to_frame().select(day.alias("day")).with_columns(date_text(pl.col("day")).alias("text"))
-    return frame["day"].rename(raw.name), frame["text"]
+    days = raw.rename("raw").to_frame().select(pl.when(day.dt.year() > 0).then(day).alias(raw.name))[raw.name]
+    return days, texts_of(days)
 
 
 def timestamps(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -191,17 +191,45 @@ def timestamps(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
     whole = texts.str.head(19).str.replace("T", " ", literal=True).str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
     fraction = texts.str.extract(r"\.([0-9]+)", 1).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)
     moment = pl.when(whole.dt.year() > 0).then(whole + pl.duration(microseconds=fraction))
-    frame = raw.rename("raw").to_frame().select(moment.cast(pl.Datetime("us")).alias("moment"))
-    frame = frame.with_columns(timestamp_text(pl.col("moment")).alias("text"))
-    return frame["moment"].rename(raw.name), frame["text"]
+    moments = raw.rename("raw").to_frame().select(moment.cast(pl.Datetime("us")).alias(raw.name))[raw.name]
+    return moments, texts_of(moments)
 
 
-def date_text(day: pl.Expr) -> pl.Expr:
-    """`YYYY-MM-DD`."""
-    return day.dt.strftime("%Y-%m-%d")
+def texts_of(values: pl.Series) -> pl.Series:
+    """Days as `YYYY-MM-DD`, moments as `YYYY-MM-DD HH:MM:SS` with `.ffffff` behind where the microseconds are not zero; as PostgreSQL writes them
+    where they lie outside the years 1 to 9999 (`infinity`, `0044-03-15 BC`)."""
+    column = pl.col(values.name)
+    first, last = (date(1, 1, 1), date(9999, 12, 31)) if values.dtype == pl.Date else (datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))
+    usual = pl.when(column.is_between(first, last)).then(column)
+    if values.dtype == pl.Date:
+        text = usual.dt.strftime("%Y-%m-%d")
+    else:
+        # The length tells the two forms apart; formatting is done once.
+        full = usual.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
+        text = pl.when(full.str.ends_with(".000000")).then(full.str.head(19)).otherwise(full)
+    texts = values.to_frame().select(text.alias(values.name))[values.name]
+    odd = np.flatnonzero((texts.is_null() & values.is_not_null()).to_numpy())
+    if len(odd):
+        numbers = values.to_physical().gather(odd).to_list()
+        texts = texts.scatter(odd, [extreme_text(number, values.dtype == pl.Date) for number in numbers])
+    return texts
 
 
-def timestamp_text(moment: pl.Expr) -> pl.Expr:
-    """`YYYY-MM-DD HH:MM:SS`, with `.ffffff` behind it where the microseconds are not zero."""
-    fraction = moment.dt.microsecond() % 1_000_000
-    return pl.when(fraction == 0).then(moment.dt.strftime("%Y-%m-%d %H:%M:%S")).otherwise(moment.dt.strftime("%Y-%m-%d %H:%M:%S%.6f"))
+INFINITE_DAY, INFINITE_MOMENT = (-(2**31), 2**31 - 1), (-(2**63), 2**63 - 1)  # how -infinity and infinity travel
+
+
+def extreme_text(number: int, is_day: bool) -> str:
+    """A day or moment outside the years 1 to 9999, as PostgreSQL writes it. `number`: days, or microseconds, since 1970."""
+    low, high = INFINITE_DAY if is_day else INFINITE_MOMENT
+    if number in (low, high):
+        return "infinity" if number == high else "-infinity"
+    day, rest = (number, 0) if is_day else divmod(number, 86_400_000_000)
+    # Every 400 years the calendar repeats: 146,097 days.
+    cycles = (day - date(2000, 1, 1).toordinal() + date(1970, 1, 1).toordinal()) // 146_097
+    near = date.fromordinal(date(1970, 1, 1).toordinal() + day - cycles * 146_097)
+    year = near.year + 400 * cycles
+    text = f"{year if year > 0 else 1 - year:04d}-{near:%m-%d}"
+    if not is_day:
+        seconds, micro = divmod(rest, 1_000_000)
+        text += f" {seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}" + (f".{micro:06d}" if micro else "")
+    return text if year > 0 else f"{text} BC"

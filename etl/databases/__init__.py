@@ -44,7 +44,11 @@ class Source(Protocol):
         ...
 
     def mark(self) -> str:
-        """A digest that changes whenever anything in the database does: the proof of the freeze."""
+        """What `changed_since` compares with later: the proof of the freeze."""
+        ...
+
+    def changed_since(self, mark: str, read: dict[str, int]) -> list[str] | None:
+        """The tables that changed since the mark was taken (`read`: rows then); None: something did, only reading all again tells what."""
         ...
 
     def close(self) -> None: ...
@@ -80,4 +84,8 @@ def open_source(url: str, name: str) -> Source:
             from etl.databases.sqlite_source import SqliteSource
 
             return SqliteSource(url, name)
+        case "postgresql":
+            from etl.databases.postgresql_source import PostgresSource
+
+            return PostgresSource(url, name)
     raise MigrationError(f"{name}: no reader for {backend(url)} databases.", "Use a sqlite:// or postgresql:// URL.")

@@ -126,6 +126,9 @@ class SqliteSource:
                     digest.update(f"{suffix}\0".encode() + hashlib.file_digest(stream, "sha256").digest())
         return digest.hexdigest()
 
+    def changed_since(self, mark: str, read: dict[str, int]) -> list[str] | None:
+        return [] if self.mark() == mark else None
+
     def close(self) -> None:
         self._connection.close()
 

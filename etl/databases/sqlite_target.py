@@ -18,7 +18,7 @@ from etl.databases import shown
 from etl.databases.target import Change, RunRecord, id_tags, in_reference_order
 from etl.errors import MigrationError, Refused
 from etl.ids import as_text
-from etl.values import date_text, timestamp_text
+from etl.values import texts_of
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
@@ -291,10 +291,8 @@ def _cells(column: pa.ChunkedArray, family: str) -> list[object]:
     match family:
         case "uuid":
             return list(as_text(column).to_pylist())
-        case "date":
-            return pl.Series("x", column).to_frame().select(date_text(pl.col("x")))["x"].to_list()
-        case "timestamp":
-            return pl.Series("x", column).to_frame().select(timestamp_text(pl.col("x")))["x"].to_list()
+        case "date" | "timestamp":
+            return texts_of(pl.Series("x", column)).to_list()
         case "boolean":
             return list(column.cast(pa.int8()).to_pylist())
     return list(column.to_pylist())

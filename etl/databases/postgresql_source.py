@@ -1,0 +1,212 @@
+"""An old database that is PostgreSQL: Arrow by the low-level ADBC interface, every reader in one exported snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import adbc_driver_manager as adbc
+import adbc_driver_postgresql
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from etl.databases import Batch
+from etl.databases.postgresql import connect, conninfo, quoted, safe_errors, shapes
+from etl.errors import MigrationError
+from etl.values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
+from mappings.model import TableMapping
+from mappings.schema import Column
+
+_SMALL = 8 << 20  # documents up to this size travel whole, larger ones in pieces
+_PIECE = 4 << 20
+# ADBC adds the distance from 2000 to 1970 to PostgreSQL's infinities, which wrap around: these are what comes out.
+_WRAPPED_DAYS = {-2147472692: INFINITE_DAY[1], -2147472691: INFINITE_DAY[0]}
+_WRAPPED_MOMENTS = {-9222425352054775809: INFINITE_MOMENT[1], -9222425352054775808: INFINITE_MOMENT[0]}
+
+
+class PostgresSource:
+    """Implements `Source`; the coordinating session holds the snapshot as long as it is open."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._name = name
+        self._session = connect(url, name)
+        with safe_errors(name, "taking the snapshot"):
+            self._session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            (snapshot,) = self._session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+            (encoding,) = self._session.execute("SHOW server_encoding").fetchone() or ("",)
+        self.level = "one exported snapshot, REPEATABLE READ, READ ONLY (PostgreSQL)"
+        self._trusted_text = str(encoding).upper() in ("UTF8", "UTF-8")
+        self._database = adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))
+        self._reader = adbc.AdbcConnection(self._database)
+        self._do("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        self._do(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+
+    def _do(self, statement: str) -> None:
+        try:
+            prepared = adbc.AdbcStatement(self._reader)
+            prepared.set_sql_query(statement)
+            prepared.execute_update()
+            prepared.close()
+        except adbc.Error as error:
+            raise self._failed("reading", error) from None
+
+    def _failed(self, doing: str, error: Any) -> MigrationError:
+        state = getattr(error, "sqlstate", None) or type(error).__name__
+        return MigrationError(f"{self._name}: {doing} failed ({state}).", "Check the connection and the rights, then run the same command again.")
+
+    def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
+        try:
+            prepared = adbc.AdbcStatement(self._reader)
+            prepared.set_sql_query(query)
+            handle, _ = prepared.execute_query()
+            yield from pa.RecordBatchReader._import_from_c(handle.address)
+            prepared.close()
+        except (adbc.Error, pa.ArrowException) as error:
+            raise self._failed("reading", error) from None
+
+    def shapes(self) -> dict[str, dict[str, str]]:
+        with safe_errors(self._name, "reading the catalogue"):
+            return shapes(self._session)
+
+    def count(self, table: str) -> int:
+        with safe_errors(self._name, f"counting {table}"):
+            row = self._session.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()  # type: ignore[call-overload]  # quoted identifiers only
+        return int(row[0]) if row else 0
+
+    def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
+        columns = [column for column in mapping.columns if column.name not in without]
+        listed = ", ".join(quoted(column.name) for column in columns)
+        waiting: list[pa.RecordBatch] = []
+        count = 0
+        for batch in self._batches(f"SELECT {listed} FROM {quoted(mapping.table)} ORDER BY {_order(mapping)}"):
+            # Cut by rows, not by what the driver happens to send: the stage files must not depend on it.
+            while count + batch.num_rows >= rows:
+                part = batch.slice(0, rows - count)
+                yield self._typed(mapping, columns, [*waiting, part])
+                batch, waiting, count = batch.slice(part.num_rows), [], 0
+            if batch.num_rows:
+                waiting.append(batch)
+                count += batch.num_rows
+        if count:
+            yield self._typed(mapping, columns, waiting)
+
+    def _typed(self, mapping: TableMapping, columns: list[Column], batches: list[pa.RecordBatch]) -> Batch:
+        table = pa.Table.from_batches(batches)
+        batch = Typed(mark=np.zeros(table.num_rows, np.uint8))
+        for column in columns:
+            series, bad = self._column(batch, column, table[column.name])
+            batch.columns[column.name] = series
+            if bad is not None and bad.any():
+                batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else 1)
+        keys = None
+        if len(mapping.key) > 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
+            keys = pl.DataFrame([batch.columns[name].cast(pl.String) for name in mapping.key]).select(pl.concat_str(pl.all(), separator="|")).to_series().to_list()
+        return Batch(batch, keys)
+
+    def _column(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
+        match column.family:
+            case "text":
+                return self._text(batch, column, values)
+            case "integer":
+                series = pl.Series(column.name, values, dtype=pl.Int64)
+                if column.sql_type == "BIGINT":
+                    return series, None
+                outside = ((series < -(2**31)) | (series >= 2**31)).fill_null(False)
+                batch.oddities += [Oddity(int(row), column.name, series[int(row)], True) for row in np.flatnonzero(outside.to_numpy())]
+                return series.set(outside, None), outside.to_numpy()
+            case "date":
+                return _unwrapped(pl.Series(column.name, values.cast(pa.int32()), dtype=pl.Int32), _WRAPPED_DAYS).cast(pl.Date), None
+            case "timestamp":
+                return _unwrapped(pl.Series(column.name, values.cast(pa.int64()), dtype=pl.Int64), _WRAPPED_MOMENTS).cast(pl.Datetime("us")), None
+        return pl.Series(column.name, values, dtype=pl.Binary), None
+
+    def _text(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
+        if self._trusted_text:
+            series = pl.Series(column.name, values, dtype=pl.String)
+        else:  # SQL_ASCII keeps any bytes (E8)
+            exact = values.cast(pa.binary()).to_pylist()
+            texts = [None if cell is None else readable(cell) for cell in exact]
+            odd = [row for row, (cell, text) in enumerate(zip(exact, texts, strict=True)) if cell is not None and text is not None and text.encode() != cell]
+            batch.texts += [InvalidText(row, column.name, exact[row]) for row in odd]
+            series = pl.Series(column.name, texts, dtype=pl.String)
+        if column.length is None or not len(series) or (series.str.len_bytes().max() or 0) <= column.length:  # type: ignore[operator]  # an int, or None
+            return series, None
+        long = (series.str.len_chars() > column.length).fill_null(False)
+        batch.oddities += [Oddity(int(row), column.name, series[int(row)], True) for row in np.flatnonzero(long.to_numpy())]
+        return series.to_frame().select(pl.when(~long).then(pl.col(column.name)).alias(column.name))[column.name], long.to_numpy()
+
+    def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        key, name, table = quoted(mapping.key[0]), quoted(column), quoted(mapping.table)
+        with safe_errors(self._name, f"reading {mapping.table}"):
+            large = self._session.execute(  # type: ignore[call-overload]  # quoted identifiers only
+                f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} ORDER BY {key}"
+            ).fetchall()
+        for batch in self._batches(f"SELECT {key}, {name} FROM {table} WHERE octet_length({name}) <= {_SMALL} ORDER BY {key}"):
+            for value, content in zip(batch.column(0).to_pylist(), batch.column(1), strict=True):
+                yield str(value), iter([content.as_py()])
+        for value, size in large:
+            yield str(value), self._pieces(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size)))
+
+    def _pieces(self, statement: str, key: int, size: int) -> Iterator[bytes]:
+        for first in range(0, size, _PIECE):
+            with safe_errors(self._name, "reading a document"), self._session.cursor(binary=True) as cursor:
+                row = cursor.execute(statement, (first + 1, _PIECE, key)).fetchone()  # type: ignore[arg-type]  # quoted identifiers only
+            yield row[0] if row else b""  # type: ignore[misc]  # bytea
+
+    def mark(self) -> str:
+        with safe_errors(self._name, "reading the snapshot"):
+            row = self._session.execute("SELECT pg_current_snapshot()::text").fetchone()
+        return str(row[0]) if row else ""
+
+    def changed_since(self, mark: str, read: dict[str, int]) -> list[str] | None:
+        """Rows that the recorded snapshot could not see, or fewer rows than it saw: inserted, updated, deleted since."""
+        if self.mark().split(":")[1] == mark.split(":")[1] and not mark.split(":")[2]:
+            return []  # no transaction has written anything in the whole server since
+        changed = []
+        for table, count in read.items():
+            with safe_errors(self._name, f"comparing {table}"):
+                row = self._session.execute(  # type: ignore[call-overload]  # quoted identifiers only
+                    f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {quoted(table)}", {"snapshot": mark}
+                ).fetchone()
+            if row is None or int(row[0]) != count or int(row[1]):
+                changed.append(table)
+        return changed
+
+    def close(self) -> None:
+        self._reader.close()
+        self._database.close()
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+# xmin has 32 bits, a snapshot 64: the snapshot's own epoch is put before xmin, or the one before it where xmin would lie in the future.
+_XMAX = "pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric"
+_EPOCH = f"trunc({_XMAX} / 4294967296) * 4294967296"
+_INVISIBLE = (
+    f"xmin::text::numeric > 2 AND NOT pg_visible_in_snapshot(({_EPOCH} + xmin::text::numeric)::text::xid8, %(snapshot)s::pg_snapshot)"
+    " AND age(xmin) < 1000000000"
+)
+
+
+def _unwrapped(numbers: pl.Series, wrapped: dict[int, int]) -> pl.Series:
+    low = numbers.min()
+    if low is None or low > max(wrapped):  # type: ignore[operator]  # an int
+        return numbers
+    return numbers.replace(wrapped)
+
+
+def _order(mapping: TableMapping) -> str:
+    """Texts in the order of their bytes, whatever the database's collation: SQLite's order too."""
+    return ", ".join(
+        quoted(name) + (' COLLATE "C"' if mapping.shape.by_name[name].family == "text" else "") for name in mapping.key
+    )
+
+
