@@ -60,6 +60,7 @@ def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str
     tables = in_reference_order(mappings.target)
     total = sum(file.rows for step in MADE_BY for file in folder.files(step) if "/where/" not in file.path)
     done = 0
+    target.begin(mappings.target)
     for table in tables:
         if table.name != "migration_run":
             done += target.stage(table, rows_of(folder, table, run_id))

@@ -106,6 +106,10 @@ class SqliteTarget:
                 found.append(table)
         return found
 
+    def begin(self, schema: Schema) -> None:
+        for leftover in self._staging.parent.glob(self._staging.name + "*"):
+            leftover.unlink()
+
     def stage(self, table: Table, batches: Iterator[pa.Table]) -> int:
         self._staging.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         staging = sqlite3.connect(self._staging, isolation_level=None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
+from etl.databases import backend
 from etl.errors import MigrationError
 from etl.ids import tag
 from mappings.model import Mappings
@@ -56,6 +58,10 @@ class Target(Protocol):
 
     def foreign_rows(self, mappings: Mappings) -> list[str]:
         """The tables that hold rows whose ids no migration gave."""
+        ...
+
+    def begin(self, schema: Schema) -> None:
+        """Makes staging ready; what was staged before is forgotten."""
         ...
 
     def stage(self, table: Table, batches: Iterator[pa.Table]) -> int:
@@ -109,16 +115,15 @@ def id_tags(mappings: Mappings) -> dict[str, set[str]]:
     return tags
 
 
-def open_target(url: str, staging_folder: object) -> Target:
-    """The new store behind that URL."""
-    from pathlib import Path
-
-    from etl.databases import backend
-
-    folder = Path(str(staging_folder))
+def open_target(url: str, folder: Path) -> Target:
+    """The new store behind that URL; `folder`: where a file of staged rows may lie."""
     match backend(url):
         case "sqlite":
             from etl.databases.sqlite_target import SqliteTarget
 
             return SqliteTarget(url, folder)
+        case "postgresql":
+            from etl.databases.postgresql_target import PostgresTarget
+
+            return PostgresTarget(url)
     raise MigrationError(f"No store of the kind {backend(url)} can be filled.", "Use a sqlite:// or postgresql:// URL.")
