@@ -1,0 +1,139 @@
+"""Synthetic legacy worlds of any size: the published shapes, plus a small, deterministic share of trouble."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from sample_data import (
+    answers,
+    catalogue,
+    compliance,
+    contract,
+    evidence,
+    particulars,
+    people,
+    registry,
+    traffic,
+    trouble,
+    trouble_company,
+    trouble_record,
+    unreadable,
+    visits,
+    words,
+)
+from sample_data.frames import rows_frame
+from sample_data.shapes import Block, block_of, shape_of
+from sample_data.write import Writer, writer
+
+# Which trouble happens to which profiles (see `trouble`). Positions 11, 23, 24 and 31 have a shape of their own too (see `shapes`,
+# `registry`); the numbers from 50 on are in `unreadable`.
+TROUBLES: Mapping[int, trouble.Trouble] = {
+    0: trouble_company.model_of_no_profile,
+    1: trouble_company.entity_of_no_model,
+    2: trouble_company.old_highway,
+    3: trouble_company.unknown_type,
+    4: trouble_company.doubled_number,
+    6: trouble_company.shared_login,
+    8: trouble_company.many_primaries,
+    9: trouble_company.consultant_as_primary,
+    10: trouble_company.locked_for_the_company,
+    11: trouble_record.trade_compliance_without_importer,
+    13: trouble_company.locked_for_the_company,
+    14: trouble_company.invalid_address,
+    15: trouble_company.user_without_contact,
+    16: trouble_record.ownerless_documents,
+    17: trouble_record.odd_document_links,
+    18: trouble_record.lost_bytes,
+    19: trouble_record.wrong_records,
+    20: trouble_record.odd_versions,
+    21: trouble_record.hostile_names,
+    22: trouble_company.odd_signatures,
+    24: trouble_record.validation_of_the_profile,
+    25: trouble_company.signed_for_another_type,
+    26: trouble_record.answered_twice,
+    27: trouble_record.unknown_question,
+    28: trouble_record.due_in_the_freeze,
+    29: trouble_record.soft_references,
+    30: trouble_company.odd_links,
+    32: trouble_company.accepted_twice,
+    33: trouble_company.odd_identifiers,
+    34: trouble_record.trade_compliance,
+    37: trouble_record.odd_clocks,
+    40: trouble_record.broken_references,
+}
+
+Progress = Callable[[int, int], None]
+
+# So many profiles are made and written together: some 130,000 rows, about 150 MB of memory.
+BLOCK = 500
+# The portal's texts are estimated at a median of 350 characters, a mean of 700, a 99th percentile of 6,000. Sample worlds keep the
+# distribution and scale it down, so that the largest (25,000 profiles) stays near 2 GB.
+MEDIAN_TEXT = 140.0
+
+
+def write_synthetic(
+    source_url: str,
+    tc_url: str,
+    files: Path,
+    profiles: int = 60,
+    seed: int = 1,
+    progress: Progress | None = None,
+    median_text: float = MEDIAN_TEXT,
+) -> dict[str, int]:
+    """The number of rows written, by table, after a world of this many profiles stands in the two empty databases and under `files`.
+
+    The same `profiles` and `seed` give the same rows everywhere; only values that PostgreSQL cannot hold are left to SQLite. `progress` is
+    called after each block with the profiles done and their total. NotEmptyError (a ValueError) if a database holds rows.
+    """
+    if profiles < 1:
+        raise ValueError(f"profiles: at least 1 is needed, found {profiles}.")
+    shape = shape_of(profiles, seed)
+    texts = words.texts(seed, "text", median_text)
+    rows: Counter[str] = Counter()
+    files.mkdir(parents=True, exist_ok=True)
+    with writer(source_url, "portal2") as portal2, writer(tc_url, "tc") as tc:
+        _append(portal2, catalogue.catalogues(shape), rows)
+        _append(portal2, {"portal_user": people.consultants(shape)}, rows)
+        for first in range(0, profiles, BLOCK):
+            block = block_of(shape, first, min(first + BLOCK, profiles))
+            for tables in _portal2_tables(block, texts, files):
+                _append(portal2, tables, rows)
+            _append(tc, compliance.accounts(block, texts), rows)
+            _append_troubles({"portal2": portal2, "tc": tc}, block, rows)
+            if progress is not None:
+                progress(min(first + BLOCK, profiles), profiles)
+    return dict(rows)
+
+
+def _portal2_tables(block: Block, texts: pa.Array, files: Path) -> Iterator[dict[str, pa.Table]]:
+    """The tables of one block, a few at a time; the largest comes alone, so that it is not held beside the others."""
+    yield registry.profiles(block)
+    yield registry.models(block)
+    yield particulars.particulars(block)
+    yield {"portal_user": people.users(block), "company_contact": people.contacts(block)}
+    yield people.signatures(block)
+    yearly, positions = answers.security_profiles(block)
+    yield {"security_profile": yearly, "response_comment": answers.comments(block, positions, texts)}
+    yield {"profile_response": answers.responses(block, positions, texts)}
+    documents, share = evidence.documents(block)
+    evidence.write_files(files, share)
+    yield documents
+    yield visits.validations(block, texts)
+    yield traffic.links(block)
+    yield traffic.messages(block, texts)
+    yield traffic.events(block)
+
+
+def _append_troubles(to: Mapping[str, Writer], block: Block, rows: Counter[str]) -> None:
+    for table, members in trouble.rows_of(block, TROUBLES).items():
+        _append(to[contract.schema_of(table)], {table: rows_frame(table, members)}, rows)
+    for table, members in unreadable.unreadable(block).items():
+        rows[table] += to["portal2"].append_unreadable(table, members)
+
+
+def _append(to: Writer, tables: dict[str, pa.Table], rows: Counter[str]) -> None:
+    for table, content in tables.items():
+        rows[table] += content.num_rows
+        to.append(table, content)

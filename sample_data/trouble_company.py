@@ -1,0 +1,156 @@
+"""Troubles with accounts, people, agreements and identifiers (chapters A, B, D, G, H)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sample_data.trouble import NEVER, Place, Row, contact, entity, model, signature, user
+
+
+def model_of_no_profile(at: Place) -> Iterator[Row]:
+    """A4: a model whose profile never was, an entity below it, its history."""
+    yield model(at, 1, company_profile_id=NEVER)
+    yield entity(at, 1)
+    yield _history(at, 1, at.id(1))
+
+
+def entity_of_no_model(at: Place) -> Iterator[Row]:
+    """A4: an entity whose model never was, and its history; a history of an entity that never was."""
+    yield entity(at, 1, security_model_id=NEVER)
+    yield _history(at, 1, at.id(1))
+    yield _history(at, 2, NEVER)
+
+
+def old_highway(at: Place) -> Iterator[Row]:
+    """A11: carriers from before the split by border, one without any."""
+    for number, border in enumerate(("MEX", "CAN", "BOTH", None), 1):
+        yield model(at, number)
+        yield entity(at, number, business_type_cd="HWY", border_crossed_cd=border)
+
+
+def unknown_type(at: Place) -> Iterator[Row]:
+    """A12: a type that no catalogue has, and one in small letters."""
+    for number, kind in enumerate(("EFC", "imp"), 1):
+        yield model(at, number)
+        yield entity(at, number, business_type_cd=kind)
+
+
+def doubled_number(at: Place) -> Iterator[Row]:
+    """A16: one number of two entities; none; a blank one; one that the migration would make."""
+    for number, text in enumerate((f"DUP{at.position}", f"DUP{at.position}", None, "  ", f"M{at.id(3)}"), 1):
+        yield model(at, number)
+        yield entity(at, number, account_number=text)
+
+
+def shared_login(at: Place) -> Iterator[Row]:
+    """B2: one mailbox of two persons, and one person with two users."""
+    for number, (name, last) in enumerate((("desk", "One"), ("DESK", "Two"), ("Sam", "Same"), (" sam", " SAME ")), 1):
+        yield user(at, number, user_name=f"{name}.{at.position}@trouble.example", last_name=last)
+        yield contact(at, number)
+
+
+def many_primaries(at: Place) -> Iterator[Row]:
+    """B7: three primary contacts, two of the same age; a removed one."""
+    for number, changed in enumerate(("2022-01-01 00:00:00", "2023-09-01 00:00:00", "2023-09-01 00:00:00"), 1):
+        yield user(at, number)
+        yield contact(at, number, primary_poc_ind="Y", contact_type_cd="OFFICER", modified_at=changed)
+    yield contact(at, 4, user_id=None, primary_poc_ind="Y", removed_at="2023-01-01 00:00:00", modified_at="2023-09-10 00:00:00")
+
+
+def consultant_as_primary(at: Place) -> Iterator[Row]:
+    """B8: the youngest primary contact is a consultant, of a consultant company that never was (X1)."""
+    yield contact(
+        at, 1, user_id=1, contact_type_cd="CONSULTANT", primary_poc_ind="Y", consultant_company_id=NEVER, modified_at="2023-09-15 23:59:59"
+    )
+
+
+def locked_for_the_company(at: Place) -> Iterator[Row]:
+    """B12: locked for the company's status; for one of the two it has a suspended account."""
+    yield user(at, 1, user_status_cd="LOCKED", lock_reason_cd="COMPANY_STATUS")
+    yield contact(at, 1)
+    if at.position % 2:
+        yield model(at, 1)
+        yield entity(at, 1, status_cd="SUSPENDED")
+
+
+def invalid_address(at: Place) -> Iterator[Row]:
+    """B15: users without a usable address, their contacts, and something that one of them signed (X1)."""
+    for number, name in enumerate(("ask the guard", "two@at@trouble.example", "@trouble.example", "", None), 1):
+        yield user(at, number, user_name=name)
+        yield contact(at, number)
+    yield signature(at, 1, signer_user_id=at.id(1))
+
+
+def user_without_contact(at: Place) -> Iterator[Row]:
+    """B16: a user whom no contact names; a contact whose user never was (X1)."""
+    yield user(at, 1)
+    yield contact(at, 2, user_id=NEVER)
+
+
+def odd_signatures(at: Place) -> Iterator[Row]:
+    """D1, D2, D4, D11: an unknown agreement; older than the account; by a consultant; of the future; too early; by nobody known (X1)."""
+    yield signature(at, 1, agreement_version_id=NEVER)
+    yield signature(at, 2, agreement_version_id=1, signed_at="2001-11-02 00:00:00")
+    yield contact(at, 1, user_id=1, contact_type_cd="CONSULTANT")
+    yield signature(at, 3, signer_user_id=1)
+    yield signature(at, 4, signed_at="2099-01-01 00:00:00")
+    yield signature(at, 5, signed_at="2015-07-31 23:59:59")
+    yield signature(at, 6, signer_user_id=NEVER)
+
+
+def signed_for_another_type(at: Place) -> Iterator[Row]:
+    """D12: for rail carriers, where there is none (or one by chance); for a type that the catalogue lacks."""
+    yield signature(at, 1, agreement_version_id=6, entity_id=None)
+    yield signature(at, 2, agreement_version_id=7, entity_id=None)
+
+
+def odd_links(at: Place) -> Iterator[Row]:
+    """G1: from profile to profile; of an entity to itself; before the other had an account; to a profile that never was."""
+    yield _link(at, 1, at.neighbour, monitor_entity_id=None)
+    yield _link(at, 2, at.profile, monitored_entity_id=at.entity)
+    yield _link(at, 3, at.neighbour, requested_at="1999-01-01 00:00:00", responded_at=None)
+    yield _link(at, 4, NEVER)
+    yield _link(at, 5, at.neighbour, monitor_entity_id=NEVER)
+
+
+def accepted_twice(at: Place) -> Iterator[Row]:
+    """G6: one pair accepted three times, once nobody knows when."""
+    yield model(at, 1)
+    yield entity(at, 1)
+    for number, answered in enumerate(("2018-01-05 00:00:00", "2017-01-05 00:00:00", None), 1):
+        yield _link(at, number, at.profile, monitored_entity_id=at.id(1), responded_at=answered)
+
+
+def odd_identifiers(at: Place) -> Iterator[Row]:
+    """H1, H2, H3, H6: of no type that is there; of both; of nobody; a person's number; an importer without a bond."""
+    yield _identifier(at, 1, "XYZ", "1", company_profile_id=at.profile)
+    yield _identifier(at, 2, "DUNS", "2", company_profile_id=at.neighbour, entity_id=at.entity)
+    yield _identifier(at, 3, "EIN", "3")
+    yield model(at, 4)
+    yield entity(at, 4, business_type_cd="IMP")
+    yield _identifier(at, 4, "IOR", f"078-05-{1000 + at.position % 9000}", entity_id=at.id(4))
+    yield _identifier(at, 5, "IOR", "5", entity_id=NEVER)
+
+
+def _history(at: Place, number: int, of: int) -> Row:
+    return "entity_status_history", {
+        "history_id": at.id(number),
+        "entity_id": of,
+        "status_cd": "CERTIFIED",
+        "from_at": "2016-01-01 00:00:00",
+    }
+
+
+def _link(at: Place, number: int, to: int, **cells: Any) -> Row:
+    ends = {"monitor_profile_id": at.profile, "monitor_entity_id": at.entity, "monitored_profile_id": to}
+    times = {"request_status_cd": "ACCEPTED", "requested_at": "2023-01-01 00:00:00", "responded_at": "2023-01-05 00:00:00"}
+    return "svi_link", {"link_id": at.id(number), **ends, **times, "requested_by_user_id": at.user, **cells}
+
+
+def _identifier(at: Place, number: int, kind: str, value: str, **owners: Any) -> Row:
+    return "entity_identifier", {
+        "identifier_id": at.id(number),
+        "identifier_type_cd": kind,
+        "identifier_value": value,
+        "active_ind": "Y",
+        **owners,
+    }

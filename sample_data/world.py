@@ -1,0 +1,69 @@
+"""The cast laid out on disk: two SQLite databases and the old file share, ready to be migrated."""
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from sample_data import contract
+from sample_data.share import write_share
+
+CAST = Path(__file__).resolve().parent / "cast"
+
+# The freeze as it was first announced; the cast's due dates lie inside, on and just outside its two ends (rule E14).
+FREEZE_FROM = date(2023, 9, 16)
+FREEZE_TO = date(2023, 9, 30)
+
+
+@dataclass(frozen=True)
+class World:
+    """A legacy world: SQLAlchemy URLs of the Portal 2.0 and Trade Compliance databases, root of the file share."""
+
+    source: str
+    tc: str
+    files: Path
+
+
+def write_cast(folder: Path) -> World:
+    """The cast, written under `folder` as portal2.sqlite, tc.sqlite and files/.
+
+    Calling it again changes nothing. A file of one of these names that holds something else is never overwritten: FileExistsError.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    for schema in ("portal2", "tc"):
+        _write_database(folder / f"{schema}.sqlite", schema)
+    write_share(CAST / "files", folder / "files")
+    return world_in(folder)
+
+
+def world_in(folder: Path) -> World:
+    """The world that `folder` holds (or will hold), by its fixed names; looks at nothing."""
+    folder = folder.resolve()
+    return World(sqlite_url(folder / "portal2.sqlite"), sqlite_url(folder / "tc.sqlite"), folder / "files")
+
+
+def sqlite_url(path: Path) -> str:
+    """The SQLAlchemy URL of a SQLite file: sqlite:////absolute/path."""
+    return f"sqlite:///{path.resolve()}"
+
+
+def _write_database(path: Path, schema: str) -> None:
+    # Built beside and renamed, so that a killed build leaves no half a world under the final name.
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    connection = sqlite3.connect(part)
+    try:
+        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;")
+        connection.executescript(contract.sqlite_ddl(schema))
+        connection.executescript((CAST / f"{schema}.sql").read_text(encoding="utf-8"))
+        connection.commit()
+    finally:
+        connection.close()
+    if not path.exists():
+        part.replace(path)
+        return
+    same = path.read_bytes() == part.read_bytes()
+    part.unlink()
+    if not same:
+        raise FileExistsError(f"{path.name}: holds something else than the cast. Move it away, or choose another folder.")

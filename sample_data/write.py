@@ -1,0 +1,107 @@
+"""Arrow tables into empty contract databases: SQLite by executemany, PostgreSQL by binary COPY."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import pyarrow as pa
+from sqlalchemy.engine import make_url
+
+from sample_data import contract
+from sample_data.unreadable import Undecodable
+
+
+class NotEmptyError(ValueError):
+    """The database holds rows already; a sample never mixes with anything."""
+
+
+class Writer(Protocol):
+    """Where the tables of one database go."""
+
+    def append(self, table: str, rows: pa.Table) -> None:
+        """Nothing; afterwards `table` holds these rows too."""
+
+    def append_unreadable(self, table: str, rows: Sequence[Mapping[str, object]]) -> int:
+        """The number of these rows, whose values no type allows, that `table` holds afterwards: all or none."""
+
+
+@dataclass(frozen=True)
+class SqliteWriter:
+    """Writes through one connection, within one transaction."""
+
+    connection: sqlite3.Connection
+
+    def append(self, table: str, rows: pa.Table) -> None:
+        """Nothing; afterwards `table` holds these rows too."""
+        marks = ", ".join("?" * rows.num_columns)
+        names = ", ".join(rows.column_names)
+        columns = [_sqlite_values(column) for column in rows.columns]
+        self.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", zip(*columns, strict=True))
+
+    def append_unreadable(self, table: str, rows: Sequence[Mapping[str, object]]) -> int:
+        """All of the rows: SQLite holds anything."""
+        for row in rows:
+            marks = ", ".join("CAST(? AS TEXT)" if isinstance(value, Undecodable) else "?" for value in row.values())
+            values = [value.content if isinstance(value, Undecodable) else value for value in row.values()]
+            self.connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", values)
+        return len(rows)
+
+
+@contextmanager
+def writer(url: str, schema: str) -> Iterator[Writer]:
+    """A writer into the empty database at this SQLAlchemy URL; the contract's tables are made where absent.
+
+    Everything written becomes visible when the block ends well, and nothing if it does not. NotEmptyError if a table holds rows.
+    """
+    backend = make_url(url).get_backend_name()
+    if backend == "sqlite":
+        with _sqlite_writer(url, schema) as to:
+            yield to
+    elif backend == "postgresql":
+        from sample_data.postgres import postgres_writer  # psycopg is not needed for SQLite
+
+        with postgres_writer(url, schema) as to:
+            yield to
+    else:
+        raise ValueError(f"{backend}: samples are written into sqlite or postgresql databases.")
+
+
+def refuse_if_filled(schema: str, counts: Sequence[tuple[str, bool]]) -> None:
+    """Nothing, if none of the (table, has rows) has rows; else NotEmptyError."""
+    filled = [table for table, has_rows in counts if has_rows]
+    if filled:
+        raise NotEmptyError(f"{schema}: {', '.join(filled[:5])} hold rows already. Give an empty database.")
+
+
+@contextmanager
+def _sqlite_writer(url: str, schema: str) -> Iterator[Writer]:
+    database = make_url(url).database
+    if not database:
+        raise ValueError("sqlite: a file is needed, as in sqlite:////folder/portal2.sqlite.")
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        existing = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        here = [table for table in contract.tables(schema) if table in existing]
+        refuse_if_filled(schema, [(t, connection.execute(f"SELECT 1 FROM {t} LIMIT 1").fetchone() is not None) for t in here])
+        # A journal would double what is written; the database was empty, so that a broken write costs nothing but writing again.
+        connection.executescript("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;")
+        for statement in contract.statements(contract.sqlite_ddl(schema)):
+            if not any(f"CREATE TABLE {table} (" in statement for table in here):
+                connection.execute(statement)
+        connection.execute("BEGIN")
+        try:
+            yield SqliteWriter(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def _sqlite_values(column: pa.ChunkedArray) -> list[Any]:
+    """The column as Python values: dates and times as the text that the old application would have written."""
+    if pa.types.is_temporal(column.type):
+        column = column.cast(pa.string())
+    return cast("list[Any]", column.to_pylist())
