@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from etl.pipeline import Options
+    from etl.options import Options
     from etl.talk import Talk
 
 ENVIRONMENT = "PORTAL_MIGRATE"
@@ -84,7 +84,7 @@ def _takes(*names: str) -> Callable[[Command], Command]:
 
 def _options(given: dict[str, Any]) -> Options:
     from etl.errors import WrongUsage
-    from etl.pipeline import Options
+    from etl.options import Options
 
     days = {name: _day(name, given[name]) for name in ("freeze_from", "freeze_to") if given.get(name)}
     if len(days) == 1:
@@ -95,7 +95,7 @@ def _options(given: dict[str, Any]) -> Options:
         raise WrongUsage("--rehearse brings its own target and object store.", "Leave out --target and --objects.")
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
-    plain = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
+    plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
     extra: dict[str, Any] = {"mappings": Path(given["mappings"])} if given.get("mappings") else {}
     return Options(
         **plain, run=Path(given["run"]) if given.get("run") else None, rehearse=bool(given.get("rehearse")),
@@ -133,7 +133,7 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
         from etl.pipeline import run_steps
         from etl.screen import answer
 
-        answer(name, given["output"], lambda: run_steps(_options(given), steps, _talk(given)))
+        answer(name, given, lambda: run_steps(_options(given), steps, _talk(given)))
 
 
 _STEP_HELP = {
@@ -157,7 +157,7 @@ def reconcile(**given: Any) -> None:
     from etl.screen import answer
     from etl.verify import reconciled
 
-    answer("reconcile", given["output"], lambda: reconciled(_options(given), _talk(given)))
+    answer("reconcile", given, lambda: reconciled(_options(given), _talk(given)))
 
 
 @commands.command()
@@ -167,7 +167,7 @@ def plan(**given: Any) -> None:
     from etl.pipeline import planned
     from etl.screen import answer, plan_facts
 
-    answer("plan", given["output"], lambda: plan_facts(planned(_options(given)), _options(given)))
+    answer("plan", given, lambda: plan_facts(planned(_options(given)), _options(given)))
 
 
 @commands.command()
@@ -177,7 +177,7 @@ def status(**given: Any) -> None:
     from etl.lookups import status as facts
     from etl.screen import answer
 
-    answer("status", given["output"], lambda: facts(_options(given)))
+    answer("status", given, lambda: facts(_options(given)))
 
 
 @commands.command()
@@ -189,7 +189,7 @@ def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
     from etl.lookups import trace as facts
     from etl.screen import answer
 
-    answer("trace", given["output"], lambda: facts(_options(given), where, account))
+    answer("trace", given, lambda: facts(_options(given), where, account))
 
 
 @commands.command()
@@ -200,7 +200,7 @@ def picker(email: str, **given: Any) -> None:
     from etl.lookups import picker as facts
     from etl.screen import answer
 
-    answer("picker", given["output"], lambda: facts(_options(given), email))
+    answer("picker", given, lambda: facts(_options(given), email))
 
 
 @commands.command()
@@ -210,11 +210,13 @@ def rollback(**given: Any) -> None:
     from etl.pipeline import take_back
     from etl.screen import answer
 
-    answer("rollback", given["output"], lambda: take_back(_options(given), _talk(given)))
+    answer("rollback", given, lambda: take_back(_options(given), _talk(given)))
 
 
 @commands.command()
-@click.option("--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="How many company profiles.")
+@click.option(
+    "--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="How many company profiles."
+)
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same world.")
 @_takes("source", "tc", "files")
 def sample(profiles: int, seed: int, **given: Any) -> None:
@@ -222,7 +224,7 @@ def sample(profiles: int, seed: int, **given: Any) -> None:
     from etl.demo import write_sample
     from etl.screen import answer
 
-    answer("sample", given["output"], lambda: write_sample(_options(given), profiles, seed, _talk(given)))
+    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given)))
 
 
 @commands.command()
@@ -233,7 +235,7 @@ def demo(folder: str, **given: Any) -> None:
     from etl.demo import run_demo
     from etl.screen import answer
 
-    answer("demo", given["output"], lambda: run_demo(Path(folder), _talk(given)))
+    answer("demo", given, lambda: run_demo(Path(folder), _talk(given)))
 
 
 def main() -> None:
@@ -255,5 +257,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-

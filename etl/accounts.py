@@ -150,5 +150,3 @@ def visible(status: pl.Series, archived: pl.Series, mappings: Mappings) -> pl.Se
     """Rules A7, A8: whether trade may see the account."""
     hidden = [row["status_cd"] for row in mappings.codes["status"] if row["trade_visible"] == "false"]
     return ~status.is_in(hidden) & ~archived
-
-

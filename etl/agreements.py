@@ -25,7 +25,9 @@ def place_signatures(signature: Placed, version: Placed, spine: Spine) -> pl.Ser
     some_fits[row[~other_type]] = True
     has_copies = np.zeros(signature.frame.height, bool)
     has_copies[row] = True
-    signature.flag("D12", has_copies & ~some_fits, "the version was made for one business type and no account has it: all of them are covered")
+    signature.flag(
+        "D12", has_copies & ~some_fits, "the version was made for one business type and no account has it: all of them are covered"
+    )
     keep = ~other_type | ~some_fits[row]
     signature.copy_to(row[keep], account[keep])
     signed_at = signature.frame["signed_at"].gather(signature.row)
@@ -61,7 +63,11 @@ def _by_consultants_only(signature: Placed, contact: pl.DataFrame) -> Bools:
         .group_by("user_id", "company_profile_id").agg((pl.col("contact_type_cd") == "CONSULTANT").fill_null(False).all().alias("only"))
     )  # fmt: skip
     joined = signature.frame.select("signer_user_id", "company_profile_id").join(
-        only, left_on=["signer_user_id", "company_profile_id"], right_on=["user_id", "company_profile_id"], how="left", maintain_order="left"
+        only,
+        left_on=["signer_user_id", "company_profile_id"],
+        right_on=["user_id", "company_profile_id"],
+        how="left",
+        maintain_order="left",
     )
     return joined["only"].fill_null(False).to_numpy()
 
@@ -74,5 +80,3 @@ def agreement_basis(signature: Placed, version: Placed, spine: Spine) -> pl.Seri
     continued = [row["status_cd"] for row in spine.mappings.codes["status"] if row["continued_membership"] == "true"]
     member = spine.accounts["status_cd"].is_in(continued).to_numpy()
     return pl.Series(np.where(signed, "SIGNED", np.where(member, "CONTINUED_MEMBERSHIP", "NONE")), dtype=pl.String)
-
-

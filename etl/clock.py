@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zoneinfo
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 import polars as pl
 
@@ -18,8 +19,15 @@ def utc(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 
     Ambiguous in autumn: the earlier instant; skipped in spring: shifted forward; both, and the unreadable, are uncertain.
     """
-    frame = texts.rename("text").to_frame().with_columns(
-        pl.when(pl.col("text").str.contains(_FORM)).then(pl.col("text")).str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False).alias("local")
+    frame = (
+        texts.rename("text")
+        .to_frame()
+        .with_columns(
+            pl.when(pl.col("text").str.contains(_FORM))
+            .then(pl.col("text"))
+            .str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+            .alias("local")
+        )
     )
     frame = frame.with_columns(pl.when(pl.col("local").dt.year() > 0).then(pl.col("local")))
     days = frame.select(pl.col("local").dt.date().alias("day")).drop_nulls().unique()
@@ -32,15 +40,18 @@ def utc(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     changing = frame.with_row_index("row").filter(pl.col("local").is_not_null() & pl.col("seconds").is_null())
     if changing.height:  # the two days of the year on which the clocks change
         single = [_one(local) for local in changing["local"].to_list()]
-        patch = pl.DataFrame({"row": changing["row"], "m": [m for m, _ in single], "c": [c for _, c in single]}, schema_overrides={"m": pl.Datetime("us")})
+        patch = pl.DataFrame(
+            {"row": changing["row"], "m": [m for m, _ in single], "c": [c for _, c in single]}, schema_overrides={"m": pl.Datetime("us")}
+        )
         frame = frame.with_row_index("row").join(patch, on="row", how="left", maintain_order="left")
         frame = frame.with_columns(pl.coalesce("m", "moment").alias("moment"), pl.coalesce("c", "certain").alias("certain"))
     return frame["moment"], frame["certain"]
 
 
-def _steady_offset(day: object) -> int | None:
+@lru_cache(maxsize=200_000)  # 500 years of days: the same ones come with every stage file
+def _steady_offset(day: date) -> int | None:
     """The seconds that New York is ahead of UTC all through that day; None where the clocks change."""
-    first = datetime.combine(day, datetime.min.time())  # type: ignore[arg-type]  # a date, as polars gives it
+    first = datetime.combine(day, datetime.min.time())
     last = first + timedelta(hours=23, minutes=59, seconds=59)
     found = {moment.replace(tzinfo=NEW_YORK, fold=fold).utcoffset() for moment in (first, last) for fold in (0, 1)}
     offset = found.pop()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import MigrationError, Refused
-from etl.pipeline import STEPS, Options, needed, run_steps
+from etl.options import Options, needed
+from etl.pipeline import STEPS, run_steps
 from etl.talk import Talk
 
 FREEZE = (date(2023, 9, 16), date(2023, 9, 30))  # the freeze that was announced first
@@ -21,7 +22,11 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
     if folder.exists() and any(folder.iterdir()) and not (world_folder / "portal2.sqlite").exists():
         raise Refused(f"{folder} is not empty.", "Give an empty or a new folder: portal-migrate demo DIR.")
     if (world_folder / "portal2.sqlite").exists():
-        source, tc, files = f"sqlite:///{(world_folder / 'portal2.sqlite').absolute()}", f"sqlite:///{(world_folder / 'tc.sqlite').absolute()}", world_folder / "files"
+        source, tc, files = (
+            f"sqlite:///{(world_folder / 'portal2.sqlite').absolute()}",
+            f"sqlite:///{(world_folder / 'tc.sqlite').absolute()}",
+            world_folder / "files",
+        )
     else:
         world_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         world = write_cast(world_folder)

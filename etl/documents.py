@@ -103,7 +103,9 @@ def _own_profiles(
         link.frame.select("target_cd", "target_id").with_columns(pl.Series("document", of_document), pl.Series("profile", target_profile))
         .filter(pl.Series(good)).sort("document", "target_cd", "target_id").unique("document", keep="first")
     )  # fmt: skip
-    by_link = pl.DataFrame({"document": np.arange(document.frame.height)}).join(first, on="document", how="left", maintain_order="left")["profile"]
+    by_link = pl.DataFrame({"document": np.arange(document.frame.height)}).join(first, on="document", how="left", maintain_order="left")[
+        "profile"
+    ]
     own = pl.select(pl.coalesce(by_model, document.frame["company_profile_id"], by_link)).to_series()
     return own.fill_null(0).to_numpy().astype(np.int64), own.is_not_null().to_numpy()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+
 class MigrationError(Exception):
     """Could not be done (exit 1). `next_step` is the sentence that tells the engineer what to do."""
 

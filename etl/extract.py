@@ -46,7 +46,9 @@ class Aside:
 
 def content_columns(mapping: TableMapping) -> frozenset[str]:
     """The binary columns whose bytes go to the object store (C9)."""
-    return frozenset(column for into in mapping.into if into.table == "stored_object" for form in into.columns.values() for column in form.columns)
+    return frozenset(
+        column for into in mapping.into if into.table == "stored_object" for form in into.columns.values() for column in form.columns
+    )
 
 
 def extract(
@@ -100,7 +102,9 @@ def _stage_table(batch: Batch) -> pa.Table:
     return pl.DataFrame(columns).to_arrow()
 
 
-def _stored_contents(source: Source, mapping: TableMapping, binary: frozenset[str], objects: Objects, pool: ThreadPoolExecutor) -> dict[str, Stored]:
+def _stored_contents(
+    source: Source, mapping: TableMapping, binary: frozenset[str], objects: Objects, pool: ThreadPoolExecutor
+) -> dict[str, Stored]:
     (column,) = binary
     waiting: dict[str, Future[Stored]] = {}
     stored: dict[str, Stored] = {}

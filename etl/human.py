@@ -44,7 +44,9 @@ def show_plan(data: dict[str, Any]) -> None:
     console.print(table("Retired columns", ["column", "reason"], [[name, reason] for name, reason in data["retired"].items()]))
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
-    console.print(f"space: about {data['staged_bytes']:,} bytes of stage files, {data['loaded_bytes']:,} bytes in the new store, the documents' own bytes")
+    console.print(
+        f"space: about {data['staged_bytes']:,} bytes of stage files, {data['loaded_bytes']:,} bytes in the new store, the documents' own bytes"
+    )
     console.print(f"time: about {data['seconds']:,} seconds (from rehearsals: {data['rows_per_second']:,} rows/s)")
     console.print(f"coverage {data['coverage']}")
 
@@ -84,7 +86,9 @@ def show_picker(data: dict[str, Any]) -> None:
     console = _console()
     console.print(f"before: profiles {', '.join(map(str, data['before'])) or 'none'} (users {', '.join(data['users']) or 'none'})")
     columns = ["account_number", "legal_name", "account_label", "business_type_cd", "status_cd", "tier_cd", "legacy_profile_id"]
-    console.print(table("after: accounts", columns, [[str(row[c]) if row[c] is not None else None for c in columns] for row in data["after"]]))
+    console.print(
+        table("after: accounts", columns, [[str(row[c]) if row[c] is not None else None for c in columns] for row in data["after"]])
+    )
     console.print(f"{len(data['after']):,} accounts to pick from, {data['hidden']:,} not visible to trade; login {data['status']}")
 
 
@@ -97,7 +101,9 @@ def show_reconcile(data: dict[str, Any]) -> None:
 
 
 def show_rollback(data: dict[str, Any]) -> None:
-    _console().print(f"{data['run_id']} taken back: {data['removed']:,} rows removed, {data['restored']:,} restored, {data['objects']:,} objects removed")
+    _console().print(
+        f"{data['run_id']} taken back: {data['removed']:,} rows removed, {data['restored']:,} restored, {data['objects']:,} objects removed"
+    )
 
 
 def show_sample(data: dict[str, Any]) -> None:

@@ -43,9 +43,14 @@ def place_identifiers(identifier: Placed, spine: Spine, longest: int) -> None:
     for entry in spine.mappings.codes["identifier_carrier"]:
         carriers[entry["identifier_type_cd"]].add(entry["business_type_cd"])
     pairs = pl.DataFrame(
-        {"kind": identifier.frame["identifier_type_cd"].gather(row), "type": spine.accounts["business_type_cd"].gather(account.astype(np.int64))}
+        {
+            "kind": identifier.frame["identifier_type_cd"].gather(row),
+            "type": spine.accounts["business_type_cd"].gather(account.astype(np.int64)),
+        }
     )
-    allowed = pl.DataFrame([(kind, kind_type) for kind, types in carriers.items() for kind_type in types], schema=["kind", "type"], orient="row")
+    allowed = pl.DataFrame(
+        [(kind, kind_type) for kind, types in carriers.items() for kind_type in types], schema=["kind", "type"], orient="row"
+    )
     anywhere = [kind for kind, types in carriers.items() if "*" in types]
     fits = pairs.join(allowed.with_columns(pl.lit(True).alias("fits")), on=["kind", "type"], how="left", maintain_order="left")["fits"]
     by_entity = decided[row] == 0
@@ -67,7 +72,10 @@ def complete(identifier: Placed, types: pl.Series, mappings: Mappings) -> list[b
     needed: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for entry in mappings.codes["identifier_required"]:
         needed[entry["business_type_cd"]][entry["group_no"]].add(entry["identifier_type_cd"])
-    return [all(has[account] & group for group in needed[kind].values()) if kind in needed else True for account, kind in enumerate(types.to_list())]
+    return [
+        all(has[account] & group for group in needed[kind].values()) if kind in needed else True
+        for account, kind in enumerate(types.to_list())
+    ]
 
 
 def importer_numbers(identifier: Placed) -> pl.DataFrame:
@@ -88,7 +96,8 @@ def values_norm(identifier: Placed) -> pl.Series:
 def values_personal(identifier: Placed) -> pl.Series:
     """H6 for every source row."""
     return pl.Series(
-        [is_personal(kind, value) for kind, value in identifier.frame.select("identifier_type_cd", "identifier_value").iter_rows()], dtype=pl.Boolean
+        [is_personal(kind, value) for kind, value in identifier.frame.select("identifier_type_cd", "identifier_value").iter_rows()],
+        dtype=pl.Boolean,
     )
 
 
@@ -97,5 +106,3 @@ def entity_flags(entity: Placed, accounts: pl.DataFrame, is_complete: list[bool]
     lacking = np.zeros(entity.frame.height, bool)
     lacking[accounts["entity_row"].filter(~pl.Series(is_complete, dtype=pl.Boolean)).to_numpy()] = True
     entity.flag("H3", lacking, "an identifier that this business type needs is missing or inactive")
-
-

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+import polars as pl
 import pyarrow as pa
 
 from etl.databases.target import RunRecord, Target, in_reference_order
@@ -25,7 +26,9 @@ def run_id_of(folder: RunFolder) -> str:
     return "run-" + folder.digest("extract", "split", "reattach")[:32]
 
 
-def load(folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, unchanged: Callable[[], None], tell: Tell) -> Step:
+def load(
+    folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, unchanged: Callable[[], None], tell: Tell
+) -> Step:
     """The finished step. `unchanged` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
     refuse_unfit(target, mappings)
     run_id = run_id_of(folder)
@@ -52,7 +55,9 @@ def refuse_unfit(target: Target, mappings: Mappings) -> None:
         raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")
     foreign = target.foreign_rows(mappings)
     if foreign:
-        raise Refused(f"The target holds rows that no migration published: {', '.join(foreign)}.", "Give an empty target, or remove those rows.")
+        raise Refused(
+            f"The target holds rows that no migration published: {', '.join(foreign)}.", "Give an empty target, or remove those rows."
+        )
 
 
 def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str, tell: Tell) -> None:
@@ -81,13 +86,11 @@ def _recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
         "legacy_portal_cd": "portal", "legacy_table": "table", "legacy_key": "key", "reason_cd": "reason", "rule_cd": "rule",
     }  # fmt: skip
     arrays = [
-        pa.repeat(pa.scalar(run_id, pa.large_string()), rows.num_rows) if column.name == "run_id"
+        pl.repeat(run_id, rows.num_rows, eager=True).to_arrow() if column.name == "run_id"
         else rows[source.get(column.name, column.name)].cast(arrow_type(column))
         for column in table.columns
     ]  # fmt: skip
     return pa.table(arrays, names=[column.name for column in table.columns])
-
-
 
 
 @dataclass(frozen=True)

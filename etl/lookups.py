@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from etl.errors import MigrationError, WrongUsage
 from etl.identifiers import masked
 from etl.ids import as_arrow, as_text, once_ids, tag
+from etl.options import Options, needed
 from etl.people import email_key
-from etl.pipeline import STEPS, Options, needed
+from etl.pipeline import STEPS
 from etl.run import seen
 from etl.store import as_id, reading, tables_of
 from mappings.model import Form, Into, Mappings, Portal, TableMapping
@@ -50,7 +51,9 @@ def picker(options: Options, email: str) -> dict[str, Any]:
     """What a person sees after logging in: the accounts, and the old profiles through which he reached them."""
     key = email_key(email)
     if key is None:
-        raise WrongUsage("That is no e-mail: exactly one @, something on both sides, no white space.", "Give the e-mail that the person logs in with.")
+        raise WrongUsage(
+            "That is no e-mail: exactly one @, something on both sides, no white space.", "Give the e-mail that the person logs in with."
+        )
     mappings = read_mappings(options.mappings)
     tables = tables_of(mappings.target)
     login, alias, contact, account = (tables[name] for name in ("login", "login_alias", "account_contact", "entity_account"))
@@ -58,8 +61,19 @@ def picker(options: Options, email: str) -> dict[str, Any]:
         found = connection.execute(sa.select(as_id(login.c.login_id), login.c.status_cd).where(login.c.email_key == key)).first()
         if found is None:
             raise MigrationError("Nobody logs in with that e-mail.", "Check the spelling: dots and plus tags count, capitals do not.")
-        users = connection.execute(sa.select(alias.c.legacy_key).where(as_id(alias.c.login_id) == found[0]).order_by(alias.c.legacy_key)).scalars().all()
-        seen_columns = (account.c.account_number, account.c.legal_name, account.c.account_label, account.c.business_type_cd, account.c.status_cd, account.c.tier_cd)
+        users = (
+            connection.execute(sa.select(alias.c.legacy_key).where(as_id(alias.c.login_id) == found[0]).order_by(alias.c.legacy_key))
+            .scalars()
+            .all()
+        )
+        seen_columns = (
+            account.c.account_number,
+            account.c.legal_name,
+            account.c.account_label,
+            account.c.business_type_cd,
+            account.c.status_cd,
+            account.c.tier_cd,
+        )
         rows = connection.execute(
             sa.select(*seen_columns, account.c.legacy_profile_id, account.c.trade_visible)
             .join(contact, contact.c.account_id == account.c.account_id)
@@ -87,16 +101,30 @@ def _row(options: Options, mappings: Mappings, mapping: TableMapping, key: str) 
     tables = tables_of(mappings.target)
     hold, flag = tables["migration_holding"], tables["migration_exception"]
     with reading(target_url(options)) as connection:
-        mine = lambda t: (t.c.legacy_portal_cd == mapping.portal, t.c.legacy_table == mapping.table, t.c.legacy_key == key)  # noqa: E731
+
+        def mine(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+            return (table.c.legacy_portal_cd == mapping.portal, table.c.legacy_table == mapping.table, table.c.legacy_key == key)
+
         held = connection.execute(sa.select(hold.c.reason_cd, hold.c.sha256).where(*mine(hold))).mappings().all()
         flags = connection.execute(sa.select(flag.c.rule_cd, flag.c.detail).where(*mine(flag)).order_by(flag.c.rule_cd)).mappings().all()
         rows = [entry for into in mapping.into for entry in _target_rows(connection, mappings, tables, mapping, into, key)]
     if not held and not rows:
-        raise MigrationError(f"The new store knows no row {mapping.portal} {mapping.table} {masked(key)}.", "Check the key: parts of a composite key are joined with |.")
+        raise MigrationError(
+            f"The new store knows no row {mapping.portal} {mapping.table} {masked(key)}.",
+            "Check the key: parts of a composite key are joined with |.",
+        )
     reasons = [{**entry, "meaning": mappings.reasons[entry["reason_cd"]].meaning} for entry in held]
     described = [{**entry, "decision": mappings.rules[entry["rule_cd"]].decision} for entry in flags]
     shown_key = masked(key)
-    return {"portal": mapping.portal, "table": mapping.table, "key": shown_key, "rules": list(mapping.rules), "rows": rows, "held": reasons, "flags": described}
+    return {
+        "portal": mapping.portal,
+        "table": mapping.table,
+        "key": shown_key,
+        "rules": list(mapping.rules),
+        "rows": rows,
+        "held": reasons,
+        "flags": described,
+    }
 
 
 def _target_rows(
@@ -116,7 +144,8 @@ def _target_rows(
         statement = sa.select(*keys, number.label("account_number")).where(*conditions)
     found = connection.execute(statement.order_by(*keys)).mappings().all()
     return [
-        {"table": into.table, "id": masked("|".join(str(row[name]) for name in shape.key)), "account_number": row.get("account_number")} for row in found
+        {"table": into.table, "id": masked("|".join(str(row[name]) for name in shape.key)), "account_number": row.get("account_number")}
+        for row in found
     ]
 
 
@@ -131,11 +160,15 @@ def _conditions(mappings: Mappings, tables: Tables, mapping: TableMapping, into:
     if into.table == "login":
         alias = tables["login_alias"]
         return [table.c.login_id.in_(sa.select(alias.c.login_id).where(alias.c.legacy_key == key))] if mapping.portal == "P2" else []
-    conditions = [found for name, form in into.columns.items() for found in _condition(mappings, tables, mapping, table, name, form, parts, key)]
+    conditions = [
+        found for name, form in into.columns.items() for found in _condition(mappings, tables, mapping, table, name, form, parts, key)
+    ]
     if into.per == "account" and any(route.column in parts and route.table == "model_entity" for route in mapping.owner):
         entity = next(route.column for route in mapping.owner if route.table == "model_entity")
         account = tables["entity_account"]
-        conditions.append(table.c.account_id.in_(sa.select(account.c.account_id).where(account.c.legacy_entity_id == _number(parts[entity]))))
+        conditions.append(
+            table.c.account_id.in_(sa.select(account.c.account_id).where(account.c.legacy_entity_id == _number(parts[entity])))
+        )
     if into.table == "document_link":
         conditions.append(_linked(mappings, tables, table, parts))
     return conditions
@@ -181,7 +214,9 @@ def _linked(mappings: Mappings, tables: Tables, table: sa.Table, parts: dict[str
                 return table.c.target_id.in_(sa.select(of.c.account_id).where(of.c.legacy_model_id == _number(wanted)))
             if entry["target_table"] == "account_agreement":
                 act = tables["signature_act"]
-                return table.c.target_id.in_(sa.select(of.c.account_agreement_id).where(of.c.act_id.in_(sa.select(act.c.act_id).where(act.c.legacy_key == wanted))))
+                return table.c.target_id.in_(
+                    sa.select(of.c.account_agreement_id).where(of.c.act_id.in_(sa.select(act.c.act_id).where(act.c.legacy_key == wanted)))
+                )
             return table.c.target_id.in_(sa.select(of.c[mappings.target.tables[of.name].key[0]]).where(of.c.legacy_key == wanted))
     return sa.false()
 
@@ -198,12 +233,15 @@ def _account(options: Options, mappings: Mappings, number: str) -> dict[str, Any
     tables = tables_of(mappings.target)
     with reading(target_url(options)) as connection:
         account = tables["entity_account"]
-        columns = [as_id(account.c.account_id).label("account_id"), *(account.c[c] for c in ("legal_name", "business_type_cd", "status_cd"))]
+        columns = [
+            as_id(account.c.account_id).label("account_id"),
+            *(account.c[c] for c in ("legal_name", "business_type_cd", "status_cd")),
+        ]
         legacy = [account.c.legacy_profile_id, account.c.legacy_model_id, account.c.legacy_entity_id]
         found = connection.execute(sa.select(*columns, *legacy).where(account.c.account_number == number)).mappings().first()
         if found is None:
             raise MigrationError("There is no account with that number.", "Check the number; `picker EMAIL` lists a person's accounts.")
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"portal": "P2", "table": "company_profile", "key": str(found["legacy_profile_id"]), "into": "entity_account"},
             {"portal": "P2", "table": "security_model", "key": str(found["legacy_model_id"]), "into": "entity_account"},
             {"portal": "P2", "table": "model_entity", "key": str(found["legacy_entity_id"]), "into": "entity_account"},
@@ -219,10 +257,12 @@ def _owned(mappings: Mappings, tables: Tables, account_id: str) -> dict[str, sa.
     """By target table: the condition for a row to belong to the account, by its own column or by the row that it hangs on."""
     shapes = mappings.target.tables
     owned: dict[str, sa.ColumnElement[bool]] = {
-        name: as_id(tables[name].c.account_id) == account_id for name, shape in shapes.items() if "account_id" in shape.by_name and name != "entity_account"
+        name: as_id(tables[name].c.account_id) == account_id
+        for name, shape in shapes.items()
+        if "account_id" in shape.by_name and name != "entity_account"
     }
     for name, shape in shapes.items():  # links of what is stored once: the row at the link's other end
-        if name in owned and len(shape.key) > 1 or name == "account_agreement":
+        if (name in owned and len(shape.key) > 1) or name == "account_agreement":
             for column in shape.columns:
                 if column.refers_to and column.refers_to not in owned and "legacy_key" in shapes[column.refers_to].by_name:
                     end = shapes[column.refers_to].key[0]
@@ -242,8 +282,18 @@ def _sources(
     table, shape = tables[name], mappings.target.tables[name]
     makers = mappings.makers(name)
     if "legacy_key" in shape.by_name:
-        kinds = {m.block(name).columns["group_kind_cd"].constant: m for m in makers} if "group_kind_cd" in shape.by_name else {m.portal: m for m in makers}
-        kind = table.c.group_kind_cd if "group_kind_cd" in shape.by_name else table.c.legacy_portal_cd if "legacy_portal_cd" in shape.by_name else None
+        kinds = (
+            {m.block(name).columns["group_kind_cd"].constant: m for m in makers}
+            if "group_kind_cd" in shape.by_name
+            else {m.portal: m for m in makers}
+        )
+        kind = (
+            table.c.group_kind_cd
+            if "group_kind_cd" in shape.by_name
+            else table.c.legacy_portal_cd
+            if "legacy_portal_cd" in shape.by_name
+            else None
+        )
         columns = [table.c.legacy_key] if kind is None else [table.c.legacy_key, kind]
         found = connection.execute(sa.select(*columns).where(condition).order_by(*columns)).all()
         return [
@@ -252,7 +302,9 @@ def _sources(
         ]  # fmt: skip
     (maker,) = makers[:1]
     block = maker.block(name)
-    if not all(part == "entity_id" or any(f.kind == "plain" and f.columns[0] == part for f in block.columns.values()) for part in maker.key):
+    if not all(
+        part == "entity_id" or any(f.kind == "plain" and f.columns[0] == part for f in block.columns.values()) for part in maker.key
+    ):
         return []
     chosen = {part: next((n for n, f in block.columns.items() if f.kind == "plain" and f.columns[0] == part), None) for part in maker.key}
     selected = [table.c[column] for column in chosen.values() if column]

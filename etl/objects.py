@@ -94,7 +94,9 @@ class FolderObjects:
         written.rename(place)
         _sync_folder(place.parent)
         if digest_of(place) != (sha256, size):
-            raise MigrationError(f"The object store gave back other bytes than were written ({object_key(sha256)}).", "Check the disk, then run again.")
+            raise MigrationError(
+                f"The object store gave back other bytes than were written ({object_key(sha256)}).", "Check the disk, then run again."
+            )
         return Stored(sha256, size, True)
 
     def _note(self, sha256: str) -> None:

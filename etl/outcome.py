@@ -79,5 +79,3 @@ def merged_flags(frames: list[pl.DataFrame]) -> pl.DataFrame:
     flagged = pl.concat([pl.DataFrame(schema=FLAG), *frames])
     joined = flagged.group_by("rule", "portal", "table", "key").agg(pl.col("detail").unique().sort().str.join("; ").str.slice(0, 300))
     return joined.sort("rule", "portal", "table", "key")
-
-

@@ -56,7 +56,12 @@ def logins(user: Placed, longest: int) -> People:
         alive.sort("last_login_at", "user_id", descending=[True, False], nulls_last=True)
         .unique("email_key", keep="first", maintain_order=True).select("email_key", "row").sort("email_key")
     )  # fmt: skip
-    users = known.with_columns(pl.when("loaded").then("email_key")).select("user_id", "email_key", "invalid", "row").drop_nulls("user_id").sort("user_id")
+    users = (
+        known.with_columns(pl.when("loaded").then("email_key"))
+        .select("user_id", "email_key", "invalid", "row")
+        .drop_nulls("user_id")
+        .sort("user_id")
+    )
     return People(users, surviving)
 
 
@@ -86,7 +91,7 @@ def primary_contacts(contact: Placed) -> Bools:
     stays[first["row"].to_numpy()] = True
     demoted = candidates & ~stays
     contact.flag("B7", demoted, "another primary contact of the profile was changed later")
-    return recorded & ~demoted
+    return np.asarray(recorded & ~demoted)
 
 
 def flag_profiles_without_fit_primary(profile: Placed, contact: Placed, primary: Bools, access: pl.DataFrame) -> None:
@@ -121,7 +126,9 @@ def company_locks(user: Placed, contact: Placed, suspended: Bools) -> tuple[Bool
     `suspended`: for each copy in `contact`, whether its account is SUSPENDED. Judged user by user (fine print 11).
     """
     frame = user.frame
-    locked = ((frame["user_status_cd"] == "LOCKED") & (frame["lock_reason_cd"] == "COMPANY_STATUS")).fill_null(False).to_numpy() & (user.reason == 0)
+    locked = ((frame["user_status_cd"] == "LOCKED") & (frame["lock_reason_cd"] == "COMPANY_STATUS")).fill_null(False).to_numpy() & (
+        user.reason == 0
+    )
     user_id, _ = ints(frame, "user_id")
     contact_user, present = ints(contact.frame, "user_id")
     of_copy, has_user = contact_user[contact.row], present[contact.row]
@@ -139,7 +146,11 @@ def trade_compliance_logins(contact: Placed, known: set[str], longest: int) -> t
     contact.flag("I9", without, "no valid e-mail: contact without a login")
     loaded = contact.reason == 0
     made = pl.DataFrame(
-        {"email_key": pl.Series(fitting, dtype=pl.String), "contact": contact.frame["tc_contact_id"], "row": np.arange(contact.frame.height)}
+        {
+            "email_key": pl.Series(fitting, dtype=pl.String),
+            "contact": contact.frame["tc_contact_id"],
+            "row": np.arange(contact.frame.height),
+        }
     ).filter(pl.Series(loaded) & ~pl.Series(without))
     made = made.filter(~pl.col("email_key").is_in(list(known))).sort("contact").unique("email_key", keep="first", maintain_order=True)
     return pl.Series("email_key", fitting, dtype=pl.String), made.select("email_key", "row").sort("email_key")

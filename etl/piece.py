@@ -99,7 +99,9 @@ def context_of(ticket: Ticket) -> Context:
 def _context_of_base(base: Base) -> Context:
     mappings = read_mappings(base.mapping_folder)
     spine = load_spine(base.root, mappings, base.extract, base.split)
-    return Context(Ticket(base), mappings, replace(spine, freeze=base.freeze), odd_values(base.root, base.extract), contents(base.root, base.extract))
+    return Context(
+        Ticket(base), mappings, replace(spine, freeze=base.freeze), odd_values(base.root, base.extract), contents(base.root, base.extract)
+    )
 
 
 def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Piece:

@@ -11,7 +11,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 from etl.databases import Source, open_source, shown
@@ -20,34 +19,18 @@ from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, S
 from etl.extract import changed_tables, extract
 from etl.load import load, rollback
 from etl.objects import JOURNAL, Objects, Share, open_objects
+from etl.options import Options, needed
 from etl.plan import Plan, plan, refuse_problems
 from etl.reattach import reattach
 from etl.run import RunFolder, Step, opened
 from etl.split import split
 from etl.talk import Talk
 from mappings.model import Mappings, Portal
-from mappings.read import HOME, read_mappings
+from mappings.read import read_mappings
 
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line, the environment and the configuration file say together. URLs hold passwords: never shown as they are."""
-
-    source: str | None = None
-    tc: str | None = None
-    target: str | None = None
-    files: str | None = None
-    objects: str | None = None
-    run: Path | None = None
-    freeze: tuple[date, date] | None = None
-    workers: int | None = None
-    scheduler: str | None = None
-    rehearse: bool = False
-    mappings: Path = HOME
 
 
 @dataclass
@@ -159,13 +142,17 @@ def _refuse_failed_check(night: Night) -> None:
     check = night.folder.steps.get("check")
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
-        raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.", "Read report/report.md of the run's folder: it lists every key.")
+        raise CheckFailed(
+            f"Critical checks failed: {names}. Nothing was published.", "Read report/report.md of the run's folder: it lists every key."
+        )
 
 
 def _refuse_differences(night: Night, step: str) -> None:
     facts = night.folder.steps[step].facts
     if step == "reconcile" and facts["answer"] != "equal":
-        message = f"Reconciliation found {facts['total']:,} differences." if facts["total"] else "Reconciliation could not look at everything."
+        message = (
+            f"Reconciliation found {facts['total']:,} differences." if facts["total"] else "Reconciliation could not look at everything."
+        )
         raise DifferencesFound(message, "Read report/report.md of the run's folder, or run `portal-migrate reconcile --output json`.")
 
 
@@ -179,13 +166,6 @@ def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
         if options.tc is not None:
             sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
         yield sources
-
-
-def needed(value: str | None, option: str, what: str) -> str:
-    """The option's value; WrongUsage where it was not given."""
-    if value is None:
-        raise WrongUsage(f"{option} is missing.", f"Give {what}: {option}.")
-    return value
 
 
 def _extract(night: Night) -> Step:
@@ -226,7 +206,9 @@ def _pool(options: Options, workers: int) -> Iterator[Executor | None]:
         try:
             from distributed import Client
         except ImportError:
-            raise MigrationError("--scheduler needs the package distributed.", "Install portal-migration[cluster], or use --workers.") from None
+            raise MigrationError(
+                "--scheduler needs the package distributed.", "Install portal-migration[cluster], or use --workers."
+            ) from None
         with Client(options.scheduler) as client:
             yield client.get_executor()
     elif workers > 1:
@@ -256,7 +238,9 @@ def _check(night: Night) -> Step:
 def _load(night: Night) -> Step:
     options, folder = night.options, night.folder
     if "check" not in folder.steps:
-        raise Refused("The step check has not been done in this run.", "Run `portal-migrate check` (or `run`) first: nothing is published unchecked.")
+        raise Refused(
+            "The step check has not been done in this run.", "Run `portal-migrate check` (or `run`) first: nothing is published unchecked."
+        )
     _refuse_failed_check(night)
     folder.verify("check")
     target_url = needed(options.target, "--target", "the URL of the new store")
@@ -290,27 +274,9 @@ def refuse_changed(night: Night) -> None:
 
 
 def _reconcile(night: Night) -> Step:
-    from etl.reconcile import reconcile
+    from etl.verify import evidence, verified
 
-    options = night.options
-    result = reconcile(
-        needed(options.source, "--source", "the URL of the Portal 2.0 database"), options.tc, options.files,
-        needed(options.target, "--target", "the URL of the new store"), needed(options.objects, "--objects", "the root of the new object store"),
-        options.freeze, night.talk.tell,
-    )  # fmt: skip
-    return reconciled(result, night.folder)
-
-
-def reconciled(result: Any, folder: RunFolder) -> Step:
-    """The verifier's answer as the step's files and facts."""
-    folder.clear("reconcile")
-    files = [
-        folder.write_table("reconcile/differences.parquet", result.differences.to_arrow()),
-        folder.write_bytes("reconcile/result.json", json.dumps(result.summary(), sort_keys=True, default=str).encode()),
-    ]
-    total = result.differences.height
-    sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[result.answer]
-    return Step("", files, {"answer": result.answer, "total": total, "sentence": sentence})
+    return evidence(verified(night.options, night.talk), night.folder)
 
 
 def _report(night: Night) -> Step:
@@ -345,5 +311,3 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
             return asdict(rollback(folder, mappings, target, objects, talk.tell))
         finally:
             target.close()
-
-

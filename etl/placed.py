@@ -85,7 +85,9 @@ def start(mapping: TableMapping, frame: pl.DataFrame) -> Placed:
 def flags(rule: str, portal: str, table: str, key: pl.Series, detail: list[str]) -> pl.DataFrame:
     """Rows of FLAG."""
     count = len(key)
-    return pl.DataFrame({"rule": [rule] * count, "portal": [portal] * count, "table": [table] * count, "key": key, "detail": detail}, schema=FLAG)
+    return pl.DataFrame(
+        {"rule": [rule] * count, "portal": [portal] * count, "table": [table] * count, "key": key, "detail": detail}, schema=FLAG
+    )
 
 
 def keys(mapping: TableMapping, frame: pl.DataFrame) -> pl.Series:

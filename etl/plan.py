@@ -69,5 +69,5 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings) -> Plan:
     # Everything is accounted for: read_mappings refuses a column that is neither mapped, used nor retired.
     retired = {f"{m.portal}.{m.table}.{column}": reason for m in chosen for column, reason in m.retired.items()}
     total = sum(rows.values())
-    levels = {portal: source.level for portal, source in sources.items()}
+    levels: dict[str, str] = {portal: source.level for portal, source in sources.items()}
     return Plan(rows, levels, columns, columns, retired, total * _STAGED, total * _LOADED)

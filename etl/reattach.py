@@ -44,12 +44,12 @@ def reattach(
             work.context = work.context.with_superseded(_superseded(folder, mappings.tables["P2", "profile_response"], work.context))
         work.run([key for key in level if key not in SHELF and key != ("P2", "svi_link")])
         if ("P2", "svi_link") in level:
-            work.links()
+            work.place_links()
         if ("P2", "document") in level:
-            work.documents()
+            work.place_documents()
         for key in level:
             if key in SHELF[2:]:
-                work.contents(key)
+                work.place_contents(key)
     return Step("", work.written(), {})
 
 
@@ -94,7 +94,9 @@ def _superseded(folder: RunFolder, mapping: TableMapping, context: Context) -> r
 
     numbers = {file.path: responses.fingerprints(answers(file)) for file in files}
     twice = responses.repeated(numbers.values())
-    suspects = [answers(file).filter(pl.Series(np.isin(numbers[file.path], twice))) for file in files if np.isin(numbers[file.path], twice).any()]
+    suspects = [
+        answers(file).filter(pl.Series(np.isin(numbers[file.path], twice))) for file in files if np.isin(numbers[file.path], twice).any()
+    ]
     if not suspects:
         return responses.NONE
     loaded = context.where("P2", "security_profile")
@@ -113,7 +115,9 @@ class _Work:
 
     def run(self, tables: list[Key]) -> None:
         """All stage files of these tables, side by side where there is a pool."""
-        tasks = [(key, number, file) for key in tables for number, file in enumerate(extracted(self.folder, self.context.mappings.tables[key]))]
+        tasks = [
+            (key, number, file) for key in tables for number, file in enumerate(extracted(self.folder, self.context.mappings.tables[key]))
+        ]
         done: dict[Key, list[Piece]] = {key: [] for key in tables}
         for (key, _, _), piece in zip(tasks, self._results(tasks), strict=True):
             done[key].append(piece)
@@ -144,14 +148,14 @@ class _Work:
             self._files += piece.files
             self._pieces.append(replace(piece, where=None, files=[]))
 
-    def links(self) -> None:
+    def place_links(self) -> None:
         """Chapter G needs all links at once: the same pair may be accepted twice."""
         key: Key = ("P2", "svi_link")
         rows = start(self.context.mappings.tables[key], whole(self.folder, self.context.mappings.tables[key]))
         columns = svi.place_links(rows, self.context.spine)
         self._close(key, [finish_piece(self.context, rows, 0, {"svi_link": columns})])
 
-    def documents(self) -> None:
+    def place_documents(self) -> None:
         """Chapter C places all documents by their numbers alone, then makes the rows one stage file at a time."""
         tables = self.context.mappings.tables
         document, link = tables["P2", "document"], tables["P2", "document_link"]
@@ -177,7 +181,7 @@ class _Work:
         columns = documents.document_columns(shelf, whole_row[begin:end], whole_account[begin:end], self.context.spine)
         return finish_piece(self.context, rows, number, {"document": columns})
 
-    def contents(self, key: Key) -> None:
+    def place_contents(self, key: Key) -> None:
         mapping = self.context.mappings.tables[key]
         owner: Key = ("P2", "document") if key[0] == "P2" else ("TC", "tc_document")
         pieces = []
@@ -192,7 +196,9 @@ class _Work:
         pieces = self._pieces
         texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", "extract/text.parquet")])
         flagged = [_invalid_texts(texts), *(piece.flags for piece in pieces)]
-        self._files += write_record(self.folder.path, "reattach", [piece.held for piece in pieces], flagged, [piece.tally for piece in pieces])
+        self._files += write_record(
+            self.folder.path, "reattach", [piece.held for piece in pieces], flagged, [piece.tally for piece in pieces]
+        )
         write = self.folder.write_table
         self._files.append(write("reattach/profile_question/stub.parquet", _stubs(self.context.mappings, self._pieces)))
         self._files.append(write("reattach/stored_object/all.parquet", _objects(self.folder, texts, self._pieces)))
@@ -219,9 +225,11 @@ def _stubs(mappings: Mappings, pieces: list[Piece]) -> pa.Table:
 
 def _objects(folder: RunFolder, texts: pl.DataFrame, pieces: list[Piece]) -> pa.Table:
     """Every object that a row of the new store refers to: documents, bytes of held rows, exact bytes of texts (C7, C9, E8)."""
-    kept = pl.DataFrame(
-        [pair for piece in pieces for pair in piece.objects], schema={"sha256": pl.String, "size": pl.Int64}, orient="row"
+    kept = pl.DataFrame([pair for piece in pieces for pair in piece.objects], schema={"sha256": pl.String, "size": pl.Int64}, orient="row")
+    every = (
+        pl.concat([contents(folder.path, folder.files("extract")).select("sha256", "size"), texts.select("sha256", "size"), kept])
+        .unique()
+        .sort("sha256")
     )
-    every = pl.concat([contents(folder.path, folder.files("extract")).select("sha256", "size"), texts.select("sha256", "size"), kept]).unique().sort("sha256")
     keys = pl.Series([object_key(digest) for digest in every["sha256"].to_list()], dtype=pl.String)
     return every.select("sha256", pl.col("size").alias("size_bytes"), keys.alias("object_key")).to_arrow()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ ARROW_TYPE = {
     "text": pa.large_string(), "date": pa.date32(), "timestamp": pa.timestamp("us"), "binary": pa.large_binary(), "boolean": pa.bool_(),
     "uuid": pa.binary(16),
 }  # fmt: skip
-Computed = pl.Series | pa.Array
+Computed = Any  # a polars series or an Arrow array (which has no types to name): one value for each target row
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _column(copies: Copies, into: Into, column: Column, computed: dict[str, Comp
         case "soft":
             return as_column(soft(copies, form), column)
         case "constant":
-            return pa.repeat(pa.scalar(form.constant, arrow_type(column)), len(copies.row))
+            return as_column(pl.repeat(form.constant, len(copies.row), eager=True), column)
         case "null":
             return pa.nulls(len(copies.row), arrow_type(column))
     rule = rules.get(f"{into.table}.{column.name}") or rules[form.rule]
@@ -186,5 +187,7 @@ def flag_broken_soft_references(placed: Placed, spine: Spine, excused: dict[str,
     if anywhere.any():
         details = [""] * placed.frame.height
         for row in np.flatnonzero(anywhere):
-            details[row] = "loaded with null, no such row or it is held: " + ", ".join(column for column, mask in broken.items() if mask[row])
+            details[row] = "loaded with null, no such row or it is held: " + ", ".join(
+                column for column, mask in broken.items() if mask[row]
+            )
         placed.flag("X1", anywhere, details)

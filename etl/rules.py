@@ -15,9 +15,10 @@ from etl import clock
 from etl.accounts import employee_count
 from etl.documents import content_columns
 from etl.identifiers import is_personal, normal
+from etl.ids import as_arrow
 from etl.people import email_key
 from etl.placed import Bools, Ints, Placed, ints, keys
-from etl.render import Computed, Copies, Rule, as_arrow, ids_of
+from etl.render import Computed, Copies, Rule, ids_of
 from etl.spine import Spine, login_ids
 from mappings.model import Form
 
@@ -143,7 +144,11 @@ def flag_uncertain_moments(rows: Placed, spine: Spine) -> None:
     for into in rows.mapping.into:
         for name, form in into.columns.items():
             if name == "occurred_certain" and form.rule == "J4":
-                rows.flag("J4", ~clock.utc(rows.frame[form.columns[0]])[1].to_numpy(), "the New York wall clock is ambiguous, skipped, unreadable or absent")
+                rows.flag(
+                    "J4",
+                    ~clock.utc(rows.frame[form.columns[0]])[1].to_numpy(),
+                    "the New York wall clock is ambiguous, skipped, unreadable or absent",
+                )
 
 
 def flag_profile_validations(rows: Placed, spine: Spine) -> None:
@@ -157,7 +162,7 @@ def flag_profile_validations(rows: Placed, spine: Spine) -> None:
 def unknown_questions(rows: Placed, spine: Spine) -> Bools:
     """E10: the loaded rows that name a question which the new catalogue would lack."""
     values, present = ints(rows.frame, "question_id")
-    return present & ~spine.where["P2", "profile_question"].loaded(values, present) & (rows.reason == 0)
+    return np.asarray(present & ~spine.where["P2", "profile_question"].loaded(values, present) & (rows.reason == 0))
 
 
 def flag_unknown_questions(rows: Placed, spine: Spine) -> None:
@@ -175,7 +180,9 @@ def flag_content(rows: Placed, spine: Spine) -> None:
         return
     state = _content(rows, spine)["content_state_cd"]
     rows.flag("C6", (state == "MISSING").to_numpy(), "no content row, and no readable file under the file share's root")
-    rows.flag("C8", state.is_in(["DIGEST_MISMATCH", "SIZE_MISMATCH"]).to_numpy(), "recorded digest or size differs from the bytes; both are kept")
+    rows.flag(
+        "C8", state.is_in(["DIGEST_MISMATCH", "SIZE_MISMATCH"]).to_numpy(), "recorded digest or size differs from the bytes; both are kept"
+    )
 
 
 FLAGS: dict[str, Callable[[Placed, Spine], None]] = {

@@ -66,7 +66,9 @@ class RunFolder:
         if not file.is_file():
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
             if others and not any(name in {"extract"} for name in others):
-                raise Refused(f"{self.path} is not a run's folder: it holds {others[0]!r} and no manifest.", "Give --run an empty or a new folder.")
+                raise Refused(
+                    f"{self.path} is not a run's folder: it holds {others[0]!r} and no manifest.", "Give --run an empty or a new folder."
+                )
             return
         try:
             content = json.loads(file.read_bytes())
@@ -77,7 +79,9 @@ class RunFolder:
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
         except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise EvidenceAltered(f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder.") from None
+            raise EvidenceAltered(
+                f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
+            ) from None
         if body.get("version") != VERSION:
             raise Refused(f"The run's folder was made by another version ({body.get('version')}).", "Start again in a new run folder.")
 
@@ -90,7 +94,7 @@ class RunFolder:
             steps[name] = {"inputs": step.inputs, "files": files, "facts": step.facts, "before": before}
             before = _digest(steps[name])
         body = {"version": VERSION, "settings": self.settings, "steps": steps}
-        text = json.dumps({"run": body, "sha256": _digest(body)}, indent=1, sort_keys=True, ensure_ascii=False)
+        text = json.dumps({"run": body, "sha256": _digest(body)}, indent=1, ensure_ascii=False)  # in the order of the steps
         write_durably(self.path / "manifest.json", text.encode())
 
     def digest(self, *names: str) -> str:
@@ -113,6 +117,12 @@ class RunFolder:
 
     def write_table(self, path: str, table: pa.Table) -> StageFile:
         return write_table(self.path, path, table)
+
+    def write_bytes(self, path: str, content: bytes) -> StageFile:
+        return write_bytes(self.path, path, content)
+
+    def read_bytes(self, file: StageFile) -> bytes:
+        return read_verified(self.path, file)
 
     def read_table(self, file: StageFile) -> pa.Table:
         return read_table(self.path, file)
@@ -140,7 +150,9 @@ class RunFolder:
         for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
             relative = place.relative_to(self.path).as_posix()
             if place.is_symlink() or (place.is_file() and relative not in entries):
-                raise EvidenceAltered(f"{relative} lies in the run's folder but not in its manifest.", "Remove it, or start again in a new run folder.")
+                raise EvidenceAltered(
+                    f"{relative} lies in the run's folder but not in its manifest.", "Remove it, or start again in a new run folder."
+                )
 
     def clear(self, step: str) -> None:
         """Forgets a step and all steps after it, and removes its half-written files."""
@@ -184,11 +196,15 @@ def _digest(body: Any) -> str:
 
 def write_table(root: Path, path: str, table: pa.Table) -> StageFile:
     """Writes a table as a stage file; the same table gives the same bytes."""
-    content = parquet(table)
+    return write_bytes(root, path, parquet(table), table.num_rows)
+
+
+def write_bytes(root: Path, path: str, content: bytes | memoryview, rows: int = 0) -> StageFile:
+    """Writes a stage file, durably and private."""
     place = root / path
     _make_private(place.parent)
     write_durably(place, content)
-    return StageFile(path, table.num_rows, len(content), hashlib.sha256(content).hexdigest())
+    return StageFile(path, rows, len(content), hashlib.sha256(content).hexdigest())
 
 
 def read_table(root: Path, file: StageFile) -> pa.Table:
@@ -199,9 +215,11 @@ def read_table(root: Path, file: StageFile) -> pa.Table:
 def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
     """Some columns of a stage file, every page's checksum compared; the whole file is compared where it is read whole."""
     try:
-        return pq.read_table(root / file.path, columns=columns, page_checksum_verification=True, use_threads=False)
+        return pq.ParquetFile(root / file.path, page_checksum_verification=True).read(columns=columns, use_threads=False)
     except (OSError, pa.ArrowInvalid):
-        raise EvidenceAltered(f"{file.path} of the run's folder cannot be read or is damaged.", "Start again in a new run folder.") from None
+        raise EvidenceAltered(
+            f"{file.path} of the run's folder cannot be read or is damaged.", "Start again in a new run folder."
+        ) from None
 
 
 def read_verified(root: Path, file: StageFile) -> bytes:
@@ -211,7 +229,9 @@ def read_verified(root: Path, file: StageFile) -> bytes:
         with os.fdopen(descriptor, "rb") as stream:
             content = stream.read()
     except OSError as error:
-        raise EvidenceAltered(f"{file.path} of the run's folder cannot be read ({error.strerror}).", "Start again in a new run folder.") from None
+        raise EvidenceAltered(
+            f"{file.path} of the run's folder cannot be read ({error.strerror}).", "Start again in a new run folder."
+        ) from None
     if len(content) != file.size or hashlib.sha256(content).hexdigest() != file.sha256:
         raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", "Start again in a new run folder.")
     return content
@@ -227,7 +247,8 @@ def parquet(table: pa.Table) -> memoryview:
 
 def table_of(content: bytes) -> pa.Table:
     """The table in the bytes of a Parquet file, every page's checksum compared."""
-    return pq.read_table(pa.BufferReader(content), page_checksum_verification=True, use_threads=False)
+    # Not pq.read_table: it brings in pyarrow.dataset, and that pandas, seconds before the first row.
+    return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
 
 
 def write_durably(place: Path, content: bytes | memoryview) -> None:
@@ -260,7 +281,9 @@ def _make_private(path: Path) -> None:
             raise Refused(f"{path} belongs to another user.", "Give --run a folder of your own.")
         path.chmod(0o700)
     except OSError as error:
-        raise MigrationError(f"The run's folder {path} cannot be made ({error.strerror}).", "Give --run a folder that can be written to.") from None
+        raise MigrationError(
+            f"The run's folder {path} cannot be made ({error.strerror}).", "Give --run a folder that can be written to."
+        ) from None
 
 
 def _locked(path: Path) -> int:

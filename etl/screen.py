@@ -30,30 +30,43 @@ class Interrupted(BaseException):
         self.exit_code = 128 + number
 
 
-def answer(command: str, output: str, action: Callable[[], dict[str, Any]], show: Callable[[dict[str, Any]], None] | None = None) -> None:
+def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, Any]]) -> None:
     """Runs the action, shows what it gives, and ends the process with the exit code of what happened."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    output, verbose = given["output"], given["verbose"]
     data: dict[str, Any] = {}
     failure: _Failure | None = None
     try:
         data = action()
     except BaseException as error:  # every way to end is an answer; nothing is swallowed: the code says which it was
         failure = _failure(error)
+        failure.trail = "".join(
+            f"  {frame.filename}, line {frame.lineno}, in {frame.name}\n" for frame in traceback.extract_tb(error.__traceback__)
+        )
         data = getattr(error, "data", {})
     code = failure.exit_code if failure else 0
     try:
         if output == "json":
             errors = [{"code": failure.code, "message": failure.message, "next": failure.next_step}] if failure else []
-            envelope = {"version": VERSION, "command": command, "status": "failed" if failure else "ok", "exit_code": code, "data": data, "errors": errors}
+            envelope = {
+                "version": VERSION,
+                "command": command,
+                "status": "failed" if failure else "ok",
+                "exit_code": code,
+                "data": data,
+                "errors": errors,
+            }
             sys.stdout.write(json.dumps(envelope, ensure_ascii=True, default=str) + "\n")
         else:
             if data:
                 from etl.human import HUMAN
 
-                (show or HUMAN[command])(data)
+                HUMAN[command](data)
             if failure:
                 sys.stdout.flush()
+                if verbose:
+                    sys.stderr.write(failure.trail)
                 sys.stderr.write(f"{failure.message}\nnext: {failure.next_step}\n")
         sys.stdout.flush()
         sys.stderr.flush()
@@ -65,7 +78,7 @@ def answer(command: str, output: str, action: Callable[[], dict[str, Any]], show
 
 def refuse_usage(error: click.ClickException, arguments: Sequence[str]) -> None:
     """Wrong usage, found by click: the sentence on stderr, or an envelope on stdout."""
-    if "json" in arguments and "--output" in arguments or "--output=json" in arguments or os.environ.get("PORTAL_MIGRATE_OUTPUT") == "json":
+    if ("json" in arguments and "--output" in arguments) or "--output=json" in arguments or os.environ.get("PORTAL_MIGRATE_OUTPUT") == "json":
         command = next((word for word in arguments if not word.startswith("-")), "")
         entry = {"code": "USAGE", "message": error.format_message(), "next": "See portal-migrate --help."}
         envelope = {"version": VERSION, "command": command, "status": "failed", "exit_code": 2, "data": {}, "errors": [entry]}
@@ -84,6 +97,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 class _Failure:
     def __init__(self, exit_code: int, code: str, message: str, next_step: str) -> None:
         self.exit_code, self.code, self.message, self.next_step = exit_code, code, message, next_step
+        self.trail = ""  # where it happened: files and lines, never values; shown with -v
 
 
 _AGAIN = "Run the same command again: it goes on where it stopped."
@@ -111,7 +125,12 @@ def _failure(error: BaseException) -> _Failure:
     last = traceback.extract_tb(error.__traceback__)
     place = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
     own = next((f"{Path(f.filename).name}, line {f.lineno}" for f in reversed(last) if "site-packages" not in f.filename), place)
-    return _Failure(1, "FAULT", f"A fault of the toolkit: {type(error).__name__} in {own} ({place}).", "Report this line; nothing was published by this command.")
+    return _Failure(
+        1,
+        "FAULT",
+        f"A fault of the toolkit: {type(error).__name__} in {own} ({place}).",
+        "Report this line; nothing was published by this command.",
+    )
 
 
 def plan_facts(plan: Any, options: Any) -> dict[str, Any]:

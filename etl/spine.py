@@ -36,7 +36,9 @@ class Spine:
     applicability: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=APPLICABILITY))  # of loaded rows (E3)
     superseded: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # response ids, sorted (E7)
     contents: dict[Portal, pl.DataFrame] = field(default_factory=dict)  # of each portal's documents: key, sha256, size (C6)
-    model_profiles: pl.DataFrame = field(default_factory=pl.DataFrame)  # of all models, held ones too: security_model_id, company_profile_id (C3)
+    model_profiles: pl.DataFrame = field(
+        default_factory=pl.DataFrame
+    )  # of all models, held ones too: security_model_id, company_profile_id (C3)
     freeze: tuple[date, date] | None = None
     began: str = ""
 

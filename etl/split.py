@@ -64,7 +64,9 @@ def split(folder: RunFolder, mappings: Mappings, freeze: tuple[object, object] |
     work = Splitting(mappings, frames, spine, [], set())
     odd = odd_values(folder.path, folder.files("extract"))
     split_frames(work, odd)
-    return Step("", _written(folder, work), {"accounts": spine.accounts.height, "logins": len(spine.email_keys), "trade_compliance": has_tc})
+    return Step(
+        "", _written(folder, work), {"accounts": spine.accounts.height, "logins": len(spine.email_keys), "trade_compliance": has_tc}
+    )
 
 
 def split_frames(work: Splitting, odd: Odd) -> None:
@@ -139,7 +141,9 @@ def _accounts(work: Splitting, known: set[str]) -> tuple[Placed, Placed, Placed]
         entity.frame["status_cd"].gather(row), entity.frame["created_at"].gather(row),
     )  # fmt: skip
     by_row = pl.Series([None] * entity.frame.height, dtype=pl.String).scatter(row.to_numpy(), types) if len(row) else types.clear()
-    work.types_added |= chapter_a.unknown_types(entity, by_row if len(row) else pl.Series([None] * entity.frame.height, dtype=pl.String), known)
+    work.types_added |= chapter_a.unknown_types(
+        entity, by_row if len(row) else pl.Series([None] * entity.frame.height, dtype=pl.String), known
+    )
     chapter_a.flag_equal_names(profile)
     positions = np.arange(accounts.height, dtype=np.int32)
     for rows, column in ((profile, "profile"), (model, "model"), (entity, "entity")):
@@ -273,7 +277,9 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     spine = work.spine
     outcomes = work.outcomes
     files = [file for one in outcomes for file in write_rows(folder.path, "split", one, 0)]
-    files += write_record(folder.path, "split", [one.held for one in outcomes], [one.flags for one in outcomes], [one.tally for one in outcomes])
+    files += write_record(
+        folder.path, "split", [one.held for one in outcomes], [one.flags for one in outcomes], [one.tally for one in outcomes]
+    )
     added = sorted(work.types_added)
     values = {"business_type_cd": added, "name": added, "active": [False] * len(added)}
     shape = work.mappings.target.tables["business_type"]

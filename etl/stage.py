@@ -108,7 +108,9 @@ def write_rows(root: Path, step: str, one: Outcome, number: int) -> list[StageFi
     ]  # fmt: skip
 
 
-def write_record(root: Path, step: str, held: list[pl.DataFrame], flagged: list[pl.DataFrame], tallies: list[pl.DataFrame]) -> list[StageFile]:
+def write_record(
+    root: Path, step: str, held: list[pl.DataFrame], flagged: list[pl.DataFrame], tallies: list[pl.DataFrame]
+) -> list[StageFile]:
     """The stage files of what a step recorded: held rows, flags, tallies; sorted, so that nobody sees in which order they came."""
     all_held = pl.concat([pl.DataFrame(schema=HELD), *(frame for frame in held if frame.height)]).sort("portal", "table", "key")
     tally = pl.concat([pl.DataFrame(schema=TALLY), *tallies]).group_by("portal", "table").sum().sort("portal", "table")

@@ -52,5 +52,3 @@ def reading(url: str) -> Iterator[sa.Connection]:
 def as_id(column: sa.Column[Any]) -> sa.ColumnElement[str]:
     """The id as text, also where the database has a type of its own for it."""
     return sa.cast(column, sa.String)
-
-

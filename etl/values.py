@@ -5,7 +5,7 @@ SQLite keeps any value in any column. Whole columns are converted at once; only 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -29,7 +29,7 @@ POLARS_TYPE: dict[Family, pl.DataType] = {
 
 @dataclass(frozen=True)
 class Oddity:
-    """A value that is not simply its canonical form. `unreadable`: no value of its type; else `text`: its form as recorded, for row_json."""
+    """A value that is not simply its canonical form. `unreadable`: no value of its type; `raw`: its form as recorded, for row_json."""
 
     row: int
     column: str
@@ -56,7 +56,7 @@ class Typed:
     texts: list[InvalidText] = field(default_factory=list)
 
 
-def typed(mapping: TableMapping, cells: dict[str, Sequence[Cell]], rows: int) -> Typed:
+def typed(mapping: TableMapping, cells: Mapping[str, Sequence[Cell]], rows: int) -> Typed:
     """The batch with every column of its declared type (rules X2 and E8, fine print 23, 26, 41, 42)."""
     batch = Typed(mark=np.zeros(rows, np.uint8))
     for column in mapping.columns:
@@ -94,13 +94,15 @@ def _integers(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.S
         outside = ((series < low) | (series > high)).fill_null(False).to_numpy()
         if outside.any():
             bad = bad | outside
-            series = series.to_frame().with_columns(pl.when(pl.Series(outside)).then(None).otherwise(pl.col(column.name)).alias(column.name))[column.name]
+            series = series.to_frame().with_columns(
+                pl.when(pl.Series(outside)).then(None).otherwise(pl.col(column.name)).alias(column.name)
+            )[column.name]
     _note_unreadable(batch, column, cells, bad)
     return series, bad
 
 
 def _note_unreadable(batch: Typed, column: Column, cells: Sequence[Cell], bad: npt.NDArray[np.bool_]) -> None:
-    for row in np.flatnonzero(bad):
+    for row in np.flatnonzero(bad).tolist():
         cell = cells[row]
         if isinstance(cell, bytes):
             text = readable(cell)
@@ -196,10 +198,14 @@ def timestamps(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def texts_of(values: pl.Series) -> pl.Series:
-    """Days as `YYYY-MM-DD`, moments as `YYYY-MM-DD HH:MM:SS` with `.ffffff` behind where the microseconds are not zero; as PostgreSQL writes them
-    where they lie outside the years 1 to 9999 (`infinity`, `0044-03-15 BC`)."""
+    """Days as `YYYY-MM-DD`, moments as `YYYY-MM-DD HH:MM:SS` with `.ffffff` behind where the microseconds are not zero.
+
+    Outside the years 1 to 9999 as PostgreSQL writes them: `infinity`, `0044-03-15 BC`.
+    """
     column = pl.col(values.name)
-    first, last = (date(1, 1, 1), date(9999, 12, 31)) if values.dtype == pl.Date else (datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))
+    first, last = (
+        (date(1, 1, 1), date(9999, 12, 31)) if values.dtype == pl.Date else (datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))
+    )
     usual = pl.when(column.is_between(first, last)).then(column)
     if values.dtype == pl.Date:
         text = usual.dt.strftime("%Y-%m-%d")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
 Ints = npt.NDArray[np.int64]
@@ -46,8 +48,8 @@ class Where:
 
     def to_arrow(self) -> pa.Table:
         """key, held, accounts (a list of positions)."""
-        accounts = pa.LargeListArray.from_arrays(pa.array(self.start, pa.int64()), pa.array(self.accounts, pa.int32()))
-        return pa.table({"key": pa.array(self.keys, pa.int64()), "held": pa.array(self.held, pa.bool_()), "accounts": accounts})
+        accounts = pa.LargeListArray.from_arrays(_arrow(self.start), _arrow(self.accounts))
+        return pa.table({"key": _arrow(self.keys), "held": _arrow(self.held), "accounts": accounts})
 
 
 NOWHERE = Where(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(1, np.int64), np.zeros(0, np.int32))
@@ -59,8 +61,16 @@ def from_arrow(table: pa.Table) -> Where:
     if not table.num_rows:
         return NOWHERE
     accounts = table["accounts"].chunk(0)
-    key, held = table["key"].chunk(0).to_numpy(), table["held"].chunk(0).to_numpy(zero_copy_only=False)
-    return Where(key, held, np.asarray(accounts.offsets), np.asarray(accounts.values))
+    return Where(_numpy(table["key"].chunk(0)), _numpy(table["held"].chunk(0)), _numpy(accounts.offsets), _numpy(accounts.values))
+
+
+def _arrow(array: npt.NDArray[Any]) -> pa.Array:
+    # By way of polars: pyarrow would bring in pandas to look at a numpy array.
+    return pl.Series(np.ascontiguousarray(array)).to_arrow()
+
+
+def _numpy(array: pa.Array) -> npt.NDArray[Any]:
+    return pl.Series(array).to_numpy()
 
 
 def make_where(keys: Ints, held: Bools, row: Ints, accounts: Positions) -> Where:

@@ -37,7 +37,9 @@ def read_mappings(folder: Path = HOME) -> Mappings:
             tables[portal, file.stem] = _construct(portal, f"{name}/{file.name}", file, sources[portal].tables[file.stem])
         for table in sources[portal].tables:
             if (portal, table) not in tables:
-                raise MappingError(f"schemas/{name}.sql", table, "no mapping file", f"{name}/{table}.toml: map the table or retire its columns")
+                raise MappingError(
+                    f"schemas/{name}.sql", table, "no mapping file", f"{name}/{table}.toml: map the table or retire its columns"
+                )
     parts = _part_columns(tables)
     bound = {key: _bind(mapping, sources, target, rules, parts) for key, mapping in tables.items()}
     _every_target_table_is_filled(bound, target)
@@ -215,7 +217,9 @@ def _rule_book(file: Path) -> tuple[dict[str, Rule], dict[str, Reason]]:
         rules = {entry["number"]: Rule(**entry) for entry in words["rule"]}
         reasons = {entry["code"]: Reason(entry["code"], entry["meaning"], tuple(entry["rules"])) for entry in words["reason"]}
     except (KeyError, TypeError) as error:
-        raise MappingError(file.name, "rule or reason", str(error), "number, chapter, situation, decision, severity, flags; code, meaning, rules") from error
+        raise MappingError(
+            file.name, "rule or reason", str(error), "number, chapter, situation, decision, severity, flags; code, meaning, rules"
+        ) from error
     return rules, reasons
 
 

@@ -82,7 +82,7 @@ def read_schema(file: Path) -> Schema:
 
 
 def _table(memory: sqlite3.Connection, file: str, name: str) -> Table:
-    info = memory.execute("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?) ORDER BY cid", (name,)).fetchall()
+    info = memory.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?) ORDER BY cid', (name,)).fetchall()
     referred = dict(memory.execute('SELECT "from", "table" FROM pragma_foreign_key_list(?)', (name,)).fetchall())
     indexes = memory.execute("SELECT name FROM pragma_index_list(?) WHERE origin = 'u' ORDER BY name", (name,)).fetchall()
     columns = []
@@ -94,6 +94,7 @@ def _table(memory: sqlite3.Connection, file: str, name: str) -> Table:
     if not key:
         raise MappingError(file, name, "no primary key", "a PRIMARY KEY: rows are accounted for by their keys")
     unique = tuple(
-        tuple(row[0] for row in memory.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", index).fetchall()) for index in indexes
+        tuple(row[0] for row in memory.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", index).fetchall())
+        for index in indexes
     )
     return Table(name, tuple(columns), key, unique)

@@ -73,7 +73,8 @@ def backend(url: str) -> str:
         return sqlalchemy.make_url(url).get_backend_name()
     except sqlalchemy.exc.ArgumentError:
         raise WrongUsage(
-            "A database is given as a URL that cannot be read.", "Write it as sqlite:////folder/file.sqlite or postgresql://user@host/database."
+            "A database is given as a URL that cannot be read.",
+            "Write it as sqlite:////folder/file.sqlite or postgresql://user@host/database.",
         ) from None
 
 

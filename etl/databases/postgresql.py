@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import sqlalchemy
@@ -25,13 +26,15 @@ def conninfo(url: str) -> str:
     return sqlalchemy.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def connect(url: str, name: str) -> psycopg.Connection[tuple[object, ...]]:
+def connect(url: str, name: str) -> psycopg.Connection[Any]:
     """A connection in UTC; `name` is what messages call the database."""
     try:
         connection = psycopg.connect(conninfo(url), autocommit=True, application_name="portal-migrate")
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise MigrationError(f"{name}: no connection to {shown(url)} ({reason}).", "Check server, database, user and password (PGPASSFILE).") from None
+        raise MigrationError(
+            f"{name}: no connection to {shown(url)} ({reason}).", "Check server, database, user and password (PGPASSFILE)."
+        ) from None
     if connection.info.server_version < OLDEST:
         version = connection.info.server_version // 10000
         connection.close()
@@ -64,7 +67,7 @@ def _next_step(state: str) -> str:
     return "Mend that, then run the same command again: nothing is half done."
 
 
-def shapes(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, dict[str, str]]:
+def shapes(connection: psycopg.Connection[Any]) -> dict[str, dict[str, str]]:
     """Declared type of every column of every table in the current schema, in the contract's words."""
     rows = connection.execute(
         "SELECT c.relname, a.attname, t.typname, a.atttypmod FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid"
@@ -73,9 +76,9 @@ def shapes(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, dict
     ).fetchall()
     found: dict[str, dict[str, str]] = {}
     for table, column, kind, modifier in rows:
-        word = WORDS.get(str(kind), str(kind).upper())
-        length = f"({int(str(modifier)) - 4})" if word in ("VARCHAR", "CHAR") and int(str(modifier)) > 4 else ""
-        found.setdefault(str(table), {})[str(column)] = word + length
+        word = WORDS.get(kind, kind.upper())
+        length = f"({modifier - 4})" if word in ("VARCHAR", "CHAR") and modifier > 4 else ""
+        found.setdefault(table, {})[column] = word + length
     return found
 
 

@@ -11,6 +11,7 @@ import adbc_driver_postgresql
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import psycopg
 import pyarrow as pa
 
 from etl.databases import Batch
@@ -32,7 +33,7 @@ class PostgresSource:
 
     def __init__(self, url: str, name: str) -> None:
         self._name = name
-        self._session = connect(url, name)
+        self._session: psycopg.Connection[Any] = connect(url, name)
         with safe_errors(name, "taking the snapshot"):
             self._session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             (snapshot,) = self._session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
@@ -55,7 +56,9 @@ class PostgresSource:
 
     def _failed(self, doing: str, error: Any) -> MigrationError:
         state = getattr(error, "sqlstate", None) or type(error).__name__
-        return MigrationError(f"{self._name}: {doing} failed ({state}).", "Check the connection and the rights, then run the same command again.")
+        return MigrationError(
+            f"{self._name}: {doing} failed ({state}).", "Check the connection and the rights, then run the same command again."
+        )
 
     def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
         try:
@@ -73,7 +76,7 @@ class PostgresSource:
 
     def count(self, table: str) -> int:
         with safe_errors(self._name, f"counting {table}"):
-            row = self._session.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()  # type: ignore[call-overload]  # quoted identifiers only
+            row = self._session.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
         return int(row[0]) if row else 0
 
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
@@ -103,7 +106,12 @@ class PostgresSource:
                 batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else 1)
         keys = None
         if len(mapping.key) > 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
-            keys = pl.DataFrame([batch.columns[name].cast(pl.String) for name in mapping.key]).select(pl.concat_str(pl.all(), separator="|")).to_series().to_list()
+            keys = (
+                pl.DataFrame([batch.columns[name].cast(pl.String) for name in mapping.key])
+                .select(pl.concat_str(pl.all(), separator="|"))
+                .to_series()
+                .to_list()
+            )
         return Batch(batch, keys)
 
     def _column(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
@@ -120,7 +128,9 @@ class PostgresSource:
             case "date":
                 return _unwrapped(pl.Series(column.name, values.cast(pa.int32()), dtype=pl.Int32), _WRAPPED_DAYS).cast(pl.Date), None
             case "timestamp":
-                return _unwrapped(pl.Series(column.name, values.cast(pa.int64()), dtype=pl.Int64), _WRAPPED_MOMENTS).cast(pl.Datetime("us")), None
+                return _unwrapped(pl.Series(column.name, values.cast(pa.int64()), dtype=pl.Int64), _WRAPPED_MOMENTS).cast(
+                    pl.Datetime("us")
+                ), None
         return pl.Series(column.name, values, dtype=pl.Binary), None
 
     def _text(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
@@ -129,7 +139,11 @@ class PostgresSource:
         else:  # SQL_ASCII keeps any bytes (E8)
             exact = values.cast(pa.binary()).to_pylist()
             texts = [None if cell is None else readable(cell) for cell in exact]
-            odd = [row for row, (cell, text) in enumerate(zip(exact, texts, strict=True)) if cell is not None and text is not None and text.encode() != cell]
+            odd = [
+                row
+                for row, (cell, text) in enumerate(zip(exact, texts, strict=True))
+                if cell is not None and text is not None and text.encode() != cell
+            ]
             batch.texts += [InvalidText(row, column.name, exact[row]) for row in odd]
             series = pl.Series(column.name, texts, dtype=pl.String)
         if column.length is None or not len(series) or (series.str.len_bytes().max() or 0) <= column.length:  # type: ignore[operator]  # an int, or None
@@ -141,20 +155,23 @@ class PostgresSource:
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         key, name, table = quoted(mapping.key[0]), quoted(column), quoted(mapping.table)
         with safe_errors(self._name, f"reading {mapping.table}"):
-            large = self._session.execute(  # type: ignore[call-overload]  # quoted identifiers only
+            large = self._session.execute(
                 f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} ORDER BY {key}"
             ).fetchall()
         for batch in self._batches(f"SELECT {key}, {name} FROM {table} WHERE octet_length({name}) <= {_SMALL} ORDER BY {key}"):
             for value, content in zip(batch.column(0).to_pylist(), batch.column(1), strict=True):
                 yield str(value), iter([content.as_py()])
         for value, size in large:
-            yield str(value), self._pieces(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size)))
+            yield (
+                str(value),
+                self._pieces(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size))),
+            )
 
     def _pieces(self, statement: str, key: int, size: int) -> Iterator[bytes]:
         for first in range(0, size, _PIECE):
             with safe_errors(self._name, "reading a document"), self._session.cursor(binary=True) as cursor:
-                row = cursor.execute(statement, (first + 1, _PIECE, key)).fetchone()  # type: ignore[arg-type]  # quoted identifiers only
-            yield row[0] if row else b""  # type: ignore[misc]  # bytea
+                row = cursor.execute(statement, (first + 1, _PIECE, key)).fetchone()
+            yield row[0] if row else b""
 
     def mark(self) -> str:
         with safe_errors(self._name, "reading the snapshot"):
@@ -168,7 +185,7 @@ class PostgresSource:
         changed = []
         for table, count in read.items():
             with safe_errors(self._name, f"comparing {table}"):
-                row = self._session.execute(  # type: ignore[call-overload]  # quoted identifiers only
+                row = self._session.execute(
                     f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {quoted(table)}", {"snapshot": mark}
                 ).fetchone()
             if row is None or int(row[0]) != count or int(row[1]):
@@ -198,15 +215,11 @@ _INVISIBLE = (
 
 def _unwrapped(numbers: pl.Series, wrapped: dict[int, int]) -> pl.Series:
     low = numbers.min()
-    if low is None or low > max(wrapped):  # type: ignore[operator]  # an int
+    if low is None or int(str(low)) > max(wrapped):
         return numbers
     return numbers.replace(wrapped)
 
 
 def _order(mapping: TableMapping) -> str:
     """Texts in the order of their bytes, whatever the database's collation: SQLite's order too."""
-    return ", ".join(
-        quoted(name) + (' COLLATE "C"' if mapping.shape.by_name[name].family == "text" else "") for name in mapping.key
-    )
-
-
+    return ", ".join(quoted(name) + (' COLLATE "C"' if mapping.shape.by_name[name].family == "text" else "") for name in mapping.key)

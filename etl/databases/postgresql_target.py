@@ -46,11 +46,11 @@ class PostgresTarget:
 
     def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
         with safe_errors("--target", "reading"):
-            return self._session.execute(statement, values).fetchone() or (None,)  # type: ignore[call-overload, no-any-return]  # composed of quoted identifiers
+            return self._session.execute(statement, values).fetchone() or (None,)
 
     def _run(self, statement: str, values: Any = None) -> int:
         with safe_errors("--target", "writing"):
-            return int(self._session.execute(statement, values).rowcount)  # type: ignore[call-overload]  # composed of quoted identifiers
+            return int(self._session.execute(statement, values).rowcount)
 
     def _existing(self) -> dict[str, dict[str, str]]:
         with safe_errors("--target", "reading the catalogue"):
@@ -135,11 +135,11 @@ class PostgresTarget:
         place = table.name if self._fresh else _STAGED + table.name
         names = ", ".join(quoted(column.name) for column in table.columns)
         count = 0
-        with safe_errors("--target", f"loading {table.name}"), self._session.cursor() as cursor:
-            with cursor.copy(f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary)") as copy:  # type: ignore[arg-type]  # quoted identifiers only
-                for content, rows in _ahead(lambda: _encoded(table, batches)):
-                    copy.write(content)
-                    count += rows
+        statement = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary)"
+        with safe_errors("--target", f"loading {table.name}"), self._session.cursor() as cursor, cursor.copy(statement) as copy:
+            for content, rows in _ahead(lambda: _encoded(table, batches)):
+                copy.write(content)
+                count += rows
         return count
 
     def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
@@ -161,7 +161,10 @@ class PostgresTarget:
                 changes = [Change(table.name, *self._merge(table), removed[table.name]) for table in tables]
             self._run("COMMIT")
         except psycopg.OperationalError:
-            raise MigrationError("--target: the connection was lost while publishing.", "Run the same command again: it looks up whether the run was published.") from None
+            raise MigrationError(
+                "--target: the connection was lost while publishing.",
+                "Run the same command again: it looks up whether the run was published.",
+            ) from None
         self._fresh = None
         self._run("ANALYZE")  # the new portal's first queries need statistics
         return changes
@@ -176,17 +179,28 @@ class PostgresTarget:
 
     def _remove(self, table: Table) -> int:
         """Takes out rows that are staged no more, their before-images kept; and frees unique values that move to other rows."""
-        real, staged, undo, new = quoted(table.name), quoted(_STAGED + table.name), quoted(UNDO + table.name), quoted(UNDO + "new_" + table.name)
+        real, staged, undo, new = (
+            quoted(table.name),
+            quoted(_STAGED + table.name),
+            quoted(UNDO + table.name),
+            quoted(UNDO + "new_" + table.name),
+        )
         same = " AND ".join(f"s.{quoted(c)} = r.{quoted(c)}" for c in table.key)
         differs = _differs(table, "s", "r")
         self._run(f"DROP TABLE IF EXISTS {undo}")
         self._run(f"DROP TABLE IF EXISTS {new}")
-        self._run(f"CREATE TABLE {undo} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {same} WHERE s.{quoted(table.key[0])} IS NULL OR {differs}")
+        self._run(
+            f"CREATE TABLE {undo} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {same} WHERE s.{quoted(table.key[0])} IS NULL OR {differs}"
+        )
         keys = ", ".join(f"s.{quoted(c)}" for c in table.key)
-        self._run(f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s LEFT JOIN {real} r ON {same} WHERE r.{quoted(table.key[0])} IS NULL")
+        self._run(
+            f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s LEFT JOIN {real} r ON {same} WHERE r.{quoted(table.key[0])} IS NULL"
+        )
         gone = self._run(f"DELETE FROM {real} r WHERE NOT EXISTS (SELECT 1 FROM {staged} s WHERE {same})")
         if table.name == "entity_account":
-            self._run(f"UPDATE {real} r SET account_number = '~' || r.legacy_entity_id FROM {staged} s WHERE {same} AND s.account_number <> r.account_number")
+            self._run(
+                f"UPDATE {real} r SET account_number = '~' || r.legacy_entity_id FROM {staged} s WHERE {same} AND s.account_number <> r.account_number"
+            )
         return gone
 
     def _merge(self, table: Table) -> tuple[int, int]:
@@ -197,7 +211,9 @@ class PostgresTarget:
         if others:
             setting = ", ".join(f"{quoted(c)} = s.{quoted(c)}" for c in others)
             updated = self._run(f"UPDATE {real} r SET {setting} FROM {staged} s WHERE {same} AND ({_differs(table, 's', 'r')})")
-        inserted = self._run(f"INSERT INTO {real} ({names}) SELECT {names} FROM {staged} s WHERE NOT EXISTS (SELECT 1 FROM {real} r WHERE {same})")
+        inserted = self._run(
+            f"INSERT INTO {real} ({names}) SELECT {names} FROM {staged} s WHERE NOT EXISTS (SELECT 1 FROM {real} r WHERE {same})"
+        )
         return inserted, updated
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
@@ -207,8 +223,8 @@ class PostgresTarget:
                 continue
             names = ", ".join(quoted(c.name) for c in table.columns if c.name not in _volatile(table))
             real, staged = quoted(table.name), quoted(_STAGED + table.name)
-            statement = f"SELECT EXISTS ((SELECT {names} FROM {real} EXCEPT SELECT {names} FROM {staged}) UNION ALL (SELECT {names} FROM {staged} EXCEPT SELECT {names} FROM {real}))"
-            if self._one(statement)[0]:
+            gone, new = (f"(SELECT {names} FROM {a} EXCEPT SELECT {names} FROM {b})" for a, b in ((real, staged), (staged, real)))
+            if self._one(f"SELECT EXISTS ({gone} UNION ALL {new})")[0]:
                 found.append(table.name)
         return found
 
@@ -231,7 +247,9 @@ class PostgresTarget:
             if others:
                 setting = ", ".join(f"{quoted(c)} = u.{quoted(c)}" for c in others)
                 back = self._run(f"UPDATE {real} r SET {setting} FROM {undo} u WHERE {same}")
-            back += self._run(f"INSERT INTO {real} ({names}) SELECT {names} FROM {undo} u WHERE NOT EXISTS (SELECT 1 FROM {real} r WHERE {same})")
+            back += self._run(
+                f"INSERT INTO {real} ({names}) SELECT {names} FROM {undo} u WHERE NOT EXISTS (SELECT 1 FROM {real} r WHERE {same})"
+            )
             changes.append(Change(table.name, 0, back, 0))
             self._run(f"DROP TABLE {undo}")
             self._run(f"DROP TABLE {quoted(UNDO + 'new_' + table.name)}")
@@ -266,7 +284,9 @@ def _constraints(schema: Schema) -> list[str]:
     for table in schema.tables.values():
         for column in table.columns:
             if column.refers_to:
-                made.append(f"ALTER TABLE {quoted(table.name)} ADD FOREIGN KEY ({quoted(column.name)}) REFERENCES {quoted(column.refers_to)}")
+                made.append(
+                    f"ALTER TABLE {quoted(table.name)} ADD FOREIGN KEY ({quoted(column.name)}) REFERENCES {quoted(column.refers_to)}"
+                )
     return made
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,11 +40,15 @@ class SqliteSource:
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # takes the snapshot
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise MigrationError(f"{name}: {self._shown} is no readable SQLite database ({error}).", "Check the file, then run again.") from None
+            raise MigrationError(
+                f"{name}: {self._shown} is no readable SQLite database ({error}).", "Check the file, then run again."
+            ) from None
         self.level = "one read transaction (SQLite)"
 
     def shapes(self) -> dict[str, dict[str, str]]:
-        names = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")
+        names = self._connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+        )
         shapes = {}
         for (name,) in names.fetchall():
             info = self._connection.execute("SELECT name, type FROM pragma_table_info(?)", (name.decode(),)).fetchall()
@@ -70,7 +74,9 @@ class SqliteSource:
         try:
             return self._connection.execute(statement)
         except sqlite3.DatabaseError as error:
-            raise MigrationError(f"{self._name}: {mapping.table} cannot be read ({error}).", "Check the old database's file with PRAGMA integrity_check.") from None
+            raise MigrationError(
+                f"{self._name}: {mapping.table} cannot be read ({error}).", "Check the old database's file with PRAGMA integrity_check."
+            ) from None
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
         """Whether some key is NULL, no whole number, or a text that could become equal to another one's."""
@@ -103,7 +109,9 @@ class SqliteSource:
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         keys = {key: text for batch in self.read(mapping, 1 << 30, frozenset({column})) for key, text in _key_pairs(mapping, batch)}
         order, name = ", ".join(_quoted(key) for key in mapping.key), _quoted(column)
-        statement = f"SELECT rowid, {order}, typeof({name}), length(CAST({name} AS BLOB)) FROM {_quoted(mapping.table)} ORDER BY {order}, rowid"
+        statement = (
+            f"SELECT rowid, {order}, typeof({name}), length(CAST({name} AS BLOB)) FROM {_quoted(mapping.table)} ORDER BY {order}, rowid"
+        )
         for place, (rowid, *_parts, kind, size) in enumerate(self._execute(mapping, statement)):
             if kind in (b"blob", b"text"):
                 yield keys[place], self._pieces(mapping.table, column, rowid, size)
@@ -157,7 +165,7 @@ def _part_text(cell: Cell) -> str:
     return readable(cell) if isinstance(cell, bytes) else repr(cell) if isinstance(cell, float) else str(cell)
 
 
-def _told_apart(mapping: TableMapping, cells: dict[str, Sequence[Cell]], rowids: Sequence[int], whole: Typed) -> list[str]:
+def _told_apart(mapping: TableMapping, cells: Mapping[str, Sequence[Cell]], rowids: Sequence[int], whole: Typed) -> list[str]:
     """Each row's key as text, unique in the table; marks rows whose key is NULL or equals an earlier one's part by part (fine print 43, 47)."""
     parts = list(zip(*(cells[name] for name in mapping.key), strict=True))
     null_rows = sorted((rowid, row) for row, (key, rowid) in enumerate(zip(parts, rowids, strict=True)) if None in key)
@@ -184,5 +192,3 @@ def _slice(whole: Typed, keys: list[str], start: int, stop: int) -> Batch:
     part.oddities = [type(odd)(odd.row - start, odd.column, odd.raw, odd.unreadable) for odd in filter(moved, whole.oddities)]
     part.texts = [type(odd)(odd.row - start, odd.column, odd.exact) for odd in filter(moved, whole.texts)]
     return Batch(part, keys[start:stop])
-
-

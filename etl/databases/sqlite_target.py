@@ -41,7 +41,9 @@ class SqliteTarget:
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.DatabaseError as error:
             self.close()
-            raise MigrationError(f"--target: {self._shown} is no readable SQLite database ({error}).", "Give a new or an empty file.") from None
+            raise MigrationError(
+                f"--target: {self._shown} is no readable SQLite database ({error}).", "Give a new or an empty file."
+            ) from None
         self._connection.execute("PRAGMA foreign_keys = on")
         self._connection.execute("PRAGMA synchronous = full")
 
@@ -68,7 +70,11 @@ class SqliteTarget:
         for table in schema.tables.values():
             shape = self._shape(table.name) if table.name in existing else {}
             for column in table.columns if shape else ():
-                expected = (_declared(column.sql_type), column.not_null, table.key.index(column.name) + 1 if column.name in table.key else 0)
+                expected = (
+                    _declared(column.sql_type),
+                    column.not_null,
+                    table.key.index(column.name) + 1 if column.name in table.key else 0,
+                )
                 there = shape.get(column.name)
                 if there is None:
                     found.append(f"{table.name}.{column.name}: no such column")
@@ -102,7 +108,12 @@ class SqliteTarget:
         for table, tags in id_tags(mappings).items():
             key = _q(mappings.target.tables[table].key[0])
             marks = ", ".join(f"'8{tag}'" for tag in sorted(tags))
-            if self._exists(table) and self._connection.execute(f"SELECT 1 FROM main.{_q(table)} WHERE substr({key}, 15, 4) NOT IN ({marks}) LIMIT 1").fetchone():
+            if (
+                self._exists(table)
+                and self._connection.execute(
+                    f"SELECT 1 FROM main.{_q(table)} WHERE substr({key}, 15, 4) NOT IN ({marks}) LIMIT 1"
+                ).fetchone()
+            ):
                 found.append(table)
         return found
 
@@ -168,10 +179,15 @@ class SqliteTarget:
             f"CREATE TABLE {undo} AS SELECT * FROM {real} WHERE NOT EXISTS (SELECT 1 FROM staging.{real} s WHERE {same})"
             f" OR EXISTS (SELECT 1 FROM staging.{real} s WHERE {same} AND ({differs}))"
         )
-        run(f"CREATE TABLE {_q(UNDO + 'new_' + table.name)} AS SELECT {key} FROM staging.{real} s WHERE NOT EXISTS (SELECT 1 FROM {real} WHERE {same})")
+        run(
+            f"CREATE TABLE {_q(UNDO + 'new_' + table.name)} AS SELECT {key} FROM staging.{real} s WHERE NOT EXISTS (SELECT 1 FROM {real} WHERE {same})"
+        )
         gone = run(f"DELETE FROM {real} WHERE NOT EXISTS (SELECT 1 FROM staging.{real} s WHERE {same})").rowcount
         if table.name == "entity_account":
-            run(f"UPDATE {real} SET account_number = '~' || legacy_entity_id WHERE EXISTS (SELECT 1 FROM staging.{real} s WHERE {same} AND s.account_number IS NOT {real}.account_number)")
+            run(
+                f"UPDATE {real} SET account_number = '~' || legacy_entity_id WHERE EXISTS"
+                f" (SELECT 1 FROM staging.{real} s WHERE {same} AND s.account_number IS NOT {real}.account_number)"
+            )
         return int(gone)
 
     def _merge(self, table: Table, fresh: bool) -> tuple[int, int]:
@@ -197,7 +213,9 @@ class SqliteTarget:
             names = ", ".join(_q(c.name) for c in table.columns if c.name not in _volatile(table))
             real = _q(table.name)
             for one, other in ((real, f"staging.{real}"), (f"staging.{real}", real)):
-                if self._connection.execute(f"SELECT 1 FROM (SELECT {names} FROM {one} EXCEPT SELECT {names} FROM {other}) LIMIT 1").fetchone():
+                if self._connection.execute(
+                    f"SELECT 1 FROM (SELECT {names} FROM {one} EXCEPT SELECT {names} FROM {other}) LIMIT 1"
+                ).fetchone():
                     found.append(table.name)
                     break
         return found

@@ -1,0 +1,34 @@
+"""What a command was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from etl.errors import WrongUsage
+from mappings.read import HOME
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line, the environment and the configuration file say together. URLs hold passwords: never shown as they are."""
+
+    source: str | None = None
+    tc: str | None = None
+    target: str | None = None
+    files: str | None = None
+    objects: str | None = None
+    run: Path | None = None
+    freeze: tuple[date, date] | None = None
+    workers: int | None = None
+    scheduler: str | None = None
+    rehearse: bool = False
+    mappings: Path = HOME
+
+
+def needed(value: str | None, option: str, what: str) -> str:
+    """The option's value; WrongUsage where it was not given."""
+    if value is None:
+        raise WrongUsage(f"{option} is missing.", f"Give {what}: {option}.")
+    return value
