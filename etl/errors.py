@@ -21,6 +21,10 @@ class MigrationError(Exception):
         self.data: dict[str, Any] = {}  # what the command has to say all the same
 
 
+class NoSpace(MigrationError):
+    code = "NO_SPACE"
+
+
 class WrongUsage(MigrationError):
     exit_code, code = 2, "USAGE"
 

@@ -20,6 +20,7 @@ import polars as pl
 import pyarrow as pa
 
 from etl.databases import Batch, Source
+from etl.errors import MigrationError
 from etl.objects import Objects, Share, Stored
 from etl.run import RunFolder, StageFile, Step, parquet
 from mappings.model import Mappings, Portal, TableMapping
@@ -69,8 +70,7 @@ def extract(
                 files.append(folder.write_table(f"extract/{name}/{len(files):05}.parquet", table))
                 read[name] += table.num_rows
                 tell(f"extract {name}", read[name], total)
-    if share is not None:
-        _put_share(share, objects, folder, [file for file in files if file.path.startswith("extract/P2.document/")], aside)
+    _put_share(share, objects, folder, [file for file in files if file.path.startswith("extract/P2.document/")], aside)
     for name, rows, schema in (("odd", aside.odd, ODD), ("text", aside.text, TEXT), ("content", aside.content, CONTENT)):
         frame = pl.DataFrame(rows, schema=schema, orient="row").sort(pl.all())
         files.append(folder.write_table(f"extract/{name}.parquet", frame.to_arrow()))
@@ -135,7 +135,7 @@ def _attach_contents(mapping: TableMapping, batch: Batch, keys: list[str], store
             aside.content.append((mapping.portal, mapping.table, key, put.sha256, put.size))
 
 
-def _put_share(share: Share, objects: Objects, folder: RunFolder, files: list[StageFile], aside: Aside) -> None:
+def _put_share(share: Share | None, objects: Objects, folder: RunFolder, files: list[StageFile], aside: Aside) -> None:
     """Stores the file behind the `object_path` of every document that has no content row (C6, fine print 31)."""
     have = {key for portal, table, key, _, _ in aside.content if (portal, table) == ("P2", "document_content")}
     for file in files:
@@ -144,6 +144,9 @@ def _put_share(share: Share, objects: Objects, folder: RunFolder, files: list[St
         for key, path in frame.filter(pl.col("object_path").is_not_null()).select("_key", "object_path").iter_rows():
             if key in have:
                 continue
+            if share is None:
+                message = f"Document {key} and perhaps others lie on the old file share, and no share was given."
+                raise MigrationError(message, "Give the root of the old file share: --files DIR.")
             try:
                 pieces = share.pieces(path)
                 put = objects.put(pieces) if pieces is not None else None

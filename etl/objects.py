@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import platform
 import stat
 import urllib.parse
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from typing import Protocol
 from etl.errors import MigrationError
 
 PIECE = 1 << 20
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,12 @@ class FolderObjects:
         self._numbers = itertools.count()  # threads put side by side: each needs a name of its own
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _remove_leftovers(root)
         except OSError as error:
             raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
-        written = self._root / f".writing-{os.getpid()}-{next(self._numbers)}"
+        written = self._root / f".writing-{_MACHINE}-{os.getpid()}-{next(self._numbers)}"
         sha256, size = _write_durably(written, pieces)
         place = self._root / object_key(sha256)
         if place.is_file() and digest_of(place) == (sha256, size):
@@ -116,6 +119,19 @@ class FolderObjects:
                 folder.rmdir()
             except OSError:
                 return
+
+
+def _remove_leftovers(root: Path) -> None:
+    """Takes away what processes that are no more had begun to write."""
+    for place in root.glob(".writing-*"):
+        machine, process = place.name.split("-")[1:3]
+        try:
+            if machine == _MACHINE:
+                os.kill(int(process), 0)
+        except ProcessLookupError:
+            place.unlink(missing_ok=True)
+        except OSError:
+            continue  # it lives, and belongs to somebody else
 
 
 def _write_durably(place: Path, pieces: Iterable[bytes]) -> tuple[str, int]:

@@ -20,8 +20,9 @@ from etl.extract import changed_tables, extract
 from etl.load import load, rollback
 from etl.objects import JOURNAL, Objects, Share, open_objects
 from etl.options import Options, needed
-from etl.plan import Plan, plan, refuse_problems
+from etl.plan import Plan, plan
 from etl.reattach import reattach
+from etl.room import require_room
 from etl.run import RunFolder, Step, opened
 from etl.split import split
 from etl.talk import Talk
@@ -30,6 +31,9 @@ from mappings.read import read_mappings
 
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
+_NONE = "none"
+_FIXED_BY = {"extract": ("source", "tc", "files"), "split": ("freeze",)}
+_LOAD_FACTOR = 5  # stage files are compressed, a SQLite file is not, and rows lie in two of them until they are published
 _WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
 
 
@@ -93,13 +97,13 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
     folder.settle({name: value for name, value in given.items() if value is not None})
     known = folder.settings
     freeze = options.freeze
-    if freeze is None and "freeze" in known:
+    if freeze is None and known.get("freeze", _NONE) != _NONE:
         first, _, last = known["freeze"].partition(" to ")
         freeze = (date.fromisoformat(first), date.fromisoformat(last))
 
     def filled(name: str, value: str | None) -> str | None:
         stored = known.get(name)
-        return value if value is not None or stored is None or "***" in stored else stored
+        return value if value is not None or stored is None or stored == _NONE or "***" in stored else stored
 
     return replace(
         options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
@@ -117,6 +121,8 @@ def _do(night: Night, step: str) -> None:
         return
     if step in STEPS[:4]:
         folder.clear(step)
+        # What a step did without, later starts must do without.
+        folder.settle({name: folder.settings.get(name, _NONE) for name in _FIXED_BY.get(step, ())})
     began, clock = datetime.now(UTC), time.monotonic()
     done = _ACTIONS[step](night)
     done.inputs = inputs
@@ -173,14 +179,15 @@ def _extract(night: Night) -> Step:
     objects = open_objects(needed(options.objects, "--objects", "the root of the new object store"), night.folder.path / JOURNAL)
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
-        refuse_problems(sources, night.mappings)
+        planned_rows = plan(sources, night.mappings)  # stops where sources and mappings do not fit: before any data is read (K5)
+        require_room(night.folder.path, planned_rows.staged_bytes, "the stage files")
         step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell)
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step
 
 
 def _split(night: Night) -> Step:
-    night.folder.verify("extract")
+    night.folder.refuse_strangers("extract")
     step = split(night.folder, night.mappings, night.options.freeze)
     step.facts["sentence"] = f"{step.facts['accounts']:,} accounts, {step.facts['logins']:,} logins"
     return step
@@ -188,7 +195,7 @@ def _split(night: Night) -> Step:
 
 def _reattach(night: Night) -> Step:
     options, folder = night.options, night.folder
-    folder.verify("split")
+    folder.refuse_strangers("split")
     rows = sum(file.rows for file in folder.files("extract"))
     workers = options.workers or os.cpu_count() or 1
     objects = needed(options.objects, "--objects", "the root of the new object store")
@@ -223,7 +230,7 @@ def _check(night: Night) -> Step:
     import checks
 
     folder = night.folder
-    folder.verify("reattach")
+    folder.refuse_strangers("reattach")
     answers = checks.ask(folder, night.mappings, night.talk.tell)
     files = [
         folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
@@ -242,8 +249,11 @@ def _load(night: Night) -> Step:
             "The step check has not been done in this run.", "Run `portal-migrate check` (or `run`) first: nothing is published unchecked."
         )
     _refuse_failed_check(night)
-    folder.verify("check")
+    folder.verify("extract", "split", "reattach", "check")  # all of it, before the first write
     target_url = needed(options.target, "--target", "the URL of the new store")
+    if target_url.startswith("sqlite"):
+        staged = sum(file.size for name in ("split", "reattach") for file in folder.files(name))
+        require_room(folder.path, _LOAD_FACTOR * staged, "staging and the new store")
 
     def unchanged() -> None:
         refuse_changed(night)

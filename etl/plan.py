@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from etl.databases import Source
 from etl.errors import MigrationError
+from etl.room import LOADED_PER_ROW, STAGED_PER_ROW
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import FAMILY_BY_TYPE
-
-# Bytes per row, from rehearsals on synthetic worlds: stage files together, and the new store.
-_STAGED, _LOADED = 420, 900
 
 
 @dataclass(frozen=True)
@@ -70,4 +68,4 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings) -> Plan:
     retired = {f"{m.portal}.{m.table}.{column}": reason for m in chosen for column, reason in m.retired.items()}
     total = sum(rows.values())
     levels: dict[str, str] = {portal: source.level for portal, source in sources.items()}
-    return Plan(rows, levels, columns, columns, retired, total * _STAGED, total * _LOADED)
+    return Plan(rows, levels, columns, columns, retired, total * STAGED_PER_ROW, total * LOADED_PER_ROW)

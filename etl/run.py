@@ -12,6 +12,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from etl.errors import EvidenceAltered, MigrationError, Refused
 
 VERSION = 1
+_HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
 
 
 @dataclass(frozen=True)
@@ -102,16 +104,15 @@ class RunFolder:
         chosen = {name: [self._step(name).inputs, [[f.path, f.sha256] for f in self._step(name).files]] for name in names}
         return _digest(chosen)
 
-    def settle(self, settings: dict[str, str]) -> None:
-        """Fixes the run's settings at its first start; later starts must have the same (exit 7)."""
-        if not self.settings:
-            self.settings = settings
-            self.save()
-            return
-        for name in sorted(self.settings.keys() | settings.keys()):
-            if self.settings.get(name) != settings.get(name):
-                message = f"This run began with {name} = {self.settings.get(name, 'none')}, now it is {settings.get(name, 'none')}."
+    def settle(self, given: dict[str, str]) -> None:
+        """Fixes what the run works with; what was fixed before must be the same (exit 7). What is not given now stays as it is."""
+        for name, value in given.items():
+            if self.settings.get(name, value) != value:
+                message = f"This run began with {name} = {self.settings[name]}, now it is {value}."
                 raise Refused(message, "Give the same options, mappings and stores as at the start, or use a new run folder.")
+        if not given.items() <= self.settings.items():
+            self.settings = {**self.settings, **given}
+            self.save()
 
     # -- stage files ------------------------------------------------------------------------------------------------------------------
 
@@ -141,18 +142,24 @@ class RunFolder:
         for file in self.files(step, prefix):
             yield self.read_table(file)
 
-    def verify(self, step: str) -> None:
-        """Refuses when any file of the step is missing, extra or altered (exit 6)."""
-        entries = {file.path: file for file in self._step(step).files}
-        for file in entries.values():
-            read_verified(self.path, file)
-        folder = self.path / step
+    def verify(self, *names: str) -> None:
+        """Refuses when any file of these steps is missing, extra or altered (exit 6)."""
+        for name in names:
+            self.refuse_strangers(name)
+        files = [file for name in names for file in self._step(name).files]
+        with ThreadPoolExecutor(_HASHING) as pool:
+            for _ in pool.map(lambda file: read_verified(self.path, file), files):
+                pass
+
+    def refuse_strangers(self, name: str) -> None:
+        """Refuses when a file lies among the step's that the manifest does not name, or one is a link; its own files are compared when they are read."""
+        known = {file.path for file in self._step(name).files}
+        folder = self.path / name
         for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
             relative = place.relative_to(self.path).as_posix()
-            if place.is_symlink() or (place.is_file() and relative not in entries):
-                raise EvidenceAltered(
-                    f"{relative} lies in the run's folder but not in its manifest.", "Remove it, or start again in a new run folder."
-                )
+            if place.is_symlink() or (place.is_file() and relative not in known):
+                message = f"{relative} lies in the run's folder but not in its manifest."
+                raise EvidenceAltered(message, "Remove it, or start again in a new run folder.")
 
     def clear(self, step: str) -> None:
         """Forgets a step and all steps after it, and removes its half-written files."""
