@@ -214,6 +214,32 @@ def rollback(**given: Any) -> None:
 
 
 @commands.command()
+@_takes("run")
+def purge(**given: Any) -> None:
+    """Removes what the run left of the old portals' data; what proves the migration stays."""
+    from etl.purge import purge as facts
+    from etl.screen import answer
+
+    answer("purge", given, lambda: facts(_options(given)))
+
+
+@commands.group()
+def freeze() -> None:
+    """Whether the old portals are really closed."""
+
+
+@freeze.command("check")
+@click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to look.")
+@_takes("source", "tc", "mappings")
+def freeze_check(seconds: float, **given: Any) -> None:
+    """Looks twice: ends with exit code 5 where a table changed in between; lists who could still write."""
+    from etl.freeze import check
+    from etl.screen import answer
+
+    answer("freeze check", given, lambda: check(_options(given), seconds))
+
+
+@commands.command()
 @click.option(
     "--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="How many company profiles."
 )

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pyarrow as pa
 
+from etl.ahead import ahead
 from etl.databases import Batch, Source
 from etl.errors import MigrationError
 from etl.objects import Objects, Share, Stored
@@ -83,7 +84,7 @@ def stage_tables(source: Source, mapping: TableMapping, aside: Aside, objects: O
     binary = content_columns(mapping)
     with ThreadPoolExecutor(_PUTTING) as pool:
         stored = _stored_contents(source, mapping, binary, objects, pool) if binary else {}
-        for batch in source.read(mapping, ROWS_PER_FILE, without=binary):
+        for batch in ahead(source.read(mapping, ROWS_PER_FILE, without=binary)):
             keys = batch.keys or [str(key) for key in batch.typed.columns[mapping.key[0]].to_list()]
             for odd in batch.typed.oddities:
                 aside.odd.append((mapping.portal, mapping.table, keys[odd.row], odd.column, _json(odd.raw), odd.unreadable))

@@ -112,8 +112,28 @@ def show_sample(data: dict[str, Any]) -> None:
     console.print(f"{data['total']:,} rows for {data['profiles']:,} profiles, seed {data['seed']}")
 
 
+def show_purge(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(plain(f"left: {', '.join(data['left'])}"))
+    console.print(
+        f"{data['removed']:,} files removed, {data['bytes']:,} bytes; nothing of the old portals' data is left in the run's folder"
+    )
+
+
+def show_freeze(data: dict[str, Any]) -> None:
+    console = _console()
+    for entry in data["portals"]:
+        console.print(plain(f"{entry['portal']}: {'changed: ' + ', '.join(entry['changed']) if entry['changed'] else 'no table changed'}"))
+        for sentence in entry["writers"]:
+            console.print(plain(f"  {sentence}"))
+    moving = any(entry["changed"] for entry in data["portals"])
+    console.print("not frozen" if moving else f"nothing changed within {data['seconds']:g} seconds")
+
+
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
     "rollback": show_rollback, "sample": show_sample,
+    "purge": show_purge,
+    "freeze check": show_freeze,
     **dict.fromkeys(("run", "demo", "extract", "split", "reattach", "check", "load", "report"), show_report),
 }  # fmt: skip

@@ -67,6 +67,8 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     mappings = read_mappings(options.mappings)
     with opened(options.run) as folder:
+        if "purged" in folder.settings:
+            raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
         night = Night(_settled(options, mappings, folder), mappings, folder, talk)
         failure: MigrationError | None = None
         with talk.bars():

@@ -78,7 +78,11 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
 
 def refuse_usage(error: click.ClickException, arguments: Sequence[str]) -> None:
     """Wrong usage, found by click: the sentence on stderr, or an envelope on stdout."""
-    if ("json" in arguments and "--output" in arguments) or "--output=json" in arguments or os.environ.get("PORTAL_MIGRATE_OUTPUT") == "json":
+    if (
+        ("json" in arguments and "--output" in arguments)
+        or "--output=json" in arguments
+        or os.environ.get("PORTAL_MIGRATE_OUTPUT") == "json"
+    ):
         command = next((word for word in arguments if not word.startswith("-")), "")
         entry = {"code": "USAGE", "message": error.format_message(), "next": "See portal-migrate --help."}
         envelope = {"version": VERSION, "command": command, "status": "failed", "exit_code": 2, "data": {}, "errors": [entry]}

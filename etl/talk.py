@@ -21,7 +21,7 @@ class Talk:
     console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, markup=False, soft_wrap=True))
     _bars: Progress | None = None
     _tasks: dict[str, TaskID] = field(default_factory=dict)
-    _last: float = 0.0
+    _last: float = field(default_factory=time.monotonic)
 
     def say(self, sentence: str) -> None:
         self.console.print(sentence, markup=False)

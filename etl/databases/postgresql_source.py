@@ -192,6 +192,19 @@ class PostgresSource:
                 changed.append(table)
         return changed
 
+    def writers(self) -> list[str]:
+        with safe_errors(self._name, "looking for writers"):
+            sessions = self._session.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+                " AND application_name <> 'portal-migrate' AND pid <> pg_backend_pid()"
+            ).fetchone()
+            roles = self._session.execute(
+                "SELECT DISTINCT grantee FROM information_schema.role_table_grants WHERE table_schema = current_schema()"
+                " AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') ORDER BY grantee"
+            ).fetchall()
+        found = [f"{sessions[0]} other sessions are connected"] if sessions and sessions[0] else []
+        return found + [f"role {row[0]} may write" for row in roles]
+
     def close(self) -> None:
         self._reader.close()
         self._database.close()

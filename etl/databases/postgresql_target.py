@@ -7,9 +7,7 @@ nothing: there is no half load to find, to clean or to go on with.
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ import pgpq
 import psycopg
 import pyarrow as pa
 
+from etl.ahead import ahead
 from etl.databases import shown
 from etl.databases.postgresql import connect, quoted, safe_errors, shapes
 from etl.databases.target import Change, RunRecord, id_tags, in_reference_order
@@ -29,7 +28,6 @@ UNDO = "migration_undo__"
 _STAGED = "migration_stage__"
 _LOCK = 0x706F7274  # "port": one run at a time in a schema
 _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000  # from 1970 to 2000
-_AHEAD = 4  # encoded batches that wait while the server takes one
 
 
 class PostgresTarget:
@@ -137,7 +135,7 @@ class PostgresTarget:
         count = 0
         statement = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary)"
         with safe_errors("--target", f"loading {table.name}"), self._session.cursor() as cursor, cursor.copy(statement) as copy:
-            for content, rows in _ahead(lambda: _encoded(table, batches)):
+            for content, rows in ahead(_encoded(table, batches)):
                 copy.write(content)
                 count += rows
         return count
@@ -329,35 +327,3 @@ def _as_bytes(values: Any, number: pa.DataType, wire: str, distance: int, infini
     valid = pa.py_buffer(np.packbits(np.asarray(counted.is_valid()), bitorder="little").tobytes()) if counted.null_count else None
     width = since_2000.dtype.itemsize
     return pa.Array.from_buffers(pa.binary(width), len(counted), [valid, pa.py_buffer(since_2000.astype(wire))])
-
-
-def _ahead(make: Callable[[], Iterator[tuple[bytes, int]]]) -> Iterator[tuple[bytes, int]]:
-    """The same items, made by a thread a few items ahead: reading and encoding go on while the server takes the last batch."""
-    waiting: queue.Queue[tuple[bytes, int] | BaseException | None] = queue.Queue(_AHEAD)
-    stop = threading.Event()
-
-    def work() -> None:
-        try:
-            for item in make():
-                while not stop.is_set():
-                    try:
-                        waiting.put(item, timeout=0.1)
-                        break
-                    except queue.Full:
-                        continue
-                if stop.is_set():
-                    return
-            waiting.put(None)
-        except BaseException as error:  # handed over to the thread that waits
-            waiting.put(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while (item := waiting.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()

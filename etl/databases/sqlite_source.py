@@ -137,6 +137,9 @@ class SqliteSource:
     def changed_since(self, mark: str, read: dict[str, int]) -> list[str] | None:
         return [] if self.mark() == mark else None
 
+    def writers(self) -> list[str]:
+        return ["the file can be written to by its mode"] if self.path.stat().st_mode & 0o222 else []
+
     def close(self) -> None:
         self._connection.close()
 

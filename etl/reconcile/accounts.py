@@ -41,7 +41,14 @@ def account_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     columns["archived"] = archived.alias("archived")  # A8: of the model or of the profile
     columns["trade_visible"] = columns["trade_visible"] & ~archived
     note_soft(world, rulebook, world.spec.mappings["P2", "model_entity"], accounts)
-    yield Piece("entity_account", "P2", "model_entity", pl.DataFrame(list(columns.values())), None, pl.DataFrame([accounts["entity_id"].alias(ACCOUNT)]))
+    yield Piece(
+        "entity_account",
+        "P2",
+        "model_entity",
+        pl.DataFrame(list(columns.values())),
+        None,
+        pl.DataFrame([accounts["entity_id"].alias(ACCOUNT)]),
+    )
 
 
 def group_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:

@@ -62,7 +62,13 @@ class Store:
 
     def unknown(self) -> list[tuple[str, str]]:
         """Columns of the contract's tables that the contract does not know."""
-        return [(t, c) for t, columns in sorted(self._found.items()) if t in self.spec.target for c in columns if c not in self.spec.target[t].columns]
+        return [
+            (t, c)
+            for t, columns in sorted(self._found.items())
+            if t in self.spec.target
+            for c in columns
+            if c not in self.spec.target[t].columns
+        ]
 
     def order(self) -> list[str]:
         """The tables, each after those that it refers to."""
@@ -71,7 +77,9 @@ class Store:
         def place(table: str) -> None:
             if table in done:
                 return
-            parents = set(self.spec.target[table].refers.values()) | ({t for _, t in TARGETS.values()} if table == LINK_TARGET[0] else set())
+            parents = set(self.spec.target[table].refers.values()) | (
+                {t for _, t in TARGETS.values()} if table == LINK_TARGET[0] else set()
+            )
             for parent in sorted(parents - {table}):
                 place(parent)
             done.append(table)
@@ -169,7 +177,11 @@ class Store:
                 places = self.places(parent)
                 at, there = places.find(raw[name])
                 aliens.append(_named(name, pl.Series(~there) & raw[name].is_not_null()))
-                account = _where(there & (places.account[at] != NO_ACCOUNT), places.account[at]) if len(places.id) else _nothing(len(raw), pl.Int64)
+                account = (
+                    _where(there & (places.account[at] != NO_ACCOUNT), places.account[at])
+                    if len(places.id)
+                    else _nothing(len(raw), pl.Int64)
+                )
                 if parent == "entity_account":
                     found[name] = account
                 else:
@@ -182,7 +194,9 @@ class Store:
             found[ACCOUNT] = found["legacy_entity_id"]
         frame = pl.DataFrame([values.alias(name) for name, values in found.items()])
         several = [alias for alias in aliens if alias.null_count() < len(alias)]
-        joined = pl.select(pl.concat_str(several, separator=" ", ignore_nulls=True)).to_series() if several else _nothing(len(raw), pl.String)
+        joined = (
+            pl.select(pl.concat_str(several, separator=" ", ignore_nulls=True)).to_series() if several else _nothing(len(raw), pl.String)
+        )
         return frame.with_columns(pl.when(joined.str.len_bytes() > 0).then(joined).alias(ALIEN))
 
     def _link_target(self, raw: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
@@ -211,7 +225,11 @@ def canonical(raw: object, column: Column) -> object:
     if isinstance(raw, bytes) and isinstance(value, str) and value.encode() != raw:
         return UNREADABLE
     if column.kind in ("date", "timestamp") and isinstance(raw, bytes):
-        return value if len(raw) in ((10,) if column.kind == "date" else (19, 26)) and b"T" not in raw and b"Z" not in raw and b"+" not in raw else UNREADABLE
+        return (
+            value
+            if len(raw) in ((10,) if column.kind == "date" else (19, 26)) and b"T" not in raw and b"Z" not in raw and b"+" not in raw
+            else UNREADABLE
+        )
     return value
 
 

@@ -35,7 +35,9 @@ def note_signature(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     world.flag("D2", "P2", "agreement_signature", rows, early)
 
     contacts = world.memory["every contact"].drop_nulls(["user_id", "company_profile_id"])
-    outsiders = contacts.group_by("user_id", "company_profile_id").agg((pl.col("contact_type_cd") == "CONSULTANT").fill_null(False).all().alias("#only"))
+    outsiders = contacts.group_by("user_id", "company_profile_id").agg(
+        (pl.col("contact_type_cd") == "CONSULTANT").fill_null(False).all().alias("#only")
+    )
     signer = rows.select(pl.col("signer_user_id").alias("user_id"), "company_profile_id")
     only = signer.join(outsiders, on=["user_id", "company_profile_id"], how="left", maintain_order="left")["#only"].fill_null(False)
     world.flag("D4", "P2", "agreement_signature", rows, only.to_numpy())
@@ -68,4 +70,6 @@ def basis(world: World) -> pl.Series:
 
 def _type_of_version(world: World, frame: pl.DataFrame) -> pl.Series:
     versions = world.memory["agreement_version"].select("agreement_version_id", "business_type_cd")
-    return frame.select("agreement_version_id").join(versions, on="agreement_version_id", how="left", maintain_order="left")["business_type_cd"]
+    return frame.select("agreement_version_id").join(versions, on="agreement_version_id", how="left", maintain_order="left")[
+        "business_type_cd"
+    ]

@@ -1,6 +1,7 @@
 """One value at a time: what a raw cell means for its declared type, for the few rows that whole columns cannot settle (X2, E8)."""
 
 import hashlib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,8 +75,8 @@ def spoilt(raw: Raw) -> Spoilt | None:
 
 def plain(raw: Raw, column: Column) -> object:
     """The value as `row_json` holds it: numbers as numbers, null as null, all else as text (fine print 27)."""
-    if raw is None or isinstance(raw, (int, float)):
-        return raw
+    if raw is None or isinstance(raw, int) or (isinstance(raw, float) and math.isfinite(raw)):
+        return raw  # JSON has no number for infinity: that one is text
     if isinstance(raw, datetime):
         return raw.isoformat(" ")
     return shown(raw) if not isinstance(raw, date) else raw.isoformat()
@@ -97,8 +98,10 @@ def key_text(raws: Sequence[Raw]) -> str:
 
 
 def key_order(raws: Sequence[Raw]) -> tuple[tuple[int, object], ...]:
-    """Sorts keys as the source does: numbers before texts before blobs, texts by their bytes."""
-    return tuple((0, raw) if isinstance(raw, (int, float)) else (1 if isinstance(raw, (Text, str)) else 2, _bytes(raw)) for raw in raws)
+    """Sorts keys as the source does: null, then numbers, then texts, then blobs, the latter two by their bytes."""
+    return tuple(
+        (-1, 0) if raw is None else (0, raw) if isinstance(raw, (int, float)) else (1 if isinstance(raw, (Text, str)) else 2, _bytes(raw)) for raw in raws
+    )
 
 
 def _bytes(raw: Raw) -> bytes:

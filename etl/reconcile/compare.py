@@ -82,7 +82,11 @@ def detailed(
             if parts > 1:
                 chosen &= fingerprint((frame[name] for name in key), len(frame)) % np.uint64(parts) == part
             if chosen.any():
-                right.append(frame.with_columns(pl.Series("#number", numbers), pl.Series("#row", fingerprint((frame[n] for n in key), len(frame)))).filter(pl.Series(chosen)))
+                right.append(
+                    frame.with_columns(
+                        pl.Series("#number", numbers), pl.Series("#row", fingerprint((frame[n] for n in key), len(frame)))
+                    ).filter(pl.Series(chosen))
+                )
         yield _paired(spec, table, columns, left, right, names)
 
 
@@ -94,7 +98,9 @@ def _expected_frame(piece: Piece, columns: tuple[str, ...], chosen: npt.NDArray[
     return whole.select(*wanted, portal).with_columns(numbers)
 
 
-def _paired(spec: Spec, table: str, columns: tuple[str, ...], left: list[pl.DataFrame], right: list[pl.DataFrame], names: Names) -> pl.DataFrame:
+def _paired(
+    spec: Spec, table: str, columns: tuple[str, ...], left: list[pl.DataFrame], right: list[pl.DataFrame], names: Names
+) -> pl.DataFrame:
     """Rows with a counterpart under the same identity are compared value by value; the others are missing or unexpected."""
     key = identity(spec, table)
     one = pl.concat(left, how="diagonal_relaxed") if left else None
@@ -117,7 +123,9 @@ def _paired(spec: Spec, table: str, columns: tuple[str, ...], left: list[pl.Data
     if one is not None and len(one):
         found.append(_listed(table, MISSING, one["#portal"], one[KEY], _numbers(one, spec, table, names)))
     if other is not None and len(other):
-        found.append(_listed(table, UNEXPECTED, _portals(spec, table, other), _keys(spec, table, other), _numbers(other, spec, table, names)))
+        found.append(
+            _listed(table, UNEXPECTED, _portals(spec, table, other), _keys(spec, table, other), _numbers(other, spec, table, names))
+        )
     if both is not None and len(both):
         found.append(_changed(spec, table, columns, both, names))
     return pl.concat([SCHEMA.to_frame(), *found])
@@ -139,12 +147,21 @@ def _changed(spec: Spec, table: str, columns: tuple[str, ...], both: pl.DataFram
         shown = name not in own and name in spec.target[table].columns and may_be_shown(spec.target[table].columns[name])
         if shown:
             expected = [as_text(value) for value in rows[name].to_list()]
-            actual = ["(unreadable)" if odd else as_text(value) for value, odd in zip(rows[f"{name}:actual"].to_list(), strange.filter(differs), strict=True)]
+            actual = [
+                "(unreadable)" if odd else as_text(value)
+                for value, odd in zip(rows[f"{name}:actual"].to_list(), strange.filter(differs), strict=True)
+            ]
         elif spec.target[table].refers.get(name) == "entity_account":
-            expected, actual = ([names.number_by_entity.get(e, None if e is None else f"entity {e}") for e in rows[c]] for c in (name, f"{name}:actual"))
+            expected, actual = (
+                [names.number_by_entity.get(e, None if e is None else f"entity {e}") for e in rows[c]] for c in (name, f"{name}:actual")
+            )
         else:
             expected = actual = [None] * len(rows)
-        found.append(listed.with_columns(pl.lit(name).alias("column"), pl.Series("expected", expected, pl.String), pl.Series("actual", actual, pl.String)))
+        found.append(
+            listed.with_columns(
+                pl.lit(name).alias("column"), pl.Series("expected", expected, pl.String), pl.Series("actual", actual, pl.String)
+            )
+        )
     if not explained.all():  # never silent: the numbers differ, so something does
         rest = pl.Series(~explained)
         found.append(_listed(table, CHANGED, both["#portal"].filter(rest), both[KEY].filter(rest), accounts.filter(rest)))
@@ -164,7 +181,7 @@ def _numbers(frame: pl.DataFrame, spec: Spec, table: str, names: Names) -> pl.Se
     """The account number that each row is listed under."""
     column = next((c for c in (ACCOUNT, "account_id", "monitor_account_id", "legacy_entity_id") if c in frame.columns), None)
     entities = frame[column].to_list() if column else [None] * len(frame)
-    return pl.Series([masked(names.number_by_entity.get(entity)) for entity in entities], dtype=pl.String)
+    return pl.Series([masked(names.number_by_entity.get(entity if entity is not None else -1)) for entity in entities], dtype=pl.String)
 
 
 def _keys(spec: Spec, table: str, frame: pl.DataFrame) -> pl.Series:
@@ -175,7 +192,9 @@ def _keys(spec: Spec, table: str, frame: pl.DataFrame) -> pl.Series:
         return frame["legacy_entity_id"].cast(pl.String)
     if OWN_ID in frame.columns:
         return frame[OWN_ID]
-    parts = [name for name in spec.target[table].key if name in frame.columns and name not in spec.target[table].refers and name != "target_id"]
+    parts = [
+        name for name in spec.target[table].key if name in frame.columns and name not in spec.target[table].refers and name != "target_id"
+    ]
     entity = [ACCOUNT] if ACCOUNT in frame.columns else []
     names = [*entity, *parts] or [name for name in spec.target[table].key if name in frame.columns]
     return frame.select(pl.concat_str([pl.col(name).cast(pl.String).fill_null("?") for name in names], separator="|")).to_series()

@@ -53,7 +53,9 @@ def with_bytes(world: World, portal: str, rows: pl.DataFrame, at_path: dict[str,
     found = rows.join(contents, on=name, how="left", maintain_order="left")
     if "object_path" not in rows.columns or not at_path:
         return found
-    digests = found["object_path"].replace_strict({path: digest for path, (digest, _) in at_path.items()}, default=None, return_dtype=pl.String)
+    digests = found["object_path"].replace_strict(
+        {path: digest for path, (digest, _) in at_path.items()}, default=None, return_dtype=pl.String
+    )
     sizes = found["object_path"].replace_strict({path: size for path, (_, size) in at_path.items()}, default=None, return_dtype=pl.Int64)
     none = pl.col("#digest").is_null()
     return found.with_columns(
@@ -86,5 +88,3 @@ def flag_bytes(world: World, portal: str, rows: pl.DataFrame) -> None:
 def usable(contents: pl.DataFrame, name: str) -> pl.DataFrame:
     """The content rows that give a document its bytes, one a document."""
     return contents.filter(~pl.col(BAD)).unique(name, keep="first", maintain_order=True)
-
-

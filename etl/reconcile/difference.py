@@ -1,6 +1,7 @@
 """Differences as a table, and which values a difference may show."""
 
 import re
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import polars as pl
@@ -36,7 +37,7 @@ def as_text(value: object) -> str | None:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def differences(rows: list[tuple[str | None, ...]]) -> pl.DataFrame:
+def differences(rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 

@@ -10,7 +10,7 @@ from etl.reconcile.contents import flag_bytes, settle_contents, usable, with_byt
 from etl.reconcile.frames import LOCATOR
 from etl.reconcile.hashing import fingerprint
 from etl.reconcile.ledger import BROKEN_REFERENCE, CROSS_PROFILE, LOADED, NO_OWNER, PARENT_HELD, UNREADABLE_VALUE, lowest
-from etl.reconcile.ordinary import NONE, Copies, Rulebook, of_rows, owners, row_columns
+from etl.reconcile.ordinary import NONE, Copies, CopyRule, Rulebook, of_rows, owners, row_columns
 from etl.reconcile.scopes import MISSING, UNSET, indexed
 from etl.reconcile.share import digest_at
 from etl.reconcile.source import ALSO_HELD, BAD, KEY, mask
@@ -81,13 +81,25 @@ def survey(world: World) -> Library:
     settle_contents(world, "P2", contents)
     at_path, held = _files(world, documents, reason)
     world.ledger.settle("P2", "document", documents, reason, held)
-    document_held = np.where(of_link < 0, BROKEN_REFERENCE, np.where(reason[np.maximum(of_link, 0)] == LOADED, LOADED, PARENT_HELD)) if len(documents) else np.full(len(links), BROKEN_REFERENCE)
+    document_held = (
+        np.where(of_link < 0, BROKEN_REFERENCE, np.where(reason[np.maximum(of_link, 0)] == LOADED, LOADED, PARENT_HELD))
+        if len(documents)
+        else np.full(len(links), BROKEN_REFERENCE)
+    )
     link_reason = lowest(target_reason, document_held, np.where(cross, CROSS_PROFILE, LOADED))
     world.ledger.settle("P2", "document_link", links, link_reason)
     world.memory["link"] = links.with_columns(pl.Series("#scope", target_scope)).filter(pl.Series(link_reason == LOADED))
 
     final = _pairs(world, scope, reason)
-    return Library(documents, reason, scope, inherited, at_path, final, _previous(world, documents, place.of("place", place.find(documents["previous_document_id"])), reason))
+    return Library(
+        documents,
+        reason,
+        scope,
+        inherited,
+        at_path,
+        final,
+        _previous(world, documents, place.of("place", place.find(documents["previous_document_id"])), reason),
+    )
 
 
 def document_pieces(world: World, rulebook: Rulebook, library: Library) -> Iterator[Piece]:
@@ -133,15 +145,20 @@ def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     take, account = world.scopes.expand(links["#scope"].to_numpy())
     entity = world.entity_ids(account)
     target = pl.select(
-        pl.coalesce(pl.when(links["target_cd"][take] == code).then(_copies_of(world, table, links["target_id"][take], entity)) for code, (_, table) in TARGETS.items())
+        pl.coalesce(
+            pl.when(links["target_cd"][take] == code).then(_copies_of(world, table, links["target_id"][take], entity))
+            for code, (_, table) in TARGETS.items()
+        )
     ).to_series()
     document = world.reference("document", "P2", links["document_id"].cast(pl.String)[take], entity)
     mapping = world.spec.mappings["P2", "document_link"]
     rows = row_columns(world, rulebook, mapping, mapping.into[0], links)
-    yield Piece("document_link", "P2", "document_link", rows, take, pl.DataFrame([document.alias("document_id"), target.alias("target_id"), entity]))
+    yield Piece(
+        "document_link", "P2", "document_link", rows, take, pl.DataFrame([document.alias("document_id"), target.alias("target_id"), entity])
+    )
 
 
-def previous_document(library: Library):  # type: ignore[no-untyped-def]
+def previous_document(library: Library) -> CopyRule:
     """C11: the earlier version's row in the same account, or null."""
 
     def rule(world: World, copies: Copies) -> pl.Series:
@@ -184,13 +201,23 @@ def _own_company(world: World, documents: pl.DataFrame, model_at: Ints) -> pl.Se
     """C3: the profile of the document's model where that model exists, else the profile it names; null: neither."""
     model = world.index["P2", "security_model"]
     known = model.of("known", model_at, 0) == 1
-    return pl.select(pl.when(pl.Series(known)).then(pl.Series(model.of("profile", model_at, 0))).otherwise(documents["company_profile_id"])).to_series()
+    return pl.select(
+        pl.when(pl.Series(known)).then(pl.Series(model.of("profile", model_at, 0))).otherwise(documents["company_profile_id"])
+    ).to_series()
 
 
 def _crosses(own: pl.Series, links: pl.DataFrame, of_link: Ints, company: pl.Series, good: Mask) -> Mask:
     """Which good links lead into another company than the document's (C3)."""
-    frame = links.select("target_cd", "target_id").with_columns(pl.Series("document", of_link), company.alias("company")).filter(pl.Series(good))
-    first = frame.sort(["document", "target_cd", "target_id"]).unique("document", keep="first", maintain_order=True).select("document", first="company")
+    frame = (
+        links.select("target_cd", "target_id")
+        .with_columns(pl.Series("document", of_link), company.alias("company"))
+        .filter(pl.Series(good))
+    )
+    first = (
+        frame.sort(["document", "target_cd", "target_id"])
+        .unique("document", keep="first", maintain_order=True)
+        .select("document", first="company")
+    )
     frame = frame.join(first, on="document", how="left", maintain_order="left").with_columns(own[frame["document"]].alias("own"))
     crossing = np.zeros(len(links), np.bool_)
     crossing[np.flatnonzero(good)] = (frame["company"] != frame["own"].fill_null(frame["first"])).to_numpy()
@@ -203,8 +230,13 @@ def _files(world: World, documents: pl.DataFrame, reason: Ints) -> tuple[dict[st
     with_content = documents["document_id"].is_in(world.memory["content P2"]["document_id"].implode()).fill_null(False)
     wanted = documents["object_path"].filter(documents["object_path"].is_not_null() & (held | ~with_content)).unique().sort()
     found = {path: bytes_ for path in wanted.to_list() if (bytes_ := digest_at(world.files, path)) is not None}
-    world.ledger.store(pl.Series([digest for digest, _ in found.values()], dtype=pl.String), pl.Series([size for _, size in found.values()], dtype=pl.Int64))
-    digests = documents["object_path"].replace_strict({path: digest for path, (digest, _) in found.items()}, default=None, return_dtype=pl.String)
+    world.ledger.store(
+        pl.Series([digest for digest, _ in found.values()], dtype=pl.String),
+        pl.Series([size for _, size in found.values()], dtype=pl.Int64),
+    )
+    digests = documents["object_path"].replace_strict(
+        {path: digest for path, (digest, _) in found.items()}, default=None, return_dtype=pl.String
+    )
     return found, pl.select(pl.when(held).then(digests)).to_series()
 
 

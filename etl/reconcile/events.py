@@ -45,7 +45,7 @@ def utc(texts: pl.Series) -> tuple[pl.Series, Mask]:
     certain = good.copy()
     moment = micro - offset
     for row in np.flatnonzero(good & (offset == _CHANGES)).tolist():
-        clock = datetime(1970, 1, 1) + timedelta(microseconds=int(micro[row]))  # noqa: DTZ001
+        clock = datetime(1970, 1, 1) + timedelta(microseconds=int(micro[row]))
         first, second = (clock.replace(tzinfo=ZONE, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
         moment[row] = micro[row] - first // timedelta(microseconds=1)
         certain[row] = first == second
@@ -64,10 +64,8 @@ def _offset_of_day(day: int) -> int:
     seen = set()
     for hour in range(25):
         try:
-            clock = datetime(1970, 1, 1) + timedelta(days=day, hours=hour)  # noqa: DTZ001
+            clock = datetime(1970, 1, 1) + timedelta(days=day, hours=hour)
         except OverflowError:
             break
-        seen |= {clock.replace(tzinfo=ZONE, fold=fold).utcoffset() for fold in (0, 1)}
+        seen |= {clock.replace(tzinfo=ZONE, fold=fold).utcoffset() or timedelta() for fold in (0, 1)}
     return next(iter(seen)) // timedelta(microseconds=1) if len(seen) == 1 else _CHANGES
-
-

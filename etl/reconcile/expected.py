@@ -21,6 +21,7 @@ from etl.reconcile.svi import link_pieces as svi_pieces
 from etl.reconcile.trade import settle_trade, trade_pieces
 from etl.reconcile.world import Piece, World
 
+KEEP = 100_000  # rows
 Producer = Callable[[], Iterator[Piece]]
 # Tables that a module of their own settles; all others are carried over by their mapping file alone.
 OWN = {
@@ -40,6 +41,8 @@ class Expected:
         self.world = world
         self._producers: list[tuple[frozenset[str], Producer]] = []  # the target tables that it feeds, and how
         self._rules = rulebook()
+        self._kept: list[Piece] | None = []  # all pieces, while they are few; None: too many, they are computed once more
+        self._rows = 0
 
     def first_pass(self, progress: Callable[[str], None] = lambda _: None) -> Iterator[Piece]:
         """Every expected row, table by table of the sources; afterwards the world's ledger is complete."""
@@ -61,7 +64,9 @@ class Expected:
         yield from self._take("identifiers", lambda: identifier_pieces(world, rules), self._targets("P2", "entity_identifier"))
         if "TC" in world.sources:
             yield from self._take("trade", lambda: trade_pieces(world, rules), self._targets("TC", "tc_account", "tc_contact"))
-        yield from self._take("signatures", lambda: pieces(world, rules, "P2", "agreement_signature"), self._targets("P2", "agreement_signature"))
+        yield from self._take(
+            "signatures", lambda: pieces(world, rules, "P2", "agreement_signature"), self._targets("P2", "agreement_signature")
+        )
         yield from self._take("accounts", lambda: account_pieces(world, rules), {"entity_account"})
         yield from self._take("groups", lambda: group_pieces(world, rules), {"account_group", "account_group_member"})
         progress("security profiles and responses")
@@ -98,6 +103,9 @@ class Expected:
 
     def again(self, tables: set[str]) -> Iterator[Piece]:
         """The expected rows of these target tables, once more; the ledger stays as it is."""
+        if self._kept is not None:
+            yield from (piece for piece in self._kept if piece.table in tables)
+            return
         kept = self.world.ledger
         self.world.ledger = Ledger(mute=True)
         try:
@@ -109,7 +117,13 @@ class Expected:
 
     def _take(self, _: str, producer: Producer, targets: set[str] | frozenset[str]) -> Iterator[Piece]:
         self._producers.append((frozenset(targets), producer))
-        yield from producer()
+        for piece in producer():
+            self._rows += len(piece)
+            if self._kept is not None:
+                self._kept.append(piece)
+            if self._rows > KEEP:
+                self._kept = None
+            yield piece
 
     def _targets(self, portal: str, *tables: str) -> set[str]:
         return {into.table for table in tables for into in self.world.spec.mappings[portal, table].into}
@@ -125,7 +139,9 @@ class Expected:
                 return
             mapping = mappings[name]
             parents = {*mapping.owner.values(), *mapping.needs.values()}
-            parents |= {world.spec.source_of(portal, v.of) for i in mapping.into for v in i.columns.values() if v.form == "soft" and v.of != "login"}
+            parents |= {
+                world.spec.source_of(portal, v.of) for i in mapping.into for v in i.columns.values() if v.form == "soft" and v.of != "login"
+            }
             for parent in sorted(parents - {name}):
                 place(parent)
             order.append(name)
@@ -163,4 +179,3 @@ CATALOGUES = ("business_type", "profile_question", "question_applicability", "ag
 
 def _objects(objects: pl.DataFrame) -> Piece:
     return Piece("stored_object", "", "", objects.with_columns(pl.col("sha256").alias(KEY)))
-

@@ -23,7 +23,10 @@ def holdings_compared(store: Store, sources: Mapping[str, Source], held: pl.Data
     """Every held row: its reason, its digest, and its whole content, value by value."""
     found: Rows = []
     seen: set[tuple[str, str, str]] = set()
-    by_table = {(p, t): dict(zip(f["key"], f.select("reason", "digest", LOCATOR).iter_rows(), strict=True)) for (p, t), f in held.group_by("portal", "table")}
+    by_table = {
+        (p, t): dict(zip(f["key"], f.select("reason", "digest", LOCATOR).iter_rows(), strict=True))
+        for (p, t), f in held.group_by("portal", "table")
+    }
     actual = equal = 0
     for frame in _frames(store, HOLDING):
         for (portal, table), rows in frame.group_by("legacy_portal_cd", "legacy_table", maintain_order=True):
@@ -44,7 +47,9 @@ def holdings_compared(store: Store, sources: Mapping[str, Source], held: pl.Data
                 found += [(HOLDING, CHANGED, portal, f"{table} {masked(key)}", None, *what) for what in wrong]
                 equal += not wrong
     for (portal, table), rows_ in sorted(by_table.items()):
-        found += [(HOLDING, MISSING, portal, f"{table} {masked(k)}", None, None, None, None) for k in rows_ if (portal, table, k) not in seen]
+        found += [
+            (HOLDING, MISSING, portal, f"{table} {masked(k)}", None, None, None, None) for k in rows_ if (portal, table, k) not in seen
+        ]
     return Count(len(held), actual, equal, 7), differences(found)
 
 
@@ -52,17 +57,30 @@ def exceptions_compared(store: Store, flags: pl.DataFrame, runs: set[str]) -> tu
     """Every flag: that it is there, that it names a run, that its detail tells nothing personal."""
     named = {"rule_cd": "rule", "legacy_portal_cd": "portal", "legacy_table": "table", "legacy_key": "key"}
     frames = list(_frames(store, EXCEPTION))
-    actual = pl.concat(frames).rename(named) if frames else pl.DataFrame(schema={**dict.fromkeys(named.values(), pl.String), "run_id": pl.String, "detail": pl.String})
+    actual = (
+        pl.concat(frames).rename(named)
+        if frames
+        else pl.DataFrame(schema={**dict.fromkeys(named.values(), pl.String), "run_id": pl.String, "detail": pl.String})
+    )
     on = list(named.values())
     doubled = actual.filter(actual.select(on).is_duplicated()).unique(on, keep="first", maintain_order=True)
     found: Rows = []
-    for kind, rows in ((MISSING, flags.join(actual, on=on, how="anti", nulls_equal=True)), (UNEXPECTED, pl.concat([actual.join(flags, on=on, how="anti", nulls_equal=True), doubled]))):
-        found += [(EXCEPTION, kind, portal, f"{table} {masked(key)}", None, rule, None, None) for rule, portal, table, key in rows.select(on).iter_rows()]
+    for kind, rows in (
+        (MISSING, flags.join(actual, on=on, how="anti", nulls_equal=True)),
+        (UNEXPECTED, pl.concat([actual.join(flags, on=on, how="anti", nulls_equal=True), doubled])),
+    ):
+        found += [
+            (EXCEPTION, kind, portal, f"{table} {masked(key)}", None, rule, None, None)
+            for rule, portal, table, key in rows.select(on).iter_rows()
+        ]
     known = actual.join(flags, on=on, how="semi", nulls_equal=True).unique(on)
     wrong = known.filter(~pl.col("run_id").is_in(sorted(runs)))
     personal = known.filter(pl.Series([detail is None or bool(_PERSONAL.search(detail)) for detail in known["detail"]], dtype=pl.Boolean))
     for column, rows in (("run_id", wrong), ("detail", personal)):
-        found += [(EXCEPTION, CHANGED, portal, f"{table} {masked(key)} {rule}", None, column, None, None) for rule, portal, table, key in rows.select(on).iter_rows()]
+        found += [
+            (EXCEPTION, CHANGED, portal, f"{table} {masked(key)} {rule}", None, column, None, None)
+            for rule, portal, table, key in rows.select(on).iter_rows()
+        ]
     equal = len(known) - len(pl.concat([wrong, personal]).unique(on))
     return Count(len(flags), len(actual), equal, 6), differences(found)
 

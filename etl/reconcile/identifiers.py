@@ -63,7 +63,9 @@ def chosen_accounts(world: World, scope: Ints, chosen: Mask, label: pl.Series, m
     types, labels = world.accounts["#type"].to_list(), kinds["label"].to_list()
     fits = np.array([bool({"*", types[a]} & may.get(labels[r] or "", set())) for r, a in zip(row, account, strict=True)], np.bool_)
     made = world.scopes.add(row[fits], account[fits], len(kinds))
-    numbers = wanted.join(kinds.with_columns(pl.Series("made", made)), on=["scope", "label"], how="left", nulls_equal=True, maintain_order="left")["made"]
+    numbers = wanted.join(
+        kinds.with_columns(pl.Series("made", made)), on=["scope", "label"], how="left", nulls_equal=True, maintain_order="left"
+    )["made"]
     narrowed = scope.copy()
     narrowed[chosen] = numbers.to_numpy()
     none = chosen & (world.scopes.size(narrowed) == 0)

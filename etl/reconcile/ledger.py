@@ -76,7 +76,9 @@ class Ledger:
         """Texts that the target cannot hold: their bytes are objects, their rows flagged, whether loaded or held (E8)."""
         listed = list(found)
         self.flag("E8", portal, table, pl.Series([key for key, _ in listed], dtype=pl.String))
-        self.store(pl.Series([bad.digest for _, bad in listed], dtype=pl.String), pl.Series([bad.size for _, bad in listed], dtype=pl.Int64))
+        self.store(
+            pl.Series([bad.digest for _, bad in listed], dtype=pl.String), pl.Series([bad.size for _, bad in listed], dtype=pl.Int64)
+        )
 
     def store(self, digest: pl.Series, size: pl.Series) -> None:
         if not self.mute and len(digest):

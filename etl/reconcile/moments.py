@@ -93,4 +93,5 @@ def _matrix(data: Bytes, start: Ints, width: int) -> Bytes:
     """The texts of one width, a row each."""
     if len(start) and start[-1] - start[0] == width * (len(start) - 1):  # they lie without a gap: no copy
         return data[start[0] : start[0] + width * len(start)].reshape(-1, width)
-    return data[start[:, None] + np.arange(width)]
+    apart: Bytes = data[start[:, None] + np.arange(width)]
+    return apart

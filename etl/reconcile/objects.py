@@ -49,7 +49,9 @@ def objects_read_back(store: Store, root: str, progress: Callable[[int], None] =
                     rows.append(("stored_object", NOT_CHECKED, None, digest, None, "object_key", None, found.why))
                 elif found.digest != digest or found.size != size:
                     altered += 1
-                    column, expected, actual = ("sha256", digest, found.digest) if found.digest != digest else ("size_bytes", str(size), str(found.size))
+                    column, expected, actual = (
+                        ("sha256", digest, found.digest) if found.digest != digest else ("size_bytes", str(size), str(found.size))
+                    )
                     rows.append(("stored_object", CHANGED, None, digest, None, column, expected, actual))
                 else:
                     verified += found.size

@@ -1,5 +1,6 @@
 """What a source table becomes by its mapping file alone: routes, references, columns (rules.md, How rows find their accounts)."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -65,7 +66,7 @@ def pieces(world: World, rulebook: Rulebook, portal: str, table: str) -> Iterato
     for frame in world.rows(portal, table):
         scope, reason = owners(world, rulebook, mapping, frame)
         reason = lowest(np.where(mask(frame, BAD), UNREADABLE_VALUE, LOADED), reason)
-        world.ledger.settle(portal, table, frame, reason)
+        world.ledger.settle(portal, table, frame, reason, held_bytes(world, portal, table, frame, reason))
         loaded = reason == LOADED
         if wanted:
             seen.append((frame[key[0]], loaded, np.where(loaded, scope, -1).astype(np.int32)))
@@ -74,13 +75,27 @@ def pieces(world: World, rulebook: Rulebook, portal: str, table: str) -> Iterato
         world.index[portal, table] = _joined(seen)
 
 
+def held_bytes(world: World, portal: str, table: str, frame: pl.DataFrame, reason: Ints) -> pl.Series | None:
+    """The digests of the binary contents of held rows, which become stored objects (fine print 9)."""
+    names = [c.name for c in world.sources[portal].columns(table) if c.kind == "binary"]
+    if not names or (reason == LOADED).all():
+        return None
+    contents = pl.select(pl.when(pl.Series(reason != LOADED)).then(frame[names[0]])).to_series().to_list()
+    digests = [None if content is None else hashlib.sha256(content).hexdigest() for content in contents]
+    found = pl.Series(digests, dtype=pl.String)
+    world.ledger.store(found, pl.Series([0 if content is None else len(content) for content in contents], dtype=pl.Int64))
+    return found
+
+
 def is_referred_to(world: World, portal: str, table: str) -> bool:
     """Whether other tables name rows of this one: as their owner, as a need, softly, or as a document link's target (C2)."""
     if table in LINK_TARGETS:
         return True
     for (owner, _), mapping in world.spec.mappings.items():
         named = {*mapping.owner.values(), *mapping.needs.values()}
-        named |= {world.spec.source_of(portal, v.of) for i in mapping.into for v in i.columns.values() if v.form == "soft" and owner == portal}
+        named |= {
+            world.spec.source_of(portal, v.of) for i in mapping.into for v in i.columns.values() if v.form == "soft" and owner == portal
+        }
         if owner == portal and table in named:
             return True
     return False
@@ -125,7 +140,9 @@ def route(world: World, portal: str, owner: Mapping[str, str], frame: pl.DataFra
         place = index.find(frame[column])
         decided = open_ & (place != UNSET)
         scope = np.where(decided, index.scope_of(place), scope)
-        reason = np.where(decided, np.where(place == MISSING, BROKEN_REFERENCE, np.where(index.is_loaded(place), LOADED, PARENT_HELD)), reason)
+        reason = np.where(
+            decided, np.where(place == MISSING, BROKEN_REFERENCE, np.where(index.is_loaded(place), LOADED, PARENT_HELD)), reason
+        )
         open_ &= ~decided
     return scope, reason
 
@@ -181,7 +198,9 @@ def row_columns(world: World, rulebook: Rulebook, mapping: TableMapping, into: I
         elif value.form == "soft":
             made = soft(world, mapping.portal, value.of, rows[value.source[0]])
         elif value.form == "once":
-            made = world.reference(value.of, mapping.portal, key_named(world, mapping, rows, value.source[0]), kind=_kind(mapping, value.of))
+            made = world.reference(
+                value.of, mapping.portal, key_named(world, mapping, rows, value.source[0]), kind=_kind(mapping, value.of)
+            )
         elif value.form == "rule" and (rule := rulebook.row.get((mapping.table, name)) or rulebook.row.get(value.of)):
             made = rule(world, rows, value)
         if made is not None:
@@ -223,4 +242,3 @@ def _joined(seen: list[tuple[pl.Series, Mask, Ints]]) -> Index:
         return NONE
     keys = pl.concat([key for key, _, _ in seen])
     return indexed(keys, np.concatenate([loaded for _, loaded, _ in seen]), np.concatenate([scope for _, _, scope in seen]))
-

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.ledger import LOADED, UNREADABLE_VALUE
-from etl.reconcile.ordinary import Copies, Rulebook, of_rows, owners
+from etl.reconcile.ordinary import Copies, Note, Rulebook, of_rows, owners
 from etl.reconcile.scopes import indexed
 from etl.reconcile.source import BAD, KEY, mask
 from etl.reconcile.spec import Value
@@ -20,7 +21,7 @@ def response_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     mapping = world.spec.mappings["P2", "profile_response"]
     twice = _answered_twice(world)
     waiting: list[pl.DataFrame] = []
-    seen: list[tuple[pl.Series, Mask, np.ndarray]] = []  # type: ignore[type-arg]
+    seen: list[tuple[pl.Series, Mask, npt.NDArray[np.int32]]] = []
     for frame in world.rows("P2", "profile_response"):
         scope, reason = owners(world, rulebook, mapping, frame)
         reason = np.where(mask(frame, BAD), UNREADABLE_VALUE, reason)
@@ -56,14 +57,16 @@ def applicability(world: World, copies: Copies) -> pl.Series:
     """E3: the strength for (question, the account's type) by the loaded catalogue, else NOT_APPLICABLE."""
     wanted = pl.DataFrame([copies.of("question_id"), copies.of_account(world, "#type").alias("business_type_cd")])
     table = world.memory["question_applicability"].select("question_id", "business_type_cd", "strength_cd")
-    return wanted.join(table, on=["question_id", "business_type_cd"], how="left", maintain_order="left")["strength_cd"].fill_null("NOT_APPLICABLE")
+    return wanted.join(table, on=["question_id", "business_type_cd"], how="left", maintain_order="left")["strength_cd"].fill_null(
+        "NOT_APPLICABLE"
+    )
 
 
 def question(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows[value.source[0]]
 
 
-def note_question(table: str):  # type: ignore[no-untyped-def]
+def note_question(table: str) -> Note:
     """E10: flags the rows whose question the catalogue lacks, and remembers the stubs they make."""
 
     def note(world: World, rows: pl.DataFrame, scope: Ints) -> None:
@@ -80,7 +83,12 @@ def stub_piece(world: World) -> Piece:
     ids = pl.Series("question_id", sorted(world.stubs), dtype=pl.Int64)
     text = ids.cast(pl.String)
     rows = {"question_id": ids, "question_text": "UNKNOWN(" + text + ")", "stub": pl.Series([True]).new_from_index(0, len(ids)), KEY: text}
-    for name, kind in (("criteria_version_id", pl.Int64), ("category_no", pl.Int64), ("criterion_no", pl.String), ("question_no", pl.Int64)):
+    for name, kind in (
+        ("criteria_version_id", pl.Int64),
+        ("category_no", pl.Int64),
+        ("criterion_no", pl.String),
+        ("question_no", pl.Int64),
+    ):
         rows[name] = pl.Series([None], dtype=kind).new_from_index(0, len(ids))
     return Piece("profile_question", "P2", "profile_question", pl.DataFrame(rows))
 
@@ -101,11 +109,12 @@ def adjusted(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
     return pl.select(pl.when(due.is_between(first, last)).then(due.cast(pl.Int32) + length)).to_series().cast(pl.Date)
 
 
-def _pair(rows: pl.DataFrame) -> np.ndarray:  # type: ignore[type-arg]
-    return (rows[KEYS[0]].hash(1).to_numpy() + rows[KEYS[1]].hash(2).to_numpy()).view(np.int64)
+def _pair(rows: pl.DataFrame) -> Ints:
+    pair: Ints = (rows[KEYS[0]].hash(1).to_numpy() + rows[KEYS[1]].hash(2).to_numpy()).view(np.int64)
+    return pair
 
 
-def _answered_twice(world: World) -> np.ndarray:  # type: ignore[type-arg]
+def _answered_twice(world: World) -> Ints:
     """The (security profile, question) pairs that occur more than once, as hashes; some may turn out to be held."""
     source = world.sources["P2"]
     if source.absent("profile_response"):

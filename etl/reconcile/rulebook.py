@@ -1,6 +1,19 @@
 """Where the verifier's own reading of each rule is called for: the table of contents of the chapters' modules."""
 
-from etl.reconcile import accounts, agreements, catalogues, contents, documents, events, identifiers, people, responses, svi, trade, validations
+from etl.reconcile import (
+    accounts,
+    agreements,
+    catalogues,
+    contents,
+    documents,
+    events,
+    identifiers,
+    people,
+    responses,
+    svi,
+    trade,
+    validations,
+)
 from etl.reconcile.documents import Library
 from etl.reconcile.ordinary import Rulebook
 

@@ -76,11 +76,17 @@ class Index:
     def scope_of(self, place: Ints) -> Ints:
         """The accounts' list of each row that is found and loaded, else -1."""
         good = self.is_loaded(place)
-        return np.where(good, self.scope[np.maximum(place, 0)], -1).astype(np.int64) if len(self.scope) else np.full(len(place), -1, np.int64)
+        return (
+            np.where(good, self.scope[np.maximum(place, 0)], -1).astype(np.int64) if len(self.scope) else np.full(len(place), -1, np.int64)
+        )
 
     def of(self, name: str, place: Ints, otherwise: int = -1) -> Ints:
         """What `name` says of each row found (held ones too), `otherwise` where there is none."""
-        return np.where(place >= 0, self.extra[name][np.maximum(place, 0)], otherwise) if len(self.key) else np.full(len(place), otherwise, np.int64)
+        return (
+            np.where(place >= 0, self.extra[name][np.maximum(place, 0)], otherwise)
+            if len(self.key)
+            else np.full(len(place), otherwise, np.int64)
+        )
 
 
 def as_key(reference: pl.Series) -> Ints:
@@ -96,4 +102,6 @@ def indexed(key: pl.Series, loaded: Mask, scope: Ints | None = None, **extra: In
     number = as_key(key)[present]
     order = np.argsort(number, kind="stable")
     scopes = np.full(len(key), -1, np.int32) if scope is None else scope.astype(np.int32)
-    return Index(number[order], loaded[present][order], scopes[present][order], {name: values[present][order] for name, values in extra.items()})
+    return Index(
+        number[order], loaded[present][order], scopes[present][order], {name: values[present][order] for name, values in extra.items()}
+    )

@@ -13,11 +13,11 @@ def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
 
     A leading `/` or a `..` or a link that leaves the root is outside; `\\` is an ordinary character (fine print 46).
     """
-    if root is None or path is None or path.startswith("/") or "\0" in path:
+    if root is None or path is None or path.startswith("/") or "\0" in path or _leaves(path):
         return None
     top = os.path.realpath(os.fsencode(root))
-    real = os.path.realpath(os.path.join(top, path.encode("utf-8")))
-    if os.path.commonpath([top, real]) != top:
+    real = os.path.realpath(top + b"/" + path.encode("utf-8"))
+    if os.path.commonpath([top, real]) != top:  # by a link
         return None
     try:
         # Not blocking: the other end of a pipe may never come.
@@ -36,3 +36,13 @@ def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
     finally:
         os.close(handle)
     return digest.hexdigest(), size
+
+
+def _leaves(path: str) -> bool:
+    """Whether the path climbs out of the root, even if it comes in again."""
+    depth = 0
+    for part in path.split("/"):
+        depth += -1 if part == ".." else 0 if part in ("", ".") else 1
+        if depth < 0:
+            return True
+    return False

@@ -41,12 +41,16 @@ class Source:
     def columns(self, name: str) -> list[Column]:
         """The columns that are read: all but binary contents that rules hash apart, and the password hash (B17)."""
         taken = self.spec.mappings[self.portal, name]
-        return [c for c in self.table(name).columns.values() if c.name != NEVER_READ and not (c.kind == "binary" and taken.owner_rule == "C7")]
+        return [
+            c for c in self.table(name).columns.values() if c.name != NEVER_READ and not (c.kind == "binary" and taken.owner_rule == "C7")
+        ]
 
     def absent(self, name: str) -> list[str]:
         """The columns that are to be read and that the database lacks; the table's name where it lacks the whole table."""
         found = self._found.get(name)
-        return [name] if found is None else [c.name for c in self.table(name).columns.values() if c.name != NEVER_READ and c.name not in found]
+        return (
+            [name] if found is None else [c.name for c in self.table(name).columns.values() if c.name != NEVER_READ and c.name not in found]
+        )
 
     def unknown(self) -> list[tuple[str, str]]:
         """The tables and (table, column) pairs that no mapping file names (K5)."""
@@ -76,7 +80,11 @@ class Source:
             if aside:
                 frame, odd = frame.filter(~apart), sorted([*odd, *aside])
             blank = [c.name for c in columns if self.must_not_be_null(name, c.name)]
-            text = pl.concat_str([pl.col(column).cast(pl.String) for column in key], separator="|") if len(key) > 1 else pl.col(key[0]).cast(pl.String)
+            text = (
+                pl.concat_str([pl.col(column).cast(pl.String) for column in key], separator="|")
+                if len(key) > 1
+                else pl.col(key[0]).cast(pl.String)
+            )
             bad = pl.any_horizontal(pl.col(column).is_null() for column in blank) if blank else pl.lit(False)
             marked = frame.with_columns(text.alias(KEY), bad.alias(BAD), pl.lit(False).alias(ALSO_HELD))
             yield pl.concat([marked, self._odd(name, columns, odd, special, ledger)]) if odd else marked
@@ -135,26 +143,26 @@ class Source:
             return Special()
         nulls: list[int] = []
         texts: list[pl.DataFrame] = []
+        absent = pl.any_horizontal(pl.col(column).is_null() for column in table.key)
+        text = pl.concat_str([pl.col(column).cast(pl.String) for column in table.key], separator="|")
         for part in self.database.parts(name, columns):
-            absent = pl.any_horizontal(pl.col(column).is_null() for column in table.key)
             nulls += part.frame.filter(absent)[LOCATOR].to_list()
-            text = pl.concat_str([pl.col(column).cast(pl.String) for column in table.key], separator="|")
             texts.append(part.frame.filter(~absent).select(LOCATOR, text.hash(0).alias("text")))
             odd = [(at, raws) for at, raws in self.database.rows(name, table.key, part.odd)]
             nulls += [at for at, raws in odd if None in raws]
-            full = [(at, key_text(raws)) for at, raws in odd if None not in raws]
-            texts.append(pl.DataFrame(full, schema={LOCATOR: pl.Int64, "text": pl.String}, orient="row").with_columns(pl.col("text").hash(0)))
+            texts.append(_hashed_texts([(at, key_text(raws)) for at, raws in odd if None not in raws]))
         names = {at: f"NULL#{n}" for n, at in enumerate(sorted(nulls), start=1)}
-        doubled = pl.concat(texts).filter(pl.col("text").is_duplicated())[LOCATOR].to_list() if texts else []
+        texts.append(_hashed_texts(list(names.items())))
+        doubled = pl.concat(texts).filter(pl.col("text").is_duplicated())[LOCATOR].to_list()
         by_text: dict[str, list[tuple[tuple[tuple[int, object], ...], int, tuple[Raw, ...]]]] = defaultdict(list)
         for at, raws in self.database.rows(name, table.key, sorted(doubled)):
-            by_text[key_text(raws)].append((key_order(raws), at, raws))
+            by_text[names.get(at) or key_text(raws)].append((key_order(raws), at, raws))
         taken: set[int] = set()
-        for text, same in by_text.items():
+        for named, same in by_text.items():
             seen: set[tuple[str, ...]] = set()
             for n, (_, at, raws) in enumerate(sorted(same, key=lambda row: row[:2]), start=1):
                 parts = tuple(shown(raw) for raw in raws)
-                names |= {at: f"{text}#{n}"} if n > 1 else {}
+                names |= {at: f"{named}#{n}"} if n > 1 else {}
                 taken |= {at} if parts in seen else set()
                 seen.add(parts)
         return Special(names, frozenset(taken))
@@ -163,6 +171,8 @@ class Source:
 _MARKS = {KEY: pl.String, BAD: pl.Boolean, ALSO_HELD: pl.Boolean}
 
 
+def _hashed_texts(rows: list[tuple[int, str]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={LOCATOR: pl.Int64, "text": pl.String}, orient="row").with_columns(pl.col("text").hash(0))
 
 
 def _takes_mandatory(spec: Spec, portal: str, table: str, column: str) -> bool:

@@ -137,7 +137,9 @@ def _mapping(portal: str, path: Path) -> Mapping:
         raw = tomllib.load(file)
     where = f"{path.parent.name}/{path.name}"
     into = tuple(
-        Into(block["table"], block["per"], {c: _value(v, f"{where}: into.{block['table']}.{c}") for c, v in block.get("columns", {}).items()})
+        Into(
+            block["table"], block["per"], {c: _value(v, f"{where}: into.{block['table']}.{c}") for c, v in block.get("columns", {}).items()}
+        )
         for block in raw.get("into", [])
     )
     retired = raw.get("retired", {})

@@ -33,7 +33,9 @@ def settle_spine(world: World) -> None:
     loaded = entity_reason == LOADED
 
     types, undecided = business_types(world, entities)
-    whole = entities.with_columns(numbers.alias("#number"), types.alias("#type"), pl.Series("#lost", lost), pl.Series("#undecided", undecided))
+    whole = entities.with_columns(
+        numbers.alias("#number"), types.alias("#type"), pl.Series("#lost", lost), pl.Series("#undecided", undecided)
+    )
     accounts = whole.filter(pl.Series(loaded)).sort("entity_id")
     accounts = accounts.join(models.select("security_model_id", "company_profile_id").drop_nulls(), on="security_model_id", how="left")
     world.accounts = accounts.sort("entity_id")

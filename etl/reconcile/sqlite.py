@@ -17,7 +17,8 @@ from etl.reconcile.errors import ReconcileError
 from etl.reconcile.frames import LOCATOR, Content, Part, typed
 from etl.reconcile.spec import Column
 
-BATCH, BATCH_OF_BLOBS = 32_768, 256
+BATCH = 32_768
+_BATCH = {"binary": 256, "text": 16_384}  # rows at once, where columns are of any length
 PIECE = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 400  # locators in one query
 # A first row gives each column its type, whatever the table holds; the driver guesses from what it sees first.
@@ -58,7 +59,9 @@ class SqliteDatabase:
         raise ReconcileError(f"{self.path.name}: is being written to all the time; no snapshot of it could be taken.", "Freeze it first.")
 
     def tables(self) -> dict[str, list[str]]:
-        names = self._rows.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
+        names = self._rows.execute(
+            "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
         return {
             name: [str(row[1], "utf-8") for row in self._rows.execute(f"PRAGMA table_info({_quoted(name)})")]
             for name in sorted(str(row[0], "utf-8") for row in names.fetchall())
@@ -80,7 +83,7 @@ class SqliteDatabase:
         )  # fmt: skip
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
-        size = BATCH_OF_BLOBS if any(column.kind == "binary" for column in columns) else BATCH
+        size = min(BATCH, *(_BATCH.get(column.kind if column.length == 0 else "", BATCH) for column in columns), BATCH)
         if self._bulk is None:
             yield from self._parts_by_rows(table, columns, exact, size)
             return
@@ -100,7 +103,11 @@ class SqliteDatabase:
     def _parts_by_rows(self, table: str, columns: Sequence[Column], exact: bool, size: int) -> Iterator[Part]:
         """The same without the ADBC driver: slower, and needs nothing but Python."""
         cursor = self._rows.execute(_select(table, columns, exact, guarded=True, skip=0))
-        kinds = [pa.int64(), *(pa.int64() if column.kind in _FIRST and column.kind != "binary" else pa.binary() for column in columns), pa.int64()]
+        kinds = [
+            pa.int64(),
+            *(pa.int64() if column.kind in _FIRST and column.kind != "binary" else pa.binary() for column in columns),
+            pa.int64(),
+        ]
         while rows := cursor.fetchmany(size):
             arrays = [pa.array(list(values), kind) for values, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
             yield _part(pa.RecordBatch.from_arrays(arrays, [str(n) for n in range(len(arrays))]), columns, exact)
@@ -116,7 +123,9 @@ class SqliteDatabase:
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
         name, blob = _quoted(table), _quoted(column)
         cursor = self._rows.cursor()
-        cursor.execute(f"SELECT rowid, {_quoted(key)}, typeof({blob}), length({blob}), CASE WHEN length({blob}) <= {PIECE} THEN {blob} END FROM {name}")
+        cursor.execute(
+            f"SELECT rowid, {_quoted(key)}, typeof({blob}), length({blob}), CASE WHEN length({blob}) <= {PIECE} THEN {blob} END FROM {name}"
+        )
         for at, found, kind, length, raw in cursor:
             if kind == b"text" and raw is None:
                 [(raw,)] = self._rows.execute(f"SELECT {blob} FROM {name} WHERE rowid = ?", (at,))
@@ -184,7 +193,7 @@ def _select(table: str, columns: Sequence[Column], exact: bool, guarded: bool, s
     wanted, doubts = [], []
     for column in columns:
         name = _quoted(column.name)
-        kinds = _STORED.get(column.kind, ("text",))
+        kinds: tuple[str, ...] = _STORED.get(column.kind, ("text",))
         if not exact and column.kind in ("text", "binary"):
             kinds = ("text", "blob")
         stored = ", ".join(f"'{kind}'" for kind in (*kinds, "null"))

@@ -8,7 +8,7 @@ import polars as pl
 from etl.reconcile.ledger import LOADED, REASON, UNREADABLE_VALUE, lowest
 from etl.reconcile.ordinary import Copies, Rulebook, note_soft, route, row_columns
 from etl.reconcile.source import BAD, mask
-from etl.reconcile.world import Ints, Piece, World
+from etl.reconcile.world import Ints, Mask, Piece, World
 
 
 def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
@@ -55,7 +55,7 @@ def _pairs(world: World, rows: pl.DataFrame, monitor: Ints, monitored: Ints) -> 
     return take[apart], left[apart], right[apart]
 
 
-def _superseded(rows: pl.DataFrame, take: Ints, left: Ints, right: Ints) -> np.ndarray:  # type: ignore[type-arg]
+def _superseded(rows: pl.DataFrame, take: Ints, left: Ints, right: Ints) -> Mask:
     """Which pairs an earlier acceptance of the same pair supersedes (G6)."""
     pairs = pl.DataFrame({
         "left": left, "right": right, "status": rows["request_status_cd"][take], "at": rows["responded_at"][take], "id": rows["link_id"][take],

@@ -49,9 +49,15 @@ def settle_trade(world: World, rulebook: Rulebook) -> None:
     """Nothing; afterwards `world` knows the Trade Compliance accounts, their numbers and their contacts."""
     source = world.sources["TC"]
     iors = source.whole("tc_ior", world.ledger)
-    world.memory["tc ior"] = iors.filter(~pl.col(BAD)).select(
-        "tc_account_id", normalised(iors["ior_value"]).filter(~iors[BAD]).alias("norm"), (pl.col("active_ind") == "Y").fill_null(False).alias("active")
-    ).filter(pl.col("norm") != "")  # fine print 35
+    world.memory["tc ior"] = (
+        iors.filter(~pl.col(BAD))
+        .select(
+            "tc_account_id",
+            normalised(iors["ior_value"]).filter(~iors[BAD]).alias("norm"),
+            (pl.col("active_ind") == "Y").fill_null(False).alias("active"),
+        )
+        .filter(pl.col("norm") != "")
+    )  # fine print 35
     accounts = source.whole("tc_account", world.ledger)
     scope, reason = owners(world, rulebook, world.spec.mappings["TC", "tc_account"], accounts)
     reason = np.where(mask(accounts, BAD), UNREADABLE_VALUE, reason)
@@ -69,7 +75,9 @@ def settle_trade(world: World, rulebook: Rulebook) -> None:
     keys = email_keys(contacts["email"])
     fitting = pl.select(pl.when(keys.str.len_chars() <= LONGEST).then(keys).alias("email_key")).to_series()  # fine print 50
     world.memory["tc contact"] = contacts.with_columns(fitting, pl.Series("#scope", scope)).filter(pl.Series(loaded))
-    world.memory["login key"] = pl.DataFrame({"email_key": pl.concat([world.memory["user"]["email_key"], world.memory["tc contact"]["email_key"]])}).drop_nulls()
+    world.memory["login key"] = pl.DataFrame(
+        {"email_key": pl.concat([world.memory["user"]["email_key"], world.memory["tc contact"]["email_key"]])}
+    ).drop_nulls()
 
 
 def trade_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
@@ -97,7 +105,9 @@ def login_of_contact(world: World, rows: pl.DataFrame, value: Value) -> pl.Serie
 def login_of_uploader(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
     """I9: the login of that e-mail, if there is one."""
     keys = email_keys(rows[value.source[0]])
-    return _login(pl.select(pl.when(keys.is_in(world.memory["login key"]["email_key"].unique().implode())).then(keys).alias("email_key")).to_series())
+    return _login(
+        pl.select(pl.when(keys.is_in(world.memory["login key"]["email_key"].unique().implode())).then(keys).alias("email_key")).to_series()
+    )
 
 
 def note_account(world: World, rows: pl.DataFrame, scope: Ints) -> None:

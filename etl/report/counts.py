@@ -19,6 +19,7 @@ from mappings.model import Mappings, TableMapping
 _SECTION = re.compile(r"^-- (.+?) -{5,}$")
 _CREATED = re.compile(r"^CREATE TABLE (\w+)")
 _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
+_DOCUMENT = pl.Schema({"content_state_cd": pl.String, "legacy_portal_cd": pl.String, "legacy_key": pl.String})
 STATES = {
     "PRESENT": "The bytes are stored, and they are what was recorded.",
     "MISSING": "The old portal has a record of the document, but no bytes (C6).",
@@ -57,8 +58,10 @@ def _entry(
     read = sum(rows_in(folder, file) for file in folder.files("extract", f"extract/{mapping.portal}.{mapping.table}/"))
     retires = not mapping.into  # a mapping without any target retires the rows, each column with its reason
     entry: dict[str, Any] = {
-        "portal": mapping.portal, "table": mapping.table, "chapter": "", "read": read, "loaded": None, "made": made, "made_rows": sum(made.values()),
-        "held": held, "held_rows": sum(held.values()), "held_and_loaded": both, "retired": 0, "difference": None,
+        "portal": mapping.portal, "table": mapping.table, "chapter": "", "read": read, "loaded": None,
+        "made": made, "made_rows": sum(made.values()), "held": held, "held_rows": sum(held.values()), "held_and_loaded": both,
+        "retired": 0, "difference": None,
+        "lands": "accounts" if any(into.per in ("account", "part") for into in mapping.into) else "once",
     }  # fmt: skip
     if tally is not None:
         loaded = 0 if retires else int(tally["loaded"])
@@ -75,20 +78,32 @@ def made_rows(folder: RunFolder) -> dict[tuple[str, str], dict[str, int]]:
         portal, _, rest = name.partition(".")
         if portal in ("P2", "TC"):
             made[portal, rest.split(".")[0]][target] += rows_in(folder, file)
+    for (portal, table), digests in _contents(folder).items():
+        made[portal, table]["stored_object"] += digests
     return {key: dict(sorted(counts.items())) for key, counts in made.items()}
+
+
+def _contents(folder: RunFolder) -> dict[tuple[str, str], int]:
+    """By source table that holds documents' bytes, how many different ones: equal bytes are one object (C9), held rows' are kept too."""
+    if "reattach" not in folder.steps:
+        return {}
+    frames = [pl.DataFrame(table).filter(pl.col("table") != "document") for table in folder.tables("extract", "extract/content.parquet")]
+    grouped = pl.concat(frames).group_by("portal", "table").agg(pl.col("sha256").n_unique())
+    return {(portal, table): int(digests) for portal, table, digests in grouped.iter_rows()}
 
 
 def targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
     """One entry per target table: how many rows were made for it, and of which source tables."""
     expected: Counter[str] = Counter()
+    done = [step for step in MADE_BY if step in folder.steps]
     for file in _made_files(folder):
         expected[file.path.split("/")[1]] += rows_in(folder, file)
     for table, record in _RECORDS.items():
-        expected[table] = sum(rows_in(folder, file) for step in MADE_BY if step in folder.steps for file in folder.files(step, f"{step}/record/{record}."))
-    complete = all(step in folder.steps for step in MADE_BY)
+        files = [file for step in done for file in folder.files(step, f"{step}/record/{record}.")]
+        expected[table] = sum(rows_in(folder, file) for file in files)
     makers = {name: sorted(f"{maker.portal}.{maker.table}" for maker in mappings.makers(name)) for name in mappings.target.tables}
     return [
-        {"table": name, "expected": expected[name] if complete else None, "actual": None, "from": makers[name]}
+        {"table": name, "expected": expected[name] if len(done) == len(MADE_BY) else None, "actual": None, "from": makers[name]}
         for name in mappings.target.tables if name != "migration_run"
     ]  # fmt: skip
 
@@ -100,23 +115,23 @@ def _made_files(folder: RunFolder) -> list[StageFile]:
 
 def documents(folder: RunFolder) -> dict[str, Any]:
     """Document rows and old documents by the state of their bytes; the stored objects and their size."""
-    states: list[dict[str, Any]] = []
-    objects: dict[str, Any] = {"objects": None, "bytes": None}
-    if "reattach" in folder.steps:
-        columns = ["content_state_cd", "legacy_portal_cd", "legacy_key"]
-        frames = [pl.DataFrame(read_columns(folder.path, file, columns)) for file in folder.files("reattach", "reattach/document/")]
-        if frames:
-            grouped = pl.concat(frames).group_by("content_state_cd").agg(pl.len().alias("rows"), pl.struct(columns[1:]).n_unique().alias("documents"))
-            counted = {state: (rows, old) for state, rows, old in grouped.iter_rows()}
-            states = [
-                {"state": state, "meaning": STATES.get(state, ""), "documents": counted.get(state, (0, 0))[1], "rows": counted.get(state, (0, 0))[0]}
-                for state in [*STATES, *sorted(counted.keys() - STATES.keys())]
-            ]
-        sizes = [pl.DataFrame(read_columns(folder.path, file, ["size_bytes"])) for file in folder.files("reattach", "reattach/stored_object/")]
-        if sizes:
-            every = pl.concat(sizes)["size_bytes"]
-            objects = {"objects": len(every), "bytes": int(every.sum())}
-    return {"states": states, **objects}
+    if "reattach" not in folder.steps:
+        return {"states": [], "objects": None, "bytes": None}
+    every = _made_columns(folder, "document", _DOCUMENT)
+    grouped = every.group_by("content_state_cd").agg(pl.len(), pl.struct("legacy_portal_cd", "legacy_key").n_unique().alias("old"))
+    counted = {state: (old, rows) for state, rows, old in grouped.iter_rows()}
+    states = []
+    for state in [*STATES, *sorted(counted.keys() - STATES.keys())]:
+        old, rows = counted.get(state, (0, 0))
+        states.append({"state": state, "meaning": STATES.get(state, ""), "documents": old, "rows": rows})
+    sizes = _made_columns(folder, "stored_object", pl.Schema({"size_bytes": pl.Int64}))["size_bytes"]
+    return {"states": states, "objects": len(sizes), "bytes": int(sizes.sum())}
+
+
+def _made_columns(folder: RunFolder, target: str, columns: pl.Schema) -> pl.DataFrame:
+    files = folder.files("reattach", f"reattach/{target}/")
+    frames = [pl.DataFrame(read_columns(folder.path, file, columns.names())).select(columns.names()) for file in files]
+    return pl.concat([columns.to_frame(), *frames])
 
 
 def coverage(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def lists(folder: RunFolder) -> Lists:
         without_personal(held, "key").sort("portal", "table", "key"),
         without_personal(flagged, "key", "detail").sort("rule", "portal", "table", "key"),
         without_personal(failures, "key").sort("severity", "check_id", "table", "key"),
-        without_personal(differences, "legacy_key", "expected", "actual").sort("table", "legacy_portal", "legacy_key", "account_number", "column"),
+        without_personal(differences, "legacy_key", "expected", "actual").sort(list(DIFFERENCE)),
     )
 
 

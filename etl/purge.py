@@ -1,0 +1,49 @@
+"""The command `purge`: what the run left of the old portals' data goes; what proves the migration stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from etl.errors import MigrationError, Refused, WrongUsage
+from etl.objects import JOURNAL
+from etl.options import Options
+from etl.run import opened
+
+# Stage files hold whole rows; the lists hold keys. Counts, digests and sentences stay: manifest.json and the rest of report/.
+DATA = ("extract", "split", "reattach", "check", "load", "reconcile", "rehearsal")
+LISTS = ("report/held.csv", "report/exceptions.csv", "report/differences.csv", JOURNAL)
+
+
+def purge(options: Options) -> dict[str, Any]:
+    """What was removed and what is left; Refused where the run has not published yet: it would have to start again."""
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    with opened(options.run) as folder:
+        if "load" not in folder.steps:
+            raise Refused(
+                "This run has published nothing yet: its stage files are needed to go on.", "Finish the run, or remove the folder by hand."
+            )
+        places = [place for name in DATA for place in _below(folder.path / name)] + [folder.path / name for name in LISTS]
+        removed, size = 0, 0
+        for place in places:
+            if place.is_symlink() or place.is_file():
+                size += place.lstat().st_size
+                place.unlink()
+                removed += 1
+            elif place.is_dir():
+                place.rmdir()
+        folder.settings = {**folder.settings, "purged": "yes"}
+        folder.save()
+        left = sorted(place.relative_to(folder.path).as_posix() for place in folder.path.rglob("*") if place.is_file())
+        still = [name for name in left if name.split("/")[0] in DATA or name in LISTS]
+        if still:
+            raise MigrationError(f"Not everything could be removed: {', '.join(still)}.", "Remove these files by hand.")
+    return {"run": str(options.run), "removed": removed, "bytes": size, "left": left}
+
+
+def _below(folder: Path) -> list[Path]:
+    """Everything in the folder and the folder itself, the deepest first."""
+    if not folder.is_dir() or folder.is_symlink():
+        return [folder]
+    return [*sorted(folder.rglob("*"), reverse=True), folder]

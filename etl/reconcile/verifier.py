@@ -1,0 +1,167 @@
+"""The comparison from end to end: the expected side computed once, then any number of stores held against it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import polars as pl
+from sqlalchemy.engine import make_url
+
+from etl.reconcile.actual import Store
+from etl.reconcile.audit import logins_audited, profiles_audited
+from etl.reconcile.compare import Count, Names, actual_numbers, detailed, unmatched
+from etl.reconcile.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
+from etl.reconcile.errors import ReconcileError
+from etl.reconcile.expected import Expected
+from etl.reconcile.frames import Database
+from etl.reconcile.hashing import ACCOUNT, Hashes, identity, own_id
+from etl.reconcile.holdings import EXCEPTION, HOLDING, exceptions_compared, holdings_compared
+from etl.reconcile.objects import ObjectCount, objects_read_back
+from etl.reconcile.result import Reconciliation
+from etl.reconcile.runs import TABLE as RUN
+from etl.reconcile.runs import Runs, recorded_runs
+from etl.reconcile.source import Source
+from etl.reconcile.spec import Spec, read_spec
+from etl.reconcile.world import World
+
+Progress = Callable[[str, int, int], None]
+OF_THE_RUN = (RUN, HOLDING, EXCEPTION)
+
+
+@dataclass
+class Side:
+    """The expected side: one sorted number for each row of each target table, and the state to compute any row again."""
+
+    expected: Expected
+    numbers: dict[str, Hashes]
+    columns: dict[str, tuple[str, ...]]
+
+
+def opened(url: str) -> Database:
+    """The database behind a SQLAlchemy URL, opened for reading, in one snapshot."""
+    parsed = make_url(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            from etl.reconcile.sqlite import SqliteDatabase
+
+            return SqliteDatabase(Path(parsed.database or ""))
+        case "postgresql":
+            from etl.reconcile.postgres import PostgresDatabase
+
+            return PostgresDatabase(parsed)
+    raise ReconcileError(f"{parsed.get_backend_name()}: reconcile reads SQLite and PostgreSQL only.")
+
+
+def expected_side(
+    spec: Spec, sources: dict[str, Source], files: str | None, freeze: tuple[date, date] | None, began: datetime | None, progress: Progress
+) -> Side:
+    """Everything that the new store must hold."""
+    parts = urlsplit(files or "")
+    share = Path(unquote(parts.path) if parts.scheme == "file" else files) if files else None
+    world = World(spec, sources, share, freeze, began)
+    if share is not None and not share.is_dir():
+        world.not_checked.append(("file share", "", "there is no such folder"))
+    expected = Expected(world)
+    unread = expected.unread()
+    world.not_checked += [(table, column, why) for (table, column), why in unread.items()]
+    columns = {t: compared_columns(spec, t, set(unread)) for t in spec.target if t not in OF_THE_RUN}
+    numbers: dict[str, list[Hashes]] = {table: [] for table in columns}
+    for piece in expected.first_pass(lambda what: progress(f"expected: {what}", 0, 0)):
+        numbers[piece.table].append(piece.hashes(columns[piece.table]))
+    return Side(expected, {t: np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64) for t, parts in numbers.items()}, columns)
+
+
+def compared_columns(spec: Spec, table: str, unread: set[tuple[str, str]]) -> tuple[str, ...]:
+    """The columns of a target table that are compared: all but its own id and the key of an object, which are the loader's choice."""
+    declared = spec.target[table]
+    names = [
+        c for c in declared.columns if c != own_id(declared) and (table, c) not in unread and (table, c) != ("stored_object", "object_key")
+    ]
+    return tuple([*names, ACCOUNT] if ACCOUNT in identity(spec, table) else names)
+
+
+def compared(side: Side, store: Store, runs: Runs, objects: str, progress: Progress) -> Reconciliation:
+    """The whole answer for one store."""
+    expected, world, spec = side.expected, side.expected.world, side.expected.world.spec
+    names = Names(dict(world.accounts.select("entity_id", "#number").iter_rows()))
+    found: list[pl.DataFrame] = [runs.differences]
+    counts: dict[str, Count] = {}
+    rows: list[tuple[str | None, ...]] = [
+        (table, NOT_CHECKED, None, None, None, column or None, None, why) for table, column, why in world.not_checked
+    ]
+    rows += [(table, NOT_CHECKED, None, None, None, column, None, "the contract knows no such column") for table, column in store.unknown()]
+    tables = store.order()
+    for n, table in enumerate(tables):
+        progress(f"compare {table}", n, len(tables))
+        lacking = store.absent(table)
+        for column in lacking:
+            rows.append(
+                (
+                    table,
+                    NOT_CHECKED,
+                    None,
+                    None,
+                    None,
+                    None if column == table else column,
+                    None,
+                    "the store has no such table" if column == table else "the store has no such column",
+                )
+            )
+        if lacking or table in OF_THE_RUN:
+            continue
+        parts = [numbers for _, numbers in actual_numbers(store, table, side.columns[table])]
+        actual = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
+        equal, odd = unmatched(side.numbers[table], actual)
+        counts[table] = Count(len(side.numbers[table]), len(actual), equal, len(spec.target[table].columns))
+        if len(odd):
+            found += detailed(spec, store, table, side.columns[table], odd, expected.again, names)
+        if store.doubled.get(table):
+            rows.append((table, CHANGED, None, None, None, own_id(spec.target[table]), None, "an id stands twice"))
+    sources = world.sources
+    if not store.absent(HOLDING):
+        counts[HOLDING], held = holdings_compared(store, sources, world.ledger.held(), set(runs.known))
+        found.append(held)
+    if not store.absent(EXCEPTION):
+        counts[EXCEPTION], flagged = exceptions_compared(store, world.ledger.flags(), set(runs.known))
+        found.append(flagged)
+    read_back = ObjectCount()
+    if not store.absent("stored_object"):
+        progress("objects", 0, counts["stored_object"].actual)
+        read_back, altered = objects_read_back(store, objects, lambda done: progress("objects", done, counts["stored_object"].actual))
+        found.append(altered)
+    profiles, of_profiles = (0, differences([])) if store.absent("entity_account") else profiles_audited(world, store)
+    logins, of_logins = (0, differences([])) if store.absent("account_contact") or store.absent("login") else logins_audited(world, store)
+    every = sorted_differences([*found, of_profiles, of_logins, differences(rows)], spec)
+    return Reconciliation(every, counts, world.ledger.tallies, read_back, profiles, logins, runs.published)
+
+
+def reconcile(
+    source: str,
+    tc: str | None,
+    files: str | None,
+    target: str,
+    objects: str,
+    freeze: tuple[date, date] | None = None,
+    progress: Progress | None = None,
+) -> Reconciliation:
+    """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere."""
+    tell = progress or (lambda what, done, total: None)
+    spec = read_spec()
+    databases: list[Database] = []
+    try:
+        sources = {}
+        for portal, url in (("P2", source), ("TC", tc)):
+            if url is not None:
+                databases.append(opened(url))
+                sources[portal] = Source(spec, portal, databases[-1])
+        databases.append(opened(target))
+        store = Store(spec, databases[-1])
+        runs = recorded_runs(store, freeze)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, tell)
+        return compared(side, store, runs, objects, tell)
+    finally:
+        for database in databases:
+            database.close()

@@ -1,0 +1,44 @@
+"""Step 7: the report, for people and for machines, written into the run's folder from what the other steps left there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from etl.report.csv_files import as_csv
+from etl.report.facts import facts_of
+from etl.report.html import as_html
+from etl.report.junit import as_junit
+from etl.report.lists import lists
+from etl.report.markdown import as_markdown, summary
+from etl.run import RunFolder, StageFile
+from mappings.model import Mappings
+
+__all__ = ["write_report"]
+
+
+def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
+    """The report's files, in `report/` of the run's folder; the short one also goes to the CI job's summary where there is one."""
+    found = lists(folder)
+    report = facts_of(folder, mappings, found)
+    short = summary(report)
+    contents = {
+        "report.json": (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode(),
+        "report.md": as_markdown(report, found).encode(),
+        "summary.md": short.encode(),
+        "report.html": as_html(report, found, mappings).encode(),
+        "junit.xml": as_junit(report),
+        **as_csv(found, mappings),
+    }
+    files = [folder.write_bytes(f"report/{name}", content) for name, content in sorted(contents.items())]
+    _tell_job(short)
+    return files
+
+
+def _tell_job(short: str) -> None:
+    """Appends the short report to the file that a CI system shows as the job's summary."""
+    place = os.environ.get("GITHUB_STEP_SUMMARY")
+    if place:
+        with Path(place).open("a", encoding="utf-8") as file:
+            file.write(short)

@@ -1,0 +1,160 @@
+"""What one company profile has become: its accounts, its people and what each sees, what each account holds, what needs attention.
+
+Read from the new store alone (the old portal, where it is given, says which models and entities there were). Nothing that only CBP may see
+is counted or named, and nobody who is no contact of this company.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from etl.errors import MigrationError
+from etl.report.company_books import Books, read_books
+from etl.report.company_letter import SENTENCES, as_letter_html, as_letter_markdown
+from etl.store import reading, tables_of
+from mappings.model import Mappings
+from mappings.read import read_mappings
+
+VERSION = 1
+_COLUMNS = ("account_number", "legal_name", "account_label", "business_type_cd", "status_cd", "tier_cd")
+
+
+def company(target_url: str, source_url: str | None, profile_id: int, mappings: Mappings | None = None) -> dict[str, Any]:
+    """One profile's page as data; MigrationError where the new store knows no such profile."""
+    known = mappings or read_mappings()
+    with reading(target_url) as connection:
+        books = read_books(connection, known, profile_id)
+    page = page_of(books, profile_id, known)
+    if source_url is not None:
+        page["before"] = _before(source_url, known, profile_id)
+    return page
+
+
+def companies(target_url: str, mappings: Mappings | None = None) -> Iterator[dict[str, Any]]:
+    """The pages of all profiles that the new store knows, in the order of their ids."""
+    known = mappings or read_mappings()
+    with reading(target_url) as connection:
+        books = read_books(connection, known, None)
+    for profile_id in sorted({*books.accounts, *books.held_profiles}):
+        yield page_of(books, profile_id, known)
+
+
+def write_companies(target_url: str, folder: Path, profile: int | None = None, source_url: str | None = None) -> list[Path]:
+    """The letters of one profile, or of all that the new store knows, written into the folder (0700, files 0600): they name people."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mappings = read_mappings()
+    pages = companies(target_url, mappings) if profile is None else iter([company(target_url, source_url, profile, mappings)])
+    written = []
+    for page in pages:
+        for name, content in as_files(page).items():
+            descriptor = os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            written.append(folder / name)
+    return written
+
+
+def as_files(page: dict[str, Any]) -> dict[str, bytes]:
+    """The page's two letters by file name."""
+    name = f"company-{page['profile']['id']}"
+    return {f"{name}.html": as_letter_html(page).encode(), f"{name}.md": as_letter_markdown(page).encode()}
+
+
+def page_of(books: Books, profile_id: int, mappings: Mappings) -> dict[str, Any]:
+    """One profile's page, of what has been read."""
+    rows = books.accounts.get(profile_id, [])
+    reason = books.held_profiles.get(profile_id)
+    if not rows and reason is None:
+        raise MigrationError(f"The new store knows no company profile {profile_id}.", "Give the number that the old portal gave it.")
+    held = {"reason": reason, "meaning": mappings.reasons[reason].meaning} if reason else None
+    return {
+        "version": VERSION,
+        "profile": {"id": profile_id, "name": rows[0]["legal_name"] if rows else None},
+        "held": held,
+        "before": _models(rows),
+        "accounts": [_account(books, row) for row in rows],
+        "people": _people(books, rows),
+        "attention": _attention(books, profile_id, rows),
+        "set_aside": dict(sorted(books.held.get(profile_id, {}).items())),
+    }
+
+
+def _models(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The models behind the accounts, each with its entities."""
+    models: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        model = models.setdefault(row["legacy_model_id"], {"id": row["legacy_model_id"], "name": row["account_label"], "entities": []})
+        model["entities"].append({"id": row["legacy_entity_id"], "type": row["business_type_cd"], "status": row["status_cd"]})
+    return [models[model_id] for model_id in sorted(models)]
+
+
+def _account(books: Books, row: dict[str, Any]) -> dict[str, Any]:
+    flags = ("trade_visible", "archived", "identifiers_complete", "needs_officer")
+    return {
+        **{name: row[name] for name in _COLUMNS}, "business_type": books.types.get(row["business_type_cd"], row["business_type_cd"]),
+        "model": row["legacy_model_id"], "agreement_basis": row["agreement_basis_cd"], **{name: bool(row[name]) for name in flags},
+        "counts": {what: counts.get(row["account_id"], 0) for what, counts in books.counts.items()},
+    }  # fmt: skip
+
+
+def _people(books: Books, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry per contact in force: on which accounts, and which of them the person sees after logging in."""
+    people: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        for contact in books.contacts.get(row["account_id"], []):
+            if contact["removed_at"] is not None:
+                continue
+            names = [contact["first_name"], contact["last_name"]]
+            person = people.setdefault(
+                (contact["legacy_portal_cd"], contact["legacy_key"]),
+                {"name": contact["full_name"] or " ".join(filter(None, names)), "email": contact["email"], "type": contact["contact_type_cd"],
+                 "scope": contact["scope_cd"], "primary": bool(contact["primary_poc"]), "login": contact["login_status"],
+                 "restricted_on": [], "on": [], "sees": []},
+            )  # fmt: skip
+            person["on"].append(row["account_number"])
+            if contact["login_status"] is not None and row["trade_visible"]:
+                person["sees"].append(row["account_number"])
+            if contact["restricted_reason_cd"] is not None:
+                person["restricted_on"].append(row["account_number"])
+    return sorted(people.values(), key=lambda person: (not person["primary"], person["name"], person["email"] or ""))
+
+
+def _attention(books: Books, profile_id: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the company should look at: the flagged rows that have a sentence for it, and an absent officer."""
+    found = [
+        {"rule": rule, "count": count, "sentence": SENTENCES[rule]}
+        for rule, count in sorted(books.flags.get(profile_id, {}).items()) if rule in SENTENCES
+    ]  # fmt: skip
+    lacking = sum(bool(row["needs_officer"]) for row in rows)
+    if lacking:
+        found.append({"rule": "B10", "count": lacking, "sentence": SENTENCES["B10"]})
+    return found
+
+
+def _before(url: str, mappings: Mappings, profile_id: int) -> list[dict[str, Any]]:
+    """The models of the profile in the old portal, those without account included."""
+    tables = tables_of(mappings.sources["P2"])
+    model, entity = tables["security_model"], tables["model_entity"]
+    with reading(url) as connection:
+        _forgiving(connection)
+        chosen = (model.c.security_model_id, model.c.model_name)
+        rows = connection.execute(sa.select(*chosen).where(model.c.company_profile_id == profile_id).order_by(chosen[0])).all()
+        columns = (entity.c.security_model_id, entity.c.entity_id, entity.c.business_type_cd, entity.c.status_cd)
+        mine = sa.select(model.c.security_model_id).where(model.c.company_profile_id == profile_id)
+        entities = connection.execute(sa.select(*columns).where(columns[0].in_(mine)).order_by(columns[0], columns[1])).all()
+    return [
+        {"id": number, "name": name, "entities": [{"id": e[1], "type": e[2], "status": e[3]} for e in entities if e[0] == number]}
+        for number, name in rows
+    ]
+
+
+def _forgiving(connection: sa.Connection) -> None:
+    """SQLite lets a text column hold bytes that are no text: they show as U+FFFD instead of ending the page."""
+    driver = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite" and driver is not None:
+        driver.text_factory = lambda raw: raw.decode("utf-8", "replace")

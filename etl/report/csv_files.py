@@ -1,0 +1,32 @@
+"""The lists as CSV: complete, UTF-8 with BOM (spreadsheets need it), no cell that a spreadsheet would take for a formula."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from etl.report.lists import Lists
+from mappings.model import Mappings
+
+_FORMULA = r"^[=+\-@\t\r\n]"
+
+
+def as_csv(found: Lists, mappings: Mappings) -> dict[str, bytes]:
+    """By file name, its bytes."""
+    severity = {number: rule.severity for number, rule in mappings.rules.items()}
+    flagged = found.exceptions.with_columns(pl.col("rule").replace_strict(severity, default="", return_dtype=pl.String).alias("severity"))
+    return {
+        "differences.csv": csv_bytes(found.differences),
+        "exceptions.csv": csv_bytes(flagged.select("rule", "severity", "portal", "table", "key", "detail")),
+        "held.csv": csv_bytes(found.held),
+        "failures.csv": csv_bytes(found.failures),
+    }
+
+
+def csv_bytes(frame: pl.DataFrame) -> bytes:
+    """The table as CSV; a cell that begins like a formula gets an apostrophe in front."""
+    safe = [
+        pl.when(pl.col(name).str.contains(_FORMULA)).then(pl.concat_str(pl.lit("'"), pl.col(name))).otherwise(pl.col(name)).alias(name)
+        for name, kind in frame.schema.items() if kind == pl.String
+    ]  # fmt: skip
+    text = frame.with_columns(safe).write_csv(line_terminator="\r\n", quote_style="necessary", null_value="")
+    return b"\xef\xbb\xbf" + text.encode()

@@ -1,0 +1,208 @@
+"""Everything that the reports say, as one document: the verdict first. Derived from the run's files; nothing personal is in it."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sqlite3
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from etl.report import counts
+from etl.report.lists import Lists, document, lists
+from etl.report.verdict import verdict
+from etl.run import RunFolder
+from mappings.model import Mappings
+
+VERSION = 1  # of report.json; schema.json describes it
+STEPS = ("extract", "split", "reattach", "check", "load", "reconcile")
+_LIBRARIES = ("portal-migration", "polars", "pyarrow", "pandas", "great-expectations", "sqlalchemy")
+_NOT_DONE = {
+    "extract": "extract: nothing was read from the old portals.",
+    "split": "split: no accounts were made.",
+    "reattach": "reattach: nothing followed to the accounts.",
+    "check": "check: no question was asked of the new rows.",
+    "load": "load: nothing was published by this run.",
+    "reconcile": "reconcile: old and new were not compared after loading.",
+}
+_NEVER = (
+    "Whether what the old portals say is true: it is carried over as it is, never repaired.",
+    "Files on the old file share that no document row names: they are not migrated.",
+    "Passwords: never read, so nothing can be said about them; every login has to be activated anew.",
+    "What the new portal's own programs do with the rows.",
+)
+_SOURCES = {"P2": "source", "TC": "tc", "files": "files"}
+_SECRET = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
+
+
+def facts(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
+    """The report as one document that schema.json describes; the same run gives the same one, its times apart."""
+    return facts_of(folder, mappings, lists(folder))
+
+
+def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, Any]:
+    """The report's facts where the lists have been read already."""
+    report: dict[str, Any] = {
+        "version": VERSION, "verdict": {}, "run": _run(folder, mappings), "steps": _steps(folder),
+        "conservation": _conservation(folder, mappings, found), "targets": _targets(folder, mappings), "checks": _checks(folder, found),
+        "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "documents": counts.documents(folder),
+        "coverage": counts.coverage(folder, mappings), "reconciliation": _reconciliation(folder, found), "not_checked": [],
+    }  # fmt: skip
+    report["not_checked"] = _not_checked(folder, report)
+    report["verdict"] = verdict(report)
+    return report
+
+
+def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
+    settings, steps = _settings(folder), folder.steps
+    extract = steps["extract"].facts if "extract" in steps else {}
+    first, _, last = settings.get("freeze", "").partition(" to ")
+    target = settings.get("target")
+    return {
+        "id": steps["load"].facts.get("run_id") if "load" in steps else None, "place": str((folder.path / "report").absolute()),
+        "sources": {name: _harmless(settings[key]) for name, key in _SOURCES.items() if key in settings},
+        "target": _harmless(target) if target else None, "objects": _harmless(settings["objects"]) if "objects" in settings else None,
+        "rehearsal": bool(target) and "/rehearsal/portal3" in str(target),
+        "freeze": {"from": first, "to": last} if last else None,
+        "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
+        "snapshot": dict(sorted(extract.get("levels", {}).items())), "fingerprints": dict(sorted(extract.get("marks", {}).items())),
+        "mappings": mappings.digest, "manifest": folder.digest(*(name for name in STEPS[:4] if name in steps)), "versions": _versions(),
+    }  # fmt: skip
+
+
+def _settings(folder: RunFolder) -> dict[str, str]:
+    return {name: value for name, value in folder.settings.items() if value != "none"}
+
+
+def _harmless(url: str) -> str:
+    """Settings hold no password of a database; the address of a share or an object store might."""
+    return _SECRET.sub(r"\1:***@", url)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def _steps(folder: RunFolder) -> list[dict[str, Any]]:
+    entries = []
+    for name in STEPS:
+        step = folder.steps.get(name)
+        facts = step.facts if step else {}
+        entries.append(
+            {
+                "step": name, "done": step is not None, "started": facts.get("started"), "seconds": facts.get("seconds"),
+                "rows": sum(file.rows for file in step.files) if step else 0, "files": len(step.files) if step else 0,
+                "bytes": sum(file.size for file in step.files) if step else 0, "sentence": facts.get("sentence", ""),
+            }
+        )  # fmt: skip
+    return entries
+
+
+def _conservation(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
+    chapter = counts.chapters(mappings)
+    again = {(entry["portal"], entry["table"]): entry for entry in _result(folder).get("sources", [])}
+    rows = counts.conservation(folder, mappings, found)
+    for row in rows:
+        recount = again.get((row["portal"], row["table"]))
+        row["chapter"] = chapter[row["portal"], row["table"]]
+        row["recounted"] = (
+            {"read": recount["read"], "loaded": recount["loaded"], "held": sum(recount["held"].values()), "retired": recount["retired"]}
+            if recount else None
+        )  # fmt: skip
+    return rows
+
+
+def _targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
+    actual = {entry["table"]: entry["actual"] for entry in _result(folder).get("tables", [])}
+    return [{**entry, "actual": actual.get(entry["table"])} for entry in counts.targets(folder, mappings)]
+
+
+def _result(folder: RunFolder) -> dict[str, Any]:
+    """What the verifier counted itself; empty where it has not."""
+    return dict(document(folder, "reconcile", "reconcile/result.json") or {})
+
+
+def _reconciliation(folder: RunFolder, found: Lists) -> dict[str, Any]:
+    result = _result(folder)
+    counted = found.differences.group_by("table", "kind").len().sort("table", "kind").iter_rows()
+    tables = [{"table": table, "kind": kind, "count": count} for table, kind, count in counted]
+    unknown = [entry for entry in tables if entry["kind"] == "not_checked"]
+    return {
+        "answer": result.get("answer"), "compared": _compared(result),
+        "total": sum(entry["count"] for entry in tables if entry not in unknown) if result else None,
+        "tables": tables,
+        "not_checked": [f"{entry['table']}: {entry['count']:,} places not compared; differences.csv names them." for entry in unknown],
+    }  # fmt: skip
+
+
+def _compared(result: dict[str, Any]) -> dict[str, int] | None:
+    if not result:
+        return None
+    objects = result.get("objects", {})
+    return {
+        "tables": len(result.get("tables", [])), "rows": sum(entry["actual"] for entry in result.get("tables", [])),
+        "objects": objects.get("counted", 0), "bytes": objects.get("verified_bytes", 0), "profiles": result.get("profiles_checked", 0),
+        "logins": result.get("logins_checked", 0),
+    }  # fmt: skip
+
+
+def _checks(folder: RunFolder, found: Lists) -> dict[str, Any]:
+    content = document(folder, "check", "check/answers.json") or []
+    answers = content["answers"] if isinstance(content, dict) else content
+    names = ("id", "question", "why", "severity", "table")
+    entries = [
+        {**{name: str(answer.get(name) or "") for name in names}, **{name: int(answer.get(name) or 0) for name in ("asked", "failed")},
+         "seconds": answer.get("seconds")}
+        for answer in sorted(answers, key=lambda answer: (answer["severity"], answer["id"], str(answer.get("table"))))
+    ]  # fmt: skip
+    failed = [entry for entry in entries if entry["failed"]]
+    return {
+        "asked": len(entries), "passed": len(entries) - len(failed),
+        "warnings": sum(entry["severity"] != "critical" for entry in failed),
+        "critical": sorted({entry["id"] for entry in failed if entry["severity"] == "critical"}), "answers": entries,
+    }  # fmt: skip
+
+
+def _exceptions(mappings: Mappings, found: Lists) -> dict[str, Any]:
+    tables: dict[str, dict[str, int]] = {}
+    for rule, portal, table, rows in found.exceptions.group_by("rule", "portal", "table").len().sort("rule", "portal", "table").iter_rows():
+        tables.setdefault(rule, {})[f"{portal}.{table}"] = rows
+    rules = [
+        {"rule": rule.number, "chapter": rule.chapter, "situation": rule.situation, "decision": rule.decision, "severity": rule.severity,
+         "count": sum(tables[rule.number].values()), "tables": tables[rule.number]}
+        for rule in mappings.rules.values() if rule.number in tables
+    ]  # fmt: skip
+    quiet = [rule.number for rule in mappings.rules.values() if rule.flags and rule.number not in tables]
+    return {"total": found.exceptions.height, "rules": rules, "quiet": quiet}
+
+
+def _held(mappings: Mappings, found: Lists) -> dict[str, Any]:
+    tables: dict[str, dict[str, int]] = {}
+    for reason, portal, table, rows in found.held.group_by("reason", "portal", "table").len().sort("reason", "portal", "table").iter_rows():
+        tables.setdefault(reason, {})[f"{portal}.{table}"] = rows
+    reasons = [
+        {"reason": reason.code, "meaning": reason.meaning, "rules": list(reason.rules), "count": sum(tables[reason.code].values()),
+         "tables": tables[reason.code]}
+        for reason in mappings.reasons.values() if reason.code in tables
+    ]  # fmt: skip
+    return {"total": found.held.height, "reasons": reasons}
+
+
+def _not_checked(folder: RunFolder, report: dict[str, Any]) -> list[str]:
+    found = [_NOT_DONE[step] for step in STEPS if step not in folder.steps]
+    if "extract" in folder.steps and "TC" not in report["run"]["snapshot"]:
+        found.append("Trade Compliance: no database was given (--tc).")
+    settings = _settings(folder)
+    if settings and "files" not in settings:
+        found.append("The old file share: none was given (--files); documents that lie there count as missing.")
+    if settings and not report["run"]["freeze"]:
+        found.append("Due dates inside the freeze: no freeze was given (--freeze-from, --freeze-to), so none was adjusted.")
+    if report["run"]["rehearsal"]:
+        found.append("The real new store: this was a rehearsal against a throw-away one.")
+    return [*found, *report["reconciliation"]["not_checked"], *_NEVER]

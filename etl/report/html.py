@@ -1,0 +1,127 @@
+"""The report as one HTML page: no network, no script needed to read it, its verdict first."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from etl.report.flow import flow
+from etl.report.lists import Lists
+from etl.report.markdown import totals
+from etl.report.recheck import queries
+from etl.report.text import capital, number, plural, seconds, size, visible
+from mappings.model import Mappings
+
+HERE = Path(__file__).parent
+ROWS_SHOWN = 1000  # of each list; the CSV beside the page has them all
+TONE = {"published_and_equal": "good", "published_but_different": "bad", "critical_checks_failed": "bad", "not_finished": "warn"}
+CONTENTS = (
+    ("flow", "Where the rows went"), ("rows", "Source rows"), ("store", "New store"), ("checks", "Checks"),
+    ("compared", "Old and new compared"), ("exceptions", "Exceptions"), ("held", "Held rows"), ("documents", "Documents"),
+    ("columns", "Columns"), ("steps", "Steps"), ("not-checked", "Not checked"), ("recheck", "Recheck"), ("run", "The run"),
+)  # fmt: skip
+_CLASSES = {
+    **dict.fromkeys(("Key", "Old key", "Bytes kept as", "Expected", "Actual"), "key"), **dict.fromkeys(("Rows asked", "Failed"), "n"),
+    **dict.fromkeys(("Table", "Check", "Account", "Column", "Reason"), "name"),
+    **dict.fromkeys(("Question", "Why it matters", "Detail"), "prose"),
+}  # fmt: skip
+_MADE_OF = {"migration_holding": "rows held", "migration_exception": "rows flagged"}
+
+
+@lru_cache
+def environment() -> Environment:
+    """Templates of this package, every value escaped, a missing one an error."""
+    made = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"visible": visible, "number": number, "seconds": seconds, "size": size, "capital": capital}
+    return made
+
+
+def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
+    """report.html."""
+    script = (HERE / "report.js").read_text(encoding="utf-8")
+    coverage = report["coverage"]
+    counted = {**totals(report), "failures": found.failures.height}
+    return environment().get_template("report.html.j2").render(
+        report=report, tone=TONE[report["verdict"]["state"]], contents=CONTENTS, classes=_CLASSES, made_of=_MADE_OF,
+        totals=counted, figures=figures(report), flow=flow(report), chapters=_chapters(report),
+        lost=sum(row["difference"] or 0 for row in report["conservation"]),
+        failed=[answer for answer in report["checks"]["answers"] if answer["failed"]], questions=_questions(report),
+        failures=some(found.failures, "check_id").select("check_id", "severity", "table", "key").rows(),
+        differences=some(found.differences, "table", "kind").fill_null("").rows(),
+        exceptions=some(found.exceptions, "rule").select("rule", "portal", "table", "key", "detail").rows(),
+        held=some(found.held, "reason").select("portal", "table", "key", "reason", pl.col("sha256").fill_null("")).rows(),
+        share=f"{100 * coverage['accounted'] / coverage['columns']:.0f}%" if coverage["columns"] else "–",
+        spent=sum(step["seconds"] or 0 for step in report["steps"]), queries=queries(report, mappings), facts=run_facts(report),
+        # Both come from this package; nothing of the data is in them.
+        style=Markup((HERE / "report.css").read_text(encoding="utf-8")), script=Markup(script),  # noqa: S704
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )  # fmt: skip
+
+
+def some(frame: pl.DataFrame, *kinds: str) -> pl.DataFrame:
+    """At most ROWS_SHOWN rows in their order, of every kind the first ones: a large kind does not push out a small one."""
+    if frame.height <= ROWS_SHOWN:
+        return frame
+    ranked = frame.with_row_index("place").with_columns(pl.int_range(pl.len()).over(kinds).alias("rank"))
+    return ranked.sort("rank", "place").head(ROWS_SHOWN).sort("place").drop("place", "rank")
+
+
+def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """The numbers under the verdict."""
+    total = totals(report)
+    accounts = next(row for row in report["targets"] if row["table"] == "entity_account")
+    logins = next(row for row in report["targets"] if row["table"] == "login")
+    lost = sum(abs(row["difference"] or 0) for row in report["conservation"])
+    checks = report["checks"]
+    passed = f"{checks['passed']:,} of {checks['asked']:,}" if checks["asked"] else "–"
+    differences = report["reconciliation"]["total"]
+    return [
+        {"value": number(total["read"]), "label": "rows read", "alarm": False},
+        {"value": number(accounts["expected"]), "label": "standalone accounts", "alarm": False},
+        {"value": number(logins["expected"]), "label": "logins", "alarm": False},
+        {"value": number(total["made"]), "label": "rows made for them", "alarm": False},
+        {"value": number(total["held"] - total["both"]), "label": "rows held, kept whole", "alarm": False},
+        {"value": number(lost), "label": "rows unaccounted for", "alarm": bool(lost)},
+        {"value": passed, "label": "checks passed", "alarm": bool(checks["critical"])},
+        {"value": number(differences), "label": "differences old to new", "alarm": bool(differences)},
+    ]
+
+
+def _questions(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (f"{answer['severity']} failed" if answer["failed"] else "passed", answer["table"], answer["question"], answer["why"],
+         number(answer["asked"]), number(answer["failed"]))
+        for answer in report["checks"]["answers"]
+    ]  # fmt: skip
+
+
+def _chapters(report: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    chapters: dict[str, list[dict[str, Any]]] = {}
+    for row in report["conservation"]:
+        chapters.setdefault(row["chapter"], []).append(row)
+    return list(chapters.items())
+
+
+def run_facts(report: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """(name, value, whether it is a name or digest) of everything that says which run this was."""
+    run = report["run"]
+    names = {"P2": "Portal 2.0", "TC": "Trade Compliance", "files": "Old file share"}
+    found = [("Run", run["id"] or "not published yet", bool(run["id"]))]
+    found += [(names[key], place, True) for key, place in run["sources"].items()]
+    found += [(name, run[key], True) for name, key in (("New store", "target"), ("Object store", "objects")) if run[key]]
+    found += [(f"Snapshot of {names[portal]}", level, False) for portal, level in run["snapshot"].items()]
+    found += [(f"Fingerprint of {names[portal]}", mark, True) for portal, mark in run["fingerprints"].items()]
+    freeze = run["freeze"]
+    found.append(("Freeze", f"{freeze['from']} to {freeze['to']}" if freeze else "none given", False))
+    found.append(("Extract began", run["extract_began"] or "–", False))
+    found += [("Digest of the mappings", run["mappings"], True), ("Digest of the stage files", run["manifest"], True)]
+    found.append(("Versions", ", ".join(f"{name} {value}" for name, value in run["versions"].items()), False))
+    found.append(("Steps done", plural(sum(step["done"] for step in report["steps"]), "step"), False))
+    return found

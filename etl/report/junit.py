@@ -1,0 +1,70 @@
+"""The report as JUnit XML: one case per check and per table, for any CI system."""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from etl.report.text import number, plural, visible
+
+Report = dict[str, Any]
+
+
+def as_junit(report: Report) -> bytes:
+    """junit.xml. A failed warning passes and says so; what a run has not got to is skipped."""
+    root = Xml.Element("testsuites", name="portal-migrate")
+    for name, cases in (("checks", _checks(report)), ("source tables", _sources(report)), ("new store", _targets(report))):
+        suite = Xml.SubElement(root, "testsuite", name=name, tests=str(len(cases)), errors="0")
+        suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+        suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
+        suite.extend(cases)
+    Xml.indent(root)
+    return bytes(Xml.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _case(group: str, name: str, seconds: float | None = None) -> Xml.Element:
+    return Xml.Element("testcase", classname=visible(group), name=visible(name), time=f"{seconds or 0:.3f}")
+
+
+def _checks(report: Report) -> list[Xml.Element]:
+    cases = []
+    for answer in report["checks"]["answers"]:
+        case = _case(f"checks.{answer['table']}", f"{answer['id']}: {answer['question']}", answer["seconds"])
+        if answer["failed"]:
+            message = visible(f"{plural(answer['failed'], 'row')} of {answer['table']}; {answer['why']}")
+            if answer["severity"] == "critical":
+                Xml.SubElement(case, "failure", type="critical", message=message).text = "Every key: failures.csv."
+            else:
+                Xml.SubElement(case, "system-out").text = f"warning: {message}"
+        cases.append(case)
+    return cases
+
+
+def _sources(report: Report) -> list[Xml.Element]:
+    cases = []
+    for row in report["conservation"]:
+        case = _case(f"source.{row['portal']}", f"every row of {row['table']} is loaded, held or retired")
+        if row["difference"] is None:
+            Xml.SubElement(case, "skipped", message="not got to yet")
+        elif row["difference"]:
+            message = f"read {row['read']:,}, loaded {number(row['loaded'])}, held {row['held_rows']:,}, retired {row['retired']:,}"
+            Xml.SubElement(case, "failure", type="conservation", message=message)
+        cases.append(case)
+    return cases
+
+
+def _targets(report: Report) -> list[Xml.Element]:
+    differ: dict[str, int] = {}
+    for entry in report["reconciliation"]["tables"]:
+        differ[entry["table"]] = differ.get(entry["table"], 0) + entry["count"]
+    cases = []
+    for name in dict.fromkeys([*(row["table"] for row in report["targets"]), *differ]):
+        row = next((row for row in report["targets"] if row["table"] == name), {"expected": None, "actual": None})
+        case = _case("store", f"{name} is what the old portals say")
+        if report["reconciliation"]["answer"] is None:
+            Xml.SubElement(case, "skipped", message="not reconciled")
+        elif differ.get(name) or (row["actual"] is not None and row["expected"] not in (None, row["actual"])):
+            message = f"expected {number(row['expected'])}, actual {number(row['actual'])}, {plural(differ.get(name, 0), 'difference')}"
+            Xml.SubElement(case, "failure", type="reconciliation", message=message).text = "Every difference: differences.csv."
+        cases.append(case)
+    return cases

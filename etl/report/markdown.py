@@ -1,0 +1,207 @@
+"""The report as Markdown: report.md in full, summary.md for a CI job's page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+
+from etl.report.lists import Lists
+from etl.report.text import code, escaped, number, plural, seconds, size
+
+KEYS_SHOWN = 200  # of one failed check; failures.csv has them all
+SIGN = {"published_and_equal": "✅", "published_but_different": "❌", "critical_checks_failed": "❌", "not_finished": "⚠️"}
+Report = dict[str, Any]
+
+
+def as_markdown(report: Report, found: Lists) -> str:
+    """report.md."""
+    parts = [
+        *_verdict(report), *_run(report), *_conservation(report), *_targets(report), *_checks(report, found), *_reconciliation(report),
+        *_exceptions(report), *_held(report), *_documents(report), *_coverage(report), *_timings(report), *_not_checked(report),
+    ]  # fmt: skip
+    return "\n".join(parts) + "\n"
+
+
+def summary(report: Report) -> str:
+    """summary.md: what a reviewer wants to see without opening anything."""
+    failed = [answer for answer in report["checks"]["answers"] if answer["failed"]]
+    total = totals(report)
+    lines = [*_verdict(report), "## In numbers", ""]
+    lines += table(
+        ("", "Rows"),
+        [("read", number(total["read"])), ("loaded", number(total["loaded"])), ("held", number(total["held"])),
+         ("of these loaded as well (X2)", number(total["both"])), ("retired", number(total["retired"])),
+         ("made for the new store", number(total["made"])), ("flagged for somebody to look at", number(report["exceptions"]["total"]))],
+    )  # fmt: skip
+    lines += _checks_sentence(report)
+    if failed:
+        rows = [(code(a["id"]), a["severity"], escaped(a["question"]), number(a["failed"])) for a in failed]
+        lines += table(("Check", "Severity", "Question", "Failed"), rows)
+    different = report["reconciliation"]["tables"]
+    if different:
+        lines += table(("Differs", "Kind", "Places"), [(code(d["table"]), d["kind"], number(d["count"])) for d in different])
+    return "\n".join(lines) + "\n"
+
+
+def totals(report: Report) -> dict[str, int]:
+    """Rows of all source tables together."""
+    rows = report["conservation"]
+    return {
+        "read": sum(row["read"] for row in rows), "loaded": sum(row["loaded"] or 0 for row in rows), "held": report["held"]["total"],
+        "both": sum(row["held_and_loaded"] for row in rows), "retired": sum(row["retired"] for row in rows),
+        "made": sum(row["made_rows"] for row in rows),
+    }  # fmt: skip
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table, an empty line behind it; columns of numbers stand right."""
+    cells = [list(row) for row in rows]
+    numeric = [bool(cells) and all(_is_number(row[place]) for row in cells) for place in range(len(head))]
+    lines = [f"| {' | '.join(head)} |", f"|{'|'.join('---:' if right else '---' for right in numeric)}|"]
+    return [*lines, *(f"| {' | '.join(row)} |" for row in cells), ""]
+
+
+def _is_number(cell: str) -> bool:
+    return cell in ("–", "") or cell.replace(",", "").replace(".", "").split(" ")[0].isdigit()
+
+
+def _verdict(report: Report) -> list[str]:
+    verdict = report["verdict"]
+    lines = [f"# {SIGN[verdict['state']]} Migration report: {escaped(verdict['sentence'])}", ""]
+    return [*lines, *(f"- {escaped(reason)}" for reason in verdict["why"]), *([""] if verdict["why"] else [])]
+
+
+def _run(report: Report) -> list[str]:
+    run = report["run"]
+    names = {"P2": "Portal 2.0", "TC": "Trade Compliance", "files": "Old file share"}
+    rows = [("Run", code(run["id"]) if run["id"] else "not published yet")]
+    rows += [(names[key], code(place)) for key, place in run["sources"].items()]
+    rows += [(name, code(run[key])) for name, key in (("New store", "target"), ("Object store", "objects")) if run[key]]
+    if run["rehearsal"]:
+        rows.append(("Kind", "rehearsal against a throw-away store"))
+    rows += [(f"Snapshot of {names[portal]}", escaped(level)) for portal, level in run["snapshot"].items()]
+    rows += [(f"Fingerprint of {names[portal]}", code(mark)) for portal, mark in run["fingerprints"].items()]
+    rows.append(("Freeze", f"{run['freeze']['from']} to {run['freeze']['to']}" if run["freeze"] else "none given"))
+    rows.append(("Extract began", run["extract_began"] or "–"))
+    rows += [("Mappings", code(run["mappings"])), ("Stage files", code(run["manifest"]))]
+    rows.append(("Versions", escaped(", ".join(f"{name} {number}" for name, number in run["versions"].items()))))
+    return ["## The run", "", *table(("", ""), rows)]
+
+
+def _conservation(report: Report) -> list[str]:
+    rows = []
+    for row in report["conservation"]:
+        held = ", ".join(f"{count:,} {reason}" for reason, count in row["held"].items())
+        counted = [number(row[name]) for name in ("read", "loaded", "made_rows", "held_rows", "held_and_loaded", "retired", "difference")]
+        rows.append((code(f"{row['portal']}.{row['table']}"), *counted, escaped(held)))
+    total = totals(report)
+    lost = sum(row["difference"] or 0 for row in report["conservation"])
+    rows.append(
+        ("**together**", number(total["read"]), number(total["loaded"]), number(total["made"]), number(total["held"] - total["both"]),
+         number(total["both"]), number(total["retired"]), number(lost), "")
+    )  # fmt: skip
+    head = ("Source table", "Read", "Loaded", "Rows made", "Held", "Loaded and held", "Retired", "Difference", "Held for")
+    note = "Every row that was read is loaded, held or retired. `Difference` = read − loaded − held − retired, and must be 0."
+    return ["## Every source row accounted for", "", note, "", *table(head, rows)]
+
+
+def _targets(report: Report) -> list[str]:
+    rows = [(code(row["table"]), number(row["expected"]), number(row["actual"])) for row in report["targets"]]
+    note = "Expected: rows that the steps made. Actual: rows that `reconcile` counted in the new store itself."
+    return ["## The new store", "", note, "", *table(("Table", "Expected", "Actual"), rows)]
+
+
+def _checks_sentence(report: Report) -> list[str]:
+    checks = report["checks"]
+    if not checks["asked"]:
+        return ["No check was asked.", ""]
+    failed = f"{plural(checks['warnings'], 'warning')}, {plural(len(checks['critical']), 'critical failure')}"
+    return [f"{plural(checks['asked'], 'check')} asked, {checks['passed']:,} passed, {failed}.", ""]
+
+
+def _checks(report: Report, found: Lists) -> list[str]:
+    lines = ["## Checks before publishing", "", *_checks_sentence(report)]
+    answers = report["checks"]["answers"]
+    for answer in answers:
+        if answer["failed"]:
+            keys = found.failures.filter((pl.col("check_id") == answer["id"]) & (pl.col("table") == answer["table"]))["key"]
+            shown = ", ".join(code(key) for key in keys.head(KEYS_SHOWN).to_list())
+            more = f" and {len(keys) - KEYS_SHOWN:,} more (failures.csv)" if len(keys) > KEYS_SHOWN else ""
+            lines += [f"### {code(answer['id'])} failed ({answer['severity']})", ""]
+            lines += [f"{escaped(answer['question'])} {escaped(answer['why'])}", ""]
+            lines += [f"{plural(answer['failed'], 'row')} of {code(answer['table'])}: {shown}{more}", ""]
+    if answers:
+        rows = [
+            (code(a["id"]), a["severity"], code(a["table"]), escaped(a["question"]), number(a["asked"]), number(a["failed"]))
+            for a in answers
+        ]  # fmt: skip
+        lines += table(("Check", "Severity", "Table", "Question", "Rows asked", "Failed"), rows)
+    return lines
+
+
+def _reconciliation(report: Report) -> list[str]:
+    result = report["reconciliation"]
+    lines = ["## Old and new compared", ""]
+    if result["answer"] is None:
+        return [*lines, "Not done.", ""]
+    seen = result["compared"]
+    counted = (
+        f"{number(seen['rows'])} rows of {plural(seen['tables'], 'table')}, {plural(seen['objects'], 'object')} ({size(seen['bytes'])})"
+    )
+    lines += [f"{counted}, {plural(seen['profiles'], 'profile')} and {plural(seen['logins'], 'login')} read again and compared.", ""]
+    if result["answer"] == "equal":
+        lines += ["Equal: every table, row, column, reference and object.", ""]
+    else:
+        lines += [f"{plural(result['total'], 'difference')}; differences.csv names each.", *map(escaped, result["not_checked"]), ""]
+    rows = [(code(row["table"]), row["kind"], number(row["count"])) for row in result["tables"]]
+    return lines + (table(("Table", "Kind", "Places"), rows) if rows else [])
+
+
+def _exceptions(report: Report) -> list[str]:
+    rows = [
+        (r["rule"], r["severity"], number(r["count"]), escaped(f"{r['situation']} {r['decision']}"), _by_table(r["tables"]))
+        for r in report["exceptions"]["rules"]
+    ]  # fmt: skip
+    note = f"{plural(report['exceptions']['total'], 'row')} carried over that somebody should look at; exceptions.csv lists each."
+    return ["## Exceptions by rule", "", note, "", *table(("Rule", "Severity", "Rows", "What it says", "Where"), rows)]
+
+
+def _held(report: Report) -> list[str]:
+    rows = [(code(e["reason"]), number(e["count"]), escaped(e["meaning"]), _by_table(e["tables"])) for e in report["held"]["reasons"]]
+    note = f"{plural(report['held']['total'], 'row')} kept whole in `migration_holding`; held.csv lists each."
+    return ["## Held rows by reason", "", note, "", *table(("Reason", "Rows", "Meaning", "Where"), rows)]
+
+
+def _by_table(tables: dict[str, int]) -> str:
+    return ", ".join(f"{code(name)} {count:,}" for name, count in tables.items())
+
+
+def _documents(report: Report) -> list[str]:
+    documents = report["documents"]
+    rows = [(s["state"], number(s["documents"]), number(s["rows"]), escaped(s["meaning"])) for s in documents["states"]]
+    note = f"{number(documents['objects'])} stored objects, {size(documents['bytes'])}: equal bytes are stored once."
+    return ["## Documents", "", note, "", *table(("State", "Documents", "Rows on accounts", "Meaning"), rows)]
+
+
+def _coverage(report: Report) -> list[str]:
+    coverage = report["coverage"]
+    share = 100 * coverage["accounted"] / coverage["columns"] if coverage["columns"] else 0
+    counted = f"{coverage['accounted']:,}/{coverage['columns']:,} columns of {coverage['tables']:,} tables"
+    note = f"{share:.0f}% ({counted}) mapped, used or retired."
+    rows = [(code(f"{r['portal']}.{r['table']}.{r['column']}"), escaped(r["reason"])) for r in coverage["retired"]]
+    return ["## Columns", "", note, "", *table(("Retired column", "Why"), rows)]
+
+
+def _timings(report: Report) -> list[str]:
+    state = {True: "done", False: "**not done**"}
+    rows = [
+        (s["step"], state[s["done"]], seconds(s["seconds"]), number(s["rows"]), size(s["bytes"]), escaped(s["sentence"]))
+        for s in report["steps"]
+    ]  # fmt: skip
+    return ["## Steps", "", *table(("Step", "", "Time", "Rows staged", "Stage files", "What came of it"), rows)]
+
+
+def _not_checked(report: Report) -> list[str]:
+    return ["## What was not checked", "", *(f"- {escaped(sentence)}" for sentence in report["not_checked"])]

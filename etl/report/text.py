@@ -1,0 +1,80 @@
+"""Data made fit to be shown: no character of it moves a cursor, turns the direction of writing, or becomes markup."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# An underscore inside a word and a hash inside a line are only themselves.
+_MARKUP = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#)")
+_SPOKEN = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+
+
+def visible(text: object) -> str:
+    """The text, each control, format, surrogate or separator character shown as an escape: `\\x1b`, `\\u202e`."""
+    plain = str(text)
+    if plain.isascii() and plain.isprintable():
+        return plain
+    return "".join(_shown(character) for character in plain)
+
+
+def _shown(character: str) -> str:
+    if character in _SPOKEN:
+        return _SPOKEN[character]
+    # Cf holds the bidi controls and the invisible characters, Zl and Zp break lines, Co and Cn have no agreed look.
+    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
+        number = ord(character)
+        return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+    return character
+
+
+def escaped(text: object) -> str:
+    """A sentence for Markdown: its punctuation stays punctuation, and an address in it is no link."""
+    return _MARKUP.sub(r"\\\1", visible(text)).replace("://", "\\://").replace("www.", "www\\.")
+
+
+def code(text: object) -> str:
+    """A name or key for Markdown, as a code span that fits into a table cell: no markup, no mention, no link comes of it."""
+    shown = visible(text).replace("|", "\\|")
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
+    return f"{fence}{pad}{shown or ' '}{pad}{fence}"
+
+
+def number(value: int | None) -> str:
+    """With thousands separators; a dash where there is none yet."""
+    return "–" if value is None else f"{value:,}"
+
+
+def seconds(value: float | None) -> str:
+    """`0.4 s`, `3 min 12 s`."""
+    if value is None:
+        return "–"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(value: int | None) -> str:
+    """`12.4 MB`."""
+    if value is None:
+        return "–"
+    amount = float(value)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:,.0f} bytes" if unit == "bytes" else f"{amount:,.1f} {unit}"
+        amount /= 1000
+    return f"{amount:,.1f} TB"
+
+
+def capital(sentence: str) -> str:
+    """The sentence with a capital at its beginning."""
+    return sentence[:1].upper() + sentence[1:]
+
+
+def plural(count: int, word: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
