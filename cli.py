@@ -239,6 +239,39 @@ def freeze_check(seconds: float, **given: Any) -> None:
     answer("freeze check", given, lambda: check(_options(given), seconds))
 
 
+@commands.group()
+def evidence() -> None:
+    """What proves the migration, in one signed folder."""
+
+
+_BUNDLE = click.option("--bundle", metavar="DIR", required=True, help="The bundle's folder.")
+
+
+@evidence.command("pack")
+@_BUNDLE
+@click.option("--key", metavar="FILE", required=True, help="Ed25519 key (PEM); made where there is none. Keep it outside the bundle.")
+@click.option("--documents", is_flag=True, default=False, help="Also the documents' bytes, as a BagIt bag.")
+@_takes("run", "mappings")
+def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
+    """Packs manifest, events, report, results, mappings and versions; signs them."""
+    from etl.evidence import pack
+    from etl.screen import answer
+
+    answer("evidence pack", given, lambda: pack(_options(given), Path(bundle), Path(key), documents))
+
+
+@evidence.command("verify")
+@_BUNDLE
+@click.option("--public-key", metavar="FILE", required=True, help="The public key (PEM).")
+@_takes()
+def evidence_verify(bundle: str, public_key: str, **given: Any) -> None:
+    """Says whether every bit is what was signed; names file and line where not (exit 6). Works offline."""
+    from etl.evidence import verify
+    from etl.screen import answer
+
+    answer("evidence verify", given, lambda: verify(Path(bundle), Path(public_key)))
+
+
 @commands.command()
 @click.option(
     "--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="How many company profiles."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,8 @@ def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
 
 
 def _console() -> Console:
-    return Console(highlight=False, markup=False)
+    # Sentences are not broken: they are read by people and by grep. Where there is no terminal there is no width to keep to.
+    return Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 def show_report(report: dict[str, Any]) -> None:
@@ -130,10 +132,24 @@ def show_freeze(data: dict[str, Any]) -> None:
     console.print("not frozen" if moving else f"nothing changed within {data['seconds']:g} seconds")
 
 
+def show_pack(data: dict[str, Any]) -> None:
+    _console().print(
+        plain(
+            f"{data['files']:,} files packed and signed into {data['bundle']}; Merkle root {data['root']}; public key {data['public_key']}"
+        )
+    )
+
+
+def show_verify(data: dict[str, Any]) -> None:
+    _console().print(plain(f"{data['files']:,} files are what was signed for {data['run_id']}; Merkle root {data['root']}"))
+
+
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
     "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
+    "evidence pack": show_pack,
+    "evidence verify": show_verify,
     "freeze check": show_freeze,
     **dict.fromkeys(("run", "demo", "extract", "split", "reattach", "check", "load", "report"), show_report),
 }  # fmt: skip

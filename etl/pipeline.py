@@ -16,6 +16,7 @@ from typing import Any
 from etl.databases import Source, open_source, shown
 from etl.databases.target import open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
+from etl.events import record
 from etl.extract import changed_tables, extract
 from etl.load import load, rollback
 from etl.objects import JOURNAL, Objects, Share, open_objects
@@ -79,6 +80,9 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
                     _do(night, step)
                 except (CheckFailed, DifferencesFound) as error:
                     failure = error
+                except MigrationError as error:
+                    record(folder.path, step, f"refused: {error.code}", {"settings": folder.settings})
+                    raise
         if failure is not None:
             raise failure
         return _facts(folder)
@@ -131,6 +135,7 @@ def _do(night: Night, step: str) -> None:
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done
     folder.save()
+    record(folder.path, step, str(done.facts.get("sentence", "done")), {"settings": folder.settings, "inputs": inputs})
     night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
     if step in ("check", "reconcile"):
         _refuse_failed_check(night)
@@ -320,6 +325,8 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
         target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
         objects: Objects = open_objects(needed(options.objects, "--objects", "the root of the new object store"))
         try:
-            return asdict(rollback(folder, mappings, target, objects, talk.tell))
+            taken = asdict(rollback(folder, mappings, target, objects, talk.tell))
+            record(folder.path, "rollback", "taken back", taken)
+            return taken
         finally:
             target.close()

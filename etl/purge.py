@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import MigrationError, Refused, WrongUsage
+from etl.events import record
 from etl.objects import JOURNAL
 from etl.options import Options
 from etl.run import opened
@@ -35,6 +36,7 @@ def purge(options: Options) -> dict[str, Any]:
                 place.rmdir()
         folder.settings = {**folder.settings, "purged": "yes"}
         folder.save()
+        record(folder.path, "purge", "stage files removed", {"files": removed, "bytes": size})
         left = sorted(place.relative_to(folder.path).as_posix() for place in folder.path.rglob("*") if place.is_file())
         still = [name for name in left if name.split("/")[0] in DATA or name in LISTS]
         if still:
