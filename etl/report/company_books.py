@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,17 +135,18 @@ class _Reader:
         conditions = [table.c.legacy_key.in_(self._flagged(portal, source)), *self._mine(table)]
         conditions += [table.c.legacy_portal_cd == portal] if "legacy_portal_cd" in table.c else []
         conditions += [table.c.library_cd != "INTERNAL"] if table.name == "document" else []
-        self._count(self._connection.execute(sa.select(as_id(table.c.account_id), table.c.legacy_key).where(*conditions)).tuples(), rules)
+        self._count(sa.select(as_id(table.c.account_id), table.c.legacy_key).where(*conditions), rules)
 
     def _count_signed(self, rules: dict[str, list[str]]) -> None:
         act, covers = self._tables["signature_act"], self._tables["account_agreement"]
         joined = covers.join(act, act.c.act_id == covers.c.act_id)
         conditions = [act.c.legacy_key.in_(self._flagged("P2", "agreement_signature")), *self._mine(covers)]
         statement = sa.select(as_id(covers.c.account_id), act.c.legacy_key).select_from(joined).where(*conditions)
-        self._count(self._connection.execute(statement).tuples(), rules)
+        self._count(statement, rules)
 
-    def _count(self, rows: Iterable[tuple[str, str]], rules: dict[str, list[str]]) -> None:
-        """A row that is on several accounts of a profile counts once."""
+    def _count(self, statement: sa.Select[Any], rules: dict[str, list[str]]) -> None:
+        """`statement` gives accounts and old keys; a row that is on several accounts of a profile counts once."""
+        rows = self._connection.execute(statement)
         for profile, key in {(self._profiles[account], key) for account, key in rows if account in self._profiles}:
             self.books.flags[profile].update(rules.get(key, ()))
 
