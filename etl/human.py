@@ -40,6 +40,12 @@ def show_report(report: dict[str, Any]) -> None:
     show(report, _console())
 
 
+def show_step(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}"))
+    console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
+
+
 def show_plan(data: dict[str, Any]) -> None:
     console = _console()
     console.print(table("Rows to read", ["table", "rows"], [[name, rows] for name, rows in data["rows"].items()]))
@@ -151,5 +157,6 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "evidence pack": show_pack,
     "evidence verify": show_verify,
     "freeze check": show_freeze,
-    **dict.fromkeys(("run", "demo", "extract", "split", "reattach", "check", "load", "report"), show_report),
+    **dict.fromkeys(("run", "demo", "report"), show_report),
+    **dict.fromkeys(("extract", "split", "reattach", "check", "load"), show_step),
 }  # fmt: skip

@@ -45,6 +45,12 @@ def load(
     return Step("", [], {"run_id": run_id, "already": False, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]})
 
 
+def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
+    """The digests of objects that rows of this run refer to and that are not whole in the store."""
+    stored = [pl.DataFrame(table) for table in folder.tables("reattach", "reattach/stored_object/")]
+    return [sha256 for frame in stored for sha256, size in frame.select("sha256", "size_bytes").iter_rows() if objects.size(sha256) != size]
+
+
 def refuse_unfit(target: Target, mappings: Mappings) -> None:
     """Refuses a store whose tables are not the contract's, or that holds rows which no migration put there (exit 7)."""
     differences = target.differences_from(mappings.target)
@@ -119,6 +125,5 @@ def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Obj
     gone = 0
     for sha256 in sorted(journaled(folder.path / JOURNAL)):
         if not target.has_object(sha256):
-            objects.remove(sha256)
-            gone += 1
+            gone += objects.remove(sha256)
     return TakenBack(run_id, sum(change.removed for change in changes), sum(change.updated for change in changes), gone)

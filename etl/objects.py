@@ -39,8 +39,12 @@ class Objects(Protocol):
         """Stores the bytes under their digest, durable and read back; the same bytes twice are one object."""
         ...
 
-    def remove(self, sha256: str) -> None:
-        """Takes the object away; none there is no error."""
+    def size(self, sha256: str) -> int | None:
+        """The object's bytes; None where there is none."""
+        ...
+
+    def remove(self, sha256: str) -> bool:
+        """Takes the object away; whether there was one."""
         ...
 
 
@@ -111,14 +115,22 @@ class FolderObjects:
             finally:
                 os.close(descriptor)
 
-    def remove(self, sha256: str) -> None:
+    def size(self, sha256: str) -> int | None:
+        try:
+            return (self._root / object_key(sha256)).stat().st_size
+        except OSError:
+            return None
+
+    def remove(self, sha256: str) -> bool:
         place = self._root / object_key(sha256)
+        was_there = place.is_file()
         place.unlink(missing_ok=True)
         for folder in (place.parent, place.parent.parent):
             try:
                 folder.rmdir()
             except OSError:
-                return
+                break
+        return was_there
 
 
 def _remove_leftovers(root: Path) -> None:

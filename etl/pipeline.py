@@ -18,7 +18,7 @@ from etl.databases.target import open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.events import record
 from etl.extract import changed_tables, extract
-from etl.load import load, rollback
+from etl.load import load, missing_objects, rollback
 from etl.objects import JOURNAL, Objects, Share, open_objects
 from etl.options import Options, needed
 from etl.plan import Plan, plan
@@ -83,14 +83,23 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
                 except MigrationError as error:
                     record(folder.path, step, f"refused: {error.code}", {"settings": folder.settings})
                     raise
+        answer = _answer(night, steps)
         if failure is not None:
+            failure.data = answer
             raise failure
-        return _facts(folder)
+        return answer
 
 
-def _facts(folder: RunFolder) -> dict[str, Any]:
-    file = folder.path / "report" / "report.json"
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+def _answer(night: Night, steps: tuple[str, ...]) -> dict[str, Any]:
+    """What the command says: of a whole run and of `report` the report's facts, of one step what came of it and what comes next."""
+    if steps[-1] == "report":
+        from etl.report.facts import facts
+
+        return facts(night.folder, night.mappings)
+    (step,) = steps
+    done = night.folder.steps.get(step)
+    following = next((name for name in STEPS if name not in night.folder.steps), None)
+    return {"step": step, "facts": done.facts if done else {}, "next": following}
 
 
 def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
@@ -265,6 +274,7 @@ def _load(night: Night) -> Step:
     def unchanged() -> None:
         refuse_changed(night)
 
+    _refuse_missing_objects(night)
     target = open_target(target_url, folder.path / "load")
     try:
         step = load(folder, night.mappings, target, options.freeze, unchanged, night.talk.tell)
@@ -278,6 +288,16 @@ def _load(night: Night) -> Step:
         inserted, updated, removed = (sum(change[i] for change in step.facts["changes"]) for i in (1, 2, 3))
         step.facts["sentence"] = f"published {step.facts['run_id']}: {inserted:,} rows inserted, {updated:,} updated, {removed:,} removed"
     return step
+
+
+def _refuse_missing_objects(night: Night) -> None:
+    """Rows refer only to objects that are there: after a rollback, or in another store, they are not."""
+    objects = open_objects(needed(night.options.objects, "--objects", "the root of the new object store"))
+    missing = missing_objects(night.folder, objects)
+    if missing:
+        night.folder.clear("extract")  # brings the objects; the same source gives the same stage files again
+        message = f"{len(missing):,} objects that rows refer to are not in the object store (the first: {missing[0]})."
+        raise MigrationError(message, "Run `portal-migrate run` again: the extract starts again and brings them.")
 
 
 def refuse_changed(night: Night) -> None:
@@ -326,6 +346,7 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
         objects: Objects = open_objects(needed(options.objects, "--objects", "the root of the new object store"))
         try:
             taken = asdict(rollback(folder, mappings, target, objects, talk.tell))
+            folder.clear("extract" if taken["objects"] else "load")  # a new start brings the objects again
             record(folder.path, "rollback", "taken back", taken)
             return taken
         finally:

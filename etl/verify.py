@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 from etl.errors import DifferencesFound
+from etl.events import record
 from etl.options import Options, needed
 from etl.reconcile import Reconciliation, reconcile
 from etl.run import RunFolder, Step, opened
@@ -27,13 +30,16 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
 
     Raises DifferencesFound (exit 4) with the same data where old and new are not equal, or not everything could be looked at.
     """
+    began, clock = datetime.now(UTC), time.monotonic()
     with talk.bars():
         result = verified(options, talk)
     if options.run is not None:
         with opened(options.run) as folder:
             step = evidence(result, folder)
+            step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
             folder.save()
+            record(folder.path, "reconcile", step.facts["sentence"], {"settings": folder.settings})
     data = {**summary(result), "differences": result.differences.to_dicts()}
     if result.answer != "equal":
         raise _with_data(result.answer, data)

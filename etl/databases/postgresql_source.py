@@ -104,15 +104,7 @@ class PostgresSource:
             batch.columns[column.name] = series
             if bad is not None and bad.any():
                 batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else 1)
-        keys = None
-        if len(mapping.key) > 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
-            keys = (
-                pl.DataFrame([batch.columns[name].cast(pl.String) for name in mapping.key])
-                .select(pl.concat_str(pl.all(), separator="|"))
-                .to_series()
-                .to_list()
-            )
-        return Batch(batch, keys)
+        return Batch(batch, _keys(mapping, batch))
 
     def _column(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
         match column.family:
@@ -231,6 +223,17 @@ def _unwrapped(numbers: pl.Series, wrapped: dict[int, int]) -> pl.Series:
     if low is None or int(str(low)) > max(wrapped):
         return numbers
     return numbers.replace(wrapped)
+
+
+def _keys(mapping: TableMapping, batch: Typed) -> list[str] | None:
+    """Each row's key as text; a part that does not fit its declared type as it was found (X2). None: all keys are whole numbers."""
+    odd = [oddity for oddity in batch.oddities if oddity.column in mapping.key]
+    if len(mapping.key) == 1 and mapping.shape.by_name[mapping.key[0]].family == "integer" and not odd:
+        return None
+    parts = {name: batch.columns[name].cast(pl.String) for name in mapping.key}
+    for oddity in odd:
+        parts[oddity.column] = parts[oddity.column].scatter(oddity.row, str(oddity.raw))
+    return pl.DataFrame(list(parts.values())).select(pl.concat_str(pl.all(), separator="|")).to_series().to_list()
 
 
 def _order(mapping: TableMapping) -> str:

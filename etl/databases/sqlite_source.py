@@ -79,13 +79,17 @@ class SqliteSource:
             ) from None
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
-        """Whether some key is NULL, no whole number, or a text that could become equal to another one's."""
+        """Whether some key is NULL, does not fit its type, or is a text that could become equal to another one's."""
         odd = []
         for name in mapping.key:
-            column = _quoted(name)
-            if mapping.shape.by_name[name].family == "integer":
+            column, declared = _quoted(name), mapping.shape.by_name[name]
+            if declared.family == "integer":
                 odd.append(f"typeof({column}) <> 'integer'")
+                if declared.sql_type != "BIGINT":
+                    odd.append(f"{column} NOT BETWEEN -2147483648 AND 2147483647")
             else:
+                if declared.length is not None:
+                    odd.append(f"length({column}) > {declared.length}")
                 odd.append(f"typeof({column}) <> 'text' OR instr({column}, '|') > 0 OR CAST({column} AS BLOB) GLOB '*[^ -~]*'")
                 odd.append(f"length({column}) <> length(CAST({column} AS BLOB))")
         found = self._execute(mapping, f"SELECT 1 FROM {_quoted(mapping.table)} WHERE {' OR '.join(odd)} LIMIT 1").fetchone()
