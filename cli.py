@@ -272,6 +272,47 @@ def evidence_verify(bundle: str, public_key: str, **given: Any) -> None:
     answer("evidence verify", given, lambda: verify(Path(bundle), Path(public_key)))
 
 
+@commands.command("sample-audit")
+@click.option("--size", metavar="N", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many source rows.")
+@click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed draws the same rows.")
+@click.option("--out", metavar="FILE", help="Where the list is written (default: sample-audit.csv in the run's folder).")
+@_takes("run", "target", "mappings")
+def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
+    """Draws source rows by chance, risky ones more often; old and new side by side for an auditor to tick."""
+    from etl.audit_sample import sample as drawn
+    from etl.screen import answer
+
+    answer(
+        "sample-audit",
+        given,
+        lambda: drawn(_options(given), size, seed, Path(out) if out else Path(given["run"] or ".") / "sample-audit.csv"),
+    )
+
+
+@commands.command()
+@click.argument("profile", type=int, required=False)
+@click.option("--folder", metavar="DIR", required=True, help="Where the letters are written.")
+@_takes("target", "source", "run", "mappings")
+def company(profile: int | None, folder: str, **given: Any) -> None:
+    """A letter for one company profile, or for all: what it was, which accounts it is now, who sees what, what needs attention."""
+    from etl.letters import letters
+    from etl.screen import answer
+
+    answer("company", given, lambda: letters(_options(given), profile, Path(folder)))
+
+
+@commands.command()
+@click.option("--size", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="How many faults are planted.")
+@click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed plants the same faults.")
+@_takes()
+def selftest(size: int, seed: int, **given: Any) -> None:
+    """Tests the verifier: plants faults in copies of a small migrated world and counts how many it finds."""
+    from etl.proof import selftested
+    from etl.screen import answer
+
+    answer("selftest", given, lambda: selftested(size, seed, _talk(given)))
+
+
 @commands.command()
 @click.option(
     "--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="How many company profiles."

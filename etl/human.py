@@ -150,10 +150,36 @@ def show_verify(data: dict[str, Any]) -> None:
     _console().print(plain(f"{data['files']:,} files are what was signed for {data['run_id']}; Merkle root {data['root']}"))
 
 
+def show_audit_sample(data: dict[str, Any]) -> None:
+    _console().print(
+        plain(
+            f"{data['rows']:,} source rows drawn with seed {data['seed']}, {data['risky']:,} of them held or flagged; written to {data['file']}"
+        )
+    )
+
+
+def show_company(data: dict[str, Any]) -> None:
+    _console().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
+
+
+def show_selftest(data: dict[str, Any]) -> None:
+    console = _console()
+    columns = ["kind", "planted", "found", "named"]
+    console.print(table("Faults planted and found", columns, [[entry[c] for c in columns] for entry in data["kinds"]]))
+    for missed in data["missed"]:
+        console.print(plain(f"missed: {missed}"))
+    console.print(
+        f"{data['found']:,} of {data['planted']:,} faults found, {data['false_alarms']:,} false alarms on {data['clean_rounds']:,} clean copies"
+    )
+
+
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
     "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
+    "sample-audit": show_audit_sample,
+    "company": show_company,
+    "selftest": show_selftest,
     "evidence pack": show_pack,
     "evidence verify": show_verify,
     "freeze check": show_freeze,

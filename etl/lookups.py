@@ -132,7 +132,7 @@ def _target_rows(
 ) -> list[dict[str, Any]]:
     """The rows of one target table that came of this source row: table, id and account number."""
     table = tables[into.table]
-    conditions = _conditions(mappings, tables, mapping, into, key)
+    conditions = source_conditions(mappings, tables, mapping, into, key)
     if not conditions:
         return []
     shape = mappings.target.tables[into.table]
@@ -149,7 +149,7 @@ def _target_rows(
     ]
 
 
-def _conditions(mappings: Mappings, tables: Tables, mapping: TableMapping, into: Into, key: str) -> list[sa.ColumnElement[bool]]:
+def source_conditions(mappings: Mappings, tables: Tables, mapping: TableMapping, into: Into, key: str) -> list[sa.ColumnElement[bool]]:
     """What makes a row of the target table one that came of this source row."""
     table = tables[into.table]
     parts = dict(zip(mapping.key, key.split("|", len(mapping.key) - 1), strict=False))
