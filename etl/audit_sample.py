@@ -93,7 +93,7 @@ def _lots(mapping: TableMapping, frame: pl.DataFrame, seed: int) -> pl.DataFrame
     """portal, table, key, lot: a number between 0 and 1, the same in every version of every library."""
     key = keys(mapping, frame)
     start = int.from_bytes(hashlib.sha256(f"{seed}|{mapping.portal}|{mapping.table}".encode()).digest()[:8])
-    if "_key" in frame.columns:  # keys of several parts, or odd ones: the tables that have them are small
+    if "_key" in frame.columns or frame.schema[mapping.key[0]] != pl.Int64:  # keys of several parts, or odd ones: such tables are small
         numbers = np.array([int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in key], np.uint64)
     else:
         numbers = frame[mapping.key[0]].to_numpy().astype(np.uint64)
