@@ -1,0 +1,168 @@
+"""Whether what was carried over is what it was, went where its routes lead, and says of itself what is true."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+
+from checks.conserved import key_parts, mapping_of, recovered
+from checks.model import Check, Found
+from checks.relations import Relation
+from checks.staged import Staged, entities
+from etl.identifiers import masked
+from etl.values import HELD
+from mappings.model import Into, TableMapping
+from mappings.schema import Column, Table
+
+_MADE_OF = {"model_entity": "legacy_entity_id", "security_model": "legacy_model_id", "company_profile": "legacy_profile_id"}
+_CODE = 20  # characters: longer texts are no codes
+
+
+def unchanged(check: Check, staged: Staged) -> Found:
+    """Staged rows with another value than their old row has, in a column that is carried over as it is (rule A6)."""
+    mapping = mapping_of(check, staged)
+    asked, keys = 0, []
+    for into, columns, key in carried(mapping, staged.shapes, set(check.args["families"])):
+        number, wrong = _altered(staged, mapping, into, columns, key)
+        asked += number
+        keys += wrong
+    return Found(asked, tuple(keys))
+
+
+def carried(mapping: TableMapping, shapes: dict[str, Table], families: set[str]) -> list[tuple[Into, dict[str, str], str]]:
+    """(block, target column: source column that it takes over as it is, target column with the old key) where there is something to compare."""
+    found = []
+    for into in mapping.into:
+        shape = shapes[into.table].by_name
+        key = key_parts(mapping, into)
+        columns = {
+            name: form.columns[0] for name, form in into.columns.items() if form.kind == "plain" and _family(shape[name]) in families
+        }
+        if key is not None and len(key) == 1 and columns and into.per != "missing":
+            found.append((into, columns, next(iter(key.values()))[0]))
+    return found
+
+
+def _family(column: Column) -> str:
+    return "code" if column.family == "text" and column.length is not None and column.length <= _CODE else column.family
+
+
+def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[str, str], key: str) -> tuple[int, list[str]]:
+    own = f"{mapping.portal}.{mapping.table}"
+    # Several old tables complete an account's row; whose file it is in says nothing then.
+    rows = staged.frame(into.table, key, *columns) if into.per == "part" else staged.made_by(into.table, own, key, *columns)
+    before = {source: f"before {source}" for source in columns.values()}
+    old = staged.source(mapping.portal, mapping.table, *before).rename(before)
+    pairs = rows.with_columns(pl.col(key).cast(pl.String).alias("_key")).join(old, on="_key")
+    keys: list[str] = []
+    for column, source in columns.items():
+        wrong = pairs.filter(pl.col(column).ne_missing(pl.col(before[source])))["_row"].to_list()
+        keys += staged.keys(into.table, wrong, [column] * len(wrong))
+    return pairs.height, keys
+
+
+def routed(check: Check, staged: Staged) -> Found:
+    """Old rows that are not on exactly the accounts to which their routes lead: the first reference that is set decides (rules, Routes)."""
+    mapping = mapping_of(check, staged)
+    into = routed_block(mapping)
+    assert into is not None  # noqa: S101  # asked only of tables that have one
+    now = on_accounts(staged, mapping, into)
+    on = [name for name in now.columns if name != "_entity"]
+    columns = [name for name in on if name != "_key"]
+    left = staged.alive(mapping.portal, mapping.table, *dict.fromkeys((*columns, *(route.column for route in mapping.owner))))
+    expected = [now.clear()]
+    for route in mapping.owner:
+        decided = left.filter(pl.col(route.column).is_not_null()).with_columns(pl.col(route.column).cast(pl.String).alias("_parent"))
+        parents = _accounts_of(staged, mapping, route.table)
+        expected.append(decided.with_columns(pl.col(columns).cast(pl.String)).join(parents, on="_parent").select(*on, "_entity"))
+        left = left.filter(pl.col(route.column).is_null())
+    before = pl.concat(expected)
+    every = [*on, "_entity"]
+    lost, won = before.join(now, on=every, how="anti"), now.join(before, on=every, how="anti")
+    keys = [_routed_key(row, "not on the account") for row in lost.iter_rows()] + [
+        _routed_key(row, "on the account") for row in won.iter_rows()
+    ]
+    return Found(before.height, tuple(keys))
+
+
+def _routed_key(row: tuple[object, ...], where: str) -> str:
+    return masked("|".join(map(str, row[:-1])) + f": {where} of entity {row[-1]}")
+
+
+def routed_block(mapping: TableMapping) -> Into | None:
+    """The block whose rows stand on the accounts that the routes lead to; None where a rule chooses them, or there are none."""
+    if mapping.owner_rule is not None or not mapping.owner or mapping.table in _MADE_OF:
+        return None
+    return next((into for into in mapping.into if into.per == "account"), None)
+
+
+def on_accounts(staged: Staged, mapping: TableMapping, into: Into) -> pl.DataFrame:
+    """The old key of each of the block's rows, and `_entity`: the number of the old entity whose account it is on."""
+    key = key_parts(mapping, into)
+    if key is None:
+        raise KeyError(f"{mapping.file}: no old key in {into.table}")
+    rows = recovered(staged, mapping, into, key)
+    return rows.with_columns(entities(staged, into.table).gather(rows["_row"]).alias("_entity")).drop("_row")
+
+
+def _accounts_of(staged: Staged, mapping: TableMapping, table: str) -> pl.DataFrame:
+    """`_parent` (key of the old row, as text) and `_entity` for every account that a row of that old table leads to."""
+    if table in _MADE_OF:
+        rows = staged.frame("entity_account", _MADE_OF[table], "legacy_entity_id")
+        return rows.select(pl.col(_MADE_OF[table]).cast(pl.String).alias("_parent"), pl.col("legacy_entity_id").alias("_entity"))
+    parent = staged.mappings.tables[mapping.portal, table]
+    for into in parent.into:
+        if into.per == "account":
+            return on_accounts(staged, parent, into).rename({"_key": "_parent"})
+    raise KeyError(f"{parent.file}: no block with rows on accounts")
+
+
+def internal_unless_known(check: Check, staged: Staged) -> Found:
+    """Comments that are not internal although the old row does not say that they are for trade, or the reverse (rule C15, fine print 36)."""
+    rows = staged.frame("response_comment", "legacy_key", "internal")
+    old = staged.source("P2", "response_comment", "internal_ind").select(
+        "_key", (pl.col("internal_ind") != "N").fill_null(True).alias("_must")
+    )
+    pairs = rows.join(old, left_on="legacy_key", right_on="_key", how="left", maintain_order="left")
+    wrong = pairs.filter(pl.col("internal").ne_missing(pl.col("_must").fill_null(True)))["_row"]
+    return Found(rows.height, staged.keys(check.table, wrong.to_list()))
+
+
+def whole_rows(check: Check, staged: Staged) -> Found:
+    """Held rows whose JSON is no object of exactly the old table's columns: nothing left out, no credential and no bytes in it (fine print 27)."""
+    rows = staged.frame("migration_holding", "legacy_portal_cd", "legacy_table", "row_json")
+    expected: dict[tuple[str, str], set[str]] = {
+        key: {column.name for column in mapping.columns if column.family != "binary"} for key, mapping in staged.mappings.tables.items()
+    }  # fmt: skip
+    wrong = [row for row, portal, table, text in rows.iter_rows() if _columns_of(text) != expected.get((portal, table))]
+    return Found(rows.height, staged.keys(check.table, wrong))
+
+
+def _columns_of(text: str | None) -> set[str] | None:
+    try:
+        content = json.loads(text or "")
+    except ValueError:
+        return None
+    return set(content) if isinstance(content, dict) else None
+
+
+def flagged_rows(check: Check, staged: Staged) -> Found:
+    """Exceptions about rows that were never read, or that are held: a held row carries no flag, E8 alone excepted (fine print 3)."""
+    rows = staged.frame("migration_exception", "rule_cd", "legacy_portal_cd", "legacy_table", "legacy_key")
+    wrong = [rows["_row"].clear()]
+    for (portal, table), mine in rows.group_by("legacy_portal_cd", "legacy_table"):
+        key = next((key for key in staged.mappings.tables if key == (portal, table)), None)
+        if key is None:
+            wrong.append(mine["_row"])
+            continue
+        state = staged.source(*key, "_mark").join(staged.held(*key), on="_key", how="left")
+        only_held = pl.col("reason").is_not_null() & ((pl.col("reason") != "UNREADABLE_VALUE") | (pl.col("_mark") == HELD))
+        pairs = mine.join(state.with_columns(only_held.alias("_held")), left_on="legacy_key", right_on="_key", how="left")
+        wrong.append(pairs.filter(pl.col("_mark").is_null() | (pl.col("_held") & (pl.col("rule_cd") != "E8")))["_row"])
+    return Found(rows.height, staged.keys(check.table, pl.concat(wrong).sort().to_list()))
+
+
+CARRIED: dict[str, Relation] = {
+    "unchanged": unchanged, "routed": routed, "internal_unless_known": internal_unless_known, "whole_rows": whole_rows, "flagged_rows": flagged_rows,
+}  # fmt: skip

@@ -1,0 +1,187 @@
+"""What each question about one table's rows looks at: the values of the columns that it asks about, and which rows they stand in.
+
+A question is an expectation with its words. The same question about several columns or tables is one question about all their values: each
+expectation costs Great Expectations milliseconds, however many values it looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from checks.model import Check
+from mappings.model import Mappings
+from mappings.schema import Table
+
+GIVEN, UNIQUE = "ExpectColumnValuesToNotBeNull", "ExpectColumnValuesToBeUnique"
+BETWEEN, ONE_OF = "ExpectColumnValuesToBeBetween", "ExpectColumnValuesToBeInSet"
+MATCHES, LACKS = "ExpectColumnValuesToMatchRegex", "ExpectColumnValuesToNotMatchRegex"
+IN_ORDER = "ExpectColumnPairValuesAToBeGreaterThanB"
+KEYS_TOGETHER = 2_000_000  # keys that are compared with each other at once
+
+
+@dataclass(frozen=True)
+class Question:
+    """An expectation and its words, as pairs of name and value; `dtype`: of the values."""
+
+    expectation: str
+    words: tuple[tuple[str, Any], ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """The values of one column (of a pair: two) that a check asks about. `rows`: their places in the table, one after the other from `first` if None."""
+
+    check: Check
+    column: str
+    values: tuple[pl.Series, ...]
+    first: int = 0
+    rows: pl.Series | None = None
+
+    def row(self, place: int) -> int:
+        """The row of the table in which the value at this place stands."""
+        return self.first + place if self.rows is None else int(self.rows[place])
+
+
+def about(check: Check, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that the check is about (`when`), with `_place`: each one's place among those given."""
+    placed = rows.with_row_index("_place")
+    applies = when(check, rows)
+    return placed if applies is None else placed.filter(applies)
+
+
+def when(check: Check, rows: pl.DataFrame) -> pl.Series | None:
+    """Whether each row is one that the check is about; None where it is about all."""
+    conditions = check.args.get("when")
+    if not conditions:
+        return None
+    tests = []
+    for column, wanted in conditions.items():
+        match wanted:
+            case "missing":
+                tests.append(pl.col(column).is_null())
+            case "given":
+                tests.append(pl.col(column).is_not_null())
+            case _:
+                tests.append(pl.col(column).is_in(wanted).fill_null(False))
+    return rows.select(pl.all_horizontal(tests)).to_series()
+
+
+def parts_of(check: Check, rows: pl.DataFrame, first: int, shape: Table, mappings: Mappings) -> Iterator[tuple[Question, Part]]:
+    """What the check asks about these rows, the first of which is the table's `first`; any kind but `unique`. `rows`: what `about` gave."""
+    if check.kind == "in_order":
+        yield _pair(check, rows, first)
+        return
+    for column in check.columns:
+        if check.kind == "filled":
+            # Of a value only whether it is there: null or true.
+            there = rows.select(pl.when(pl.col(column).is_not_null()).then(True)).to_series()
+            yield Question(GIVEN, (), "boolean"), _part(check, column, (there,), rows["_place"], first)
+            continue
+        given = rows.select("_place", column).drop_nulls()
+        values = given[column]
+        if check.kind == "fits":
+            yield (
+                Question(BETWEEN, (("max_value", 0),), "integer"),
+                _part(check, column, (_excess(values, shape, column),), given["_place"], first),
+            )
+        else:
+            yield _question(check, values, mappings), _part(check, column, (_comparable(values),), given["_place"], first)
+
+
+def _part(check: Check, column: str, values: tuple[pl.Series, ...], places: pl.Series, first: int) -> Part:
+    named = column if len(check.columns) > 1 and check.kind != "in_order" else ""
+    unbroken = not len(places) or int(places[-1]) - int(places[0]) + 1 == len(places)
+    if unbroken:
+        return Part(check, named, values, first + (int(places[0]) if len(places) else 0))
+    return Part(check, named, values, rows=places.cast(pl.Int64) + first)
+
+
+def _pair(check: Check, rows: pl.DataFrame, first: int) -> tuple[Question, Part]:
+    earlier, later = check.columns
+    given = rows.select("_place", earlier, later).drop_nulls()
+    values = (_comparable(given[later]), _comparable(given[earlier]))
+    return Question(IN_ORDER, (("or_equal", True),), str(values[0].dtype)), _part(check, "", values, given["_place"], first)
+
+
+def _question(check: Check, values: pl.Series, mappings: Mappings) -> Question:
+    args = check.args
+    match check.kind:
+        case "between":
+            words = (("max_value", _bound(args.get("max"))), ("min_value", _bound(args.get("min"))))
+            return Question(BETWEEN, words, str(_comparable(values).dtype))
+        case "matches":
+            return Question(MATCHES, (("regex", args["pattern"]),), "text")
+        case "lacks":
+            return Question(LACKS, (("regex", args["pattern"]),), "text")
+    return Question(ONE_OF, (("value_set", tuple(allowed(check, mappings))),), str(values.dtype))
+
+
+def _bound(value: Any) -> Any:
+    """A bound as the numbers that `_comparable` gives."""
+    return int(_comparable(pl.Series([value]))[0]) if isinstance(value, date) else value
+
+
+def _comparable(values: pl.Series) -> pl.Series:
+    """Dates and moments as microseconds since 1970, all else as it is.
+
+    pandas' nanoseconds end in 2262 and the old portals hold 0001 and 9999; datetime64[us] Great Expectations compares value by value.
+    """
+    return values.cast(pl.Datetime("us")).to_physical() if values.dtype in (pl.Date, pl.Datetime) else values
+
+
+def allowed(check: Check, mappings: Mappings) -> list[Any]:
+    """The values of a `one_of` check: written in the suite, or a code list of the mappings."""
+    codes = check.args.get("codes")
+    if codes is None:
+        return list(check.args["values"])
+    if codes == "rules":
+        return [rule.number for rule in mappings.rules.values() if rule.flags]
+    if codes == "reasons":
+        return list(mappings.reasons)
+    return [row["code"] for row in mappings.codes["code_list"] if f"{row['table']}.{row['column']}" == codes]
+
+
+def _excess(texts: pl.Series, shape: Table, column: str) -> pl.Series:
+    """By how many characters each text is too long; below that 0."""
+    length = shape.by_name[column].length
+    # Characters never outnumber bytes: most columns are done with one comparison.
+    if length is None or (texts.str.len_bytes().max() or 0) <= length:  # type: ignore[operator]  # an int, or None
+        return pl.zeros(len(texts), pl.Int64, eager=True)
+    return (texts.str.len_chars().cast(pl.Int64) - length).clip(0)
+
+
+# -- keys: asked of the whole table --------------------------------------------------------------------------------------------------
+
+
+def key_columns(check: Check, rows: pl.DataFrame, first: int, shape: Table) -> pl.DataFrame:
+    """The key that a `unique` check asks about, and `_row`; rows with a null in it are left out, since nulls are never equal."""
+    names = [
+        pl.col(name).bin.reinterpret(dtype=pl.Int128, endianness="big") if shape.by_name[name].family == "uuid" else pl.col(name)
+        for name in check.columns
+    ]  # fmt: skip
+    return rows.select((pl.col("_place").cast(pl.Int64) + first).alias("_row"), *names).drop_nulls()
+
+
+def key_parts(check: Check, keys: pl.DataFrame, taken: int, most: int = KEYS_TOGETHER) -> Iterator[tuple[Question, Part]]:
+    """The keys of a whole table, as numbers from `taken` on: equal keys have equal numbers, and all of them stand in one part."""
+    count = -(-keys.height // most)
+    mixed = keys.select(pl.struct(check.columns).hash(1) % count).to_series() if count > 1 else None
+    for number in range(count):
+        part = keys if mixed is None else keys.filter(mixed == number)
+        yield Question(UNIQUE, (), "integer"), Part(check, "", (_numbered(part.select(check.columns)) + taken,), rows=part["_row"])
+
+
+def _numbered(keys: pl.DataFrame) -> pl.Series:
+    """A whole number for each key, the same for equal ones and below the number of rows."""
+    number = pl.zeros(keys.height, pl.Int64, eager=True)
+    for column in keys.columns:
+        place = keys[column].rank("dense").cast(pl.Int64) - 1
+        width = place.n_unique()
+        number = (number * width + place).rank("dense").cast(pl.Int64) - 1 if column != keys.columns[0] else place
+    return number

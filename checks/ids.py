@@ -1,0 +1,55 @@
+"""Whether every staged row has the id that the recipe gives for its old row and its account: the same in every run, and on the right account."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from checks.model import Check, Found
+from checks.relations import Relation, failing
+from checks.staged import Staged, entities
+from etl.ids import Ids, account_row_ids, as_arrow, once_ids, tag
+from mappings.model import Mappings, TableMapping
+
+
+def has_recipe(mappings: Mappings, table: str) -> bool:
+    """Whether the table's ids are made of old key and account: not a login's (its e-mail), an SVI link's (a pair), a membership's (its account's)."""
+    first = mappings.target.tables[table].columns[0]
+    return first.refers_to is None and any(_makes(mapping, table, first.name) for mapping in mappings.tables.values())
+
+
+def _makes(mapping: TableMapping, table: str, own: str) -> bool:
+    kinds = {into.columns[own].kind for into in mapping.into if into.table == table and own in into.columns}
+    return bool(kinds & {"self_id", "account_id"}) and mapping.owner_rule != "G1"
+
+
+def own_id(check: Check, staged: Staged) -> Found:
+    """Rows whose id is another than the recipe's for their old key, their old table and the account that they are on (`etl/ids.py`)."""
+    table = check.table
+    shape = staged.shapes[table]
+    key = "legacy_entity_id" if table == "entity_account" else "legacy_key"
+    if key not in shape.by_name:
+        return Found(0)
+    own = shape.columns[0].name
+    entity = entities(staged, table)
+    wrong, asked = [pl.Series("_row", [], dtype=pl.UInt32)], 0
+    for mapping in staged.mappings.tables.values():
+        if _makes(mapping, table, own):
+            mine = staged.made_by(table, f"{mapping.portal}.{mapping.table}", own, key)
+            old = mine[key].cast(pl.Int64, strict=False)
+            ids = _recomputed(tag(table, mapping.portal, mapping.table), old, entity.gather(mine["_row"]))
+            wrong.append(mine.filter(old.is_null() | (mine[own] != ids))["_row"])
+            asked += mine.height
+    return failing(check, staged, pl.concat(wrong).sort(), asked)
+
+
+def _recomputed(mark: str, old: pl.Series, entity: pl.Series) -> pl.Series:
+    keys, alone = old.fill_null(0).to_numpy(), entity.is_null().to_numpy()
+    ids: Ids = account_row_ids(mark, keys, entity.fill_null(0).to_numpy())
+    if alone.any():
+        ids = np.where(alone[:, None], once_ids(mark, keys), ids)
+    series = pl.Series(as_arrow(ids), dtype=pl.Binary)
+    return series.bin.reinterpret(dtype=pl.Int128, endianness="big")
+
+
+IDS: dict[str, Relation] = {"own_id": own_id}

@@ -1,0 +1,86 @@
+"""Every kind of question that a suite may ask: the words it takes, and what they must be. A new suite file needs none of this changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TEXT, MOMENT, NUMBER = frozenset({"text"}), frozenset({"date", "timestamp"}), frozenset({"integer"})
+ANY = frozenset({"integer", "text", "date", "timestamp", "binary", "boolean", "uuid"})
+ORDERED = MOMENT | NUMBER
+REFERENCE = frozenset({"uuid", "integer", "text"})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`least`, `most`: how many columns it takes; `families`: of which types; `needs`, `may`: its args. `of`: what its table is."""
+
+    least: int = 0
+    most: int = 0
+    families: frozenset[str] = ANY
+    needs: frozenset[str] = frozenset()
+    may: frozenset[str] = frozenset()
+    of: str = "target"  # or source: a table of an old portal
+    only: str = ""  # the one table that it is about
+
+
+def _takes(least: int, most: int, families: frozenset[str] = ANY, needs: str = "", may: str = "") -> Kind:
+    return Kind(least, most, families, frozenset(needs.split()), frozenset(may.split()))
+
+
+def _about(table: str, needs: str = "") -> Kind:
+    return Kind(only=table, needs=frozenset(needs.split()))
+
+
+MANY = 99
+
+# Asked of one table's rows, by Great Expectations (checks/expectations.py).
+EXPECTATIONS: dict[str, Kind] = {
+    "filled": _takes(1, MANY, may="when"),
+    "fits": _takes(1, MANY, TEXT),
+    "unique": _takes(1, MANY, REFERENCE | MOMENT, may="when"),
+    "one_of": _takes(1, 1, TEXT | NUMBER | {"boolean"}, may="when values codes"),
+    "matches": _takes(1, 1, TEXT, needs="pattern", may="when"),
+    "lacks": _takes(1, 1, TEXT, needs="pattern", may="when"),
+    "between": _takes(1, MANY, ORDERED, may="when min max"),
+    "in_order": _takes(2, 2, ORDERED, may="when"),
+}  # fmt: skip
+
+# Asked across tables (checks/relations.py, accounts.py, ids.py), and between the old tables and the staged rows (conserved.py, carried.py).
+RELATIONS: dict[str, Kind] = {
+    "refers": _takes(1, 1, REFERENCE, may="to"),
+    "reached": _takes(1, 1, REFERENCE, needs="by", may="when"),
+    "found_in": _takes(1, MANY, REFERENCE, needs="in as", may="when"),
+    "same_account": _takes(1, 1, frozenset({"uuid"}), may="to"),
+    "parent_is": _takes(1, 1, REFERENCE, needs="column values", may="to when"),
+    "differ": _takes(2, 2),
+    "has_current": _takes(1, MANY, needs="flag"),
+    "moved_by_freeze": _takes(2, 2, frozenset({"date"})),
+    "own_id": _takes(0, 0),
+    "linked_within_account": _about("document_link"),
+    "content_agrees": _about("document"),
+    "named_by_digest": _about("stored_object"),
+    "internal_unless_known": _about("response_comment"),
+    "folded_email": _about("login"),
+    "applicability": _about("profile_response"),
+    "one_account_per_entity": _about("entity_account"),
+    "same_statuses": _about("entity_account"),
+    "visible_by_status": _about("entity_account"),
+    "grouped": _about("entity_account"),
+    "agreement_basis": _about("entity_account"),
+    "identifiers_complete": _about("entity_account"),
+    "needs_officer": _about("entity_account"),
+    "same_access": _about("account_contact"),
+    "normalised": _about("account_identifier"),
+    "coverage": _about("account_agreement"),
+    "whole_rows": _about("migration_holding"),
+    "flagged_rows": _about("migration_exception"),
+    "conserved": Kind(of="source"),
+    "tallied": Kind(of="source"),
+    "routed": Kind(of="source"),
+    "unchanged": Kind(of="source", needs=frozenset({"families"})),
+}  # fmt: skip
+
+KINDS = {**EXPECTATIONS, **RELATIONS}
+
+# What `[[every_table]]` may ask: its columns are those of the schema.
+BY_SCHEMA = frozenset({"filled", "fits", "unique", "refers", "own_id"})

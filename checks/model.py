@@ -1,0 +1,103 @@
+"""The words of the checks as frozen types: what is asked, and what the answers were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Severity = Literal["critical", "warning"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a suite file as it is written there, its words known, its names not yet looked up. `place`: dotted, for error messages."""
+
+    file: str
+    place: str
+    word: str  # check, every_table, every_source
+    id: str
+    question: str
+    why: str
+    severity: Severity
+    kind: str
+    table: str = ""
+    columns: tuple[str, ...] = ()
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suites:
+    """All suite files of a folder, in the order of their names. `digest`: SHA-256 over the files."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question about one table, its names looked up. `table`: a table of the new store, or `PORTAL.table` of an old one."""
+
+    id: str
+    question: str
+    why: str
+    severity: Severity
+    kind: str
+    table: str
+    columns: tuple[str, ...]
+    args: dict[str, Any] = field(default_factory=dict)
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of one check: `asked` rows were looked at; `keys` names every row that failed, once for each way in which it did."""
+
+    asked: int
+    keys: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One check and its answer. `keys`: all that failed, sorted, social security numbers masked; `failed`: their number."""
+
+    id: str
+    question: str
+    why: str
+    severity: Severity
+    table: str
+    asked: int
+    failed: int
+    keys: tuple[str, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return self.failed == 0
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All answers, in the order of the suites. `seconds`: the whole step, the import of Great Expectations (`importing`) included."""
+
+    answers: tuple[Answer, ...]
+    seconds: float = 0.0
+    importing: float = 0.0
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter(self.answers)
+
+    @property
+    def passed(self) -> tuple[Answer, ...]:
+        return tuple(answer for answer in self.answers if answer.passed)
+
+    @property
+    def critical_failures(self) -> tuple[Answer, ...]:
+        return tuple(answer for answer in self.answers if not answer.passed and answer.severity == "critical")
+
+    @property
+    def warnings(self) -> tuple[Answer, ...]:
+        return tuple(answer for answer in self.answers if not answer.passed and answer.severity == "warning")

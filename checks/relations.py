@@ -1,0 +1,179 @@
+"""Questions across tables of the new store: pure functions over the staged columns that they are about; every failing row comes back.
+
+Each takes (check, staged) and gives Found. `RELATIONS` is what `checks/kinds.py` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import polars as pl
+
+from checks.frames import when
+from checks.model import Check, Found
+from checks.staged import Staged, entities
+from etl.people import email_key
+
+Relation = Callable[[Check, Staged], Found]
+
+
+def failing(check: Check, staged: Staged, rows: pl.Series, asked: int, notes: Sequence[str] | None = None) -> Found:
+    """The answer whose failing rows are these places in the check's table."""
+    return Found(asked, staged.keys(check.table, rows.to_list(), notes))
+
+
+def parent_of(check: Check, staged: Staged) -> str:
+    """The table that the check's column refers to: as the suite says, else as the schema does."""
+    to = check.args.get("to") or staged.shapes[check.table].by_name[check.columns[0]].refers_to
+    assert isinstance(to, str)  # noqa: S101  # the suite was bound
+    return to
+
+
+def chosen(check: Check, staged: Staged, *columns: str) -> pl.DataFrame:
+    """These columns of the rows that the question is about (`when`)."""
+    rows = staged.frame(check.table, *columns, *check.args.get("when", {}))
+    applies = when(check, rows)
+    return (rows if applies is None else rows.filter(applies)).select("_row", *columns)
+
+
+def refers(check: Check, staged: Staged) -> Found:
+    """Rows whose reference is set and names no row."""
+    column, to = check.columns[0], parent_of(check, staged)
+    key = staged.shapes[to].key[0]
+    rows = staged.frame(check.table, column).drop_nulls(column)
+    lost = rows.join(staged.frame(to, key), left_on=column, right_on=key, how="anti")
+    return failing(check, staged, lost["_row"], rows.height)
+
+
+def reached(check: Check, staged: Staged) -> Found:
+    """Rows that no row of the tables in `by` refers to."""
+    column = check.columns[0]
+    rows = chosen(check, staged, column)
+    left = rows
+    for reference in check.args["by"]:
+        table, _, name = reference.partition(".")
+        left = left.join(staged.frame(table, name), left_on=column, right_on=name, how="anti")
+    return failing(check, staged, left["_row"], rows.height)
+
+
+def found_in(check: Check, staged: Staged) -> Found:
+    """Rows whose columns, all set, are not together those of some row of the table `in`."""
+    rows = chosen(check, staged, *check.columns).drop_nulls(check.columns)
+    lost = rows.join(staged.frame(check.args["in"], *check.args["as"]), left_on=check.columns, right_on=check.args["as"], how="anti")
+    return failing(check, staged, lost["_row"], rows.height)
+
+
+def same_account(check: Check, staged: Staged) -> Found:
+    """Rows that refer to a row of another account, by their own account or their parent's (references to nothing are the business of `refers`)."""
+    column, to = check.columns[0], parent_of(check, staged)
+    key = staged.shapes[to].key[0]
+    rows = staged.frame(check.table, column).with_columns(entities(staged, check.table).alias("_own")).drop_nulls(column)
+    owner = staged.frame(to, key).select(pl.col(key).alias("_parent"), entities(staged, to).alias("_owner")).unique("_parent")
+    pairs = rows.join(owner, left_on=column, right_on="_parent", maintain_order="left")
+    return failing(check, staged, pairs.filter(pl.col("_own").ne_missing(pl.col("_owner")))["_row"], pairs.height)
+
+
+def parent_is(check: Check, staged: Staged) -> Found:
+    """Rows whose referred row has another value in the named column than those listed."""
+    column, to = check.columns[0], parent_of(check, staged)
+    key, value = staged.shapes[to].key[0], check.args["column"]
+    rows = chosen(check, staged, column).drop_nulls(column)
+    parent = staged.frame(to, key, value).select(pl.col(key).alias("_parent"), pl.col(value).alias("_value")).unique("_parent")
+    pairs = rows.join(parent, left_on=column, right_on="_parent", maintain_order="left")
+    wrong = pairs.filter(~pl.col("_value").is_in(check.args["values"]).fill_null(False))
+    return failing(check, staged, wrong["_row"], pairs.height)
+
+
+def differ(check: Check, staged: Staged) -> Found:
+    """Rows with the same value in both columns."""
+    one, other = check.columns
+    rows = staged.frame(check.table, one, other)
+    return failing(check, staged, rows.filter(pl.col(one) == pl.col(other))["_row"], rows.height)
+
+
+def linked_within_account(check: Check, staged: Staged) -> Found:
+    """Document links whose target is missing or belongs to another account than the document's copy (rules C2, C3)."""
+    links = staged.frame("document_link", "document_id", "target_cd", "target_id")
+    owners = (
+        staged.frame("document", "document_id")
+        .with_columns(entities(staged, "document").alias("_entity"))
+        .drop("_row")
+        .unique("document_id")
+    )
+    links = links.join(owners, on="document_id", how="left", maintain_order="left")
+    good = [links["_row"].clear()]
+    for entry in staged.mappings.codes["link_target"]:
+        mine = links.filter(pl.col("target_cd") == entry["target_cd"])
+        targets = _owned(staged, entry["target_table"], mine["target_id"])
+        good.append(mine.join(targets, on=["target_id", "_entity"], how="semi")["_row"])
+    wrong = links.join(pl.concat(good).to_frame(), on="_row", how="anti")
+    return failing(check, staged, wrong["_row"].sort(), links.height)
+
+
+def _owned(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
+    """`target_id` and `_entity` of the rows of a link's target table among those wanted, one row for each account."""
+    if table == "message":  # stored once, for all accounts of its thread
+        accounts = (
+            staged.frame("thread_account", "thread_id").with_columns(entities(staged, "thread_account").alias("_entity")).drop("_row")
+        )
+        messages = staged.found("message", "message_id", wanted, "thread_id")
+        return messages.join(accounts, on="thread_id").select(pl.col("message_id").alias("target_id"), "_entity")
+    key = staged.shapes[table].key[0]
+    return staged.frame(table, key).select(pl.col(key).alias("target_id"), entities(staged, table).alias("_entity"))
+
+
+def folded_email(check: Check, staged: Staged) -> Found:
+    """Logins whose e-mail key is not what their e-mail, as it was typed, becomes by trimming and case-folding (rule B2)."""
+    rows = staged.frame("login", "email_key", "email_display")
+    wrong = [row for row, key, shown in rows.iter_rows() if email_key(shown) != key]
+    return failing(check, staged, pl.Series(wrong, dtype=pl.Int64), rows.height)
+
+
+def content_agrees(check: Check, staged: Staged) -> Found:
+    """Documents whose content state is not what recorded digest and size beside the stored object say (rules C6, C8)."""
+    rows = staged.frame("document", "sha256", "content_state_cd", "recorded_size_bytes", "recorded_sha256")
+    rows = rows.join(staged.frame("stored_object", "sha256", "size_bytes").drop("_row"), on="sha256", how="left", maintain_order="left")
+    state = (
+        pl.when(pl.col("sha256").is_null()).then(pl.lit("MISSING"))
+        .when(pl.col("recorded_sha256").str.to_lowercase() != pl.col("sha256")).then(pl.lit("DIGEST_MISMATCH"))
+        .when(pl.col("recorded_size_bytes") != pl.col("size_bytes")).then(pl.lit("SIZE_MISMATCH"))
+        .otherwise(pl.lit("PRESENT"))
+    )  # fmt: skip
+    wrong = rows.filter(state != pl.col("content_state_cd"))
+    return failing(check, staged, wrong["_row"], rows.height)
+
+
+def named_by_digest(check: Check, staged: Staged) -> Found:
+    """Stored objects whose key in the object store is not made of their digest (rules C9, C12)."""
+    rows = staged.frame("stored_object", "sha256", "object_key")
+    named = pl.concat_str(pl.lit("sha256/"), pl.col("sha256").str.head(2), pl.lit("/"), pl.col("sha256"))
+    return failing(check, staged, rows.filter(pl.col("object_key").ne_missing(named))["_row"], rows.height)
+
+
+def has_current(check: Check, staged: Staged) -> Found:
+    """Rows that are set aside by the flag although no other row with the same columns stands in their place."""
+    flag = check.args["flag"]
+    rows = staged.frame(check.table, *check.columns, flag)
+    old = rows.filter(flag)
+    alone = old.join(rows.filter(~pl.col(flag)), on=check.columns, how="anti", nulls_equal=True)
+    return failing(check, staged, alone["_row"], old.height)
+
+
+def moved_by_freeze(check: Check, staged: Staged) -> Found:
+    """Due dates that were moved by another number of days than the others, or left although dates before and after them were moved (rule E14)."""
+    due, moved = check.columns
+    rows = staged.frame(check.table, due, moved).with_columns((pl.col(moved) - pl.col(due)).dt.total_days().alias("_days"))
+    shifted = rows.filter(pl.col(moved).is_not_null())
+    days = shifted["_days"].drop_nulls().value_counts(sort=True).sort("count", "_days", descending=[True, False])["_days"]
+    length = days[0] if len(days) else 0
+    first, last = shifted[due].min(), shifted[due].max()
+    odd = pl.col(moved).is_not_null() & (pl.col("_days").ne_missing(length) | (pl.col("_days") <= 0))
+    left = pl.col(moved).is_null() & pl.col(due).is_between(first, last).fill_null(False) if shifted.height else pl.lit(False)
+    return failing(check, staged, rows.filter(odd | left)["_row"], rows.height)
+
+
+RELATIONS: dict[str, Relation] = {
+    "refers": refers, "reached": reached, "found_in": found_in, "same_account": same_account, "parent_is": parent_is, "differ": differ,
+    "linked_within_account": linked_within_account, "folded_email": folded_email, "content_agrees": content_agrees,
+    "named_by_digest": named_by_digest, "has_current": has_current, "moved_by_freeze": moved_by_freeze,
+}  # fmt: skip

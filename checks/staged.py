@@ -1,0 +1,222 @@
+"""What the checks look at: the staged new rows, the rows that were held or flagged, and the old rows they came from.
+
+Ids travel here as whole numbers of 128 bits: they compare and join exactly, and as fast as any number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from checks.names import called, key_columns
+from etl.run import RunFolder, StageFile, read_columns, read_table
+from etl.values import HELD, POLARS_TYPE
+from mappings.model import Mappings, Portal, TableMapping
+from mappings.schema import Column, Table
+
+STEPS = ("split", "reattach")
+_SMALL = 20_000  # rows of an old table that are kept once they were read
+LATER = frozenset({"migration_run"})  # made when the run is published: nothing of it is staged
+# How the steps' own record becomes rows of the new store; `run_id` is not known before the load.
+_RECORD = {
+    "migration_holding": ("held", {"portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_key", "reason": "reason_cd"}),
+    "migration_exception": ("flag", {"rule": "rule_cd", "portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_key"}),
+}  # fmt: skip
+
+
+def staged_shapes(mappings: Mappings) -> dict[str, Table]:
+    """The tables of the new store as they are staged: without what only the load knows."""
+    return {
+        name: replace(table, columns=tuple(column for column in table.columns if column.name != "run_id")) if name in _RECORD else table
+        for name, table in mappings.target.tables.items() if name not in LATER
+    }  # fmt: skip
+
+
+class Staged:
+    """The stage files of a run, read column by column; what was read once is kept. For one thread at a time."""
+
+    def __init__(self, folder: RunFolder, mappings: Mappings) -> None:
+        self.mappings = mappings
+        self.shapes = staged_shapes(mappings)
+        self.files: dict[str, list[StageFile]] = {name: [] for name in self.shapes}
+        self.extracted = {key: folder.files("extract", f"extract/{key[0]}.{key[1]}/") for key in mappings.tables}
+        self._folder, self._root = folder, folder.path
+        self._columns: dict[tuple[str, str], pl.Series] = {}
+        self._sources: dict[tuple[Portal, str, tuple[str, ...]], pl.DataFrame] = {}
+        by_record = {record: table for table, (record, _) in _RECORD.items()}
+        for step in STEPS:
+            for file in folder.files(step):
+                _, table, name = (*file.path.split("/"), "", "")[:3]
+                found = by_record.get(name.removesuffix(".parquet"), "") if table == "record" else table
+                if found in self.files:
+                    self.files[found].append(file)
+
+    def rows(self, table: str) -> int:
+        return sum(file.rows for file in self.files[table])
+
+    def read(self, table: str, file: StageFile) -> pl.DataFrame:
+        """All columns of one stage file, compared with the manifest's digest; ids as they are stored, 16 bytes."""
+        return self._shaped(table, pl.DataFrame(read_table(self._root, file)))
+
+    def _shaped(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
+        if table in _RECORD:
+            rows = rows.rename(_RECORD[table][1], strict=False)
+        return rows.with_columns(
+            pl.col(column.name).cast(pl.Int64)
+            for column in self.shapes[table].columns
+            if column.family == "integer" and column.name in rows.columns
+        )
+
+    def _some(self, table: str, file: StageFile, columns: Sequence[str]) -> pl.DataFrame:
+        back = {new: old for old, new in _RECORD[table][1].items()} if table in _RECORD else {}
+        rows = self._shaped(table, pl.DataFrame(read_columns(self._root, file, [back.get(column, column) for column in columns])))
+        by_name = self.shapes[table].by_name
+        return rows.select(_number(column).alias(column) if by_name[column].family == "uuid" else pl.col(column) for column in columns)
+
+    def frame(self, table: str, *columns: str) -> pl.DataFrame:
+        """These columns of all staged rows of the table, and `_row`: a row's place among them."""
+        missing = [column for column in dict.fromkeys(columns) if (table, column) not in self._columns]
+        if missing:
+            by_name = self.shapes[table].by_name
+            empty = pl.DataFrame(schema={column: polars_type(by_name[column]) for column in missing})
+            whole = pl.concat([empty, *(self._some(table, file, missing) for file in self.files[table])])
+            self._columns.update({(table, column): whole[column] for column in missing})
+        return pl.DataFrame([self._columns[table, column].alias(column) for column in dict.fromkeys(columns)]).with_row_index("_row")
+
+    def found(self, table: str, column: str, wanted: pl.Series, *columns: str) -> pl.DataFrame:
+        """These columns of the rows whose `column` is among the wanted values; looks through the table file by file."""
+        names = list(dict.fromkeys((column, *columns)))
+        empty = pl.DataFrame(schema={name: polars_type(self.shapes[table].by_name[name]) for name in names})
+        values = pl.DataFrame({column: wanted.drop_nulls().unique()})
+        return pl.concat([empty, *(self._some(table, file, names).join(values, on=column, how="semi") for file in self.files[table])])
+
+    def made(self, table: str, source: str) -> int:
+        """How many staged rows of the table came from that old table (`P2.document`)."""
+        return sum(file.rows for file in self.files[table] if _origin(file) == source)
+
+    def made_by(self, table: str, source: str, *columns: str) -> pl.DataFrame:
+        """These columns of the rows that came from that old table, and `_row`."""
+        places, first = [pl.Series(dtype=pl.UInt32)], 0
+        for file in self.files[table]:
+            if _origin(file) == source:
+                places.append(pl.int_range(first, first + file.rows, dtype=pl.UInt32, eager=True))
+            first += file.rows
+        rows, wanted = self.frame(table, *columns), pl.concat(places)
+        return rows if len(wanted) == rows.height else rows[wanted]
+
+    def keys(self, table: str, rows: Sequence[int], notes: Sequence[str] | None = None) -> tuple[str, ...]:
+        """What these rows are called, masked: the old row's key, with the id behind it where copies of that row have the same one."""
+        columns = key_columns(self.shapes[table])
+        wanted, first = list(rows), 0
+        names: dict[int, str] = {}
+        for file in self.files[table]:
+            here = [row - first for row in wanted if first <= row < first + file.rows]
+            if here:
+                frame = self._some(table, file, [*columns[0], *columns[1]])[here]
+                for row, values in zip(here, frame.iter_rows(), strict=True):
+                    names[first + row] = called(self.shapes[table], columns, values)
+            first += file.rows
+        return tuple(names[row] + (f": {notes[place]}" if notes else "") for place, row in enumerate(wanted))
+
+    def source(self, portal: Portal, table: str, *columns: str) -> pl.DataFrame:
+        """These columns of all extracted rows of an old table, and `_key`: the key as text."""
+        key = (portal, table, columns)
+        if key in self._sources:
+            return self._sources[key]
+        mapping = self.mappings.tables[portal, table]
+        known = {column.name: POLARS_TYPE[column.family] for column in mapping.columns}
+        schema = {"_key": pl.String(), **{name: known.get(name, pl.UInt8()) for name in columns}}
+        rows = pl.concat([pl.DataFrame(schema=schema), *(self._extract(mapping, file, columns) for file in self.extracted[portal, table])])
+        if rows.height <= _SMALL:
+            self._sources[key] = rows
+        return rows
+
+    def _extract(self, mapping: TableMapping, file: StageFile, columns: Sequence[str]) -> pl.DataFrame:
+        key = "_key" if "_key" in pq.read_schema(self._root / file.path).names else mapping.key[0]
+        rows = pl.DataFrame(read_columns(self._root, file, list(dict.fromkeys((key, *columns)))))
+        return rows.select(pl.col(key).cast(pl.String).alias("_key"), *columns)
+
+    def aside(self, name: str) -> pl.DataFrame:
+        """What the extract put aside: `content` or `text`."""
+        return pl.concat([pl.DataFrame(table) for table in self._folder.tables("extract", f"extract/{name}.parquet")])
+
+    @cached_property
+    def tally(self) -> pl.DataFrame:
+        """What the steps say they read, loaded and held."""
+        return pl.concat([pl.DataFrame(table) for step in STEPS for table in self._folder.tables(step, f"{step}/record/tally.parquet")])
+
+    def held(self, portal: Portal, table: str) -> pl.DataFrame:
+        """`_key` and `reason` of the old table's rows that were held."""
+        rows = self.frame("migration_holding", "legacy_portal_cd", "legacy_table", "legacy_key", "reason_cd")
+        mine = rows.filter((pl.col("legacy_portal_cd") == portal) & (pl.col("legacy_table") == table))
+        return mine.select(pl.col("legacy_key").alias("_key"), pl.col("reason_cd").alias("reason"))
+
+    def alive(self, portal: Portal, table: str, *columns: str) -> pl.DataFrame:
+        """The extracted rows that were not held, or were loaded all the same (X2: unreadable only where null is allowed)."""
+        rows = self.source(portal, table, *columns, "_mark")
+        out = self.held(portal, table).filter(pl.col("reason") != "UNREADABLE_VALUE")
+        return rows.filter(pl.col("_mark") < HELD).drop("_mark").join(out, on="_key", how="anti")
+
+
+def _origin(file: StageFile) -> str:
+    """The old table that a stage file's rows came from: `split/login/P2.portal_user.00000.parquet` from P2.portal_user."""
+    return file.path.split("/")[-1].rpartition(".")[0].rpartition(".")[0]
+
+
+def polars_type(column: Column) -> pl.DataType:
+    """How a target column's values are looked at."""
+    return {"uuid": pl.Int128(), "boolean": pl.Boolean()}.get(column.family) or POLARS_TYPE[column.family]
+
+
+def _number(column: str) -> pl.Expr:
+    return pl.col(column).bin.reinterpret(dtype=pl.Int128, endianness="big")
+
+
+def shards(staged: Staged, table: str, most: int) -> Iterator[tuple[int, pl.DataFrame]]:
+    """(place of the first row, rows) of the whole table, a few stage files at a time, some `most` rows together."""
+    first, count = 0, 0
+    waiting: list[pl.DataFrame] = []
+    for file in staged.files[table]:
+        if waiting and count + file.rows > most:
+            yield first, pl.concat(waiting)
+            first, count, waiting = first + count, 0, []
+        waiting.append(staged.read(table, file))
+        count += file.rows
+    if count:
+        yield first, pl.concat(waiting)
+
+
+def entities(staged: Staged, table: str) -> pl.Series:
+    """For every staged row, the old entity's number of the account that it is on, by its account or its parent's; null: on none."""
+    shape = staged.shapes[table]
+    if table == "entity_account":
+        return staged.frame(table, "legacy_entity_id")["legacy_entity_id"]
+    if "account_id" in shape.by_name:
+        accounts = staged.frame("entity_account", "account_id", "legacy_entity_id").drop("_row")
+        return _looked_up(staged.frame(table, "account_id"), "account_id", accounts.unique("account_id"))
+    for column in shape.columns:
+        parent = column.refers_to
+        if parent is not None and column.family == "uuid" and column.not_null and _has_account(staged, parent):
+            key = staged.shapes[parent].key[0]
+            known = staged.frame(parent, key).select(pl.col(key).alias(column.name), entities(staged, parent).alias("_entity"))
+            return _looked_up(staged.frame(table, column.name), column.name, known.unique(column.name))
+    return pl.Series("_entity", [None] * staged.rows(table), dtype=pl.Int64)
+
+
+def _has_account(staged: Staged, table: str) -> bool:
+    shape = staged.shapes[table]
+    if "account_id" in shape.by_name:
+        return True
+    return any(
+        column.refers_to and column.family == "uuid" and column.not_null and _has_account(staged, column.refers_to)
+        for column in shape.columns
+    )
+
+
+def _looked_up(rows: pl.DataFrame, on: str, known: pl.DataFrame) -> pl.Series:
+    value = next(name for name in known.columns if name != on)
+    return rows.join(known, on=on, how="left", maintain_order="left")[value].cast(pl.Int64)
