@@ -1,0 +1,253 @@
+"""A scene: a folder in which the real command is started with relative options, so that a prepared run can be copied and gone on with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
+FREEZE = ("--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30")
+SQLITE = "sqlite:///new.sqlite"
+PATIENCE = 180  # seconds after which a command counts as hung
+KILLED = -signal.SIGKILL
+
+# What must never be seen outside of the data: it lies in the world's rows and in the passwords of URLs.
+CANARIES = ("078-05-1120", "078051120", "canary-text-7f3a", "canary-name-51c9", "canary.person", "canary-mail.example", "canary-password-9d2e")
+_CANARY = re.compile("|".join(map(re.escape, CANARIES)), re.IGNORECASE)
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    argv: Sequence[str]
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"exit {self.code} after {self.seconds:.1f} s: {' '.join(self.argv[3:5])}\n{self.out[-1500:]}\n{self.err[-3000:]}"
+
+
+@dataclass
+class Scene:
+    """`target`: URL of the new store; `stores`: the options that every command gets besides those of its step."""
+
+    folder: Path
+    target: str = SQLITE
+    source: str = "sqlite:///world/portal2.sqlite"
+    tc: str = "sqlite:///world/tc.sqlite"
+    launcher: tuple[str, ...] = ("-m", "cli")
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def run_folder(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def objects(self) -> Path:
+        return self.folder / "objects"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "new.sqlite"
+
+    def argv(self, command: str, *more: str) -> list[str]:
+        """The command line: the same one for every start of the run."""
+        return [sys.executable, *self.launcher, *command.split(" "), *self.options(command), *more]
+
+    def options(self, command: str) -> list[str]:
+        stores = ["--source", self.source, "--tc", self.tc, "--target", self.target, "--files", "world/files", "--objects", "objects"]
+        match command:
+            case "rollback":
+                return [*stores[4:6], *stores[8:], "--run", "run"]
+            case "purge" | "status":
+                return ["--run", "run"]
+            case "freeze check":
+                return stores[:4]
+            case "plan":
+                return stores
+        return [*stores, "--run", "run", *FREEZE]
+
+    def env(self) -> dict[str, str]:
+        """Nothing of ours but what a command needs; its home and its temporary folder lie in the scene, where they can be looked through."""
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL", "USER", "LOGNAME")}
+        for name in ("home", "tmp"):
+            (self.folder / name).mkdir(exist_ok=True)
+        ours = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "tmp"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**kept, **ours, **self.environment}
+
+    def start(self, command: str, *more: str, before: Sequence[str] = (), **how: Any) -> subprocess.Popen[str]:
+        """The command as a process of its own group. `before`: a program that starts it (strace)."""
+        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True}
+        return subprocess.Popen(
+            [*before, *self.argv(command, *more)], cwd=self.folder, env=self.env(), start_new_session=True, **{**settings, **how}
+        )
+
+    def run(self, command: str, *more: str, before: Sequence[str] = (), code: int | None = None, **how: Any) -> Ended:
+        """The command, waited for; no secret in what it said. `code`: the exit code that it has to have."""
+        began = time.monotonic()
+        return ended(self.start(command, *more, before=before, **how), began, code)
+
+    def copy(self, folder: Path) -> Scene:
+        """The same scene elsewhere: run folder, objects and store are copies, the world is shared."""
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("home", "tmp"))
+        return Scene(folder, self.target, self.source, self.tc, self.launcher, dict(self.environment))
+
+    def own_world(self) -> Path:
+        """The world's folder, made the scene's own so that a test may write to it."""
+        world = self.folder / "world"
+        if world.is_symlink():
+            shared = world.resolve()
+            world.unlink()
+            shutil.copytree(shared, world, symlinks=True)
+        return world
+
+
+def ended(process: subprocess.Popen[str], began: float | None = None, code: int | None = None) -> Ended:
+    """Waits for the process; a test fails where it hangs, says a secret, or ends with another code."""
+    began = time.monotonic() if began is None else began
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        kill_group(process)
+        out, err = process.communicate()
+        raise AssertionError(f"hung for {PATIENCE} s: {process.args}\n{out}\n{err}") from None
+    kill_group(process)
+    argv = process.args if isinstance(process.args, list) else [str(process.args)]
+    answer = Ended([str(word) for word in argv], process.returncode, out or "", err or "", time.monotonic() - began)
+    found = _CANARY.search(answer.out + answer.err)
+    assert not found, f"{found.group(0)} was said:\n{answer}"
+    assert code is None or answer.code == code, f"expected exit {code}\n{answer}"
+    return answer
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    """Ends what the command may have left of its own process group: it was started as the leader of one."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+# -- what is compared ------------------------------------------------------------------------------------------------------------------
+
+_TIMES = ("started_at", "finished_at")  # of migration_run: when, not what
+Content = dict[str, str]  # name of a table, of the schema, of a view -> digest of its rows
+
+
+def store_content(target: str, folder: Path) -> Content:
+    """The digest of every table of a new store, of whatever kind; empty where it has no tables."""
+    return sqlite_content(folder / target.removeprefix("sqlite:///")) if target.startswith("sqlite") else postgres_content(target)
+
+
+def sqlite_content(file: Path) -> Content:
+    """Read from a copy: a reader that came after a kill must not be the one who mends the store."""
+    if not file.exists():
+        return {}
+    aside = file.with_name(f"{file.name}.look")
+    try:
+        for suffix in ("", "-journal", "-wal"):
+            if file.with_name(file.name + suffix).exists():
+                shutil.copyfile(file.with_name(file.name + suffix), aside.with_name(aside.name + suffix))
+        connection = sqlite3.connect(aside)
+        connection.text_factory = bytes
+        content: Content = {}
+        for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall():
+            content[f"{kind.decode()} {name.decode()}"] = hashlib.sha256(sql).hexdigest()
+            if kind == b"table":
+                listed = [row[0].decode() for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name.decode(),))]
+                columns = ", ".join(f"quote({_q(column)})" for column in listed if (name, column) not in {(b"migration_run", t) for t in _TIMES})
+                content[name.decode()] = _digest(b"\x1f".join(row) for row in connection.execute(f"SELECT {columns} FROM {_q(name.decode())}"))
+        connection.close()
+        return content
+    finally:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            aside.with_name(aside.name + suffix).unlink(missing_ok=True)
+
+
+def postgres_content(url: str) -> Content:
+    import psycopg
+
+    content: Content = {}
+    with psycopg.connect(url) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        constraints = connection.execute(
+            "SELECT conrelid::regclass::text || ' ' || conname || ' ' || convalidated || ' ' || pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE connamespace = 'public'::regnamespace AND conrelid <> 0"
+        )
+        content["constraints"] = _digest(row[0].encode() for row in constraints)
+        shapes = connection.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'"
+        ).fetchall()
+        content["columns"] = _digest(repr(row).encode() for row in shapes)
+        for table in sorted({row[0] for row in shapes}):
+            names = [column for name, column, _ in shapes if name == table and not (table == "migration_run" and column in _TIMES)]
+            listed = ", ".join(_q(name) for name in sorted(names))
+            with connection.cursor() as cursor, cursor.copy(f"COPY (SELECT {listed} FROM {_q(table)}) TO STDOUT") as copy:
+                content[table] = _digest(bytes(row) for row in copy)
+    return content if len(content) > 2 else {}
+
+
+def object_content(folder: Path) -> dict[str, str]:
+    """Every object by its key, and the digest of its bytes; half-written ones do not count, they are nobody's."""
+    found = {}
+    for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if place.is_file() and not place.name.startswith("."):
+            found[place.relative_to(folder).as_posix()] = hashlib.sha256(place.read_bytes()).hexdigest()
+    return found
+
+
+def stage_content(run: Path, steps: Sequence[str]) -> dict[str, str]:
+    """Every stage file of these steps, and the digest of its bytes; hidden files too."""
+    found = {}
+    for step in steps:
+        for place in sorted((run / step).rglob("*")) if (run / step).is_dir() else ():
+            if place.is_file():
+                found[place.relative_to(run).as_posix()] = hashlib.sha256(place.read_bytes()).hexdigest()
+    return found
+
+
+def difference(found: dict[str, str], expected: dict[str, str]) -> str:
+    """What differs, in words; empty where nothing does."""
+    names = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    words = [f"{name}: {'missing' if name not in found else 'extra' if name not in expected else 'other'}" for name in names[:8]]
+    return "; ".join(words) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _digest(rows: Any) -> str:
+    digest = hashlib.sha256()
+    for row in sorted(rows):
+        digest.update(len(row).to_bytes(8, "big") + row)
+    return digest.hexdigest()
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+# -- secrets ---------------------------------------------------------------------------------------------------------------------------
+
+
+def canaries_in(folder: Path, but: Callable[[str], bool] = lambda name: False) -> list[str]:
+    """The files below the folder that hold a secret, as it is or as UTF-16; `but`: those, by their path in the folder, that may."""
+    wanted = [word.encode() for word in CANARIES] + [word.encode("utf-16-le") for word in CANARIES]
+    found = []
+    for place in sorted(folder.rglob("*")):
+        name = place.relative_to(folder).as_posix()
+        if place.is_file() and not place.is_symlink() and not but(name) and any(word in place.read_bytes().lower() for word in wanted):
+            found.append(name)
+    return found
