@@ -47,3 +47,7 @@ class EvidenceAltered(MigrationError):
 
 class Refused(MigrationError):
     exit_code, code = 7, "REFUSED"
+
+
+class Unreadable(Exception):  # not an ending: a document whose bytes end early counts as missing and never stops the others
+    """The bytes of a document of the old portals cannot be read."""

@@ -12,7 +12,6 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,17 +19,17 @@ import polars as pl
 import pyarrow as pa
 
 from etl.ahead import ahead
+from etl.contents import store_all
 from etl.databases import Batch, Source
 from etl.errors import MigrationError
 from etl.objects import Objects, Share, Stored
 from etl.run import RunFolder, StageFile, Step, parquet
+from etl.values import HELD
 from mappings.model import Mappings, Portal, TableMapping
 
 Tell = Callable[[str, int, int], None]  # (what is going on, rows done, rows in all)
-Put = Callable[[Iterator[bytes]], Stored]
 
 ROWS_PER_FILE = 50_000
-_PUTTING = 8  # documents on their way to the store at a time: making them durable waits for the disk, not for the processor
 
 ODD = {"portal": pl.String, "table": pl.String, "key": pl.String, "column": pl.String, "raw_json": pl.String, "unreadable": pl.Boolean}
 TEXT = {"portal": pl.String, "table": pl.String, "key": pl.String, "column": pl.String, "sha256": pl.String, "size": pl.Int64}
@@ -82,18 +81,27 @@ def extract(
 def stage_tables(source: Source, mapping: TableMapping, aside: Aside, objects: Objects) -> Iterator[pa.Table]:
     """The stage tables of one source table; what does not fit into them is added to `aside`."""
     binary = content_columns(mapping)
-    with ThreadPoolExecutor(_PUTTING) as pool:
-        stored = _stored_contents(source, mapping, binary, objects, pool) if binary else {}
-        for batch in ahead(source.read(mapping, ROWS_PER_FILE, without=binary)):
-            keys = batch.keys or [str(key) for key in batch.typed.columns[mapping.key[0]].to_list()]
-            for odd in batch.typed.oddities:
-                aside.odd.append((mapping.portal, mapping.table, keys[odd.row], odd.column, _json(odd.raw), odd.unreadable))
-            for text in batch.typed.texts:
-                put = objects.put([text.exact])
-                aside.text.append((mapping.portal, mapping.table, keys[text.row], text.column, put.sha256, put.size))
-            if binary:
-                _attach_contents(mapping, batch, keys, stored, aside)
-            yield _stage_table(batch)
+    stored = {key: put for column in binary for key, put in store_all(source.contents(mapping, column), objects).items()}
+    for batch in ahead(source.read(mapping, ROWS_PER_FILE, without=binary)):
+        if batch.typed.oddities or batch.typed.texts or binary:
+            _put_aside(mapping, batch, stored if binary else None, aside, objects)
+        yield _stage_table(batch)
+
+
+def _put_aside(mapping: TableMapping, batch: Batch, stored: dict[str, Stored] | None, aside: Aside, objects: Objects) -> None:
+    keys = batch.keys or batch.typed.columns[mapping.key[0]].cast(pl.String).to_list()
+    for odd in batch.typed.oddities:
+        aside.odd.append((mapping.portal, mapping.table, keys[odd.row], odd.column, _json(odd.raw), odd.unreadable))
+    for text in batch.typed.texts:
+        put = objects.put([text.exact])
+        aside.text.append((mapping.portal, mapping.table, keys[text.row], text.column, put.sha256, put.size))
+    objects.settle()
+    for row, key in enumerate(keys if stored is not None else ()):
+        content = stored.get(key) if stored else None
+        if content is None:  # a number stands where bytes belong, or nothing at all: unreadable (X2)
+            batch.typed.mark[row] = HELD
+        else:
+            aside.content.append((mapping.portal, mapping.table, key, content.sha256, content.size))
 
 
 def _stage_table(batch: Batch) -> pa.Table:
@@ -103,42 +111,14 @@ def _stage_table(batch: Batch) -> pa.Table:
     return pl.DataFrame(columns).to_arrow()
 
 
-def _stored_contents(
-    source: Source, mapping: TableMapping, binary: frozenset[str], objects: Objects, pool: ThreadPoolExecutor
-) -> dict[str, Stored]:
-    (column,) = binary
-    waiting: dict[str, Future[Stored]] = {}
-    stored: dict[str, Stored] = {}
-    for key, pieces in source.contents(mapping, column):
-        first = next(pieces, b"")
-        if len(first) < (1 << 20):  # small: the pool makes it durable while the next one is read
-            waiting[key] = pool.submit(objects.put, [first])
-            if len(waiting) >= 4 * _PUTTING:
-                oldest = next(iter(waiting))
-                stored[oldest] = waiting.pop(oldest).result()
-        else:
-            stored[key] = objects.put(_chained(first, pieces))
-    stored.update((key, future.result()) for key, future in waiting.items())
-    return stored
-
-
-def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _attach_contents(mapping: TableMapping, batch: Batch, keys: list[str], stored: dict[str, Stored], aside: Aside) -> None:
-    for row, key in enumerate(keys):
-        put = stored.get(key)
-        if put is None:  # a number stands where bytes belong, or nothing at all: unreadable (X2)
-            batch.typed.mark[row] = 2
-        else:
-            aside.content.append((mapping.portal, mapping.table, key, put.sha256, put.size))
-
-
 def _put_share(share: Share | None, objects: Objects, folder: RunFolder, files: list[StageFile], aside: Aside) -> None:
     """Stores the file behind the `object_path` of every document that has no content row (C6, fine print 31)."""
     have = {key for portal, table, key, _, _ in aside.content if (portal, table) == ("P2", "document_content")}
+    for key, put in store_all(_shared(share, folder, files, have), objects).items():
+        aside.content.append(("P2", "document", key, put.sha256, put.size))
+
+
+def _shared(share: Share | None, folder: RunFolder, files: list[StageFile], have: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
     for file in files:
         frame = pl.DataFrame(folder.read_table(file))
         frame = frame.with_columns(pl.col("_key") if "_key" in frame.columns else pl.col("document_id").cast(pl.String).alias("_key"))
@@ -148,13 +128,9 @@ def _put_share(share: Share | None, objects: Objects, folder: RunFolder, files: 
             if share is None:
                 message = f"Document {key} and perhaps others lie on the old file share, and no share was given."
                 raise MigrationError(message, "Give the root of the old file share: --files DIR.")
-            try:
-                pieces = share.pieces(path)
-                put = objects.put(pieces) if pieces is not None else None
-            except OSError:  # became unreadable while it was read: one bad file never stops the others
-                put = None
-            if put is not None:
-                aside.content.append(("P2", "document", key, put.sha256, put.size))
+            pieces = share.pieces(path)
+            if pieces is not None:
+                yield key, pieces
 
 
 def changed_tables(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, nowhere: Objects) -> list[str]:

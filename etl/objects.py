@@ -14,10 +14,11 @@ import stat
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
-from etl.errors import MigrationError
+from etl.errors import MigrationError, Unreadable
 
 PIECE = 1 << 20
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
@@ -36,7 +37,11 @@ class Objects(Protocol):
     """The new object store."""
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
-        """Stores the bytes under their digest, durable and read back; the same bytes twice are one object."""
+        """Stores the bytes under their digest, read back; the same bytes twice are one object. `settle` makes its place durable."""
+        ...
+
+    def settle(self) -> None:
+        """Makes the places of all objects durable that were put since: before anything refers to them."""
         ...
 
     def size(self, sha256: str) -> int | None:
@@ -79,6 +84,7 @@ class FolderObjects:
 
     def __init__(self, root: Path, journal: Path | None = None) -> None:
         self._root, self._journal = root, journal
+        self._unsettled: set[Path] = set()
         self._numbers = itertools.count()  # threads put side by side: each needs a name of its own
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,7 +105,7 @@ class FolderObjects:
                 _sync_folder(folder.parent)
         self._note(sha256)
         written.rename(place)
-        _sync_folder(place.parent)
+        self._unsettled.add(place.parent)
         if digest_of(place) != (sha256, size):
             raise MigrationError(
                 f"The object store gave back other bytes than were written ({object_key(sha256)}).", "Check the disk, then run again."
@@ -114,6 +120,10 @@ class FolderObjects:
                 os.write(descriptor, f"{sha256}\n".encode())
             finally:
                 os.close(descriptor)
+
+    def settle(self) -> None:
+        while self._unsettled:
+            _sync_folder(self._unsettled.pop())
 
     def size(self, sha256: str) -> int | None:
         try:
@@ -221,5 +231,12 @@ class Share:
 
 def _pieces_of(descriptor: int) -> Iterator[bytes]:
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        while piece := file.read(PIECE):
+        while piece := _read(file):
             yield piece
+
+
+def _read(file: FileIO) -> bytes:
+    try:
+        return file.read(PIECE) or b""
+    except OSError:
+        raise Unreadable from None

@@ -146,4 +146,5 @@ def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tu
                 put = store.put([exact])
                 digests[key[int(row)]] = put.sha256
                 kept.append((put.sha256, put.size))
+        store.settle()
     return digests, kept
