@@ -6,16 +6,16 @@ import polars as pl
 
 from checks.model import Check, Found
 from checks.relations import Relation, failing
-from checks.staged import Staged
+from checks.staged import Staged, alike
 from etl.identifiers import is_personal, normal
 
 
 def one_account_per_entity(check: Check, staged: Staged) -> Found:
     """Entities that are not held and have not exactly one account; accounts of no such entity."""
     entities = staged.alive("P2", "model_entity")
-    accounts = staged.frame("entity_account", "legacy_entity_id").select(pl.col("legacy_entity_id").cast(pl.String).alias("_key"))
-    counts = accounts.group_by("_key").len()
-    both = entities.select("_key").with_columns(pl.lit(1).alias("one")).join(counts, on="_key", how="full", coalesce=True)
+    counts = staged.frame("entity_account", "legacy_entity_id").group_by(pl.col("legacy_entity_id").alias("_key")).len()
+    ones, counts = alike(entities.select("_key").with_columns(pl.lit(1).alias("one")), counts, "_key")
+    both = ones.join(counts, on="_key", how="full", coalesce=True)
     wrong = both.filter(pl.col("one").is_null() | (pl.col("len").fill_null(0) != 1)).sort("_key")
     keys = tuple(f"{key}: {'no such entity' if one is None else f'{count or 0} accounts'}" for key, one, count in wrong.iter_rows())
     return Found(entities.height, keys)
@@ -53,7 +53,7 @@ def visible_by_status(check: Check, staged: Staged) -> Found:
 def grouped(check: Check, staged: Staged) -> Found:
     """Accounts that are not a member of exactly the groups of their own profile and their own model (rule A10)."""
     rows = staged.frame("entity_account", "account_id", "legacy_profile_id", "legacy_model_id")
-    groups = staged.frame("account_group", "group_id", "group_kind_cd", "legacy_key").drop("_row")
+    groups = staged.frame("account_group", "group_id", "group_kind_cd", "legacy_key").drop("_row").cast({"legacy_key": pl.String})
     member = staged.frame("account_group_member", "group_id", "account_id").drop("_row").join(groups, on="group_id")
     wrong = []
     for kind, column in (("COMPANY_PROFILE", "legacy_profile_id"), ("SECURITY_MODEL", "legacy_model_id")):
@@ -68,12 +68,12 @@ def grouped(check: Check, staged: Staged) -> Found:
 def coverage(check: Check, staged: Staged) -> Found:
     """Coverages that are not what signature and account give: older than the account, for the entity itself, or for its model or profile (D1, D2)."""
     rows = staged.frame("account_agreement", "account_id", "act_id", "coverage_cd")
-    acts = staged.frame("signature_act", "act_id", "signed_at", "legacy_key").drop("_row")
+    acts = staged.frame("signature_act", "act_id", "signed_at", "legacy_key").drop("_row").rename({"legacy_key": "_key"})
     accounts = staged.frame("entity_account", "account_id", "created_at").drop("_row")
-    old = staged.source("P2", "agreement_signature", "entity_id")
+    acts, old = alike(acts, staged.source("P2", "agreement_signature", "entity_id"), "_key")
     whole = (
         rows.join(acts, on="act_id", maintain_order="left").join(accounts, on="account_id", maintain_order="left")
-        .join(old, left_on="legacy_key", right_on="_key", how="left", maintain_order="left")
+        .join(old, on="_key", how="left", maintain_order="left")
     )  # fmt: skip
     expected = (
         pl.when(pl.col("created_at") > pl.col("signed_at")).then(pl.lit("PRE_DATES_ACCOUNT"))
@@ -148,16 +148,18 @@ def same_access(check: Check, staged: Staged) -> Found:
     """Contacts that are not on exactly the accounts of their profile, or with another login than their user's (rules B1, B6, K10)."""
     contacts = staged.alive("P2", "company_contact", "company_profile_id", "user_id", "removed_at")
     accounts = staged.frame("entity_account", "account_id", "legacy_profile_id").drop("_row")
-    logins = staged.frame("login_alias", "legacy_key", "login_id").drop("_row")
+    contacts, logins = alike(
+        contacts, staged.frame("login_alias", "legacy_key", "login_id").drop("_row").rename({"legacy_key": "user_id"}), "user_id"
+    )
     before = (
-        contacts.join(accounts, left_on="company_profile_id", right_on="legacy_profile_id")
-        .with_columns(pl.col("user_id").cast(pl.String)).join(logins, left_on="user_id", right_on="legacy_key", how="left")
+        contacts.join(accounts, left_on="company_profile_id", right_on="legacy_profile_id").join(logins, on="user_id", how="left")
         .select("_key", "account_id", "login_id", pl.col("removed_at").is_null().alias("has_access"))
     )  # fmt: skip
     rows = staged.frame("account_contact", "legacy_portal_cd", "legacy_key", "account_id", "login_id", "removed_at")
     now = rows.filter(pl.col("legacy_portal_cd") == "P2").select(
         pl.col("legacy_key").alias("_key"), "account_id", "login_id", pl.col("removed_at").is_null().alias("has_access")
     )
+    before, now = alike(before, now, "_key")
     on = ["_key", "account_id", "login_id", "has_access"]
     lost = before.join(now, on=on, how="anti", nulls_equal=True)["_key"]
     won = now.join(before, on=on, how="anti", nulls_equal=True)["_key"]

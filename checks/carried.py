@@ -9,7 +9,7 @@ import polars as pl
 from checks.conserved import key_parts, mapping_of, recovered
 from checks.model import Check, Found
 from checks.relations import Relation
-from checks.staged import Staged, entities
+from checks.staged import Staged, alike, entities
 from etl.identifiers import masked
 from etl.values import HELD
 from mappings.model import Into, TableMapping
@@ -54,7 +54,8 @@ def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[st
     rows = staged.frame(into.table, key, *columns) if into.per == "part" else staged.made_by(into.table, own, key, *columns)
     before = {source: f"before {source}" for source in columns.values()}
     old = staged.source(mapping.portal, mapping.table, *before).rename(before)
-    pairs = rows.with_columns(pl.col(key).cast(pl.String).alias("_key")).join(old, on="_key")
+    rows, old = alike(rows.with_columns(pl.col(key).alias("_key")), old, "_key")
+    pairs = rows.join(old, on="_key")
     keys: list[str] = []
     for column, source in columns.items():
         wrong = pairs.filter(pl.col(column).ne_missing(pl.col(before[source])))["_row"].to_list()
@@ -71,13 +72,13 @@ def routed(check: Check, staged: Staged) -> Found:
     on = [name for name in now.columns if name != "_entity"]
     columns = [name for name in on if name != "_key"]
     left = staged.alive(mapping.portal, mapping.table, *dict.fromkeys((*columns, *(route.column for route in mapping.owner))))
-    expected = [now.clear()]
+    expected = []
     for route in mapping.owner:
-        decided = left.filter(pl.col(route.column).is_not_null()).with_columns(pl.col(route.column).cast(pl.String).alias("_parent"))
-        parents = _accounts_of(staged, mapping, route.table)
-        expected.append(decided.with_columns(pl.col(columns).cast(pl.String)).join(parents, on="_parent").select(*on, "_entity"))
+        decided = left.filter(pl.col(route.column).is_not_null()).with_columns(pl.col(route.column).alias("_parent"))
+        decided, parents = alike(decided, _accounts_of(staged, mapping, route.table), "_parent")
+        expected.append(decided.join(parents, on="_parent").select(*on, "_entity"))
         left = left.filter(pl.col(route.column).is_null())
-    before = pl.concat(expected)
+    before, now = alike(pl.concat(expected), now, *on)
     every = [*on, "_entity"]
     lost, won = before.join(now, on=every, how="anti"), now.join(before, on=every, how="anti")
     keys = [_routed_key(row, "not on the account") for row in lost.iter_rows()] + [
@@ -107,10 +108,10 @@ def on_accounts(staged: Staged, mapping: TableMapping, into: Into) -> pl.DataFra
 
 
 def _accounts_of(staged: Staged, mapping: TableMapping, table: str) -> pl.DataFrame:
-    """`_parent` (key of the old row, as text) and `_entity` for every account that a row of that old table leads to."""
+    """`_parent` (key of the old row) and `_entity` for every account that a row of that old table leads to."""
     if table in _MADE_OF:
         rows = staged.frame("entity_account", _MADE_OF[table], "legacy_entity_id")
-        return rows.select(pl.col(_MADE_OF[table]).cast(pl.String).alias("_parent"), pl.col("legacy_entity_id").alias("_entity"))
+        return rows.select(pl.col(_MADE_OF[table]).alias("_parent"), pl.col("legacy_entity_id").alias("_entity"))
     parent = staged.mappings.tables[mapping.portal, table]
     for into in parent.into:
         if into.per == "account":
@@ -120,11 +121,12 @@ def _accounts_of(staged: Staged, mapping: TableMapping, table: str) -> pl.DataFr
 
 def internal_unless_known(check: Check, staged: Staged) -> Found:
     """Comments that are not internal although the old row does not say that they are for trade, or the reverse (rule C15, fine print 36)."""
-    rows = staged.frame("response_comment", "legacy_key", "internal")
+    rows = staged.frame("response_comment", "legacy_key", "internal").rename({"legacy_key": "_key"})
     old = staged.source("P2", "response_comment", "internal_ind").select(
         "_key", (pl.col("internal_ind") != "N").fill_null(True).alias("_must")
     )
-    pairs = rows.join(old, left_on="legacy_key", right_on="_key", how="left", maintain_order="left")
+    rows, old = alike(rows, old, "_key")
+    pairs = rows.join(old, on="_key", how="left", maintain_order="left")
     wrong = pairs.filter(pl.col("internal").ne_missing(pl.col("_must").fill_null(True)))["_row"]
     return Found(rows.height, staged.keys(check.table, wrong.to_list()))
 
@@ -156,9 +158,11 @@ def flagged_rows(check: Check, staged: Staged) -> Found:
         if key is None:
             wrong.append(mine["_row"])
             continue
-        state = staged.source(*key, "_mark").join(staged.held(*key), on="_key", how="left")
+        read, held = alike(staged.source(*key, "_mark"), staged.held(*key), "_key")
+        state = read.join(held, on="_key", how="left")
         only_held = pl.col("reason").is_not_null() & ((pl.col("reason") != "UNREADABLE_VALUE") | (pl.col("_mark") == HELD))
-        pairs = mine.join(state.with_columns(only_held.alias("_held")), left_on="legacy_key", right_on="_key", how="left")
+        flagged, state = alike(mine.rename({"legacy_key": "_key"}), state.with_columns(only_held.alias("_held")), "_key")
+        pairs = flagged.join(state, on="_key", how="left")
         wrong.append(pairs.filter(pl.col("_mark").is_null() | (pl.col("_held") & (pl.col("rule_cd") != "E8")))["_row"])
     return Found(rows.height, staged.keys(check.table, pl.concat(wrong).sort().to_list()))
 

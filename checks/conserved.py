@@ -6,7 +6,7 @@ import polars as pl
 
 from checks.model import Check, Found
 from checks.relations import Relation
-from checks.staged import Staged
+from checks.staged import Staged, alike, numbers
 from etl.identifiers import masked
 from mappings.model import Form, Into, TableMapping
 
@@ -24,9 +24,11 @@ def conserved(check: Check, staged: Staged) -> Found:
     mapping = mapping_of(check, staged)
     loaded = loaded_keys(staged, mapping)
     parts = [name for name in loaded.columns if name != "_key"]
-    read = staged.source(mapping.portal, mapping.table, *parts).with_columns(pl.col(parts).cast(pl.String))
     on = parts or ["_key"]
-    held = staged.held(mapping.portal, mapping.table)
+    read, loaded = alike(staged.source(mapping.portal, mapping.table, *parts), loaded, *on)
+    read, held = alike(read, staged.held(mapping.portal, mapping.table), "_key")
+    if not parts:
+        read, loaded = alike(read, loaded, "_key")
     state = read.join(held, on="_key", how="left", maintain_order="left")
     lost = state.filter(pl.col("reason").is_null()).join(loaded, on=on, how="anti")
     both = state.filter(pl.col("reason") != _UNREADABLE).join(loaded, on=on, how="semi")
@@ -39,7 +41,7 @@ def conserved(check: Check, staged: Staged) -> Found:
 
 
 def loaded_keys(staged: Staged, mapping: TableMapping) -> pl.DataFrame:
-    """The keys of the old table's rows that have staged rows: `_key`, or the columns of a composite key, as text."""
+    """The keys of the old table's rows that have staged rows: `_key`, or the columns of a composite key."""
     if any(into.table == "stored_object" for into in mapping.into):
         return _loaded_contents(staged, mapping)
     for into in mapping.into:
@@ -65,7 +67,7 @@ def key_parts(mapping: TableMapping, into: Into) -> dict[str, tuple[str, Form]] 
 
 
 def recovered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[str, tuple[str, Form]]) -> pl.DataFrame:
-    """`_row` of each target row that the old table made, with the old key: `_key`, or the columns of a composite key, as text."""
+    """`_row` of each target row that the old table made, with the old key: `_key`, or the columns of a composite key."""
     names = [name for name, _ in columns.values()]
     more = [name for name in ("target_cd",) if mapping.table == "document_link"]
     rows = staged.made_by(into.table, f"{mapping.portal}.{mapping.table}", *names, *more)
@@ -76,10 +78,10 @@ def recovered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[s
 
 
 def _old_values(staged: Staged, mapping: TableMapping, rows: pl.DataFrame, name: str, form: Form) -> pl.Series:
-    """The old key's part behind each value of a target column, as text; ids are looked up, never taken apart."""
+    """The old key's part behind each value of a target column; ids are looked up, never taken apart."""
     values = rows[name]
     if values.dtype != pl.Int128:
-        return values.cast(pl.String)
+        return values
     if form.kind == "account_id":
         return _looked_up(staged, values, "entity_account", "legacy_entity_id")
     if "target_cd" in rows.columns and name == "target_id":
@@ -101,7 +103,7 @@ def _looked_up(staged: Staged, ids: pl.Series, table: str, column: str) -> pl.Se
     key = staged.shapes[table].key[0]
     known = staged.found(table, key, ids, column).unique(key)
     found = pl.DataFrame({"_id": ids}).join(known, left_on="_id", right_on=key, how="left", maintain_order="left")
-    return found[column].cast(pl.String)
+    return numbers(found[column])
 
 
 def _old_targets(staged: Staged, rows: pl.DataFrame) -> pl.Series:
@@ -122,7 +124,7 @@ def _old_targets(staged: Staged, rows: pl.DataFrame) -> pl.Series:
             case table:
                 old = _looked_up(staged, ids, table, "legacy_key")
         if len(chosen):
-            result = result.scatter(chosen, old)
+            result = result.scatter(chosen, old.cast(pl.String))
     return result
 
 
@@ -132,7 +134,8 @@ def _loaded_contents(staged: Staged, mapping: TableMapping) -> pl.DataFrame:
     held = staged.held(mapping.portal, mapping.table)
     stored = contents.join(staged.frame("stored_object", "sha256"), on="sha256", how="semi")
     # The bytes of a held content row are stored as well (fine print 9): being stored does not make it loaded.
-    return stored.select(pl.col("key").alias("_key")).join(held, on="_key", how="anti")
+    loaded, held = alike(pl.DataFrame([numbers(stored["key"]).alias("_key")]), held, "_key")
+    return loaded.join(held, on="_key", how="anti")
 
 
 def tallied(check: Check, staged: Staged) -> Found:

@@ -78,13 +78,15 @@ class Staged:
         return rows.select(_number(column).alias(column) if by_name[column].family == "uuid" else pl.col(column) for column in columns)
 
     def frame(self, table: str, *columns: str) -> pl.DataFrame:
-        """These columns of all staged rows of the table, and `_row`: a row's place among them."""
+        """These columns of all staged rows of the table, and `_row`: a row's place among them. Old keys are numbers where all of them are."""
         missing = [column for column in dict.fromkeys(columns) if (table, column) not in self._columns]
         if missing:
             by_name = self.shapes[table].by_name
             empty = pl.DataFrame(schema={column: polars_type(by_name[column]) for column in missing})
-            whole = pl.concat([empty, *(self._some(table, file, missing) for file in self.files[table])])
-            self._columns.update({(table, column): whole[column] for column in missing})
+            parts = [empty, *(self._some(table, file, missing) for file in self.files[table])]
+            for column in missing:
+                values = [part[column] for part in parts]
+                self._columns[table, column] = together(list(map(numbers, values))) if column == "legacy_key" else pl.concat(values)
         return pl.DataFrame([self._columns[table, column].alias(column) for column in dict.fromkeys(columns)]).with_row_index("_row")
 
     def found(self, table: str, column: str, wanted: pl.Series, *columns: str) -> pl.DataFrame:
@@ -123,22 +125,26 @@ class Staged:
         return tuple(names[row] + (f": {notes[place]}" if notes else "") for place, row in enumerate(wanted))
 
     def source(self, portal: Portal, table: str, *columns: str) -> pl.DataFrame:
-        """These columns of all extracted rows of an old table, and `_key`: the key as text."""
-        key = (portal, table, columns)
-        if key in self._sources:
-            return self._sources[key]
+        """These columns of all extracted rows of an old table, and `_key`: the old key, a number where it is one in every row, else text."""
+        asked = (portal, table, columns)
+        if asked in self._sources:
+            return self._sources[asked]
         mapping = self.mappings.tables[portal, table]
         known = {column.name: POLARS_TYPE[column.family] for column in mapping.columns}
-        schema = {"_key": pl.String(), **{name: known.get(name, pl.UInt8()) for name in columns}}
-        rows = pl.concat([pl.DataFrame(schema=schema), *(self._extract(mapping, file, columns) for file in self.extracted[portal, table])])
+        parts = [self._extract(mapping, file, columns) for file in self.extracted[portal, table]]
+        key = together([pl.Series("_key", [], dtype=pl.Int64), *(part["_key"] for part in parts)])
+        rest = pl.concat(
+            [pl.DataFrame(schema={name: known.get(name, pl.UInt8()) for name in columns}), *(part.drop("_key") for part in parts)]
+        )
+        rows = rest.insert_column(0, key)
         if rows.height <= _SMALL:
-            self._sources[key] = rows
+            self._sources[asked] = rows
         return rows
 
     def _extract(self, mapping: TableMapping, file: StageFile, columns: Sequence[str]) -> pl.DataFrame:
         key = "_key" if "_key" in pq.read_schema(self._root / file.path).names else mapping.key[0]
         rows = pl.DataFrame(read_columns(self._root, file, list(dict.fromkeys((key, *columns)))))
-        return rows.select(pl.col(key).cast(pl.String).alias("_key"), *columns)
+        return rows.select(pl.col(key).alias("_key"), *columns)
 
     def aside(self, name: str) -> pl.DataFrame:
         """What the extract put aside: `content` or `text`."""
@@ -153,13 +159,36 @@ class Staged:
         """`_key` and `reason` of the old table's rows that were held."""
         rows = self.frame("migration_holding", "legacy_portal_cd", "legacy_table", "legacy_key", "reason_cd")
         mine = rows.filter((pl.col("legacy_portal_cd") == portal) & (pl.col("legacy_table") == table))
-        return mine.select(pl.col("legacy_key").alias("_key"), pl.col("reason_cd").alias("reason"))
+        return pl.DataFrame([numbers(mine["legacy_key"]).alias("_key"), mine["reason_cd"].alias("reason")])
 
     def alive(self, portal: Portal, table: str, *columns: str) -> pl.DataFrame:
         """The extracted rows that were not held, or were loaded all the same (X2: unreadable only where null is allowed)."""
         rows = self.source(portal, table, *columns, "_mark")
         out = self.held(portal, table).filter(pl.col("reason") != "UNREADABLE_VALUE")
-        return rows.filter(pl.col("_mark") < HELD).drop("_mark").join(out, on="_key", how="anti")
+        rows, out = alike(rows.filter(pl.col("_mark") < HELD).drop("_mark"), out, "_key")
+        return rows.join(out, on="_key", how="anti")
+
+
+def numbers(keys: pl.Series) -> pl.Series:
+    """Old keys as whole numbers where every one is simply the number's text (a third of the memory), else as they are."""
+    if keys.dtype != pl.String:
+        return keys
+    values = keys.cast(pl.Int64, strict=False)
+    return values if (values.cast(pl.String) == keys).fill_null(keys.is_null()).all() else keys
+
+
+def together(parts: list[pl.Series]) -> pl.Series:
+    """The parts one after the other; as texts where some of them are."""
+    filled = [part for part in parts if len(part)] or parts[:1]
+    if len({part.dtype for part in filled}) > 1:
+        filled = [part.cast(pl.String) for part in filled]
+    return pl.concat(filled)
+
+
+def alike(left: pl.DataFrame, right: pl.DataFrame, *on: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both frames, these columns as texts where one side has numbers and the other texts: then they can be joined."""
+    texts = [pl.col(name).cast(pl.String) for name in on if left[name].dtype != right[name].dtype]
+    return left.with_columns(texts), right.with_columns(texts)
 
 
 def _origin(file: StageFile) -> str:

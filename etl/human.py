@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -43,7 +42,8 @@ def show_report(report: dict[str, Any]) -> None:
 def show_step(data: dict[str, Any]) -> None:
     console = _console()
     console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}"))
-    console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
+    if "next" in data:  # not after a failure, which says itself what to do
+        console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
 
 
 def show_plan(data: dict[str, Any]) -> None:
@@ -63,6 +63,9 @@ def show_status(data: dict[str, Any]) -> None:
     rows: list[list[object]] = [[s["step"], s["state"], s["started"], s["seconds"], s["rows"], s["sentence"]] for s in data["steps"]]
     console = _console()
     console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
+    if any(s["state"] == "failed" for s in data["steps"]):
+        console.print("next: read report/report.md of the run's folder (`portal-migrate report` writes it)")
+        return
     missing = [s["step"] for s in data["steps"] if s["state"] != "done"]
     console.print("all steps are done" if not missing else f"next: {missing[0]}")
 
@@ -72,11 +75,12 @@ def show_trace(data: dict[str, Any]) -> None:
     if "account" in data:
         account = data["account"]
         console.print(plain(f"account {account['number']}: {account['legal_name']}, {account['business_type_cd']}, {account['status_cd']}"))
-        counted = Counter((row["portal"], row["table"]) for row in data["rows"])
-        shown: dict[tuple[str, str], list[str]] = {}
+        shown: dict[tuple[str, str], dict[str, None]] = {}
         for row in data["rows"]:
-            shown.setdefault((row["portal"], row["table"]), []).append(row["key"])
-        rows: list[list[object]] = [[p, t, n, ", ".join(shown[p, t][:12]) + (" ..." if n > 12 else "")] for (p, t), n in counted.items()]
+            shown.setdefault((row["portal"], row["table"]), {})[row["key"]] = None
+        rows: list[list[object]] = [
+            [p, t, len(keys), ", ".join([*keys][:12]) + (" ..." if len(keys) > 12 else "")] for (p, t), keys in shown.items()
+        ]  # fmt: skip
         console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
         console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
         return

@@ -21,7 +21,7 @@ Tables = dict[str, sa.Table]
 
 
 def status(options: Options) -> dict[str, Any]:
-    """Each step of the run: done or not, when, how long, and what it says."""
+    """Each step of the run: done, failed or not done, when, how long, and what it says."""
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     folder = seen(options.run)
@@ -31,11 +31,17 @@ def status(options: Options) -> dict[str, Any]:
         rows = sum(file.rows for file in folder.steps[name].files) if name in folder.steps else 0
         steps.append(
             {
-                "step": name, "state": "done" if facts else "not done", "started": facts.get("started"), "seconds": facts.get("seconds"),
+                "step": name, "state": _state(facts), "started": facts.get("started"), "seconds": facts.get("seconds"),
                 "rows": rows, "sentence": facts.get("sentence", ""),
             }
         )  # fmt: skip
     return {"run": str(options.run), "settings": folder.settings, "steps": steps}
+
+
+def _state(facts: dict[str, Any]) -> str:
+    if facts.get("critical") or facts.get("answer", "equal") != "equal":
+        return "failed"
+    return "done" if facts else "not done"
 
 
 def target_url(options: Options) -> str:
@@ -137,16 +143,29 @@ def _target_rows(
         return []
     shape = mappings.target.tables[into.table]
     keys = [as_id(table.c[name]).label(name) for name in shape.key]
-    statement = sa.select(*keys).where(*conditions)
-    account = tables["entity_account"]
-    if "account_id" in shape.by_name:
-        number = sa.select(account.c.account_number).where(account.c.account_id == table.c.account_id).scalar_subquery()
-        statement = sa.select(*keys, number.label("account_number")).where(*conditions)
-    found = connection.execute(statement.order_by(*keys)).mappings().all()
+    number = _account_number(mappings, tables, into.table, table)
+    chosen = keys if number is None else [*keys, number.label("account_number")]
+    found = connection.execute(sa.select(*chosen).where(*conditions).order_by(*keys)).mappings().all()
     return [
         {"table": into.table, "id": masked("|".join(str(row[name]) for name in shape.key)), "account_number": row.get("account_number")}
         for row in found
     ]
+
+
+def _account_number(mappings: Mappings, tables: Tables, name: str, table: sa.FromClause) -> sa.ColumnElement[Any] | None:
+    """The number of the account that a row belongs to, by its own column or by the row that it hangs on; None where it is one of no account's."""
+    shape = mappings.target.tables[name]
+    if name == "entity_account":
+        return table.c.account_number
+    for column in shape.columns:
+        if not column.refers_to or (column.refers_to != "entity_account" and not column.not_null):
+            continue
+        parent = tables[column.refers_to].alias()
+        number = _account_number(mappings, tables, column.refers_to, parent)
+        if number is not None:
+            end = mappings.target.tables[column.refers_to].key[0]
+            return sa.select(number).where(parent.c[end] == table.c[column.name]).scalar_subquery()
+    return None
 
 
 def source_conditions(mappings: Mappings, tables: Tables, mapping: TableMapping, into: Into, key: str) -> list[sa.ColumnElement[bool]]:
@@ -186,9 +205,15 @@ def _condition(
         case "plain" if form.columns[0] in parts:
             is_number = mappings.target.tables[table.name].by_name[name].family == "integer"
             return [column == (_number(parts[form.columns[0]]) if is_number else parts[form.columns[0]])]
-        case "copy" if form.columns[0] in parts:
-            of = tables[form.of]
-            wanted = sa.select(of.c[mappings.target.tables[form.of].key[0]]).where(of.c.legacy_key == parts[form.columns[0]])
+        case "copy" | "rule" if form.columns[0:1] and form.columns[0] in parts:
+            refers_to = form.of or mappings.target.tables[table.name].by_name[name].refers_to
+            if not refers_to:
+                return []
+            of = tables[refers_to]
+            if "legacy_key" not in of.c:  # a catalogue: its codes are the old ones
+                return [column == parts[form.columns[0]]]
+            mine = [of.c.legacy_portal_cd == mapping.portal] if "legacy_portal_cd" in of.c else []
+            wanted = sa.select(of.c[mappings.target.tables[refers_to].key[0]]).where(of.c.legacy_key == parts[form.columns[0]], *mine)
             return [column.in_(wanted)]
         case "once" if form.columns[0] in parts:
             return [as_id(column) == _once(mappings, mapping, form.of, parts[form.columns[0]])]
@@ -250,16 +275,17 @@ def _account(options: Options, mappings: Mappings, number: str) -> dict[str, Any
             rows += _sources(connection, mappings, tables, name, condition, str(found["legacy_entity_id"]))
     for row in rows:
         row["rules"] = list(mappings.tables[row["portal"], row["table"]].rules)
-    return {"account": {"number": number, **{k: v for k, v in found.items() if k != "account_id"}}, "rows": rows, "total": len(rows)}
+    total = len({(row["portal"], row["table"], row["key"]) for row in rows})  # a row may stand behind an account and its group
+    return {"account": {"number": number, **{k: v for k, v in found.items() if k != "account_id"}}, "rows": rows, "total": total}
 
 
 def _owned(mappings: Mappings, tables: Tables, account_id: str) -> dict[str, sa.ColumnElement[bool]]:
     """By target table: the condition for a row to belong to the account, by its own column or by the row that it hangs on."""
     shapes = mappings.target.tables
     owned: dict[str, sa.ColumnElement[bool]] = {
-        name: as_id(tables[name].c.account_id) == account_id
+        name: sa.or_(*(as_id(tables[name].c[column]) == account_id for column in columns))
         for name, shape in shapes.items()
-        if "account_id" in shape.by_name and name != "entity_account"
+        if (columns := [column.name for column in shape.columns if column.refers_to == "entity_account"])
     }
     for name, shape in shapes.items():  # links of what is stored once: the row at the link's other end
         if (name in owned and len(shape.key) > 1) or name == "account_agreement":
@@ -300,17 +326,48 @@ def _sources(
             {"portal": m.portal, "table": m.table, "key": masked(str(row[0])), "into": name}
             for row in found for m in [makers[0] if kind is None else kinds[row[1]]]
         ]  # fmt: skip
-    (maker,) = makers[:1]
-    block = maker.block(name)
-    if not all(
-        part == "entity_id" or any(f.kind == "plain" and f.columns[0] == part for f in block.columns.values()) for part in maker.key
-    ):
+    if len(makers) != 1:  # a link between account and group or event: what it links to is listed itself
         return []
-    chosen = {part: next((n for n, f in block.columns.items() if f.kind == "plain" and f.columns[0] == part), None) for part in maker.key}
-    selected = [table.c[column] for column in chosen.values() if column]
-    found = connection.execute(sa.select(*selected).where(condition).order_by(*selected)).all()
+    (maker,) = makers
+    parts = [_key_part(mappings, tables, maker, name, part) for part in maker.key]
+    found = connection.execute(sa.select(*(part for part in parts if part is not None)).select_from(table).where(condition).distinct()).all()
     keys = []
     for row in found:
         values = iter(row)
-        keys.append("|".join(entity if column is None else str(next(values)) for column in chosen.values()))
-    return [{"portal": maker.portal, "table": maker.table, "key": masked(key), "into": name} for key in keys]
+        keys.append("|".join(entity if part is None else str(next(values)) for part in parts))
+    return [{"portal": maker.portal, "table": maker.table, "key": masked(key), "into": name} for key in sorted(keys)]
+
+
+def _key_part(mappings: Mappings, tables: Tables, maker: TableMapping, name: str, part: str) -> sa.ColumnElement[Any] | None:
+    """The part of the source row's key, as its target row tells it; None: the account's entity."""
+    table, shape = tables[name], mappings.target.tables[name]
+    for column, form in maker.block(name).columns.items():
+        if part not in form.columns:
+            continue
+        refers_to = form.of or shape.by_name[column].refers_to
+        if form.kind == "plain":
+            return table.c[column]
+        if refers_to:
+            of = tables[refers_to].alias()
+            end = mappings.target.tables[refers_to].key[0]
+            return sa.select(of.c.legacy_key).where(of.c[end] == table.c[column]).scalar_subquery()
+        if name == "document_link":
+            return _link_target(mappings, tables, table)
+    return None
+
+
+def _link_target(mappings: Mappings, tables: Tables, table: sa.Table) -> sa.ColumnElement[Any]:
+    """The old key of what a document's link leads to."""
+    choices = []
+    for entry in mappings.codes["link_target"]:
+        of = tables[entry["target_table"]].alias()
+        if entry["target_table"] == "entity_account":
+            key = sa.select(sa.cast(of.c.legacy_model_id, sa.String)).where(of.c.account_id == table.c.target_id)
+        elif entry["target_table"] == "account_agreement":
+            act = tables["signature_act"].alias()
+            key = sa.select(act.c.legacy_key).where(of.c.account_agreement_id == table.c.target_id, of.c.act_id == act.c.act_id)
+        else:
+            end = mappings.target.tables[entry["target_table"]].key[0]
+            key = sa.select(of.c.legacy_key).where(of.c[end] == table.c.target_id)
+        choices.append((table.c.target_cd == entry["target_cd"], key.scalar_subquery()))
+    return sa.case(*choices)

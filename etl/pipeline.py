@@ -32,6 +32,7 @@ from mappings.read import read_mappings
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
+_READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
 _FIXED_BY = {"extract": ("source", "tc", "files"), "split": ("freeze",)}
 _LOAD_FACTOR = 5  # stage files are compressed, a SQLite file is not, and rows lie in two of them until they are published
 _WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
@@ -82,23 +83,25 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
                 except MigrationError as error:
                     record(folder.path, step, f"refused: {error.code}", {"settings": folder.settings})
                     raise
-        answer = _answer(night, steps)
+        answer = _answer(night, steps, failure is not None)
         if failure is not None:
             failure.data = answer
             raise failure
         return answer
 
 
-def _answer(night: Night, steps: tuple[str, ...]) -> dict[str, Any]:
-    """What the command says: of a whole run and of `report` the report's facts, of one step what came of it and what comes next."""
+def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
+    """What the command says: of a whole run and of `report` the report's facts, of one step what came of it and which step comes next."""
     if steps[-1] == "report":
         from etl.report.facts import facts
 
         return facts(night.folder, night.mappings)
     (step,) = steps
     done = night.folder.steps.get(step)
-    following = next((name for name in STEPS if name not in night.folder.steps), None)
-    return {"step": step, "facts": done.facts if done else {}, "next": following}
+    answer = {"step": step, "facts": done.facts if done else {}}
+    if failed:
+        return answer
+    return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
 
 
 def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
@@ -164,7 +167,7 @@ def _refuse_failed_check(night: Night) -> None:
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
         raise CheckFailed(
-            f"Critical checks failed: {names}. Nothing was published.", "Read report/report.md of the run's folder: it lists every key."
+            f"Critical checks failed: {names}. Nothing was published.", f"{_READ}: it lists every key."
         )
 
 
@@ -174,7 +177,7 @@ def _refuse_differences(night: Night, step: str) -> None:
         message = (
             f"Reconciliation found {facts['total']:,} differences." if facts["total"] else "Reconciliation could not look at everything."
         )
-        raise DifferencesFound(message, "Read report/report.md of the run's folder, or run `portal-migrate reconcile --output json`.")
+        raise DifferencesFound(message, f"{_READ}, or run `portal-migrate reconcile --output json`.")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The handbook (README.md and runbooks/): its blocks of code, and the parts of it that are made from the code and its data.
 
-    python tests/handbook.py        writes those parts anew; test_docs.py fails while they are not in step
+`python tests/handbook.py` writes those parts anew; test_docs.py fails while they are not in step.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ def every_command(group: click.Group = commands, before: str = "") -> Iterator[t
 def _commands() -> str:
     parts = []
     for name, command in every_command():
-        usage = " ".join(["portal-migrate", name, *(p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument))])
+        arguments = [p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)]
+        usage = " ".join(["portal-migrate", name, *arguments])
         options = [option for option in command.params if isinstance(option, click.Option)]
-        rows = [(_spelt(option), (option.help or "").replace("<", "&lt;")) for option in options]
+        rows = [(_spelt(option), _meaning(option)) for option in options]
         parts.append(f"## {name}\n\n{command.help}\n\n    {usage} [OPTIONS]\n\n{table(('option', 'meaning'), rows)}")
     return "\n".join(parts)
 
@@ -67,6 +68,11 @@ def _commands() -> str:
 def _spelt(option: click.Option) -> str:
     value = "" if option.is_flag else f" {option.metavar or option.make_metavar(click.Context(commands))}"
     return ", ".join(f"`{name}`" if not value else f"`{name}{value}`" for name in option.opts)
+
+
+def _meaning(option: click.Option) -> str:
+    default = f" Default: {option.default}." if option.show_default else ""
+    return (option.help or "").replace("<", "&lt;") + default
 
 
 def _rules() -> str:
@@ -141,9 +147,9 @@ def _tables() -> str:
 
 def _codes() -> str:
     rows = []
-    for file in sorted((HOME / "codes").glob("*.csv")):
-        head = file.read_text(encoding="utf-8").splitlines()[0]
-        rows.append((f"[`codes/{file.name}`](../mappings/codes/{file.name})", ", ".join(f"`{c}`" for c in head.split(",")), str(len(read_mappings().codes[file.stem]))))
+    for name, entries in read_mappings().codes.items():
+        link = f"[`codes/{name}.csv`](../mappings/codes/{name}.csv)"
+        rows.append((link, ", ".join(f"`{column}`" for column in entries[0]), str(len(entries))))
     return table(("file", "columns", "rows"), rows)
 
 

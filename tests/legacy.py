@@ -87,6 +87,9 @@ class Legacy:
             self.add("business_type", kind, name=kind)
         self.add("criteria_version", 1).add("question", 1).add("agreement_version", 1).add("cbp_user", 1)
 
+    def __repr__(self) -> str:
+        return "\n".join(f"{table}: {row}" for table, rows in self.tables.items() if table != "business_type" for row in rows)
+
     def __getattr__(self, table: str) -> Any:
         if table.startswith("_") or _shape(table) is None:
             raise AttributeError(table)

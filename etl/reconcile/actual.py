@@ -47,8 +47,8 @@ EMPTY = Places(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.in
 class Store:
     """The new store."""
 
-    def __init__(self, spec: Spec, database: Database) -> None:
-        self.spec, self.database = spec, database
+    def __init__(self, spec: Spec, database: Database, padded: bool = False) -> None:
+        self.spec, self.database, self._padded = spec, database, padded
         self._found = database.tables()
         self._places: dict[str, Places] = {}
         self.doubled: dict[str, bool] = {}  # tables in which an id stands twice
@@ -154,7 +154,8 @@ class Store:
                     rows.append((0, *values, " ".join(alien) or "?"))
                 schema = {LOCATOR: pl.Int64, **{c.name: DTYPES[c.kind] for c in columns}, ALIEN: pl.String}
                 frame = pl.concat([frame, pl.DataFrame(rows, schema=schema, orient="row")])
-            yield frame.drop(LOCATOR)
+            blank = [column.name for column in columns if column.padded and self._padded]
+            yield frame.drop(LOCATOR).with_columns(pl.col(name).str.strip_chars_end(" ") for name in blank)
 
     def _resolved(self, table: str, raw: pl.DataFrame) -> pl.DataFrame:
         """Ids replaced by what they lead to; those that lead nowhere, and own ids that are no canonical id, are named in #alien."""

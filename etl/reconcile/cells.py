@@ -83,9 +83,11 @@ def plain(raw: Raw, column: Column) -> object:
 
 
 def same_in_json(expected: object, actual: object, column: Column) -> bool:
-    """Whether two values of `row_json` say the same; a readable date or time may be written in any readable form (fine print 41)."""
+    """Whether two values of `row_json` say the same: a readable date or time in any readable form (fine print 41), CHAR(n) without its blanks."""
     if type(expected) is type(actual) and (expected == actual or (expected != expected and actual != actual)):
         return True
+    if column.padded and isinstance(expected, str) and isinstance(actual, str):
+        return expected.rstrip(" ") == actual.rstrip(" ")
     if column.kind in ("date", "timestamp") and isinstance(expected, str) and isinstance(actual, str):
         value = readable(expected, column)
         return value is not UNREADABLE and value == readable(actual, column)

@@ -58,14 +58,16 @@ _CHANGES = -(1 << 62)
 _END = int((datetime(9999, 12, 31, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days + 1) * DAY
 
 
-@cache
 def _offset_of_day(day: int) -> int:
-    """The offset in microseconds that holds all day, or _CHANGES."""
-    seen = set()
-    for hour in range(25):
-        try:
-            clock = datetime(1970, 1, 1) + timedelta(days=day, hours=hour)
-        except OverflowError:
-            break
-        seen |= {clock.replace(tzinfo=ZONE, fold=fold).utcoffset() or timedelta() for fold in (0, 1)}
-    return next(iter(seen)) // timedelta(microseconds=1) if len(seen) == 1 else _CHANGES
+    """The offset in microseconds that holds all day, or _CHANGES. (The clock never changed twice in one day.)"""
+    here, tomorrow = _offset_at_midnight(day), _offset_at_midnight(day + 1)
+    return here if here == tomorrow else _CHANGES
+
+
+@cache
+def _offset_at_midnight(day: int) -> int:
+    try:
+        clock = datetime(1970, 1, 1, tzinfo=ZONE) + timedelta(days=day)
+    except OverflowError:  # the day behind the last one
+        clock = datetime(9999, 12, 31, tzinfo=ZONE)
+    return (clock.utcoffset() or timedelta()) // timedelta(microseconds=1)

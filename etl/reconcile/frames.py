@@ -39,7 +39,9 @@ class Content:
 
 
 class Database(Protocol):
-    """What the verifier asks of a database: one snapshot of it, only read."""
+    """What the verifier asks of a database: one snapshot of it, only read. `pads`: CHAR(n) is filled up with blanks there."""
+
+    pads: bool
 
     def tables(self) -> dict[str, list[str]]:
         """Every table and view by name, with its columns' names."""
@@ -66,15 +68,15 @@ def typed(array: Any, column: Column, exact: bool) -> tuple[pl.Series, Mask]:
     """The column of a batch as a series of its kind's dtype, and which rows are odd there (null in the series)."""
     match column.kind:
         case "integer" | "boolean":
-            return _number(_series(array, pl.Int64), column)
+            return _number(series_of(array, pl.Int64), column)
         case "binary":
-            return _series(array, pl.Binary), np.zeros(len(array), np.bool_)
+            return series_of(array, pl.Binary), np.zeros(len(array), np.bool_)
         case "date" | "timestamp":
             return _moment(array, column, exact)
-    return _text(array, column)
+    return text_typed(array, column)
 
 
-def _series(array: Any, dtype: Any) -> pl.Series:
+def series_of(array: Any, dtype: Any) -> pl.Series:
     found = pl.from_arrow(array)
     assert isinstance(found, pl.Series)  # noqa: S101 - tells the type checker what an array becomes
     return found.cast(dtype)
@@ -98,7 +100,7 @@ def _moment(array: Any, column: Column, exact: bool) -> tuple[pl.Series, Mask]:
     return (series.cast(pl.Int32) if column.kind == "date" else series).cast(DTYPES[column.kind]), present & ~good
 
 
-def _text(array: Any, column: Column) -> tuple[pl.Series, Mask]:
+def text_typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
     raw = array.cast(pa.binary())
     try:
         text = raw.cast(pa.string())  # checks that it is valid UTF-8, which polars takes for granted
@@ -110,7 +112,7 @@ def _text(array: Any, column: Column) -> tuple[pl.Series, Mask]:
         if column.length:
             odd |= (series.str.len_chars() > column.length).fill_null(False)
         return series, odd.to_numpy()
-    series, odd_row = _series(text, pl.String), np.zeros(len(array), np.bool_)
+    series, odd_row = series_of(text, pl.String), np.zeros(len(array), np.bool_)
     data, start, length = string_bytes(text)
     # Two looks at all bytes and lengths at once; only where they find something, one at each text.
     if len(start) and (data[start[0] : start[-1] + length[-1]] == 0).any():
@@ -128,7 +130,7 @@ def _decoded(value: bytes | None) -> str | None | bool:
 
 
 def _present(array: Any) -> Mask:
-    return ~np.asarray(_series(array.is_null(), pl.Boolean).to_numpy(), np.bool_)
+    return ~np.asarray(series_of(array.is_null(), pl.Boolean).to_numpy(), np.bool_)
 
 
 def string_bytes(array: Any) -> tuple[Bytes, Ints, Ints]:

@@ -14,6 +14,7 @@ from etl.reconcile.difference import CHANGED, MISSING, NOT_CHECKED, differences
 
 PIECE = 1 << 20
 AT_ONCE = 4  # hashing lets other threads run
+TOGETHER = 50  # objects that a thread reads in a row
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ def objects_read_back(store: Store, root: str, progress: Callable[[int], None] =
     read = _reader(root)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for listed in _stored(store):
-            for (digest, size, _), found in zip(listed, pool.map(read, [key for _, _, key in listed]), strict=True):
+            several = [listed[n : n + TOGETHER] for n in range(0, len(listed), TOGETHER)]
+            read_back = (found for part in pool.map(lambda some: [read(key) for _, _, key in some], several) for found in part)
+            for (digest, size, _), found in zip(listed, read_back, strict=True):
                 counted += 1
                 if found.why == "missing":
                     missing += 1

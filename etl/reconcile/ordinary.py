@@ -203,6 +203,8 @@ def row_columns(world: World, rulebook: Rulebook, mapping: TableMapping, into: I
             )
         elif value.form == "rule" and (rule := rulebook.row.get((mapping.table, name)) or rulebook.row.get(value.of)):
             made = rule(world, rows, value)
+        if made is not None and column.padded and world.padded:
+            made = made.str.strip_chars_end(" ")
         if made is not None:
             found.append(made.alias(name))
     return pl.DataFrame(found)

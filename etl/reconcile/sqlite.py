@@ -29,6 +29,8 @@ _STORED = {"integer": ("integer",), "boolean": ("integer",), "binary": ("blob",)
 class SqliteDatabase:
     """One snapshot of one SQLite file."""
 
+    pads = False
+
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise ReconcileError(f"{path.name}: there is no such SQLite file.", "Check the URL; reconcile never creates a database.")

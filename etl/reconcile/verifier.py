@@ -56,12 +56,18 @@ def opened(url: str) -> Database:
 
 
 def expected_side(
-    spec: Spec, sources: dict[str, Source], files: str | None, freeze: tuple[date, date] | None, began: datetime | None, progress: Progress
+    spec: Spec,
+    sources: dict[str, Source],
+    files: str | None,
+    freeze: tuple[date, date] | None,
+    began: datetime | None,
+    progress: Progress,
+    padded: bool = False,
 ) -> Side:
     """Everything that the new store must hold."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files) if files else None
-    world = World(spec, sources, share, freeze, began)
+    world = World(spec, sources, share, freeze, began, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "there is no such folder"))
     expected = Expected(world)
@@ -158,9 +164,10 @@ def reconcile(
                 databases.append(opened(url))
                 sources[portal] = Source(spec, portal, databases[-1])
         databases.append(opened(target))
-        store = Store(spec, databases[-1])
+        padded = any(database.pads for database in databases)
+        store = Store(spec, databases[-1], padded)
         runs = recorded_runs(store, freeze)
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, tell)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, tell, padded)
         return compared(side, store, runs, objects, tell)
     finally:
         for database in databases:

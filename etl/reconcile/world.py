@@ -59,6 +59,7 @@ class World:
     files: Path | None
     freeze: tuple[date, date] | None
     began: datetime | None  # D11
+    padded: bool = False  # a database fills CHAR(n) up with blanks: those say nothing then
     ledger: Ledger = field(default_factory=Ledger)
     scopes: Scopes = field(default_factory=Scopes)
     index: dict[tuple[str, str], Index] = field(default_factory=dict)

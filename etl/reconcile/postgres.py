@@ -1,0 +1,206 @@
+"""A PostgreSQL database read by binary COPY into Arrow, in one repeatable read-only transaction."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from sqlalchemy.engine import URL
+
+from etl.reconcile.cells import Raw, Text
+from etl.reconcile.errors import ReconcileError
+from etl.reconcile.frames import LOCATOR, Content, Part, series_of, text_typed
+from etl.reconcile.moments import Bytes, Mask
+from etl.reconcile.spec import Column
+
+BATCH = 1 << 24  # bytes of a batch, which the driver takes for a hint
+PIECE = 1 << 22  # bytes of a blob that are held at a time
+AT_ONCE = 5_000  # locators in one query
+# Days and microseconds of the years 1 to 9999: what every store can hold. Infinity lies outside, whatever the driver makes of it.
+_DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
+_HEX = np.array([list(f"{n:02x}".encode()) for n in range(256)], np.uint8)
+
+
+class PostgresDatabase:
+    """One snapshot of one PostgreSQL database, of the tables that the search path shows."""
+
+    pads = True
+
+    def __init__(self, url: URL) -> None:
+        import adbc_driver_manager
+        import adbc_driver_postgresql
+
+        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
+        try:
+            self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
+            self._connection = adbc_driver_manager.AdbcConnection(self._database)
+            self._connection.set_autocommit(False)
+            # No parallel plans: their rows come in another order each time. ISO dates: what this reads as text, it reads itself.
+            for sql in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL max_parallel_workers_per_gather = 0",
+                        "SET LOCAL synchronize_seqscans = off", "SET LOCAL datestyle = ISO"):  # fmt: skip
+                self._execute(sql)
+            self._types = self._look()
+        except adbc_driver_manager.Error as error:
+            # The driver's own message may repeat the whole URL.
+            raise ReconcileError(f"{where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).", "Check the URL and the role's rights.") from None
+
+    def _look(self) -> dict[str, dict[str, str]]:
+        """Every visible table's columns and their types."""
+        sql = """SELECT c.relname::text, a.attname::text, t.typname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+                 JOIN pg_type t ON t.oid = a.atttypid WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+                 AND pg_table_is_visible(c.oid) AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+                 ORDER BY c.relname, a.attnum"""
+        found: dict[str, dict[str, str]] = {}
+        for table, column, kind in self._tuples(sql):
+            found.setdefault(str(table), {})[str(column)] = str(kind)
+        return found
+
+    def tables(self) -> dict[str, list[str]]:
+        return {table: list(columns) for table, columns in self._types.items()}
+
+    def only_integers(self, table: str, column: str) -> bool:
+        return self._types[table][column] in ("int2", "int4", "int8")
+
+    def has_key(self, table: str, key: Sequence[str]) -> bool:
+        sql = f"""SELECT array_to_string(array_agg(a.attname::text ORDER BY a.attname), ',') FROM pg_index i
+                  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+                  WHERE i.indrelid = {_literal(_quoted(table))}::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL GROUP BY i.indexrelid"""
+        return any(columns == ",".join(sorted(key)) for (columns,) in self._tuples(sql))
+
+    def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
+        listed = ", ".join(_quoted(column.name) for column in columns)
+        for batch in self._batches(f"SELECT ctid, {listed} FROM {_quoted(table)}"):
+            at = _locators(batch.column(0)).alias(LOCATOR)
+            odd, series = np.zeros(batch.num_rows, np.bool_), [at]
+            for array, column in zip(batch.columns[1:], columns, strict=True):
+                values, doubtful = _typed(array, column)
+                series.append(values.alias(column.name))
+                odd |= doubtful
+            frame = pl.DataFrame(series)
+            yield Part(frame.filter(pl.Series(~odd)), at.filter(pl.Series(odd)).to_list()) if odd.any() else Part(frame, [])
+
+    def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
+        # Dates and times as their text: there are some that Python's own types cannot hold.
+        listed = ", ".join(f"{_quoted(n)}::text" if self._types[table][n] in ("date", "timestamp", "timestamptz", "uuid") else _quoted(n) for n in names)
+        for start in range(0, len(locators), AT_ONCE):
+            places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in locators[start : start + AT_ONCE])
+            sql = f"SELECT ctid, {listed} FROM {_quoted(table)} WHERE ctid = ANY (ARRAY[{places}]::tid[])"
+            for batch in self._batches(sql):
+                at = _locators(batch.column(0)).to_list()
+                yield from zip(at, zip(*(_raw(array) for array in batch.columns[1:]), strict=True), strict=True)
+
+    def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
+        name, of, blob = _quoted(table), _quoted(key), _quoted(column)
+        for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {PIECE} OR {blob} IS NULL"):
+            for at, found, content in zip(_locators(batch.column(0)).to_list(), _raw(batch.column(1)), batch.column(2), strict=True):
+                data = content.as_py()
+                yield Content(at, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
+        large = list(self._tuples(f"SELECT ctid, {of}, octet_length({blob})::bigint FROM {name} WHERE octet_length({blob}) > {PIECE}"))
+        for tid, found, size in large:
+            digest = hashlib.sha256()
+            block, place = int.from_bytes(tid[:4], "big"), int.from_bytes(tid[4:], "big")
+            for first in range(1, size + 1, PIECE):
+                [(piece,)] = self._tuples(f"SELECT substring({blob} FROM {first} FOR {PIECE}) FROM {name} WHERE ctid = '({block},{place})'")
+                digest.update(piece)
+            yield Content(block << 16 | place, found, digest.hexdigest(), size)
+
+    def close(self) -> None:
+        self._connection.close()
+        self._database.close()
+
+    def _execute(self, sql: str) -> None:
+        import adbc_driver_manager
+
+        statement = adbc_driver_manager.AdbcStatement(self._connection)
+        try:
+            statement.set_sql_query(sql)
+            statement.execute_update()
+        finally:
+            statement.close()
+
+    def _batches(self, sql: str) -> Iterator[Any]:
+        import adbc_driver_manager
+
+        statement = adbc_driver_manager.AdbcStatement(self._connection)
+        try:
+            statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH)})
+            statement.set_sql_query(sql)
+            handle, _ = statement.execute_query()
+            with pa.RecordBatchReader._import_from_c(handle.address) as reader:
+                yield from (batch for batch in reader if batch.num_rows)
+        finally:
+            statement.close()
+
+    def _tuples(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        for batch in self._batches(sql):
+            yield from zip(*(_storage(array).to_pylist() for array in batch.columns), strict=True)
+
+
+def _typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
+    """The column as a series of its kind's dtype, and which of its values no store of every kind could hold."""
+    array = _storage(array)
+    nothing = np.zeros(len(array), np.bool_)
+    match column.kind:
+        case "integer":
+            return series_of(array, pl.Int64), nothing
+        case "boolean":
+            return series_of(array, pl.Boolean), nothing
+        case "date" | "timestamp":
+            first, last = _DAYS if column.kind == "date" else _MICROS
+            number = series_of(array, pl.Int32 if column.kind == "date" else pl.Int64)
+            return number.cast(pl.Date if column.kind == "date" else pl.Datetime("us")), (~number.is_between(first, last).fill_null(True)).to_numpy()
+        case "binary":
+            return series_of(array, pl.Binary), nothing
+        case "uuid":
+            return _uuids(array), nothing
+    text, odd = text_typed(array, column)
+    return (text.str.strip_chars_end(" ") if column.padded else text), odd
+
+
+def _storage(array: Any) -> Any:
+    return array.storage if isinstance(array, pa.ExtensionArray) else array
+
+
+def _locators(array: Any) -> pl.Series:
+    """The places of rows as integers: block and line."""
+    raw = _storage(array)
+    _, offsets, data = raw.buffers()
+    start = int(np.frombuffer(offsets, np.int32)[raw.offset])
+    six: Bytes = np.frombuffer(data, np.uint8)[start : start + 6 * len(raw)].reshape(-1, 6)
+    number = np.zeros(len(raw), np.int64)
+    for place in range(6):
+        number = number << 8 | six[:, place]
+    return pl.Series(number)
+
+
+def _uuids(array: Any) -> pl.Series:
+    """Sixteen bytes as 36 characters, whole columns at once."""
+    sixteen: Bytes = np.frombuffer(array.buffers()[1], np.uint8)[array.offset * 16 : (array.offset + len(array)) * 16].reshape(-1, 16)
+    text = np.full((len(array), 36), ord("-"), np.uint8)
+    digits = _HEX[sixteen].reshape(-1, 32)
+    at = 0
+    for first, length in ((0, 8), (9, 4), (14, 4), (19, 4), (24, 12)):
+        text[:, first : first + length] = digits[:, at : at + length]
+        at += length
+    offsets = pa.py_buffer((np.arange(len(array) + 1, dtype=np.int32) * 36).tobytes())
+    strings = pa.StringArray.from_buffers(len(array), offsets, pa.py_buffer(text.tobytes()))
+    return pl.select(pl.when(~series_of(array.is_null(), pl.Boolean)).then(series_of(strings, pl.String))).to_series()
+
+
+def _raw(array: Any) -> list[Raw]:
+    """Values as they are; texts as their bytes."""
+    array = _storage(array)
+    if pa.types.is_string(array.type):
+        return [None if value is None else Text(value) for value in array.cast(pa.binary()).to_pylist()]
+    return list(array.to_pylist())
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

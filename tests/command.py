@@ -1,0 +1,151 @@
+"""The command line as a person or a script meets it: started for real, or in this process where only the answer counts."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import cli
+
+ROOT = Path(cli.__file__).resolve().parent
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FREEZE = ("--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """The one JSON object on stdout."""
+        return dict(json.loads(self.out))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return dict(self.envelope["data"])
+
+    @property
+    def next(self) -> str:
+        """The last line of a failure."""
+        return self.err.rstrip().splitlines()[-1]
+
+
+def command(*words: str, folder: Path | None = None, **environment: str) -> Done:
+    """The entry point in this process, as if it had been started in that folder with those environment variables."""
+    out, err = io.StringIO(), io.StringIO()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_MIGRATE")}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    with (
+        mock.patch.object(sys, "argv", ["portal-migrate", *words]), mock.patch.dict(os.environ, {**clean, **environment}, clear=True),
+        contextlib.chdir(folder or Path.cwd()), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
+    ):  # fmt: skip
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def started(*words: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
+    """The same as a process of its own; the caller waits for it."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_MIGRATE")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", *words], cwd=folder, env={**clean, "PYTHONPATH": str(ROOT), **environment}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def process(*words: str, folder: Path, **environment: str) -> Done:
+    """The same, waited for."""
+    running = started(*words, folder=folder, **environment)
+    out, err = running.communicate(timeout=120)
+    return Done(running.returncode, out, err)
+
+
+@dataclass(frozen=True)
+class Night:
+    """A migration whose every path lies in one folder: legacy/, portal3.sqlite, objects/, run/."""
+
+    folder: Path
+
+    @property
+    def stores(self) -> dict[str, str]:
+        """By option: what the night is about."""
+        return {
+            "--source": "sqlite:///legacy/portal2.sqlite", "--tc": "sqlite:///legacy/tc.sqlite", "--files": "legacy/files",
+            "--target": "sqlite:///portal3.sqlite", "--objects": "objects",
+        }  # fmt: skip
+
+    def words(self, name: str, *more: str) -> tuple[str, ...]:
+        """The command with the options that concern it, and more (which win: the last of an option counts)."""
+        taken = {option for parameter in _parameters(name) for option in parameter}
+        stores = [word for option, value in self.stores.items() if option in taken for word in (option, value)]
+        run = ("--run", "run") if "--run" in taken and name != "reconcile" else ()
+        freeze = FREEZE if "--freeze-from" in taken else ()
+        return (name, *stores, *run, *freeze, *more)
+
+    def command(self, name: str, *more: str, **environment: str) -> Done:
+        return command(*self.words(name, *more), folder=self.folder, **environment)
+
+    def process(self, name: str, *more: str, **environment: str) -> Done:
+        return process(*self.words(name, *more), folder=self.folder, **environment)
+
+    def json(self, name: str, *more: str) -> Done:
+        return self.command(name, *more, "--output", "json")
+
+    @contextlib.contextmanager
+    def database(self, name: str) -> Iterator[sqlite3.Connection]:
+        """A database of the night by its file's path, opened for writing; committed at the end."""
+        with closing(sqlite3.connect(self.folder / name)) as connection, connection:
+            yield connection
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def target(self) -> Path:
+        return self.folder / "portal3.sqlite"
+
+    def content(self) -> dict[str, bytes]:
+        """Every file of the target and the object store."""
+        files = [self.target, *sorted(place for place in (self.folder / "objects").rglob("*") if place.is_file())]
+        return {str(place.relative_to(self.folder)): place.read_bytes() for place in files if place.is_file()}
+
+
+def _parameters(name: str) -> list[list[str]]:
+    return [list(parameter.opts) for parameter in cli.commands.commands[name].params]
+
+
+def copied_mappings(folder: Path) -> Path:
+    """A copy of the mappings that a test may change."""
+    return Path(shutil.copytree(ROOT / "mappings", folder / "mappings", ignore=shutil.ignore_patterns("__pycache__", "*.py")))
+
+
+def changed(file: Path, before: str, after: str) -> None:
+    """Replaces a piece of text that stands in the file."""
+    text = file.read_text(encoding="utf-8")
+    assert before in text, f"{before!r} is not in {file.name}"
+    file.write_text(text.replace(before, after, 1), encoding="utf-8")
