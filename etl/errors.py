@@ -21,6 +21,12 @@ class MigrationError(Exception):
         self.data: dict[str, Any] = {}  # what the command has to say all the same
 
 
+class Transient(MigrationError):
+    """Passes by itself: a lost connection, a deadlock, a server that restarts. The whole unit may be tried again."""
+
+    code = "TRANSIENT"
+
+
 class NoSpace(MigrationError):
     code = "NO_SPACE"
 

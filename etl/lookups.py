@@ -203,21 +203,25 @@ def _condition(
         case "constant" if name in ("legacy_portal_cd", "group_kind_cd"):
             return [column == form.constant]
         case "plain" if form.columns[0] in parts:
-            is_number = mappings.target.tables[table.name].by_name[name].family == "integer"
-            return [column == (_number(parts[form.columns[0]]) if is_number else parts[form.columns[0]])]
+            return [_equals(mappings, table, name, parts[form.columns[0]])]
         case "copy" | "rule" if form.columns[0:1] and form.columns[0] in parts:
             refers_to = form.of or mappings.target.tables[table.name].by_name[name].refers_to
             if not refers_to:
                 return []
             of = tables[refers_to]
             if "legacy_key" not in of.c:  # a catalogue: its codes are the old ones
-                return [column == parts[form.columns[0]]]
+                return [_equals(mappings, table, name, parts[form.columns[0]])]
             mine = [of.c.legacy_portal_cd == mapping.portal] if "legacy_portal_cd" in of.c else []
             wanted = sa.select(of.c[mappings.target.tables[refers_to].key[0]]).where(of.c.legacy_key == parts[form.columns[0]], *mine)
             return [column.in_(wanted)]
         case "once" if form.columns[0] in parts:
             return [as_id(column) == _once(mappings, mapping, form.of, parts[form.columns[0]])]
     return []
+
+
+def _equals(mappings: Mappings, table: sa.Table, name: str, part: str) -> sa.ColumnElement[bool]:
+    is_number = mappings.target.tables[table.name].by_name[name].family == "integer"
+    return table.c[name] == (_number(part) if is_number else part)
 
 
 def _once(mappings: Mappings, mapping: TableMapping, target: str, key: str) -> str:
@@ -330,7 +334,9 @@ def _sources(
         return []
     (maker,) = makers
     parts = [_key_part(mappings, tables, maker, name, part) for part in maker.key]
-    found = connection.execute(sa.select(*(part for part in parts if part is not None)).select_from(table).where(condition).distinct()).all()
+    found = connection.execute(
+        sa.select(*(part for part in parts if part is not None)).select_from(table).where(condition).distinct()
+    ).all()
     keys = []
     for row in found:
         values = iter(row)

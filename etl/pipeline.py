@@ -22,6 +22,7 @@ from etl.objects import JOURNAL, Objects, Share, open_objects
 from etl.options import Options, needed
 from etl.plan import Plan, plan
 from etl.reattach import reattach
+from etl.retries import again
 from etl.room import require_room
 from etl.run import RunFolder, Step, opened
 from etl.split import split
@@ -166,9 +167,7 @@ def _refuse_failed_check(night: Night) -> None:
     check = night.folder.steps.get("check")
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
-        raise CheckFailed(
-            f"Critical checks failed: {names}. Nothing was published.", f"{_READ}: it lists every key."
-        )
+        raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.", f"{_READ}: it lists every key.")
 
 
 def _refuse_differences(night: Night, step: str) -> None:
@@ -277,11 +276,14 @@ def _load(night: Night) -> Step:
         refuse_changed(night)
 
     _refuse_missing_objects(night)
-    target = open_target(target_url, folder.path / "load")
-    try:
-        step = load(folder, night.mappings, target, options.freeze, unchanged, night.talk.tell)
-    finally:
-        target.close()
+    # The whole load is the unit: it looks up first whether the run is published already, so nothing is ever sent twice.
+    for attempt in again():
+        with attempt:
+            target = open_target(target_url, folder.path / "load")
+            try:
+                step = load(folder, night.mappings, target, options.freeze, unchanged, night.talk.tell)
+            finally:
+                target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
         leftover.unlink()
     if step.facts["already"]:

@@ -21,7 +21,7 @@ def verified(options: Options, talk: Talk) -> Reconciliation:
     return reconcile(
         needed(options.source, "--source", "the URL of the Portal 2.0 database"), options.tc, options.files,
         needed(options.target, "--target", "the URL of the new store"),
-        needed(options.objects, "--objects", "the root of the new object store"), options.freeze, talk.tell,
+        needed(options.objects, "--objects", "the root of the new object store"), options.freeze, talk.tell, options.mappings,
     )  # fmt: skip
 
 

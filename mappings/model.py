@@ -14,6 +14,7 @@ Per = Literal["account", "once", "part", "missing"]
 FormKind = Literal["plain", "self_id", "account_id", "legacy_key", "copy", "once", "soft", "constant", "null", "rule"]
 
 # The rules say so: this number is carried over as the old number and is no reference (rules, Routes).
+NEVER_READ = "B17"  # a column that is retired by this rule is not selected, not staged, not logged
 CARRIED_AS_NUMBER = frozenset({"origin_model_id"})
 
 
@@ -69,8 +70,8 @@ class TableMapping:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """The columns that are read: all but the retired ones, which never leave the old portal (B17)."""
-        return tuple(column for column in self.shape.columns if column.name not in self.retired)
+        """The columns that are read: all but those that never leave the old portal (B17). Other retired ones are read: a held row is held whole."""
+        return tuple(column for column in self.shape.columns if not self.retired.get(column.name, "").startswith(NEVER_READ))
 
     @cached_property
     def references(self) -> frozenset[str]:

@@ -243,7 +243,9 @@ class Store:
     @property
     def ids(self) -> dict[tuple[str, Any], str]:
         """By table and readable id: the id itself."""
-        tables = [table for table in self._mappings.target.tables.values() if len(table.key) == 1 and table.by_name[table.key[0]].family == "uuid"]
+        tables = [
+            table for table in self._mappings.target.tables.values() if len(table.key) == 1 and table.by_name[table.key[0]].family == "uuid"
+        ]
         return {(table.name, self._names[row[table.key[0]]]): row[table.key[0]] for table in tables for row in self._raw[table.name]}
 
     def rows(self, table: str, *columns: str) -> list[Any]:
@@ -289,7 +291,9 @@ class Store:
     def picker(self, email_key: str) -> list[int]:
         """The entities whose accounts a person sees after logging in (the contract's own view)."""
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
-            found = connection.execute("SELECT p.account_id FROM account_picker p JOIN login l USING (login_id) WHERE l.email_key = ?", (email_key,))
+            found = connection.execute(
+                "SELECT p.account_id FROM account_picker p JOIN login l USING (login_id) WHERE l.email_key = ?", (email_key,)
+            )
             return sorted(self._names[row[0]] for row in found)
 
     def stored(self) -> dict[str, bytes]:

@@ -1,7 +1,6 @@
 """The cast, migrated: what is held and flagged is what its index says, and nothing else."""
 
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest

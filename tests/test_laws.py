@@ -83,7 +83,9 @@ def loaded_keys(store: Store) -> dict[str, set[str]]:
             shape = MAPPINGS.target.tables[into.table]
             if mapping.table not in found and "legacy_key" in shape.by_name and into.table != "account_group":
                 portal = "legacy_portal_cd" in shape.by_name
-                found[mapping.table] = {row["legacy_key"] for row in store.rows(into.table) if not portal or row["legacy_portal_cd"] == mapping.portal}
+                found[mapping.table] = {
+                    row["legacy_key"] for row in store.rows(into.table) if not portal or row["legacy_portal_cd"] == mapping.portal
+                }
     return found
 
 
@@ -120,7 +122,9 @@ def test_every_object_that_a_row_names_is_in_the_object_store_under_its_digest_a
         store = world.migrate(folder)
         objects = store.stored()
         assert {hashlib.sha256(content).hexdigest() for content in objects.values()} == set(objects)
-        assert {(sha, size) for sha, size in store.rows("stored_object", "sha256", "size_bytes")} == {(sha, len(c)) for sha, c in objects.items()}
+        assert {(sha, size) for sha, size in store.rows("stored_object", "sha256", "size_bytes")} == {
+            (sha, len(c)) for sha, c in objects.items()
+        }
 
 
 # -- what nothing may depend on ------------------------------------------------------------------------------------------------------------
@@ -184,7 +188,9 @@ def test_K2_ids_never_change_whatever_else_is_in_the_source(world: Legacy, numbe
     """K2: a row that was not there before changes no id of those that were."""
     with _folder() as folder:
         before = migrate(world.write(folder / "one"), folder / "1").ids
-        world.profile(number).model(number).entity(number).user(number, user_name=" New@x.example").contact(number, user=number).document(number, profile=number)
+        world.profile(number).model(number).entity(number).user(number, user_name=" New@x.example").contact(number, user=number).document(
+            number, profile=number
+        )
         after = migrate(world.write(folder / "other"), folder / "2").ids
         assert {name: after.get(name) for name in before} == before
         assert len({(table, key) for (table, _), key in after.items()}) == len(after)
@@ -213,7 +219,11 @@ def _without_companies(store: Store, shift: int) -> dict[str, list[str]]:
         row = dict(row)
         if table == "entity_account":
             row["legacy_profile_id"] = int(str(row["legacy_profile_id"])) - shift
-        mine = row.get("legacy_table") in ("company_profile", "svi_setting") or row.get("group_kind_cd") == "COMPANY_PROFILE" or table == "svi_membership"
+        mine = (
+            row.get("legacy_table") in ("company_profile", "svi_setting")
+            or row.get("group_kind_cd") == "COMPANY_PROFILE"
+            or table == "svi_membership"
+        )
         if mine:
             row["legacy_key"] = str(int(str(row["legacy_key"])) - shift)
         for column in ("group_id",):
@@ -231,7 +241,9 @@ def _without_companies(store: Store, shift: int) -> dict[str, list[str]]:
         return {name: value for name, value in row.items() if name != "run_id"}
 
     tables = [table for table in MAPPINGS.target.tables if table != "migration_run"]
-    return {table: sorted(repr(sorted(back(table, row).items(), key=lambda item: item[0])) for row in store.rows(table)) for table in tables}
+    return {
+        table: sorted(repr(sorted(back(table, row).items(), key=lambda item: item[0])) for row in store.rows(table)) for table in tables
+    }
 
 
 # -- worker processes ----------------------------------------------------------------------------------------------------------------------

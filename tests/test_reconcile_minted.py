@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+
 from etl.reconcile.cells import plain
 from etl.reconcile.documents import TARGETS
 from etl.reconcile.expected import Expected
@@ -22,14 +23,16 @@ from sample_data.world import World as Place
 from sample_data.world import write_cast
 
 FREEZE = (date(2023, 9, 16), date(2023, 9, 30))
-BEGAN = datetime(2023, 9, 17, 1, 2, 3, 4)  # noqa: DTZ001 - the stores hold moments without zone
+BEGAN = datetime(2023, 9, 17, 1, 2, 3, 4)
 SCHEMA = Path(__file__).resolve().parent.parent / "mappings" / "schemas" / "portal3.sql"
 SPEC = read_spec()
 
 
 def mint(place: Place, folder: Path) -> tuple[str, str]:
     """URL of a new store and root of its objects, holding exactly what the verifier expects of the old portals at `place`."""
-    sources = {p: Source(SPEC, p, SqliteDatabase(Path(url.removeprefix("sqlite:///")))) for p, url in (("P2", place.source), ("TC", place.tc))}
+    sources = {
+        p: Source(SPEC, p, SqliteDatabase(Path(url.removeprefix("sqlite:///")))) for p, url in (("P2", place.source), ("TC", place.tc))
+    }
     world = World(SPEC, sources, place.files, FREEZE, BEGAN)
     expected = Expected(world)
     path, objects = folder / "portal3.sqlite", folder / "objects"
@@ -46,7 +49,10 @@ def mint(place: Place, folder: Path) -> tuple[str, str]:
         columns = [c for c in source.table(row["table"]).columns.values() if c.name != NEVER_READ and c.kind != "binary"]
         [(_, raws)] = source.database.rows(row["table"], [c.name for c in columns], [row[LOCATOR]])
         text = json.dumps({c.name: plain(raw, c) for raw, c in zip(raws, columns, strict=True)})
-        db.execute("INSERT INTO migration_holding VALUES (?, ?, ?, 'r1', ?, ?, ?)", (row["portal"], row["table"], row["key"], row["reason"], text, row["digest"]))
+        db.execute(
+            "INSERT INTO migration_holding VALUES (?, ?, ?, 'r1', ?, ?, ?)",
+            (row["portal"], row["table"], row["key"], row["reason"], text, row["digest"]),
+        )
     for data in _bytes(place, sources):
         (objects / hashlib.sha256(data).hexdigest()).write_bytes(data)
     db.commit()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from etl.reconcile.expected import Expected
 from etl.reconcile.hashing import ACCOUNT
 from etl.reconcile.source import Source
@@ -38,7 +39,9 @@ class Old:
         portal = "TC" if table.startswith("tc_") else "P2"
         for row in rows:
             values = {c.name: _plain(c.name, c.kind) for c in SPEC.sources[portal][table].columns.values() if c.mandatory} | row
-            self.db[portal].execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", list(values.values()))
+            self.db[portal].execute(
+                f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", list(values.values())
+            )
         return self
 
     def company(self, profile: int, *models: tuple[int, list[ROW]]) -> "Old":
@@ -46,7 +49,10 @@ class Old:
         self.add("company_profile", {"company_profile_id": profile, "company_name": f"Company {profile}"})
         for model, entities in models:
             self.add("security_model", {"security_model_id": model, "company_profile_id": profile, "model_name": f"Model {model}"})
-            self.add("model_entity", *({"security_model_id": model, "business_type_cd": "IMP", "status_cd": "CERTIFIED"} | row for row in entities))
+            self.add(
+                "model_entity",
+                *({"security_model_id": model, "business_type_cd": "IMP", "status_cd": "CERTIFIED"} | row for row in entities),
+            )
         return self
 
     def person(self, user: int, profile: int, contact: int, name: str = "", **more: Any) -> "Old":
@@ -73,7 +79,7 @@ class Seen:
     def __init__(self, folder: Path) -> None:
         sources = {p: Source(SPEC, p, SqliteDatabase(folder / f"{n}.sqlite")) for p, n in (("P2", "portal2"), ("TC", "tc"))}
         freeze = (date(2023, 9, 16), date(2023, 9, 30))
-        self.world = World(SPEC, sources, folder / "files", freeze, datetime(2023, 9, 17))  # noqa: DTZ001
+        self.world = World(SPEC, sources, folder / "files", freeze, datetime(2023, 9, 17))
         self.pieces: list[Piece] = list(Expected(self.world).first_pass())
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
@@ -86,7 +92,11 @@ class Seen:
         return sorted(found, key=repr)
 
     def held(self, table: str = "") -> dict[str, str]:
-        return {(r["key"] if table else f"{r['table']} {r['key']}"): r["reason"] for r in self.world.ledger.held().to_dicts() if table in ("", r["table"])}
+        return {
+            (r["key"] if table else f"{r['table']} {r['key']}"): r["reason"]
+            for r in self.world.ledger.held().to_dicts()
+            if table in ("", r["table"])
+        }
 
     def flags(self, rule: str) -> list[str]:
         return sorted(f"{r['table']} {r['key']}" for r in self.world.ledger.flags().to_dicts() if r["rule"] == rule)
@@ -94,7 +104,9 @@ class Seen:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Old:
-    types = [{"business_type_cd": code, "name": code, "active_ind": "Y"} for code in ("IMP", "EXP", "BRK", "CON", "HWM", "HWC", "HWY", "SEA")]
+    types = [
+        {"business_type_cd": code, "name": code, "active_ind": "Y"} for code in ("IMP", "EXP", "BRK", "CON", "HWM", "HWC", "HWY", "SEA")
+    ]
     return Old(tmp_path).add("business_type", *types)
 
 
@@ -127,13 +139,27 @@ def test_a4_broken_models_and_entities(old: Old) -> None:
 def test_a7_a8_visibility(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}, {"entity_id": 2, "status_cd": "WITHDRAWN"}]), (11, [{"entity_id": 3}]))
     old.db["P2"].execute("UPDATE security_model SET deleted_ind = 'Y' WHERE security_model_id = 11")
-    assert old.expected().rows("entity_account", "legacy_entity_id", "trade_visible", "archived") == [(1, True, False), (2, False, False), (3, False, True)]
+    assert old.expected().rows("entity_account", "legacy_entity_id", "trade_visible", "archived") == [
+        (1, True, False),
+        (2, False, False),
+        (3, False, True),
+    ]
 
 
 def test_a11_a12_types(old: Old) -> None:
-    rows = [{"entity_id": n, "business_type_cd": "HWY", "border_crossed_cd": border} for n, border in enumerate(("MEX", "BOTH", "CAN", None, "mex"), 1)]
+    rows = [
+        {"entity_id": n, "business_type_cd": "HWY", "border_crossed_cd": border}
+        for n, border in enumerate(("MEX", "BOTH", "CAN", None, "mex"), 1)
+    ]
     seen = old.company(1, (10, [*rows, {"entity_id": 9, "business_type_cd": "EFC"}])).expected()
-    assert seen.rows("entity_account", "legacy_entity_id", "business_type_cd") == [(1, "HWM"), (2, "HWM"), (3, "HWC"), (4, "HWY"), (5, "HWY"), (9, "EFC")]
+    assert seen.rows("entity_account", "legacy_entity_id", "business_type_cd") == [
+        (1, "HWM"),
+        (2, "HWM"),
+        (3, "HWC"),
+        (4, "HWY"),
+        (5, "HWY"),
+        (9, "EFC"),
+    ]
     assert seen.flags("A11") == ["model_entity 4", "model_entity 5"]
     assert seen.flags("A12") == ["model_entity 9"]
     assert ("EFC", "EFC", False) in seen.rows("business_type", "business_type_cd", "name", "active")
@@ -156,10 +182,15 @@ def test_a16_made_number_that_outgrows_its_column_holds_the_entity(old: Old) -> 
 def test_a18_equal_names_and_a21_employees(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}])).company(2, (20, [{"entity_id": 2}])).company(3)
     for profile, name, employees in ((1, " Straße ", "1,250"), (2, "STRASSE", "12,50"), (3, "strasse", "007")):
-        old.db["P2"].execute("UPDATE company_profile SET company_name = ?, employee_count_txt = ? WHERE company_profile_id = ?", (name, employees, profile))
+        old.db["P2"].execute(
+            "UPDATE company_profile SET company_name = ?, employee_count_txt = ? WHERE company_profile_id = ?", (name, employees, profile)
+        )
     seen = old.expected()
     assert seen.flags("A18") == ["company_profile 1", "company_profile 2"]  # 3 is held: it is compared, not flagged
-    assert seen.rows("entity_account", "legacy_entity_id", "employee_count", "employee_count_txt") == [(1, 1250, "1,250"), (2, None, "12,50")]
+    assert seen.rows("entity_account", "legacy_entity_id", "employee_count", "employee_count_txt") == [
+        (1, 1250, "1,250"),
+        (2, None, "12,50"),
+    ]
 
 
 def test_a10_groups_and_members(old: Old) -> None:
@@ -176,11 +207,21 @@ def test_a10_groups_and_members(old: Old) -> None:
 
 def test_b2_one_login_for_equal_names_survivor_and_shared(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}]))
-    users = [(1, " ANN@X.example", None, "Ann"), (2, "ann@x.example", "2020-05-05 00:00:00", "ann "), (3, "bob@x.example", None, "Bob"), (4, "BOB@x.example ", None, "Rob")]
+    users = [
+        (1, " ANN@X.example", None, "Ann"),
+        (2, "ann@x.example", "2020-05-05 00:00:00", "ann "),
+        (3, "bob@x.example", None, "Bob"),
+        (4, "BOB@x.example ", None, "Rob"),
+    ]
     for user, name, seen_at, first in users:
-        old.add("portal_user", {"user_id": user, "user_name": name, "last_login_at": seen_at, "first_name": first, "user_status_cd": "ACTIVE"})
+        old.add(
+            "portal_user", {"user_id": user, "user_name": name, "last_login_at": seen_at, "first_name": first, "user_status_cd": "ACTIVE"}
+        )
     seen = old.expected()
-    assert seen.rows("login", "email_key", "email_display", "first_name") == [("ann@x.example", "ann@x.example", "ann "), ("bob@x.example", "bob@x.example", "Bob")]
+    assert seen.rows("login", "email_key", "email_display", "first_name") == [
+        ("ann@x.example", "ann@x.example", "ann "),
+        ("bob@x.example", "bob@x.example", "Bob"),
+    ]
     assert seen.flags("B2") == ["portal_user 3", "portal_user 4"]
     assert seen.rows("login_alias", "legacy_key", "email_as_typed")[0] == ("1", " ANN@X.example")
     assert len(seen.flags("B16")) == 4
@@ -206,8 +247,15 @@ def test_b12_locked_for_company_status(old: Old) -> None:
     old.person(1, 1, 11, "a@x.y").person(2, 2, 21, "b@x.y")
     old.db["P2"].execute("UPDATE portal_user SET user_status_cd = 'LOCKED', lock_reason_cd = 'COMPANY_STATUS'")
     seen = old.expected()
-    assert seen.rows("login", "email_key", "status_cd", "lock_reason_cd") == [("a@x.y", "ACTIVE", None), ("b@x.y", "LOCKED", "COMPANY_STATUS")]
-    assert seen.rows("account_contact", "legacy_key", "@", "restricted_reason_cd") == [("11", 1, "COMPANY_STATUS"), ("11", 2, None), ("21", 3, None)]
+    assert seen.rows("login", "email_key", "status_cd", "lock_reason_cd") == [
+        ("a@x.y", "ACTIVE", None),
+        ("b@x.y", "LOCKED", "COMPANY_STATUS"),
+    ]
+    assert seen.rows("account_contact", "legacy_key", "@", "restricted_reason_cd") == [
+        ("11", 1, "COMPANY_STATUS"),
+        ("11", 2, None),
+        ("21", 3, None),
+    ]
     assert seen.flags("B12") == ["portal_user 2"]
 
 
@@ -231,7 +279,11 @@ def test_b15_names_that_are_no_email(old: Old) -> None:
 def test_c1_c2_c3_accounts_of_documents_and_their_links(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}, {"entity_id": 2}]), (11, [{"entity_id": 3}])).company(2, (20, [{"entity_id": 4}]))
     old.add("security_profile", {"security_profile_id": 5, "security_model_id": 11}, {"security_profile_id": 6, "security_model_id": 20})
-    old.add("profile_response", {"response_id": 7, "security_profile_id": 5, "question_id": 1}, {"response_id": 8, "security_profile_id": 6, "question_id": 1})
+    old.add(
+        "profile_response",
+        {"response_id": 7, "security_profile_id": 5, "question_id": 1},
+        {"response_id": 8, "security_profile_id": 6, "question_id": 1},
+    )
     base = {"library_cd": "PARTNER", "file_name": "f", "version_no": 1}
     old.add(
         "document", base | {"document_id": 1, "security_model_id": 10}, base | {"document_id": 2, "company_profile_id": 1},
@@ -270,8 +322,14 @@ def test_c6_c7_c8_bytes(old: Old, tmp_path: Path) -> None:
     for document, path in ({1: "a/f"} | paths).items():
         old.add("document", base | {"document_id": document, "object_path": path})
     digest = hashlib.sha256(b"abc").hexdigest()
-    old.add("document", base | {"document_id": 10, "sha256_hex": digest.upper(), "size_bytes": 3}, base | {"document_id": 11, "sha256_hex": "0" * 64, "size_bytes": 9})
-    old.add("document", base | {"document_id": 12, "size_bytes": 9}, base | {"document_id": 13, "company_profile_id": 9, "object_path": "a/f"})
+    old.add(
+        "document",
+        base | {"document_id": 10, "sha256_hex": digest.upper(), "size_bytes": 3},
+        base | {"document_id": 11, "sha256_hex": "0" * 64, "size_bytes": 9},
+    )
+    old.add(
+        "document", base | {"document_id": 12, "size_bytes": 9}, base | {"document_id": 13, "company_profile_id": 9, "object_path": "a/f"}
+    )
     for document in (1, 10, 11, 12, 13, 99):
         old.add("document_content", {"document_id": document, "content": b"abc"})
     seen = old.expected()
@@ -291,7 +349,18 @@ def test_c6_c7_c8_bytes(old: Old, tmp_path: Path) -> None:
 def test_c11_earlier_versions(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}]), (11, [{"entity_id": 2}]))
     base = {"library_cd": "PARTNER", "file_name": "f", "version_no": 1}
-    earlier = {1: (10, None), 2: (10, 1), 3: (11, 1), 4: (10, 77), 5: (10, 6), 6: (10, 5), 7: (10, 5), 8: (10, 8), 9: (10, 20), 20: (99, None)}
+    earlier = {
+        1: (10, None),
+        2: (10, 1),
+        3: (11, 1),
+        4: (10, 77),
+        5: (10, 6),
+        6: (10, 5),
+        7: (10, 5),
+        8: (10, 8),
+        9: (10, 20),
+        20: (99, None),
+    }
     for document, (model, previous) in earlier.items():
         old.add("document", base | {"document_id": document, "security_model_id": model, "previous_document_id": previous})
     seen = old.expected()
@@ -326,7 +395,12 @@ def test_d1_d2_d5_d11_d12_signatures(old: Old) -> None:
     assert seen.flags("D2") == [f"agreement_signature {n}" for n in (1, 2, 3)]
     assert seen.flags("D11") == ["agreement_signature 3", "agreement_signature 5"]
     assert seen.flags("D12") == ["agreement_signature 3"]
-    assert dict(seen.rows("entity_account", "legacy_entity_id", "agreement_basis_cd")) == {1: "SIGNED", 2: "SIGNED", 3: "NONE", 4: "CONTINUED_MEMBERSHIP"}
+    assert dict(seen.rows("entity_account", "legacy_entity_id", "agreement_basis_cd")) == {
+        1: "SIGNED",
+        2: "SIGNED",
+        3: "NONE",
+        4: "CONTINUED_MEMBERSHIP",
+    }
 
 
 def test_d4_signer_is_only_a_consultant_there(old: Old) -> None:
@@ -334,7 +408,9 @@ def test_d4_signer_is_only_a_consultant_there(old: Old) -> None:
     old.person(1, 1, 1, "a@x.y", contact_type_cd="CONSULTANT", removed_at=NOON).person(1, 2, 2)
     old.add("agreement_version", {"agreement_version_id": 1, "agreement_cd": "X"})
     for profile in (1, 2):
-        old.add("agreement_signature", {"signature_id": profile, "agreement_version_id": 1, "company_profile_id": profile, "signer_user_id": 1})
+        old.add(
+            "agreement_signature", {"signature_id": profile, "agreement_version_id": 1, "company_profile_id": profile, "signer_user_id": 1}
+        )
     assert old.expected().flags("D4") == ["agreement_signature 1"]
 
 
@@ -343,10 +419,19 @@ def test_d4_signer_is_only_a_consultant_there(old: Old) -> None:
 
 def test_e3_e7_e10_answers(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}, {"entity_id": 2, "business_type_cd": "BRK"}]))
-    old.add("profile_question", {"question_id": 1}, {"question_id": 2}).add("question_applicability", {"question_id": 1, "business_type_cd": "IMP", "strength_cd": "MUST"})
+    old.add("profile_question", {"question_id": 1}, {"question_id": 2}).add(
+        "question_applicability", {"question_id": 1, "business_type_cd": "IMP", "strength_cd": "MUST"}
+    )
     old.add("question_applicability", {"question_id": 5, "business_type_cd": "BRK", "strength_cd": "MUST"})
     old.add("security_profile", {"security_profile_id": 1, "security_model_id": 10})
-    for response, question, modified in ((1, 1, "2020-01-01 00:00:00"), (2, 1, "2020-01-02 00:00:00"), (3, 2, NOON), (4, 2, NOON), (5, 5, NOON), (6, 9, NOON)):
+    for response, question, modified in (
+        (1, 1, "2020-01-01 00:00:00"),
+        (2, 1, "2020-01-02 00:00:00"),
+        (3, 2, NOON),
+        (4, 2, NOON),
+        (5, 5, NOON),
+        (6, 9, NOON),
+    ):
         old.add("profile_response", {"response_id": response, "security_profile_id": 1, "question_id": question, "modified_at": modified})
     seen = old.expected()
     assert seen.rows("profile_response", "legacy_key", "@", "superseded", "applicability_cd") == [
@@ -385,8 +470,15 @@ def test_e14_due_dates_inside_the_freeze(old: Old) -> None:
 def test_f2_validation_of_a_profile_and_what_hangs_on_it(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}]), (11, [{"entity_id": 2}]))
     old.add("validation", {"validation_id": 1, "company_profile_id": 1}, {"validation_id": 2, "company_profile_id": 1, "entity_id": 2})
-    old.add("validation_finding", {"finding_id": 3, "validation_id": 1, "finding_kind_cd": "INTERNAL"}, {"finding_id": 4, "validation_id": 2})
-    old.add("finding_response", {"finding_response_id": 5, "finding_id": 3}, {"finding_response_id": 6, "finding_id": 4}, {"finding_response_id": 7, "finding_id": 9})
+    old.add(
+        "validation_finding", {"finding_id": 3, "validation_id": 1, "finding_kind_cd": "INTERNAL"}, {"finding_id": 4, "validation_id": 2}
+    )
+    old.add(
+        "finding_response",
+        {"finding_response_id": 5, "finding_id": 3},
+        {"finding_response_id": 6, "finding_id": 4},
+        {"finding_response_id": 7, "finding_id": 9},
+    )
     seen = old.expected()
     assert seen.rows("finding_response", "legacy_key", "@") == [("5", 1), ("5", 2), ("6", 2)]
     assert seen.rows("validation_finding", "legacy_key", "@", "internal") == [("3", 1, True), ("3", 2, True), ("4", 2, False)]
@@ -428,14 +520,25 @@ def test_h1_h2_h3_h4_h6_identifiers(old: Old) -> None:
     numbers = [(1, "IOR", " 123-45-6789", None, 1), (2, "BOND", "b-1", None, 1), (3, "SCAC", "Straße", None, 1), (4, "FILER", "x", None, 1)]
     numbers += [(5, "EIN", "1", None, None), (6, "MID", "ﬁ", 2, 9), (7, "EIN", "123-45-6789", None, 1), (8, "DUNS", "ß" * 31, None, 1)]
     for number, kind, value, entity, profile in numbers:
-        row = {"identifier_id": number, "identifier_type_cd": kind, "identifier_value": value, "entity_id": entity, "company_profile_id": profile, "active_ind": "Y"}
+        row = {
+            "identifier_id": number,
+            "identifier_type_cd": kind,
+            "identifier_value": value,
+            "entity_id": entity,
+            "company_profile_id": profile,
+            "active_ind": "Y",
+        }
         old.add("entity_identifier", row)
     seen = old.expected()
     assert seen.rows("account_identifier", "legacy_key", "@", "value_norm", "pii") == [
         ("1", 1, "123456789", True), ("2", 1, "B1", False), ("2", 2, "B1", False), ("3", 2, "STRASSE", False), ("6", 2, "FI", False),
         ("7", 1, "123456789", False), ("7", 2, "123456789", False),
     ]  # fmt: skip
-    assert seen.held() == {"entity_identifier 4": "NO_ELIGIBLE_ACCOUNT", "entity_identifier 5": "NO_OWNER", "entity_identifier 8": "UNREADABLE_VALUE"}
+    assert seen.held() == {
+        "entity_identifier 4": "NO_ELIGIBLE_ACCOUNT",
+        "entity_identifier 5": "NO_OWNER",
+        "entity_identifier 8": "UNREADABLE_VALUE",
+    }
     assert seen.flags("H3") == []
 
 
@@ -443,9 +546,14 @@ def test_h1_h2_h3_h4_h6_identifiers(old: Old) -> None:
 
 
 def test_i1_i4_i9_trade_compliance(old: Old) -> None:
-    old.company(1, (10, [{"entity_id": 1}])).company(2, (20, [{"entity_id": 2}, {"entity_id": 3}])).company(4, (40, [{"entity_id": 9, "business_type_cd": "BRK"}]))
+    old.company(1, (10, [{"entity_id": 1}])).company(2, (20, [{"entity_id": 2}, {"entity_id": 3}])).company(
+        4, (40, [{"entity_id": 9, "business_type_cd": "BRK"}])
+    )
     for number, entity, value in ((1, 2, "11-1"), (2, 3, "22-2"), (3, 3, "33-3"), (4, 1, "44-4")):
-        old.add("entity_identifier", {"identifier_id": number, "entity_id": entity, "identifier_type_cd": "IOR", "identifier_value": value, "active_ind": "Y"})
+        old.add(
+            "entity_identifier",
+            {"identifier_id": number, "entity_id": entity, "identifier_type_cd": "IOR", "identifier_value": value, "active_ind": "Y"},
+        )
     old.person(1, 2, 1, "p2@x.y")
     accounts = {1: 1, 2: 2, 3: None, 4: 99, 5: None, 6: 4, 7: None}
     for account, profile in accounts.items():
@@ -460,7 +568,10 @@ def test_i1_i4_i9_trade_compliance(old: Old) -> None:
     assert seen.flags("I1") == ["tc_account 4"]
     assert seen.flags("I4") == ["tc_ior 1|999", "tc_ior 2|111"]
     assert seen.flags("I9") == ["tc_contact 4"]
-    assert seen.rows("login", "email_key", "email_display", "job_title", "status_cd") == [("new@x.y", "new@x.y", "Job 2", "ACTIVE"), ("p2@x.y", "p2@x.y", None, "ACTIVE")]
+    assert seen.rows("login", "email_key", "email_display", "job_title", "status_cd") == [
+        ("new@x.y", "new@x.y", "Job 2", "ACTIVE"),
+        ("p2@x.y", "p2@x.y", None, "ACTIVE"),
+    ]
 
 
 def test_j4_the_wall_clock_of_new_york(old: Old) -> None:
@@ -474,7 +585,10 @@ def test_j4_the_wall_clock_of_new_york(old: Old) -> None:
     }  # fmt: skip
     for event, (clock, _, _) in clocks.items():
         old.add("event_history", {"event_id": event, "company_profile_id": 1, "updated_local": clock})
-    found = {key: (str(at) if at else None, sure) for key, at, sure in old.expected().rows("event_history", "legacy_key", "occurred_at", "occurred_certain")}
+    found = {
+        key: (str(at) if at else None, sure)
+        for key, at, sure in old.expected().rows("event_history", "legacy_key", "occurred_at", "occurred_certain")
+    }
     assert found == {str(event): (at, sure) for event, (_, at, sure) in clocks.items()}
 
 
@@ -483,13 +597,24 @@ def test_x2_unreadable_values(old: Old) -> None:
     task = {"company_profile_id": 1, "task_kind_cd": "x"}
     dates = {1: "2023-02-30", 2: "", 3: 2023, 4: "2023-01-01 00:00:00", 5: "2023-01-01T00:00:00", 6: b"2023-01-01"}
     old.add("portal_task", *(task | {"task_id": n, "due_dt": due} for n, due in dates.items()), task | {"task_id": 7, "entity_id": "x"})
-    old.add("portal_task", task | {"task_id": None}, task | {"task_id": "abc"}, task | {"task_id": None}, task | {"task_id": 8, "task_kind_cd": "k" * 21})
-    old.add("portal_task", task | {"task_id": 9, "done_at": "2023-01-01"}, task | {"task_id": 10, "done_at": "2023-01-01T01:02:03.5Z"}, task | {"task_id": 1.5})
+    old.add(
+        "portal_task",
+        task | {"task_id": None},
+        task | {"task_id": "abc"},
+        task | {"task_id": None},
+        task | {"task_id": 8, "task_kind_cd": "k" * 21},
+    )
+    old.add(
+        "portal_task",
+        task | {"task_id": 9, "done_at": "2023-01-01"},
+        task | {"task_id": 10, "done_at": "2023-01-01T01:02:03.5Z"},
+        task | {"task_id": 1.5},
+    )
     seen = old.expected()
     loaded = {key: (due, done) for key, due, done in seen.rows("portal_task", "legacy_key", "due_dt", "done_at")}
     assert loaded == {
         "1": (None, None), "2": (None, None), "3": (None, None), "4": (date(2023, 1, 1), None), "5": (None, None), "6": (None, None), "9": (None, None),
-        "10": (None, datetime(2023, 1, 1, 1, 2, 3, 500_000)),  # noqa: DTZ001
+        "10": (None, datetime(2023, 1, 1, 1, 2, 3, 500_000)),
     }  # fmt: skip
     also = {str(n) for n in (1, 2, 3, 5, 6, 9)}
     assert seen.held("portal_task") == dict.fromkeys(also | {"7", "8", "abc", "1.5", "NULL#1", "NULL#2"}, "UNREADABLE_VALUE")

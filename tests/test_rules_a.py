@@ -6,7 +6,9 @@ from legacy import TYPES, Legacy
 
 
 def test_A1_a_profile_without_entity_is_held_with_all_that_hangs_on_it_and_its_user_still_gets_a_login(tmp_path: Path) -> None:
-    world = Legacy().profile(1).user(5, user_name="ann@x.example").contact(6, user=5).address(7).svi_setting().document(8, profile=1).content(8)
+    world = (
+        Legacy().profile(1).user(5, user_name="ann@x.example").contact(6, user=5).address(7).svi_setting().document(8, profile=1).content(8)
+    )
     store = world.migrate(tmp_path)
     assert store.rows("entity_account") == []
     assert store.held == {
@@ -17,7 +19,14 @@ def test_A1_a_profile_without_entity_is_held_with_all_that_hangs_on_it_and_its_u
 
 
 def test_A2_several_entities_of_one_type_become_separate_accounts_labelled_with_their_models(tmp_path: Path) -> None:
-    world = Legacy().profile(1, name="Twin").model(11, model_name="East").entity(101, type="IMP").model(12, model_name="West").entity(102, type="IMP")
+    world = (
+        Legacy()
+        .profile(1, name="Twin")
+        .model(11, model_name="East")
+        .entity(101, type="IMP")
+        .model(12, model_name="West")
+        .entity(102, type="IMP")
+    )
     store = world.migrate(tmp_path)
     assert store.accounts("legal_name", "account_label", "business_type_cd") == {101: ("Twin", "East", "IMP"), 102: ("Twin", "West", "IMP")}
 
@@ -28,7 +37,9 @@ def test_A2_fp8_the_label_is_the_models_name_on_every_account_null_where_the_mod
 
 
 def test_A3_a_merged_model_gives_one_account_per_entity_with_copies_of_what_belongs_to_the_model(tmp_path: Path) -> None:
-    world = Legacy().profile(1).model(11).entity(101, type="BRK").entity(102, type="CON").year(3).answer(4).validation(5, model=11).finding(6)
+    world = (
+        Legacy().profile(1).model(11).entity(101, type="BRK").entity(102, type="CON").year(3).answer(4).validation(5, model=11).finding(6)
+    )
     store = world.migrate(tmp_path)
     assert store.rows("security_profile", "security_profile_id") == ["3@101", "3@102"]
     assert store.rows("profile_response", "response_id", "security_profile_id") == [("4@101", "3@101"), ("4@102", "3@102")]
@@ -129,7 +140,15 @@ def test_A11_highway_carriers_split_by_border_and_those_without_a_known_one_stay
 
 
 def test_A12_fp5_a_type_that_the_catalogue_lacks_is_kept_flagged_and_added_inactive_under_its_code(tmp_path: Path) -> None:
-    world = Legacy().applicability(1, "EFC").agreement_version(2, business_type="NEW").profile(1).model(11).entity(101, type="imp").entity(102, type="IMP")
+    world = (
+        Legacy()
+        .applicability(1, "EFC")
+        .agreement_version(2, business_type="NEW")
+        .profile(1)
+        .model(11)
+        .entity(101, type="imp")
+        .entity(102, type="IMP")
+    )
     store = world.migrate(tmp_path)
     assert store.accounts("business_type_cd") == {101: "imp", 102: "IMP"}
     assert [row for row in store.rows("business_type", "business_type_cd", "name", "active") if row[0] not in TYPES] == [
@@ -148,7 +167,9 @@ def test_A12_fp5_is_judged_after_A11(tmp_path: Path) -> None:
 
 def test_A16_fp7_a_duplicate_number_stays_with_the_lowest_entity_id_and_only_losers_are_flagged(tmp_path: Path) -> None:
     world = Legacy().profile(1).model(11).entity(103, number="A").entity(101, number="A").entity(102, number="A").entity(104, number="a ")
-    world.entity(100, number="A", model=99).entity(105, number="B", model=11).entity(106, model=11).entity(107, number="").entity(108, number=" \u00a0")
+    world.entity(100, number="A", model=99).entity(105, number="B", model=11).entity(106, model=11).entity(107, number="").entity(
+        108, number=" \u00a0"
+    )
     store = world.migrate(tmp_path)
     assert store.accounts("account_number") == {
         101: "A", 102: "M000000102", 103: "M000000103", 104: "a ", 105: "B", 106: "M000000106", 107: "M000000107", 108: "M000000108",
@@ -178,7 +199,11 @@ def test_A17_master_data_and_addresses_are_value_copies_on_every_account(tmp_pat
         "dba_name": "Harbor", "ownership_type_cd": "CORPORATION", "business_start_dt": "1987-04-01", "years_in_business_txt": "36",
         "phone": "1", "fax": "2", "website": "w", "company_history": " as typed\r\n",
     }  # fmt: skip
-    world = Legacy().profile(1, name=" Pine ", created="2001-01-01 00:00:00", modified="2002-02-02 00:00:00.5", **company).address(9, city="Newark", primary="Y")
+    world = (
+        Legacy()
+        .profile(1, name=" Pine ", created="2001-01-01 00:00:00", modified="2002-02-02 00:00:00.5", **company)
+        .address(9, city="Newark", primary="Y")
+    )
     store = world.model(11).entity(101).model(12).entity(102).migrate(tmp_path)
     copied = (" Pine ", "2001-01-01 00:00:00", "2002-02-02 00:00:00.500000", *company.values())
     assert store.accounts("legal_name", "profile_created_at", "profile_modified_at", *company) == {101: copied, 102: copied}

@@ -26,11 +26,15 @@ def test_B1_a_user_of_several_profiles_has_one_login_and_one_contact_row_per_acc
 
 
 def test_B2_fp6_equal_names_are_one_login_with_the_attributes_of_the_user_who_logged_in_last(tmp_path: Path) -> None:
-    world = Legacy().user(1, user_name="ana@x.example", first_name="Ana", last_name="López", job_title="old", last_login="2020-01-01 00:00:00")
+    world = Legacy().user(
+        1, user_name="ana@x.example", first_name="Ana", last_name="López", job_title="old", last_login="2020-01-01 00:00:00"
+    )
     world.user(2, user_name=" ANA@x.example ", first_name=" ana", last_name="LÓPEZ", job_title="new", last_login="2021-01-01 00:00:00")
     world.user(3, user_name="Ana@X.EXAMPLE", first_name="Ana", last_name="López", job_title="never")
     store = world.migrate(tmp_path)
-    assert store.rows("login", "email_key", "email_display", "job_title", "last_name") == [("ana@x.example", " ANA@x.example ", "new", "LÓPEZ")]
+    assert store.rows("login", "email_key", "email_display", "job_title", "last_name") == [
+        ("ana@x.example", " ANA@x.example ", "new", "LÓPEZ")
+    ]
     assert store.rows("login_alias", "legacy_key", "login_id", "email_as_typed") == [
         ("1", "ana@x.example", "ana@x.example"), ("2", "ana@x.example", " ANA@x.example "), ("3", "ana@x.example", "Ana@X.EXAMPLE"),
     ]  # fmt: skip
@@ -47,7 +51,11 @@ def test_B2_fp6_different_names_are_one_login_too_and_every_one_of_its_users_is_
 
 
 def test_B2_fp1_a_missing_name_counts_as_empty_and_folding_is_the_full_one(tmp_path: Path) -> None:
-    world = Legacy().user(1, user_name="straße@x.example", last_name="Weiß").user(2, user_name="STRASSE@x.example", first_name=" ", last_name="WEISS")
+    world = (
+        Legacy()
+        .user(1, user_name="straße@x.example", last_name="Weiß")
+        .user(2, user_name="STRASSE@x.example", first_name=" ", last_name="WEISS")
+    )
     world.user(3, user_name="İ@x.example").user(4, user_name="i@x.example")
     store = world.migrate(tmp_path)
     assert store.rows("login", "email_key") == ["i@x.example", "i\u0307@x.example", "strasse@x.example"]
@@ -66,7 +74,17 @@ def test_B6_a_contact_is_on_all_accounts_of_its_profile_with_the_same_type_and_r
     values = {"first_name": "Al", "last_name": "B", "email": "al@x.example", "phone": "1", "removed_at": "2021-01-01 00:00:00"}
     world = _company(Legacy().consultant_company(4), 1).model(12, deleted="Y").entity(102)
     world.contact(7, contact_type="CONSULTANT", admin="Y", ctpat_mail="Y", primary_poc="y", consultant_company=4, **values)
-    columns = ("account_id", "contact_type_cd", "admin", "receives_mail", "primary_poc", "consultant_company_id", *values, "full_name", "job_title")
+    columns = (
+        "account_id",
+        "contact_type_cd",
+        "admin",
+        "receives_mail",
+        "primary_poc",
+        "consultant_company_id",
+        *values,
+        "full_name",
+        "job_title",
+    )
     copied = ("CONSULTANT", 1, 1, 0, 4, *values.values(), None, None)
     assert world.migrate(tmp_path).rows("account_contact", *columns) == [(101, *copied), (102, *copied)]
 
@@ -111,7 +129,9 @@ def test_B10_an_account_needs_an_officer_where_no_contact_that_is_not_removed_is
 
 def test_B12_fp11_a_user_locked_for_the_companys_status_is_freed_and_restricted_on_suspended_accounts_only(tmp_path: Path) -> None:
     world = Legacy().user(5, user_name="lee@x.example", user_status="LOCKED", lock_reason="COMPANY_STATUS")
-    world.profile(1).model(11).entity(101).entity(102, status="SUSPENDED").contact(1, user=5).contact(2, user=5, removed="2021-01-01 00:00:00").contact(3)
+    world.profile(1).model(11).entity(101).entity(102, status="SUSPENDED").contact(1, user=5).contact(
+        2, user=5, removed="2021-01-01 00:00:00"
+    ).contact(3)
     store = world.migrate(tmp_path)
     assert store.rows("login", "status_cd", "lock_reason_cd") == [("ACTIVE", None)]
     assert store.rows("account_contact", "contact_id", "restricted_reason_cd") == [
@@ -129,11 +149,19 @@ def test_B12_without_a_suspended_account_the_login_stays_locked_and_is_flagged(t
 
 def test_B12_fp11_the_logins_status_is_the_surviving_users_and_a_held_user_frees_nothing(tmp_path: Path) -> None:
     locked = {"user_status": "LOCKED", "lock_reason": "COMPANY_STATUS"}
-    world = Legacy().user(1, user_name="a@x.example", last_login="2020-01-01 00:00:00", **locked).user(2, user_name="A@x.example", user_status="DISABLED", last_login="2021-01-01 00:00:00")
+    world = (
+        Legacy()
+        .user(1, user_name="a@x.example", last_login="2020-01-01 00:00:00", **locked)
+        .user(2, user_name="A@x.example", user_status="DISABLED", last_login="2021-01-01 00:00:00")
+    )
     world.user(3, user_name="no mail", **locked)
     store = _company(world, 1, status="SUSPENDED").contact(1, user=1).contact(2, user=2).contact(3, user=3).migrate(tmp_path)
     assert store.rows("login", "status_cd", "lock_reason_cd") == [("DISABLED", None)]
-    assert store.rows("account_contact", "contact_id", "restricted_reason_cd") == [("1@101", "COMPANY_STATUS"), ("2@101", None), ("3@101", None)]
+    assert store.rows("account_contact", "contact_id", "restricted_reason_cd") == [
+        ("1@101", "COMPANY_STATUS"),
+        ("2@101", None),
+        ("3@101", None),
+    ]
 
 
 def test_B13_other_states_are_kept_and_every_login_must_be_activated_anew(tmp_path: Path) -> None:
@@ -197,7 +225,9 @@ def test_B16_fp13_a_user_whom_no_contact_row_names_is_flagged_held_and_removed_c
 def test_B17_password_hashes_are_never_read_staged_held_or_stored(tmp_path: Path) -> None:
     secret = "canary-of-a-hash"
     world = Legacy().user(1, user_name="a@x.example", password_hash=secret).user(2, user_name="no mail", password_hash=secret)
-    store = world.user(3, user_name="b@x.example", password_hash=Undecodable(b"\xff" + secret.encode()), job_title="x" * 121).migrate(tmp_path)
+    store = world.user(3, user_name="b@x.example", password_hash=Undecodable(b"\xff" + secret.encode()), job_title="x" * 121).migrate(
+        tmp_path
+    )
     assert "password_hash" not in store.holding("portal_user 2")
     assert "password_hash" not in store.holding("portal_user 3")
     places = [store.path, *(place for place in (*store.run.path.rglob("*"), *store.objects.rglob("*")) if place.is_file())]

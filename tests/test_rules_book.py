@@ -12,7 +12,11 @@ FINE_PRINT = range(1, 51)
 
 
 def _names() -> list[str]:
-    return [name for file in sorted(HERE.glob("test_*.py")) for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)]
+    return [
+        name
+        for file in sorted(HERE.glob("test_*.py"))
+        for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
 
 
 def test_every_rule_is_in_the_name_of_a_test() -> None:

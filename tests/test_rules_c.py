@@ -26,14 +26,22 @@ def test_C1_a_document_is_on_the_accounts_of_its_model_and_of_all_its_good_link_
 
 
 def test_C1_without_model_and_good_links_it_is_inherited_by_all_accounts_of_its_profile(tmp_path: Path) -> None:
-    world = _two_models().document(1, profile=1).document(2, profile=1).link(2, "RESPONSE", 999).document(3, profile=1).link(3, "RESPONSE", 200)
+    world = (
+        _two_models().document(1, profile=1).document(2, profile=1).link(2, "RESPONSE", 999).document(3, profile=1).link(3, "RESPONSE", 200)
+    )
     assert world.migrate(tmp_path).rows("document", "document_id", "inherited") == [
         (f"{document}@{entity}", 1) for document in (1, 2, 3) for entity in (101, 102, 103)
     ]  # fmt: skip
 
 
 def test_C1_a_public_document_of_nobody_is_one_row_without_account_and_a_linked_one_lies_where_its_link_leads(tmp_path: Path) -> None:
-    world = _two_models().document(1, library="PUBLIC").document(2, library="PUBLIC").link(2, "RESPONSE", 100).document(3, library="PUBLIC", model=99)
+    world = (
+        _two_models()
+        .document(1, library="PUBLIC")
+        .document(2, library="PUBLIC")
+        .link(2, "RESPONSE", 100)
+        .document(3, library="PUBLIC", model=99)
+    )
     store = world.migrate(tmp_path)
     assert store.rows("document", "document_id", "account_id") == [("1", None), ("2@101", 101), ("3", None)]
     assert store.held == {}
@@ -51,7 +59,14 @@ def test_C1_a_document_that_finds_no_account_is_held_for_the_reason_why(tmp_path
 
 
 def test_C1_X1_fp34_a_missing_model_beside_something_usable_is_flagged_and_a_held_one_is_not(tmp_path: Path) -> None:
-    world = _two_models().model(13).document(1, profile=1, model=99).document(2, model=99).link(2, "RESPONSE", 100).document(3, profile=1, model=13)
+    world = (
+        _two_models()
+        .model(13)
+        .document(1, profile=1, model=99)
+        .document(2, model=99)
+        .link(2, "RESPONSE", 100)
+        .document(3, profile=1, model=13)
+    )
     store = world.migrate(tmp_path)
     assert store.rows("document", "document_id", "inherited") == [
         ("1@101", 1), ("1@102", 1), ("1@103", 1), ("2@101", 0), ("3@101", 1), ("3@102", 1), ("3@103", 1),
@@ -75,7 +90,15 @@ def test_C2_a_link_of_each_kind_leads_from_the_documents_row_to_the_targets_copy
 
 
 def test_C2_no_link_crosses_accounts(tmp_path: Path) -> None:
-    store = _two_models().document(1, profile=1, model=11).link(1, "RESPONSE", 120).thread(3, model=11).message(4).link(1, "MESSAGE", 4).migrate(tmp_path)
+    store = (
+        _two_models()
+        .document(1, profile=1, model=11)
+        .link(1, "RESPONSE", 120)
+        .thread(3, model=11)
+        .message(4)
+        .link(1, "MESSAGE", 4)
+        .migrate(tmp_path)
+    )
     assert store.rows("document_link", "document_id", "target_cd", "target_id") == [
         ("1@101", "MESSAGE", "4"), ("1@102", "RESPONSE", "120@102"), ("1@103", "RESPONSE", "120@103"),
     ]  # fmt: skip
@@ -135,7 +158,13 @@ def test_C6_fp46_bytes_come_from_the_file_share_and_no_path_leads_out_of_it(tmp_
         world.document(number, model=11, object_path=path)
     files = tmp_path / "legacy" / "files"
     files.mkdir(parents=True)
-    for name, target in (("in.pdf", "good.pdf"), ("out.pdf", "../outside.txt"), ("way", ".."), ("dangling.pdf", "no"), ("loop.pdf", "loop.pdf")):
+    for name, target in (
+        ("in.pdf", "good.pdf"),
+        ("out.pdf", "../outside.txt"),
+        ("way", ".."),
+        ("dangling.pdf", "no"),
+        ("loop.pdf", "loop.pdf"),
+    ):
         (files / name).symlink_to(target)
     store = world.migrate(tmp_path)
     states = dict(store.rows("document", "legacy_key", "content_state_cd"))
@@ -195,7 +224,9 @@ def test_C8_fp17_a_wrong_digest_counts_before_a_wrong_size_and_both_values_are_k
 
 def test_C9_fp42_the_same_bytes_in_both_portals_and_on_the_share_are_one_object_of_many_rows(tmp_path: Path) -> None:
     world = _two_models().entity(111, type="IMP", model=11).tc_account(1, company_profile=1).tc_document(1).tc_document_content(1, b"abc")
-    world.share("a.pdf", b"abc").document(1, model=12).content(1, b"abc").document(2, model=12, object_path="a.pdf").document(3, model=12).content(3, "abc")
+    world.share("a.pdf", b"abc").document(1, model=12).content(1, b"abc").document(2, model=12, object_path="a.pdf").document(
+        3, model=12
+    ).content(3, "abc")
     store = world.migrate(tmp_path)
     assert store.rows("stored_object") == [{"sha256": _sha(b"abc"), "size_bytes": 3, "object_key": f"sha256/ba/{_sha(b'abc')}"}]
     assert store.rows("document", "document_id", "sha256") == [
@@ -231,14 +262,31 @@ def test_C11_every_document_of_a_cycle_is_on_it_whatever_its_length_and_nothing_
 
 
 def test_C12_hostile_file_names_are_data_verbatim_and_objects_are_named_by_their_digest(tmp_path: Path) -> None:
-    names = ("../../../../etc/passwd", "/etc/shadow", "C:\\CON", "a\nb\r\tc", "gnp\u202e.exe", "x" * 400, "", ".", "con", "\x1b[31m", "ä" * 400, "<b>&amp;")
+    names = (
+        "../../../../etc/passwd",
+        "/etc/shadow",
+        "C:\\CON",
+        "a\nb\r\tc",
+        "gnp\u202e.exe",
+        "x" * 400,
+        "",
+        ".",
+        "con",
+        "\x1b[31m",
+        "ä" * 400,
+        "<b>&amp;",
+    )
     world = _two_models()
     for number, name in enumerate(names, start=1):
         world.document(number, model=11, file_name=name).content(number, name.encode())
     store = world.migrate(tmp_path)
     assert sorted(store.rows("document", "file_name")) == sorted(names)
     places = {str(place.relative_to(store.objects)) for place in store.objects.rglob("*") if place.is_file()}
-    assert places == {f"sha256/{_sha(name.encode())[:2]}/{_sha(name.encode())}" for name in names} == set(store.rows("stored_object", "object_key"))
+    assert (
+        places
+        == {f"sha256/{_sha(name.encode())[:2]}/{_sha(name.encode())}" for name in names}
+        == set(store.rows("stored_object", "object_key"))
+    )
 
 
 def test_C15_fp36_internal_things_stay_internal_and_what_is_unknown_counts_as_internal(tmp_path: Path) -> None:
@@ -251,7 +299,13 @@ def test_C15_fp36_internal_things_stay_internal_and_what_is_unknown_counts_as_in
     assert store.rows("document", "library_cd") == ["INTERNAL"]
     assert store.rows("internal_note", "note_id") == ["2"]
     assert store.rows("validation_finding", "finding_id", "internal") == [("1@101", 1), ("2@101", 0), ("3@101", 0)]
-    assert store.rows("response_comment", "comment_id", "internal") == [("1@101", 0), ("2@101", 1), ("3@101", 1), ("4@101", 1), ("5@101", 1)]
+    assert store.rows("response_comment", "comment_id", "internal") == [
+        ("1@101", 0),
+        ("2@101", 1),
+        ("3@101", 1),
+        ("4@101", 1),
+        ("5@101", 1),
+    ]
 
 
 def test_C20_a_soft_deleted_document_loads_as_deleted(tmp_path: Path) -> None:
@@ -264,7 +318,15 @@ def test_C1_a_documents_own_columns_are_carried_as_they_are(tmp_path: Path) -> N
         1, model=11, library="EXCHANGE", document_type="SEAL", mime_type="m", version_no=-3, uploaded_by_user=5, uploaded_by_cbp_user=1,
         uploaded="2021-02-03 04:05:06.000007", file_name=Undecodable(b"caf\xe9"),
     )  # fmt: skip
-    columns = ("library_cd", "document_type_cd", "mime_type", "version_no", "uploaded_by_login_id", "uploaded_by_cbp_user_id", "uploaded_by_email")
+    columns = (
+        "library_cd",
+        "document_type_cd",
+        "mime_type",
+        "version_no",
+        "uploaded_by_login_id",
+        "uploaded_by_cbp_user_id",
+        "uploaded_by_email",
+    )
     store = world.migrate(tmp_path)
     assert store.rows("document", *columns, "uploaded_at", "file_name", "legacy_portal_cd") == [
         ("EXCHANGE", "SEAL", "m", -3, "u@x.example", 1, None, "2021-02-03 04:05:06.000007", "caf\ufffd", "P2"),

@@ -33,7 +33,9 @@ def test_D1_a_signature_under_an_unknown_version_is_held_and_so_is_one_for_an_en
 
 def test_D2_fp33_an_account_younger_than_its_signature_is_PRE_DATES_ACCOUNT_and_the_signature_flagged(tmp_path: Path) -> None:
     world = Legacy().profile(1).model(11).entity(101, created=SIGNED).entity(102, created="2021-05-05 05:05:05.000006")
-    store = world.signature(1, signed=SIGNED).signature(2, entity=102, signed=SIGNED).signature(3, entity=101, signed=SIGNED).migrate(tmp_path)
+    store = (
+        world.signature(1, signed=SIGNED).signature(2, entity=102, signed=SIGNED).signature(3, entity=101, signed=SIGNED).migrate(tmp_path)
+    )
     assert store.rows("account_agreement", "act_id", "account_id", "coverage_cd") == [
         ("1", 101, "INHERITED"), ("1", 102, "PRE_DATES_ACCOUNT"), ("2", 102, "PRE_DATES_ACCOUNT"), ("3", 101, "DIRECT"),
     ]  # fmt: skip
@@ -54,11 +56,24 @@ def test_D4_fp15_a_signer_whose_contacts_on_the_named_profile_are_consultants_on
 
 
 def test_D5_fp33_signed_where_a_voluntary_act_covers_the_account_else_by_status_and_none_is_invented(tmp_path: Path) -> None:
-    statuses = ("APPROVED", "CERTIFIED", "SUSPENDED", "APPLICANT", "PRE_APPLICANT", "REJECTED", "INELIGIBLE", "REMOVED", "WITHDRAWN", "certified")
+    statuses = (
+        "APPROVED",
+        "CERTIFIED",
+        "SUSPENDED",
+        "APPLICANT",
+        "PRE_APPLICANT",
+        "REJECTED",
+        "INELIGIBLE",
+        "REMOVED",
+        "WITHDRAWN",
+        "certified",
+    )
     world = Legacy().agreement_version(2, agreement="SVI_CONSENT").profile(1).model(11)
     for number, status in enumerate(statuses):
         world.entity(number, status=status)
-    world.entity(20, status="WITHDRAWN").entity(21, status="APPLICANT", created="2022-01-01 00:00:00").entity(22, status="APPLICANT").entity(23)
+    world.entity(20, status="WITHDRAWN").entity(21, status="APPLICANT", created="2022-01-01 00:00:00").entity(
+        22, status="APPLICANT"
+    ).entity(23)
     world.signature(1, agreement_version=1, entity=20, signed=SIGNED).signature(2, agreement_version=1, entity=21, signed=SIGNED)
     store = world.signature(3, agreement_version=2, entity=22).signature(4, agreement_version=99, entity=23).migrate(tmp_path)
     members = {"APPROVED", "CERTIFIED", "SUSPENDED"}

@@ -15,7 +15,12 @@ def _world() -> Legacy:
 
 def test_E1_all_years_drafts_and_rejected_ones_migrate_as_they_are(tmp_path: Path) -> None:
     world = _world().user(5, user_name="u@x.example")
-    full = {"window_opens_dt": "2022-06-01", "due_dt": "2022-09-01", "submitted_at": "2022-08-15 15:00:00", "reviewed_at": "2022-10-01 00:00:00"}
+    full = {
+        "window_opens_dt": "2022-06-01",
+        "due_dt": "2022-09-01",
+        "submitted_at": "2022-08-15 15:00:00",
+        "reviewed_at": "2022-10-01 00:00:00",
+    }
     world.year(11, profile_year=2012, status="REJECTED", submitted_by_user=5, reviewed_by_cbp_user=1, current="N", **full)
     store = world.year(12, profile_year=-1, status="INCOMPLETE", current="Y").migrate(tmp_path)
     columns = ("profile_year", "status_cd", "is_current", "submitted_by_login_id", "reviewed_by_cbp_user_id", "criteria_version_id", *full)
@@ -36,7 +41,13 @@ def test_E2_an_answer_in_a_model_with_several_entities_is_copied_to_each(tmp_pat
 
 
 def test_E3_fp14_the_strength_is_that_of_the_question_for_the_accounts_type_after_the_split(tmp_path: Path) -> None:
-    world = _world().entity(103, type="HWY", border_crossed="CAN").entity(104, type="BRK").applicability(1, "BRK", "MUST").applicability(1, "HWC", "SHOULD")
+    world = (
+        _world()
+        .entity(103, type="HWY", border_crossed="CAN")
+        .entity(104, type="BRK")
+        .applicability(1, "BRK", "MUST")
+        .applicability(1, "HWC", "SHOULD")
+    )
     store = world.answer(7).migrate(tmp_path)
     assert store.rows("profile_response", "account_id", "applicability_cd") == [
         (101, "MUST"), (102, "NOT_APPLICABLE"), (103, "SHOULD"), (104, "MUST"),
@@ -55,7 +66,12 @@ def test_E4_no_answer_is_invented(tmp_path: Path) -> None:
 
 
 def test_E7_of_several_answers_the_latest_counts_and_the_others_are_superseded_and_flagged(tmp_path: Path) -> None:
-    world = _world().answer(1, modified="2022-01-01 00:00:00").answer(3, modified="2023-01-01 00:00:00").answer(2, modified="2023-01-01 00:00:00")
+    world = (
+        _world()
+        .answer(1, modified="2022-01-01 00:00:00")
+        .answer(3, modified="2023-01-01 00:00:00")
+        .answer(2, modified="2023-01-01 00:00:00")
+    )
     world.question(2).answer(4, question=2).year(11).answer(5, question=1)  # another question, another security profile
     store = world.migrate(tmp_path)
     assert store.rows("profile_response", "legacy_key", "account_id", "superseded") == [
@@ -111,7 +127,9 @@ def test_E8_nothing_is_truncated_trimmed_or_normalised_and_an_empty_string_stays
     for number, text in enumerate(texts, start=1):
         world.question(number + 100).answer(number, response_text=text)
     store = world.migrate(tmp_path)
-    assert {(int(key), text) for key, text in store.rows("profile_response", "legacy_key", "response_text")} == set(enumerate(texts, start=1))
+    assert {(int(key), text) for key, text in store.rows("profile_response", "legacy_key", "response_text")} == set(
+        enumerate(texts, start=1)
+    )
     assert store.flags("E8") == []
 
 
@@ -132,7 +150,9 @@ def test_E8_fp3_a_held_rows_bytes_are_stored_and_flagged_all_the_same(tmp_path: 
 
 def test_E8_fp26_comes_first_all_other_rules_see_the_repaired_text(tmp_path: Path) -> None:
     world = Legacy().profile(1, name=Undecodable(b"A\xff")).model(11).entity(101, number=Undecodable(b"N\xff"))
-    world.profile(2, name=Undecodable(b"a\xfe")).model(21).entity(201, number=Undecodable(b"N\xfe")).identifier(1, entity=101, identifier_value=Undecodable(b"a\0b"))
+    world.profile(2, name=Undecodable(b"a\xfe")).model(21).entity(201, number=Undecodable(b"N\xfe")).identifier(
+        1, entity=101, identifier_value=Undecodable(b"a\0b")
+    )
     store = world.user(1, user_name=Undecodable(b"u\xff@x")).user(2, user_name=Undecodable(b"U\xfe@x")).migrate(tmp_path)
     assert store.flags("A18") == ["company_profile 1", "company_profile 2"]
     assert store.accounts("account_number") == {101: "N\ufffd", 201: "M000000201"}
@@ -150,7 +170,14 @@ def test_E8_several_texts_of_one_row_are_one_flag_that_names_each(tmp_path: Path
 
 
 def test_E10_fp16_a_question_that_the_catalogue_lacks_becomes_a_stub_made_by_loaded_rows_only(tmp_path: Path) -> None:
-    world = _world().answer(1, question=-88).answer(2, question=89, security_profile=99).validation(5, entity=101).finding(6, question=90).finding(7, question=-88)
+    world = (
+        _world()
+        .answer(1, question=-88)
+        .answer(2, question=89, security_profile=99)
+        .validation(5, entity=101)
+        .finding(6, question=90)
+        .finding(7, question=-88)
+    )
     store = world.finding(8, question=None).migrate(tmp_path)
     stubs = [row for row in store.rows("profile_question") if row["stub"]]
     assert stubs == [

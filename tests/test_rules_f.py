@@ -7,8 +7,16 @@ from legacy import Legacy
 
 def test_F1_a_validation_of_a_model_is_on_every_account_of_it_with_visits_findings_and_responses(tmp_path: Path) -> None:
     world = Legacy().user(9, user_name="u@x.example").profile(1).model(11).entity(101).entity(102).model(12).entity(103)
-    full = {"initiated_dt": "2021-05-01", "closed_dt": "0001-01-01", "report_sent_at": "2021-07-01 12:00:00", "approved_at": None, "report_summary": "s "}
-    world.validation(1, model=11, status="CLOSED", lead_cbp_user=1, **full).visit(2, start="2021-06-01", end=None, city="Hai Phong", country="VN")
+    full = {
+        "initiated_dt": "2021-05-01",
+        "closed_dt": "0001-01-01",
+        "report_sent_at": "2021-07-01 12:00:00",
+        "approved_at": None,
+        "report_summary": "s ",
+    }
+    world.validation(1, model=11, status="CLOSED", lead_cbp_user=1, **full).visit(
+        2, start="2021-06-01", end=None, city="Hai Phong", country="VN"
+    )
     world.finding(3, finding_text="f ", finding_kind="RECOMMENDATION", due="2021-09-30", status="OPEN", question=1)
     world.finding_response(4, seq_no=2, response_text="r", submitted_by_user=9, submitted="2021-08-01 00:00:00", review="APPROVED")
     store = world.migrate(tmp_path)

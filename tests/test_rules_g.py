@@ -58,7 +58,9 @@ def test_G6_of_acceptances_of_the_same_pair_the_earliest_stays_and_the_others_ar
     answers = {1: None, 2: "2021-01-01 00:00:00", 3: "2020-06-01 00:00:00", 4: "2020-06-01 00:00:00"}
     for link, moment in answers.items():
         world.svi_link(link, monitor_profile=1, monitor_entity=101, monitored_profile=2, monitored_entity=201, responded=moment)
-    world.svi_link(5, monitor_profile=1, monitor_entity=101, monitored_profile=2, monitored_entity=201, request_status="DECLINED", responded=EARLY)
+    world.svi_link(
+        5, monitor_profile=1, monitor_entity=101, monitored_profile=2, monitored_entity=201, request_status="DECLINED", responded=EARLY
+    )
     world.svi_link(6, monitor_profile=2, monitor_entity=201, monitored_profile=1, monitored_entity=101)  # the other way round: another pair
     store = world.migrate(tmp_path)
     assert store.rows("svi_link", "legacy_key", "superseded") == [("1", 1), ("2", 1), ("3", 0), ("4", 1), ("5", 0), ("6", 0)]
@@ -73,7 +75,15 @@ def test_G6_is_judged_pair_by_pair(tmp_path: Path) -> None:
 
 
 def test_G9_a_setting_becomes_a_membership_per_account_active_only_with_an_existing_consent_and_certified(tmp_path: Path) -> None:
-    world = Legacy().profile(1).model(11).entity(101).entity(102, status="APPROVED").signature(7).svi_setting(consent_signature=7, auto_accept="Y")
+    world = (
+        Legacy()
+        .profile(1)
+        .model(11)
+        .entity(101)
+        .entity(102, status="APPROVED")
+        .signature(7)
+        .svi_setting(consent_signature=7, auto_accept="Y")
+    )
     world.profile(2).model(21).entity(201).svi_setting(2, consent_signature=99).profile(3).model(31).entity(301).svi_setting(3)
     store = world.profile(4).model(41).entity(401).signature(8, agreement_version=99).svi_setting(4, consent_signature=8).migrate(tmp_path)
     assert store.rows("svi_membership") == [

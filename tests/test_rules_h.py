@@ -48,7 +48,17 @@ def test_H1_fp14_without_an_eligible_account_it_is_held_and_the_type_is_that_aft
 
 
 def test_H1_follows_the_routes_of_any_reference(tmp_path: Path) -> None:
-    world = Legacy().profile(3).profile(1).model(11).entity(101).identifier(1).identifier(2, profile=99).identifier(3, profile=3).identifier(4, entity=99, profile=1)
+    world = (
+        Legacy()
+        .profile(3)
+        .profile(1)
+        .model(11)
+        .entity(101)
+        .identifier(1)
+        .identifier(2, profile=99)
+        .identifier(3, profile=3)
+        .identifier(4, entity=99, profile=1)
+    )
     assert {row: reason for row, reason in world.migrate(tmp_path).held.items() if row.startswith("entity")} == {
         "entity_identifier 1": "NO_OWNER", "entity_identifier 2": "BROKEN_REFERENCE", "entity_identifier 3": "PARENT_HELD",
         "entity_identifier 4": "BROKEN_REFERENCE",
@@ -56,7 +66,16 @@ def test_H1_follows_the_routes_of_any_reference(tmp_path: Path) -> None:
 
 
 def test_H2_where_both_owners_are_set_the_entity_decides_whatever_its_type(tmp_path: Path) -> None:
-    world = Legacy().profile(2).model(21).entity(201, type="IMP").profile(1).model(11).entity(101, type="3PL").identifier(1, profile=2, entity=101, identifier_type="IOR")
+    world = (
+        Legacy()
+        .profile(2)
+        .model(21)
+        .entity(201, type="IMP")
+        .profile(1)
+        .model(11)
+        .entity(101, type="3PL")
+        .identifier(1, profile=2, entity=101, identifier_type="IOR")
+    )
     assert world.migrate(tmp_path).rows("account_identifier", "identifier_id") == ["1@101"]
 
 
@@ -77,7 +96,15 @@ def test_H3_an_account_is_complete_when_its_active_identifiers_cover_what_its_ty
 
 
 def test_H3_an_exporter_needs_either_an_EIN_or_a_DUNS_and_an_inactive_one_does_not_count(tmp_path: Path) -> None:
-    world = Legacy().profile(1).model(11).entity(1, type="EXP").identifier(entity=1, identifier_type="DUNS").entity(2, type="EXP").entity(3, type="EXP")
+    world = (
+        Legacy()
+        .profile(1)
+        .model(11)
+        .entity(1, type="EXP")
+        .identifier(entity=1, identifier_type="DUNS")
+        .entity(2, type="EXP")
+        .entity(3, type="EXP")
+    )
     store = world.identifier(entity=2, identifier_type="EIN", active="N").identifier(entity=3, identifier_type="EIN").migrate(tmp_path)
     assert store.accounts("identifiers_complete") == {1: 1, 2: 0, 3: 1}
 
@@ -87,14 +114,24 @@ def test_H4_fp29_the_normal_form_is_the_upper_case_of_python_reduced_to_A_to_Z_a
     assert {raw: normal(raw) for raw in forms} == forms
     world = Legacy().profile(1).model(11).entity(101)
     for number, raw in enumerate(forms, start=1):
-        world.identifier(number, entity=101, identifier_value=raw, identifier_type="DUNS", valid_from="0001-01-01", valid_to="9999-12-31", active="N")
+        world.identifier(
+            number, entity=101, identifier_value=raw, identifier_type="DUNS", valid_from="0001-01-01", valid_to="9999-12-31", active="N"
+        )
     store = world.migrate(tmp_path)
     assert dict(store.rows("account_identifier", "value_raw", "value_norm")) == forms
     assert set(store.rows("account_identifier", "active", "valid_from_dt", "valid_to_dt")) == {(0, "0001-01-01", "9999-12-31")}
 
 
 def test_H4_fp44_a_normal_form_that_outgrows_its_column_is_an_unreadable_value(tmp_path: Path) -> None:
-    store = Legacy().profile(1).model(11).entity(101).identifier(1, entity=101, identifier_value="ß" * 31).identifier(2, entity=101, identifier_value="ß" * 30).migrate(tmp_path)
+    store = (
+        Legacy()
+        .profile(1)
+        .model(11)
+        .entity(101)
+        .identifier(1, entity=101, identifier_value="ß" * 31)
+        .identifier(2, entity=101, identifier_value="ß" * 30)
+        .migrate(tmp_path)
+    )
     assert store.held == {"entity_identifier 1": "UNREADABLE_VALUE"}
     assert store.rows("account_identifier", "value_norm") == ["S" * 60]
 
@@ -105,7 +142,10 @@ def test_H6_fp29_an_IOR_of_the_form_of_a_social_security_number_is_personal(tmp_
     for number, value in enumerate(cases, start=1):
         world.identifier(number, entity=101, identifier_type="IOR", identifier_value=value)
     store = world.identifier(9, entity=101, identifier_type="EIN", identifier_value="078-05-1120").migrate(tmp_path)
-    assert store.rows("account_identifier", "legacy_key", "pii") == [*((str(n), pii) for n, pii in enumerate(cases.values(), start=1)), ("9", 0)]
+    assert store.rows("account_identifier", "legacy_key", "pii") == [
+        *((str(n), pii) for n, pii in enumerate(cases.values(), start=1)),
+        ("9", 0),
+    ]
     assert not is_personal("IOR", None)
 
 

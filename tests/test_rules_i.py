@@ -16,7 +16,13 @@ def _importers() -> Legacy:
             for number in numbers:
                 world.identifier(entity=entity, identifier_type="IOR", identifier_value=number)
     world.entity(203, type="EXP").identifier(entity=203, identifier_type="IOR", identifier_value="E-1")
-    return world.identifier(entity=101, identifier_type="IOR", identifier_value="A-9", active="N").profile(3).profile(4).model(41).entity(401, type="BRK")
+    return (
+        world.identifier(entity=101, identifier_type="IOR", identifier_value="A-9", active="N")
+        .profile(3)
+        .profile(4)
+        .model(41)
+        .entity(401, type="BRK")
+    )
 
 
 # By case: the named profile, the active numbers of the Trade Compliance account, and where it goes or why it is held.
@@ -41,8 +47,14 @@ MATCHES: dict[str, tuple[int | None, tuple[str, ...], int | str]] = {
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_I1_fp35_a_trade_compliance_account_goes_to_the_importer_it_names_or_has_most_active_numbers_in_common_with(tmp_path: Path, order: int) -> None:
-    world = _importers().identifier(entity=201, identifier_type="IOR", identifier_value="--").identifier(entity=101, identifier_type="IOR", identifier_value="A 1")
+def test_I1_fp35_a_trade_compliance_account_goes_to_the_importer_it_names_or_has_most_active_numbers_in_common_with(
+    tmp_path: Path, order: int
+) -> None:
+    world = (
+        _importers()
+        .identifier(entity=201, identifier_type="IOR", identifier_value="--")
+        .identifier(entity=101, identifier_type="IOR", identifier_value="A 1")
+    )
     numbered = dict(enumerate(MATCHES.items(), start=1))
     for number, (_, (profile, iors, _)) in sorted(numbered.items(), key=lambda item: order * item[0]):
         world.tc_account(number, company_profile=profile)
@@ -63,7 +75,15 @@ def test_I1_fp35_a_trade_compliance_account_goes_to_the_importer_it_names_or_has
 
 
 def test_I1_everything_of_a_held_trade_compliance_account_is_held(tmp_path: Path) -> None:
-    world = _importers().tc_account(1).tc_ior(1, "Z").tc_contact(2, email="a@x.example").tc_questionnaire_answer(1, 1).tc_document(3).tc_document_content(3)
+    world = (
+        _importers()
+        .tc_account(1)
+        .tc_ior(1, "Z")
+        .tc_contact(2, email="a@x.example")
+        .tc_questionnaire_answer(1, 1)
+        .tc_document(3)
+        .tc_document_content(3)
+    )
     world.tc_annual_notification(4).tc_anl_item(4, "S").tc_anl_document(4, 3).tc_message(5).tc_event(6)
     store = world.migrate(tmp_path)
     assert {row: reason for row, reason in store.held.items() if row.startswith("tc_")} == {
@@ -79,9 +99,17 @@ def test_I1_programs_questionnaires_letters_and_messages_move_with_all_their_val
         "tc_account_number": "TC-1", "account_name": "n", "application_status_cd": "APPROVED", "account_status_cd": "ACTIVE", "submitted_dt": "2018-01-01",
         "activated_dt": None, "mou_signed_by": "m", "mou_signed_at": "2018-05-31 17:00:00", "account_manager": "a", "modified_at": "2023-01-01 00:00:00",
     }  # fmt: skip
-    world = _importers().tc_account(1, company_profile=1, **program).tc_questionnaire_answer(1, 2, answer_text="", answered="2018-02-01 00:00:00")
+    world = (
+        _importers()
+        .tc_account(1, company_profile=1, **program)
+        .tc_questionnaire_answer(1, 2, answer_text="", answered="2018-02-01 00:00:00")
+    )
     world.tc_annual_notification(3, anl_year=2022, submitted="2022-09-01 00:00:00", submitted_by_email="e", status="SUBMITTED")
-    store = world.tc_anl_item(3, "CHANGES", item_text=None).tc_message(4, from_email="f", body="b", sent="2022-08-01 00:00:00").migrate(tmp_path)
+    store = (
+        world.tc_anl_item(3, "CHANGES", item_text=None)
+        .tc_message(4, from_email="f", body="b", sent="2022-08-01 00:00:00")
+        .migrate(tmp_path)
+    )
     assert store.rows("tc_program") == [{"tc_program_id": "1@101", "account_id": 101, **program, "legacy_key": "1"}]
     assert store.rows("tc_questionnaire_answer") == [
         {"tc_program_id": "1@101", "question_no": 2, "answer_text": "", "answered_at": "2018-02-01 00:00:00"},
@@ -97,10 +125,25 @@ def test_I1_programs_questionnaires_letters_and_messages_move_with_all_their_val
 
 
 def test_I1_fp38_a_letters_document_loads_as_recorded_whichever_account_it_belongs_to(tmp_path: Path) -> None:
-    world = _importers().tc_account(1, company_profile=1).tc_document(10).tc_account(2).tc_ior(2, "B2").tc_document(20).tc_account(3).tc_document(30)
-    world.tc_annual_notification(5, tc_account=1).tc_anl_document(5, 10).tc_anl_document(5, 20).tc_anl_document(5, 30).tc_anl_document(5, 99)
+    world = (
+        _importers()
+        .tc_account(1, company_profile=1)
+        .tc_document(10)
+        .tc_account(2)
+        .tc_ior(2, "B2")
+        .tc_document(20)
+        .tc_account(3)
+        .tc_document(30)
+    )
+    world.tc_annual_notification(5, tc_account=1).tc_anl_document(5, 10).tc_anl_document(5, 20).tc_anl_document(5, 30).tc_anl_document(
+        5, 99
+    )
     store = world.tc_annual_notification(6, tc_account=2).tc_anl_document(6, 10).migrate(tmp_path)
-    assert store.rows("tc_anl_document", "anl_id", "document_id") == [("5@101", "TC 10@101"), ("5@101", "TC 20@202"), ("6@202", "TC 10@101")]
+    assert store.rows("tc_anl_document", "anl_id", "document_id") == [
+        ("5@101", "TC 10@101"),
+        ("5@101", "TC 20@202"),
+        ("6@202", "TC 10@101"),
+    ]
     assert store.held["tc_anl_document 5|30"] == "PARENT_HELD"
     assert store.held["tc_anl_document 5|99"] == "BROKEN_REFERENCE"
 
@@ -113,7 +156,9 @@ def test_I4_fp35_a_number_that_the_importers_account_lacks_stays_and_is_flagged(
 
 
 def test_I9_fp21_a_trade_compliance_contact_is_on_that_account_only_and_its_login_is_made_where_there_is_none(tmp_path: Path) -> None:
-    world = _importers().user(5, user_name="rosa@x.example", first_name="Rosa").contact(6, user=5, profile=2).tc_account(1, company_profile=1)
+    world = (
+        _importers().user(5, user_name="rosa@x.example", first_name="Rosa").contact(6, user=5, profile=2).tc_account(1, company_profile=1)
+    )
     world.tc_contact(9, email="Trude@X.example", full_name="No", job_title="No")
     world.tc_contact(8, email=" trude@x.example", full_name="Trude Only", job_title="Customs", contact_type="EMPLOYEE", tc_mail="Y")
     store = world.tc_contact(7, email="ROSA@x.example", job_title="Other", contact_type="OFFICER").migrate(tmp_path)
@@ -138,7 +183,9 @@ def test_I9_fp21_a_trade_compliance_contact_is_on_that_account_only_and_its_logi
 
 
 def test_I9_fp21_only_loaded_contacts_make_logins(tmp_path: Path) -> None:
-    world = _importers().tc_account(1).tc_contact(1, email="a@x.example").tc_account(2, company_profile=1).tc_contact(2, email="A@x.example")
+    world = (
+        _importers().tc_account(1).tc_contact(1, email="a@x.example").tc_account(2, company_profile=1).tc_contact(2, email="A@x.example")
+    )
     assert world.migrate(tmp_path).rows("login", "email_display") == ["A@x.example"]
 
 
@@ -155,8 +202,26 @@ def test_I9_fp50_a_contact_without_a_usable_email_has_no_login_and_is_flagged(tm
 def test_I9_documents_are_of_the_partner_library_with_the_uploaders_login_where_there_is_one(tmp_path: Path) -> None:
     world = _importers().user(5, user_name="rosa@x.example").tc_account(1, company_profile=1).tc_contact(2, email="trude@x.example")
     for number, email in enumerate((" ROSA@x.example", "Trude@x.example", "nobody@x.example", "no mail", None), start=1):
-        world.tc_document(number, uploaded_by_email=email, document_type="MOU", mime_type="m", version_no=2, uploaded="2018-05-31 17:00:00", file_name=" f")
-    columns = ("uploaded_by_email", "uploaded_by_login_id", "library_cd", "inherited", "deleted", "document_type_cd", "mime_type", "version_no", "file_name")
+        world.tc_document(
+            number,
+            uploaded_by_email=email,
+            document_type="MOU",
+            mime_type="m",
+            version_no=2,
+            uploaded="2018-05-31 17:00:00",
+            file_name=" f",
+        )
+    columns = (
+        "uploaded_by_email",
+        "uploaded_by_login_id",
+        "library_cd",
+        "inherited",
+        "deleted",
+        "document_type_cd",
+        "mime_type",
+        "version_no",
+        "file_name",
+    )
     assert world.migrate(tmp_path).rows("document", "legacy_key", *columns, "previous_document_id", "uploaded_by_cbp_user_id", "account_id") == [
         (str(number), email, login, "PARTNER", 0, 0, "MOU", "m", 2, " f", None, None, 101)
         for number, (email, login) in enumerate(
@@ -168,11 +233,18 @@ def test_I9_documents_are_of_the_partner_library_with_the_uploaders_login_where_
 def test_I9_a_trade_compliance_contact_widens_nobodys_access_to_ctpat_accounts(tmp_path: Path) -> None:
     world = _importers().user(5, user_name="per@x.example").contact(6, user=5, profile=4).tc_account(1, company_profile=1)
     store = world.tc_contact(7, email="per@x.example").migrate(tmp_path)
-    assert store.rows("account_contact", "account_id", "login_id", "scope_cd") == [(101, "per@x.example", "TC"), (401, "per@x.example", "CTPAT")]
+    assert store.rows("account_contact", "account_id", "login_id", "scope_cd") == [
+        (101, "per@x.example", "TC"),
+        (401, "per@x.example", "CTPAT"),
+    ]
 
 
 def test_J1_fp22_trade_compliance_events_are_stored_once_among_all_events_as_recorded(tmp_path: Path) -> None:
-    world = _importers().tc_account(1, company_profile=1).tc_event(7, event_type="STATUS", new_value="ACTIVE", occurred="2018-06-01 00:00:00.000001")
+    world = (
+        _importers()
+        .tc_account(1, company_profile=1)
+        .tc_event(7, event_type="STATUS", new_value="ACTIVE", occurred="2018-06-01 00:00:00.000001")
+    )
     store = world.event(7, profile=1).migrate(tmp_path)
     assert [row for row in store.rows("event_history") if row["legacy_portal_cd"] == "TC"] == [
         {"event_id": "TC 7", "event_type_cd": "STATUS", "new_value": "ACTIVE", "updated_by_txt": None, "occurred_raw": None,

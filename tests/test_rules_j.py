@@ -14,7 +14,11 @@ def _world() -> Legacy:
 
 
 def test_J1_threads_and_their_messages_are_stored_once_and_linked_to_the_accounts_concerned(tmp_path: Path) -> None:
-    world = _world().thread(1, model=11, subject="s", created="2021-05-02 00:00:00").message(2, from_user=5, body="b", sent="2021-05-03 00:00:00")
+    world = (
+        _world()
+        .thread(1, model=11, subject="s", created="2021-05-02 00:00:00")
+        .message(2, from_user=5, body="b", sent="2021-05-03 00:00:00")
+    )
     store = world.message(3, from_cbp_user=1, body=None).thread(4).message(5).migrate(tmp_path)
     assert store.rows("message_thread") == [
         {"thread_id": "1", "subject": "s", "created_at": "2021-05-02 00:00:00", "legacy_key": "1"},
@@ -28,11 +32,23 @@ def test_J1_threads_and_their_messages_are_stored_once_and_linked_to_the_account
 
 
 def test_J1_notes_and_events_are_stored_once_and_linked_to_their_entity_or_to_the_whole_profile(tmp_path: Path) -> None:
-    world = _world().note(1, entity=102, note_text="n", note_type="GENERAL", cbp_user=1).note(2).event(3, entity=102, new_value="v", updated_by="who").event(4)
+    world = (
+        _world()
+        .note(1, entity=102, note_text="n", note_type="GENERAL", cbp_user=1)
+        .note(2)
+        .event(3, entity=102, new_value="v", updated_by="who")
+        .event(4)
+    )
     store = world.migrate(tmp_path)
-    assert store.rows("internal_note", "note_id", "note_text", "note_type_cd", "cbp_user_id") == [("1", "n", "GENERAL", 1), ("2", "x", "x", None)]
+    assert store.rows("internal_note", "note_id", "note_text", "note_type_cd", "cbp_user_id") == [
+        ("1", "n", "GENERAL", 1),
+        ("2", "x", "x", None),
+    ]
     assert store.rows("note_account", "note_id", "account_id") == [("1", 102), ("2", 101), ("2", 102), ("2", 103)]
-    assert store.rows("event_history", "event_id", "new_value", "updated_by_txt", "legacy_portal_cd") == [("3", "v", "who", "P2"), ("4", None, None, "P2")]
+    assert store.rows("event_history", "event_id", "new_value", "updated_by_txt", "legacy_portal_cd") == [
+        ("3", "v", "who", "P2"),
+        ("4", None, None, "P2"),
+    ]
     assert store.rows("event_account", "event_id", "account_id") == [("3", 102), ("4", 101), ("4", 102), ("4", 103)]
 
 
@@ -73,7 +89,9 @@ def test_J4_fp28_the_wall_clock_becomes_utc_and_the_uncertain_is_flagged_with_it
     for number, text in enumerate(CLOCK, start=1):
         world.event(number, entity=101, updated_local=text)
     store = world.event(99, entity=101, updated_local=None).migrate(tmp_path)
-    found = {raw: (at, bool(certain)) for raw, at, certain in store.rows("event_history", "occurred_raw", "occurred_at", "occurred_certain")}
+    found = {
+        raw: (at, bool(certain)) for raw, at, certain in store.rows("event_history", "occurred_raw", "occurred_at", "occurred_certain")
+    }
     assert found == {**CLOCK, None: (None, False)}
     assert store.flags("J4") == sorted(
         ["event_history 99", *(f"event_history {number}" for number, (_, certain) in enumerate(CLOCK.values(), start=1) if not certain)]
@@ -84,6 +102,6 @@ def test_J4_before_clocks_were_railway_clocks_and_in_year_one_the_instant_is_a_m
     """The local mean time of New York before 1883, and an instant at the edge of the calendar: nothing raises."""
     moments, certain = utc(pl.Series(["1883-11-18 12:10:00", "0001-01-01 00:00:00", "9999-12-31 23:59:59"]))
     assert moments[0] is not None
-    assert moments[1] == datetime(1, 1, 1, 4, 56, 2)  # noqa: DTZ001  # the store's moments have no zone
+    assert moments[1] == datetime(1, 1, 1, 4, 56, 2)  # the store's moments have no zone
     assert certain[1]
     assert moments.len() == 3

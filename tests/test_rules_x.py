@@ -45,7 +45,13 @@ def test_routes_a_child_goes_where_its_parent_went_and_is_held_where_that_was_he
 
 def test_routes_fp2_of_several_reasons_the_missing_row_counts_before_the_held_parent(tmp_path: Path) -> None:
     world = _world().entity(104, model=99).signature(1, entity=104, agreement_version=99).signature(2, entity=104)
-    store = world.tc_annual_notification(3, tc_account=99).tc_document(4, tc_account=98).tc_anl_document(3, 4).tc_anl_document(3, 99).migrate(tmp_path)
+    store = (
+        world.tc_annual_notification(3, tc_account=99)
+        .tc_document(4, tc_account=98)
+        .tc_anl_document(3, 4)
+        .tc_anl_document(3, 99)
+        .migrate(tmp_path)
+    )
     assert store.held["agreement_signature 1"] == "BROKEN_REFERENCE"
     assert store.held["agreement_signature 2"] == "PARENT_HELD"
     assert store.held["tc_anl_document 3|4"] == "PARENT_HELD"
@@ -55,7 +61,16 @@ def test_routes_fp2_of_several_reasons_the_missing_row_counts_before_the_held_pa
 def test_routes_small_tables_of_an_entity_go_to_its_account(tmp_path: Path) -> None:
     world = _world().add("importer_country_of_origin", 101, 1, country="VN").highway_crossing(101, "2304").consolidator_mode(101, "AIR")
     world.eligibility_answer(101, 2, 3, answer="Y", answered="2005-03-04 10:00:00").vetting_record(4, entity=101, sealed_content=b"\0\xff")
-    world.add("entity_status_history", 5, entity=101, status="CERTIFIED", tier="2", **{"from": "2005-09-01 00:00:00"}, reason="r", set_by_cbp_user=1)
+    world.add(
+        "entity_status_history",
+        5,
+        entity=101,
+        status="CERTIFIED",
+        tier="2",
+        **{"from": "2005-09-01 00:00:00"},
+        reason="r",
+        set_by_cbp_user=1,
+    )
     store = world.migrate(tmp_path)
     assert store.rows("account_country_of_origin") == [{"account_id": 101, "rank_no": 1, "country_cd": "VN"}]
     assert store.rows("account_highway_crossing") == [{"account_id": 101, "port_cd": "2304"}]
@@ -77,7 +92,9 @@ def test_routes_fp4_catalogue_rows_are_carried_over_unchecked_but_for_an_applica
         "question_id": 5, "criteria_version_id": 99, "category_no": -1, "criterion_no": "7.23", "question_no": 1, "question_text": " q", "stub": 0,
     }  # fmt: skip
     assert store.rows("criteria_category") == [{"category_no": 7, "name": "n", "focus_area": "f"}]
-    assert {row: reason for row, reason in store.held.items() if "applicability" in row} == {"question_applicability 6|IMP": "BROKEN_REFERENCE"}
+    assert {row: reason for row, reason in store.held.items() if "applicability" in row} == {
+        "question_applicability 6|IMP": "BROKEN_REFERENCE"
+    }
     assert store.all_flags & {(rule, "profile_question 5") for rule in ("X1", "A12")} == set()
 
 
@@ -99,7 +116,18 @@ SOFT = [
 
 def _complete() -> Legacy:
     """One row or more of every table that has a soft reference, all of them good."""
-    world = _world().year(1, model=11).answer(1).comment(1).document(1, model=11).validation(1).finding(1).finding_response(1).signature(1).contact(1)
+    world = (
+        _world()
+        .year(1, model=11)
+        .answer(1)
+        .comment(1)
+        .document(1, model=11)
+        .validation(1)
+        .finding(1)
+        .finding_response(1)
+        .signature(1)
+        .contact(1)
+    )
     world.thread(1).message(1).note(1).program_participation(1).svi_setting(1).svi_link(1, monitor_profile=1, monitored_profile=1)
     return world.add("entity_status_history", 1, entity=101)
 
@@ -211,10 +239,18 @@ def test_X2_fp23_beats_every_other_reason_and_a_row_held_for_another_is_held_for
 
 
 def test_X2_fp43_rows_without_key_are_numbered_and_equal_keys_told_apart(tmp_path: Path) -> None:
-    world = _world().task(None, task_kind="first").task(None, task_kind="second").address("abc").address(b"abc").address(Undecodable(b"abc\xff"))
+    world = (
+        _world()
+        .task(None, task_kind="first")
+        .task(None, task_kind="second")
+        .address("abc")
+        .address(b"abc")
+        .address(Undecodable(b"abc\xff"))
+    )
     store = world.migrate(tmp_path)
     assert {row: reason for row, reason in store.held.items() if not row.startswith("company_profile")} == dict.fromkeys(
-        ("portal_task NULL#1", "portal_task NULL#2", "company_address abc", "company_address abc#2", "company_address abc\ufffd"), "UNREADABLE_VALUE"
+        ("portal_task NULL#1", "portal_task NULL#2", "company_address abc", "company_address abc#2", "company_address abc\ufffd"),
+        "UNREADABLE_VALUE",
     )
     assert store.holding("portal_task NULL#2")["task_kind_cd"] == "second"
     assert store.flags("E8") == ["company_address abc\ufffd"]
@@ -231,7 +267,9 @@ def test_X2_fp47_keys_that_become_equal_by_repair_and_keys_of_which_a_part_is_nu
 
 
 def test_X2_fp23_a_key_that_is_too_long_or_outside_INTEGER_is_written_as_its_text(tmp_path: Path) -> None:
-    world = _world().add("criteria_category", 2**31).add("criteria_category", -(2**40)).business_type("ninechars").business_type("ninechar2")
+    world = (
+        _world().add("criteria_category", 2**31).add("criteria_category", -(2**40)).business_type("ninechars").business_type("ninechar2")
+    )
     world.highway_crossing(101, "123456789").highway_crossing(101, "12345678").add("importer_country_of_origin", 101, 2**31, country="US")
     store = world.migrate(tmp_path)
     assert {row: reason for row, reason in store.held.items() if not row.startswith("company_profile")} == dict.fromkeys(
@@ -259,12 +297,20 @@ def test_X2_fp43_keys_that_are_equal_only_as_text_are_told_apart(tmp_path: Path)
 
 
 def test_X2_fp27_the_held_row_is_one_json_object_with_every_column_but_blobs(tmp_path: Path) -> None:
-    world = Legacy().entity(7, type="3PL", number=None, application="2020-02-29 00:00:00", model=99, created="2012-01-01T00:00:00Z", modified=5)
+    world = Legacy().entity(
+        7, type="3PL", number=None, application="2020-02-29 00:00:00", model=99, created="2012-01-01T00:00:00Z", modified=5
+    )
     store = world.document(8, file_name='"\\\u2028\U0001f600', size_bytes=2**53 + 1, version_no="two").content(8, b"abc").migrate(tmp_path)
     columns = [column.name for column in MAPPINGS.tables["P2", "model_entity"].columns]
     held = store.holding("model_entity 7")
     assert list(held) == columns
-    given = {"entity_id": 7, "security_model_id": 99, "application_dt": "2020-02-29 00:00:00", "created_at": "2012-01-01T00:00:00Z", "modified_at": 5}
+    given = {
+        "entity_id": 7,
+        "security_model_id": 99,
+        "application_dt": "2020-02-29 00:00:00",
+        "created_at": "2012-01-01T00:00:00Z",
+        "modified_at": 5,
+    }
     assert {name: held[name] for name in given} == given
     assert held["account_number"] is None
     document = store.holding("document 8")
@@ -273,7 +319,9 @@ def test_X2_fp27_the_held_row_is_one_json_object_with_every_column_but_blobs(tmp
 
 
 def test_X2_fp42_a_text_in_a_binary_column_is_its_bytes_and_a_number_is_none(tmp_path: Path) -> None:
-    world = _world().vetting_record(1, entity=101, sealed_content="é").document(2, model=11).content(2, "é").document(3, model=11).content(3, 5)
+    world = (
+        _world().vetting_record(1, entity=101, sealed_content="é").document(2, model=11).content(2, "é").document(3, model=11).content(3, 5)
+    )
     store = world.migrate(tmp_path)
     assert store.rows("vetting_record", "sealed_content") == ["é".encode()]
     assert store.rows("document", "legacy_key", "sha256", "content_state_cd")[::2] == [

@@ -21,7 +21,14 @@ OFFSETS = (0, 0, 0, 0, -2, 2**53, 2**60)
 TEXTS: tuple[object, ...] = ("", " a ", "b", "B", "é", Undecodable(b"\xff"), Undecodable(b"x\0"), "078-05-1120", "1,250", "x|y")
 EMAILS: tuple[object, ...] = ("a@x.example", " A@X.example", "b@x.example", "no mail", "ß@x.example", Undecodable(b"\xff@x.example"))
 DAYS: tuple[object, ...] = ("2020-01-01", "2023-09-20", "0001-01-01", "9999-12-31", "2023-02-30", "", 20200101)
-MOMENTS: tuple[object, ...] = ("2015-01-01 00:00:00", "2020-01-01 00:00:00", "2020-01-01T00:00:00.000001Z", "2021-06-01 00:00:00.5", "2099-01-01 00:00:00", "soon")
+MOMENTS: tuple[object, ...] = (
+    "2015-01-01 00:00:00",
+    "2020-01-01 00:00:00",
+    "2020-01-01T00:00:00.000001Z",
+    "2021-06-01 00:00:00.5",
+    "2099-01-01 00:00:00",
+    "soon",
+)
 CLOCKS: tuple[object, ...] = ("2022-07-04 12:00:00", "2022-11-06 01:30:00", "2023-03-12 02:30:00", "never", "")
 CONTENTS: tuple[object, ...] = (b"abc", b"", b"other", "text")
 # The columns that name a row of another table, where the column's own name does not say which.
@@ -30,7 +37,11 @@ NAMED = {
     "monitored_entity_id": "model_entity", "consent_signature_id": "agreement_signature", "previous_document_id": "document",
     "origin_model_id": "security_model", "target_id": "profile_response", "category_no": "criteria_category",
 }  # fmt: skip
-OWNER = {m.key[0]: m.table for m in reversed(list(MAPPINGS.tables.values())) if len(m.key) == 1 and m.table not in ("document_content", "tc_document_content", "svi_setting")}
+OWNER = {
+    m.key[0]: m.table
+    for m in reversed(list(MAPPINGS.tables.values()))
+    if len(m.key) == 1 and m.table not in ("document_content", "tc_document_content", "svi_setting")
+}
 
 
 def referred(column: str) -> str | None:

@@ -10,7 +10,8 @@ import psycopg
 import sqlalchemy
 
 from etl.databases import shown
-from etl.errors import MigrationError
+from etl.errors import MigrationError, Transient
+from etl.retries import passes
 
 OLDEST = 130000  # PostgreSQL 13
 
@@ -53,7 +54,8 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
         about = f", constraint {error.diag.constraint_name}" if error.diag.constraint_name else ""
         where = f" on {error.diag.table_name}" if error.diag.table_name else ""
         message = f"{name}: {doing} failed ({type(error).__name__}, SQLSTATE {state}{where}{about})."
-        raise MigrationError(message, _next_step(state)) from None
+        kind = Transient if passes(error.diag.sqlstate) and isinstance(error, psycopg.OperationalError) else MigrationError
+        raise kind(message, _next_step(state)) from None
 
 
 def _next_step(state: str) -> str:

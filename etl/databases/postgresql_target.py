@@ -19,7 +19,7 @@ from etl.ahead import ahead
 from etl.databases import shown
 from etl.databases.postgresql import connect, quoted, safe_errors, shapes
 from etl.databases.target import Change, RunRecord, id_tags, in_reference_order
-from etl.errors import MigrationError, Refused
+from etl.errors import Refused
 from etl.values import INFINITE_DAY, INFINITE_MOMENT
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
@@ -142,27 +142,21 @@ class PostgresTarget:
 
     def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
-        try:
-            if self._fresh:
-                self._record(record)
-                for statement in _constraints(schema):
-                    self._run(statement)
-                for view in schema.views.values():
-                    self._run(view)
-                changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
-            else:
-                self._record(record)
-                for table in tables:
-                    self._run(f"CREATE INDEX ON {quoted(_STAGED + table.name)} ({', '.join(map(quoted, table.key))})")
-                    self._run(f"ANALYZE {quoted(_STAGED + table.name)}")
-                removed = {table.name: self._remove(table) for table in reversed(tables)}
-                changes = [Change(table.name, *self._merge(table), removed[table.name]) for table in tables]
-            self._run("COMMIT")
-        except psycopg.OperationalError:
-            raise MigrationError(
-                "--target: the connection was lost while publishing.",
-                "Run the same command again: it looks up whether the run was published.",
-            ) from None
+        if self._fresh:
+            self._record(record)
+            for statement in _constraints(schema):
+                self._run(statement)
+            for view in schema.views.values():
+                self._run(view)
+            changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
+        else:
+            self._record(record)
+            for table in tables:
+                self._run(f"CREATE INDEX ON {quoted(_STAGED + table.name)} ({', '.join(map(quoted, table.key))})")
+                self._run(f"ANALYZE {quoted(_STAGED + table.name)}")
+            removed = {table.name: self._remove(table) for table in reversed(tables)}
+            changes = [Change(table.name, *self._merge(table), removed[table.name]) for table in tables]
+        self._run("COMMIT")
         self._fresh = None
         self._run("ANALYZE")  # the new portal's first queries need statistics
         return changes

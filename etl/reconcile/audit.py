@@ -57,7 +57,7 @@ def logins_audited(world: World, store: Store) -> tuple[int, pl.DataFrame]:
     odd = pl.concat([before.join(after, on=on, how="anti", nulls_equal=True), after.join(before, on=on, how="anti", nulls_equal=True)])[
         "login"
     ].unique()
-    named = {login: key for login, key in zip(hashed(users["email_key"]).tolist(), users["#key"], strict=True)}
+    named = dict(zip(hashed(users["email_key"]).tolist(), users["#key"], strict=True))
     counts = {side: dict(frame.group_by("login").len().iter_rows()) for side, frame in (("before", before), ("after", after))}
     rows = [
         ("account_picker", CHANGED, "P2", f"portal_user {named[login]}" if login in named else None, None, "entities that the login reaches",

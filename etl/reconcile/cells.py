@@ -102,7 +102,8 @@ def key_text(raws: Sequence[Raw]) -> str:
 def key_order(raws: Sequence[Raw]) -> tuple[tuple[int, object], ...]:
     """Sorts keys as the source does: null, then numbers, then texts, then blobs, the latter two by their bytes."""
     return tuple(
-        (-1, 0) if raw is None else (0, raw) if isinstance(raw, (int, float)) else (1 if isinstance(raw, (Text, str)) else 2, _bytes(raw)) for raw in raws
+        (-1, 0) if raw is None else (0, raw) if isinstance(raw, (int, float)) else (1 if isinstance(raw, (Text, str)) else 2, _bytes(raw))
+        for raw in raws
     )
 
 

@@ -89,6 +89,7 @@ def _shifted(text: str, step: timedelta) -> str | None:
 
 
 Change = Callable[..., object]
+_NULL: object = object()  # NULL, where None says that nothing can be changed
 _CHANGES: dict[str, Change] = {
     "one character": _one_character,
     "case": lambda value, _: value.swapcase() if value.swapcase() != value else None,
@@ -112,7 +113,6 @@ _CHANGES_BY_KIND = {
     "boolean": ("flag flipped",),
     "binary": ("one bit",),
 }
-_NULL = object()
 
 
 class Planter:

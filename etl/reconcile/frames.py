@@ -122,7 +122,7 @@ def text_typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
     return series, odd_row
 
 
-def _decoded(value: bytes | None) -> str | None | bool:
+def _decoded(value: bytes | None) -> str | bool | None:
     try:
         return None if value is None else value.decode("utf-8")
     except UnicodeDecodeError:

@@ -45,7 +45,10 @@ class PostgresDatabase:
             self._types = self._look()
         except adbc_driver_manager.Error as error:
             # The driver's own message may repeat the whole URL.
-            raise ReconcileError(f"{where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).", "Check the URL and the role's rights.") from None
+            raise ReconcileError(
+                f"{where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).",
+                "Check the URL and the role's rights.",
+            ) from None
 
     def _look(self) -> dict[str, dict[str, str]]:
         """Every visible table's columns and their types."""
@@ -84,7 +87,9 @@ class PostgresDatabase:
 
     def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
         # Dates and times as their text: there are some that Python's own types cannot hold.
-        listed = ", ".join(f"{_quoted(n)}::text" if self._types[table][n] in ("date", "timestamp", "timestamptz", "uuid") else _quoted(n) for n in names)
+        listed = ", ".join(
+            f"{_quoted(n)}::text" if self._types[table][n] in ("date", "timestamp", "timestamptz", "uuid") else _quoted(n) for n in names
+        )
         for start in range(0, len(locators), AT_ONCE):
             places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in locators[start : start + AT_ONCE])
             sql = f"SELECT ctid, {listed} FROM {_quoted(table)} WHERE ctid = ANY (ARRAY[{places}]::tid[])"
@@ -151,7 +156,9 @@ def _typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
         case "date" | "timestamp":
             first, last = _DAYS if column.kind == "date" else _MICROS
             number = series_of(array, pl.Int32 if column.kind == "date" else pl.Int64)
-            return number.cast(pl.Date if column.kind == "date" else pl.Datetime("us")), (~number.is_between(first, last).fill_null(True)).to_numpy()
+            return number.cast(pl.Date if column.kind == "date" else pl.Datetime("us")), (
+                ~number.is_between(first, last).fill_null(True)
+            ).to_numpy()
         case "binary":
             return series_of(array, pl.Binary), nothing
         case "uuid":

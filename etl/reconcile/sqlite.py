@@ -1,7 +1,6 @@
 """A SQLite database read whole columns at a time, in one read transaction, without ever being able to write to it."""
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -250,7 +249,7 @@ def _stamp(path: Path) -> list[tuple[int, int]]:
     found = []
     for name in (str(path), f"{path}-wal"):
         try:
-            state = os.stat(name)
+            state = Path(name).stat()
             found.append((state.st_size, state.st_mtime_ns))
         except FileNotFoundError:
             found.append((-1, -1))

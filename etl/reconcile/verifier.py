@@ -152,10 +152,11 @@ def reconcile(
     objects: str,
     freeze: tuple[date, date] | None = None,
     progress: Progress | None = None,
+    mappings: Path | None = None,
 ) -> Reconciliation:
     """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere."""
     tell = progress or (lambda what, done, total: None)
-    spec = read_spec()
+    spec = read_spec(mappings)
     databases: list[Database] = []
     try:
         sources = {}

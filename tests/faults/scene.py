@@ -24,7 +24,15 @@ PATIENCE = 180  # seconds after which a command counts as hung
 KILLED = -signal.SIGKILL
 
 # What must never be seen outside of the data: it lies in the world's rows and in the passwords of URLs.
-CANARIES = ("078-05-1120", "078051120", "canary-text-7f3a", "canary-name-51c9", "canary.person", "canary-mail.example", "canary-password-9d2e")
+CANARIES = (
+    "078-05-1120",
+    "078051120",
+    "canary-text-7f3a",
+    "canary-name-51c9",
+    "canary.person",
+    "canary-mail.example",
+    "canary-password-9d2e",
+)
 _CANARY = re.compile("|".join(map(re.escape, CANARIES)), re.IGNORECASE)
 
 
@@ -87,7 +95,12 @@ class Scene:
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "LC_ALL", "USER", "LOGNAME")}
         for name in ("home", "tmp"):
             (self.folder / name).mkdir(exist_ok=True)
-        ours = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "tmp"), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        ours = {
+            "HOME": str(self.folder / "home"),
+            "TMPDIR": str(self.folder / "tmp"),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         return {**kept, **ours, **self.environment}
 
     def start(self, command: str, *more: str, before: Sequence[str] = (), **how: Any) -> subprocess.Popen[str]:
@@ -117,8 +130,8 @@ class Scene:
         return world
 
 
-def ended(process: subprocess.Popen[str], began: float | None = None, code: int | None = None) -> Ended:
-    """Waits for the process; a test fails where it hangs, says a secret, or ends with another code."""
+def ended(process: subprocess.Popen[str], began: float | None = None, code: int | None = None, alone: bool = True) -> Ended:
+    """Waits for the process; a test fails where it hangs, says a secret, or ends with another code. `alone`: what it left behind is ended too."""
     began = time.monotonic() if began is None else began
     try:
         out, err = process.communicate(timeout=PATIENCE)
@@ -126,7 +139,8 @@ def ended(process: subprocess.Popen[str], began: float | None = None, code: int 
         kill_group(process)
         out, err = process.communicate()
         raise AssertionError(f"hung for {PATIENCE} s: {process.args}\n{out}\n{err}") from None
-    kill_group(process)
+    if alone:
+        kill_group(process)
     argv = process.args if isinstance(process.args, list) else [str(process.args)]
     answer = Ended([str(word) for word in argv], process.returncode, out or "", err or "", time.monotonic() - began)
     found = _CANARY.search(answer.out + answer.err)
@@ -166,12 +180,18 @@ def sqlite_content(file: Path) -> Content:
         connection = sqlite3.connect(aside)
         connection.text_factory = bytes
         content: Content = {}
-        for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall():
+        for kind, name, sql in connection.execute(
+            "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+        ).fetchall():
             content[f"{kind.decode()} {name.decode()}"] = hashlib.sha256(sql).hexdigest()
             if kind == b"table":
                 listed = [row[0].decode() for row in connection.execute("SELECT name FROM pragma_table_info(?)", (name.decode(),))]
-                columns = ", ".join(f"quote({_q(column)})" for column in listed if (name, column) not in {(b"migration_run", t) for t in _TIMES})
-                content[name.decode()] = _digest(b"\x1f".join(row) for row in connection.execute(f"SELECT {columns} FROM {_q(name.decode())}"))
+                columns = ", ".join(
+                    f"quote({_q(column)})" for column in listed if (name, column) not in {(b"migration_run", t) for t in _TIMES}
+                )
+                content[name.decode()] = _digest(
+                    b"\x1f".join(row) for row in connection.execute(f"SELECT {columns} FROM {_q(name.decode())}")
+                )
         connection.close()
         return content
     finally:
