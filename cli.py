@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,14 +31,34 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{value} is no TOML: {error}.") from None
     known = {option.name for option in context.command.params}
-    everywhere = {name for command in commands.commands.values() for name in (option.name for option in command.params)}
-    for word in words:
+    everywhere = {option.name for command in _every_command(commands) for option in command.params}
+    for word, setting in words.items():
         if word.replace("-", "_") not in everywhere:
             raise click.BadParameter(f"{value}: {word} is no option of any command.")
+        if isinstance(setting, dict | list):
+            raise click.BadParameter(f"{value}: {word} is no single value.")
     context.default_map = {
         name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known
     }  # fmt: skip
     return value
+
+
+def _every_command(group: click.Group) -> Iterator[click.Command]:
+    for command in group.commands.values():
+        yield command
+        if isinstance(command, click.Group):
+            yield from _every_command(command)
+
+
+def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            click.echo(f"portal-migrate, version {version('portal-migration')}")
+        except PackageNotFoundError:
+            click.echo("portal-migrate, version unknown: not installed, run from its folder")
+        context.exit()
 
 
 def _option(*names: str, **settings: Any) -> Command:
@@ -91,7 +111,7 @@ def _options(given: dict[str, Any]) -> Options:
         raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
     if days and days["freeze_from"] > days["freeze_to"]:
         raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
-    if given.get("rehearse") and (given.get("target") or given.get("objects")):
+    if given.get("rehearse") and any(_typed(name) for name in ("target", "objects")):
         raise WrongUsage("--rehearse brings its own target and object store.", "Leave out --target and --objects.")
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
@@ -103,13 +123,19 @@ def _options(given: dict[str, Any]) -> Options:
     )  # fmt: skip
 
 
+def _typed(name: str) -> bool:
+    """Whether the option stands on the command line itself: one configuration file serves the rehearsal and the night."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
 def _day(name: str, text: str) -> date:
     from etl.errors import WrongUsage
 
     try:
-        if len(text) != 10:
+        day = date.fromisoformat(text)
+        if day.isoformat() != text:  # weeks and forms without hyphens are no days here
             raise ValueError
-        return date.fromisoformat(text)
+        return day
     except ValueError:
         raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is no date.", "Write it as YYYY-MM-DD.") from None
 
@@ -121,7 +147,7 @@ def _talk(given: dict[str, Any]) -> Talk:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
-@click.version_option(package_name="portal-migration", prog_name="portal-migrate")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
 def commands() -> None:
     """Carries the CTPAT and Trade Compliance portals' whole memory to standalone entity accounts, once, and proves that nothing was lost."""
 

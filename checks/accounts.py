@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from checks.comparable import alike
 from checks.model import Check, Found
 from checks.relations import Relation, failing
-from checks.staged import Staged, alike
+from checks.staged import Staged
 from etl.identifiers import is_personal, normal
 
 

@@ -6,10 +6,11 @@ import json
 
 import polars as pl
 
+from checks.comparable import alike
 from checks.conserved import key_parts, mapping_of, recovered
 from checks.model import Check, Found
 from checks.relations import Relation
-from checks.staged import Staged, alike, entities
+from checks.staged import Staged, entities
 from etl.identifiers import masked
 from etl.values import HELD
 from mappings.model import Into, TableMapping
@@ -51,16 +52,18 @@ def _family(column: Column) -> str:
 def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[str, str], key: str) -> tuple[int, list[str]]:
     own = f"{mapping.portal}.{mapping.table}"
     # Several old tables complete an account's row; whose file it is in says nothing then.
-    rows = staged.frame(into.table, key, *columns) if into.per == "part" else staged.made_by(into.table, own, key, *columns)
-    before = {source: f"before {source}" for source in columns.values()}
-    old = staged.source(mapping.portal, mapping.table, *before).rename(before)
-    rows, old = alike(rows.with_columns(pl.col(key).alias("_key")), old, "_key")
-    pairs = rows.join(old, on="_key")
+    rows = staged.frame(into.table, key) if into.per == "part" else staged.made_by(into.table, own, key)
+    rows = rows.rename({key: "_key"})
+    old = staged.source(mapping.portal, mapping.table)
+    rows, old = alike(rows, old, "_key")
+    place = rows.join(old.with_row_index("_place").unique("_key"), on="_key", how="left", maintain_order="left")["_place"]
     keys: list[str] = []
-    for column, source in columns.items():
-        wrong = pairs.filter(pl.col(column).ne_missing(pl.col(before[source])))["_row"].to_list()
+    for column, source in columns.items():  # one column at a time: the widest table has no room for all of them twice
+        after = staged.frame(into.table, column)[column].gather(rows["_row"])
+        before = staged.source(mapping.portal, mapping.table, source)[source].gather(place)
+        wrong = rows["_row"].filter(after.ne_missing(before) & place.is_not_null()).to_list()
         keys += staged.keys(into.table, wrong, [column] * len(wrong))
-    return pairs.height, keys
+    return int(place.is_not_null().sum()), keys
 
 
 def routed(check: Check, staged: Staged) -> Found:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from checks.comparable import alike, numbers
 from checks.model import Check, Found
 from checks.relations import Relation
-from checks.staged import Staged, alike, numbers
+from checks.staged import Staged
 from etl.identifiers import masked
 from mappings.model import Form, Into, TableMapping
 

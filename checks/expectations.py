@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from checks.frames import Part, Question, about, key_columns, key_parts, parts_of
+from checks.frames import Part, Question, about, columns_of, key_columns, key_parts, parts_of
 from checks.model import Check, Found
 from checks.staged import Staged, shards
 from etl.errors import MigrationError
@@ -77,12 +77,12 @@ def ask_rows(checks: Iterable[Check], staged: Staged, tell: Callable[[str], None
 def _ask_table(stack: Stack, staged: Staged, table: str, checks: list[Check], together: int) -> None:
     shape = staged.shapes[table]
     keys: dict[str, list[pl.DataFrame]] = defaultdict(list)
-    for first, rows in shards(staged, table, together):
+    for first, rows in shards(staged, table, columns_of(checks), together):
         for check in checks:
             mine = about(check, rows)
             stack.asked[check.id] += mine.height
             if check.kind == "unique":
-                keys[check.id].append(key_columns(check, mine, first, shape))
+                keys[check.id].append(key_columns(check, mine, first))
             else:
                 for question, part in parts_of(check, mine, first, shape, staged.mappings):
                     stack.add(question, part)

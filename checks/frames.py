@@ -159,13 +159,14 @@ def _excess(texts: pl.Series, shape: Table, column: str) -> pl.Series:
 # -- keys: asked of the whole table --------------------------------------------------------------------------------------------------
 
 
-def key_columns(check: Check, rows: pl.DataFrame, first: int, shape: Table) -> pl.DataFrame:
+def columns_of(checks: list[Check]) -> list[str]:
+    """The columns that these checks look at, conditions included."""
+    return list(dict.fromkeys(name for check in checks for name in (*check.columns, *check.args.get("when", {}))))
+
+
+def key_columns(check: Check, rows: pl.DataFrame, first: int) -> pl.DataFrame:
     """The key that a `unique` check asks about, and `_row`; rows with a null in it are left out, since nulls are never equal."""
-    names = [
-        pl.col(name).bin.reinterpret(dtype=pl.Int128, endianness="big") if shape.by_name[name].family == "uuid" else pl.col(name)
-        for name in check.columns
-    ]  # fmt: skip
-    return rows.select((pl.col("_place").cast(pl.Int64) + first).alias("_row"), *names).drop_nulls()
+    return rows.select((pl.col("_place").cast(pl.Int64) + first).alias("_row"), *check.columns).drop_nulls()
 
 
 def key_parts(check: Check, keys: pl.DataFrame, taken: int, most: int = KEYS_TOGETHER) -> Iterator[tuple[Question, Part]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
+from checks.comparable import among
 from checks.frames import when
 from checks.model import Check, Found
 from checks.staged import Staged, entities
@@ -41,7 +42,7 @@ def refers(check: Check, staged: Staged) -> Found:
     column, to = check.columns[0], parent_of(check, staged)
     key = staged.shapes[to].key[0]
     rows = staged.frame(check.table, column).drop_nulls(column)
-    lost = rows.join(staged.frame(to, key), left_on=column, right_on=key, how="anti")
+    lost = rows.join(among(staged.frame(to, key), key, rows[column]), left_on=column, right_on=key, how="anti")
     return failing(check, staged, lost["_row"], rows.height)
 
 
@@ -68,7 +69,8 @@ def same_account(check: Check, staged: Staged) -> Found:
     column, to = check.columns[0], parent_of(check, staged)
     key = staged.shapes[to].key[0]
     rows = staged.frame(check.table, column).with_columns(entities(staged, check.table).alias("_own")).drop_nulls(column)
-    owner = staged.frame(to, key).select(pl.col(key).alias("_parent"), entities(staged, to).alias("_owner")).unique("_parent")
+    owner = staged.frame(to, key).select(pl.col(key).alias("_parent"), entities(staged, to).alias("_owner"))
+    owner = among(owner, "_parent", rows[column]).unique("_parent")
     pairs = rows.join(owner, left_on=column, right_on="_parent", maintain_order="left")
     return failing(check, staged, pairs.filter(pl.col("_own").ne_missing(pl.col("_owner")))["_row"], pairs.height)
 
@@ -78,7 +80,8 @@ def parent_is(check: Check, staged: Staged) -> Found:
     column, to = check.columns[0], parent_of(check, staged)
     key, value = staged.shapes[to].key[0], check.args["column"]
     rows = chosen(check, staged, column).drop_nulls(column)
-    parent = staged.frame(to, key, value).select(pl.col(key).alias("_parent"), pl.col(value).alias("_value")).unique("_parent")
+    parent = staged.frame(to, key, value).select(pl.col(key).alias("_parent"), pl.col(value).alias("_value"))
+    parent = among(parent, "_parent", rows[column]).unique("_parent")
     pairs = rows.join(parent, left_on=column, right_on="_parent", maintain_order="left")
     wrong = pairs.filter(~pl.col("_value").is_in(check.args["values"]).fill_null(False))
     return failing(check, staged, wrong["_row"], pairs.height)
@@ -119,7 +122,8 @@ def _owned(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
         messages = staged.found("message", "message_id", wanted, "thread_id")
         return messages.join(accounts, on="thread_id").select(pl.col("message_id").alias("target_id"), "_entity")
     key = staged.shapes[table].key[0]
-    return staged.frame(table, key).select(pl.col(key).alias("target_id"), entities(staged, table).alias("_entity"))
+    owned = staged.frame(table, key).select(pl.col(key).alias("target_id"), entities(staged, table).alias("_entity"))
+    return among(owned, "target_id", wanted)
 
 
 def folded_email(check: Check, staged: Staged) -> Found:

@@ -12,8 +12,9 @@ from functools import cached_property
 import polars as pl
 import pyarrow.parquet as pq
 
+from checks.comparable import alike, numbers, together
 from checks.names import called, key_columns
-from etl.run import RunFolder, StageFile, read_columns, read_table
+from etl.run import RunFolder, StageFile, read_columns
 from etl.values import HELD, POLARS_TYPE
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column, Table
@@ -44,6 +45,7 @@ class Staged:
         self.shapes = staged_shapes(mappings)
         self.files: dict[str, list[StageFile]] = {name: [] for name in self.shapes}
         self.extracted = {key: folder.files("extract", f"extract/{key[0]}.{key[1]}/") for key in mappings.tables}
+        self.entities: dict[str, pl.Series] = {}  # what the function of that name found
         self._folder, self._root = folder, folder.path
         self._columns: dict[tuple[str, str], pl.Series] = {}
         self._sources: dict[tuple[Portal, str, tuple[str, ...]], pl.DataFrame] = {}
@@ -58,10 +60,6 @@ class Staged:
     def rows(self, table: str) -> int:
         return sum(file.rows for file in self.files[table])
 
-    def read(self, table: str, file: StageFile) -> pl.DataFrame:
-        """All columns of one stage file, compared with the manifest's digest; ids as they are stored, 16 bytes."""
-        return self._shaped(table, pl.DataFrame(read_table(self._root, file)))
-
     def _shaped(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
         if table in _RECORD:
             rows = rows.rename(_RECORD[table][1], strict=False)
@@ -71,7 +69,8 @@ class Staged:
             if column.family == "integer" and column.name in rows.columns
         )
 
-    def _some(self, table: str, file: StageFile, columns: Sequence[str]) -> pl.DataFrame:
+    def some(self, table: str, file: StageFile, columns: Sequence[str]) -> pl.DataFrame:
+        """These columns of one stage file; the whole file was compared with its digest when the step before was verified."""
         back = {new: old for old, new in _RECORD[table][1].items()} if table in _RECORD else {}
         rows = self._shaped(table, pl.DataFrame(read_columns(self._root, file, [back.get(column, column) for column in columns])))
         by_name = self.shapes[table].by_name
@@ -83,7 +82,7 @@ class Staged:
         if missing:
             by_name = self.shapes[table].by_name
             empty = pl.DataFrame(schema={column: polars_type(by_name[column]) for column in missing})
-            parts = [empty, *(self._some(table, file, missing) for file in self.files[table])]
+            parts = [empty, *(self.some(table, file, missing) for file in self.files[table])]
             for column in missing:
                 values = [part[column] for part in parts]
                 self._columns[table, column] = together(list(map(numbers, values))) if column == "legacy_key" else pl.concat(values)
@@ -94,7 +93,7 @@ class Staged:
         names = list(dict.fromkeys((column, *columns)))
         empty = pl.DataFrame(schema={name: polars_type(self.shapes[table].by_name[name]) for name in names})
         values = pl.DataFrame({column: wanted.drop_nulls().unique()})
-        return pl.concat([empty, *(self._some(table, file, names).join(values, on=column, how="semi") for file in self.files[table])])
+        return pl.concat([empty, *(self.some(table, file, names).join(values, on=column, how="semi") for file in self.files[table])])
 
     def made(self, table: str, source: str) -> int:
         """How many staged rows of the table came from that old table (`P2.document`)."""
@@ -118,7 +117,7 @@ class Staged:
         for file in self.files[table]:
             here = [row - first for row in wanted if first <= row < first + file.rows]
             if here:
-                frame = self._some(table, file, [*columns[0], *columns[1]])[here]
+                frame = self.some(table, file, [*columns[0], *columns[1]])[here]
                 for row, values in zip(here, frame.iter_rows(), strict=True):
                     names[first + row] = called(self.shapes[table], columns, values)
             first += file.rows
@@ -169,28 +168,6 @@ class Staged:
         return rows.join(out, on="_key", how="anti")
 
 
-def numbers(keys: pl.Series) -> pl.Series:
-    """Old keys as whole numbers where every one is simply the number's text (a third of the memory), else as they are."""
-    if keys.dtype != pl.String:
-        return keys
-    values = keys.cast(pl.Int64, strict=False)
-    return values if (values.cast(pl.String) == keys).fill_null(keys.is_null()).all() else keys
-
-
-def together(parts: list[pl.Series]) -> pl.Series:
-    """The parts one after the other; as texts where some of them are."""
-    filled = [part for part in parts if len(part)] or parts[:1]
-    if len({part.dtype for part in filled}) > 1:
-        filled = [part.cast(pl.String) for part in filled]
-    return pl.concat(filled)
-
-
-def alike(left: pl.DataFrame, right: pl.DataFrame, *on: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both frames, these columns as texts where one side has numbers and the other texts: then they can be joined."""
-    texts = [pl.col(name).cast(pl.String) for name in on if left[name].dtype != right[name].dtype]
-    return left.with_columns(texts), right.with_columns(texts)
-
-
 def _origin(file: StageFile) -> str:
     """The old table that a stage file's rows came from: `split/login/P2.portal_user.00000.parquet` from P2.portal_user."""
     return file.path.split("/")[-1].rpartition(".")[0].rpartition(".")[0]
@@ -205,15 +182,15 @@ def _number(column: str) -> pl.Expr:
     return pl.col(column).bin.reinterpret(dtype=pl.Int128, endianness="big")
 
 
-def shards(staged: Staged, table: str, most: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """(place of the first row, rows) of the whole table, a few stage files at a time, some `most` rows together."""
+def shards(staged: Staged, table: str, columns: Sequence[str], most: int) -> Iterator[tuple[int, pl.DataFrame]]:
+    """(place of the first row, these columns) of the whole table, a few stage files at a time, some `most` rows together."""
     first, count = 0, 0
     waiting: list[pl.DataFrame] = []
     for file in staged.files[table]:
         if waiting and count + file.rows > most:
             yield first, pl.concat(waiting)
             first, count, waiting = first + count, 0, []
-        waiting.append(staged.read(table, file))
+        waiting.append(staged.some(table, file, columns))
         count += file.rows
     if count:
         yield first, pl.concat(waiting)
@@ -221,6 +198,12 @@ def shards(staged: Staged, table: str, most: int) -> Iterator[tuple[int, pl.Data
 
 def entities(staged: Staged, table: str) -> pl.Series:
     """For every staged row, the old entity's number of the account that it is on, by its account or its parent's; null: on none."""
+    if table not in staged.entities:
+        staged.entities[table] = _entities(staged, table)
+    return staged.entities[table]
+
+
+def _entities(staged: Staged, table: str) -> pl.Series:
     shape = staged.shapes[table]
     if table == "entity_account":
         return staged.frame(table, "legacy_entity_id")["legacy_entity_id"]

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
-from etl.placed import Ints, Placed, ints
+from etl.placed import Bools, Ints, Placed, ints
 from etl.where import Where, make_where
 from mappings.model import Mappings
 
@@ -102,8 +102,8 @@ def types_after_split(entity: Placed, accounts: pl.DataFrame, mappings: Mappings
     return pl.select(pl.when(highway & border.is_not_null()).then(border).otherwise(types).alias("business_type_cd")).to_series()
 
 
-def numbers(entity: Placed, accounts: pl.DataFrame) -> list[str]:
-    """Rule A16: the number of each account; a duplicate stays with the lowest entity id, the others are flagged (fine print 7, 20, 45, 48)."""
+def numbers(entity: Placed, accounts: pl.DataFrame) -> tuple[list[str], Bools]:
+    """Rule A16: (the number of each account, the entity rows that lost a duplicate one to a lower id; fine print 7, 20, 45, 48)."""
     rows = accounts["entity_row"].to_list()
     own = entity.frame["account_number"].gather(rows).to_list()
     ids = accounts["entity_id"].to_list()
@@ -119,8 +119,16 @@ def numbers(entity: Placed, accounts: pl.DataFrame) -> list[str]:
                 number += "X"
         seen.add(number)
         result.append(number)
-    entity.flag("A16", lost, "account number already belongs to an entity with a lower id; a new one was given")
-    return result
+    return result, lost
+
+
+def hold_long_numbers(entity: Placed, accounts: pl.DataFrame, numbers: list[str], longest: int) -> bool:
+    """Fine print 44: a made number that outgrew its column is an unreadable value in a mandatory one. Whether there was any comes back."""
+    long = [row for row, number in zip(accounts["entity_row"].to_list(), numbers, strict=True) if len(number) > longest]
+    mask = np.zeros(entity.frame.height, bool)
+    mask[long] = True
+    entity.hold(mask, "UNREADABLE_VALUE")
+    return bool(long)
 
 
 def employee_count(text: str | None) -> int | None:

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from etl.databases import sqlite_url
 from etl.errors import MigrationError, Refused
 from etl.options import Options, needed
 from etl.pipeline import STEPS, run_steps
@@ -23,8 +24,8 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
         raise Refused(f"{folder} is not empty.", "Give an empty or a new folder: portal-migrate demo DIR.")
     if (world_folder / "portal2.sqlite").exists():
         source, tc, files = (
-            f"sqlite:///{(world_folder / 'portal2.sqlite').absolute()}",
-            f"sqlite:///{(world_folder / 'tc.sqlite').absolute()}",
+            sqlite_url(world_folder / "portal2.sqlite"),
+            sqlite_url(world_folder / "tc.sqlite"),
             world_folder / "files",
         )
     else:
@@ -33,7 +34,7 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
         source, tc, files = world.source, world.tc, Path(world.files)
     talk.say(f"demo: the sample world lies in {world_folder}")
     options = Options(
-        source=source, tc=tc, target=f"sqlite:///{(folder / 'portal3.sqlite').absolute()}", files=str(files.absolute()),
+        source=source, tc=tc, target=sqlite_url(folder / "portal3.sqlite"), files=str(files.absolute()),
         objects=str((folder / "objects").absolute()), run=folder / "run", freeze=FREEZE,
     )  # fmt: skip
     return run_steps(options, STEPS, talk)

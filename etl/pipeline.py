@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from etl.databases import Source, open_source, shown
+from etl.databases import Source, open_source, shown, sqlite_url
 from etl.databases.target import open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.events import record
@@ -55,7 +55,7 @@ def rehearsal(options: Options) -> Options:
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     place = options.run / "rehearsal"
-    return replace(options, target=f"sqlite:///{(place / 'portal3.sqlite').absolute()}", objects=str(place / "objects"))
+    return replace(options, target=sqlite_url(place / "portal3.sqlite"), objects=str(place / "objects"))
 
 
 def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from etl.databases import sqlite_url
 from etl.demo import FREEZE
 from etl.errors import CheckFailed
 from etl.options import Options
@@ -25,7 +26,7 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
         place = Path(scratch)
         world = write_cast(place / "legacy")
         options = Options(
-            source=world.source, tc=world.tc, files=str(world.files), target=f"sqlite:///{place / 'portal3.sqlite'}",
+            source=world.source, tc=world.tc, files=str(world.files), target=sqlite_url(place / "portal3.sqlite"),
             objects=str(place / "objects"), run=place / "run", freeze=FREEZE,
         )  # fmt: skip
         for step in ("extract", "split", "reattach", "check", "load"):

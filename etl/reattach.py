@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from etl import documents, responses, svi
 from etl.objects import object_key
+from etl.outcome import TALLY
 from etl.piece import Base, Context, Piece, Ticket, context_of, finish_piece, reattach_file
 from etl.placed import FLAG, Placed, start
 from etl.render import arrow_type
@@ -196,9 +197,10 @@ class _Work:
         pieces = self._pieces
         texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", "extract/text.parquet")])
         flagged = [_invalid_texts(texts), *(piece.flags for piece in pieces)]
-        self._files += write_record(
-            self.folder.path, "reattach", [piece.held for piece in pieces], flagged, [piece.tally for piece in pieces]
-        )
+        # A table without rows has no piece, and is accounted for all the same.
+        empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE]
+        tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(piece.tally for piece in pieces)]
+        self._files += write_record(self.folder.path, "reattach", [piece.held for piece in pieces], flagged, tallies)
         write = self.folder.write_table
         self._files.append(write("reattach/profile_question/stub.parquet", _stubs(self.context.mappings, self._pieces)))
         self._files.append(write("reattach/stored_object/all.parquet", _objects(self.folder, texts, self._pieces)))

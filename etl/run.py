@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.errors import EvidenceAltered, MigrationError, Refused
+from etl.events import NAME as EVENTS
 
 VERSION = 1
 _HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
@@ -58,6 +59,12 @@ class RunFolder:
             _make_private(path)
             self._lock = _locked(path)
         self._read_manifest()
+        if (
+            not reading
+            and not self.steps
+            and all(entry.name.startswith(".") or entry.name in ("manifest.json", EVENTS) for entry in path.iterdir())
+        ):
+            self.settings = {}  # nothing was read or stored yet: a mistyped path may be mended
 
     # -- the manifest ---------------------------------------------------------------------------------------------------------------
 

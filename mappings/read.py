@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mappings.codes import read_codes
 from mappings.errors import MappingError
 from mappings.model import Form, Into, Mappings, Portal, Reason, Route, Rule, TableMapping
 from mappings.schema import Column, Schema, Table, read_schema
@@ -25,6 +25,8 @@ _FORM_WORDS = {
 
 def read_mappings(folder: Path = HOME) -> Mappings:
     """All mappings of a folder, bound to its schemas; raises MappingError at the first thing that cannot be."""
+    if not folder.is_dir():
+        raise MappingError(str(folder), "folder", "nothing", "a copy of the mappings that are installed")
     sources: dict[Portal, Schema] = {portal: read_schema(folder / "schemas" / f"{name}.sql") for portal, name in FOLDERS.items()}
     target = read_schema(folder / "schemas" / "portal3.sql")
     rules, reasons = _rule_book(folder / "rules.toml")
@@ -43,7 +45,7 @@ def read_mappings(folder: Path = HOME) -> Mappings:
     parts = _part_columns(tables)
     bound = {key: _bind(mapping, sources, target, rules, parts) for key, mapping in tables.items()}
     _every_target_table_is_filled(bound, target)
-    codes = {file.stem: _code_table(file) for file in sorted((folder / "codes").glob("*.csv"))}
+    codes = read_codes(folder / "codes", sources, target, bound)
     return Mappings(bound, sources, target, rules, reasons, codes, _digest(folder), folder)
 
 
@@ -58,6 +60,8 @@ def _digest(folder: Path) -> str:
 def _toml(file: Path, shown: str) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MappingError(shown, "file", str(error.strerror), "a file that can be read") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
 
@@ -134,7 +138,8 @@ def _bind(
     accounted = _accounted(mapping)
     for place, column in accounted:
         if column not in shape.by_name:
-            raise MappingError(shown, place, column, f"a column of {shape.name}")
+            dotted = place if "." in place else f"{place}.{column}"
+            raise MappingError(shown, dotted, column, f"a column of {shape.name}")
     named = {column for _, column in accounted} | set(shape.key)
     for column in shape.by_name:
         if column not in named:
@@ -221,8 +226,3 @@ def _rule_book(file: Path) -> tuple[dict[str, Rule], dict[str, Reason]]:
             file.name, "rule or reason", str(error), "number, chapter, situation, decision, severity, flags; code, meaning, rules"
         ) from error
     return rules, reasons
-
-
-def _code_table(file: Path) -> tuple[dict[str, str], ...]:
-    with file.open(encoding="utf-8", newline="") as lines:
-        return tuple(csv.DictReader(lines))

@@ -68,7 +68,10 @@ def read_schema(file: Path) -> Schema:
 
     SQLite itself parses the file: it accepts any type name, keeps it as written, and lists columns, keys and references.
     """
-    text = file.read_text(encoding="utf-8")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingError(f"schemas/{file.name}", "file", str(error), "SQL in UTF-8") from error
     memory = sqlite3.connect(":memory:")
     try:
         memory.executescript(text)

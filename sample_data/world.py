@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import quote
 
 from sample_data import contract
 from sample_data.share import write_share
@@ -44,8 +45,8 @@ def world_in(folder: Path) -> World:
 
 
 def sqlite_url(path: Path) -> str:
-    """The SQLAlchemy URL of a SQLite file: sqlite:////absolute/path."""
-    return f"sqlite:///{path.resolve()}"
+    """The SQLAlchemy URL of a SQLite file: sqlite:////absolute/path, odd characters escaped."""
+    return f"sqlite:///{quote(str(path.resolve()))}"
 
 
 def _write_database(path: Path, schema: str) -> None:

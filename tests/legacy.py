@@ -136,7 +136,7 @@ class Legacy:
         folder.mkdir(parents=True, exist_ok=True)
         world = world_in(folder)
         for schema, url in (("portal2", world.source), ("tc", world.tc)):
-            with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            with closing(sqlite3.connect(folder / Path(url).name)) as connection:
                 connection.execute("PRAGMA synchronous = off")
                 connection.executescript(contract.sqlite_ddl(schema))
                 for table in contract.tables(schema):

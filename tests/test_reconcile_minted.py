@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from etl.reconcile.cells import plain
-from etl.reconcile.documents import TARGETS
 from etl.reconcile.expected import Expected
 from etl.reconcile.frames import LOCATOR
 from etl.reconcile.hashing import ACCOUNT, fingerprint, identity, own_id
@@ -73,7 +72,7 @@ def _insert(db: sqlite3.Connection, piece: Piece) -> None:
             if name == own_id(table):
                 values.append(_uuid(piece.table, number))
             elif (piece.table, name) == ("document_link", "target_id"):
-                values.append(_uuid(TARGETS[row["target_cd"]][1], row[name]))
+                values.append(_uuid(SPEC.link_targets[row["target_cd"]][1], row[name]))
             elif parent == "entity_account":
                 values.append(None if row[name] is None else _uuid_of_entity(row[name]))
             elif parent and own_id(SPEC.target[parent]):

@@ -189,6 +189,31 @@ def test_A16_fp45_a_made_number_has_nine_digits_at_least_and_the_minus_sign_in_f
     }  # fmt: skip
 
 
+def test_A16_fp44_a_made_number_that_outgrows_its_column_is_an_unreadable_value(tmp_path: Path) -> None:
+    world = (
+        Legacy()
+        .profile(1)
+        .model(11)
+        .entity(-(2**63))
+        .entity(2**63 - 1, number=" ")
+        .profile(2)
+        .model(21)
+        .entity(-(10**18), number="X", status="REMOVED")
+    )
+    store = world.entity(-(10**18) - 1, number="X").migrate(tmp_path)
+    assert store.accounts("account_number") == {2**63 - 1: f"M{2**63 - 1}", -(10**18) - 1: "X"}
+    assert store.held == {f"model_entity {-(2**63)}": "UNREADABLE_VALUE", f"model_entity {-(10**18)}": "UNREADABLE_VALUE"}
+    assert store.flags("A16") == []  # a held row carries no flag
+
+
+def test_A16_A5_fp44_a_model_whose_only_entity_got_no_number_has_none(tmp_path: Path) -> None:
+    store = Legacy().profile(1).model(11).entity(-(2**63)).user(5, user_name="a@x.example").contact(6, user=5).migrate(tmp_path)
+    assert store.held == {
+        "company_profile 1": "PROFILE_WITHOUT_ENTITY", "security_model 11": "MODEL_WITHOUT_ENTITY", f"model_entity {-(2**63)}": "UNREADABLE_VALUE",
+        "company_contact 6": "PARENT_HELD",
+    }  # fmt: skip
+
+
 def test_A16_fp48_only_numbers_of_accounts_count_for_a_clash(tmp_path: Path) -> None:
     store = Legacy().profile(1).model(11).entity(1).entity(2, number="M000000001", model=99).migrate(tmp_path)
     assert store.accounts("account_number") == {1: "M000000001"}

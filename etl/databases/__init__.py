@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -69,6 +71,11 @@ def shown(url: str) -> str:
     except sqlalchemy.exc.ArgumentError:
         return "(not a database URL)"
     return parsed.set(query={}).render_as_string(hide_password=True)
+
+
+def sqlite_url(file: Path) -> str:
+    """The URL of a SQLite file, whatever characters its path has."""
+    return f"sqlite:///{urllib.parse.quote(str(file.absolute()))}"
 
 
 def backend(url: str) -> str:

@@ -8,7 +8,6 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.cells import UNREADABLE, readable
-from etl.reconcile.documents import TARGETS
 from etl.reconcile.frames import DTYPES, LOCATOR, Database
 from etl.reconcile.hashing import ACCOUNT, Hashes, account_path, fingerprint, identity, own_id
 from etl.reconcile.spec import Column, Spec
@@ -53,7 +52,7 @@ class Store:
         self._places: dict[str, Places] = {}
         self.doubled: dict[str, bool] = {}  # tables in which an id stands twice
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
-        self._wanted |= {table for _, table in TARGETS.values()}
+        self._wanted |= {table for _, table in spec.link_targets.values()}
 
     def absent(self, table: str) -> list[str]:
         """The columns that the store lacks; the table's name where it lacks the whole table."""
@@ -78,7 +77,7 @@ class Store:
             if table in done:
                 return
             parents = set(self.spec.target[table].refers.values()) | (
-                {t for _, t in TARGETS.values()} if table == LINK_TARGET[0] else set()
+                {t for _, t in self.spec.link_targets.values()} if table == LINK_TARGET[0] else set()
             )
             for parent in sorted(parents - {table}):
                 place(parent)
@@ -203,7 +202,7 @@ class Store:
     def _link_target(self, raw: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
         value = np.zeros(len(raw), np.uint64)
         good = np.zeros(len(raw), np.bool_)
-        for code, (_, table) in TARGETS.items():
+        for code, (_, table) in self.spec.link_targets.items():
             places = self.places(table)
             at, there = places.find(raw["target_id"])
             there &= (raw["target_cd"] == code).fill_null(False).to_numpy()

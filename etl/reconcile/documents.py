@@ -17,12 +17,6 @@ from etl.reconcile.source import ALSO_HELD, BAD, KEY, mask
 from etl.reconcile.spec import Value
 from etl.reconcile.world import Ints, Mask, Piece, World
 
-# What a link may lead to (C2): the source table, and the target table that has its copies.
-TARGETS = {
-    "RESPONSE": ("profile_response", "profile_response"), "FINDING_RESPONSE": ("finding_response", "finding_response"),
-    "VALIDATION": ("validation", "validation"), "SIGNATURE": ("agreement_signature", "account_agreement"),
-    "MESSAGE": ("message", "message"), "MODEL": ("security_model", "entity_account"),
-}  # fmt: skip
 SURVEYED = (
     LOCATOR, KEY, BAD, ALSO_HELD, "document_id", "library_cd", "security_model_id", "company_profile_id", "previous_document_id", "object_path",
 )  # fmt: skip
@@ -147,7 +141,7 @@ def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     target = pl.select(
         pl.coalesce(
             pl.when(links["target_cd"][take] == code).then(_copies_of(world, table, links["target_id"][take], entity))
-            for code, (_, table) in TARGETS.items()
+            for code, (_, table) in world.spec.link_targets.items()
         )
     ).to_series()
     document = world.reference("document", "P2", links["document_id"].cast(pl.String)[take], entity)
@@ -180,7 +174,7 @@ def inherited(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
 def _targets(world: World, links: pl.DataFrame) -> tuple[Ints, Ints]:
     """The accounts that have each link's target, and why they are none; a code that the contract does not list is a missing target."""
     scope, reason = np.full(len(links), -1, np.int64), np.full(len(links), BROKEN_REFERENCE, np.int64)
-    for code, (source, _) in TARGETS.items():
+    for code, (source, _) in world.spec.link_targets.items():
         index = world.index.get(("P2", source), NONE)
         place = index.find(links["target_id"])
         chosen = (links["target_cd"] == code).fill_null(False).to_numpy() & (place >= 0)

@@ -6,10 +6,8 @@ from etl.errors import MigrationError
 class ReconcileError(MigrationError):
     """A database, a file or a store that the verifier cannot use (exit 1)."""
 
-    code = "CANNOT_RECONCILE"
-
 
 class SpecError(ReconcileError):
     """A mapping file, a schema or a code table that the verifier's own reader does not understand."""
 
-    code = "MAPPING_NOT_UNDERSTOOD"
+    code = "MAPPING"

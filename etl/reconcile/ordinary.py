@@ -10,14 +10,13 @@ import polars as pl
 from etl.reconcile.frames import DTYPES
 from etl.reconcile.hashing import account_path, own_id
 from etl.reconcile.ledger import BROKEN_REFERENCE, LOADED, NO_OWNER, PARENT_HELD, UNREADABLE_VALUE, lowest
-from etl.reconcile.scopes import MISSING, UNSET, Index, indexed
+from etl.reconcile.scopes import MISSING, UNSET, Index, Indexing
 from etl.reconcile.source import BAD, KEY, mask
 from etl.reconcile.spec import Into, Value
 from etl.reconcile.spec import Mapping as TableMapping
-from etl.reconcile.world import Ints, Mask, Piece, World
+from etl.reconcile.world import Ints, Piece, World
 
-LINK_TARGETS = ("profile_response", "finding_response", "validation", "agreement_signature", "message", "security_model")
-NONE = Index(np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int32))
+NONE = Indexing().index()
 
 
 @dataclass(frozen=True)
@@ -62,17 +61,17 @@ def pieces(world: World, rulebook: Rulebook, portal: str, table: str) -> Iterato
     mapping = world.spec.mappings[portal, table]
     key = world.sources[portal].table(table).key
     wanted = len(key) == 1 and is_referred_to(world, portal, table)
-    seen: list[tuple[pl.Series, Mask, Ints]] = []
+    indexing = Indexing()
     for frame in world.rows(portal, table):
         scope, reason = owners(world, rulebook, mapping, frame)
         reason = lowest(np.where(mask(frame, BAD), UNREADABLE_VALUE, LOADED), reason)
         world.ledger.settle(portal, table, frame, reason, held_bytes(world, portal, table, frame, reason))
         loaded = reason == LOADED
         if wanted:
-            seen.append((frame[key[0]], loaded, np.where(loaded, scope, -1).astype(np.int32)))
+            indexing.add(frame[key[0]], loaded, scope)
         yield from of_rows(world, rulebook, mapping, frame.filter(pl.Series(loaded)), scope[loaded])
     if wanted:
-        world.index[portal, table] = _joined(seen)
+        world.index[portal, table] = indexing.index()
 
 
 def held_bytes(world: World, portal: str, table: str, frame: pl.DataFrame, reason: Ints) -> pl.Series | None:
@@ -89,7 +88,7 @@ def held_bytes(world: World, portal: str, table: str, frame: pl.DataFrame, reaso
 
 def is_referred_to(world: World, portal: str, table: str) -> bool:
     """Whether other tables name rows of this one: as their owner, as a need, softly, or as a document link's target (C2)."""
-    if table in LINK_TARGETS:
+    if table in {source for source, _ in world.spec.link_targets.values()}:
         return True
     for (owner, _), mapping in world.spec.mappings.items():
         named = {*mapping.owner.values(), *mapping.needs.values()}
@@ -237,10 +236,3 @@ def _kind(mapping: TableMapping, table: str) -> str:
         if into.table == table and "group_kind_cd" in into.columns:
             return str(into.columns["group_kind_cd"].constant)
     return ""
-
-
-def _joined(seen: list[tuple[pl.Series, Mask, Ints]]) -> Index:
-    if not seen:
-        return NONE
-    keys = pl.concat([key for key, _, _ in seen])
-    return indexed(keys, np.concatenate([loaded for _, loaded, _ in seen]), np.concatenate([scope for _, _, scope in seen]))

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from etl.reconcile.frames import compact
 from etl.reconcile.ledger import LOADED, UNREADABLE_VALUE
 from etl.reconcile.ordinary import Copies, Note, Rulebook, of_rows, owners
-from etl.reconcile.scopes import indexed
+from etl.reconcile.scopes import Indexing
 from etl.reconcile.source import BAD, KEY, mask
 from etl.reconcile.spec import Value
-from etl.reconcile.world import Ints, Mask, Piece, World
+from etl.reconcile.world import Ints, Piece, World
 
 KEYS = ("security_profile_id", "question_id")
 
@@ -21,24 +21,20 @@ def response_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     mapping = world.spec.mappings["P2", "profile_response"]
     twice = _answered_twice(world)
     waiting: list[pl.DataFrame] = []
-    seen: list[tuple[pl.Series, Mask, npt.NDArray[np.int32]]] = []
+    indexing = Indexing()
     for frame in world.rows("P2", "profile_response"):
         scope, reason = owners(world, rulebook, mapping, frame)
         reason = np.where(mask(frame, BAD), UNREADABLE_VALUE, reason)
         world.ledger.settle("P2", "profile_response", frame, reason)
         loaded = reason == LOADED
-        seen.append((frame["response_id"], loaded, np.where(loaded, scope, -1).astype(np.int32)))
+        indexing.add(frame["response_id"], loaded, scope)
         rows = frame.with_columns(pl.Series("#scope", scope), pl.lit(False).alias("#superseded")).filter(pl.Series(loaded))
         if len(twice):
             doubtful = pl.Series(np.isin(_pair(rows), twice))
-            waiting.append(rows.filter(doubtful))
+            waiting.append(compact(rows.filter(doubtful)))
             rows = rows.filter(~doubtful)
         yield from of_rows(world, rulebook, mapping, rows, rows["#scope"].to_numpy())
-    if seen:
-        keys = pl.concat([key for key, _, _ in seen])
-        world.index["P2", "profile_response"] = indexed(
-            keys, np.concatenate([loaded for _, loaded, _ in seen]), np.concatenate([scope for _, _, scope in seen])
-        )
+    world.index["P2", "profile_response"] = indexing.index()
     if waiting:
         rows = pl.concat(waiting)
         rank = rows.with_row_index("row").sort([*KEYS, "modified_at", "response_id"], descending=[False, False, True, True])

@@ -96,12 +96,37 @@ def as_key(reference: pl.Series) -> Ints:
     return reference.fill_null(0).to_numpy()
 
 
+class Indexing:
+    """Collects the rows of an index batch by batch.
+
+    It keeps copies: a column of a batch that came by the Arrow C interface keeps all columns of the batch in memory, the texts too.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Ints, Mask, npt.NDArray[np.int32], dict[str, Ints]]] = []
+
+    def add(self, key: pl.Series, loaded: Mask, scope: Ints | None = None, **extra: Ints) -> None:
+        """Rows whose key is null cannot be referred to and are left out."""
+        present = key.is_not_null().to_numpy()
+        scopes = np.full(len(key), -1, np.int32) if scope is None else np.where(loaded, scope, -1).astype(np.int32)
+        self._parts.append(
+            (as_key(key)[present], loaded[present], scopes[present], {name: values[present] for name, values in extra.items()})
+        )
+
+    def index(self) -> Index:
+        if not self._parts:
+            return Index(np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int32))
+        keys, loaded, scopes = (np.concatenate([part[n] for part in self._parts]) for n in range(3))
+        extra = {name: np.concatenate([part[3][name] for part in self._parts]) for name in self._parts[0][3]}
+        self._parts = []
+        if (keys[1:] >= keys[:-1]).all():
+            return Index(keys, loaded, scopes, extra)
+        order = np.argsort(keys, kind="stable")
+        return Index(keys[order], loaded[order], scopes[order], {name: values[order] for name, values in extra.items()})
+
+
 def indexed(key: pl.Series, loaded: Mask, scope: Ints | None = None, **extra: Ints) -> Index:
-    """The index of rows whose key is not null; rows without a readable key cannot be referred to."""
-    present = key.is_not_null().to_numpy()
-    number = as_key(key)[present]
-    order = np.argsort(number, kind="stable")
-    scopes = np.full(len(key), -1, np.int32) if scope is None else scope.astype(np.int32)
-    return Index(
-        number[order], loaded[present][order], scopes[present][order], {name: values[present][order] for name, values in extra.items()}
-    )
+    """The index of a whole table."""
+    found = Indexing()
+    found.add(key, loaded, scope, **extra)
+    return found.index()

@@ -3,13 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.cells import UNREADABLE, Cell, Raw, Spoilt, key_order, key_text, readable, shown, spoilt
-from etl.reconcile.frames import DTYPES, LOCATOR, Database
+from etl.reconcile.frames import DTYPES, LOCATOR, Database, compact
 from etl.reconcile.ledger import Ledger
 from etl.reconcile.spec import Column, Spec, Table
 
@@ -63,7 +64,7 @@ class Source:
     def whole(self, name: str, ledger: Ledger, columns: Sequence[str] = ()) -> pl.DataFrame:
         """All rows at once, of a small table or with just these of the columns that `rows` gives."""
         empty = pl.DataFrame(schema={LOCATOR: pl.Int64, **{c.name: DTYPES[c.kind] for c in self.columns(name)}, **_MARKS})
-        return pl.concat(frame.select(columns) if columns else frame for frame in (empty, *self.rows(name, ledger)))
+        return pl.concat(compact(frame.select(columns)) if columns else frame for frame in chain([empty], self.rows(name, ledger)))
 
     def rows(self, name: str, ledger: Ledger) -> Iterator[pl.DataFrame]:
         """The rows in batches: the locator, the columns (null where unreadable), #key, #bad (X2: to be held), #also_held (X2: loaded and held)."""

@@ -82,6 +82,11 @@ class Spec:
     mappings: Map[tuple[str, str], Mapping]
     codes: Map[str, tuple[Map[str, str], ...]]
 
+    @property
+    def link_targets(self) -> dict[str, tuple[str, str]]:
+        """What a document's link may lead to (C2), by its code: the source table, and the target table that has its copies."""
+        return {row["target_cd"]: (row["source_table"], row["target_table"]) for row in self.codes["link_target"]}
+
     def source_of(self, portal: str, target_table: str) -> str:
         """The source table of this portal whose rows become `target_table` one to one (login: portal_user)."""
         for (owner, name), mapping in self.mappings.items():

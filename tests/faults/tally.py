@@ -29,7 +29,7 @@ ROWS = (
 
 def _note(row: str, word: str, count: int) -> None:
     place = os.environ.get("FAULTS_TALLY")
-    if place:
+    if place and count:
         with Path(place).open("a", encoding="utf-8") as file:
             file.write(f"{row}\t{word}\t{count}\n")
 

@@ -51,8 +51,9 @@ def test_each_alone(step: str, reference: Reference, scenes: Callable[[Scene], S
     for call, numbers in counted(scenes(reference.before(step)), step, list(KINDS)).items():
         for number in numbers[::2]:
             scene = scenes(reference.before(step))
-            with tried(KILL_CALLS):
-                assert killed(scene, step, call, number).code in (KILLED, 0)
+            ended = killed(scene, step, call, number)
+            assert ended.code in (KILLED, 0), f"{call} {number}: {ended}"
+            with tried(KILL_CALLS, ended.code == KILLED):
                 scene.run(step, code=0)
                 same_as_reference(scene, step, reference)
 
@@ -63,13 +64,16 @@ def _loop(step: str, reference: Reference, scenes: Callable[[Scene], Scene], at_
         scene = scenes(reference.before(step))
         before = store_content(scene.target, scene.folder)
         with Poller(scene.target, scene.folder) as poller:
+            fired = 0
             for number in spread(numbers, at_most):
-                with tried(KILL_CALLS):
-                    ended = killed(scene, step, call, number)
-                    assert ended.code in (KILLED, 0), f"{call} {number}: {ended}"
-                    nothing_or_all(scene, before, reference)
+                ended = killed(scene, step, call, number)
+                assert ended.code in (KILLED, 0), f"{call} {number}: {ended}"
                 if ended.code == 0:
                     break  # the fault no longer fires
+                fired += 1
+                with tried(KILL_CALLS):
+                    nothing_or_all(scene, before, reference)
+            assert fired, f"{call} was never met"
             scene.run(step, code=0)
             same_as_reference(scene, step, reference)
         if step == "load":
@@ -84,9 +88,9 @@ def test_run_killed_while_it_publishes(reference: Reference, scenes: Callable[[S
     number, ended = 1, Ended([], KILLED, "", "", 0)
     with Poller(scene.target, scene.folder) as poller:
         while ended.code == KILLED:
-            with tried(KILL_CALLS):
-                ended = injected(scene, "load", "pwrite64", f"signal=KILL:when={number}", path=scene.store)
-                assert ended.code in (KILLED, 0), ended
+            ended = injected(scene, "load", "pwrite64", f"signal=KILL:when={number}", path=scene.store)
+            assert ended.code in (KILLED, 0), ended
+            with tried(KILL_CALLS, ended.code == KILLED):
                 nothing_or_all(scene, {}, reference)
             number = number * 2 if number < 16 else number + 60
         same_as_reference(scene, "load", reference)
