@@ -89,6 +89,7 @@ def verify(bundle: Path, public_key: Path) -> dict[str, Any]:
             raise EvidenceAltered(f"{name}{_where(bundle, name)} is not what was signed.", "Ask for the bundle again.")
     if merkle_root([(name, file["sha256"]) for name, file in known.items()]) != listing["root"]:
         raise EvidenceAltered(f"{LISTING}: the Merkle root does not fit the files.", "Ask for the bundle again.")
+    _refuse_other_documents(bundle / "bag")
     broken = events.broken_line((bundle / events.NAME).read_bytes())
     if broken is not None:
         raise EvidenceAltered(f"{events.NAME}, line {broken}: the chain of events is broken.", "The log was altered before it was packed.")
@@ -149,8 +150,23 @@ def _write_bag(bag: Path, folder: RunFolder, objects: Path) -> None:
     write_durably(bag / "manifest-sha256.txt", "".join(lines).encode())
 
 
+def _refuse_other_documents(bag: Path) -> None:
+    """Holds the documents' bytes against the bag's own manifest, which was signed."""
+    listed = bag / "manifest-sha256.txt"
+    lines = listed.read_text(encoding="ascii").splitlines() if listed.is_file() else []
+    known = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    there = {place.relative_to(bag).as_posix() for place in (bag / "data").rglob("*") if not place.is_dir()}
+    for name in sorted(known.keys() ^ there):
+        raise EvidenceAltered(
+            f"bag/{name} is {'missing from' if name in known else 'not part of'} the bundle.", "Ask for the bundle again."
+        )
+    for name, digest in known.items():
+        if _digest_of(bag / name) != digest:
+            raise EvidenceAltered(f"bag/{name} is not what was signed.", "Ask for the bundle again.")
+
+
 def _files(bundle: Path) -> list[Path]:
-    """The bundle's own files; the bag's payload is named and checked by the bag's own manifest."""
+    """The bundle's own files; the bag's payload is named by the bag's own manifest."""
     payload = bundle / "bag" / "data"
     return [Path(base) / name for base, _, names in os.walk(bundle) for name in names if not (Path(base) / name).is_relative_to(payload)]
 

@@ -290,7 +290,9 @@ def _make_private(path: Path) -> None:
     if path.is_symlink():
         raise Refused(f"{path} is a link; a run's folder must be a folder of its own.", "Give --run the folder itself.")
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(path.parents), path):  # not `parents=True`: what it makes has the mode of the umask
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
         if path.stat().st_uid != os.geteuid():
             raise Refused(f"{path} belongs to another user.", "Give --run a folder of your own.")
         path.chmod(0o700)

@@ -137,9 +137,9 @@ def _accounts(work: Splitting, known: set[str]) -> tuple[Placed, Placed, Placed]
     longest = work.mappings.target.tables["entity_account"].by_name["account_number"].length or 0
     if chapter_a.hold_long_numbers(entity, accounts, numbers, longest):
         chapter_a.hold_by_structure(profile, model, entity)  # once more: what is held now is no account (fine print 24)
-        by_row = dict(zip(accounts["entity_row"].to_list(), numbers, strict=True))
+        number_by_row = dict(zip(accounts["entity_row"].to_list(), numbers, strict=True))
         accounts = chapter_a.account_rows(profile, model, entity)
-        numbers = [by_row[row] for row in accounts["entity_row"].to_list()]
+        numbers = [number_by_row[row] for row in accounts["entity_row"].to_list()]
     entity.flag("A16", lost, "account number already belongs to an entity with a lower id; a new one was given")
     types = chapter_a.types_after_split(entity, accounts, work.mappings)
     row = accounts["entity_row"]

@@ -5,21 +5,23 @@ How commands end, exit code by exit code: test_exit_codes.py. Wrong options: tes
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
 import os
+import select
 import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import click
 import pytest
-from command import FREEZE, ROOT, Night, command, process
+from command import FREEZE, ROOT, Night, command, process, started
 from handbook import every_command
 
 import cli
@@ -182,25 +184,17 @@ def test_freeze_check_holds_where_nobody_writes_and_says_who_could(cast: Night) 
 
 
 def test_freeze_check_sees_a_writer(checked: Night) -> None:
-    over = threading.Event()
-
-    def write() -> None:
-        with closing(sqlite3.connect(checked.folder / "legacy" / "portal2.sqlite", timeout=60)) as source:
-            while not over.is_set():
-                with source:
-                    source.execute("UPDATE business_type SET name = name || '.'")
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        words = ("freeze", "check", "--seconds", "0.5", "--source", checked.stores["--source"], "--output", "json")
-        done = command(*words, folder=checked.folder)
-    finally:
-        over.set()
-        writer.join()
-    assert done.code == 5, done.out
-    assert done.envelope["errors"][0]["message"].startswith("Not frozen: P2")
-    assert done.data["portals"][0]["changed"]
+    """It sleeps between its two looks; the writer writes as soon as nobody looks."""
+    words = ("freeze", "check", "--seconds", "2", "--source", checked.stores["--source"], "--output", "json")
+    running = started(*words, folder=checked.folder)
+    with closing(sqlite3.connect(checked.folder / "legacy" / "portal2.sqlite", timeout=0)) as source:
+        while running.poll() is None:
+            with contextlib.suppress(sqlite3.OperationalError), source:  # locked: it is looking
+                source.execute("UPDATE business_type SET name = name || '.' WHERE business_type_cd = 'IMP'")
+            select.select([], [], [], 0.05)
+    out, err = running.communicate()
+    assert running.returncode == 5, out + err
+    assert json.loads(out)["errors"][0]["message"].startswith("Not frozen: P2")
 
 
 # -- what is left, and what is proved ------------------------------------------------------------------------------------------------------------

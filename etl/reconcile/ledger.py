@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.cells import Spoilt
-from etl.reconcile.frames import LOCATOR
+from etl.reconcile.frames import LOCATOR, compact
 
 Mask = npt.NDArray[np.bool_]
 
@@ -97,7 +97,7 @@ class Ledger:
 
 
 def _named(frame: pl.DataFrame, portal: str, table: str, schema: pl.Schema) -> pl.DataFrame:
-    return frame.with_columns(portal=pl.lit(portal), table=pl.lit(table)).select(schema.names())
+    return compact(frame.with_columns(portal=pl.lit(portal), table=pl.lit(table)).select(schema.names()))
 
 
 def lowest(*reasons: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
