@@ -9,7 +9,6 @@ import contextlib
 import csv
 import json
 import os
-import select
 import shutil
 import sqlite3
 import stat
@@ -191,7 +190,8 @@ def test_freeze_check_sees_a_writer(checked: Night) -> None:
         while running.poll() is None:
             with contextlib.suppress(sqlite3.OperationalError), source:  # locked: it is looking
                 source.execute("UPDATE business_type SET name = name || '.' WHERE business_type_cd = 'IMP'")
-            select.select([], [], [], 0.05)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.wait(0.05)
     out, err = running.communicate()
     assert running.returncode == 5, out + err
     assert json.loads(out)["errors"][0]["message"].startswith("Not frozen: P2")
@@ -213,7 +213,7 @@ def test_purge_leaves_nothing_of_the_old_portals_data_and_the_run_is_over(publis
     assert done.code == 0
     left = {place.relative_to(published.run).as_posix(): place.read_bytes() for place in published.run.rglob("*") if place.is_file()}
     assert set(left) == set(done.data["left"]) >= {"manifest.json", "events.jsonl", "report/report.html", "report/report.json"}
-    assert [(name, value) for name, content in left.items() for value in personal if value in content] == []
+    assert {(name, value) for name, content in left.items() for value in personal if value in content} == set()
     assert published.command("run").code == 7
     assert published.json("status").data["steps"][4]["state"] == "done"
 

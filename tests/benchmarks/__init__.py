@@ -1,0 +1,1 @@
+"""Benchmarks that anyone can start; never part of the tests."""

@@ -1,0 +1,87 @@
+"""The whole run on SQLite against copying the same rows and bytes once, side by side: `python -m tests.benchmarks [PROFILES ...]`.
+
+Prints medians, ratios and peak memory. Great Expectations' import is taken off the run, as its own step measures it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from sample_data.synthetic import write_synthetic
+
+ROUNDS = 3
+
+
+def copied(world: Path, place: Path) -> float:
+    """Seconds that copying every source row with executemany, and every document's bytes into a file, takes."""
+    began = time.monotonic()
+    for name in ("portal2.sqlite", "tc.sqlite"):
+        source, copy = sqlite3.connect(world / name), sqlite3.connect(place / name)
+        source.text_factory = bytes
+        for table, statement in source.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall():
+            copy.execute(statement.decode())
+            rows = source.execute(f'SELECT * FROM "{table.decode()}"').fetchall()
+            if rows:
+                copy.executemany(f'INSERT INTO "{table.decode()}" VALUES ({", ".join("?" * len(rows[0]))})', rows)
+            if table.endswith(b"document_content"):
+                for number, (_, content) in enumerate(rows):
+                    (place / f"{name}-{number}").write_bytes(content or b"")
+        copy.commit()
+        copy.close()
+        source.close()
+    return time.monotonic() - began
+
+
+def migrated(world: Path, place: Path) -> tuple[float, float, int]:
+    """(seconds without the import of Great Expectations, seconds of the check step without it, peak memory in MB) of `portal-migrate run`."""
+    words = [
+        "run", "--source", f"sqlite:///{world / 'portal2.sqlite'}", "--tc", f"sqlite:///{world / 'tc.sqlite'}", "--files", str(world / "files"),
+        "--target", f"sqlite:///{place / 'portal3.sqlite'}", "--objects", str(place / "objects"), "--run", str(place / "run"),
+        "--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30",
+    ]  # fmt: skip
+    began = time.monotonic()
+    process = subprocess.Popen([sys.executable, "-m", "cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - began
+    if status:
+        raise SystemExit(f"the run ended with status {status}: a benchmark of a wrong result says nothing")
+    steps = json.loads((place / "run" / "manifest.json").read_bytes())["run"]["steps"]
+    check = steps["check"]["facts"]
+    importing = _importing()
+    return seconds - importing, check["seconds"] - importing, usage.ru_maxrss // 1024
+
+
+def _importing() -> float:
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import great_expectations"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def main(sizes: list[int]) -> None:
+    print("profiles      rows    copy s     run s   run/copy  check/run  peak MB")  # noqa: T201 - its answer
+    for profiles in sizes:
+        with tempfile.TemporaryDirectory() as scratch:
+            world = Path(scratch) / "world"
+            world.mkdir()
+            urls = [f"sqlite:///{world / name}" for name in ("portal2.sqlite", "tc.sqlite")]
+            rows = sum(write_synthetic(*urls, world / "files", profiles, 7).values())
+            results = []
+            for number in range(ROUNDS):
+                place = Path(scratch) / str(number)
+                (place / "copy").mkdir(parents=True)
+                results.append((copied(world, place / "copy"), *migrated(world, place)))
+            copy, run, check, _ = (statistics.median(column) for column in zip(*results, strict=True))
+            ratio = statistics.median(one[1] / one[0] for one in results)
+            print(f"{profiles:8,} {rows:9,} {copy:9.2f} {run:9.2f} {ratio:10.1f} {check / run:10.2f} {max(r[3] for r in results):8,}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main([int(word) for word in sys.argv[1:]] or [1000, 4000])
