@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -366,6 +367,10 @@ def demo(folder: str, **given: Any) -> None:
 
 def main() -> None:
     """The entry point: wrong usage ends with 2 and, with `--output json`, with an envelope as well."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # started with stdout closed: no database's file may get its number
+    os.close(descriptor)
+    sys.stdout, sys.stderr = sys.stdout or os.fdopen(1, "w"), sys.stderr or os.fdopen(2, "w")
     try:
         code = commands.main(standalone_mode=False, prog_name="portal-migrate")
     except click.exceptions.NoArgsIsHelpError as error:

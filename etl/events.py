@@ -22,14 +22,19 @@ def record(folder: Path, what: str, outcome: str, about: dict[str, Any]) -> None
     descriptor = os.open(folder / NAME, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        lines = (folder / NAME).read_bytes().splitlines()
+        content = (folder / NAME).read_bytes()
+        lines = content.splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):  # a kill or a full disk cut it short: it never became an event
+            os.ftruncate(descriptor, len(content) - len(lines.pop()))
         last: dict[str, Any] = json.loads(lines[-1]) if lines else {"seq": 0, "hash": ""}
         event = {
             "seq": last["seq"] + 1, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "who": getpass.getuser(), "where": platform.node(),
             "what": what, "outcome": outcome, "about": about, "before": last["hash"],
         }  # fmt: skip
         event["hash"] = _hash(event)
-        os.write(descriptor, json.dumps(event, ensure_ascii=False).encode() + b"\n")
+        rest = memoryview(json.dumps(event, ensure_ascii=False).encode() + b"\n")
+        while len(rest):  # a disk that fills up takes a part first
+            rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     except ValueError:
         raise EvidenceAltered(

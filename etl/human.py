@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from etl.talk import Screen
+
 
 def plain(value: object) -> Text:
     """The value as text; control, bidi and other invisible characters as their escapes."""
@@ -30,7 +32,7 @@ def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
 
 def _console() -> Console:
     # Sentences are not broken: they are read by people and by grep. Where there is no terminal there is no width to keep to.
-    return Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+    return Screen(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 def show_report(report: dict[str, Any]) -> None:

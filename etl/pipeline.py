@@ -18,9 +18,9 @@ from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, S
 from etl.events import record
 from etl.extract import changed_tables, extract
 from etl.load import load, missing_objects, rollback
-from etl.objects import JOURNAL, Objects, Share, open_objects
+from etl.objects import JOURNAL, Nowhere, Objects, Share, open_objects
 from etl.options import Options, needed
-from etl.plan import Plan, plan
+from etl.plan import Plan, plan, problems
 from etl.reattach import reattach
 from etl.retries import again
 from etl.room import require_room
@@ -217,7 +217,7 @@ def _reattach(night: Night) -> Step:
     workers = options.workers or os.cpu_count() or 1
     objects = needed(options.objects, "--objects", "the root of the new object store")
     with _pool(options, workers if rows >= _WORTH_WORKERS else 1) as pool:
-        step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell)
+        step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
     step.facts["sentence"] = f"{made:,} rows for the accounts"
     return step
@@ -307,8 +307,9 @@ def _refuse_missing_objects(night: Night) -> None:
 def refuse_changed(night: Night) -> None:
     """K1: raises SourceChanged with the names of the tables where a source is not what was extracted."""
     with sources_of(night.options) as sources:
-        objects = open_objects(needed(night.options.objects, "--objects", "the root of the new object store"))
-        changed = changed_tables(sources, night.mappings, night.folder, objects)
+        # A table or column that is new, or gone, is a change too; what is gone cannot be compared.
+        changed = [problem.partition(":")[0] for portal, source in sources.items() for problem in problems(source, portal, night.mappings)]
+        changed = changed or changed_tables(sources, night.mappings, night.folder, Nowhere())
     if changed:
         message = f"Changed since the extract: {', '.join(changed)}. Nothing was published."
         raise SourceChanged(message, "The portal is not frozen. Freeze it, then start again with a new run folder.")

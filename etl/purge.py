@@ -11,9 +11,11 @@ from etl.objects import JOURNAL
 from etl.options import Options
 from etl.run import opened
 
-# Stage files hold whole rows; the lists hold keys. Counts, digests and sentences stay: manifest.json and the rest of report/.
+# Stage files hold whole rows; the lists, and the reports that show parts of them, hold keys (some are a person's number). Counts, digests and
+# sentences stay: manifest.json, events.jsonl and the rest of report/.
 DATA = ("extract", "split", "reattach", "check", "load", "reconcile", "rehearsal")
-LISTS = ("report/held.csv", "report/exceptions.csv", "report/differences.csv", JOURNAL)
+_WITH_KEYS = ("held.csv", "exceptions.csv", "failures.csv", "differences.csv", "report.html", "report.md")
+LISTS = (*(f"report/{name}" for name in _WITH_KEYS), JOURNAL)
 
 
 def purge(options: Options) -> dict[str, Any]:

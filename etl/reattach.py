@@ -34,10 +34,11 @@ _NUMBERS = ("document_id", "company_profile_id", "security_model_id", "previous_
 
 
 def reattach(
-    folder: RunFolder, mappings: Mappings, objects_uri: str, freeze: tuple[date, date] | None, pool: Executor | None, tell: Tell
-) -> Step:
-    """The finished step. `pool`: worker processes, or None for this one; the files are the same."""
-    base = Base(folder.path, mappings.home, tuple(folder.files("extract")), tuple(folder.files("split")), objects_uri, freeze)
+    folder: RunFolder, mappings: Mappings, objects_uri: str, freeze: tuple[date, date] | None, pool: Executor | None, tell: Tell,
+    files_uri: str | None = None,
+) -> Step:  # fmt: skip
+    """The finished step. `pool`: worker processes, or None for this one; the files are the same. `files_uri`: the old file share."""
+    base = Base(folder.path, mappings.home, tuple(folder.files("extract")), tuple(folder.files("split")), objects_uri, freeze, files_uri)
     context = context_of(Ticket(base))
     work = _Work(folder, context, pool, tell)
     for level in _levels(mappings):

@@ -58,12 +58,13 @@ class RunFolder:
         if not reading:
             _make_private(path)
             self._lock = _locked(path)
-        self._read_manifest()
-        if (
-            not reading
-            and not self.steps
-            and all(entry.name.startswith(".") or entry.name in ("manifest.json", EVENTS) for entry in path.iterdir())
-        ):
+        try:
+            self._read_manifest()
+        except BaseException:
+            self.close()
+            raise
+        others = [entry for entry in path.iterdir() if not entry.name.startswith(".") and entry.name not in ("manifest.json", EVENTS)]
+        if not (reading or self.steps or others):
             self.settings = {}  # nothing was read or stored yet: a mistyped path may be mended
 
     # -- the manifest ---------------------------------------------------------------------------------------------------------------

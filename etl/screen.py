@@ -9,9 +9,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -70,10 +71,28 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
                 sys.stderr.write(f"{failure.message}\nnext: {failure.next_step}\n")
         sys.stdout.flush()
         sys.stderr.flush()
-    except BrokenPipeError:
-        # Whoever read has gone: what was done is done, the exit code still says how it ended.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # Whoever read has gone: what was done is done, the exit code still says how it ended. No room for the answer is a failure.
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            code = code or 1
+            _last_words(f"The answer could not be written: {error.strerror}.\nnext: {_AGAIN}\n")
+    for stream in (sys.stdout, sys.stderr):
+        _end(stream)
     sys.exit(code)
+
+
+def _last_words(sentence: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(sentence)
+        sys.stderr.flush()
+
+
+def _end(stream: TextIO) -> None:
+    """Python would end with 120 where something that was not written yet cannot be written: then it goes nowhere."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def refuse_usage(error: click.ClickException, arguments: Sequence[str]) -> None:

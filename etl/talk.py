@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -13,18 +15,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 EVERY = 10.0  # seconds between two lines where there is no terminal
 
 
+class Screen(Console):
+    """A console that says so where nobody listens any more: rich would end the process with 1 in the middle of its work."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 @dataclass
 class Talk:
     """`tell(what, done, total)` reports progress; `say(sentence)` a fact. `verbose`: -v."""
 
     verbose: bool = False
-    console: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, markup=False, soft_wrap=True))
+    console: Console = field(default_factory=lambda: Screen(stderr=True, highlight=False, markup=False, soft_wrap=True))
     _bars: Progress | None = None
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     _last: float = field(default_factory=time.monotonic)
 
     def say(self, sentence: str) -> None:
-        self.console.print(sentence, markup=False)
+        with suppress(OSError):  # nobody listens any more: the work goes on, its exit code says how it ended
+            self.console.print(sentence, markup=False)
 
     def detail(self, sentence: str) -> None:
         """Said only with -v."""

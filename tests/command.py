@@ -16,7 +16,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
+
+import pytest
 
 import cli
 
@@ -51,12 +52,15 @@ class Done:
 def command(*words: str, folder: Path | None = None, **environment: str) -> Done:
     """The entry point in this process, as if it had been started in that folder with those environment variables."""
     out, err = io.StringIO(), io.StringIO()
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_MIGRATE")}
     before = {number: signal.getsignal(number) for number in SIGNALS}
     with (
-        mock.patch.object(sys, "argv", ["portal-migrate", *words]), mock.patch.dict(os.environ, {**clean, **environment}, clear=True),
-        contextlib.chdir(folder or Path.cwd()), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as place, contextlib.chdir(folder or Path.cwd()), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
     ):  # fmt: skip
+        place.setattr(sys, "argv", ["portal-migrate", *words])
+        for name in [name for name in os.environ if name.startswith("PORTAL_MIGRATE")]:
+            place.delenv(name)
+        for name, value in environment.items():
+            place.setenv(name, value)
         try:
             cli.main()
             code = 0

@@ -189,7 +189,7 @@ def migrate(
         put = open_objects(str(objects), run.path / JOURNAL)
         run.steps["extract"] = extract(sources, Share(str(world.files)) if share else None, put, mappings, run, _silent)
         run.steps["split"] = split(run, mappings, freeze)
-        run.steps["reattach"] = reattach(run, mappings, str(objects), freeze, pool, _silent)
+        run.steps["reattach"] = reattach(run, mappings, str(objects), freeze, pool, _silent, str(world.files) if share else None)
         publish(run, folder / "portal3.sqlite", freeze, mappings)
     return Store(folder / "portal3.sqlite", objects, run, mappings)
 

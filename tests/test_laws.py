@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from command import Night
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from legacy import FREEZE, MAPPINGS, Legacy, Store, Undecodable, content_of_store, migrate, publish
@@ -40,8 +41,9 @@ def source_keys(world: Legacy) -> dict[str, Counter[str]]:
     """By table: the keys of its rows, as the migration writes them."""
     found: dict[str, Counter[str]] = {}
     for mapping in MAPPINGS.tables.values():
-        rows = world.tables.get(mapping.table, [])
-        found[mapping.table] = Counter("|".join(_text(row[name]) for name in mapping.key) for row in rows)
+        keys = [tuple(row[name] for name in mapping.key) for row in world.tables.get(mapping.table, [])]
+        found[mapping.table] = Counter("|".join(map(_text, key)) for key in keys if None not in key)
+        found[mapping.table].update(f"NULL#{place}" for place in range(1, 1 + sum(None in key for key in keys)))
     return found
 
 
@@ -89,8 +91,8 @@ def loaded_keys(store: Store) -> dict[str, set[str]]:
     return found
 
 
-@given(world=worlds())
-@settings(LAW, max_examples=14)
+@given(world=worlds(odd_keys=True))
+@settings(LAW, max_examples=10)
 def test_every_source_row_is_loaded_or_held_and_both_only_where_X2_says_so(world: Legacy) -> None:
     """X2, K10: conservation on keys, not on numbers, from the source's rows and the new store's tables alone."""
     with _folder() as folder:
@@ -116,7 +118,7 @@ def test_every_source_row_is_loaded_or_held_and_both_only_where_X2_says_so(world
 
 
 @given(world=worlds())
-@settings(LAW, max_examples=5)
+@settings(LAW, max_examples=3)
 def test_every_object_that_a_row_names_is_in_the_object_store_under_its_digest_and_no_other_is(world: Legacy) -> None:
     with _folder() as folder:
         store = world.migrate(folder)
@@ -130,8 +132,8 @@ def test_every_object_that_a_row_names_is_in_the_object_store_under_its_digest_a
 # -- what nothing may depend on ------------------------------------------------------------------------------------------------------------
 
 
-@given(world=worlds())
-@settings(LAW, max_examples=5)
+@given(world=worlds(odd_keys=True))
+@settings(LAW, max_examples=4)
 def test_any_cut_into_stage_files_gives_the_same_store(world: Legacy) -> None:
     with _folder() as folder:
         place = world.write(folder / "legacy")
@@ -146,7 +148,7 @@ def test_any_cut_into_stage_files_gives_the_same_store(world: Legacy) -> None:
 
 
 @given(world=worlds())
-@settings(LAW, max_examples=6)
+@settings(LAW, max_examples=4)
 def test_the_order_of_the_rows_in_the_source_does_not_matter(world: Legacy) -> None:
     with _folder() as folder:
         one = migrate(world.write(folder / "one"), folder / "1")
@@ -183,7 +185,7 @@ def _whole(path: Path) -> dict[str, list[dict[str, object]]]:
 
 
 @given(world=worlds(), number=st.integers(500, 2**61))
-@settings(LAW, max_examples=5)
+@settings(LAW, max_examples=4)
 def test_K2_ids_never_change_whatever_else_is_in_the_source(world: Legacy, number: int) -> None:
     """K2: a row that was not there before changes no id of those that were."""
     with _folder() as folder:
@@ -197,7 +199,7 @@ def test_K2_ids_never_change_whatever_else_is_in_the_source(world: Legacy, numbe
 
 
 @given(world=worlds(), shift=st.sampled_from([1_000_000_000_000, -7]))
-@settings(LAW, max_examples=5)
+@settings(LAW, max_examples=4)
 def test_shifting_all_company_ids_changes_nothing_but_those_ids(world: Legacy, shift: int) -> None:
     with _folder() as folder:
         one = migrate(world.write(folder / "one"), folder / "1")
@@ -288,3 +290,14 @@ def test_K10_per_profile_the_multiset_of_type_status_and_tier_is_unchanged(world
         )  # fmt: skip
         after = Counter(store.accounts("legacy_profile_id", "business_type_cd", "status_cd", "tier_cd").values())
         assert before == after
+
+
+@given(world=worlds(odd_keys=True))
+@settings(LAW, max_examples=5)
+def test_K10_whatever_the_world_its_rows_pass_the_checks_and_the_verifier_finds_them_equal(world: Legacy) -> None:
+    """Three readings of the rule book, written apart: the loader's, the checks', the verifier's."""
+    with _folder() as folder:
+        world.write(folder / "legacy")
+        done = Night(folder).json("run")
+        assert (done.code, done.envelope["errors"]) == (0, [])
+        assert done.data["verdict"]["holds"] is True

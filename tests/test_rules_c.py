@@ -180,6 +180,23 @@ def test_C6_fp31_a_content_row_goes_before_the_file_and_files_that_no_row_names_
     assert store.stored() == {_sha(b"row"): b"row"}
 
 
+def test_C7_fp9_the_file_of_a_held_document_is_kept_also_where_a_content_row_goes_before_it(tmp_path: Path) -> None:
+    world = (
+        _two_models()
+        .share("a.pdf", b"file")
+        .document(1, object_path="a.pdf")
+        .content(1, b"row")
+        .document(2, object_path="none.pdf")
+        .content(2, b"row")
+    )
+    store = world.migrate(tmp_path)
+    assert {row: store.digest_of(row) for row in store.held if row.startswith("document")} == {
+        "document 1": _sha(b"file"), "document_content 1": _sha(b"row"), "document 2": None, "document_content 2": _sha(b"row"),
+    }  # fmt: skip
+    assert set(store.stored().values()) == {b"row", b"file"}
+    assert store.rows("stored_object", "sha256") == sorted([_sha(b"row"), _sha(b"file")])
+
+
 def test_C7_fp9_bytes_without_metadata_become_an_object_and_a_held_row_with_its_digest(tmp_path: Path) -> None:
     world = _two_models().content(77, b"whose?").add("tc_document_content", 88, b"whose, too?")
     store = world.migrate(tmp_path)

@@ -30,6 +30,8 @@ MOMENTS: tuple[object, ...] = (
     "soon",
 )
 CLOCKS: tuple[object, ...] = ("2022-07-04 12:00:00", "2022-11-06 01:30:00", "2023-03-12 02:30:00", "never", "")
+ODD_KEYS: tuple[object, ...] = (None, None, "abc", b"abc", 1.5, Undecodable(b"abc\xff"), Undecodable(b"abc\xfe"))
+SOUND_KEYS = ("criteria_category", "question_applicability")  # SQLite itself refuses others: INTEGER PRIMARY KEY, NOT NULL
 CONTENTS: tuple[object, ...] = (b"abc", b"", b"other", "text")
 # The columns that name a row of another table, where the column's own name does not say which.
 NAMED = {
@@ -63,8 +65,8 @@ def ancestors(tables: frozenset[str]) -> frozenset[str]:
 
 
 @st.composite
-def worlds(draw: st.DrawFn, clean: bool = False) -> Legacy:
-    """`clean`: every value can be read. Shrinks to fewer tables and fewer rows; a row stays what it is whatever else there is."""
+def worlds(draw: st.DrawFn, clean: bool = False, odd_keys: bool = False) -> Legacy:
+    """`clean`: every value can be read; `odd_keys`: some keys are NULL or no whole numbers. Shrinks to fewer tables and fewer rows; a row stays what it is whatever else there is."""
     seed = draw(st.integers(0, 2**32 - 1))
     size = draw(st.integers(1, 4))
     without = draw(st.sets(st.sampled_from(OTHERS), max_size=12))
@@ -75,13 +77,15 @@ def worlds(draw: st.DrawFn, clean: bool = False) -> Legacy:
         world.tables[table] = []
     for mapping in MAPPINGS.tables.values():
         if mapping.table in chosen:
-            _fill(world, mapping, seed, size, offsets, clean)
+            _fill(world, mapping, seed, size, offsets, clean, odd_keys)
     for number in range(3):
         world.share(f"{number}.txt", f"file {number}".encode())
     return world
 
 
-def _fill(world: Legacy, mapping: TableMapping, seed: int, size: int, offsets: dict[str, int], clean: bool) -> None:
+def _fill(
+    world: Legacy, mapping: TableMapping, seed: int, size: int, offsets: dict[str, int], clean: bool, odd_keys: bool
+) -> None:  # fmt: skip
     keys = set()
     for number in range(1, size + 1):
         chance = Random(f"{seed} {mapping.table} {number}")
@@ -89,8 +93,10 @@ def _fill(world: Legacy, mapping: TableMapping, seed: int, size: int, offsets: d
         row = {column.name: _value(mapping, column, number, size, chance, offsets, sound) for column in mapping.shape.columns}
         if mapping.table == "document":
             row["object_path"] = chance.choice((None, "1.txt", "2.txt", "9.txt", "../legacy"))
+        if odd_keys and chance.random() < 0.1 and mapping.table not in SOUND_KEYS:
+            row[chance.choice(mapping.key)] = chance.choice(ODD_KEYS)
         key = tuple(row[name] for name in mapping.key)
-        if key not in keys:
+        if None in key or key not in keys:
             keys.add(key)
             world.tables.setdefault(mapping.table, []).append(row)
 

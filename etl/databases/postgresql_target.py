@@ -8,6 +8,7 @@ nothing: there is no half load to find, to clean or to go on with.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from etl.ahead import ahead
 from etl.databases import shown
 from etl.databases.postgresql import connect, quoted, safe_errors, shapes
 from etl.databases.target import Change, RunRecord, id_tags, in_reference_order
-from etl.errors import Refused
+from etl.errors import MigrationError, Refused
 from etl.values import INFINITE_DAY, INFINITE_MOMENT
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
@@ -158,7 +159,8 @@ class PostgresTarget:
             changes = [Change(table.name, *self._merge(table), removed[table.name]) for table in tables]
         self._run("COMMIT")
         self._fresh = None
-        self._run("ANALYZE")  # the new portal's first queries need statistics
+        with suppress(MigrationError):  # what is published is published
+            self._run("ANALYZE")  # the new portal's first queries need statistics; later autovacuum sees to them
         return changes
 
     def _record(self, record: RunRecord) -> None:

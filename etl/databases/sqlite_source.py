@@ -34,16 +34,22 @@ class SqliteSource:
         uri = f"file:{urllib.parse.quote(str(self.path.absolute()))}?mode=ro"
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         self._connection.text_factory = bytes
+        self._take_snapshot()
+        self.level = "one read transaction (SQLite)"
+
+    def _take_snapshot(self) -> None:
+        """A new snapshot, in place of the one before."""
         try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             self._connection.execute("PRAGMA query_only = on")
             self._connection.execute("BEGIN")
-            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # takes the snapshot
+            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only a read takes it
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise MigrationError(
-                f"{name}: {self._shown} is no readable SQLite database ({error}).", "Check the file, then run again."
+                f"{self._name}: {self._shown} is no readable SQLite database ({error}).", "Check the file, then run again."
             ) from None
-        self.level = "one read transaction (SQLite)"
 
     def shapes(self) -> dict[str, dict[str, str]]:
         names = self._connection.execute(
@@ -136,6 +142,9 @@ class SqliteSource:
             if file.is_file() and file.stat().st_size:
                 with file.open("rb") as stream:
                     digest.update(f"{suffix}\0".encode() + hashlib.file_digest(stream, "sha256").digest())
+        # Behind the digest: what is committed while it is made is in the snapshot, or differs from the digest. And closing the file has just
+        # dropped this process's locks on it, SQLite's own among them: a new transaction takes a new one.
+        self._take_snapshot()
         return digest.hexdigest()
 
     def changed_since(self, mark: str, read: dict[str, int]) -> list[str] | None:

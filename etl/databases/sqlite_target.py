@@ -56,6 +56,9 @@ class SqliteTarget:
         except OSError:
             os.close(descriptor)
             raise Refused(f"Another run is at work on {self._shown}.", "Wait for it to end, then run the same command again.") from None
+        if not self.path.exists() or not os.path.samestat(os.fstat(descriptor), self.path.stat()):
+            os.close(descriptor)  # its last holder took the empty file away between our opening and our locking it
+            return self._locked()
         return descriptor
 
     def _shape(self, name: str) -> dict[str, tuple[str, bool, int]]:
@@ -146,7 +149,8 @@ class SqliteTarget:
     def _attach(self) -> None:
         attached = {row[1] for row in self._connection.execute("PRAGMA database_list")}
         if "staging" not in attached:
-            self._connection.execute("ATTACH DATABASE ? AS staging", (str(self._staging),))
+            # Read-only: a second file that could be written to would draw the commit into a super-journal, which a kill leaves beside the store.
+            self._connection.execute("ATTACH DATABASE ? AS staging", (f"file:{urllib.parse.quote(str(self._staging.absolute()))}?mode=ro",))
 
     def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
         self._attach()
@@ -257,10 +261,10 @@ class SqliteTarget:
     def close(self) -> None:
         if hasattr(self, "_connection"):
             self._connection.close()
-        # Only now: closing any descriptor of the file would drop SQLite's own locks on it.
-        os.close(self._lock)
         if not self._was_there and self.path.is_file() and self.path.stat().st_size == 0:
             self.path.unlink()  # nothing was published: no file was there, none is left
+        # Only now: closing any descriptor of the file would drop SQLite's own locks on it, and whoever waits must not lock a file that is gone.
+        os.close(self._lock)
 
 
 _INSERT_RUN = (

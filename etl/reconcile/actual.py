@@ -1,7 +1,8 @@
 """The actual side: the new store's rows, every foreign id resolved into what it leads to, so that both sides can be compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,26 +22,64 @@ NOT_COMPARED = {"stored_object": {"object_key"}}
 NO_ACCOUNT = -(1 << 63)
 
 Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where ids lead: by the hash of an id the fingerprint of its row, and the entity id of the row's account."""
+    """Where ids lead: by the hash of an id the fingerprint of its row, and the row's account as a place in `entities`."""
 
     id: Hashes  # sorted
     row: Hashes
-    account: Ints
+    account: npt.NDArray[np.int32]  # -1: of no account
+    entities: Ints
 
-    def find(self, ids: pl.Series) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    def find(self, ids: pl.Series) -> tuple[Ints, Mask]:
         """The place of each id, and whether there is such a row."""
-        wanted = ids.hash(0).to_numpy()
         if not len(self.id):
-            return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+            return np.zeros(len(ids), np.int64), np.zeros(len(ids), np.bool_)
+        wanted = ids.hash(0).to_numpy()
         place = np.minimum(np.searchsorted(self.id, wanted), len(self.id) - 1)
         return place, (self.id[place] == wanted) & ids.is_not_null().to_numpy()
 
+    def rows(self, place: Ints, there: Mask) -> pl.Series:
+        """The fingerprints of the rows at these places; null where there is none."""
+        return _where(there, self.row[place]) if len(self.id) else _nothing(len(place), pl.UInt64)
 
-EMPTY = Places(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    def accounts(self, place: Ints, there: Mask) -> pl.Series:
+        """The entity ids of their accounts; null where there is none."""
+        if not len(self.id) or not len(self.entities):
+            return _nothing(len(place), pl.Int64)
+        at = self.account[place]
+        return _where(there & (at >= 0), self.entities[np.maximum(at, 0)])
+
+
+class Gathering:
+    """Collects the ids of a table batch by batch."""
+
+    def __init__(self, names: tuple[str, ...], entities: Ints) -> None:
+        self._names, self._entities = names, entities
+        self._id: list[Hashes] = []
+        self._row: list[Hashes] = []
+        self._account: list[npt.NDArray[np.int32]] = []
+
+    def add(self, ids: pl.Series, frame: pl.DataFrame) -> None:
+        self._id.append(ids.hash(0).to_numpy())
+        self._row.append(fingerprint((frame[name] for name in self._names), len(frame)))
+        account = np.full(len(frame), -1, np.int32)
+        if ACCOUNT in frame.columns and len(self._entities):
+            entity = frame[ACCOUNT].fill_null(NO_ACCOUNT).to_numpy()
+            at = np.minimum(np.searchsorted(self._entities, entity), len(self._entities) - 1)
+            account = np.where(self._entities[at] == entity, at, -1).astype(np.int32)
+        self._account.append(account)
+
+    def places(self) -> Places:
+        """What was collected, which is forgotten here: of a large table there is not memory for it twice."""
+        every = _taken(self._id, np.zeros(0, np.uint64))
+        order = np.argsort(every)
+        every = every[order]
+        row = _taken(self._row, np.zeros(0, np.uint64))[order]
+        return Places(every, row, _taken(self._account, np.zeros(0, np.int32))[order], self._entities)
 
 
 class Store:
@@ -50,6 +89,7 @@ class Store:
         self.spec, self.database, self._padded = spec, database, padded
         self._found = database.tables()
         self._places: dict[str, Places] = {}
+        self._entity_ids: Ints | None = None
         self.doubled: dict[str, bool] = {}  # tables in which an id stands twice
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
         self._wanted |= {table for _, table in spec.link_targets.values()}
@@ -87,56 +127,62 @@ class Store:
             place(table)
         return done
 
-    def compared(self, table: str) -> tuple[str, ...]:
-        """The columns that are compared, named as in the contract, and #account where only the row's parent tells it."""
-        declared = self.spec.target[table]
-        own = {own_id(declared)} | NOT_COMPARED.get(table, set())
-        names = [column for column in declared.columns if column not in own]
-        return tuple([*names, ACCOUNT] if ACCOUNT in identity(self.spec, table) else names)
-
     def frames(self, table: str) -> Iterator[pl.DataFrame]:
-        """The rows in batches: `compared` columns, #account where the row has one, #id, #alien."""
+        """The rows in batches: every column but the own id, #account where the row has one, #id, #alien."""
         declared = self.spec.target[table]
         if table in declared.refers.values():
             self.places(table)  # its own ids come first where it refers to itself
-        names, ids, rows, accounts = identity(self.spec, table), [], [], []
+        gathering = Gathering(identity(self.spec, table), self._entities())
+        needed = table not in self._places and own_id(declared) is not None
+        needed &= table in self._wanted or not self.database.has_key(table, declared.key)
         for raw in self._read(table, list(declared.columns.values())):
             frame = self._resolved(table, raw)
-            if OWN_ID in frame.columns and table not in self._places:
-                ids.append(frame[OWN_ID].hash(0).to_numpy())
-                rows.append(fingerprint((frame[name] for name in names), len(frame)))
-                accounts.append(_accounts(frame))
+            if needed:
+                gathering.add(frame[OWN_ID], frame)
             yield frame
-        if ids:
-            places = _places(ids, rows, accounts)
-            self.doubled[table] = bool((places.id[1:] == places.id[:-1]).any())
-            if table in self._wanted:
-                self._places[table] = places
+        if needed:
+            self._keep(table, gathering.places())
 
     def places(self, table: str) -> Places:
         if table not in self._places:
-            self._places[table] = EMPTY if self.absent(table) else self._places_of(table)
+            self._keep(table, self._places_of(table))
         return self._places[table]
 
-    def forget(self, table: str) -> None:
-        """Nothing; the ids of this table are needed no more."""
-        self._places.pop(table, None)
+    def forget(self, tables: Iterable[str]) -> None:
+        """Nothing; what was known of these tables' ids will be read again if it is asked for."""
+        for table in tables:
+            self._places.pop(table, None)
+
+    def referring(self, table: str) -> set[str]:
+        """The tables whose rows refer to this one's by id."""
+        found = {name for name, declared in self.spec.target.items() if table in declared.refers.values()}
+        return found | ({LINK_TARGET[0]} if table in {target for _, target in self.spec.link_targets.values()} else set())
+
+    def _keep(self, table: str, places: Places) -> None:
+        self.doubled[table] = bool((places.id[1:] == places.id[:-1]).any())
+        if table in self._wanted:
+            self._places[table] = places
 
     def _places_of(self, table: str) -> Places:
         declared, names = self.spec.target[table], identity(self.spec, table)
+        gathering = Gathering(names, self._entities())
+        if self.absent(table):
+            return gathering.places()
         key, path = own_id(declared), account_path(self.spec, table)
         wanted = {name for name in (key, path, *names) if name and name in declared.columns}
-        ids, rows, accounts = [], [], []
         for raw in self._read(table, [declared.columns[name] for name in declared.columns if name in wanted]):
-            frame = self._resolved(table, raw)
-            ids.append(raw[str(key)].hash(0).to_numpy())
-            rows.append(fingerprint((frame[name] for name in names), len(frame)))
-            accounts.append(_accounts(frame))
-        if not ids:
-            return EMPTY
-        places = _places(ids, rows, accounts)
-        self.doubled[table] = bool((places.id[1:] == places.id[:-1]).any())
-        return places
+            gathering.add(raw[str(key)], self._resolved(table, raw))
+        return gathering.places()
+
+    def _entities(self) -> Ints:
+        """The sorted entity ids of all accounts."""
+        if self._entity_ids is None:
+            column = self.spec.target["entity_account"].columns["legacy_entity_id"]
+            parts = [] if self.absent("entity_account") else self.database.parts("entity_account", [column], exact=True)
+            self._entity_ids = np.unique(
+                np.concatenate([np.zeros(0, np.int64), *(part.frame[column.name].drop_nulls().to_numpy() for part in parts)])
+            )
+        return self._entity_ids
 
     def _read(self, table: str, columns: Sequence[Column]) -> Iterator[pl.DataFrame]:
         """The raw batches; values that are none of ours become null and are named in #alien."""
@@ -177,15 +223,8 @@ class Store:
                 places = self.places(parent)
                 at, there = places.find(raw[name])
                 aliens.append(_named(name, pl.Series(~there) & raw[name].is_not_null()))
-                account = (
-                    _where(there & (places.account[at] != NO_ACCOUNT), places.account[at])
-                    if len(places.id)
-                    else _nothing(len(raw), pl.Int64)
-                )
-                if parent == "entity_account":
-                    found[name] = account
-                else:
-                    found[name] = _where(there, places.row[at]) if len(places.id) else _nothing(len(raw), pl.UInt64)
+                account = places.accounts(at, there)
+                found[name] = account if parent == "entity_account" else places.rows(at, there)
                 if name == path:
                     found[ACCOUNT] = account
             else:
@@ -233,15 +272,10 @@ def canonical(raw: object, column: Column) -> object:
     return value
 
 
-def _accounts(frame: pl.DataFrame) -> Ints:
-    entity = frame["legacy_entity_id"] if "legacy_entity_id" in frame.columns else frame[ACCOUNT] if ACCOUNT in frame.columns else None
-    return np.full(len(frame), NO_ACCOUNT) if entity is None else entity.fill_null(NO_ACCOUNT).to_numpy()
-
-
-def _places(ids: list[Hashes], rows: list[Hashes], accounts: list[Ints]) -> Places:
-    every = np.concatenate(ids)
-    order = np.argsort(every)
-    return Places(every[order], np.concatenate(rows)[order], np.concatenate(accounts)[order])
+def _taken(parts: list[npt.NDArray[Any]], none: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    whole = np.concatenate([none, *parts])
+    parts.clear()
+    return whole
 
 
 def _named(name: str, where: pl.Series) -> pl.Series:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.actual import ALIEN, OWN_ID, Store
-from etl.reconcile.difference import CHANGED, MISSING, SCHEMA, UNEXPECTED, as_text, masked, may_be_shown
+from etl.reconcile.difference import CHANGED, MISSING, SCHEMA, UNEXPECTED, as_text, may_be_shown
 from etl.reconcile.hashing import ACCOUNT, Hashes, fingerprint, identity
 from etl.reconcile.source import KEY
 from etl.reconcile.spec import Spec
@@ -170,7 +170,7 @@ def _changed(spec: Spec, table: str, columns: tuple[str, ...], both: pl.DataFram
 
 def _listed(table: str, kind: str, portal: pl.Series, key: pl.Series, account: pl.Series) -> pl.DataFrame:
     nothing = pl.lit(None, dtype=pl.String)
-    return pl.DataFrame({"legacy_portal": portal, "legacy_key": [masked(k) for k in key.to_list()], "account_number": account}, schema_overrides={
+    return pl.DataFrame({"legacy_portal": portal, "legacy_key": key, "account_number": account}, schema_overrides={
         "legacy_portal": pl.String, "legacy_key": pl.String, "account_number": pl.String,
     }).with_columns(
         table=pl.lit(table), kind=pl.lit(kind), column=nothing, expected=nothing, actual=nothing
@@ -181,7 +181,7 @@ def _numbers(frame: pl.DataFrame, spec: Spec, table: str, names: Names) -> pl.Se
     """The account number that each row is listed under."""
     column = next((c for c in (ACCOUNT, "account_id", "monitor_account_id", "legacy_entity_id") if c in frame.columns), None)
     entities = frame[column].to_list() if column else [None] * len(frame)
-    return pl.Series([masked(names.number_by_entity.get(entity if entity is not None else -1)) for entity in entities], dtype=pl.String)
+    return pl.Series([names.number_by_entity.get(entity if entity is not None else -1) for entity in entities], dtype=pl.String)
 
 
 def _keys(spec: Spec, table: str, frame: pl.DataFrame) -> pl.Series:

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from etl.reconcile.cells import UNREADABLE, key_text, readable
+from etl.reconcile.cells import UNREADABLE, key_text, readable, spoilt
 from etl.reconcile.frames import LOCATOR
 from etl.reconcile.ledger import LOADED, PARENT_HELD, REASON, UNREADABLE_VALUE
 from etl.reconcile.scopes import MISSING
@@ -26,6 +26,8 @@ def hashed_contents(world: World, portal: str) -> pl.DataFrame:
         key = readable(content.key, column)
         good = key is not UNREADABLE and key is not None
         text = special.names.get(content.at) or key_text([content.key])
+        if (bad := spoilt(content.key)) is not None:
+            world.ledger.spoilt(portal, table, [(text, bad)])
         rows.append((content.at, text, key if good else None, content.digest, content.size, not good or content.digest is None))
         if len(rows) == CHUNK:
             frames.append(pl.DataFrame(rows, schema=schema, orient="row"))

@@ -10,7 +10,7 @@ import polars as pl
 from etl.reconcile.actual import Store
 from etl.reconcile.cells import Raw, plain, same_in_json
 from etl.reconcile.compare import Count
-from etl.reconcile.difference import CHANGED, MISSING, UNEXPECTED, differences, masked
+from etl.reconcile.difference import CHANGED, MISSING, UNEXPECTED, differences
 from etl.reconcile.frames import LOCATOR
 from etl.reconcile.source import NEVER_READ, Source
 
@@ -36,7 +36,7 @@ def holdings_compared(store: Store, sources: Mapping[str, Source], held: pl.Data
                 actual += 1
                 key = row["legacy_key"]
                 if key not in expected or (portal, table, key) in seen:
-                    found.append((HOLDING, UNEXPECTED, portal, f"{table} {masked(key)}", None, None, None, None))
+                    found.append((HOLDING, UNEXPECTED, portal, f"{table} {key}", None, None, None, None))
                     continue
                 seen.add((portal, table, key))
                 reason, digest, at = expected[key]
@@ -44,12 +44,10 @@ def holdings_compared(store: Store, sources: Mapping[str, Source], held: pl.Data
                 wrong += [("reason_cd", reason, row["reason_cd"])] if row["reason_cd"] != reason else []
                 wrong += [("sha256", digest, row["sha256"])] if row["sha256"] != digest else []
                 wrong += [("row_json", None, None)] if not _same_row(row["row_json"], contents.get(at), sources[portal], table) else []
-                found += [(HOLDING, CHANGED, portal, f"{table} {masked(key)}", None, *what) for what in wrong]
+                found += [(HOLDING, CHANGED, portal, f"{table} {key}", None, *what) for what in wrong]
                 equal += not wrong
     for (portal, table), rows_ in sorted(by_table.items()):
-        found += [
-            (HOLDING, MISSING, portal, f"{table} {masked(k)}", None, None, None, None) for k in rows_ if (portal, table, k) not in seen
-        ]
+        found += [(HOLDING, MISSING, portal, f"{table} {k}", None, None, None, None) for k in rows_ if (portal, table, k) not in seen]
     return Count(len(held), actual, equal, 7), differences(found)
 
 
@@ -70,15 +68,14 @@ def exceptions_compared(store: Store, flags: pl.DataFrame, runs: set[str]) -> tu
         (UNEXPECTED, pl.concat([actual.join(flags, on=on, how="anti", nulls_equal=True), doubled])),
     ):
         found += [
-            (EXCEPTION, kind, portal, f"{table} {masked(key)}", None, rule, None, None)
-            for rule, portal, table, key in rows.select(on).iter_rows()
+            (EXCEPTION, kind, portal, f"{table} {key}", None, rule, None, None) for rule, portal, table, key in rows.select(on).iter_rows()
         ]
     known = actual.join(flags, on=on, how="semi", nulls_equal=True).unique(on)
     wrong = known.filter(~pl.col("run_id").is_in(sorted(runs)))
     personal = known.filter(pl.Series([detail is None or bool(_PERSONAL.search(detail)) for detail in known["detail"]], dtype=pl.Boolean))
     for column, rows in (("run_id", wrong), ("detail", personal)):
         found += [
-            (EXCEPTION, CHANGED, portal, f"{table} {masked(key)} {rule}", None, column, None, None)
+            (EXCEPTION, CHANGED, portal, f"{table} {key} {rule}", None, column, None, None)
             for rule, portal, table, key in rows.select(on).iter_rows()
         ]
     equal = len(known) - len(pl.concat([wrong, personal]).unique(on))

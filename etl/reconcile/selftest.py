@@ -1,9 +1,10 @@
 """The verifier verified: single faults planted in scratch copies of a migrated world, and how many of them it finds."""
 
+import itertools
 import random
 import shutil
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -82,62 +83,61 @@ def selftest(
         side = expected_side(spec, sources, files, runs.freeze, runs.began, lambda what, done, total: None)
         with tempfile.TemporaryDirectory(prefix="selftest-") as scratch:
             bench = Bench(side, path, Path(objects), Path(scratch))
-            alarms = sum(1 for _ in range(clean_rounds) if len(bench.turn(None)[1].differences))
+            alarms = sum(1 for _ in range(clean_rounds) if len(bench.compared().differences))
             planted, found, named = Counter[str](), Counter[str](), Counter[str]()
             missed: list[Planted] = []
-            for done, spot in enumerate(_chosen(spots(spec), chance)):
-                if sum(planted.values()) == n or done > 20 * n:
-                    break
-                fault, result = bench.turn(lambda p, o, s=spot: Planter(spec, p, o, chance).plant(s))  # type: ignore[misc]
-                if fault is None:
-                    continue
-                planted[spot.kind] += 1
+            for fault in itertools.islice(_faults(bench, chance), n):
+                kind, tables = fault.spot.kind, set(bench.compared().differences["table"].to_list())
+                bench.mend(fault)
+                planted[kind] += 1
+                found[kind] += bool(tables)
+                named[kind] += fault.spot.table in tables
+                missed += [] if tables else [fault]
                 if progress:
                     progress(sum(planted.values()), n)
-                tables = set(result.differences["table"].to_list())
-                found[spot.kind] += bool(tables)
-                named[spot.kind] += spot.table in tables
-                missed += [] if tables else [fault]
     finally:
         for database in databases.values():
             database.close()
     return Score({kind: Kind(planted[kind], found[kind], named[kind]) for kind in sorted(planted)}, tuple(missed), clean_rounds, alarms)
 
 
-Plant = Callable[[Path, Path], Planted | None]
-
-
 class Bench:
-    """Scratch copies of a store and its objects, made new for each fault; the expected side is computed once for all."""
+    """A scratch copy of a store and its objects; the expected side is computed once for all comparisons."""
 
     def __init__(self, side: Side, path: Path, objects: Path, scratch: Path) -> None:
-        self._side, self._path, self._objects = side, path, objects
-        self._copy, self._folder = scratch / "store.sqlite", scratch / "objects"
-        shutil.copytree(objects, self._folder)
+        self.side, self._original, self._objects = side, path, objects
+        self.store, self.objects = scratch / "store.sqlite", scratch / "objects"
+        shutil.copyfile(path, self.store)
+        shutil.copytree(objects, self.objects)
 
-    def turn(self, plant: Plant | None) -> tuple[Planted | None, Reconciliation]:
-        """A fault in a clean copy, and what the comparison says of it."""
-        shutil.copyfile(self._path, self._copy)
-        fault = plant(self._copy, self._folder) if plant else None
-        store = Store(self._side.expected.world.spec, opened(f"sqlite:///{self._copy}"))
+    def compared(self) -> Reconciliation:
+        store = Store(self.side.expected.world.spec, opened(f"sqlite:///{self.store}"))
         try:
-            runs = recorded_runs(store, self._side.expected.world.freeze)
-            return fault, compared(self._side, store, runs, str(self._folder), lambda what, done, total: None)
+            runs = recorded_runs(store, self.side.expected.world.freeze)
+            return compared(self.side, store, runs, str(self.objects), lambda what, done, total: None)
         finally:
             store.database.close()
-            for key in fault.objects if fault else ():
-                shutil.copyfile(self._objects / key, self._folder / key)
+
+    def mend(self, fault: Planted) -> None:
+        """Nothing; the copy is as the original again."""
+        shutil.copyfile(self._original, self.store)
+        for key in fault.objects:
+            shutil.copyfile(self._objects / key, self.objects / key)
 
 
-def _chosen(every: list[Spot], chance: random.Random) -> Iterator[Spot]:
-    """Spots without end: the kinds in turn, and within a kind its tables and columns in turn, in an order by chance."""
-    by_kind: dict[str, list[Spot]] = defaultdict(list)
-    for spot in every:
+def _faults(bench: Bench, chance: random.Random) -> Iterator[Planted]:
+    """Planted faults, as many as are asked for: the kinds in turn, within a kind its tables and columns in turn, in an order by chance."""
+    planter = Planter(bench.side.expected.world.spec, bench.store, bench.objects, chance)
+    by_kind: dict[str, deque[Spot]] = defaultdict(deque)
+    for spot in chance.sample(every := spots(bench.side.expected.world.spec), len(every)):
         by_kind[spot.kind].append(spot)
-    for listed in by_kind.values():
-        chance.shuffle(listed)
-    turn = 0
-    while True:
-        for listed in by_kind.values():
-            yield listed[turn % len(listed)]
-        turn += 1
+    while by_kind:
+        for kind, waiting in sorted(by_kind.items()):
+            while waiting:
+                spot = waiting.popleft()
+                if (fault := planter.plant(spot)) is not None:
+                    waiting.append(spot)
+                    yield fault
+                    break
+            else:  # this store has no place for such a fault
+                del by_kind[kind]

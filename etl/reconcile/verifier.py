@@ -1,5 +1,6 @@
 """The comparison from end to end: the expected side computed once, then any number of stores held against it."""
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from sqlalchemy.engine import make_url
 
 from etl.reconcile.actual import Store
@@ -95,37 +97,27 @@ def compared(side: Side, store: Store, runs: Runs, objects: str, progress: Progr
     names = Names(dict(world.accounts.select("entity_id", "#number").iter_rows()))
     found: list[pl.DataFrame] = [runs.differences]
     counts: dict[str, Count] = {}
-    rows: list[tuple[str | None, ...]] = [
-        (table, NOT_CHECKED, None, None, None, column or None, None, why) for table, column, why in world.not_checked
-    ]
-    rows += [(table, NOT_CHECKED, None, None, None, column, None, "the contract knows no such column") for table, column in store.unknown()]
+    rows = [_not_checked(*what) for what in world.not_checked]
+    rows += [_not_checked(table, column, "the contract knows no such column") for table, column in store.unknown()]
     tables = store.order()
     for n, table in enumerate(tables):
         progress(f"compare {table}", n, len(tables))
         lacking = store.absent(table)
-        for column in lacking:
-            rows.append(
-                (
-                    table,
-                    NOT_CHECKED,
-                    None,
-                    None,
-                    None,
-                    None if column == table else column,
-                    None,
-                    "the store has no such table" if column == table else "the store has no such column",
-                )
-            )
+        rows += [_not_checked(table, "" if column == table else column, _LACKING[column == table]) for column in lacking]
         if lacking or table in OF_THE_RUN:
             continue
-        parts = [numbers for _, numbers in actual_numbers(store, table, side.columns[table])]
-        actual = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
-        equal, odd = unmatched(side.numbers[table], actual)
-        counts[table] = Count(len(side.numbers[table]), len(actual), equal, len(spec.target[table].columns))
-        if len(odd):
-            found += detailed(spec, store, table, side.columns[table], odd, expected.again, names)
+        try:
+            parts = [numbers for _, numbers in actual_numbers(store, table, side.columns[table])]
+            actual = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
+            equal, odd = unmatched(side.numbers[table], actual)
+            counts[table] = Count(len(side.numbers[table]), len(actual), equal, len(spec.target[table].columns))
+            if len(odd):
+                found += detailed(spec, store, table, side.columns[table], odd, expected.again, names)
+        except (OSError, sqlite3.DatabaseError, pa.ArrowException) as error:
+            rows.append(_not_checked(table, "", f"the table cannot be read ({type(error).__name__})"))
         if store.doubled.get(table):
             rows.append((table, CHANGED, None, None, None, own_id(spec.target[table]), None, "an id stands twice"))
+        store.forget(known for known in tables if store.referring(known) <= set(tables[: n + 1]))
     sources = world.sources
     if not store.absent(HOLDING):
         counts[HOLDING], held = holdings_compared(store, sources, world.ledger.held(), set(runs.known))
@@ -134,14 +126,21 @@ def compared(side: Side, store: Store, runs: Runs, objects: str, progress: Progr
         counts[EXCEPTION], flagged = exceptions_compared(store, world.ledger.flags(), set(runs.known))
         found.append(flagged)
     read_back = ObjectCount()
-    if not store.absent("stored_object"):
+    if "stored_object" in counts:
         progress("objects", 0, counts["stored_object"].actual)
         read_back, altered = objects_read_back(store, objects, lambda done: progress("objects", done, counts["stored_object"].actual))
         found.append(altered)
-    profiles, of_profiles = (0, differences([])) if store.absent("entity_account") else profiles_audited(world, store)
-    logins, of_logins = (0, differences([])) if store.absent("account_contact") or store.absent("login") else logins_audited(world, store)
+    profiles, of_profiles = (0, differences([])) if "entity_account" not in counts else profiles_audited(world, store)
+    logins, of_logins = (0, differences([])) if not {"account_contact", "login"} <= counts.keys() else logins_audited(world, store)
     every = sorted_differences([*found, of_profiles, of_logins, differences(rows)], spec)
     return Reconciliation(every, counts, world.ledger.tallies, read_back, profiles, logins, runs.published)
+
+
+_LACKING = {True: "the store has no such table", False: "the store has no such column"}
+
+
+def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
+    return (table, NOT_CHECKED, None, None, None, column or None, None, why)
 
 
 def reconcile(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import compileall
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from .postgres import Server, started
+from .postgres import Server, started, write_postgres_world
+from .proxy import Proxy
 from .scene import ROOT, STEPS, Content, Scene, canaries_in, object_content, stage_content, store_content
-from .world import write_world
+from .world import write_later_world, write_world
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,6 +34,7 @@ class Reference:
     """An undisturbed run: what it left, its scene before each step, and how long each step took."""
 
     folder: Path
+    stores: dict[str, str]
     stages: dict[str, str]
     store: Content
     objects: dict[str, str]
@@ -40,12 +42,16 @@ class Reference:
 
     def before(self, step: str) -> Scene:
         """The scene as it was when the step had not been started."""
-        return Scene(self.folder / f"before-{step}")
+        return Scene(self.folder / f"before-{step}", **self.stores)
+
+    def done(self) -> Scene:
+        """The scene when all was done."""
+        return self.before("")
 
     def objects_after(self, step: str) -> dict[str, str]:
         """The object store as it was when the step was done."""
-        following = STEPS[STEPS.index(step) + 1 :]
-        return object_content(self.before(following[0]).objects) if following else self.objects
+        following = self.before(STEPS[STEPS.index(step) + 1]) if step != STEPS[-1] else self.done()
+        return object_content(following.objects) if following.folder.exists() else self.objects
 
     def stages_of(self, step: str) -> dict[str, str]:
         return {name: digest for name, digest in self.stages.items() if name.startswith(f"{step}/")}
@@ -59,21 +65,61 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Reference:
     """Computed once: the cast into SQLite, step by step."""
-    folder = tmp_path_factory.mktemp("reference")
-    scene = Scene(folder / "scene")
-    scene.folder.mkdir()
-    (scene.folder / "world").symlink_to(world)
     for place in ("etl", "mappings", "checks", "sample_data"):  # what is started hundreds of times is compiled once
         compileall.compile_dir(ROOT / place, quiet=2)
+    return undisturbed(tmp_path_factory.mktemp("reference"), world, STEPS)
+
+
+def undisturbed(folder: Path, world: Path, steps: Sequence[str], **stores: str) -> Reference:
+    """These steps of a run of that world, the scene before each of them kept."""
+    scene = Scene(folder / "scene", **stores)
+    scene.folder.mkdir()
+    (scene.folder / "world").symlink_to(world)
     seconds = {}
-    for step in STEPS:
+    for step in steps:
         shutil.copytree(scene.folder, folder / f"before-{step}", symlinks=True, ignore=shutil.ignore_patterns("home", "tmp"))
         seconds[step] = scene.run(step, code=0).seconds
     assert not canaries_in(scene.folder / "tmp")
     assert not canaries_in(scene.folder / "home")
-    return Reference(
-        folder, stage_content(scene.run_folder, STEPS), store_content(scene.target, scene.folder), object_content(scene.objects), seconds
-    )
+    shutil.copytree(scene.folder, folder / "before-", symlinks=True, ignore=shutil.ignore_patterns("home", "tmp"))
+    store = store_content(scene.target, scene.folder) if "load" in steps else {}
+    return Reference(folder, stores, stage_content(scene.run_folder, steps), store, object_content(scene.objects), seconds)
+
+
+@pytest.fixture(scope="session")
+def postgres_store(reference: Reference, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Content:
+    """What the same run leaves in a store that is PostgreSQL."""
+    scene = reference.before("load").copy(tmp_path_factory.mktemp("postgres_store") / "scene")
+    scene.target = server.fresh("undisturbed")
+    scene.run("load", code=0)
+    return store_content(scene.target, scene.folder)
+
+
+@pytest.fixture(scope="session")
+def proxy(server: Server) -> Iterator[Proxy]:
+    with Proxy(server.socket) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_extract(server: Server, proxy: Proxy, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    """The extract out of the same world in PostgreSQL, read through the proxy."""
+    write_postgres_world(server, world)
+    source, tc = (server.url(f"legacy_{schema}", proxy.port) for schema in ("portal2", "tc"))
+    return undisturbed(tmp_path_factory.mktemp("postgres_extract"), world, ["extract"], source=source, tc=tc)
+
+
+@pytest.fixture(scope="session")
+def second(reference: Reference, world: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """The scene before the load of a later run: the old portal went on for a while after a cancelled freeze (K2). Its store is not there yet."""
+    folder = tmp_path_factory.mktemp("second")
+    write_later_world(world, folder / "world")
+    scene = Scene(folder / "scene")
+    scene.folder.mkdir()
+    (scene.folder / "world").symlink_to(folder / "world")
+    for step in ("extract", "split", "reattach", "check"):
+        scene.run(step, code=0)
+    return scene
 
 
 @pytest.fixture

@@ -88,6 +88,8 @@ class Scene:
                 return stores[:4]
             case "plan":
                 return stores
+        if command in STEPS[:4]:  # no store is needed yet: the same prepared run can be published into any kind
+            return [*stores[:4], *stores[6:], "--run", "run", *FREEZE]
         return [*stores, "--run", "run", *FREEZE]
 
     def env(self) -> dict[str, str]:
@@ -121,12 +123,15 @@ class Scene:
         return Scene(folder, self.target, self.source, self.tc, self.launcher, dict(self.environment))
 
     def own_world(self) -> Path:
-        """The world's folder, made the scene's own so that a test may write to it."""
+        """The world's folder, its two databases made the scene's own so that a test may write to them; the share stays where it is."""
         world = self.folder / "world"
         if world.is_symlink():
             shared = world.resolve()
             world.unlink()
-            shutil.copytree(shared, world, symlinks=True)
+            world.mkdir()
+            for name in ("portal2.sqlite", "tc.sqlite"):
+                shutil.copyfile(shared / name, world / name)
+            (world / "files").symlink_to(shared / "files")
         return world
 
 
@@ -145,6 +150,7 @@ def ended(process: subprocess.Popen[str], began: float | None = None, code: int 
     answer = Ended([str(word) for word in argv], process.returncode, out or "", err or "", time.monotonic() - began)
     found = _CANARY.search(answer.out + answer.err)
     assert not found, f"{found.group(0)} was said:\n{answer}"
+    assert "A fault of the toolkit" not in answer.err, answer  # a fault from outside is named as what it is
     assert code is None or answer.code == code, f"expected exit {code}\n{answer}"
     return answer
 
@@ -155,6 +161,28 @@ def kill_group(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def left_behind(process: subprocess.Popen[str], patience: float = 10) -> list[int]:
+    """The processes that the ended command left in its group and that are still there after so many seconds."""
+    until = time.monotonic() + patience
+    while found := _alive_in_group(process.pid):
+        if time.monotonic() > until:
+            break
+        time.sleep(0.05)  # they may be about to end
+    return found
+
+
+def _alive_in_group(group: int) -> list[int]:
+    found = []
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, pgrp = place.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(pgrp) == group and state not in "ZX":
+            found.append(int(place.parent.name))
+    return found
 
 
 # -- what is compared ------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,301 @@
+"""Rows 4, 18 and 19 of faults.md: the connection breaks, or the tool dies, at every point of the protocol that matters; nothing hangs."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from .calls import spread
+from .conftest import Reference
+from .poller import Poller, whole_or_nothing
+from .postgres import Server
+from .proxy import Fault, Proxy
+from .scene import KILLED, Content, Ended, Scene, difference, ended, store_content
+from .tally import DROPPED, KILL_COMMIT, READERS, tried
+from .test_kill_calls import same_as_reference
+
+Scenes = Callable[[Scene], Scene]
+
+
+def broken(scene: Scene, command: str, proxy: Proxy, fault: Fault, kill: bool) -> Ended:
+    """The command with the fault: the tool killed where the fault is met, or its connection dropped under it."""
+    began: list[subprocess.Popen[str]] = []
+    ready = threading.Event()
+
+    def act() -> None:
+        if kill and ready.wait(60):
+            began[0].kill()
+            began[0].wait()  # dead before the server learns of it
+
+    fault.act = act
+    proxy.arm(fault)
+    process = scene.start(command)
+    began.append(process)
+    ready.set()
+    end = ended(process)
+    proxy.arm(Fault())
+    return end
+
+
+def into_postgres(reference: Reference, server: Server, proxy: Proxy, scenes: Scenes) -> tuple[Scene, str]:
+    """The scene before the load into a PostgreSQL behind the proxy; and the URL past the proxy."""
+    scene = scenes(reference.before("load"))
+    direct = server.fresh("wire")
+    scene.target = server.url("wire", proxy.port)
+    return scene, direct
+
+
+def break_and_go_on(
+    scene: Scene, direct: str, proxy: Proxy, fault: Fault, kill: bool, before: Content, after: Content, row: str, command: str = "load"
+) -> None:
+    """The fault; nothing or everything is in the store; the same command then ends it."""
+    with Poller(direct, scene.folder) as poller:
+        end = broken(scene, command, proxy, fault, kill)
+        with tried(row, fault.fired):
+            if fault.fired:
+                assert end.code in ((KILLED,) if kill else (0, 1)), end  # 0: it looked, and tried again by itself
+            content = store_content(direct, scene.folder)
+            assert content in (before, after), f"half of the run is in the store: {difference(content, after)}"
+            if end.code == 0:
+                assert content == after
+            scene.run(command, code=0)
+            assert not difference(store_content(direct, scene.folder), after)
+    with tried(READERS):
+        whole_or_nothing(poller, poller.seen[0], poller.seen[-1])
+
+
+@pytest.fixture(scope="session")
+def load_counts(reference: Reference, server: Server, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """What goes over the wire in an undisturbed load."""
+    scene = reference.before("load").copy(tmp_path_factory.mktemp("counts") / "scene")
+    server.fresh("counts")
+    scene.target = server.url("counts", proxy.port)
+    proxy.arm(Fault())
+    scene.run("load", code=0)
+    counts = dict(proxy.counts)
+    assert counts["commit"] == 1, "one transaction, one COMMIT: a second one would have to be broken too"
+    return counts
+
+
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
+@pytest.mark.parametrize("at", ["commit", "committed"])
+def test_commit(
+    at: str,
+    kill: bool,
+    reference: Reference,
+    postgres_store: Content,
+    server: Server,
+    proxy: Proxy,
+    load_counts: dict[str, int],
+    scenes: Scenes,
+) -> None:
+    """Before the COMMIT reaches the server: nothing; after it was answered: everything, though the tool does not know. It looks it up."""
+    for number in range(1, load_counts["commit"] + 1):
+        scene, direct = into_postgres(reference, server, proxy, scenes)
+        break_and_go_on(scene, direct, proxy, Fault(at, number), kill, {}, postgres_store, KILL_COMMIT if kill else DROPPED)
+
+
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
+@pytest.mark.parametrize("at", ["commit", "committed"])
+def test_commit_of_a_later_run(
+    at: str,
+    kill: bool,
+    reference: Reference,
+    second: Scene,
+    later_store: tuple[Content, Content],
+    server: Server,
+    proxy: Proxy,
+    scenes: Scenes,
+) -> None:
+    """The same where the store holds an earlier run, and the commit brings the difference."""
+    scene = scenes(second)
+    direct = server.copied("wire", "undisturbed")
+    scene.target = server.url("wire", proxy.port)
+    break_and_go_on(scene, direct, proxy, Fault(at), kill, *later_store, KILL_COMMIT if kill else DROPPED)
+
+
+@pytest.fixture(scope="session")
+def later_store(
+    postgres_store: Content, second: Scene, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Content, Content]:
+    """The store before and after an undisturbed later run."""
+    scene = second.copy(tmp_path_factory.mktemp("later") / "scene")
+    scene.target = server.copied("later", "undisturbed")
+    scene.run("load", code=0)
+    return postgres_store, store_content(scene.target, scene.folder)
+
+
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
+def test_some_statements(
+    kill: bool, reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
+) -> None:
+    numbers = spread(range(1, load_counts["statement"] + 1), 4)
+    _points("statement", numbers, kill, reference, postgres_store, server, proxy, scenes)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
+def test_every_statement(
+    kill: bool, reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
+) -> None:
+    numbers = list(range(1, load_counts["statement"] + 1, 1 if kill else 3))
+    _points("statement", numbers, kill, reference, postgres_store, server, proxy, scenes)
+
+
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
+def test_mid_copy(
+    kill: bool, reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
+) -> None:
+    _copy(4, kill, reference, postgres_store, server, proxy, load_counts, scenes)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
+def test_mid_copy_full(
+    kill: bool, reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
+) -> None:
+    _copy(60, kill, reference, postgres_store, server, proxy, load_counts, scenes)
+
+
+def _copy(
+    many: int, kill: bool, reference: Reference, store: Content, server: Server, proxy: Proxy, counts: dict[str, int], scenes: Scenes
+) -> None:
+    """Cut after n bytes: most bytes to the server are rows in a COPY."""
+    chance = random.Random(f"copy {many} {kill}")
+    numbers = sorted(chance.randrange(1, counts["sent"]) for _ in range(many))
+    _points("sent", numbers, kill, reference, store, server, proxy, scenes)
+
+
+def _points(
+    at: str, numbers: list[int], kill: bool, reference: Reference, store: Content, server: Server, proxy: Proxy, scenes: Scenes
+) -> None:
+    for number in numbers:
+        scene, direct = into_postgres(reference, server, proxy, scenes)
+        break_and_go_on(scene, direct, proxy, Fault(at, number), kill, {}, store, KILL_COMMIT if kill else DROPPED)
+
+
+def test_mid_select(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
+    _select(6, postgres_extract, proxy, scenes)
+
+
+@pytest.mark.full
+def test_mid_select_full(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
+    _select(80, postgres_extract, proxy, scenes)
+
+
+def _select(many: int, postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
+    """The source's answer cut after n bytes: the extract ends loudly and starts whole again in a new snapshot, with the same files."""
+    proxy.arm(Fault())
+    scenes(postgres_extract.before("extract")).run("extract", code=0)
+    received = proxy.counts["received"]
+    scene = scenes(postgres_extract.before("extract"))
+    for number in spread(range(1, received, max(1, received // 97)), many):
+        fault = Fault("received", number)
+        end = broken(scene, "extract", proxy, fault, kill=False)
+        with tried(DROPPED, fault.fired):
+            assert fault.fired
+            assert end.code == 1, end
+    with tried(DROPPED):
+        scene.run("extract", code=0)
+        same_as_reference(scene, "extract", postgres_extract)
+
+
+def test_server_crashes(reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
+    _crash(2, reference, postgres_store, server, proxy, scenes)
+
+
+@pytest.mark.full
+def test_server_crashes_full(reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
+    _crash(10, reference, postgres_store, server, proxy, scenes)
+
+
+def _crash(many: int, reference: Reference, store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
+    """The server loses all its sessions and recovers, in mid load: a backend is killed, so that the postmaster starts all others anew."""
+    import os
+    import signal
+
+    for number in range(1, many + 1):
+        scene, direct = into_postgres(reference, server, proxy, scenes)
+
+        def crash() -> None:
+            with server.connect() as connection:
+                row = connection.execute(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = 'wire' AND application_name = 'portal-migrate'"
+                ).fetchone()
+            assert row is not None
+            os.kill(row[0], signal.SIGKILL)
+            time.sleep(0.2)  # the postmaster has to see its death
+
+        fault = proxy.arm(Fault("statement", 40 * number % 97 + 20, crash))
+        end = scene.run("load")
+        proxy.arm(Fault())
+        with tried(DROPPED):
+            assert fault.fired
+            assert end.code in (0, 1), end
+            _until_up(server)
+            assert store_content(direct, scene.folder) == ({} if end.code else store)
+            scene.run("load", code=0)
+            assert not difference(store_content(direct, scene.folder), store)
+
+
+def _until_up(server: Server) -> None:
+    """Waits until the server has recovered."""
+    import psycopg
+
+    for _ in range(300):
+        try:
+            server.connect().close()
+            return
+        except psycopg.OperationalError:
+            time.sleep(0.1)  # in recovery
+    raise AssertionError("the server did not come back")
+
+
+def test_sessions_terminated(reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
+    """pg_terminate_backend, four times in one run's life: more often than it tries by itself."""
+    scene, direct = into_postgres(reference, server, proxy, scenes)
+    left = [100, 60, 30, 3]
+
+    def terminate() -> None:
+        with server.connect() as connection:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'wire' AND application_name = 'portal-migrate'")
+        if left:
+            proxy.arm(Fault("statement", left.pop(), terminate))
+
+    proxy.arm(Fault("statement", left.pop(), terminate))
+    with tried(DROPPED, 4):
+        assert scene.run("load", code=1)
+        assert store_content(direct, scene.folder) == {}
+        scene.run("load", code=0)
+        assert not left
+        assert not difference(store_content(direct, scene.folder), postgres_store)
+    proxy.arm(Fault())
+
+
+def test_read_only_server(reference: Reference, postgres_store: Content, server: Server, scenes: Scenes) -> None:
+    """A standby, or a role that may not write: a clear end, nothing written."""
+    scene = scenes(reference.before("load"))
+    scene.target = server.fresh("wire")
+    with server.connect() as connection:
+        connection.execute("ALTER DATABASE wire SET default_transaction_read_only = on")
+    with tried(DROPPED):
+        end = scene.run("load", code=1)
+        assert "read-only" in end.err
+        assert store_content(scene.target, scene.folder) == {}
+        with server.connect() as connection:
+            connection.execute("ALTER DATABASE wire RESET default_transaction_read_only")
+        scene.run("load", code=0)
+        assert not difference(store_content(scene.target, scene.folder), postgres_store)
+
+
+def test_nobody_answers(reference: Reference, scenes: Scenes) -> None:
+    """No server there: exit 1 and the next step, not a wait."""
+    scene = scenes(reference.before("load"))
+    scene.target = "postgresql://postgres:canary-password-9d2e@127.0.0.1:1/wire"
+    with tried(DROPPED):
+        assert scene.run("load", code=1).seconds < 60
