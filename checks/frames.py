@@ -127,12 +127,18 @@ def _bound(value: Any) -> Any:
     return int(_comparable(pl.Series([value]))[0]) if isinstance(value, date) else value
 
 
+_LAST_DAY = 2**63 // 86_400_000_000
+
+
 def _comparable(values: pl.Series) -> pl.Series:
     """Dates and moments as microseconds since 1970, all else as it is.
 
     pandas' nanoseconds end in 2262 and the old portals hold 0001 and 9999; datetime64[us] Great Expectations compares value by value.
     """
-    return values.cast(pl.Datetime("us")).to_physical() if values.dtype in (pl.Date, pl.Datetime) else values
+    if values.dtype == pl.Date:
+        # Days that lie beyond what microseconds can count, infinity's among them, count as the last ones.
+        return values.to_physical().cast(pl.Int64).clip(-_LAST_DAY, _LAST_DAY) * 86_400_000_000
+    return values.cast(pl.Datetime("us")).to_physical() if values.dtype == pl.Datetime else values
 
 
 def allowed(check: Check, mappings: Mappings) -> list[Any]:

@@ -68,7 +68,7 @@ def shown(url: str) -> str:
     """The URL as it may be shown: without user's password and without options, which may hold secrets too."""
     try:
         parsed = sqlalchemy.make_url(url)
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         return "(not a database URL)"
     return parsed.set(query={}).render_as_string(hide_password=True)
 
@@ -82,7 +82,7 @@ def backend(url: str) -> str:
     """`sqlite`, `postgresql`, ...; WrongUsage where it is no URL of a database."""
     try:
         return sqlalchemy.make_url(url).get_backend_name()
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         raise WrongUsage(
             "A database is given as a URL that cannot be read.",
             "Write it as sqlite:////folder/file.sqlite or postgresql://user@host/database.",

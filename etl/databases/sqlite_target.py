@@ -126,8 +126,9 @@ class SqliteTarget:
 
     def stage(self, table: Table, batches: Iterator[pa.Table]) -> int:
         self._staging.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made before SQLite opens it, whose own mode is that of the umask.
+        os.close(os.open(self._staging, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         staging = sqlite3.connect(self._staging, isolation_level=None)
-        self._staging.chmod(0o600)
         try:
             staging.execute("PRAGMA synchronous = off")  # thrown away after any crash: only the store itself has to last
             staging.execute("PRAGMA journal_mode = off")
