@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
@@ -27,6 +26,7 @@ from etl.room import require_room
 from etl.run import RunFolder, Step, opened
 from etl.split import split
 from etl.talk import Talk
+from etl.workers import worker_processes
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings
 
@@ -236,8 +236,7 @@ def _pool(options: Options, workers: int) -> Iterator[Executor | None]:
         with Client(options.scheduler) as client:
             yield client.get_executor()
     elif workers > 1:
-        # Not fork: polars and pyarrow have threads of their own.
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("forkserver")) as pool:
+        with worker_processes(workers) as pool:
             yield pool
     else:
         yield None
