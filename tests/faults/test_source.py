@@ -196,8 +196,7 @@ def test_sqlite_lock_is_kept(reference: Reference, scenes: Scenes) -> None:
     os.kill(process.pid, signal.SIGSTOP)
     try:
         with tried(SOURCE), sqlite3.connect(file, timeout=0) as connection, pytest.raises(sqlite3.OperationalError, match="locked"):
-            connection.execute("UPDATE message SET body = 'x'")
-            connection.commit()
+            connection.execute("BEGIN EXCLUSIVE")
         connection.close()
     finally:
         os.kill(process.pid, signal.SIGCONT)

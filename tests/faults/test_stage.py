@@ -48,7 +48,11 @@ def damaged(run: Path, other: Path, kind: str, chance: random.Random, steps: tup
             place.write_bytes(second[1])
             partner.write_bytes(before)
         case "another run":
-            names = [file for file in files if (other / file.relative_to(run)).is_file() and (other / file.relative_to(run)).read_bytes() != file.read_bytes()]
+            names = [
+                file
+                for file in files
+                if (other / file.relative_to(run)).is_file() and (other / file.relative_to(run)).read_bytes() != file.read_bytes()
+            ]
             place = chance.choice(names)
             before = place.read_bytes()
             place.write_bytes((other / place.relative_to(run)).read_bytes())

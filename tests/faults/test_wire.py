@@ -263,7 +263,9 @@ def test_sessions_terminated(reference: Reference, postgres_store: Content, serv
 
     def terminate() -> None:
         with server.connect() as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'wire' AND application_name = 'portal-migrate'")
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'wire' AND application_name = 'portal-migrate'"
+            )
         if left:
             proxy.arm(Fault("statement", left.pop(), terminate))
 
