@@ -52,6 +52,11 @@ def show_plan(data: dict[str, Any]) -> None:
     console = _console()
     console.print(table("Rows to read", ["table", "rows"], [[name, rows] for name, rows in data["rows"].items()]))
     console.print(table("Retired columns", ["column", "reason"], [[name, reason] for name, reason in data["retired"].items()]))
+    for option, rights in data["rights"].items():
+        for sentence in rights["excess"]:
+            console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than it needs"))
+        if rights["role"] and not rights["excess"]:
+            console.print(plain(f"rights: {option}: role {rights['role']} has what it needs and nothing else"))
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(

@@ -19,7 +19,7 @@ from etl.extract import changed_tables, extract
 from etl.load import load, missing_objects, rollback
 from etl.objects import JOURNAL, Nowhere, Objects, Share, open_objects
 from etl.options import Options, needed
-from etl.plan import Plan, plan, problems
+from etl.plan import Plan, plan, problems, refuse_other_tables, rights
 from etl.reattach import reattach
 from etl.retries import again
 from etl.room import require_room
@@ -73,6 +73,8 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
         night = Night(_settled(options, mappings, folder), mappings, folder, talk)
         failure: MigrationError | None = None
+        if len(steps) > 1:
+            _look_ahead(night)
         with talk.bars():
             for step in steps:
                 if failure is not None and step not in ("report",):
@@ -89,6 +91,15 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
             failure.data = answer
             raise failure
         return answer
+
+
+def _look_ahead(night: Night) -> None:
+    """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
+    for option, found in rights(night.options, night.mappings).items():
+        for sentence in found.excess:
+            night.talk.say(f"{option}: role {found.role} {sentence}: more than it needs (runbooks/roles.md)")
+    if night.options.target is not None:
+        refuse_other_tables(night.options.target, night.mappings)
 
 
 def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
@@ -335,8 +346,11 @@ _ACTIONS = {
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
     mappings = read_mappings(options.mappings)
+    found = rights(options, mappings)
+    if options.target is not None:
+        refuse_other_tables(options.target, mappings)
     with sources_of(options) as sources:
-        return plan(sources, mappings)
+        return replace(plan(sources, mappings), rights=found)
 
 
 def take_back(options: Options, talk: Talk) -> dict[str, Any]:

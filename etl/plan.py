@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from etl.databases import Source
-from etl.errors import MigrationError
+from etl.databases.rights import Rights, reading_rights, writing_rights
+from etl.databases.target import contract_differences
+from etl.errors import MigrationError, Refused
+from etl.options import Options
 from etl.room import LOADED_PER_ROW, STAGED_PER_ROW
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import FAMILY_BY_TYPE
@@ -23,6 +26,40 @@ class Plan:
     retired: dict[str, str]
     staged_bytes: int
     loaded_bytes: int
+    rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
+
+
+def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
+    """What the roles of the sources and, where it is given, of the target lack and have too much, by option.
+
+    Raises MigrationError with the whole list where something is missing; nothing was read or written then.
+    """
+    found = {}
+    portals: tuple[tuple[str, str | None, Portal, str], ...] = (
+        ("--source", options.source, "P2", "Portal 2.0"), ("--tc", options.tc, "TC", "Trade Compliance"),
+    )  # fmt: skip
+    for option, url, portal, name in portals:
+        if url is not None:
+            wanted = {mapping.table: tuple(column.name for column in mapping.columns) for mapping in mappings.of(portal)}
+            found[option] = reading_rights(url, name, wanted)
+    if options.target is not None:
+        found["--target"] = writing_rights(options.target, tuple(mappings.target.tables))
+    missing = [f"{option}: role {of.role} {sentence}" for option, of in found.items() for sentence in of.missing]
+    if missing:
+        raise MigrationError(
+            "Rights are missing:\n  " + "\n  ".join(missing),
+            "Give the roles exactly the rights that the SQL in runbooks/roles.md gives; then run again. Nothing was read or written.",
+        )
+    return found
+
+
+def refuse_other_tables(target: str, mappings: Mappings) -> None:
+    """Refuses a store that has tables of the contract's names which are not the contract's (exit 7); nothing of it is changed."""
+    differences = contract_differences(target, mappings.target)
+    if differences:
+        raise Refused(
+            "The target's tables are not the contract's:\n  " + "\n  ".join(differences), "Give an empty target, or mend its tables."
+        )
 
 
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:

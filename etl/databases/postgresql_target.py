@@ -19,6 +19,7 @@ import pyarrow as pa
 from etl.ahead import ahead
 from etl.databases import shown
 from etl.databases.postgresql import connect, quoted, safe_errors, shapes
+from etl.databases.postgresql_contract import advance, differences
 from etl.databases.target import Change, RunRecord, id_tags, in_reference_order
 from etl.errors import MigrationError, Refused
 from etl.values import INFINITE_DAY, INFINITE_MOMENT
@@ -56,47 +57,17 @@ class PostgresTarget:
             return shapes(self._session)
 
     def differences_from(self, schema: Schema) -> list[str]:
-        existing = self._existing()
-        if not existing.keys() & schema.tables.keys():
-            return []
-        not_null, keys = self._not_null(), self._keys()
-        found = [f"{name}: no such table" for name in schema.tables if name not in existing]
-        for table in schema.tables.values():
-            shape = existing.get(table.name, {})
-            for column in table.columns if shape else ():
-                if column.name not in shape:
-                    found.append(f"{table.name}.{column.name}: no such column")
-                    continue
-                there = shape[column.name] + (" NOT NULL" if (table.name, column.name) in not_null else "")
-                expected = column.sql_type + (" NOT NULL" if column.not_null else "")
-                if there != expected:
-                    found.append(f"{table.name}.{column.name}: found {there}, expected {expected}")
-            if shape and keys.get(table.name) != table.key:
-                found.append(f"{table.name}: found key {keys.get(table.name)}, expected {table.key}")
-            found += [f"{table.name}.{name}: not in the contract" for name in shape if name not in table.by_name]
-        return found
-
-    def _not_null(self) -> set[tuple[str, str]]:
-        statement = (
-            "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-            " WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND a.attnotnull"
-        )
-        return {(row[0], row[1]) for row in self._session.execute(statement)}
-
-    def _keys(self) -> dict[str, tuple[str, ...]]:
-        statement = (
-            "SELECT c.relname, array_agg(a.attname::text ORDER BY array_position(k.conkey, a.attnum)) FROM pg_constraint k"
-            " JOIN pg_class c ON c.oid = k.conrelid JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)"
-            " WHERE k.contype = 'p' AND c.relnamespace = current_schema()::regnamespace GROUP BY c.relname"
-        )
-        return {row[0]: tuple(row[1]) for row in self._session.execute(statement)}
+        with safe_errors("--target", "reading the catalogue"):
+            return differences(self._session, schema)
 
     def runs(self) -> list[RunRecord]:
         if "migration_run" not in self._existing():
             return []
-        rows = self._session.execute(
-            "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run ORDER BY started_at, run_id"
-        ).fetchall()
+        with safe_errors("--target", "reading its runs"):
+            rows = self._session.execute(
+                "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run"
+                " ORDER BY started_at, run_id"
+            ).fetchall()
         return [RunRecord(r[0], r[1], r[2], r[3], (r[4], r[5]) if r[4] and r[5] else None, r[6]) for r in rows]
 
     def rows(self, table: str) -> int:
@@ -157,6 +128,8 @@ class PostgresTarget:
                 self._run(f"ANALYZE {quoted(_STAGED + table.name)}")
             removed = {table.name: self._remove(table) for table in reversed(tables)}
             changes = [Change(table.name, *self._merge(table), removed[table.name]) for table in tables]
+            with safe_errors("--target", "advancing sequences"):
+                advance(self._session, schema)
         self._run("COMMIT")
         self._fresh = None
         with suppress(MigrationError):  # what is published is published

@@ -22,6 +22,7 @@ from etl.values import texts_of
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
+Shape = dict[str, tuple[str, bool, int]]  # by column: type, mandatory, place in the key
 UNDO = "migration_undo__"  # before-images of a delta, for rollback
 
 
@@ -61,30 +62,11 @@ class SqliteTarget:
             return self._locked()
         return descriptor
 
-    def _shape(self, name: str) -> dict[str, tuple[str, bool, int]]:
-        info = self._connection.execute("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?, 'main')", (name,)).fetchall()
-        return {column: (kind.upper(), bool(not_null or pk), pk) for column, kind, not_null, pk in info}
+    def _shape(self, name: str) -> Shape:
+        return _shape_of(self._connection, name)
 
     def differences_from(self, schema: Schema) -> list[str]:
-        existing = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if not existing & schema.tables.keys():
-            return []
-        found = [f"{name}: no such table" for name in schema.tables if name not in existing]
-        for table in schema.tables.values():
-            shape = self._shape(table.name) if table.name in existing else {}
-            for column in table.columns if shape else ():
-                expected = (
-                    _declared(column.sql_type),
-                    column.not_null,
-                    table.key.index(column.name) + 1 if column.name in table.key else 0,
-                )
-                there = shape.get(column.name)
-                if there is None:
-                    found.append(f"{table.name}.{column.name}: no such column")
-                elif (_declared(there[0]), *there[1:]) != expected:
-                    found.append(f"{table.name}.{column.name}: found {_described(there)}, expected {_described(expected)}")
-            found += [f"{table.name}.{name}: not in the contract" for name in shape if name not in table.by_name]
-        return found
+        return _differences(self._connection, schema)
 
     def _exists(self, table: str) -> bool:
         return bool(self._shape(table))
@@ -327,3 +309,40 @@ def _cells(column: pa.ChunkedArray, family: str) -> list[object]:
 
 def _q(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def looked_at(url: str, schema: Schema) -> list[str]:
+    """`differences_from` of the file behind the URL; neither locked nor made. A file that is no database is the load's to refuse."""
+    path = Path(sqlalchemy.make_url(url).database or "").absolute()
+    if not path.is_file():
+        return []
+    connection = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=30)
+    try:
+        return _differences(connection, schema)
+    except sqlite3.DatabaseError:
+        return []
+    finally:
+        connection.close()
+
+
+def _shape_of(connection: sqlite3.Connection, name: str) -> Shape:
+    info = connection.execute("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?, 'main')", (name,)).fetchall()
+    return {column: (kind.upper(), bool(not_null or pk), pk) for column, kind, not_null, pk in info}
+
+
+def _differences(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+    existing = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not existing & schema.tables.keys():
+        return []
+    found = [f"{name}: no such table" for name in schema.tables if name not in existing]
+    for table in schema.tables.values():
+        shape = _shape_of(connection, table.name) if table.name in existing else {}
+        for column in table.columns if shape else ():
+            expected = (_declared(column.sql_type), column.not_null, table.key.index(column.name) + 1 if column.name in table.key else 0)
+            there = shape.get(column.name)
+            if there is None:
+                found.append(f"{table.name}.{column.name}: no such column")
+            elif (_declared(there[0]), *there[1:]) != expected:
+                found.append(f"{table.name}.{column.name}: found {_described(there)}, expected {_described(expected)}")
+        found += [f"{table.name}.{name}: not in the contract" for name in shape if name not in table.by_name]
+    return found

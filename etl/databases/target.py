@@ -126,4 +126,25 @@ def open_target(url: str, folder: Path) -> Target:
             from etl.databases.postgresql_target import PostgresTarget
 
             return PostgresTarget(url)
-    raise MigrationError(f"No store of the kind {backend(url)} can be filled.", "Use a sqlite:// or postgresql:// URL.")
+    raise no_store(url)
+
+
+def no_store(url: str) -> MigrationError:
+    """The error for a database that can only be read."""
+    return MigrationError(f"--target: no store of the kind {backend(url)} can be filled.", "Use a sqlite:// or postgresql:// URL.")
+
+
+def contract_differences(url: str, schema: Schema) -> list[str]:
+    """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet."""
+    match backend(url):
+        case "sqlite":
+            from etl.databases.sqlite_target import looked_at
+
+            return looked_at(url, schema)
+        case "postgresql":
+            from etl.databases.postgresql import connect, safe_errors
+            from etl.databases.postgresql_contract import differences
+
+            with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
+                return differences(session, schema)
+    raise no_store(url)
