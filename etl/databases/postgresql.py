@@ -14,6 +14,8 @@ from etl.errors import MigrationError, Transient
 from etl.retries import passes
 
 OLDEST = 130000  # PostgreSQL 13
+# Whatever encoding the database or PGCLIENTENCODING has, texts travel as UTF-8. (SQL_ASCII has none: its bytes come as they are, E8.)
+SESSION = ("SET TimeZone = 'UTC'", "SET client_encoding = 'UTF8'")
 
 # The contract's words for what the server calls its types.
 WORDS = {
@@ -28,20 +30,66 @@ def conninfo(url: str) -> str:
 
 
 def connect(url: str, name: str) -> psycopg.Connection[Any]:
-    """A connection in UTC; `name` is what messages call the database."""
+    """A connection in UTC that speaks UTF-8; `name` is what messages call the database."""
     try:
         connection = psycopg.connect(conninfo(url), autocommit=True, application_name="portal-migrate")
     except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise MigrationError(
-            f"{name}: no connection to {shown(url)} ({reason}).", "Check server, database, user and password (PGPASSFILE)."
-        ) from None
+        raise no_connection(url, name, str(error)) from None
     if connection.info.server_version < OLDEST:
         version = connection.info.server_version // 10000
         connection.close()
-        raise MigrationError(f"{name}: the server is PostgreSQL {version}.", "PostgreSQL 13 or later is needed.")
-    connection.execute("SET TimeZone = 'UTC'")
+        raise MigrationError(f"{name}: the server is PostgreSQL {version}.", f"PostgreSQL {OLDEST // 10000} or later is needed.")
+    with safe_errors(name, "connecting"):
+        for setting in SESSION:
+            connection.execute(setting.encode())
     return connection
+
+
+# What libpq says of a connection that does not come about, and what to do about it. It gives no SQLSTATE, and says it in English
+# unless the server's lc_messages is another language: then the last line of `no_connection` serves.
+_REFUSALS = (
+    ("password authentication failed", "the password is wrong", "Put the right one into the password file (PGPASSFILE), mode 0600."),
+    ("no password supplied", "the server asks for a password, and there is none", "Put it into the password file (PGPASSFILE), mode 0600."),
+    ("pg_hba.conf", "the server's pg_hba.conf lets nobody in from here like this", "Ask its administrator, or set sslmode."),
+    ("permission denied for database", "the role may not connect to this database", "GRANT CONNECT: the SQL is in runbooks/roles.md."),
+    ("is not permitted to log in", "the role may not log in", "Give another role: the SQL is in runbooks/roles.md."),
+    ("definition of service", "there is no such service in the service file", "Check ?service= and PGSERVICEFILE."),
+    ("service file", "the service file cannot be read", "Check PGSERVICEFILE."),
+    ("certificate", "the server's certificate is not accepted", "Check sslmode and sslrootcert."),
+    ("SSL", "no connection with the wanted sslmode", "Check sslmode and whether the server speaks SSL."),
+    ("sslmode value", "there is no such sslmode", "Check sslmode."),
+    ("failed to resolve host", "there is no host of that name", "Check the URL, PGHOST and the name service."),
+    ("could not translate host name", "there is no host of that name", "Check the URL, PGHOST and the name service."),
+    ("Connection refused", "no server listens there", "Start the server, or check host and port (PGHOST, PGPORT)."),
+    ("No such file or directory", "no server listens there", "Start the server, or check host and port (PGHOST, PGPORT)."),
+    ("timeout expired", "the server did not answer in time", "Check host, port and firewall."),
+)
+_PASSING = (
+    "starting up",
+    "shutting down",
+    "recovery mode",
+    "too many clients",
+    "remaining connection slots",
+    "closed the connection unexpectedly",
+)
+
+
+def no_connection(url: str, name: str, said: str) -> MigrationError:
+    """The error in words of our own: libpq's text may repeat the whole URL, its password too."""
+    where = f"{name}: no connection to {shown(url)}"
+    for piece in _PASSING:
+        if piece in said:
+            return Transient(f"{where} (the server is not ready: {piece}).", "Wait a little, then run the same command again.")
+    for piece, reason, next_step in _REFUSALS:
+        if piece in said:
+            return MigrationError(f"{where} ({reason}).", next_step)
+    if "database" in said and "does not exist" in said:
+        return MigrationError(f"{where} (there is no such database).", "Check the URL and PGDATABASE.")
+    if "role" in said and "does not exist" in said:
+        return MigrationError(
+            f"{where} (there is no such role).", "Check the URL and PGUSER: the SQL for all roles is in runbooks/roles.md."
+        )
+    return MigrationError(f"{where}.", "Check server, database, user, password (PGPASSFILE) and the URL's settings.")
 
 
 @contextmanager
@@ -55,17 +103,28 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
         where = f" on {error.diag.table_name}" if error.diag.table_name else ""
         message = f"{name}: {doing} failed ({type(error).__name__}, SQLSTATE {state}{where}{about})."
         kind = Transient if passes(error.diag.sqlstate) and isinstance(error, psycopg.OperationalError) else MigrationError
-        raise kind(message, _next_step(state)) from None
+        raise kind(message, next_step(error.diag.sqlstate or "08")) from None
 
 
-def _next_step(state: str) -> str:
-    match state[:2]:
-        case "42":
-            return "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md."
-        case "53":
-            return "The server lacks resources (disk, memory, connections): mend that, then run the same command again."
-        case "25":
-            return "The server or the role is read-only: give a target that can be written to."
+_NEXT_STEPS = {
+    "22P05": "The new store's encoding must be UTF8: create its database with ENCODING 'UTF8'.",
+    "25006": "The server or the role is read-only: give a target that can be written to.",
+    "25P03": "The server's idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then again.",
+    "40P01": "Two sessions waited for each other. Close what else writes to this database, then run the same command again: nothing is half done.",
+    "55P03": "Another session holds a lock. Close what else uses this database, then run the same command again: nothing is half done.",
+    "57014": "The role's statement_timeout ended it (or somebody cancelled it): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
+    "42": "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md.",
+    "53": "The server lacks resources (disk, memory, connections): mend that, then run the same command again.",
+    "08": "The connection was lost. Run the same command again: nothing is half done.",
+    "57": "The server ended the session. Run the same command again: nothing is half done.",
+}
+
+
+def next_step(state: str) -> str:
+    """What to do about an error of that SQLSTATE."""
+    for known in (state, state[:2]):
+        if known in _NEXT_STEPS:
+            return _NEXT_STEPS[known]
     return "Mend that, then run the same command again: nothing is half done."
 
 

@@ -15,7 +15,7 @@ import psycopg
 import pyarrow as pa
 
 from etl.databases import Batch
-from etl.databases.postgresql import connect, conninfo, quoted, safe_errors, shapes
+from etl.databases.postgresql import SESSION, connect, conninfo, next_step, no_connection, quoted, safe_errors, shapes
 from etl.errors import MigrationError
 from etl.values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
 from mappings.model import TableMapping
@@ -39,9 +39,15 @@ class PostgresSource:
             (snapshot,) = self._session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
             (encoding,) = self._session.execute("SHOW server_encoding").fetchone() or ("",)
         self.level = "one exported snapshot, REPEATABLE READ, READ ONLY (PostgreSQL)"
-        self._trusted_text = str(encoding).upper() in ("UTF8", "UTF-8")
-        self._database = adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))
-        self._reader = adbc.AdbcConnection(self._database)
+        self._trusted_text = str(encoding).upper() != "SQL_ASCII"  # all others are made UTF-8 by the server
+        try:
+            self._database = adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))
+            self._reader = adbc.AdbcConnection(self._database)
+        except adbc.Error as error:
+            self._session.close()
+            raise no_connection(url, name, str(error)) from None
+        for setting in SESSION:
+            self._do(setting)
         self._do("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self._do(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
 
@@ -55,10 +61,9 @@ class PostgresSource:
             raise self._failed("reading", error) from None
 
     def _failed(self, doing: str, error: Any) -> MigrationError:
-        state = getattr(error, "sqlstate", None) or type(error).__name__
-        return MigrationError(
-            f"{self._name}: {doing} failed ({state}).", "Check the connection and the rights, then run the same command again."
-        )
+        state = getattr(error, "sqlstate", None)
+        message = f"{self._name}: {doing} failed ({f'SQLSTATE {state}' if state else type(error).__name__})."
+        return MigrationError(message, next_step(state or "08"))
 
     def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
         try:

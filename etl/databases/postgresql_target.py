@@ -38,6 +38,17 @@ class PostgresTarget:
     def __init__(self, url: str) -> None:
         self._shown = shown(url)
         self._session: psycopg.Connection[Any] = connect(url, "--target")
+        (encoding, schema) = self._one("SELECT getdatabaseencoding(), current_schema()")
+        if encoding != "UTF8":
+            self._session.close()
+            message = f"--target: the database's encoding is {encoding}; it cannot hold every text, or not as text."
+            raise MigrationError(message, "Create its database with ENCODING 'UTF8' TEMPLATE template0.")
+        if schema is None:
+            self._session.close()
+            raise MigrationError(
+                f"--target: no schema of the role's search path exists in {self._shown}, or the role may not use it.",
+                "Create the schema: the SQL is in runbooks/roles.md.",
+            )
         (locked,) = self._one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
         if not locked:
             self._session.close()

@@ -38,9 +38,10 @@ class PostgresDatabase:
             self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
             self._connection = adbc_driver_manager.AdbcConnection(self._database)
             self._connection.set_autocommit(False)
-            # No parallel plans: their rows come in another order each time. ISO dates: what this reads as text, it reads itself.
+            # No parallel plans: their rows come in another order each time. ISO dates: what this reads as text, it reads itself. UTF-8
+            # from any encoding but SQL_ASCII, which is none: its bytes come as they are.
             for sql in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL max_parallel_workers_per_gather = 0",
-                        "SET LOCAL synchronize_seqscans = off", "SET LOCAL datestyle = ISO"):  # fmt: skip
+                        "SET LOCAL synchronize_seqscans = off", "SET LOCAL datestyle = ISO", "SET LOCAL client_encoding = 'UTF8'"):  # fmt: skip
                 self._execute(sql)
             self._types = self._look()
         except adbc_driver_manager.Error as error:
