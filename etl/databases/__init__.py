@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 import sqlalchemy
 
-from etl.errors import MigrationError, WrongUsage
+from etl.errors import WrongUsage
 from etl.values import Typed
 from mappings.model import TableMapping
 
@@ -100,4 +100,6 @@ def open_source(url: str, name: str) -> Source:
             from etl.databases.postgresql_source import PostgresSource
 
             return PostgresSource(url, name)
-    raise MigrationError(f"{name}: no reader for {backend(url)} databases.", "Use a sqlite:// or postgresql:// URL.")
+    from etl.databases.portable_source import PortableSource
+
+    return PortableSource(url, name)

@@ -16,7 +16,6 @@ from etl.reconcile.actual import Store
 from etl.reconcile.audit import logins_audited, profiles_audited
 from etl.reconcile.compare import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
-from etl.reconcile.errors import ReconcileError
 from etl.reconcile.expected import Expected
 from etl.reconcile.frames import Database
 from etl.reconcile.hashing import ACCOUNT, Hashes, identity, own_id
@@ -54,7 +53,9 @@ def opened(url: str) -> Database:
             from etl.reconcile.postgres import PostgresDatabase
 
             return PostgresDatabase(parsed)
-    raise ReconcileError(f"{parsed.get_backend_name()}: reconcile reads SQLite and PostgreSQL only.")
+    from etl.reconcile.portable import PortableDatabase
+
+    return PortableDatabase(parsed)
 
 
 def expected_side(
