@@ -53,7 +53,8 @@ def _copied(url: sa.URL, file: Path) -> None:
                 key = inspector.get_pk_constraint(table)["constrained_columns"]
                 declared = ", ".join([*map(_quoted, columns), *([f"PRIMARY KEY ({', '.join(map(_quoted, key))})"] if key else [])])
                 copy.execute(f"CREATE TABLE {_quoted(table)} ({declared})")
-                statement: sa.Select[Any] = sa.select(*map(sa.column, columns)).select_from(sa.table(table))
+                listed: list[sa.ColumnClause[Any]] = [sa.column(name) for name in columns]
+                statement = sa.select(*listed).select_from(sa.table(table))
                 rows = connection.execution_options(stream_results=True, max_row_buffer=AT_ONCE).execute(statement)
                 marks = ", ".join("?" for _ in columns)
                 copy.execute("BEGIN")
