@@ -31,6 +31,7 @@ def connect(url: str, name: str) -> psycopg.Connection[Any]:
     """A connection in UTC; `name` is what messages call the database."""
     try:
         connection = psycopg.connect(conninfo(url), autocommit=True, application_name="portal-migrate")
+        connection.execute("SET TimeZone = 'UTC'")  # in here: the connection may break on its very first statement, too
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MigrationError(
@@ -40,7 +41,6 @@ def connect(url: str, name: str) -> psycopg.Connection[Any]:
         version = connection.info.server_version // 10000
         connection.close()
         raise MigrationError(f"{name}: the server is PostgreSQL {version}.", "PostgreSQL 13 or later is needed.")
-    connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 

@@ -40,8 +40,11 @@ class PostgresSource:
             (encoding,) = self._session.execute("SHOW server_encoding").fetchone() or ("",)
         self.level = "one exported snapshot, REPEATABLE READ, READ ONLY (PostgreSQL)"
         self._trusted_text = str(encoding).upper() in ("UTF8", "UTF-8")
-        self._database = adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))
-        self._reader = adbc.AdbcConnection(self._database)
+        try:
+            self._database = adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))
+            self._reader = adbc.AdbcConnection(self._database)
+        except adbc.Error as error:  # its text may hold the URL
+            raise self._failed("connecting", error) from None
         self._do("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self._do(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
 
