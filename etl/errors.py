@@ -27,6 +27,12 @@ class Transient(MigrationError):
     code = "TRANSIENT"
 
 
+class Busy(MigrationError):
+    """An old database that somebody is writing to at this moment, so that it cannot be read."""
+
+    code = "BUSY"
+
+
 class NoSpace(MigrationError):
     code = "NO_SPACE"
 

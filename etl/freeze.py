@@ -5,13 +5,21 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from etl.errors import SourceChanged
+from etl.errors import Busy, SourceChanged
 from etl.options import Options
 from etl.pipeline import sources_of
 from mappings.read import read_mappings
 
 
 def check(options: Options, seconds: float) -> dict[str, Any]:
+    """As `_looked`; a portal that cannot be read because somebody is writing to it is not frozen either: the same exit code."""
+    try:
+        return _looked(options, seconds)
+    except Busy as busy:
+        raise SourceChanged(f"Not frozen: {busy.message}", "Close the portal as runbooks/cutover.md says.") from None
+
+
+def _looked(options: Options, seconds: float) -> dict[str, Any]:
     """For each portal: the tables that changed while we looked, and what else could still write to it.
 
     Raises SourceChanged (exit 5) with the same data where something changed.

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -126,6 +127,14 @@ class _Failure:
 _AGAIN = "Run the same command again: it goes on where it stopped."
 
 
+_DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
+def _primary(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where the error came from Python's own module."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _failure(error: BaseException) -> _Failure:
     match error:
         case MigrationError():
@@ -139,6 +148,13 @@ def _failure(error: BaseException) -> _Failure:
         case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
             return _Failure(1, "NO_SPACE", f"No space is left to write{where}: {os.strerror(error.errno or 0)}.", f"Free space. {_AGAIN}")
+        case sqlite3.OperationalError() if _primary(error) == sqlite3.SQLITE_FULL:
+            return _Failure(1, "NO_SPACE", "No space is left to write (SQLite: the disk is full).", f"Free space. {_AGAIN}")
+        case sqlite3.OperationalError() if _primary(error) in _DISK:
+            # The extended code's name, not the text: SQLITE_IOERR_WRITE is also what a limit on a file's size looks like from within SQLite.
+            return _Failure(
+                1, "IO", f"SQLite could not use its file ({error.sqlite_errorname}).", f"Mend the disk, its space or the lock. {_AGAIN}"
+            )
         case MemoryError():
             return _Failure(1, "NO_MEMORY", "Memory does not suffice.", "Give fewer --workers, then run the same command again.")
         case OSError():

@@ -13,7 +13,7 @@ from typing import Any, Self
 import sqlalchemy
 
 from etl.databases import Batch, shown
-from etl.errors import MigrationError
+from etl.errors import Busy, MigrationError
 from etl.values import HELD, Cell, Typed, readable, typed
 from mappings.model import TableMapping
 
@@ -47,6 +47,10 @@ class SqliteSource:
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only a read takes it
         except sqlite3.DatabaseError as error:
             self._connection.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                raise Busy(
+                    f"{self._name}: somebody is writing to {self._shown} ({error}).", "Close the portal, then run the same command again."
+                ) from None
             raise MigrationError(
                 f"{self._name}: {self._shown} is no readable SQLite database ({error}).", "Check the file, then run again."
             ) from None

@@ -31,7 +31,7 @@ def _note(row: str, word: str, count: int) -> None:
     place = os.environ.get("FAULTS_TALLY")
     if place and count:
         with Path(place).open("a", encoding="utf-8") as file:
-            file.write(f"{row}\t{word}\t{count}\n")
+            file.write(f"{row}\t{word}\t{int(count)}\n")
 
 
 @contextmanager

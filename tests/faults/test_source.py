@@ -357,3 +357,13 @@ def test_freeze_check(reference: Reference, scenes: Scenes) -> None:
     writer = Writer(lambda: sqlite3.connect(file, isolation_level=None, timeout=1), "?")
     with tried(SOURCE), writer.at_work():
         scene.run("freeze check", "--seconds", "1", code=5)
+
+
+def test_freeze_check_of_a_locked_source(reference: Reference, scenes: Scenes) -> None:
+    """A writer that lets nobody read (SQLite, rollback journal) is a writer: exit 5, not a failure to read."""
+    scene = scenes(reference.before("extract"))
+    keeper = sqlite3.connect(scene.own_world() / "portal2.sqlite", isolation_level=None)
+    keeper.execute("BEGIN EXCLUSIVE")
+    with tried(SOURCE):
+        assert "writing" in scene.run("freeze check", "--seconds", "0.2", code=5).err
+    keeper.close()
