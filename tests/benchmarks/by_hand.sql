@@ -108,12 +108,15 @@ INSERT INTO account_identifier
 
 -- accounts and groups
 INSERT INTO entity_account
-  WITH number AS (SELECT entity_id, row_number() OVER (PARTITION BY btrim(account_number) ORDER BY entity_id) AS n FROM portal2.model_entity),
+  WITH number AS (
+    SELECT entity_id, row_number() OVER (PARTITION BY account_number ORDER BY entity_id) AS n,
+           'M' || lpad(entity_id::text, greatest(9, length(entity_id::text)), '0') AS made FROM portal2.model_entity JOIN account USING (entity_id)),
   officer AS (SELECT DISTINCT company_profile_id FROM portal2.company_contact WHERE contact_type_cd = 'OFFICER' AND removed_at IS NULL),
   voluntary AS (SELECT DISTINCT entity_id FROM signed WHERE agreement_cd = 'VOLUNTARY'),
   carried AS (SELECT entity_id, array_agg(DISTINCT identifier_type_cd::text) AS kinds FROM identifier WHERE active GROUP BY entity_id)
   SELECT a.account_id,
-         CASE WHEN btrim(coalesce(e.account_number, '')) = '' OR n.n > 1 THEN 'M' || lpad(e.entity_id::text, 9, '0') ELSE e.account_number END,
+         CASE WHEN btrim(coalesce(e.account_number, '')) = '' OR n.n > 1 THEN n.made || CASE WHEN EXISTS (SELECT FROM portal2.model_entity t WHERE t.account_number = n.made) THEN 'X' ELSE '' END
+              ELSE e.account_number END,
          a.business_type_cd, e.sub_type_cd, p.company_name, p.dba_name, m.model_name, p.ownership_type_cd, p.business_start_dt,
          p.years_in_business_txt,
          CASE WHEN btrim(p.employee_count_txt) ~ '^([0-9]{1,9}|[0-9]{1,3}(,[0-9]{3}){1,2})$' THEN replace(btrim(p.employee_count_txt), ',', '')::integer END,
