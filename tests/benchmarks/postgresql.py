@@ -143,7 +143,7 @@ def documents(scene: Scene) -> tuple[float, float, int]:
 
 
 CONTENDERS: dict[str, Callable[[Scene], Cost]] = {
-    "(a) SQL by hand": by_hand, "(b) COPY | COPY, no split": copied, "(c) pandas, to_sql(multi), 4 tables": pandas_multi,
+    "(a) SQL by hand": by_hand, "(b) COPY to COPY, no split": copied, "(c) pandas, to_sql(multi), 4 tables": pandas_multi,
     "(c) pandas, COPY, 4 tables": pandas_copy, "(d) dlt, then SQL": dlt_and_sql, "(e) this project, whole run": ours,
 }  # fmt: skip
 SLOW = ("(c)", "(d)")
