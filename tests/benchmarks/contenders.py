@@ -20,7 +20,6 @@ SIMPLE = (
 )
 
 
-
 def by_hand(old: str, new: str) -> None:
     """Tables without constraints, `by_hand.sql`, then keys and references: one transaction in the old portals' own database."""
     schema = read_mappings().target
@@ -74,7 +73,9 @@ def by_pandas(old: str, new: str, method: Any) -> None:
     yearly = None
     for source, table, key, route, renamed in SIMPLE:
         rows = pd.read_sql(f"SELECT * FROM portal2.{source}", reading)
-        owners = yearly if route == "security_profile_id" else account[[route, "account_id", *(["entity_id"] if route != "entity_id" else [])]]
+        owners = (
+            yearly if route == "security_profile_id" else account[[route, "account_id", *(["entity_id"] if route != "entity_id" else [])]]
+        )
         rows = rows.merge(owners, on=route)
         if table == "security_profile":
             yearly = rows[["security_profile_id", "account_id", "entity_id"]]

@@ -160,7 +160,9 @@ def compare(profiles: int, rounds: int, only: list[str], dlt: str | None, slow_r
         rows = write_synthetic(old.url("world", "portal2"), old.url("world", "tc"), scene.folder / "files", profiles, 7)
         with psycopg.connect(old.url("world"), autocommit=True) as session:
             session.execute("VACUUM ANALYZE")
-        _say(f"\n## {profiles:,} profiles, {sum(rows.values()):,} rows, PostgreSQL {new.version}, {platform.python_version()} on {os.cpu_count()} cores\n")
+        _say(
+            f"\n## {profiles:,} profiles, {sum(rows.values()):,} rows, PostgreSQL {new.version}, {platform.python_version()} on {os.cpu_count()} cores\n"
+        )
         costs: dict[str, list[Cost]] = {}
         for number in range(rounds):
             for name, run in CONTENDERS.items():
@@ -190,9 +192,12 @@ def _table(costs: dict[str, list[Cost]], scene: Scene) -> None:
     _say("| contender | s | / (a) | client cpu s | server cpu s | client MB | server MB | rounds |\n|---|--:|--:|--:|--:|--:|--:|--:|")
     for name, each in costs.items():
         seconds, client, server, own, theirs = (
-            statistics.median(getattr(c, column) for c in each) for column in ("seconds", "client_cpu", "server_cpu", "client_mb", "server_mb")
+            statistics.median(getattr(c, column) for c in each)
+            for column in ("seconds", "client_cpu", "server_cpu", "client_mb", "server_mb")
         )
-        _say(f"| {name} | {seconds:.1f} | {_ratio(seconds, base)} | {client:.1f} | {server:.1f} | {own:,.0f} | {theirs:,.0f} | {len(each)} |")
+        _say(
+            f"| {name} | {seconds:.1f} | {_ratio(seconds, base)} | {client:.1f} | {server:.1f} | {own:,.0f} | {theirs:,.0f} | {len(each)} |"
+        )
     if scene.runs:
         move = statistics.median(run["start"] + sum(run[step] for step in MOVE) for run in scene.runs)
         _say(f"| (e) this project, move only | {move:.1f} | {_ratio(move, base)} | | | | | {len(scene.runs)} |")
@@ -236,7 +241,9 @@ def main() -> None:
     dlt = given.dlt or (sys.executable if importlib.util.find_spec("dlt") else None)
     packages = ("psycopg", "polars", "pyarrow", "pandas", "adbc-driver-postgresql", "SQLAlchemy")
     _say(", ".join(f"{name} {version(name)}" for name in packages))
-    results = [compare(profiles, given.rounds, [f"({letter})" for letter in given.only], dlt, given.slow_rounds) for profiles in given.profiles]
+    results = [
+        compare(profiles, given.rounds, [f"({letter})" for letter in given.only], dlt, given.slow_rounds) for profiles in given.profiles
+    ]
     for number in range(1, len(results)):
         if results[0] and results[number]:
             whole, memory = (results[number][key] / results[0][key] for key in ("whole", "client_mb"))
