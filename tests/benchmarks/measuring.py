@@ -1,0 +1,69 @@
+"""What a contender costs: seconds, cpu of client and servers, and the peak memory of its processes together."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.benchmarks.servers import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+_EVERY = 0.1  # seconds between two looks at the memory
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds, seconds of cpu, and the most MB of memory at once (shared pages counted once: PSS), of the client and of the servers."""
+
+    seconds: float
+    client_cpu: float
+    server_cpu: float
+    client_mb: float
+    server_mb: float
+
+
+def measured(command: list[str], servers: tuple[Server, ...]) -> Cost:
+    """The cost of a command; SystemExit where it fails: a benchmark of a wrong result says nothing."""
+    before, own = sum(server.cpu() for server in servers), resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    client_peak = server_peak = 0.0
+    errors = b""
+    while True:
+        client_peak = max(client_peak, _together(process.pid))
+        server_peak = max(server_peak, sum(_together(server.pid) for server in servers))
+        try:
+            _, errors = process.communicate(timeout=_EVERY)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    seconds = time.monotonic() - began
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command[:6])} ended with status {process.returncode}:\n{errors.decode(errors='replace')[-2000:]}")
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    client = now.ru_utime + now.ru_stime - own.ru_utime - own.ru_stime
+    return Cost(seconds, client, sum(server.cpu() for server in servers) - before, client_peak, server_peak)
+
+
+def _together(pid: int) -> float:
+    """MB of a process and of all below it, right now."""
+    total = 0
+    try:
+        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return 0.0
+    for process in family:
+        try:
+            lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    return total / 1024
