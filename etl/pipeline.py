@@ -17,6 +17,7 @@ from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, S
 from etl.events import record
 from etl.extract import changed_tables, extract
 from etl.load import load, missing_objects, rollback
+from etl.memory import give_memory_back
 from etl.objects import JOURNAL, Nowhere, Objects, Share, open_objects
 from etl.options import Options, needed
 from etl.plan import Plan, plan, problems, refuse_other_tables, rights
@@ -160,6 +161,7 @@ def _do(night: Night, step: str) -> None:
     folder.save()
     record(folder.path, step, str(done.facts.get("sentence", "done")), {"settings": folder.settings, "inputs": inputs})
     night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
+    give_memory_back()
     if step in ("check", "reconcile"):
         _refuse_failed_check(night)
         _refuse_differences(night, step)

@@ -123,9 +123,9 @@ class SqliteSource:
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         keys = {key: text for batch in self.read(mapping, 1 << 30, frozenset({column})) for key, text in _key_pairs(mapping, batch)}
         order, name = ", ".join(_quoted(key) for key in mapping.key), _quoted(column)
-        statement = (
-            f"SELECT rowid, {order}, typeof({name}), length(CAST({name} AS BLOB)) FROM {_quoted(mapping.table)} ORDER BY {order}, rowid"
-        )
+        # The length of a blob stands in its header; only a text has to be read for it.
+        size_of = f"CASE typeof({name}) WHEN 'text' THEN length(CAST({name} AS BLOB)) ELSE length({name}) END"
+        statement = f"SELECT rowid, {order}, typeof({name}), {size_of} FROM {_quoted(mapping.table)} ORDER BY {order}, rowid"
         for place, (rowid, *_parts, kind, size) in enumerate(self._execute(mapping, statement)):
             if kind in (b"blob", b"text"):
                 yield keys[place], self._pieces(mapping.table, column, rowid, size)

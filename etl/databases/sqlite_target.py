@@ -25,6 +25,8 @@ from mappings.schema import Schema, Table
 Shape = dict[str, tuple[str, bool, int]]  # by column: type, mandatory, place in the key
 UNDO = "migration_undo__"  # before-images of a delta, for rollback
 
+_AT_ONCE = 16_384  # rows as Python values at a time: they take ten times the room of their columns
+
 
 class SqliteTarget:
     """Implements `Target`; holds a lock on the file as long as it is open."""
@@ -121,8 +123,10 @@ class SqliteTarget:
             count = 0
             staging.execute("BEGIN")
             for batch in batches:
-                columns = [_cells(batch[column.name], column.family) for column in table.columns]
-                staging.executemany(f"INSERT INTO {_q(table.name)} VALUES ({places})", zip(*columns, strict=True))
+                for first in range(0, batch.num_rows, _AT_ONCE):
+                    piece = batch.slice(first, _AT_ONCE)
+                    columns = [_cells(piece[column.name], column.family) for column in table.columns]
+                    staging.executemany(f"INSERT INTO {_q(table.name)} VALUES ({places})", zip(*columns, strict=True))
                 count += batch.num_rows
             staging.execute("COMMIT")
             return count
