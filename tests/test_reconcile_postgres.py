@@ -14,7 +14,7 @@ from test_reconcile_minted import SCHEMA, SPEC, Minted, minted_in
 
 from etl.reconcile import postgres as module
 from etl.reconcile import reconcile
-from etl.reconcile.cells import UNREADABLE, readable
+from etl.reconcile.cells import UNREADABLE, Extreme, Text, readable
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.spec import Column
 from etl.reconcile.verifier import opened
@@ -92,7 +92,15 @@ def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.Mo
         assert frame["d"].to_list() == [date(2020, 1, 1), None, date(1, 1, 1)]
         odd = dict(database.rows(name, ["id", "d", "t"], [at for part in parts for at in part.odd]))
         assert sorted(row[0] for row in odd.values()) == [3, 4, 5, 6]
-        assert all(UNREADABLE in (readable(d, columns[2]), readable(t, columns[3])) for _, d, t in odd.values())
+        far = {key: (readable(d, columns[2]), readable(t, columns[3])) for key, d, t in odd.values()}
+        assert far == {
+            3: (2**31 - 1, None),
+            4: (None, -(2**63)),
+            5: (2_932_897, None),
+            6: (None, -63_517_824_000_000_000),
+        }  # days, microseconds since 1970
+        assert all(isinstance(value, Extreme) for pair in far.values() for value in pair if value is not None)
+        assert readable(Text(b"infinity"), columns[2]) is UNREADABLE  # where any text can stand in the column it is none of its type (X2)
         found = {content.key: (content.digest, content.size) for content in database.contents(name, "id", "x")}
         assert found == {row[0]: (None, 0) if row[5] is None else (hashlib.sha256(row[5]).hexdigest(), len(row[5])) for row in rows}
         assert database.has_key(name, ["id"])

@@ -48,7 +48,12 @@ def test_a_count_is_never_more_than_everything(clock: Clock) -> None:
     for done, total in ((99, 100), (130, 100), (0, 0), (7, 0)):
         clock.now += 10
         talk.tell("load", done, total)
-    assert out.getvalue().splitlines() == ["load: 99 of 100 rows (99%)", "load: 130 of 130 rows (100%)", "load: at work", "load: 7 of 7 rows (100%)"]
+    assert out.getvalue().splitlines() == [
+        "load: 99 of 100 rows (99%)",
+        "load: 130 of 130 rows (100%)",
+        "load: at work",
+        "load: 7 of 7 rows (100%)",
+    ]
 
 
 def test_a_long_silence_is_broken_by_the_last_count(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from etl.reconcile.cells import UNREADABLE, readable
-from etl.reconcile.frames import DTYPES, LOCATOR, Database
+from etl.reconcile.cells import UNREADABLE, Extreme, extreme, readable, shown
+from etl.reconcile.frames import DTYPES, LOCATOR, Database, rows_framed
 from etl.reconcile.hashing import ACCOUNT, Hashes, account_path, fingerprint, identity, own_id
 from etl.reconcile.spec import Column, Spec
 
@@ -196,9 +196,10 @@ class Store:
                         value = canonical(raw, column)
                         alien += [column.name] if value is UNREADABLE else []
                         values.append(None if value is UNREADABLE else value)
-                    rows.append((0, *values, " ".join(alien) or "?"))
+                    far = any(isinstance(value, Extreme) for value in values)  # that is why the row was looked at
+                    rows.append((0, *values, " ".join(alien) or (None if far else "?")))
                 schema = {LOCATOR: pl.Int64, **{c.name: DTYPES[c.kind] for c in columns}, ALIEN: pl.String}
-                frame = pl.concat([frame, pl.DataFrame(rows, schema=schema, orient="row")])
+                frame = pl.concat([frame, rows_framed(rows, schema)])
             blank = [column.name for column in columns if column.padded and self._padded]
             yield frame.drop(LOCATOR).with_columns(pl.col(name).str.strip_chars_end(" ") for name in blank)
 
@@ -264,6 +265,8 @@ def canonical(raw: object, column: Column) -> object:
     if isinstance(raw, bytes) and isinstance(value, str) and value.encode() != raw:
         return UNREADABLE
     if column.kind in ("date", "timestamp") and isinstance(raw, bytes):
+        if value is UNREADABLE:  # a store without such days keeps PostgreSQL's words for them
+            return extreme(shown(raw), column)
         return (
             value
             if len(raw) in ((10,) if column.kind == "date" else (19, 26)) and b"T" not in raw and b"Z" not in raw and b"+" not in raw

@@ -14,9 +14,16 @@ from etl.reconcile.spec import Column
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?: 00:00:00)?")
 _TIMESTAMP = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})[ T]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?(?:Z|\+00:00)?")
 
+_EXTREME = re.compile(r"([0-9]{4,7})-([0-9]{2})-([0-9]{2})(?: ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?)?( BC)?")
+_INFINITE, _EPOCH = ("infinity", "-infinity"), date(1970, 1, 1).toordinal()
+
 
 class Text(bytes):
     """The bytes of a TEXT value, apart from `bytes`, which are a BLOB's."""
+
+
+class Extreme(int):
+    """A day or moment outside the years 1 to 9999, which PostgreSQL can hold: days or microseconds since 1970; infinity as the end of the range."""
 
 
 class Odd(Enum):
@@ -37,7 +44,10 @@ class Spoilt:
 
 
 def readable(raw: Raw, column: Column) -> Cell | Odd:
-    """The value of the column's kind, or UNREADABLE (X2; fine print 23, 41, 42); texts with U+FFFD where they were spoilt (E8)."""
+    """The value of the column's kind, or UNREADABLE (X2; fine print 23, 41, 42); texts with U+FFFD where they were spoilt (E8).
+
+    A `str` comes of a typed database: what its date column holds is readable, however far away (X2 speaks of what a type cannot hold).
+    """
     if raw is None:
         return None
     match column.kind:
@@ -45,13 +55,37 @@ def readable(raw: Raw, column: Column) -> Cell | Odd:
             limit = 1 << (column.bits - 1)
             return raw if isinstance(raw, int) and not isinstance(raw, bool) and -limit <= raw < limit else UNREADABLE
         case "date":
-            return raw if type(raw) is date else _date(raw) if isinstance(raw, (Text, str)) else UNREADABLE
+            value = raw if type(raw) is date else _date(raw) if isinstance(raw, (Text, str)) else UNREADABLE
+            return extreme(raw, column) if value is UNREADABLE and isinstance(raw, str) else value
         case "timestamp":
-            return raw if isinstance(raw, datetime) else _timestamp(raw) if isinstance(raw, (Text, str)) else UNREADABLE
+            moment = raw if isinstance(raw, datetime) else _timestamp(raw) if isinstance(raw, (Text, str)) else UNREADABLE
+            return extreme(raw, column) if moment is UNREADABLE and isinstance(raw, str) else moment
         case "binary":
             return bytes(raw) if isinstance(raw, bytes) else UNREADABLE
     text = shown(raw)
     return text if not column.length or len(text) <= column.length else UNREADABLE
+
+
+def extreme(text: str, column: Column) -> Extreme | Odd:
+    """The number of a day or moment that PostgreSQL says and the contract's forms do not: `infinity`, `0044-03-15 BC`, `10000-01-01`."""
+    moment = column.kind == "timestamp"
+    if text in _INFINITE:
+        bits = 63 if moment else 31
+        return Extreme((1 << bits) - 1 if text == "infinity" else -(1 << bits))
+    match = _EXTREME.fullmatch(text)
+    if match is None or (match[4] is not None) is not moment:
+        return UNREADABLE
+    year = 1 - int(match[1]) if match[8] else int(match[1])
+    cycle, within = divmod(year, 400)  # the calendar repeats itself
+    try:
+        day = date(within + 400, int(match[2]), int(match[3])).toordinal() - _EPOCH + (cycle - 1) * 146_097
+    except ValueError:
+        return UNREADABLE
+    if not moment:
+        return Extreme(day)
+    second = (int(match[4]) * 60 + int(match[5])) * 60 + int(match[6])
+    micro = day * 86_400_000_000 + second * 1_000_000 + int((match[7] or "").ljust(6, "0"))
+    return Extreme((micro + (1 << 63)) % (1 << 64) - (1 << 63))  # its last years lie beyond 64 bits, and wrap around
 
 
 def shown(raw: Raw) -> str:

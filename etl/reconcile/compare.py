@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.actual import ALIEN, OWN_ID, Store
-from etl.reconcile.difference import CHANGED, MISSING, SCHEMA, UNEXPECTED, as_text, may_be_shown
+from etl.reconcile.difference import CHANGED, MISSING, SCHEMA, UNEXPECTED, as_texts, may_be_shown
 from etl.reconcile.hashing import ACCOUNT, Hashes, fingerprint, identity
 from etl.reconcile.source import KEY
 from etl.reconcile.spec import Spec
@@ -146,10 +146,9 @@ def _changed(spec: Spec, table: str, columns: tuple[str, ...], both: pl.DataFram
         listed = _listed(table, CHANGED, rows["#portal"], rows[KEY], accounts.filter(differs))
         shown = name not in own and name in spec.target[table].columns and may_be_shown(spec.target[table].columns[name])
         if shown:
-            expected = [as_text(value) for value in rows[name].to_list()]
+            expected = as_texts(rows[name])
             actual = [
-                "(unreadable)" if odd else as_text(value)
-                for value, odd in zip(rows[f"{name}:actual"].to_list(), strange.filter(differs), strict=True)
+                "(unreadable)" if odd else text for text, odd in zip(as_texts(rows[f"{name}:actual"]), strange.filter(differs), strict=True)
             ]
         elif spec.target[table].refers.get(name) == "entity_account":
             expected, actual = (

@@ -38,6 +38,17 @@ def as_text(value: object) -> str | None:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+def as_texts(values: pl.Series) -> list[str | None]:
+    """Each value as it may be shown."""
+    if values.dtype not in (pl.Date, pl.Datetime):
+        return [as_text(value) for value in values.to_list()]
+    numbers = values.to_physical().cast(pl.Int64)
+    scale = 1 if values.dtype == pl.Date else 86_400_000_000
+    usual = numbers.is_between(-719_162 * scale, 2_932_897 * scale - 1)  # Python has no types for the others
+    near = values.to_frame("value").select(pl.when(usual).then(pl.col("value"))).to_series().to_list()
+    return ["outside the years 1 to 9999" if a is None and n is not None else as_text(a) for a, n in zip(near, numbers, strict=True)]
+
+
 def differences(rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,6 +71,28 @@ def compact(frame: pl.DataFrame) -> pl.DataFrame:
     written = io.BytesIO()
     frame.write_ipc(written, compat_level=pl.CompatLevel.oldest())
     return pl.read_ipc(written.getvalue())
+
+
+def rows_framed(rows: Sequence[tuple[object, ...]], schema: dict[str, Any]) -> pl.DataFrame:
+    """Rows that were settled value by value. Days and moments by their numbers: there are some that Python's own types cannot hold."""
+    numbers = {pl.Date: (pl.Int32, _day), pl.Datetime("us"): (pl.Int64, _moment_number)}
+    columns = zip(*rows, strict=True) if rows else [() for _ in schema]
+    series = []
+    for values, (name, dtype) in zip(columns, schema.items(), strict=True):
+        if dtype in numbers:
+            narrow, number = numbers[dtype]
+            series.append(pl.Series(name, [number(value) for value in values], dtype=narrow).cast(dtype))
+        else:
+            series.append(pl.Series(name, values, dtype=dtype))
+    return pl.DataFrame(series)
+
+
+def _day(value: Any) -> int | None:
+    return value if value is None or isinstance(value, int) else (value - date(1970, 1, 1)).days
+
+
+def _moment_number(value: Any) -> int | None:
+    return value if value is None or isinstance(value, int) else (value - datetime(1970, 1, 1)) // timedelta(microseconds=1)
 
 
 def typed(array: Any, column: Column, exact: bool) -> tuple[pl.Series, Mask]:

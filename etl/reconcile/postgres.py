@@ -18,7 +18,7 @@ from etl.reconcile.spec import Column
 BATCH = 1 << 24  # bytes of a batch, which the driver takes for a hint
 PIECE = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 5_000  # locators in one query
-# Days and microseconds of the years 1 to 9999: what every store can hold. Infinity lies outside, whatever the driver makes of it.
+# Days and microseconds of the years 1 to 9999: the others are read as texts. Infinity lies outside, whatever the driver makes of it.
 _DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
 _HEX = np.array([list(f"{n:02x}".encode()) for n in range(256)], np.uint8)
 
@@ -96,7 +96,11 @@ class PostgresDatabase:
             sql = f"SELECT ctid, {listed} FROM {_quoted(table)} WHERE ctid = ANY (ARRAY[{places}]::tid[])"
             for batch in self._batches(sql):
                 at = _locators(batch.column(0)).to_list()
-                yield from zip(at, zip(*(_raw(array) for array in batch.columns[1:]), strict=True), strict=True)
+                yield from zip(
+                    at,
+                    zip(*(_raw(array, self._types[table][n]) for array, n in zip(batch.columns[1:], names, strict=True)), strict=True),
+                    strict=True,
+                )
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
         name, of, blob = _quoted(table), _quoted(key), _quoted(column)
@@ -146,7 +150,7 @@ class PostgresDatabase:
 
 
 def _typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
-    """The column as a series of its kind's dtype, and which of its values no store of every kind could hold."""
+    """The column as a series of its kind's dtype, and which of its values have to be looked at one by one."""
     array = _storage(array)
     nothing = np.zeros(len(array), np.bool_)
     match column.kind:
@@ -198,9 +202,11 @@ def _uuids(array: Any) -> pl.Series:
     return pl.select(pl.when(~series_of(array.is_null(), pl.Boolean)).then(series_of(strings, pl.String))).to_series()
 
 
-def _raw(array: Any) -> list[Raw]:
-    """Values as they are; texts as their bytes."""
+def _raw(array: Any, kind: str = "") -> list[Raw]:
+    """Values as they are; texts as their bytes; what a date column says as `str`, which it is not free to be."""
     array = _storage(array)
+    if kind in ("date", "timestamp"):
+        return list(array.to_pylist())
     if pa.types.is_string(array.type):
         return [None if value is None else Text(value) for value in array.cast(pa.binary()).to_pylist()]
     return list(array.to_pylist())

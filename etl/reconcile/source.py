@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.cells import UNREADABLE, Cell, Raw, Spoilt, key_order, key_text, readable, shown, spoilt
-from etl.reconcile.frames import DTYPES, LOCATOR, Database, compact
+from etl.reconcile.frames import DTYPES, LOCATOR, Database, compact, rows_framed
 from etl.reconcile.ledger import Ledger
 from etl.reconcile.spec import Column, Spec, Table
 
@@ -112,7 +112,7 @@ class Source:
             rows.append((at, *values, text, bad, also and not bad))
         ledger.spoilt(self.portal, name, spoils)
         schema = {LOCATOR: pl.Int64, **{c.name: DTYPES[c.kind] for c in columns}, **_MARKS}
-        return pl.DataFrame(rows, schema=schema, orient="row")
+        return rows_framed(rows, schema)
 
     def is_fatal(self, name: str, column: str) -> bool:
         """Whether an unreadable value there holds the row: in a key, a reference, or what a mandatory target column takes (fine print 23)."""
