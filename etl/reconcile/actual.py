@@ -93,6 +93,7 @@ class Store:
         self.doubled: dict[str, bool] = {}  # tables in which an id stands twice
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
         self._wanted |= {table for _, table in spec.link_targets.values()}
+        self._referring = {table: self._tables_referring(table) for table in spec.target}  # asked for each table after each table
 
     def absent(self, table: str) -> list[str]:
         """The columns that the store lacks; the table's name where it lacks the whole table."""
@@ -155,6 +156,9 @@ class Store:
 
     def referring(self, table: str) -> set[str]:
         """The tables whose rows refer to this one's by id."""
+        return self._referring[table]
+
+    def _tables_referring(self, table: str) -> set[str]:
         found = {name for name, declared in self.spec.target.items() if table in declared.refers.values()}
         return found | ({LINK_TARGET[0]} if table in {target for _, target in self.spec.link_targets.values()} else set())
 
