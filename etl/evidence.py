@@ -59,7 +59,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     root = merkle_root([(str(file["name"]), str(file["sha256"])) for file in files])
     listing = {
         "version": 1, "run_id": folder.steps["load"].facts["run_id"], "packed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "root": root, "files": files,
+        "root": root, "files": files, "signed_by": _fingerprint(private.public_key()),
     }  # fmt: skip
     exact = json.dumps(listing, indent=1, sort_keys=True).encode()
     write_durably(bundle / LISTING, exact)
@@ -77,8 +77,11 @@ def verify(bundle: Path, public_key: Path) -> dict[str, Any]:
     try:
         _public_key(public_key).verify(bytes.fromhex((bundle / SIGNATURE).read_text(encoding="ascii")), exact)
     except (InvalidSignature, ValueError):
-        message = f"{LISTING} or {SIGNATURE} was altered, or it was signed with another key."
-        raise EvidenceAltered(message, "Compare the public key with the one that was handed over; then ask for the bundle again.") from None
+        claimed, given = _signer(exact), _fingerprint(_public_key(public_key))
+        if claimed is not None and claimed != given:  # only a hint, for nothing vouches for it
+            message = f"It says that it was signed with another key: {claimed}, not {given}."
+            raise EvidenceAltered(message, "Give the --public-key with that fingerprint, if it is the one that was handed over.") from None
+        raise EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered.", "Ask for the bundle again.") from None
     listing = json.loads(exact)
     known = {file["name"]: file for file in listing["files"]}
     there = {place.relative_to(bundle).as_posix() for place in _files(bundle)} - {LISTING, SIGNATURE}
@@ -218,6 +221,20 @@ def _private_key(place: Path) -> Ed25519PrivateKey:
 
 def _public_path(key: Path) -> Path:
     return key.with_name(key.name + ".public")
+
+
+def _fingerprint(key: Ed25519PublicKey) -> str:
+    """What tells keys apart for people: the SHA-256 of the key's 32 bytes, its first 32 digits."""
+    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:32]
+
+
+def _signer(listing: bytes) -> str | None:
+    """The fingerprint that an unproven listing claims; None where it claims none."""
+    try:
+        claimed = json.loads(listing).get("signed_by")
+    except (ValueError, AttributeError):
+        return None
+    return claimed if isinstance(claimed, str) and len(claimed) == 32 and claimed.isalnum() else None
 
 
 def _public_key(place: Path) -> Ed25519PublicKey:

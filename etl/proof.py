@@ -34,7 +34,7 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
         with talk.bars():
             score = selftest(
                 world.source, world.tc, str(world.files), str(options.target), str(options.objects), size, seed,
-                lambda done, total: talk.tell("selftest faults", done, total),
+                lambda done, total: talk.tell("selftest", done, total, "faults"),
             )  # fmt: skip
     kinds = [
         {"kind": name, "planted": kind.planted, "found": kind.found, "named": kind.named} for name, kind in sorted(score.by_kind.items())

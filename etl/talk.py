@@ -36,11 +36,11 @@ class Screen(Console):
 
 
 class Speed(ProgressColumn):
-    """Rows in a second, of late."""
+    """Rows, or whatever is counted, in a second, of late."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:,.0f} rows/s")
+        return Text("" if speed is None else f"{speed:,.0f} {task.fields.get('unit', 'rows')}/s")
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Talk:
     _tasks: dict[str, TaskID] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
     _last: float = 0.0
-    _now: tuple[str, int, int] = ("", 0, 0)
+    _now: tuple[str, int, int, str] = ("", 0, 0, "")
     _speaking: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -68,30 +68,30 @@ class Talk:
         if self.verbose:
             self.say(sentence)
 
-    def tell(self, what: str, done: int, total: int) -> None:
+    def tell(self, what: str, done: int, total: int, unit: str = "rows") -> None:
         if self._bars is not None:
             step = what.split(" ")[0]
             if step not in self._tasks:
-                self._tasks[step] = self._bars.add_task(step, total=total)
+                self._tasks[step] = self._bars.add_task(step, total=total, unit=unit)
             self._bars.update(self._tasks[step], description=what, completed=done, total=max(done, total))
         else:
-            self._now = (what, done, max(done, total))  # a table that grew since it was counted: never above 100%
+            self._now = (what, done, max(done, total), unit)  # a table that grew since it was counted: never above 100%
             self.line_if_due()
 
     def line_if_due(self) -> None:
         """A plain line where ten seconds have passed since the last one, also when nothing new was told."""
         with self._speaking:
-            what, done, total = self._now
+            what, done, total, unit = self._now
             if not what or self.clock() - self._last < EVERY:
                 return
             self._last = self.clock()
-        share = f" of {total:,} rows ({100 * done // total}%)" if total else " rows" if done else ""
+        share = f" of {total:,} {unit} ({100 * done // total}%)" if total else f" {unit}" if done else ""
         self.say(f"{what}: {done:,}{share}" if share else f"{what}: at work")
 
     @contextmanager
     def bars(self) -> Iterator[None]:
         """Progress bars while the block runs, on a terminal; elsewhere the plain lines, in long silences too."""
-        self._last, self._now = self.clock(), ("", 0, 0)
+        self._last, self._now = self.clock(), ("", 0, 0, "")
         if not self.console.is_terminal:
             over = threading.Event()
 
@@ -106,7 +106,7 @@ class Talk:
             finally:
                 over.set()
                 reminder.join()
-                self._now = ("", 0, 0)
+                self._now = ("", 0, 0, "")
             return
         columns = (
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeElapsedColumn(), TimeRemainingColumn(),

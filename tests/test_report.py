@@ -29,6 +29,7 @@ from etl.load import load
 from etl.objects import Share, open_objects
 from etl.reattach import reattach
 from etl.report import write_report
+from etl.report.annotations import annotated
 from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts
 from etl.report.html import HERE, as_html, some
@@ -356,6 +357,26 @@ def test_the_job_summary_is_appended(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(job))
     write_report(folder, MAPPINGS)
     assert job.read_text(encoding="utf-8") == "before\n" + (folder.path / "report" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_a_job_on_github_shows_what_failed_beside_it(folder, monkeypatch, capsys):
+    write_report(folder, MAPPINGS)
+    assert "::" not in capsys.readouterr().err
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    answered(folder, [{"id": "bad", "failed": 1, "keys": ["1"]}, {"id": "odd", "failed": 2, "severity": "warning", "keys": ["2", "3"]}])
+    reconciled(folder, [DIFFERENCE])
+    write_report(folder, MAPPINGS)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("::")]
+    assert [line.split("::")[1] for line in lines] == [
+        "error title=Migration report", f"error title={DIFFERENCE[0]} differs", "error title=check bad", "warning title=check odd",
+    ]  # fmt: skip
+
+
+def test_an_annotation_is_one_line_whatever_is_in_it():
+    report = {
+        "verdict": {"holds": False, "sentence": "100%\n::error::forged"}, "checks": {"answers": []}, "reconciliation": {"tables": []},
+    }  # fmt: skip
+    assert annotated(report) == ["::error title=Migration report::100%25%0A::error::forged"]
 
 
 @pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\n"])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 
+from etl.report.annotations import annotated
 from etl.report.csv_files import as_csv
 from etl.report.facts import facts_of
 from etl.report.html import as_html
@@ -32,12 +35,15 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
         **as_csv(found, mappings),
     }
     files = [folder.write_bytes(f"report/{name}", content) for name, content in sorted(contents.items())]
-    _tell_job(short)
+    _tell_job(short, annotated(report))
     return files
 
 
-def _tell_job(short: str) -> None:
-    """Appends the short report to the file that a CI system shows as the job's summary."""
+def _tell_job(short: str, notes: list[str]) -> None:
+    """Appends the short report to the file that a CI system shows as the job's summary; says what it shows beside the job."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        with suppress(OSError):  # nobody listens any more: the report is written all the same
+            sys.stderr.write("".join(f"{note}\n" for note in notes))  # not stdout, which may be JSON; both are read
     place = os.environ.get("GITHUB_STEP_SUMMARY")
     if place:
         with Path(place).open("a", encoding="utf-8") as file:

@@ -1,5 +1,5 @@
 """Faults, injected into the real command from outside. The harness knows the command line and the exit codes, not the code.
 
-pytest tests/faults -m "not full"     the quick subset, which every change has to pass
+python -m tests.faults --quick        the quick subset
 python -m tests.faults                the full matrix, and the table of issue 4 with the numbers that were measured
 """

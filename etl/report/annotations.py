@@ -1,0 +1,22 @@
+"""What a CI system shows beside the job: one line for each failed check and each table that differs, as GitHub's workflow commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def annotated(report: dict[str, Any]) -> list[str]:
+    """Errors first, then warnings; names, questions and counts only, never a value from the old portals. None where all is well."""
+    failed = [answer for answer in report["checks"]["answers"] if answer["failed"]]
+    failed.sort(key=lambda answer: answer["severity"] != "critical")
+    found = [] if report["verdict"]["holds"] else [_line("error", "Migration report", report["verdict"]["sentence"])]
+    found += [_line("error", f"{d['table']} differs", f"{d['kind']}: {d['count']:,} places") for d in report["reconciliation"]["tables"]]
+    for answer in failed:
+        level = "error" if answer["severity"] == "critical" else "warning"
+        found.append(_line(level, f"check {answer['id']}", f"{answer['question']} Failed for {answer['failed']:,}."))
+    return found
+
+
+def _line(level: str, title: str, text: str) -> str:
+    safe = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
+    return f"::{level} title={safe}::" + text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

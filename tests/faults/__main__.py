@@ -1,0 +1,45 @@
+"""`python -m tests.faults [--quick]`: the harness, and the table of what was tried and what came out right."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from .tally import added_up
+
+HERE = Path(__file__).parent
+
+
+class Failed:
+    """Notes the tests that failed: a fault that broke a test outside of a counted block must not vanish from the table."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.names.append(report.nodeid.removeprefix("tests/faults/"))
+
+
+def main(words: list[str]) -> int:
+    """Pytest's exit code."""
+    with tempfile.TemporaryDirectory() as scratch:
+        tally = Path(scratch) / "tally"
+        os.environ["FAULTS_TALLY"] = str(tally)
+        failed = Failed()
+        chosen = "not full" if "--quick" in words else "full or not full"
+        code = int(pytest.main([str(HERE), "-m", chosen, *(word for word in words if word != "--quick")], plugins=[failed]))
+        print("\n| fault | came out right | tried |\n|---|---:|---:|")  # noqa: T201 - its answer
+        for row, (right, tried) in added_up(tally).items():
+            print(f"| {row} | {right:,} | {tried:,} |")  # noqa: T201
+        for name in failed.names:
+            print(f"failed: {name}")  # noqa: T201
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
