@@ -133,7 +133,8 @@ def test_what_is_shipped_imports_only_what_it_requires() -> None:
 
 
 def test_tests_import_only_what_development_requires() -> None:
-    names = imported(iter((ROOT / "tests").rglob("*.py")))
+    elsewhere = "dlt_way.py"  # a contender of the benchmark, started by another environment's Python
+    names = imported(place for place in (ROOT / "tests").rglob("*.py") if place.name != elsewhere)
     assert undeclared(names, [*RUNTIME, *EXTRAS["dev"], *EXTRAS["cluster"]]) == {}
 
 

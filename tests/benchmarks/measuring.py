@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.servers import Server
+from .servers import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 _EVERY = 0.1  # seconds between two looks at the memory

@@ -26,8 +26,9 @@ import psycopg
 
 from mappings.read import read_mappings
 from sample_data.synthetic import write_synthetic
-from tests.benchmarks.measuring import Cost, measured
-from tests.benchmarks.servers import Server, two_servers
+
+from .measuring import Cost, measured
+from .servers import Server, two_servers
 
 MOVE = ("extract", "split", "reattach", "load")
 # What the SQL by hand does not do: it holds and flags nothing, and knows neither the file share nor invalid texts.
