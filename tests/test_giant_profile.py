@@ -30,7 +30,9 @@ def test_a_giant_profile_and_any_number_of_workers(portals: Portals) -> None:
             done = portals.run(step, "--workers", workers, run=f"workers-{workers}")
             assert done.code == 0, done.err
         files = sorted((portals.folder / f"workers-{workers}").rglob("*.parquet"))
-        manifests.append({file.relative_to(portals.folder / f"workers-{workers}").as_posix(): sha256(file.read_bytes()).hexdigest() for file in files})
+        manifests.append(
+            {file.relative_to(portals.folder / f"workers-{workers}").as_posix(): sha256(file.read_bytes()).hexdigest() for file in files}
+        )
     assert len(manifests[0]) > 50
     assert manifests[0] == manifests[1]
     done = portals.run("run", "--workers", "2", run="workers-2")
