@@ -112,8 +112,11 @@ class TakenBack:
 def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, tell: Tell) -> TakenBack:
     """Takes back exactly what this run published (K8); Refused where it published nothing, or where others have written since."""
     run_id = run_id_of(folder)
-    published = [run for run in target.runs() if run.state == "PUBLISHED"]
+    runs = target.runs()
+    published = [run for run in runs if run.state == "PUBLISHED"]
     if run_id not in {run.run_id for run in published}:
+        if run_id in {run.run_id for run in runs} and "load" in folder.steps:  # a rollback that was killed behind its commit
+            return TakenBack(run_id, 0, 0, _remove_unneeded(folder, target, objects))
         raise Refused(f"The target does not hold what {run_id} published: there is nothing to take back.", "Check --target and --run.")
     if published[-1].run_id != run_id:
         raise Refused(f"{published[-1].run_id} published after {run_id}.", "Take that run back first.")
@@ -122,8 +125,10 @@ def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Obj
     if others:
         raise Refused(f"Others have written since to: {', '.join(others)}.", "A rollback would lose their rows: settle those first.")
     changes = target.take_back(mappings.target, published[-1])
-    gone = 0
-    for sha256 in sorted(journaled(folder.path / JOURNAL)):
-        if not target.has_object(sha256):
-            gone += objects.remove(sha256)
+    gone = _remove_unneeded(folder, target, objects)
     return TakenBack(run_id, sum(change.removed for change in changes), sum(change.updated for change in changes), gone)
+
+
+def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects) -> int:
+    """How many objects were taken away: those that this run brought and no row of the store names."""
+    return sum(objects.remove(sha256) for sha256 in sorted(journaled(folder.path / JOURNAL)) if not target.has_object(sha256))

@@ -18,7 +18,7 @@ from etl.events import record
 from etl.extract import changed_tables, extract
 from etl.load import load, missing_objects, rollback
 from etl.memory import give_memory_back
-from etl.objects import JOURNAL, Nowhere, Objects, Share, open_objects
+from etl.objects import JOURNAL, Nowhere, Objects, Share, journaled, open_objects
 from etl.options import Options, needed
 from etl.plan import Plan, plan, problems, refuse_other_tables, rights
 from etl.reattach import reattach
@@ -366,7 +366,8 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
         objects: Objects = open_objects(needed(options.objects, "--objects", "the root of the new object store"))
         try:
             taken = asdict(rollback(folder, mappings, target, objects, talk.tell))
-            folder.clear("extract" if taken["objects"] else "load")  # a new start brings the objects again
+            gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
+            folder.clear("extract" if gone else "load")  # a new start brings the objects again
             record(folder.path, "rollback", "taken back", taken)
             return taken
         finally:

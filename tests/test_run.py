@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 from contextlib import closing
@@ -234,6 +235,27 @@ def test_K8_a_rollback_refuses_where_others_have_written_since_and_changes_nothi
     assert done.code == 7
     assert f"Others have written since to: {table}" in done.err
     assert published.content() == before
+
+
+def test_K8_a_rollback_that_ended_behind_its_commit_is_finished_by_the_same_command(published: Night) -> None:
+    """As a kill leaves it: the store is taken back, an object is still there, and the folder does not know of it."""
+    kept = published.folder / "kept"
+    shutil.copytree(published.run, kept)
+    place = min(place for place in (published.folder / "objects").rglob("*") if place.is_file())
+    exact, before = place.read_bytes(), content(published)
+    assert published.command("rollback").code == 0
+    shutil.rmtree(published.run)
+    kept.rename(published.run)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(exact)
+    done = published.json("rollback")
+    assert done.code == 0
+    assert done.data["objects"] == 1
+    assert not place.exists()
+    assert published.command("rollback").code == 7  # now there is nothing to take back
+    migrated(published)  # and the same run brings everything again, its objects too
+    assert content(published) == before
+    assert place.read_bytes() == exact
 
 
 def test_K8_a_rollback_where_nothing_was_published_is_refused(checked: Night) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -23,7 +23,7 @@ SEEDS = (1, 2, 3, 4, 5)
 _INTERPRETER = 0.3  # of a step's time passes before the step does anything
 
 
-def killed_at(scene: Scene, command: str, moment: float, *more: str, alone: bool = True) -> bool:
+def killed_at(scene: Scene, command: str, moment: float, *more: str, alone: bool = True, ends: Sequence[int] = (0,)) -> bool:
     """Whether the command was killed, so many seconds after its start; not where it had ended before."""
     process = scene.start(command, *more)
     try:
@@ -31,7 +31,7 @@ def killed_at(scene: Scene, command: str, moment: float, *more: str, alone: bool
     except subprocess.TimeoutExpired:
         process.kill()
     end = ended(process, alone=alone)
-    assert end.code in (0, KILLED), end
+    assert end.code in (*ends, KILLED), end
     if not alone and end.code == KILLED and random.Random(moment).random() < 0.5:  # else they meet the next start
         assert not left_behind(process), "workers outlived the run"
     return end.code == KILLED
