@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -53,10 +54,9 @@ class PostgresSource:
 
     def _do(self, statement: str) -> None:
         try:
-            prepared = adbc.AdbcStatement(self._reader)
-            prepared.set_sql_query(statement)
-            prepared.execute_update()
-            prepared.close()
+            with adbc.AdbcStatement(self._reader) as prepared:
+                prepared.set_sql_query(statement)
+                prepared.execute_update()
         except adbc.Error as error:
             raise self._failed("reading", error) from None
 
@@ -67,11 +67,11 @@ class PostgresSource:
 
     def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
         try:
-            prepared = adbc.AdbcStatement(self._reader)
-            prepared.set_sql_query(query)
-            handle, _ = prepared.execute_query()
-            yield from pa.RecordBatchReader._import_from_c(handle.address)
-            prepared.close()
+            with adbc.AdbcStatement(self._reader) as prepared:
+                prepared.set_sql_query(query)
+                handle, _ = prepared.execute_query()
+                with pa.RecordBatchReader._import_from_c(handle.address) as batches:
+                    yield from batches
         except (adbc.Error, pa.ArrowException) as error:
             raise self._failed("reading", error) from None
 
@@ -203,8 +203,10 @@ class PostgresSource:
         return found + [f"role {row[0]} may write" for row in roles]
 
     def close(self) -> None:
-        self._reader.close()
-        self._database.close()
+        # What ended the reading is the error to tell, not that a table was left half read or that nobody answers the good-bye.
+        with suppress(adbc.Error, RuntimeError):
+            self._reader.close()
+            self._database.close()
         self._session.close()
 
     def __enter__(self) -> Self:

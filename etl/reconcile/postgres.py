@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class PostgresDatabase:
         import adbc_driver_postgresql
 
         plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
+        self._where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
         try:
             self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
             self._connection = adbc_driver_manager.AdbcConnection(self._database)
@@ -47,7 +48,7 @@ class PostgresDatabase:
         except adbc_driver_manager.Error as error:
             # The driver's own message may repeat the whole URL.
             raise ReconcileError(
-                f"{where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).",
+                f"{self._where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).",
                 "Check the URL and the role's rights.",
             ) from None
 
@@ -118,8 +119,12 @@ class PostgresDatabase:
             yield Content(block << 16 | place, found, digest.hexdigest(), size)
 
     def close(self) -> None:
-        self._connection.close()
-        self._database.close()
+        import adbc_driver_manager
+
+        # What ended the reading is the error to tell, not that a table was left half read.
+        with suppress(adbc_driver_manager.Error, RuntimeError):
+            self._connection.close()
+            self._database.close()
 
     def _execute(self, sql: str) -> None:
         import adbc_driver_manager
@@ -141,6 +146,11 @@ class PostgresDatabase:
             handle, _ = statement.execute_query()
             with pa.RecordBatchReader._import_from_c(handle.address) as reader:
                 yield from (batch for batch in reader if batch.num_rows)
+        except (adbc_driver_manager.Error, pa.ArrowException) as error:
+            # Its text may hold values.
+            state = getattr(error, "sqlstate", None) or "none"
+            message = f"{self._where}: reading failed ({type(error).__name__}, SQLSTATE {state})."
+            raise ReconcileError(message, "Check server and network, then run again.") from None
         finally:
             statement.close()
 
