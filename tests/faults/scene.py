@@ -135,6 +135,18 @@ class Scene:
         return world
 
 
+def child_has_open(tracer: int, file: Path | str) -> bool:
+    """Whether a child of that process (strace) has the file open."""
+    for task in Path(f"/proc/{tracer}/task").glob("*/children"):
+        for child in task.read_text().split():
+            try:
+                if any(str(entry.readlink()) == str(file) for entry in Path(f"/proc/{child}/fd").iterdir()):
+                    return True
+            except OSError:
+                continue
+    return False
+
+
 def ended(process: subprocess.Popen[str], began: float | None = None, code: int | None = None, alone: bool = True) -> Ended:
     """Waits for the process; a test fails where it hangs, says a secret, or ends with another code. `alone`: what it left behind is ended too."""
     began = time.monotonic() if began is None else began

@@ -15,7 +15,7 @@ import pytest
 
 from .calls import injected, needs_strace
 from .conftest import Reference
-from .scene import Scene, ended
+from .scene import Scene, child_has_open, ended
 from .tally import DOCUMENTS, ZERO, tried
 
 Scenes = Callable[[Scene], Scene]
@@ -141,7 +141,7 @@ def test_changed_while_read(how: str, reference: Reference, scenes: Scenes) -> N
         "inject=read:delay_enter=1500000:when=2",
     ]
     process = scene.start("extract", before=before)
-    while process.poll() is None and not _open_by_child(process.pid, str(files / "moving.bin")):
+    while process.poll() is None and not child_has_open(process.pid, files / "moving.bin"):
         time.sleep(0.002)
     time.sleep(0.5)
     match how:
@@ -168,17 +168,6 @@ def test_changed_while_read(how: str, reference: Reference, scenes: Scenes) -> N
             now = files / "moving.bin"
             same = now.exists() and hashlib.sha256(now.read_bytes()).hexdigest() == found[keys[1]][0]
             assert scene.run("reconcile").code == (0 if same else 4)
-
-
-def _open_by_child(strace: int, file: str) -> bool:
-    for task in Path(f"/proc/{strace}/task").glob("*/children"):
-        for child in task.read_text().split():
-            try:
-                if any(str(entry.readlink()) == file for entry in Path(f"/proc/{child}/fd").iterdir()):
-                    return True
-            except OSError:
-                continue
-    return False
 
 
 @pytest.mark.parametrize("what", ["other bytes", "gone", "came"])

@@ -18,7 +18,7 @@ import pytest
 from .calls import needs_strace, why_not
 from .conftest import Reference
 from .postgres import Server, write_postgres_world
-from .scene import Content, Scene, ended, object_content, store_content
+from .scene import Content, Scene, child_has_open, ended, object_content, store_content
 from .tally import SOURCE, tried
 
 Scenes = Callable[[Scene], Scene]
@@ -231,7 +231,7 @@ def test_sqlite_commit_between_snapshot_and_mark(reference: Reference, scenes: S
         done = threading.Event()
 
         def commit(keeper: sqlite3.Connection = keeper, process: Any = process, done: threading.Event = done, file: Path = file) -> None:
-            while process.poll() is None and not _reads(process.pid, str(file)):
+            while process.poll() is None and not child_has_open(process.pid, file):
                 time.sleep(0.005)
             time.sleep(0.7)  # into the wait
             keeper.execute("UPDATE message SET body = 'committed meanwhile' WHERE message_id = (SELECT min(message_id) FROM message)")
@@ -249,18 +249,6 @@ def test_sqlite_commit_between_snapshot_and_mark(reference: Reference, scenes: S
             end = scene.run("load")
             assert end.code == (0 if seen else 5), f"read {number}: the commit is{'' if seen else ' not'} in the extract\n{end}"
         keeper.close()
-
-
-def _reads(strace: int, file: str) -> bool:
-    """Whether a child of strace has the file open."""
-    for task in Path(f"/proc/{strace}/task").glob("*/children"):
-        for child in task.read_text().split():
-            try:
-                if any(str(entry.readlink()) == file for entry in Path(f"/proc/{child}/fd").iterdir()):
-                    return True
-            except OSError:
-                continue
-    return False
 
 
 # -- PostgreSQL -----------------------------------------------------------------------------------------------------------------------

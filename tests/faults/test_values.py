@@ -60,6 +60,15 @@ def emptied(run: Callable[..., Any], places: Sequence[Place]) -> None:
         run(f"DELETE FROM {table}")
 
 
+def made_ready(run: Callable[..., Any], places: Sequence[Place], neighbours: bool) -> None:
+    """A thousand good rows in each of the places' tables, once where a table has two places; or no other rows at all."""
+    if not neighbours:
+        emptied(run, places)
+        return
+    for place in {place.table: place for place in reversed(places)}.values():
+        good_rows(run, place)
+
+
 def migrated(scene: Scene, *targets: str) -> None:
     for step in ("extract", "split", "reattach", "check"):
         scene.run(step, code=0)
@@ -84,13 +93,7 @@ def test_postgresql(neighbours: bool, legacy: tuple[str, str], reference: Refere
     scene.source, scene.tc = legacy
     with server.connect("legacy_portal2") as connection:
         places = list(dict.fromkeys(place for place, _ in POSTGRES))
-        if neighbours:
-            for number, place in enumerate(places):
-                # Two columns of one table: one after the other, so that every table has its thousand rows once.
-                if place.table not in {other.table for other in places[:number]}:
-                    good_rows(connection.execute, place)
-        else:
-            emptied(connection.execute, places)
+        made_ready(connection.execute, places, neighbours)
         for number, (place, value) in enumerate(POSTGRES):
             put(connection.execute, place, FIRST + number, "%s", [value])
     migrated(scene, server.fresh("values"))
@@ -182,12 +185,7 @@ def test_sqlite(neighbours: bool, reference: Reference, server: Server, scenes: 
     scene = scenes(reference.before("extract"))
     connection = sqlite3.connect(scene.own_world() / "portal2.sqlite", isolation_level=None)
     places = list(dict.fromkeys(place for place, _, _ in SQLITE))
-    if neighbours:
-        for number, place in enumerate(places):
-            if place.table not in {other.table for other in places[:number]}:
-                good_rows(connection.execute, place)
-    else:
-        emptied(connection.execute, places)
+    made_ready(connection.execute, places, neighbours)
     for number, (place, expression, _) in enumerate(SQLITE):
         put(connection.execute, place, FIRST + number, expression)
     exact = {

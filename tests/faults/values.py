@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -35,14 +35,7 @@ DATE = Place(
     "portal_task",
     "due_dt",
 )
-MOMENT = Place(
-    "portal_task",
-    "done_at",
-    "task_id",
-    {"company_profile_id": _PROFILE, "entity_id": _ENTITY, "task_kind_cd": "'X'"},
-    "portal_task",
-    "done_at",
-)
+MOMENT = replace(DATE, column="done_at", as_column="done_at")
 BYTES = Place(
     "vetting_record", "sealed_content", "vetting_id", {"entity_id": _ENTITY, "created_at": _MOMENT}, "vetting_record", "sealed_content"
 )
