@@ -14,7 +14,7 @@ from test_reconcile_minted import SCHEMA, SPEC, Minted, minted_in
 
 from etl.reconcile import postgres as module
 from etl.reconcile import reconcile
-from etl.reconcile.cells import UNREADABLE, Extreme, Text, readable
+from etl.reconcile.cells import UNREADABLE, Extreme, Text, extreme, readable
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.spec import Column
 from etl.reconcile.verifier import opened
@@ -111,6 +111,21 @@ def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.Mo
         assert sum(len(part.frame) for part in database.parts(name, columns)) == 3  # one snapshot
         database.close()
         db.execute(f"DROP TABLE {name}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("date", "0000-01-01"), ("date", "0000-01-01 BC"), ("date", "2023-02-30"), ("date", "010000-01-01"), ("date", "00044-03-15 BC"),
+        ("date", "10000-02-30"), ("date", "Infinity"), ("date", "infinity "), ("date", "10000-01-01 00:00:00"),
+        ("timestamp", "2020-01-01 24:00:00"), ("timestamp", "10000-01-01 24:00:00"), ("timestamp", "10000-01-01 00:60:00"),
+        ("timestamp", "10000-01-01 00:00:00.50"), ("timestamp", "10000-01-01"), ("timestamp", "10000-01-01T00:00:00"),
+    ],
+)  # fmt: skip
+def test_X2_no_other_text_is_one_of_those_far_days(kind: str, text: str) -> None:
+    """Else a store that says another text would count as equal."""
+    assert readable(text, Column("c", kind)) is UNREADABLE
+    assert extreme(text, Column("c", kind)) is UNREADABLE
 
 
 def test_no_password_in_what_is_said() -> None:

@@ -14,7 +14,11 @@ from etl.reconcile.spec import Column
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?: 00:00:00)?")
 _TIMESTAMP = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})[ T]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?(?:Z|\+00:00)?")
 
-_EXTREME = re.compile(r"([0-9]{4,7})-([0-9]{2})-([0-9]{2})(?: ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?)?( BC)?")
+# Only as PostgreSQL writes it, so that no two texts are one value: no year with a nought before it, no hour 24, no nought at the end.
+_EXTREME = re.compile(
+    r"([0-9]{4}|[1-9][0-9]{4,6})-([0-9]{2})-([0-9]{2})"
+    r"(?: ([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:\.([0-9]{0,5}[1-9]))?)?( BC)?"
+)
 _INFINITE, _EPOCH = ("infinity", "-infinity"), date(1970, 1, 1).toordinal()
 
 
@@ -76,6 +80,8 @@ def extreme(text: str, column: Column) -> Extreme | Odd:
     if match is None or (match[4] is not None) is not moment:
         return UNREADABLE
     year = 1 - int(match[1]) if match[8] else int(match[1])
+    if 1 <= year <= 9999 or match[1] == "0000":  # `readable` knows those, or nobody does
+        return UNREADABLE
     cycle, within = divmod(year, 400)  # the calendar repeats itself
     try:
         day = date(within + 400, int(match[2]), int(match[3])).toordinal() - _EPOCH + (cycle - 1) * 146_097
