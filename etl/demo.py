@@ -20,9 +20,12 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
     from sample_data.world import write_cast
 
     world_folder = folder / "legacy"
-    if folder.exists() and any(folder.iterdir()) and not (world_folder / "portal2.sqlite").exists():
+    made_before = (world_folder / "portal2.sqlite").exists()
+    if folder.exists() and not folder.is_dir():
+        raise Refused(f"{folder} is no folder.", "Give an empty or a new folder: portal-migrate demo DIR.")
+    if folder.exists() and any(folder.iterdir()) and not made_before:
         raise Refused(f"{folder} is not empty.", "Give an empty or a new folder: portal-migrate demo DIR.")
-    if (world_folder / "portal2.sqlite").exists():
+    if made_before:
         source, tc, files = (
             sqlite_url(world_folder / "portal2.sqlite"),
             sqlite_url(world_folder / "tc.sqlite"),

@@ -187,6 +187,9 @@ def test_sample_writes_a_world_and_refuses_to_mix_it_with_another(tmp_path: Path
 def test_demo_refuses_a_folder_with_other_files(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     assert command("demo", str(tmp_path)).code == 7
+    done = command("demo", str(tmp_path / "mine.txt"))
+    assert done.code == 7
+    assert "is no folder" in done.err
     assert [place.name for place in tmp_path.iterdir()] == ["mine.txt"]
 
 
