@@ -113,6 +113,23 @@ def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.Mo
         db.execute(f"DROP TABLE {name}")
 
 
+def test_X2_a_far_day_is_looked_up_while_the_rest_of_a_large_table_is_still_coming(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH", 1 << 10)
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute(
+            f"CREATE TABLE {name} AS SELECT n::bigint AS id, CASE WHEN n % 1000 = 7 THEN 'infinity' ELSE date '2020-01-01' END AS d"
+            " FROM generate_series(1, 5000) n"
+        )
+        database, read, far = opened(postgres), 0, []
+        for part in database.parts(name, [Column("id", "integer"), Column("d", "date")]):
+            read += len(part.frame)
+            far += [key for _, (key, _) in database.rows(name, ["id", "d"], part.odd)]
+        assert (read, far) == (4995, [7, 1007, 2007, 3007, 4007])
+        database.close()
+        db.execute(f"DROP TABLE {name}")
+
+
 @pytest.mark.parametrize(
     ("kind", "text"),
     [

@@ -37,13 +37,10 @@ class PostgresDatabase:
         self._where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
         try:
             self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
-            self._connection = adbc_driver_manager.AdbcConnection(self._database)
-            self._connection.set_autocommit(False)
-            # No parallel plans: their rows come in another order each time. ISO dates: what this reads as text, it reads itself. UTF-8
-            # from any encoding but SQL_ASCII, which is none: its bytes come as they are.
-            for sql in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", "SET LOCAL max_parallel_workers_per_gather = 0",
-                        "SET LOCAL synchronize_seqscans = off", "SET LOCAL datestyle = ISO", "SET LOCAL client_encoding = 'UTF8'"):  # fmt: skip
-                self._execute(sql)
+            # A connection is lent out while rows come from it: whoever asks for others meanwhile gets one more, in the same snapshot.
+            self._connections = [self._connected()]
+            self._free = list(self._connections)
+            [(self._snapshot,)] = self._tuples("SELECT pg_export_snapshot()")
             self._types = self._look()
         except adbc_driver_manager.Error as error:
             # The driver's own message may repeat the whole URL.
@@ -51,6 +48,28 @@ class PostgresDatabase:
                 f"{self._where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).",
                 "Check the URL and the role's rights.",
             ) from None
+
+    def _connected(self, snapshot: str = "") -> Any:
+        import adbc_driver_manager
+
+        connection = adbc_driver_manager.AdbcConnection(self._database)
+        connection.set_autocommit(False)
+        # No parallel plans: their rows come in another order each time. ISO dates: what this reads as text, it reads itself. UTF-8
+        # from any encoding but SQL_ASCII, which is none: its bytes come as they are.
+        for sql in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                    *([f"SET TRANSACTION SNAPSHOT {_literal(snapshot)}"] if snapshot else []), "SET LOCAL max_parallel_workers_per_gather = 0",
+                    "SET LOCAL synchronize_seqscans = off", "SET LOCAL datestyle = ISO", "SET LOCAL client_encoding = 'UTF8'"):  # fmt: skip
+            with adbc_driver_manager.AdbcStatement(connection) as statement:
+                statement.set_sql_query(sql)
+                statement.execute_update()
+        return connection
+
+    def _lent(self) -> Any:
+        try:
+            return self._free.pop()
+        except IndexError:
+            self._connections.append(self._connected(self._snapshot))
+            return self._connections[-1]
 
     def _look(self) -> dict[str, dict[str, str]]:
         """Every visible table's columns and their types."""
@@ -123,24 +142,17 @@ class PostgresDatabase:
 
         # What ended the reading is the error to tell, not that a table was left half read.
         with suppress(adbc_driver_manager.Error, RuntimeError):
-            self._connection.close()
+            for connection in self._connections:
+                connection.close()
             self._database.close()
-
-    def _execute(self, sql: str) -> None:
-        import adbc_driver_manager
-
-        statement = adbc_driver_manager.AdbcStatement(self._connection)
-        try:
-            statement.set_sql_query(sql)
-            statement.execute_update()
-        finally:
-            statement.close()
 
     def _batches(self, sql: str) -> Iterator[Any]:
         import adbc_driver_manager
 
-        statement = adbc_driver_manager.AdbcStatement(self._connection)
+        connection = statement = None
         try:
+            connection = self._lent()
+            statement = adbc_driver_manager.AdbcStatement(connection)
             statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH)})
             statement.set_sql_query(sql)
             handle, _ = statement.execute_query()
@@ -152,7 +164,10 @@ class PostgresDatabase:
             message = f"{self._where}: reading failed ({type(error).__name__}, SQLSTATE {state})."
             raise ReconcileError(message, "Check server and network, then run again.") from None
         finally:
-            statement.close()
+            if statement is not None:
+                statement.close()
+            if connection is not None:
+                self._free.append(connection)
 
     def _tuples(self, sql: str) -> Iterator[tuple[Any, ...]]:
         for batch in self._batches(sql):

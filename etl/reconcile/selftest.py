@@ -19,7 +19,7 @@ from etl.reconcile.result import Reconciliation
 from etl.reconcile.runs import recorded_runs
 from etl.reconcile.source import Source
 from etl.reconcile.spec import read_spec
-from etl.reconcile.verifier import Side, compared, expected_side, opened
+from etl.reconcile.verifier import Side, actual_side, compared, compute, expected_side, opened
 
 CLEAN_ROUNDS = 20
 
@@ -80,7 +80,8 @@ def selftest(
         runs = recorded_runs(store, freeze)
         store.database.close()
         sources = {portal: Source(spec, portal, database) for portal, database in databases.items()}
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, lambda what, done, total: None)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began)
+        compute(side, _silent)
         with tempfile.TemporaryDirectory(prefix="selftest-") as scratch:
             bench = Bench(side, path, Path(objects), Path(scratch))
             alarms = sum(1 for _ in range(clean_rounds) if len(bench.compared().differences))
@@ -114,7 +115,7 @@ class Bench:
         store = Store(self.side.expected.world.spec, opened(f"sqlite:///{self.store}"))
         try:
             runs = recorded_runs(store, self.side.expected.world.freeze)
-            return compared(self.side, store, runs, str(self.objects), lambda what, done, total: None)
+            return compared(self.side, actual_side(self.side.columns, store, str(self.objects), _silent), store, runs, _silent)
         finally:
             store.database.close()
 
@@ -123,6 +124,10 @@ class Bench:
         shutil.copyfile(self._original, self.store)
         for key in fault.objects:
             shutil.copyfile(self._objects / key, self.objects / key)
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 def _faults(bench: Bench, chance: random.Random) -> Iterator[Planted]:

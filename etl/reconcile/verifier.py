@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 
 from etl.reconcile.actual import Store
 from etl.reconcile.audit import logins_audited, profiles_audited
+from etl.reconcile.beside import Look, beside
 from etl.reconcile.compare import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
 from etl.reconcile.expected import Expected
@@ -37,8 +38,18 @@ class Side:
     """The expected side: one sorted number for each row of each target table, and the state to compute any row again."""
 
     expected: Expected
-    numbers: dict[str, Hashes]
     columns: dict[str, tuple[str, ...]]
+    numbers: dict[str, Hashes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Actual:
+    """The actual side: one sorted number for each row of each table that could be read, why others could not, and the objects read back."""
+
+    numbers: dict[str, Hashes]
+    unread: list[tuple[str | None, ...]]
+    objects: ObjectCount
+    altered: pl.DataFrame
 
 
 def opened(url: str) -> Database:
@@ -64,10 +75,9 @@ def expected_side(
     files: str | None,
     freeze: tuple[date, date] | None,
     began: datetime | None,
-    progress: Progress,
     padded: bool = False,
 ) -> Side:
-    """Everything that the new store must hold."""
+    """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files) if files else None
     world = World(spec, sources, share, freeze, began, padded)
@@ -76,11 +86,57 @@ def expected_side(
     expected = Expected(world)
     unread = expected.unread()
     world.not_checked += [(table, column, why) for (table, column), why in unread.items()]
-    columns = {t: compared_columns(spec, t, set(unread)) for t in spec.target if t not in OF_THE_RUN}
-    numbers: dict[str, list[Hashes]] = {table: [] for table in columns}
-    for piece in expected.first_pass(lambda what: progress(f"expected: {what}", 0, 0)):
-        numbers[piece.table].append(piece.hashes(columns[piece.table]))
-    return Side(expected, {t: np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64) for t, parts in numbers.items()}, columns)
+    return Side(expected, {t: compared_columns(spec, t, set(unread)) for t in spec.target if t not in OF_THE_RUN})
+
+
+def compute(side: Side, progress: Progress) -> None:
+    """Everything that the new store must hold, as `side.numbers`; afterwards the world's ledger is complete."""
+    numbers: dict[str, list[Hashes]] = {table: [] for table in side.columns}
+    for piece in side.expected.first_pass(lambda what: progress(f"expected: {what}", 0, 0)):
+        numbers[piece.table].append(piece.hashes(side.columns[piece.table]))
+    side.numbers = {table: _sorted(parts) for table, parts in numbers.items()}
+
+
+def actual_side(columns: dict[str, tuple[str, ...]], store: Store, objects: str, progress: Progress, look: Look = lambda: None) -> Actual:
+    """Everything that the new store does hold, read once from end to end."""
+    numbers: dict[str, Hashes] = {}
+    unread: list[tuple[str | None, ...]] = []
+    tables = store.order()
+    for n, table in enumerate(tables):
+        progress(f"read {table}", n, len(tables))
+        if not store.absent(table) and table not in OF_THE_RUN:
+            try:
+                parts = []
+                for _, part in actual_numbers(store, table, columns[table]):
+                    look()
+                    parts.append(part)
+                numbers[table] = _sorted(parts)
+            except READING as error:
+                unread.append(_unread(table, error))
+        store.forget(known for known in tables if store.referring(known) <= set(tables[: n + 1]))
+    read_back, altered = ObjectCount(), differences([])
+    if "stored_object" in numbers:
+        total = len(numbers["stored_object"])
+
+        def told(done: int) -> None:
+            look()
+            progress("objects", done, total)
+
+        told(0)
+        read_back, altered = objects_read_back(store, objects, told)
+    return Actual(numbers, unread, read_back, altered)
+
+
+def _sorted(parts: list[Hashes]) -> Hashes:
+    return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
+
+
+# What a database's module lets through where a table cannot be read.
+READING = (OSError, sqlite3.DatabaseError, pa.ArrowException)
+
+
+def _unread(table: str, error: Exception) -> tuple[str | None, ...]:
+    return _not_checked(table, "", f"the table cannot be read ({type(error).__name__})")
 
 
 def compared_columns(spec: Spec, table: str, unread: set[tuple[str, str]]) -> tuple[str, ...]:
@@ -92,30 +148,28 @@ def compared_columns(spec: Spec, table: str, unread: set[tuple[str, str]]) -> tu
     return tuple([*names, ACCOUNT] if ACCOUNT in identity(spec, table) else names)
 
 
-def compared(side: Side, store: Store, runs: Runs, objects: str, progress: Progress) -> Reconciliation:
-    """The whole answer for one store."""
+def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Progress) -> Reconciliation:
+    """The whole answer for one store: both sides held against each other, and what differs looked at value by value."""
     expected, world, spec = side.expected, side.expected.world, side.expected.world.spec
     names = Names(dict(world.accounts.select("entity_id", "#number").iter_rows()))
     found: list[pl.DataFrame] = [runs.differences]
     counts: dict[str, Count] = {}
-    rows = [_not_checked(*what) for what in world.not_checked]
+    rows = [*actual.unread, *(_not_checked(*what) for what in world.not_checked)]
     rows += [_not_checked(table, column, "the contract knows no such column") for table, column in store.unknown()]
     tables = store.order()
     for n, table in enumerate(tables):
         progress(f"compare {table}", n, len(tables))
         lacking = store.absent(table)
         rows += [_not_checked(table, "" if column == table else column, _LACKING[column == table]) for column in lacking]
-        if lacking or table in OF_THE_RUN:
-            continue
-        try:
-            parts = [numbers for _, numbers in actual_numbers(store, table, side.columns[table])]
-            actual = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
-            equal, odd = unmatched(side.numbers[table], actual)
-            counts[table] = Count(len(side.numbers[table]), len(actual), equal, len(spec.target[table].columns))
+        if table in actual.numbers:
+            expect, there = side.numbers[table], actual.numbers[table]
+            equal, odd = unmatched(expect, there)
+            counts[table] = Count(len(expect), len(there), equal, len(spec.target[table].columns))
             if len(odd):
-                found += detailed(spec, store, table, side.columns[table], odd, expected.again, names)
-        except (OSError, sqlite3.DatabaseError, pa.ArrowException) as error:
-            rows.append(_not_checked(table, "", f"the table cannot be read ({type(error).__name__})"))
+                try:
+                    found += detailed(spec, store, table, side.columns[table], odd, expected.again, names)
+                except READING as error:
+                    rows.append(_unread(table, error))
         if store.doubled.get(table):
             rows.append((table, CHANGED, None, None, None, own_id(spec.target[table]), None, "an id stands twice"))
         store.forget(known for known in tables if store.referring(known) <= set(tables[: n + 1]))
@@ -126,15 +180,11 @@ def compared(side: Side, store: Store, runs: Runs, objects: str, progress: Progr
     if not store.absent(EXCEPTION):
         counts[EXCEPTION], flagged = exceptions_compared(store, world.ledger.flags(), set(runs.known))
         found.append(flagged)
-    read_back = ObjectCount()
-    if "stored_object" in counts:
-        progress("objects", 0, counts["stored_object"].actual)
-        read_back, altered = objects_read_back(store, objects, lambda done: progress("objects", done, counts["stored_object"].actual))
-        found.append(altered)
+    found.append(actual.altered)
     profiles, of_profiles = (0, differences([])) if "entity_account" not in counts else profiles_audited(world, store)
     logins, of_logins = (0, differences([])) if not {"account_contact", "login"} <= counts.keys() else logins_audited(world, store)
     every = sorted_differences([*found, of_profiles, of_logins, differences(rows)], spec)
-    return Reconciliation(every, counts, world.ledger.tallies, read_back, profiles, logins, runs.published)
+    return Reconciliation(every, counts, world.ledger.tallies, actual.objects, profiles, logins, runs.published)
 
 
 _LACKING = {True: "the store has no such table", False: "the store has no such column"}
@@ -168,8 +218,10 @@ def reconcile(
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
         runs = recorded_runs(store, freeze)
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, tell, padded)
-        return compared(side, store, runs, objects, tell)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded)
+        with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
+            compute(side, tell)
+            return compared(side, reading.result(), store, runs, tell)
     finally:
         for database in databases:
             database.close()
