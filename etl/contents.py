@@ -8,31 +8,39 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from etl.errors import Unreadable
 from etl.objects import Objects, Stored
 
-_SIDE_BY_SIDE = 8  # making a document durable waits for the disk, not for the processor
 _SMALL = 1 << 20
+# Small documents are made durable together: that waits for the disk, whether for one or for hundreds.
+_TOGETHER, _BYTES_TOGETHER = 500, 16 << 20
 
 
 def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects) -> dict[str, Stored]:
     """By key, where each document's bytes are now; one that became unreadable while it was read is left out."""
     stored: dict[str, Stored] = {}
-    waiting: dict[str, Future[Stored]] = {}
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+    group: dict[str, bytes] = {}
+    size = 0
+    with ThreadPoolExecutor(1) as pool:  # one group is made durable while the next one is read
+        waiting: Future[dict[str, Stored]] | None = None
         for key, pieces in documents:
             try:
                 first = next(pieces, b"")
-                if len(first) < _SMALL:  # the pool makes it durable while the next one is read
-                    rest = b"".join(pieces)
-                    waiting[key] = pool.submit(objects.put, [first + rest])
+                if len(first) < _SMALL:
+                    group[key] = b"".join((first, *pieces))
+                    size += len(group[key])
                 else:
                     stored[key] = objects.put(_chained(first, pieces))
             except Unreadable:
                 continue
-            if len(waiting) >= 4 * _SIDE_BY_SIDE:
-                oldest = next(iter(waiting))
-                stored[oldest] = waiting.pop(oldest).result()
-        stored.update((key, future.result()) for key, future in waiting.items())
+            if len(group) >= _TOGETHER or size >= _BYTES_TOGETHER:
+                stored |= waiting.result() if waiting else {}
+                waiting, group, size = pool.submit(_put, objects, group), {}, 0
+        stored |= waiting.result() if waiting else {}
+        stored |= _put(objects, group)
     objects.settle()
     return stored
+
+
+def _put(objects: Objects, group: dict[str, bytes]) -> dict[str, Stored]:
+    return dict(zip(group, objects.put_all(list(group.values())), strict=True))
 
 
 def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

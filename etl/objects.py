@@ -12,12 +12,14 @@ import os
 import platform
 import stat
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
+from etl.durable import sync_folder, sync_whole, syncs_whole
 from etl.errors import MigrationError, Unreadable
 
 PIECE = 1 << 20
@@ -40,8 +42,16 @@ class Objects(Protocol):
         """Stores the bytes under their digest, read back; the same bytes twice are one object. `settle` makes its place durable."""
         ...
 
+    def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
+        """As `put`, of many small ones at once, in their order."""
+        ...
+
     def settle(self) -> None:
         """Makes the places of all objects durable that were put since: before anything refers to them."""
+        ...
+
+    def clean(self) -> None:
+        """Takes away what processes that are no more had begun to write."""
         ...
 
     def size(self, sha256: str) -> int | None:
@@ -89,7 +99,13 @@ class Nowhere:
             size += len(piece)
         return Stored(digest.hexdigest(), size, False)
 
+    def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
+        return [self.put([content]) for content in contents]
+
     def settle(self) -> None:
+        return
+
+    def clean(self) -> None:
         return
 
     def size(self, sha256: str) -> int | None:
@@ -105,25 +121,65 @@ class FolderObjects:
     def __init__(self, root: Path, journal: Path | None = None) -> None:
         self._root, self._journal = root, journal
         self._unsettled: set[Path] = set()
+        self._folders: set[Path] = set()  # that are there, as far as this process knows
         self._numbers = itertools.count()  # threads put side by side: each needs a name of its own
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _remove_leftovers(root)
         except OSError as error:
             raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
-        written = self._root / f".writing-{_MACHINE}-{os.getpid()}-{next(self._numbers)}"
-        sha256, size = _write_durably(written, pieces)
-        place = self._root / object_key(sha256)
+        written = self._beside(self._root)
+        with _written(written, pieces) as (sha256, size, descriptor):
+            # A failed fsync is final: the file is thrown away, never synced a second time.
+            os.fsync(descriptor)
+        place = self._place(sha256)
         if place.is_file() and digest_of(place) == (sha256, size):
             written.unlink()
             return Stored(sha256, size, False)
-        for folder in (place.parent.parent, place.parent):
+        self._note([sha256])
+        return self._moved(written, place, sha256, size)
+
+    def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
+        if not syncs_whole():
+            return [self.put([content]) for content in contents]
+        found: dict[str, Stored] = {}
+        waiting: dict[str, tuple[Path, Path, int]] = {}
+        digests = [hashlib.sha256(content).hexdigest() for content in contents]
+        try:
+            for sha256, content in dict(zip(digests, contents, strict=True)).items():
+                place = self._place(sha256)
+                if place.is_file() and digest_of(place) == (sha256, len(content)):
+                    found[sha256] = Stored(sha256, len(content), False)
+                    continue
+                waiting[sha256] = self._beside(place.parent), place, len(content)
+                with _written(waiting[sha256][0], [content]):
+                    pass
+            if waiting:
+                sync_whole(self._root)
+        except BaseException:
+            for written, _, _ in waiting.values():
+                written.unlink(missing_ok=True)
+            raise
+        self._note(waiting)
+        for sha256, (written, place, size) in waiting.items():
+            found[sha256] = self._moved(written, place, sha256, size)
+        return [found[sha256] for sha256 in digests]
+
+    def _beside(self, folder: Path) -> Path:
+        return folder / f".writing-{_MACHINE}-{os.getpid()}-{next(self._numbers)}"
+
+    def _place(self, sha256: str) -> Path:
+        """Where the object belongs; its folder is there."""
+        place = self._root / object_key(sha256)
+        for folder in () if place.parent in self._folders else (place.parent.parent, place.parent):
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
-                _sync_folder(folder.parent)
-        self._note(sha256)
+                sync_folder(folder.parent)
+            self._folders.add(folder)
+        return place
+
+    def _moved(self, written: Path, place: Path, sha256: str, size: int) -> Stored:
         written.rename(place)
         self._unsettled.add(place.parent)
         if digest_of(place) != (sha256, size):
@@ -132,20 +188,35 @@ class FolderObjects:
             )
         return Stored(sha256, size, True)
 
-    def _note(self, sha256: str) -> None:
-        """Before the object is there: an object that was noted and never came is none to take back, one unnoted would stay for ever."""
-        if self._journal is not None:
+    def _note(self, digests: Iterable[str]) -> None:
+        """Before the objects are there: an object that was noted and never came is none to take back, one unnoted would stay for ever."""
+        # Each on a line of its own, whatever a full disk left of the one before.
+        rest = memoryview("".join(f"\n{sha256}\n" for sha256 in digests).encode())
+        if self._journal is not None and len(rest):
             descriptor = os.open(self._journal, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
-                rest = memoryview(f"\n{sha256}\n".encode())  # on a line of its own, whatever a full disk left of the one before
                 while len(rest):
                     rest = rest[os.write(descriptor, rest) :]
             finally:
                 os.close(descriptor)
 
     def settle(self) -> None:
+        if self._unsettled and syncs_whole():
+            sync_whole(self._root)
+            self._unsettled.clear()
         while self._unsettled:
-            _sync_folder(self._unsettled.pop())
+            sync_folder(self._unsettled.pop())
+
+    def clean(self) -> None:
+        for place in (*self._root.glob(".writing-*"), *self._root.glob("sha256/*/.writing-*")):
+            machine, process = place.name.split("-")[1:3]
+            try:
+                if machine == _MACHINE:
+                    os.kill(int(process), 0)
+            except ProcessLookupError:
+                place.unlink(missing_ok=True)
+            except OSError:
+                continue  # it lives, and belongs to somebody else
 
     def size(self, sha256: str) -> int | None:
         try:
@@ -162,47 +233,29 @@ class FolderObjects:
                 folder.rmdir()
             except OSError:
                 break
+            self._folders.discard(folder)
         return was_there
 
 
-def _remove_leftovers(root: Path) -> None:
-    """Takes away what processes that are no more had begun to write."""
-    for place in root.glob(".writing-*"):
-        machine, process = place.name.split("-")[1:3]
-        try:
-            if machine == _MACHINE:
-                os.kill(int(process), 0)
-        except ProcessLookupError:
-            place.unlink(missing_ok=True)
-        except OSError:
-            continue  # it lives, and belongs to somebody else
-
-
-def _write_durably(place: Path, pieces: Iterable[bytes]) -> tuple[str, int]:
+@contextmanager
+def _written(place: Path, pieces: Iterable[bytes]) -> Iterator[tuple[str, int, int]]:
+    """(SHA-256, size, the open file) of the new file with these bytes, closed behind the block; where that raises, there is none."""
     digest, size = hashlib.sha256(), 0
     descriptor = os.open(place, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
+        try:
             for piece in pieces:
                 digest.update(piece)
                 size += len(piece)
                 rest = memoryview(piece)
                 while len(rest):
-                    rest = rest[file.write(rest) :]
-            # A failed fsync is final: the file is thrown away, never synced a second time.
-            os.fsync(descriptor)
+                    rest = rest[os.write(descriptor, rest) :]
+            yield digest.hexdigest(), size, descriptor
+        finally:
+            os.close(descriptor)
     except BaseException:
         place.unlink(missing_ok=True)
         raise
-    return digest.hexdigest(), size
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def digest_of(file: Path) -> tuple[str, int]:

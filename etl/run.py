@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from etl.durable import sync_folder
 from etl.errors import EvidenceAltered, MigrationError, Refused
 from etl.events import NAME as EVENTS
 
@@ -284,11 +285,7 @@ def write_durably(place: Path, content: bytes | memoryview) -> None:
         beside.unlink(missing_ok=True)
         raise
     beside.rename(place)
-    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(place.parent)
 
 
 def _make_private(path: Path) -> None:

@@ -18,7 +18,7 @@ from .scene import Ended, Scene
 # The calls after and before which a file is, is not, or is only half there.
 KINDS: dict[str, tuple[str, ...]] = {
     "rename": ("rename", "renameat", "renameat2"),
-    "fsync": ("fsync", "fdatasync"),
+    "fsync": ("fsync", "fdatasync", "syncfs"),
     "unlink": ("unlink", "unlinkat", "rmdir"),
     "mkdir": ("mkdir", "mkdirat"),
     "create": ("openat",),  # with O_CREAT only

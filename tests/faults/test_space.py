@@ -110,6 +110,7 @@ def test_full_disk_of_the_store(reference: Reference, scenes: Scenes) -> None:
 _FAILS = {
     "fsync": "EIO",
     "fdatasync": "EIO",
+    "syncfs": "EIO",
     "rename": "EIO",
     "write": "ENOSPC",
     "pwrite64": "ENOSPC",
