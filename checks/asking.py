@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,20 +21,23 @@ from checks.model import Answer, Answers, Check, Found, Suites
 from checks.relations import RELATIONS
 from checks.staged import Staged
 from checks.suites import HOME, read_suites
-from etl.run import RunFolder
+from etl.run import RunFolder, seen
 from mappings.model import Mappings
+from mappings.read import read_mappings
 
 Tell = Callable[[str, int, int], None]
 
 _ASKED_BY = {**RELATIONS, **ACCOUNTS, **CONSERVED, **CARRIED, **IDS}
+_ROWS_IN_A_PART = 1_500_000
 _SHOWN = 20  # keys in answers.json; failures.parquet has them all
 
 
-def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path = HOME) -> Answers:
+def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path = HOME, pool: Executor | None = None) -> Answers:
     """Every check of the suites, answered from the run's stage files. Changes nothing; raises only where a question cannot be asked at all.
 
-    The questions across tables come first: what they keep in memory is gone before Great Expectations is imported. Side by side in threads
-    the two take longer than one after the other (measured: both are many short calls, and each waits for the other's turn to end).
+    With worker processes (`pool`) the questions about rows are asked there, Great Expectations' import included, while those across tables
+    are asked here. Without, the latter come first: what they keep in memory is gone before Great Expectations is imported. Side by side in
+    threads the two take longer than one after the other (measured: both are many short calls, and each waits for the other's turn to end).
     """
     began = time.monotonic()
     checks = bind(read_suites(suites) if isinstance(suites, Path) else suites, mappings)
@@ -48,13 +52,34 @@ def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path
         tell(f"check {table}", done, 2 * rows)
         done += staged.rows(table)
 
+    elsewhere = [pool.submit(_rows_elsewhere, folder.path, mappings.home, part) for part in _parts(of_rows, staged)] if pool else []
     found = _across(across, staged, lambda share: tell("check across tables", int(share * rows), 2 * rows))
     staged = Staged(folder, mappings)  # anew: what the first one keeps is let go
-    importing = 0.0 if expectations.loaded() or not of_rows else expectations.tools().seconds
-    if of_rows:
+    importing = 0.0 if pool or expectations.loaded() or not of_rows else expectations.tools().seconds
+    for answers in (future.result() for future in elsewhere):
+        found.update(answers)
+    if of_rows and not pool:
         found.update(expectations.ask_rows(of_rows, staged, told))
     tell("check", 2 * rows, 2 * rows)
     return Answers(tuple(_answer(check, found[check.id]) for check in checks), time.monotonic() - began, importing)
+
+
+def _parts(checks: list[Check], staged: Staged) -> list[list[Check]]:
+    """The checks in parts of about so many rows, a table's always together: asking costs by the row, beginning by the part."""
+    parts: list[list[Check]] = [[]]
+    tables: set[str] = set()
+    for check in sorted(checks, key=lambda check: (staged.rows(check.table), check.table)):
+        if check.table not in tables and sum(map(staged.rows, tables)) >= _ROWS_IN_A_PART:
+            parts.append([])
+            tables = set()
+        tables.add(check.table)
+        parts[-1].append(check)
+    return [part for part in reversed(parts) if part]  # the largest table first
+
+
+def _rows_elsewhere(run: Path, mapping_folder: Path, checks: list[Check]) -> dict[str, Found]:
+    """In a worker process: what came of these checks, by id."""
+    return expectations.ask_rows(checks, Staged(seen(run), read_mappings(mapping_folder)), lambda table: None)
 
 
 def _across(checks: list[Check], staged: Staged, told: Callable[[float], None]) -> dict[str, Found]:

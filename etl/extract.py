@@ -9,67 +9,62 @@ text; absent where it is simply the number) and `_mark` (0 fits, 1 loads with nu
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
-import pyarrow as pa
 
-from etl.ahead import ahead
 from etl.contents import store_all
-from etl.databases import Batch, Source
+from etl.databases import Shared, Source
 from etl.errors import MigrationError
-from etl.objects import Objects, Share, Stored
+from etl.objects import Objects, Share
 from etl.run import RunFolder, StageFile, Step, parquet
-from etl.values import HELD
+from etl.stretch import Aside, Joining, Stretch, read_elsewhere, rows_per_file, stage_tables, stretches
 from mappings.model import Mappings, Portal, TableMapping
 
 Tell = Callable[[str, int, int], None]  # (what is going on, rows done, rows in all)
-
-ROWS_PER_FILE = 50_000
 
 ODD = {"portal": pl.String, "table": pl.String, "key": pl.String, "column": pl.String, "raw_json": pl.String, "unreadable": pl.Boolean}
 TEXT = {"portal": pl.String, "table": pl.String, "key": pl.String, "column": pl.String, "sha256": pl.String, "size": pl.Int64}
 CONTENT = {"portal": pl.String, "table": pl.String, "key": pl.String, "sha256": pl.String, "size": pl.Int64}
 
 
-@dataclass
-class Aside:
-    """What does not fit into the stage tables: rows of ODD, TEXT and CONTENT."""
+@dataclass(frozen=True)
+class Helpers:
+    """Worker processes that read along, and where they bring the documents."""
 
-    odd: list[tuple[str, str, str, str, str, bool]] = field(default_factory=list)
-    text: list[tuple[str, str, str, str, str, int]] = field(default_factory=list)
-    content: list[tuple[str, str, str, str, int]] = field(default_factory=list)
-
-
-def content_columns(mapping: TableMapping) -> frozenset[str]:
-    """The binary columns whose bytes go to the object store (C9)."""
-    return frozenset(
-        column for into in mapping.into if into.table == "stored_object" for form in into.columns.values() for column in form.columns
-    )
+    pool: Executor
+    objects_uri: str
 
 
 def extract(
-    sources: Mapping[Portal, Source], share: Share | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell
-) -> Step:
-    """The finished step. Every reader sees one snapshot; whether the source changed since is asked before publishing (K1)."""
+    sources: Mapping[Portal, Source], share: Share | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell,
+    helpers: Helpers | None = None,
+) -> Step:  # fmt: skip
+    """The finished step. Every reader sees one snapshot; whether the source changed since is asked before publishing (K1).
+
+    The files are the same whoever reads: a table is cut by the number of rows alone.
+    """
     began = datetime.now(UTC).replace(tzinfo=None)
     marks = {portal: source.mark() for portal, source in sources.items()}
+    tables = [(portal, source, mapping) for portal, source in sources.items() for mapping in mappings.of(portal)]
+    # Everything is handed out before the first result is waited for.
+    work = [
+        (mapping, source.count(mapping.table), _work(source, mapping, objects, mappings, folder, helpers)) for _, source, mapping in tables
+    ]
     files: list[StageFile] = []
     aside = Aside()
     read: dict[str, int] = {}
-    for portal, source in sources.items():
-        for mapping in mappings.of(portal):
-            name = f"{portal}.{mapping.table}"
-            total = source.count(mapping.table)
-            read[name] = 0
-            for table in stage_tables(source, mapping, aside, objects):
-                files.append(folder.write_table(f"extract/{name}/{len(files):05}.parquet", table))
-                read[name] += table.num_rows
-                tell(f"extract {name}", read[name], total)
+    for mapping, total, parts in work:
+        name = f"{mapping.portal}.{mapping.table}"
+        read[name] = 0
+        for part in parts:
+            files += part.files
+            aside.add(part.aside)
+            read[name] += part.rows
+            tell(f"extract {name}", read[name], total)
     _put_share(share, objects, folder, [file for file in files if file.path.startswith("extract/P2.document/")], aside)
     for name, rows, schema in (("odd", aside.odd, ODD), ("text", aside.text, TEXT), ("content", aside.content, CONTENT)):
         frame = pl.DataFrame(rows, schema=schema, orient="row").sort(pl.all())
@@ -78,37 +73,16 @@ def extract(
     return Step("", files, {"began": began.isoformat(sep=" "), "marks": marks, "levels": levels, "read": read})
 
 
-def stage_tables(source: Source, mapping: TableMapping, aside: Aside, objects: Objects) -> Iterator[pa.Table]:
-    """The stage tables of one source table; what does not fit into them is added to `aside`."""
-    binary = content_columns(mapping)
-    stored = {key: put for column in binary for key, put in store_all(source.contents(mapping, column), objects).items()}
-    for batch in ahead(source.read(mapping, ROWS_PER_FILE, without=binary)):
-        if batch.typed.oddities or batch.typed.texts or binary:
-            _put_aside(mapping, batch, stored if binary else None, aside, objects)
-        yield _stage_table(batch)
-
-
-def _put_aside(mapping: TableMapping, batch: Batch, stored: dict[str, Stored] | None, aside: Aside, objects: Objects) -> None:
-    keys = batch.keys or batch.typed.columns[mapping.key[0]].cast(pl.String).to_list()
-    for odd in batch.typed.oddities:
-        aside.odd.append((mapping.portal, mapping.table, keys[odd.row], odd.column, _json(odd.raw), odd.unreadable))
-    for text in batch.typed.texts:
-        put = objects.put([text.exact])
-        aside.text.append((mapping.portal, mapping.table, keys[text.row], text.column, put.sha256, put.size))
-    objects.settle()
-    for row, key in enumerate(keys if stored is not None else ()):
-        content = stored.get(key) if stored else None
-        if content is None:  # a number stands where bytes belong, or nothing at all: unreadable (X2)
-            batch.typed.mark[row] = HELD
-        else:
-            aside.content.append((mapping.portal, mapping.table, key, content.sha256, content.size))
-
-
-def _stage_table(batch: Batch) -> pa.Table:
-    columns = [*batch.typed.columns.values(), pl.Series("_mark", batch.typed.mark, dtype=pl.UInt8)]
-    if batch.keys is not None:
-        columns.append(pl.Series("_key", batch.keys, dtype=pl.String))
-    return pl.DataFrame(columns).to_arrow()
+def _work(
+    source: Source, mapping: TableMapping, objects: Objects, mappings: Mappings, folder: RunFolder, helpers: Helpers | None
+) -> Iterator[Stretch]:
+    """The table's stretches: from worker processes, or read here when they are asked for."""
+    if helpers is None or not isinstance(source, Shared):
+        return stretches(source, mapping, objects, folder.path)
+    joining = Joining(mapping.portal, source.url, source.name, source.snapshot, mappings.home, folder.path, helpers.objects_uri)
+    cuts = source.cuts(mapping, rows_per_file(mapping))
+    waiting = [helpers.pool.submit(read_elsewhere, joining, mapping.table, cut, number) for number, cut in enumerate(cuts)]
+    return (future.result() for future in waiting)
 
 
 def _put_share(share: Share | None, objects: Objects, folder: RunFolder, files: list[StageFile], aside: Aside) -> None:
@@ -147,7 +121,10 @@ def changed_tables(sources: Mapping[Portal, Source], mappings: Mappings, folder:
             name = f"{portal}.{mapping.table}"
             known = [file.sha256 for file in folder.files("extract", f"extract/{name}/")]
             aside = Aside()
-            again = [hashlib.sha256(parquet(table)).hexdigest() for table in stage_tables(source, mapping, aside, nowhere)]
+            again = []
+            for table, part in stage_tables(source, mapping, nowhere):
+                again.append(hashlib.sha256(parquet(table)).hexdigest())
+                aside.add(part)
             if known != again or (aside.content and not _same_contents(folder, portal, mapping.table, aside)):
                 changed.append(name)
     return changed
@@ -157,8 +134,3 @@ def _same_contents(folder: RunFolder, portal: str, table: str, aside: Aside) -> 
     known = pl.concat([pl.DataFrame(t) for t in folder.tables("extract", "extract/content.parquet")])
     known = known.filter((pl.col("portal") == portal) & (pl.col("table") == table)).sort(pl.all())
     return known.equals(pl.DataFrame(aside.content, schema=CONTENT, orient="row").sort(pl.all()))
-
-
-def _json(raw: str | int | float) -> str:
-    # JSON knows no infinity: it is shown as text.
-    return json.dumps(str(raw) if isinstance(raw, float) and not math.isfinite(raw) else raw, ensure_ascii=False)

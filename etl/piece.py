@@ -12,7 +12,6 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.contents import store_all
-from etl.extract import content_columns
 from etl.holding import Odd
 from etl.objects import JOURNAL, Share, open_objects
 from etl.outcome import outcome
@@ -24,6 +23,7 @@ from etl.rules import FLAGS, RULES, stub_questions
 from etl.run import StageFile, read_table
 from etl.spine import Spine
 from etl.stage import Wheres, contents, load_spine, odd_values, write_rows
+from etl.stretch import content_columns
 from etl.where import Where
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings

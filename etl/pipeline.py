@@ -15,7 +15,7 @@ from etl.databases import Source, open_source, shown, sqlite_url
 from etl.databases.target import open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.events import record
-from etl.extract import changed_tables, extract
+from etl.extract import Helpers, changed_tables, extract
 from etl.load import load, missing_objects, rollback
 from etl.memory import give_memory_back
 from etl.objects import JOURNAL, Nowhere, Objects, Share, journaled, open_objects
@@ -24,7 +24,7 @@ from etl.plan import Plan, plan, problems, refuse_other_tables, rights
 from etl.reattach import reattach
 from etl.retries import again
 from etl.room import require_room
-from etl.run import RunFolder, Step, opened
+from etl.run import RunFolder, Step, opened, rows_of
 from etl.split import split
 from etl.talk import Talk
 from etl.workers import worker_processes
@@ -206,12 +206,16 @@ def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
 
 def _extract(night: Night) -> Step:
     options = night.options
-    objects = open_objects(needed(options.objects, "--objects", "the root of the new object store"), night.folder.path / JOURNAL)
+    objects_uri = needed(options.objects, "--objects", "the root of the new object store")
+    objects = open_objects(objects_uri, night.folder.path / JOURNAL)
+    objects.clean()
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
         planned_rows = plan(sources, night.mappings)  # stops where sources and mappings do not fit: before any data is read (K5)
         require_room(night.folder.path, planned_rows.staged_bytes, "the stage files")
-        step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell)
+        with _pool(options, sum(planned_rows.rows.values())) as pool:
+            helpers = Helpers(pool, objects_uri) if pool is not None else None
+            step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step
 
@@ -226,10 +230,8 @@ def _split(night: Night) -> Step:
 def _reattach(night: Night) -> Step:
     options, folder = night.options, night.folder
     folder.refuse_strangers("split")
-    rows = sum(file.rows for file in folder.files("extract"))
-    workers = options.workers or os.cpu_count() or 1
     objects = needed(options.objects, "--objects", "the root of the new object store")
-    with _pool(options, workers if rows >= _WORTH_WORKERS else 1) as pool:
+    with _pool(options, rows_of(folder.files("extract"))) as pool:
         step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
     step.facts["sentence"] = f"{made:,} rows for the accounts"
@@ -237,8 +239,9 @@ def _reattach(night: Night) -> Step:
 
 
 @contextmanager
-def _pool(options: Options, workers: int) -> Iterator[Executor | None]:
-    """Worker processes, an existing Dask cluster, or none."""
+def _pool(options: Options, rows: int) -> Iterator[Executor | None]:
+    """Worker processes for a step over so many rows, an existing Dask cluster, or none."""
+    workers = (options.workers or os.cpu_count() or 1) if rows >= _WORTH_WORKERS else 1
     if options.scheduler is not None:
         try:
             from distributed import Client
@@ -260,7 +263,8 @@ def _check(night: Night) -> Step:
 
     folder = night.folder
     folder.refuse_strangers("reattach")
-    answers = checks.ask(folder, night.mappings, night.talk.tell)
+    with _pool(night.options, rows_of(folder.files("extract"))) as pool:
+        answers = checks.ask(folder, night.mappings, night.talk.tell, pool=pool)
     files = [
         folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
         folder.write_table("check/failures.parquet", checks.failures_table(answers)),
@@ -309,6 +313,7 @@ def _load(night: Night) -> Step:
 def _refuse_missing_objects(night: Night) -> None:
     """Rows refer only to objects that are there: after a rollback, or in another store, they are not."""
     objects = open_objects(needed(night.options.objects, "--objects", "the root of the new object store"))
+    objects.clean()
     missing = missing_objects(night.folder, objects)
     if missing:
         night.folder.clear("extract")  # brings the objects; the same source gives the same stage files again
@@ -364,6 +369,7 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
         options = _settled(options, mappings, folder)
         target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
         objects: Objects = open_objects(needed(options.objects, "--objects", "the root of the new object store"))
+        objects.clean()
         try:
             taken = asdict(rollback(folder, mappings, target, objects, talk.tell))
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))

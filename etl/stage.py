@@ -36,7 +36,7 @@ def whole(folder: RunFolder, mapping: TableMapping) -> pl.DataFrame:
 
 def empty(mapping: TableMapping) -> pl.DataFrame:
     """No rows, with the columns and types of that table's stage files."""
-    from etl.extract import content_columns
+    from etl.stretch import content_columns
     from etl.values import POLARS_TYPE
 
     schema: dict[str, pl.DataType] = {c.name: POLARS_TYPE[c.family] for c in mapping.columns if c.name not in content_columns(mapping)}

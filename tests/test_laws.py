@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from legacy import FREEZE, MAPPINGS, Legacy, Store, Undecodable, content_of_store, migrate, publish
 from worlds import COMPANY_IDS, worlds
 
-from etl import extract
+from etl import stretch
 from etl.run import opened
 from sample_data.world import write_cast
 
@@ -140,7 +140,7 @@ def test_any_cut_into_stage_files_gives_the_same_store(world: Legacy) -> None:
         stores = []
         for rows in (50_000, 1, 3):
             with pytest.MonkeyPatch.context() as constant:
-                constant.setattr(extract, "ROWS_PER_FILE", rows)
+                constant.setattr(stretch, "ROWS_PER_FILE", rows)
                 stores.append(migrate(place, folder / str(rows)))
         first, *others = [content_of_store(store.path) for store in stores]
         assert [other == first for other in others] == [True, True]
@@ -261,7 +261,7 @@ def test_worker_processes_give_the_same_files_as_none(tmp_path: Path, pool: Exec
     """K3: what a run leaves depends on no scheduling; the stage files' digests are equal too."""
     place = write_cast(tmp_path / "legacy")
     with pytest.MonkeyPatch.context() as constant:
-        constant.setattr(extract, "ROWS_PER_FILE", 5)
+        constant.setattr(stretch, "ROWS_PER_FILE", 5)
         alone, together = migrate(place, tmp_path / "alone"), migrate(place, tmp_path / "together", pool=pool)
     assert alone.run.digest("extract", "split", "reattach") == together.run.digest("extract", "split", "reattach")
     assert content_of_store(alone.path) == content_of_store(together.path)
@@ -271,7 +271,7 @@ def test_the_cast_cut_into_single_rows_is_the_cast(tmp_path: Path) -> None:
     place = write_cast(tmp_path / "legacy")
     whole = migrate(place, tmp_path / "whole")
     with pytest.MonkeyPatch.context() as constant:
-        constant.setattr(extract, "ROWS_PER_FILE", 7)
+        constant.setattr(stretch, "ROWS_PER_FILE", 7)
         cut = migrate(place, tmp_path / "cut")
     assert content_of_store(cut.path) == content_of_store(whole.path)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import sqlalchemy
 
@@ -22,6 +22,17 @@ class Batch:
 
     typed: Typed
     keys: list[str] | None  # None: the only key column is a whole number in every row, so the key is its text
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A stretch of a table: the rows whose key is at least `first` and below `last`; None: the table's own end."""
+
+    first: tuple[int, ...] | None = None
+    last: tuple[int, ...] | None = None
+
+
+WHOLE = Cut()
 
 
 class Source(Protocol):
@@ -64,6 +75,23 @@ class Source(Protocol):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
 
+@runtime_checkable
+class Shared(Source, Protocol):
+    """An old database that other processes can read as well, in the very same snapshot."""
+
+    url: str
+    name: str
+    snapshot: str
+
+    def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
+        """The table in stretches of that many rows, in the order of the keys; one whole where its keys are no whole numbers."""
+        ...
+
+    def within(self, cut: Cut) -> Source:
+        """The same snapshot on the same connection; `read` and `contents` give only that stretch."""
+        ...
+
+
 def shown(url: str) -> str:
     """The URL as it may be shown: without user's password and without options, which may hold secrets too."""
     try:
@@ -103,3 +131,10 @@ def open_source(url: str, name: str) -> Source:
     from etl.databases.portable_source import PortableSource
 
     return PortableSource(url, name)
+
+
+def join_source(url: str, name: str, snapshot: str) -> Shared:
+    """The same old database once more, for a process that reads in a snapshot which another one holds open."""
+    from etl.databases.postgresql_source import PostgresSource
+
+    return PostgresSource(url, name, snapshot)

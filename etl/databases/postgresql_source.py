@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import copy
+from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +17,7 @@ import polars as pl
 import psycopg
 import pyarrow as pa
 
-from etl.databases import Batch
+from etl.databases import WHOLE, Batch, Cut
 from etl.databases.postgresql import SESSION, connect, conninfo, next_step, no_connection, quoted, safe_errors, shapes
 from etl.errors import MigrationError
 from etl.values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
@@ -30,14 +32,17 @@ _WRAPPED_MOMENTS = {-9222425352054775809: INFINITE_MOMENT[1], -92224253520547758
 
 
 class PostgresSource:
-    """Implements `Source`; the coordinating session holds the snapshot as long as it is open."""
+    """Implements `Shared`; the session that exported the snapshot holds it as long as it is open. `snapshot`: one to join."""
 
-    def __init__(self, url: str, name: str) -> None:
-        self._name = name
+    def __init__(self, url: str, name: str, snapshot: str | None = None) -> None:
+        self.url, self.name, self._cut = url, name, WHOLE
         self._session: psycopg.Connection[Any] = connect(url, name)
         with safe_errors(name, "taking the snapshot"):
             self._session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            (snapshot,) = self._session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+            if snapshot is None:
+                (snapshot,) = self._session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
+            else:
+                self._session.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
             (encoding,) = self._session.execute("SHOW server_encoding").fetchone() or ("",)
         self.level = "one exported snapshot, REPEATABLE READ, READ ONLY (PostgreSQL)"
         self._trusted_text = str(encoding).upper() != "SQL_ASCII"  # all others are made UTF-8 by the server
@@ -51,6 +56,7 @@ class PostgresSource:
             self._do(setting)
         self._do("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self._do(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        self.snapshot = str(snapshot)
 
     def _do(self, statement: str) -> None:
         try:
@@ -62,7 +68,7 @@ class PostgresSource:
 
     def _failed(self, doing: str, error: Any) -> MigrationError:
         state = getattr(error, "sqlstate", None)
-        message = f"{self._name}: {doing} failed ({f'SQLSTATE {state}' if state else type(error).__name__})."
+        message = f"{self.name}: {doing} failed ({f'SQLSTATE {state}' if state else type(error).__name__})."
         return MigrationError(message, next_step(state or "08"))
 
     def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
@@ -76,20 +82,40 @@ class PostgresSource:
             raise self._failed("reading", error) from None
 
     def shapes(self) -> dict[str, dict[str, str]]:
-        with safe_errors(self._name, "reading the catalogue"):
+        with safe_errors(self.name, "reading the catalogue"):
             return shapes(self._session)
 
     def count(self, table: str) -> int:
-        with safe_errors(self._name, f"counting {table}"):
+        with safe_errors(self.name, f"counting {table}"):
             row = self._session.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
         return int(row[0]) if row else 0
+
+    def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
+        if any(mapping.shape.by_name[name].family != "integer" for name in mapping.key) or self.count(mapping.table) <= rows:
+            return [WHOLE]
+        key = ", ".join(map(quoted, mapping.key))
+        statement = (
+            f"SELECT {key} FROM (SELECT {key}, row_number() OVER (ORDER BY {key}) AS place FROM {quoted(mapping.table)}) numbered"
+            f" WHERE place % {rows} = 1 AND place > 1 ORDER BY place"
+        )
+        with safe_errors(self.name, f"cutting {mapping.table}"):
+            firsts = self._session.execute(statement.encode()).fetchall()
+        bounds = [None, *firsts, None]
+        return [Cut(first, last) for first, last in pairwise(bounds)]
+
+    def within(self, cut: Cut) -> Self:
+        stretch = copy(self)
+        stretch._cut = cut
+        return stretch
 
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
         columns = [column for column in mapping.columns if column.name not in without]
         listed = ", ".join(quoted(column.name) for column in columns)
         waiting: list[pa.RecordBatch] = []
         count = 0
-        for batch in self._batches(f"SELECT {listed} FROM {quoted(mapping.table)} ORDER BY {_order(mapping)}"):
+        for batch in self._batches(
+            f"SELECT {listed} FROM {quoted(mapping.table)} WHERE {_within(mapping, self._cut)} ORDER BY {_order(mapping)}"
+        ):
             # Cut by rows, not by what the driver happens to send: the stage files must not depend on it.
             while count + batch.num_rows >= rows:
                 part = batch.slice(0, rows - count)
@@ -150,12 +176,13 @@ class PostgresSource:
         return series.to_frame().select(pl.when(~long).then(pl.col(column.name)).alias(column.name))[column.name], long.to_numpy()
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        within = _within(mapping, self._cut)
         key, name, table = quoted(mapping.key[0]), quoted(column), quoted(mapping.table)
-        with safe_errors(self._name, f"reading {mapping.table}"):
+        with safe_errors(self.name, f"reading {mapping.table}"):
             large = self._session.execute(
-                f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} ORDER BY {key}"
+                f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {key}"
             ).fetchall()
-        for batch in self._batches(f"SELECT {key}, {name} FROM {table} WHERE octet_length({name}) <= {_SMALL} ORDER BY {key}"):
+        for batch in self._batches(f"SELECT {key}, {name} FROM {table} WHERE octet_length({name}) <= {_SMALL} AND {within} ORDER BY {key}"):
             for value, content in zip(batch.column(0).to_pylist(), batch.column(1), strict=True):
                 yield str(value), iter([content.as_py()])
         for value, size in large:
@@ -166,12 +193,12 @@ class PostgresSource:
 
     def _pieces(self, statement: str, key: int, size: int) -> Iterator[bytes]:
         for first in range(0, size, _PIECE):
-            with safe_errors(self._name, "reading a document"), self._session.cursor(binary=True) as cursor:
+            with safe_errors(self.name, "reading a document"), self._session.cursor(binary=True) as cursor:
                 row = cursor.execute(statement, (first + 1, _PIECE, key)).fetchone()
             yield row[0] if row else b""
 
     def mark(self) -> str:
-        with safe_errors(self._name, "reading the snapshot"):
+        with safe_errors(self.name, "reading the snapshot"):
             row = self._session.execute("SELECT pg_current_snapshot()::text").fetchone()
         return str(row[0]) if row else ""
 
@@ -181,7 +208,7 @@ class PostgresSource:
             return []  # no transaction has written anything in the whole server since
         changed = []
         for table, count in read.items():
-            with safe_errors(self._name, f"comparing {table}"):
+            with safe_errors(self.name, f"comparing {table}"):
                 row = self._session.execute(
                     f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {quoted(table)}", {"snapshot": mark}
                 ).fetchone()
@@ -190,7 +217,7 @@ class PostgresSource:
         return changed
 
     def writers(self) -> list[str]:
-        with safe_errors(self._name, "looking for writers"):
+        with safe_errors(self.name, "looking for writers"):
             sessions = self._session.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
                 " AND application_name <> 'portal-migrate' AND pid <> pg_backend_pid()"
@@ -241,6 +268,13 @@ def _keys(mapping: TableMapping, batch: Typed) -> list[str] | None:
     for oddity in odd:
         parts[oddity.column] = parts[oddity.column].scatter(oddity.row, str(oddity.raw))
     return pl.DataFrame(list(parts.values())).select(pl.concat_str(pl.all(), separator="|")).to_series().to_list()
+
+
+def _within(mapping: TableMapping, cut: Cut) -> str:
+    """The condition for a stretch: its bounds are whole numbers."""
+    key = f"({', '.join(map(quoted, mapping.key))})"
+    bounds = [f"{key} {sign} ({', '.join(map(str, bound))})" for sign, bound in ((">=", cut.first), ("<", cut.last)) if bound is not None]
+    return " AND ".join(bounds) or "true"
 
 
 def _order(mapping: TableMapping) -> str:

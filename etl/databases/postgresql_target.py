@@ -116,7 +116,8 @@ class PostgresTarget:
         place = table.name if self._fresh else _STAGED + table.name
         names = ", ".join(quoted(column.name) for column in table.columns)
         count = 0
-        statement = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary)"
+        # Frozen where the table was made in this very transaction: who reads it first need not write to every page of it.
+        statement = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary{', FREEZE' if self._fresh else ''})"
         with safe_errors("--target", f"loading {table.name}"), self._session.cursor() as cursor, cursor.copy(statement) as copy:
             for content, rows in ahead(_encoded(table, batches)):
                 copy.write(content)
