@@ -1,6 +1,7 @@
 """How the verifier reads: whole columns and single values agree, nothing is ever written, one snapshot, every kind of hostile value."""
 
 import hashlib
+import os
 import sqlite3
 from datetime import date, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from etl.reconcile import sqlite
 from etl.reconcile.cells import UNREADABLE, Text, readable
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.frames import LOCATOR, typed
+from etl.reconcile.objects import _from_folder
 from etl.reconcile.spec import Column
 from etl.reconcile.sqlite import SqliteDatabase
 
@@ -154,3 +156,27 @@ def test_locators_lead_back_to_their_rows(path: Path) -> None:
         for at, a in part.frame.select(LOCATOR, "a").iter_rows():
             assert dict(database.rows("t", ["a"], [at])) == {at: (a,)}
     database.close()
+
+
+def test_an_object_is_a_file_inside_of_the_store_and_nothing_else(tmp_path: Path) -> None:
+    store, outside = tmp_path / "store", tmp_path / "outside"
+    (store / "ab").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "x").write_bytes(b"secret")
+    (store / "ab" / "x").write_bytes(b"x")
+    (store / "ab" / "link").symlink_to("x")
+    (store / "ab" / "out").symlink_to(outside / "x")
+    (store / "cd").symlink_to(outside)
+    (store / "ab" / "folder").mkdir()
+    os.mkfifo(store / "ab" / "pipe")
+    read = _from_folder(store)
+    digest = hashlib.sha256(b"x").hexdigest()
+    assert [(read(key).digest, read(key).size) for key in ("ab/x", "ab/link")] == [(digest, 1)] * 2
+    lost = {
+        key: read(key).why for key in ("ab/y", "ab/out", "cd/x", "../outside/x", "/etc/passwd", "ab/folder", "ab/pipe", "ab/\0", "ab/x/y")
+    }
+    out = "the key leads out of the store"
+    assert lost == {
+        "ab/y": "missing", "ab/out": out, "cd/x": out, "../outside/x": out, "/etc/passwd": out, "ab/folder": "no file", "ab/pipe": "no file",
+        "ab/\0": "cannot be read", "ab/x/y": "cannot be read",
+    }  # fmt: skip

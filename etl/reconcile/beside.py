@@ -1,10 +1,11 @@
-"""Work that goes on in a thread while something else is done: the actual side is read while the expected side is computed."""
+"""Work that goes on in a thread while something else is done: the actual side is read while the expected side is computed, the next rows
+while the last ones are looked at."""
 
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 Look = Callable[[], None]
@@ -29,3 +30,13 @@ def beside(work: Callable[[Look], T]) -> Iterator[Future[T]]:
             yield future
         finally:
             stop.set()
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items; while one is looked at, the next one is made."""
+    with ThreadPoolExecutor(1) as pool:
+        end = object()
+        coming: Future[T | object] = pool.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = pool.submit(next, items, end)
+            yield cast(T, item)

@@ -1,9 +1,13 @@
 """The object store, read back: every object that the new store refers to, hashed (C9, K10)."""
 
 import hashlib
+import os
+import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from io import FileIO
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -71,26 +75,47 @@ def _stored(store: Store) -> Iterator[list[tuple[str, int, str]]]:
 def _reader(root: str) -> Callable[[str], Found]:
     parts = urlsplit(root)
     if parts.scheme in ("", "file"):
-        folder = Path(unquote(parts.path) if parts.scheme else root)
-        return lambda key: _from_folder(folder, key)
+        return _from_folder(Path(unquote(parts.path) if parts.scheme else root))
     return _from_bucket(root)
 
 
-def _from_folder(folder: Path, key: str) -> Found:
-    path = folder / key
+def _from_folder(folder: Path) -> Callable[[str], Found]:
+    """Files below the folder. Where a file's own folder really lies is found out once, and the file itself is no link but by the long way."""
+    top = folder.resolve()
+
+    @cache
+    def inside(head: str) -> bool:
+        return (top / head).resolve().is_relative_to(top)
+
+    def read(key: str) -> Found:
+        head = key.rpartition("/")[0]
+        try:
+            if key.startswith("/") or not inside(head):
+                return Found(None, 0, "the key leads out of the store")
+            path = top / key
+            if path.is_symlink() and not path.resolve().is_relative_to(top):
+                return Found(None, 0, "the key leads out of the store")
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # not held up by a pipe
+        except FileNotFoundError:
+            return Found(None, 0, "missing")
+        except (OSError, ValueError, RuntimeError):
+            return Found(None, 0, "cannot be read")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return Found(None, 0, "no file")
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            return _hashed(file)
+
+    return read
+
+
+def _hashed(file: FileIO) -> Found:
     digest, size = hashlib.sha256(), 0
     try:
-        if key.startswith("/") or not path.resolve().is_relative_to(folder.resolve()):
-            return Found(None, 0, "the key leads out of the store")
-        if not path.exists():
-            return Found(None, 0, "missing")
-        if not path.is_file():
-            return Found(None, 0, "no file")
-        with path.open("rb") as file:
-            while piece := file.read(PIECE):
-                digest.update(piece)
-                size += len(piece)
-    except (OSError, ValueError):
+        while piece := file.read(PIECE):
+            digest.update(piece)
+            size += len(piece)
+    except OSError:
         return Found(None, 0, "cannot be read")
     return Found(digest.hexdigest(), size)
 

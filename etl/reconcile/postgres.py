@@ -1,7 +1,7 @@
 """A PostgreSQL database read by binary COPY into Arrow, in one repeatable read-only transaction."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 from sqlalchemy.engine import URL
 
+from etl.reconcile.beside import ahead
 from etl.reconcile.cells import Raw, Text
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.frames import LOCATOR, Content, Part, series_of, text_typed
@@ -147,6 +148,13 @@ class PostgresDatabase:
             self._database.close()
 
     def _batches(self, sql: str) -> Iterator[Any]:
+        reading = self._read(sql)
+        try:
+            yield from ahead(reading)
+        finally:
+            reading.close()
+
+    def _read(self, sql: str) -> Generator[Any]:
         import adbc_driver_manager
 
         connection = statement = None
