@@ -213,8 +213,8 @@ def status(**given: Any) -> None:
 @_takes("run", "target", "mappings")
 def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
     """Where one source row went (trace P2 document 17); and back (trace --account NUMBER)."""
-    from etl.lookups import trace as facts
     from etl.screen import answer
+    from etl.trace import trace as facts
 
     answer("trace", given, lambda: facts(_options(given), where, account))
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import hashlib
 import json
 import os
-import platform
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,9 @@ NAME = "events.jsonl"
 
 def record(folder: Path, what: str, outcome: str, about: dict[str, Any]) -> None:
     """Appends an event: sequence, time in UTC, who, on which machine, what, its outcome, and facts without personal data."""
+    import getpass
+    import platform
+
     descriptor = os.open(folder / NAME, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

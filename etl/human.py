@@ -179,6 +179,7 @@ def show_selftest(data: dict[str, Any]) -> None:
     console.print(table("Faults planted and found", columns, [[entry[c] for c in columns] for entry in data["kinds"]]))
     for missed in data["missed"]:
         console.print(plain(f"missed: {missed}"))
+    console.print(f"planted in {data['columns']:,} columns of {data['tables']:,} tables")
     console.print(
         f"{data['found']:,} of {data['planted']:,} faults found, {data['false_alarms']:,} false alarms on {data['clean_rounds']:,} clean copies"
     )

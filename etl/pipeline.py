@@ -24,14 +24,13 @@ from etl.plan import Plan, plan, problems, refuse_other_tables, rights
 from etl.reattach import reattach
 from etl.retries import again
 from etl.room import require_room
-from etl.run import RunFolder, Step, opened, rows_of
+from etl.run import STEPS, RunFolder, Step, opened, rows_of
 from etl.split import split
 from etl.talk import Talk
 from etl.workers import worker_processes
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings
 
-STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"

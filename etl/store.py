@@ -1,4 +1,4 @@
-"""The new store as look-ups see it: SQLAlchemy tables made of the contract, for any database."""
+"""The new store, and an old portal, as the company pages read them: SQLAlchemy tables made of the contract, for any database."""
 
 from __future__ import annotations
 

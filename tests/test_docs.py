@@ -23,7 +23,7 @@ from checks.kinds import EXPECTATIONS
 from checks.suites import read_suites
 from etl.databases.target import id_tags
 from etl.errors import MigrationError
-from etl.ids import tag
+from etl.id_recipe import tag
 from mappings.read import HOME, read_mappings
 from sample_data.world import write_cast
 

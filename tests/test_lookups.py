@@ -10,9 +10,10 @@ from legacy import Store
 from test_laws import loaded_keys
 
 from etl.errors import MigrationError, WrongUsage
-from etl.lookups import picker, trace
+from etl.lookups import picker
 from etl.options import Options
 from etl.run import seen
+from etl.trace import trace
 
 PERSONAL = "078-05-1120"
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
-
-import sqlalchemy
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from etl.errors import WrongUsage
-from etl.values import Typed
-from mappings.model import TableMapping
+
+if TYPE_CHECKING:
+    from etl.values import Typed
+    from mappings.model import TableMapping
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ class Shared(Source, Protocol):
 
 def shown(url: str) -> str:
     """The URL as it may be shown: without user's password and without options, which may hold secrets too."""
+    import sqlalchemy
+
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
@@ -108,6 +110,8 @@ def sqlite_url(file: Path) -> str:
 
 def backend(url: str) -> str:
     """`sqlite`, `postgresql`, ...; WrongUsage where it is no URL of a database."""
+    import sqlalchemy  # late: a look-up in a SQLite file has to be quicker than this import
+
     try:
         return sqlalchemy.make_url(url).get_backend_name()
     except (sqlalchemy.exc.ArgumentError, ValueError):
