@@ -12,6 +12,7 @@ from etl.errors import DifferencesFound
 from etl.events import record
 from etl.options import Options, needed
 from etl.reconcile import Reconciliation, reconcile
+from etl.roles import roles
 from etl.run import RunFolder, Step, opened
 from etl.talk import Talk
 
@@ -39,7 +40,7 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
             folder.save()
-            record(folder.path, "reconcile", step.facts["sentence"], {"settings": folder.settings})
+            record(folder.path, "reconcile", step.facts["sentence"], folder.settings, roles(options), {})
     data = {**summary(result), "differences": result.differences.to_dicts()}
     if result.answer != "equal":
         raise _with_data(result.answer, data)
