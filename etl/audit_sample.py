@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from etl.databases.reading import Reading, reading
+from etl.databases.reading import Reading
 from etl.errors import WrongUsage
-from etl.lookups import target_url
+from etl.lookups import published
 from etl.masking import masked
 from etl.options import Options
 from etl.origins import Origins
@@ -54,7 +54,7 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADER)
-    with reading(target_url(options)) as store:
+    with published(options) as store:
         origins = Origins(store, mappings)
         for number, row in enumerate(drawn, start=1):
             for line in _side_by_side(store, mappings, origins, row):

@@ -51,10 +51,16 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     if bundle.resolve() in (key.resolve(), *key.resolve().parents):
         raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
     content = _content(folder, mappings)
+    stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
+    objects = folder_of(folder.settings["objects"], "--objects")
+    for row in stored:
+        if not (objects / row["object_key"]).is_file():
+            message = f"The object {row['object_key']} is not in the object store."
+            raise MigrationError(message, "Give the run its own stores back, or pack without --documents.")
     private = _private_key(key)
     bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
     if documents:
-        content |= _write_bag(bundle / "bag", folder, folder_of(folder.settings["objects"], "--objects"))
+        content |= _write_bag(bundle / "bag", stored, objects)
     packed = {"packed_at": datetime.now(UTC).isoformat(timespec="seconds"), "run_id": folder.steps["load"].facts["run_id"]}
     content[PACKED] = json.dumps({**packed, "signed_by": _fingerprint(private.public_key())}, indent=1, sort_keys=True).encode()
     content[LINES] = _lines(content)
@@ -191,17 +197,11 @@ def _bill_of_materials() -> dict[str, Any]:
     return {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components}
 
 
-def _write_bag(bag: Path, folder: RunFolder, objects: Path) -> dict[str, bytes]:
+def _write_bag(bag: Path, stored: list[dict[str, Any]], objects: Path) -> dict[str, bytes]:
     """A bag's tag files, by their names in the bundle, the documents' bytes written: hard links where bundle and store lie on one disk, else copies."""
-    stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()]
     for row in stored:
         place = bag / "data" / row["object_key"]
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not (objects / row["object_key"]).is_file():
-            raise MigrationError(
-                f"The object {row['object_key']} is not in the object store.",
-                "Give the run's own stores back, or pack without --documents.",
-            )
         try:
             place.hardlink_to(objects / row["object_key"])
         except OSError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from etl.databases.reading import reading
+from etl.databases.reading import Reading, reading
 from etl.emails import email_key
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options, needed
@@ -36,15 +38,32 @@ def _state(facts: dict[str, Any]) -> str:
 
 
 def target_url(options: Options) -> str:
-    """The new store: --target, or the one that the run's folder names."""
-    if options.target is None and options.run is not None:
+    """The new store: --target, or the one that the run's folder names; Refused where that run has published nothing."""
+    if options.run is not None:
         folder = seen(options.run)
         if "load" not in folder.steps:
-            raise Refused("This run has published nothing yet: there is no new store to look at.", "Finish the run, or give --target.")
+            raise Refused(
+                "This run has published nothing yet: there is no new store to look at.", "Finish the run, or give --target alone."
+            )
         known = folder.settings.get("target")
-        if known and "***" not in known:
+        if options.target is None and known and "***" not in known:
             return known
     return needed(options.target, "--target", "the URL of the new store, or --run of a run that has one")
+
+
+@contextmanager
+def published(options: Options) -> Iterator[Reading]:
+    """The new store, opened for reading; Refused where it is not the one of the run that was given."""
+    with reading(target_url(options)) as store:
+        runs = {row["run_id"] for row in store.rows("SELECT run_id FROM migration_run WHERE state_cd = 'PUBLISHED'")}
+        if options.run is not None:
+            run_id = seen(options.run).steps["load"].facts["run_id"]
+            if run_id not in runs:
+                raise Refused(
+                    f"The new store does not know {run_id}: it is another run's store, or the run was taken back.",
+                    "Give --run and --target that belong together.",
+                )
+        yield store
 
 
 _SEEN = "account_number, legal_name, account_label, business_type_cd, status_cd, tier_cd, legacy_profile_id"
@@ -57,7 +76,7 @@ def picker(options: Options, email: str) -> dict[str, Any]:
         raise WrongUsage(
             "That is no e-mail: exactly one @, something on both sides, no white space.", "Give the e-mail that the person logs in with."
         )
-    with reading(target_url(options)) as store:
+    with published(options) as store:
         found = store.rows(f"SELECT {store.as_text('login_id')} AS login_id, status_cd FROM login WHERE email_key = ?", key)
         if not found:
             raise MigrationError("Nobody logs in with that e-mail.", "Check the spelling: dots and plus tags count, capitals do not.")

@@ -25,7 +25,7 @@ from etl.reattach import reattach
 from etl.retries import again
 from etl.roles import roles
 from etl.room import require_room
-from etl.run import STEPS, RunFolder, Step, opened, rows_of
+from etl.run import STEPS, RunFolder, Step, opened, rows_of, seen
 from etl.split import split
 from etl.talk import Talk
 from etl.workers import worker_processes
@@ -73,6 +73,8 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
         options = rehearsal(options)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    if steps == ("report",):
+        seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     mappings = read_mappings(options.mappings)
     with opened(options.run) as folder:
         if "purged" in folder.settings:

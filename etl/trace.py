@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from etl.databases.reading import Condition, Reading, Row, both, reading
+from etl.databases.reading import Condition, Reading, Row, both
 from etl.errors import MigrationError, WrongUsage
 from etl.id_recipe import MAX_ACCOUNT, first_and_last
-from etl.lookups import target_url
+from etl.lookups import published
 from etl.masking import masked
 from etl.options import Options
 from etl.origins import Origins
@@ -35,7 +35,7 @@ def trace(options: Options, where: tuple[str, ...], account: str | None) -> dict
 def _row(options: Options, mappings: Mappings, mapping: TableMapping, key: str) -> dict[str, Any]:
     mine = "legacy_portal_cd = ? AND legacy_table = ? AND legacy_key = ?"
     of = (mapping.portal, mapping.table, key)
-    with reading(target_url(options)) as store:
+    with published(options) as store:
         held = store.rows(f"SELECT reason_cd, sha256 FROM migration_holding WHERE {mine}", *of)
         flags = store.rows(f"SELECT rule_cd, detail FROM migration_exception WHERE {mine} ORDER BY rule_cd", *of)
         origins = Origins(store, mappings)
@@ -89,7 +89,7 @@ def account_number(mappings: Mappings, name: str, place: str) -> str | None:
 
 def _account(options: Options, mappings: Mappings, number: str) -> dict[str, Any]:
     """Every source row behind an account, with the rules of its table and what was flagged."""
-    with reading(target_url(options)) as store:
+    with published(options) as store:
         named = "legal_name, business_type_cd, status_cd, legacy_profile_id, legacy_model_id, legacy_entity_id"
         account_id = store.as_text("account_id")
         found = store.rows(f"SELECT {account_id} AS account_id, {named} FROM entity_account WHERE account_number = ?", number)

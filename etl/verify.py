@@ -6,14 +6,16 @@ import json
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from etl.errors import DifferencesFound
+from etl.databases import place_of, shown
+from etl.errors import DifferencesFound, Refused
 from etl.events import record
 from etl.options import Options, needed
 from etl.reconcile import Reconciliation, reconcile
 from etl.roles import roles
-from etl.run import RunFolder, Step, opened
+from etl.run import RunFolder, Step, opened, seen
 from etl.talk import Talk
 
 
@@ -32,6 +34,8 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     Raises DifferencesFound (exit 4) with the same data where old and new are not equal, or not everything could be looked at.
     """
     began, clock = datetime.now(UTC), time.monotonic()
+    if options.run is not None:
+        refuse_other_stores(options, seen(options.run))
     with talk.bars():
         result = verified(options, talk)
     if options.run is not None:
@@ -45,6 +49,26 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     if result.answer != "equal":
         raise _with_data(result.answer, data)
     return data
+
+
+def refuse_other_stores(options: Options, folder: RunFolder) -> None:
+    """Refuses to make the answer about other stores part of this run's evidence; another role in the same database is welcome."""
+    if "load" not in folder.steps:
+        raise Refused("This run has published nothing yet: there is nothing to compare.", "Finish the run, or leave out --run.")
+    for name, value in (("source", options.source), ("tc", options.tc), ("target", options.target)):
+        known = folder.settings.get(name)
+        if value is not None and known is not None and place_of(value) != place_of(known):
+            raise _other(name, known, shown(value))
+    for name, value in (("files", options.files), ("objects", options.objects)):
+        known = folder.settings.get(name)
+        if value is not None and known is not None and value != known and Path(value).resolve() != Path(known).resolve():
+            raise _other(name, known, value)
+
+
+def _other(name: str, known: str, given: str) -> Refused:
+    return Refused(
+        f"This run has {name} = {known}, now it is {given}.", "Give the run's own stores, or leave out --run: then nothing is kept."
+    )
 
 
 def summary(result: Reconciliation) -> dict[str, Any]:

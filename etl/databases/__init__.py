@@ -103,6 +103,19 @@ def shown(url: str) -> str:
     return parsed.set(query={}).render_as_string(hide_password=True)
 
 
+def place_of(url: str) -> tuple[str | int | None, ...]:
+    """Which database it is, whoever logs in and however: the file; or server, port and name."""
+    import sqlalchemy
+
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        return (url,)
+    if parsed.get_backend_name() == "sqlite":
+        return ("sqlite", str(Path(parsed.database or "").resolve()))
+    return (parsed.get_backend_name(), parsed.host, parsed.port, parsed.database)
+
+
 def sqlite_url(file: Path) -> str:
     """The URL of a SQLite file, whatever characters its path has."""
     return f"sqlite:///{urllib.parse.quote(str(file.absolute()))}"

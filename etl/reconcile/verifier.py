@@ -17,6 +17,7 @@ from etl.reconcile.audit import logins_audited, profiles_audited
 from etl.reconcile.beside import Look, beside
 from etl.reconcile.compare import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
+from etl.reconcile.errors import ReconcileError
 from etl.reconcile.expected import Expected
 from etl.reconcile.frames import Database
 from etl.reconcile.hashing import ACCOUNT, Hashes, identity, own_id
@@ -30,6 +31,7 @@ from etl.reconcile.spec import Spec, read_spec
 from etl.reconcile.world import World
 
 Progress = Callable[[str, int, int], None]
+_UNMISTAKABLE = (RUN, "entity_account", "login")  # no old portal has a table of these names
 OF_THE_RUN = (RUN, HOLDING, EXCEPTION)
 
 
@@ -217,6 +219,11 @@ def reconcile(
         databases.append(opened(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
+        if all(store.absent(table) == [table] for table in _UNMISTAKABLE):
+            raise ReconcileError(
+                f"--target is not the new store: it has none of the tables {', '.join(_UNMISTAKABLE)}.",
+                "Give the store that was published.",
+            )
         runs = recorded_runs(store, freeze)
         side = expected_side(spec, sources, files, runs.freeze, runs.began, padded)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
