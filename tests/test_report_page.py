@@ -254,5 +254,12 @@ def test_on_a_narrow_screen_the_picture_is_a_list_of_bars_that_is_seen_whole(bro
 def test_it_prints(browser, page):
     browser.ask("Emulation.clearDeviceMetricsOverride")
     browser.open(page)
+    browser.ask("Emulation.setEmulatedMedia", media="print")
+    browser.ask("Emulation.setDeviceMetricsOverride", width=718, height=1040, deviceScaleFactor=1, mobile=False)  # A4 within its margins
+    wide = browser.run("""Array.from(document.querySelectorAll("table, pre, svg, dl, p")).filter((node) => node.getClientRects().length)
+      .filter((node) => node.getBoundingClientRect().right > 719).map((node) => node.outerHTML.slice(0, 120))""")
+    browser.ask("Emulation.setEmulatedMedia", media="")
+    browser.ask("Emulation.clearDeviceMetricsOverride")
+    assert wide == []
     stream = browser.ask("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False)["data"]
     assert len(stream) > 10_000
