@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.talk import Screen
+from etl.console import Screen
 
 
 def plain(value: object) -> Text:
