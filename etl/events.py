@@ -57,7 +57,7 @@ def broken_line(content: bytes) -> int | None:
             claimed = event.pop("hash")
             if claimed != digest_of(event) or event["before"] != before or event["seq"] != seq + 1:
                 return number
-            if event["configuration"] != digest_of(event["settings"]):
+            if "configuration" in event and event["configuration"] != digest_of(event["settings"]):
                 return number
         except (ValueError, KeyError, TypeError, AttributeError):
             return number

@@ -95,6 +95,11 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
                     record(folder.path, step, f"refused: {error.code}", folder.settings, night.roles(), {})
                     raise
         answer = _answer(night, steps, failure is not None)
+        if options.rehearse and "load" in folder.steps:
+            from etl.handover import write
+
+            for sentence in write(night.options, folder.path):
+                talk.say(f"rehearsal: {sentence}")
         if failure is not None:
             failure.data = answer
             raise failure

@@ -298,11 +298,11 @@ def workflow_commands() -> list[str]:
 
 
 def test_the_workflows_rehearsal_works(tmp_path: Path) -> None:
-    install, sample, rehearse = workflow_commands()
+    install, sample, rehearse, verify = workflow_commands()
     # Installing is the README's first command, which test_packaging.py runs.
     assert install.splitlines() == shell("README.md", "demo").strip().replace("python3", "python").split(" && ")[:3]
     summary = tmp_path / "summary.md"
-    run(f"{sample}\n{rehearse}".replace(".venv/bin/", ""), tmp_path, GITHUB_STEP_SUMMARY=str(summary))
+    run(f"{sample}\n{rehearse}\n{verify}".replace(".venv/bin/", ""), tmp_path, GITHUB_STEP_SUMMARY=str(summary))
     (kept,) = re.findall(r"^ +path: (\S+)", text_of(".github/workflows/rehearse.yml"), re.MULTILINE)
     assert {"report.html", "junit.xml", "report.json"} <= {path.name for path in (tmp_path / kept).iterdir()}
     assert "published and equal" in summary.read_text(encoding="utf-8")
