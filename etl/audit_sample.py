@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.databases.reading import Reading
-from etl.errors import WrongUsage
+from etl.errors import MigrationError, WrongUsage
 from etl.lookups import published
 from etl.masking import masked
 from etl.options import Options
@@ -50,6 +50,8 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     folder = seen(options.run)
+    if out.is_dir() or not out.parent.is_dir():
+        raise MigrationError(f"--out: {out} cannot be a file there.", "Give a file's name in a folder that exists.")
     drawn = draw(folder, mappings, size, seed)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import place_of, shown
-from etl.errors import DifferencesFound, Refused
+from etl.databases import backend, place_of, shown
+from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.events import record
 from etl.options import Options, needed
 from etl.reconcile import Reconciliation, reconcile
@@ -21,11 +21,16 @@ from etl.talk import Talk
 
 def verified(options: Options, talk: Talk) -> Reconciliation:
     """The verifier's answer for these stores."""
-    return reconcile(
-        needed(options.source, "--source", "the URL of the Portal 2.0 database"), options.tc, options.files,
-        needed(options.target, "--target", "the URL of the new store"),
-        needed(options.objects, "--objects", "the root of the new object store"), options.freeze, talk.tell, options.mappings,
-    )  # fmt: skip
+    source = needed(options.source, "--source", "the URL of the Portal 2.0 database")
+    target = needed(options.target, "--target", "the URL of the new store")
+    objects = needed(options.objects, "--objects", "the root of the new object store")
+    for url in filter(None, (source, options.tc, target)):
+        backend(url)  # what is no URL is wrong usage; the verifier itself takes it for granted
+    if options.files is not None and "://" not in options.files and not Path(options.files).is_dir():
+        raise MigrationError(f"--files: there is no folder {options.files}.", "Give the root of the old file share.")
+    if Path(objects).exists() and not Path(objects).is_dir():
+        raise MigrationError(f"--objects: {objects} is no folder.", "Give the root of the new object store.")
+    return reconcile(source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings)
 
 
 def reconciled(options: Options, talk: Talk) -> dict[str, Any]:

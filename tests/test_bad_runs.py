@@ -213,3 +213,36 @@ def test_what_was_not_checked_makes_no_step_and_no_report_green(published: Night
     assert "<failure" in (published.run / "report" / "junit.xml").read_text(encoding="utf-8")
     said(command(*published.words("run"), folder=published.folder), 7, "message.mood: not in the contract")
     assert command("status", *RUN, folder=published.folder).out.splitlines()[-1].startswith("next: read report/report.md")
+
+
+WRONG_STORES: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "no URL": (("--source", "portal2"), 2, "cannot be read"), "no target URL": (("--target", "portal3"), 2, "cannot be read"),
+    "no such source": (("--source", "sqlite:///nowhere"), 1, "there is no such SQLite file"),
+    "an empty source": (("--source", "sqlite:///empty"), 1, "--source is not that old portal"),
+    "the new store as source": (("--source", "sqlite:///portal3.sqlite"), 1, "--source is not that old portal"),
+    "the other portal as source": (("--source", "sqlite:///legacy/tc.sqlite"), 1, "--source is not that old portal"),
+    "the other portal as tc": (("--tc", "sqlite:///legacy/portal2.sqlite"), 1, "--tc is not that old portal"),
+    "garbage": (("--tc", "sqlite:///garbage"), 1, "cannot be read as a SQLite database"),
+    "no file share": (("--files", "nowhere"), 1, "--files: there is no folder nowhere"), "a file as share": (("--files", "garbage"), 1, "--files: there is no folder garbage"),
+    "a file as object store": (("--objects", "garbage"), 1, "--objects: garbage is no folder"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_STORES)
+def test_reconcile_of_stores_that_are_none(cast: Night, tmp_path: Path, case: str) -> None:
+    (tmp_path / "garbage").write_bytes(b"no database " * 500)
+    (tmp_path / "empty").write_bytes(b"")
+    for name in ("legacy", "portal3.sqlite", "objects"):
+        (tmp_path / name).symlink_to(cast.folder / name)
+    words, code, sentence = WRONG_STORES[case]
+    said(command(*cast.words("reconcile"), *words, folder=tmp_path), code, sentence)
+
+
+def test_what_cannot_be_written_there_is_said_before_anything_is_looked_up(cast: Night, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    run = ("--run", str(cast.run), "--target", f"sqlite:///{cast.target}")
+    said(command("company", "3", "--folder", "file", *run, folder=tmp_path), 7, "--folder: file is no folder")
+    for out in ("nowhere/ticks.csv", "."):
+        said(command("sample-audit", "--out", out, *run, folder=tmp_path), 1, "--out: ")
+    said(command("evidence", "pack", "--bundle", "file", "--key", "key", "--run", str(cast.run), folder=tmp_path), 7, "file is no folder")
+    assert [place.name for place in tmp_path.iterdir()] == ["file"]

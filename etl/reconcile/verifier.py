@@ -31,6 +31,9 @@ from etl.reconcile.spec import Spec, read_spec
 from etl.reconcile.world import World
 
 Progress = Callable[[str, int, int], None]
+_OLD_PORTALS = {  # by portal: its option, and tables that no other of the three databases has
+    "P2": ("--source", ("company_profile", "security_model", "model_entity")), "TC": ("--tc", ("tc_account", "tc_contact", "tc_event")),
+}  # fmt: skip
 _UNMISTAKABLE = (RUN, "entity_account", "login")  # no old portal has a table of these names
 OF_THE_RUN = (RUN, HOLDING, EXCEPTION)
 
@@ -215,6 +218,10 @@ def reconcile(
         for portal, url in (("P2", source), ("TC", tc)):
             if url is not None:
                 databases.append(opened(url))
+                option, tables = _OLD_PORTALS[portal]
+                if not databases[-1].tables().keys() & set(tables):
+                    message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
+                    raise ReconcileError(message, "Give the database that was migrated.")
                 sources[portal] = Source(spec, portal, databases[-1])
         databases.append(opened(target))
         padded = any(database.pads for database in databases)
