@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +16,7 @@ from etl.options import Options
 from etl.origins import Origins
 from mappings.model import Into, Mappings, Portal, TableMapping
 from mappings.read import read_mappings
+from mappings.schema import Table
 
 _GAPS = 16  # the widest gaps between the accounts' numbers are looked through for hashed ids
 _NARROW = 1 << 26  # numbers, of 2^48, that may lie outside of them: a hashed id is among those with a chance of one in four millions
@@ -59,13 +62,40 @@ def _target_rows(store: Reading, mappings: Mappings, into: Into, condition: Cond
         return []
     shape = mappings.target.tables[into.table]
     number = account_number(mappings, into.table, into.table) or "NULL"
-    keys = ", ".join(f"{store.as_text(name)} AS {name}" for name in shape.key)
     order = ", ".join(shape.key)
-    found = store.rows(f"SELECT {keys}, {number} AS _number FROM {into.table} WHERE {condition.sql} ORDER BY {order}", *condition.values)
+    whole = _whole(store, shape)
+    found = store.rows(f"SELECT {whole}, {number} AS _number FROM {into.table} WHERE {condition.sql} ORDER BY {order}", *condition.values)
     return [
-        {"table": into.table, "id": masked("|".join(str(row[name]) for name in shape.key)), "account_number": row["_number"]}
+        {
+            "table": into.table, "id": masked("|".join(str(row[name]) for name in shape.key)), "account_number": row["_number"],
+            "digest": digest(shape, row), **({"sha256": row["sha256"]} if into.table == "document" else {}),
+        }
         for row in found
-    ]
+    ]  # fmt: skip
+
+
+def _whole(store: Reading, shape: Table) -> str:
+    """Every column, to be selected: as text, but flags and bytes as they are."""
+    exact = ("boolean", "binary")
+    return ", ".join(c.name if c.family in exact else f"{store.as_text(c.name)} AS {c.name}" for c in shape.columns)
+
+
+def digest(shape: Table, row: Row) -> str:
+    """SHA-256 of the new row: its values in the contract's order as one JSON list; the same on every database, and of equal rows of two runs."""
+    return hashlib.sha256(json.dumps([_told(row[c.name], c.family) for c in shape.columns], ensure_ascii=False).encode()).hexdigest()
+
+
+def _told(value: Any, family: str) -> object:
+    if value is None:
+        return None
+    match family:
+        case "boolean":
+            return bool(value)
+        case "binary":
+            return bytes(value).hex()
+        case "timestamp" if "." in value:
+            return value.rstrip("0").rstrip(".")
+    return value
 
 
 def account_number(mappings: Mappings, name: str, place: str) -> str | None:
@@ -175,9 +205,9 @@ def _sources(store: Reading, mappings: Mappings, name: str, condition: Condition
         kind = next((column for column in ("group_kind_cd", "legacy_portal_cd") if column in shape.by_name), None)
         by_kind = {m.block(name).columns["group_kind_cd"].constant if kind == "group_kind_cd" else m.portal: m for m in makers}
         columns = "legacy_key" if kind is None else f"legacy_key, {kind}"
-        found = store.rows(f"SELECT {columns} FROM {name} WHERE {condition.sql} ORDER BY {columns}", *condition.values)
+        found = store.rows(f"SELECT {_whole(store, shape)} FROM {name} WHERE {condition.sql} ORDER BY {columns}", *condition.values)
         return [
-            {"portal": maker.portal, "table": maker.table, "key": masked(str(row["legacy_key"])), "into": name}
+            {"portal": maker.portal, "table": maker.table, "key": masked(str(row["legacy_key"])), "into": name, "digest": digest(shape, row)}
             for row in found for maker in [makers[0] if kind is None else by_kind[row[kind]]]
         ]  # fmt: skip
     if len(makers) != 1:  # a link between account and group or event: what it links to is listed itself
