@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tomllib
@@ -213,8 +214,8 @@ def status(**given: Any) -> None:
 @_takes("run", "target", "mappings")
 def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
     """Where one source row went (trace P2 document 17); and back (trace --account NUMBER)."""
-    from etl.lookups import trace as facts
     from etl.screen import answer
+    from etl.trace import trace as facts
 
     answer("trace", given, lambda: facts(_options(given), where, account))
 
@@ -367,6 +368,7 @@ def demo(folder: str, **given: Any) -> None:
 
 def main() -> None:
     """The entry point: wrong usage ends with 2 and, with `--output json`, with an envelope as well."""
+    gc.set_threshold(50_000)  # a look-up makes mappings that last and no waste: looking for waste takes a twentieth of it
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass  # started with stdout closed: no database's file may get its number
     os.close(descriptor)

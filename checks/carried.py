@@ -11,7 +11,7 @@ from checks.conserved import key_parts, mapping_of, recovered
 from checks.model import Check, Found
 from checks.relations import Relation
 from checks.staged import Staged, entities
-from etl.identifiers import masked
+from etl.masking import masked
 from etl.values import HELD
 from mappings.model import Into, TableMapping
 from mappings.schema import Column, Table

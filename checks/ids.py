@@ -8,7 +8,8 @@ import polars as pl
 from checks.model import Check, Found
 from checks.relations import Relation, failing
 from checks.staged import Staged, entities
-from etl.ids import Ids, account_row_ids, as_arrow, once_ids, tag
+from etl.id_recipe import tag
+from etl.ids import Ids, account_row_ids, as_arrow, once_ids
 from mappings.model import Mappings, TableMapping
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from etl.identifiers import masked
+from etl.masking import masked
 from mappings.schema import Table
 
 

@@ -13,7 +13,7 @@ from checks.comparable import among
 from checks.frames import when
 from checks.model import Check, Found
 from checks.staged import Staged, entities
-from etl.people import email_key
+from etl.emails import email_key
 
 Relation = Callable[[Check, Staged], Found]
 

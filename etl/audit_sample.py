@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import sqlalchemy as sa
 
-from etl.errors import WrongUsage
-from etl.identifiers import masked
-from etl.lookups import source_conditions, target_url
+from etl.databases.reading import Reading
+from etl.errors import MigrationError, WrongUsage
+from etl.lookups import published
+from etl.masking import masked
 from etl.options import Options
+from etl.origins import Origins
 from etl.placed import keys
 from etl.run import RunFolder, seen, write_durably
 from etl.stage import frames
-from etl.store import as_id, reading, tables_of
 from etl.values import texts_of
 from mappings.model import Mappings, TableMapping
 from mappings.read import read_mappings
@@ -50,14 +50,16 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     folder = seen(options.run)
+    if out.is_dir() or not out.parent.is_dir():
+        raise MigrationError(f"--out: {out} cannot be a file there.", "Give a file's name in a folder that exists.")
     drawn = draw(folder, mappings, size, seed)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADER)
-    with reading(target_url(options)) as connection:
-        tables = tables_of(mappings.target)
+    with published(options) as store:
+        origins = Origins(store, mappings)
         for number, row in enumerate(drawn, start=1):
-            for line in _side_by_side(connection, mappings, tables, row):
+            for line in _side_by_side(store, mappings, origins, row):
                 writer.writerow(
                     _safe(cell) for cell in (number, row.mapping.portal, row.mapping.table, masked(row.key), row.why, *line, "")
                 )
@@ -126,28 +128,20 @@ def _risk(folder: RunFolder) -> pl.DataFrame:
     return pl.concat([*held, *flag]).group_by("portal", "table", "key").agg(pl.col("why").unique().sort().str.join(" "))
 
 
-def _side_by_side(connection: sa.Connection, mappings: Mappings, tables: dict[str, sa.Table], row: Drawn) -> list[tuple[str, ...]]:
+def _side_by_side(store: Reading, mappings: Mappings, origins: Origins, row: Drawn) -> list[tuple[str, ...]]:
     """(old column, old value, new table, account, new column, new value) for every column that is carried over as it is."""
     lines: list[tuple[str, ...]] = []
-    account = tables["entity_account"]
     for into in row.mapping.into:
         plain = {name: form.columns[0] for name, form in into.columns.items() if form.kind == "plain"}
-        conditions = source_conditions(mappings, tables, row.mapping, into, row.key)
-        if not conditions or not plain:
+        condition = origins.of(row.mapping, into, row.key)
+        if condition is None or not plain:
             continue
-        table = tables[into.table]
-        owned = "account_id" in mappings.target.tables[into.table].by_name
-        number = (
-            sa.select(account.c.account_number).where(account.c.account_id == table.c.account_id).scalar_subquery()
-            if owned
-            else sa.literal("")
-        )
-        chosen = [sa.cast(table.c[name], sa.String).label(name) for name in plain]
-        for found in connection.execute(
-            sa.select(*chosen, number.label("_account"))
-            .where(*conditions)
-            .order_by(as_id(table.c[mappings.target.tables[into.table].key[0]]))
-        ).mappings():
+        shape = mappings.target.tables[into.table]
+        owned = "account_id" in shape.by_name
+        number = f"(SELECT a.account_number FROM entity_account a WHERE a.account_id = {into.table}.account_id)" if owned else "''"
+        chosen = ", ".join(f"{store.as_text(name)} AS {name}" for name in plain)
+        statement = f"SELECT {chosen}, {number} AS _account FROM {into.table} WHERE {condition.sql} ORDER BY {shape.key[0]}"
+        for found in store.rows(statement, *condition.values):
             for name, column in plain.items():
                 is_text = row.mapping.shape.by_name[column].family == "text" and not column.endswith(("_cd", "_ind"))
                 show = _digest if is_text else _plain

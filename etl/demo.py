@@ -9,7 +9,8 @@ from typing import Any
 from etl.databases import sqlite_url
 from etl.errors import MigrationError, Refused
 from etl.options import Options, needed
-from etl.pipeline import STEPS, run_steps
+from etl.pipeline import run_steps
+from etl.run import STEPS
 from etl.talk import Talk
 
 FREEZE = (date(2023, 9, 16), date(2023, 9, 30))  # the freeze that was announced first

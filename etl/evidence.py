@@ -1,7 +1,8 @@
 """The commands `evidence pack` and `evidence verify`: what proves the migration, in one folder, signed.
 
 `evidence.json` lists every file with its size and SHA-256 and the root of the Merkle tree over them; `evidence.sig` is its Ed25519 signature.
-`lines.json` holds a short digest of every line of the text files, so that a difference can be named by its line. On request `bag/` holds the
+`lines.json` holds a short digest of every line of the text files, so that a difference can be named by its line; `packed.json` says when, of which
+run and by which key, so that the listing can be made again of the other files. On request `bag/` holds the
 documents' bytes as a BagIt bag (RFC 8493), which any such tool validates.
 """
 
@@ -13,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,10 @@ from etl.run import RunFolder, seen, write_durably
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
-LISTING, SIGNATURE, LINES = "evidence.json", "evidence.sig", "lines.json"
+LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json", "packed.json"
+VERSION = 1
 _FROM_RUN = ("check", "reconcile", "report")
+_AGAIN = "Ask for the bundle again."
 
 
 def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> dict[str, Any]:
@@ -40,63 +44,107 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     folder, mappings = seen(options.run), read_mappings(options.mappings)
     if "load" not in folder.steps:
         raise Refused("This run has published nothing yet: there is nothing to prove.", "Finish the run, then pack its evidence.")
-    if bundle.exists() and any(bundle.iterdir()):
-        raise Refused(f"{bundle} is not empty.", "Give --bundle a new folder.")
+    if folder.settings.get("mappings") != mappings.digest:
+        raise Refused("These are not the mappings that the run was made with.", "Give --mappings the folder that the run was given.")
+    if bundle.exists() and (not bundle.is_dir() or any(bundle.iterdir())):
+        raise Refused(f"{bundle} is {'not empty' if bundle.is_dir() else 'no folder'}.", "Give --bundle a new folder.")
     if bundle.resolve() in (key.resolve(), *key.resolve().parents):
         raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
+    content = _content(folder, mappings)
+    stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
+    objects = folder_of(folder.settings["objects"], "--objects")
+    for row in stored:
+        if not (objects / row["object_key"]).is_file():
+            message = f"The object {row['object_key']} is not in the object store."
+            raise MigrationError(message, "Give the run its own stores back, or pack without --documents.")
     private = _private_key(key)
     bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
-    content = _content(folder, mappings)
-    content[LINES] = json.dumps({name: _line_digests(exact) for name, exact in content.items() if _is_text(exact)}, indent=0).encode()
+    if documents:
+        content |= _write_bag(bundle / "bag", stored, objects)
+    packed = {"packed_at": datetime.now(UTC).isoformat(timespec="seconds"), "run_id": folder.steps["load"].facts["run_id"]}
+    content[PACKED] = json.dumps({**packed, "signed_by": _fingerprint(private.public_key())}, indent=1, sort_keys=True).encode()
+    content[LINES] = _lines(content)
     for name, exact in content.items():
         place = bundle / name
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(place, exact)
-    if documents:
-        _write_bag(bundle / "bag", folder, folder_of(folder.settings["objects"], "--objects"))
-    names = sorted(place.relative_to(bundle).as_posix() for place in _files(bundle))
-    files = [{"name": name, "size": (bundle / name).stat().st_size, "sha256": _digest_of(bundle / name)} for name in names]
-    root = merkle_root([(str(file["name"]), str(file["sha256"])) for file in files])
-    listing = {
-        "version": 1, "run_id": folder.steps["load"].facts["run_id"], "packed_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "root": root, "files": files, "signed_by": _fingerprint(private.public_key()),
-    }  # fmt: skip
-    exact = json.dumps(listing, indent=1, sort_keys=True).encode()
-    write_durably(bundle / LISTING, exact)
-    write_durably(bundle / SIGNATURE, private.sign(exact).hex().encode())
-    return {"bundle": str(bundle), "files": len(files), "root": root, "public_key": str(_public_path(key))}
+    listing = _listing({name: (len(exact), hashlib.sha256(exact).hexdigest()) for name, exact in content.items()}, content[PACKED])
+    write_durably(bundle / LISTING, listing)
+    write_durably(bundle / SIGNATURE, private.sign(listing).hex().encode())
+    root = json.loads(listing)["root"]
+    return {"bundle": str(bundle), "files": len(content), "root": root, "public_key": str(_public_path(key))}
+
+
+def _listing(files: dict[str, tuple[int, str]], packed: bytes) -> bytes:
+    """`evidence.json`: size and SHA-256 of every file, their Merkle root, and what `packed.json` says."""
+    entries = [{"name": name, "size": size, "sha256": digest} for name, (size, digest) in sorted(files.items())]
+    root = merkle_root([(name, digest) for name, (_, digest) in files.items()])
+    return json.dumps({"version": VERSION, "root": root, "files": entries, **json.loads(packed)}, indent=1, sort_keys=True).encode()
 
 
 def verify(bundle: Path, public_key: Path) -> dict[str, Any]:
     """What was verified; EvidenceAltered (exit 6) names the file and, where it can be told, the line. Needs the public key and nothing else."""
-    if not (bundle / LISTING).is_file() or not (bundle / SIGNATURE).is_file():
+    key = _public_key(public_key)
+    if not bundle.is_dir():
+        raise MigrationError(f"There is no folder {bundle}.", "Give --bundle what `evidence pack` made.")
+    lacking = [name for name in (LISTING, SIGNATURE) if not (bundle / name).is_file()]
+    if len(lacking) == 2:
         raise MigrationError(
-            f"{bundle} is no evidence bundle: {LISTING} or {SIGNATURE} is missing.", "Give --bundle what `evidence pack` made."
+            f"{bundle} is no evidence bundle: it has neither {LISTING} nor {SIGNATURE}.", "Give --bundle what `evidence pack` made."
         )
+    if lacking:
+        raise EvidenceAltered(f"{lacking[0]} is missing from the bundle.", _AGAIN)
     exact = (bundle / LISTING).read_bytes()
-    try:
-        _public_key(public_key).verify(bytes.fromhex((bundle / SIGNATURE).read_text(encoding="ascii")), exact)
-    except (InvalidSignature, ValueError):
-        claimed, given = _signer(exact), _fingerprint(_public_key(public_key))
-        if claimed is not None and claimed != given:  # only a hint, for nothing vouches for it
-            message = f"It says that it was signed with another key: {claimed}, not {given}."
-            raise EvidenceAltered(message, "Give the --public-key with that fingerprint, if it is the one that was handed over.") from None
-        raise EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered.", "Ask for the bundle again.") from None
+    if not _signed(exact, (bundle / SIGNATURE).read_bytes(), key):
+        raise _not_signed(bundle, exact, key)
     listing = json.loads(exact)
+    if listing["version"] != VERSION:
+        raise Refused(f"The bundle was packed by another version ({listing['version']}).", "Verify it with the version that packed it.")
     known = {file["name"]: file for file in listing["files"]}
     there = {place.relative_to(bundle).as_posix() for place in _files(bundle)} - {LISTING, SIGNATURE}
-    for name in sorted(known.keys() ^ there):
-        raise EvidenceAltered(f"{name} is {'missing from' if name in known else 'not part of'} the bundle.", "Ask for the bundle again.")
+    _refuse_others(known.keys(), there, "")
     for name, file in known.items():
         if _digest_of(bundle / name) != file["sha256"]:
-            raise EvidenceAltered(f"{name}{_where(bundle, name)} is not what was signed.", "Ask for the bundle again.")
+            size = (bundle / name).stat().st_size
+            how = (
+                f"is not what was signed: {size:,} bytes instead of {file['size']:,}" if size != file["size"] else "is not what was signed"
+            )
+            raise EvidenceAltered(f"{name}{_where(bundle, name)} {how}.", _AGAIN)
     if merkle_root([(name, file["sha256"]) for name, file in known.items()]) != listing["root"]:
-        raise EvidenceAltered(f"{LISTING}: the Merkle root does not fit the files.", "Ask for the bundle again.")
+        raise EvidenceAltered(f"{LISTING}: the Merkle root does not fit the files.", _AGAIN)
     _refuse_other_documents(bundle / "bag")
     broken = events.broken_line((bundle / events.NAME).read_bytes())
     if broken is not None:
         raise EvidenceAltered(f"{events.NAME}, line {broken}: the chain of events is broken.", "The log was altered before it was packed.")
     return {"bundle": str(bundle), "files": len(known), "root": listing["root"], "run_id": listing["run_id"]}
+
+
+def _signed(listing: bytes, signature: bytes, key: Ed25519PublicKey) -> bool:
+    try:
+        exact = bytes.fromhex(signature.decode("ascii"))
+        key.verify(exact, listing)
+    except (InvalidSignature, ValueError):
+        return False
+    return exact.hex().encode() == signature  # capitals and blanks would mean the same: the file would not be what was written
+
+
+def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> EvidenceAltered:
+    """Which of listing and signature was altered: the listing can be made again of the files, and either the signature fits that or it does not."""
+    claimed, given = _signer(bundle, listing), _fingerprint(key)
+    if claimed is not None and claimed != given:  # only a hint, for nothing vouches for it
+        message = f"It says that it was signed with another key: {claimed}, not {given}."
+        return EvidenceAltered(message, "Give the --public-key with that fingerprint, if it is the one that was handed over.")
+    try:
+        files = {place.relative_to(bundle).as_posix(): place for place in _files(bundle) if place.name not in (LISTING, SIGNATURE)}
+        again = _listing({name: (place.stat().st_size, _digest_of(place)) for name, place in files.items()}, (bundle / PACKED).read_bytes())
+    except (OSError, ValueError, TypeError, EvidenceAltered):
+        return EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered, and other files too.", _AGAIN)
+    if again == listing:
+        return EvidenceAltered(f"{SIGNATURE}, line 1 is not the signature of this bundle.", _AGAIN)
+    if _signed(again, (bundle / SIGNATURE).read_bytes(), key):
+        line = _first_other(again.split(b"\n"), listing.split(b"\n"))
+        return EvidenceAltered(f"{LISTING}, line {line} is not what was signed.", _AGAIN)
+    return EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered, and other files too.", _AGAIN)
 
 
 def merkle_root(leaves: list[tuple[str, str]]) -> str:
@@ -109,7 +157,11 @@ def merkle_root(leaves: list[tuple[str, str]]) -> str:
 
 
 def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
-    found = {"manifest.json": (folder.path / "manifest.json").read_bytes(), events.NAME: (folder.path / events.NAME).read_bytes()}
+    found = {name: _own(folder, name) for name in ("manifest.json", events.NAME)}
+    broken = events.broken_line(found[events.NAME])
+    if broken is not None:
+        message = f"{events.NAME} in the run's folder was altered: line {broken} breaks the chain of events."
+        raise EvidenceAltered(message, "Find out who did it: a log like that proves nothing.")
     for step in _FROM_RUN:
         for file in folder.steps[step].files if step in folder.steps else ():
             if (folder.path / file.path).is_file():  # a purged run has lost its lists
@@ -121,6 +173,15 @@ def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
     found["versions.json"] = json.dumps(versions, indent=1, sort_keys=True).encode()
     found["sbom.json"] = json.dumps(_bill_of_materials(), indent=1, sort_keys=True).encode()
     return found
+
+
+def _own(folder: RunFolder, name: str) -> bytes:
+    try:
+        return (folder.path / name).read_bytes()
+    except OSError:
+        raise EvidenceAltered(
+            f"{name} is missing from the run's folder.", "Find out who removed it: without it the run proves nothing."
+        ) from None
 
 
 def _installed() -> dict[str, str]:
@@ -136,9 +197,8 @@ def _bill_of_materials() -> dict[str, Any]:
     return {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components}
 
 
-def _write_bag(bag: Path, folder: RunFolder, objects: Path) -> None:
-    """A bag of the documents' bytes: hard links where bundle and store lie on one disk, else copies."""
-    stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()]
+def _write_bag(bag: Path, stored: list[dict[str, Any]], objects: Path) -> dict[str, bytes]:
+    """A bag's tag files, by their names in the bundle, the documents' bytes written: hard links where bundle and store lie on one disk, else copies."""
     for row in stored:
         place = bag / "data" / row["object_key"]
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,11 +206,12 @@ def _write_bag(bag: Path, folder: RunFolder, objects: Path) -> None:
             place.hardlink_to(objects / row["object_key"])
         except OSError:
             shutil.copyfile(objects / row["object_key"], place)
-    lines = [f"{row['sha256']}  data/{row['object_key']}\n" for row in stored]
     size = sum(row["size_bytes"] for row in stored)
-    write_durably(bag / "bagit.txt", b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n")
-    write_durably(bag / "bag-info.txt", f"Payload-Oxum: {size}.{len(stored)}\n".encode())
-    write_durably(bag / "manifest-sha256.txt", "".join(lines).encode())
+    return {
+        "bag/bagit.txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n",
+        "bag/bag-info.txt": f"Payload-Oxum: {size}.{len(stored)}\n".encode(),
+        "bag/manifest-sha256.txt": "".join(f"{row['sha256']}  data/{row['object_key']}\n" for row in stored).encode(),
+    }
 
 
 def _refuse_other_documents(bag: Path) -> None:
@@ -158,23 +219,28 @@ def _refuse_other_documents(bag: Path) -> None:
     listed = bag / "manifest-sha256.txt"
     lines = listed.read_text(encoding="ascii").splitlines() if listed.is_file() else []
     known = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-    there = {place.relative_to(bag).as_posix() for place in (bag / "data").rglob("*") if not place.is_dir()}
-    for name in sorted(known.keys() ^ there):
-        raise EvidenceAltered(
-            f"bag/{name} is {'missing from' if name in known else 'not part of'} the bundle.", "Ask for the bundle again."
-        )
+    there = {place.relative_to(bag).as_posix() for place in (bag / "data").rglob("*") if place.is_symlink() or not place.is_dir()}
+    _refuse_others(known.keys(), there, "bag/")
     for name, digest in known.items():
         if _digest_of(bag / name) != digest:
-            raise EvidenceAltered(f"bag/{name} is not what was signed.", "Ask for the bundle again.")
+            raise EvidenceAltered(f"bag/{name} is not what was signed.", _AGAIN)
+
+
+def _refuse_others(known: Set[str], there: Set[str], before: str) -> None:
+    for name in sorted(known ^ there):
+        raise EvidenceAltered(f"{before}{name} is {'missing from' if name in known else 'not part of'} the bundle.", _AGAIN)
 
 
 def _files(bundle: Path) -> list[Path]:
-    """The bundle's own files; the bag's payload is named by the bag's own manifest."""
+    """The bundle's own files, and every link; the bag's payload is named by the bag's own manifest."""
     payload = bundle / "bag" / "data"
-    return [Path(base) / name for base, _, names in os.walk(bundle) for name in names if not (Path(base) / name).is_relative_to(payload)]
+    found = [Path(base) / name for base, folders, names in os.walk(bundle) for name in (*names, *folders)]
+    return [place for place in found if (place.is_symlink() or not place.is_dir()) and not place.is_relative_to(payload)]
 
 
 def _digest_of(place: Path) -> str:
+    if place.is_symlink() or not place.is_file():  # a link may lead anywhere, a pipe has no end
+        raise EvidenceAltered(f"{place.name} in the bundle is no file.", _AGAIN)
     with place.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -183,21 +249,34 @@ def _is_text(exact: bytes) -> bool:
     return b"\0" not in exact[:4096]
 
 
+def _lines(content: dict[str, bytes]) -> bytes:
+    """`lines.json`: for each text, the beginning of every line's digest."""
+    return json.dumps({name: _line_digests(exact) for name, exact in sorted(content.items()) if _is_text(exact)}, indent=0).encode()
+
+
 def _line_digests(exact: bytes) -> list[str]:
     return [hashlib.sha256(line).hexdigest()[:12] for line in exact.split(b"\n")]
 
 
+def _first_other(one: Sequence[object], other: Sequence[object]) -> int:
+    """The number of the first line that differs; the one behind the shorter text where none does."""
+    pairs = enumerate(zip(one, other, strict=False), start=1)
+    return next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)) + 1)
+
+
 def _where(bundle: Path, name: str) -> str:
     """`, line N`: the first line that differs, where the lines' digests can be trusted and name it."""
+    exact = (bundle / name).read_bytes()
+    if name == LINES:  # can be made again of all the others
+        others = {place.relative_to(bundle).as_posix(): place for place in _files(bundle)}
+        signed = _lines({other: place.read_bytes() for other, place in others.items() if other not in (LINES, LISTING, SIGNATURE)})
+        line = _first_other(signed.split(b"\n"), exact.split(b"\n"))
+        return f", line {line}"
     try:
-        signed = json.loads((bundle / LINES).read_bytes())[name]
+        digests = json.loads((bundle / LINES).read_bytes())[name]
     except (ValueError, KeyError, OSError):
         return ""
-    now = _line_digests((bundle / name).read_bytes())
-    for number, (one, other) in enumerate(zip(signed, now, strict=False), start=1):
-        if one != other:
-            return f", line {number}"
-    return f", line {min(len(signed), len(now)) + 1}"
+    return f", line {_first_other(digests, _line_digests(exact))}"
 
 
 def _private_key(place: Path) -> Ed25519PrivateKey:
@@ -228,13 +307,14 @@ def _fingerprint(key: Ed25519PublicKey) -> str:
     return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:32]
 
 
-def _signer(listing: bytes) -> str | None:
-    """The fingerprint that an unproven listing claims; None where it claims none."""
+def _signer(bundle: Path, listing: bytes) -> str | None:
+    """The fingerprint that an unproven listing, and `packed.json` beside it, claim; None where they claim none, or not the same."""
     try:
-        claimed = json.loads(listing).get("signed_by")
-    except (ValueError, AttributeError):
+        claimed = json.loads(listing)["signed_by"]
+        agreed = claimed == json.loads((bundle / PACKED).read_bytes())["signed_by"]
+    except (ValueError, KeyError, TypeError, OSError):
         return None
-    return claimed if isinstance(claimed, str) and len(claimed) == 32 and claimed.isalnum() else None
+    return claimed if agreed and isinstance(claimed, str) and len(claimed) == 32 and claimed.isalnum() else None
 
 
 def _public_key(place: Path) -> Ed25519PublicKey:

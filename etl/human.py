@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.talk import Screen
+from etl.console import Screen
 
 
 def plain(value: object) -> Text:
@@ -91,10 +91,13 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
         console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
         return
-    found: list[list[object]] = [[row["table"], row["id"], row["account_number"]] for row in data["rows"]]
-    console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account"], found))
+    found: list[list[object]] = [[row["table"], row["id"], row["account_number"], row["digest"][:16]] for row in data["rows"]]
+    console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account", "row's digest"], found))
+    for content in sorted({row["sha256"] for row in data["rows"] if row.get("sha256")}):
+        console.print(plain(f"bytes: SHA-256 {content}"))
     for entry in data["held"]:
-        console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}"))
+        kept = f"; its bytes: SHA-256 {entry['sha256']}" if entry["sha256"] else ""
+        console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}{kept}"))
     for entry in data["flags"]:
         console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
     console.print(plain(f"rules of this table: {', '.join(data['rules'])}"))
@@ -179,6 +182,7 @@ def show_selftest(data: dict[str, Any]) -> None:
     console.print(table("Faults planted and found", columns, [[entry[c] for c in columns] for entry in data["kinds"]]))
     for missed in data["missed"]:
         console.print(plain(f"missed: {missed}"))
+    console.print(f"planted in {data['columns']:,} columns of {data['tables']:,} tables")
     console.print(
         f"{data['found']:,} of {data['planted']:,} faults found, {data['false_alarms']:,} false alarms on {data['clean_rounds']:,} clean copies"
     )

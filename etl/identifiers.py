@@ -28,11 +28,6 @@ def is_personal(kind: str | None, value: str | None) -> bool:
     return kind == "IOR" and value is not None and _SOCIAL_SECURITY.fullmatch(value.strip()) is not None
 
 
-def masked(text: str) -> str:
-    """H6: the text with everything that looks like a social security number masked, for anything that is shown."""
-    return re.sub(r"(?<![0-9])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9])", "***-**-****", text)
-
-
 def place_identifiers(identifier: Placed, spine: Spine, longest: int) -> None:
     """Rules H1, H2: the entity decides; else the accounts of the profile whose type may carry the identifier."""
     # Fine print 44: a normal form that outgrew its column is an unreadable value in a mandatory column.

@@ -1,41 +1,20 @@
-"""The ids of the new store: the same row gets the same id in every run, on every machine, months later.
+"""The ids of the new store, whole columns at once: the same row gets the same id in every run, on every machine, months later.
 
-The recipe (documented in `runbooks/ids.md`, recomputed in plain PostgreSQL by a test). A UUID of version 8, 32 hexadecimal digits:
-
-    AAAAAAAAAAAA 8 TTT K RRRRRRRRRRRRRRR
-    account      | tag | the source row's key, 15 digits
-                 version
-
-* account: the entity id, 12 digits; zeros where the row is stored once and belongs to no account
-* tag: the first 3 digits of SHA-256 of `target table|portal|source table`: rows of two source tables never meet in one target table
-* K: 8 = key and account, 9 = key alone, a = hashed
-* hashed, where a key or an account does not fit (negative, larger, or no whole number): the account's and the key's digits are the first
-  27 digits of SHA-256 of the key's text, with `|account` behind it in a row per account
-
-A login depends on its e-mail key alone (tag of `login`, hashed). A link between two accounts (SVI) hashes `key|account|account`.
+The recipe is told in `etl/id_recipe.py` and in `runbooks/ids.md`, where a test recomputes it in plain PostgreSQL.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from etl.id_recipe import MAX_ACCOUNT, MAX_KEY, hashed_digits
+
 Ints = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.uint8]  # shape (n, 16)
-
-MAX_KEY = (1 << 60) - 1
-MAX_ACCOUNT = (1 << 48) - 1
-
-
-@lru_cache
-def tag(target: str, portal: str = "", source: str = "") -> str:
-    """Three hexadecimal digits that keep apart the rows which different source tables give to one target table."""
-    return hashlib.sha256((f"{target}|{portal}|{source}" if source else target).encode()).hexdigest()[:3]
 
 
 def account_row_ids(mark: str, keys: Ints, accounts: Ints) -> Ids:
@@ -66,8 +45,7 @@ def _packed(mark: str, keys: Ints, accounts: Ints, kind: int, text: object) -> I
 
 
 def _hashed(mark: str, text: str) -> bytes:
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return bytes.fromhex(f"{digest[:12]}8{mark}a{digest[12:27]}")
+    return bytes.fromhex(hashed_digits(mark, text))
 
 
 def as_arrow(ids: Ids, valid: npt.NDArray[np.bool_] | None = None) -> pa.Array:

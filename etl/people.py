@@ -8,18 +8,8 @@ import numpy as np
 import polars as pl
 
 from etl.accounts import folded
+from etl.emails import email_key
 from etl.placed import CODE, Bools, Placed, ints
-
-
-def email_key(text: str | None) -> str | None:
-    """The e-mail trimmed and case-folded; None where it is none: exactly one @, something on both sides, no white space (B2, B15)."""
-    if text is None:
-        return None
-    trimmed = text.strip()
-    before, at, behind = trimmed.partition("@")
-    if not at or not before or not behind or "@" in behind or any(letter.isspace() for letter in trimmed):
-        return None
-    return trimmed.casefold()
 
 
 @dataclass(frozen=True)

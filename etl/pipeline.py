@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -23,15 +23,15 @@ from etl.options import Options, needed
 from etl.plan import Plan, plan, problems, refuse_other_tables, rights
 from etl.reattach import reattach
 from etl.retries import again
+from etl.roles import roles
 from etl.room import require_room
-from etl.run import RunFolder, Step, opened, rows_of
+from etl.run import STEPS, RunFolder, Step, opened, rows_of, seen
 from etl.split import split
 from etl.talk import Talk
 from etl.workers import worker_processes
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings
 
-STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
@@ -49,6 +49,11 @@ class Night:
     folder: RunFolder
     talk: Talk
     pool: Executor | None = None
+    known_roles: dict[str, str] = field(default_factory=dict)
+
+    def roles(self) -> dict[str, str]:
+        """Under which role each database is worked with, for the log."""
+        return roles(self.options, self.known_roles)
 
 
 def rehearsal(options: Options) -> Options:
@@ -68,6 +73,8 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
         options = rehearsal(options)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    if steps == ("report",):
+        seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     mappings = read_mappings(options.mappings)
     with opened(options.run) as folder:
         if "purged" in folder.settings:
@@ -85,9 +92,14 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
                 except (CheckFailed, DifferencesFound) as error:
                     failure = error
                 except MigrationError as error:
-                    record(folder.path, step, f"refused: {error.code}", {"settings": folder.settings})
+                    record(folder.path, step, f"refused: {error.code}", folder.settings, night.roles(), {})
                     raise
         answer = _answer(night, steps, failure is not None)
+        if options.rehearse and "load" in folder.steps:
+            from etl.handover import write
+
+            for sentence in write(night.options, folder.path):
+                talk.say(f"rehearsal: {sentence}")
         if failure is not None:
             failure.data = answer
             raise failure
@@ -159,7 +171,7 @@ def _do(night: Night, step: str) -> None:
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done
     folder.save()
-    record(folder.path, step, str(done.facts.get("sentence", "done")), {"settings": folder.settings, "inputs": inputs})
+    record(folder.path, step, str(done.facts.get("sentence", "done")), folder.settings, night.roles(), {"inputs": inputs})
     night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
     give_memory_back()
     if step in ("check", "reconcile"):
@@ -374,7 +386,7 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
             taken = asdict(rollback(folder, mappings, target, objects, talk.tell))
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
-            record(folder.path, "rollback", "taken back", taken)
+            record(folder.path, "rollback", "taken back", folder.settings, roles(options), taken)
             return taken
         finally:
             target.close()

@@ -42,7 +42,7 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
     found = sum(kind.found for kind in score.by_kind.values())
     data: dict[str, Any] = {
         "planted": score.planted, "found": found, "kinds": kinds, "missed": [str(fault) for fault in score.missed],
-        "clean_rounds": score.clean_rounds, "false_alarms": score.false_alarms,
+        "tables": score.tables, "columns": score.columns, "clean_rounds": score.clean_rounds, "false_alarms": score.false_alarms,
     }  # fmt: skip
     if found < score.planted or score.false_alarms:
         error = CheckFailed(

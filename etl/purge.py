@@ -38,7 +38,7 @@ def purge(options: Options) -> dict[str, Any]:
                 place.rmdir()
         folder.settings = {**folder.settings, "purged": "yes"}
         folder.save()
-        record(folder.path, "purge", "stage files removed", {"files": removed, "bytes": size})
+        record(folder.path, "purge", "stage files removed", folder.settings, {}, {"files": removed, "bytes": size})
         left = sorted(place.relative_to(folder.path).as_posix() for place in folder.path.rglob("*") if place.is_file())
         still = [name for name in left if name.split("/")[0] in DATA or name in LISTS]
         if still:

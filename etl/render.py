@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from etl.ids import Ids, account_row_ids, as_arrow, once_ids, tag
+from etl.id_recipe import tag
+from etl.ids import Ids, account_row_ids, as_arrow, once_ids
 from etl.placed import NO_ACCOUNT, Bools, Ints, Placed, Positions, ints, keys
 from etl.spine import Spine, login_ids
 from mappings.model import Form, Into

@@ -14,9 +14,9 @@ import polars as pl
 from etl import clock
 from etl.accounts import employee_count
 from etl.documents import content_columns
+from etl.emails import email_key
 from etl.identifiers import is_personal, normal
 from etl.ids import as_arrow
-from etl.people import email_key
 from etl.placed import Bools, Ints, Placed, ints, keys
 from etl.render import Computed, Copies, Rule, ids_of
 from etl.spine import Spine, login_ids

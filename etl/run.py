@@ -12,20 +12,20 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from etl.durable import sync_folder
 from etl.errors import EvidenceAltered, MigrationError, Refused
 from etl.events import NAME as EVENTS
 
+if TYPE_CHECKING:
+    import pyarrow as pa  # where it is used it is imported there: a look-up reads the manifest alone and has to be quick
+
 VERSION = 1
+STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 _HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
 
 
@@ -159,6 +159,8 @@ class RunFolder:
         """Refuses when any file of these steps is missing, extra or altered (exit 6)."""
         for name in names:
             self.refuse_strangers(name)
+        from concurrent.futures import ThreadPoolExecutor
+
         files = [file for name in names for file in self._step(name).files]
         with ThreadPoolExecutor(_HASHING) as pool:
             for _ in pool.map(lambda file: read_verified(self.path, file), files):
@@ -234,6 +236,9 @@ def read_table(root: Path, file: StageFile) -> pa.Table:
 
 def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
     """Some columns of a stage file, every page's checksum compared; the whole file is compared where it is read whole."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         return pq.ParquetFile(root / file.path, page_checksum_verification=True).read(columns=columns, use_threads=False)
     except (OSError, pa.ArrowInvalid):
@@ -259,6 +264,8 @@ def read_verified(root: Path, file: StageFile) -> bytes:
 
 def parquet(table: pa.Table) -> memoryview:
     """The table as the bytes of a Parquet file with a checksum for every page; the same table gives the same bytes."""
+    import pyarrow.parquet as pq
+
     buffer = io.BytesIO()
     # No dictionaries, no statistics: long texts would pay for both and gain nothing.
     pq.write_table(table, buffer, compression="lz4", use_dictionary=False, write_statistics=False, write_page_checksum=True)
@@ -267,6 +274,9 @@ def parquet(table: pa.Table) -> memoryview:
 
 def table_of(content: bytes) -> pa.Table:
     """The table in the bytes of a Parquet file, every page's checksum compared."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     # Not pq.read_table: it brings in pyarrow.dataset, and that pandas, seconds before the first row.
     return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
 

@@ -176,7 +176,7 @@ def plan_facts(plan: Any, options: Any) -> dict[str, Any]:
     """The plan as data: rows, coverage, retired columns with their reasons, steps, space and time."""
     from dataclasses import asdict
 
-    from etl.pipeline import STEPS
+    from etl.run import STEPS
 
     share = 100 * plan.mapped // plan.columns if plan.columns else 100
     rows = sum(plan.rows.values())

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from etl.ids import Ids, hashed_ids, tag
+from etl.id_recipe import tag
+from etl.ids import Ids, hashed_ids
 from etl.where import Where
 from mappings.model import Mappings, Portal
 

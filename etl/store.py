@@ -1,9 +1,11 @@
-"""The new store as look-ups see it: SQLAlchemy tables made of the contract, for any database."""
+"""The new store, and an old portal, as the company pages read them: SQLAlchemy tables made of the contract, for any database."""
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,11 +34,11 @@ def reading(url: str) -> Iterator[sa.Connection]:
     """A connection that is only read from."""
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        from pathlib import Path
-
         if not Path(parsed.database or "").is_file():
             raise MigrationError(f"There is no file behind {shown(url)}.", "Give --target the new store that was published.")
-        parsed = parsed.set(database=f"file:{Path(parsed.database or '').absolute()}", query={"mode": "ro", "uri": "true"})
+        parsed = parsed.set(
+            database=f"file:{urllib.parse.quote(str(Path(parsed.database or '').absolute()))}", query={"mode": "ro", "uri": "true"}
+        )
     elif parsed.get_backend_name() == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     engine = sa.create_engine(parsed, hide_parameters=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,15 +22,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from etl.console import Screen
+
 EVERY = 10.0  # seconds between two lines where there is no terminal
-
-
-class Screen(Console):
-    """A console that says so where nobody listens any more: rich would end the process with 1 in the middle of its work."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class Speed(ProgressColumn):

@@ -6,23 +6,31 @@ import json
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from etl.errors import DifferencesFound
+from etl.databases import backend, place_of, shown
+from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.events import record
 from etl.options import Options, needed
 from etl.reconcile import Reconciliation, reconcile
-from etl.run import RunFolder, Step, opened
+from etl.roles import roles
+from etl.run import RunFolder, Step, opened, seen
 from etl.talk import Talk
 
 
 def verified(options: Options, talk: Talk) -> Reconciliation:
     """The verifier's answer for these stores."""
-    return reconcile(
-        needed(options.source, "--source", "the URL of the Portal 2.0 database"), options.tc, options.files,
-        needed(options.target, "--target", "the URL of the new store"),
-        needed(options.objects, "--objects", "the root of the new object store"), options.freeze, talk.tell, options.mappings,
-    )  # fmt: skip
+    source = needed(options.source, "--source", "the URL of the Portal 2.0 database")
+    target = needed(options.target, "--target", "the URL of the new store")
+    objects = needed(options.objects, "--objects", "the root of the new object store")
+    for url in filter(None, (source, options.tc, target)):
+        backend(url)  # what is no URL is wrong usage; the verifier itself takes it for granted
+    if options.files is not None and "://" not in options.files and not Path(options.files).is_dir():
+        raise MigrationError(f"--files: there is no folder {options.files}.", "Give the root of the old file share.")
+    if Path(objects).exists() and not Path(objects).is_dir():
+        raise MigrationError(f"--objects: {objects} is no folder.", "Give the root of the new object store.")
+    return reconcile(source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings)
 
 
 def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
@@ -31,6 +39,8 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     Raises DifferencesFound (exit 4) with the same data where old and new are not equal, or not everything could be looked at.
     """
     began, clock = datetime.now(UTC), time.monotonic()
+    if options.run is not None:
+        refuse_other_stores(options, seen(options.run))
     with talk.bars():
         result = verified(options, talk)
     if options.run is not None:
@@ -39,11 +49,31 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
             folder.save()
-            record(folder.path, "reconcile", step.facts["sentence"], {"settings": folder.settings})
+            record(folder.path, "reconcile", step.facts["sentence"], folder.settings, roles(options), {})
     data = {**summary(result), "differences": result.differences.to_dicts()}
     if result.answer != "equal":
         raise _with_data(result.answer, data)
     return data
+
+
+def refuse_other_stores(options: Options, folder: RunFolder) -> None:
+    """Refuses to make the answer about other stores part of this run's evidence; another role in the same database is welcome."""
+    if "load" not in folder.steps:
+        raise Refused("This run has published nothing yet: there is nothing to compare.", "Finish the run, or leave out --run.")
+    for name, value in (("source", options.source), ("tc", options.tc), ("target", options.target)):
+        known = folder.settings.get(name)
+        if value is not None and known is not None and place_of(value) != place_of(known):
+            raise _other(name, known, shown(value))
+    for name, value in (("files", options.files), ("objects", options.objects)):
+        known = folder.settings.get(name)
+        if value is not None and known is not None and value != known and Path(value).resolve() != Path(known).resolve():
+            raise _other(name, known, value)
+
+
+def _other(name: str, known: str, given: str) -> Refused:
+    return Refused(
+        f"This run has {name} = {known}, now it is {given}.", "Give the run's own stores, or leave out --run: then nothing is kept."
+    )
 
 
 def summary(result: Reconciliation) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from command import Night
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("cli", "etl", "mappings", "checks", "sample_data")
@@ -125,3 +126,14 @@ def test_only_the_checks_bring_great_expectations_with_them(words: tuple[str, ..
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode in (1, 2)
     assert {name.split(".")[0] for name in done.stdout.split()} & {"great_expectations", "pandas", "distributed"} == set()
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("trace", "P2", "document", "301"), ("trace", "--account", "10000301"), ("picker", "ines@meridian.example")]
+)
+def test_a_look_up_brings_nothing_heavy(words: tuple[str, ...], cast: Night) -> None:
+    """Their imports alone would take longer than the fifth of a second in which a look-up has to answer."""
+    script = f"import sys; sys.argv[1:] = {[*words, '--run', 'run']!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {name.split(".")[0] for name in done.stdout.split()} & HEAVY == {"rich"}

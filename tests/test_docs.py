@@ -23,7 +23,7 @@ from checks.kinds import EXPECTATIONS
 from checks.suites import read_suites
 from etl.databases.target import id_tags
 from etl.errors import MigrationError
-from etl.ids import tag
+from etl.id_recipe import tag
 from mappings.read import HOME, read_mappings
 from sample_data.world import write_cast
 
@@ -298,11 +298,11 @@ def workflow_commands() -> list[str]:
 
 
 def test_the_workflows_rehearsal_works(tmp_path: Path) -> None:
-    install, sample, rehearse = workflow_commands()
+    install, sample, rehearse, verify = workflow_commands()
     # Installing is the README's first command, which test_packaging.py runs.
     assert install.splitlines() == shell("README.md", "demo").strip().replace("python3", "python").split(" && ")[:3]
     summary = tmp_path / "summary.md"
-    run(f"{sample}\n{rehearse}".replace(".venv/bin/", ""), tmp_path, GITHUB_STEP_SUMMARY=str(summary))
+    run(f"{sample}\n{rehearse}\n{verify}".replace(".venv/bin/", ""), tmp_path, GITHUB_STEP_SUMMARY=str(summary))
     (kept,) = re.findall(r"^ +path: (\S+)", text_of(".github/workflows/rehearse.yml"), re.MULTILINE)
     assert {"report.html", "junit.xml", "report.json"} <= {path.name for path in (tmp_path / kept).iterdir()}
     assert "published and equal" in summary.read_text(encoding="utf-8")

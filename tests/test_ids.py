@@ -18,7 +18,10 @@ import pytest
 from handbook import RUNBOOKS, blocks
 from legacy import MAPPINGS, Store, migrate
 
-from etl.ids import account_row_ids, as_arrow, as_text, once_ids, tag
+from etl.id_recipe import row_id, tag
+from etl.ids import account_row_ids, as_arrow, as_text, once_ids
+from etl.options import Options
+from etl.trace import trace
 from sample_data.synthetic import write_synthetic
 from sample_data.world import world_in
 
@@ -115,6 +118,30 @@ def test_at_the_edges_of_what_fits_expression_and_migration_agree(postgres: str)
     assert len({row[0] for row in given}) == len(given)
     fits = [0 <= key < 2**60 and 0 <= account < 2**48 for key, account in pairs]
     assert [not hashed(id_) for id_ in owned] == fits
+
+
+def test_one_id_at_a_time_and_a_whole_column_are_the_same() -> None:
+    mark, pairs = tag("document", "P2", "document"), list(product(EDGES, EDGES))
+    keys, accounts = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
+    assert [row_id(mark, key, account) for key, account in pairs] == as_text(as_arrow(account_row_ids(mark, keys, accounts))).to_pylist()
+    assert [row_id(mark, key) for key in EDGES] == as_text(as_arrow(once_ids(mark, np.array(EDGES, np.int64)))).to_pylist()
+
+
+def test_a_look_up_finds_rows_whose_key_or_account_does_not_fit_into_an_id_both_ways(store: Store) -> None:
+    options = Options(target=f"sqlite:///{store.path}")
+    number = {str(entity): text for entity, text in store.accounts("account_number").items()}
+    odd = [
+        row
+        for row in ids_of(store)
+        if row[5] is not None and row[3] in ("profile_response", "entity_identifier", "model_entity") and hashed(row[0])
+    ]
+    chosen = [*Random(3).sample(odd, 20), *(row for row in odd if row[3] == "model_entity")]
+    assert {int(row[4]) < 0 for row in chosen} == {int(row[5]) < 0 for row in chosen} == {False, True}
+    for id_, target, portal, source, key, account in chosen:
+        there = {"table": target, "id": id_, "account_number": number[str(account)]}
+        assert there in trace(options, (str(portal), str(source), key), None)["rows"]
+        behind = trace(options, (), number[str(account)])["rows"]
+        assert (source, key) in {(row["table"], row["key"]) for row in behind}
 
 
 def test_every_id_is_a_uuid_of_version_8_and_no_two_rows_have_one(store: Store) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sqlite3
 from collections import defaultdict
+from contextlib import closing
 
 import pytest
-from command import Night
+from command import Night, command
 from legacy import Store
 from test_laws import loaded_keys
 
 from etl.errors import MigrationError, WrongUsage
-from etl.lookups import picker, trace
+from etl.lookups import picker
 from etl.options import Options
 from etl.run import seen
+from etl.trace import trace
 
 PERSONAL = "078-05-1120"
 
@@ -149,3 +154,21 @@ def test_picker_of_nobody_is_an_error_and_of_no_address_wrong_usage(options: Opt
         picker(options, "nobody@nowhere.example")
     with pytest.raises(WrongUsage):
         picker(options, "not an address")
+
+
+def test_a_trace_has_the_digests_of_the_new_rows_and_of_a_documents_bytes(options: Options, cast: Night) -> None:
+    (row,) = trace(options, ("P2", "finding_response", "101"), None)["rows"]
+    with closing(sqlite3.connect(cast.target)) as store:
+        values = store.execute("SELECT * FROM finding_response WHERE finding_response_id = ?", (row["id"],)).fetchone()
+        told = json.dumps([None if value is None else str(value) for value in values], ensure_ascii=False)
+        assert row["digest"] == hashlib.sha256(told.encode()).hexdigest()
+        behind = trace(options, (), row["account_number"])["rows"]
+        assert [entry["digest"] for entry in behind if (entry["table"], entry["key"]) == ("finding_response", "101")] == [row["digest"]]
+        document = trace(options, ("P2", "document", "101"), None)["rows"][0]
+        sha256 = store.execute("SELECT sha256 FROM document WHERE document_id = ?", (document["id"],)).fetchone()[0]
+    assert (
+        document["sha256"] == sha256 == hashlib.sha256((cast.folder / "objects" / "sha256" / sha256[:2] / sha256).read_bytes()).hexdigest()
+    )
+    shown = command("trace", "P2", "document", "101", "--run", "run", folder=cast.folder).out
+    assert f"bytes: SHA-256 {sha256}" in shown
+    assert document["digest"][:16] in shown

@@ -235,8 +235,31 @@ def test_the_page_itself_never_scrolls_sideways(browser, page, width):
     assert browser.run("document.documentElement.scrollWidth") <= width
 
 
+def test_on_a_narrow_screen_the_picture_is_a_list_of_bars_that_is_seen_whole(browser, page):
+    seen = {}
+    for width in (390, 1280):
+        browser.ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        browser.open(page)
+        seen[width] = browser.run("""(() => {
+          const there = (node) => node.getClientRects().length > 0;
+          const bars = Array.from(document.querySelectorAll(".ends li"));
+          return {picture: there(document.querySelector(".flow svg")), bars: bars.filter(there).length,
+                  out: bars.filter((bar) => bar.getBoundingClientRect().right > innerWidth).length};
+        })()""")
+    assert seen[390]["bars"] >= 3
+    assert (seen[390]["picture"], seen[390]["out"]) == (False, 0)
+    assert (seen[1280]["picture"], seen[1280]["bars"]) == (True, 0)
+
+
 def test_it_prints(browser, page):
     browser.ask("Emulation.clearDeviceMetricsOverride")
     browser.open(page)
+    browser.ask("Emulation.setEmulatedMedia", media="print")
+    browser.ask("Emulation.setDeviceMetricsOverride", width=718, height=1040, deviceScaleFactor=1, mobile=False)  # A4 within its margins
+    wide = browser.run("""Array.from(document.querySelectorAll("table, pre, svg, dl, p")).filter((node) => node.getClientRects().length)
+      .filter((node) => node.getBoundingClientRect().right > 719).map((node) => node.outerHTML.slice(0, 120))""")
+    browser.ask("Emulation.setEmulatedMedia", media="")
+    browser.ask("Emulation.clearDeviceMetricsOverride")
+    assert wide == []
     stream = browser.ask("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, printBackground=False)["data"]
     assert len(stream) > 10_000

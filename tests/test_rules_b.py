@@ -4,7 +4,7 @@ from pathlib import Path
 
 from legacy import Legacy, Undecodable
 
-from etl.people import email_key
+from etl.emails import email_key
 
 
 def _company(world: Legacy, number: int, entities: int = 1, status: str = "CERTIFIED") -> Legacy:

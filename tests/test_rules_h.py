@@ -5,7 +5,8 @@ from pathlib import Path
 
 from legacy import MAPPINGS, TYPES, Legacy
 
-from etl.identifiers import is_personal, masked, normal
+from etl.identifiers import is_personal, normal
+from etl.masking import masked
 
 # The rule book's own words.
 CARRIERS = {

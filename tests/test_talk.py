@@ -10,7 +10,8 @@ import time
 import pytest
 
 from etl import talk as module
-from etl.talk import Screen, Talk
+from etl.console import Screen
+from etl.talk import Talk
 
 
 class Clock:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
-
-import sqlalchemy
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from etl.errors import WrongUsage
-from etl.values import Typed
-from mappings.model import TableMapping
+
+if TYPE_CHECKING:
+    from etl.values import Typed
+    from mappings.model import TableMapping
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,26 @@ class Shared(Source, Protocol):
 
 def shown(url: str) -> str:
     """The URL as it may be shown: without user's password and without options, which may hold secrets too."""
+    import sqlalchemy
+
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         return "(not a database URL)"
     return parsed.set(query={}).render_as_string(hide_password=True)
+
+
+def place_of(url: str) -> tuple[str | int | None, ...]:
+    """Which database it is, whoever logs in and however: the file; or server, port and name."""
+    import sqlalchemy
+
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        return (url,)
+    if parsed.get_backend_name() == "sqlite":
+        return ("sqlite", str(Path(parsed.database or "").resolve()))
+    return (parsed.get_backend_name(), parsed.host, parsed.port, parsed.database)
 
 
 def sqlite_url(file: Path) -> str:
@@ -108,6 +123,8 @@ def sqlite_url(file: Path) -> str:
 
 def backend(url: str) -> str:
     """`sqlite`, `postgresql`, ...; WrongUsage where it is no URL of a database."""
+    import sqlalchemy  # late: a look-up in a SQLite file has to be quicker than this import
+
     try:
         return sqlalchemy.make_url(url).get_backend_name()
     except (sqlalchemy.exc.ArgumentError, ValueError):

@@ -40,6 +40,16 @@ def of_reader(url: str, name: str, wanted: Wanted) -> Rights:
         return Rights(role, _unreadable(session, wanted), excess)
 
 
+def role_of(url: str, name: str) -> str:
+    """The role whose rights count; with the one that logged in, where that is another."""
+    with connect(url, name) as session, safe_errors(name, "looking at the role"):
+        return str(
+            _one(
+                session, "SELECT current_user || CASE WHEN session_user <> current_user THEN ', logged in as ' || session_user ELSE '' END"
+            )
+        )
+
+
 def of_writer(url: str, tables: tuple[str, ...]) -> Rights:
     """What the role lacks to fill a store in its schema, and what it may do outside of that schema."""
     with connect(url, "--target") as session, safe_errors("--target", "looking at the role's rights"):

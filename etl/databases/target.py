@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from etl.databases import backend
 from etl.errors import MigrationError
-from etl.ids import tag
+from etl.id_recipe import tag
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 

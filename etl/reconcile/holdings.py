@@ -105,7 +105,16 @@ def _same_row(text: str | None, expected: dict[str, object] | None, source: Sour
         found = json.loads(text or "")
     except ValueError:
         return False
-    if expected is None or not isinstance(found, dict) or found.keys() != expected.keys():
+    if expected is None or not isinstance(found, dict) or found.keys() != expected.keys() or text not in _written(found):
         return False
     columns = source.table(table).columns
     return all(same_in_json(expected[name], found[name], columns[name]) for name in expected)
+
+
+def _written(row: dict[str, Any]) -> list[str]:
+    """The row as one JSON object, tight or with a blank behind every mark, other letters as they are or escaped: nothing else says it and no more.
+
+    Blanks around it, or a column that is named twice, are no part of a source row.
+    """
+    tight, wide = (",", ":"), (", ", ": ")
+    return [json.dumps(row, ensure_ascii=escaped, separators=marks) for escaped in (False, True) for marks in (tight, wide)]

@@ -28,6 +28,8 @@ class Runs:
 
 def recorded_runs(store: Store, freeze: tuple[date, date] | None) -> Runs:
     """What migration_run says; `freeze` is compared with it where it is given, and used instead of it."""
+    if store.absent(TABLE):  # told as a table that was not checked
+        return Runs(frozenset(), None, None, freeze, differences([]), 0)
     frames = list(store.frames(TABLE))
     records = pl.concat(frames).to_dicts() if frames else []
     found: list[tuple[str | None, ...]] = []

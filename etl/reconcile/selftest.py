@@ -5,7 +5,7 @@ import random
 import shutil
 import tempfile
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -39,6 +39,8 @@ class Score:
     missed: tuple[Planted, ...]
     clean_rounds: int
     false_alarms: int
+    tables: int  # in how many of the store's tables a fault was planted
+    columns: int  # and in how many of their columns
 
     @property
     def planted(self) -> int:
@@ -87,19 +89,22 @@ def selftest(
             alarms = sum(1 for _ in range(clean_rounds) if len(bench.compared().differences))
             planted, found, named = Counter[str](), Counter[str](), Counter[str]()
             missed: list[Planted] = []
+            places: set[tuple[str, str]] = set()
             for fault in itertools.islice(_faults(bench, chance), n):
                 kind, tables = fault.spot.kind, set(bench.compared().differences["table"].to_list())
                 bench.mend(fault)
                 planted[kind] += 1
                 found[kind] += bool(tables)
                 named[kind] += fault.spot.table in tables
+                places.add((fault.spot.table, fault.spot.column))
                 missed += [] if tables else [fault]
                 if progress:
                     progress(sum(planted.values()), n)
     finally:
         for database in databases.values():
             database.close()
-    return Score({kind: Kind(planted[kind], found[kind], named[kind]) for kind in sorted(planted)}, tuple(missed), clean_rounds, alarms)
+    kinds = {kind: Kind(planted[kind], found[kind], named[kind]) for kind in sorted(planted)}
+    return Score(kinds, tuple(missed), clean_rounds, alarms, len({table for table, _ in places}), sum(1 for _, column in places if column))
 
 
 class Bench:
@@ -131,18 +136,33 @@ def _silent(what: str, done: int, total: int) -> None:
 
 
 def _faults(bench: Bench, chance: random.Random) -> Iterator[Planted]:
-    """Planted faults, as many as are asked for: the kinds in turn, within a kind its tables and columns in turn, in an order by chance."""
+    """Planted faults, as many as are asked for: each kind once, then each column of each table once, then the kinds in turn; in an order by chance."""
     planter = Planter(bench.side.expected.world.spec, bench.store, bench.objects, chance)
     by_kind: dict[str, deque[Spot]] = defaultdict(deque)
+    by_place: dict[tuple[str, str], list[Spot]] = defaultdict(list)
     for spot in chance.sample(every := spots(bench.side.expected.world.spec), len(every)):
         by_kind[spot.kind].append(spot)
+        by_place[spot.table, spot.column].append(spot)
+    used = Counter[str]()
+
+    def planted(among: Iterable[Spot]) -> Planted | None:
+        fault = next((fault for spot in among if (fault := planter.plant(spot)) is not None), None)
+        if fault is not None:
+            used[fault.spot.kind] += 1
+            by_place.pop((fault.spot.table, fault.spot.column), None)
+        return fault
+
+    for _, waiting in sorted(by_kind.items()):
+        if (fault := planted(waiting)) is not None:
+            yield fault
+    for place in list(by_place):
+        kinds = sorted(by_place.get(place, ()), key=lambda spot: used[spot.kind])  # the kinds that were planted least
+        if (fault := planted(kinds)) is not None:
+            yield fault
     while by_kind:
         for kind, waiting in sorted(by_kind.items()):
-            while waiting:
-                spot = waiting.popleft()
-                if (fault := planter.plant(spot)) is not None:
-                    waiting.append(spot)
-                    yield fault
-                    break
-            else:  # this store has no place for such a fault
+            if (fault := planted(waiting)) is None:  # this store has no place for such a fault
                 del by_kind[kind]
+                continue
+            waiting.rotate(-waiting.index(fault.spot) - 1)
+            yield fault

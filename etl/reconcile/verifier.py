@@ -17,6 +17,7 @@ from etl.reconcile.audit import logins_audited, profiles_audited
 from etl.reconcile.beside import Look, beside
 from etl.reconcile.compare import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
+from etl.reconcile.errors import ReconcileError
 from etl.reconcile.expected import Expected
 from etl.reconcile.frames import Database
 from etl.reconcile.hashing import ACCOUNT, Hashes, identity, own_id
@@ -30,6 +31,10 @@ from etl.reconcile.spec import Spec, read_spec
 from etl.reconcile.world import World
 
 Progress = Callable[[str, int, int], None]
+_OLD_PORTALS = {  # by portal: its option, and tables that no other of the three databases has
+    "P2": ("--source", ("company_profile", "security_model", "model_entity")), "TC": ("--tc", ("tc_account", "tc_contact", "tc_event")),
+}  # fmt: skip
+_UNMISTAKABLE = (RUN, "entity_account", "login")  # no old portal has a table of these names
 OF_THE_RUN = (RUN, HOLDING, EXCEPTION)
 
 
@@ -213,10 +218,19 @@ def reconcile(
         for portal, url in (("P2", source), ("TC", tc)):
             if url is not None:
                 databases.append(opened(url))
+                option, tables = _OLD_PORTALS[portal]
+                if not databases[-1].tables().keys() & set(tables):
+                    message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
+                    raise ReconcileError(message, "Give the database that was migrated.")
                 sources[portal] = Source(spec, portal, databases[-1])
         databases.append(opened(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
+        if all(store.absent(table) == [table] for table in _UNMISTAKABLE):
+            raise ReconcileError(
+                f"--target is not the new store: it has none of the tables {', '.join(_UNMISTAKABLE)}.",
+                "Give the store that was published.",
+            )
         runs = recorded_runs(store, freeze)
         side = expected_side(spec, sources, files, runs.freeze, runs.began, padded)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:

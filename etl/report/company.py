@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl.errors import MigrationError
+from etl.errors import MigrationError, Refused
 from etl.report.company_books import Books, read_books
 from etl.report.company_letter import SENTENCES, as_letter_html, as_letter_markdown
 from etl.store import reading, tables_of
@@ -46,6 +46,8 @@ def companies(target_url: str, mappings: Mappings | None = None) -> Iterator[dic
 
 def write_companies(target_url: str, folder: Path, profile: int | None = None, source_url: str | None = None) -> list[Path]:
     """The letters of one profile, or of all that the new store knows, written into the folder (0700, files 0600): they name people."""
+    if folder.exists() and not folder.is_dir():
+        raise Refused(f"--folder: {folder} is no folder.", "Give a folder, or a new name.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     mappings = read_mappings()
     pages = companies(target_url, mappings) if profile is None else iter([company(target_url, source_url, profile, mappings)])

@@ -16,7 +16,7 @@ ENDS = {
 
 @dataclass(frozen=True)
 class Node:
-    """A bar with its label. `kind`: which colour; `note`: the second line."""
+    """A bar with its label. `kind`: which colour; `note`: the second line; `share`: of all rows, 0 to 1."""
 
     x: float
     y: float
@@ -24,6 +24,7 @@ class Node:
     label: str
     note: str
     kind: str
+    share: float
 
     @property
     def middle(self) -> float:
@@ -73,10 +74,11 @@ def flow(report: dict[str, Any]) -> Flow | None:
 
 def _placed(bars: list[tuple[str, str, str, int]], x: float, scale: float) -> list[Node]:
     nodes, y = [], _TOP
+    every = sum(rows for *_, rows in bars)
     for label, note, kind, rows in bars:
         height = max(rows * scale, _HAIR)
         # A thin bar stands in the middle of the room that its label needs.
-        nodes.append(Node(x, y + max(0.0, (_PITCH - height - 6) / 2), height, label, note, kind))
+        nodes.append(Node(x, y + max(0.0, (_PITCH - height - 6) / 2), height, label, note, kind, rows / every))
         y += max(height + 6, _PITCH)
     return nodes
 
@@ -84,7 +86,7 @@ def _placed(bars: list[tuple[str, str, str, int]], x: float, scale: float) -> li
 def _centred(nodes: list[Node], height: float) -> list[Node]:
     last = nodes[-1]
     shift = max(0.0, (height - (last.y + max(last.height, _PITCH / 2)) - _TOP) / 2)
-    return [Node(node.x, node.y + shift, node.height, node.label, node.note, node.kind) for node in nodes]
+    return [Node(node.x, node.y + shift, node.height, node.label, node.note, node.kind, node.share) for node in nodes]
 
 
 def _bands(rows: dict[str, dict[str, int]], left: list[Node], right: list[Node], scale: float) -> list[Band]:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from etl.holding import HELD
-from etl.identifiers import masked
+from etl.masking import masked
 from etl.placed import FLAG
 from etl.run import RunFolder, read_verified
 

@@ -1,0 +1,89 @@
+"""A new store that is only looked at: statements as text, rows as dictionaries. No library stands between, so that one look-up is quick."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from etl.databases import backend, shown
+from etl.errors import MigrationError
+
+Row = dict[str, Any]
+
+_PLAIN_FILE = re.compile(r"sqlite:///([A-Za-z0-9_./-]+)")  # needs no URL parser
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition of SQL, a `?` for each of its values in their order."""
+
+    sql: str
+    values: tuple[object, ...] = ()
+
+
+NEVER = Condition("1 = 0")
+
+
+def both(conditions: Iterable[Condition], word: str = "AND") -> Condition:
+    """All of these (or, with OR, any of them) as one."""
+    given = list(conditions)
+    return Condition(f" {word} ".join(f"({one.sql})" for one in given), tuple(value for one in given for value in one.values))
+
+
+class Reading(Protocol):
+    """A store opened for reading. Statements have a `?` for each value; ids, days and moments come back as the database gives them."""
+
+    def rows(self, statement: str, *values: object) -> list[Row]:
+        """The rows, in the statement's order; MigrationError where a table or column is not there."""
+        ...
+
+    def among(self, column: str, ids: list[str]) -> Condition:
+        """That the column, a UUID, is one of these: looked up one by one where the column is a key."""
+        ...
+
+    def as_text(self, expression: str) -> str:
+        """The expression, as text whatever its type."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Reading]:
+    """The new store behind that URL."""
+    opened = _opened(url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def _opened(url: str) -> Reading:
+    plain = _PLAIN_FILE.fullmatch(url)
+    if plain or backend(url) == "sqlite":
+        from etl.databases.sqlite_reading import SqliteReading
+
+        return SqliteReading(Path(plain[1]) if plain else _file_of(url), url)
+    if backend(url) == "postgresql":
+        from etl.databases.postgresql_reading import PostgresReading
+
+        return PostgresReading(url)
+    raise MigrationError(f"--target: no store of the kind {backend(url)} can be read.", "Use a sqlite:// or postgresql:// URL.")
+
+
+def _file_of(url: str) -> Path:
+    import sqlalchemy
+
+    return Path(sqlalchemy.make_url(url).database or "")
+
+
+def no_store(url: str) -> MigrationError:
+    """The error for a database that lacks the tables of the new store."""
+    return MigrationError(
+        f"--target: {shown(url)} is not the new store of a run: it lacks a table or a column of it.",
+        "Give --target the store that was published, or --run of its run.",
+    )
