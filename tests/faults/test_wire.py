@@ -69,19 +69,6 @@ def break_and_go_on(
         whole_or_nothing(poller, poller.seen[0], poller.seen[-1])
 
 
-@pytest.fixture(scope="session")
-def load_counts(reference: Reference, server: Server, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """What goes over the wire in an undisturbed load."""
-    scene = reference.before("load").copy(tmp_path_factory.mktemp("counts") / "scene")
-    server.fresh("counts")
-    scene.target = server.url("counts", proxy.port)
-    proxy.arm(Fault())
-    scene.run("load", code=0)
-    counts = dict(proxy.counts)
-    assert counts["commit"] == 1, "one transaction, one COMMIT: a second one would have to be broken too"
-    return counts
-
-
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
 @pytest.mark.parametrize("at", ["commit", "committed"])
 def test_commit(
