@@ -22,8 +22,8 @@ from .test_wire import broken
 
 pytestmark = pytest.mark.kills
 Scenes = Callable[[Scene], Scene]
-_CALLS = {"extract": 30, "split": 26, "reattach": 28, "check": 4, "load": 32, "reconcile": 6, "report": 10}
-_MOMENTS = {"extract": 8, "split": 6, "reattach": 6, "check": 2, "load": 10}
+_CALLS = {"extract": 32, "split": 26, "reattach": 28, "load": 32, "reconcile": 6, "report": 10}
+_MOMENTS = {"extract": 8, "split": 6, "reattach": 6, "load": 10}
 
 
 def _step(step: str, row: str, reference: Reference, scenes: Scenes) -> Series:
@@ -55,6 +55,14 @@ def test_moments(step: str, reference: Reference, scenes: Scenes) -> None:
     assert _step(step, KILL_RANDOM, reference, scenes).shoot(shots)
 
 
+def test_check(reference: Reference, scenes: Scenes) -> None:
+    """The step that takes longest to start: at each file that it leaves, and at random moments."""
+    needs_strace()
+    shots = at_random("check", reference.seconds["check"], "check in short", 3)
+    shots += [lambda scene, number=number: killed(scene, "check", "rename", number) for number in (1, 2, 3, 4)]  # type: ignore[misc]
+    assert _step("check", KILL_CALLS, reference, scenes).shoot(shots) > 4
+
+
 def test_run(reference: Reference, scenes: Scenes) -> None:
     """At random moments of the command that does all steps, from nothing to the report."""
 
@@ -64,7 +72,7 @@ def test_run(reference: Reference, scenes: Scenes) -> None:
 
     first = reference.before("extract")
     series = Series("run", lambda: scenes(first), whole, [{}, reference.store], KILL_RANDOM, first.target)
-    assert series.shoot(at_random("run", sum(reference.seconds.values()) * 0.5, "run in short", 8))
+    assert series.shoot(at_random("run", sum(reference.seconds.values()) * 0.5, "run in short", 10))
 
 
 def test_workers(reference: Reference, scenes: Scenes) -> None:
@@ -132,8 +140,8 @@ def test_postgresql(
     reference: Reference, postgres_store: Content, load_counts: dict[str, int], server: Server, proxy: Proxy, scenes: Scenes
 ) -> None:
     """Before statements, in mid COPY, before the COMMIT, and behind it when the server has answered and the client does not know."""
-    points = [("statement", number) for number in spread(range(1, load_counts["statement"]), 14)]
-    points += [("sent", number) for number in spread(range(1, load_counts["sent"]), 8)[1:-1]]
+    points = [("statement", number) for number in spread(range(1, load_counts["statement"]), 20)]
+    points += [("sent", number) for number in spread(range(1, load_counts["sent"]), 12)[1:-1]]
     points += [("commit", 1), ("commit", 1), ("committed", 1)]
     series = _into_postgres(reference, postgres_store, server, proxy, scenes)
     assert series.shoot([_on_the_wire("load", proxy, at, number) for at, number in points]) >= len(points) - 2
@@ -143,7 +151,7 @@ def test_postgresql_at_random(reference: Reference, postgres_store: Content, ser
     """At random moments of a load into PostgreSQL."""
     series = _into_postgres(reference, postgres_store, server, proxy, scenes)
     series.row = KILL_RANDOM
-    assert series.shoot(at_random("load", 1.5 * reference.seconds["load"], "postgresql in short", 8))
+    assert series.shoot(at_random("load", 1.5 * reference.seconds["load"], "postgresql in short", 10))
 
 
 def test_postgresql_source(postgres_extract: Reference, server: Server, proxy: Proxy, scenes: Scenes) -> None:
