@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import hashlib
 import json
 import os
 import platform
+import pwd
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,14 @@ from typing import Any
 from etl.errors import EvidenceAltered
 
 NAME = "events.jsonl"
+
+
+def _who() -> str:
+    """The user as the system knows him, whatever the environment says; in a container he may have no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def record(folder: Path, what: str, outcome: str, about: dict[str, Any]) -> None:
@@ -28,7 +36,7 @@ def record(folder: Path, what: str, outcome: str, about: dict[str, Any]) -> None
             os.ftruncate(descriptor, len(content) - len(lines.pop()))
         last: dict[str, Any] = json.loads(lines[-1]) if lines else {"seq": 0, "hash": ""}
         event = {
-            "seq": last["seq"] + 1, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "who": getpass.getuser(), "where": platform.node(),
+            "seq": last["seq"] + 1, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "who": _who(), "where": platform.node(),
             "what": what, "outcome": outcome, "about": about, "before": last["hash"],
         }  # fmt: skip
         event["hash"] = _hash(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -36,6 +37,7 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
     """Runs the action, shows what it gives, and ends the process with the exit code of what happened."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold rows and passwords; workers inherit this
     output, verbose = given["output"], given["verbose"]
     data: dict[str, Any] = {}
     failure: _Failure | None = None

@@ -42,6 +42,26 @@ def test_file_size_limit(step: str, reference: Reference, scenes: Scenes) -> Non
             same_as_reference(scene, step, reference)
 
 
+@pytest.mark.parametrize("step", STEPS_THAT_WRITE)
+def test_too_little_memory(step: str, reference: Reference, scenes: Scenes) -> None:
+    """Row 34: an address space that ends somewhere in the step: whatever ends it then, nothing is half done, and the same command ends it."""
+    scene = scenes(reference.before(step))
+    before = store_content(scene.target, scene.folder)
+    stopped = 0
+    for megabytes in (400, 700, 1_000, 1_300, 1_600, 2_000):
+
+        def limit(megabytes: int = megabytes) -> None:
+            resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+        with tried(SPACE):
+            stopped += scene.run(step, preexec_fn=limit).code != 0
+            assert store_content(scene.target, scene.folder) in (before, reference.store)
+    assert stopped, "there was memory enough: nothing was tested"
+    with tried(SPACE):
+        scene.run(step, code=0)
+        same_as_reference(scene, step, reference)
+
+
 @contextmanager
 def small_disk(place: Path, size: int) -> Iterator[Callable[[int], None]]:
     """The folder on a disk of its own of so many bytes; what comes back makes it larger."""

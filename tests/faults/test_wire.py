@@ -292,6 +292,19 @@ def test_nobody_answers(reference: Reference, scenes: Scenes) -> None:
         assert scene.run("load", code=1).seconds < 60
 
 
+def test_slow_network(reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
+    """Row 31: 5 ms for every message: it takes its time, and is right."""
+    scene, direct = into_postgres(reference, server, proxy, scenes)
+    proxy.arm(Fault())
+    proxy.delay = 0.005
+    try:
+        with tried(DROPPED):
+            scene.run("load", code=0)
+            assert not difference(store_content(direct, scene.folder), postgres_store)
+    finally:
+        proxy.delay = 0.0
+
+
 def test_silence_is_noticed(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
     """A server that is gone without a word: the system asks for it on every connection after half a minute, not after its own two hours."""
     scene = scenes(postgres_extract.before("extract"))
