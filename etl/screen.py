@@ -157,6 +157,8 @@ def _failure(error: BaseException) -> _Failure:
             return _Failure(
                 1, "IO", f"SQLite could not use its file ({error.sqlite_errorname}).", f"Mend the disk, its space or the lock. {_AGAIN}"
             )
+        case RuntimeError() if str(error) == "can't start new thread":
+            return _failure(MemoryError())
         case MemoryError():
             return _Failure(1, "NO_MEMORY", "Memory does not suffice.", "Give fewer --workers, then run the same command again.")
         case OSError():

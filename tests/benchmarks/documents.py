@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults.postgres import started, write_postgres_world
-from tests.faults.scene import Scene
-from tests.faults.world import write_world
+from ..faults.postgres import started, write_postgres_world
+from ..faults.scene import Scene
+from ..faults.world import write_world
 
 ON_THE_SHARE = (2 << 30) + 1
 IN_POSTGRESQL = 1_000_000_000  # a row, and with it a value, ends a little below 2**30 bytes
