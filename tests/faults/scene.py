@@ -157,7 +157,8 @@ def ended(process: subprocess.Popen[str], began: float | None = None, code: int 
             out, err = process.communicate(timeout=PATIENCE)
             break
         except subprocess.TimeoutExpired:
-            if (now := _worked(process.pid)) > worked + 1:  # a crowded machine: slow is not hung
+            now = _worked(process.pid)
+            if now > worked + 0.5 and time.monotonic() - began < 10 * PATIENCE:  # a crowded machine: slow is not hung
                 worked = now
                 continue
             kill_group(process)
