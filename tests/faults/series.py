@@ -61,18 +61,18 @@ class Series:
         return killed
 
 
-def killed_after(scene: Scene, command: str, moment: float, *more: str) -> Ended:
-    """The command, killed so many seconds after its start, unless it had ended by then."""
+def killed_after(scene: Scene, command: str, moment: float, *more: str, alone: bool = True) -> Ended:
+    """The command, killed so many seconds after its start, unless it had ended by then. `alone`: its workers are killed too, else they meet the next start."""
     process = scene.start(command, *more)
     try:
         process.wait(moment)
     except subprocess.TimeoutExpired:
         process.kill()
-    return ended(process)
+    return ended(process, alone=alone)
 
 
-def at_random(command: str, seconds: float, seed: str, many: int, *more: str) -> list[Shot]:
+def at_random(command: str, seconds: float, seed: str, many: int, *more: str, alone: bool = True) -> list[Shot]:
     """Kills at random moments of a command that takes so many seconds; not while only the interpreter starts."""
     chance = random.Random(seed)
     moments = [seconds * chance.uniform(0.3, 1.0) for _ in range(many)]
-    return [lambda scene, moment=moment: killed_after(scene, command, moment, *more) for moment in moments]
+    return [lambda scene, moment=moment: killed_after(scene, command, moment, *more, alone=alone) for moment in moments]

@@ -13,10 +13,10 @@ from .calls import KINDS, injected, killed, made, needs_strace, spread
 from .conftest import Reference
 from .postgres import Server
 from .proxy import Fault, Proxy
-from .scene import Content, Ended, Scene, difference, object_content, store_content
+from .scene import Content, Ended, Scene, difference, object_content, stage_content, store_content
 from .series import Series, Shot, at_random
 from .tally import KILL_CALLS, KILL_COMMIT, KILL_RANDOM
-from .test_kill_calls import same_as_reference
+from .test_kill_calls import litter, same_as_reference
 from .test_kill_random import EAGER
 from .test_wire import broken
 
@@ -85,7 +85,37 @@ def test_workers(reference: Reference, scenes: Scenes) -> None:
 
     more = ("--workers", "2")
     series = Series("reattach", fresh, lambda scene: same_as_reference(scene, "reattach", reference), [{}], KILL_RANDOM, more=more)
-    assert series.shoot(at_random("reattach", 2 * reference.seconds["reattach"], "workers in short", 6, *more))
+    assert series.shoot(at_random("reattach", 2 * reference.seconds["reattach"], "workers in short", 6, *more, alone=False))
+
+
+# The same for workers that read an old portal: each takes some rows of a table, in the snapshot that the run holds.
+EAGER_READERS = (
+    "-c",
+    "import sys, etl.pipeline, etl.stretch; etl.pipeline._WORTH_WORKERS = 0; etl.stretch.ROWS_PER_FILE = 20; sys.argv[0] = 'cli'; import cli; cli.main()",
+)
+
+
+def test_workers_that_read(postgres_extract: Reference, scenes: Scenes) -> None:
+    """Extract by worker processes, killed again and again: what an undisturbed one gives, file by file."""
+    more = ("--workers", "2")
+
+    def fresh() -> Scene:
+        scene = scenes(postgres_extract.before("extract"))
+        scene.launcher = EAGER_READERS
+        return scene
+
+    first = fresh()
+    first.run("extract", *more, code=0)
+    expected = stage_content(first.run_folder, ["extract"])
+    assert len(expected) > len(postgres_extract.stages), "no table was cut"
+
+    def whole(scene: Scene) -> None:
+        assert not difference(stage_content(scene.run_folder, ["extract"]), expected)
+        assert not difference(object_content(scene.objects), postgres_extract.objects_after("extract"))
+        assert not litter(scene), f"left behind: {litter(scene)}"
+
+    series = Series("extract", fresh, whole, [{}], KILL_RANDOM, more=more)
+    assert series.shoot(at_random("extract", 2.5 * postgres_extract.seconds["extract"], "readers in short", 8, *more, alone=False))
 
 
 def test_publishing(reference: Reference, scenes: Scenes) -> None:
