@@ -16,6 +16,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,6 +39,10 @@ def tools() -> SimpleNamespace:
     """Great Expectations and pandas, imported once: no analytics, no progress bars, no talk. `seconds`: how long that took."""
     began = time.monotonic()
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: that is when it is read
+    try:
+        Path.home()
+    except RuntimeError:  # in a container a user may have none; what is imported here asks for one
+        os.environ["HOME"] = "/"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations

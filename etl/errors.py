@@ -27,8 +27,8 @@ class Transient(MigrationError):
     code = "TRANSIENT"
 
 
-class Busy(MigrationError):
-    """An old database that somebody is writing to at this moment, so that it cannot be read."""
+class Busy(Transient):
+    """A database in which somebody else holds a lock at this moment, so that it cannot be read or written: of an old one, a sign that it is in use."""
 
     code = "BUSY"
 

@@ -243,6 +243,7 @@ def _reattach(night: Night) -> Step:
     options, folder = night.options, night.folder
     folder.refuse_strangers("split")
     objects = needed(options.objects, "--objects", "the root of the new object store")
+    open_objects(objects).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
     with _pool(options, rows_of(folder.files("extract"))) as pool:
         step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -36,6 +37,7 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
     """Runs the action, shows what it gives, and ends the process with the exit code of what happened."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold rows and passwords; workers inherit this
     output, verbose = given["output"], given["verbose"]
     data: dict[str, Any] = {}
     failure: _Failure | None = None
@@ -155,6 +157,8 @@ def _failure(error: BaseException) -> _Failure:
             return _Failure(
                 1, "IO", f"SQLite could not use its file ({error.sqlite_errorname}).", f"Mend the disk, its space or the lock. {_AGAIN}"
             )
+        case RuntimeError() if str(error) == "can't start new thread":
+            return _failure(MemoryError())
         case MemoryError():
             return _Failure(1, "NO_MEMORY", "Memory does not suffice.", "Give fewer --workers, then run the same command again.")
         case OSError():

@@ -84,6 +84,26 @@ def test_a_source_file_that_cannot_be_read_is_named(night: Night, how: str) -> N
         nothing_is_left(night)
 
 
+def test_a_lock_that_is_met_at_any_read_of_a_source_says_that_it_is_in_use(night: Night) -> None:
+    """Also at a read behind the first one: `freeze check` then answers 5."""
+    from etl.databases.sqlite_source import SqliteSource
+    from etl.errors import Busy
+
+    file = night.folder / "legacy" / "portal2.sqlite"
+    for read in (
+        SqliteSource.shapes,
+        lambda source: source.count("document"),
+        lambda source: list(source.read(MAPPINGS.tables["P2", "document"], 9)),
+    ):
+        with SqliteSource(f"sqlite:///{file}", "Portal 2.0") as source, night.database("legacy/portal2.sqlite") as writer:
+            source._connection.execute("ROLLBACK")  # its snapshot is gone
+            source._connection.execute("PRAGMA busy_timeout = 0")
+            writer.isolation_level = None
+            writer.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(Busy, match="somebody is writing"):
+                read(source)
+
+
 def test_a_source_that_is_the_other_portals_is_named_table_by_table(night: Night) -> None:
     done = night.command("plan", "--source", night.stores["--tc"], "--tc", night.stores["--source"])
     said(done, 1, "P2.tc_account: no mapping names this table", "P2.company_profile: the table is gone", "TC.tc_account: the table is gone")

@@ -172,6 +172,21 @@ def test_the_track_record_names_tests_that_exist() -> None:
     assert {name for _, name in named} - there == set()
 
 
+def test_every_failure_on_the_faults_page_has_tests_that_exist_or_says_that_it_has_none() -> None:
+    rows = [line for line in text_of("runbooks/faults.md").splitlines() if line.startswith("| ")]
+    numbers = [int(found.group(1)) for row in rows if (found := re.match(r"\| (\d+) \|", row))]
+    assert numbers == list(range(1, 53))
+    named = {pair for row in rows for pair in re.findall(r"`([\w/]+\.py)::(\w+)`", row)}
+    there = {
+        (file, name)
+        for file in {file for file, _ in named}
+        for name in re.findall(r"^def (test_\w+)", (ROOT / "tests" / file).read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert sorted(named - there) == []
+    told = re.compile(r"Not (tested|covered|promised)")
+    assert [row for row in rows if "::" not in row and not told.search(row) and not row.startswith(("| | what", "| control"))] == []
+
+
 # -- commands as they stand -------------------------------------------------------------------------------------------------------------
 
 

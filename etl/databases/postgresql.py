@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,12 +11,26 @@ import psycopg
 import sqlalchemy
 
 from etl.databases import shown
-from etl.errors import MigrationError, Transient
+from etl.errors import Busy, MigrationError, Transient
 from etl.retries import passes
 
 OLDEST = 130000  # PostgreSQL 13
 # Whatever encoding the database or PGCLIENTENCODING has, texts travel as UTF-8. (SQL_ASCII has none: its bytes come as they are, E8.)
-SESSION = ("SET TimeZone = 'UTC'", "SET client_encoding = 'UTF8'")
+# Nothing waits for another session's lock for ever, whatever the server's default; a role's or database's own lock_timeout stands.
+SESSION = (
+    "SET TimeZone = 'UTC'", "SET client_encoding = 'UTF8'",
+    "SELECT set_config('lock_timeout', '60s', false) WHERE current_setting('lock_timeout') = '0'",
+)  # fmt: skip
+LOCKED = "55P03"
+NAME = "portal-migrate"  # of all our sessions, so that `freeze check` does not take them for somebody else's
+# A server that is gone without a word (power, network, firewall) is noticed within a minute or two, not after the system's two hours.
+_NOTICING = {
+    "connect_timeout": "20",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
 
 # The contract's words for what the server calls its types.
 WORDS = {
@@ -25,14 +40,17 @@ WORDS = {
 
 
 def conninfo(url: str) -> str:
-    """The URL as libpq takes it: its environment, service file, password file and sslmode all work."""
-    return sqlalchemy.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    """The URL as libpq takes it: its environment, service file, password file and sslmode all work; what the URL says of time-outs, too."""
+    parsed = sqlalchemy.make_url(url).set(drivername="postgresql")
+    given = {name for name, variable in (("connect_timeout", "PGCONNECT_TIMEOUT"),) if variable in os.environ} | parsed.query.keys()
+    ours = {name: value for name, value in _NOTICING.items() if name not in given}
+    return parsed.update_query_dict({**ours, "application_name": NAME}).render_as_string(hide_password=False)
 
 
 def connect(url: str, name: str) -> psycopg.Connection[Any]:
     """A connection in UTC that speaks UTF-8; `name` is what messages call the database."""
     try:
-        connection = psycopg.connect(conninfo(url), autocommit=True, application_name="portal-migrate")
+        connection = psycopg.connect(conninfo(url), autocommit=True)
     except psycopg.Error as error:
         raise no_connection(url, name, str(error)) from None
     if connection.info.server_version < OLDEST:
@@ -101,9 +119,10 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
         state = error.diag.sqlstate or "connection lost"
         about = f", constraint {error.diag.constraint_name}" if error.diag.constraint_name else ""
         where = f" on {error.diag.table_name}" if error.diag.table_name else ""
-        message = f"{name}: {doing} failed ({type(error).__name__}, SQLSTATE {state}{where}{about})."
+        why = " for a lock that another session holds" if state == LOCKED else ""
+        message = f"{name}: {doing} failed{why} ({type(error).__name__}, SQLSTATE {state}{where}{about})."
         kind = Transient if passes(error.diag.sqlstate) and isinstance(error, psycopg.OperationalError) else MigrationError
-        raise kind(message, next_step(error.diag.sqlstate or "08")) from None
+        raise (Busy if state == LOCKED else kind)(message, next_step(error.diag.sqlstate or "08")) from None
 
 
 _NEXT_STEPS = {

@@ -18,8 +18,8 @@ import psycopg
 import pyarrow as pa
 
 from etl.databases import WHOLE, Batch, Cut
-from etl.databases.postgresql import SESSION, connect, conninfo, next_step, no_connection, quoted, safe_errors, shapes
-from etl.errors import MigrationError
+from etl.databases.postgresql import LOCKED, NAME, SESSION, connect, conninfo, next_step, no_connection, quoted, safe_errors, shapes
+from etl.errors import Busy, MigrationError
 from etl.values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
 from mappings.model import TableMapping
 from mappings.schema import Column
@@ -68,8 +68,9 @@ class PostgresSource:
 
     def _failed(self, doing: str, error: Any) -> MigrationError:
         state = getattr(error, "sqlstate", None)
-        message = f"{self.name}: {doing} failed ({f'SQLSTATE {state}' if state else type(error).__name__})."
-        return MigrationError(message, next_step(state or "08"))
+        why = " for a lock that another session holds" if state == LOCKED else ""
+        message = f"{self.name}: {doing} failed{why} ({f'SQLSTATE {state}' if state else type(error).__name__})."
+        return (Busy if state == LOCKED else MigrationError)(message, next_step(state or "08"))
 
     def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
         try:
@@ -220,7 +221,8 @@ class PostgresSource:
         with safe_errors(self.name, "looking for writers"):
             sessions = self._session.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
-                " AND application_name <> 'portal-migrate' AND pid <> pg_backend_pid()"
+                " AND application_name <> %s",
+                (NAME,),
             ).fetchone()
             roles = self._session.execute(
                 "SELECT DISTINCT grantee FROM information_schema.role_table_grants WHERE table_schema = current_schema()"

@@ -47,26 +47,30 @@ class SqliteSource:
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only a read takes it
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-                raise Busy(
-                    f"{self._name}: somebody is writing to {self._shown} ({error}).", "Close the portal, then run the same command again."
-                ) from None
+            self._refuse_busy(error)
             raise MigrationError(
                 f"{self._name}: {self._shown} is no readable SQLite database ({error}).", "Check the file, then run again."
             ) from None
 
+    def _refuse_busy(self, error: sqlite3.DatabaseError) -> None:
+        """Raises Busy where the error says that another process holds the file locked."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            raise Busy(
+                f"{self._name}: somebody is writing to {self._shown} ({error}).", "Close the portal, then run the same command again."
+            ) from None
+
     def shapes(self) -> dict[str, dict[str, str]]:
-        names = self._connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+        names = self._execute(
+            "the catalogue", "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
         )
         shapes = {}
         for (name,) in names.fetchall():
-            info = self._connection.execute("SELECT name, type FROM pragma_table_info(?)", (name.decode(),)).fetchall()
+            info = self._execute("the catalogue", "SELECT name, type FROM pragma_table_info(?)", (name.decode(),)).fetchall()
             shapes[name.decode()] = {column.decode(): kind.decode().upper() for column, kind in info}
         return shapes
 
     def count(self, table: str) -> int:
-        return int(self._connection.execute(f"SELECT count(*) FROM {_quoted(table)}").fetchone()[0])
+        return int(self._execute(table, f"SELECT count(*) FROM {_quoted(table)}").fetchone()[0])
 
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
         names = [column.name for column in mapping.columns if column.name not in without]
@@ -75,17 +79,18 @@ class SqliteSource:
             return
         order = ", ".join(_quoted(column) for column in mapping.key)
         listed = ", ".join(_quoted(name) for name in names)
-        cursor = self._execute(mapping, f"SELECT {listed} FROM {_quoted(mapping.table)} ORDER BY {order}")
+        cursor = self._execute(mapping.table, f"SELECT {listed} FROM {_quoted(mapping.table)} ORDER BY {order}")
         while fetched := cursor.fetchmany(rows):
             batch = typed(mapping, dict(zip(names, zip(*fetched, strict=True), strict=True)), len(fetched))
             yield Batch(batch, _key_texts(mapping, batch) if len(mapping.key) > 1 else None)
 
-    def _execute(self, mapping: TableMapping, statement: str) -> sqlite3.Cursor:
+    def _execute(self, what: str, statement: str, values: Sequence[str] = ()) -> sqlite3.Cursor:
         try:
-            return self._connection.execute(statement)
+            return self._connection.execute(statement, values)
         except sqlite3.DatabaseError as error:
+            self._refuse_busy(error)
             raise MigrationError(
-                f"{self._name}: {mapping.table} cannot be read ({error}).", "Check the old database's file with PRAGMA integrity_check."
+                f"{self._name}: {what} cannot be read ({error}).", "Check the old database's file with PRAGMA integrity_check."
             ) from None
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
@@ -102,17 +107,19 @@ class SqliteSource:
                     odd.append(f"length({column}) > {declared.length}")
                 odd.append(f"typeof({column}) <> 'text' OR instr({column}, '|') > 0 OR CAST({column} AS BLOB) GLOB '*[^ -~]*'")
                 odd.append(f"length({column}) <> length(CAST({column} AS BLOB))")
-        found = self._execute(mapping, f"SELECT 1 FROM {_quoted(mapping.table)} WHERE {' OR '.join(odd)} LIMIT 1").fetchone()
+        found = self._execute(mapping.table, f"SELECT 1 FROM {_quoted(mapping.table)} WHERE {' OR '.join(odd)} LIMIT 1").fetchone()
         return found is not None
 
     def _read_carefully(self, mapping: TableMapping, names: Sequence[str], rows: int) -> Iterator[Batch]:
         """The whole table at once, its keys told apart: NULL keys numbered by rowid, keys that are equal as text by `#2`, `#3` ..."""
         order = ", ".join(_quoted(column) for column in mapping.key)
         any_null = " OR ".join(f"{_quoted(column)} IS NULL" for column in mapping.key)
-        nulls = self._execute(mapping, f"SELECT count(*) FROM {_quoted(mapping.table)} WHERE {any_null}").fetchone()[0]
+        nulls = self._execute(mapping.table, f"SELECT count(*) FROM {_quoted(mapping.table)} WHERE {any_null}").fetchone()[0]
         rowid = "rowid" if nulls else "NULL"  # a table may have none; then no key of it is NULL either
         listed = ", ".join(_quoted(name) for name in names)
-        fetched = self._execute(mapping, f"SELECT {rowid}, {listed} FROM {_quoted(mapping.table)} ORDER BY {order}, {rowid}").fetchall()
+        fetched = self._execute(
+            mapping.table, f"SELECT {rowid}, {listed} FROM {_quoted(mapping.table)} ORDER BY {order}, {rowid}"
+        ).fetchall()
         columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(len(names) + 1)]
         cells = dict(zip(names, columns[1:], strict=True))
         whole = typed(mapping, cells, len(fetched))
@@ -126,7 +133,7 @@ class SqliteSource:
         # The length of a blob stands in its header; only a text has to be read for it.
         size_of = f"CASE typeof({name}) WHEN 'text' THEN length(CAST({name} AS BLOB)) ELSE length({name}) END"
         statement = f"SELECT rowid, {order}, typeof({name}), {size_of} FROM {_quoted(mapping.table)} ORDER BY {order}, rowid"
-        for place, (rowid, *_parts, kind, size) in enumerate(self._execute(mapping, statement)):
+        for place, (rowid, *_parts, kind, size) in enumerate(self._execute(mapping.table, statement)):
             if kind in (b"blob", b"text"):
                 yield keys[place], self._pieces(mapping.table, column, rowid, size)
 

@@ -22,6 +22,11 @@ PIECE = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 5_000  # locators in one query
 # Days and microseconds of the years 1 to 9999: the others are read as texts. Infinity lies outside, whatever the driver makes of it.
 _DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
+# A server that is gone without a word is noticed. `portal-migrate` is what `freeze check` knows our sessions by.
+_NOTICING = {
+    "connect_timeout": "20", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3", "tcp_user_timeout": "60000",
+    "application_name": "portal-migrate",
+}  # fmt: skip
 _HEX = np.array([list(f"{n:02x}".encode()) for n in range(256)], np.uint8)
 
 
@@ -34,7 +39,8 @@ class PostgresDatabase:
         import adbc_driver_manager
         import adbc_driver_postgresql
 
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        waiting = {name: value for name, value in _NOTICING.items() if name not in url.query}
+        plain = url.set(drivername="postgresql").update_query_dict(waiting).render_as_string(hide_password=False)
         self._where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
         try:
             self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
@@ -56,10 +62,11 @@ class PostgresDatabase:
         connection = adbc_driver_manager.AdbcConnection(self._database)
         connection.set_autocommit(False)
         # No parallel plans: their rows come in another order each time. ISO dates: what this reads as text, it reads itself. UTF-8
-        # from any encoding but SQL_ASCII, which is none: its bytes come as they are.
+        # from any encoding but SQL_ASCII, which is none: its bytes come as they are. Nobody's lock is waited for for ever.
         for sql in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
                     *([f"SET TRANSACTION SNAPSHOT {_literal(snapshot)}"] if snapshot else []), "SET LOCAL max_parallel_workers_per_gather = 0",
-                    "SET LOCAL synchronize_seqscans = off", "SET LOCAL datestyle = ISO", "SET LOCAL client_encoding = 'UTF8'"):  # fmt: skip
+                    "SET LOCAL synchronize_seqscans = off", "SET LOCAL datestyle = ISO", "SET LOCAL client_encoding = 'UTF8'",
+                    "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'"):  # fmt: skip
             with adbc_driver_manager.AdbcStatement(connection) as statement:
                 statement.set_sql_query(sql)
                 statement.execute_update()
@@ -170,7 +177,12 @@ class PostgresDatabase:
             # Its text may hold values.
             state = getattr(error, "sqlstate", None) or "none"
             message = f"{self._where}: reading failed ({type(error).__name__}, SQLSTATE {state})."
-            raise ReconcileError(message, "Check server and network, then run again.") from None
+            next_step = (
+                "Another session holds a lock: close it, then run again."
+                if state == "55P03"
+                else "Check server and network, then run again."
+            )
+            raise ReconcileError(message, next_step) from None
         finally:
             if statement is not None:
                 statement.close()

@@ -1,4 +1,4 @@
-"""`python -m tests.faults [--quick]`: the harness, and the table of what was tried and what came out right."""
+"""`python -m tests.faults [--kills | --quick]`: the harness, and the table of what was tried and what came out right."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from .tally import added_up
+from .tally import KILL_CALLS, KILL_COMMIT, KILL_RANDOM, added_up
 
 HERE = Path(__file__).parent
+KILLS = (KILL_COMMIT, KILL_RANDOM, KILL_CALLS)
+_CHOSEN = {"--kills": "kills", "--quick": "not full"}
 
 
 class Failed:
@@ -31,11 +33,14 @@ def main(words: list[str]) -> int:
         tally = Path(scratch) / "tally"
         os.environ["FAULTS_TALLY"] = str(tally)
         failed = Failed()
-        chosen = "not full" if "--quick" in words else "full or not full"
-        code = int(pytest.main([str(HERE), "-m", chosen, *(word for word in words if word != "--quick")], plugins=[failed]))
+        chosen = next((_CHOSEN[word] for word in words if word in _CHOSEN), "full or not full")
+        code = int(pytest.main([str(HERE), "-m", chosen, *(word for word in words if word not in _CHOSEN)], plugins=[failed]))
         print("\n| fault | came out right | tried |\n|---|---:|---:|")  # noqa: T201 - its answer
-        for row, (right, tried) in added_up(tally).items():
+        sums = {row: counts for row, counts in added_up(tally).items() if counts[1]}
+        for row, (right, tried) in sums.items():
             print(f"| {row} | {right:,} | {tried:,} |")  # noqa: T201
+        right, tried = (sum(sums[row][place] for row in KILLS if row in sums) for place in (0, 1))
+        print(f"\n{tried:,} kills, {right:,} of them came out right")  # noqa: T201
         for name in failed.names:
             print(f"failed: {name}")  # noqa: T201
         return code

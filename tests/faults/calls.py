@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -24,6 +25,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "create": ("openat",),  # with O_CREAT only
     "truncate": ("ftruncate", "truncate"),
 }
+Point = TypeVar("Point")
 _LINE = re.compile(r"^(?:\[pid +)?(\d+)\]? +(\w+)\((.*)$")
 
 
@@ -45,24 +47,32 @@ def needs_strace() -> None:
         pytest.skip(why_not())
 
 
-def counted(scene: Scene, command: str, kinds: Sequence[str]) -> dict[str, list[int]]:
-    """For each system call that the (undisturbed) command makes: the numbers at which to inject.
+def made(scene: Scene, command: str, kinds: Sequence[str]) -> list[tuple[str, int]]:
+    """The system calls that the (undisturbed) command makes, in the order of time: (call, the number at which to inject).
 
-    strace counts by thread, so a number stands for the n-th call of every thread; `create` keeps the numbers of those openat that create.
+    strace counts by thread, so a number stands for the n-th call of every thread; of the openat only those count that create.
     """
     log = scene.folder / "calls.log"
     names = [name for kind in kinds for name in KINDS[kind]]
     scene.run(command, before=["strace", "-f", "--seccomp-bpf", "-o", str(log), "-e", f"trace={','.join(names)}"], code=0)
     seen: Counter[tuple[str, str]] = Counter()
-    numbers: dict[str, set[int]] = {}
+    found = []
     for line in log.read_text(errors="replace").splitlines():
-        found = _LINE.match(line)
-        if found and "resumed>" not in line.split("(")[0]:
-            thread, name, rest = found.groups()
+        match = _LINE.match(line)
+        if match and "resumed>" not in line.split("(")[0]:
+            thread, name, rest = match.groups()
             seen[thread, name] += 1
             if name != "openat" or "O_CREAT" in rest:
-                numbers.setdefault(name, set()).add(seen[thread, name])
+                found.append((name, seen[thread, name]))
     log.unlink()
+    return found
+
+
+def counted(scene: Scene, command: str, kinds: Sequence[str]) -> dict[str, list[int]]:
+    """For each of these system calls that the (undisturbed) command makes: the numbers at which to inject."""
+    numbers: dict[str, set[int]] = {}
+    for name, number in made(scene, command, kinds):
+        numbers.setdefault(name, set()).add(number)
     return {name: sorted(found) for name, found in numbers.items()}
 
 
@@ -79,12 +89,10 @@ def killed(scene: Scene, command: str, call: str, number: int) -> Ended:
     return injected(scene, command, call, f"signal=KILL:when={number}")
 
 
-def spread(numbers: Sequence[int], at_most: int) -> list[int]:
-    """Some of the numbers, the first and the last among them."""
-    if len(numbers) <= at_most:
-        return list(numbers)
-    return (
-        [numbers[round(place * (len(numbers) - 1) / (at_most - 1))] for place in range(at_most)]
-        if at_most > 1
-        else [numbers[len(numbers) // 2]]
-    )
+def spread(points: Sequence[Point], at_most: int) -> list[Point]:
+    """Some of the points, evenly spread, the first and the last among them."""
+    if len(points) <= at_most:
+        return list(points)
+    if at_most == 1:
+        return [points[len(points) // 2]]
+    return [points[round(place * (len(points) - 1) / (at_most - 1))] for place in range(at_most)]

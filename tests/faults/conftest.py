@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import compileall
+import fcntl
 import itertools
+import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
 
 from .postgres import Server, started, write_postgres_world
-from .proxy import Proxy
+from .proxy import Fault, Proxy
 from .scene import ROOT, STEPS, Content, Scene, canaries_in, object_content, stage_content, store_content
 from .world import write_later_world, write_world
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: belongs to the full matrix only (python -m tests.faults)")
+    config.addinivalue_line("markers", "kills: belongs to the kills that every change has to pass (python -m tests.faults --kills)")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -53,21 +57,49 @@ class Reference:
         following = self.before(STEPS[STEPS.index(step) + 1]) if step != STEPS[-1] else self.done()
         return object_content(following.objects) if following.folder.exists() else self.objects
 
+    def keep(self) -> None:
+        """Writes down what `kept` reads."""
+        facts = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "folder"}
+        (self.folder / "reference.json").write_text(json.dumps(facts), encoding="utf-8")
+
+    @staticmethod
+    def kept(folder: Path) -> Reference:
+        return Reference(folder, **json.loads((folder / "reference.json").read_text(encoding="utf-8")))
+
     def stages_of(self, step: str) -> dict[str, str]:
         return {name: digest for name, digest in self.stages.items() if name.startswith(f"{step}/")}
 
 
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder of that name, made by the first of pytest-xdist's workers that comes here; the others wait for it."""
+    common = tmp_path_factory.getbasetemp()
+    common = common.parent if "PYTEST_XDIST_WORKER" in os.environ else common
+    folder, done = common / name, common / f"{name}.done"
+    with (common / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            assert not folder.exists(), f"{name} could not be made by the first who tried"
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_world(tmp_path_factory.mktemp("world"))
+    return once(tmp_path_factory, "world", write_world)
 
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Reference:
     """Computed once: the cast into SQLite, step by step."""
-    for place in ("etl", "mappings", "checks", "sample_data"):  # what is started hundreds of times is compiled once
-        compileall.compile_dir(ROOT / place, quiet=2)
-    return undisturbed(tmp_path_factory.mktemp("reference"), world, STEPS)
+
+    def make(folder: Path) -> None:
+        for place in ("etl", "mappings", "checks", "sample_data"):  # what is started hundreds of times is compiled once
+            compileall.compile_dir(ROOT / place, quiet=2)
+        undisturbed(folder, world, STEPS).keep()
+
+    return Reference.kept(once(tmp_path_factory, "reference", make))
 
 
 def undisturbed(folder: Path, world: Path, steps: Sequence[str], **stores: str) -> Reference:
@@ -99,6 +131,19 @@ def postgres_store(reference: Reference, server: Server, tmp_path_factory: pytes
 def proxy(server: Server) -> Iterator[Proxy]:
     with Proxy(server.socket) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def load_counts(reference: Reference, server: Server, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    """What goes over the wire in an undisturbed load."""
+    scene = reference.before("load").copy(tmp_path_factory.mktemp("counts") / "scene")
+    server.fresh("counts")
+    scene.target = server.url("counts", proxy.port)
+    proxy.arm(Fault())
+    scene.run("load", code=0)
+    counts = dict(proxy.counts)
+    assert counts["commit"] == 1, "one transaction, one COMMIT: a second one would have to be broken too"
+    return counts
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,8 @@ ROWS = (
 )  # fmt: skip
 
 
-def _note(row: str, word: str, count: int) -> None:
+def note(row: str, word: str, count: int) -> None:
+    """Counts so many faults of the row as `tried` or as `right`."""
     place = os.environ.get("FAULTS_TALLY")
     if place and count:
         with Path(place).open("a", encoding="utf-8") as file:
@@ -37,9 +38,9 @@ def _note(row: str, word: str, count: int) -> None:
 @contextmanager
 def tried(row: str, count: int = 1) -> Iterator[None]:
     """The block tries so many faults of the row; they came out right where it ends without an error."""
-    _note(row, "tried", count)
+    note(row, "tried", count)
     yield
-    _note(row, "right", count)
+    note(row, "right", count)
 
 
 def added_up(file: Path) -> dict[str, tuple[int, int]]:

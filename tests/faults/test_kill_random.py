@@ -53,11 +53,6 @@ def storm(
             whole_or_nothing(poller, None, poller.seen[-1])
 
 
-@pytest.mark.parametrize("step", ["extract", "split", "reattach", "load"])
-def test_steps(step: str, reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
-    _step(step, reference, scenes, random.Random(f"{step} quick"), 6)
-
-
 @pytest.mark.full
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("step", STEPS)
@@ -73,10 +68,6 @@ def _step(step: str, reference: Reference, scenes: Callable[[Scene], Scene], cha
     same_as_reference(scene, step, reference)
 
 
-def test_run(reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
-    _run(reference, scenes, random.Random("run quick"), 4)
-
-
 @pytest.mark.full
 @pytest.mark.parametrize("seed", SEEDS)
 def test_run_full(seed: int, reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
@@ -90,10 +81,6 @@ def _run(reference: Reference, scenes: Callable[[Scene], Scene], chance: random.
     storm(scene, "run", sum(reference.seconds.values()) * 0.6, chance, kills, [{}, reference.store])
     assert not difference(store_content(scene.target, scene.folder), reference.store)
     assert not difference(object_content(scene.objects), reference.objects)
-
-
-def test_postgresql(reference: Reference, postgres_store: Content, server: Server, scenes: Callable[[Scene], Scene]) -> None:
-    _postgresql(reference, postgres_store, server, scenes, random.Random("postgresql quick"), 8)
 
 
 @pytest.mark.full
@@ -127,11 +114,6 @@ def test_postgresql_source(seed: int, postgres_extract: Reference, scenes: Calla
 
 # Worker processes are worth their start only from 200,000 rows on: the quick subset lowers that bar from outside.
 EAGER = ("-c", "import sys, etl.pipeline; etl.pipeline._WORTH_WORKERS = 0; sys.argv[0] = 'cli'; import cli; cli.main()")
-
-
-def test_workers(reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
-    """The workers of a killed run end with it: they never write into the folder of the one that goes on."""
-    _workers(reference, scenes, random.Random("workers quick"), 6)
 
 
 def test_workers_of_a_killed_run(reference: Reference, scenes: Callable[[Scene], Scene]) -> None:

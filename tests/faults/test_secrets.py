@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 import shutil
+import signal
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from .calls import needs_strace
 from .conftest import Reference
 from .postgres import PASSWORD, Server
-from .scene import STEPS, Content, Scene, canaries_in, store_content
+from .scene import STEPS, Content, Scene, canaries_in, ended, store_content
 from .tally import SECRETS, tried
 
 Scenes = Callable[[Scene], Scene]
@@ -209,3 +213,31 @@ def test_escapes(reference: Reference, scenes: Scenes) -> None:
                 text = place.read_bytes()
                 assert b"\x1b" not in text, place
                 assert b"<script>alert" not in text, place
+
+
+def test_no_core_file(reference: Reference, scenes: Scenes) -> None:
+    """SC-4: a process that crashes leaves no picture of its memory, even where the shell allows one."""
+    scene = scenes(reference.before("load"))
+    needs_strace()
+    process = scene.start(
+        "load",
+        before=["strace", "-f", "-o", "/dev/null", "-e", "trace=rename", "-e", "inject=rename:signal=SEGV:when=1"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)),
+    )
+    with tried(SECRETS):
+        assert ended(process).code == -signal.SIGSEGV
+        left = sorted(place.name for place in scene.folder.iterdir() if "core" in place.name)
+        assert not left
+        scene.run("load", code=0)
+
+
+def test_user_without_name_and_home(reference: Reference, scenes: Scenes) -> None:
+    """In a container a user may have neither: the run's log then has his number, not what the environment claims."""
+    if os.geteuid():
+        pytest.skip("only root can become such a user")
+    scene = scenes(reference.before("check"))
+    scene.launcher = ("-c", "import os, sys; os.setreuid(54321, 0); del os.environ['HOME']; sys.argv[0] = 'cli'; import cli; cli.main()")
+    scene.environment = {"LOGNAME": "somebody", "USER": "somebody"}
+    with tried(SECRETS):
+        scene.run("check", code=0)
+        assert json.loads((scene.run_folder / "events.jsonl").read_text().splitlines()[-1])["who"] == "uid 54321"

@@ -18,7 +18,7 @@ import pytest
 from .calls import needs_strace, why_not
 from .conftest import Reference
 from .postgres import Server, write_postgres_world
-from .scene import Content, Scene, child_has_open, ended, object_content, store_content
+from .scene import Content, Scene, child_has_open, ended, object_content, stage_content, store_content
 from .tally import SOURCE, tried
 
 Scenes = Callable[[Scene], Scene]
@@ -318,6 +318,43 @@ def _live_writer(many: int, great: Scene, reference: Reference, server: Server, 
                 assert store_content(scene.target, scene.folder) == {}
     for schema in ("portal2", "tc"):
         server.copied(f"legacy_{schema}", f"kept_{schema}")
+
+
+def test_postgresql_locked_table(great: Scene, server: Server, scenes: Scenes) -> None:
+    """A session that holds a table locked: nothing waits for it for ever; for `freeze check` it is a writer (5)."""
+    _locked(great, server, scenes, {"PGOPTIONS": "-c lock_timeout=1s"})
+
+
+@pytest.mark.full
+def test_postgresql_locked_table_full(great: Scene, server: Server, scenes: Scenes) -> None:
+    """The same where neither server nor role set a lock_timeout."""
+    _locked(great, server, scenes, {})
+
+
+def _locked(great: Scene, server: Server, scenes: Scenes, environment: dict[str, str]) -> None:
+    scene = scenes(great)
+    scene.environment = environment
+    scene.target = server.fresh("source_changed")
+    scene.run("load", code=0)
+    before = stage_content(scene.run_folder, ["extract"])
+    for database in ("legacy_portal2", "source_changed"):
+        with server.connect(database) as connection, connection.transaction():
+            connection.execute("LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
+            for command in ("freeze check", "plan", "reconcile") if database == "legacy_portal2" else ("rollback", "reconcile"):
+                with tried(SOURCE):
+                    end = scene.run(command, code=5 if command == "freeze check" else 1)
+                    assert "lock" in end.err, end
+                    assert stage_content(scene.run_folder, ["extract"]) == before
+    scene.run("reconcile", code=0)
+
+
+def test_freeze_check_knows_its_own_sessions(great: Scene, server: Server, scenes: Scenes) -> None:
+    """Where nobody else is connected it names nobody; where somebody is, it says so."""
+    scene = scenes(great)
+    with tried(SOURCE, 2):
+        assert "other sessions" not in scene.run("freeze check", "--seconds", "0", code=0).out
+        with server.connect("legacy_portal2"):
+            assert "1 other sessions" in scene.run("freeze check", "--seconds", "0", code=0).out
 
 
 def test_postgresql_new_column(great: Scene, server: Server, postgres_store: Content, scenes: Scenes) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from .calls import counted, injected, needs_strace, spread
 from .conftest import Reference
-from .scene import STEPS, Scene, difference, store_content
+from .scene import PATIENCE, STEPS, Scene, difference, said_secret, store_content
 from .tally import SPACE, tried
 from .test_kill_calls import nothing_or_all, same_as_reference
 
@@ -40,6 +40,30 @@ def test_file_size_limit(step: str, reference: Reference, scenes: Scenes) -> Non
             assert store_content(scene.target, scene.folder) in (before, reference.store)
             scene.run(step, code=0)
             same_as_reference(scene, step, reference)
+
+
+@pytest.mark.parametrize("step", STEPS_THAT_WRITE)
+def test_too_little_memory(step: str, reference: Reference, scenes: Scenes) -> None:
+    """Row 34: an address space that ends somewhere in the step: whatever ends it then, nothing is half done, and the same command ends it."""
+    scene = scenes(reference.before(step))
+    before = store_content(scene.target, scene.folder)
+    stopped = 0
+    for megabytes in (400, 700, 1_000, 1_300, 1_600, 2_000):
+
+        def limit(megabytes: int = megabytes) -> None:
+            resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+        with tried(SPACE):
+            # Not by `run`: where a library's own allocation fails, the end is as abrupt as a kill, and its words are the library's.
+            process = scene.start(step, preexec_fn=limit)
+            out, err = process.communicate(timeout=PATIENCE)
+            stopped += process.returncode != 0
+            assert not said_secret(out + err)
+            assert store_content(scene.target, scene.folder) in (before, reference.store)
+    assert stopped, "there was memory enough: nothing was tested"
+    with tried(SPACE):
+        scene.run(step, code=0)
+        same_as_reference(scene, step, reference)
 
 
 @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import os
 import random
 import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -67,19 +70,6 @@ def break_and_go_on(
             assert not difference(store_content(direct, scene.folder), after)
     with tried(READERS):
         whole_or_nothing(poller, poller.seen[0], poller.seen[-1])
-
-
-@pytest.fixture(scope="session")
-def load_counts(reference: Reference, server: Server, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """What goes over the wire in an undisturbed load."""
-    scene = reference.before("load").copy(tmp_path_factory.mktemp("counts") / "scene")
-    server.fresh("counts")
-    scene.target = server.url("counts", proxy.port)
-    proxy.arm(Fault())
-    scene.run("load", code=0)
-    counts = dict(proxy.counts)
-    assert counts["commit"] == 1, "one transaction, one COMMIT: a second one would have to be broken too"
-    return counts
 
 
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
@@ -216,7 +206,6 @@ def test_server_crashes_full(reference: Reference, postgres_store: Content, serv
 
 def _crash(many: int, reference: Reference, store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
     """The server loses all its sessions and recovers, in mid load: a backend is killed, so that the postmaster starts all others anew."""
-    import os
     import signal
 
     for number in range(1, many + 1):
@@ -301,3 +290,46 @@ def test_nobody_answers(reference: Reference, scenes: Scenes) -> None:
     scene.target = "postgresql://postgres:canary-password-9d2e@127.0.0.1:1/wire"
     with tried(DROPPED):
         assert scene.run("load", code=1).seconds < 60
+
+
+def test_slow_network(reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
+    """Row 31: 5 ms for every message: it takes its time, and is right."""
+    scene, direct = into_postgres(reference, server, proxy, scenes)
+    proxy.arm(Fault())
+    proxy.delay = 0.005
+    try:
+        with tried(DROPPED):
+            scene.run("load", code=0)
+            assert not difference(store_content(direct, scene.folder), postgres_store)
+    finally:
+        proxy.delay = 0.0
+
+
+def test_silence_is_noticed(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
+    """A server that is gone without a word: the system asks for it on every connection after half a minute, not after its own two hours."""
+    scene = scenes(postgres_extract.before("extract"))
+    before: list[list[float]] = []
+    reached = threading.Event()
+
+    def look() -> None:
+        before.append(_asked_after(proxy.port))
+        reached.set()
+
+    proxy.arm(Fault("statement", 40, look))
+    with tried(DROPPED):
+        scene.run("extract")  # dropped there
+        assert reached.is_set()
+        assert len(before[0]) >= 3, "both readers of Portal 2.0 and one of Trade Compliance at least"
+        assert max(before[0]) <= 30
+    proxy.arm(Fault())
+
+
+def _asked_after(port: int) -> list[float]:
+    """For each connection of this machine to that port: the seconds until the system asks whether the other end is still there."""
+    found = []
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, _, remote, state, _, timer, *_ = line.split()
+        if state == "01" and int(remote.rpartition(":")[2], 16) == port:
+            kind, _, ticks = timer.partition(":")
+            found.append(int(ticks, 16) / os.sysconf("SC_CLK_TCK") if kind in ("01", "02") else math.inf)
+    return found
