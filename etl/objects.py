@@ -211,6 +211,8 @@ class FolderObjects:
         for place in (*self._root.glob(".writing-*"), *self._root.glob("sha256/*/.writing-*")):
             machine, process = place.name.split("-")[1:3]
             try:
+                if machine == _MACHINE and int(process) == os.getpid():
+                    raise ProcessLookupError  # asked before anything is written: it was one of the same number, as in a container started again
                 if machine == _MACHINE:
                     os.kill(int(process), 0)
             except ProcessLookupError:

@@ -76,12 +76,17 @@ def test_what_a_process_that_is_no_more_had_begun_is_taken_away_and_nothing_else
     (put,) = store.put_all([b"one"])
     folder = (tmp_path / object_key(put.sha256)).parent
     machine, dead = objects._MACHINE, 2**22 + 1  # no process has that number: it is above Linux's highest
-    gone = [tmp_path / f".writing-{machine}-{dead}-0", folder / f".writing-{machine}-{dead}-1"]
-    stay = [tmp_path / f".writing-{machine}-{os.getpid()}-0", folder / f".writing-elsewher-{dead}-1"]
+    # In a container the process that was killed and this one may well have the same number.
+    gone = [
+        tmp_path / f".writing-{machine}-{dead}-0",
+        folder / f".writing-{machine}-{dead}-1",
+        tmp_path / f".writing-{machine}-{os.getpid()}-0",
+    ]
+    stay = [tmp_path / f".writing-{machine}-{os.getppid()}-0", folder / f".writing-elsewher-{dead}-1"]
     for place in (*gone, *stay):
         place.touch()
     store.clean()
-    assert [place.exists() for place in (*gone, *stay)] == [False, False, True, True]
+    assert [place.exists() for place in (*gone, *stay)] == [False, False, False, True, True]
     assert there(tmp_path)[object_key(put.sha256)] == b"one"
 
 

@@ -139,6 +139,24 @@ def test_what_changes_behind_the_snapshot_is_seen_before_publishing(world: Path,
     assert "P2.message" in done.err
 
 
+def test_a_locked_table_is_not_waited_for_for_a_day(world: Path, mariadb: str) -> None:
+    """`freeze check` takes who holds it for a writer (5)."""
+    engine = sa.create_engine(url(mariadb, "portal2", "root"), isolation_level="AUTOCOMMIT")
+    stores = ("--source", url(mariadb, "portal2"), "--tc", url(mariadb, "tc"))
+    with engine.connect() as root:
+        before = root.exec_driver_sql("SELECT @@GLOBAL.lock_wait_timeout").scalar_one()
+        root.exec_driver_sql("SET GLOBAL lock_wait_timeout = 1")
+        root.exec_driver_sql("LOCK TABLES message WRITE")
+        try:
+            done = [command(*words, *stores, folder=world) for words in (("plan",), ("freeze", "check", "--seconds", "0"))]
+        finally:
+            root.exec_driver_sql("UNLOCK TABLES")
+            root.exec_driver_sql(f"SET GLOBAL lock_wait_timeout = {before}")
+    engine.dispose()
+    assert [end.code for end in done] == [1, 5], [end.err for end in done]
+    assert all("lock that another session holds" in end.err for end in done)
+
+
 def test_what_cannot_be_read_is_said(world: Path, mariadb: str) -> None:
     for source, sentence in (
         (url(mariadb, "portal2", f"reader:{PASSWORD}-wrong"), "connecting failed (OperationalError)"),

@@ -15,10 +15,13 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from etl.databases import Batch, shown
-from etl.errors import MigrationError
+from etl.errors import Busy, MigrationError
 from etl.values import Cell, typed
 from mappings.model import TableMapping
 
+# Nothing waits for another session's lock for longer than a minute: by default MariaDB and MySQL do for a day or a year.
+_WAITS = dict.fromkeys(("mysql", "mariadb"), "SET SESSION lock_wait_timeout = LEAST(@@SESSION.lock_wait_timeout, 60)")
+_LOCKED = 1205  # what both say then
 _LEVELS = ("REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")  # the first one that the database knows
 
 
@@ -46,6 +49,8 @@ class PortableSource:
             if level:
                 self._connection = self._connection.execution_options(isolation_level=level)
             self._connection.begin()
+            if kind in _WAITS:
+                self._connection.exec_driver_sql(_WAITS[kind])
             self._tables = sa.inspect(self._connection).get_table_names()
         self.level = f"one transaction, {level or 'no snapshot promised'} ({kind}, portable reader)"
 
@@ -55,7 +60,11 @@ class PortableSource:
             yield
         except (sa.exc.SQLAlchemyError, NotImplementedError) as error:
             # Not its text: that may hold values, and the URL.
-            kind = type(getattr(error, "orig", None) or error).__name__
+            original = getattr(error, "orig", None) or error
+            kind = type(original).__name__
+            if original.args[:1] == (_LOCKED,):
+                message = f"{self._name}: {doing} failed for a lock that another session holds ({kind}) on {self._shown}."
+                raise Busy(message, "Close what else uses this database, then run the same command again.") from None
             raise MigrationError(
                 f"{self._name}: {doing} failed ({kind}) on {self._shown}.",
                 "Check server, database, user, password and rights, then run again.",
