@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from etl.objects import Objects, Stored
 _SMALL = 1 << 20
 # Small documents are made durable together: that waits for the disk, whether for one or for hundreds.
 _TOGETHER, _BYTES_TOGETHER = 500, 16 << 20
+_GROUPS = 2
 
 
 def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects) -> dict[str, Stored]:
@@ -18,8 +20,8 @@ def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects
     stored: dict[str, Stored] = {}
     group: dict[str, bytes] = {}
     size = 0
-    with ThreadPoolExecutor(1) as pool:  # one group is made durable while the next one is read
-        waiting: Future[dict[str, Stored]] | None = None
+    with ThreadPoolExecutor(_GROUPS) as pool:  # some groups are made durable while the next one is read
+        waiting: deque[Future[dict[str, Stored]]] = deque()
         for key, pieces in documents:
             try:
                 first = next(pieces, b"")
@@ -31,9 +33,12 @@ def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects
             except Unreadable:
                 continue
             if len(group) >= _TOGETHER or size >= _BYTES_TOGETHER:
-                stored |= waiting.result() if waiting else {}
-                waiting, group, size = pool.submit(_put, objects, group), {}, 0
-        stored |= waiting.result() if waiting else {}
+                if len(waiting) == _GROUPS:
+                    stored |= waiting.popleft().result()
+                waiting.append(pool.submit(_put, objects, group))
+                group, size = {}, 0
+        for future in waiting:
+            stored |= future.result()
         stored |= _put(objects, group)
     objects.settle()
     return stored

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from etl.durable import sync_folder, sync_whole, syncs_whole
 from etl.errors import MigrationError, Unreadable
@@ -129,10 +129,11 @@ class FolderObjects:
             raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
-        written = self._beside(self._root)
-        with _written(written, pieces) as (sha256, size, descriptor):
+        written, digest = self._beside(self._root), hashlib.sha256()
+        with _written(written, _hashed(pieces, digest)) as (size, descriptor):
             # A failed fsync is final: the file is thrown away, never synced a second time.
             os.fsync(descriptor)
+        sha256 = digest.hexdigest()
         place = self._place(sha256)
         if place.is_file() and digest_of(place) == (sha256, size):
             written.unlink()
@@ -240,24 +241,29 @@ class FolderObjects:
 
 
 @contextmanager
-def _written(place: Path, pieces: Iterable[bytes]) -> Iterator[tuple[str, int, int]]:
-    """(SHA-256, size, the open file) of the new file with these bytes, closed behind the block; where that raises, there is none."""
-    digest, size = hashlib.sha256(), 0
+def _written(place: Path, pieces: Iterable[bytes]) -> Iterator[tuple[int, int]]:
+    """(Size, the open file) of the new file with these bytes, closed behind the block; where that raises, there is none."""
+    size = 0
     descriptor = os.open(place, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             for piece in pieces:
-                digest.update(piece)
                 size += len(piece)
                 rest = memoryview(piece)
                 while len(rest):
                     rest = rest[os.write(descriptor, rest) :]
-            yield digest.hexdigest(), size, descriptor
+            yield size, descriptor
         finally:
             os.close(descriptor)
     except BaseException:
         place.unlink(missing_ok=True)
         raise
+
+
+def _hashed(pieces: Iterable[bytes], digest: Any) -> Iterator[bytes]:
+    for piece in pieces:
+        digest.update(piece)
+        yield piece
 
 
 def digest_of(file: Path) -> tuple[str, int]:

@@ -156,7 +156,7 @@ SLOW = ("(c)", "(d)")
 _PAPERS, _PAPER = 400, 250_000
 
 
-def compare(profiles: int, rounds: int, only: list[str], dlt: str | None, slow_rounds: int) -> dict[str, float]:
+def compare(profiles: int, rounds: int, only: list[str], dlt: str | None, slow_rounds: int, parts: bool = True) -> dict[str, float]:
     """Prints what each contender costs for a world of that size; this project's medians come back."""
     with tempfile.TemporaryDirectory() as scratch, two_servers(Path(scratch)) as (old, new):
         scene = Scene(Path(scratch), old, new, dlt)
@@ -187,7 +187,7 @@ def compare(profiles: int, rounds: int, only: list[str], dlt: str | None, slow_r
                 f"Rows of every table: equal to this project's (but for {', '.join(LEFT_OUT)}, which SQL leaves out)."
             ]:
                 _say(f"- {line}")
-        if "(e)" in only and scene.runs:
+        if "(e)" in only and scene.runs and parts:
             _parts(scene)
             own, other, size = documents(scene)
             _say(f"\nDocuments, {size / 1e6:.0f} MB: {own:.1f} s, cp + sha256sum {other:.1f} s: {other / own:.2f} times their speed")
@@ -244,6 +244,7 @@ def main() -> None:
     parser.add_argument("--profiles", type=int, nargs="+", default=[5000], help="sizes; with two or more, growth is shown")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slow-rounds", type=int, default=1, help="rounds of pandas and dlt")
+    parser.add_argument("--no-parts", action="store_true", help="leave out the runs with one and with two workers, and the documents")
     parser.add_argument("--only", default="abcde", help="letters of the contenders")
     parser.add_argument("--dlt", metavar="PYTHON", help="the interpreter of an environment that has dlt[postgres,sql_database]")
     given = parser.parse_args()
@@ -251,7 +252,8 @@ def main() -> None:
     packages = ("psycopg", "polars", "pyarrow", "pandas", "adbc-driver-postgresql", "SQLAlchemy")
     _say(", ".join(f"{name} {version(name)}" for name in packages))
     results = [
-        compare(profiles, given.rounds, [f"({letter})" for letter in given.only], dlt, given.slow_rounds) for profiles in given.profiles
+        compare(profiles, given.rounds, [f"({letter})" for letter in given.only], dlt, given.slow_rounds, not given.no_parts)
+        for profiles in given.profiles
     ]
     for number in range(1, len(results)):
         if results[0] and results[number]:
