@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,9 +37,9 @@ _SHOWN = 20  # keys in answers.json; failures.parquet has them all
 def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path = HOME, pool: Executor | None = None) -> Answers:
     """Every check of the suites, answered from the run's stage files. Changes nothing; raises only where a question cannot be asked at all.
 
-    With worker processes (`pool`) the questions about rows are asked there, Great Expectations' import included, while those across tables
-    are asked here. Without, the latter come first: what they keep in memory is gone before Great Expectations is imported. Side by side in
-    threads the two take longer than one after the other (measured: both are many short calls, and each waits for the other's turn to end).
+    With worker processes (`pool`) all questions are asked there, those of the largest tables first, Great Expectations' import included: what
+    they keep in memory is gone with the process. Without, the questions across tables come first, for the same reason. Side by side in threads
+    the two take longer than one after the other (measured: both are many short calls, and each waits for the other's turn to end).
     """
     began = time.monotonic()
     checks = bind(read_suites(suites) if isinstance(suites, Path) else suites, mappings)
@@ -52,34 +54,77 @@ def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path
         tell(f"check {table}", done, 2 * rows)
         done += staged.rows(table)
 
-    elsewhere = [pool.submit(_rows_elsewhere, folder.path, mappings.home, part) for part in _parts(of_rows, staged)] if pool else []
-    found = _across(across, staged, lambda share: tell("check across tables", int(share * rows), 2 * rows))
-    staged = Staged(folder, mappings)  # anew: what the first one keeps is let go
-    importing = 0.0 if pool or expectations.loaded() or not of_rows else expectations.tools().seconds
-    for answers in (future.result() for future in elsewhere):
-        found.update(answers)
-    if of_rows and not pool:
-        found.update(expectations.ask_rows(of_rows, staged, told))
+    if pool is not None:
+        found, importing = _elsewhere(pool, folder, mappings, (across, of_rows), staged, tell), 0.0
+    else:
+        found = _across(across, staged, lambda share: tell("check across tables", int(share * rows), 2 * rows))
+        staged = Staged(folder, mappings)  # anew: what the first one keeps is let go
+        importing = 0.0 if expectations.loaded() or not of_rows else expectations.tools().seconds
+        if of_rows:
+            found.update(expectations.ask_rows(of_rows, staged, told))
     tell("check", 2 * rows, 2 * rows)
     return Answers(tuple(_answer(check, found[check.id]) for check in checks), time.monotonic() - began, importing)
 
 
-def _parts(checks: list[Check], staged: Staged) -> list[list[Check]]:
-    """The checks in parts of about so many rows, a table's always together: asking costs by the row, beginning by the part."""
-    parts: list[list[Check]] = [[]]
-    tables: set[str] = set()
-    for check in sorted(checks, key=lambda check: (staged.rows(check.table), check.table)):
-        if check.table not in tables and sum(map(staged.rows, tables)) >= _ROWS_IN_A_PART:
-            parts.append([])
-            tables = set()
-        tables.add(check.table)
-        parts[-1].append(check)
-    return [part for part in reversed(parts) if part]  # the largest table first
+def _elsewhere(
+    pool: Executor, folder: RunFolder, mappings: Mappings, halves: tuple[list[Check], list[Check]], staged: Staged, tell: Tell
+) -> dict[str, Found]:
+    """What came of the checks across tables and of those about rows, by id: each half in parts, asked by worker processes."""
+    across, of_rows = (_parts(checks, staged) for checks in halves)
+    # One part about rows first: the others wait for nobody, and its process imports Great Expectations meanwhile.
+    parts = [
+        (ask, part)
+        for ask, some in ((_rows_elsewhere, of_rows[:1]), (_across_elsewhere, across), (_rows_elsewhere, of_rows[1:]))
+        for part in some
+    ]
+    waiting = [pool.submit(ask, folder.path, mappings.home, part.checks) for ask, part in parts]
+    found: dict[str, Found] = {}
+    done, rows = 0, sum(part.rows for _, part in parts)
+    for future, (_, part) in zip(waiting, parts, strict=True):
+        found.update(future.result())
+        done += part.rows
+        tell("check", done, rows)
+    return found
+
+
+@dataclass(frozen=True)
+class Part:
+    """Checks that are asked together, and the rows of their tables."""
+
+    checks: list[Check]
+    rows: int
+
+
+def _parts(checks: list[Check], staged: Staged) -> list[Part]:
+    """The checks in parts of about so many rows, a table's always together: asking costs by the row, beginning by the part. The largest first."""
+    by_table: dict[str, list[Check]] = defaultdict(list)
+    for check in checks:
+        by_table[check.table].append(check)
+    parts: list[Part] = []
+    for table, some in sorted(by_table.items(), key=lambda item: _rows(item[0], staged), reverse=True):
+        rows = _rows(table, staged)
+        if parts and parts[-1].rows + rows <= _ROWS_IN_A_PART:
+            parts[-1] = Part([*parts[-1].checks, *some], parts[-1].rows + rows)
+        else:
+            parts.append(Part(some, rows))
+    return parts
+
+
+def _rows(table: str, staged: Staged) -> int:
+    """Of a new table its staged rows, of an old one (`PORTAL.table`) the extracted ones."""
+    if table in staged.files:
+        return staged.rows(table)
+    return sum(file.rows for (portal, name), files in staged.extracted.items() if f"{portal}.{name}" == table for file in files)
 
 
 def _rows_elsewhere(run: Path, mapping_folder: Path, checks: list[Check]) -> dict[str, Found]:
-    """In a worker process: what came of these checks, by id."""
+    """In a worker process: what came of these checks about rows, by id."""
     return expectations.ask_rows(checks, Staged(seen(run), read_mappings(mapping_folder)), lambda table: None)
+
+
+def _across_elsewhere(run: Path, mapping_folder: Path, checks: list[Check]) -> dict[str, Found]:
+    """In a worker process: what came of these checks across tables, by id."""
+    return _across(checks, Staged(seen(run), read_mappings(mapping_folder)), lambda share: None)
 
 
 def _across(checks: list[Check], staged: Staged, told: Callable[[float], None]) -> dict[str, Found]:
