@@ -62,7 +62,7 @@ def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path
         importing = 0.0 if expectations.loaded() or not of_rows else expectations.tools().seconds
         if of_rows:
             found.update(expectations.ask_rows(of_rows, staged, told))
-    tell("check", 2 * rows, 2 * rows)
+        tell("check", 2 * rows, 2 * rows)
     return Answers(tuple(_answer(check, found[check.id]) for check in checks), time.monotonic() - began, importing)
 
 

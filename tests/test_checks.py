@@ -14,10 +14,12 @@ from legacy import MAPPINGS
 from test_checks_stage import CHECKS, SUITES, Stage, sound, stage
 
 import checks
+from checks import asking
 from checks.expectations import Stack
 from checks.frames import BETWEEN, Part, Question
 from checks.model import Answer, Answers
 from etl.errors import EvidenceAltered, MigrationError
+from etl.workers import worker_processes
 
 __all__ = ["sound", "stage"]  # fixtures
 
@@ -64,6 +66,21 @@ def test_the_same_rows_give_the_same_answers(stage: Stage) -> None:
     stage.change("document", 0, version_no=0)
     one, other = (checks.answers_json(checks.ask(stage.run, MAPPINGS, lambda what, done, total: None)) for _ in range(2))
     assert one == other
+
+
+def test_worker_processes_give_the_same_answers_as_none(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.change("entity_account", 0, tier_cd="9", trade_visible=False)
+    stage.run.save()
+    monkeypatch.setattr(asking, "_ROWS_IN_A_PART", 20)
+    alone = checks.ask(stage.run, MAPPINGS, lambda *_: None)
+    told: list[tuple[int, int]] = []
+    with worker_processes(2) as pool:
+        together = checks.ask(stage.run, MAPPINGS, lambda _, done, total: told.append((done, total)), pool=pool)
+    assert alone.critical_failures
+    assert checks.answers_json(together) == checks.answers_json(alone)
+    assert checks.failures_table(together).equals(checks.failures_table(alone))
+    assert told == sorted(told)
+    assert told[-1][0] == told[-1][1]
 
 
 def test_social_security_numbers_are_masked_in_keys(stage: Stage) -> None:
