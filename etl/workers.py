@@ -17,8 +17,8 @@ from etl.errors import MigrationError
 @contextmanager
 def worker_processes(number: int) -> Iterator[Executor]:
     """So many processes while the block runs; where it ends by an error or a signal, what they have not begun is not begun any more."""
-    # Not fork: polars and pyarrow have threads of their own.
-    pool = ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("forkserver"), initializer=_end_with_the_run)
+    # Not fork: polars and pyarrow have threads of their own. Not forkserver: its socket has no room in a temporary folder with a long path.
+    pool = ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_the_run)
     try:
         yield pool
     except BrokenProcessPool:

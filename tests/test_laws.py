@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +19,7 @@ from worlds import COMPANY_IDS, worlds
 
 from etl import stretch
 from etl.run import opened
+from etl.workers import worker_processes
 from sample_data.world import write_cast
 
 # Not shrunk: a migration takes half a second, and a failing world is small anyhow. Add Phase.shrink to look for a smaller one.
@@ -253,7 +253,7 @@ def _without_companies(store: Store, shift: int) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Executor]:
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("forkserver")) as executor:
+    with worker_processes(2) as executor:
         yield executor
 
 

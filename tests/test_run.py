@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -305,3 +308,17 @@ def test_K10_one_changed_byte_of_a_document_is_a_difference(published: Night) ->
     done = published.json("reconcile")
     assert done.code == 4
     assert {entry["legacy_key"] for entry in done.data["differences"]} == {file.name}
+
+
+def test_worker_processes_start_whatever_the_temporary_folder_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    script = "from etl.workers import worker_processes\nwith worker_processes(2) as pool: print(list(pool.map(abs, (-1, -2))))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "TMPDIR": str(folder)},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "[1, 2]\n"), done.stderr
