@@ -65,6 +65,11 @@ def extract(
             aside.add(part.aside)
             read[name] += part.rows
             tell(f"extract {name}", read[name], total)
+        if read[name] != total:  # a stretch of keys has no row whose key is NULL; a weak isolation sees what others write
+            raise MigrationError(
+                f"{name}: {total:,} rows are there, and {read[name]:,} were read. Nothing was published.",
+                "Look for rows whose key is NULL, and for somebody who writes; then start again in a new run folder.",
+            )
     _put_share(share, objects, folder, [file for file in files if file.path.startswith("extract/P2.document/")], aside)
     for name, rows, schema in (("odd", aside.odd, ODD), ("text", aside.text, TEXT), ("content", aside.content, CONTENT)):
         frame = pl.DataFrame(rows, schema=schema, orient="row").sort(pl.all())

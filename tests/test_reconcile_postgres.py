@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import date
@@ -62,7 +63,11 @@ def test_the_same_store_on_postgresql_is_equal_and_a_changed_one_is_not(store: t
         ("profile_response", "changed", "modified_at"), ("entity_account", "changed", "trade_visible"), ("event_account", "missing", None),
         ("security_profile", "changed", "due_dt"),
     }  # fmt: skip
-    assert great.execute("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%'").fetchone() == (0,)
+    open_still = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    by = time.monotonic() + 20  # a server notices that a client has gone only when it comes to look
+    while great.execute(open_still).fetchone() != (0,):
+        assert time.monotonic() < by, "a connection of the verifier is still open"
+        time.sleep(0.05)
 
 
 def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:

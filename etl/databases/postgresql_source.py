@@ -136,6 +136,12 @@ class PostgresSource:
             batch.columns[column.name] = series
             if bad is not None and bad.any():
                 batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else 1)
+        for name in mapping.key:
+            if batch.columns[name].null_count() > sum(oddity.column == name for oddity in batch.oddities):
+                raise MigrationError(
+                    f"{self.name}: {mapping.table} has rows whose key {name} is NULL.",
+                    "A copy without its primary keys? Give the table its own, as the old portal has it; nothing was published.",
+                )
         return Batch(batch, _keys(mapping, batch))
 
     def _column(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:

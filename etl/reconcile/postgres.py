@@ -149,10 +149,9 @@ class PostgresDatabase:
         import adbc_driver_manager
 
         # What ended the reading is the error to tell, not that a table was left half read.
-        with suppress(adbc_driver_manager.Error, RuntimeError):
-            for connection in self._connections:
-                connection.close()
-            self._database.close()
+        for opened in (*self._connections, self._database):
+            with suppress(adbc_driver_manager.Error, RuntimeError):
+                opened.close()
 
     def _batches(self, sql: str) -> Iterator[Any]:
         reading = self._read(sql)

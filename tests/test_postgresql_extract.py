@@ -1,0 +1,75 @@
+"""Stretches of keys, read by several: every row is in exactly one of them, or the extract says that it is not (nothing disappears)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from legacy import MAPPINGS
+from servers import READER, Portals, portals
+
+from etl import stretch
+from etl.databases import join_source, open_source
+from etl.errors import MigrationError
+from etl.extract import Helpers, extract
+from etl.objects import Share, open_objects
+from etl.run import Step, opened
+
+__all__ = ["portals"]  # a fixture
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are cut every few rows."""
+    monkeypatch.setattr(stretch, "ROWS_PER_FILE", 50)
+    monkeypatch.setattr(stretch, "DOCUMENTS_PER_FILE", 7)
+
+
+@contextmanager
+def one_helper() -> Iterator[Executor]:
+    """A thread in place of a worker process, whose connections end with it."""
+    with ExitStack() as connections, ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as constant:
+        constant.setattr(stretch, "join_source", lambda *words: connections.enter_context(join_source(*words)))
+        yield pool
+    stretch._joined.cache_clear()
+
+
+def extracted(portals: Portals, folder: Path, by_helpers: bool) -> Step:
+    objects = str(folder / "objects")
+    with (
+        opened(folder / "run") as run, open_source(portals.url("portal2", READER), "Portal 2.0") as old,
+        open_source(portals.url("tc", READER), "Trade Compliance") as trade, one_helper() as pool,
+    ):  # fmt: skip
+        helpers = Helpers(pool, objects) if by_helpers else None
+        share = Share(str(portals.folder / "files"))
+        return extract({"P2": old, "TC": trade}, share, open_objects(objects), MAPPINGS, run, lambda *_: None, helpers)
+
+
+def test_a_table_read_in_stretches_gives_the_files_of_one_read_whole(portals: Portals, tmp_path: Path, small: None) -> None:
+    whole, cut = (extracted(portals, tmp_path / str(by_helpers), by_helpers) for by_helpers in (False, True))
+    files = [sorted((file.path, file.rows, file.sha256) for file in step.files) for step in (whole, cut)]
+    assert len(files[0]) > 200
+    assert files[0] == files[1]
+    assert whole.facts["read"] == cut.facts["read"]
+
+
+@pytest.mark.parametrize("by_helpers", [True, False], ids=["in stretches", "whole"])
+def test_a_row_whose_key_is_null_is_not_passed_over(by_helpers: bool, portals: Portals, tmp_path: Path, small: None) -> None:
+    """A copy of the old database may have come without its keys' constraints; no stretch of keys has such a row."""
+    key = "event_history_pkey"
+    portals.do(
+        "portal2", f"ALTER TABLE event_history DROP CONSTRAINT {key}, ALTER event_id DROP NOT NULL",
+        "INSERT INTO event_history (company_profile_id, event_type_cd) SELECT company_profile_id, 'LOST' FROM event_history LIMIT 1",
+    )  # fmt: skip
+    try:
+        with pytest.raises(MigrationError, match=r"event_history.*(key event_id is NULL|rows are there, and)"):
+            extracted(portals, tmp_path, by_helpers)
+    finally:
+        portals.do(
+            "portal2",
+            "DELETE FROM event_history WHERE event_id IS NULL",
+            f"ALTER TABLE event_history ADD CONSTRAINT {key} PRIMARY KEY (event_id)",
+        )
