@@ -9,13 +9,19 @@ about by themselves, as a masked boolean, and left out elsewhere), codes and tex
 
 from __future__ import annotations
 
+import gc
+import importlib.util
 import logging
 import os
+import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,7 +49,7 @@ def tools() -> SimpleNamespace:
         Path.home()
     except RuntimeError:  # in a container a user may have none; what is imported here asks for one
         os.environ["HOME"] = "/"
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quick_imports():
         warnings.simplefilter("ignore")
         import great_expectations
         import pandas
@@ -56,6 +62,40 @@ def tools() -> SimpleNamespace:
         stage = context.data_sources.add_pandas("stage").add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
     seconds = time.monotonic() - began
     return SimpleNamespace(gx=great_expectations, pandas=pandas, expectations=expectations, stage=stage, seconds=seconds)
+
+
+class _Late(MetaPathFinder):
+    """Finds as all others do; but what it finds is executed only when something of it is asked for."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if fullname not in self._names:
+            return None
+        sys.meta_path.remove(self)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            sys.meta_path.insert(0, self)
+        if spec is not None and spec.loader is not None:
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+        return spec
+
+
+@contextmanager
+def _quick_imports() -> Iterator[None]:
+    """More than half of the time of the import goes to packages for expectations that are never asked here, and to looking for garbage."""
+    late = _Late("scipy", "scipy.stats", "altair")
+    sys.meta_path.insert(0, late)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(late)
+        if collecting:
+            gc.enable()
 
 
 def loaded() -> bool:

@@ -92,7 +92,7 @@ def loaded_keys(store: Store) -> dict[str, set[str]]:
 
 
 @given(world=worlds(odd_keys=True))
-@settings(LAW, max_examples=10)
+@settings(LAW, max_examples=7)
 def test_every_source_row_is_loaded_or_held_and_both_only_where_X2_says_so(world: Legacy) -> None:
     """X2, K10: conservation on keys, not on numbers, from the source's rows and the new store's tables alone."""
     with _folder() as folder:

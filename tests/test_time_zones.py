@@ -6,7 +6,6 @@ import hashlib
 import json
 from pathlib import Path
 
-import pytest
 from command import Night
 
 from sample_data.world import write_cast
@@ -28,11 +27,10 @@ def test_reconcile_says_the_same_of_an_equal_and_of_a_changed_store(published: N
     assert found == {("event_history", "occurred_at"), ("account_status_history", "from_at")}
 
 
-@pytest.mark.parametrize("zone", ZONES[1:])
-def test_a_run_publishes_the_same_bytes_of_rows(tmp_path: Path, cast: Night, zone: str) -> None:
+def test_a_run_publishes_the_same_bytes_of_rows(tmp_path: Path, cast: Night) -> None:
     write_cast(tmp_path / "legacy")
     night = Night(tmp_path)
-    done = night.process("run", TZ=zone)
+    done = night.process("run", TZ="America/New_York")
     assert done.code == 0, done.err
     assert _stage_files(night.run) == _stage_files(cast.run)
     assert night.process("reconcile", TZ="UTC").code == 0
