@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from checks.comparable import alike
+from checks.comparable import alike, slices
 from checks.model import Check, Found
 from checks.relations import Relation, failing
 from checks.staged import Staged
@@ -88,11 +88,12 @@ def applicability(check: Check, staged: Staged) -> Found:
     rows = staged.frame("profile_response", "account_id", "question_id", "applicability_cd")
     types = staged.frame("entity_account", "account_id", "business_type_cd").drop("_row")
     strengths = staged.frame("question_applicability", "question_id", "business_type_cd", "strength_cd").drop("_row")
-    whole = rows.join(types, on="account_id", maintain_order="left").join(
-        strengths, on=["question_id", "business_type_cd"], how="left", maintain_order="left"
-    )
-    wrong = whole.filter(pl.col("strength_cd").fill_null("NOT_APPLICABLE") != pl.col("applicability_cd"))
-    return failing(check, staged, wrong["_row"], rows.height)
+    wrong = []
+    for some in slices(rows):
+        typed = some.join(types, on="account_id", maintain_order="left")
+        whole = typed.join(strengths, on=["question_id", "business_type_cd"], how="left", maintain_order="left")
+        wrong.append(whole.filter(pl.col("strength_cd").fill_null("NOT_APPLICABLE") != pl.col("applicability_cd"))["_row"])
+    return failing(check, staged, pl.concat(wrong), rows.height)
 
 
 def normalised(check: Check, staged: Staged) -> Found:

@@ -6,7 +6,7 @@ import json
 
 import polars as pl
 
-from checks.comparable import alike
+from checks.comparable import alike, among, shares
 from checks.conserved import key_parts, mapping_of, recovered
 from checks.model import Check, Found
 from checks.relations import Relation
@@ -55,8 +55,10 @@ def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[st
     rows = staged.frame(into.table, key) if into.per == "part" else staged.made_by(into.table, own, key)
     rows = rows.rename({key: "_key"})
     old = staged.source(mapping.portal, mapping.table)
-    rows, old = alike(rows, old, "_key")
-    place = rows.join(old.with_row_index("_place").unique("_key"), on="_key", how="left", maintain_order="left")["_place"]
+    rows, old = alike(rows, old.with_row_index("_place"), "_key")
+    pairs = [made.join(read.unique("_key"), on="_key", how="left").select("_row", "_place") for made, read in shares(rows, old, "_key")]
+    rows = pl.concat(pairs).sort("_row")
+    place = rows["_place"]
     keys: list[str] = []
     for column, source in columns.items():  # one column at a time: the widest table has no room for all of them twice
         after = staged.frame(into.table, column)[column].gather(rows["_row"])
@@ -75,19 +77,25 @@ def routed(check: Check, staged: Staged) -> Found:
     on = [name for name in now.columns if name != "_entity"]
     columns = [name for name in on if name != "_key"]
     left = staged.alive(mapping.portal, mapping.table, *dict.fromkeys((*columns, *(route.column for route in mapping.owner))))
-    expected = []
+    left, now = alike(left, now, *on)
+    parents = []
     for route in mapping.owner:
-        decided = left.filter(pl.col(route.column).is_not_null()).with_columns(pl.col(route.column).alias("_parent"))
-        decided, parents = alike(decided, _accounts_of(staged, mapping, route.table), "_parent")
-        expected.append(decided.join(parents, on="_parent").select(*on, "_entity"))
-        left = left.filter(pl.col(route.column).is_null())
-    before, now = alike(pl.concat(expected), now, *on)
+        wanted, found = alike(left.select(pl.col(route.column).alias("_parent")), _accounts_of(staged, mapping, route.table), "_parent")
+        parents.append((route.column, among(found, "_parent", wanted["_parent"])))
     every = [*on, "_entity"]
-    lost, won = before.join(now, on=every, how="anti"), now.join(before, on=every, how="anti")
-    keys = [_routed_key(row, "not on the account") for row in lost.iter_rows()] + [
-        _routed_key(row, "on the account") for row in won.iter_rows()
-    ]
-    return Found(before.height, tuple(keys))
+    asked, keys = 0, []
+    for rows, mine in shares(left, now, on[0]):
+        expected = []
+        for column, accounts in parents:
+            decided = rows.with_columns(pl.col(column).alias("_parent")).drop_nulls("_parent")
+            expected.append(decided.join(accounts, on="_parent").select(every))
+            rows = rows.filter(pl.col(column).is_null())
+        before = pl.concat(expected)
+        lost, won = before.join(mine, on=every, how="anti"), mine.join(before, on=every, how="anti")
+        asked += before.height
+        keys += [_routed_key(row, "not on the account") for row in lost.iter_rows()]
+        keys += [_routed_key(row, "on the account") for row in won.iter_rows()]
+    return Found(asked, tuple(keys))
 
 
 def _routed_key(row: tuple[object, ...], where: str) -> str:
@@ -161,10 +169,10 @@ def flagged_rows(check: Check, staged: Staged) -> Found:
         if key is None:
             wrong.append(mine["_row"])
             continue
-        read, held = alike(staged.source(*key, "_mark"), staged.held(*key), "_key")
-        state = read.join(held, on="_key", how="left")
+        flagged, read = alike(mine.rename({"legacy_key": "_key"}), staged.source(*key, "_mark"), "_key")
+        read, held = alike(among(read, "_key", flagged["_key"]), staged.held(*key), "_key")
         only_held = pl.col("reason").is_not_null() & ((pl.col("reason") != "UNREADABLE_VALUE") | (pl.col("_mark") == HELD))
-        flagged, state = alike(mine.rename({"legacy_key": "_key"}), state.with_columns(only_held.alias("_held")), "_key")
+        flagged, state = alike(flagged, read.join(held, on="_key", how="left").with_columns(only_held.alias("_held")), "_key")
         pairs = flagged.join(state, on="_key", how="left")
         wrong.append(pairs.filter(pl.col("_mark").is_null() | (pl.col("_held") & (pl.col("rule_cd") != "E8")))["_row"])
     return Found(rows.height, staged.keys(check.table, pl.concat(wrong).sort().to_list()))

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
+
+TOGETHER = 500_000  # rows that are compared with others at once: an index of more would be the most memory of all
 
 
 def numbers(keys: pl.Series) -> pl.Series:
@@ -30,3 +34,19 @@ def alike(left: pl.DataFrame, right: pl.DataFrame, *on: str) -> tuple[pl.DataFra
 def among(rows: pl.DataFrame, column: str, wanted: pl.Series) -> pl.DataFrame:
     """The rows whose value in that column is among those wanted: a large table is searched for few values without an index of all its own."""
     return rows.filter(pl.col(column).is_in(wanted.drop_nulls().unique().implode()))
+
+
+def shares(left: pl.DataFrame, right: pl.DataFrame, on: str) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Both frames share by share, one at least: the rows that have the same value in that column (of one dtype) stand in the same share."""
+    count = -(-max(left.height, right.height, 1) // TOGETHER)
+    if count == 1:
+        yield left, right
+        return
+    mine, others = (frame.select((pl.col(on).hash(1) % count).cast(pl.UInt16)).to_series() for frame in (left, right))
+    for number in range(count):
+        yield left.filter(mine == number), right.filter(others == number)
+
+
+def slices(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows, some at a time, one slice at least."""
+    yield from rows.iter_slices(TOGETHER) if rows.height else (rows,)

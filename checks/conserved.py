@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from checks.comparable import alike, numbers
+from checks.comparable import alike, among, numbers, shares
 from checks.model import Check, Found
 from checks.relations import Relation
 from checks.staged import Staged
@@ -30,14 +30,14 @@ def conserved(check: Check, staged: Staged) -> Found:
     read, held = alike(read, staged.held(mapping.portal, mapping.table), "_key")
     if not parts:
         read, loaded = alike(read, loaded, "_key")
-    state = read.join(held, on="_key", how="left", maintain_order="left")
-    lost = state.filter(pl.col("reason").is_null()).join(loaded, on=on, how="anti")
-    both = state.filter(pl.col("reason") != _UNREADABLE).join(loaded, on=on, how="semi")
-    invented = loaded.join(read, on=on, how="anti")
-    stray = held.join(read, on="_key", how="anti")
-    keys = [f"{key}: neither loaded nor held" for key in lost["_key"]] + [f"{key}: loaded and held" for key in both["_key"]]
-    keys += ["|".join(map(str, row)) + ": loaded, but never read" for row in invented.select(on).iter_rows()]
-    keys += [f"{key}: held, but never read" for key in stray["_key"]]
+    keys = [f"{key}: held, but never read" for key in held.join(among(read, "_key", held["_key"]), on="_key", how="anti")["_key"]]
+    for mine, made in shares(read, loaded, on[0]):
+        state = mine.join(held, on="_key", how="left", maintain_order="left")
+        lost = state.filter(pl.col("reason").is_null()).join(made, on=on, how="anti")
+        both = state.filter(pl.col("reason") != _UNREADABLE).join(made, on=on, how="semi")
+        invented = made.join(mine, on=on, how="anti")
+        keys += [f"{key}: neither loaded nor held" for key in lost["_key"]] + [f"{key}: loaded and held" for key in both["_key"]]
+        keys += ["|".join(map(str, row)) + ": loaded, but never read" for row in invented.select(on).iter_rows()]
     return Found(read.height, tuple(masked(key) for key in keys))
 
 

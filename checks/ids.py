@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from checks.comparable import slices
 from checks.model import Check, Found
 from checks.relations import Relation, failing
 from checks.staged import Staged, entities
@@ -37,9 +38,10 @@ def own_id(check: Check, staged: Staged) -> Found:
     for mapping in staged.mappings.tables.values():
         if _makes(mapping, table, own):
             mine = staged.made_by(table, f"{mapping.portal}.{mapping.table}", own, key)
-            old = mine[key].cast(pl.Int64, strict=False)
-            ids = _recomputed(tag(table, mapping.portal, mapping.table), old, entity.gather(mine["_row"]))
-            wrong.append(mine.filter(old.is_null() | (mine[own] != ids))["_row"])
+            for some in slices(mine):
+                old = some[key].cast(pl.Int64, strict=False)
+                ids = _recomputed(tag(table, mapping.portal, mapping.table), old, entity.gather(some["_row"]))
+                wrong.append(some.filter(old.is_null() | (some[own] != ids))["_row"])
             asked += mine.height
     return failing(check, staged, pl.concat(wrong).sort(), asked)
 

@@ -159,7 +159,9 @@ def has_current(check: Check, staged: Staged) -> Found:
     flag = check.args["flag"]
     rows = staged.frame(check.table, *check.columns, flag)
     old = rows.filter(flag)
-    alone = old.join(rows.filter(~pl.col(flag)), on=check.columns, how="anti", nulls_equal=True)
+    # The few that are set aside are the index: none of a large table is made.
+    current = rows.filter(~pl.col(flag)).join(old, on=check.columns, how="semi", nulls_equal=True)
+    alone = old.join(current, on=check.columns, how="anti", nulls_equal=True)
     return failing(check, staged, alone["_row"], old.height)
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 import polars as pl
 import pyarrow.parquet as pq
 
-from checks.comparable import alike, numbers, together
+from checks.comparable import alike, among, numbers, together
 from checks.names import called, key_columns
 from etl.run import RunFolder, StageFile, read_columns
 from etl.values import HELD, POLARS_TYPE
@@ -21,6 +21,7 @@ from mappings.schema import Column, Table
 
 STEPS = ("split", "reattach")
 _SMALL = 20_000  # rows of an old table that are kept once they were read
+_LARGE = 500_000  # rows of a new table whose columns are read anew by each question
 LATER = frozenset({"migration_run"})  # made when the run is published: nothing of it is staged
 # How the steps' own record becomes rows of the new store; `run_id` is not known before the load.
 _RECORD = {
@@ -38,7 +39,7 @@ def staged_shapes(mappings: Mappings) -> dict[str, Table]:
 
 
 class Staged:
-    """The stage files of a run, read column by column; what was read once is kept. For one thread at a time."""
+    """The stage files of a run, read column by column; of all but large tables what was read once is kept. For one thread at a time."""
 
     def __init__(self, folder: RunFolder, mappings: Mappings) -> None:
         self.mappings = mappings
@@ -78,15 +79,19 @@ class Staged:
 
     def frame(self, table: str, *columns: str) -> pl.DataFrame:
         """These columns of all staged rows of the table, and `_row`: a row's place among them. Old keys are numbers where all of them are."""
-        missing = [column for column in dict.fromkeys(columns) if (table, column) not in self._columns]
+        names = list(dict.fromkeys(columns))
+        found = {column: self._columns[table, column] for column in names if (table, column) in self._columns}
+        missing = [column for column in names if column not in found]
         if missing:
             by_name = self.shapes[table].by_name
             empty = pl.DataFrame(schema={column: polars_type(by_name[column]) for column in missing})
             parts = [empty, *(self.some(table, file, missing) for file in self.files[table])]
             for column in missing:
                 values = [part[column] for part in parts]
-                self._columns[table, column] = together(list(map(numbers, values))) if column == "legacy_key" else pl.concat(values)
-        return pl.DataFrame([self._columns[table, column].alias(column) for column in dict.fromkeys(columns)]).with_row_index("_row")
+                found[column] = together(list(map(numbers, values))) if column == "legacy_key" else pl.concat(values)
+            if self.rows(table) < _LARGE:
+                self._columns.update({(table, column): found[column] for column in missing})
+        return pl.DataFrame([found[column].alias(column) for column in names]).with_row_index("_row")
 
     def found(self, table: str, column: str, wanted: pl.Series, *columns: str) -> pl.DataFrame:
         """These columns of the rows whose `column` is among the wanted values; looks through the table file by file."""
@@ -213,9 +218,9 @@ def _entities(staged: Staged, table: str) -> pl.Series:
     for column in shape.columns:
         parent = column.refers_to
         if parent is not None and column.family == "uuid" and column.not_null and _has_account(staged, parent):
-            key = staged.shapes[parent].key[0]
+            key, rows = staged.shapes[parent].key[0], staged.frame(table, column.name)
             known = staged.frame(parent, key).select(pl.col(key).alias(column.name), entities(staged, parent).alias("_entity"))
-            return _looked_up(staged.frame(table, column.name), column.name, known.unique(column.name))
+            return _looked_up(rows, column.name, among(known, column.name, rows[column.name]).unique(column.name))
     return pl.Series("_entity", [None] * staged.rows(table), dtype=pl.Int64)
 
 
