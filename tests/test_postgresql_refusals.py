@@ -29,6 +29,7 @@ def refused(done: Done, code: int, sentence: str, next_step: str = "") -> None:
 def locked(portals: Portals) -> Portals:
     """A reader who has a password, and this server asks for it."""
     with portals.session("postgres") as connection:
+        connection.execute("SET password_encryption = 'scram-sha-256'")  # before PostgreSQL 14 it is not the default
         connection.execute(f"CREATE ROLE {SECRETIVE} LOGIN PASSWORD '{CANARY}' IN ROLE {READER}")
         hba = Path(connection.execute("SHOW hba_file").fetchone()[0])
         hba.write_text(f"local all {SECRETIVE} scram-sha-256\n{hba.read_text()}")

@@ -87,7 +87,7 @@ EXCESS = {
                   ["may read what is never needed: portal_user.password_hash"]),
     "attributes": ("--source", "postgres", f"ALTER ROLE {READER} CREATEDB CREATEROLE", f"ALTER ROLE {READER} NOCREATEDB NOCREATEROLE",
                    ["may create roles", "may create databases"]),
-    "a predefined role": ("--source", "postgres", f"GRANT pg_write_all_data TO {READER}", f"REVOKE pg_write_all_data FROM {READER}", ["is a member of pg_write_all_data"]),
+    "a predefined role": ("--source", "postgres", f"GRANT pg_execute_server_program TO {READER}", f"REVOKE pg_execute_server_program FROM {READER}", ["is a member of pg_execute_server_program"]),
     "becoming a superuser": ("--source", "postgres", f"GRANT postgres TO {READER}", f"REVOKE postgres FROM {READER}", ["is a member of postgres"]),
     "a sequence": ("--source", "portal2", f"CREATE SEQUENCE numbers; GRANT USAGE ON SEQUENCE numbers TO {READER}", "DROP SEQUENCE numbers", ["may advance the sequence numbers"]),
     "another schema": ("--target", "portal3", f"CREATE SCHEMA more AUTHORIZATION {WRITER}", "DROP SCHEMA more", ["owns schema more"]),

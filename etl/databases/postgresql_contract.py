@@ -70,7 +70,7 @@ def _keys(session: Session) -> dict[str, set[str]]:
         "SELECT c.relname, k.contype::text, array_agg(a.attname::text ORDER BY array_position(k.conkey, a.attnum)), f.relname"
         " FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class f ON f.oid = k.confrelid"
         " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)"
-        " WHERE k.contype IN ('p', 'u', 'f') AND c.relnamespace = current_schema()::regnamespace GROUP BY k.oid, c.relname, f.relname"
+        " WHERE k.contype IN ('p', 'u', 'f') AND c.relnamespace = current_schema()::regnamespace GROUP BY k.oid, k.contype, c.relname, f.relname"
     )
     kinds = {"p": "PRIMARY KEY", "u": "UNIQUE", "f": "FOREIGN KEY"}
     found: dict[str, set[str]] = {}
