@@ -85,7 +85,10 @@ class _Late(MetaPathFinder):
 
 @contextmanager
 def _quick_imports() -> Iterator[None]:
-    """More than half of the time of the import goes to packages for expectations that are never asked here, and to looking for garbage."""
+    """More than half of the time of the import goes to packages for expectations that are never asked here, and to looking for garbage.
+
+    What was imported stays; to look through it again at every collection would cost as much as it did.
+    """
     late = _Late("scipy", "scipy.stats", "altair")
     sys.meta_path.insert(0, late)
     collecting = gc.isenabled()
@@ -94,6 +97,7 @@ def _quick_imports() -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(late)
+        gc.freeze()
         if collecting:
             gc.enable()
 
