@@ -87,7 +87,7 @@ def routed(check: Check, staged: Staged) -> Found:
     for rows, mine in shares(left, now, on[0]):
         expected = []
         for column, accounts in parents:
-            decided = rows.with_columns(pl.col(column).alias("_parent")).drop_nulls("_parent")
+            decided = rows.with_columns(pl.col(column).cast(accounts["_parent"].dtype).alias("_parent")).drop_nulls("_parent")
             expected.append(decided.join(accounts, on="_parent").select(every))
             rows = rows.filter(pl.col(column).is_null())
         before = pl.concat(expected)

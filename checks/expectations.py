@@ -17,13 +17,14 @@ import sys
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import SimpleNamespace
+from threading import Lock
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ ROWS_TOGETHER = 50_000  # rows of a table that are read at once: memory stays bo
 VALUES_TOGETHER = 1_000_000  # values that wait before they are asked about
 
 Frame = Any  # a pandas frame
+_IMPORTING = Lock()  # a cluster's worker may have threads
 
 
 @lru_cache(maxsize=1)
@@ -49,7 +51,7 @@ def tools() -> SimpleNamespace:
         Path.home()
     except RuntimeError:  # in a container a user may have none; what is imported here asks for one
         os.environ["HOME"] = "/"
-    with warnings.catch_warnings(), _quick_imports():
+    with _IMPORTING, warnings.catch_warnings(), _quick_imports():
         warnings.simplefilter("ignore")
         import great_expectations
         import pandas
@@ -70,14 +72,11 @@ class _Late(MetaPathFinder):
     def __init__(self, *names: str) -> None:
         self._names = names
 
-    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         if fullname not in self._names:
             return None
-        sys.meta_path.remove(self)
-        try:
-            spec = importlib.util.find_spec(fullname)
-        finally:
-            sys.meta_path.insert(0, self)
+        found = (finder.find_spec(fullname, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((spec for spec in found if spec is not None), None)
         if spec is not None and spec.loader is not None:
             spec.loader = importlib.util.LazyLoader(spec.loader)
         return spec

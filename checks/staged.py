@@ -89,7 +89,7 @@ class Staged:
             for column in missing:
                 values = [part[column] for part in parts]
                 found[column] = together(list(map(numbers, values))) if column == "legacy_key" else pl.concat(values)
-            if self.rows(table) < _LARGE:
+            if table in _RECORD or self.rows(table) < _LARGE:  # the record is asked for every old table
                 self._columns.update({(table, column): found[column] for column in missing})
         return pl.DataFrame([found[column].alias(column) for column in names]).with_row_index("_row")
 

@@ -68,7 +68,7 @@ def extract(
         if read[name] != total:  # a stretch of keys has no row whose key is NULL; a weak isolation sees what others write
             raise MigrationError(
                 f"{name}: {total:,} rows are there, and {read[name]:,} were read. Nothing was published.",
-                "Look for rows whose key is NULL, and for somebody who writes; then start again in a new run folder.",
+                "Look for rows whose key is NULL, and for somebody who writes there; mend that, then run the same command again.",
             )
     _put_share(share, objects, folder, [file for file in files if file.path.startswith("extract/P2.document/")], aside)
     for name, rows, schema in (("odd", aside.odd, ODD), ("text", aside.text, TEXT), ("content", aside.content, CONTENT)):

@@ -497,6 +497,17 @@ def test_a_planted_fault_fails_its_check_with_exactly_its_keys(name: str, stage:
     assert not answer.passed
 
 
+@pytest.mark.parametrize(
+    ("parent", "name"),
+    [("security_profile", "profile_response"), ("validation", "validation_finding"), ("profile_response", "response_comment")],
+)
+def test_rows_whose_parents_lost_their_old_keys_are_named(parent: str, name: str, stage: Stage) -> None:
+    """Keys are compared as numbers where all of them are some; one that is none must not end the check."""
+    stage.change(parent, 0, legacy_key="12x")
+    answer = stage.answers(f"routed.P2.{name}")[f"routed.P2.{name}"]
+    assert any(": on the account of entity 101" in key for key in answer.keys), answer.keys
+
+
 def test_every_check_that_is_written_and_every_kind_has_a_fault() -> None:
     tried = {*FAULTS, *OF_ROWS}
     assert WRITTEN_ONE_BY_ONE - tried == set()

@@ -62,7 +62,8 @@ def test_a_row_whose_key_is_null_is_not_passed_over(by_helpers: bool, portals: P
     key = "event_history_pkey"
     portals.do(
         "portal2", f"ALTER TABLE event_history DROP CONSTRAINT {key}, ALTER event_id DROP NOT NULL",
-        "INSERT INTO event_history (company_profile_id, event_type_cd) SELECT company_profile_id, 'LOST' FROM event_history LIMIT 1",
+        "INSERT INTO event_history (company_profile_id, event_type_cd)"
+        " SELECT company_profile_id, 'LOST' FROM (SELECT * FROM event_history LIMIT 1) one, generate_series(1, 60)",  # more than a stretch has
     )  # fmt: skip
     try:
         with pytest.raises(MigrationError, match=r"event_history.*(key event_id is NULL|rows are there, and)"):

@@ -96,7 +96,8 @@ class PostgresSource:
             return [WHOLE]
         key = ", ".join(map(quoted, mapping.key))
         statement = (
-            f"SELECT {key} FROM (SELECT {key}, row_number() OVER (ORDER BY {key}) AS place FROM {quoted(mapping.table)}) numbered"
+            f"SELECT {key} FROM (SELECT {key}, row_number() OVER (ORDER BY {key}) AS place FROM {quoted(mapping.table)}"
+            f" WHERE ({key}) IS NOT NULL) numbered"
             f" WHERE place % {rows} = 1 AND place > 1 ORDER BY place"
         )
         with safe_errors(self.name, f"cutting {mapping.table}"):
@@ -139,8 +140,8 @@ class PostgresSource:
         for name in mapping.key:
             if batch.columns[name].null_count() > sum(oddity.column == name for oddity in batch.oddities):
                 raise MigrationError(
-                    f"{self.name}: {mapping.table} has rows whose key {name} is NULL.",
-                    "A copy without its primary keys? Give the table its own, as the old portal has it; nothing was published.",
+                    f"{self.name}: {mapping.table} has rows whose key {name} is NULL. Nothing was published.",
+                    f"Find them (WHERE {quoted(name)} IS NULL); have the old portal's owner give them keys or remove them, then run the same command again.",
                 )
         return Batch(batch, _keys(mapping, batch))
 
@@ -183,8 +184,8 @@ class PostgresSource:
         return series.to_frame().select(pl.when(~long).then(pl.col(column.name)).alias(column.name))[column.name], long.to_numpy()
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-        within = _within(mapping, self._cut)
         key, name, table = quoted(mapping.key[0]), quoted(column), quoted(mapping.table)
+        within = f"{_within(mapping, self._cut)} AND {key} IS NOT NULL"  # such a row is refused where the others of its columns are read
         with safe_errors(self.name, f"reading {mapping.table}"):
             large = self._session.execute(
                 f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {key}"
