@@ -1,12 +1,11 @@
 """The whole run on SQLite against copying the same rows and bytes once, side by side: `python -m tests.benchmarks [PROFILES ...]`.
 
-Prints medians, ratios and peak memory. Great Expectations' import is taken off the run, as its own step measures it.
+Prints medians, ratios and the peak memory of all processes together. Great Expectations' import is taken off the run, as the checks do it.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import statistics
 import subprocess
@@ -16,6 +15,8 @@ import time
 from pathlib import Path
 
 from sample_data.synthetic import write_synthetic
+
+from .measuring import ROOT, measured
 
 ROUNDS = 3
 
@@ -41,29 +42,22 @@ def copied(world: Path, place: Path) -> float:
     return time.monotonic() - began
 
 
-def migrated(world: Path, place: Path) -> tuple[float, float, int]:
+def migrated(world: Path, place: Path) -> tuple[float, float, float]:
     """(seconds without the import of Great Expectations, seconds of the check step without it, peak memory in MB) of `portal-migrate run`."""
     words = [
         "run", "--source", f"sqlite:///{world / 'portal2.sqlite'}", "--tc", f"sqlite:///{world / 'tc.sqlite'}", "--files", str(world / "files"),
         "--target", f"sqlite:///{place / 'portal3.sqlite'}", "--objects", str(place / "objects"), "--run", str(place / "run"),
         "--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30",
     ]  # fmt: skip
-    began = time.monotonic()
-    process = subprocess.Popen([sys.executable, "-m", "cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - began
-    if status:
-        raise SystemExit(f"the run ended with status {status}: a benchmark of a wrong result says nothing")
+    cost = measured([sys.executable, "-m", "cli", *words], ())
     steps = json.loads((place / "run" / "manifest.json").read_bytes())["run"]["steps"]
-    check = steps["check"]["facts"]
     importing = _importing()
-    return seconds - importing, check["seconds"] - importing, usage.ru_maxrss // 1024
+    return cost.seconds - importing, steps["check"]["facts"]["seconds"] - importing, cost.client_mb
 
 
 def _importing() -> float:
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import great_expectations"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.monotonic() - began
+    code = "from checks import expectations; print(expectations.tools().seconds)"
+    return float(subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True).stdout)
 
 
 def main(sizes: list[int]) -> None:
@@ -81,7 +75,7 @@ def main(sizes: list[int]) -> None:
                 results.append((copied(world, place / "copy"), *migrated(world, place)))
             copy, run, check, _ = (statistics.median(column) for column in zip(*results, strict=True))
             ratio = statistics.median(one[1] / one[0] for one in results)
-            print(f"{profiles:8,} {rows:9,} {copy:9.2f} {run:9.2f} {ratio:10.1f} {check / run:10.2f} {max(r[3] for r in results):8,}")  # noqa: T201
+            print(f"{profiles:8,} {rows:9,} {copy:9.2f} {run:9.2f} {ratio:10.1f} {check / run:10.2f} {max(r[3] for r in results):8,.0f}")  # noqa: T201
 
 
 if __name__ == "__main__":
