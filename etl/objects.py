@@ -6,6 +6,7 @@ read back and compared; only then does a row refer to it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
@@ -120,8 +121,8 @@ class FolderObjects:
 
     def __init__(self, root: Path, journal: Path | None = None) -> None:
         self._root, self._journal = root, journal
-        self._unsettled: set[Path] = set()
-        self._folders: set[Path] = set()  # that are there, as far as this process knows
+        self._unsettled: set[str] = set()
+        self._folders: set[str] = set()  # that are there, as far as this process knows
         self._numbers = itertools.count()  # threads put side by side: each needs a name of its own
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,14 +130,14 @@ class FolderObjects:
             raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
-        written, digest = self._beside(self._root), hashlib.sha256()
+        written, digest = self._beside(str(self._root)), hashlib.sha256()
         with _written(written, _hashed(pieces, digest)) as (size, descriptor):
             # A failed fsync is final: the file is thrown away, never synced a second time.
             os.fsync(descriptor)
         sha256 = digest.hexdigest()
         place = self._place(sha256)
-        if place.is_file() and digest_of(place) == (sha256, size):
-            written.unlink()
+        if _holds(place, sha256, size):
+            Path(written).unlink()
             return Stored(sha256, size, False)
         self._note([sha256])
         return self._moved(written, place, sha256, size)
@@ -145,45 +146,48 @@ class FolderObjects:
         if not syncs_whole():
             return [self.put([content]) for content in contents]
         found: dict[str, Stored] = {}
-        waiting: dict[str, tuple[Path, Path, int]] = {}
+        waiting: dict[str, tuple[str, str, int]] = {}
         digests = [hashlib.sha256(content).hexdigest() for content in contents]
         try:
             for sha256, content in dict(zip(digests, contents, strict=True)).items():
                 place = self._place(sha256)
-                if place.is_file() and digest_of(place) == (sha256, len(content)):
+                if _holds(place, sha256, len(content)):
                     found[sha256] = Stored(sha256, len(content), False)
                     continue
-                waiting[sha256] = self._beside(place.parent), place, len(content)
+                waiting[sha256] = self._beside(_parent(place)), place, len(content)
                 with _written(waiting[sha256][0], [content]):
                     pass
             if waiting:
                 sync_whole(self._root)
         except BaseException:
             for written, _, _ in waiting.values():
-                written.unlink(missing_ok=True)
+                Path(written).unlink(missing_ok=True)
             raise
         self._note(waiting)
         for sha256, (written, place, size) in waiting.items():
             found[sha256] = self._moved(written, place, sha256, size)
         return [found[sha256] for sha256 in digests]
 
-    def _beside(self, folder: Path) -> Path:
-        return folder / f".writing-{_MACHINE}-{os.getpid()}-{next(self._numbers)}"
+    # Places are texts, not paths: making and joining paths cost as much as what the kernel does for a small document.
+    def _beside(self, folder: str) -> str:
+        return f"{folder}/.writing-{_MACHINE}-{os.getpid()}-{next(self._numbers)}"
 
-    def _place(self, sha256: str) -> Path:
+    def _place(self, sha256: str) -> str:
         """Where the object belongs; its folder is there."""
-        place = self._root / object_key(sha256)
-        for folder in () if place.parent in self._folders else (place.parent.parent, place.parent):
-            if not folder.is_dir():
-                folder.mkdir(mode=0o700, exist_ok=True)
-                sync_folder(folder.parent)
-            self._folders.add(folder)
+        place = f"{self._root}/{object_key(sha256)}"
+        parent = _parent(place)
+        if parent not in self._folders:
+            for folder in (Path(parent).parent, Path(parent)):
+                if not folder.is_dir():
+                    folder.mkdir(mode=0o700, exist_ok=True)
+                    sync_folder(folder.parent)
+            self._folders.add(parent)
         return place
 
-    def _moved(self, written: Path, place: Path, sha256: str, size: int) -> Stored:
-        written.rename(place)
-        self._unsettled.add(place.parent)
-        if digest_of(place) != (sha256, size):
+    def _moved(self, written: str, place: str, sha256: str, size: int) -> Stored:
+        os.rename(written, place)  # noqa: PTH104  # see above
+        self._unsettled.add(_parent(place))
+        if not _holds(place, sha256, size):
             raise MigrationError(
                 f"The object store gave back other bytes than were written ({object_key(sha256)}).", "Check the disk, then run again."
             )
@@ -206,7 +210,7 @@ class FolderObjects:
             sync_whole(self._root)
             self._unsettled.clear()
         while self._unsettled:
-            sync_folder(self._unsettled.pop())
+            sync_folder(Path(self._unsettled.pop()))
 
     def clean(self) -> None:
         for place in (*self._root.glob(".writing-*"), *self._root.glob("sha256/*/.writing-*")):
@@ -236,12 +240,12 @@ class FolderObjects:
                 folder.rmdir()
             except OSError:
                 break
-            self._folders.discard(folder)
+            self._folders.discard(str(folder))
         return was_there
 
 
 @contextmanager
-def _written(place: Path, pieces: Iterable[bytes]) -> Iterator[tuple[int, int]]:
+def _written(place: str, pieces: Iterable[bytes]) -> Iterator[tuple[int, int]]:
     """(Size, the open file) of the new file with these bytes, closed behind the block; where that raises, there is none."""
     size = 0
     descriptor = os.open(place, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -256,7 +260,7 @@ def _written(place: Path, pieces: Iterable[bytes]) -> Iterator[tuple[int, int]]:
         finally:
             os.close(descriptor)
     except BaseException:
-        place.unlink(missing_ok=True)
+        Path(place).unlink(missing_ok=True)
         raise
 
 
@@ -266,11 +270,29 @@ def _hashed(pieces: Iterable[bytes], digest: Any) -> Iterator[bytes]:
         yield piece
 
 
-def digest_of(file: Path) -> tuple[str, int]:
-    """(SHA-256, size) of a file's bytes as they are now."""
-    with file.open("rb", buffering=0) as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return digest, stream.tell()
+def _parent(place: str) -> str:
+    return place.rpartition("/")[0]
+
+
+def _holds(place: str, sha256: str, size: int) -> bool:
+    """Whether a regular file with these bytes is there, read anew."""
+    try:
+        # Not blocking: a FIFO in an object's place must not hold up the night.
+        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):  # nothing, or a link: no object
+            return False
+        raise
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+            return False
+        digest = hashlib.sha256()
+        while piece := os.read(descriptor, min(size + 1, PIECE)):
+            digest.update(piece)
+        return digest.hexdigest() == sha256
+    finally:
+        os.close(descriptor)
 
 
 class Share:
