@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -13,11 +14,12 @@ from etl.databases.target import RunRecord, Target, in_reference_order
 from etl.errors import Refused
 from etl.objects import JOURNAL, Objects, journaled
 from etl.render import arrow_type
-from etl.run import RunFolder, Step
+from etl.run import RunFolder, StageFile, Step
 from mappings.model import Mappings
 from mappings.schema import Table
 
 MADE_BY = ("split", "reattach")
+_RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
 Tell = Callable[[str, int, int], None]
 
 
@@ -67,24 +69,32 @@ def refuse_unfit(target: Target, mappings: Mappings) -> None:
 
 
 def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str, tell: Tell) -> None:
-    """Stages the rows of every table of the new store."""
-    tables = in_reference_order(mappings.target)
-    total = sum(file.rows for step in MADE_BY for file in folder.files(step) if "/where/" not in file.path)
-    done = 0
-    target.begin(mappings.target)
-    for table in tables:
-        if table.name != "migration_run":
-            done += target.stage(table, rows_of(folder, table, run_id))
-            tell("load", done, max(done, total))
+    """Stages the rows of every table of the new store, the largest tables first."""
+    sizes = {table.name: sum(file.rows for file in _files_of(folder, table)) for table in in_reference_order(mappings.target)}
+    tables = sorted((mappings.target.tables[name] for name in sizes if name != "migration_run"), key=lambda table: -sizes[table.name])
+    done, total = 0, sum(sizes.values())
+    # Closed whatever ends the loop: a target that stages in several sessions has to end them all.
+    with closing(target.stage(tables, lambda table: rows_of(folder, table, run_id))) as staged:
+        for count in staged:
+            done += count
+            tell("load", done, total)
+
+
+def _files_of(folder: RunFolder, table: Table) -> list[StageFile]:
+    return [file for step in MADE_BY for file in folder.files(step, _prefix(step, table))]
+
+
+def _prefix(step: str, table: Table) -> str:
+    """Where the step's rows of that table lie."""
+    record = _RECORDS.get(table.name)
+    return f"{step}/record/{record}.parquet" if record else f"{step}/{table.name}/"
 
 
 def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
     """The new rows of one target table, as all steps before left them."""
-    record = {"migration_holding": "held", "migration_exception": "flag"}.get(table.name)
     for step in MADE_BY:
-        prefix = f"{step}/record/{record}.parquet" if record else f"{step}/{table.name}/"
-        for rows in folder.tables(step, prefix):
-            yield _recorded(rows, table, run_id) if record else rows
+        for rows in folder.tables(step, _prefix(step, table)):
+            yield _recorded(rows, table, run_id) if table.name in _RECORDS else rows
 
 
 def _recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:

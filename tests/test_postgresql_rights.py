@@ -55,8 +55,6 @@ MISSING = {
                        "--target: role migration_writer no schema of the search path (portal3) exists"),
     "creating": ("portal3", "ALTER SCHEMA portal3 OWNER TO postgres; GRANT USAGE ON SCHEMA portal3 TO migration_writer", "ALTER SCHEMA portal3 OWNER TO migration_writer",
                  "--target: role migration_writer may not CREATE in schema portal3"),
-    "temporary tables": ("portal3", f"REVOKE TEMPORARY ON DATABASE portal3 FROM {WRITER}", f"GRANT TEMPORARY ON DATABASE portal3 TO {WRITER}",
-                         "may not make temporary tables"),
 }  # fmt: skip
 
 
@@ -92,7 +90,7 @@ EXCESS = {
     "a sequence": ("--source", "portal2", f"CREATE SEQUENCE numbers; GRANT USAGE ON SEQUENCE numbers TO {READER}", "DROP SEQUENCE numbers", ["may advance the sequence numbers"]),
     "another schema": ("--target", "portal3", f"CREATE SCHEMA more AUTHORIZATION {WRITER}", "DROP SCHEMA more", ["owns schema more"]),
     "another table": ("--target", "portal3", f"CREATE TABLE public.theirs (x int); GRANT TRUNCATE ON public.theirs TO {WRITER}", "DROP TABLE public.theirs", ["may TRUNCATE public.theirs"]),
-    "the database": ("--target", "portal3", f"ALTER DATABASE portal3 OWNER TO {WRITER}", f"ALTER DATABASE portal3 OWNER TO postgres; GRANT CONNECT, TEMPORARY ON DATABASE portal3 TO {WRITER}", ["owns the database"]),
+    "the database": ("--target", "portal3", f"ALTER DATABASE portal3 OWNER TO {WRITER}", f"ALTER DATABASE portal3 OWNER TO postgres; GRANT CONNECT ON DATABASE portal3 TO {WRITER}", ["owns the database"]),
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The rights of a PostgreSQL role: for an old portal SELECT and nothing else, for the new store one schema of its own and nothing else.
 
 Rights that a role has by being a member of another one count too, whether it inherits them or would have to SET ROLE first. TEMPORARY and
-CONNECT are not looked at on old portals: a server gives both to everybody, and neither touches a portal.
+CONNECT are not looked at: a server gives both to everybody, and neither touches a portal.
 """
 
 from __future__ import annotations
@@ -62,8 +62,6 @@ def of_writer(url: str, tables: tuple[str, ...]) -> Rights:
             for privilege in ("USAGE", "CREATE")
             if not _one(session, "SELECT has_schema_privilege(%s, %s)", schema, privilege)
         ]
-        if not _one(session, "SELECT has_database_privilege(current_database(), 'TEMPORARY')"):
-            missing.append("may not make temporary tables in the database (TEMPORARY)")
         missing += _unwritable(session, tables)
         if "is a superuser" not in excess:
             elsewhere = "n.nspname <> current_schema()"

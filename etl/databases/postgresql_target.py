@@ -1,42 +1,37 @@
-"""A new store that is PostgreSQL: everything in one transaction, so that readers see nothing of a run until they see all of it.
+"""A new store that is PostgreSQL: published in one transaction, so that readers see nothing of a run until they see all of it.
 
-Rows travel as binary COPY. Where the store has no tables yet, they are made and filled without constraints, which are added, and thereby
-checked, behind the data. Where it has tables, rows go to temporary tables first and are merged from there. A run that ends early has left
-nothing: there is no half load to find, to clean or to go on with.
+Rows travel as binary COPY into staging tables beside the real ones, table by table in sessions of their own (postgresql_staging). Where the
+store has no tables yet, the staging tables become the real ones: their references are added, and thereby checked, and they get their names.
+Where it has tables, rows are merged from staging. No load goes on with what an earlier one has staged: that is taken away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
 from typing import Any
 
-import numpy as np
-import pgpq
 import psycopg
-import pyarrow as pa
+from psycopg.pq import TransactionStatus
 
-from etl.ahead import ahead
 from etl.databases import shown
 from etl.databases.postgresql import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql_contract import advance, differences
-from etl.databases.target import Change, RunRecord, id_tags, in_reference_order
+from etl.databases.postgresql_staging import STAGED, create, stage
+from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
 from etl.errors import MigrationError, Refused
-from etl.values import INFINITE_DAY, INFINITE_MOMENT
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
 UNDO = "migration_undo__"
-_STAGED = "migration_stage__"
 _LOCK = 0x706F7274  # "port": one run at a time in a schema
-_DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000  # from 1970 to 2000
 
 
 class PostgresTarget:
     """Implements `Target`; holds an advisory lock as long as it is open: the server drops it with the session."""
 
     def __init__(self, url: str) -> None:
-        self._shown = shown(url)
+        self._url, self._shown = url, shown(url)
         self._session: psycopg.Connection[Any] = connect(url, "--target")
         (encoding, schema) = self._one("SELECT getdatabaseencoding(), current_schema()")
         if encoding != "UTF8":
@@ -53,7 +48,9 @@ class PostgresTarget:
         if not locked:
             self._session.close()
             raise Refused(f"Another run is at work on {self._shown}.", "Wait for it to end, then run the same command again.")
-        self._fresh: bool | None = None
+        # It waits while others load; what a server allows an idle session must not end it.
+        self._one("SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL")
+        self._fresh = self._staged = False
 
     def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
         with safe_errors("--target", "reading"):
@@ -95,57 +92,50 @@ class PostgresTarget:
                     found.append(table)
         return found
 
-    # -- staging: in the transaction that publishes ----------------------------------------------------------------------------------
+    def stage(self, tables: Sequence[Table], rows: Rows) -> Generator[int, None, None]:
+        existing = self._existing().keys()
+        self._fresh, self._staged = not existing & {table.name for table in tables}, True
+        self._sweep()
+        yield from stage(self._url, tables, rows, named=self._fresh)
 
-    def begin(self, schema: Schema) -> None:
-        """Opens the transaction; where the store has no tables yet they are made here, without constraints."""
-        if self._fresh is not None:
-            return
-        existing = self._existing()
-        self._run("BEGIN")
-        self._run("SET LOCAL synchronous_commit = on")
-        self._fresh = not existing.keys() & schema.tables.keys()
-        for table in schema.tables.values():
-            columns = ", ".join(f"{quoted(c.name)} {c.sql_type}{' NOT NULL' if c.not_null else ''}" for c in table.columns)
-            if self._fresh:
-                self._run(f"CREATE TABLE {quoted(table.name)} ({columns})")
-            elif table.name != "migration_run":
-                self._run(f"CREATE TEMP TABLE {quoted(_STAGED + table.name)} ({columns}) ON COMMIT DROP")
+    def _sweep(self) -> None:
+        """Takes away what is staged: of this run, or of one that was killed."""
+        found = [quoted(name) for name in self._existing() if name.startswith(STAGED)]
+        if found:
+            self._run(f"DROP TABLE {', '.join(found)}")
 
-    def stage(self, table: Table, batches: Iterator[pa.Table]) -> int:
-        place = table.name if self._fresh else _STAGED + table.name
-        names = ", ".join(quoted(column.name) for column in table.columns)
-        count = 0
-        # Frozen where the table was made in this very transaction: who reads it first need not write to every page of it.
-        statement = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary{', FREEZE' if self._fresh else ''})"
-        with safe_errors("--target", f"loading {table.name}"), self._session.cursor() as cursor, cursor.copy(statement) as copy:
-            for content, rows in ahead(_encoded(table, batches)):
-                copy.write(content)
-                count += rows
-        return count
+    def _begin(self) -> None:
+        if self._session.info.transaction_status == TransactionStatus.IDLE:
+            self._run("BEGIN")
+            self._run("SET LOCAL synchronous_commit = on")
 
     def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
+        self._begin()
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         if self._fresh:
+            for table in tables:
+                self._run(f"ALTER TABLE {quoted(STAGED + table.name)} RENAME TO {quoted(table.name)}")
+            for statement in create(schema.tables["migration_run"], "migration_run", named=True):
+                self._run(statement)
             self._record(record)
-            for statement in _constraints(schema):
+            for statement in _references(schema):
                 self._run(statement)
             for view in schema.views.values():
                 self._run(view)
+            self._run("ANALYZE migration_run")  # all others have their statistics already
             changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
         else:
             self._record(record)
-            for table in tables:
-                self._run(f"CREATE INDEX ON {quoted(_STAGED + table.name)} ({', '.join(map(quoted, table.key))})")
-                self._run(f"ANALYZE {quoted(_STAGED + table.name)}")
             removed = {table.name: self._remove(table) for table in reversed(tables)}
             changes = [Change(table.name, *self._merge(table), removed[table.name]) for table in tables]
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
+            self._sweep()
         self._run("COMMIT")
-        self._fresh = None
-        with suppress(MigrationError):  # what is published is published
-            self._run("ANALYZE")  # the new portal's first queries need statistics; later autovacuum sees to them
+        if not self._fresh:
+            with suppress(MigrationError):  # what is published is published
+                self._run("ANALYZE")  # the new portal's first queries need statistics; later autovacuum sees to them
+        self._staged = False
         return changes
 
     def _record(self, record: RunRecord) -> None:
@@ -160,7 +150,7 @@ class PostgresTarget:
         """Takes out rows that are staged no more, their before-images kept; and frees unique values that move to other rows."""
         real, staged, undo, new = (
             quoted(table.name),
-            quoted(_STAGED + table.name),
+            quoted(STAGED + table.name),
             quoted(UNDO + table.name),
             quoted(UNDO + "new_" + table.name),
         )
@@ -183,7 +173,7 @@ class PostgresTarget:
         return gone
 
     def _merge(self, table: Table) -> tuple[int, int]:
-        real, staged, names = quoted(table.name), quoted(_STAGED + table.name), ", ".join(quoted(c.name) for c in table.columns)
+        real, staged, names = quoted(table.name), quoted(STAGED + table.name), ", ".join(quoted(c.name) for c in table.columns)
         same = " AND ".join(f"s.{quoted(c)} = r.{quoted(c)}" for c in table.key)
         others = [c.name for c in table.columns if c.name not in table.key]
         updated = 0
@@ -196,18 +186,20 @@ class PostgresTarget:
         return inserted, updated
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
+        self._begin()
         found = []
         for table in in_reference_order(schema):
             if table.name == "migration_run":
                 continue
             names = ", ".join(quoted(c.name) for c in table.columns if c.name not in _volatile(table))
-            real, staged = quoted(table.name), quoted(_STAGED + table.name)
+            real, staged = quoted(table.name), quoted(STAGED + table.name)
             gone, new = (f"(SELECT {names} FROM {a} EXCEPT SELECT {names} FROM {b})" for a, b in ((real, staged), (staged, real)))
             if self._one(f"SELECT EXISTS ({gone} UNION ALL {new})")[0]:
                 found.append(table.name)
         return found
 
     def take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        self._begin()
         changes = []
         existing = self._existing()
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
@@ -233,14 +225,23 @@ class PostgresTarget:
             self._run(f"DROP TABLE {undo}")
             self._run(f"DROP TABLE {quoted(UNDO + 'new_' + table.name)}")
         self._run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = %s", (record.run_id,))
+        self._sweep()
         self._run("COMMIT")
-        self._fresh = None
+        self._staged = False
         return changes
 
     def has_object(self, sha256: str) -> bool:
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM stored_object WHERE sha256 = %s)", (sha256,))[0])
 
     def close(self) -> None:
+        if self._staged:
+            try:
+                if self._session.info.transaction_status != TransactionStatus.IDLE:
+                    self._run("ROLLBACK")
+                self._sweep()
+            except MigrationError:  # it broke: another one, if the server is there and nobody else is at work; else whoever loads next
+                with suppress(MigrationError), closing(PostgresTarget(self._url)) as other:
+                    other._sweep()
         self._session.close()  # an open transaction goes with it: the store is as it was
 
 
@@ -254,57 +255,11 @@ def _differs(table: Table, one: str, other: str) -> str:
     return " OR ".join(f"{one}.{c} IS DISTINCT FROM {other}.{c}" for c in others) or "false"
 
 
-def _constraints(schema: Schema) -> list[str]:
-    """Keys, unique columns, then references: each checks all rows at once."""
-    made = []
-    for table in schema.tables.values():
-        made.append(f"ALTER TABLE {quoted(table.name)} ADD PRIMARY KEY ({', '.join(map(quoted, table.key))})")
-        made += [f"ALTER TABLE {quoted(table.name)} ADD UNIQUE ({', '.join(map(quoted, columns))})" for columns in table.unique]
-    for table in schema.tables.values():
-        for column in table.columns:
-            if column.refers_to:
-                made.append(
-                    f"ALTER TABLE {quoted(table.name)} ADD FOREIGN KEY ({quoted(column.name)}) REFERENCES {quoted(column.refers_to)}"
-                )
-    return made
-
-
-def _encoded(table: Table, batches: Iterator[pa.Table]) -> Iterator[tuple[bytes, int]]:
-    """The rows as binary COPY, batch by batch, with the number of rows in each."""
-    encoder: Any = None
-    for rows in batches:
-        for batch in _fitting(table, rows).to_batches(max_chunksize=20_000):
-            if encoder is None:
-                encoder = pgpq.ArrowToPostgresBinaryEncoder(batch.schema)
-                yield encoder.write_header(), 0
-            yield encoder.write_batch(batch), batch.num_rows
-    if encoder is not None:
-        yield encoder.finish(), 0
-
-
-def _fitting(table: Table, rows: pa.Table) -> pa.Table:
-    """Days and moments as PostgreSQL's own bytes, counted from 2000: the only form that holds infinity and every year."""
-    columns = []
-    for column in table.columns:
-        values = rows[column.name].combine_chunks() if rows.num_rows else rows[column.name]
-        if column.family == "date":
-            columns.append(_as_bytes(values, pa.int32(), ">i4", _DAYS, INFINITE_DAY))
-        elif column.family == "timestamp":
-            columns.append(_as_bytes(values, pa.int64(), ">i8", _MICROSECONDS, INFINITE_MOMENT))
-        else:
-            columns.append(values)
-    return pa.table(columns, names=[column.name for column in table.columns])
-
-
-def _as_bytes(values: Any, number: pa.DataType, wire: str, distance: int, infinite: tuple[int, int]) -> pa.Array:
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-    counted = values.cast(number)
-    plain = np.asarray(counted.fill_null(0))
-    with np.errstate(over="ignore"):  # a moment beyond 1970's range wrapped when it was read, and wraps back here
-        since_2000 = plain - plain.dtype.type(distance)
-    since_2000[plain == infinite[0]] = infinite[0]
-    since_2000[plain == infinite[1]] = infinite[1]
-    valid = pa.py_buffer(np.packbits(np.asarray(counted.is_valid()), bitorder="little").tobytes()) if counted.null_count else None
-    width = since_2000.dtype.itemsize
-    return pa.Array.from_buffers(pa.binary(width), len(counted), [valid, pa.py_buffer(since_2000.astype(wire))])
+def _references(schema: Schema) -> list[str]:
+    """Behind the data: each checks all rows at once."""
+    return [
+        f"ALTER TABLE {quoted(table.name)} ADD FOREIGN KEY ({quoted(column.name)}) REFERENCES {quoted(column.refers_to)}"
+        for table in schema.tables.values()
+        for column in table.columns
+        if column.refers_to
+    ]

@@ -6,7 +6,8 @@ import fcntl
 import os
 import sqlite3
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 import sqlalchemy
 
 from etl.databases import shown
-from etl.databases.target import Change, RunRecord, id_tags, in_reference_order
+from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
 from etl.errors import MigrationError, Refused
 from etl.ids import as_text
 from etl.values import texts_of
@@ -104,34 +105,27 @@ class SqliteTarget:
                 found.append(table)
         return found
 
-    def begin(self, schema: Schema) -> None:
+    def stage(self, tables: Sequence[Table], rows: Rows) -> Generator[int, None, None]:
         for leftover in self._staging.parent.glob(self._staging.name + "*"):
             leftover.unlink()
-
-    def stage(self, table: Table, batches: Iterator[pa.Table]) -> int:
         self._staging.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made before SQLite opens it, whose own mode is that of the umask.
         os.close(os.open(self._staging, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        staging = sqlite3.connect(self._staging, isolation_level=None)
-        try:
+        with closing(sqlite3.connect(self._staging, isolation_level=None)) as staging:
             staging.execute("PRAGMA synchronous = off")  # thrown away after any crash: only the store itself has to last
             staging.execute("PRAGMA journal_mode = off")
-            names = ", ".join(_q(column.name) for column in table.columns)
-            staging.execute(f"DROP TABLE IF EXISTS {_q(table.name)}")
-            staging.execute(f"CREATE TABLE {_q(table.name)} ({names})")  # without types: what is staged is stored as it is
-            places = ", ".join("?" * len(table.columns))
-            count = 0
-            staging.execute("BEGIN")
-            for batch in batches:
-                for first in range(0, batch.num_rows, _AT_ONCE):
-                    piece = batch.slice(first, _AT_ONCE)
-                    columns = [_cells(piece[column.name], column.family) for column in table.columns]
-                    staging.executemany(f"INSERT INTO {_q(table.name)} VALUES ({places})", zip(*columns, strict=True))
-                count += batch.num_rows
-            staging.execute("COMMIT")
-            return count
-        finally:
-            staging.close()
+            for table in tables:
+                names = ", ".join(_q(column.name) for column in table.columns)
+                staging.execute(f"CREATE TABLE {_q(table.name)} ({names})")  # without types: what is staged is stored as it is
+                places = ", ".join("?" * len(table.columns))
+                staging.execute("BEGIN")
+                for batch in rows(table):
+                    for first in range(0, batch.num_rows, _AT_ONCE):
+                        piece = batch.slice(first, _AT_ONCE)
+                        columns = [_cells(piece[column.name], column.family) for column in table.columns]
+                        staging.executemany(f"INSERT INTO {_q(table.name)} VALUES ({places})", zip(*columns, strict=True))
+                        yield piece.num_rows
+                staging.execute("COMMIT")
 
     def _attach(self) -> None:
         attached = {row[1] for row in self._connection.execute("PRAGMA database_list")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from etl.id_recipe import tag
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
+Rows = Callable[[Table], Iterator[pa.Table]]  # the new rows of a table, piece by piece
 RECORD = ("migration_run", "migration_holding", "migration_exception")
 
 
@@ -60,12 +61,8 @@ class Target(Protocol):
         """The tables that hold rows whose ids no migration gave."""
         ...
 
-    def begin(self, schema: Schema) -> None:
-        """Makes staging ready; what was staged before is forgotten."""
-        ...
-
-    def stage(self, table: Table, batches: Iterator[pa.Table]) -> int:
-        """Puts the rows into staging, replacing what was there; their number comes back."""
+    def stage(self, tables: Sequence[Table], rows: Rows) -> Generator[int, None, None]:
+        """Stages these tables' rows, in this order as far as it goes; what was staged before is forgotten. Numbers of rows come back on the way."""
         ...
 
     def publish(self, schema: Schema, record: RunRecord) -> list[Change]:

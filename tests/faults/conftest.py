@@ -142,7 +142,7 @@ def load_counts(reference: Reference, server: Server, proxy: Proxy, tmp_path_fac
     proxy.arm(Fault())
     scene.run("load", code=0)
     counts = dict(proxy.counts)
-    assert counts["commit"] == 1, "one transaction, one COMMIT: a second one would have to be broken too"
+    assert counts["commit"] > 50, "one for each staging table, and the one that publishes, which is the last"
     return counts
 
 

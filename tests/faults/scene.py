@@ -227,6 +227,9 @@ _TIMES = ("started_at", "finished_at")  # of migration_run: when, not what
 Content = dict[str, str]  # name of a table, of the schema, of a view -> digest of its rows
 
 
+_STAGED = r"migration\_stage\_\_%"
+
+
 def store_content(target: str, folder: Path) -> Content:
     """The digest of every table of a new store, of whatever kind; empty where it has no tables."""
     return sqlite_content(folder / target.removeprefix("sqlite:///")) if target.startswith("sqlite") else postgres_content(target)
@@ -263,7 +266,18 @@ def sqlite_content(file: Path) -> Content:
             aside.with_name(aside.name + suffix).unlink(missing_ok=True)
 
 
+def staging_left(url: str) -> list[str]:
+    """The staging tables that stand in a store that is PostgreSQL: a killed load may leave some; no other end, and no later load."""
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        return [
+            str(row[0]) for row in connection.execute("SELECT relname FROM pg_class WHERE relname LIKE %s AND relkind = 'r'", (_STAGED,))
+        ]
+
+
 def postgres_content(url: str) -> Content:
+    """Without staging tables: nobody reads those."""
     import psycopg
 
     content: Content = {}
@@ -271,11 +285,13 @@ def postgres_content(url: str) -> Content:
         connection.execute("SET TimeZone = 'UTC'")
         constraints = connection.execute(
             "SELECT conrelid::regclass::text || ' ' || conname || ' ' || convalidated || ' ' || pg_get_constraintdef(oid) FROM pg_constraint"
-            " WHERE connamespace = 'public'::regnamespace AND conrelid <> 0"
+            " WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND conrelid NOT IN (SELECT oid FROM pg_class WHERE relname LIKE %s)",
+            (_STAGED,),
         )
         content["constraints"] = _digest(row[0].encode() for row in constraints)
         shapes = connection.execute(
-            "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public'"
+            "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE %s",
+            (_STAGED,),
         ).fetchall()
         content["columns"] = _digest(repr(row).encode() for row in shapes)
         for table in sorted({row[0] for row in shapes}):

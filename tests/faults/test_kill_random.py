@@ -15,7 +15,19 @@ import pytest
 from .conftest import Reference
 from .poller import Poller, whole_or_nothing
 from .postgres import Server
-from .scene import KILLED, STEPS, Content, Scene, _alive_in_group, difference, ended, left_behind, object_content, store_content
+from .scene import (
+    KILLED,
+    STEPS,
+    Content,
+    Scene,
+    _alive_in_group,
+    difference,
+    ended,
+    left_behind,
+    object_content,
+    staging_left,
+    store_content,
+)
 from .tally import KILL_RANDOM, READERS, tried
 from .test_kill_calls import same_as_reference
 
@@ -99,6 +111,7 @@ def _postgresql(
     scene.target = server.fresh("random_kills")
     storm(scene, "load", reference.seconds["load"], chance, kills, [{}, postgres_store])
     assert not difference(store_content(scene.target, scene.folder), postgres_store)
+    assert not staging_left(scene.target)
 
 
 @pytest.mark.full

@@ -13,7 +13,7 @@ from .calls import KINDS, injected, killed, made, needs_strace, spread
 from .conftest import Reference
 from .postgres import Server
 from .proxy import Fault, Proxy
-from .scene import Content, Ended, Scene, difference, object_content, stage_content, store_content
+from .scene import Content, Ended, Scene, difference, object_content, stage_content, staging_left, store_content
 from .series import Series, Shot, at_random
 from .tally import KILL_CALLS, KILL_COMMIT, KILL_RANDOM
 from .test_kill_calls import litter, same_as_reference
@@ -155,6 +155,7 @@ def _into_postgres(reference: Reference, store: Content, server: Server, proxy: 
 
     def whole(scene: Scene) -> None:
         assert not difference(store_content(direct, scene.folder), store)
+        assert not staging_left(direct)
 
     return Series("load", fresh, whole, [{}, store], KILL_COMMIT, direct)
 
@@ -172,7 +173,8 @@ def test_postgresql(
     """Before statements, in mid COPY, before the COMMIT, and behind it when the server has answered and the client does not know."""
     points = [("statement", number) for number in spread(range(1, load_counts["statement"]), 20)]
     points += [("sent", number) for number in spread(range(1, load_counts["sent"]), 12)[1:-1]]
-    points += [("commit", 1), ("commit", 1), ("committed", 1)]
+    last = load_counts["commit"]  # the one that publishes; the others are those of staging tables
+    points += [("commit", last // 2), ("committed", last // 2), ("commit", last), ("commit", last), ("committed", last)]
     series = _into_postgres(reference, postgres_store, server, proxy, scenes)
     assert series.shoot([_on_the_wire("load", proxy, at, number) for at, number in points]) >= len(points) - 2
 

@@ -16,7 +16,7 @@ import pytest
 
 from .conftest import Reference
 from .postgres import Server
-from .scene import Content, Scene, difference, ended, store_content
+from .scene import Content, Scene, difference, ended, staging_left, store_content
 from .tally import SIGNALS, tried
 from .test_kill_calls import nothing_or_all, same_as_reference
 
@@ -77,6 +77,7 @@ def test_postgresql(reference: Reference, postgres_store: Content, server: Serve
         with tried(SIGNALS):
             stopped(scene, "load", number, reference.seconds["load"] * chance.uniform(0.4, 0.9))
             assert store_content(scene.target, scene.folder) in ({}, postgres_store)
+            assert not staging_left(scene.target)
     scene.run("load", code=0)
     assert not difference(store_content(scene.target, scene.folder), postgres_store)
 

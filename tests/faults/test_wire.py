@@ -18,7 +18,7 @@ from .conftest import Reference
 from .poller import Poller, whole_or_nothing
 from .postgres import Server
 from .proxy import Fault, Proxy
-from .scene import KILLED, Content, Ended, Scene, difference, ended, store_content
+from .scene import KILLED, Content, Ended, Scene, difference, ended, staging_left, store_content
 from .tally import DROPPED, KILL_COMMIT, READERS, tried
 from .test_kill_calls import same_as_reference
 
@@ -66,8 +66,10 @@ def break_and_go_on(
             assert content in (before, after), f"half of the run is in the store: {difference(content, after)}"
             if end.code == 0:
                 assert content == after
+            assert kill or not staging_left(direct), "only a kill may leave staging tables"
             scene.run(command, code=0)
             assert not difference(store_content(direct, scene.folder), after)
+            assert not staging_left(direct)
     with tried(READERS):
         whole_or_nothing(poller, poller.seen[0], poller.seen[-1])
 
@@ -84,10 +86,25 @@ def test_commit(
     load_counts: dict[str, int],
     scenes: Scenes,
 ) -> None:
-    """Before the COMMIT reaches the server: nothing; after it was answered: everything, though the tool does not know. It looks it up."""
-    for number in range(1, load_counts["commit"] + 1):
-        scene, direct = into_postgres(reference, server, proxy, scenes)
-        break_and_go_on(scene, direct, proxy, Fault(at, number), kill, {}, postgres_store, KILL_COMMIT if kill else DROPPED)
+    """Before the last COMMIT reaches the server: nothing; after it was answered: everything, though the tool does not know. It looks it up."""
+    _points(at, spread(range(1, load_counts["commit"] + 1), 3), kill, reference, postgres_store, server, proxy, scenes)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
+@pytest.mark.parametrize("at", ["commit", "committed"])
+def test_every_commit(
+    at: str,
+    kill: bool,
+    reference: Reference,
+    postgres_store: Content,
+    server: Server,
+    proxy: Proxy,
+    load_counts: dict[str, int],
+    scenes: Scenes,
+) -> None:
+    """At each staging table's COMMIT too."""
+    _points(at, list(range(1, load_counts["commit"])), kill, reference, postgres_store, server, proxy, scenes)
 
 
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
@@ -100,13 +117,14 @@ def test_commit_of_a_later_run(
     later_store: tuple[Content, Content],
     server: Server,
     proxy: Proxy,
+    load_counts: dict[str, int],
     scenes: Scenes,
 ) -> None:
-    """The same where the store holds an earlier run, and the commit brings the difference."""
+    """The same where the store holds an earlier run, and the last commit brings the difference."""
     scene = scenes(second)
     direct = server.copied("wire", "undisturbed")
     scene.target = server.url("wire", proxy.port)
-    break_and_go_on(scene, direct, proxy, Fault(at), kill, *later_store, KILL_COMMIT if kill else DROPPED)
+    break_and_go_on(scene, direct, proxy, Fault(at, load_counts["commit"]), kill, *later_store, KILL_COMMIT if kill else DROPPED)
 
 
 @pytest.fixture(scope="session")
@@ -265,6 +283,7 @@ def test_sessions_terminated(reference: Reference, postgres_store: Content, serv
         scene.run("load", code=0)
         assert not left
         assert not difference(store_content(direct, scene.folder), postgres_store)
+        assert not staging_left(direct)
     proxy.arm(Fault())
 
 
