@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.id_recipe import MAX_ACCOUNT, MAX_KEY, hashed_digits
 
@@ -71,5 +72,5 @@ def as_text(ids: pa.Array) -> pa.Array:
     offsets = np.arange(0, 36 * (count + 1), 36, dtype=np.int64)
     array = pa.Array.from_buffers(pa.large_string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(texts)])
     if ids.null_count:
-        array = pa.compute.if_else(ids.is_valid(), array, pa.scalar(None, pa.large_string()))
+        array = pc.if_else(ids.is_valid(), array, pa.scalar(None, pa.large_string()))
     return array
