@@ -97,6 +97,11 @@ def context_of(ticket: Ticket) -> Context:
     return replace(base, ticket=ticket, spine=replace(base.spine, superseded=ticket.superseded))
 
 
+def forget() -> None:
+    """Lets go of what this process kept for the step, which is over."""
+    _context_of_base.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _context_of_base(base: Base) -> Context:
     mappings = read_mappings(base.mapping_folder)

@@ -20,6 +20,7 @@ from etl.load import load, missing_objects, rollback
 from etl.memory import give_memory_back
 from etl.objects import JOURNAL, Nowhere, Objects, Share, journaled, open_objects
 from etl.options import Options, needed
+from etl.piece import forget
 from etl.plan import Plan, plan, problems, refuse_other_tables, rights
 from etl.reattach import reattach
 from etl.retries import again
@@ -246,6 +247,7 @@ def _reattach(night: Night) -> Step:
     open_objects(objects).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
     with _pool(options, rows_of(folder.files("extract"))) as pool:
         step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
+    forget()
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
     step.facts["sentence"] = f"{made:,} rows for the accounts"
     return step

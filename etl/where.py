@@ -90,6 +90,10 @@ def join_wheres(parts: list[Where]) -> Where:
         return parts[0]
     keys = np.concatenate([part.keys for part in parts])
     held = np.concatenate([part.held for part in parts])
+    if bool((keys[1:] > keys[:-1]).all()):  # one stretch of keys after the other, as the stage files are cut: nothing to sort
+        copies = np.concatenate(([0], np.cumsum([len(part.accounts) for part in parts])))
+        start = np.concatenate([part.start[:-1] + copies[i] for i, part in enumerate(parts)] + [copies[-1:]])
+        return Where(keys, held, start, np.concatenate([part.accounts for part in parts]))
     offset = np.concatenate(([0], np.cumsum([len(part.keys) for part in parts])))
     row = np.concatenate([np.repeat(np.arange(len(part.keys)), np.diff(part.start)) + offset[i] for i, part in enumerate(parts)])
     return make_where(keys, held, row, np.concatenate([part.accounts for part in parts]))
