@@ -80,9 +80,9 @@ class Context:
     def where(self, portal: Portal, table: str) -> Where:
         return self.spine.where[portal, table]
 
-    def with_where(self, key: Key, file: StageFile, where: Where) -> Context:
-        self.spine.where[key] = where
-        return replace(self, ticket=replace(self.ticket, wheres=(*self.ticket.wheres, (key, file))))
+    def with_where(self, key: Key, file: StageFile) -> Context:
+        """The context behind that table: where its rows went is read when somebody asks."""
+        return context_of(replace(self.ticket, wheres=(*self.ticket.wheres, (key, file))))
 
     def with_superseded(self, answers: Ints) -> Context:
         return context_of(replace(self.ticket, superseded=answers))

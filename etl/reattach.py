@@ -6,10 +6,12 @@ bounded by a stage file whatever the size, any cut gives the same rows, and work
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from datetime import date
+from itertools import islice
 
 import numpy as np
 import polars as pl
@@ -117,23 +119,20 @@ class _Work:
 
     def run(self, tables: list[Key]) -> None:
         """All stage files of these tables, side by side where there is a pool."""
-        tasks = [
-            (key, number, file) for key in tables for number, file in enumerate(extracted(self.folder, self.context.mappings.tables[key]))
-        ]
-        done: dict[Key, list[Piece]] = {key: [] for key in tables}
-        for (key, _, _), piece in zip(tasks, self._results(tasks), strict=True):
-            done[key].append(piece)
+        files = {key: extracted(self.folder, self.context.mappings.tables[key]) for key in tables}
+        results = self._results([(key, number, file) for key in tables for number, file in enumerate(files[key])])
         for key in tables:
-            self._close(key, done[key])
+            self._close(key, list(islice(results, len(files[key]))))  # at once: nobody holds on to where its rows went
 
-    def _results(self, tasks: list[tuple[Key, int, StageFile]]) -> Iterable[Piece]:
+    def _results(self, tasks: list[tuple[Key, int, StageFile]]) -> Iterator[Piece]:
         total = sum(file.rows for _, _, file in tasks)
         rows = 0
-        waiting: list[Future[Piece]] = []
+        ticket = self.context.ticket
+        waiting = deque[Future[Piece]]()
         if self._pool is not None:
-            waiting = [self._pool.submit(reattach_file, self.context.ticket, *task) for task in tasks]
-        for number, task in enumerate(tasks):
-            piece = waiting[number].result() if waiting else reattach_file(self.context.ticket, *task)
+            waiting.extend(self._pool.submit(reattach_file, ticket, *task) for task in tasks)
+        for task in tasks:
+            piece = waiting.popleft().result() if waiting else reattach_file(ticket, *task)
             rows += task[2].rows
             self._tell("reattach", rows, total)
             yield piece
@@ -144,7 +143,7 @@ class _Work:
         if wheres or not pieces:
             where = join_wheres(wheres) if wheres else NOWHERE
             file = self.folder.write_table(f"reattach/where/{key[0]}.{key[1]}.parquet", where.to_arrow())
-            self.context = self.context.with_where(key, file, where)
+            self.context = self.context.with_where(key, file)
             self._files.append(file)
         for piece in pieces:
             self._files += piece.files
