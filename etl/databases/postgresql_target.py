@@ -50,7 +50,10 @@ class PostgresTarget:
             raise Refused(f"Another run is at work on {self._shown}.", "Wait for it to end, then run the same command again.")
         # It waits while others load; what a server allows an idle session must not end it.
         self._one("SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL")
-        self._fresh = self._staged = False
+        self._fresh = False
+        self._staged = any(
+            name.startswith(STAGED) for name in self._existing()
+        )  # by a load that was killed: whoever holds the lock takes it away
 
     def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
         with safe_errors("--target", "reading"):

@@ -290,6 +290,19 @@ def test_sessions_terminated(reference: Reference, postgres_store: Content, serv
     proxy.arm(Fault())
 
 
+def test_killed_load_that_is_given_up(
+    reference: Reference, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
+) -> None:
+    """What it had staged goes with the rollback, which has nothing else to take back."""
+    scene, direct = into_postgres(reference, server, proxy, scenes)
+    with tried(KILL_COMMIT):
+        assert broken(scene, "load", proxy, Fault("commit", load_counts["commit"]), kill=True).code == KILLED
+        assert staging_left(direct)
+        scene.run("rollback", code=7)
+        assert not staging_left(direct)
+        assert store_content(direct, scene.folder) == {}
+
+
 def test_read_only_server(reference: Reference, postgres_store: Content, server: Server, scenes: Scenes) -> None:
     """A standby, or a role that may not write: a clear end, nothing written."""
     scene = scenes(reference.before("load"))
