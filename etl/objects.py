@@ -280,7 +280,7 @@ def _holds(place: str, sha256: str, size: int) -> bool:
         # Not blocking: a FIFO in an object's place must not hold up the night.
         descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP):  # nothing, or a link: no object
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):  # nothing, a link, a socket: no object
             return False
         raise
     try:

@@ -31,41 +31,45 @@ _SESSIONS = 2  # one table, the responses, has two thirds of all rows: the other
 _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000  # from 1970 to 2000
 
 
-def stage(url: str, tables: Sequence[Table], rows: Rows, named: bool) -> Generator[int, None, None]:
+def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] | None) -> Generator[int, None, None]:
     """Fills a staging table for each table, the first ones first; numbers of rows come back as they are sent.
 
-    `named`: with the names that keys have in the store, for a table that will be the real one. Raises the first error of any session; the
-    others are hung up on then.
+    `taken`: see `create`. Raises the first error of any session; the others are hung up on then.
     """
     news: queue.SimpleQueue[int | Future[None]] = queue.SimpleQueue()
+    failed: list[BaseException] = []
     with ExitStack() as stack:
         sessions = [stack.enter_context(closing(connect(url, "--target"))) for _ in range(_SESSIONS)]
         idle: queue.SimpleQueue[Session] = queue.SimpleQueue()
         for session in sessions:
             idle.put(session)
         pool = stack.enter_context(ThreadPoolExecutor(_SESSIONS))  # ends before the sessions do
-        waiting = {pool.submit(_fill, idle, table, rows, named, news.put) for table in tables}
+        done = 0
         try:
-            for future in waiting:
-                future.add_done_callback(news.put)
-            while waiting:
+            for table in tables:
+                pool.submit(_fill, idle, table, rows, taken, news.put, failed).add_done_callback(news.put)
+            while done < len(tables):
                 told = news.get()
                 if isinstance(told, int):
                     yield told
+                elif told.exception() is not None:
+                    raise failed[0]  # what came behind it may be only its consequence
                 else:
-                    told.result()
-                    waiting.remove(told)
+                    done += 1
         finally:
-            if waiting:
+            if done < len(tables):
                 pool.shutdown(wait=False, cancel_futures=True)
                 for session in sessions:
-                    _hang_up(session)
+                    hang_up(session)
 
 
-def _fill(idle: queue.SimpleQueue[Session], table: Table, rows: Rows, named: bool, tell: Callable[[int], None]) -> None:
+def _fill(
+    idle: queue.SimpleQueue[Session], table: Table, rows: Rows, taken: frozenset[str] | None, tell: Callable[[int], None],
+    failed: list[BaseException],
+) -> None:  # fmt: skip
     """One table: there with all its rows, keys and statistics, or not there."""
     place = STAGED + table.name
-    first, *keys = create(table, place, named)
+    first, *keys = create(table, place, taken)
     names = ", ".join(quoted(column.name) for column in table.columns)
     session = idle.get()
     try:
@@ -80,21 +84,28 @@ def _fill(idle: queue.SimpleQueue[Session], table: Table, rows: Rows, named: boo
                     tell(count)
             for statement in (*keys, f"ANALYZE {quoted(place)}", "COMMIT"):
                 session.execute(statement.encode())
+    except BaseException as error:
+        failed.append(error)
+        raise
     finally:
         idle.put(session)  # a broken one too: whoever gets it fails at once instead of waiting for ever
 
 
-def _hang_up(session: Session) -> None:
+def hang_up(session: Session) -> None:
     """Ends what it is doing, in whichever thread, whatever it waits for; the server takes back what was not committed."""
     with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(session.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def create(table: Table, place: str, named: bool) -> list[str]:
-    """The statements that make the table under that name, its keys behind the first one. `named`: keys are called as for the table's own name."""
+def create(table: Table, place: str, taken: frozenset[str] | None) -> list[str]:
+    """The statements that make the table under that name, its keys behind the first one.
+
+    Keys are called as for the table's own name, unless that is among those `taken` in the schema; None: the server chooses all names.
+    """
 
     def called(*words: str) -> str:
-        return f"CONSTRAINT {quoted('_'.join((table.name, *words)))}" if named else ""
+        name = "_".join((table.name, *words))
+        return f"CONSTRAINT {quoted(name)}" if taken is not None and name not in taken else ""
 
     not_null = {c.name: f" {called(c.name, 'not_null')} NOT NULL" for c in table.columns if c.not_null or c.name in table.key}
     columns = ", ".join(f"{quoted(c.name)} {c.sql_type}{not_null.get(c.name, '')}" for c in table.columns)

@@ -7,8 +7,10 @@ Where it has tables, rows are merged from staging. No load goes on with what an 
 
 from __future__ import annotations
 
+import select
+import threading
 from collections.abc import Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -17,7 +19,7 @@ from psycopg.pq import TransactionStatus
 from etl.databases import shown
 from etl.databases.postgresql import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql_contract import advance, differences
-from etl.databases.postgresql_staging import STAGED, create, stage
+from etl.databases.postgresql_staging import STAGED, create, hang_up, stage
 from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
 from etl.errors import MigrationError, Refused
 from mappings.model import Mappings
@@ -25,6 +27,7 @@ from mappings.schema import Schema, Table
 
 UNDO = "migration_undo__"
 _LOCK = 0x706F7274  # "port": one run at a time in a schema
+_CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads a staging table, nor for a server that is silent
 
 
 class PostgresTarget:
@@ -99,7 +102,15 @@ class PostgresTarget:
         existing = self._existing().keys()
         self._fresh, self._staged = not existing & {table.name for table in tables}, True
         self._sweep()
-        yield from stage(self._url, tables, rows, named=self._fresh)
+        yield from stage(self._url, tables, rows, self._taken())
+
+    def _taken(self) -> frozenset[str] | None:
+        """Names that keys of a fresh store's tables may not have: those of other relations. None: the store is not fresh."""
+        if not self._fresh:
+            return None
+        with safe_errors("--target", "reading the catalogue"):
+            found = self._session.execute("SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace").fetchall()
+        return frozenset(name for (name,) in found if not name.startswith(STAGED))
 
     def _sweep(self) -> None:
         """Takes away what is staged: of this run, or of one that was killed."""
@@ -118,7 +129,7 @@ class PostgresTarget:
         if self._fresh:
             for table in tables:
                 self._run(f"ALTER TABLE {quoted(STAGED + table.name)} RENAME TO {quoted(table.name)}")
-            for statement in create(schema.tables["migration_run"], "migration_run", named=True):
+            for statement in create(schema.tables["migration_run"], "migration_run", self._taken()):
                 self._run(statement)
             self._record(record)
             for statement in _references(schema):
@@ -236,16 +247,41 @@ class PostgresTarget:
     def has_object(self, sha256: str) -> bool:
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM stored_object WHERE sha256 = %s)", (sha256,))[0])
 
+    def _cleared(self) -> bool:
+        """Takes away what is staged; False where the session turned out to be broken. What is left, whoever loads next takes away."""
+        timer = threading.Timer(_CLEARING, hang_up, (self._session,))
+        timer.start()
+        try:
+            if self._session.info.transaction_status == TransactionStatus.ACTIVE:  # a signal came in the midst of a statement
+                self._session.cancel_safe(timeout=2)
+                _drain(self._session)
+            if self._session.info.transaction_status != TransactionStatus.IDLE:
+                self._run("ROLLBACK")
+            self._run("SET lock_timeout = '2s'")
+            self._sweep()
+        except (MigrationError, psycopg.Error):
+            return not (timer.is_alive() and self._session.broken)
+        finally:
+            timer.cancel()
+        return True
+
     def close(self) -> None:
-        if self._staged:
-            try:
-                if self._session.info.transaction_status != TransactionStatus.IDLE:
-                    self._run("ROLLBACK")
-                self._sweep()
-            except MigrationError:  # it broke: another one, if the server is there and nobody else is at work; else whoever loads next
-                with suppress(MigrationError), closing(PostgresTarget(self._url)) as other:
-                    other._sweep()
+        if self._staged and not self._cleared():
+            with suppress(MigrationError):  # another session, where the server is there and nobody else is at work
+                other = PostgresTarget(self._url)
+                other._cleared()
+                other._session.close()
         self._session.close()  # an open transaction goes with it: the store is as it was
+
+
+def _drain(session: psycopg.Connection[Any]) -> None:
+    """Waits for the end of a statement that was cancelled; psycopg.Error where the session breaks meanwhile."""
+    while True:
+        session.pgconn.consume_input()
+        if session.pgconn.is_busy():
+            select.select([session.pgconn.socket], [], [])
+        elif session.pgconn.get_result() is None:
+            return
 
 
 def _volatile(table: Table) -> tuple[str, ...]:
