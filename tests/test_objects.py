@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +111,26 @@ def test_a_document_that_cannot_be_read_to_its_end_is_left_out_and_its_neighbour
     stored = store_all(iter([("1", iter([b"one"])), ("2", broken()), ("3", iter([b"three"]))]), FolderObjects(tmp_path))
     assert sorted(stored) == ["1", "3"]
     assert there(tmp_path) == {object_key(digest(content)): content for content in (b"one", b"three")}
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "socket"])
+@pytest.mark.parametrize("together", [True, False])
+def test_what_is_no_file_in_an_objects_place_is_replaced_by_the_object(
+    kind: str, together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / object_key(digest(b"paper"))
+    place.parent.mkdir(parents=True)
+    (tmp_path / "elsewhere").write_bytes(b"paper")
+    if kind == "link":
+        place.symlink_to(tmp_path / "elsewhere")
+    elif kind == "fifo":
+        os.mkfifo(place)
+    else:
+        monkeypatch.chdir(place.parent)  # a socket's path may not be long
+        socket.socket(socket.AF_UNIX).bind(place.name)
+    store = FolderObjects(tmp_path)
+    (put,) = store.put_all([b"paper"]) if together else [store.put([b"paper"])]
+    assert put.created
+    assert place.is_file()
+    assert not place.is_symlink()
+    assert place.read_bytes() == b"paper"
