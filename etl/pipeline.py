@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from etl.databases import Source, open_source, shown, sqlite_url
@@ -26,7 +27,7 @@ from etl.reattach import reattach
 from etl.retries import again
 from etl.roles import roles
 from etl.room import require_room
-from etl.run import STEPS, RunFolder, Step, opened, rows_of, seen
+from etl.run import STEPS, WORKERS, RunFolder, Step, opened, rows_of, seen
 from etl.split import split
 from etl.talk import Talk
 from etl.workers import worker_processes
@@ -226,7 +227,7 @@ def _extract(night: Night) -> Step:
     with sources_of(options) as sources:
         planned_rows = plan(sources, night.mappings)  # stops where sources and mappings do not fit: before any data is read (K5)
         require_room(night.folder.path, planned_rows.staged_bytes, "the stage files")
-        with _pool(options, sum(planned_rows.rows.values())) as pool:
+        with _pool(options, night.folder.path, sum(planned_rows.rows.values())) as pool:
             helpers = Helpers(pool, objects_uri) if pool is not None else None
             step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
@@ -245,7 +246,7 @@ def _reattach(night: Night) -> Step:
     folder.refuse_strangers("split")
     objects = needed(options.objects, "--objects", "the root of the new object store")
     open_objects(objects).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
-    with _pool(options, rows_of(folder.files("extract"))) as pool:
+    with _pool(options, folder.path, rows_of(folder.files("extract"))) as pool:
         step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
     forget()
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
@@ -254,7 +255,7 @@ def _reattach(night: Night) -> Step:
 
 
 @contextmanager
-def _pool(options: Options, rows: int) -> Iterator[Executor | None]:
+def _pool(options: Options, folder: Path, rows: int) -> Iterator[Executor | None]:
     """Worker processes for a step over so many rows, an existing Dask cluster, or none."""
     workers = (options.workers or os.cpu_count() or 1) if rows >= _WORTH_WORKERS else 1
     if options.scheduler is not None:
@@ -267,7 +268,7 @@ def _pool(options: Options, rows: int) -> Iterator[Executor | None]:
         with Client(options.scheduler) as client:
             yield client.get_executor()
     elif workers > 1:
-        with worker_processes(workers) as pool:
+        with worker_processes(workers, folder / WORKERS) as pool:
             yield pool
     else:
         yield None
@@ -278,7 +279,7 @@ def _check(night: Night) -> Step:
 
     folder = night.folder
     folder.refuse_strangers("reattach")
-    with _pool(night.options, rows_of(folder.files("extract"))) as pool:
+    with _pool(night.options, folder.path, rows_of(folder.files("extract"))) as pool:
         answers = checks.ask(folder, night.mappings, night.talk.tell, pool=pool)
     files = [
         folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),

@@ -6,7 +6,6 @@ is refused at the moment of use, from the very bytes that would have been used.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import json
@@ -20,12 +19,15 @@ from typing import TYPE_CHECKING, Any
 from etl.durable import sync_folder
 from etl.errors import EvidenceAltered, MigrationError, Refused
 from etl.events import NAME as EVENTS
+from etl.locks import free_within, only
 
 if TYPE_CHECKING:
     import pyarrow as pa  # where it is used it is imported there: a look-up reads the manifest alone and has to be quick
 
 VERSION = 1
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
+WORKERS = ".workers"  # in the run's folder: locked by each of its worker processes as long as it lives
+_ENDING = 30  # seconds that they are waited for
 _HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
 
 
@@ -315,13 +317,14 @@ def _make_private(path: Path) -> None:
 
 
 def _locked(path: Path) -> int:
-    descriptor = os.open(path / ".lock", os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        # The kernel drops the lock when its holder dies: a dead run's lock never needs a hand.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    descriptor = only(path / ".lock")
+    if descriptor is None:
+        raise Refused(f"Another run is at work in {path}.", "Wait for it to end, or use another run folder.")
+    # Worker processes of a run that was killed end with it, but not in the same moment: what they write must not meet what is written now.
+    if (path / WORKERS).exists() and not free_within(path / WORKERS, _ENDING):
         os.close(descriptor)
-        raise Refused(f"Another run is at work in {path}.", "Wait for it to end, or use another run folder.") from None
+        message = f"Worker processes of a run that was killed have not ended in {path}."
+        raise Refused(message, "End them (they are stopped, or wait for a disk), then run the same command again.")
     return descriptor
 
 

@@ -68,13 +68,13 @@ def test_the_same_rows_give_the_same_answers(stage: Stage) -> None:
     assert one == other
 
 
-def test_worker_processes_give_the_same_answers_as_none(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_processes_give_the_same_answers_as_none(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.change("entity_account", 0, tier_cd="9", trade_visible=False)
     stage.run.save()
     monkeypatch.setattr(asking, "_ROWS_IN_A_PART", 20)
     alone = checks.ask(stage.run, MAPPINGS, lambda *_: None)
     told: list[tuple[int, int]] = []
-    with worker_processes(2) as pool:
+    with worker_processes(2, tmp_path / "workers") as pool:
         together = checks.ask(stage.run, MAPPINGS, lambda _, done, total: told.append((done, total)), pool=pool)
     assert alone.critical_failures
     assert checks.answers_json(together) == checks.answers_json(alone)

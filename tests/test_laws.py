@@ -252,8 +252,8 @@ def _without_companies(store: Store, shift: int) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def pool() -> Iterator[Executor]:
-    with worker_processes(2) as executor:
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    with worker_processes(2, tmp_path_factory.mktemp("workers") / "lock") as executor:
         yield executor
 
 

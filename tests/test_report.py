@@ -106,7 +106,7 @@ def copy_of(source: Path, target: Path) -> None:
         there = target / place.relative_to(source)
         if place.is_dir():
             there.mkdir(parents=True, exist_ok=True)
-        elif place.name != ".lock":
+        elif place.name not in (".lock", ".workers"):
             there.parent.mkdir(parents=True, exist_ok=True)
             os.link(place, there)
 

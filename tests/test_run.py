@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -11,11 +12,15 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 from command import Night, started
 from legacy import Legacy, content_of_store
+
+from etl import run
+from etl.errors import Refused
 
 STEPS = ("extract", "split", "reattach", "check", "load")
 
@@ -313,7 +318,10 @@ def test_K10_one_changed_byte_of_a_document_is_a_difference(published: Night) ->
 def test_worker_processes_start_whatever_the_temporary_folder_is_called(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 25)
     folder.mkdir()
-    script = "from etl.workers import worker_processes\nwith worker_processes(2) as pool: print(list(pool.map(abs, (-1, -2))))"
+    script = (
+        "from pathlib import Path; from etl.workers import worker_processes\n"
+        f"with worker_processes(2, Path({str(tmp_path / 'workers')!r})) as pool: print(list(pool.map(abs, (-1, -2))))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "TMPDIR": str(folder)},
@@ -322,3 +330,17 @@ def test_worker_processes_start_whatever_the_temporary_folder_is_called(tmp_path
         text=True,
     )
     assert (done.returncode, done.stdout) == (0, "[1, 2]\n"), done.stderr
+
+
+def test_a_start_waits_for_the_workers_of_a_killed_run_and_refuses_where_one_does_not_end(
+    checked: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they write must not meet what is written now: a worker that waits for a disk when its run is killed lives a little longer."""
+    with (checked.run / run.WORKERS).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        monkeypatch.setattr(run, "_ENDING", 0.1)
+        with pytest.raises(Refused, match="Worker processes"):
+            run.RunFolder(checked.run)
+        monkeypatch.setattr(run, "_ENDING", 30)
+        Timer(0.3, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
+        run.RunFolder(checked.run).close()
