@@ -60,7 +60,8 @@ def show_plan(data: dict[str, Any]) -> None:
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(
-        f"space: about {data['staged_bytes']:,} bytes of stage files, {data['loaded_bytes']:,} bytes in the new store, the documents' own bytes"
+        f"space: about {sum(data['staged'].values()):,} bytes in the run's folder, {data['loaded_bytes']:,} in the new store,"
+        f" {data['documents_bytes']:,} of documents in the object store"
     )
     console.print(f"time: about {data['seconds']:,} seconds (from rehearsals: {data['rows_per_second']:,} rows/s)")
     console.print(f"coverage {data['coverage']}")

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from etl.durable import sync_folder, sync_whole, syncs_whole
 from etl.errors import MigrationError, Unreadable
+from etl.room import bytes_below
 
 PIECE = 1 << 20
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
@@ -303,6 +304,10 @@ class Share:
         if not self._root.is_dir():
             raise MigrationError(f"--files: there is no folder {self._root}.", "Give the root of the old file share.")
         self._real = self._root.resolve()
+
+    def size(self) -> int:
+        """The bytes of all files that lie there."""
+        return bytes_below(self._real)
 
     def pieces(self, object_path: str) -> Iterator[bytes] | None:
         """The bytes of the file at that path; None where there is no readable file inside the root."""

@@ -12,21 +12,21 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import Source, open_source, shown, sqlite_url
+from etl.databases import Source, open_source, place_of, shown, sqlite_url
 from etl.databases.target import open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.events import record
 from etl.extract import Helpers, changed_tables, extract
 from etl.load import load, missing_objects, rollback
 from etl.memory import give_memory_back
-from etl.objects import JOURNAL, Nowhere, Objects, Share, journaled, open_objects
+from etl.objects import JOURNAL, Nowhere, Objects, Share, folder_of, journaled, open_objects
 from etl.options import Options, needed
 from etl.piece import forget
 from etl.plan import Plan, plan, problems, refuse_other_tables, rights
 from etl.reattach import reattach
 from etl.retries import again
 from etl.roles import roles
-from etl.room import require_room
+from etl.room import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.run import STEPS, WORKERS, RunFolder, Step, opened, rows_of, seen
 from etl.split import split
 from etl.talk import Talk
@@ -38,7 +38,6 @@ NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
 _FIXED_BY = {"extract": ("source", "tc", "files"), "split": ("freeze",)}
-_LOAD_FACTOR = 5  # stage files are compressed, a SQLite file is not, and rows lie in two of them until they are published
 _WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
 
 
@@ -168,6 +167,7 @@ def _do(night: Night, step: str) -> None:
         # What a step did without, later starts must do without.
         folder.settle({name: folder.settings.get(name, _NONE) for name in _FIXED_BY.get(step, ())})
     began, clock = datetime.now(UTC), time.monotonic()
+    _require_room(night, step)
     done = _ACTIONS[step](night)
     done.inputs = inputs
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
@@ -179,6 +179,21 @@ def _do(night: Night, step: str) -> None:
     if step in ("check", "reconcile"):
         _refuse_failed_check(night)
         _refuse_differences(night, step)
+
+
+def _require_room(night: Night, step: str) -> None:
+    """Raises NoSpace where the disks have no room for what the step is going to write; extract asks itself, when it has counted."""
+    if step in night.folder.steps or "extract" not in night.folder.steps:  # done before: it writes no more than lies there
+        return
+    rows = rows_of(night.folder.files("extract"))
+    needs = [kept(night.folder, step)]
+    kind, file, *_ = place_of(night.options.target) if night.options.target is not None else ("", "")
+    if step == "load" and kind == "sqlite":  # how much room a server has only the server knows
+        needs += [
+            Need(night.folder.path, loaded_bytes(rows), "staging"),
+            Need(Path(str(file)).parent, loaded_bytes(rows), "the new store"),
+        ]
+    require_room(needs)
 
 
 def _inputs(night: Night, step: str) -> str:
@@ -225,9 +240,15 @@ def _extract(night: Night) -> Step:
     objects.clean()
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
-        planned_rows = plan(sources, night.mappings)  # stops where sources and mappings do not fit: before any data is read (K5)
-        require_room(night.folder.path, planned_rows.staged_bytes, "the stage files")
-        with _pool(options, night.folder.path, sum(planned_rows.rows.values())) as pool:
+        ahead = plan(sources, night.mappings, share)  # stops where sources and mappings do not fit: before any data is read (K5)
+        store = folder_of(objects_uri, "--objects")
+        require_room(
+            [
+                Need(night.folder.path, ahead.staged["extract"], "the stage files"),
+                Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)),
+            ]
+        )
+        with _pool(options, night.folder.path, sum(ahead.rows.values())) as pool:
             helpers = Helpers(pool, objects_uri) if pool is not None else None
             step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
@@ -300,9 +321,6 @@ def _load(night: Night) -> Step:
     _refuse_failed_check(night)
     folder.verify("extract", "split", "reattach", "check")  # all of it, before the first write
     target_url = needed(options.target, "--target", "the URL of the new store")
-    if target_url.startswith("sqlite"):
-        staged = sum(file.size for name in ("split", "reattach") for file in folder.files(name))
-        require_room(folder.path, _LOAD_FACTOR * staged, "staging and the new store")
 
     def unchanged() -> None:
         refuse_changed(night)
@@ -372,8 +390,9 @@ def planned(options: Options) -> Plan:
     found = rights(options, mappings)
     if options.target is not None:
         refuse_other_tables(options.target, mappings)
+    share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
-        return replace(plan(sources, mappings), rights=found)
+        return replace(plan(sources, mappings, share), rights=found)
 
 
 def take_back(options: Options, talk: Talk) -> dict[str, Any]:

@@ -9,23 +9,29 @@ from etl.databases import Source
 from etl.databases.rights import Rights, reading_rights, writing_rights
 from etl.databases.target import contract_differences
 from etl.errors import MigrationError, Refused
+from etl.objects import Share
 from etl.options import Options
-from etl.room import LOADED_PER_ROW, STAGED_PER_ROW
+from etl.room import STAGED_PER_ROW, loaded_bytes, staged_bytes
+from etl.stretch import content_columns
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import FAMILY_BY_TYPE
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`rows`: by `PORTAL.table`; `mapped`, `columns`: how many source columns are accounted for, and how many there are; `retired`: with reasons."""
+    """`rows`: by `PORTAL.table`; `mapped`, `columns`: how many source columns are accounted for, and how many there are; `retired`: with reasons.
+
+    `staged`: bytes in the run's folder, by step; `loaded_bytes`: in the new store; `documents_bytes`: in the object store, at most.
+    """
 
     rows: dict[str, int]
     levels: dict[str, str]
     mapped: int
     columns: int
     retired: dict[str, str]
-    staged_bytes: int
+    staged: dict[str, int]
     loaded_bytes: int
+    documents_bytes: int
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
 
 
@@ -95,8 +101,8 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
         )
 
 
-def plan(sources: Mapping[Portal, Source], mappings: Mappings) -> Plan:
-    """The plan; raises MigrationError where sources and mappings do not fit."""
+def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None) -> Plan:
+    """The plan; raises MigrationError where sources and mappings do not fit. Without the old file share its documents are not in it."""
     refuse_problems(sources, mappings)
     chosen = [mapping for portal in sources for mapping in mappings.of(portal)]
     rows = {f"{m.portal}.{m.table}": sources[m.portal].count(m.table) for m in chosen}
@@ -105,4 +111,8 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings) -> Plan:
     retired = {f"{m.portal}.{m.table}.{column}": reason for m in chosen for column, reason in m.retired.items()}
     total = sum(rows.values())
     levels: dict[str, str] = {portal: source.level for portal, source in sources.items()}
-    return Plan(rows, levels, columns, columns, retired, total * STAGED_PER_ROW, total * LOADED_PER_ROW)
+    documents = sum(sources[m.portal].bytes_in(m.table, column) for m in chosen for column in content_columns(m))
+    return Plan(
+        rows, levels, columns, columns, retired, {step: staged_bytes(step, total) for step in STAGED_PER_ROW}, loaded_bytes(total),
+        documents + (share.size() if share is not None else 0),
+    )  # fmt: skip

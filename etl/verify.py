@@ -15,6 +15,7 @@ from etl.events import record
 from etl.options import Options, needed
 from etl.reconcile import Reconciliation, reconcile
 from etl.roles import roles
+from etl.room import kept, require_room
 from etl.run import RunFolder, Step, opened, seen
 from etl.talk import Talk
 
@@ -40,7 +41,9 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     """
     began, clock = datetime.now(UTC), time.monotonic()
     if options.run is not None:
-        refuse_other_stores(options, seen(options.run))
+        folder = seen(options.run)
+        refuse_other_stores(options, folder)
+        require_room([kept(folder, "reconcile")])
     with talk.bars():
         result = verified(options, talk)
     if options.run is not None:

@@ -104,6 +104,11 @@ def test_a_portal_in_mariadb_gives_what_it_gives_in_sqlite(world: Path, mariadb:
     assert PASSWORD not in done.out + done.err
     lite = run(world, "sqlite:///legacy/portal2.sqlite", "sqlite:///legacy/tc.sqlite", "lite")
     assert lite.code == 0, lite.err
+    plans = [
+        command("plan", "--source", source, "--tc", tc, "--output", "json", folder=world).data["documents_bytes"]
+        for source, tc in ((url(mariadb, "portal2"), url(mariadb, "tc")), ("sqlite:///legacy/portal2.sqlite", "sqlite:///legacy/tc.sqlite"))
+    ]
+    assert plans[0] == plans[1] > 0
     with sqlite3.connect(world / "great.sqlite") as great, sqlite3.connect(world / "lite.sqlite") as other:
         for table in read_mappings().target.tables:
             if table not in ("migration_run", "migration_holding", "migration_exception"):

@@ -48,6 +48,10 @@ class Source(Protocol):
         """Rows of the table."""
         ...
 
+    def bytes_in(self, table: str, column: str) -> int:
+        """The bytes in that binary column together, for an estimate; 0 where the database cannot tell without reading them all."""
+        ...
+
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
         """The table in the order of its keys, in batches of at most that many rows, without those columns."""
         ...

@@ -79,6 +79,13 @@ class PortableSource:
         with self._safe(f"counting {table}"):
             return int(self._connection.execute(sa.select(sa.func.count()).select_from(sa.table(table))).scalar_one())
 
+    def bytes_in(self, table: str, column: str) -> int:
+        if self._connection.dialect.name not in ("mysql", "mariadb"):
+            return 0  # each kind has a word of its own for it
+        with self._safe(f"measuring {table}"):
+            measured = sa.func.coalesce(sa.func.sum(sa.func.octet_length(sa.column(column))), 0)
+            return int(self._connection.execute(sa.select(measured).select_from(sa.table(table))).scalar_one())
+
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
         names = [column.name for column in mapping.columns if column.name not in without]
         for fetched in self._rows(mapping, names, rows):

@@ -91,6 +91,11 @@ class PostgresSource:
             row = self._session.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
         return int(row[0]) if row else 0
 
+    def bytes_in(self, table: str, column: str) -> int:
+        with safe_errors(self.name, f"measuring {table}"):
+            row = self._session.execute(f"SELECT coalesce(sum(octet_length({quoted(column)})), 0) FROM {quoted(table)}").fetchone()
+        return int(row[0]) if row else 0
+
     def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
         if any(mapping.shape.by_name[name].family != "integer" for name in mapping.key) or self.count(mapping.table) <= rows:
             return [WHOLE]

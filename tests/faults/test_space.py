@@ -14,7 +14,7 @@ import pytest
 
 from .calls import counted, injected, needs_strace, spread
 from .conftest import Reference
-from .scene import PATIENCE, STEPS, Scene, difference, said_secret, store_content
+from .scene import PATIENCE, STEPS, Scene, difference, said_secret, stage_content, store_content
 from .tally import SPACE, tried
 from .test_kill_calls import nothing_or_all, same_as_reference
 
@@ -67,13 +67,14 @@ def test_too_little_memory(step: str, reference: Reference, scenes: Scenes) -> N
 
 
 @contextmanager
-def small_disk(place: Path, size: int) -> Iterator[Callable[[int], None]]:
-    """The folder on a disk of its own of so many bytes; what comes back makes it larger."""
+def small_disk(place: Path, size: int, files: int = 0) -> Iterator[Callable[[int], None]]:
+    """The folder on a disk of its own of so many bytes and, where given, files and folders; what comes back makes it larger."""
     aside = place.with_name(place.name + ".aside")
     if place.exists():
         place.rename(aside)
     place.mkdir(mode=0o700)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True, check=False)
+    options = f"size={size},nr_inodes={files}"  # 0: any number
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("no disk of its own can be mounted here")
     try:
@@ -81,7 +82,8 @@ def small_disk(place: Path, size: int) -> Iterator[Callable[[int], None]]:
             shutil.copytree(aside, place, dirs_exist_ok=True, symlinks=True)
 
         def larger(size: int) -> None:
-            subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
+            more = f"remount,size={size}" + (",nr_inodes=100000" if files else "")
+            subprocess.run(["mount", "-o", more, str(place)], check=True)
 
         yield larger
     finally:
@@ -94,41 +96,69 @@ def used(place: Path) -> int:
     return sum(-4096 * (-entry.stat().st_size // 4096) for entry in place.rglob("*") if entry.is_file()) if place.is_dir() else 0
 
 
+def entries(place: Path) -> int:
+    """Files and folders, itself included."""
+    return 1 + sum(1 for _ in place.rglob("*")) if place.is_dir() else 1
+
+
+@pytest.mark.parametrize("step", [*STEPS, "extract into objects", "load into the store"])
+def test_too_little_room_is_known_before(step: str, reference: Reference, scenes: Scenes) -> None:
+    """Before each step: a disk that what it writes does not fit on is named, nothing is written, and with room the same command ends it."""
+    step, _, where = step.partition(" into ")
+    scene = scenes(reference.before(step))
+    where = where.removeprefix("the ") or "run"
+    if where == "store":
+        scene.target = "sqlite:///store/new.sqlite"
+    place = scene.folder / where
+    before = store_content(scene.target, scene.folder)
+    with small_disk(place, used(place) + 64_000) as larger, tried(SPACE):
+        there = stage_content(scene.run_folder, [step])
+        end = scene.run(step, code=1)
+        assert "No room" in end.err, end
+        assert str(where) in end.err, end
+        assert store_content(scene.target, scene.folder) == before
+        assert stage_content(scene.run_folder, [step]) == there == {}
+        larger(256 << 20)
+        scene.run(step, code=0)
+        if where != "store":
+            same_as_reference(scene, step, reference)
+
+
 @pytest.mark.parametrize(
-    ("step", "where"), [("extract", "run"), ("extract", "objects"), ("split", "run"), ("reattach", "run"), ("load", "run")]
+    ("step", "where"),
+    [("extract", "run"), ("extract", "objects"), ("split", "run"), ("reattach", "run"), ("check", "run"), ("load", "run")],
 )
 def test_full_disk(step: str, where: str, reference: Reference, scenes: Scenes) -> None:
-    """The run's folder or the object store on a disk that fills up: exit 1, then the same command with room."""
+    """The run's folder or the object store on a disk that has room, and is full all the same (of files) somewhere in the step: exit 1, then the same command."""
     following = reference.before(STEPS[STEPS.index(step) + 1])
-    written = used(following.folder / where) - used(reference.before(step).folder / where)
-    for room in (4_096, max(8_192, written // 2)):
+    before = entries(reference.before(step).folder / where)
+    made = entries(following.folder / where) - before
+    for more in sorted({1, max(1, made // 2)}):
         scene = scenes(reference.before(step))
-        place = scene.folder / where
-        before = store_content(scene.target, scene.folder)
-        with small_disk(place, used(place) + room) as larger, tried(SPACE):
+        content = store_content(scene.target, scene.folder)
+        with small_disk(scene.folder / where, 512 << 20, before + more) as larger, tried(SPACE):
             end = scene.run(step)
             assert end.code == 1, end
             assert "Traceback" not in end.err, end
-            assert "space" in end.err.lower() or "room" in end.err.lower(), end
-            assert store_content(scene.target, scene.folder) == before
-            larger(64 << 20)
+            assert "space" in end.err.lower(), end
+            assert store_content(scene.target, scene.folder) == content
+            larger(512 << 20)
             scene.run(step, code=0)
             same_as_reference(scene, step, reference)
 
 
 def test_full_disk_of_the_store(reference: Reference, scenes: Scenes) -> None:
-    """The new store's own disk fills up in mid transaction."""
-    for room in (16_384, 600_000):
-        scene = scenes(reference.before("load"))
-        scene.target = "sqlite:///store/new.sqlite"
-        with small_disk(scene.folder / "store", room) as larger, tried(SPACE):
-            end = scene.run("load", code=1)
-            assert "Traceback" not in end.err, end
-            assert store_content(scene.target, scene.folder) == {}
-            larger(64 << 20)
-            scene.run("load", code=0)
-            assert not difference(store_content(scene.target, scene.folder), reference.store)
-            assert sorted(entry.name for entry in (scene.folder / "store").iterdir()) == ["new.sqlite"]
+    """The new store's own disk fills up in mid transaction: there was room when the load began."""
+    scene = scenes(reference.before("load"))
+    scene.target = "sqlite:///store/new.sqlite"
+    with small_disk(scene.folder / "store", 512 << 20, 2) as larger, tried(SPACE):  # the folder and the store, not its journal
+        end = scene.run("load", code=1)
+        assert "Traceback" not in end.err, end
+        assert store_content(scene.target, scene.folder) == {}
+        larger(512 << 20)
+        scene.run("load", code=0)
+        assert not difference(store_content(scene.target, scene.folder), reference.store)
+        assert sorted(entry.name for entry in (scene.folder / "store").iterdir()) == ["new.sqlite"]
 
 
 _FAILS = {
