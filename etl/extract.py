@@ -8,7 +8,6 @@ text; absent where it is simply the number) and `_mark` (0 fits, 1 loads with nu
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -19,16 +18,16 @@ import polars as pl
 from etl.contents import store_all
 from etl.databases import Shared, Source
 from etl.errors import MigrationError
+from etl.fingerprints import fingerprints
 from etl.objects import Objects, Share
-from etl.run import RunFolder, StageFile, Step, parquet
-from etl.stretch import Aside, Joining, Stretch, read_elsewhere, rows_per_file, stage_tables, stretches
+from etl.run import RunFolder, StageFile, Step
+from etl.stretch import CONTENT, Aside, Joining, Stretch, read_elsewhere, rows_per_file, stretches
 from mappings.model import Mappings, Portal, TableMapping
 
 Tell = Callable[[str, int, int], None]  # (what is going on, rows done, rows in all)
 
 ODD = {"portal": pl.String, "table": pl.String, "key": pl.String, "column": pl.String, "raw_json": pl.String, "unreadable": pl.Boolean}
 TEXT = {"portal": pl.String, "table": pl.String, "key": pl.String, "column": pl.String, "sha256": pl.String, "size": pl.Int64}
-CONTENT = {"portal": pl.String, "table": pl.String, "key": pl.String, "sha256": pl.String, "size": pl.Int64}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,8 @@ def extract(
         frame = pl.DataFrame(rows, schema=schema, orient="row").sort(pl.all())
         files.append(folder.write_table(f"extract/{name}.parquet", frame.to_arrow()))
     levels = {portal: source.level for portal, source in sources.items()}
-    return Step("", files, {"began": began.isoformat(sep=" "), "marks": marks, "levels": levels, "read": read})
+    prints = fingerprints(sources, mappings, files, pl.DataFrame(aside.content, schema=CONTENT, orient="row"))
+    return Step("", files, {"began": began.isoformat(sep=" "), "marks": marks, "levels": levels, "read": read, "fingerprints": prints})
 
 
 def _work(
@@ -110,32 +110,3 @@ def _shared(share: Share | None, folder: RunFolder, files: list[StageFile], have
             pieces = share.pieces(path)
             if pieces is not None:
                 yield key, pieces
-
-
-def changed_tables(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, nowhere: Objects) -> list[str]:
-    """The tables that are not what was extracted (K1): as the database tells, else found by reading them again and comparing the stage files."""
-    facts = folder.steps["extract"].facts
-    changed = []
-    for portal, source in sources.items():
-        read = {mapping.table: int(facts["read"][f"{portal}.{mapping.table}"]) for mapping in mappings.of(portal)}
-        told = source.changed_since(facts["marks"][portal], read)
-        if told is not None:
-            changed += [f"{portal}.{table}" for table in told]
-            continue
-        for mapping in mappings.of(portal):
-            name = f"{portal}.{mapping.table}"
-            known = [file.sha256 for file in folder.files("extract", f"extract/{name}/")]
-            aside = Aside()
-            again = []
-            for table, part in stage_tables(source, mapping, nowhere):
-                again.append(hashlib.sha256(parquet(table)).hexdigest())
-                aside.add(part)
-            if known != again or (aside.content and not _same_contents(folder, portal, mapping.table, aside)):
-                changed.append(name)
-    return changed
-
-
-def _same_contents(folder: RunFolder, portal: str, table: str, aside: Aside) -> bool:
-    known = pl.concat([pl.DataFrame(t) for t in folder.tables("extract", "extract/content.parquet")])
-    known = known.filter((pl.col("portal") == portal) & (pl.col("table") == table)).sort(pl.all())
-    return known.equals(pl.DataFrame(aside.content, schema=CONTENT, orient="row").sort(pl.all()))

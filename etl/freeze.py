@@ -32,7 +32,7 @@ def _looked(options: Options, seconds: float) -> dict[str, Any]:
     portals = []
     with sources_of(options) as sources:
         for portal, source in sources.items():
-            changed = source.changed_since(before[portal], counts[portal])
+            changed = source.changed_since(before[portal], counts[portal]).changed
             portals.append({"portal": portal, "changed": ["some table"] if changed is None else changed, "writers": source.writers()})
     data: dict[str, Any] = {"portals": portals, "seconds": seconds}
     moving = [f"{entry['portal']} ({', '.join(entry['changed'])})" for entry in portals if entry["changed"]]

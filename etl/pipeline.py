@@ -16,13 +16,14 @@ from etl.databases import Source, open_source, place_of, shown, sqlite_url
 from etl.databases.target import open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.events import record
-from etl.extract import Helpers, changed_tables, extract
+from etl.extract import Helpers, extract
+from etl.fingerprints import changed_of, looked_again, written_to
 from etl.load import load, missing_objects, rollback
 from etl.memory import give_memory_back
-from etl.objects import JOURNAL, Nowhere, Objects, Share, folder_of, journaled, open_objects
+from etl.objects import JOURNAL, Objects, Share, folder_of, journaled, open_objects
 from etl.options import Options, needed
 from etl.piece import forget
-from etl.plan import Plan, plan, problems, refuse_other_tables, rights
+from etl.plan import Plan, plan, refuse_other_tables, rights
 from etl.reattach import reattach
 from etl.retries import again
 from etl.roles import roles
@@ -217,7 +218,7 @@ def _refuse_differences(night: Night, step: str) -> None:
     if step == "reconcile" and facts["answer"] != "equal":
         message = (
             f"Reconciliation found {facts['total']:,} differences." if facts["total"] else "Reconciliation could not look at everything."
-        )
+        ) + written_to(facts["looked"])
         raise DifferencesFound(message, f"{_READ}, or run `portal-migrate reconcile --output json`.")
 
 
@@ -322,8 +323,10 @@ def _load(night: Night) -> Step:
     folder.verify("extract", "split", "reattach", "check")  # all of it, before the first write
     target_url = needed(options.target, "--target", "the URL of the new store")
 
+    looked: dict[str, Any] = folder.steps["load"].facts.get("looked", {}) if "load" in folder.steps else {}
+
     def unchanged() -> None:
-        refuse_changed(night)
+        looked.update(refuse_changed(night))
 
     _refuse_missing_objects(night)
     # The whole load is the unit: it looks up first whether the run is published already, so nothing is ever sent twice.
@@ -336,6 +339,7 @@ def _load(night: Night) -> Step:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
         leftover.unlink()
+    step.facts["looked"] = looked
     if step.facts["already"]:
         step.facts["sentence"] = f"{step.facts['run_id']} is published already: nothing changed"
     else:
@@ -355,21 +359,23 @@ def _refuse_missing_objects(night: Night) -> None:
         raise MigrationError(message, "Run `portal-migrate run` again: the extract starts again and brings them.")
 
 
-def refuse_changed(night: Night) -> None:
-    """K1: raises SourceChanged with the names of the tables where a source is not what was extracted."""
+def refuse_changed(night: Night) -> dict[str, dict[str, Any]]:
+    """K1: how it is known that the sources are what was extracted; raises SourceChanged with the names of the tables where they are not."""
     with sources_of(night.options) as sources:
-        # A table or column that is new, or gone, is a change too; what is gone cannot be compared.
-        changed = [problem.partition(":")[0] for portal, source in sources.items() for problem in problems(source, portal, night.mappings)]
-        changed = changed or changed_tables(sources, night.mappings, night.folder, Nowhere())
-    if changed:
+        looked = looked_again(sources, night.mappings, night.folder)
+    if changed := changed_of(looked):
         message = f"Changed since the extract: {', '.join(changed)}. Nothing was published."
         raise SourceChanged(message, "The portal is not frozen. Freeze it, then start again with a new run folder.")
+    return looked
 
 
 def _reconcile(night: Night) -> Step:
     from etl.verify import evidence, verified
 
-    return evidence(verified(night.options, night.talk), night.folder)
+    result = verified(night.options, night.talk)
+    with sources_of(night.options) as sources:
+        looked = looked_again(sources, night.mappings, night.folder)
+    return evidence(result, night.folder, looked)
 
 
 def _report(night: Night) -> Step:

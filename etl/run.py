@@ -24,7 +24,7 @@ from etl.locks import free_within, only
 if TYPE_CHECKING:
     import pyarrow as pa  # where it is used it is imported there: a look-up reads the manifest alone and has to be quick
 
-VERSION = 1
+VERSION = 2
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 WORKERS = ".workers"  # in the run's folder: locked by each of its worker processes as long as it lives
 _ENDING = 30  # seconds that they are waited for

@@ -22,6 +22,7 @@ from mappings.model import Mappings, Portal, TableMapping
 from mappings.read import read_mappings
 
 ROWS_PER_FILE = 50_000
+CONTENT = {"portal": pl.String, "table": pl.String, "key": pl.String, "sha256": pl.String, "size": pl.Int64}
 DOCUMENTS_PER_FILE = 2_000  # each is a file in the object store: the work of these rows is not the rows
 
 

@@ -12,12 +12,14 @@ from typing import Any
 from etl.databases import backend, place_of, shown
 from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.events import record
+from etl.fingerprints import changed_of, looked_again, written_to
 from etl.options import Options, needed
 from etl.reconcile import Reconciliation, reconcile
 from etl.roles import roles
 from etl.room import kept, require_room
 from etl.run import RunFolder, Step, opened, seen
 from etl.talk import Talk
+from mappings.read import read_mappings
 
 
 def verified(options: Options, talk: Talk) -> Reconciliation:
@@ -39,6 +41,8 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
 
     Raises DifferencesFound (exit 4) with the same data where old and new are not equal, or not everything could be looked at.
     """
+    from etl.pipeline import sources_of
+
     began, clock = datetime.now(UTC), time.monotonic()
     if options.run is not None:
         folder = seen(options.run)
@@ -46,16 +50,21 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
         require_room([kept(folder, "reconcile")])
     with talk.bars():
         result = verified(options, talk)
+    data = {**summary(result), "differences": result.differences.to_dicts()}
+    written = ""
     if options.run is not None:
-        with opened(options.run) as folder:
-            step = evidence(result, folder)
+        with opened(options.run) as folder, sources_of(options) as sources:
+            step = evidence(result, folder, looked_again(sources, read_mappings(options.mappings), folder))
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
             folder.save()
             record(folder.path, "reconcile", step.facts["sentence"], folder.settings, roles(options), {})
-    data = {**summary(result), "differences": result.differences.to_dicts()}
+        data["changed_since_extract"] = changed_of(step.facts["looked"])
+        written = written_to(step.facts["looked"])
     if result.answer != "equal":
-        raise _with_data(result.answer, data)
+        raise _with_data(result.answer, data, written)
+    if written:
+        talk.say(f"reconcile:{written}")
     return data
 
 
@@ -92,8 +101,8 @@ def summary(result: Reconciliation) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def evidence(result: Reconciliation, folder: RunFolder) -> Step:
-    """The verifier's answer as the step's files and facts."""
+def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[str, Any]]) -> Step:
+    """The verifier's answer as the step's files and facts; `looked`: what became of the sources since this run read them (K1)."""
     folder.clear("reconcile")
     files = [
         folder.write_table("reconcile/differences.parquet", result.differences.to_arrow()),
@@ -102,14 +111,16 @@ def evidence(result: Reconciliation, folder: RunFolder) -> Step:
     total = result.differences.height
     sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[
         result.answer
-    ]
-    return Step("", files, {"answer": result.answer, "total": total, "sentence": sentence})
+    ] + written_to(looked).rstrip(".")
+    return Step("", files, {"answer": result.answer, "total": total, "sentence": sentence, "looked": looked})
 
 
-def _with_data(answer: str, data: dict[str, Any]) -> DifferencesFound:
+def _with_data(answer: str, data: dict[str, Any], written: str) -> DifferencesFound:
     message = (
         f"Reconciliation found {data['total']:,} differences." if answer == "different" else "Reconciliation could not look at everything."
     )
-    error = DifferencesFound(message, "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back.")
+    error = DifferencesFound(
+        message + written, "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back."
+    )
     error.data = data
     return error

@@ -16,7 +16,7 @@ import pytest
 from command import Done, Night, command
 from legacy import Legacy
 
-from etl.run import _digest
+from etl.run import VERSION, _digest
 
 LOOK_UPS: dict[str, tuple[str, ...]] = {
     "trace": ("trace", "P2", "document", "301"), "trace --account": ("trace", "--account", "10000301"), "picker": ("picker", "ines@meridian.example"),
@@ -71,7 +71,7 @@ def _of_version(night: Night, version: int) -> None:
 
 @pytest.mark.parametrize("name", OF_A_RUN)
 def test_a_run_of_an_older_or_a_newer_version(published: Night, name: str) -> None:
-    for version in (0, 2):
+    for version in (VERSION - 1, VERSION + 1):
         _of_version(published, version)
         said(command(*OF_A_RUN[name], *RUN, folder=published.folder), 7, f"made by another version ({version})")
         nothing_was_written(published.folder)

@@ -35,6 +35,14 @@ class Cut:
 WHOLE = Cut()
 
 
+@dataclass(frozen=True)
+class Since:
+    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words."""
+
+    changed: list[str] | None
+    how: str
+
+
 class Source(Protocol):
     """An old database, read in one snapshot and never written to."""
 
@@ -64,8 +72,16 @@ class Source(Protocol):
         """What `changed_since` compares with later: the proof of the freeze."""
         ...
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> list[str] | None:
-        """The tables that changed since the mark was taken (`read`: rows then); None: something did, only reading all again tells what."""
+    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+        """What became of these tables since the mark was taken (`read`: rows then)."""
+        ...
+
+    def highest_key(self, mapping: TableMapping) -> str:
+        """The last key in their order, as text, masked (H6); empty where there is no row."""
+        ...
+
+    def counted(self) -> dict[str, str]:
+        """What the database itself counts of each table's writes, in words; nothing where it counts none. It may lag behind the snapshot."""
         ...
 
     def writers(self) -> list[str]:

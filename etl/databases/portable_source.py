@@ -14,8 +14,9 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from etl.databases import Batch, shown
+from etl.databases import Batch, Since, shown
 from etl.errors import Busy, MigrationError
+from etl.masking import masked
 from etl.values import Cell, typed
 from mappings.model import TableMapping
 
@@ -93,14 +94,15 @@ class PortableSource:
             batch = typed(mapping, cells, len(fetched))
             yield Batch(batch, _keys(mapping, cells))
 
-    def _rows(self, mapping: TableMapping, names: list[str], rows: int) -> Iterator[list[tuple[Any, ...]]]:
+    def _rows(self, mapping: TableMapping, names: list[str], rows: int, last: bool = False) -> Iterator[list[tuple[Any, ...]]]:
         columns: dict[str, sa.ColumnClause[Any]] = {name: sa.column(name) for name in {*names, *mapping.key}}
         # Texts in the order of their bytes, whatever the collation.
         order = [
             sa.cast(columns[name], sa.LargeBinary) if mapping.shape.by_name[name].family == "text" else columns[name]
             for name in mapping.key
         ]
-        statement = sa.select(*(columns[name] for name in names)).select_from(sa.table(mapping.table)).order_by(*order)
+        statement = sa.select(*(columns[name] for name in names)).select_from(sa.table(mapping.table))
+        statement = statement.order_by(*(part.desc() for part in order)).limit(1) if last else statement.order_by(*order)
         with self._safe(f"reading {mapping.table}"):
             result = self._connection.execution_options(stream_results=True, max_row_buffer=rows).execute(statement)
             while fetched := result.fetchmany(rows):
@@ -119,9 +121,17 @@ class PortableSource:
     def mark(self) -> str:
         return ""
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> list[str] | None:
+    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
         changed = [table for table, rows in read.items() if self.count(table) != rows]
-        return changed or None
+        return Since(changed or None, "rows counted" if changed else "every row was read again and compared")
+
+    def highest_key(self, mapping: TableMapping) -> str:
+        for fetched in self._rows(mapping, list(mapping.key), 1, last=True):
+            return masked("|".join(_text(part) for part in fetched[0]))
+        return ""
+
+    def counted(self) -> dict[str, str]:
+        return {}
 
     def writers(self) -> list[str]:
         return []

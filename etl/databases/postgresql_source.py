@@ -17,9 +17,10 @@ import polars as pl
 import psycopg
 import pyarrow as pa
 
-from etl.databases import WHOLE, Batch, Cut
+from etl.databases import WHOLE, Batch, Cut, Since
 from etl.databases.postgresql import LOCKED, NAME, SESSION, connect, conninfo, next_step, no_connection, quoted, safe_errors, shapes
 from etl.errors import Busy, MigrationError
+from etl.masking import masked
 from etl.values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
 from mappings.model import TableMapping
 from mappings.schema import Column
@@ -215,10 +216,13 @@ class PostgresSource:
             row = self._session.execute("SELECT pg_current_snapshot()::text").fetchone()
         return str(row[0]) if row else ""
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> list[str] | None:
+    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
         """Rows that the recorded snapshot could not see, or fewer rows than it saw: inserted, updated, deleted since."""
-        if self.mark().split(":")[1] == mark.split(":")[1] and not mark.split(":")[2]:
-            return []  # no transaction has written anything in the whole server since
+        (_, now, _), (_, then, running) = self.mark().split(":"), mark.split(":")
+        if now == then and not running:
+            return Since([], "no transaction has written anything in the whole server")
+        if int(now) < int(then):
+            return Since([*read], "the server knows fewer transactions than then: it was put back to an earlier state")
         changed = []
         for table, count in read.items():
             with safe_errors(self.name, f"comparing {table}"):
@@ -227,7 +231,28 @@ class PostgresSource:
                 ).fetchone()
             if row is None or int(row[0]) != count or int(row[1]):
                 changed.append(table)
-        return changed
+        return Since(
+            changed,
+            "every row is of a transaction that the snapshot saw, and none is missing"
+            if not changed
+            else "rows of later transactions, or fewer rows",
+        )
+
+    def highest_key(self, mapping: TableMapping) -> str:
+        listed = ", ".join(f"{quoted(name)}::text" for name in mapping.key)
+        # With the table's name: without it the order would be that of the texts that are selected.
+        order = ", ".join(f"{quoted(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
+        with safe_errors(self.name, f"looking for the last key of {mapping.table}"):
+            row = self._session.execute(f"SELECT {listed} FROM {quoted(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
+        return masked("|".join("" if part is None else str(part) for part in row)) if row else ""
+
+    def counted(self) -> dict[str, str]:
+        with safe_errors(self.name, "reading the statistics"):
+            rows = self._session.execute(
+                "SELECT relname, n_tup_ins || ' inserted, ' || n_tup_upd || ' updated, ' || n_tup_del || ' deleted'"
+                " FROM pg_stat_user_tables WHERE schemaname = current_schema()"
+            ).fetchall()
+        return {str(name): str(words) for name, words in rows}
 
     def writers(self) -> list[str]:
         with safe_errors(self.name, "looking for writers"):

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import sqlalchemy
 
-from etl.databases import Batch, shown
+from etl.databases import Batch, Since, shown
 from etl.errors import Busy, MigrationError
+from etl.masking import masked
 from etl.values import HELD, Cell, Typed, readable, typed
 from mappings.model import TableMapping
 
@@ -164,8 +165,19 @@ class SqliteSource:
         self._take_snapshot()
         return digest.hexdigest()
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> list[str] | None:
-        return [] if self.mark() == mark else None
+    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+        if self.mark() == mark:
+            return Since([], "the file is the same, bit by bit")
+        return Since(None, "the file is another one; every row was read again and compared")
+
+    def highest_key(self, mapping: TableMapping) -> str:
+        listed = ", ".join(_quoted(name) for name in mapping.key)
+        order = ", ".join(f"{_quoted(name)} DESC" for name in mapping.key)
+        row = self._execute(mapping.table, f"SELECT {listed} FROM {_quoted(mapping.table)} ORDER BY {order} LIMIT 1").fetchone()
+        return masked("|".join(map(_part_text, row))) if row else ""
+
+    def counted(self) -> dict[str, str]:
+        return {}
 
     def writers(self) -> list[str]:
         return ["the file can be written to by its mode"] if self.path.stat().st_mode & 0o222 else []

@@ -31,6 +31,7 @@ _NEVER = (
     "Passwords: never read, so nothing can be said about them; every login has to be activated anew.",
     "What the new portal's own programs do with the rows.",
 )
+_MOMENTS = {"before publishing": "load", "in reconcile": "reconcile"}
 _SOURCES = {"P2": "source", "TC": "tc", "files": "files"}
 _SECRET = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
@@ -46,7 +47,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         "version": VERSION, "verdict": {}, "run": _run(folder, mappings), "steps": _steps(folder),
         "conservation": _conservation(folder, mappings, found), "targets": _targets(folder, mappings), "checks": _checks(folder, found),
         "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "documents": counts.documents(folder),
-        "coverage": counts.coverage(folder, mappings), "reconciliation": _reconciliation(folder, found), "not_checked": [],
+        "freeze_guard": _freeze_guard(folder), "coverage": counts.coverage(folder, mappings), "reconciliation": _reconciliation(folder, found), "not_checked": [],
     }  # fmt: skip
     report["not_checked"] = _not_checked(folder, report)
     report["verdict"] = verdict(report)
@@ -68,6 +69,19 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "snapshot": dict(sorted(extract.get("levels", {}).items())), "fingerprints": dict(sorted(extract.get("marks", {}).items())),
         "mappings": mappings.digest, "manifest": folder.digest(*(name for name in STEPS[:4] if name in steps)), "versions": _versions(),
     }  # fmt: skip
+
+
+def _freeze_guard(folder: RunFolder) -> dict[str, Any]:
+    """What each old table was when it was read, and whether it still was at later moments (K1)."""
+    steps = folder.steps
+    prints = steps["extract"].facts.get("fingerprints", {}) if "extract" in steps else {}
+    tables = [{"portal": name.partition(".")[0], "table": name.partition(".")[2], **known} for name, known in sorted(prints.items())]
+    looks = [
+        {"moment": moment, "portal": portal, **since}
+        for moment, step in _MOMENTS.items() if step in steps
+        for portal, since in sorted(steps[step].facts.get("looked", {}).items())
+    ]  # fmt: skip
+    return {"tables": tables, "looks": looks}
 
 
 def _settings(folder: RunFolder) -> dict[str, str]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from etl.report.flow import flow
 from etl.report.lists import Lists
-from etl.report.markdown import totals
+from etl.report.markdown import guard_sentences, totals
 from etl.report.recheck import queries
 from etl.report.text import capital, number, plural, seconds, size, visible
 from mappings.model import Mappings
@@ -59,6 +59,7 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
         held=some(found.held, "reason").select("portal", "table", "key", "reason", pl.col("sha256").fill_null("")).rows(),
         share=f"{100 * coverage['accounted'] / coverage['columns']:.0f}%" if coverage["columns"] else "–",
         spent=sum(step["seconds"] or 0 for step in report["steps"]), queries=queries(report, mappings), facts=run_facts(report),
+        prints=[(f"{t['portal']}.{t['table']}", t["rows"], t["highest_key"], t["sha256"], t["counted"]) for t in report["freeze_guard"]["tables"]],
         # Both come from this package; nothing of the data is in them.
         style=Markup((HERE / "report.css").read_text(encoding="utf-8")), script=Markup(script),  # noqa: S704
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -119,6 +120,7 @@ def run_facts(report: dict[str, Any]) -> list[tuple[str, str, bool]]:
     found += [(f"Snapshot of {names[portal]}", level, False) for portal, level in run["snapshot"].items()]
     found += [(f"Fingerprint of {names[portal]}", mark, True) for portal, mark in run["fingerprints"].items()]
     freeze = run["freeze"]
+    found += [("Freeze guard", sentence, False) for sentence in guard_sentences(report)]
     found.append(("Freeze", f"{freeze['from']} to {freeze['to']}" if freeze else "none given", False))
     found.append(("Extract began", run["extract_began"] or "–", False))
     found += [("Digest of the mappings", run["mappings"], True), ("Digest of the stage files", run["manifest"], True)]

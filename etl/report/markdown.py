@@ -19,7 +19,7 @@ def as_markdown(report: Report, found: Lists) -> str:
     """report.md."""
     parts = [
         *_verdict(report), *_run(report), *_conservation(report), *_targets(report), *_checks(report, found), *_reconciliation(report),
-        *_exceptions(report), *_held(report), *_documents(report), *_coverage(report), *_timings(report), *_not_checked(report),
+        *_exceptions(report), *_held(report), *_documents(report), *_freeze_guard(report), *_coverage(report), *_timings(report), *_not_checked(report),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
 
@@ -183,6 +183,26 @@ def _documents(report: Report) -> list[str]:
     rows = [(s["state"], number(s["documents"]), number(s["rows"]), escaped(s["meaning"])) for s in documents["states"]]
     note = f"{number(documents['objects'])} stored objects, {size(documents['bytes'])}: equal bytes are stored once."
     return ["## Documents", "", note, "", *table(("State", "Documents", "Rows on accounts", "Meaning"), rows)]
+
+
+def _freeze_guard(report: Report) -> list[str]:
+    guard = report["freeze_guard"]
+    looks = [f"- {escaped(sentence)}" for sentence in guard_sentences(report)]
+    rows = [
+        (code(f"{t['portal']}.{t['table']}"), number(t["rows"]), code(t["highest_key"]) if t["highest_key"] else "–", code(t["sha256"]), escaped(t["counted"]))
+        for t in guard["tables"]
+    ]  # fmt: skip
+    head = ("Source table", "Rows", "Highest key", "SHA-256 of rows and documents", "Writes that the database counted")
+    return ["## The old portals stood still", "", *looks, *([""] if looks else []), *table(head, rows)]
+
+
+def guard_sentences(report: Report) -> list[str]:
+    """What became of each old portal after it was read, at each moment that it was asked (K1)."""
+    names = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
+    return [
+        f"{names[look['portal']]} {look['moment']}: {'changed: ' + ', '.join(look['changed']) if look['changed'] else 'unchanged'} ({look['how']})."
+        for look in report["freeze_guard"]["looks"]
+    ]  # fmt: skip
 
 
 def _coverage(report: Report) -> list[str]:
