@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import Source, open_source, place_of, shown, sqlite_url
+from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
 from etl.databases.target import open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.events import record
@@ -188,12 +188,10 @@ def _require_room(night: Night, step: str) -> None:
         return
     rows = rows_of(night.folder.files("extract"))
     needs = [kept(night.folder, step)]
-    kind, file, *_ = place_of(night.options.target) if night.options.target is not None else ("", "")
-    if step == "load" and kind == "sqlite":  # how much room a server has only the server knows
-        needs += [
-            Need(night.folder.path, loaded_bytes(rows), "staging"),
-            Need(Path(str(file)).parent, loaded_bytes(rows), "the new store"),
-        ]
+    target = night.options.target
+    if step == "load" and target is not None and backend(target) == "sqlite":  # how much room a server has only the server knows
+        store = Path(str(place_of(target)[1])).parent
+        needs += [Need(night.folder.path, loaded_bytes(rows), "staging"), Need(store, loaded_bytes(rows), "the new store")]
     require_room(needs)
 
 

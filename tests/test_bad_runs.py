@@ -246,3 +246,8 @@ def test_what_cannot_be_written_there_is_said_before_anything_is_looked_up(cast:
         said(command("sample-audit", "--out", out, *run, folder=tmp_path), 1, "--out: ")
     said(command("evidence", "pack", "--bundle", "file", "--key", "key", "--run", str(cast.run), folder=tmp_path), 7, "file is no folder")
     assert [place.name for place in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_target_that_is_no_url_is_wrong_usage_also_where_everything_is_ready_for_it(checked: Night) -> None:
+    """Room for the new store is asked for before the store itself is opened."""
+    said(checked.command("load", "--target", "postgresql://writer@host:no-port/portal3"), 2, "URL")
