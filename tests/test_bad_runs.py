@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command import Done, Night, command
@@ -63,9 +64,14 @@ def test_half_a_run_has_a_status_and_a_report_that_say_so(checked: Night) -> Non
 
 
 def _of_version(night: Night, version: int) -> None:
+    _rewritten(night, lambda body: body.update(version=version))
+
+
+def _rewritten(night: Night, change: Callable[[dict[str, Any]], object]) -> None:
+    """The run's manifest, changed and with a digest that fits."""
     file = night.run / "manifest.json"
     body = json.loads(file.read_bytes())["run"]
-    body["version"] = version
+    change(body)
     file.write_text(json.dumps({"run": body, "sha256": _digest(body)}, ensure_ascii=False), encoding="utf-8")
 
 
@@ -250,4 +256,5 @@ def test_what_cannot_be_written_there_is_said_before_anything_is_looked_up(cast:
 
 def test_a_target_that_is_no_url_is_wrong_usage_also_where_everything_is_ready_for_it(checked: Night) -> None:
     """Room for the new store is asked for before the store itself is opened."""
+    _rewritten(checked, lambda body: body["settings"].pop("target"))  # as where nobody has named one before
     said(checked.command("load", "--target", "postgresql://writer@host:no-port/portal3"), 2, "URL")
