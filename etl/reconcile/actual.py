@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from etl.reconcile.cells import UNREADABLE, Extreme, extreme, readable, shown
+from etl.reconcile.cells import UNREADABLE, Extreme, Id, extreme, readable, shown
 from etl.reconcile.frames import DTYPES, LOCATOR, Database, rows_framed
 from etl.reconcile.hashing import ACCOUNT, Hashes, account_path, fingerprint, identity, own_id
 from etl.reconcile.spec import Column, Spec
@@ -203,6 +203,7 @@ class Store:
                     far = any(isinstance(value, Extreme) for value in values)  # that is why the row was looked at
                     rows.append((0, *values, " ".join(alien) or (None if far else "?")))
                 schema = {LOCATOR: pl.Int64, **{c.name: DTYPES[c.kind] for c in columns}, ALIEN: pl.String}
+                schema |= {c.name: frame.schema[c.name] for c in columns if c.kind == "uuid"}  # as text, or as bytes
                 frame = pl.concat([frame, rows_framed(rows, schema)])
             blank = [column.name for column in columns if column.padded and self._padded]
             yield frame.drop(LOCATOR).with_columns(pl.col(name).str.strip_chars_end(" ") for name in blank)
@@ -219,7 +220,8 @@ class Store:
             parent = declared.refers.get(name)
             if name == key:
                 found[OWN_ID] = raw[name]
-                aliens.append(_named(name, ~raw[name].str.contains(CANONICAL).fill_null(False)))
+                if raw[name].dtype == pl.String:  # a type for ids has no other form
+                    aliens.append(_named(name, ~raw[name].str.contains(CANONICAL).fill_null(False)))
             elif (table, name) == LINK_TARGET:
                 value, lost = self._link_target(raw)
                 found[name] = value
@@ -259,6 +261,8 @@ def canonical(raw: object, column: Column) -> object:
     """The value of a cell of our own store, or UNREADABLE where it is stored in a form that a store of ours never has."""
     if column.kind == "boolean":
         return bool(raw) if raw in (0, 1) and isinstance(raw, int) else None if raw is None else UNREADABLE
+    if isinstance(raw, Id):
+        return bytes(raw)
     if isinstance(raw, bytes) and type(raw) is bytes and column.kind != "binary":
         return UNREADABLE
     if isinstance(raw, (int, float)) and column.kind != "integer":

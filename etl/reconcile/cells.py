@@ -26,6 +26,10 @@ class Text(bytes):
     """The bytes of a TEXT value, apart from `bytes`, which are a BLOB's."""
 
 
+class Id(bytes):
+    """An id of a database that has a type for ids: its sixteen bytes."""
+
+
 class Extreme(int):
     """A day or moment outside the years 1 to 9999, which PostgreSQL can hold: days or microseconds since 1970; infinity as the end of the range."""
 
@@ -35,7 +39,9 @@ class Odd(Enum):
 
 
 UNREADABLE = Odd.UNREADABLE
-Raw: TypeAlias = int | float | Text | bytes | str | date | datetime | bool | None  # str, date, datetime, bool: of a typed database only
+Raw: TypeAlias = (
+    int | float | Text | Id | bytes | str | date | datetime | bool | None
+)  # Id, str, date, datetime, bool: of a typed database only
 Cell: TypeAlias = int | str | bytes | date | datetime | None
 
 

@@ -5,6 +5,7 @@ The first look keeps eight bytes a row and side; only rows whose numbers have no
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -190,7 +191,8 @@ def _keys(spec: Spec, table: str, frame: pl.DataFrame) -> pl.Series:
     if "legacy_entity_id" in frame.columns:
         return frame["legacy_entity_id"].cast(pl.String)
     if OWN_ID in frame.columns:
-        return frame[OWN_ID]
+        ids = frame[OWN_ID]
+        return ids if ids.dtype == pl.String else pl.Series([None if i is None else str(UUID(bytes=i)) for i in ids], dtype=pl.String)
     parts = [
         name for name in spec.target[table].key if name in frame.columns and name not in spec.target[table].refers and name != "target_id"
     ]

@@ -146,7 +146,7 @@ def text_typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
     series, odd_row = series_of(text, pl.String), np.zeros(len(array), np.bool_)
     data, start, length = string_bytes(text)
     # Two looks at all bytes and lengths at once; only where they find something, one at each text.
-    if len(start) and (data[start[0] : start[-1] + length[-1]] == 0).any():
+    if len(start) and not data[start[0] : start[-1] + length[-1]].min(initial=1):
         odd_row |= series.str.contains("\0", literal=True).fill_null(False).to_numpy()
     if column.length and len(length) and length.max() > column.length:
         odd_row |= (series.str.len_chars() > column.length).fill_null(False).to_numpy()

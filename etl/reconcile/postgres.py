@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlalchemy.engine import URL
 
 from etl.reconcile.beside import ahead
-from etl.reconcile.cells import Raw, Text
+from etl.reconcile.cells import Id, Raw, Text
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.frames import LOCATOR, Content, Part, series_of, text_typed
 from etl.reconcile.moments import Bytes, Mask
@@ -27,7 +27,6 @@ _NOTICING = {
     "connect_timeout": "20", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3", "tcp_user_timeout": "60000",
     "application_name": "portal-migrate",
 }  # fmt: skip
-_HEX = np.array([list(f"{n:02x}".encode()) for n in range(256)], np.uint8)
 
 
 class PostgresDatabase:
@@ -117,7 +116,7 @@ class PostgresDatabase:
     def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
         # Dates and times as their text: there are some that Python's own types cannot hold.
         listed = ", ".join(
-            f"{_quoted(n)}::text" if self._types[table][n] in ("date", "timestamp", "timestamptz", "uuid") else _quoted(n) for n in names
+            f"{_quoted(n)}::text" if self._types[table][n] in ("date", "timestamp", "timestamptz") else _quoted(n) for n in names
         )
         for start in range(0, len(locators), AT_ONCE):
             places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in locators[start : start + AT_ONCE])
@@ -208,10 +207,8 @@ def _typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
             return number.cast(pl.Date if column.kind == "date" else pl.Datetime("us")), (
                 ~number.is_between(first, last).fill_null(True)
             ).to_numpy()
-        case "binary":
+        case "binary" | "uuid":  # ids are only ever compared with each other: as their sixteen bytes
             return series_of(array, pl.Binary), nothing
-        case "uuid":
-            return _uuids(array), nothing
     text, odd = text_typed(array, column)
     return (text.str.strip_chars_end(" ") if column.padded else text), odd
 
@@ -232,20 +229,6 @@ def _locators(array: Any) -> pl.Series:
     return pl.Series(number)
 
 
-def _uuids(array: Any) -> pl.Series:
-    """Sixteen bytes as 36 characters, whole columns at once."""
-    sixteen: Bytes = np.frombuffer(array.buffers()[1], np.uint8)[array.offset * 16 : (array.offset + len(array)) * 16].reshape(-1, 16)
-    text = np.full((len(array), 36), ord("-"), np.uint8)
-    digits = _HEX[sixteen].reshape(-1, 32)
-    at = 0
-    for first, length in ((0, 8), (9, 4), (14, 4), (19, 4), (24, 12)):
-        text[:, first : first + length] = digits[:, at : at + length]
-        at += length
-    offsets = pa.py_buffer((np.arange(len(array) + 1, dtype=np.int32) * 36).tobytes())
-    strings = pa.StringArray.from_buffers(len(array), offsets, pa.py_buffer(text.tobytes()))
-    return pl.select(pl.when(~series_of(array.is_null(), pl.Boolean)).then(series_of(strings, pl.String))).to_series()
-
-
 def _raw(array: Any, kind: str = "") -> list[Raw]:
     """Values as they are; texts as their bytes; what a date column says as `str`, which it is not free to be."""
     array = _storage(array)
@@ -253,6 +236,8 @@ def _raw(array: Any, kind: str = "") -> list[Raw]:
         return list(array.to_pylist())
     if pa.types.is_string(array.type):
         return [None if value is None else Text(value) for value in array.cast(pa.binary()).to_pylist()]
+    if kind == "uuid":
+        return [None if value is None else Id(value) for value in array.to_pylist()]
     return list(array.to_pylist())
 
 
