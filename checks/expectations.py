@@ -30,13 +30,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from checks.frames import Part, Question, about, columns_of, key_columns, key_parts, parts_of
+from checks.frames import UNIQUE, Part, Question, about, columns_of, each_once, every_row, key_columns, key_parts, parts_of
 from checks.model import Check, Found
 from checks.staged import Staged, shards
 from etl.errors import MigrationError
 
 ROWS_TOGETHER = 50_000  # rows of a table that are read at once: memory stays bounded
 VALUES_TOGETHER = 1_000_000  # values that wait before they are asked about
+_SMALL = 20_000  # values of a question that is asked together with others
 
 Frame = Any  # a pandas frame
 _IMPORTING = Lock()  # a cluster's worker may have threads
@@ -107,19 +108,33 @@ def loaded() -> bool:
 
 
 def ask_rows(checks: Iterable[Check], staged: Staged, tell: Callable[[str], None], together: int = ROWS_TOGETHER) -> dict[str, Found]:
-    """What came of these checks, by id. The tables are read one after the other, some `together` rows at a time."""
+    """What came of these checks, by id. The tables are read one after the other, some `together` rows at a time.
+
+    A check holds for all rows where it holds for each value once, which is far less to ask about; one that does not is asked again of every row.
+    """
+    asked = list(checks)
+    first = _asked(asked, staged, tell, together, Stack(each_once))
+    failing = [check for check in asked if first.failed[check.id]]
+    again = _asked(failing, staged, lambda table: None, together, Stack())
+    return {
+        check.id: Found(
+            first.asked[check.id],
+            _called(staged, check, again.failed[check.id]),
+            first.seconds[check.id] + again.seconds[check.id],
+        )
+        for check in asked
+    }
+
+
+def _asked(checks: list[Check], staged: Staged, tell: Callable[[str], None], together: int, stack: Stack) -> Stack:
     by_table: dict[str, list[Check]] = defaultdict(list)
     for check in checks:
         by_table[check.table].append(check)
-    stack = Stack()
     for table, some in by_table.items():
         tell(table)
         _ask_table(stack, staged, table, some, together)
     stack.ask()
-    return {
-        check.id: Found(stack.asked[check.id], _called(staged, check, stack.failed[check.id]), stack.seconds[check.id])
-        for some in by_table.values() for check in some
-    }  # fmt: skip
+    return stack
 
 
 def _ask_table(stack: Stack, staged: Staged, table: str, checks: list[Check], together: int) -> None:
@@ -147,82 +162,98 @@ def _called(staged: Staged, check: Check, failed: list[tuple[int, str]]) -> tupl
     return staged.keys(check.table, [row for row, _ in failed], [column for _, column in failed] if named else None)
 
 
+Waiting = list[tuple[Question, list[Part]]]
+
+
 class Stack:
-    """Questions that wait until there are enough values to ask them about. `keys`: numbers given to keys so far.
+    """Questions that wait until there are enough values to ask them about. `of`: what of each part is asked about; `keys`: numbers given to keys so far.
 
     By check: `asked` (rows looked at), `failed` (row and column of every failure), `seconds`.
     """
 
-    def __init__(self, most: int = VALUES_TOGETHER) -> None:
+    def __init__(self, of: Callable[[Question, Part], Part] = every_row, most: int = VALUES_TOGETHER) -> None:
         self.asked: dict[str, int] = defaultdict(int)
         self.failed: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self.seconds: dict[str, float] = defaultdict(float)
         self.keys = 0
-        self._most, self._count = most, 0
+        self._of, self._most, self._count = of, most, 0
         self._waiting: dict[Question, list[Part]] = defaultdict(list)
 
     def add(self, question: Question, part: Part) -> None:
-        self._waiting[question].append(part)
-        self._count += len(part.values[0])
+        part = self._of(question, part)
+        size = len(part.values[0])
+        if size:
+            self._waiting[question].append(part)
+            self._count += size
         if self._count > self._most:
             self.ask()
 
     def ask(self) -> None:
         """Asks every question that waits."""
-        for question, parts in self._waiting.items():
-            began = time.monotonic()
-            self._ask(question, [part for part in parts if len(part.values[0])])
-            for part in parts:
-                self.seconds[part.check.id] += (time.monotonic() - began) / len(parts)
+        began = time.monotonic()
+        for part, place in _failures(list(self._waiting.items())):
+            self.failed[part.check.id].append((part.row(place), part.column))
+        parts = [part for some in self._waiting.values() for part in some]
+        for part in parts:
+            self.seconds[part.check.id] += (time.monotonic() - began) / len(parts)
         self._waiting.clear()
         self._count = 0
 
-    def _ask(self, question: Question, parts: list[Part]) -> None:
-        if not parts:
-            return
-        begins = np.cumsum([0, *(len(part.values[0]) for part in parts)])
-        frame = _frame(question, parts)
-        try:
-            # Yes or no is cheap; the complete list of places is asked for only where something fails.
-            if _answer(question, frame, "BOOLEAN_ONLY") is None:
-                return
-            failed = _answer(question, frame, "COMPLETE") or []
-        except _CouldNotBeAsked:
-            ids = ", ".join(sorted({part.check.id for part in parts}))
-            raise MigrationError(
-                f"These checks could not be asked: {ids}.", f"Mend {parts[0].check.place}; nothing was published."
-            ) from None
-        for place in failed:
-            number = int(np.searchsorted(begins, place, side="right")) - 1
-            part = parts[number]
-            self.failed[part.check.id].append((part.row(place - int(begins[number])), part.column))
+
+def _failures(waiting: Waiting) -> Iterator[tuple[Part, int]]:
+    """Every failing place of each part. Yes or no is cheap, and asked of small questions together; the complete list only where something fails."""
+    small = [(question, parts) for question, parts in waiting if question.expectation != UNIQUE and _size(parts) <= _SMALL]
+    others = [[(question, parts)] for question, parts in waiting if question.expectation == UNIQUE or _size(parts) > _SMALL]
+    for group in ([small] if small else []) + others:
+        for one, result in zip(group, _results(group, "BOOLEAN_ONLY"), strict=True):
+            if not result.success:
+                yield from _places(*one)
 
 
-class _CouldNotBeAsked(Exception):
-    """An expectation could not be evaluated: neither yes nor no."""
+def _places(question: Question, parts: list[Part]) -> Iterator[tuple[Part, int]]:
+    begins = np.cumsum([0, *(len(part.values[0]) for part in parts)])
+    (result,) = _results([(question, parts)], "COMPLETE")
+    for place in result.result["unexpected_index_list"]:
+        number = int(np.searchsorted(begins, int(place), side="right")) - 1
+        yield parts[number], int(place) - int(begins[number])
 
 
-def _answer(question: Question, frame: Frame, result_format: str) -> list[int] | None:
-    """None where the expectation holds, else the places of the values that fail (empty with BOOLEAN_ONLY)."""
+def _size(parts: list[Part]) -> int:
+    return sum(len(part.values[0]) for part in parts)
+
+
+def _results(group: Waiting, result_format: str) -> list[Any]:
+    """What Great Expectations says to each question, all of them asked at once: most of what asking costs is paid by the time, not by the question."""
     known = tools()
-    domain = {"column": "A"} if len(frame.columns) == 1 else {"column_A": "A", "column_B": "B"}
-    words = {name: list(value) if isinstance(value, tuple) else value for name, value in question.words}
-    expectation = getattr(known.expectations, question.expectation)(**domain, **words)
-    suite = known.gx.ExpectationSuite(name="stage", expectations=[expectation])
+    longest = max(_size(parts) for _, parts in group)
+    columns: dict[str, Any] = {}
+    suite = known.gx.ExpectationSuite(name="stage")
+    for number, (question, parts) in enumerate(group):
+        sides = [pl.concat(values) for values in zip(*(part.values for part in parts), strict=True)]
+        names = [f"{number}{letter}" for letter, _ in zip("AB", sides, strict=False)]
+        columns |= {name: _values(_as_long(side, longest)) for name, side in zip(names, sides, strict=True)}
+        domain = {"column": names[0]} if len(names) == 1 else {"column_A": names[0], "column_B": names[1]}
+        words = {name: list(value) if isinstance(value, tuple) else value for name, value in question.words}
+        suite.expectations.append(getattr(known.expectations, question.expectation)(**domain, **words))
+    frame = known.pandas.DataFrame(columns, copy=False)
     with warnings.catch_warnings():  # what pandas and Great Expectations remark about a column may quote it
         warnings.simplefilter("ignore")
-        (result,) = known.stage.get_batch({"dataframe": frame}).validate(suite, result_format={"result_format": result_format}).results
-    info = result.exception_info or {}
-    if any(entry.get("raised_exception") for entry in (info, *info.values()) if isinstance(entry, dict)):
-        raise _CouldNotBeAsked
-    return None if result.success else [int(place) for place in result.result.get("unexpected_index_list") or ()]
+        results = known.stage.get_batch({"dataframe": frame}).validate(suite, result_format={"result_format": result_format}).results
+    by_name = {
+        result.expectation_config.kwargs.get("column", result.expectation_config.kwargs.get("column_A")): result for result in results
+    }
+    found = [by_name[f"{number}A"] for number in range(len(group))]
+    for result, (_, parts) in zip(found, group, strict=True):
+        info = result.exception_info or {}
+        if any(entry.get("raised_exception") for entry in (info, *info.values()) if isinstance(entry, dict)):
+            ids = ", ".join(sorted({part.check.id for part in parts}))
+            raise MigrationError(f"These checks could not be asked: {ids}.", f"Mend {parts[0].check.place}; nothing was published.")
+    return found
 
 
-def _frame(question: Question, parts: list[Part]) -> Frame:
-    """The values of all parts, one below the other: column A, of pairs also column B."""
-    width = len(parts[0].values)
-    columns = [pl.concat([part.values[number] for part in parts]) for number in range(width)]
-    return tools().pandas.DataFrame(dict(zip("AB", map(_values, columns), strict=False)), copy=False)
+def _as_long(values: pl.Series, length: int) -> pl.Series:
+    """The values, from the first one on again until there are so many: what a column holds already changes no answer but that about repeated values."""
+    return values if len(values) == length else values[np.arange(length) % len(values)]
 
 
 def _values(values: pl.Series) -> Any:

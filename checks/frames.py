@@ -48,6 +48,18 @@ class Part:
         return self.first + place if self.rows is None else int(self.rows[place])
 
 
+def every_row(question: Question, part: Part) -> Part:
+    """The part as it is."""
+    return part
+
+
+def each_once(question: Question, part: Part) -> Part:
+    """The part with each of its values once: enough to know whether all of them are right, not which rows are wrong. Keys and pairs stay as they are."""
+    if question.expectation == UNIQUE or len(part.values) > 1:
+        return part
+    return Part(part.check, part.column, (part.values[0].unique(),))
+
+
 def about(check: Check, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows that the check is about (`when`), with `_place`: each one's place among those given."""
     placed = rows.with_row_index("_place")
