@@ -23,7 +23,7 @@ from etl.rules import FLAGS, RULES, stub_questions
 from etl.run import StageFile, read_table
 from etl.spine import Spine
 from etl.stage import Wheres, contents, load_spine, odd_values, write_rows
-from etl.stretch import content_columns
+from etl.stretch import content_columns, leave
 from etl.where import Where
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings
@@ -113,6 +113,7 @@ def _context_of_base(base: Base) -> Context:
 
 def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Piece:
     """One stage file of a table that finds its accounts by its routes."""
+    leave()
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
     rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -31,7 +30,7 @@ from etl.room import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.run import STEPS, WORKERS, RunFolder, Step, opened, rows_of, seen
 from etl.split import split
 from etl.talk import Talk
-from etl.workers import worker_processes
+from etl.workers import Crew
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings
 
@@ -39,7 +38,6 @@ NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
 _FIXED_BY = {"extract": ("source", "tc", "files"), "split": ("freeze",)}
-_WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
 
 
 @dataclass
@@ -50,7 +48,7 @@ class Night:
     mappings: Mappings
     folder: RunFolder
     talk: Talk
-    pool: Executor | None = None
+    crew: Crew
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:
@@ -78,10 +76,10 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     mappings = read_mappings(options.mappings)
-    with opened(options.run) as folder:
+    with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
-        night = Night(_settled(options, mappings, folder), mappings, folder, talk)
+        night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew)
         failure: MigrationError | None = None
         if len(steps) > 1:
             _look_ahead(night)
@@ -169,7 +167,11 @@ def _do(night: Night, step: str) -> None:
         folder.settle({name: folder.settings.get(name, _NONE) for name in _FIXED_BY.get(step, ())})
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(night, step)
-    done = _ACTIONS[step](night)
+    try:
+        done = _ACTIONS[step](night)
+    except BrokenProcessPool:
+        message = "A worker process was killed from outside; often memory does not suffice."
+        raise MigrationError(message, "Give fewer --workers, then run the same command again: it goes on.") from None
     done.inputs = inputs
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done
@@ -247,9 +249,9 @@ def _extract(night: Night) -> Step:
                 Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)),
             ]
         )
-        with _pool(options, night.folder.path, sum(ahead.rows.values())) as pool:
-            helpers = Helpers(pool, objects_uri) if pool is not None else None
-            step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
+        pool = night.crew.helpers(sum(ahead.rows.values()))
+        helpers = Helpers(pool, objects_uri) if pool is not None else None
+        step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step
 
@@ -266,32 +268,12 @@ def _reattach(night: Night) -> Step:
     folder.refuse_strangers("split")
     objects = needed(options.objects, "--objects", "the root of the new object store")
     open_objects(objects).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
-    with _pool(options, folder.path, rows_of(folder.files("extract"))) as pool:
-        step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
+    pool = night.crew.helpers(rows_of(folder.files("extract")))
+    step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
     forget()
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
     step.facts["sentence"] = f"{made:,} rows for the accounts"
     return step
-
-
-@contextmanager
-def _pool(options: Options, folder: Path, rows: int) -> Iterator[Executor | None]:
-    """Worker processes for a step over so many rows, an existing Dask cluster, or none."""
-    workers = (options.workers or os.cpu_count() or 1) if rows >= _WORTH_WORKERS else 1
-    if options.scheduler is not None:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise MigrationError(
-                "--scheduler needs the package distributed.", "Install portal-migration[cluster], or use --workers."
-            ) from None
-        with Client(options.scheduler) as client:
-            yield client.get_executor()
-    elif workers > 1:
-        with worker_processes(workers, folder / WORKERS) as pool:
-            yield pool
-    else:
-        yield None
 
 
 def _check(night: Night) -> Step:
@@ -299,8 +281,8 @@ def _check(night: Night) -> Step:
 
     folder = night.folder
     folder.refuse_strangers("reattach")
-    with _pool(night.options, folder.path, rows_of(folder.files("extract"))) as pool:
-        answers = checks.ask(folder, night.mappings, night.talk.tell, pool=pool)
+    answers = checks.ask(folder, night.mappings, night.talk.tell, pool=night.crew.helpers(rows_of(folder.files("extract"))))
+    night.crew.dismiss()  # nobody needs them any more, nor what they keep
     files = [
         folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
         folder.write_table("check/failures.parquet", checks.failures_table(answers)),

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -94,10 +93,21 @@ def read_elsewhere(joining: Joining, table: str, cut: Cut, number: int) -> Stret
     return together
 
 
-@lru_cache(maxsize=2)  # both portals; the connections end with the process
+_JOINED: dict[Joining, tuple[Shared, Mappings, Objects]] = {}  # this process's connections to the old portals
+
+
 def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
-    source = join_source(joining.url, joining.name, joining.snapshot)
-    return source, read_mappings(joining.mapping_folder), open_objects(joining.objects_uri, joining.root / JOURNAL)
+    if joining not in _JOINED:
+        source = join_source(joining.url, joining.name, joining.snapshot)
+        _JOINED[joining] = source, read_mappings(joining.mapping_folder), open_objects(joining.objects_uri, joining.root / JOURNAL)
+    return _JOINED[joining]
+
+
+def leave() -> None:
+    """Closes this process's connections to the old portals, if it has any: what comes behind the extract needs none."""
+    for source, _, _ in _JOINED.values():
+        source.close()
+    _JOINED.clear()
 
 
 def stage_tables(source: Source, mapping: TableMapping, objects: Objects) -> Iterator[tuple[pa.Table, Aside]]:

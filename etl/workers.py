@@ -1,4 +1,4 @@
-"""Worker processes of this machine: they do what they are given, and end with the run that started them, however it ends."""
+"""The processes that help with a step: workers of this machine, which end with the run that started them, however it ends; or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -8,12 +8,57 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from etl.errors import MigrationError
 from etl.locks import shared
+
+_WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
+
+
+class Crew:
+    """Helping processes, started when the first step asks for them and kept for the steps behind it: starting takes longer than many a step.
+
+    `number`: how many of this machine, None as many as it has cores; `place`: the file that each of them locks; `scheduler`: of a Dask cluster.
+    """
+
+    def __init__(self, number: int | None, place: Path, scheduler: str | None = None) -> None:
+        self._number, self._place, self._scheduler = number or os.cpu_count() or 1, place, scheduler
+        self._stack = ExitStack()
+        self._pool: Executor | None = None
+
+    def helpers(self, rows: int) -> Executor | None:
+        """The processes for a step over so many rows; None where they would cost more than they save."""
+        if self._pool is None:
+            if self._scheduler is not None:
+                self._pool = self._stack.enter_context(_cluster(self._scheduler))
+            elif self._number > 1 and rows >= _WORTH_WORKERS:
+                self._pool = self._stack.enter_context(worker_processes(self._number, self._place))
+        return self._pool
+
+    def dismiss(self) -> None:
+        """Ends them, and with them whatever they keep in memory."""
+        self._pool = None
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.dismiss()
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Executor]:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MigrationError("--scheduler needs the package distributed.", "Install portal-migration[cluster], or use --workers.") from None
+    with Client(address) as client:
+        yield client.get_executor()
 
 
 @contextmanager
@@ -23,9 +68,6 @@ def worker_processes(number: int, place: Path) -> Iterator[Executor]:
     pool = ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_the_run, initargs=(place,))
     try:
         yield pool
-    except BrokenProcessPool:
-        message = "A worker process was killed from outside; often memory does not suffice."
-        raise MigrationError(message, "Give fewer --workers, then run the same command again: it goes on.") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # nobody writes into the folder when its lock is gone
 

@@ -15,6 +15,7 @@ from command import FREEZE, Night, changed, command, copied_mappings, started
 from legacy import Legacy, content_of_store
 
 from etl import pipeline
+from etl import workers as processes
 
 
 def _small(folder: Path) -> Night:
@@ -153,7 +154,7 @@ def test_a_rehearsal_does_everything_and_leaves_only_its_run_folder(tmp_path: Pa
 
 
 def test_workers_give_the_same_stage_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_WORTH_WORKERS", 0)  # processes are started for few rows too
+    monkeypatch.setattr(processes, "_WORTH_WORKERS", 0)  # processes are started for few rows too
     files = []
     for workers in ("1", "2", "5"):
         night = _small(tmp_path / workers)

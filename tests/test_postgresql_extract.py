@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from legacy import MAPPINGS
 from servers import READER, Portals, portals
 
 from etl import stretch
-from etl.databases import join_source, open_source
+from etl.databases import open_source
 from etl.errors import MigrationError
 from etl.extract import Helpers, extract
 from etl.objects import Share, open_objects
@@ -31,10 +31,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def one_helper() -> Iterator[Executor]:
     """A thread in place of a worker process, whose connections end with it."""
-    with ExitStack() as connections, ThreadPoolExecutor(1) as pool, pytest.MonkeyPatch.context() as constant:
-        constant.setattr(stretch, "join_source", lambda *words: connections.enter_context(join_source(*words)))
-        yield pool
-    stretch._joined.cache_clear()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool
+        finally:
+            pool.submit(stretch.leave).result()
 
 
 def extracted(portals: Portals, folder: Path, by_helpers: bool) -> Step:

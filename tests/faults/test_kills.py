@@ -91,7 +91,7 @@ def test_workers(reference: Reference, scenes: Scenes) -> None:
 # The same for workers that read an old portal: each takes some rows of a table, in the snapshot that the run holds.
 EAGER_READERS = (
     "-c",
-    "import sys, etl.pipeline, etl.stretch; etl.pipeline._WORTH_WORKERS = 0; etl.stretch.ROWS_PER_FILE = 20; sys.argv[0] = 'cli'; import cli; cli.main()",
+    "import sys, etl.workers, etl.stretch; etl.workers._WORTH_WORKERS = 0; etl.stretch.ROWS_PER_FILE = 20; sys.argv[0] = 'cli'; import cli; cli.main()",
 )
 
 
