@@ -9,19 +9,19 @@ text; absent where it is simply the number) and `_mark` (0 fits, 1 loads with nu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import polars as pl
 
 from etl.contents import store_all
-from etl.databases import Shared, Source
+from etl.databases import Cut, Shared, Source
 from etl.errors import MigrationError
 from etl.fingerprints import fingerprints
 from etl.objects import Objects, Share
 from etl.run import RunFolder, StageFile, Step
-from etl.stretch import CONTENT, Aside, Joining, Stretch, read_elsewhere, rows_per_file, stretches
+from etl.stretch import CONTENT, Aside, Joining, Stretch, content_columns, read_elsewhere, rows_per_file, stretches
 from mappings.model import Mappings, Portal, TableMapping
 
 Tell = Callable[[str, int, int], None]  # (what is going on, rows done, rows in all)
@@ -48,18 +48,15 @@ def extract(
     """
     began = datetime.now(UTC).replace(tzinfo=None)
     marks = {portal: source.mark() for portal, source in sources.items()}
-    tables = [(portal, source, mapping) for portal, source in sources.items() for mapping in mappings.of(portal)]
-    # Everything is handed out before the first result is waited for.
-    work = [
-        (mapping, source.count(mapping.table), _work(source, mapping, objects, mappings, folder, helpers)) for _, source, mapping in tables
-    ]
+    tables = [(source, mapping) for portal, source in sources.items() for mapping in mappings.of(portal)]
+    elsewhere = _elsewhere(sources, mappings, folder, helpers) if helpers is not None else {}
     files: list[StageFile] = []
     aside = Aside()
     read: dict[str, int] = {}
-    for mapping, total, parts in work:
-        name = f"{mapping.portal}.{mapping.table}"
+    for source, mapping in tables:
+        name, total = f"{mapping.portal}.{mapping.table}", source.count(mapping.table)
         read[name] = 0
-        for part in parts:
+        for part in elsewhere[name] if name in elsewhere else stretches(source, mapping, objects, folder.path):
             files += part.files
             aside.add(part.aside)
             read[name] += part.rows
@@ -78,16 +75,54 @@ def extract(
     return Step("", files, {"began": began.isoformat(sep=" "), "marks": marks, "levels": levels, "read": read, "fingerprints": prints})
 
 
-def _work(
-    source: Source, mapping: TableMapping, objects: Objects, mappings: Mappings, folder: RunFolder, helpers: Helpers | None
-) -> Iterator[Stretch]:
-    """The table's stretches: from worker processes, or read here when they are asked for."""
-    if helpers is None or not isinstance(source, Shared):
-        return stretches(source, mapping, objects, folder.path)
-    joining = Joining(mapping.portal, source.url, source.name, source.snapshot, mappings.home, folder.path, helpers.objects_uri)
-    cuts = source.cuts(mapping, rows_per_file(mapping))
-    waiting = [helpers.pool.submit(read_elsewhere, joining, mapping.table, cut, number) for number, cut in enumerate(cuts)]
-    return (future.result() for future in waiting)
+def _elsewhere(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, helpers: Helpers) -> dict[str, Iterator[Stretch]]:
+    """By table, what worker processes read of it: of those databases whose snapshot others can join. All of it is handed out here."""
+    waiting: dict[str, dict[int, Future[Stretch]]] = {}
+    later: list[_Task] = []
+    for portal, source in sources.items():
+        if not isinstance(source, Shared):
+            continue
+        joining = Joining(portal, source.url, source.name, source.snapshot, mappings.home, folder.path, helpers.objects_uri)
+        for mapping in mappings.of(portal):
+            tasks = [_Task(joining, mapping, cut, number) for number, cut in enumerate(source.cuts(mapping, rows_per_file(mapping)))]
+            waiting[tasks[0].name] = {}
+            if len(tasks) == 1:
+                waiting[tasks[0].name][0] = tasks[0].submit(helpers.pool)  # at once: the processes start while large tables are cut
+            else:
+                later += tasks
+    for task in _mixed(later):
+        waiting[task.name][task.number] = task.submit(helpers.pool)
+    return {name: _in_order(futures) for name, futures in waiting.items()}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A stretch that somebody else is to read."""
+
+    joining: Joining
+    mapping: TableMapping
+    cut: Cut
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.mapping.portal}.{self.mapping.table}"
+
+    def submit(self, pool: Executor) -> Future[Stretch]:
+        return pool.submit(read_elsewhere, self.joining, self.mapping.table, self.cut, self.number)
+
+
+def _in_order(futures: dict[int, Future[Stretch]]) -> Iterator[Stretch]:
+    for number in range(len(futures)):
+        yield futures[number].result()
+
+
+def _mixed(tasks: list[_Task]) -> list[_Task]:
+    """In order, but documents evenly among the rest: they wait for disks, and rows for processors."""
+    documents = [task for task in tasks if content_columns(task.mapping)]
+    others = [task for task in tasks if not content_columns(task.mapping)]
+    placed = [((place + 0.5) / len(some), task) for some in (documents, others) for place, task in enumerate(some)]
+    return [task for _, task in sorted(placed, key=lambda one: one[0])]
 
 
 def _put_share(share: Share | None, objects: Objects, folder: RunFolder, files: list[StageFile], aside: Aside) -> None:
