@@ -9,6 +9,6 @@ def email_key(text: str | None) -> str | None:
         return None
     trimmed = text.strip()
     before, at, behind = trimmed.partition("@")
-    if not at or not before or not behind or "@" in behind or any(letter.isspace() for letter in trimmed):
+    if not at or not before or not behind or "@" in behind or len(trimmed.split()) > 1:
         return None
     return trimmed.casefold()

@@ -9,7 +9,7 @@ def email_key(text: str | None) -> str | None:
     """The trimmed, case-folded e-mail; None where the text, trimmed, is none: exactly one @, something on both sides, no white space."""
     trimmed = (text or "").strip()
     before, at, behind = trimmed.partition("@")
-    if not (before and at and behind) or "@" in behind or any(character.isspace() for character in trimmed):
+    if not (before and at and behind) or "@" in behind or len(trimmed.split()) > 1:
         return None
     return trimmed.casefold()
 

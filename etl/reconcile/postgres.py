@@ -132,8 +132,9 @@ class PostgresDatabase:
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
         name, of, blob = _quoted(table), _quoted(key), _quoted(column)
         for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {PIECE} OR {blob} IS NULL"):
-            for at, found, content in zip(_locators(batch.column(0)).to_list(), _raw(batch.column(1)), batch.column(2), strict=True):
-                data = content.as_py()
+            for at, found, data in zip(
+                _locators(batch.column(0)).to_list(), _raw(batch.column(1)), batch.column(2).to_pylist(), strict=True
+            ):
                 yield Content(at, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
         large = list(self._tuples(f"SELECT ctid, {of}, octet_length({blob})::bigint FROM {name} WHERE octet_length({blob}) > {PIECE}"))
         for tid, found, size in large:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from functools import cache
 from pathlib import Path
 
 PIECE = 1 << 20
@@ -15,7 +16,7 @@ def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
     """
     if root is None or path is None or path.startswith("/") or "\0" in path or _leaves(path):
         return None
-    top = os.path.realpath(os.fsencode(root))
+    top = _really(root)
     real = os.path.realpath(top + b"/" + path.encode("utf-8"))
     if os.path.commonpath([top, real]) != top:  # by a link
         return None
@@ -36,6 +37,11 @@ def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
     finally:
         os.close(handle)
     return digest.hexdigest(), size
+
+
+@cache
+def _really(root: Path) -> bytes:
+    return os.path.realpath(os.fsencode(root))
 
 
 def _leaves(path: str) -> bool:
