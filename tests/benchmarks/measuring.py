@@ -32,8 +32,9 @@ def measured(command: list[str], servers: tuple[Server, ...]) -> Cost:
     """The cost of a command; SystemExit where it fails: a benchmark of a wrong result says nothing."""
     before, own = sum(server.cpu() for server in servers), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # nobody compiles at every start
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**environment, "PYTHONPATH": str(ROOT)}
     )
     client_peak = server_peak = 0.0
     errors = b""
