@@ -13,12 +13,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from command import Done, Night, started
 from moto.server import ThreadedMotoServer
+
+from etl.objects import Readable, open_objects
+from etl.objects.journal import JOURNAL
 
 SECRET, TOKEN = "canary/secret+key/4f1c9a", "canary-token-77e0b2"  # may stand nowhere
 PERSON = "canary-person-5e1d"  # what a server says of a request may hold what the request held
@@ -221,3 +225,10 @@ def store(front: tuple[Front, int]) -> Store:
     bucket = f"bucket-{next(_NUMBERS)}"
     s3.create_bucket(Bucket=bucket)
     return Store(s3, front[0], front[1], bucket)
+
+
+@pytest.fixture
+def objects(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Readable:
+    for name, value in store.environment.items():
+        monkeypatch.setenv(name, value)
+    return open_objects(f"s3://{store.bucket}/{ROOM}/", tmp_path / JOURNAL)

@@ -10,30 +10,23 @@ import sys
 from pathlib import Path
 
 import pytest
-from bucket import ROOM, SECRET, BucketNight, Request, Store, canaries, front, store
+from bucket import ROOM, SECRET, BucketNight, Request, Store, canaries, front, objects, store
 from command import FREEZE, ROOT, Night, command
 from servers import Portals, portals
 
 from etl import pipeline
 from etl.errors import MigrationError
-from etl.objects import Readable, object_key, open_objects, s3
+from etl.objects import Readable, object_key, s3
 from etl.objects.journal import JOURNAL, journaled
 from sample_data.world import write_cast
 
-__all__ = ["front", "portals", "store"]  # fixtures
+__all__ = ["front", "objects", "portals", "store"]  # fixtures
 
 
 @pytest.fixture
 def night(store: Store, tmp_path: Path) -> BucketNight:
     write_cast(tmp_path / "legacy")
     return BucketNight(tmp_path, store)
-
-
-@pytest.fixture
-def objects(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Readable:
-    for name, value in store.environment.items():
-        monkeypatch.setenv(name, value)
-    return open_objects(f"s3://{store.bucket}/{ROOM}/", tmp_path / JOURNAL)
 
 
 def digest(content: bytes) -> str:

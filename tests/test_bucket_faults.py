@@ -6,17 +6,20 @@ import hashlib
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bucket import BucketNight, Fault, Request, Store, front, store
+from bucket import BucketNight, Fault, Request, Store, front, objects, store
 
-from etl.objects import object_key
+from etl import contents
+from etl.contents import store_all
+from etl.objects import Readable, object_key
 from etl.objects.journal import JOURNAL, journaled
 from sample_data.world import write_cast
 
-__all__ = ["front", "store"]  # fixtures
+__all__ = ["front", "objects", "store"]  # fixtures
 ALWAYS = 1 << 30
 
 
@@ -163,6 +166,24 @@ def test_a_store_that_fails_at_the_rollback_takes_nothing_more_away_and_the_same
     night.store.front.arm(lambda request: None)
     assert night.command("rollback").code == 0
     assert night.store.content() == {}
+
+
+def test_a_signal_does_not_wait_for_all_documents_that_are_under_way(
+    objects: Readable, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "_TOGETHER", 200)
+
+    def documents() -> Iterator[tuple[str, Iterator[bytes]]]:
+        for number in range(400):
+            yield str(number), iter([str(number).encode()])
+        raise KeyboardInterrupt
+
+    store.front.arm(on("HEAD", "late"))
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        store_all(documents(), objects)
+    assert time.monotonic() - began < 10  # all of them would take half a minute
+    assert len(store.content()) < 100
 
 
 def test_no_secret_is_in_the_process_list_nor_in_any_file(night: BucketNight) -> None:

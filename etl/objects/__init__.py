@@ -43,6 +43,10 @@ class Objects(Protocol):
         """Makes the places of all objects durable that were put since: before anything refers to them."""
         ...
 
+    def stop(self) -> None:
+        """The command ends: what `put_all` has not begun in other threads is not begun any more."""
+        ...
+
     def clean(self) -> None:
         """Takes away what processes that are no more had begun to write."""
         ...
@@ -102,6 +106,9 @@ class Nowhere:
         return [self.put([content]) for content in contents]
 
     def settle(self) -> None:
+        return
+
+    def stop(self) -> None:
         return
 
     def clean(self) -> None:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
+from threading import Event
 from typing import IO, Any
 
 import boto3
@@ -46,6 +47,7 @@ class S3Objects:
 
     def __init__(self, bucket: Bucket, journal: Path | None = None) -> None:
         self._bucket, self._journal = bucket, journal
+        self._stopped = Event()
         with told(bucket.name):
             try:
                 self._client = boto3.session.Session().client("s3", config=_CONFIG)
@@ -76,6 +78,9 @@ class S3Objects:
 
     def settle(self) -> None:
         return  # an object that S3 has answered for is durable
+
+    def stop(self) -> None:
+        self._stopped.set()
 
     def clean(self) -> None:
         if self._journal is None:
@@ -116,6 +121,8 @@ class S3Objects:
         return {"Bucket": self._bucket.name, "Key": self._key(sha256)}
 
     def _stored(self, sha256: str, size: int, body: bytes | IO[bytes]) -> Stored:
+        if self._stopped.is_set():
+            raise MigrationError("The object store is not asked any more: the command ends.", "Run the same command again: it goes on.")
         if self._holds(sha256, size):
             return Stored(sha256, size, False)
         note(self._journal, [sha256])

@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     ConnectionError,
     FlexibleChecksumError,
     HTTPClientError,
@@ -82,7 +83,7 @@ def _without_answer(error: Any, bucket: str) -> MigrationError:
             return MigrationError(message, f"Give the certificate's authority (AWS_CA_BUNDLE) or another AWS_ENDPOINT_URL, {_AGAIN}")
         case ReadTimeoutError():
             return Transient(f"{at}: no answer came in time.", f"Look at the network and the store, {_AGAIN}")
-        case ConnectionError():
+        case ConnectionError() | ConnectionClosedError():
             return Transient(
                 f"{at}: it cannot be reached, or the connection was lost ({kind}).",
                 f"Look at the network, AWS_ENDPOINT_URL and the region, {_AGAIN}",
