@@ -120,8 +120,8 @@ def test_silence_ends_each_try(night: BucketNight, monkeypatch: pytest.MonkeyPat
     settled(night, "extract")
 
 
-@pytest.mark.parametrize("number", [1, 7, 30])
-def test_killed_between_two_objects(number: int, night: BucketNight) -> None:
+@pytest.mark.parametrize(("number", "name"), [(1, "extract"), (7, "run"), (30, "extract")])
+def test_killed_between_two_objects(number: int, name: str, night: BucketNight) -> None:
     started = threading.Event()
     process: list[Any] = []
 
@@ -132,13 +132,13 @@ def test_killed_between_two_objects(number: int, night: BucketNight) -> None:
         return None
 
     night.store.front.arm(killing)
-    process.append(night.started("run"))
+    process.append(night.started(name))
     started.set()
     process[0].communicate(timeout=120)
     assert process[0].returncode == -signal.SIGKILL
     assert not night.published()
     assert night.leaks() == []
-    settled(night)
+    settled(night, name)
 
 
 def test_the_verifier_reads_again_what_broke_off_and_ends_where_nothing_can_be_read(night: BucketNight) -> None:
@@ -188,7 +188,7 @@ def test_a_signal_does_not_wait_for_all_documents_that_are_under_way(
 
 def test_no_secret_is_in_the_process_list_nor_in_any_file(night: BucketNight) -> None:
     night.store.front.arm(on("PUT", "late"))
-    running = night.started("run", "-v")
+    running = night.started("extract", "-v")
     seen: set[bytes] = set()
     while running.poll() is None:
         seen |= {_line(place) for place in Path("/proc").glob("[0-9]*/cmdline")}
