@@ -73,7 +73,7 @@ _OPTIONS: dict[str, Command] = {
     "tc": _option("--tc", metavar="URL", help="Trade Compliance database; without it there is no Trade Compliance part."),
     "target": _option("--target", metavar="URL", help="The new store."),
     "files": _option("--files", metavar="URI", help="Root of the old file share."),
-    "objects": _option("--objects", metavar="URI", help="Root of the new object store: a folder."),
+    "objects": _option("--objects", metavar="URI", help="Root of the new object store: a folder, or s3://bucket/prefix."),
     "run": _option("--run", metavar="DIR", help="The run's folder: stage files, manifest, evidence, report."),
     "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
     "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),

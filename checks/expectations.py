@@ -83,20 +83,35 @@ class _Late(MetaPathFinder):
         return spec
 
 
+class _Missing(MetaPathFinder):
+    """Says of these that they are not installed."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if fullname in self._names:
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+        return None
+
+
 @contextmanager
 def _quick_imports() -> Iterator[None]:
     """More than half of the time of the import goes to packages for expectations that are never asked here, and to looking for garbage.
 
+    Great Expectations does without boto3, which is here for the object store alone.
+
     What was imported stays; to look through it again at every collection would cost as much as it did.
     """
-    late = _Late("scipy", "scipy.stats", "altair")
-    sys.meta_path.insert(0, late)
+    others = [_Missing("boto3", "botocore"), _Late("scipy", "scipy.stats", "altair")]
+    sys.meta_path[:0] = others
     collecting = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        sys.meta_path.remove(late)
+        for other in others:
+            sys.meta_path.remove(other)
         gc.freeze()
         if collecting:
             gc.enable()

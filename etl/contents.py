@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 from etl.errors import Unreadable
 from etl.objects import Objects, Stored
@@ -20,7 +21,7 @@ def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects
     stored: dict[str, Stored] = {}
     group: dict[str, bytes] = {}
     size = 0
-    with ThreadPoolExecutor(_GROUPS) as pool:  # some groups are made durable while the next one is read
+    with ThreadPoolExecutor(_GROUPS) as pool, _stopped_by_errors(objects):  # some groups are made durable while the next one is read
         waiting: deque[Future[dict[str, Stored]]] = deque()
         for key, pieces in documents:
             try:
@@ -42,6 +43,16 @@ def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects
         stored |= _put(objects, group)
     objects.settle()
     return stored
+
+
+@contextmanager
+def _stopped_by_errors(objects: Objects) -> Iterator[None]:
+    """A signal or an error does not wait for all documents of the groups that are under way."""
+    try:
+        yield
+    except BaseException:
+        objects.stop()
+        raise
 
 
 def _put(objects: Objects, group: dict[str, bytes]) -> dict[str, Stored]:

@@ -13,7 +13,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from etl import events
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
-from etl.objects import folder_of
+from etl.objects import Readable, object_key, of_each, open_objects
 from etl.options import Options
 from etl.run import RunFolder, seen, write_durably
 from mappings.model import Mappings
@@ -52,14 +51,12 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
         raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
     content = _content(folder, mappings)
     stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
-    objects = folder_of(folder.settings["objects"], "--objects")
-    for row in stored:
-        if not (objects / row["object_key"]).is_file():
-            message = f"The object {row['object_key']} is not in the object store."
-            raise MigrationError(message, "Give the run its own stores back, or pack without --documents.")
+    objects = open_objects(folder.settings["objects"]) if documents else None
+    if objects is not None:
+        _refuse_missing(stored, objects)
     private = _private_key(key)
     bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if documents:
+    if objects is not None:
         content |= _write_bag(bundle / "bag", stored, objects)
     packed = {"packed_at": datetime.now(UTC).isoformat(timespec="seconds"), "run_id": folder.steps["load"].facts["run_id"]}
     content[PACKED] = json.dumps({**packed, "signed_by": _fingerprint(private.public_key())}, indent=1, sort_keys=True).encode()
@@ -197,15 +194,19 @@ def _bill_of_materials() -> dict[str, Any]:
     return {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components}
 
 
-def _write_bag(bag: Path, stored: list[dict[str, Any]], objects: Path) -> dict[str, bytes]:
-    """A bag's tag files, by their names in the bundle, the documents' bytes written: hard links where bundle and store lie on one disk, else copies."""
-    for row in stored:
-        place = bag / "data" / row["object_key"]
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            place.hardlink_to(objects / row["object_key"])
-        except OSError:
-            shutil.copyfile(objects / row["object_key"], place)
+def _refuse_missing(stored: list[dict[str, Any]], objects: Readable) -> None:
+    for row, size in zip(stored, of_each(objects.size, [row["sha256"] for row in stored]), strict=True):
+        if size is None:
+            message = f"The object {row['object_key']} is not in the object store."
+            raise MigrationError(message, "Give the run its own stores back, or pack without --documents.")
+
+
+def _write_bag(bag: Path, stored: list[dict[str, Any]], objects: Readable) -> dict[str, bytes]:
+    """A bag's tag files, by their names in the bundle, the documents' bytes written."""
+    digests = [row["sha256"] for row in stored]
+    for sha256 in digests:
+        (bag / "data" / object_key(sha256)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    of_each(lambda sha256: objects.copy(sha256, bag / "data" / object_key(sha256)), digests)
     size = sum(row["size_bytes"] for row in stored)
     return {
         "bag/bagit.txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n",

@@ -19,7 +19,8 @@ from etl.contents import store_all
 from etl.databases import Cut, Shared, Source
 from etl.errors import MigrationError
 from etl.fingerprints import fingerprints
-from etl.objects import Objects, Share
+from etl.objects import Objects
+from etl.objects.share import Share
 from etl.run import RunFolder, StageFile, Step
 from etl.stretch import CONTENT, Aside, Joining, Stretch, content_columns, read_elsewhere, rows_per_file, stretches
 from mappings.model import Mappings, Portal, TableMapping

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from etl.databases.target import RunRecord, Target, in_reference_order
 from etl.errors import Refused
-from etl.objects import JOURNAL, Objects, journaled
+from etl.objects import Objects, of_each
+from etl.objects.journal import JOURNAL, journaled
 from etl.render import arrow_type
 from etl.run import RunFolder, StageFile, Step
 from mappings.model import Mappings
@@ -50,7 +51,9 @@ def load(
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
     """The digests of objects that rows of this run refer to and that are not whole in the store."""
     stored = [pl.DataFrame(table) for table in folder.tables("reattach", "reattach/stored_object/")]
-    return [sha256 for frame in stored for sha256, size in frame.select("sha256", "size_bytes").iter_rows() if objects.size(sha256) != size]
+    sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
+    there = of_each(objects.size, list(sizes))
+    return [sha256 for (sha256, size), found in zip(sizes.items(), there, strict=True) if found != size]
 
 
 def refuse_unfit(target: Target, mappings: Mappings) -> None:
@@ -141,4 +144,5 @@ def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Obj
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects) -> int:
     """How many objects were taken away: those that this run brought and no row of the store names."""
-    return sum(objects.remove(sha256) for sha256 in sorted(journaled(folder.path / JOURNAL)) if not target.has_object(sha256))
+    unneeded = [sha256 for sha256 in sorted(journaled(folder.path / JOURNAL)) if not target.has_object(sha256)]
+    return sum(of_each(objects.remove, unneeded))

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from etl.errors import WrongUsage
+from etl.objects.place import bucket_of
 from mappings.read import HOME
 
 
@@ -25,6 +26,11 @@ class Options:
     scheduler: str | None = None
     rehearse: bool = False
     mappings: Path = HOME
+
+    def __post_init__(self) -> None:
+        """A bucket's address that may hold a secret is refused before anything is written down."""
+        if self.objects is not None:
+            bucket_of(self.objects)
 
 
 def needed(value: str | None, option: str, what: str) -> str:

@@ -13,7 +13,9 @@ import polars as pl
 
 from etl.contents import store_all
 from etl.holding import Odd
-from etl.objects import JOURNAL, Share, open_objects
+from etl.objects import open_objects
+from etl.objects.journal import JOURNAL
+from etl.objects.share import Share
 from etl.outcome import outcome
 from etl.placed import Placed, keys
 from etl.render import Computed

@@ -19,7 +19,10 @@ from etl.extract import Helpers, extract
 from etl.fingerprints import changed_of, looked_again, written_to
 from etl.load import load, missing_objects, rollback
 from etl.memory import give_memory_back
-from etl.objects import JOURNAL, Objects, Share, folder_of, journaled, open_objects
+from etl.objects import Objects, open_objects
+from etl.objects.journal import JOURNAL, journaled
+from etl.objects.place import bucket_of, folder_of
+from etl.objects.share import Share
 from etl.options import Options, needed
 from etl.piece import forget
 from etl.plan import Plan, plan, refuse_other_tables, rights
@@ -242,13 +245,11 @@ def _extract(night: Night) -> Step:
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
         ahead = plan(sources, night.mappings, share)  # stops where sources and mappings do not fit: before any data is read (K5)
-        store = folder_of(objects_uri, "--objects")
-        require_room(
-            [
-                Need(night.folder.path, ahead.staged["extract"], "the stage files"),
-                Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)),
-            ]
-        )
+        needs = [Need(night.folder.path, ahead.staged["extract"], "the stage files")]
+        if bucket_of(objects_uri) is None:  # how much room a bucket has nobody knows
+            store = folder_of(objects_uri, "--objects")
+            needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
+        require_room(needs)
         pool = night.crew.helpers(sum(ahead.rows.values()))
         helpers = Helpers(pool, objects_uri) if pool is not None else None
         step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
@@ -267,7 +268,7 @@ def _reattach(night: Night) -> Step:
     options, folder = night.options, night.folder
     folder.refuse_strangers("split")
     objects = needed(options.objects, "--objects", "the root of the new object store")
-    open_objects(objects).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
+    open_objects(objects, folder.path / JOURNAL).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
     pool = night.crew.helpers(rows_of(folder.files("extract")))
     step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
     forget()
@@ -330,7 +331,7 @@ def _load(night: Night) -> Step:
 
 def _refuse_missing_objects(night: Night) -> None:
     """Rows refer only to objects that are there: after a rollback, or in another store, they are not."""
-    objects = open_objects(needed(night.options.objects, "--objects", "the root of the new object store"))
+    objects = open_objects(needed(night.options.objects, "--objects", "the root of the new object store"), night.folder.path / JOURNAL)
     objects.clean()
     missing = missing_objects(night.folder, objects)
     if missing:
@@ -389,7 +390,8 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
     with opened(options.run) as folder:
         options = _settled(options, mappings, folder)
         target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
-        objects: Objects = open_objects(needed(options.objects, "--objects", "the root of the new object store"))
+        uri = needed(options.objects, "--objects", "the root of the new object store")
+        objects: Objects = open_objects(uri, folder.path / JOURNAL)
         objects.clean()
         try:
             taken = asdict(rollback(folder, mappings, target, objects, talk.tell))

@@ -9,7 +9,7 @@ from etl.databases import Source
 from etl.databases.rights import Rights, reading_rights, writing_rights
 from etl.databases.target import contract_differences
 from etl.errors import MigrationError, Refused
-from etl.objects import Share
+from etl.objects.share import Share
 from etl.options import Options
 from etl.room import STAGED_PER_ROW, loaded_bytes, staged_bytes
 from etl.stretch import content_columns

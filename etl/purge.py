@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.events import record
-from etl.objects import JOURNAL
+from etl.objects.journal import JOURNAL
 from etl.options import Options
 from etl.run import opened
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 from etl.ahead import ahead
 from etl.contents import store_all
 from etl.databases import Batch, Cut, Shared, Source, join_source
-from etl.objects import JOURNAL, Objects, Stored, open_objects
+from etl.objects import Objects, Stored, open_objects
+from etl.objects.journal import JOURNAL
 from etl.run import StageFile, write_table
 from etl.values import HELD
 from mappings.model import Mappings, Portal, TableMapping

@@ -31,7 +31,7 @@ def verified(options: Options, talk: Talk) -> Reconciliation:
         backend(url)  # what is no URL is wrong usage; the verifier itself takes it for granted
     if options.files is not None and "://" not in options.files and not Path(options.files).is_dir():
         raise MigrationError(f"--files: there is no folder {options.files}.", "Give the root of the old file share.")
-    if Path(objects).exists() and not Path(objects).is_dir():
+    if "://" not in objects and Path(objects).exists() and not Path(objects).is_dir():
         raise MigrationError(f"--objects: {objects} is no folder.", "Give the root of the new object store.")
     return reconcile(source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings)
 

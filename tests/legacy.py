@@ -23,7 +23,9 @@ from etl.databases import Source, open_source
 from etl.databases.target import in_reference_order, open_target
 from etl.extract import extract
 from etl.load import load
-from etl.objects import JOURNAL, Share, open_objects
+from etl.objects import open_objects
+from etl.objects.journal import JOURNAL
+from etl.objects.share import Share
 from etl.reattach import reattach
 from etl.run import RunFolder, opened
 from etl.split import split

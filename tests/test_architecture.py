@@ -19,7 +19,20 @@ LOADING = {
     "agreements", "identifiers", "svi", "trade_compliance", "responses", "spine", "where", "contents", "values", "holding", "stage",
 }  # fmt: skip
 DRIVERS = {"sqlite3", "psycopg", "adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite", "pgpq"}
-HEAVY = {"polars", "pandas", "pyarrow", "numpy", "great_expectations", "sqlalchemy", "psycopg", "cryptography", "rich", "jinja2"}
+HEAVY = {
+    "polars",
+    "pandas",
+    "pyarrow",
+    "numpy",
+    "great_expectations",
+    "sqlalchemy",
+    "psycopg",
+    "cryptography",
+    "rich",
+    "jinja2",
+    "boto3",
+    "botocore",
+}
 
 
 @cache
@@ -97,6 +110,17 @@ def test_a_database_module_knows_no_other_kind() -> None:
         assert who_imports(*others, among=f"etl/databases/{kind}") == set()
 
 
+def test_a_bucket_is_asked_by_one_module_of_each_side_and_boto3_comes_for_it_alone(cast: Night) -> None:
+    assert who_imports("boto3", "botocore") == {"etl/objects/s3.py", "etl/objects/s3_failures.py", "etl/reconcile/bucket.py"}
+    assert who_imports("etl.objects.s3") == {"etl/objects/__init__.py"}
+    assert who_imports("etl.reconcile.bucket") == {"etl/reconcile/objects.py"}
+    words = list(cast.words("reconcile"))
+    script = f"import sys; sys.argv[1:] = {words!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {name.split(".")[0] for name in done.stdout.split()} & {"boto3", "botocore"} == set()
+
+
 def test_no_module_is_a_drawer_for_everything() -> None:
     assert [shown(p) for p in MODULES if p.stem in ("utils", "util", "helpers", "helper", "common", "misc", "manager", "base")] == []
 
@@ -125,7 +149,7 @@ def test_only_the_checks_bring_great_expectations_with_them(words: tuple[str, ..
     script = f"import sys; sys.argv[1:] = {list(words)!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode in (1, 2)
-    assert {name.split(".")[0] for name in done.stdout.split()} & {"great_expectations", "pandas", "distributed"} == set()
+    assert {name.split(".")[0] for name in done.stdout.split()} & {"great_expectations", "pandas", "distributed", "boto3"} == set()
 
 
 @pytest.mark.parametrize(

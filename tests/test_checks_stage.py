@@ -18,7 +18,8 @@ from checks.model import Answer
 from checks.staged import staged_shapes
 from etl.databases import open_source
 from etl.extract import extract
-from etl.objects import Share, open_objects
+from etl.objects import open_objects
+from etl.objects.share import Share
 from etl.reattach import reattach
 from etl.run import RunFolder, StageFile, opened
 from etl.split import split

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from etl import contents, durable, objects
+from etl import contents, durable
 from etl.contents import store_all
 from etl.errors import Unreadable
-from etl.objects import FolderObjects, journaled, object_key
+from etl.objects import folder as objects
+from etl.objects import object_key
+from etl.objects.folder import FolderObjects
+from etl.objects.journal import journaled
 
 
 def digest(content: bytes) -> str:

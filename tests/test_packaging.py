@@ -209,6 +209,8 @@ def test_the_readmes_first_command_works_and_the_wheel_needs_no_sources(tmp_path
 
 HEAVY = {
     "adbc_driver_manager",
+    "boto3",
+    "botocore",
     "cryptography",
     "great_expectations",
     "jinja2",

@@ -15,7 +15,8 @@ from etl import stretch
 from etl.databases import open_source
 from etl.errors import MigrationError
 from etl.extract import Helpers, extract
-from etl.objects import Share, open_objects
+from etl.objects import open_objects
+from etl.objects.share import Share
 from etl.run import Step, opened
 
 __all__ = ["portals"]  # a fixture

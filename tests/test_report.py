@@ -26,7 +26,8 @@ from etl.databases.target import open_target
 from etl.errors import EvidenceAltered
 from etl.extract import extract
 from etl.load import load
-from etl.objects import Share, open_objects
+from etl.objects import open_objects
+from etl.objects.share import Share
 from etl.reattach import reattach
 from etl.report import write_report
 from etl.report.annotations import annotated

@@ -15,6 +15,7 @@ import polars as pl
 
 from etl.reconcile.actual import Store
 from etl.reconcile.difference import CHANGED, MISSING, NOT_CHECKED, differences
+from etl.reconcile.errors import ReconcileError
 
 PIECE = 1 << 20
 AT_ONCE = 4  # hashing lets other threads run
@@ -75,9 +76,16 @@ def _stored(store: Store) -> Iterator[list[tuple[str, int, str]]]:
 
 def _reader(root: str) -> Callable[[str], Found]:
     parts = urlsplit(root)
-    if parts.scheme in ("", "file"):
-        return _from_folder(Path(unquote(parts.path) if parts.scheme else root))
-    return _from_bucket(root)
+    if "://" not in root or parts.scheme == "file":
+        return _from_folder(Path(unquote(parts.path) if "://" in root else root))
+    if parts.scheme != "s3":
+        raise ReconcileError(
+            f"The object store: {parts.scheme}:// is no kind of store that is known here.", "Give a folder or s3://bucket/prefix."
+        )
+    from etl.reconcile.bucket import Bucket
+
+    bucket = Bucket(root)
+    return lambda key: Found(*bucket.hashed(key))
 
 
 def _from_folder(folder: Path) -> Callable[[str], Found]:
@@ -127,25 +135,3 @@ def _hashed(descriptor: int) -> Found:
     except OSError:
         return Found(None, 0, "cannot be read")
     return Found(digest.hexdigest(), size)
-
-
-def _from_bucket(root: str) -> Callable[[str], Found]:
-    """Objects under `s3://bucket/prefix`, by pyarrow."""
-    from pyarrow import fs
-
-    system, top = fs.FileSystem.from_uri(root)
-
-    def read(key: str) -> Found:
-        digest, size = hashlib.sha256(), 0
-        try:
-            with system.open_input_stream(f"{top}/{key}") as file:
-                while piece := file.read(PIECE):
-                    digest.update(piece)
-                    size += len(piece)
-        except FileNotFoundError:
-            return Found(None, 0, "missing")
-        except OSError:
-            return Found(None, 0, "cannot be read")
-        return Found(digest.hexdigest(), size)
-
-    return read

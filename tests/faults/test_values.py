@@ -152,7 +152,8 @@ def in_process(legacy: tuple[str, str], world: Path, folder: Path, target_url: s
     from etl.databases.target import open_target
     from etl.extract import extract
     from etl.load import load
-    from etl.objects import Share, open_objects
+    from etl.objects import open_objects
+    from etl.objects.share import Share
     from etl.reattach import reattach
     from etl.run import opened
     from etl.split import split

@@ -1,7 +1,6 @@
-"""The stores of documents: the old file share, read without following a path out of its root, and the new object store, addressed by digest.
+"""The new object store as a folder.
 
-An object's key is made of its SHA-256 and never of a name from the old portal (C12). It is written beside its place, made durable, moved,
-read back and compared; only then does a row refer to it.
+An object is written beside its place, made durable, moved, read back and compared; only then does a row refer to it.
 """
 
 from __future__ import annotations
@@ -11,110 +10,19 @@ import hashlib
 import itertools
 import os
 import platform
+import shutil
 import stat
-import urllib.parse
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from etl.durable import sync_folder, sync_whole, syncs_whole
-from etl.errors import MigrationError, Unreadable
-from etl.room import bytes_below
+from etl.errors import MigrationError
+from etl.objects import PIECE, Stored, object_key
+from etl.objects.journal import note
 
-PIECE = 1 << 20
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
-
-
-@dataclass(frozen=True)
-class Stored:
-    """An object that is in the store: digest, size in bytes, and whether this call brought it there."""
-
-    sha256: str
-    size: int
-    created: bool
-
-
-class Objects(Protocol):
-    """The new object store."""
-
-    def put(self, pieces: Iterable[bytes]) -> Stored:
-        """Stores the bytes under their digest, read back; the same bytes twice are one object. `settle` makes its place durable."""
-        ...
-
-    def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
-        """As `put`, of many small ones at once, in their order."""
-        ...
-
-    def settle(self) -> None:
-        """Makes the places of all objects durable that were put since: before anything refers to them."""
-        ...
-
-    def clean(self) -> None:
-        """Takes away what processes that are no more had begun to write."""
-        ...
-
-    def size(self, sha256: str) -> int | None:
-        """The object's bytes; None where there is none."""
-        ...
-
-    def remove(self, sha256: str) -> bool:
-        """Takes the object away; whether there was one."""
-        ...
-
-
-def object_key(sha256: str) -> str:
-    """The key under the store's root: `sha256/ab/abcd...`."""
-    return f"sha256/{sha256[:2]}/{sha256}"
-
-
-JOURNAL = "objects.journal"  # in the run's folder: the digest of every object that the run brought into the store
-
-
-def open_objects(uri: str, journal: Path | None = None) -> Objects:
-    """The object store behind a folder's path or a file:// URI. `journal`: where to note what is brought there, for rollback."""
-    return FolderObjects(folder_of(uri, "--objects"), journal)
-
-
-def journaled(journal: Path) -> set[str]:
-    """The digests that a run noted."""
-    return set(journal.read_text(encoding="ascii").split()) if journal.is_file() else set()
-
-
-def folder_of(uri: str, option: str) -> Path:
-    """The local folder that a path or file:// URI names."""
-    scheme, _, rest = uri.partition("://")
-    if rest and scheme != "file":
-        raise MigrationError(f"{option}: {scheme}:// is no kind of store that is known here.", f"Give {option} a folder or file:///folder.")
-    return Path(urllib.parse.unquote(rest) if rest else uri)
-
-
-class Nowhere:
-    """Keeps nothing: digests and sizes for whoever only compares."""
-
-    def put(self, pieces: Iterable[bytes]) -> Stored:
-        digest, size = hashlib.sha256(), 0
-        for piece in pieces:
-            digest.update(piece)
-            size += len(piece)
-        return Stored(digest.hexdigest(), size, False)
-
-    def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
-        return [self.put([content]) for content in contents]
-
-    def settle(self) -> None:
-        return
-
-    def clean(self) -> None:
-        return
-
-    def size(self, sha256: str) -> int | None:
-        return None
-
-    def remove(self, sha256: str) -> bool:
-        return False
 
 
 class FolderObjects:
@@ -195,16 +103,7 @@ class FolderObjects:
         return Stored(sha256, size, True)
 
     def _note(self, digests: Iterable[str]) -> None:
-        """Before the objects are there: an object that was noted and never came is none to take back, one unnoted would stay for ever."""
-        # Each on a line of its own, whatever a full disk left of the one before.
-        rest = memoryview("".join(f"\n{sha256}\n" for sha256 in digests).encode())
-        if self._journal is not None and len(rest):
-            descriptor = os.open(self._journal, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            try:
-                while len(rest):
-                    rest = rest[os.write(descriptor, rest) :]
-            finally:
-                os.close(descriptor)
+        note(self._journal, digests)
 
     def settle(self) -> None:
         if self._unsettled and syncs_whole():
@@ -212,6 +111,9 @@ class FolderObjects:
             self._unsettled.clear()
         while self._unsettled:
             sync_folder(Path(self._unsettled.pop()))
+
+    def stop(self) -> None:
+        return  # a group is on the disk within a moment
 
     def clean(self) -> None:
         for place in (*self._root.glob(".writing-*"), *self._root.glob("sha256/*/.writing-*")):
@@ -243,6 +145,13 @@ class FolderObjects:
                 break
             self._folders.discard(str(folder))
         return was_there
+
+    def copy(self, sha256: str, place: Path) -> None:
+        """A hard link where both lie on one disk."""
+        try:
+            place.hardlink_to(self._root / object_key(sha256))
+        except OSError:
+            shutil.copyfile(self._root / object_key(sha256), place)
 
 
 @contextmanager
@@ -294,59 +203,3 @@ def _holds(place: str, sha256: str, size: int) -> bool:
         return digest.hexdigest() == sha256
     finally:
         os.close(descriptor)
-
-
-class Share:
-    """The old file share: reads only regular files that lie under its root when every link is followed (C6, fine print 46)."""
-
-    def __init__(self, uri: str) -> None:
-        self._root = folder_of(uri, "--files")
-        if not self._root.is_dir():
-            raise MigrationError(f"--files: there is no folder {self._root}.", "Give the root of the old file share.")
-        self._real = self._root.resolve()
-
-    def size(self) -> int:
-        """The bytes of all files that lie there."""
-        return bytes_below(self._real)
-
-    def pieces(self, object_path: str) -> Iterator[bytes] | None:
-        """The bytes of the file at that path; None where there is no readable file inside the root."""
-        place = self._inside(object_path)
-        if place is None:
-            return None
-        try:
-            # Not blocking: a FIFO must not hold up the night; then only a regular file counts.
-            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except (OSError, ValueError):
-            return None
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            return None
-        return _pieces_of(descriptor)
-
-    def _inside(self, object_path: str) -> Path | None:
-        if not object_path or object_path.startswith("/") or "\0" in object_path:
-            return None
-        depth = 0
-        for part in object_path.split("/"):
-            depth += -1 if part == ".." else 0 if part in ("", ".") else 1
-            if depth < 0:
-                return None
-        try:
-            place = (self._real / object_path).resolve()
-        except (OSError, RuntimeError):
-            return None
-        return place if place.is_relative_to(self._real) else None
-
-
-def _pieces_of(descriptor: int) -> Iterator[bytes]:
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        while piece := _read(file):
-            yield piece
-
-
-def _read(file: FileIO) -> bytes:
-    try:
-        return file.read(PIECE) or b""
-    except OSError:
-        raise Unreadable from None

@@ -1,0 +1,48 @@
+"""Where a store is: a folder's path or file:// URI, or for the new object store a bucket."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+
+from etl.errors import MigrationError, WrongUsage
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket, and what every key in it begins with: empty, or a text that ends with a slash."""
+
+    name: str
+    prefix: str
+
+
+def bucket_of(uri: str) -> Bucket | None:
+    """The bucket that `s3://bucket/prefix` names, taken letter by letter; None where it is a URI of another kind.
+
+    The refused text is not repeated: what does not belong there may be a secret.
+    """
+    scheme, sign, rest = uri.partition("://")
+    if not sign or scheme.lower() != "s3":
+        return None
+    name, _, prefix = rest.partition("/")
+    prefix = prefix.removesuffix("/")
+    if "@" in name or "?" in rest or "#" in rest:
+        message = "--objects: s3:// takes a bucket and a prefix, no user, password, options or fragment."
+        raise WrongUsage(message, "Write s3://bucket/prefix; credentials come from where AWS tools look for them (environment, profile).")
+    if not _NAME.fullmatch(name):
+        raise WrongUsage("--objects: s3:// is followed by no bucket's name.", "Write s3://bucket/prefix.")
+    if prefix and not all(prefix.isprintable() and part not in ("", ".", "..") for part in prefix.split("/")):
+        raise WrongUsage("--objects: the prefix in the bucket has an empty part, a dot for a part, or a sign that cannot be seen.")
+    return Bucket(name, f"{prefix}/" if prefix else "")
+
+
+def folder_of(uri: str, option: str) -> Path:
+    """The local folder that a path or file:// URI names."""
+    scheme, _, rest = uri.partition("://")
+    if rest and scheme != "file":
+        raise MigrationError(f"{option}: {scheme}:// is no kind of store that is known here.", f"Give {option} a folder or file:///folder.")
+    return Path(urllib.parse.unquote(rest) if rest else uri)

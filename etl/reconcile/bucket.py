@@ -1,0 +1,68 @@
+"""A bucket that speaks S3, as the verifier reads it: the bytes of each object, hashed; what the store says of them is not asked."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError, ResponseStreamingError
+from botocore.parsers import ResponseParserError
+
+from etl.reconcile.errors import ReconcileError
+
+PIECE = 1 << 20
+TRIES = 3  # to read an object to its end
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=10, read_timeout=30, max_pool_connections=16)
+
+
+class Bucket:
+    """`s3://bucket/prefix`, with what AWS tools find in the environment and in profiles."""
+
+    def __init__(self, root: str) -> None:
+        parts = urlsplit(root)
+        self._name, prefix = parts.netloc, parts.path.strip("/")
+        self._before = f"{prefix}/" if prefix else ""
+        with self._usable():
+            self._client = boto3.session.Session().client("s3", config=_CONFIG)
+            self._client.head_bucket(Bucket=self._name)
+
+    def hashed(self, key: str) -> tuple[str | None, int, str]:
+        """Digest, size and "" of the object's bytes; None, 0 and why, where there is none or it never comes to its end."""
+        for _ in range(TRIES):
+            digest, size = hashlib.sha256(), 0
+            with self._usable():
+                try:
+                    answer = self._client.get_object(Bucket=self._name, Key=self._before + key)
+                except ClientError as error:
+                    if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                        return None, 0, "missing"
+                    raise
+                try:
+                    with closing(answer["Body"]) as body:
+                        for piece in body.iter_chunks(PIECE):
+                            digest.update(piece)
+                            size += len(piece)
+                    return digest.hexdigest(), size, ""
+                except (IncompleteReadError, ResponseStreamingError):
+                    continue
+        return None, 0, "cannot be read"
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """A store that refuses, or that cannot be reached, ends the comparing: asking for every object would take the night."""
+        try:
+            yield
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            raise ReconcileError(
+                f"The object store, bucket {self._name}: it refuses to be read (HTTP {status}).",
+                "Check the bucket's name, the credentials (they may have expired) and the role's rights; then run the same command again.",
+            ) from None
+        except (BotoCoreError, ResponseParserError, ValueError) as error:
+            # Not the error's own text: it repeats addresses.
+            raise ReconcileError(
+                f"The object store, bucket {self._name}: it cannot be read ({type(error).__name__}).",
+                "Check the network, the credentials, AWS_ENDPOINT_URL and the region; then run the same command again.",
+            ) from None
