@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg
@@ -27,6 +27,10 @@ from mappings.schema import Schema, Table
 
 UNDO = "migration_undo__"
 _LOCK = 0x706F7274  # "port": one run at a time in a schema
+_HOLDS = (
+    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND classid = %s AND objsubid = 2"
+    " AND objid = current_schema()::regnamespace::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
 _CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads a staging table, nor for a server that is silent
 
 
@@ -47,6 +51,7 @@ class PostgresTarget:
                 f"--target: no schema of the role's search path exists in {self._shown}, or the role may not use it.",
                 "Create the schema: the SQL is in runbooks/roles.md.",
             )
+        self._refuse_pooler()
         (locked,) = self._one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
         if not locked:
             self._session.close()
@@ -57,6 +62,22 @@ class PostgresTarget:
         self._staged = any(
             name.startswith(STAGED) for name in self._existing()
         )  # by a load that was killed: whoever holds the lock takes it away
+
+    def _refuse_pooler(self) -> None:
+        """Behind a pooler in transaction mode a transaction that is opened meanwhile gets our server process, or we get another one then."""
+        ours = self._one("SELECT pg_backend_pid()")
+        with closing(connect(self._url, "--target")) as other, safe_errors("--target", "reading"):
+            other.execute("BEGIN")
+            pooled = other.execute("SELECT pg_backend_pid()").fetchone() == ours or self._one("SELECT pg_backend_pid()") != ours
+        if pooled:
+            self._session.close()
+            raise _void(f"A connection pooler that gives each transaction another server process stands before {self._shown}")
+
+    def _require_lock(self) -> None:
+        """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""
+        if not self._one(_HOLDS, (_LOCK,))[0]:
+            self._staged = False  # what is staged may be another run's
+            raise _void(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is at work")
 
     def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
         with safe_errors("--target", "reading"):
@@ -125,6 +146,7 @@ class PostgresTarget:
 
     def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
         self._begin()
+        self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         if self._fresh:
             for table in tables:
@@ -214,6 +236,7 @@ class PostgresTarget:
 
     def take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
         self._begin()
+        self._require_lock()
         changes = []
         existing = self._existing()
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
@@ -272,6 +295,13 @@ class PostgresTarget:
                 other._cleared()
                 other._session.close()
         self._session.close()  # an open transaction goes with it: the store is as it was
+
+
+def _void(message: str) -> Refused:
+    return Refused(
+        f"{message}. Two runs could write at once. Nothing was changed.",
+        "Connect past the pooler, to the server's own host and port; one that pools whole sessions is no hindrance.",
+    )
 
 
 def _drain(session: psycopg.Connection[Any]) -> None:
