@@ -64,10 +64,26 @@ class Objects(Protocol):
         """Takes the object away; whether there was one."""
         ...
 
+    def note(self, store: str, called: str) -> None:
+        """Durably: the new store of that identity refers to objects here; where it is `called` nothing, it does no more."""
+        ...
+
+    def others(self, store: str) -> list[str]:
+        """What the other new stores are called that were noted here."""
+        ...
+
 
 def object_key(sha256: str) -> str:
     """The key under the store's root: `sha256/ab/abcd...`."""
     return f"sha256/{sha256[:2]}/{sha256}"
+
+
+_NOTES = ".store-"
+
+
+def note_key(store: str) -> str:
+    """The key of the note that the new store of that identity refers to objects here."""
+    return f"{_NOTES}{hashlib.sha256(store.encode()).hexdigest()[:32]}"
 
 
 JOURNAL = "objects.journal"  # in the run's folder: the digest of every object that the run brought into the store
@@ -115,6 +131,12 @@ class Nowhere:
 
     def remove(self, sha256: str) -> bool:
         return False
+
+    def note(self, store: str, called: str) -> None:
+        return
+
+    def others(self, store: str) -> list[str]:
+        return []
 
 
 class FolderObjects:
@@ -243,6 +265,21 @@ class FolderObjects:
                 break
             self._folders.discard(str(folder))
         return was_there
+
+    def note(self, store: str, called: str) -> None:
+        place = self._root / note_key(store)
+        if called:
+            written = self._beside(str(self._root))
+            with _written(written, [called.encode()]) as (_, descriptor):
+                os.fsync(descriptor)
+            Path(written).rename(place)
+        else:
+            place.unlink(missing_ok=True)
+        sync_folder(self._root)
+
+    def others(self, store: str) -> list[str]:
+        ours = note_key(store)
+        return [place.read_text(errors="replace") for place in sorted(self._root.glob(f"{_NOTES}*")) if place.name != ours]
 
 
 @contextmanager

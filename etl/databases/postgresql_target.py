@@ -7,6 +7,7 @@ Where it has tables, rows are merged from staging. No load goes on with what an 
 
 from __future__ import annotations
 
+import platform
 import select
 import threading
 from collections.abc import Generator, Sequence
@@ -269,6 +270,12 @@ class PostgresTarget:
 
     def has_object(self, sha256: str) -> bool:
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM stored_object WHERE sha256 = %s)", (sha256,))[0])
+
+    def identity(self, objects: str) -> str:
+        (schema,) = self._one("SELECT current_schema()")
+        at = self._session.info  # no number of the server's own that every role may read tells it from a copy
+        machine = platform.node() if at.host.startswith("/") or at.host == "localhost" else ""
+        return f"postgresql {machine} {at.host} {at.port} {at.dbname} {schema}"
 
     def _cleared(self) -> bool:
         """Takes away what is staged; False where the session turned out to be broken. What is left, whoever loads next takes away."""

@@ -81,6 +81,10 @@ class Target(Protocol):
         """Whether a row of `stored_object` refers to it."""
         ...
 
+    def identity(self, objects: str) -> str:
+        """What tells this store from every other one with that object store. A file's stays the same where both are moved together."""
+        ...
+
     def close(self) -> None: ...
 
 
