@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pyarrow as pa
@@ -39,9 +39,12 @@ def load(
         return Step("", [], {"run_id": run_id, "already": True, "changes": []})
     stage_all(folder, mappings, target, run_id, tell)
     ready()
+    # Whatever the clock says: what is published now is published behind all that was published before.
+    earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
+    finished = max([datetime.now(UTC).replace(tzinfo=None), *earlier])
     record = RunRecord(
-        run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), datetime.now(UTC).replace(tzinfo=None),
-        freeze, folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
+        run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
+        folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
     )  # fmt: skip
     changes = target.publish(mappings.target, record)
     return Step("", [], {"run_id": run_id, "already": False, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]})

@@ -102,7 +102,7 @@ class PostgresTarget:
         with safe_errors("--target", "reading its runs"):
             rows = self._session.execute(
                 "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run"
-                " ORDER BY started_at, run_id"
+                " ORDER BY coalesce(finished_at, started_at), run_id"
             ).fetchall()
         return [RunRecord(r[0], r[1], r[2], r[3], (r[4], r[5]) if r[4] and r[5] else None, r[6]) for r in rows]
 

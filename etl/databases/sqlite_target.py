@@ -79,7 +79,7 @@ class SqliteTarget:
         if not self._exists("migration_run"):
             return []
         rows = self._connection.execute(
-            "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run ORDER BY started_at, run_id"
+            "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run ORDER BY coalesce(finished_at, started_at), run_id"
         )
         return [
             RunRecord(
