@@ -6,17 +6,17 @@ is refused at the moment of use, from the very bytes that would have been used.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.durable import sync_folder
 from etl.errors import EvidenceAltered, MigrationError, Refused
 from etl.events import NAME as EVENTS
 from etl.locks import free_within, only
@@ -184,12 +184,15 @@ class RunFolder:
         for name in names[names.index(step) :] if step in names else []:
             del self.steps[name]
         self.save()
-        folder = self.path / step
-        for place in sorted(folder.rglob("*"), reverse=True) if folder.is_dir() else ():
-            if place.is_dir() and not place.is_symlink():
-                place.rmdir()
-            else:
-                place.unlink()
+        self.remove(step)
+
+    def remove(self, path: str) -> tuple[int, int]:
+        """Removes the file, or the folder with all that is in it: (files, bytes). A link is removed itself; what it leads to stays."""
+        parent, _, name = path.rpartition("/")
+        if not os.path.lexists(self.path / path):
+            return 0, 0
+        with _within(self.path, parent) as folder:
+            return _removed(folder, name)
 
     def close(self) -> None:
         if self._lock is not None:
@@ -225,9 +228,9 @@ def write_table(root: Path, path: str, table: pa.Table) -> StageFile:
 
 def write_bytes(root: Path, path: str, content: bytes | memoryview, rows: int = 0) -> StageFile:
     """Writes a stage file, durably and private."""
-    place = root / path
-    _make_private(place.parent)
-    write_durably(place, content)
+    parent, _, name = path.rpartition("/")
+    with _within(root, parent) as folder:
+        _write(folder, name, content)
     return StageFile(path, rows, len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -285,19 +288,79 @@ def table_of(content: bytes) -> pa.Table:
 
 def write_durably(place: Path, content: bytes | memoryview) -> None:
     """Writes beside the place, makes it durable, moves it there, makes the folder durable; mode 0600 under any umask."""
-    beside = place.with_name(f".{place.name}.writing")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _write(folder, place.name, content)
+    finally:
+        os.close(folder)
+
+
+# What is done in the run's folder is done by descriptors of folders, not by paths: somebody may put a link into a path at any moment.
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _write(folder: int, name: str, content: bytes | memoryview) -> None:
+    beside = f".{name}.writing"
+    with suppress(FileNotFoundError):
+        os.unlink(beside, dir_fd=folder)
+    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        os.unlink(beside, dir_fd=folder)
         raise
-    beside.rename(place)
-    sync_folder(place.parent)
+    os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
+@contextmanager
+def _within(root: Path, path: str) -> Iterator[int]:
+    """The folder of that path below the root, opened; it and those above it are made where they are missing, and none of them is a link."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in filter(None, path.split("/")):
+            folder = _inside(folder, part)
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _inside(folder: int, name: str) -> int:
+    """The folder of that name in the opened one, which is closed."""
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=folder)
+        inner = os.open(name, _FOLDER, dir_fd=folder)
+        os.fchmod(inner, 0o700)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise EvidenceAltered(f"{name} in the run's folder is no folder.", "Start again in a new run folder.") from None
+        message = f"The folder {name} of the run's folder cannot be made ({error.strerror})."
+        raise MigrationError(message, "Give --run a folder that can be written to.") from None
+    os.close(folder)
+    return inner
+
+
+def _removed(parent: int, name: str) -> tuple[int, int]:
+    try:
+        folder = os.open(name, _FOLDER, dir_fd=parent)
+    except FileNotFoundError:
+        return 0, 0
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+            raise
+        size = os.stat(name, dir_fd=parent, follow_symlinks=False).st_size
+        os.unlink(name, dir_fd=parent)
+        return 1, size
+    try:
+        within = [_removed(folder, inner) for inner in sorted(os.listdir(folder), reverse=True)]  # noqa: PTH208  # of a descriptor
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=parent)
+    return sum(files for files, _ in within), sum(size for _, size in within)
 
 
 def _make_private(path: Path) -> None:

@@ -166,9 +166,11 @@ _FAILS = {
     "fdatasync": "EIO",
     "syncfs": "EIO",
     "rename": "EIO",
+    "renameat": "EIO",
     "write": "ENOSPC",
     "pwrite64": "ENOSPC",
     "mkdir": "ENOSPC",
+    "mkdirat": "ENOSPC",
     "ftruncate": "EIO",
 }
 
