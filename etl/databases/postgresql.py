@@ -12,7 +12,7 @@ import sqlalchemy
 
 from etl.databases import shown
 from etl.databases.transport import sslmode
-from etl.errors import Busy, MigrationError, Transient
+from etl.errors import Busy, MigrationError, NoSpace, Transient
 from etl.retries import passes
 
 OLDEST = 130000  # PostgreSQL 13
@@ -22,7 +22,7 @@ SESSION = (
     "SET TimeZone = 'UTC'", "SET client_encoding = 'UTF8'",
     "SELECT set_config('lock_timeout', '60s', false) WHERE current_setting('lock_timeout') = '0'",
 )  # fmt: skip
-LOCKED = "55P03"
+LOCKED, FULL = "55P03", "53100"
 NAME = "portal-migrate"  # of all our sessions, so that `freeze check` does not take them for somebody else's
 # A server that is gone without a word (power, network, firewall) is noticed within a minute or two, not after the system's two hours.
 _NOTICING = {
@@ -132,7 +132,7 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
         why = " for a lock that another session holds" if state == LOCKED else ""
         message = f"{name}: {doing} failed{why} ({type(error).__name__}, SQLSTATE {state}{where}{about})."
         kind = Transient if passes(error.diag.sqlstate) and isinstance(error, psycopg.OperationalError) else MigrationError
-        raise (Busy if state == LOCKED else kind)(message, next_step(error.diag.sqlstate or "08")) from None
+        raise {LOCKED: Busy, FULL: NoSpace}.get(state, kind)(message, next_step(error.diag.sqlstate or "08")) from None
 
 
 _NEXT_STEPS = {
@@ -143,6 +143,7 @@ _NEXT_STEPS = {
     "55P03": "Another session holds a lock. Close what else uses this database, then run the same command again: nothing is half done.",
     "57014": "The role's statement_timeout ended it (or somebody cancelled it): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
     "42": "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md.",
+    "53100": "The server's own disk has no room left: make some there, then run the same command again: nothing is half done.",
     "53": "The server lacks resources (disk, memory, connections): mend that, then run the same command again.",
     "08": "The connection was lost. Run the same command again: nothing is half done.",
     "57": "The server ended the session. Run the same command again: nothing is half done.",
