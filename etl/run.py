@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import hmac
 import io
 import json
 import os
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 VERSION = 2
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 WORKERS = ".workers"  # in the run's folder: locked by each of its worker processes as long as it lives
+SEAL = "PORTAL_MIGRATE_SEAL"  # in the environment: a file with a key, where whoever can write to the run's folder cannot read it
+_KEY_BYTES = 32
 _ENDING = 30  # seconds that they are waited for
 _HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
 
@@ -90,7 +93,8 @@ class RunFolder:
         try:
             content = json.loads(file.read_bytes())
             body = content["run"]
-            if content["sha256"] != _digest(body):
+            key = _key_for(bool(body.get("sealed")))
+            if not hmac.compare_digest(content["sha256"], _digest(body, key)):
                 raise ValueError("its digest does not fit")
             self.settings = body["settings"]
             for name, step in body["steps"].items():
@@ -110,8 +114,9 @@ class RunFolder:
             files = [[file.path, file.rows, file.size, file.sha256] for file in step.files]
             steps[name] = {"inputs": step.inputs, "files": files, "facts": step.facts, "before": before}
             before = _digest(steps[name])
-        body = {"version": VERSION, "settings": self.settings, "steps": steps}
-        text = json.dumps({"run": body, "sha256": _digest(body)}, indent=1, ensure_ascii=False)  # in the order of the steps
+        key = _key()
+        body = {"version": VERSION, **({"sealed": True} if key else {}), "settings": self.settings, "steps": steps}
+        text = json.dumps({"run": body, "sha256": _digest(body, key)}, indent=1, ensure_ascii=False)  # in the order of the steps
         write_durably(self.path / "manifest.json", text.encode())
 
     def digest(self, *names: str) -> str:
@@ -217,8 +222,35 @@ def opened(path: Path) -> Iterator[RunFolder]:
         folder.close()
 
 
-def _digest(body: Any) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+def _digest(body: Any, key: bytes | None = None) -> str:
+    """SHA-256; with a key HMAC-SHA-256, which nobody without it can compute anew."""
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return hmac.new(key, text, hashlib.sha256).hexdigest() if key else hashlib.sha256(text).hexdigest()
+
+
+def _key() -> bytes | None:
+    """The key that seals the manifest, from the file that the environment names; None where it names none."""
+    place = os.environ.get(SEAL)
+    if not place:
+        return None
+    try:
+        key = Path(place).read_bytes()
+    except OSError as error:
+        raise MigrationError(f"{SEAL}: {place} cannot be read ({error.strerror}).", "Name the file that holds the run's key.") from None
+    if len(key) < _KEY_BYTES:
+        raise MigrationError(f"{SEAL}: the key is shorter than {_KEY_BYTES} bytes.", f"Make one: openssl rand -out FILE {_KEY_BYTES}.")
+    return key
+
+
+def _key_for(sealed: bool) -> bytes | None:
+    """The key of a manifest that is there; Refused where one is given and it has no seal, or the other way round."""
+    key = _key()
+    if sealed and key is None:
+        raise Refused("The run's manifest is sealed with a key.", f"Name the file that holds it in {SEAL}.")
+    if key is not None and not sealed:
+        message = f"{SEAL} names a key, and the run's manifest has no seal: whoever can write to the folder could have made it."
+        raise Refused(message, "Start again in a new run folder, with the key from the first step on.")
+    return key
 
 
 def write_table(root: Path, path: str, table: pa.Table) -> StageFile:
