@@ -52,7 +52,11 @@ class PostgresTarget:
                 f"--target: no schema of the role's search path exists in {self._shown}, or the role may not use it.",
                 "Create the schema: the SQL is in runbooks/roles.md.",
             )
-        self._refuse_pooler()
+        try:
+            refuse_pooler(self._session, url)
+        except MigrationError:
+            self._session.close()
+            raise
         (locked,) = self._one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
         if not locked:
             self._session.close()
@@ -63,16 +67,6 @@ class PostgresTarget:
         self._staged = any(
             name.startswith(STAGED) for name in self._existing()
         )  # by a load that was killed: whoever holds the lock takes it away
-
-    def _refuse_pooler(self) -> None:
-        """Behind a pooler in transaction mode a transaction that is opened meanwhile gets our server process, or we get another one then."""
-        ours = self._one("SELECT pg_backend_pid()")
-        with closing(connect(self._url, "--target")) as other, safe_errors("--target", "reading"):
-            other.execute("BEGIN")
-            pooled = other.execute("SELECT pg_backend_pid()").fetchone() == ours or self._one("SELECT pg_backend_pid()") != ours
-        if pooled:
-            self._session.close()
-            raise _void(f"A connection pooler that gives each transaction another server process stands before {self._shown}")
 
     def _require_lock(self) -> None:
         """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""
@@ -302,6 +296,17 @@ class PostgresTarget:
                 other._cleared()
                 other._session.close()
         self._session.close()  # an open transaction goes with it: the store is as it was
+
+
+def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
+    """Behind a pooler in transaction mode a transaction that is opened meanwhile gets our server process, or we get another one then."""
+    number = b"SELECT pg_backend_pid()"
+    with safe_errors("--target", "reading"), closing(connect(url, "--target")) as other:
+        ours = session.execute(number).fetchone()
+        other.execute("BEGIN")
+        pooled = other.execute(number).fetchone() == ours or session.execute(number).fetchone() != ours
+    if pooled:
+        raise _void(f"A connection pooler that gives each transaction another server process stands before {shown(url)}")
 
 
 def _void(message: str) -> Refused:

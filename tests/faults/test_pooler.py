@@ -34,6 +34,7 @@ def test_transaction_mode(pool: str, reference: Reference, server: Server, scene
     direct = server.fresh("pooled")
     with pooled(server, tmp_path / "pooler", pool_mode="transaction", **_POOLS[pool]) as port, tried(TWO_RUNS):
         scene.target = server.url("pooled", port)
+        scene.run("plan", code=7)  # and a run at its start, not hours later
         end = scene.run("load", code=7)
         assert "pooler" in end.err, end
         assert "Connect past the pooler" in end.err, end
