@@ -124,9 +124,12 @@ def show_reconcile(data: dict[str, Any]) -> None:
 
 
 def show_rollback(data: dict[str, Any]) -> None:
-    _console().print(
+    console = _console()
+    console.print(
         f"{data['run_id']} taken back: {data['removed']:,} rows removed, {data['restored']:,} restored, {data['objects']:,} objects removed"
     )
+    if data["kept"]:
+        console.print(plain(f"{data['kept']:,} objects kept, for other stores refer to this object store: {', '.join(data['others'])}"))
 
 
 def show_sample(data: dict[str, Any]) -> None:

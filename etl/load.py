@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pyarrow as pa
@@ -30,19 +30,22 @@ def run_id_of(folder: RunFolder) -> str:
 
 
 def load(
-    folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, unchanged: Callable[[], None], tell: Tell
+    folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell
 ) -> Step:
-    """The finished step. `unchanged` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
+    """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
     refuse_unfit(target, mappings)
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
     if published and published[-1].run_id == run_id:
         return Step("", [], {"run_id": run_id, "already": True, "changes": []})
     stage_all(folder, mappings, target, run_id, tell)
-    unchanged()
+    ready()
+    # Whatever the clock says: what is published now is published behind all that was published before.
+    earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
+    finished = max([datetime.now(UTC).replace(tzinfo=None), *earlier])
     record = RunRecord(
-        run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), datetime.now(UTC).replace(tzinfo=None),
-        freeze, folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
+        run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
+        folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
     )  # fmt: skip
     changes = target.publish(mappings.target, record)
     return Step("", [], {"run_id": run_id, "already": False, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]})
@@ -114,22 +117,27 @@ def _recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
 
 @dataclass(frozen=True)
 class TakenBack:
-    """What a rollback took away and put back: rows by table, and objects."""
+    """What a rollback took away and put back: rows, and objects; `kept`: objects that nobody here needs, but perhaps the other stores there."""
 
     run_id: str
     removed: int
     restored: int
     objects: int
+    kept: int
+    others: list[str]
 
 
-def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, tell: Tell) -> TakenBack:
-    """Takes back exactly what this run published (K8); Refused where it published nothing, or where others have written since."""
+def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell) -> TakenBack:
+    """Takes back exactly what this run published (K8); Refused where it published nothing, or where others have written since.
+
+    `store`: the target's identity, under which it is noted among the objects.
+    """
     run_id = run_id_of(folder)
     runs = target.runs()
     published = [run for run in runs if run.state == "PUBLISHED"]
     if run_id not in {run.run_id for run in published}:
         if run_id in {run.run_id for run in runs} and "load" in folder.steps:  # a rollback that was killed behind its commit
-            return TakenBack(run_id, 0, 0, _remove_unneeded(folder, target, objects))
+            return TakenBack(run_id, 0, 0, *_remove_unneeded(folder, target, objects, store))
         raise Refused(f"The target does not hold what {run_id} published: there is nothing to take back.", "Check --target and --run.")
     if published[-1].run_id != run_id:
         raise Refused(f"{published[-1].run_id} published after {run_id}.", "Take that run back first.")
@@ -138,11 +146,18 @@ def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Obj
     if others:
         raise Refused(f"Others have written since to: {', '.join(others)}.", "A rollback would lose their rows: settle those first.")
     changes = target.take_back(mappings.target, published[-1])
-    gone = _remove_unneeded(folder, target, objects)
-    return TakenBack(run_id, sum(change.removed for change in changes), sum(change.updated for change in changes), gone)
+    gone = _remove_unneeded(folder, target, objects, store)
+    return TakenBack(run_id, sum(change.removed for change in changes), sum(change.updated for change in changes), *gone)
 
 
-def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects) -> int:
-    """How many objects were taken away: those that this run brought and no row of the store names."""
+def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
+    """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
     unneeded = [sha256 for sha256 in sorted(journaled(folder.path / JOURNAL)) if not target.has_object(sha256)]
-    return sum(of_each(objects.remove, unneeded))
+    others = objects.others(store)
+    if others:
+        gone, kept = 0, sum(size is not None for size in of_each(objects.size, unneeded))
+    else:
+        gone, kept = sum(of_each(objects.remove, unneeded)), 0
+    if not any(run.state == "PUBLISHED" for run in target.runs()):
+        objects.note(store, "")
+    return gone, kept, others if kept else []

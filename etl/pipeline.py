@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
-from etl.databases.target import open_target
+from etl.databases.target import Target, open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.events import record
 from etl.extract import Helpers, extract
@@ -306,16 +306,24 @@ def _load(night: Night) -> Step:
 
     looked: dict[str, Any] = folder.steps["load"].facts.get("looked", {}) if "load" in folder.steps else {}
 
-    def unchanged() -> None:
-        looked.update(refuse_changed(night))
-
-    _refuse_missing_objects(night)
+    objects_uri = needed(options.objects, "--objects", "the root of the new object store")
+    objects = open_objects(objects_uri, folder.path / JOURNAL)
+    objects.clean()
+    _refuse_missing_objects(night, objects)
     # The whole load is the unit: it looks up first whether the run is published already, so nothing is ever sent twice.
     for attempt in again():
         with attempt:
             target = open_target(target_url, folder.path / "load")
+
+            def ready(target: Target = target) -> None:
+                looked.update(refuse_changed(night))
+                objects.note(target.identity(objects_uri), shown(target_url))  # from now on no other store's rollback takes an object away
+                _refuse_missing_objects(night, objects)
+
             try:
-                step = load(folder, night.mappings, target, options.freeze, unchanged, night.talk.tell)
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell)
+                if step.facts["already"]:  # perhaps by a version that left no note
+                    objects.note(target.identity(objects_uri), shown(target_url))
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
@@ -329,10 +337,8 @@ def _load(night: Night) -> Step:
     return step
 
 
-def _refuse_missing_objects(night: Night) -> None:
+def _refuse_missing_objects(night: Night, objects: Objects) -> None:
     """Rows refer only to objects that are there: after a rollback, or in another store, they are not."""
-    objects = open_objects(needed(night.options.objects, "--objects", "the root of the new object store"), night.folder.path / JOURNAL)
-    objects.clean()
     missing = missing_objects(night.folder, objects)
     if missing:
         night.folder.clear("extract")  # brings the objects; the same source gives the same stage files again
@@ -390,11 +396,11 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
     with opened(options.run) as folder:
         options = _settled(options, mappings, folder)
         target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
-        uri = needed(options.objects, "--objects", "the root of the new object store")
-        objects: Objects = open_objects(uri, folder.path / JOURNAL)
+        objects_uri = needed(options.objects, "--objects", "the root of the new object store")
+        objects: Objects = open_objects(objects_uri, folder.path / JOURNAL)
         objects.clean()
         try:
-            taken = asdict(rollback(folder, mappings, target, objects, talk.tell))
+            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell))
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
             record(folder.path, "rollback", "taken back", folder.settings, roles(options), taken)

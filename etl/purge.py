@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from etl.errors import MigrationError, Refused, WrongUsage
@@ -27,15 +26,8 @@ def purge(options: Options) -> dict[str, Any]:
             raise Refused(
                 "This run has published nothing yet: its stage files are needed to go on.", "Finish the run, or remove the folder by hand."
             )
-        places = [place for name in DATA for place in _below(folder.path / name)] + [folder.path / name for name in LISTS]
-        removed, size = 0, 0
-        for place in places:
-            if place.is_symlink() or place.is_file():
-                size += place.lstat().st_size
-                place.unlink()
-                removed += 1
-            elif place.is_dir():
-                place.rmdir()
+        gone = [folder.remove(name) for name in (*DATA, *LISTS)]
+        removed, size = sum(files for files, _ in gone), sum(size for _, size in gone)
         folder.settings = {**folder.settings, "purged": "yes"}
         folder.save()
         record(folder.path, "purge", "stage files removed", folder.settings, {}, {"files": removed, "bytes": size})
@@ -44,10 +36,3 @@ def purge(options: Options) -> dict[str, Any]:
         if still:
             raise MigrationError(f"Not everything could be removed: {', '.join(still)}.", "Remove these files by hand.")
     return {"run": str(options.run), "removed": removed, "bytes": size, "left": left}
-
-
-def _below(folder: Path) -> list[Path]:
-    """Everything in the folder and the folder itself, the deepest first."""
-    if not folder.is_dir() or folder.is_symlink():
-        return [folder]
-    return [*sorted(folder.rglob("*"), reverse=True), folder]

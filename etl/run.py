@@ -6,17 +6,18 @@ is refused at the moment of use, from the very bytes that would have been used.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import hmac
 import io
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.durable import sync_folder
 from etl.errors import EvidenceAltered, MigrationError, Refused
 from etl.events import NAME as EVENTS
 from etl.locks import free_within, only
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 VERSION = 2
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 WORKERS = ".workers"  # in the run's folder: locked by each of its worker processes as long as it lives
+SEAL = "PORTAL_MIGRATE_SEAL"  # in the environment: a file with a key, where whoever can write to the run's folder cannot read it
+_KEY_BYTES = 32
 _ENDING = 30  # seconds that they are waited for
 _HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
 
@@ -90,7 +93,8 @@ class RunFolder:
         try:
             content = json.loads(file.read_bytes())
             body = content["run"]
-            if content["sha256"] != _digest(body):
+            key = _key_for(bool(body.get("sealed")))
+            if not hmac.compare_digest(content["sha256"], _digest(body, key)):
                 raise ValueError("its digest does not fit")
             self.settings = body["settings"]
             for name, step in body["steps"].items():
@@ -110,8 +114,9 @@ class RunFolder:
             files = [[file.path, file.rows, file.size, file.sha256] for file in step.files]
             steps[name] = {"inputs": step.inputs, "files": files, "facts": step.facts, "before": before}
             before = _digest(steps[name])
-        body = {"version": VERSION, "settings": self.settings, "steps": steps}
-        text = json.dumps({"run": body, "sha256": _digest(body)}, indent=1, ensure_ascii=False)  # in the order of the steps
+        key = _key()
+        body = {"version": VERSION, **({"sealed": True} if key else {}), "settings": self.settings, "steps": steps}
+        text = json.dumps({"run": body, "sha256": _digest(body, key)}, indent=1, ensure_ascii=False)  # in the order of the steps
         write_durably(self.path / "manifest.json", text.encode())
 
     def digest(self, *names: str) -> str:
@@ -184,12 +189,15 @@ class RunFolder:
         for name in names[names.index(step) :] if step in names else []:
             del self.steps[name]
         self.save()
-        folder = self.path / step
-        for place in sorted(folder.rglob("*"), reverse=True) if folder.is_dir() else ():
-            if place.is_dir() and not place.is_symlink():
-                place.rmdir()
-            else:
-                place.unlink()
+        self.remove(step)
+
+    def remove(self, path: str) -> tuple[int, int]:
+        """Removes the file, or the folder with all that is in it: (files, bytes). A link is removed itself; what it leads to stays."""
+        parent, _, name = path.rpartition("/")
+        if not os.path.lexists(self.path / path):
+            return 0, 0
+        with _within(self.path, parent) as folder:
+            return _removed(folder, name)
 
     def close(self) -> None:
         if self._lock is not None:
@@ -214,8 +222,35 @@ def opened(path: Path) -> Iterator[RunFolder]:
         folder.close()
 
 
-def _digest(body: Any) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+def _digest(body: Any, key: bytes | None = None) -> str:
+    """SHA-256; with a key HMAC-SHA-256, which nobody without it can compute anew."""
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return hmac.new(key, text, hashlib.sha256).hexdigest() if key else hashlib.sha256(text).hexdigest()
+
+
+def _key() -> bytes | None:
+    """The key that seals the manifest, from the file that the environment names; None where it names none."""
+    place = os.environ.get(SEAL)
+    if not place:
+        return None
+    try:
+        key = Path(place).read_bytes()
+    except OSError as error:
+        raise MigrationError(f"{SEAL}: {place} cannot be read ({error.strerror}).", "Name the file that holds the run's key.") from None
+    if len(key) < _KEY_BYTES:
+        raise MigrationError(f"{SEAL}: the key is shorter than {_KEY_BYTES} bytes.", f"Make one: openssl rand -out FILE {_KEY_BYTES}.")
+    return key
+
+
+def _key_for(sealed: bool) -> bytes | None:
+    """The key of a manifest that is there; Refused where one is given and it has no seal, or the other way round."""
+    key = _key()
+    if sealed and key is None:
+        raise Refused("The run's manifest is sealed with a key.", f"Name the file that holds it in {SEAL}.")
+    if key is not None and not sealed:
+        message = f"{SEAL} names a key, and the run's manifest has no seal: whoever can write to the folder could have made it."
+        raise Refused(message, "Start again in a new run folder, with the key from the first step on.")
+    return key
 
 
 def write_table(root: Path, path: str, table: pa.Table) -> StageFile:
@@ -225,9 +260,9 @@ def write_table(root: Path, path: str, table: pa.Table) -> StageFile:
 
 def write_bytes(root: Path, path: str, content: bytes | memoryview, rows: int = 0) -> StageFile:
     """Writes a stage file, durably and private."""
-    place = root / path
-    _make_private(place.parent)
-    write_durably(place, content)
+    parent, _, name = path.rpartition("/")
+    with _within(root, parent) as folder:
+        _write(folder, name, content)
     return StageFile(path, rows, len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -285,19 +320,79 @@ def table_of(content: bytes) -> pa.Table:
 
 def write_durably(place: Path, content: bytes | memoryview) -> None:
     """Writes beside the place, makes it durable, moves it there, makes the folder durable; mode 0600 under any umask."""
-    beside = place.with_name(f".{place.name}.writing")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _write(folder, place.name, content)
+    finally:
+        os.close(folder)
+
+
+# What is done in the run's folder is done by descriptors of folders, not by paths: somebody may put a link into a path at any moment.
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _write(folder: int, name: str, content: bytes | memoryview) -> None:
+    beside = f".{name}.writing"
+    with suppress(FileNotFoundError):
+        os.unlink(beside, dir_fd=folder)
+    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(descriptor)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        os.unlink(beside, dir_fd=folder)
         raise
-    beside.rename(place)
-    sync_folder(place.parent)
+    os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
+@contextmanager
+def _within(root: Path, path: str) -> Iterator[int]:
+    """The folder of that path below the root, opened; it and those above it are made where they are missing, and none of them is a link."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in filter(None, path.split("/")):
+            folder = _inside(folder, part)
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _inside(folder: int, name: str) -> int:
+    """The folder of that name in the opened one, which is closed."""
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=folder)
+        inner = os.open(name, _FOLDER, dir_fd=folder)
+        os.fchmod(inner, 0o700)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise EvidenceAltered(f"{name} in the run's folder is no folder.", "Start again in a new run folder.") from None
+        message = f"The folder {name} of the run's folder cannot be made ({error.strerror})."
+        raise MigrationError(message, "Give --run a folder that can be written to.") from None
+    os.close(folder)
+    return inner
+
+
+def _removed(parent: int, name: str) -> tuple[int, int]:
+    try:
+        folder = os.open(name, _FOLDER, dir_fd=parent)
+    except FileNotFoundError:
+        return 0, 0
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+            raise
+        size = os.stat(name, dir_fd=parent, follow_symlinks=False).st_size
+        os.unlink(name, dir_fd=parent)
+        return 1, size
+    try:
+        within = [_removed(folder, inner) for inner in sorted(os.listdir(folder), reverse=True)]  # noqa: PTH208  # of a descriptor
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=parent)
+    return sum(files for files, _ in within), sum(size for _, size in within)
 
 
 def _make_private(path: Path) -> None:

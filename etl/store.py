@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from etl.databases import shown
+from etl.databases.transport import sslmode
 from etl.errors import MigrationError
 from mappings.schema import Schema
 
@@ -40,7 +41,8 @@ def reading(url: str) -> Iterator[sa.Connection]:
             database=f"file:{urllib.parse.quote(str(Path(parsed.database or '').absolute()))}", query={"mode": "ro", "uri": "true"}
         )
     elif parsed.get_backend_name() == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
+        mode = sslmode(parsed)
+        parsed = parsed.set(drivername="postgresql+psycopg").update_query_dict({"sslmode": mode} if mode else {})
     engine = sa.create_engine(parsed, hide_parameters=True)
     try:
         with engine.connect() as connection:

@@ -219,7 +219,7 @@ def test_other_mappings_than_the_runs_are_not_packed(published: Night, tmp_path:
 
 
 def test_documents_that_are_no_longer_there_are_not_packed(published: Night, tmp_path: Path) -> None:
-    place = next(place for place in (published.folder / "objects").rglob("*") if place.is_file())
+    place = next(place for place in (published.folder / "objects" / "sha256").rglob("*") if place.is_file())
     place.unlink()
     said(pack(published, tmp_path, "--documents"), 1, place.name, "is not in the object store")
 

@@ -277,7 +277,9 @@ def test_reconcile_needs_no_run_folder_and_takes_the_freeze_from_the_target(publ
 
 
 def test_lost_and_altered_objects_are_differences(published: Night) -> None:
-    lost, altered, *_ = sorted(place for place in (published.folder / "objects").rglob("*") if place.is_file() and place.stat().st_size)
+    lost, altered, *_ = sorted(
+        place for place in (published.folder / "objects" / "sha256").rglob("*") if place.is_file() and place.stat().st_size
+    )
     lost.unlink()
     _flip(altered)
     done = published.json("reconcile")

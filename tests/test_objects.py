@@ -137,3 +137,17 @@ def test_what_is_no_file_in_an_objects_place_is_replaced_by_the_object(
     assert place.is_file()
     assert not place.is_symlink()
     assert place.read_bytes() == b"paper"
+
+
+def test_the_stores_that_refer_to_objects_are_noted_and_are_no_objects(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path)
+    store.note("one", "sqlite:///one.sqlite")
+    store.note("two", "sqlite:///two.sqlite")
+    store.note("two", "sqlite:///two.sqlite")
+    assert store.others("one") == ["sqlite:///two.sqlite"]
+    assert sorted(store.others("three")) == ["sqlite:///one.sqlite", "sqlite:///two.sqlite"]
+    assert {place.stat().st_mode & 0o777 for place in tmp_path.iterdir()} == {0o600}
+    store.note("two", "")
+    store.note("two", "")
+    assert store.others("one") == []
+    assert FolderObjects(tmp_path).others("two") == ["sqlite:///one.sqlite"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from types import FrameType
 
 import psycopg
@@ -12,6 +13,8 @@ import pytest
 import sqlalchemy
 
 from etl.databases.postgresql_target import PostgresTarget
+from etl.databases.target import RunRecord
+from etl.errors import Refused
 from etl.screen import Interrupted
 from mappings.read import read_mappings
 
@@ -112,3 +115,21 @@ def test_the_first_error_of_the_sessions_is_the_one_that_is_told(store: str) -> 
         list(target.stage(TABLES, rows))  # type: ignore[arg-type]  # its rows never come
     target.close()
     assert left(store) == 0
+
+
+@pytest.mark.parametrize("command", ["publish", "take_back"])
+def test_what_changes_the_store_holds_the_lock_itself(store: str, command: str) -> None:
+    """As behind a pooler that was not noticed when the store was opened: the transaction is another session's, without our lock."""
+    record = RunRecord("run-1", "PUBLISHED", datetime(2023, 9, 16), datetime(2023, 9, 16), None, "0" * 64)
+    target = staged(store)
+    if command == "take_back":
+        target.publish(SCHEMA, record)
+    target._run("SELECT pg_advisory_unlock_all()")
+    before = [run.state for run in target.runs()]
+    with pytest.raises(Refused, match="does not hold this run's lock"):
+        getattr(target, command)(SCHEMA, record)
+    target.close()
+    assert left(store) == (len(TABLES) if command == "publish" else 0)  # they may be another run's
+    again = PostgresTarget(store)
+    assert [run.state for run in again.runs()] == before
+    again.close()

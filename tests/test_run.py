@@ -249,7 +249,7 @@ def test_K8_a_rollback_that_ended_behind_its_commit_is_finished_by_the_same_comm
     """As a kill leaves it: the store is taken back, an object is still there, and the folder does not know of it."""
     kept = published.folder / "kept"
     shutil.copytree(published.run, kept)
-    place = min(place for place in (published.folder / "objects").rglob("*") if place.is_file())
+    place = min(place for place in (published.folder / "objects" / "sha256").rglob("*") if place.is_file())
     exact, before = place.read_bytes(), content(published)
     assert published.command("rollback").code == 0
     shutil.rmtree(published.run)

@@ -113,14 +113,23 @@ class Shared(Source, Protocol):
 
 
 def shown(url: str) -> str:
-    """The URL as it may be shown: without user's password and without options, which may hold secrets too."""
+    """The URL as it may be shown: without user's password and without options, which may hold secrets too.
+
+    But with an sslmode that lets less than verify-full pass to another machine, whoever said it: that has to be seen.
+    """
     import sqlalchemy
 
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
         return "(not a database URL)"
-    return parsed.set(query={}).render_as_string(hide_password=True)
+    less = {}
+    if parsed.get_backend_name() == "postgresql":
+        from etl.databases.transport import sslmode
+
+        mode = sslmode(parsed)
+        less = {"sslmode": mode} if mode in ("disable", "allow", "prefer", "require", "verify-ca") else {}
+    return parsed.set(query=less).render_as_string(hide_password=True)
 
 
 def place_of(url: str) -> tuple[str | int | None, ...]:

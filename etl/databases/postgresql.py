@@ -11,7 +11,8 @@ import psycopg
 import sqlalchemy
 
 from etl.databases import shown
-from etl.errors import Busy, MigrationError, Transient
+from etl.databases.transport import sslmode
+from etl.errors import Busy, MigrationError, NoSpace, Transient
 from etl.retries import passes
 
 OLDEST = 130000  # PostgreSQL 13
@@ -21,7 +22,7 @@ SESSION = (
     "SET TimeZone = 'UTC'", "SET client_encoding = 'UTF8'",
     "SELECT set_config('lock_timeout', '60s', false) WHERE current_setting('lock_timeout') = '0'",
 )  # fmt: skip
-LOCKED = "55P03"
+LOCKED, FULL = "55P03", "53100"
 NAME = "portal-migrate"  # of all our sessions, so that `freeze check` does not take them for somebody else's
 # A server that is gone without a word (power, network, firewall) is noticed within a minute or two, not after the system's two hours.
 _NOTICING = {
@@ -40,11 +41,16 @@ WORDS = {
 
 
 def conninfo(url: str) -> str:
-    """The URL as libpq takes it: its environment, service file, password file and sslmode all work; what the URL says of time-outs, too."""
+    """The URL as libpq takes it: its environment, service file, password file and sslmode all work; what the URL says of time-outs, too.
+
+    Where nobody says an sslmode, it is verify-full, but for servers of this machine.
+    """
     parsed = sqlalchemy.make_url(url).set(drivername="postgresql")
     given = {name for name, variable in (("connect_timeout", "PGCONNECT_TIMEOUT"),) if variable in os.environ} | parsed.query.keys()
     ours = {name: value for name, value in _NOTICING.items() if name not in given}
-    return parsed.update_query_dict({**ours, "application_name": NAME}).render_as_string(hide_password=False)
+    mode = sslmode(parsed)
+    secured = {"sslmode": mode} if mode else {}
+    return parsed.update_query_dict({**ours, **secured, "application_name": NAME}).render_as_string(hide_password=False)
 
 
 def connect(url: str, name: str) -> psycopg.Connection[Any]:
@@ -63,6 +69,10 @@ def connect(url: str, name: str) -> psycopg.Connection[Any]:
     return connection
 
 
+_SECURED = (
+    "Give sslrootcert=FILE, the certificate of who signed the server's, which has to name the host of the URL. Without an sslmode that is verify-full;"
+    " whoever wants less says so in the URL or in PGSSLMODE: sslmode=require."
+)
 # What libpq says of a connection that does not come about, and what to do about it. It gives no SQLSTATE, and says it in English
 # unless the server's lc_messages is another language: then the last line of `no_connection` serves.
 _REFUSALS = (
@@ -73,8 +83,8 @@ _REFUSALS = (
     ("is not permitted to log in", "the role may not log in", "Give another role: the SQL is in runbooks/roles.md."),
     ("definition of service", "there is no such service in the service file", "Check ?service= and PGSERVICEFILE."),
     ("service file", "the service file cannot be read", "Check PGSERVICEFILE."),
-    ("certificate", "the server's certificate is not accepted", "Check sslmode and sslrootcert."),
-    ("SSL", "no connection with the wanted sslmode", "Check sslmode and whether the server speaks SSL."),
+    ("certificate", "the server's certificate is not accepted", _SECURED),
+    ("SSL", "no connection with the wanted sslmode", f"Let the server speak TLS. {_SECURED}"),
     ("sslmode value", "there is no such sslmode", "Check sslmode."),
     ("failed to resolve host", "there is no host of that name", "Check the URL, PGHOST and the name service."),
     ("could not translate host name", "there is no host of that name", "Check the URL, PGHOST and the name service."),
@@ -122,7 +132,7 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
         why = " for a lock that another session holds" if state == LOCKED else ""
         message = f"{name}: {doing} failed{why} ({type(error).__name__}, SQLSTATE {state}{where}{about})."
         kind = Transient if passes(error.diag.sqlstate) and isinstance(error, psycopg.OperationalError) else MigrationError
-        raise (Busy if state == LOCKED else kind)(message, next_step(error.diag.sqlstate or "08")) from None
+        raise {LOCKED: Busy, FULL: NoSpace}.get(state, kind)(message, next_step(error.diag.sqlstate or "08")) from None
 
 
 _NEXT_STEPS = {
@@ -133,6 +143,7 @@ _NEXT_STEPS = {
     "55P03": "Another session holds a lock. Close what else uses this database, then run the same command again: nothing is half done.",
     "57014": "The role's statement_timeout ended it (or somebody cancelled it): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
     "42": "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md.",
+    "53100": "The server's own disk has no room left: make some there, then run the same command again: nothing is half done.",
     "53": "The server lacks resources (disk, memory, connections): mend that, then run the same command again.",
     "08": "The connection was lost. Run the same command again: nothing is half done.",
     "57": "The server ended the session. Run the same command again: nothing is half done.",

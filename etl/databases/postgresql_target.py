@@ -7,10 +7,11 @@ Where it has tables, rows are merged from staging. No load goes on with what an 
 
 from __future__ import annotations
 
+import platform
 import select
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import psycopg
@@ -27,6 +28,10 @@ from mappings.schema import Schema, Table
 
 UNDO = "migration_undo__"
 _LOCK = 0x706F7274  # "port": one run at a time in a schema
+_HOLDS = (
+    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND classid = %s AND objsubid = 2"
+    " AND objid = current_schema()::regnamespace::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
 _CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads a staging table, nor for a server that is silent
 
 
@@ -47,6 +52,11 @@ class PostgresTarget:
                 f"--target: no schema of the role's search path exists in {self._shown}, or the role may not use it.",
                 "Create the schema: the SQL is in runbooks/roles.md.",
             )
+        try:
+            refuse_pooler(self._session, url)
+        except MigrationError:
+            self._session.close()
+            raise
         (locked,) = self._one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
         if not locked:
             self._session.close()
@@ -57,6 +67,12 @@ class PostgresTarget:
         self._staged = any(
             name.startswith(STAGED) for name in self._existing()
         )  # by a load that was killed: whoever holds the lock takes it away
+
+    def _require_lock(self) -> None:
+        """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""
+        if not self._one(_HOLDS, (_LOCK,))[0]:
+            self._staged = False  # what is staged may be another run's
+            raise _void(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is at work")
 
     def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
         with safe_errors("--target", "reading"):
@@ -80,7 +96,7 @@ class PostgresTarget:
         with safe_errors("--target", "reading its runs"):
             rows = self._session.execute(
                 "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run"
-                " ORDER BY started_at, run_id"
+                " ORDER BY coalesce(finished_at, started_at), run_id"
             ).fetchall()
         return [RunRecord(r[0], r[1], r[2], r[3], (r[4], r[5]) if r[4] and r[5] else None, r[6]) for r in rows]
 
@@ -125,6 +141,7 @@ class PostgresTarget:
 
     def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
         self._begin()
+        self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         if self._fresh:
             for table in tables:
@@ -214,6 +231,7 @@ class PostgresTarget:
 
     def take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
         self._begin()
+        self._require_lock()
         changes = []
         existing = self._existing()
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
@@ -247,6 +265,12 @@ class PostgresTarget:
     def has_object(self, sha256: str) -> bool:
         return bool(self._one("SELECT EXISTS (SELECT 1 FROM stored_object WHERE sha256 = %s)", (sha256,))[0])
 
+    def identity(self, objects: str) -> str:
+        (schema,) = self._one("SELECT current_schema()")
+        at = self._session.info  # no number of the server's own that every role may read tells it from a copy
+        machine = platform.node() if at.host.startswith("/") or at.host == "localhost" else ""
+        return f"postgresql {machine} {at.host} {at.port} {at.dbname} {schema}"
+
     def _cleared(self) -> bool:
         """Takes away what is staged; False where the session turned out to be broken. What is left, whoever loads next takes away."""
         timer = threading.Timer(_CLEARING, hang_up, (self._session,))
@@ -272,6 +296,24 @@ class PostgresTarget:
                 other._cleared()
                 other._session.close()
         self._session.close()  # an open transaction goes with it: the store is as it was
+
+
+def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
+    """Behind a pooler in transaction mode a transaction that is opened meanwhile gets our server process, or we get another one then."""
+    number = b"SELECT pg_backend_pid()"
+    with safe_errors("--target", "reading"), closing(connect(url, "--target")) as other:
+        ours = session.execute(number).fetchone()
+        other.execute("BEGIN")
+        pooled = other.execute(number).fetchone() == ours or session.execute(number).fetchone() != ours
+    if pooled:
+        raise _void(f"A connection pooler that gives each transaction another server process stands before {shown(url)}")
+
+
+def _void(message: str) -> Refused:
+    return Refused(
+        f"{message}. Two runs could write at once. Nothing was changed.",
+        "Connect past the pooler, to the server's own host and port; one that pools whole sessions is no hindrance.",
+    )
 
 
 def _drain(session: psycopg.Connection[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import sqlite3
 import urllib.parse
 from collections.abc import Generator, Sequence
@@ -78,7 +79,7 @@ class SqliteTarget:
         if not self._exists("migration_run"):
             return []
         rows = self._connection.execute(
-            "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run ORDER BY started_at, run_id"
+            "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run ORDER BY coalesce(finished_at, started_at), run_id"
         )
         return [
             RunRecord(
@@ -238,6 +239,10 @@ class SqliteTarget:
 
     def has_object(self, sha256: str) -> bool:
         return self._connection.execute("SELECT 1 FROM stored_object WHERE sha256 = ?", (sha256,)).fetchone() is not None
+
+    def identity(self, objects: str) -> str:
+        place, root = self.path.resolve(), Path(objects).resolve()
+        return f"sqlite {platform.node()} {os.path.relpath(place, root) if root.is_dir() else place}"
 
     def close(self) -> None:
         if hasattr(self, "_connection"):

@@ -81,6 +81,10 @@ class Target(Protocol):
         """Whether a row of `stored_object` refers to it."""
         ...
 
+    def identity(self, objects: str) -> str:
+        """What tells this store from every other one with that object store. A file's stays the same where both are moved together."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -132,7 +136,7 @@ def no_store(url: str) -> MigrationError:
 
 
 def contract_differences(url: str, schema: Schema) -> list[str]:
-    """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet."""
+    """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet. Refused where no lock would hold."""
     match backend(url):
         case "sqlite":
             from etl.databases.sqlite_target import looked_at
@@ -141,7 +145,9 @@ def contract_differences(url: str, schema: Schema) -> list[str]:
         case "postgresql":
             from etl.databases.postgresql import connect, safe_errors
             from etl.databases.postgresql_contract import differences
+            from etl.databases.postgresql_target import refuse_pooler
 
             with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
+                refuse_pooler(session, url)
                 return differences(session, schema)
     raise no_store(url)

@@ -59,6 +59,14 @@ class Objects(Protocol):
         """Takes the object away; whether there was one."""
         ...
 
+    def note(self, store: str, called: str) -> None:
+        """Durably: the new store of that identity refers to objects here; where it is `called` nothing, it does no more."""
+        ...
+
+    def others(self, store: str) -> list[str]:
+        """What the other new stores are called that were noted here."""
+        ...
+
 
 class Readable(Objects, Protocol):
     """One that also gives the bytes back."""
@@ -71,6 +79,14 @@ class Readable(Objects, Protocol):
 def object_key(sha256: str) -> str:
     """The key under the store's root: `sha256/ab/abcd...`."""
     return f"sha256/{sha256[:2]}/{sha256}"
+
+
+NOTES = ".store-"  # how the keys of notes begin
+
+
+def note_key(store: str) -> str:
+    """The key of the note that the new store of that identity refers to objects here."""
+    return f"{NOTES}{hashlib.sha256(store.encode()).hexdigest()[:32]}"
 
 
 def open_objects(uri: str, journal: Path | None = None) -> Readable:
@@ -119,3 +135,9 @@ class Nowhere:
 
     def remove(self, sha256: str) -> bool:
         return False
+
+    def note(self, store: str, called: str) -> None:
+        return
+
+    def others(self, store: str) -> list[str]:
+        return []

@@ -19,7 +19,7 @@ from typing import Any
 
 from etl.durable import sync_folder, sync_whole, syncs_whole
 from etl.errors import MigrationError
-from etl.objects import PIECE, Stored, object_key
+from etl.objects import NOTES, PIECE, Stored, note_key, object_key
 from etl.objects.journal import note
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
@@ -152,6 +152,21 @@ class FolderObjects:
             place.hardlink_to(self._root / object_key(sha256))
         except OSError:
             shutil.copyfile(self._root / object_key(sha256), place)
+
+    def note(self, store: str, called: str) -> None:
+        place = self._root / note_key(store)
+        if called:
+            written = self._beside(str(self._root))
+            with _written(written, [called.encode()]) as (_, descriptor):
+                os.fsync(descriptor)
+            Path(written).rename(place)
+        else:
+            place.unlink(missing_ok=True)
+        sync_folder(self._root)
+
+    def others(self, store: str) -> list[str]:
+        ours = note_key(store)
+        return [place.read_text(errors="replace") for place in sorted(self._root.glob(f"{NOTES}*")) if place.name != ours]
 
 
 @contextmanager

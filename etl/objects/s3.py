@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.errors import MigrationError
-from etl.objects import PIECE, Stored, object_key
+from etl.objects import NOTES, PIECE, Stored, note_key, object_key
 from etl.objects.journal import journaled, note
 from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
@@ -39,6 +39,7 @@ _CONFIG = Config(
 ONE_PIECE = 5 << 30  # what S3 takes in one request
 PART = 64 << 20  # of a longer object
 _MOST_PARTS = 10_000
+_LONGEST_NOTE = 10_000  # bytes
 UPLOADS = "objects.uploads"  # in the run's folder: digests of objects that were begun in parts
 
 
@@ -104,6 +105,22 @@ class S3Objects:
         with told(self._bucket.name):
             self._client.delete_object(**self._at(sha256))
         return True
+
+    def note(self, store: str, called: str) -> None:
+        at = {"Bucket": self._bucket.name, "Key": self._bucket.prefix + note_key(store)}
+        with told(self._bucket.name):
+            if called:
+                self._client.put_object(**at, Body=called.encode())
+            else:
+                self._client.delete_object(**at)
+
+    def others(self, store: str) -> list[str]:
+        first, ours = self._bucket.prefix + NOTES, self._bucket.prefix + note_key(store)
+        with told(self._bucket.name):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket.name, Prefix=first)
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ()) if entry["Key"] != ours]
+            found = [self._client.get_object(Bucket=self._bucket.name, Key=key)["Body"].read(_LONGEST_NOTE) for key in keys]
+        return [called.decode(errors="replace") for called in found]
 
     def copy(self, sha256: str, place: Path) -> None:
         """Read in pieces, and compared with its digest."""

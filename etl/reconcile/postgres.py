@@ -1,9 +1,14 @@
 """A PostgreSQL database read by binary COPY into Arrow, in one repeatable read-only transaction."""
 
 import hashlib
+import os
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import polars as pl
@@ -39,6 +44,8 @@ class PostgresDatabase:
         import adbc_driver_postgresql
 
         waiting = {name: value for name, value in _NOTICING.items() if name not in url.query}
+        if _elsewhere(url) and not _said(url, "sslmode"):
+            waiting["sslmode"] = "verify-full"
         plain = url.set(drivername="postgresql").update_query_dict(waiting).render_as_string(hide_password=False)
         self._where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
         try:
@@ -52,7 +59,8 @@ class PostgresDatabase:
             # The driver's own message may repeat the whole URL.
             raise ReconcileError(
                 f"{self._where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).",
-                "Check the URL and the role's rights.",
+                "Check the URL and the role's rights"
+                + (", and sslmode and sslrootcert: without an sslmode it is verify-full." if _elsewhere(url) else "."),
             ) from None
 
     def _connected(self, snapshot: str = "") -> Any:
@@ -240,6 +248,32 @@ def _raw(array: Any, kind: str = "") -> list[Raw]:
     if kind == "uuid":
         return [None if value is None else Id(value) for value in array.to_pylist()]
     return list(array.to_pylist())
+
+
+def _said(url: URL, name: str) -> str:
+    """What the URL, the service file or the environment says of that setting, in libpq's order; empty where none does."""
+    value = url.query.get(name) or (unquote(url.host or "") if name == "host" else "")
+    if value:
+        return value if isinstance(value, str) else ",".join(value)
+    service = str(url.query.get("service") or os.environ.get("PGSERVICE", "")) if name != "service" else ""
+    home, system = os.environ.get("HOME", ""), os.environ.get("PGSYSCONFDIR", "/etc/postgresql-common")
+    for file in (os.environ.get("PGSERVICEFILE") or f"{home}/.pg_service.conf", f"{system}/pg_service.conf") if service else ():
+        section = ""
+        with suppress(OSError, UnicodeDecodeError):
+            for line in Path(file).read_text(encoding="utf-8").splitlines():
+                word, _, rest = line.strip().partition("=")
+                if word.startswith("[") and word.endswith("]"):
+                    section = word[1:-1]
+                elif section == service and word.strip() == name:
+                    return rest.strip()
+    return os.environ.get(f"PG{name.upper()}", "")
+
+
+def _elsewhere(url: URL) -> bool:
+    """Whether some server of the URL may be another machine: neither a socket nor a name that every machine has for itself."""
+    addresses, hosts = _said(url, "hostaddr").split(","), _said(url, "host").split(",")
+    here = re.compile(r"(?i)|[/@].*|localhost|127\.\d+\.\d+\.\d+|::1")
+    return not all(here.fullmatch(address or host) for address, host in zip_longest(addresses, hosts, fillvalue=""))
 
 
 def _quoted(name: str) -> str:

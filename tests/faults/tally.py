@@ -21,9 +21,10 @@ DOCUMENTS = "documents missing, unreadable, a directory, a FIFO, changed while r
 SPACE = "disk full, file size limit, failed fsync"
 SIGNALS = "SIGINT, SIGTERM, SIGHUP, closed stdout"
 SECRETS = "secrets and personal data"
+CLOCK = "the clock jumps"
 BACK = "rollback, purge, resume with something else"
 ROWS = (
-    KILL_COMMIT, KILL_RANDOM, KILL_CALLS, READERS, TWO_RUNS, SOURCE, DROPPED, STAGE, HOSTILE, ZERO, DOCUMENTS, SPACE, SIGNALS, SECRETS, BACK,
+    KILL_COMMIT, KILL_RANDOM, KILL_CALLS, READERS, TWO_RUNS, SOURCE, DROPPED, STAGE, HOSTILE, ZERO, DOCUMENTS, SPACE, SIGNALS, SECRETS, CLOCK, BACK,
 )  # fmt: skip
 
 

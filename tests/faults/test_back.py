@@ -55,6 +55,30 @@ def test_rollback_of_the_only_run(kind: str, reference: Reference, postgres_stor
         assert empty(without_undo(store_content(scene.target, scene.folder)))
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_rollback_beside_another_store(kind: str, reference: Reference, server: Server, scenes: Scenes) -> None:
+    """Row 33: two new stores share one object store: what one of them takes back costs the other no document, and it says what it kept and why."""
+    one, two = scenes(reference.before("load")), scenes(reference.before("load"))
+    shutil.rmtree(two.objects)
+    two.objects.symlink_to(one.objects)
+    if kind == "postgresql":
+        one.target, two.target = server.fresh("sharing_one"), server.fresh("sharing_two")
+    one.run("load", code=0)
+    two.run("load", code=0)
+    there = object_content(one.objects)
+    with tried(BACK):
+        end = one.run("rollback", code=0)
+        assert f"{len(there)} objects kept" in end.out, end
+        assert ("sharing_two" if kind == "postgresql" else "new.sqlite") in end.out, end
+        assert empty(store_content(one.target, one.folder))
+        assert object_content(one.objects) == there
+        two.run("reconcile", code=0)
+    with tried(BACK):  # the other one is alone now
+        end = two.run("rollback", code=0)
+        assert "kept" not in end.out, end
+        assert list(one.objects.iterdir()) == []
+
+
 def later(reference: Reference, second: Scene, server: Server, kind: str, scenes: Scenes) -> tuple[Scene, Content]:
     """The scene of a later run before its load, its store filled by the first run; and that store's content."""
     scene = scenes(second)

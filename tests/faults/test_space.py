@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 
 from .calls import counted, injected, needs_strace, spread
 from .conftest import Reference
-from .scene import PATIENCE, STEPS, Scene, difference, said_secret, stage_content, store_content
+from .postgres import Server
+from .scene import PATIENCE, STEPS, Content, Scene, difference, said_secret, stage_content, staging_left, store_content
 from .tally import SPACE, tried
 from .test_kill_calls import nothing_or_all, same_as_reference
 
@@ -166,9 +168,11 @@ _FAILS = {
     "fdatasync": "EIO",
     "syncfs": "EIO",
     "rename": "EIO",
+    "renameat": "EIO",
     "write": "ENOSPC",
     "pwrite64": "ENOSPC",
     "mkdir": "ENOSPC",
+    "mkdirat": "ENOSPC",
     "ftruncate": "EIO",
 }
 
@@ -217,3 +221,48 @@ def test_log_cannot_be_written(reference: Reference, scenes: Scenes) -> None:
         same_as_reference(scene, "split", reference)
     assert os.path.getsize(log) > 0  # noqa: PTH202
     nothing_or_all(scene, {}, reference)
+
+
+@contextmanager
+def small_tablespace(server: Server, place: Path, room: int) -> Iterator[Callable[[int], None]]:
+    """An empty database `full_disk` on a disk of its own with so many bytes of room; what comes back makes that disk larger."""
+    if os.geteuid() != 0:
+        pytest.skip("no disk of its own can be mounted here")
+    with small_disk(place, 64 << 20) as larger:
+        shutil.chown(place, Path(server.host).owner())
+        with server.connect() as connection:
+            connection.execute("DROP DATABASE IF EXISTS full_disk WITH (FORCE)")
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+            connection.execute("CREATE DATABASE full_disk TEMPLATE template0 TABLESPACE small")
+            connection.execute("CHECKPOINT")
+        try:
+            larger(used(place) + room)
+            yield larger
+        finally:
+            with server.connect() as connection:
+                connection.execute("DROP DATABASE full_disk WITH (FORCE)")
+                connection.execute("DROP TABLESPACE small")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
+def test_full_disk_of_a_server(share: float, reference: Reference, server: Server, postgres_store: Content, scenes: Scenes) -> None:
+    """A PostgreSQL's own disk has room for a share of the store: exit 1, it says so, nothing is published; with room the same command ends it."""
+    scene = scenes(reference.before("load"))
+    scene.target = server.url("full_disk")
+    with server.connect() as connection:
+        (takes,) = connection.execute("SELECT pg_database_size('undisturbed') - pg_database_size('template0')").fetchone()
+    place = Path(tempfile.mkdtemp(prefix="tablespace-"))  # not the tests' own folder: the server's user does not get in there
+    place.chmod(0o755)
+    try:
+        with small_tablespace(server, place / "disk", int(takes * share)) as larger, tried(SPACE):
+            end = scene.run("load", "--output", "json", code=1)
+            assert "SQLSTATE 53100" in end.out, end
+            assert "disk has no room" in end.out, end
+            assert '"NO_SPACE"' in end.out, end
+            assert store_content(scene.target, scene.folder) == {}
+            larger(256 << 20)
+            scene.run("load", code=0)
+            assert staging_left(scene.target) == []
+            assert not difference(store_content(scene.target, scene.folder), postgres_store)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

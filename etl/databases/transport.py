@@ -1,0 +1,60 @@
+"""How the line to a PostgreSQL is secured: verify-full to every server that is not this machine's, unless somebody says otherwise."""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+import os
+import urllib.parse
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+STRICT = "verify-full"
+
+
+def sslmode(url: URL) -> str | None:
+    """What URL, service file or environment say, in libpq's own order, else verify-full; None where each server is this machine's."""
+    service = _service(_given(url, "service") or os.environ.get("PGSERVICE", ""))
+
+    def said(name: str) -> str:
+        return _given(url, name) or service.get(name, "") or os.environ.get(f"PG{name.upper()}", "")
+
+    hosts = _given(url, "host") or urllib.parse.unquote(url.host or "") or said("host")
+    # Where an address is given, it is what is connected to; the name is only what the certificate has to say.
+    servers = zip_longest(said("hostaddr").split(","), hosts.split(","), fillvalue="")
+    if all(_is_here(address or host) for address, host in servers):
+        return None
+    return said("sslmode") or STRICT
+
+
+def _given(url: URL, name: str) -> str:
+    value = url.query.get(name, "")
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def _is_here(host: str) -> bool:
+    """Whether that is a socket or a name or address by which a machine calls only itself."""
+    if not host or host.startswith(("/", "@")) or host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _service(name: str) -> dict[str, str]:
+    """What the service files say of that service: the user's file, then the system's."""
+    own = os.environ.get("PGSERVICEFILE") or str(Path(os.environ.get("HOME", "")) / ".pg_service.conf")
+    for file in (own, str(Path(os.environ.get("PGSYSCONFDIR", "/etc/postgresql-common")) / "pg_service.conf")):
+        found = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=False)
+        try:
+            found.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue  # libpq says what is wrong with it
+        if name and found.has_section(name):
+            return dict(found[name])
+    return {}

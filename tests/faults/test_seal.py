@@ -1,0 +1,79 @@
+"""Row 47 of faults.md: whoever can write to the run's folder edits a stage file and computes the whole manifest anew. A run with a key notices."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .conftest import Reference
+from .scene import Scene, difference, stage_content
+from .tally import STAGE, tried
+
+Scenes = Callable[[Scene], Scene]
+
+
+def forged(scene: Scene, but: Callable[[dict[str, Any]], object] = lambda body: None) -> None:
+    """As somebody does it who knows this project: a stage file is exchanged for another, and every digest that he can compute is right again."""
+    manifest = scene.run_folder / "manifest.json"
+    body = json.loads(manifest.read_bytes())["run"]
+    before = ""
+    for step in body["steps"].values():
+        one, other = step["files"][:2]
+        (scene.run_folder / one[0]).write_bytes((scene.run_folder / other[0]).read_bytes())
+        one[1:] = other[1:]
+        step["before"] = before
+        before = digest(step)
+    but(body)
+    manifest.write_text(json.dumps({"run": body, "sha256": digest(body)}), encoding="utf-8")
+
+
+def digest(body: Any) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def key(folder: Path, letter: bytes) -> str:
+    place = folder / f"key-{letter.decode()}"
+    place.write_bytes(letter * 32)
+    return str(place)
+
+
+def test_a_manifest_made_anew_without_the_key(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
+    """Refused, with the seal kept (6) and with it taken away (7), before anything is written; the run itself is what it is without a key."""
+    sealed = scenes(reference.before("extract"))
+    sealed.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
+    sealed.run("extract", code=0)
+    for but, code in ((lambda body: None, 6), (lambda body: body.pop("sealed"), 7)):
+        scene = scenes(sealed)
+        forged(scene, but)
+        with tried(STAGE):
+            scene.run("split", code=code)
+            assert not (scene.run_folder / "split").exists()
+    with tried(STAGE):
+        sealed.run("run", code=0)
+        assert not difference(stage_content(sealed.run_folder, ["extract", "split", "reattach"]),
+                              {name: it for name, it in reference.stages.items() if name.startswith(("extract/", "split/", "reattach/"))})  # fmt: skip
+
+
+def test_no_key_or_another_or_one_too_late(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
+    scene = scenes(reference.before("extract"))
+    scene.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
+    scene.run("extract", code=0)
+    scene.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"x")
+    with tried(STAGE):
+        scene.run("split", code=6)
+    del scene.environment["PORTAL_MIGRATE_SEAL"]
+    with tried(STAGE):
+        for command in ("split", "status", "purge"):
+            assert "PORTAL_MIGRATE_SEAL" in scene.run(command, code=7).err
+    without = scenes(reference.before("split"))
+    without.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
+    with tried(STAGE):
+        without.run("split", code=7)
+    for wrong in (tmp_path / "none", tmp_path / "short"):
+        (tmp_path / "short").write_bytes(b"short")
+        without.environment["PORTAL_MIGRATE_SEAL"] = str(wrong)
+        with tried(STAGE):
+            assert "PORTAL_MIGRATE_SEAL" in without.run("split", code=1).err
