@@ -39,7 +39,7 @@ class FolderObjects:
             raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
-        written, digest = self._beside(str(self._root)), hashlib.sha256()
+        written, digest = self._beside(), hashlib.sha256()
         with _written(written, _hashed(pieces, digest)) as (size, descriptor):
             # A failed fsync is final: the file is thrown away, never synced a second time.
             os.fsync(descriptor)
@@ -63,7 +63,7 @@ class FolderObjects:
                 if _holds(place, sha256, len(content)):
                     found[sha256] = Stored(sha256, len(content), False)
                     continue
-                waiting[sha256] = self._beside(_parent(place)), place, len(content)
+                waiting[sha256] = self._beside(), place, len(content)
                 with _written(waiting[sha256][0], [content]):
                     pass
             if waiting:
@@ -78,8 +78,9 @@ class FolderObjects:
         return [found[sha256] for sha256 in digests]
 
     # Places are texts, not paths: making and joining paths cost as much as what the kernel does for a small document.
-    def _beside(self, folder: str) -> str:
-        return f"{folder}/.writing-{_MACHINE}-{os.getpid()}-{next(self._numbers)}"
+    def _beside(self) -> str:
+        # All in one folder: a file system keeps its files near it, and has less to write down for each.
+        return f"{self._root}/.writing-{_MACHINE}-{os.getpid()}-{next(self._numbers)}"
 
     def _place(self, sha256: str) -> str:
         """Where the object belongs; its folder is there."""
@@ -156,7 +157,7 @@ class FolderObjects:
     def note(self, store: str, called: str) -> None:
         place = self._root / note_key(store)
         if called:
-            written = self._beside(str(self._root))
+            written = self._beside()
             with _written(written, [called.encode()]) as (_, descriptor):
                 os.fsync(descriptor)
             Path(written).rename(place)

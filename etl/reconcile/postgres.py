@@ -19,7 +19,7 @@ from etl.reconcile.beside import ahead
 from etl.reconcile.cells import Id, Raw, Text
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.frames import LOCATOR, Content, Part, series_of, text_typed
-from etl.reconcile.moments import Bytes, Mask
+from etl.reconcile.moments import Mask
 from etl.reconcile.spec import Column
 
 BATCH = 1 << 24  # bytes of a batch, which the driver takes for a hint
@@ -231,11 +231,9 @@ def _locators(array: Any) -> pl.Series:
     raw = _storage(array)
     _, offsets, data = raw.buffers()
     start = int(np.frombuffer(offsets, np.int32)[raw.offset])
-    six: Bytes = np.frombuffer(data, np.uint8)[start : start + 6 * len(raw)].reshape(-1, 6)
-    number = np.zeros(len(raw), np.int64)
-    for place in range(6):
-        number = number << 8 | six[:, place]
-    return pl.Series(number)
+    eight = np.zeros((len(raw), 8), np.uint8)
+    eight[:, 2:] = np.frombuffer(data, np.uint8)[start : start + 6 * len(raw)].reshape(-1, 6)
+    return pl.Series(eight.view(">i8").ravel().astype(np.int64))
 
 
 def _raw(array: Any, kind: str = "") -> list[Raw]:
