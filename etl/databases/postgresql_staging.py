@@ -1,4 +1,5 @@
-"""The staging tables of a new store that is PostgreSQL: each made, filled, keyed and analysed by one session, some sessions side by side.
+"""The staging tables of a new store that is PostgreSQL: each made, filled, keyed and analysed by one session, some sessions side by side;
+then their references, checked side by side too.
 
 Nobody sees them under the real tables' names before they are published. A session that finds a staging table there already did not make it
 and ends: rows of two loads never meet in one.
@@ -27,6 +28,7 @@ from mappings.schema import Table
 
 Session = psycopg.Connection[Any]
 STAGED = "migration_stage__"
+OF_THE_RUN = "migration_run"  # made when the run is published: nothing of it is staged
 _SESSIONS = 2  # one table, the responses, has two thirds of all rows: the others are done before it is
 _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000  # from 1970 to 2000
 
@@ -34,7 +36,8 @@ _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000  # from 1970 to 2000
 def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] | None) -> Generator[int, None, None]:
     """Fills a staging table for each table, the first ones first; numbers of rows come back as they are sent.
 
-    `taken`: see `create`. Raises the first error of any session; the others are hung up on then.
+    `taken`: see `create`; where it is given, the tables are to become the real ones and get their references too. Raises the first error of
+    any session; the others are hung up on then.
     """
     news: queue.SimpleQueue[int | Future[None]] = queue.SimpleQueue()
     failed: list[BaseException] = []
@@ -44,23 +47,32 @@ def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] |
         for session in sessions:
             idle.put(session)
         pool = stack.enter_context(ThreadPoolExecutor(_SESSIONS))  # ends before the sessions do
-        done = 0
+        complete = False
         try:
             for table in tables:
                 pool.submit(_fill, idle, table, rows, taken, news.put, failed).add_done_callback(news.put)
-            while done < len(tables):
-                told = news.get()
-                if isinstance(told, int):
-                    yield told
-                elif told.exception() is not None:
-                    raise failed[0]  # what came behind it may be only its consequence
-                else:
-                    done += 1
+            yield from _told(news, len(tables), failed)
+            for table in tables if taken is not None else ():
+                pool.submit(_refer, idle, table, failed).add_done_callback(news.put)
+            yield from _told(news, len(tables) if taken is not None else 0, failed)
+            complete = True
         finally:
-            if done < len(tables):
+            if not complete:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for session in sessions:
                     hang_up(session)
+
+
+def _told(news: queue.SimpleQueue[int | Future[None]], jobs: int, failed: list[BaseException]) -> Iterator[int]:
+    """The numbers of rows that are sent until so many jobs are done."""
+    while jobs:
+        told = news.get()
+        if isinstance(told, int):
+            yield told
+        elif told.exception() is not None:
+            raise failed[0]  # what came behind it may be only its consequence
+        else:
+            jobs -= 1
 
 
 def _fill(
@@ -89,6 +101,36 @@ def _fill(
         raise
     finally:
         idle.put(session)  # a broken one too: whoever gets it fails at once instead of waiting for ever
+
+
+def _refer(idle: queue.SimpleQueue[Session], table: Table, failed: list[BaseException]) -> None:
+    """The table's references to other staged ones, behind the data; they go along when the tables get their names.
+
+    Made first and checked then, all rows at once: checking holds up nobody who checks another table against the same parent.
+    """
+    session = idle.get()
+    try:
+        with safe_errors("--target", f"loading {table.name}"):
+            made = references(table, lambda parent: parent != OF_THE_RUN, STAGED)
+            for statement in made.values():
+                session.execute(f"{statement} NOT VALID".encode())
+            for name in made:
+                session.execute(f"ALTER TABLE {quoted(STAGED + table.name)} VALIDATE CONSTRAINT {quoted(name)}".encode())
+    except BaseException as error:
+        failed.append(error)
+        raise
+    finally:
+        idle.put(session)
+
+
+def references(table: Table, to: Callable[[str], bool], prefix: str = "") -> dict[str, str]:
+    """By name, the statements that make the table's references to these tables; `prefix`: with which the names of all of them begin for now."""
+    found = {f"{table.name}_{column.name}_fkey": column for column in table.columns if column.refers_to and to(column.refers_to)}
+    return {
+        name: f"ALTER TABLE {quoted(prefix + table.name)} ADD CONSTRAINT {quoted(name)}"
+        f" FOREIGN KEY ({quoted(column.name)}) REFERENCES {quoted(f'{prefix}{column.refers_to}')}"
+        for name, column in found.items()
+    }
 
 
 def hang_up(session: Session) -> None:

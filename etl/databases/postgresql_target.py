@@ -1,7 +1,7 @@
 """A new store that is PostgreSQL: published in one transaction, so that readers see nothing of a run until they see all of it.
 
 Rows travel as binary COPY into staging tables beside the real ones, table by table in sessions of their own (postgresql_staging). Where the
-store has no tables yet, the staging tables become the real ones: their references are added, and thereby checked, and they get their names.
+store has no tables yet, the staging tables become the real ones, their references checked before: they get their names.
 Where it has tables, rows are merged from staging. No load goes on with what an earlier one has staged: that is taken away.
 """
 
@@ -20,7 +20,7 @@ from psycopg.pq import TransactionStatus
 from etl.databases import shown
 from etl.databases.postgresql import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql_contract import advance, differences
-from etl.databases.postgresql_staging import STAGED, create, hang_up, stage
+from etl.databases.postgresql_staging import OF_THE_RUN, STAGED, create, hang_up, references, stage
 from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
 from etl.errors import MigrationError, Refused
 from mappings.model import Mappings
@@ -91,7 +91,7 @@ class PostgresTarget:
             return differences(self._session, schema)
 
     def runs(self) -> list[RunRecord]:
-        if "migration_run" not in self._existing():
+        if OF_THE_RUN not in self._existing():
             return []
         with safe_errors("--target", "reading its runs"):
             rows = self._session.execute(
@@ -142,15 +142,16 @@ class PostgresTarget:
     def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
         self._begin()
         self._require_lock()
-        tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
+        tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         if self._fresh:
             for table in tables:
                 self._run(f"ALTER TABLE {quoted(STAGED + table.name)} RENAME TO {quoted(table.name)}")
-            for statement in create(schema.tables["migration_run"], "migration_run", self._taken()):
+            for statement in create(schema.tables[OF_THE_RUN], OF_THE_RUN, self._taken()):
                 self._run(statement)
             self._record(record)
-            for statement in _references(schema):
-                self._run(statement)
+            for table in tables:
+                for statement in references(table, lambda parent: parent == OF_THE_RUN).values():
+                    self._run(statement)
             for view in schema.views.values():
                 self._run(view)
             self._run("ANALYZE migration_run")  # all others have their statistics already
@@ -220,7 +221,7 @@ class PostgresTarget:
         self._begin()
         found = []
         for table in in_reference_order(schema):
-            if table.name == "migration_run":
+            if table.name == OF_THE_RUN:
                 continue
             names = ", ".join(quoted(c.name) for c in table.columns if c.name not in _volatile(table))
             real, staged = quoted(table.name), quoted(STAGED + table.name)
@@ -234,7 +235,7 @@ class PostgresTarget:
         self._require_lock()
         changes = []
         existing = self._existing()
-        tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
+        tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         delta = any(UNDO + "new_" + table.name in existing for table in tables)
         for table in reversed(tables):
             real, new = quoted(table.name), quoted(UNDO + "new_" + table.name)
@@ -334,13 +335,3 @@ def _volatile(table: Table) -> tuple[str, ...]:
 def _differs(table: Table, one: str, other: str) -> str:
     others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in _volatile(table)]
     return " OR ".join(f"{one}.{c} IS DISTINCT FROM {other}.{c}" for c in others) or "false"
-
-
-def _references(schema: Schema) -> list[str]:
-    """Behind the data: each checks all rows at once."""
-    return [
-        f"ALTER TABLE {quoted(table.name)} ADD FOREIGN KEY ({quoted(column.name)}) REFERENCES {quoted(column.refers_to)}"
-        for table in schema.tables.values()
-        for column in table.columns
-        if column.refers_to
-    ]
