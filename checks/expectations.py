@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from checks.frames import UNIQUE, Part, Question, about, columns_of, each_once, every_row, key_columns, key_parts, parts_of
+from checks.frames import UNIQUE, Part, Question, about, columns_of, each_once, hash_parts, key_columns, key_hashes, key_parts, parts_of
 from checks.model import Check, Found
 from checks.staged import Staged, shards
 from etl.errors import MigrationError
@@ -128,7 +128,7 @@ def ask_rows(checks: Iterable[Check], staged: Staged, tell: Callable[[str], None
     A check holds for all rows where it holds for each value once, which is far less to ask about; one that does not is asked again of every row.
     """
     asked = list(checks)
-    first = _asked(asked, staged, tell, together, Stack(each_once))
+    first = _asked(asked, staged, tell, together, Stack(once=True))
     failing = [check for check in asked if first.failed[check.id]]
     again = _asked(failing, staged, lambda table: None, together, Stack())
     return {
@@ -160,13 +160,14 @@ def _ask_table(stack: Stack, staged: Staged, table: str, checks: list[Check], to
             mine = about(check, rows)
             stack.asked[check.id] += mine.height
             if check.kind == "unique":
-                keys[check.id].append(key_columns(check, mine, first))
+                keys[check.id].append(key_hashes(check, mine) if stack.once else key_columns(check, mine, first))
             else:
                 for question, part in parts_of(check, mine, first, shape, staged.mappings):
-                    stack.add(question, part)
+                    stack.add(question, each_once(part) if stack.once else part)
     for check in checks:
         if keys[check.id]:
-            for question, part in key_parts(check, pl.concat(keys.pop(check.id)), stack.keys):
+            whole = pl.concat(keys.pop(check.id))
+            for question, part in hash_parts(check, whole) if stack.once else key_parts(check, whole, stack.keys):
                 stack.keys += len(part.values[0])
                 stack.add(question, part)
 
@@ -181,21 +182,21 @@ Waiting = list[tuple[Question, list[Part]]]
 
 
 class Stack:
-    """Questions that wait until there are enough values to ask them about. `of`: what of each part is asked about; `keys`: numbers given to keys so far.
+    """Questions that wait until there are enough values to ask them about. `once`: about each value once; `keys`: numbers given to keys so far.
 
     By check: `asked` (rows looked at), `failed` (row and column of every failure), `seconds`.
     """
 
-    def __init__(self, of: Callable[[Question, Part], Part] = every_row, most: int = VALUES_TOGETHER) -> None:
+    def __init__(self, once: bool = False, most: int = VALUES_TOGETHER) -> None:
+        self.once = once
         self.asked: dict[str, int] = defaultdict(int)
         self.failed: dict[str, list[tuple[int, str]]] = defaultdict(list)
         self.seconds: dict[str, float] = defaultdict(float)
         self.keys = 0
-        self._of, self._most, self._count = of, most, 0
+        self._most, self._count = most, 0
         self._waiting: dict[Question, list[Part]] = defaultdict(list)
 
     def add(self, question: Question, part: Part) -> None:
-        part = self._of(question, part)
         size = len(part.values[0])
         if size:
             self._waiting[question].append(part)

@@ -6,6 +6,7 @@ expectation costs Great Expectations milliseconds, however many values it looks 
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -48,16 +49,9 @@ class Part:
         return self.first + place if self.rows is None else int(self.rows[place])
 
 
-def every_row(question: Question, part: Part) -> Part:
-    """The part as it is."""
-    return part
-
-
-def each_once(question: Question, part: Part) -> Part:
-    """The part with each of its values once: enough to know whether all of them are right, not which rows are wrong. Keys and pairs stay as they are."""
-    if question.expectation == UNIQUE or len(part.values) > 1:
-        return part
-    return Part(part.check, part.column, (part.values[0].unique(),))
+def each_once(part: Part) -> Part:
+    """The part with each of its values once: enough to know whether all of them are right, not which rows are wrong. Pairs stay as they are."""
+    return part if len(part.values) > 1 else Part(part.check, part.column, (part.values[0].unique(),))
 
 
 def about(check: Check, rows: pl.DataFrame) -> pl.DataFrame:
@@ -182,6 +176,19 @@ def columns_of(checks: list[Check]) -> list[str]:
     return list(dict.fromkeys(name for check in checks for name in (*check.columns, *check.args.get("when", {}))))
 
 
+def key_hashes(check: Check, rows: pl.DataFrame) -> pl.DataFrame:
+    """A number for each row's key, the same for equal ones; two keys have the same one once in 2^64 times, so one that repeats has to be looked at again."""
+    key = pl.struct(check.columns).hash(zlib.crc32(check.id.encode()))  # checks that are asked about together have numbers of their own
+    return rows.select(check.columns).drop_nulls().select(key.reinterpret(signed=True).alias("number"))
+
+
+def hash_parts(check: Check, hashes: pl.DataFrame, most: int = KEYS_TOGETHER) -> Iterator[tuple[Question, Part]]:
+    """The numbers of a whole table's keys, equal ones in the same part."""
+    numbers, count = hashes["number"], -(-hashes.height // most)
+    for number in range(count):
+        yield Question(UNIQUE, (), "integer"), Part(check, "", (numbers if count == 1 else numbers.filter(numbers % count == number),))
+
+
 def key_columns(check: Check, rows: pl.DataFrame, first: int) -> pl.DataFrame:
     """The key that a `unique` check asks about, and `_row`; rows with a null in it are left out, since nulls are never equal."""
     return rows.select((pl.col("_place").cast(pl.Int64) + first).alias("_row"), *check.columns).drop_nulls()
@@ -194,13 +201,12 @@ def key_parts(check: Check, keys: pl.DataFrame, taken: int, most: int = KEYS_TOG
     for number in range(count):
         part = keys if mixed is None else keys.filter(mixed == number)
         yield Question(UNIQUE, (), "integer"), Part(check, "", (_numbered(part.select(check.columns)) + taken,), rows=part["_row"])
+        taken += part.height  # parts may be asked about together
 
 
 def _numbered(keys: pl.DataFrame) -> pl.Series:
     """A whole number for each key, the same for equal ones and below the number of rows."""
-    number = pl.zeros(keys.height, pl.Int64, eager=True)
-    for column in keys.columns:
-        place = keys[column].rank("dense").cast(pl.Int64) - 1
-        width = place.n_unique()
-        number = (number * width + place).rank("dense").cast(pl.Int64) - 1 if column != keys.columns[0] else place
-    return number
+    first, *others = (keys[column].rank("dense").cast(pl.Int64) - 1 for column in keys.columns)
+    for place in others:
+        first = (first * keys.height + place).rank("dense").cast(pl.Int64) - 1
+    return first

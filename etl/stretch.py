@@ -14,6 +14,7 @@ import pyarrow as pa
 from etl.ahead import ahead
 from etl.contents import store_all
 from etl.databases import Batch, Cut, Shared, Source, join_source
+from etl.memory import give_memory_back
 from etl.objects import Objects, Stored, open_objects
 from etl.objects.journal import JOURNAL
 from etl.run import StageFile, write_table
@@ -108,7 +109,9 @@ def leave() -> None:
     """Closes this process's connections to the old portals, if it has any: what comes behind the extract needs none."""
     for source, _, _ in _JOINED.values():
         source.close()
-    _JOINED.clear()
+    if _JOINED:
+        _JOINED.clear()
+        give_memory_back()
 
 
 def stage_tables(source: Source, mapping: TableMapping, objects: Objects) -> Iterator[tuple[pa.Table, Aside]]:

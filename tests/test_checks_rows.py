@@ -125,3 +125,16 @@ def test_a_key_that_repeats_in_another_stage_file_or_another_portion_is_found(st
         stack.add(question, part)
     stack.ask()
     assert {row for row, _ in stack.failed[check.id]} == {10, 11, 12, 14}
+
+
+def test_keys_that_are_compared_in_parts_are_not_taken_for_each_other() -> None:
+    """A table of little more than KEYS_TOGETHER rows has parts that are small enough to be asked about together."""
+    check = CHECKS["unique.login.email_key"]
+    keys = pl.DataFrame({"_row": range(200), "email_key": [f"{number}@x.example" for number in range(200)]})
+    stack = Stack()
+    parts = list(key_parts(check, keys, taken=0, most=20))
+    assert len(parts) == 10
+    for question, part in parts:
+        stack.add(question, part)
+    stack.ask()
+    assert not stack.failed[check.id]
