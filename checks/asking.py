@@ -23,6 +23,7 @@ from checks.model import Answer, Answers, Check, Found, Suites
 from checks.relations import RELATIONS
 from checks.staged import Staged
 from checks.suites import HOME, read_suites
+from etl.memory import give_memory_back
 from etl.run import RunFolder, seen
 from mappings.model import Mappings
 from mappings.read import read_mappings
@@ -119,12 +120,16 @@ def _rows(table: str, staged: Staged) -> int:
 
 def _rows_elsewhere(run: Path, mapping_folder: Path, checks: list[Check]) -> dict[str, Found]:
     """In a worker process: what came of these checks about rows, by id."""
-    return expectations.ask_rows(checks, Staged(seen(run), read_mappings(mapping_folder)), lambda table: None)
+    found = expectations.ask_rows(checks, Staged(seen(run), read_mappings(mapping_folder)), lambda table: None)
+    give_memory_back()  # the next part, of another kind perhaps, is asked in the same process
+    return found
 
 
 def _across_elsewhere(run: Path, mapping_folder: Path, checks: list[Check]) -> dict[str, Found]:
     """In a worker process: what came of these checks across tables, by id."""
-    return _across(checks, Staged(seen(run), read_mappings(mapping_folder)), lambda share: None)
+    found = _across(checks, Staged(seen(run), read_mappings(mapping_folder)), lambda share: None)
+    give_memory_back()
+    return found
 
 
 def _across(checks: list[Check], staged: Staged, told: Callable[[float], None]) -> dict[str, Found]:

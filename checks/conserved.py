@@ -35,21 +35,21 @@ def conserved(check: Check, staged: Staged) -> Found:
         state = mine.join(held, on="_key", how="left", maintain_order="left")
         lost = state.filter(pl.col("reason").is_null()).join(made, on=on, how="anti")
         both = state.filter(pl.col("reason") != _UNREADABLE).join(made, on=on, how="semi")
-        invented = made.join(mine, on=on, how="anti")
+        invented = made.join(mine, on=on, how="anti").unique()
         keys += [f"{key}: neither loaded nor held" for key in lost["_key"]] + [f"{key}: loaded and held" for key in both["_key"]]
         keys += ["|".join(map(str, row)) + ": loaded, but never read" for row in invented.select(on).iter_rows()]
     return Found(read.height, tuple(masked(key) for key in keys))
 
 
 def loaded_keys(staged: Staged, mapping: TableMapping) -> pl.DataFrame:
-    """The keys of the old table's rows that have staged rows: `_key`, or the columns of a composite key."""
+    """The keys of the old table's rows that have staged rows, once or more: `_key`, or the columns of a composite key."""
     if any(into.table == "stored_object" for into in mapping.into):
         return _loaded_contents(staged, mapping)
     for into in mapping.into:
         if into.per in ("account", "once"):
             columns = key_parts(mapping, into)
             if columns is not None:
-                return recovered(staged, mapping, into, columns).drop("_row").unique()
+                return recovered(staged, mapping, into, columns).drop("_row")
     raise KeyError(f"{mapping.file}: no block from which the old key can be told")
 
 

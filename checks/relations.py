@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from checks.comparable import among
+from checks.comparable import among, slices
 from checks.frames import when
 from checks.model import Check, Found
 from checks.staged import Staged, entities
@@ -159,8 +159,8 @@ def has_current(check: Check, staged: Staged) -> Found:
     flag = check.args["flag"]
     rows = staged.frame(check.table, *check.columns, flag)
     old = rows.filter(flag)
-    # The few that are set aside are the index: none of a large table is made.
-    current = rows.filter(~pl.col(flag)).join(old, on=check.columns, how="semi", nulls_equal=True)
+    # The few that are set aside are the index: none of a large table is made, nor a copy of it.
+    current = pl.concat(part.filter(~pl.col(flag)).join(old, on=check.columns, how="semi", nulls_equal=True) for part in slices(rows))
     alone = old.join(current, on=check.columns, how="anti", nulls_equal=True)
     return failing(check, staged, alone["_row"], old.height)
 
