@@ -40,7 +40,6 @@ from mappings.read import read_mappings
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-_MANY = 2_000_000  # rows: of so many, what workers keep in mind of where they went weighs more than the second that starting others takes
 _FIXED_BY = {"extract": ("source", "tc", "files"), "split": ("freeze",)}
 
 
@@ -270,12 +269,9 @@ def _reattach(night: Night) -> Step:
     folder.refuse_strangers("split")
     objects = needed(options.objects, "--objects", "the root of the new object store")
     open_objects(objects, folder.path / JOURNAL).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
-    rows = rows_of(folder.files("extract"))
-    pool = night.crew.helpers(rows)
+    pool = night.crew.helpers(rows_of(folder.files("extract")))
     step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
     forget()
-    if rows > _MANY:
-        night.crew.dismiss()
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
     step.facts["sentence"] = f"{made:,} rows for the accounts"
     return step

@@ -17,10 +17,11 @@ from etl.errors import MigrationError
 from etl.locks import shared
 
 _WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
+_MANY = 2_000_000  # rows; above that what they keep in memory from one step to the next weighs more than the second that starting others takes
 
 
 class Crew:
-    """Helping processes, started when the first step asks for them and kept for the steps behind it: starting takes longer than many a step.
+    """Helping processes, started when the first step asks for them and kept for the steps behind it: starting takes a second of each.
 
     `number`: how many of this machine, None as many as it has cores; `place`: the file that each of them locks; `scheduler`: of a Dask cluster.
     """
@@ -32,6 +33,8 @@ class Crew:
 
     def helpers(self, rows: int) -> Executor | None:
         """The processes for a step over so many rows; None where they would cost more than they save."""
+        if rows > _MANY:
+            self.dismiss()
         if self._pool is None:
             if self._scheduler is not None:
                 self._pool = self._stack.enter_context(_cluster(self._scheduler))
