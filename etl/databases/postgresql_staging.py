@@ -1,7 +1,7 @@
 """The staging tables of a new store that is PostgreSQL: each made, filled, keyed and analysed by one session, some sessions side by side.
 
-Then their references are made and checked, side by side too. Nobody sees them under the real tables' names before they are published. A session that finds a staging table there already did not make it
-and ends: rows of two loads never meet in one.
+Then their references are made and checked, side by side too. Nobody sees them under the real tables' names before they are published. A session
+that finds a staging table there already did not make it and ends: rows of two loads never meet in one.
 """
 
 from __future__ import annotations
