@@ -17,7 +17,8 @@ from etl.errors import MigrationError
 from etl.locks import shared
 
 _WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
-_MANY = 2_000_000  # rows; above that what they keep in memory from one step to the next weighs more than the second that starting others takes
+# Rows; above that what they keep in memory from one step to the next weighs more than the second that starting others takes.
+_MANY = 2_000_000
 
 
 class Crew:
