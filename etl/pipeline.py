@@ -322,8 +322,6 @@ def _load(night: Night) -> Step:
 
             try:
                 step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell)
-                if step.facts["already"]:  # perhaps by a version that left no note
-                    objects.note(target.identity(objects_uri), shown(target_url))
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):

@@ -21,7 +21,7 @@ import pytest
 from command import Done, Night, started
 from moto.server import ThreadedMotoServer
 
-from etl.objects import Readable, open_objects
+from etl.objects import NOTES, Readable, open_objects
 from etl.objects.journal import JOURNAL
 
 SECRET, TOKEN = "canary/secret+key/4f1c9a", "canary-token-77e0b2"  # may stand nowhere
@@ -155,9 +155,9 @@ class Store:
         }  # fmt: skip
 
     def content(self) -> dict[str, bytes]:
-        """Every object of the bucket by its key."""
+        """Every object of the bucket by its key, notes of new stores apart."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ()) if NOTES not in entry["Key"]]
         return {key: self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in keys}
 
 

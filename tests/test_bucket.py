@@ -14,7 +14,7 @@ from bucket import ROOM, SECRET, BucketNight, Request, Store, canaries, front, o
 from command import FREEZE, ROOT, Night, command
 from servers import Portals, portals
 
-from etl import pipeline
+from etl import workers
 from etl.errors import MigrationError
 from etl.objects import Readable, object_key, s3
 from etl.objects.journal import JOURNAL, journaled
@@ -41,7 +41,9 @@ def key(content: bytes) -> str:
 
 
 def test_a_night_ends_as_one_with_a_folder_does_and_is_taken_back_without_a_trace(night: BucketNight, cast: Night) -> None:
-    in_folder = {f"{ROOM}/{name.partition('/')[2]}": content for name, content in cast.content().items() if name.startswith("objects/")}
+    in_folder = {
+        f"{ROOM}/{name.partition('/')[2]}": content for name, content in cast.content().items() if name.startswith("objects/sha256/")
+    }
     others = {"elsewhere/theirs": b"theirs", f"{ROOM}/theirs": b"theirs", **dict([min(in_folder.items())])}
     for name, content in others.items():
         night.store.s3.put_object(Bucket=night.store.bucket, Key=name, Body=content)
@@ -92,7 +94,7 @@ def test_what_the_bucket_lost_or_altered_is_a_difference_and_is_brought_again(ni
 
 
 def test_worker_processes_bring_documents_there_too(store: Store, portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_WORTH_WORKERS", 0)
+    monkeypatch.setattr(workers, "_WORTH_WORKERS", 0)
     words = ("run", "--objects", f"s3://{store.bucket}", "--workers", "2", *FREEZE)
     done = portals.run(*words, run="bucket-run", **store.environment)
     assert done.code == 0, done.err
@@ -174,6 +176,17 @@ def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, st
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
     assert [objects.remove(digest(b"old")) for _ in range(2)] == [True, False]
     assert objects.size(digest(b"old")) is None
+
+
+def test_new_stores_are_noted_until_they_are_no_more(objects: Readable, store: Store) -> None:
+    store.s3.put_object(Bucket=store.bucket, Key="elsewhere/.store-theirs", Body=b"of another prefix")
+    for one in ("one", "another", "one"):
+        objects.note(one, f"postgresql://{one}")
+    assert objects.others("one") == ["postgresql://another"]
+    objects.note("another", "")
+    objects.note("another", "")
+    assert objects.others("one") == []
+    assert objects.others("another") == ["postgresql://one"]
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["checksum", "no checksum"])
