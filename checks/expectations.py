@@ -39,7 +39,6 @@ ROWS_TOGETHER = 50_000  # rows of a table that are read at once: memory stays bo
 VALUES_TOGETHER = 1_000_000  # values that wait before they are asked about
 _SMALL = 20_000  # values of a question that is asked together with others
 
-Frame = Any  # a pandas frame
 _IMPORTING = Lock()  # a cluster's worker may have threads
 
 
@@ -131,6 +130,9 @@ def ask_rows(checks: Iterable[Check], staged: Staged, tell: Callable[[str], None
     first = _asked(asked, staged, tell, together, Stack(once=True))
     failing = [check for check in asked if first.failed[check.id]]
     again = _asked(failing, staged, lambda table: None, together, Stack())
+    for check in failing:
+        if not again.failed[check.id] and check.kind != "unique":  # two keys may have the same hash; nothing else can take back what failed
+            raise MigrationError(f"{check.id} failed, and no row of {check.table} does.", f"Mend {check.place}; nothing was published.")
     return {
         check.id: Found(
             first.asked[check.id],

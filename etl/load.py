@@ -19,6 +19,7 @@ from etl.run import RunFolder, StageFile, Step
 from mappings.model import Mappings
 from mappings.schema import Table
 
+_REMOVED_TOGETHER = 500  # objects
 MADE_BY = ("split", "reattach")
 _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
 Tell = Callable[[str, int, int], None]
@@ -153,11 +154,13 @@ def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Obj
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
     """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
     unneeded = [sha256 for sha256 in sorted(journaled(folder.path / JOURNAL)) if not target.has_object(sha256)]
-    others = objects.others(store)
-    if others:
-        gone, kept = 0, sum(size is not None for size in of_each(objects.size, unneeded))
-    else:
-        gone, kept = sum(of_each(objects.remove, unneeded)), 0
+    gone, kept, others = 0, 0, list[str]()
+    for first in range(0, len(unneeded), _REMOVED_TOGETHER):
+        others = objects.others(store)  # asked again and again: one may publish meanwhile
+        if others:
+            kept = sum(size is not None for size in of_each(objects.size, unneeded[first:]))
+            break
+        gone += sum(of_each(objects.remove, unneeded[first : first + _REMOVED_TOGETHER]))
     if not any(run.state == "PUBLISHED" for run in target.runs()):
         objects.note(store, "")
     return gone, kept, others if kept else []

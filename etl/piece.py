@@ -115,7 +115,7 @@ def _context_of_base(base: Base) -> Context:
 
 def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Piece:
     """One stage file of a table that finds its accounts by its routes."""
-    leave()
+    leave(ticket.base.root)
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
     rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)

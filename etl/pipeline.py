@@ -30,7 +30,7 @@ from etl.reattach import reattach
 from etl.retries import again
 from etl.roles import roles
 from etl.room import Need, bytes_below, kept, loaded_bytes, require_room
-from etl.run import STEPS, WORKERS, RunFolder, Step, opened, rows_of, seen
+from etl.run import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
 from etl.split import split
 from etl.talk import Talk
 from etl.workers import Crew
@@ -76,6 +76,9 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
         options = rehearsal(options)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    if options.scheduler is not None and sealing():
+        message = f"{SEAL} and --scheduler do not go together: every process of the cluster would have to hold the key."
+        raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     mappings = read_mappings(options.mappings)
@@ -181,6 +184,7 @@ def _do(night: Night, step: str) -> None:
     folder.save()
     record(folder.path, step, str(done.facts.get("sentence", "done")), folder.settings, night.roles(), {"inputs": inputs})
     night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
+    night.crew.rest()
     give_memory_back()
     if step in ("check", "reconcile"):
         _refuse_failed_check(night)

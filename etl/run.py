@@ -228,6 +228,11 @@ def _digest(body: Any, key: bytes | None = None) -> str:
     return hmac.new(key, text, hashlib.sha256).hexdigest() if key else hashlib.sha256(text).hexdigest()
 
 
+def sealing() -> bool:
+    """Whether the environment names a key for the manifest."""
+    return bool(os.environ.get(SEAL))
+
+
 def _key() -> bytes | None:
     """The key that seals the manifest, from the file that the environment names; None where it names none."""
     place = os.environ.get(SEAL)

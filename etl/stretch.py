@@ -87,7 +87,11 @@ def stretches(source: Source, mapping: TableMapping, objects: Objects, root: Pat
 def read_elsewhere(joining: Joining, table: str, cut: Cut, number: int) -> Stretch:
     """One stretch, read by a worker process; `number`: which one it is."""
     source, mappings, objects = _joined(joining)
-    parts = list(stretches(source.within(cut), mappings.tables[joining.portal, table], objects, joining.root, number))
+    try:
+        parts = list(stretches(source.within(cut), mappings.tables[joining.portal, table], objects, joining.root, number))
+    except BaseException:
+        _forget(joining)  # what broke is not used again: the next stretch would fail of that, and hide why
+        raise
     together = Stretch([], Aside())
     for part in parts:
         together.files.extend(part.files)
@@ -105,12 +109,18 @@ def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
     return _JOINED[joining]
 
 
-def leave() -> None:
-    """Closes this process's connections to the old portals, if it has any: what comes behind the extract needs none."""
-    for source, _, _ in _JOINED.values():
-        source.close()
-    if _JOINED:
-        _JOINED.clear()
+def _forget(joining: Joining) -> None:
+    kept = _JOINED.pop(joining, None)
+    if kept is not None:
+        kept[0].close()
+
+
+def leave(root: Path) -> None:
+    """Closes this process's connections for the run in that folder, if it has any: what comes behind the extract needs none."""
+    joined = [joining for joining in list(_JOINED) if joining.root == root]
+    for joining in joined:
+        _forget(joining)
+    if joined:
         give_memory_back()
 
 

@@ -31,17 +31,22 @@ class Crew:
         self._number, self._place, self._scheduler = number or os.cpu_count() or 1, place, scheduler
         self._stack = ExitStack()
         self._pool: Executor | None = None
+        self._rows = 0
 
     def helpers(self, rows: int) -> Executor | None:
         """The processes for a step over so many rows; None where they would cost more than they save."""
-        if rows > _MANY:
-            self.dismiss()
+        self._rows = rows
         if self._pool is None:
             if self._scheduler is not None:
                 self._pool = self._stack.enter_context(_cluster(self._scheduler))
             elif self._number > 1 and rows >= _WORTH_WORKERS:
                 self._pool = self._stack.enter_context(worker_processes(self._number, self._place))
         return self._pool
+
+    def rest(self) -> None:
+        """Behind a step: of this machine's those go that keep much in memory."""
+        if self._rows > _MANY and self._scheduler is None:
+            self.dismiss()
 
     def dismiss(self) -> None:
         """Ends them, and with them whatever they keep in memory."""

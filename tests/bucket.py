@@ -41,7 +41,7 @@ class Request:
 
 # What becomes of the request. None: it goes through; (status, code): it is refused without coming there; `begun`: the connection is reset before an
 # answer, `silent`: after three seconds, `lost`: behind the first bytes of the answer's body, `cut`: closed there; `lies`: 200, and nothing is stored; `unhashed`: the store knows no
-# checksums; `late`: the answer takes a quarter of a second.
+# checksums; `altered`: the last byte of the answer is another one, its checksum the old one; `late`: the answer takes a quarter of a second.
 Fault = Callable[[Request], Any]
 
 
@@ -95,6 +95,8 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
             answer = connection.getresponse()
             content = answer.read()
             passed = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+            if fault == "altered" and content:
+                content = content[:-1] + bytes([content[-1] ^ 1])
             if fault == "unhashed":
                 passed = {name: value for name, value in passed.items() if "checksum" not in name.lower()}
             self._answer(answer.status, passed, content, fault)

@@ -147,6 +147,7 @@ def test_the_verifier_reads_again_what_broke_off_and_ends_where_nothing_can_be_r
     front.arm(both(on("GET", "cut", 3, 2), on("GET", "lost", 20, 2)))
     assert night.command("reconcile").code == 0
     for fault, code, said in (
+        (on("GET", "altered", 3, 1), 4, "found 1 differences"),
         (on("GET", "cut"), 4, "could not look at everything"),
         (on("GET", (503, "SlowDown"), 5), 1, "it refuses to be read (HTTP 503)"),
         (on("GET", (403, "ExpiredToken"), 20), 1, "it refuses to be read (HTTP 403)"),

@@ -36,7 +36,8 @@ def one_helper() -> Iterator[Executor]:
         try:
             yield pool
         finally:
-            pool.submit(stretch.leave).result()
+            for joining in list(stretch._JOINED):
+                pool.submit(stretch.leave, joining.root).result()
 
 
 def extracted(portals: Portals, folder: Path, by_helpers: bool) -> Step:

@@ -51,9 +51,11 @@ def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] |
             for table in tables:
                 pool.submit(_fill, idle, table, rows, taken, news.put, failed).add_done_callback(news.put)
             yield from _told(news, len(tables), failed)
-            for table in tables if taken is not None else ():
-                pool.submit(_refer, idle, table, failed).add_done_callback(news.put)
-            yield from _told(news, len(tables) if taken is not None else 0, failed)
+            # All are made before the first is checked: making one needs its parent for itself, checking only keeps others from making some there.
+            for statements in (_made, _checked) if taken is not None else ():
+                for table in tables:
+                    pool.submit(_refer, idle, table, statements(table), failed).add_done_callback(news.put)
+                yield from _told(news, len(tables), failed)
             complete = True
         finally:
             if not complete:
@@ -102,19 +104,23 @@ def _fill(
         idle.put(session)  # a broken one too: whoever gets it fails at once instead of waiting for ever
 
 
-def _refer(idle: queue.SimpleQueue[Session], table: Table, failed: list[BaseException]) -> None:
-    """The table's references to other staged ones, behind the data; they go along when the tables get their names.
+def _made(table: Table) -> list[str]:
+    """The table's references to other staged ones, not checked yet; they go along when the tables get their names."""
+    return [f"{statement} NOT VALID" for statement in references(table, lambda parent: parent != OF_THE_RUN, STAGED).values()]
 
-    Made first and checked then, all rows at once: checking holds up nobody who checks another table against the same parent.
-    """
+
+def _checked(table: Table) -> list[str]:
+    """Each reference looks at all rows at once."""
+    names = references(table, lambda parent: parent != OF_THE_RUN, STAGED)
+    return [f"ALTER TABLE {quoted(STAGED + table.name)} VALIDATE CONSTRAINT {quoted(name)}" for name in names]
+
+
+def _refer(idle: queue.SimpleQueue[Session], table: Table, statements: list[str], failed: list[BaseException]) -> None:
     session = idle.get()
     try:
         with safe_errors("--target", f"loading {table.name}"):
-            made = references(table, lambda parent: parent != OF_THE_RUN, STAGED)
-            for statement in made.values():
-                session.execute(f"{statement} NOT VALID".encode())
-            for name in made:
-                session.execute(f"ALTER TABLE {quoted(STAGED + table.name)} VALIDATE CONSTRAINT {quoted(name)}".encode())
+            for statement in statements:
+                session.execute(statement.encode())
     except BaseException as error:
         failed.append(error)
         raise

@@ -22,6 +22,7 @@ from etl.databases.postgresql import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql_contract import advance, differences
 from etl.databases.postgresql_staging import OF_THE_RUN, STAGED, create, hang_up, references, stage
 from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
+from etl.databases.transport import is_here
 from etl.errors import MigrationError, Refused
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
@@ -269,7 +270,7 @@ class PostgresTarget:
     def identity(self, objects: str) -> str:
         (schema,) = self._one("SELECT current_schema()")
         at = self._session.info  # no number of the server's own that every role may read tells it from a copy
-        machine = platform.node() if at.host.startswith("/") or at.host == "localhost" else ""
+        machine = platform.node() if is_here(at.host) else ""
         return f"postgresql {machine} {at.host} {at.port} {at.dbname} {schema}"
 
     def _cleared(self) -> bool:

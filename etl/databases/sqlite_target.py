@@ -20,6 +20,7 @@ from etl.databases import shown
 from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
 from etl.errors import MigrationError, Refused
 from etl.ids import as_text
+from etl.objects.place import bucket_of, folder_of
 from etl.values import texts_of
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
@@ -241,8 +242,8 @@ class SqliteTarget:
         return self._connection.execute("SELECT 1 FROM stored_object WHERE sha256 = ?", (sha256,)).fetchone() is not None
 
     def identity(self, objects: str) -> str:
-        place, root = self.path.resolve(), Path(objects).resolve()
-        return f"sqlite {platform.node()} {os.path.relpath(place, root) if root.is_dir() else place}"
+        place, root = self.path.resolve(), None if bucket_of(objects) else folder_of(objects, "--objects").resolve()
+        return f"sqlite {platform.node()} {place if root is None else os.path.relpath(place, root)}"
 
     def close(self) -> None:
         if hasattr(self, "_connection"):

@@ -26,7 +26,7 @@ def sslmode(url: URL) -> str | None:
     hosts = _given(url, "host") or urllib.parse.unquote(url.host or "") or said("host")
     # Where an address is given, it is what is connected to; the name is only what the certificate has to say.
     servers = zip_longest(said("hostaddr").split(","), hosts.split(","), fillvalue="")
-    if all(_is_here(address or host) for address, host in servers):
+    if all(is_here(address or host) for address, host in servers):
         return None
     return said("sslmode") or STRICT
 
@@ -36,7 +36,7 @@ def _given(url: URL, name: str) -> str:
     return value if isinstance(value, str) else ",".join(value)
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Whether that is a socket or a name or address by which a machine calls only itself."""
     if not host or host.startswith(("/", "@")) or host.lower() == "localhost":
         return True

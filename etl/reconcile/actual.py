@@ -16,6 +16,7 @@ from etl.reconcile.spec import Column, Spec
 CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\z"
 ALIEN = "#alien"  # the columns whose value is none that a store of ours could hold, joined by blanks; null: none
 OWN_ID = "#id"
+_ID_BYTES = 16  # of a database that has a type for ids
 LINK_TARGET = ("document_link", "target_id")  # leads to the table that target_cd says (C2)
 # The loader's own choice, or said by no source: looked at by other means (objects.py, holdings.py) or not at all.
 NOT_COMPARED = {"stored_object": {"object_key"}}
@@ -220,8 +221,9 @@ class Store:
             parent = declared.refers.get(name)
             if name == key:
                 found[OWN_ID] = raw[name]
-                if raw[name].dtype == pl.String:  # a type for ids has no other form
-                    aliens.append(_named(name, ~raw[name].str.contains(CANONICAL).fill_null(False)))
+                text = raw[name].dtype == pl.String
+                good = raw[name].str.contains(CANONICAL) if text else raw[name].bin.size() == _ID_BYTES
+                aliens.append(_named(name, ~good.fill_null(False)))
             elif (table, name) == LINK_TARGET:
                 value, lost = self._link_target(raw)
                 found[name] = value

@@ -192,13 +192,17 @@ def _keys(spec: Spec, table: str, frame: pl.DataFrame) -> pl.Series:
         return frame["legacy_entity_id"].cast(pl.String)
     if OWN_ID in frame.columns:
         ids = frame[OWN_ID]
-        return ids if ids.dtype == pl.String else pl.Series([None if i is None else str(UUID(bytes=i)) for i in ids], dtype=pl.String)
+        return ids if ids.dtype == pl.String else pl.Series([_id_text(one) for one in ids], dtype=pl.String)
     parts = [
         name for name in spec.target[table].key if name in frame.columns and name not in spec.target[table].refers and name != "target_id"
     ]
     entity = [ACCOUNT] if ACCOUNT in frame.columns else []
     names = [*entity, *parts] or [name for name in spec.target[table].key if name in frame.columns]
     return frame.select(pl.concat_str([pl.col(name).cast(pl.String).fill_null("?") for name in names], separator="|")).to_series()
+
+
+def _id_text(one: bytes | None) -> str | None:
+    return None if one is None else str(UUID(bytes=one)) if len(one) == 16 else one.hex()
 
 
 def _portals(spec: Spec, table: str, frame: pl.DataFrame) -> pl.Series:

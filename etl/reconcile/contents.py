@@ -25,7 +25,7 @@ def hashed_contents(world: World, portal: str) -> pl.DataFrame:
     for content in () if source.absent(table) else source.database.contents(table, name, "content"):
         key = readable(content.key, column)
         good = key is not UNREADABLE and key is not None
-        text = special.names.get(content.at) or (str(key) if type(content.key) is int else key_text([content.key]))
+        text = special.names.get(content.at) or (str(content.key) if type(content.key) is int else key_text([content.key]))
         if (bad := spoilt(content.key)) is not None:
             world.ledger.spoilt(portal, table, [(text, bad)])
         rows.append((content.at, text, key if good else None, content.digest, content.size, not good or content.digest is None))

@@ -10,7 +10,7 @@ PIECE = 1 << 20
 
 
 def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
-    """SHA-256 and size of the file at `path` under `root`; None where there is no readable file, or the path leads out of the root.
+    """SHA-256 and size of the file at `path` under `root`, which is absolute; None where there is no readable file, or the path leads out of the root.
 
     A leading `/` or a `..` or a link that leaves the root is outside; `\\` is an ordinary character (fine print 46).
     """

@@ -84,7 +84,7 @@ def expected_side(
 ) -> Side:
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
-    share = Path(unquote(parts.path) if parts.scheme == "file" else files) if files else None
+    share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
     world = World(spec, sources, share, freeze, began, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "there is no such folder"))

@@ -57,6 +57,14 @@ def test_a_manifest_made_anew_without_the_key(reference: Reference, scenes: Scen
                               {name: it for name, it in reference.stages.items() if name.startswith(("extract/", "split/", "reattach/"))})  # fmt: skip
 
 
+def test_a_cluster_does_not_get_the_key(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
+    scene = scenes(reference.before("extract"))
+    scene.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
+    with tried(STAGE):
+        done = scene.run("extract", "--scheduler", "tcp://127.0.0.1:1", code=2)
+        assert "do not go together" in done.err
+
+
 def test_no_key_or_another_or_one_too_late(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
     scene = scenes(reference.before("extract"))
     scene.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
