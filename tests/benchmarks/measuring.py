@@ -14,7 +14,7 @@ import psutil
 from .servers import Server
 
 ROOT = Path(__file__).resolve().parents[2]
-_EVERY = 0.1  # seconds between two looks at the memory
+_EVERY = 0.5  # seconds between two looks at the memory: each goes through every page of every process, and ten a second took a third of a core
 
 
 @dataclass(frozen=True)
