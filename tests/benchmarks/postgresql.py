@@ -43,11 +43,11 @@ class Scene:
     old: Server
     new: Server
     dlt: str | None
+    watch: bool = True
     runs: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
-    def servers(self) -> tuple[Server, Server]:
-        return self.old, self.new
+    def measured(self, command: list[str]) -> Cost:
+        return measured(command, (self.old, self.new), self.watch)
 
 
 def by_hand(scene: Scene) -> Cost:
@@ -55,19 +55,19 @@ def by_hand(scene: Scene) -> Cost:
         session.execute("DROP SCHEMA IF EXISTS by_hand CASCADE")
         session.execute("CREATE SCHEMA by_hand")
         session.execute("CHECKPOINT")
-    return measured(_way("by_hand", scene.old.url("world"), ""), scene.servers)
+    return scene.measured(_way("by_hand", scene.old.url("world"), ""))
 
 
 def copied(scene: Scene) -> Cost:
-    return measured(_way("copied", scene.old.url("world"), scene.new.fresh("copied")), scene.servers)
+    return scene.measured(_way("copied", scene.old.url("world"), scene.new.fresh("copied")))
 
 
 def pandas_multi(scene: Scene) -> Cost:
-    return measured(_way("pandas_multi", scene.old.url("world"), scene.new.fresh("pandas_multi")), scene.servers)
+    return scene.measured(_way("pandas_multi", scene.old.url("world"), scene.new.fresh("pandas_multi")))
 
 
 def pandas_copy(scene: Scene) -> Cost:
-    return measured(_way("pandas_copy", scene.old.url("world"), scene.new.fresh("pandas_copy")), scene.servers)
+    return scene.measured(_way("pandas_copy", scene.old.url("world"), scene.new.fresh("pandas_copy")))
 
 
 def dlt_and_sql(scene: Scene) -> Cost:
@@ -76,8 +76,8 @@ def dlt_and_sql(scene: Scene) -> Cost:
         session.execute("CREATE SCHEMA by_hand")
     plain = [url.split("&options")[0] for url in (scene.old.url("world"), new)]
     with tempfile.TemporaryDirectory(dir=scene.folder) as work:
-        moved = measured([str(scene.dlt), str(Path(__file__).with_name("dlt_way.py")), *plain, work], scene.servers)
-    split = measured(_way("by_hand", new, ""), scene.servers)
+        moved = scene.measured([str(scene.dlt), str(Path(__file__).with_name("dlt_way.py")), *plain, work])
+    split = scene.measured(_way("by_hand", new, ""))
     return Cost(
         moved.seconds + split.seconds, moved.client_cpu + split.client_cpu, moved.server_cpu + split.server_cpu,
         max(moved.client_mb, split.client_mb), max(moved.server_mb, split.server_mb),
@@ -94,7 +94,7 @@ def ours(scene: Scene, workers: int | None = None) -> Cost:
         "--target", scene.new.url("ours"), "--objects", f"{place}/objects", "--run", f"{place}/run",
         "--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30", *(["--workers", str(workers)] if workers else []),
     ]  # fmt: skip
-    cost = measured([sys.executable, "-m", "cli", *words], scene.servers)
+    cost = scene.measured([sys.executable, "-m", "cli", *words])
     steps = json.loads(Path(place, "run", "manifest.json").read_bytes())["run"]["steps"]
     parts = {name: float(step["facts"]["seconds"]) for name, step in steps.items()}
     scene.runs.append({**parts, "start": cost.seconds - sum(parts.values()), "whole": cost.seconds})
@@ -157,10 +157,12 @@ SLOW = ("(c)", "(d)")
 _PAPERS, _PAPER = 400, 250_000
 
 
-def compare(profiles: int, rounds: int, only: list[str], dlt: str | None, slow_rounds: int, parts: bool = True) -> dict[str, float]:
+def compare(
+    profiles: int, rounds: int, only: list[str], dlt: str | None, slow_rounds: int, parts: bool = True, watch: bool = True
+) -> dict[str, float]:
     """Prints what each contender costs for a world of that size; this project's medians come back."""
     with tempfile.TemporaryDirectory() as scratch, two_servers(Path(scratch)) as (old, new):
-        scene = Scene(Path(scratch), old, new, dlt)
+        scene = Scene(Path(scratch), old, new, dlt, watch)
         old.fresh("world")
         with psycopg.connect(old.url("world"), autocommit=True) as session:
             session.execute("CREATE SCHEMA portal2")
@@ -246,6 +248,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--slow-rounds", type=int, default=1, help="rounds of pandas and dlt")
     parser.add_argument("--no-parts", action="store_true", help="leave out the runs with one and with two workers, and the documents")
+    parser.add_argument(
+        "--no-memory", action="store_true", help="leave out the memory: looking at it takes processor time from what is measured"
+    )
     parser.add_argument("--only", default="abcde", help="letters of the contenders")
     parser.add_argument("--dlt", metavar="PYTHON", help="the interpreter of an environment that has dlt[postgres,sql_database]")
     given = parser.parse_args()
@@ -253,7 +258,15 @@ def main() -> None:
     packages = ("psycopg", "polars", "pyarrow", "pandas", "adbc-driver-postgresql", "SQLAlchemy")
     _say(", ".join(f"{name} {version(name)}" for name in packages))
     results = [
-        compare(profiles, given.rounds, [f"({letter})" for letter in given.only], dlt, given.slow_rounds, not given.no_parts)
+        compare(
+            profiles,
+            given.rounds,
+            [f"({letter})" for letter in given.only],
+            dlt,
+            given.slow_rounds,
+            not given.no_parts,
+            not given.no_memory,
+        )
         for profiles in given.profiles
     ]
     for number in range(1, len(results)):
