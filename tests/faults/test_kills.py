@@ -58,10 +58,14 @@ def test_moments(step: str, reference: Reference, scenes: Scenes) -> None:
 def test_check(reference: Reference, scenes: Scenes) -> None:
     """The step that takes longest to start: at each file that it leaves, and at random moments."""
     needs_strace()
-    shots = [lambda scene, number=number: killed(scene, "check", "rename", number) for number in (1, 2, 3)]  # type: ignore[misc]
+    shots = [
+        lambda scene, call=call, number=number: killed(scene, "check", call, number)  # type: ignore[misc]
+        for number in (1, 2, 3)
+        for call in ("fsync", "rename")
+    ]
     # Last: the first start of all is slower than those behind it, so a late moment may find the step at its end.
     shots += at_random("check", reference.seconds["check"], "check in short", 3)
-    assert _step("check", KILL_CALLS, reference, scenes).shoot(shots) >= 3
+    assert _step("check", KILL_CALLS, reference, scenes).shoot(shots) > 4
 
 
 def test_run(reference: Reference, scenes: Scenes) -> None:
