@@ -32,6 +32,7 @@ SEAL = "PORTAL_MIGRATE_SEAL"  # in the environment: a file with a key, where who
 _KEY_BYTES = 32
 _ENDING = 30  # seconds that they are waited for
 _HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -375,6 +376,8 @@ def _inside(folder: int, name: str) -> int:
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
             raise EvidenceAltered(f"{name} in the run's folder is no folder.", "Start again in a new run folder.") from None
+        if error.errno in _FULL:
+            raise  # no matter of the place that was given: the answer is NO_SPACE
         message = f"The folder {name} of the run's folder cannot be made ({error.strerror})."
         raise MigrationError(message, "Give --run a folder that can be written to.") from None
     os.close(folder)
@@ -411,6 +414,8 @@ def _make_private(path: Path) -> None:
             raise Refused(f"{path} belongs to another user.", "Give --run a folder of your own.")
         path.chmod(0o700)
     except OSError as error:
+        if error.errno in _FULL:
+            raise
         raise MigrationError(
             f"The run's folder {path} cannot be made ({error.strerror}).", "Give --run a folder that can be written to."
         ) from None

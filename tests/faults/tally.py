@@ -19,12 +19,13 @@ HOSTILE = "hostile values"
 ZERO = "zero-byte document"
 DOCUMENTS = "documents missing, unreadable, a directory, a FIFO, changed while read, out of the root, 2 GB"
 SPACE = "disk full, file size limit, failed fsync"
+BUCKET = "the bucket refuses, resets, cuts short, lies"
 SIGNALS = "SIGINT, SIGTERM, SIGHUP, closed stdout"
 SECRETS = "secrets and personal data"
 CLOCK = "the clock jumps"
 BACK = "rollback, purge, resume with something else"
 ROWS = (
-    KILL_COMMIT, KILL_RANDOM, KILL_CALLS, READERS, TWO_RUNS, SOURCE, DROPPED, STAGE, HOSTILE, ZERO, DOCUMENTS, SPACE, SIGNALS, SECRETS, CLOCK, BACK,
+    KILL_COMMIT, KILL_RANDOM, KILL_CALLS, READERS, TWO_RUNS, SOURCE, DROPPED, STAGE, HOSTILE, ZERO, DOCUMENTS, SPACE, BUCKET, SIGNALS, SECRETS, CLOCK, BACK,
 )  # fmt: skip
 
 

@@ -1,0 +1,29 @@
+"""Row 23 of faults.md: the faults of a bucket that `tests/test_bucket_faults.py` does not show with every change. Like the others of this folder, by the real command."""
+
+from __future__ import annotations
+
+import pytest
+from bucket import BucketNight, front, store
+from test_bucket_faults import LASTING, OFTEN, PASSING, killed_at, lasts, night, passes
+
+from .tally import BUCKET, tried
+
+__all__ = ["front", "night", "store"]  # fixtures
+
+
+@pytest.mark.parametrize("name", [name for name in PASSING if name not in OFTEN])
+def test_what_passes(name: str, night: BucketNight) -> None:
+    with tried(BUCKET):
+        passes(name, night)
+
+
+@pytest.mark.parametrize("name", [name for name in LASTING if name not in OFTEN])
+def test_what_lasts(name: str, night: BucketNight) -> None:
+    with tried(BUCKET):
+        lasts(name, night)
+
+
+@pytest.mark.parametrize("number", [1, 2, 30, 60])
+def test_killed_between_two_objects(number: int, night: BucketNight) -> None:
+    with tried(BUCKET):
+        killed_at(number, "extract", night)
