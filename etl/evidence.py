@@ -22,6 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from etl import events
+from etl.approval import canonical
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.keys import fingerprint, private_key, public_key, public_path
 from etl.objects import Readable, object_key, of_each, open_objects
@@ -31,6 +32,7 @@ from mappings.model import Mappings
 from mappings.read import read_mappings
 
 LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json", "packed.json"
+APPROVAL = "approval.json"
 VERSION = 1
 _FROM_RUN = ("check", "reconcile", "report")
 _AGAIN = "Ask for the bundle again."
@@ -56,6 +58,9 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
         _refuse_missing(stored, objects)
     private = private_key(key)
     signer = private.public_key().public_bytes_raw()
+    if signer.hex() == folder.settings.get("approver"):
+        message = "--key is the approver's key: evidence is signed by who ran, and nobody approves his own run."
+        raise Refused(message, "Give --key a key of your own, or a file that does not exist yet.")
     bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
     if objects is not None:
         content |= _write_bag(bundle / "bag", stored, objects)
@@ -167,6 +172,9 @@ def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
     for place in sorted(mappings.home.rglob("*")):
         if place.suffix in {".toml", ".csv", ".sql"}:
             found[f"mappings/{place.relative_to(mappings.home).as_posix()}"] = place.read_bytes()
+    approved = folder.steps["load"].facts.get("approval")
+    if approved is not None:
+        found[APPROVAL] = canonical(approved)
     versions = {"python": platform.python_version(), "system": platform.platform(), **_installed()}
     found["versions.json"] = json.dumps(versions, indent=1, sort_keys=True).encode()
     found["sbom.json"] = json.dumps(_bill_of_materials(), indent=1, sort_keys=True).encode()
