@@ -17,13 +17,14 @@ from typing import Any
 
 from etl.errors import Refused, WrongUsage
 from etl.keys import fingerprint, private_beside, private_key, public_key, public_path, signed_by
+from etl.objects.place import bucket_of, folder_of
 from etl.run import RunFolder, write_durably
 
 KIND, VERSION = "portal-migrate approval", 1
 LIMIT = 8192  # bytes of an approval's file
 ID_LIMIT = 200  # letters of a backup's id
 _STEPS = ("extract", "split", "reattach", "check")
-_SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "mappings")
+_SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "mappings", "place")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -41,10 +42,27 @@ class Backup:
 
 def digest_of(folder: RunFolder) -> str | None:
     """The digest of what the run is going to publish, from where and into what; None as long as that is not settled."""
-    if any(step not in folder.steps for step in _STEPS) or "target" not in folder.settings:
+    if any(step not in folder.steps for step in _STEPS) or "place" not in folder.settings:
         return None
     content = {"steps": folder.digest(*_STEPS), "settings": {name: folder.settings.get(name) for name in _SETTINGS}}
     return hashlib.sha256(canonical(content)).hexdigest()
+
+
+def settle_place(folder: RunFolder, target: str | None, objects: str | None) -> None:
+    """Fixes where a run with an approver publishes to: the addresses in its settings may be relative, and have no options, which may be secrets.
+
+    Refused where it is another place than before.
+    """
+    if "approver" not in folder.settings or target is None or objects is None:
+        return
+    from etl.databases import leads_to
+
+    root = objects if bucket_of(objects) else str(folder_of(objects, "--objects").resolve())
+    place = hashlib.sha256(canonical({"target": leads_to(target), "objects": root})).hexdigest()
+    if folder.settings.get("place", place) != place:
+        message = "The new store or the object store is at another place than when the digest to be approved was first said."
+        raise Refused(message, "Give the same --target and --objects, from the same folder; or use a new run folder.")
+    folder.settle({"place": place})
 
 
 def canonical(content: dict[str, Any]) -> bytes:

@@ -52,7 +52,7 @@ def show_step(data: dict[str, Any]) -> None:
 def show_asked(console: Console, approval: dict[str, Any] | None) -> None:
     """Whose approval the run needs and for which digest; nothing where it needs none."""
     if approval is not None:
-        what = f"digest {approval['digest']}" if approval["digest"] else "a digest that is known when check is done and --target was given"
+        what = f"digest {approval['digest']}" if approval["digest"] else "a digest that check says once --target is given"
         console.print(plain(f"approval by {approval['by']} of {what}: {'given ' + approval['at'] if approval['at'] else 'not given'}"))
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.approval import approved, approver, asked
+from etl.approval import approved, approver, asked, settle_place
 from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
 from etl.databases.target import Target, open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
@@ -170,6 +170,8 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
 def _do(night: Night, step: str) -> None:
     """One step, unless it is done and what it was made of is unchanged."""
     folder = night.folder
+    if step in ("check", "load") and not night.options.rehearse:
+        settle_place(folder, night.options.target, night.options.objects)
     inputs = _inputs(night, step)
     if step in folder.steps and folder.steps[step].inputs == inputs and step in ("extract", "split", "reattach", "check"):
         night.talk.say(f"{step}: done before, unchanged")

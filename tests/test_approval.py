@@ -111,10 +111,8 @@ def test_check_and_status_say_who_has_to_approve_which_digest(checked: Night, an
 
 def test_before_the_target_is_known_there_is_no_digest_to_approve(checked: Night, anna: Approver) -> None:
     checks(checked, anna)
-    _rewritten(checked, lambda body: body["settings"].pop("target"))
-    assert (
-        "that is known when check is done and --target was given: not given" in command("status", "--run", "run", folder=checked.folder).out
-    )
+    _rewritten(checked, lambda body: [body["settings"].pop(name) for name in ("target", "place")])
+    assert "of a digest that check says once --target is given: not given" in command("status", "--run", "run", folder=checked.folder).out
     assert command("check", "--run", "run", "--output", "json", folder=checked.folder).data["approval"]["digest"] is None
 
 
@@ -232,7 +230,7 @@ def test_an_approval_of_something_else_is_refused(checked: Night, anna: Approver
 def test_the_digest_covers_every_step_and_every_setting(checked: Night, anna: Approver) -> None:
     digest = checks(checked, anna)
     folder = seen(checked.run)
-    for name in ("source", "tc", "target", "files", "objects", "freeze", "mappings"):
+    for name in ("source", "tc", "target", "files", "objects", "freeze", "mappings", "place"):
         kept = folder.settings[name]
         folder.settings[name] = "other"
         assert approval.digest_of(folder) not in (None, digest), name
@@ -244,6 +242,44 @@ def test_the_digest_covers_every_step_and_every_setting(checked: Night, anna: Ap
     assert approval.digest_of(folder) == digest
     folder.settings["approver"] = "other"
     assert approval.digest_of(folder) == digest
+
+
+def test_the_same_words_from_another_folder_are_another_place(checked: Night, anna: Approver) -> None:
+    file = anna.approves(checks(checked, anna))
+    elsewhere = checked.folder / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("legacy", "run"):
+        (elsewhere / name).symlink_to(checked.folder / name)
+    shutil.copytree(checked.folder / "objects", elsewhere / "objects")
+    done = command("load", "--run", str(checked.run), "--approval", str(file), folder=elsewhere)
+    said(done, 7, "at another place than when the digest to be approved was first said")
+    assert not (elsewhere / "portal3.sqlite").exists()
+    assert checked.command("load", "--approval", str(file)).code == 0
+    said(command("load", "--run", str(checked.run), "--approval", str(file), folder=elsewhere), 7, "at another place")
+    assert not (elsewhere / "portal3.sqlite").exists()
+
+
+def test_options_of_an_address_that_lead_elsewhere_are_another_place(checked: Night, anna: Approver) -> None:
+    """They are never shown, for they may be secrets; those that lead nowhere may change."""
+    checks(checked, anna)
+    folder = seen(checked.run)
+    url = "postgresql://w@/portal3?host=/one"
+
+    def place(target: str, objects: str = "objects") -> str:
+        folder.settings.pop("place", None)
+        approval.settle_place(folder, target, objects)
+        return folder.settings["place"]
+
+    known = place(url)
+    assert place(f"{url}&sslrootcert=x") == place("postgresql://other:secret@/portal3?host=/one") == known
+    others = [
+        place(f"{url}&port=6"),
+        place("postgresql://w@/portal3?host=/two"),
+        place(f"{url}&options=-csearch_path%3Dx"),
+        place(url, "other"),
+        place(url, "s3://aaa/b"),
+    ]
+    assert len({known, *others}) == 6
 
 
 def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: Approver) -> None:
