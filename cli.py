@@ -81,6 +81,8 @@ _OPTIONS: dict[str, Command] = {
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
     "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
     "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
+    "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
+    "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(
@@ -90,7 +92,7 @@ _OPTIONS: dict[str, Command] = {
 }  # fmt: skip
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
-_RUN = (*_STORES, "run", "freeze_from", "freeze_to", "workers", "scheduler", "mappings")
+_RUN = (*_STORES, "run", "freeze_from", "freeze_to", "workers", "scheduler", "mappings", "approver")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -118,10 +120,9 @@ def _options(given: dict[str, Any]) -> Options:
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
-    extra: dict[str, Any] = {"mappings": Path(given["mappings"])} if given.get("mappings") else {}
+    paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "approver", "approval") if given.get(name)}
     return Options(
-        **plain, run=Path(given["run"]) if given.get("run") else None, rehearse=bool(given.get("rehearse")),
-        freeze=(days["freeze_from"], days["freeze_to"]) if days else None, **extra,
+        **plain, **paths, rehearse=bool(given.get("rehearse")), freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
     )  # fmt: skip
 
 
@@ -173,9 +174,9 @@ _STEP_HELP = {
     "report": "Writes the report into the run's folder.",
 }
 _ALL = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
-_run_command("run", _ALL, "All steps in order; done ones are skipped: also the way to resume.", (*_RUN, "rehearse"))
+_run_command("run", _ALL, "All steps in order; done ones are skipped: also the way to resume.", (*_RUN, "approval", "rehearse"))
 for _name, _help in _STEP_HELP.items():
-    _run_command(_name, (_name,), _help, _RUN)
+    _run_command(_name, (_name,), _help, (*_RUN, "approval") if _name == "load" else _RUN)
 
 
 @commands.command()
@@ -229,6 +230,31 @@ def picker(email: str, **given: Any) -> None:
     from etl.screen import answer
 
     answer("picker", given, lambda: facts(_options(given), email))
+
+
+@commands.command()
+@click.option("--digest", metavar="HEX", help="What is approved: the digest that `check` and `status` say.")
+@click.option("--key", metavar="FILE", required=True, help="The approver's own Ed25519 key (PEM); made where there is none.")
+@click.option("--backup-id", metavar="TEXT", help="The backup of the new store that there is: its name.")
+@click.option("--backup-at", metavar="MOMENT", help="When it was made (2023-09-16T21:30:00+00:00).")
+@click.option("--backup-sha256", metavar="HEX", help="Its SHA-256.")
+@click.option("--approval", metavar="FILE", help="Where the approval is written.")
+@_takes()
+def approve(
+    digest: str | None,
+    key: str,
+    backup_id: str | None,
+    backup_at: str | None,
+    backup_sha256: str | None,
+    approval: str | None,
+    **given: Any,
+) -> None:
+    """Signs that a run may publish what has this digest; needs no run folder. With --key alone it only makes the key."""
+    from etl.approval import approve as signed
+    from etl.screen import answer
+
+    out = Path(approval) if approval is not None else None
+    answer("approve", given, lambda: signed(Path(key), digest, backup_id, backup_at, backup_sha256, out))
 
 
 @commands.command()

@@ -18,7 +18,7 @@ NAME = "events.jsonl"
 def record(folder: Path, what: str, outcome: str, settings: dict[str, str], roles: dict[str, str], about: dict[str, Any]) -> None:
     """Appends an event: sequence, time in UTC, who, on which machine, under which database roles, what, its outcome, and the digest of what was set.
 
-    `settings` are stores (never a password), freeze and the mappings' digest; `roles`: by store; `about`: facts without personal data.
+    `settings` are stores (never a password), freeze, the mappings' digest and the approver's public key; `roles`: by store; `about`: facts without personal data.
     """
     import platform
 

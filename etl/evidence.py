@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from etl import events
+from etl.approval import canonical
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
+from etl.keys import fingerprint, private_key, public_key, public_path
 from etl.objects import Readable, object_key, of_each, open_objects
 from etl.options import Options
 from etl.run import RunFolder, seen, write_durably
@@ -31,6 +32,7 @@ from mappings.model import Mappings
 from mappings.read import read_mappings
 
 LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json", "packed.json"
+APPROVAL = "approval.json"
 VERSION = 1
 _FROM_RUN = ("check", "reconcile", "report")
 _AGAIN = "Ask for the bundle again."
@@ -54,12 +56,16 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     objects = open_objects(folder.settings["objects"]) if documents else None
     if objects is not None:
         _refuse_missing(stored, objects)
-    private = _private_key(key)
+    private = private_key(key)
+    signer = private.public_key().public_bytes_raw()
+    if signer.hex() == folder.settings.get("approver"):
+        message = "--key is the approver's key: evidence is signed by who ran, and nobody approves his own run."
+        raise Refused(message, "Give --key a key of your own, or a file that does not exist yet.")
     bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
     if objects is not None:
         content |= _write_bag(bundle / "bag", stored, objects)
     packed = {"packed_at": datetime.now(UTC).isoformat(timespec="seconds"), "run_id": folder.steps["load"].facts["run_id"]}
-    content[PACKED] = json.dumps({**packed, "signed_by": _fingerprint(private.public_key())}, indent=1, sort_keys=True).encode()
+    content[PACKED] = json.dumps({**packed, "signed_by": fingerprint(signer)}, indent=1, sort_keys=True).encode()
     content[LINES] = _lines(content)
     for name, exact in content.items():
         place = bundle / name
@@ -69,7 +75,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     write_durably(bundle / LISTING, listing)
     write_durably(bundle / SIGNATURE, private.sign(listing).hex().encode())
     root = json.loads(listing)["root"]
-    return {"bundle": str(bundle), "files": len(content), "root": root, "public_key": str(_public_path(key))}
+    return {"bundle": str(bundle), "files": len(content), "root": root, "public_key": str(public_path(key))}
 
 
 def _listing(files: dict[str, tuple[int, str]], packed: bytes) -> bytes:
@@ -79,9 +85,9 @@ def _listing(files: dict[str, tuple[int, str]], packed: bytes) -> bytes:
     return json.dumps({"version": VERSION, "root": root, "files": entries, **json.loads(packed)}, indent=1, sort_keys=True).encode()
 
 
-def verify(bundle: Path, public_key: Path) -> dict[str, Any]:
-    """What was verified; EvidenceAltered (exit 6) names the file and, where it can be told, the line. Needs the public key and nothing else."""
-    key = _public_key(public_key)
+def verify(bundle: Path, place: Path) -> dict[str, Any]:
+    """What was verified; EvidenceAltered (exit 6) names the file and, where it can be told, the line. Needs the public key (its `place`) and nothing else."""
+    key = public_key(place, "--public-key")
     if not bundle.is_dir():
         raise MigrationError(f"There is no folder {bundle}.", "Give --bundle what `evidence pack` made.")
     lacking = [name for name in (LISTING, SIGNATURE) if not (bundle / name).is_file()]
@@ -127,7 +133,7 @@ def _signed(listing: bytes, signature: bytes, key: Ed25519PublicKey) -> bool:
 
 def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> EvidenceAltered:
     """Which of listing and signature was altered: the listing can be made again of the files, and either the signature fits that or it does not."""
-    claimed, given = _signer(bundle, listing), _fingerprint(key)
+    claimed, given = _signer(bundle, listing), fingerprint(key.public_bytes_raw())
     if claimed is not None and claimed != given:  # only a hint, for nothing vouches for it
         message = f"It says that it was signed with another key: {claimed}, not {given}."
         return EvidenceAltered(message, "Give the --public-key with that fingerprint, if it is the one that was handed over.")
@@ -166,6 +172,9 @@ def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
     for place in sorted(mappings.home.rglob("*")):
         if place.suffix in {".toml", ".csv", ".sql"}:
             found[f"mappings/{place.relative_to(mappings.home).as_posix()}"] = place.read_bytes()
+    approved = folder.steps["load"].facts.get("approval")
+    if approved is not None:
+        found[APPROVAL] = canonical(approved)
     versions = {"python": platform.python_version(), "system": platform.platform(), **_installed()}
     found["versions.json"] = json.dumps(versions, indent=1, sort_keys=True).encode()
     found["sbom.json"] = json.dumps(_bill_of_materials(), indent=1, sort_keys=True).encode()
@@ -280,34 +289,6 @@ def _where(bundle: Path, name: str) -> str:
     return f", line {_first_other(digests, _line_digests(exact))}"
 
 
-def _private_key(place: Path) -> Ed25519PrivateKey:
-    if not place.exists():
-        key = Ed25519PrivateKey.generate()
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        write_durably(place, key.private_bytes(*form))
-        public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        write_durably(_public_path(place), public)
-    try:
-        loaded = serialization.load_pem_private_key(place.read_bytes(), None)
-    except (ValueError, TypeError):
-        loaded = None
-    if not isinstance(loaded, Ed25519PrivateKey):
-        raise MigrationError(
-            f"--key: {place.name} is no Ed25519 key in PEM without a password.", "Give another file, or one that does not exist yet."
-        )
-    return loaded
-
-
-def _public_path(key: Path) -> Path:
-    return key.with_name(key.name + ".public")
-
-
-def _fingerprint(key: Ed25519PublicKey) -> str:
-    """What tells keys apart for people: the SHA-256 of the key's 32 bytes, its first 32 digits."""
-    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:32]
-
-
 def _signer(bundle: Path, listing: bytes) -> str | None:
     """The fingerprint that an unproven listing, and `packed.json` beside it, claim; None where they claim none, or not the same."""
     try:
@@ -316,15 +297,3 @@ def _signer(bundle: Path, listing: bytes) -> str | None:
     except (ValueError, KeyError, TypeError, OSError):
         return None
     return claimed if agreed and isinstance(claimed, str) and len(claimed) == 32 and claimed.isalnum() else None
-
-
-def _public_key(place: Path) -> Ed25519PublicKey:
-    try:
-        loaded = serialization.load_pem_public_key(place.read_bytes())
-    except (OSError, ValueError):
-        loaded = None
-    if not isinstance(loaded, Ed25519PublicKey):
-        raise MigrationError(
-            f"--public-key: {place.name} is no Ed25519 public key in PEM.", "Give the file that `evidence pack` wrote beside the key."
-        )
-    return loaded

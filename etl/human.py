@@ -44,8 +44,16 @@ def show_report(report: dict[str, Any]) -> None:
 def show_step(data: dict[str, Any]) -> None:
     console = _console()
     console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}"))
+    show_asked(console, data.get("approval"))
     if "next" in data:  # not after a failure, which says itself what to do
         console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
+
+
+def show_asked(console: Console, approval: dict[str, Any] | None) -> None:
+    """Whose approval the run needs and for which digest; nothing where it needs none."""
+    if approval is not None:
+        what = f"digest {approval['digest']}" if approval["digest"] else "a digest that check says once --target is given"
+        console.print(plain(f"approval by {approval['by']} of {what}: {'given ' + approval['at'] if approval['at'] else 'not given'}"))
 
 
 def show_plan(data: dict[str, Any]) -> None:
@@ -71,6 +79,7 @@ def show_status(data: dict[str, Any]) -> None:
     rows: list[list[object]] = [[s["step"], s["state"], s["started"], s["seconds"], s["rows"], s["sentence"]] for s in data["steps"]]
     console = _console()
     console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
+    show_asked(console, data["approval"])
     if any(s["state"] == "failed" for s in data["steps"]):
         console.print("next: read report/report.md of the run's folder (`portal-migrate report` writes it)")
         return
@@ -164,6 +173,18 @@ def show_pack(data: dict[str, Any]) -> None:
     )
 
 
+def show_approve(data: dict[str, Any]) -> None:
+    console = _console()
+    if data["new_key"]:
+        console.print(plain(f"a new key was made; hand over {data['public_key']}, its public half"))
+    if data["approved"] is None:
+        console.print(f"nothing was approved; the key's fingerprint is {data['approved_by']}")
+        return
+    backup = data["approved"]["backup"]
+    console.print(plain(f"backup {backup['id']} of {backup['at']}, SHA-256 {backup['sha256']}"))
+    console.print(plain(f"{data['approved_by']} approves {data['approved']['digest']}; written to {data['approval']}"))
+
+
 def show_verify(data: dict[str, Any]) -> None:
     _console().print(plain(f"{data['files']:,} files are what was signed for {data['run_id']}; Merkle root {data['root']}"))
 
@@ -199,6 +220,7 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "sample-audit": show_audit_sample,
     "company": show_company,
     "selftest": show_selftest,
+    "approve": show_approve,
     "evidence pack": show_pack,
     "evidence verify": show_verify,
     "freeze check": show_freeze,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from etl.approval import asked
 from etl.databases.reading import Reading, reading
 from etl.emails import email_key
 from etl.errors import MigrationError, Refused, WrongUsage
@@ -28,7 +29,7 @@ def status(options: Options) -> dict[str, Any]:
                 "rows": rows, "sentence": facts.get("sentence", ""),
             }
         )  # fmt: skip
-    return {"run": str(options.run), "settings": folder.settings, "steps": steps}
+    return {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder)}
 
 
 def _state(facts: dict[str, Any]) -> str:

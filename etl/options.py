@@ -25,6 +25,8 @@ class Options:
     workers: int | None = None
     scheduler: str | None = None
     rehearse: bool = False
+    approver: Path | None = None
+    approval: Path | None = None
     mappings: Path = HOME
 
     def __post_init__(self) -> None:

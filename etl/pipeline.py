@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.approval import approved, approver, asked, settle_place
 from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
 from etl.databases.target import Target, open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
@@ -129,9 +130,11 @@ def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any
         return facts(night.folder, night.mappings)
     (step,) = steps
     done = night.folder.steps.get(step)
-    answer = {"step": step, "facts": done.facts if done else {}}
+    answer: dict[str, Any] = {"step": step, "facts": done.facts if done else {}}
     if failed:
         return answer
+    if step == "check":
+        answer["approval"] = asked(night.folder)
     return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
 
 
@@ -141,7 +144,12 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         "source": shown(options.source) if options.source else None, "tc": shown(options.tc) if options.tc else None,
         "target": shown(options.target) if options.target else None, "files": options.files, "objects": options.objects,
         "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None, "mappings": mappings.digest,
+        "approver": approver(options.approver) if options.approver is not None else None,
     }  # fmt: skip
+    if given["approver"] is not None and "approver" not in folder.settings and "load" in folder.steps:
+        raise Refused(
+            "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
+        )
     folder.settle({name: value for name, value in given.items() if value is not None})
     known = folder.settings
     freeze = options.freeze
@@ -162,6 +170,8 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
 def _do(night: Night, step: str) -> None:
     """One step, unless it is done and what it was made of is unchanged."""
     folder = night.folder
+    if step in ("check", "load") and not night.options.rehearse:
+        settle_place(folder, night.options.target, night.options.objects)
     inputs = _inputs(night, step)
     if step in folder.steps and folder.steps[step].inputs == inputs and step in ("extract", "split", "reattach", "check"):
         night.talk.say(f"{step}: done before, unchanged")
@@ -182,7 +192,8 @@ def _do(night: Night, step: str) -> None:
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done
     folder.save()
-    record(folder.path, step, str(done.facts.get("sentence", "done")), folder.settings, night.roles(), {"inputs": inputs})
+    about = {"inputs": inputs, **({"approval": done.facts["approval"]} if "approval" in done.facts else {})}
+    record(folder.path, step, str(done.facts.get("sentence", "done")), folder.settings, night.roles(), about)
     night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
     night.crew.rest()
     give_memory_back()
@@ -307,6 +318,7 @@ def _load(night: Night) -> Step:
     _refuse_failed_check(night)
     folder.verify("extract", "split", "reattach", "check")  # all of it, before the first write
     target_url = needed(options.target, "--target", "the URL of the new store")
+    approval = None if options.rehearse else approved(folder, options.approval)
 
     looked: dict[str, Any] = folder.steps["load"].facts.get("looked", {}) if "load" in folder.steps else {}
 
@@ -336,6 +348,9 @@ def _load(night: Night) -> Step:
     else:
         inserted, updated, removed = (sum(change[i] for change in step.facts["changes"]) for i in (1, 2, 3))
         step.facts["sentence"] = f"published {step.facts['run_id']}: {inserted:,} rows inserted, {updated:,} updated, {removed:,} removed"
+    if approval is not None:
+        step.facts["approval"] = approval
+        step.facts["sentence"] += f"; approved by {approval['approval']['approved_by']}"
     return step
 
 

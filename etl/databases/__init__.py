@@ -145,6 +145,15 @@ def place_of(url: str) -> tuple[str | int | None, ...]:
     return (parsed.get_backend_name(), parsed.host, parsed.port, parsed.database)
 
 
+def leads_to(url: str) -> list[str]:
+    """Where the URL leads as far as it says so itself: the database, and the options that choose server, port, database or schema."""
+    import sqlalchemy
+
+    query = sqlalchemy.make_url(url).query
+    chosen = ("host", "hostaddr", "port", "dbname", "service", "options")
+    return [*map(str, place_of(url)), *(f"{name}={query[name]}" for name in chosen if name in query)]
+
+
 def sqlite_url(file: Path) -> str:
     """The URL of a SQLite file, whatever characters its path has."""
     return f"sqlite:///{urllib.parse.quote(str(file.absolute()))}"

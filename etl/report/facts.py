@@ -8,6 +8,7 @@ import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from etl.approval import asked
 from etl.report import counts
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
@@ -65,7 +66,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "target": _harmless(target) if target else None, "objects": _harmless(settings["objects"]) if "objects" in settings else None,
         "rehearsal": bool(target) and "/rehearsal/portal3" in str(target),
         "freeze": {"from": first, "to": last} if last else None,
-        "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
+        "approval": asked(folder), "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
         "snapshot": dict(sorted(extract.get("levels", {}).items())), "fingerprints": dict(sorted(extract.get("marks", {}).items())),
         "mappings": mappings.digest, "manifest": folder.digest(*(name for name in STEPS[:4] if name in steps)), "versions": _versions(),
     }  # fmt: skip

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from etl.report.flow import flow
 from etl.report.lists import Lists
-from etl.report.markdown import guard_sentences, totals
+from etl.report.markdown import approval_sentence, guard_sentences, totals
 from etl.report.recheck import queries
 from etl.report.text import capital, number, plural, seconds, size, visible
 from mappings.model import Mappings
@@ -122,6 +122,7 @@ def run_facts(report: dict[str, Any]) -> list[tuple[str, str, bool]]:
     freeze = run["freeze"]
     found += [("Freeze guard", sentence, False) for sentence in guard_sentences(report)]
     found.append(("Freeze", f"{freeze['from']} to {freeze['to']}" if freeze else "none given", False))
+    found.append(("Approval", approval_sentence(report), False))
     found.append(("Extract began", run["extract_began"] or "–", False))
     found += [("Digest of the mappings", run["mappings"], True), ("Digest of the stage files", run["manifest"], True)]
     found.append(("Versions", ", ".join(f"{name} {value}" for name, value in run["versions"].items()), False))

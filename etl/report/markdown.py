@@ -84,10 +84,22 @@ def _run(report: Report) -> list[str]:
     rows += [(f"Snapshot of {names[portal]}", escaped(level)) for portal, level in run["snapshot"].items()]
     rows += [(f"Fingerprint of {names[portal]}", code(mark)) for portal, mark in run["fingerprints"].items()]
     rows.append(("Freeze", f"{run['freeze']['from']} to {run['freeze']['to']}" if run["freeze"] else "none given"))
+    rows.append(("Approval", escaped(approval_sentence(report))))
     rows.append(("Extract began", run["extract_began"] or "–"))
     rows += [("Mappings", code(run["mappings"])), ("Stage files", code(run["manifest"]))]
     rows.append(("Versions", escaped(", ".join(f"{name} {number}" for name, number in run["versions"].items()))))
     return ["## The run", "", *table(("", ""), rows)]
+
+
+def approval_sentence(report: Report) -> str:
+    """Who approved, when, and which backup there was."""
+    approval = report["run"]["approval"]
+    if approval is None:
+        return "none was asked for"
+    if approval["at"] is None:
+        return f"of {approval['by']}: not given"
+    backup = approval["backup"]
+    return f"of {approval['by']}, given {approval['at']} for {approval['digest']}; backup {backup['id']} of {backup['at']}, SHA-256 {backup['sha256']}"
 
 
 def _conservation(report: Report) -> list[str]:
