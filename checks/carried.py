@@ -6,11 +6,11 @@ import json
 
 import polars as pl
 
-from checks.comparable import alike, among, shares
+from checks.comparable import TOGETHER, alike, among, shares
 from checks.conserved import key_parts, mapping_of, recovered
 from checks.model import Check, Found
 from checks.relations import Relation
-from checks.staged import Staged, entities
+from checks.staged import Staged, entities, shards
 from etl.masking import masked
 from etl.values import HELD
 from mappings.model import Into, TableMapping
@@ -56,16 +56,18 @@ def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[st
     rows = rows.rename({key: "_key"})
     old = staged.source(mapping.portal, mapping.table)
     rows, old = alike(rows, old.with_row_index("_place"), "_key")
-    pairs = [made.join(read.unique("_key"), on="_key", how="left").select("_row", "_place") for made, read in shares(rows, old, "_key")]
-    rows = pl.concat(pairs).sort("_row")
-    place = rows["_place"]
+    pairs = [made.join(read.unique("_key"), on="_key").select("_row", "_place") for made, read in shares(rows, old, "_key")]
+    del rows, old
+    found = pl.concat(pairs).sort("_row")
     keys: list[str] = []
-    for column, source in columns.items():  # one column at a time: the widest table has no room for all of them twice
-        after = staged.frame(into.table, column)[column].gather(rows["_row"])
-        before = staged.source(mapping.portal, mapping.table, source)[source].gather(place)
-        wrong = rows["_row"].filter(after.ne_missing(before) & place.is_not_null()).to_list()
-        keys += staged.keys(into.table, wrong, [column] * len(wrong))
-    return int(place.is_not_null().sum()), keys
+    for column, source in columns.items():  # one column at a time, some rows of it at a time: there is no room for the widest table twice
+        before = staged.source(mapping.portal, mapping.table, source)[source]
+        for first, part in shards(staged, into.table, [column], TOGETHER):
+            mine = found.filter(pl.col("_row").is_between(first, first + part.height - 1))
+            after = part[column].gather(mine["_row"] - first)
+            wrong = mine["_row"].filter(after.ne_missing(before.gather(mine["_place"]))).to_list()
+            keys += staged.keys(into.table, wrong, [column] * len(wrong))
+    return found.height, keys
 
 
 def routed(check: Check, staged: Staged) -> Found:

@@ -12,7 +12,7 @@ import polars as pl
 from checks.comparable import among, slices
 from checks.frames import when
 from checks.model import Check, Found
-from checks.staged import Staged, entities
+from checks.staged import Staged, entities, entity_of
 from etl.emails import email_key
 
 Relation = Callable[[Check, Staged], Found]
@@ -67,12 +67,9 @@ def found_in(check: Check, staged: Staged) -> Found:
 def same_account(check: Check, staged: Staged) -> Found:
     """Rows that refer to a row of another account, by their own account or their parent's (references to nothing are the business of `refers`)."""
     column, to = check.columns[0], parent_of(check, staged)
-    key = staged.shapes[to].key[0]
     rows = staged.frame(check.table, column).with_columns(entities(staged, check.table).alias("_own")).drop_nulls(column)
-    owner = staged.frame(to, key).select(pl.col(key).alias("_parent"), entities(staged, to).alias("_owner"))
-    owner = among(owner, "_parent", rows[column]).unique("_parent")
-    pairs = rows.join(owner, left_on=column, right_on="_parent", maintain_order="left")
-    return failing(check, staged, pairs.filter(pl.col("_own").ne_missing(pl.col("_owner")))["_row"], pairs.height)
+    pairs = rows.join(entity_of(staged, to, rows[column]), left_on=column, right_on="_id", maintain_order="left")
+    return failing(check, staged, pairs.filter(pl.col("_own").ne_missing(pl.col("_entity")))["_row"], pairs.height)
 
 
 def parent_is(check: Check, staged: Staged) -> Found:
@@ -121,9 +118,7 @@ def _owned(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
         )
         messages = staged.found("message", "message_id", wanted, "thread_id")
         return messages.join(accounts, on="thread_id").select(pl.col("message_id").alias("target_id"), "_entity")
-    key = staged.shapes[table].key[0]
-    owned = staged.frame(table, key).select(pl.col(key).alias("target_id"), entities(staged, table).alias("_entity"))
-    return among(owned, "target_id", wanted)
+    return entity_of(staged, table, wanted).rename({"_id": "target_id"})
 
 
 def folded_email(check: Check, staged: Staged) -> Found:

@@ -12,7 +12,7 @@ from functools import cached_property
 import polars as pl
 import pyarrow.parquet as pq
 
-from checks.comparable import alike, among, numbers, together
+from checks.comparable import alike, numbers, together
 from checks.names import called, key_columns
 from etl.run import RunFolder, StageFile, read_columns
 from etl.values import HELD, POLARS_TYPE
@@ -209,29 +209,42 @@ def entities(staged: Staged, table: str) -> pl.Series:
 
 
 def _entities(staged: Staged, table: str) -> pl.Series:
-    shape = staged.shapes[table]
     if table == "entity_account":
         return staged.frame(table, "legacy_entity_id")["legacy_entity_id"]
-    if "account_id" in shape.by_name:
-        accounts = staged.frame("entity_account", "account_id", "legacy_entity_id").drop("_row")
-        return _looked_up(staged.frame(table, "account_id"), "account_id", accounts.unique("account_id"))
-    for column in shape.columns:
-        parent = column.refers_to
-        if parent is not None and column.family == "uuid" and column.not_null and _has_account(staged, parent):
-            key, rows = staged.shapes[parent].key[0], staged.frame(table, column.name)
-            known = staged.frame(parent, key).select(pl.col(key).alias(column.name), entities(staged, parent).alias("_entity"))
-            return _looked_up(rows, column.name, among(known, column.name, rows[column.name]).unique(column.name))
-    return pl.Series("_entity", [None] * staged.rows(table), dtype=pl.Int64)
+    way = _way(staged, table)
+    if way is None:
+        return pl.Series("_entity", [None] * staged.rows(table), dtype=pl.Int64)
+    found = [pl.Series("_entity", [], dtype=pl.Int64)]
+    for _, rows in shards(staged, table, [way.name], _LARGE):
+        found.append(_looked_up(rows, way.name, entity_of(staged, str(way.refers_to), rows[way.name]).rename({"_id": way.name})))
+    return pl.concat(found)
 
 
-def _has_account(staged: Staged, table: str) -> bool:
+def entity_of(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
+    """`_id` and `_entity` (as of `entities`) of the table's rows, of a large one only of those whose id is among the wanted ones."""
+    key, way = staged.shapes[table].key[0], _way(staged, table)
+    above = "legacy_entity_id" if table == "entity_account" else way.name if way else None
+    names = [key, *([above] if above else [])]
+    rows = staged.found(table, key, wanted, *names) if staged.rows(table) >= _LARGE else staged.frame(table, *names).drop("_row")
+    rows = rows.unique(key).rename({key: "_id"})
+    if above is None:
+        return rows.with_columns(pl.lit(None, dtype=pl.Int64).alias("_entity"))
+    if table == "entity_account":
+        return rows.rename({above: "_entity"})
+    accounts = entity_of(staged, str(way and way.refers_to), rows[above]).rename({"_id": above})
+    return rows.select("_id", _looked_up(rows, above, accounts).alias("_entity"))
+
+
+def _way(staged: Staged, table: str) -> Column | None:
+    """The column by which the table's rows lead to an account, directly or by way of their parents."""
     shape = staged.shapes[table]
     if "account_id" in shape.by_name:
-        return True
-    return any(
-        column.refers_to and column.family == "uuid" and column.not_null and _has_account(staged, column.refers_to)
-        for column in shape.columns
-    )
+        return shape.by_name["account_id"]
+    for column in shape.columns:
+        parent = column.refers_to
+        if parent and column.family == "uuid" and column.not_null and _way(staged, parent) is not None:
+            return column
+    return None
 
 
 def _looked_up(rows: pl.DataFrame, on: str, known: pl.DataFrame) -> pl.Series:
