@@ -285,7 +285,7 @@ def _reattach(night: Night) -> Step:
     objects = needed(options.objects, "--objects", "the root of the new object store")
     open_objects(objects, folder.path / JOURNAL).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
     pool = night.crew.helpers(rows_of(folder.files("extract")))
-    step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files)
+    step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files, night.crew.rest)
     forget()
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
     step.facts["sentence"] = f"{made:,} rows for the accounts"

@@ -37,16 +37,23 @@ _NUMBERS = ("document_id", "company_profile_id", "security_model_id", "previous_
 
 def reattach(
     folder: RunFolder, mappings: Mappings, objects_uri: str, freeze: tuple[date, date] | None, pool: Executor | None, tell: Tell,
-    files_uri: str | None = None,
+    files_uri: str | None = None, rest: Callable[[], None] = lambda: None,
 ) -> Step:  # fmt: skip
-    """The finished step. `pool`: worker processes, or None for this one; the files are the same. `files_uri`: the old file share."""
+    """The finished step. `pool`: worker processes, or None for this one; the files are the same. `files_uri`: the old file share.
+
+    `rest` is called when the workers have nothing more to do: the documents, placed last, need the memory.
+    """
     base = Base(folder.path, mappings.home, tuple(folder.files("extract")), tuple(folder.files("split")), objects_uri, freeze, files_uri)
     context = context_of(Ticket(base))
     work = _Work(folder, context, pool, tell)
-    for level in _levels(mappings):
+    levels = _levels(mappings)
+    last = max((number for number, level in enumerate(levels) if _side_by_side(level)), default=-1)
+    for number, level in enumerate(levels):
         if ("P2", "profile_response") in level:
             work.context = work.context.with_superseded(_superseded(folder, mappings.tables["P2", "profile_response"], work.context))
-        work.run([key for key in level if key not in SHELF and key != ("P2", "svi_link")])
+        work.run(_side_by_side(level))
+        if number == last:
+            rest()
         if ("P2", "svi_link") in level:
             work.place_links()
         if ("P2", "document") in level:
@@ -69,6 +76,11 @@ def _levels(mappings: Mappings) -> list[list[Key]]:
         for key in ready:
             del waiting[key]
     return levels
+
+
+def _side_by_side(level: list[Key]) -> list[Key]:
+    """The tables whose stage files are looked at one by one."""
+    return [key for key in level if key not in SHELF and key != ("P2", "svi_link")]
 
 
 def _needed(mappings: Mappings, mapping: TableMapping) -> set[Key]:
