@@ -68,8 +68,8 @@ class Database(Protocol):
 def compact(frame: pl.DataFrame) -> pl.DataFrame:
     """The same rows in memory of their own: a column that was chosen from a batch can keep the whole batch, texts and all, in memory."""
     written = io.BytesIO()
-    frame.write_ipc(written, compat_level=pl.CompatLevel.oldest())
-    return pl.read_ipc(written.getvalue())
+    frame.write_ipc_stream(written, compat_level=pl.CompatLevel.oldest())  # of a few rows seven times as fast as the file's form
+    return pl.read_ipc_stream(written.getvalue())
 
 
 def rows_framed(rows: Sequence[tuple[object, ...]], schema: dict[str, Any]) -> pl.DataFrame:
