@@ -260,6 +260,8 @@ def main() -> None:
     parser.add_argument("--dlt", metavar="PYTHON", help="the interpreter of an environment that has dlt[postgres,sql_database]")
     given = parser.parse_args()
     dlt = given.dlt or (sys.executable if importlib.util.find_spec("dlt") else None)
+    if dlt and "d" in given.only:  # hours later would be late to find out
+        subprocess.run([dlt, "-c", "from dlt.sources.sql_database import sql_database"], check=True)
     packages = ("psycopg", "polars", "pyarrow", "pandas", "adbc-driver-postgresql", "SQLAlchemy")
     _say(", ".join(f"{name} {version(name)}" for name in packages))
     results = [
