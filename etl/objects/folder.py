@@ -90,7 +90,8 @@ class FolderObjects:
             for folder in (Path(parent).parent, Path(parent)):
                 if not folder.is_dir():
                     folder.mkdir(mode=0o700, exist_ok=True)
-                    sync_folder(folder.parent)
+                    if not syncs_whole():  # else `settle` makes it durable together with what is in it
+                        sync_folder(folder.parent)
             self._folders.add(parent)
         return place
 
