@@ -222,17 +222,21 @@ def _entities(staged: Staged, table: str) -> pl.Series:
 
 def entity_of(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
     """`_id` and `_entity` (as of `entities`) of the table's rows, of a large one only of those whose id is among the wanted ones."""
-    key, way = staged.shapes[table].key[0], _way(staged, table)
-    above = "legacy_entity_id" if table == "entity_account" else way.name if way else None
-    names = [key, *([above] if above else [])]
-    rows = staged.found(table, key, wanted, *names) if staged.rows(table) >= _LARGE else staged.frame(table, *names).drop("_row")
-    rows = rows.unique(key).rename({key: "_id"})
-    if above is None:
-        return rows.with_columns(pl.lit(None, dtype=pl.Int64).alias("_entity"))
+    way = _way(staged, table)
     if table == "entity_account":
-        return rows.rename({above: "_entity"})
-    accounts = entity_of(staged, str(way and way.refers_to), rows[above]).rename({"_id": above})
-    return rows.select("_id", _looked_up(rows, above, accounts).alias("_entity"))
+        return _by_id(staged, table, wanted, "legacy_entity_id").rename({"legacy_entity_id": "_entity"})
+    if way is None:
+        return _by_id(staged, table, wanted).with_columns(pl.lit(None, dtype=pl.Int64).alias("_entity"))
+    rows = _by_id(staged, table, wanted, way.name)
+    accounts = entity_of(staged, str(way.refers_to), rows[way.name]).rename({"_id": way.name})
+    return rows.select("_id", _looked_up(rows, way.name, accounts).alias("_entity"))
+
+
+def _by_id(staged: Staged, table: str, wanted: pl.Series, *columns: str) -> pl.DataFrame:
+    """`_id` and these columns, one row for each id; of a large table only the wanted ones."""
+    names = (staged.shapes[table].key[0], *columns)
+    rows = staged.found(table, names[0], wanted, *names) if staged.rows(table) >= _LARGE else staged.frame(table, *names).drop("_row")
+    return rows.unique(names[0]).rename({names[0]: "_id"})
 
 
 def _way(staged: Staged, table: str) -> Column | None:

@@ -11,7 +11,7 @@ import pytest
 from test_checks_rows import OF_ROWS
 from test_checks_stage import CHECKS, SHAPES, STRANGER, WRITTEN_ONE_BY_ONE, Stage, sound, stage
 
-from checks import comparable, staged
+from checks import carried, comparable, staged
 from checks.kinds import KINDS
 
 __all__ = ["sound", "stage"]  # fixtures
@@ -489,7 +489,8 @@ def a_flag_on_a_held_row_on_no_row_and_on_no_table(stage: Stage) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_a_planted_fault_fails_its_check_with_exactly_its_keys(name: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparable, "TOGETHER", 2)  # as a large table is asked about: share by share
+    for module in (comparable, carried):
+        monkeypatch.setattr(module, "TOGETHER", 2)  # as a large table is asked about: share by share
     monkeypatch.setattr(staged, "_LARGE", 5)
     planted = FAULTS[name](stage)
     answer = stage.answers(name)[name]
