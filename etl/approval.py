@@ -18,12 +18,12 @@ from typing import Any
 from etl.errors import Refused, WrongUsage
 from etl.keys import fingerprint, private_beside, private_key, public_key, public_path, signed_by
 from etl.objects.place import bucket_of, folder_of
-from etl.run import RunFolder, write_durably
+from etl.run import STEPS, RunFolder, write_durably
 
 KIND, VERSION = "portal-migrate approval", 1
 LIMIT = 8192  # bytes of an approval's file
 ID_LIMIT = 200  # letters of a backup's id
-_STEPS = ("extract", "split", "reattach", "check")
+_STEPS = STEPS[: STEPS.index("load")]
 _SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "mappings", "place")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

@@ -62,13 +62,15 @@ def public_key(place: Path, option: str) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    give = f"Give the file that was written beside the private key (its name ends with {_PUBLIC})."
     try:
         loaded = serialization.load_pem_public_key(place.read_bytes())
-    except (OSError, ValueError, UnsupportedAlgorithm):
+    except OSError as error:
+        raise MigrationError(f"{option}: {place.name} cannot be read ({error.strerror}).", give) from None
+    except (ValueError, UnsupportedAlgorithm):
         loaded = None
     if not isinstance(loaded, Ed25519PublicKey):
-        message = f"{option}: {place.name} is no Ed25519 public key in PEM."
-        raise MigrationError(message, f"Give the file that was written beside the private key (its name ends with {_PUBLIC}).")
+        raise MigrationError(f"{option}: {place.name} is no Ed25519 public key in PEM.", give)
     return loaded
 
 

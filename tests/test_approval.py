@@ -397,8 +397,8 @@ def test_an_approver_may_come_from_the_environment_or_the_file(checked: Night, a
 
 def test_a_key_that_is_none_is_said_so(checked: Night, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no key")
-    for name in ("text", "nowhere"):
-        said(checked.command("load", "--approver", str(tmp_path / name)), 1, f"--approver: {name} is no Ed25519 public key in PEM")
+    for name, what in (("text", "is no Ed25519 public key in PEM"), ("nowhere", "cannot be read (No such file or directory)")):
+        said(checked.command("load", "--approver", str(tmp_path / name)), 1, f"--approver: {name} {what}")
 
 
 # -- the command approve -------------------------------------------------------------------------------------------------------------------

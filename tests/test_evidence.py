@@ -162,8 +162,9 @@ def test_another_key_did_not_sign_it(cast: Night, bundle: Path) -> None:
 
 def test_a_key_that_is_none_is_said_so(bundle: Path) -> None:
     (bundle.parent / "text").write_text("no key")
-    for name in ("text", "nowhere", "bundle"):
-        said(verified(bundle, name), 1, f"--public-key: {name} is no Ed25519 public key in PEM")
+    missing, folder = "cannot be read (No such file or directory)", "cannot be read (Is a directory)"
+    for name, what in (("text", "is no Ed25519 public key in PEM"), ("nowhere", missing), ("bundle", folder)):
+        said(verified(bundle, name), 1, f"--public-key: {name} {what}")
 
 
 def test_what_is_no_bundle_is_said_so(bundle: Path) -> None:
