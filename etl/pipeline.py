@@ -27,6 +27,7 @@ from etl.objects.share import Share
 from etl.options import Options, needed
 from etl.piece import forget
 from etl.plan import Plan, plan, refuse_other_tables, rights
+from etl.present import mappings_of, presented
 from etl.reattach import reattach
 from etl.retries import again
 from etl.roles import roles
@@ -82,7 +83,7 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
-    mappings = read_mappings(options.mappings)
+    mappings = mappings_of(options)
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
@@ -144,6 +145,7 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         "source": shown(options.source) if options.source else None, "tc": shown(options.tc) if options.tc else None,
         "target": shown(options.target) if options.target else None, "files": options.files, "objects": options.objects,
         "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None, "mappings": mappings.digest,
+        "adapter": str(options.adapter.absolute()) if options.adapter is not None else None,
         "approver": approver(options.approver) if options.approver is not None else None,
     }  # fmt: skip
     if given["approver"] is not None and "approver" not in folder.settings and "load" in folder.steps:
@@ -249,7 +251,7 @@ def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
         sources: dict[Portal, Source] = {"P2": stack.enter_context(open_source(options.source, NAMES["P2"]))}
         if options.tc is not None:
             sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
-        yield sources
+        yield presented(sources, options.adapter, read_mappings(options.mappings)) if options.adapter is not None else sources
 
 
 def _extract(night: Night) -> Step:
@@ -266,7 +268,7 @@ def _extract(night: Night) -> Step:
             needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
         require_room(needs)
         pool = night.crew.helpers(sum(ahead.rows.values()))
-        helpers = Helpers(pool, objects_uri) if pool is not None else None
+        helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
         step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step
@@ -396,7 +398,7 @@ _ACTIONS = {
 
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
-    mappings = read_mappings(options.mappings)
+    mappings = mappings_of(options)
     found = rights(options, mappings)
     if options.target is not None:
         refuse_other_tables(options.target, mappings)
@@ -407,7 +409,7 @@ def planned(options: Options) -> Plan:
 
 def take_back(options: Options, talk: Talk) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before."""
-    mappings = read_mappings(options.mappings)
+    mappings = mappings_of(options)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     with opened(options.run) as folder:

@@ -17,6 +17,7 @@ from etl.databases import Batch, Cut, Shared, Source, join_source
 from etl.memory import give_memory_back
 from etl.objects import Objects, Stored, open_objects
 from etl.objects.journal import JOURNAL
+from etl.present import presented
 from etl.run import StageFile, write_table
 from etl.values import HELD
 from mappings.model import Mappings, Portal, TableMapping
@@ -64,6 +65,7 @@ class Joining:
     mapping_folder: Path
     root: Path
     objects_uri: str
+    adapter: Path | None = None
 
 
 def content_columns(mapping: TableMapping) -> frozenset[str]:
@@ -104,8 +106,11 @@ _JOINED: dict[Joining, tuple[Shared, Mappings, Objects]] = {}  # this process's 
 
 def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
     if joining not in _JOINED:
-        source = join_source(joining.url, joining.name, joining.snapshot)
-        _JOINED[joining] = source, read_mappings(joining.mapping_folder), open_objects(joining.objects_uri, joining.root / JOURNAL)
+        mappings = read_mappings(joining.mapping_folder)
+        joined = join_source(joining.url, joining.name, joining.snapshot)
+        source = presented({joining.portal: joined}, joining.adapter, mappings)[joining.portal]
+        assert isinstance(source, Shared)  # noqa: S101  # an adapter keeps it what it was
+        _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / JOURNAL)
     return _JOINED[joining]
 
 

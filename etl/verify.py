@@ -14,12 +14,12 @@ from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.events import record
 from etl.fingerprints import changed_of, looked_again, written_to
 from etl.options import Options, needed
+from etl.present import mappings_of
 from etl.reconcile import Reconciliation, reconcile
 from etl.roles import roles
 from etl.room import kept, require_room
 from etl.run import RunFolder, Step, opened, seen
 from etl.talk import Talk
-from mappings.read import read_mappings
 
 
 def verified(options: Options, talk: Talk) -> Reconciliation:
@@ -54,7 +54,7 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     written = ""
     if options.run is not None:
         with opened(options.run) as folder, sources_of(options) as sources:
-            step = evidence(result, folder, looked_again(sources, read_mappings(options.mappings), folder))
+            step = evidence(result, folder, looked_again(sources, mappings_of(options), folder))
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
             folder.save()
