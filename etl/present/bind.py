@@ -113,7 +113,7 @@ class Binder:
         self._used: dict[str, set[str]] = {}
         self._retired: dict[str, set[str]] = {}
         self._source = f"{self.files.folder}/source.toml"
-        self._doubtful: set[str] = set()
+        self._doubtful: set[tuple[str, ...]] = set()
 
     def bind(self) -> Bound:
         """The bound portal; look at `problems` before it is used."""
@@ -140,7 +140,7 @@ class Binder:
             return name if name in names else None
         same = [other for other in names if other.casefold() == name.casefold()]
         if len(same) > 1 and (name, *sorted(same)) not in self._doubtful:
-            self._doubtful.add((name, *sorted(same)))  # type: ignore[arg-type]  # any hashable will do
+            self._doubtful.add((name, *sorted(same)))
             listed = " and ".join(map(printable, same))
             self._wrong(
                 self._source, "case", f"{listed}, which differ by case alone", 'case = "exact" here, and names as the database spells them'
@@ -230,7 +230,10 @@ class Binder:
             )
         return found
 
-    def _cell(self, mapping: TableMapping, column: Column, block: From, relation: Relation, lookups: Mapping[str, BoundLookup], file: str, place: str) -> BoundCell | None:  # fmt: skip
+    def _cell(
+        self, mapping: TableMapping, column: Column, block: From, relation: Relation, lookups: Mapping[str, BoundLookup],
+        file: str, place: str,
+    ) -> BoundCell | None:  # fmt: skip
         form = block.columns.get(column.name)
         never = mapping.retired.get(column.name, "").startswith("B17")
         dotted = f"{place}.columns.{column.name}"

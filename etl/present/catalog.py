@@ -32,17 +32,17 @@ class Catalog:
 
 def catalog_of(source: Source, schemas: frozenset[str]) -> Catalog:
     """Everything that the source has, views included; of PostgreSQL those of the named schemas, or of the session's path where none is."""
-    from etl.databases.sqlite_source import SqliteSource
+    from etl.databases.sqlite.source import SqliteSource
 
     if isinstance(source, SqliteSource):
         return Catalog(_sqlite(source))
     try:
-        from etl.databases.postgresql_source import PostgresSource
+        from etl.databases.postgresql.source import PostgresSource
     except ImportError:
         PostgresSource = None  # type: ignore[assignment,misc]  # without its driver no source is of that kind
     if PostgresSource is not None and isinstance(source, PostgresSource):
         return Catalog(_postgresql(source, schemas), server=True)
-    views = getattr(source, "view_shapes", dict)()
+    views: dict[str, dict[str, str]] = getattr(source, "view_shapes", dict)()
     found = {name: Relation(name, _upper(columns)) for name, columns in source.shapes().items()}
     return Catalog({**found, **{name: Relation(name, _upper(columns), view=True) for name, columns in views.items()}}, portable=True)
 
@@ -52,7 +52,7 @@ def _upper(columns: dict[str, str]) -> dict[str, str]:
 
 
 def _sqlite(source: object) -> dict[str, Relation]:
-    from etl.databases.sqlite_source import SqliteSource
+    from etl.databases.sqlite.source import SqliteSource
 
     assert isinstance(source, SqliteSource)  # noqa: S101  # tells the type checker what `catalog_of` has asked
     names = source.query(
@@ -78,8 +78,8 @@ ORDER BY array_position(current_schemas(false), n.nspname), n.nspname, c.relname
 
 
 def _postgresql(source: object, schemas: frozenset[str]) -> dict[str, Relation]:
-    from etl.databases.postgresql import WORDS
-    from etl.databases.postgresql_source import PostgresSource
+    from etl.databases.postgresql.connection import WORDS
+    from etl.databases.postgresql.source import PostgresSource
 
     assert isinstance(source, PostgresSource)  # noqa: S101  # tells the type checker what `catalog_of` has asked
     wanted = sorted(schemas)

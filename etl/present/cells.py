@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from etl.domain.typed_values import Typed, texts_of
 from etl.present.kinds import Kind
-from etl.values import Typed, texts_of
 
 Bools = npt.NDArray[np.bool_]
 Raw = str | int | float

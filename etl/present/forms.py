@@ -11,10 +11,10 @@ from datetime import date, datetime
 import numpy as np
 import polars as pl
 
+from etl.domain.typed_values import POLARS_TYPE
 from etl.present.cells import Bools, Cells, Made
 from etl.present.model import Form
 from etl.present.times import days, moments
-from etl.values import POLARS_TYPE
 from mappings.schema import Column
 
 # What Python's str.strip() takes away (fine print 1).

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from etl.databases import Batch
-from etl.values import HELD, InvalidText, Oddity, Typed
+from etl.domain.typed_values import HELD, InvalidText, Oddity, Typed
 from mappings.model import TableMapping
 
 

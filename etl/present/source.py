@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 
 from etl.databases import Batch, Cut, Shared, Since, Source
+from etl.domain.masking import masked
+from etl.domain.typed_values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
 from etl.errors import MigrationError
-from etl.masking import masked
 from etl.present.bind import Bound, BoundBlock, BoundCell, BoundTable
 from etl.present.catalog import Catalog
 from etl.present.cells import Cells, cells_of
@@ -23,11 +24,12 @@ from etl.present.forms import decoded, made
 from etl.present.model import Adapter
 from etl.present.physical import STORED, key_columns, physical, physical_whole
 from etl.present.sorting import Pile, sorted_batches
-from etl.values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
 from mappings.model import TableMapping
 
 PHYSICAL = "_physical"  # of a stage file: the raw text forms of what each row was made of
 _AT_ONCE = 50_000
+# The contract's words for what is read as it is; texts are read as texts of any length.
+_WORDS: dict[str, str] = {"integer": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP", "binary": "BYTEA"}
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,10 @@ class PresentedSource:
     name: str
     _looked: dict[tuple[str, str, int], _Looked] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
-    _highest: dict[str, str] = field(default_factory=dict)
+    level: str = ""
 
-    @property
-    def level(self) -> str:
-        return self.inner.level
+    def __post_init__(self) -> None:
+        self.level = self.inner.level
 
     @cached_property
     def _null(self) -> frozenset[str]:
@@ -91,11 +92,10 @@ class PresentedSource:
         """The contract's word for the columns that are read as they are; all others are read as text."""
         found = {}
         for cell in block.cells:
-            if cell.form.kind == "plain" and not cell.refs[0].alias and cell.refs[0].column in columns and cell.column.family != "text":
-                if not self._as_text_only(block, cell):
-                    found[cell.refs[0].column] = {"integer": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP", "binary": "BYTEA"}[
-                        cell.column.family
-                    ]
+            if cell.form.kind != "plain" or cell.refs[0].alias or cell.refs[0].column not in columns or self._as_text_only(block, cell):
+                continue
+            if cell.column.family in _WORDS:
+                found[cell.refs[0].column] = _WORDS[cell.column.family]
         return found
 
     def _as_text_only(self, block: BoundBlock, cell: BoundCell) -> bool:
@@ -184,8 +184,7 @@ class PresentedSource:
                 for ref in cell.refs
                 if ref.alias and block.lookups[ref.alias] == look and cell.form.kind == "plain"
             }
-            words = {"integer": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP", "binary": "BYTEA"}
-            typed_as = {name: words[family] for name, family in families.items() if family in words and name != look.key}
+            typed_as = {name: _WORDS[family] for name, family in families.items() if family in _WORDS and name != look.key}
             mapping = physical(look.relation, list(columns), typed_as, STORED, self.catalog)
             parts = [batch.typed for batch in self.inner.read(mapping, _AT_ONCE)]
             whole = _together(parts, mapping)
@@ -423,7 +422,7 @@ def _filtered(typed: Typed, keep: pl.Series) -> Typed:
 
 def _together(parts: list[Typed], mapping: TableMapping) -> Typed:
     """Several batches as one."""
-    from etl.values import POLARS_TYPE
+    from etl.domain.typed_values import POLARS_TYPE
 
     out = Typed()
     first = 0
