@@ -38,7 +38,7 @@ class Cells:
         if row in self.odd:
             return self.odd[row]
         text = str(self.text[row])
-        return int(text) if self.kind == "integer" and _is_whole(text) else text
+        return int(text) if self.kind not in ("text", "any", "other", "bytes") and _is_whole(text) else text
 
     def chosen(self, rows: pl.Series) -> Cells:
         """The cells at these places (null: NULL), in their order: what a look-up finds."""

@@ -155,8 +155,9 @@ class PresentedSource:
                 for one in inputs:
                     if one.typed.dtype != pl.Binary and (cell.form.kind != "bytes" or not self._is_content(table, cell)):
                         raws[one.name] = one.text.alias(one.name)
-        if raws:
-            out.columns[PHYSICAL] = pl.DataFrame(list(raws.values())).to_struct(PHYSICAL)
+        # A struct needs a field: one that is always null stands where no form changed a cell.
+        listed = list(raws.values()) or [pl.Series("-", [None], dtype=pl.String).new_from_index(0, rows)]
+        out.columns[PHYSICAL] = pl.DataFrame(listed).to_struct(PHYSICAL)
         return out if keep is None or keep.all() else _filtered(out, keep)
 
     @staticmethod
@@ -261,7 +262,7 @@ class PresentedSource:
         if isinstance(self.inner, Shared):
             return False  # a server keeps its types, and its reader refuses NULL keys
         for batch in self.batches(block, cells, _AT_ONCE, key):
-            typed = self.presented(table, block, batch)
+            typed = self._keys_only(table, block, cells, batch)
             if typed.mark.any() or any(typed.columns[name].null_count() for name in table.mapping.key):
                 return True
             frame = pl.DataFrame([typed.columns[name] for name in table.mapping.key])
