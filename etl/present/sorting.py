@@ -124,6 +124,6 @@ def _told_apart(parts: list[tuple[str | None, ...]], whole: Typed, mapping: Tabl
 
 
 def _order(mapping: TableMapping, whole: Typed) -> pl.Series:
-    """The rows' places in the order of their keys; NULLs first, equal ones as they are stored."""
+    """The rows' places in the order of their keys; NULLs and unreadable ones last, equal ones as they are stored."""
     frame = pl.DataFrame([whole.columns[name] for name in mapping.key]).with_row_index("#row")
-    return frame.sort(*mapping.key, nulls_last=False, maintain_order=True)["#row"]
+    return frame.sort(*mapping.key, nulls_last=True, maintain_order=True)["#row"]

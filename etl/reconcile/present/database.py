@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.reconcile.engine.cells import UNREADABLE, Raw, readable, spoilt
+from etl.reconcile.engine.cells import UNREADABLE, Raw, Text, readable, spoilt
 from etl.reconcile.engine.frames import DTYPES, LOCATOR, Content, Database, Part
 from etl.reconcile.engine.spec import Column, Spec
 from etl.reconcile.errors import ReconcileError
@@ -181,9 +181,12 @@ class PresentedDatabase:
         for n, places in sorted(self._where(table, locators).items()):
             block = self._blocks(table)[n]
             recipes = [block.recipes[name] for name in names]
+            binary = {name for name in names if self._declared[table].columns[name].kind == "binary"}
             for ats, columns in self._selected(block, recipes, sorted(places)):
                 for row, at in enumerate(ats):
-                    yield places[at], tuple(made(recipe, column[row]) for recipe, column in zip(recipes, columns, strict=True))
+                    cells = [made(recipe, column[row]) for recipe, column in zip(recipes, columns, strict=True)]
+                    # A BLOB in a text column is the text of its bytes, and no other key than the text.
+                    yield places[at], tuple(Text(cell) if type(cell) is bytes and name not in binary else cell for cell, name in zip(cells, names, strict=True))
 
     def behind(self, table: str, names: Sequence[str], locators: Sequence[int]) -> dict[int, dict[str, str]]:
         """By locator, the member `_physical`: text forms of the raw cells that these columns' forms changed, NULLs left out."""
