@@ -14,7 +14,7 @@ from checks.conserved import mapping_of
 from checks.model import Check, Found
 from checks.relations import Relation
 from checks.staged import Staged
-from etl.masking import masked
+from etl.domain.masking import masked
 from mappings.limits import Limit
 
 LEAST = 20  # rows, values or entities: of fewer a share says nothing

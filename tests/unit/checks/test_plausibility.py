@@ -7,13 +7,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from command import Night
-from legacy import MAPPINGS, Legacy
-from test_checks_stage import Stage, sound, stage
 
 import checks
 from mappings.errors import MappingErrors
 from mappings.limits import Limit, Limits, read_limits
+from tests.support.command import Night
+from tests.support.legacy import MAPPINGS, Legacy
+from tests.unit.checks.test_checks_stage import Stage, sound, stage
 
 __all__ = ["sound", "stage"]  # fixtures
 
