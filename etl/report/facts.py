@@ -8,11 +8,11 @@ import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from etl.approval import asked
+from etl.evidence.approval import asked
 from etl.report import counts
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
-from etl.run import RunFolder
+from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings
 
 VERSION = 1  # of report.json; schema.json describes it
@@ -173,7 +173,7 @@ def _checks(folder: RunFolder, found: Lists) -> dict[str, Any]:
     names = ("id", "question", "why", "severity", "table")
     entries = [
         {**{name: str(answer.get(name) or "") for name in names}, **{name: int(answer.get(name) or 0) for name in ("asked", "failed")},
-         "seconds": answer.get("seconds")}
+         "seconds": answer.get("seconds"), "sentence": str(answer.get("sentence") or "")}
         for answer in sorted(answers, key=lambda answer: (answer["severity"], answer["id"], str(answer.get("table"))))
     ]  # fmt: skip
     failed = [entry for entry in entries if entry["failed"]]
