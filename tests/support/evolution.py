@@ -133,7 +133,7 @@ def constraints(url: str) -> list[tuple[Any, ...]]:
     with _session(url) as session:
         if url.startswith("sqlite"):
             return sorted(
-                session.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'migration_undo%'").fetchall(), key=repr
+                session.execute("SELECT type, name, sql FROM sqlite_master WHERE tbl_name NOT LIKE 'migration_undo%'").fetchall(), key=repr
             )
         found = session.execute(
             "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint"
