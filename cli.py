@@ -81,7 +81,7 @@ _OPTIONS: dict[str, Command] = {
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
     "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
     "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
-    "adapter": _option("--adapter", metavar="DIR", help="How another legacy schema is presented as the contract (a folder of files)."),
+    "adapter": _option("--adapter", metavar="DIR", help="How another legacy schema is presented as the contract; it may hold limits.toml alone."),
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
@@ -259,7 +259,7 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings")
+@_takes("target", "objects", "run", "mappings", "adapter")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
     from etl.commands.command_result import answer

@@ -129,7 +129,9 @@ def disguised(file: Path, folder: str) -> Disguised:
         _disguise_table(made, names, folder, table, content[table.name], keys)
     made.tables.append(Physical("TMP_LOAD_2019", {"LN": "VARCHAR(80)"}, [["scratch"], ["scratch too"]]))
     made.views.append(f'CREATE VIEW V_FIRST AS SELECT * FROM "{made.tables[0].name}"')
-    made.files[f"{folder}/source.toml"] = 'null = ["", "N/A"]\n' * (not _has_empty(content)) + '[ignored]\nTMP_LOAD_2019 = "scratch table of a former import"\n'
+    made.files[f"{folder}/source.toml"] = (
+        'null = ["", "N/A"]\n' * (not _has_empty(content)) + '[ignored]\nTMP_LOAD_2019 = "scratch table of a former import"\n'
+    )
     return made
 
 
@@ -207,7 +209,9 @@ def _disguise_table(
             physical.columns[name] = kind
             columns.append(values)
         if form.codes:
-            made.files[f"codes/{form.codes_name}.csv"] = "legacy,contract\n" + "".join(f"{_quoted(a)},{_quoted(b)}\n" for a, b in form.codes)
+            made.files[f"codes/{form.codes_name}.csv"] = "legacy,contract\n" + "".join(
+                f"{_quoted(a)},{_quoted(b)}\n" for a, b in form.codes
+            )
     physical.columns["ROW_CHK"] = "NUMERIC(12,4)"
     columns.append([None if n % 3 else n / 4 for n in range(len(rows))])
     physical.rows = [list(row) for row in zip(*columns, strict=True)] if rows else []
@@ -259,7 +263,14 @@ def _form(
     if name.endswith("_ind") and present and set(present) <= {"Y", "N"}:
         words = {"Y": 1, "N": 0}
         return _Form(f'{{ flag = "{short}", yes = ["1"], no = ["0"] }}', [(short, "INTEGER", [words.get(c) for c in cells])])
-    if name.endswith("_cd") and texts and present and not name.startswith(("country", "office")) and "" not in present and "*" not in present:
+    if (
+        name.endswith("_cd")
+        and texts
+        and present
+        and not name.startswith(("country", "office"))
+        and "" not in present
+        and "*" not in present
+    ):
         words_of = {word: f"{n:02d}" for n, word in enumerate(sorted(set(present)), start=1)}
         codes = [(code, word) for word, code in words_of.items()]
         list_ = f"{folder}_{table.name}_{name}"
@@ -270,7 +281,7 @@ def _form(
         return _Form(f'{{ date = "{short}", form = "DD-MON-YY", pivot = 1950 }}', [(short, "VARCHAR(9)", [_dated(c) for c in cells])])
     if declared == "TIMESTAMP" and texts and present and all(_moment(cell) for cell in present):
         return _moment_form(short, name, cells)
-    if declared == "INTEGER" and all(type(cell) is int for cell in present) and name not in {c for c in table.key}:
+    if declared == "INTEGER" and all(type(cell) is int for cell in present) and name not in table.key:
         return _Form(f'{{ integer = "{short}" }}', [(short, "VARCHAR(20)", [None if c is None else f" {c} " for c in cells])])
     if name == "object_path" and texts and not any("\\" in cell for cell in present):
         share = "\\\\\\\\srv01\\\\docs\\\\"
@@ -285,7 +296,9 @@ def _form(
     return plain
 
 
-def _key_form(table: str, name: str, short: str, cells: list[Any], names: _Names, keys: Mapping[str, Mapping[int, tuple[str, ...]]]) -> _Form | None:
+def _key_form(
+    table: str, name: str, short: str, cells: list[Any], names: _Names, keys: Mapping[str, Mapping[int, tuple[str, ...]]]
+) -> _Form | None:
     for column, (_, pattern) in UUID_KEYS.items():
         if column in keys and re.match(pattern, name) and all(c is None or type(c) is int for c in cells):
             known = {c: keys[column].get(c) or _parts(column, c) for c in cells if c is not None}
@@ -317,7 +330,7 @@ def _dated(text: str | None) -> str | None:
 
 def _moment(text: str) -> bool:
     try:
-        moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007  # the contract's moments have no zone
+        moment = datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # the contract's moments have no zone
     except ValueError:
         return False
     return moment.isoformat(" ") == text and moment.year > 1900
@@ -326,7 +339,10 @@ def _moment(text: str) -> bool:
 def _moment_form(short: str, name: str, cells: Iterable[str | None]) -> _Form:
     moments = [None if c is None else datetime.fromisoformat(c).replace(tzinfo=UTC) for c in cells]
     if name.startswith("created"):
-        return _Form(f'{{ moment = "{short}", form = "epoch_ms" }}', [(short, "BIGINT", [None if m is None else int(m.timestamp()) * 1000 for m in moments])])
+        return _Form(
+            f'{{ moment = "{short}", form = "epoch_ms" }}',
+            [(short, "BIGINT", [None if m is None else int(m.timestamp()) * 1000 for m in moments])],
+        )
     local = [None if m is None else m.astimezone(NEW_YORK) for m in moments]
     exact = all(m is None or w is None or w.replace(fold=0).astimezone(UTC) == m for m, w in zip(moments, local, strict=True))
     zone, shown = (', zone = "America/New_York"', local) if exact else ("", moments)

@@ -8,7 +8,7 @@ from typing import Any
 from etl.errors import Busy, SourceChanged
 from etl.options import Options
 from etl.pipeline.runner import sources_of
-from etl.present import mappings_of
+from mappings.read import read_mappings
 
 
 def check(options: Options, seconds: float) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def _looked(options: Options, seconds: float) -> dict[str, Any]:
 
     Raises SourceChanged (exit 5) with the same data where something changed.
     """
-    mappings = mappings_of(options)
+    mappings = read_mappings(options.mappings)
     with sources_of(options) as sources:
         before = {portal: source.mark() for portal, source in sources.items()}
         counts = {portal: {m.table: source.count(m.table) for m in mappings.of(portal)} for portal, source in sources.items()}

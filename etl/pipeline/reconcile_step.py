@@ -14,12 +14,13 @@ from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
-from etl.present import mappings_of
 from etl.reconcile import Reconciliation, reconcile
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import RunFolder, Step, opened, seen
 from etl.system.progress import Talk
+from mappings.limits import adapter_digest
+from mappings.read import read_mappings
 
 
 def verified(options: Options, talk: Talk) -> Reconciliation:
@@ -54,7 +55,7 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     written = ""
     if options.run is not None:
         with opened(options.run) as folder, sources_of(options) as sources:
-            step = evidence(result, folder, looked_again(sources, mappings_of(options), folder))
+            step = evidence(result, folder, looked_again(sources, read_mappings(options.mappings), folder))
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
             folder.save()
@@ -76,6 +77,10 @@ def refuse_other_stores(options: Options, folder: RunFolder) -> None:
         known = folder.settings.get(name)
         if value is not None and known is not None and place_of(value) != place_of(known):
             raise _other(name, known, shown(value))
+    known = folder.settings.get("adapter", "none")
+    given = adapter_digest(options.adapter) if options.adapter is not None else "none"
+    if given != known:
+        raise Refused(f"This run has adapter = {known}, now it is {given}.", "Give the folder that the run had: --adapter DIR.")
     for name, value in (("files", options.files), ("objects", options.objects)):
         known = folder.settings.get(name)
         if value is not None and known is not None and value != known and Path(value).resolve() != Path(known).resolve():

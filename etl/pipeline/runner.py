@@ -25,7 +25,7 @@ from etl.objects.share import Share
 from etl.options import Options, needed
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
-from etl.present import mappings_of, presented
+from etl.present import presented
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
@@ -36,13 +36,14 @@ from etl.system.worker_pool import Crew
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from etl.transform.stage_file_task import forget
+from mappings.limits import Limits, adapter_digest, read_limits
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings
 
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-_FIXED_BY = {"extract": ("source", "tc", "files"), "split": ("freeze",)}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze",)}
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Night:
     folder: RunFolder
     talk: Talk
     crew: Crew
+    limits: Limits = field(default_factory=Limits)
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:
@@ -83,11 +85,12 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
-    mappings = mappings_of(options)
+    mappings = read_mappings(options.mappings)
+    limits = read_limits(options.adapter, mappings)
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
-        night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew)
+        night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew, limits)
         failure: MigrationError | None = None
         if len(steps) > 1:
             _look_ahead(night)
@@ -145,9 +148,10 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         "source": shown(options.source) if options.source else None, "tc": shown(options.tc) if options.tc else None,
         "target": shown(options.target) if options.target else None, "files": options.files, "objects": options.objects,
         "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None, "mappings": mappings.digest,
-        "adapter": str(options.adapter.absolute()) if options.adapter is not None else None,
         "approver": approver(options.approver) if options.approver is not None else None,
+        "adapter": adapter_digest(options.adapter) if options.adapter is not None else None,
     }  # fmt: skip
+    refuse_no_adapter(options, folder)
     if given["approver"] is not None and "approver" not in folder.settings and "load" in folder.steps:
         raise Refused(
             "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
@@ -167,6 +171,12 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
         files=filled("files", options.files), objects=filled("objects", options.objects), freeze=freeze,
     )  # fmt: skip
+
+
+def refuse_no_adapter(options: Options, folder: RunFolder) -> None:
+    """Refuses to go on without the adapter that the run began with: its path is not in the settings, its digest is."""
+    if options.adapter is None and folder.settings.get("adapter", _NONE) != _NONE:
+        raise Refused("This run began with an adapter, and none is given now.", "Give the same folder: --adapter DIR.")
 
 
 def _do(night: Night, step: str) -> None:
@@ -230,7 +240,8 @@ def _refuse_failed_check(night: Night) -> None:
     check = night.folder.steps.get("check")
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
-        raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.", f"{_READ}: it lists every key.")
+        found = "".join(f"\n{sentence}" for sentence in check.facts.get("implausible", ()))
+        raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.{found}", f"{_READ}: it lists every key.")
 
 
 def _refuse_differences(night: Night, step: str) -> None:
@@ -299,7 +310,8 @@ def _check(night: Night) -> Step:
 
     folder = night.folder
     folder.refuse_strangers("reattach")
-    answers = checks.ask(folder, night.mappings, night.talk.tell, pool=night.crew.helpers(rows_of(folder.files("extract"))))
+    pool = night.crew.helpers(rows_of(folder.files("extract")))
+    answers = checks.ask(folder, night.mappings, night.talk.tell, pool=pool, limits=night.limits)
     night.crew.dismiss()  # nobody needs them any more, nor what they keep
     files = [
         folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
@@ -308,7 +320,8 @@ def _check(night: Night) -> Step:
     critical = [answer.id for answer in answers.critical_failures]
     counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
     sentence = f"{counts['asked']:,} checks asked, {counts['passed']:,} passed, {counts['warnings']:,} warnings, {len(critical):,} critical"
-    return Step("", files, {**counts, "sentence": sentence})
+    implausible = [answer.sentence for answer in answers.critical_failures if answer.sentence]
+    return Step("", files, {**counts, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
 
 
 def _load(night: Night) -> Step:
@@ -398,7 +411,10 @@ _ACTIONS = {
 
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
-    mappings = mappings_of(options)
+    mappings = read_mappings(options.mappings)
+    if options.adapter is not None:
+        adapter_digest(options.adapter)
+        read_limits(options.adapter, mappings)
     found = rights(options, mappings)
     if options.target is not None:
         refuse_other_tables(options.target, mappings)
@@ -409,7 +425,7 @@ def planned(options: Options) -> Plan:
 
 def take_back(options: Options, talk: Talk) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before."""
-    mappings = mappings_of(options)
+    mappings = read_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     with opened(options.run) as folder:

@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from etl.databases import Source
-    from etl.options import Options
     from mappings.model import Mappings, Portal
-
-
-def mappings_of(options: Options) -> Mappings:
-    """The mappings of a command; with an adapter their digest is that of both."""
-    from mappings.read import read_mappings
-
-    return with_adapter(read_mappings(options.mappings), options.adapter)
-
-
-def with_adapter(mappings: Mappings, adapter: Path | None) -> Mappings:
-    """The mappings, their digest that of the adapter's folder as well where one is given."""
-    if adapter is None:
-        return mappings
-    import hashlib
-
-    from etl.present.grammar import read_adapter
-
-    digest = read_adapter(adapter, mappings).digest
-    return replace(mappings, digest=hashlib.sha256(f"{mappings.digest}\0{digest}".encode()).hexdigest())
 
 
 def presented(sources: Mapping[Portal, Source], adapter: Path | None, mappings: Mappings) -> dict[Portal, Source]:

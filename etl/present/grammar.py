@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import tomllib
 import zoneinfo
@@ -53,12 +52,13 @@ class _Reader:
     def __init__(self, root: Path, mappings: Mappings) -> None:
         self.root, self.mappings = root, mappings
         self.problems: list[Problem] = []
-        self._digest = hashlib.sha256()
 
     def adapter(self) -> Adapter:
         contents: dict[str, bytes] = {}
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()
+            if any(part.startswith(".") for part in path.relative_to(self.root).parts):
+                continue  # an editor's or a file system's own
             if path.is_dir():
                 if name not in (*FOLDERS.values(), CODES):
                     self._wrong(name, "", "a folder", "the folders portal2, tc and codes", rank=0)
@@ -67,9 +67,6 @@ class _Reader:
                     contents[name] = path.read_bytes()
                 except OSError as error:
                     self._wrong(name, "", f"a file that cannot be read ({error.strerror})", "a readable file", rank=0)
-        digest = hashlib.sha256()
-        for name, content in sorted(contents.items()):
-            digest.update(f"{name}\0{len(content)}\0".encode() + content)
         codes = {
             name.removeprefix(f"{CODES}/").removesuffix(".csv"): self._codes(name, content)
             for name, content in contents.items()
@@ -77,7 +74,7 @@ class _Reader:
         }
         portals: dict[Portal, PortalFiles] = {portal: self._portal(portal, folder, contents) for portal, folder in FOLDERS.items()}
         self._bound_codes(portals, codes)
-        return Adapter(self.root, portals, codes, digest.hexdigest())
+        return Adapter(self.root, portals, codes)
 
     def _wrong(self, file: str, place: str, found: str, expected: str, rank: int = 1) -> None:
         self.problems.append(Problem(printable(file), printable(place), found, expected, rank=rank))

@@ -88,9 +88,8 @@ class PortalFiles:
 
 @dataclass(frozen=True)
 class Adapter:
-    """A whole adapter folder. `codes`: by file name, legacy word -> contract word (`*` -> `=`: others pass); `digest`: over all its files."""
+    """A whole adapter folder. `codes`: by file name, legacy word -> contract word (`*` -> `=`: others pass)."""
 
     root: Path
     portals: Mapping[Portal, PortalFiles]
     codes: Mapping[str, Mapping[str, str]]
-    digest: str

@@ -186,7 +186,13 @@ class PresentedDatabase:
                 for row, at in enumerate(ats):
                     cells = [made(recipe, column[row]) for recipe, column in zip(recipes, columns, strict=True)]
                     # A BLOB in a text column is the text of its bytes, and no other key than the text.
-                    yield places[at], tuple(Text(cell) if type(cell) is bytes and name not in binary else cell for cell, name in zip(cells, names, strict=True))
+                    yield (
+                        places[at],
+                        tuple(
+                            Text(cell) if type(cell) is bytes and name not in binary else cell
+                            for cell, name in zip(cells, names, strict=True)
+                        ),
+                    )
 
     def behind(self, table: str, names: Sequence[str], locators: Sequence[int]) -> dict[int, dict[str, str]]:
         """By locator, the member `_physical`: text forms of the raw cells that these columns' forms changed, NULLs left out."""

@@ -51,6 +51,7 @@ def folder_digest(root: Path) -> str:
     """The SHA-256 over all files of an adapter folder, their names and sizes with them."""
     total = hashlib.sha256()
     files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    files = {name: path for name, path in files.items() if not name.startswith(".")}
     for name in sorted(files):
         content = files[name].read_bytes()
         total.update(b"%s\0%d\0" % (name.encode(), len(content)))
