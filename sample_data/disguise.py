@@ -308,7 +308,10 @@ def _key_form(
     if name in keys and PAIR_KEYS.get(name) == table:
         other = names.short(f"{name}_no")
         parts = [keys[name][c] for c in cells]
-        columns = [(short, "VARCHAR(12)", [p[0] for p in parts]), (other, "INTEGER", [int(p[1]) for p in parts])]
+        columns: list[tuple[str, str, list[Any]]] = [
+            (short, "VARCHAR(12)", [p[0] for p in parts]),
+            (other, "INTEGER", [int(p[1]) for p in parts]),
+        ]
         return _Form(f'{{ number = ["{short}", "{other}"] }}', columns, twin=[number(p) for p in parts])
     return None
 

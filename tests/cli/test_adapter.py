@@ -26,7 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def planned(foreign: Path, adapter: Path) -> Done:
     sources = ("--source", f"sqlite:///{foreign}/portal2.sqlite", "--tc", f"sqlite:///{foreign}/tc.sqlite")
-    return command("plan", *sources, "--adapter", str(adapter), "--output", "json")
+    return command("plan", *sources, "--adapter", str(adapter))
 
 
 def test_69_a_disguised_portal_gives_the_identical_store(world: Path) -> None:
