@@ -17,10 +17,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from etl.durable import sync_whole, syncs_whole
 from etl.errors import MigrationError, Refused
 from etl.objects import NOTES, PIECE, Stored, note_key, object_key
 from etl.objects.journal import note
+from etl.system.durable_files import sync_whole, syncs_whole
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

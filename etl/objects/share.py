@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from etl.errors import MigrationError, SourceChanged, Unreadable
 from etl.objects import PIECE
 from etl.objects.place import folder_of
-from etl.room import bytes_below
+from etl.runfolder.disk_space import bytes_below
 
 _LINKS = 40  # in one path, as the kernel has it: more are a circle
 # A folder that may be searched but not listed serves as well, where the system can open it so.
