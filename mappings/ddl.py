@@ -25,10 +25,13 @@ _TOKEN = re.compile(
 # Of no side effect and the same on every database; all others are refused.
 _FUNCTIONS = frozenset({"coalesce", "nullif", "lower", "upper", "trim", "length", "abs", "count", "min", "max", "sum"})
 _RESERVED = frozenset(
-    """ALL AND AS ASC BETWEEN BY CASE CAST CHECK CONSTRAINT CREATE CROSS DEFAULT DESC DISTINCT ELSE END EXCEPT EXISTS FALSE FOREIGN FROM FULL
-    GROUP HAVING IN INNER INTERSECT INTO IS JOIN LEFT LIKE LIMIT NATURAL NOT NULL ON OR ORDER OUTER PRIMARY REFERENCES RIGHT SELECT TABLE THEN
-    TRUE UNION UNIQUE USING VALUES WHEN WHERE WITH""".split()
-)
+    {
+        "ALL", "AND", "AS", "ASC", "BETWEEN", "BY", "CASE", "CAST", "CHECK", "CONSTRAINT", "CREATE", "CROSS", "DEFAULT", "DESC",
+        "DISTINCT", "ELSE", "END", "EXCEPT", "EXISTS", "FALSE", "FOREIGN", "FROM", "FULL", "GROUP", "HAVING", "IN", "INNER",
+        "INTERSECT", "INTO", "IS", "JOIN", "LEFT", "LIKE", "LIMIT", "NATURAL", "NOT", "NULL", "ON", "OR", "ORDER", "OUTER", "PRIMARY",
+        "REFERENCES", "RIGHT", "SELECT", "TABLE", "THEN", "TRUE", "UNION", "UNIQUE", "USING", "VALUES", "WHEN", "WHERE", "WITH",
+    }
+)  # fmt: skip
 _BETWEEN_VALUES = frozenset({"=", "<>", "!=", "<", ">", "<=", ">=", "+", "-", "*", "/", "||", "AND", "OR"})
 _COLUMN_ENDS = frozenset({"NOT", "NULL", "PRIMARY", "UNIQUE", "REFERENCES", "DEFAULT", "CHECK", "CONSTRAINT"})
 
@@ -226,7 +229,7 @@ class _Parser:
     def _new(self, what: str) -> str:
         name = self._name(what)
         if name in self._ddl.tables or name in self._ddl.views:
-            raise DdlError(self._now.line, f"{ascii(name)} twice", "each table and view once")
+            raise DdlError(self._now.line, f"{name!a} twice", "each table and view once")
         return name
 
     def _table(self) -> None:
@@ -257,7 +260,7 @@ class _Parser:
 
     def _key(self, table: TableDdl, columns: tuple[str, ...]) -> None:
         if table.key:
-            raise DdlError(self._now.line, f"a second PRIMARY KEY of {ascii(table.name)}", "one")
+            raise DdlError(self._now.line, f"a second PRIMARY KEY of {table.name!a}", "one")
         table.key = columns
 
     def _reference(self, table: TableDdl, columns: tuple[str, ...]) -> None:
@@ -272,7 +275,7 @@ class _Parser:
     def _column(self, table: TableDdl) -> None:
         column = ColumnDdl(self._name("a column"), self._type())
         if column.name in (other.name for other in table.columns):
-            raise DdlError(self._now.line, f"{ascii(f'{table.name}.{column.name}')} twice", "each column once")
+            raise DdlError(self._now.line, f"{f'{table.name}.{column.name}'!a} twice", "each column once")
         table.columns.append(column)
         while not (self._is(",") or self._is(")")):
             if self._took("CONSTRAINT"):
@@ -480,7 +483,7 @@ class _Parser:
 
     def _call(self, name: str) -> str:
         if name.lower() not in _FUNCTIONS:
-            raise DdlError(self._now.line, f"the function {ascii(name)}", f"one of {', '.join(sorted(_FUNCTIONS))}")
+            raise DdlError(self._now.line, f"the function {name!a}", f"one of {', '.join(sorted(_FUNCTIONS))}")
 
         def arguments() -> str:
             if self._took("*"):

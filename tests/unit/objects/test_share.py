@@ -12,7 +12,7 @@ import pytest
 
 from etl.errors import SourceChanged
 from etl.objects.share import Share
-from etl.reconcile.share import Moving, digest_at
+from etl.reconcile.objects.share import Moving, digest_at
 
 Reader = Callable[[str], "tuple[str, int] | None"]
 
