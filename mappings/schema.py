@@ -1,4 +1,4 @@
-"""The shape of a database as its schema file declares it: parsed by `mappings.ddl`, tried in an empty database that may do nothing else."""
+"""The shape of a database as its schema file declares it: parsed by `mappings.ddl_parser`, tried in an empty database that may do nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from mappings.ddl import LIMIT, Ddl, DdlError, TableDdl, create_table, parse, quoted
+from mappings.ddl import Ddl, TableDdl, create_table, quoted
+from mappings.ddl_parser import LIMIT, parse
+from mappings.ddl_tokens import DdlError
 from mappings.errors import MappingError
 
 Family = Literal["integer", "text", "date", "timestamp", "binary", "boolean", "uuid"]
