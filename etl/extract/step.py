@@ -86,7 +86,15 @@ def _elsewhere(sources: Mapping[Portal, Source], mappings: Mappings, folder: Run
         if not isinstance(source, Shared):
             continue
         joining = Joining(
-            portal, source.url, source.name, source.snapshot, mappings.home, folder.path, helpers.objects_uri, helpers.adapter
+            portal,
+            source.url,
+            source.name,
+            source.snapshot,
+            mappings.home,
+            mappings.digest,
+            folder.path,
+            helpers.objects_uri,
+            helpers.adapter,
         )
         for mapping in mappings.of(portal):
             tasks = [_Task(joining, mapping, cut, number) for number, cut in enumerate(source.cuts(mapping, rows_per_file(mapping)))]

@@ -59,10 +59,11 @@ class Joining:
     """All that another process needs to read in the snapshot that this one holds, and to write what it read."""
 
     portal: Portal
-    url: str
+    url: str = field(repr=False)  # it may hold a password
     name: str
     snapshot: str
     mapping_folder: Path
+    mapping_digest: str
     root: Path
     objects_uri: str
     adapter: Path | None = None
@@ -106,7 +107,7 @@ _JOINED: dict[Joining, tuple[Shared, Mappings, Objects]] = {}  # this process's 
 
 def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
     if joining not in _JOINED:
-        mappings = read_mappings(joining.mapping_folder)
+        mappings = read_mappings(joining.mapping_folder, joining.mapping_digest)
         joined = join_source(joining.url, joining.name, joining.snapshot)
         source = presented({joining.portal: joined}, joining.adapter, mappings)[joining.portal]
         assert isinstance(source, Shared)  # noqa: S101  # an adapter keeps it what it was

@@ -26,13 +26,14 @@ from etl.options import Options, needed
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
 from etl.present import presented
+from etl.present.grammar import read_adapter
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.retries import again
-from etl.system.worker_pool import Crew
+from etl.system.worker_pool import Crew, refuse_password, secured
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from etl.transform.stage_file_task import forget
@@ -83,10 +84,16 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
     if options.scheduler is not None and sealing():
         message = f"{SEAL} and --scheduler do not go together: every process of the cluster would have to hold the key."
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
+    if options.scheduler is not None:
+        secured(options.scheduler)
+        for option, url in (("--source", options.source), ("--tc", options.tc)):
+            refuse_password(option, url)
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     mappings = read_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
+    if options.adapter is not None:
+        read_adapter(options.adapter, mappings)  # its own errors, before anything is made
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
