@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from etl.databases import Source
 from etl.databases.rights import Rights, reading_rights, writing_rights
@@ -12,6 +13,10 @@ from etl.errors import MigrationError, Refused
 from etl.extract.table_batch import content_columns
 from etl.objects.share import Share
 from etl.options import Options
+from etl.present.guesses import mending_lines
+from etl.present.problem import AdapterWrong
+from etl.present.questions import asked
+from etl.present.source import PresentedSource
 from etl.runfolder.disk_space import STAGED_PER_ROW, loaded_bytes, staged_bytes
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import FAMILY_BY_TYPE
@@ -32,6 +37,8 @@ class Plan:
     staged: dict[str, int]
     loaded_bytes: int
     documents_bytes: int
+    presented: dict[str, dict[str, int]] = field(default_factory=dict)  # by portal, the adapter's counts
+    will_be_held: list[dict[str, Any]] = field(default_factory=list)  # portal, table, column, rows: values that do not fit
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
 
 
@@ -95,15 +102,23 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
     """Raises before any data is read where sources and mappings do not fit (K5)."""
     found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
     if found:
+        lines = [line for portal, source in sources.items() for line in mending_lines(source.shapes(), portal, mappings)]
+        found += ["an adapter (--adapter DIR) with these lines would mend it:", *(f"  {line}" for line in lines)] if lines else []
         raise MigrationError(
             "The sources are not what the mappings say:\n  " + "\n  ".join(found),
             "Map each new table or column, or retire it with a reason (runbooks/extend.md); then run again. No data was read.",
         )
 
 
-def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None) -> Plan:
-    """The plan; raises MigrationError where sources and mappings do not fit. Without the old file share its documents are not in it."""
+def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None, whole: bool = False) -> Plan:
+    """The plan; raises MigrationError where sources and mappings do not fit. Without the old file share its documents are not in it.
+
+    `whole`: all rows behind an adapter are presented once, to count the values that will not fit.
+    """
     refuse_problems(sources, mappings)
+    answers = {portal: asked(source, whole) for portal, source in sources.items()}
+    if found := [problem for answer in answers.values() for problem in answer.problems]:
+        raise AdapterWrong(found)
     chosen = [mapping for portal in sources for mapping in mappings.of(portal)]
     rows = {f"{m.portal}.{m.table}": sources[m.portal].count(m.table) for m in chosen}
     columns = sum(len(mapping.shape.columns) for mapping in chosen)
@@ -115,4 +130,12 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
     return Plan(
         rows, levels, columns, columns, retired, {step: staged_bytes(step, total) for step in STAGED_PER_ROW}, loaded_bytes(total),
         documents + (share.size() if share is not None else 0),
+        {
+            portal: {**source.bound.counts, "rows_presented": sum(rows[f"{portal}.{m.table}"] for m in mappings.of(portal)), "rows_left_out": answers[portal].left_out}
+            for portal, source in sources.items() if isinstance(source, PresentedSource)
+        },
+        [
+            {"portal": portal, "table": table, "column": column, "rows": count}
+            for portal, answer in answers.items() for table, column, count in answer.will_be_held
+        ],
     )  # fmt: skip
