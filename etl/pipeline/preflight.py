@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.databases import Source
+from etl.databases import Source, open_source
+from etl.databases.quoting import quoted
 from etl.databases.rights import Rights, reading_rights, writing_rights
 from etl.databases.target import contract_differences
 from etl.errors import MigrationError, Refused
 from etl.extract.table_batch import content_columns
 from etl.objects.share import Share
 from etl.options import Options
+from etl.present import presented
 from etl.present.guesses import mending_lines
+from etl.present.physical import physical_whole
 from etl.present.problem import AdapterWrong
 from etl.present.questions import asked
 from etl.present.source import PresentedSource
@@ -38,6 +41,7 @@ class Plan:
     loaded_bytes: int
     documents_bytes: int
     presented: dict[str, dict[str, int]] = field(default_factory=dict)  # by portal, the adapter's counts
+    grants: list[str] = field(default_factory=list)  # SQL for the reading role on the physical tables of PostgreSQL
     will_be_held: list[dict[str, Any]] = field(default_factory=list)  # portal, table, column, rows: values that do not fit
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
 
@@ -54,6 +58,10 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     for option, url, portal, name in portals:
         if url is not None:
             wanted = {mapping.table: tuple(column.name for column in mapping.columns) for mapping in mappings.of(portal)}
+            if options.adapter is not None:
+                with open_source(url, name) as source:
+                    behind = presented({portal: source}, options.adapter, mappings)[portal]
+                    wanted = physical_wanted(behind) if isinstance(behind, PresentedSource) else wanted
             found[option] = reading_rights(url, name, wanted)
     if options.target is not None:
         found["--target"] = writing_rights(options.target, tuple(mappings.target.tables))
@@ -63,6 +71,21 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
             "Rights are missing:\n  " + "\n  ".join(missing),
             "Give the roles exactly the rights that the SQL in runbooks/roles.md gives; then run again. Nothing was read or written.",
         )
+    return found
+
+
+def physical_wanted(source: PresentedSource) -> dict[str, tuple[str, ...]]:
+    """By physical table the columns that are read: what retirements and B17 leave out is not among them."""
+    return {name: tuple(sorted(columns)) for name, columns in sorted(source.bound.selected.items())}
+
+
+def grants(source: PresentedSource) -> list[str]:
+    """The SQL that gives a reading role exactly these rights on PostgreSQL, the columns that the freeze guard asks for with them."""
+    found = []
+    for name, columns in physical_wanted(source).items():
+        relation = source.bound.read[name]
+        listed = ", ".join(map(quoted, columns)) + ("" if relation.view else ", ctid, xmin")
+        found.append(f"GRANT SELECT ({listed}) ON {quoted(physical_whole(relation, source.catalog))} TO migration_reader;")
     return found
 
 
@@ -134,6 +157,10 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
             portal: {**source.bound.counts, "rows_presented": sum(rows[f"{portal}.{m.table}"] for m in mappings.of(portal)), "rows_left_out": answers[portal].left_out}
             for portal, source in sources.items() if isinstance(source, PresentedSource)
         },
+        [
+            statement for source in sources.values() if isinstance(source, PresentedSource) and source.catalog.server
+            for statement in grants(source)
+        ],
         [
             {"portal": portal, "table": table, "column": column, "rows": count}
             for portal, answer in answers.items() for table, column, count in answer.will_be_held
