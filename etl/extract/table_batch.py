@@ -19,6 +19,7 @@ from etl.objects import Objects, Stored
 from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.transfer import store_all
+from etl.present import presented
 from etl.runfolder.folder import StageFile, write_table
 from etl.system.kept_resources import keep
 from etl.system.memory import give_memory_back
@@ -69,6 +70,7 @@ class Joining:
     mapping_digest: str
     root: Path
     objects_uri: str
+    adapter: Path | None = None
 
 
 def rows_per_file(mapping: TableMapping) -> int:
@@ -102,9 +104,11 @@ _JOINED: dict[Joining, tuple[Shared, Mappings, Objects]] = {}  # this process's 
 
 def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
     if joining not in _JOINED:
-        source = join_source(joining.url, joining.name, joining.snapshot)
         keep(joining.root, "extract", partial(leave, joining.root))
         mappings = read_mappings(joining.mapping_folder, joining.mapping_digest)
+        joined = join_source(joining.url, joining.name, joining.snapshot)
+        source = presented({joining.portal: joined}, joining.adapter, mappings)[joining.portal]
+        assert isinstance(source, Shared)  # noqa: S101  # an adapter keeps it what it was
         _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / JOURNAL)
     return _JOINED[joining]
 

@@ -9,7 +9,9 @@ from etl.databases import Source
 from etl.databases.registry import open_source
 from etl.errors import WrongUsage
 from etl.options import Options
+from etl.present import presented
 from mappings.model import Portal
+from mappings.read import read_mappings
 
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 
@@ -23,4 +25,4 @@ def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
         sources: dict[Portal, Source] = {"P2": stack.enter_context(open_source(options.source, NAMES["P2"]))}
         if options.tc is not None:
             sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
-        yield sources
+        yield presented(sources, options.adapter, read_mappings(options.mappings)) if options.adapter is not None else sources
