@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.contents import store_all
+from etl.grace import NO_GRACE, Grace
 from etl.holding import Odd
 from etl.objects import open_objects
 from etl.objects.journal import JOURNAL
@@ -45,6 +46,7 @@ class Base:
     objects_uri: str
     freeze: tuple[date, date] | None
     files_uri: str | None = None
+    grace: Grace = NO_GRACE
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,11 @@ def _context_of_base(base: Base) -> Context:
     mappings = read_mappings(base.mapping_folder)
     spine = load_spine(base.root, mappings, base.extract, base.split)
     return Context(
-        Ticket(base), mappings, replace(spine, freeze=base.freeze), odd_values(base.root, base.extract), contents(base.root, base.extract)
+        Ticket(base),
+        mappings,
+        replace(spine, freeze=base.freeze, grace=base.grace),
+        odd_values(base.root, base.extract),
+        contents(base.root, base.extract),
     )
 
 

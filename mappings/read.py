@@ -16,7 +16,7 @@ from mappings.schema import Column, Schema, Table, read_schema
 HOME = Path(__file__).parent
 FOLDERS: dict[Portal, str] = {"P2": "portal2", "TC": "tc"}
 MIGRATION_TABLES = frozenset({"migration_run", "migration_holding", "migration_exception"})  # the toolkit's own record
-_WORDS = {"rules", "owner", "owner_rule", "needs", "into", "used", "retired"}
+_WORDS = {"rules", "owner", "owner_rule", "needs", "into", "used", "retired", "held_if_unreadable"}
 _FORM_WORDS = {
     frozenset({"id"}), frozenset({"legacy_key"}), frozenset({"copy", "of"}), frozenset({"once", "of"}), frozenset({"soft", "of"}),
     frozenset({"constant"}), frozenset({"null"}), frozenset({"rule"}), frozenset({"rule", "from"}),
@@ -76,7 +76,7 @@ def _construct(portal: Portal, shown: str, file: Path, shape: Table) -> TableMap
         portal, shape.name, shown, shape, tuple(words.get("rules", ())),
         tuple(Route(column, table) for column, table in words.get("owner", {}).items()), words.get("owner_rule"),
         tuple(Route(column, table) for column, table in words.get("needs", {}).items()), blocks,
-        dict(words.get("used", {})), dict(words.get("retired", {})),
+        dict(words.get("used", {})), dict(words.get("retired", {})), dict(words.get("held_if_unreadable", {})),
     )  # fmt: skip
 
 
@@ -140,6 +140,9 @@ def _bind(
         if column not in shape.by_name:
             dotted = place if "." in place else f"{place}.{column}"
             raise MappingError(shown, dotted, column, f"a column of {shape.name}")
+    for column in mapping.guarded:
+        if column not in shape.by_name:
+            raise MappingError(shown, f"held_if_unreadable.{column}", column, f"a column of {shape.name}")
     named = {column for _, column in accounted} | set(shape.key)
     for column in shape.by_name:
         if column not in named:

@@ -9,15 +9,18 @@ import sqlite3
 import urllib.parse
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import sqlalchemy
 
 from etl.databases import shown
-from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
+from etl.databases.editions import VIEW_DIFFERS, plain_sql
+from etl.databases.target import RUN_COLUMNS, Change, Rows, RunRecord, id_tags, in_reference_order, run_record, run_values
 from etl.errors import MigrationError, Refused
 from etl.ids import as_text
 from etl.objects.place import bucket_of, folder_of
@@ -80,15 +83,9 @@ class SqliteTarget:
         if not self._exists("migration_run"):
             return []
         rows = self._connection.execute(
-            "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run ORDER BY coalesce(finished_at, started_at), run_id"
-        )
-        return [
-            RunRecord(
-                run_id, state, datetime.fromisoformat(started), datetime.fromisoformat(finished) if finished else None,
-                (date.fromisoformat(first), date.fromisoformat(last)) if first and last else None, manifest,
-            )
-            for run_id, state, started, finished, first, last, manifest in rows
-        ]  # fmt: skip
+            f"SELECT {', '.join(RUN_COLUMNS)} FROM migration_run ORDER BY coalesce(finished_at, started_at), run_id"
+        ).fetchall()
+        return [run_record([_typed(name, value) for name, value in zip(RUN_COLUMNS, row, strict=True)]) for row in rows]
 
     def rows(self, table: str) -> int:
         return int(self._connection.execute(f"SELECT count(*) FROM main.{_q(table)}").fetchone()[0]) if self._exists(table) else 0
@@ -142,9 +139,10 @@ class SqliteTarget:
         try:
             for statement in _statements(schema, {name for name in schema.tables if self._exists(name)}):
                 run(statement)
-            run(_INSERT_RUN, _run_values(record))
             tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
             fresh = all(self.rows(table.name) == 0 for table in tables)
+            first = fresh and not any(run.state == "PUBLISHED" for run in self.runs())
+            run(_INSERT_RUN, _run_values(replace(record, fresh=first)))
             removed = {} if fresh else {table.name: self._remove(table) for table in reversed(tables)}
             changes = [Change(table.name, *self._merge(table, fresh), removed.get(table.name, 0)) for table in tables]
             run("COMMIT")
@@ -255,17 +253,23 @@ class SqliteTarget:
 
 
 _INSERT_RUN = (
-    "INSERT INTO migration_run (run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (run_id) DO UPDATE SET state_cd = excluded.state_cd, started_at = excluded.started_at, finished_at = excluded.finished_at,"
-    " freeze_from = excluded.freeze_from, freeze_to = excluded.freeze_to, manifest_sha256 = excluded.manifest_sha256"
+    f"INSERT INTO migration_run ({', '.join(RUN_COLUMNS)}) VALUES ({', '.join('?' * len(RUN_COLUMNS))})"
+    f" ON CONFLICT (run_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in RUN_COLUMNS[1:])}"
 )
 
 
-def _run_values(record: RunRecord) -> tuple[str | None, ...]:
-    first, last = record.freeze or (None, None)
-    finished = record.finished_at.isoformat(sep=" ") if record.finished_at else None
-    freeze = (first.isoformat() if first else None, last.isoformat() if last else None)
-    return (record.run_id, record.state, record.started_at.isoformat(sep=" "), finished, *freeze, record.manifest_sha256)
+def _run_values(record: RunRecord) -> list[object]:
+    return [value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat() if isinstance(value, date) else value
+            for value in run_values(record)]  # fmt: skip
+
+
+def _typed(column: str, value: Any) -> Any:
+    """The value of a column of `migration_run`, from SQLite's text."""
+    if value is None:
+        return None
+    if column.endswith("_at"):
+        return datetime.fromisoformat(value)
+    return date.fromisoformat(value) if column.startswith("freeze_") else value
 
 
 def _volatile(table: Table) -> tuple[str, ...]:
@@ -349,4 +353,5 @@ def _differences(connection: sqlite3.Connection, schema: Schema) -> list[str]:
             elif (_declared(there[0]), *there[1:]) != expected:
                 found.append(f"{table.name}.{column.name}: found {_described(there)}, expected {_described(expected)}")
         found += [f"{table.name}.{name}: not in the contract" for name in shape if name not in table.by_name]
-    return found
+    views = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall())
+    return found + [f"{name}: {VIEW_DIFFERS}" for name, sql in schema.views.items() if plain_sql(views.get(name) or "") != plain_sql(sql)]

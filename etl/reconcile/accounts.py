@@ -10,7 +10,7 @@ from etl.reconcile.agreements import basis
 from etl.reconcile.hashing import ACCOUNT
 from etl.reconcile.identifiers import complete
 from etl.reconcile.ordinary import Rulebook, note_soft, of_rows, row_columns
-from etl.reconcile.people import profiles_with_officer
+from etl.reconcile.people import acting_officers, profiles_with_officer
 from etl.reconcile.scopes import indexed
 from etl.reconcile.source import BAD, KEY
 from etl.reconcile.spec import Value
@@ -40,6 +40,7 @@ def account_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
                 columns |= {column.name: column for column in made if column.name != KEY}
     columns["archived"] = archived.alias("archived")  # A8: of the model or of the profile
     columns["trade_visible"] = columns["trade_visible"] & ~archived
+    world.flag("B19", "P2", "model_entity", accounts, (columns["trade_visible"] & ~acting_officers(world)).to_numpy())
     note_soft(world, rulebook, world.spec.mappings["P2", "model_entity"], accounts)
     yield Piece(
         "entity_account",
@@ -85,6 +86,10 @@ def identifiers_complete(world: World, rows: pl.DataFrame, value: Value) -> pl.S
 def needs_officer(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
     """B10: no officer among the profile's contacts that are not removed."""
     return ~rows["company_profile_id"].is_in(profiles_with_officer(world).implode())
+
+
+def acting_officer(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return acting_officers(world)
 
 
 def status_visible(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:

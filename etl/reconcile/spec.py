@@ -68,6 +68,7 @@ class Mapping:
     into: tuple[Into, ...]
     retired: Map[str, str]
     table_retired: str = ""
+    guarded: frozenset[str] = frozenset()  # a value there that cannot be read holds the row, whatever takes it
 
     def taken_by(self, column: str) -> list[tuple[str, str]]:
         """The (table, column) pairs of the target that take this source column's value: as it is where one does, else by a rule."""
@@ -151,7 +152,7 @@ def _mapping(portal: str, path: Path) -> Mapping:
     whole = retired if isinstance(retired, str) else str(raw.get("retired_table", ""))
     return Mapping(
         portal, path.stem, raw.get("owner", {}), raw.get("owner_rule", ""), raw.get("needs", {}), into,
-        {} if isinstance(retired, str) else retired, whole,
+        {} if isinstance(retired, str) else retired, whole, frozenset(raw.get("held_if_unreadable", {})),
     )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ INSERT INTO validation_finding VALUES
   (102, 101, 101, 'BEST_PRACTICE', 'The yearly drill.', NULL, 'CLOSED'), (103, 101, NULL, 'RECOMMENDATION', 'A second camera.', NULL, 'OPEN'),
   (104, 101, NULL, 'INTERNAL', 'For the next specialist: ask about the second warehouse.', NULL, 'OPEN');
 INSERT INTO finding_response VALUES (101, 101, 1, 'The column was added.', 102, '2021-08-01 00:00:00', 'APPROVED');
-INSERT INTO svi_setting VALUES (1, 102, 'Y');
+INSERT INTO svi_setting (company_profile_id, consent_signature_id, auto_accept_ind) VALUES (1, 102, 'Y');
 INSERT INTO message_thread VALUES (101, 1, 101, 'Your visit', '2021-05-02 00:00:00'), (102, 1, NULL, 'Your profile', '2023-05-02 00:00:00');
 INSERT INTO message VALUES
   (101, 101, NULL, 1, 'We shall come in June.', '2021-05-02 00:00:00'), (102, 101, 102, NULL, 'You are welcome.', '2021-05-03 00:00:00'),
@@ -627,7 +627,7 @@ INSERT INTO entity_identifier VALUES (2501, 25, NULL, 'MID', 'VNTWOSIT1HAI', 'Y'
 INSERT INTO validation (validation_id, company_profile_id, security_model_id, entity_id, validation_type_cd, status_cd, lead_cbp_user_id) VALUES
   (2501, 25, NULL, NULL, 'INITIAL', 'CLOSED', 77), (2502, 25, 2502, NULL, 'REVALIDATION', 'CLOSED', 1);                    -- specialist 77 does not exist
 INSERT INTO validation_visit (visit_id, validation_id, visit_name, country_cd) VALUES (2501, 2501, 'Both sites', 'VN');
-INSERT INTO svi_setting VALUES (25, NULL, 'N');
+INSERT INTO svi_setting (company_profile_id, consent_signature_id, auto_accept_ind) VALUES (25, NULL, 'N');
 
 -- 26. Watcher Exports and 27. Watched Freight: who may see whose status ----------------------------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES
@@ -645,8 +645,9 @@ INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, accoun
   (2701, 2701, '3PL', '10002701', 'CERTIFIED', '2009-01-01 00:00:00', '2020-01-01 00:00:00'), (2702, 2702, '3PL', '10002702', 'CERTIFIED', '2019-01-01 00:00:00', '2020-01-01 00:00:00');
 INSERT INTO entity_identifier VALUES (2601, 26, NULL, 'DUNS', '260000001', 'Y', NULL, NULL);
 INSERT INTO agreement_signature (signature_id, agreement_version_id, company_profile_id, signer_user_id, signer_name, signed_at) VALUES (2601, 3, 26, 2601, 'Wat Cher', '2020-06-01 00:00:00');
-INSERT INTO svi_setting VALUES (26, 2601, 'Y'), (27, 2799, 'Y');
-INSERT INTO svi_link VALUES
+INSERT INTO svi_setting (company_profile_id, consent_signature_id, auto_accept_ind) VALUES (26, 2601, 'Y'), (27, 2799, 'Y');
+INSERT INTO svi_link (link_id, monitor_profile_id, monitor_entity_id, monitored_profile_id, monitored_entity_id, request_status_cd, requested_at,
+  requested_by_user_id, responded_at, ended_at) VALUES
   (2601, 26, 2601, 27, 2701, 'ACCEPTED', '2010-01-01 00:00:00', 2601, '2010-01-05 00:00:00', NULL),       -- superseded by 2606
   (2602, 26, NULL, 27, NULL, 'DECLINED', '2012-01-01 00:00:00', 2601, '2012-01-05 00:00:00', NULL),       -- of 27 only the account of 2009 counts
   (2603, 26, NULL, 27, NULL, 'SENT', '2021-01-01 00:00:00', 2601, NULL, NULL),                            -- not answered: the request's date counts
