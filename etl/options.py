@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from etl.domain.grace import Grace
 from etl.errors import WrongUsage
-from etl.grace import Grace
 from etl.objects.place import bucket_of
 from mappings.read import HOME
 
