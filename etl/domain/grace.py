@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-import polars as pl
-
 LARGEST = 2147483647  # migration_run keeps the numbers as INTEGER
-_LAST = (date(9999, 12, 31) - date(1970, 1, 1)).days
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -37,15 +33,3 @@ def read(text: str) -> Grace:
     """The grace that `str` wrote."""
     before, _, after, _, added = text.replace(",", "").replace(" the length ", " length ").split()[:5]
     return Grace(int(before), int(after), None if added == "length" else int(added))
-
-
-def adjusted(due: pl.Series, freeze: tuple[date, date] | None, grace: Grace) -> pl.Series:
-    """E14: the due dates of the band, both of its ends included, moved; null outside it, and where the sum lies beyond 9999-12-31."""
-    numbers = grace.in_force(freeze)
-    if freeze is None or numbers is None:
-        return pl.Series(due.name, [None] * len(due), dtype=pl.Date)
-    before, after, added = numbers
-    day = due.cast(pl.Int32).cast(pl.Int64)
-    first, last = (freeze[0] - _EPOCH).days - before, (freeze[1] - _EPOCH).days + after
-    moved = pl.when((day >= first) & (day <= last) & (day + added <= _LAST)).then(day + added)
-    return pl.select(moved.cast(pl.Int32).cast(pl.Date)).to_series().alias(due.name)

@@ -12,13 +12,13 @@ import polars as pl
 
 from etl.domain import new_york_time as clock
 from etl.domain.emails import email_key
-from etl.domain.grace import adjusted
 from etl.domain.ids import as_arrow
 from etl.placement.account_directory import Spine, login_ids
 from etl.placement.row_placement import Bools, Ints, Placed, ints, keys
 from etl.placement.target_rows import Computed, Copies, Rule, ids_of
 from etl.rules.a_accounts import employee_count
 from etl.rules.c_documents import content_columns
+from etl.rules.e_responses import adjusted
 from etl.rules.h_identifiers import is_personal, normal
 from mappings.model import Form
 
