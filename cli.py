@@ -86,6 +86,7 @@ _OPTIONS: dict[str, Command] = {
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
     "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
     "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
+    "adapter": _option("--adapter", metavar="DIR", help="How another legacy schema is presented as the contract; it may hold limits.toml alone."),
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
@@ -98,7 +99,7 @@ _OPTIONS: dict[str, Command] = {
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
-_RUN = (*_STORES, "run", *_FREEZE, "workers", "scheduler", "mappings", "approver")
+_RUN = (*_STORES, "run", *_FREEZE, "workers", "scheduler", "mappings", "adapter", "approver")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -127,7 +128,7 @@ def _options(given: dict[str, Any]) -> Options:
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
-    paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "approver", "approval") if given.get(name)}
+    paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "adapter", "approver", "approval") if given.get(name)}
     return Options(
         **plain, **paths, rehearse=bool(given.get("rehearse")), grace=grace, freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
     )  # fmt: skip
@@ -200,7 +201,7 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", *_FREEZE, "mappings")
+@_takes(*_STORES, "run", *_FREEZE, "mappings", "adapter")
 def reconcile(**given: Any) -> None:
     """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
     from etl.commands.command_result import answer
@@ -210,13 +211,14 @@ def reconcile(**given: Any) -> None:
 
 
 @commands.command()
-@_takes("source", "tc", "files", "target", "objects", "mappings")
-def plan(**given: Any) -> None:
-    """What would happen: sources against mappings, rows, steps, space; reads, changes nothing."""
-    from etl.commands.command_result import answer, plan_facts
-    from etl.pipeline.runner import planned
+@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
+@_takes("source", "tc", "files", "target", "objects", "run", "mappings", "adapter")
+def plan(earlier: tuple[str, ...], **given: Any) -> None:
+    """What would happen: sources against mappings, rows, steps, space, time; reads, changes nothing."""
+    from etl.commands.command_result import answer
+    from etl.commands.plan import plan as facts
 
-    answer("plan", given, lambda: plan_facts(planned(_options(given)), _options(given)))
+    answer("plan", given, lambda: facts(_options(given), [Path(run) for run in earlier]))
 
 
 @commands.command()
@@ -278,7 +280,7 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings")
+@_takes("target", "objects", "run", "mappings", "adapter")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
     from etl.commands.command_result import answer

@@ -17,9 +17,10 @@ _ADDED = {
 VIEW_DIFFERS = "is not the contract's view"
 
 
-def plain_sql(statement: str) -> str:
-    """The statement without comments and with single blanks, for comparing two of them."""
-    return " ".join(re.sub(r"--[^\n]*", " ", statement).split()).rstrip(";").strip()
+def words_of(statement: str) -> list[str]:
+    """The statement's words and signs without comments, quotes and capitals, for comparing two of them."""
+    plain = re.sub(r"--[^\n]*", " ", statement).replace('"', "").casefold()
+    return re.findall(r"'[^']*'|\w+|[^\w\s;]", plain)
 
 
 def refuse_differences(differences: list[str], schema: Schema) -> None:
@@ -47,5 +48,5 @@ def upgrade(differences: list[str], schema: Schema) -> list[str]:
         mandatory = " NOT NULL" if declared.not_null else ""
         found.append(f"ALTER TABLE {table} ADD COLUMN {column} {declared.sql_type}{mandatory}{_ADDED[table, column]};")
     for name in (views[text] for text in differences if text in views):
-        found += [f"DROP VIEW IF EXISTS {name};", f"{plain_sql(schema.views[name])};"]
+        found += [f"DROP VIEW IF EXISTS {name};", f"{schema.views[name]};"]
     return found
