@@ -306,7 +306,7 @@ def freeze() -> None:
 
 @freeze.command("check")
 @click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to look.")
-@_takes("source", "tc", "mappings")
+@_takes("source", "tc", "mappings", "adapter")
 def freeze_check(seconds: float, **given: Any) -> None:
     """Looks twice: ends with exit code 5 where a table changed in between; lists who could still write."""
     from etl.commands.command_result import answer

@@ -36,7 +36,9 @@ def verified(options: Options, talk: Talk) -> Reconciliation:
         raise MigrationError(f"--objects: {objects} is no folder.", "Give the root of the new object store.")
     given = options.grace
     grace = (given.before, given.after, given.add) if given is not None else None
-    return reconcile(source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings, grace)
+    return reconcile(
+        source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings, options.adapter, grace
+    )
 
 
 def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
