@@ -90,6 +90,7 @@ _OPTIONS: dict[str, Command] = {
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
+    "log": _option("--log", metavar="FILE", help="A file that progress and warnings go to as well (0600)."),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(
         "--config", metavar="FILE", is_eager=True, callback=_configured, expose_value=False, envvar=f"{ENVIRONMENT}_CONFIG",
@@ -99,7 +100,7 @@ _OPTIONS: dict[str, Command] = {
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
-_RUN = (*_STORES, "run", *_FREEZE, "workers", "scheduler", "mappings", "adapter", "approver")
+_RUN = (*_STORES, "run", *_FREEZE, "workers", "scheduler", "mappings", "adapter", "approver", "log")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -166,8 +167,11 @@ def _day(name: str, text: str) -> date:
 
 def _talk(given: dict[str, Any]) -> Talk:
     from etl.system.progress import Talk
+    from etl.system.progress_note import NOTE
 
-    return Talk(verbose=bool(given.get("verbose")))
+    run = Path(given["run"]) if given.get("run") else None
+    log = Path(given["log"]) if given.get("log") else None
+    return Talk(verbose=bool(given.get("verbose")), log=log, note=run / NOTE if run is not None else None)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
@@ -201,7 +205,7 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", *_FREEZE, "mappings", "adapter")
+@_takes(*_STORES, "run", *_FREEZE, "mappings", "adapter", "log")
 def reconcile(**given: Any) -> None:
     """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
     from etl.commands.command_result import answer
@@ -280,7 +284,7 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings", "adapter")
+@_takes("target", "objects", "run", "mappings", "adapter", "log")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
     from etl.commands.command_result import answer
