@@ -61,6 +61,24 @@ def complete(identifier: Placed, types: pl.Series, mappings: Mappings) -> list[b
     ]
 
 
+def flag_shared_identifiers(identifier: Placed, spine: Spine) -> None:
+    """Rule H7: rows whose active number is on accounts of several profiles, by type and normal form (fine print 57)."""
+    unique = [entry["identifier_type_cd"] for entry in spine.mappings.codes["identifier_unique"]]
+    copies = pl.DataFrame(
+        {
+            "row": identifier.row,
+            "profile": spine.accounts["profile_id"].gather(identifier.account.astype(np.int64)),
+            "kind": identifier.frame["identifier_type_cd"].gather(identifier.row),
+            "active": identifier.frame["active_ind"].gather(identifier.row) == "Y",
+            "norm": values_norm(identifier).gather(identifier.row),
+        }
+    ).filter(pl.col("active").fill_null(False) & pl.col("kind").is_in(unique) & (pl.col("norm") != ""))
+    shared = copies.filter(pl.col("profile").n_unique().over("kind", "norm") > 1)
+    mask = np.zeros(identifier.frame.height, bool)
+    mask[shared["row"].to_numpy()] = True
+    identifier.flag("H7", mask, "an account of another profile has the same active number")
+
+
 def importer_numbers(identifier: Placed) -> pl.DataFrame:
     """Every importer-of-record number on an account: account (position), value (normal form), active."""
     frame = identifier.frame.select(
