@@ -19,7 +19,7 @@ MODULES = [ROOT / "cli.py", *sorted(place for folder in OURS[1:] for place in (R
 # Which package may import which, from the command line down. A new import that this table does not allow belongs elsewhere, or is a decision.
 # `mappings` and `sample_data` are data with their readers; etl.errors is everybody's.
 MAY_IMPORT: dict[str, set[str]] = {
-    "cli": {"etl.commands", "etl.pipeline", "etl.evidence", "etl.options", "etl.system"},
+    "cli": {"etl.commands", "etl.pipeline", "etl.evidence", "etl.options", "etl.domain", "etl.system"},
     "etl.commands": {
         "etl.pipeline",
         "etl.reconcile",
@@ -63,8 +63,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "etl.evidence": {"etl.databases", "etl.options", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
     "etl.rules": {"etl.placement", "etl.domain", "mappings"},
     "etl.placement": {"etl.runfolder", "etl.domain", "mappings"},
-    "etl.databases": {"etl.present", "etl.objects", "etl.domain", "etl.system", "mappings"},
-    "etl.present": {"etl.domain", "etl.system", "mappings"},
+    "etl.present": {"etl.databases", "etl.objects", "etl.domain", "etl.system", "mappings"},
+    "etl.databases": {"etl.objects", "etl.domain", "etl.system", "mappings"},
     "etl.options": {"etl.objects", "etl.domain", "mappings"},
     "etl.objects": {"etl.runfolder", "etl.system"},
     "etl.runfolder": {"etl.domain", "etl.system", "mappings"},
