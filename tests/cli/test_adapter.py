@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import MigrationError
-from etl.pipeline.preflight import refuse_problems
+from etl.extract.source_contract import refuse_problems
 from sample_data.world import write_cast
 from tests.support.command import Done, command
 from tests.support.legacy import MAPPINGS
