@@ -26,6 +26,7 @@ from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import Options, needed
+from etl.pipeline.binding import bound_mappings
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
@@ -42,7 +43,6 @@ from etl.transform.split import split
 from etl.transform.stage_file_task import forget
 from mappings.limits import Limits, adapter_digest, read_limits
 from mappings.model import Mappings
-from mappings.read import read_mappings
 
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
@@ -97,7 +97,7 @@ def run_steps(
             refuse_password(option, url)
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
-    mappings = read_mappings(options.mappings)
+    mappings = bound_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)  # its own errors, before anything is made
@@ -421,7 +421,7 @@ _ACTIONS = {
 
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
-    mappings = read_mappings(options.mappings)
+    mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         adapter_digest(options.adapter)
         read_limits(options.adapter, mappings)
@@ -435,7 +435,7 @@ def planned(options: Options) -> Plan:
 
 def take_back(options: Options, talk: Talk) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before."""
-    mappings = read_mappings(options.mappings)
+    mappings = bound_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     with opened(options.run) as folder:
