@@ -29,7 +29,11 @@ def status(options: Options) -> dict[str, Any]:
                 "rows": rows, "sentence": facts.get("sentence", ""),
             }
         )  # fmt: skip
-    return {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder)}
+    published = folder.steps["load"].facts.get("run_id") if "load" in folder.steps else None
+    store = f"published: {published}" if published else "nothing is published"
+    if published is None and "rolled back" in folder.settings:
+        store = f"rolled back: {folder.settings['rolled back']}"
+    return {"run": str(options.run), "settings": folder.settings, "steps": steps, "store": store, "approval": asked(folder)}
 
 
 def _state(facts: dict[str, Any]) -> str:

@@ -80,6 +80,7 @@ def show_status(data: dict[str, Any]) -> None:
     console = _console()
     console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
     show_asked(console, data["approval"])
+    console.print(plain(data["store"]))
     if any(s["state"] == "failed" for s in data["steps"]):
         console.print("next: read report/report.md of the run's folder (`portal-migrate report` writes it)")
         return
