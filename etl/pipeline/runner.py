@@ -26,6 +26,8 @@ from etl.options import Options, needed
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
+from etl.present import presented
+from etl.present.grammar import read_adapter
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
@@ -93,6 +95,8 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     mappings = read_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
+    if options.adapter is not None:
+        read_adapter(options.adapter, mappings)  # its own errors, before anything is made
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
@@ -271,7 +275,7 @@ def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
         sources: dict[Portal, Source] = {"P2": stack.enter_context(open_source(options.source, NAMES["P2"]))}
         if options.tc is not None:
             sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
-        yield sources
+        yield presented(sources, options.adapter, read_mappings(options.mappings)) if options.adapter is not None else sources
 
 
 def _extract(night: Night) -> Step:
@@ -289,7 +293,7 @@ def _extract(night: Night) -> Step:
             needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
         require_room(needs)
         pool = night.crew.helpers(sum(ahead.rows.values()))
-        helpers = Helpers(pool, objects_uri) if pool is not None else None
+        helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
         try:
             step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers)
         except ShareMissing as error:
@@ -444,7 +448,7 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     refuse_unasked("rollback", yes)
-    with opened(options.run) as folder, talk.bars():
+    with opened(options.run) as folder, ExitStack() as stack:
         options = _settled(options, mappings, folder)
         if ROLLED_BACK in folder.settings and "load" not in folder.steps:
             raise Refused(
@@ -458,6 +462,7 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
                     talk.say(f"rollback: {change.table}: {change.removed:,} rows to remove, {change.updated:,} to restore")
             removed, restored = sum(change.removed for change in changes), sum(change.updated for change in changes)
             confirm(f"Remove {removed:,} rows and restore {restored:,}?", yes)
+            stack.enter_context(talk.bars())  # not before: a bar would be drawn over the question
 
         target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
