@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from etl.databases import Source
+from etl.databases.editions import refuse_differences
 from etl.databases.rights import Rights, reading_rights, writing_rights
 from etl.databases.target import contract_differences
-from etl.errors import MigrationError, Refused
+from etl.errors import MigrationError
 from etl.extract.table_batch import content_columns
 from etl.objects.share import Share
 from etl.options import Options
@@ -61,11 +62,7 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
 
 def refuse_other_tables(target: str, mappings: Mappings) -> None:
     """Refuses a store that has tables of the contract's names which are not the contract's (exit 7); nothing of it is changed."""
-    differences = contract_differences(target, mappings.target)
-    if differences:
-        raise Refused(
-            "The target's tables are not the contract's:\n  " + "\n  ".join(differences), "Give an empty target, or mend its tables."
-        )
+    refuse_differences(contract_differences(target, mappings.target), mappings.target)
 
 
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:

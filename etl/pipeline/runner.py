@@ -13,6 +13,8 @@ from typing import Any
 
 from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
 from etl.databases.target import Change, Target, open_target
+from etl.domain.grace import NO_GRACE, Grace
+from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
@@ -47,7 +49,8 @@ NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze",)}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace")}
+_DEFAULTS = {"grace": str(NO_GRACE)}
 
 
 @dataclass
@@ -159,6 +162,7 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         "source": shown(options.source) if options.source else None, "tc": shown(options.tc) if options.tc else None,
         "target": shown(options.target) if options.target else None, "files": options.files, "objects": options.objects,
         "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None, "mappings": mappings.digest,
+        "grace": str(options.grace) if options.grace is not None else None,
         "approver": approver(options.approver) if options.approver is not None else None,
         "adapter": adapter_digest(options.adapter) if options.adapter is not None else None,
     }  # fmt: skip
@@ -168,12 +172,16 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
             "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
         )
     given |= {f"without {name}": "yes" for name in sorted(options.without)}
+    if options.grace is not None and options.freeze is None and folder.settings.get("freeze", _NONE) == _NONE:
+        raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
     folder.settle({name: value for name, value in given.items() if value is not None})
     known = folder.settings
     freeze = options.freeze
     if freeze is None and known.get("freeze", _NONE) != _NONE:
         first, _, last = known["freeze"].partition(" to ")
         freeze = (date.fromisoformat(first), date.fromisoformat(last))
+
+    grace = options.grace or (read_grace(known["grace"]) if "grace" in known else NO_GRACE)
 
     def filled(name: str, value: str | None) -> str | None:
         stored = known.get(name)
@@ -183,6 +191,7 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
         files=filled("files", options.files), objects=filled("objects", options.objects), freeze=freeze,
         without=frozenset(name for name in ("tc", "files", "decisions", "freeze") if f"without {name}" in known),
+        grace=grace,
     )  # fmt: skip
 
 
@@ -205,7 +214,7 @@ def _do(night: Night, step: str) -> None:
     if step in STEPS[:4]:
         folder.clear(step)
         # What a step did without, later starts must do without.
-        folder.settle({name: folder.settings.get(name, _NONE) for name in _FIXED_BY.get(step, ())})
+        folder.settle({name: folder.settings.get(name, _DEFAULTS.get(name, _NONE)) for name in _FIXED_BY.get(step, ())})
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(night, step)
     try:
@@ -243,7 +252,7 @@ def _require_room(night: Night, step: str) -> None:
 def _inputs(night: Night, step: str) -> str:
     """The digest of all that the step is made of."""
     before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
-    freeze = str(night.options.freeze) if step != "extract" else ""
+    freeze = f"{night.options.freeze}|{night.options.grace}" if step != "extract" else ""
     import hashlib
 
     return hashlib.sha256(f"{night.mappings.digest}|{freeze}|{night.folder.digest(*before)}".encode()).hexdigest()
@@ -302,9 +311,13 @@ def _extract(night: Night) -> Step:
     return step
 
 
+def _grace(night: Night) -> Grace:
+    return night.options.grace or NO_GRACE
+
+
 def _split(night: Night) -> Step:
     night.folder.refuse_strangers("extract")
-    step = split(night.folder, night.mappings, night.options.freeze)
+    step = split(night.folder, night.mappings, night.options.freeze, _grace(night))
     step.facts["sentence"] = f"{step.facts['accounts']:,} accounts, {step.facts['logins']:,} logins"
     return step
 
@@ -315,7 +328,7 @@ def _reattach(night: Night) -> Step:
     objects = needed(options.objects, "--objects", "the root of the new object store")
     open_objects(objects, folder.path / JOURNAL).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
     pool = night.crew.helpers(rows_of(folder.files("extract")))
-    step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files, night.crew.rest)
+    step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files, night.crew.rest, _grace(night))
     forget()
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
     step.facts["sentence"] = f"{made:,} rows for the accounts"
@@ -370,7 +383,7 @@ def _load(night: Night) -> Step:
 
             try:
                 refuse_left_out(options, target_url)
-                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell)
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night))
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
