@@ -197,9 +197,9 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
     @_takes(*names)
     def command(**given: Any) -> None:
         from etl.commands.command_result import answer
-        from etl.pipeline.runner import run_steps
+        from etl.commands.rehearsal import run_with_rehearsal
 
-        answer(name, given, lambda: run_steps(_options(given), steps, _talk(given)))
+        answer(name, given, lambda: run_with_rehearsal(_options(given), steps, _talk(given)))
 
 
 _STEP_HELP = {

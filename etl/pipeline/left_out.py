@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.databases import backend, place_of
-from etl.databases.reading import reading
+from etl.databases.registry import reading
 from etl.errors import MigrationError, Refused
 from etl.options import Options
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
-from etl.databases.target import Change, Target, open_target
+from etl.databases import backend, place_of, shown, sqlite_url
+from etl.databases.registry import open_target
+from etl.databases.target import Change, Target
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
@@ -20,15 +21,16 @@ from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.extract.step import Helpers, ShareMissing, extract
 from etl.load.step import load, missing_objects, rollback
-from etl.objects import Objects, open_objects
+from etl.objects import Objects
 from etl.objects.journal import JOURNAL, journaled
 from etl.objects.place import bucket_of, folder_of
+from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import Options, needed
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
-from etl.present import presented
+from etl.pipeline.sources import sources_of
 from etl.present.grammar import read_adapter
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
@@ -42,10 +44,9 @@ from etl.transform.reattach import reattach
 from etl.transform.split import split
 from etl.transform.stage_file_task import forget
 from mappings.limits import Limits, adapter_digest, read_limits
-from mappings.model import Mappings, Portal
+from mappings.model import Mappings
 from mappings.read import read_mappings
 
-NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
@@ -78,8 +79,12 @@ def rehearsal(options: Options) -> Options:
     return replace(options, target=sqlite_url(place / "portal3.sqlite"), objects=str(place / "objects"))
 
 
-def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str, Any]:
+def run_steps(
+    options: Options, steps: tuple[str, ...], talk: Talk, leave: Callable[[Options, Path], list[str]] = lambda _options, _run: []
+) -> dict[str, Any]:
     """Does these steps, one after the other; what is done already and unchanged is skipped. The report's facts come back.
+
+    `leave`: what a rehearsal that has published leaves besides its report; it returns one sentence for each thing.
 
     Raises the error of the first step that cannot be done; differences and failed checks raise after the report was written.
     """
@@ -120,9 +125,7 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
                     raise
         answer = _answer(night, steps, failure is not None)
         if options.rehearse and "load" in folder.steps:
-            from etl.commands.rehearsal import write
-
-            for sentence in write(night.options, folder.path):
+            for sentence in leave(night.options, folder.path):
                 talk.say(f"rehearsal: {sentence}")
         if failure is not None:
             failure.data = answer
@@ -273,18 +276,6 @@ def _refuse_differences(night: Night, step: str) -> None:
             f"Reconciliation found {facts['total']:,} differences." if facts["total"] else "Reconciliation could not look at everything."
         ) + written_to(facts["looked"])
         raise DifferencesFound(message, f"{_READ}, or run `portal-migrate reconcile --output json`.")
-
-
-@contextmanager
-def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
-    """The old databases, open for reading; without --tc no Trade Compliance part."""
-    if options.source is None:
-        raise WrongUsage("--source is missing.", "Give the URL of the Portal 2.0 database: --source sqlite:////folder/portal2.sqlite.")
-    with ExitStack() as stack:
-        sources: dict[Portal, Source] = {"P2": stack.enter_context(open_source(options.source, NAMES["P2"]))}
-        if options.tc is not None:
-            sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
-        yield presented(sources, options.adapter, read_mappings(options.mappings)) if options.adapter is not None else sources
 
 
 def _extract(night: Night) -> Step:
