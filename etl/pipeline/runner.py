@@ -443,7 +443,7 @@ def planned(options: Options) -> Plan:
         refuse_other_tables(options.target, mappings)
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
-        return replace(plan(sources, mappings, share), rights=found)
+        return replace(plan(sources, mappings, share, whole=True), rights=found)
 
 
 def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
