@@ -356,6 +356,21 @@ def company(profile: int | None, folder: str, **given: Any) -> None:
 
 
 @commands.command()
+@click.option("--since", metavar="DIR", help="An earlier run: also says which points are new, gone, or still open.")
+@click.option("--bounces", metavar="FILE", help="CSV with a column email: addresses whose mail came back.")
+@click.option("--names", is_flag=True, default=False, help="Also writes activation.csv, one line a login: personal data.")
+@click.option("--out", metavar="DIR", help="Where the lists are written (default: readiness/ in the run's folder).")
+@_takes("run", "target", "mappings")
+def readiness(since: str | None, bounces: str | None, names: bool, out: str | None, **given: Any) -> None:
+    """Writes work lists from a finished or rehearsed run: open points, companies, crosswalk, dates, clocks."""
+    from etl.commands.readiness import readiness as written
+    from etl.screen import answer
+
+    paths = [Path(value) if value else None for value in (out, since, bounces)]
+    answer("readiness", given, lambda: written(_options(given), paths[0], paths[1], paths[2], names))
+
+
+@commands.command()
 @click.option("--size", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="How many faults are planted.")
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed plants the same faults.")
 @_takes()

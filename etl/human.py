@@ -201,6 +201,22 @@ def show_company(data: dict[str, Any]) -> None:
     _console().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
 
 
+def show_readiness(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(table("Open points", ["kind", "points"], [[kind, count] for kind, count in data["points"].items()]))
+    if data["bounces"] is not None:
+        found = data["bounces"]
+        console.print(
+            f"bounces: {found['unknown']:,} addresses of no login, {found['double']:,} doubles, {found['invalid']:,} not an e-mail"
+        )
+    if data["since"] is not None:
+        console.print(", ".join(f"{count:,} {state}" for state, count in data["since"].items()) or "no points in either run")
+    console.print(
+        plain(f"{', '.join(f'{name}.csv' for name in data['lines'])}, readiness.xlsx and readiness.html written to {data['folder']}")
+    )
+    console.print(", ".join(f"{count:,} {weight}" for weight, count in data["weights"].items()))
+
+
 def show_selftest(data: dict[str, Any]) -> None:
     console = _console()
     columns = ["kind", "planted", "found", "named"]
@@ -219,6 +235,7 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,
+    "readiness": show_readiness,
     "selftest": show_selftest,
     "approve": show_approve,
     "evidence pack": show_pack,
