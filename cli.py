@@ -371,6 +371,18 @@ def readiness(since: str | None, bounces: str | None, names: bool, out: str | No
 
 
 @commands.command()
+@click.argument("runs", nargs=-1, metavar="DIR DIR...")
+@click.option("--out", metavar="DIR", help="Where the comparison is written (default: compare/ in the last run's folder).")
+@_takes("mappings")
+def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
+    """Compares runs: counts by table, rule and reason, step times, and which rows appeared on a list or disappeared."""
+    from etl.commands.compare import compare as written
+    from etl.screen import answer
+
+    answer("compare", given, lambda: written(_options(given), [Path(run) for run in runs], Path(out) if out else None))
+
+
+@commands.command()
 @click.option("--size", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="How many faults are planted.")
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed plants the same faults.")
 @_takes()

@@ -217,6 +217,28 @@ def show_readiness(data: dict[str, Any]) -> None:
     console.print(", ".join(f"{count:,} {weight}" for weight, count in data["weights"].items()))
 
 
+def show_compare(data: dict[str, Any]) -> None:
+    console = _console()
+    names = [run["name"] for run in data["runs"]]
+    rows = [
+        [
+            entry["section"],
+            ".".join(filter(None, (entry["portal"], entry["table"]))),
+            entry["code"],
+            *(_count(entry[name]) for name in names),
+        ]
+        for entry in data["changed"]
+    ]
+    if rows:
+        console.print(table("Counts that differ", ["what", "table", "code", *names], rows))
+    console.print(plain(f"compare.html, compare.csv and compare.json written to {data['folder']}"))
+    console.print(f"{len(rows):,} counts differ; {data['appeared']:,} rows appeared on a list, {data['disappeared']:,} disappeared")
+
+
+def _count(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
 def show_selftest(data: dict[str, Any]) -> None:
     console = _console()
     columns = ["kind", "planted", "found", "named"]
@@ -236,6 +258,7 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "sample-audit": show_audit_sample,
     "company": show_company,
     "readiness": show_readiness,
+    "compare": show_compare,
     "selftest": show_selftest,
     "approve": show_approve,
     "evidence pack": show_pack,

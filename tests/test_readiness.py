@@ -102,7 +102,9 @@ def test_companies_have_the_rows_that_were_read_loaded_and_held(cast: Night, mad
             "SELECT count(*) FROM model_entity JOIN security_model USING (security_model_id) WHERE company_profile_id = 9"
         ).fetchone()[0]
     assert set(companies) == {str(row[0]) for row in profiles}
-    assert {key: int(row["accounts_visible"]) for key, row in companies.items() if row["accounts"] != "0"} == {str(k): v for k, v in visible.items()}
+    assert {key: int(row["accounts_visible"]) for key, row in companies.items() if row["accounts"] != "0"} == {
+        str(k): v for k, v in visible.items()
+    }
     assert int(companies["9"]["rows_read"]) >= 1 + contacts + models + entities
     for row in companies.values():
         assert int(row["rows_read"]) <= int(row["rows_loaded"]) + int(row["rows_held"])
@@ -126,7 +128,9 @@ def test_A6_dates_stand_beside_each_other_and_agree(made: dict[str, bytes]) -> N
     names = [name.removesuffix("_old") for name in rows[0] if name.endswith("_old")]
     assert len(names) == 8
     differing = {(row["entity_id"], name) for row in rows for name in names if row[f"{name}_old"] != row[f"{name}_new"]}
-    assert differing == {("3801", "anniversary_dt")} | {(row["entity_id"], "business_start_dt") for row in rows if row["business_start_dt_old"] == "2023-02-30"}
+    assert differing == {("3801", "anniversary_dt")} | {
+        (row["entity_id"], "business_start_dt") for row in rows if row["business_start_dt_old"] == "2023-02-30"
+    }
 
 
 def test_no_cell_is_a_formula_and_the_workbook_says_the_same(made: dict[str, bytes]) -> None:
