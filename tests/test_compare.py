@@ -36,4 +36,4 @@ def test_the_same_run_twice_differs_in_nothing(cast: Night, tmp_path) -> None:
 
 def test_one_run_or_one_that_is_not_there_is_refused(cast: Night, tmp_path) -> None:
     assert command("compare", str(cast.run), folder=tmp_path).code == 2
-    assert command("compare", str(cast.run), str(tmp_path / "none"), folder=tmp_path).code == 7
+    assert command("compare", str(cast.run), str(tmp_path / "none"), folder=tmp_path).code == 1

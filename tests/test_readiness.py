@@ -176,7 +176,7 @@ def test_the_same_run_gives_the_same_bytes_and_since_knows_what_is_new(cast: Nig
         (("--bounces", "bad.csv"), 1, "no column email"),
         (("--out", "legacy/portal2.sqlite"), 7, "not a folder"),
         (("--out", "open"), 7, "open to others"),
-        (("--since", "nowhere"), 7, "nowhere"),
+        (("--since", "nowhere"), 1, "nowhere"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_written(published: Night, words: tuple[str, str], code: int, said: str) -> None:
