@@ -1,1 +1,1 @@
-"""One module for each command that is not a step."""
+"""One module per command that is not a step of the migration."""

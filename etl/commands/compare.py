@@ -17,7 +17,7 @@ from etl.report.comparison_page import as_comparison_page
 from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts_of
 from etl.report.lists import Lists, lists
-from etl.run import seen
+from etl.runfolder.folder import seen
 from mappings.model import Mappings
 from mappings.read import read_mappings
 

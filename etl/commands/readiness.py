@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from etl.commands.lookups import published, target_url
 from etl.errors import MigrationError, Refused, WrongUsage
-from etl.lookups import published, target_url
 from etl.options import Options
 from etl.readiness.gather import work_lists
 from etl.readiness.page import as_page
@@ -18,7 +18,7 @@ from etl.readiness.points import COLUMNS
 from etl.readiness.private import PrivateFolder
 from etl.readiness.workbook import workbook
 from etl.report.csv_files import csv_bytes
-from etl.run import RunFolder, seen
+from etl.runfolder.folder import RunFolder, seen
 from mappings.model import Mappings
 from mappings.read import read_mappings
 from mappings.readiness import read_points
@@ -86,7 +86,7 @@ def _bounced(file: Path | None) -> tuple[frozenset[str], int, int]:
     """(e-mail keys whose mail came back, how many cells are not an e-mail, how many addresses stand twice); from the CSV's column `email`."""
     if file is None:
         return frozenset(), 0, 0
-    from etl.emails import email_key
+    from etl.domain.emails import email_key
 
     try:
         text = file.read_bytes().decode("utf-8-sig")
