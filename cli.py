@@ -346,13 +346,18 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
 @commands.command()
 @click.argument("profile", type=int, required=False)
 @click.option("--folder", metavar="DIR", required=True, help="Where the letters are written.")
+@click.option("--sender", metavar="TEXT", envvar=f"{ENVIRONMENT}_SENDER", help="Who writes, and where to ask.")
+@click.option("--dated", metavar="DATE", help="The letters' date (default: the day on which the run published).")
+@click.option("--replaces", metavar="DIR", help="The folder of the letters that these replace.")
 @_takes("target", "source", "run", "mappings")
-def company(profile: int | None, folder: str, **given: Any) -> None:
-    """A letter for one company profile, or for all: what it was, which accounts it is now, who sees what, what needs attention."""
+def company(profile: int | None, folder: str, sender: str | None, dated: str | None, replaces: str | None, **given: Any) -> None:
+    """Writes a letter to one company, or to all: its accounts, what each person sees, what to do now, what was not carried over."""
     from etl.commands.command_result import answer
     from etl.commands.company import letters
 
-    answer("company", given, lambda: letters(_options(given), profile, Path(folder)))
+    earlier = Path(replaces) if replaces else None
+    day = _day("dated", dated).isoformat() if dated else ""
+    answer("company", given, lambda: letters(_options(given), profile, Path(folder), sender, day, earlier))
 
 
 @commands.command()

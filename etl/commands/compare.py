@@ -12,12 +12,12 @@ import polars as pl
 
 from etl.errors import Refused, WrongUsage
 from etl.options import Options
-from etl.readiness.private import PrivateFolder
 from etl.report.comparison_page import as_comparison_page
 from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts_of
 from etl.report.lists import Lists, lists
 from etl.runfolder.folder import seen
+from etl.system.private_folder import PrivateFolder
 from mappings.model import Mappings
 from mappings.read import read_mappings
 

@@ -15,10 +15,10 @@ from etl.options import Options
 from etl.readiness.gather import work_lists
 from etl.readiness.page import as_page
 from etl.readiness.points import COLUMNS
-from etl.readiness.private import PrivateFolder
 from etl.readiness.workbook import workbook
 from etl.report.csv_files import csv_bytes
 from etl.runfolder.folder import RunFolder, seen
+from etl.system.private_folder import PrivateFolder
 from mappings.model import Mappings
 from mappings.read import read_mappings
 from mappings.readiness import read_points

@@ -13,7 +13,7 @@ from etl.errors import MigrationError, Refused
 class PrivateFolder:
     """A folder of one's own with mode 0700; its files have mode 0600. Refused where somebody else could put files there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, option: str = "--out") -> None:
         self.path = path
         try:
             made = not path.exists()
@@ -22,14 +22,14 @@ class PrivateFolder:
                     if not folder.is_dir():
                         folder.mkdir(mode=0o700, exist_ok=True)
             if path.is_symlink() or not path.is_dir():
-                raise Refused(f"{path} is not a folder.", "Give --out a folder, or a new name.")
+                raise Refused(f"{path} is not a folder.", f"Give {option} a folder, or a new name.")
             found = path.stat()
             if found.st_uid != os.geteuid():
-                raise Refused(f"{path} belongs to another user.", "Give --out a folder of your own.")
+                raise Refused(f"{path} belongs to another user.", f"Give {option} a folder of your own.")
             if found.st_mode & 0o077:
-                raise Refused(f"{path} is open to others.", f"Close it (chmod 700 {path}), or give --out a new folder.")
+                raise Refused(f"{path} is open to others.", f"Close it (chmod 700 {path}), or give {option} a new folder.")
         except OSError as error:
-            raise MigrationError(f"{path} cannot be made ({error.strerror}).", "Give --out a folder that can be written to.") from None
+            raise MigrationError(f"{path} cannot be made ({error.strerror}).", f"Give {option} a folder that can be written to.") from None
 
     def write(self, name: str, content: bytes) -> None:
         """Writes the file whole or not at all; a link of that name is replaced, not followed."""
