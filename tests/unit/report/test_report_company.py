@@ -13,7 +13,6 @@ from etl.report.company_letter import LetterHead, actions, as_letter_html, as_le
 from mappings.letters import language_for, read_letters
 from tests.unit.report.test_report import MAPPINGS, cast
 
-
 TEXTS = read_letters(MAPPINGS.home)
 ENGLISH, SPANISH = TEXTS["en"], TEXTS["es"]
 HEAD = LetterHead(sender="CTPAT, ctpat@example.gov", date="2023-10-02")
@@ -116,7 +115,9 @@ def test_a_model_without_entity_is_named_where_the_old_portal_is_given(urls):
 def test_what_to_do_names_the_document_the_person_and_the_identifier(urls, store):
     page = company(*urls, 21)
     found = {entry["code"]: entry for entry in page["todo"]}
-    missing = "SELECT DISTINCT d.file_name FROM document d JOIN entity_account a ON a.account_id = d.account_id WHERE a.legacy_profile_id = 21"
+    missing = (
+        "SELECT DISTINCT d.file_name FROM document d JOIN entity_account a ON a.account_id = d.account_id WHERE a.legacy_profile_id = 21"
+    )
     missing += " AND d.content_state_cd = 'MISSING' AND d.library_cd <> 'INTERNAL' AND NOT d.deleted"
     assert set(found["C6"]["documents"]) == {row[0] for row in store.execute(missing)}
     sentences = actions(page, ENGLISH)
@@ -132,7 +133,10 @@ def test_a_company_whose_account_nobody_can_open_is_told_so(urls, store):
     closed = {}
     for profile, account in store.execute(query):
         closed.setdefault(profile, set()).add(account)
-    told = {page["profile"]["id"]: {n for e in page["todo"] if e["code"] == "NOBODY" for n in e["accounts"]} for page in companies(urls[0], MAPPINGS)}
+    told = {
+        page["profile"]["id"]: {n for e in page["todo"] if e["code"] == "NOBODY" for n in e["accounts"]}
+        for page in companies(urls[0], MAPPINGS)
+    }
     assert closed
     assert {profile: numbers for profile, numbers in told.items() if numbers} == closed
 
@@ -147,9 +151,17 @@ def test_a_letter_is_dated_addressed_and_names_the_letter_that_it_replaces(urls,
     write_companies(urls[0], tmp_path / "first", 1, head=LetterHead(date="2023-09-20"))
     earlier = earlier_letters(tmp_path / "first")
     assert earlier == {"1": "2023-09-20"}
-    write_companies(urls[0], tmp_path / "second", 1, head=LetterHead(sender="CTPAT, ctpat@example.gov", date="2023-10-02", replaces=earlier))
+    write_companies(
+        urls[0], tmp_path / "second", 1, head=LetterHead(sender="CTPAT, ctpat@example.gov", date="2023-10-02", replaces=earlier)
+    )
     letter = (tmp_path / "second" / "company-1.md").read_text()
-    for said in ("2023-10-02", "replaces ours of 2023-09-20", "Harbor & Pine Imports".replace("&", "\\&"), "ctpat@example.gov", "company profile 1, migration run-"):
+    for said in (
+        "2023-10-02",
+        "replaces ours of 2023-09-20",
+        "Harbor & Pine Imports".replace("&", "\\&"),
+        "ctpat@example.gov",
+        "company profile 1, migration run-",
+    ):
         assert said in letter
     with pytest.raises(MigrationError, match="holds no letters"):
         earlier_letters(tmp_path)
