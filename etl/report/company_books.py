@@ -25,7 +25,7 @@ _SEEN_SOURCES = frozenset(
 _OWN_KEYS = {"company_profile": "legacy_profile_id", "security_model": "legacy_model_id", "model_entity": "legacy_entity_id"}
 _ACCOUNT = (
     "account_number", "legal_name", "account_label", "business_type_cd", "status_cd", "tier_cd", "agreement_basis_cd", "identifiers_complete",
-    "needs_officer", "trade_visible", "archived", "legacy_profile_id", "legacy_model_id", "legacy_entity_id",
+    "needs_officer", "acting_officer", "trade_visible", "archived", "legacy_profile_id", "legacy_model_id", "legacy_entity_id",
 )  # fmt: skip
 _ADDRESS = ("street1", "street2", "city", "state_cd", "postal_code", "country_cd")
 _CONTACT = (
