@@ -119,6 +119,9 @@ def test_every_kind_of_question_is_explained() -> None:
 def test_every_mapping_file_is_documented() -> None:
     text = text_of("runbooks/tables.md")
     files = [path.relative_to(HOME).as_posix() for path in HOME.rglob("*") if path.suffix in (".toml", ".csv") and path.parent != HOME]
+    letters = {name for name in files if name.startswith("letters/")}
+    assert letters == {f"letters/{name}" for name in re.findall(r"`mappings/letters/([a-z]+\.toml)`", text_of("runbooks/letters.md"))}
+    files = sorted(set(files) - letters)
     assert sorted(files) == sorted(re.findall(r"\(\.\./mappings/((?:portal2|tc|codes)/[^)]+)\)", text))
 
 
@@ -295,7 +298,7 @@ def test_readiness_works_as_it_stands(demo: Path) -> None:
     run(shell("runbooks/readiness.md"), demo / "demo")
     listed = {path.name for path in (demo / "demo" / "lists").iterdir()}
     assert listed == set(re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", text_of("runbooks/readiness.md"), re.MULTILINE))
-    points = (demo / "demo" / "lists" / "points.csv").read_text(encoding="utf-8-sig")
+    points = (demo / "demo" / "lists" / "points.csv").read_bytes().decode("utf-8-sig")
     (statement,) = [code for mark, code in blocks(ROOT / "runbooks/readiness.md", "sql") if mark == "nobody"]
     with closing(sqlite3.connect(demo / "demo" / "portal3.sqlite")) as store:
         assert store.execute(statement).fetchone()[0] == points.count("\r\nNOBODY_CAN_OPEN,")

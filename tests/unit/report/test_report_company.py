@@ -84,7 +84,8 @@ def test_counts_leave_out_what_only_cbp_sees(urls, store):
 def test_a_page_names_nobody_else(urls, store):
     own = {}
     whole = "trim(coalesce(c.first_name, '') || ' ' || coalesce(c.last_name, ''))"
-    query = f"SELECT a.legacy_profile_id, c.email, c.last_name, c.full_name, {whole} FROM account_contact c JOIN entity_account a USING (account_id)"
+    query = f"SELECT a.legacy_profile_id, c.email, c.last_name, c.full_name, {whole}, l.email_display FROM account_contact c"
+    query += " JOIN entity_account a USING (account_id) LEFT JOIN login l ON l.login_id = c.login_id"
     for profile, *names in store.execute(query):
         own.setdefault(profile, set()).update(name for name in names if name)
     everybody = {name for names in own.values() for name in names if len(name) > 4 and name.isprintable()}
