@@ -103,7 +103,8 @@ def test_rules_and_reasons_that_pages_name_exist() -> None:
         text = page.read_text(encoding="utf-8")
         assert set(re.findall(r"\brule ([A-KX]\d{1,2})\b", text)) - MAPPINGS.rules.keys() == set(), page
     assert [r for r in MAPPINGS.rules if f"\n| {r} |" not in text_of("runbooks/rules.md")] == []
-    assert [r for r in MAPPINGS.reasons if f"\n| `{r}` |" not in text_of("runbooks/rules.md")] == []
+    assert [r for r in MAPPINGS.reasons if f"| `{r}` |" not in text_of("runbooks/rules.md")] == []
+    assert [n for n in MAPPINGS.fine_print if f'<a id="fine-print-{n}"></a>' not in text_of("runbooks/rules.md")] == []
 
 
 def test_every_kind_of_question_is_explained() -> None:
