@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.commands.strict_options import RowCommand, StrictGroup
+
 if TYPE_CHECKING:
     from etl.options import Options
     from etl.system.progress import Talk
@@ -26,12 +28,11 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
     if value is None:
         return None
     try:
-        with Path(value).open("rb") as file:
-            words = tomllib.load(file)
+        words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
         raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{value} is no TOML: {error}.") from None
+        raise click.BadParameter(f"{value} is not a valid TOML file in UTF-8: {error}.") from None
     known = {option.name for option in context.command.params}
     everywhere = {option.name for command in _every_command(commands) for option in command.params}
     for word, setting in words.items():
@@ -39,6 +40,8 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
             raise click.BadParameter(f"{value}: {word} is no option of any command.")
         if isinstance(setting, dict | list):
             raise click.BadParameter(f"{value}: {word} is no single value.")
+        if isinstance(setting, str) and not setting.strip():
+            raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
     context.default_map = {
         name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known
     }  # fmt: skip
@@ -108,6 +111,7 @@ def _takes(*names: str) -> Callable[[Command], Command]:
 
 
 def _options(given: dict[str, Any]) -> Options:
+    from etl.commands.strict_options import database_url
     from etl.errors import WrongUsage
     from etl.options import Options
 
@@ -121,6 +125,7 @@ def _options(given: dict[str, Any]) -> Options:
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
+    plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "adapter", "approver", "approval") if given.get(name)}
     return Options(
         **plain, **paths, rehearse=bool(given.get("rehearse")), freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
@@ -150,7 +155,7 @@ def _talk(given: dict[str, Any]) -> Talk:
     return Talk(verbose=bool(given.get("verbose")))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
+@click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
 def commands() -> None:
     """Carries the CTPAT and Trade Compliance portals' whole memory to standalone entity accounts, once, and proves that nothing was lost."""
@@ -210,7 +215,7 @@ def status(**given: Any) -> None:
     answer("status", given, lambda: facts(_options(given)))
 
 
-@commands.command()
+@commands.command(cls=RowCommand)
 @click.argument("where", nargs=-1, metavar="[PORTAL TABLE KEY]")
 @click.option("--account", metavar="NUMBER", help="An account's number: every source row behind it.")
 @_takes("run", "target", "mappings")
@@ -344,7 +349,7 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
     )
 
 
-@commands.command()
+@commands.command(cls=RowCommand)
 @click.argument("profile", type=int, required=False)
 @click.option("--folder", metavar="DIR", required=True, help="Where the letters are written.")
 @_takes("target", "source", "run", "mappings")

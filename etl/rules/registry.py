@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -24,13 +24,14 @@ from mappings.model import Form
 
 
 def due_date_adjusted(copies: Copies, form: Form) -> Computed:
-    """E14: a due date inside the freeze moves by its length in days, both ends included; else null."""
+    """E14: a due date inside the freeze moves by its length in days, both ends included; else null, as behind the last day of year 9999 (fine print 53)."""
     due = copies.take(form.columns[0])
     if copies.spine.freeze is None:
         return pl.Series([None] * len(due), dtype=pl.Date)
     first, last = copies.spine.freeze
     inside = (due >= first) & (due <= last)
-    return pl.select(pl.when(inside).then(due + timedelta(days=(last - first).days + 1))).to_series()
+    moved = due + timedelta(days=(last - first).days + 1)
+    return pl.select(pl.when(inside & (moved <= date.max)).then(moved)).to_series()
 
 
 def internal(copies: Copies, form: Form) -> Computed:

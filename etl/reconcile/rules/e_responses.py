@@ -1,6 +1,7 @@
 """Answers, findings and what the question catalogue says of them (chapter E)."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -96,13 +97,15 @@ def internal(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
 
 
 def adjusted(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """E14: a due date inside the freeze, put off by its length; else null."""
+    """E14: a due date inside the freeze, put off by its length; else null, and so where there is no such day (fine print 53)."""
     due = rows[value.source[0]]
     if world.freeze is None:
         return pl.Series([None], dtype=pl.Date).new_from_index(0, len(rows))
     first, last = world.freeze
     length = (last - first).days + 1
-    return pl.select(pl.when(due.is_between(first, last)).then(due.cast(pl.Int32) + length)).to_series().cast(pl.Date)
+    put_off = due.cast(pl.Int64) + length
+    in_time = due.is_between(first, last) & (put_off <= date.max.toordinal() - date(1970, 1, 1).toordinal())
+    return pl.select(pl.when(in_time).then(put_off)).to_series().cast(pl.Int32).cast(pl.Date)
 
 
 def _pair(rows: pl.DataFrame) -> Ints:
