@@ -17,6 +17,7 @@ from etl.errors import Refused
 from etl.objects import Objects, of_each
 from etl.objects.journal import JOURNAL, journaled
 from etl.placement.target_rows import arrow_type
+from etl.present.digest import digest_of
 from etl.runfolder.folder import RunFolder, StageFile, Step
 from mappings.model import Mappings
 from mappings.schema import Table
@@ -50,7 +51,7 @@ def load(
     record = RunRecord(
         run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
-        grace.in_force(freeze), mappings.digest,
+        grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")),
     )  # fmt: skip
     changes = target.publish(mappings.target, record, tell)
     marks = target.marks

@@ -30,6 +30,7 @@ from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
+from etl.reconcile.present.binding import refuse_others
 from etl.reconcile.present.database import presented, written
 from etl.reconcile.result import Reconciliation
 
@@ -205,6 +206,16 @@ def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
     return (table, NOT_CHECKED, None, None, None, column or None, None, why)
 
 
+def _refuse_by_record(spec: Spec, target: str, mappings: Path | None, adapter: Path | None) -> None:
+    """Refused where the store's record says that these tables need another adapter; whatever else is wrong with the store is not said here."""
+    database = opened(target)
+    try:
+        store = Store(spec, database, database.pads)
+        refuse_others(recorded_runs(store, None).mappings, mappings, adapter)
+    finally:
+        database.close()
+
+
 def reconcile(
     source: str,
     tc: str | None,
@@ -230,6 +241,7 @@ def reconcile(
                     databases[-1] = presented(adapter, spec, portal, databases[-1])
                 option, tables = _OLD_PORTALS[portal]
                 if not databases[-1].tables().keys() & set(tables):
+                    _refuse_by_record(spec, target, mappings, adapter)
                     message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
                     raise ReconcileError(message, "Give the database that was migrated.")
                 sources[portal] = Source(spec, portal, databases[-1])
@@ -242,6 +254,7 @@ def reconcile(
                 "Give the store that was published.",
             )
         runs = recorded_runs(store, freeze, grace)
+        refuse_others(runs.mappings, mappings, adapter)
         side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)

@@ -29,6 +29,7 @@ class Runs:
     differences: pl.DataFrame
     rows: int
     grace: tuple[int, int, int] | None = None
+    mappings: str | None = None  # the digest of the mappings, and of the adapter, of the record in force
 
 
 def recorded_runs(store: Store, freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None = None) -> Runs:
@@ -60,7 +61,9 @@ def recorded_runs(store: Store, freeze: tuple[date, date] | None, grace: tuple[i
     for column, value in wanted.items():
         if last.get(column) != value:
             found.append((TABLE, CHANGED, None, last["run_id"], None, column, _said(value), _said(last.get(column))))
-    return Runs(known, last["run_id"], last["started_at"], freeze or own, differences(found), len(records), numbers)
+    return Runs(
+        known, last["run_id"], last["started_at"], freeze or own, differences(found), len(records), numbers, last.get("mappings_sha256")
+    )
 
 
 _GRACE = ("grace_before", "grace_after", "grace_add")
