@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from etl.errors import WrongUsage
-from etl.objects.place import bucket_of
+from etl.objects.place import bucket_of, require_folder
 from mappings.read import HOME
 
 
@@ -31,9 +31,10 @@ class Options:
     adapter: Path | None = None
 
     def __post_init__(self) -> None:
-        """A bucket's address that may hold a secret is refused before anything is written down."""
-        if self.objects is not None:
-            bucket_of(self.objects)
+        """An address that may hold a secret is refused before anything is written down, and is not repeated."""
+        for option, uri in (("--files", self.files), ("--objects", self.objects)):
+            if uri is not None and (option == "--files" or bucket_of(uri) is None):
+                require_folder(uri, option)
 
 
 def needed(value: str | None, option: str, what: str) -> str:

@@ -8,10 +8,14 @@ from typing import Any
 from etl.commands.lookups import published, target_url
 from etl.options import Options
 from etl.report.company import write_companies
+from etl.runfolder.folder import seen
+from etl.runfolder.places import of_run, refuse_overlap
+from mappings.read import read_mappings
 
 
 def letters(options: Options, profile: int | None, folder: Path) -> dict[str, Any]:
     """The files that were written: a page and a text for each profile, or for the one that was named."""
     with published(options):  # the store of that run, and a new store at all
-        written = write_companies(target_url(options), folder, profile, options.source)
+        refuse_overlap(of_run(options, seen(options.run).settings) if options.run else options, ("--folder", folder))
+        written = write_companies(target_url(options), folder, profile, options.source, read_mappings(options.mappings))
     return {"folder": str(folder), "files": [place.name for place in written]}

@@ -149,10 +149,10 @@ def show_sample(data: dict[str, Any]) -> None:
 
 def show_purge(data: dict[str, Any]) -> None:
     console = _console()
-    console.print(plain(f"left: {', '.join(data['left'])}"))
-    console.print(
-        f"{data['removed']:,} files removed, {data['bytes']:,} bytes; nothing of the old portals' data is left in the run's folder"
-    )
+    console.print(f"{data['removed']:,} files removed, {data['bytes']:,} bytes; left in the run's folder is what proves the migration:")
+    for name in data["left"]:
+        console.print(plain(f"  {name}"))
+    console.print("The new store, the object store, and what was written elsewhere (letters, samples, bundles) are as they were.")
 
 
 def show_freeze(data: dict[str, Any]) -> None:

@@ -28,6 +28,8 @@ from etl.objects import Readable, object_key, of_each, open_objects
 from etl.options import Options
 from etl.runfolder import event_log as events
 from etl.runfolder.folder import RunFolder, seen, write_durably
+from etl.runfolder.places import of_run, refuse_overlap
+from etl.system.durable_files import make_private
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
@@ -51,6 +53,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
         raise Refused(f"{bundle} is {'not empty' if bundle.is_dir() else 'no folder'}.", "Give --bundle a new folder.")
     if bundle.resolve() in (key.resolve(), *key.resolve().parents):
         raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
+    refuse_overlap(of_run(options, folder.settings), ("--bundle", bundle))
     content = _content(folder, mappings)
     stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
     objects = open_objects(folder.settings["objects"]) if documents else None
@@ -61,7 +64,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     if signer.hex() == folder.settings.get("approver"):
         message = "--key is the approver's key: evidence is signed by who ran, and nobody approves his own run."
         raise Refused(message, "Give --key a key of your own, or a file that does not exist yet.")
-    bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(bundle)
     if objects is not None:
         content |= _write_bag(bundle / "bag", stored, objects)
     packed = {"packed_at": datetime.now(UTC).isoformat(timespec="seconds"), "run_id": folder.steps["load"].facts["run_id"]}
@@ -69,7 +72,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     content[LINES] = _lines(content)
     for name, exact in content.items():
         place = bundle / name
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(place.parent)
         write_durably(place, exact)
     listing = _listing({name: (len(exact), hashlib.sha256(exact).hexdigest()) for name, exact in content.items()}, content[PACKED])
     write_durably(bundle / LISTING, listing)
@@ -212,7 +215,7 @@ def _write_bag(bag: Path, stored: list[dict[str, Any]], objects: Readable) -> di
     """A bag's tag files, by their names in the bundle, the documents' bytes written."""
     digests = [row["sha256"] for row in stored]
     for sha256 in digests:
-        (bag / "data" / object_key(sha256)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private((bag / "data" / object_key(sha256)).parent)
     of_each(lambda sha256: objects.copy(sha256, bag / "data" / object_key(sha256)), digests)
     size = sum(row["size_bytes"] for row in stored)
     return {

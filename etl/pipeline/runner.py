@@ -28,6 +28,7 @@ from etl.pipeline.roles import roles
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
+from etl.runfolder.places import refuse_overlap
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.retries import again
@@ -88,12 +89,14 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
             refuse_password(option, url)
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+    refuse_overlap(options)
     mappings = read_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
         night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew, limits)
+        refuse_overlap(night.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
             _look_ahead(night)
@@ -414,6 +417,7 @@ _ACTIONS = {
 
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
+    refuse_overlap(options)
     mappings = read_mappings(options.mappings)
     if options.adapter is not None:
         adapter_digest(options.adapter)
@@ -431,6 +435,7 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
     mappings = read_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    seen(options.run)  # where there is no run there is nothing to take back, and no folder is made
     with opened(options.run) as folder:
         options = _settled(options, mappings, folder)
         target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")

@@ -6,7 +6,6 @@ is counted or named, and nobody who is no contact of this company.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from etl.databases.reflected import reading, tables_of
 from etl.errors import MigrationError, Refused
 from etl.report.company_books import Books, read_books
 from etl.report.company_letter import SENTENCES, as_letter_html, as_letter_markdown
+from etl.runfolder.folder import write_durably
+from etl.system.durable_files import make_private
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
@@ -44,19 +45,19 @@ def companies(target_url: str, mappings: Mappings | None = None) -> Iterator[dic
         yield page_of(books, profile_id, known)
 
 
-def write_companies(target_url: str, folder: Path, profile: int | None = None, source_url: str | None = None) -> list[Path]:
+def write_companies(
+    target_url: str, folder: Path, profile: int | None = None, source_url: str | None = None, known: Mappings | None = None
+) -> list[Path]:
     """The letters of one profile, or of all that the new store knows, written into the folder (0700, files 0600): they name people."""
     if folder.exists() and not folder.is_dir():
         raise Refused(f"--folder: {folder} is no folder.", "Give a folder, or a new name.")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mappings = read_mappings()
+    make_private(folder)
+    mappings = known or read_mappings()
     pages = companies(target_url, mappings) if profile is None else iter([company(target_url, source_url, profile, mappings)])
     written = []
     for page in pages:
         for name, content in as_files(page).items():
-            descriptor = os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+            write_durably(folder / name, content)  # 0600, whatever lay there
             written.append(folder / name)
     return written
 
