@@ -94,6 +94,10 @@ class TableMapping:
         """Columns whose unreadable value holds the whole row: key, references, and what a NOT NULL target column takes (X2)."""
         return frozenset(self.key) | self.references | self.mandatory
 
+    def is_number(self, column: str) -> bool:
+        """Whether the source column is one of whole numbers."""
+        return self.shape.by_name[column].family == "integer"
+
     def block(self, target: str) -> Into:
         """The block into that target table; KeyError where there is none."""
         for into in self.into:

@@ -11,17 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.system.terminal import Screen
+from etl.system.visible import visible
 
 
 def plain(value: object) -> Text:
     """The value as text; control, bidi and other invisible characters as their escapes."""
     text = "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return Text("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text))
+    return Text(visible(text))
 
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
     """A table of plain values."""
-    made = Table(title=Text(title), title_justify="left", header_style="bold")
+    made = Table(title=plain(title), title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
         made.add_column(column, justify="right" if numeric else "left", overflow="fold")

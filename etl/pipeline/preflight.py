@@ -13,6 +13,7 @@ from etl.extract.table_batch import content_columns
 from etl.objects.share import Share
 from etl.options import Options
 from etl.runfolder.disk_space import STAGED_PER_ROW, loaded_bytes, staged_bytes
+from etl.system.visible import listed
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import FAMILY_BY_TYPE
 
@@ -53,7 +54,7 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     missing = [f"{option}: role {of.role} {sentence}" for option, of in found.items() for sentence in of.missing]
     if missing:
         raise MigrationError(
-            "Rights are missing:\n  " + "\n  ".join(missing),
+            listed("Rights are missing:", missing),
             "Give the roles exactly the rights that the SQL in runbooks/roles.md gives; then run again. Nothing was read or written.",
         )
     return found
@@ -63,9 +64,7 @@ def refuse_other_tables(target: str, mappings: Mappings) -> None:
     """Refuses a store that has tables of the contract's names which are not the contract's (exit 7); nothing of it is changed."""
     differences = contract_differences(target, mappings.target)
     if differences:
-        raise Refused(
-            "The target's tables are not the contract's:\n  " + "\n  ".join(differences), "Give an empty target, or mend its tables."
-        )
+        raise Refused(listed("The target's tables are not the contract's:", differences), "Give an empty target, or mend its tables.")
 
 
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
@@ -96,7 +95,7 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
     found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
     if found:
         raise MigrationError(
-            "The sources are not what the mappings say:\n  " + "\n  ".join(found),
+            listed("The sources are not what the mappings say:", found),
             "Map each new table or column, or retire it with a reason (runbooks/extend.md); then run again. No data was read.",
         )
 

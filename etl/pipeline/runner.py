@@ -32,6 +32,7 @@ from etl.runfolder.places import refuse_overlap
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.retries import again
+from etl.system.visible import BREAK
 from etl.system.worker_pool import Crew, refuse_password, secured
 from etl.transform.reattach import reattach
 from etl.transform.split import split
@@ -246,7 +247,7 @@ def _refuse_failed_check(night: Night) -> None:
     check = night.folder.steps.get("check")
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
-        found = "".join(f"\n{sentence}" for sentence in check.facts.get("implausible", ()))
+        found = "".join(f"{BREAK}{sentence}" for sentence in check.facts.get("implausible", ()))
         raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.{found}", f"{_READ}: it lists every key.")
 
 
