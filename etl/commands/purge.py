@@ -34,7 +34,7 @@ def purge(options: Options) -> dict[str, Any]:
         record(folder.path, "purge", "stage files removed", folder.settings, {}, {"files": removed, "bytes": size})
         if still := _others(folder.path):
             raise MigrationError(f"Not everything could be removed: {still[0]} and {len(still) - 1:,} more.", "Remove these files by hand.")
-        left = [name for name in PROVES if (folder.path / name).is_file()]
+        left = sorted(place.relative_to(folder.path).as_posix() for place in folder.path.rglob("*") if place.is_file())
     return {"run": str(options.run), "removed": removed, "bytes": size, "left": left}
 
 
