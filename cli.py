@@ -85,6 +85,7 @@ _OPTIONS: dict[str, Command] = {
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
+    "log": _option("--log", metavar="FILE", help="A file that progress and warnings go to as well (0600)."),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(
         "--config", metavar="FILE", is_eager=True, callback=_configured, expose_value=False, envvar=f"{ENVIRONMENT}_CONFIG",
@@ -93,7 +94,7 @@ _OPTIONS: dict[str, Command] = {
 }  # fmt: skip
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
-_RUN = (*_STORES, "run", "freeze_from", "freeze_to", "workers", "scheduler", "mappings", "adapter", "approver")
+_RUN = (*_STORES, "run", "freeze_from", "freeze_to", "workers", "scheduler", "mappings", "adapter", "approver", "log")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -146,8 +147,11 @@ def _day(name: str, text: str) -> date:
 
 def _talk(given: dict[str, Any]) -> Talk:
     from etl.system.progress import Talk
+    from etl.system.progress_note import NOTE
 
-    return Talk(verbose=bool(given.get("verbose")))
+    run = Path(given["run"]) if given.get("run") else None
+    log = Path(given["log"]) if given.get("log") else None
+    return Talk(verbose=bool(given.get("verbose")), log=log, note=run / NOTE if run is not None else None)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
@@ -181,7 +185,7 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter")
+@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter", "log")
 def reconcile(**given: Any) -> None:
     """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
     from etl.commands.command_result import answer
@@ -191,13 +195,14 @@ def reconcile(**given: Any) -> None:
 
 
 @commands.command()
-@_takes("source", "tc", "files", "target", "objects", "mappings", "adapter")
-def plan(**given: Any) -> None:
-    """What would happen: sources against mappings, rows, steps, space; reads, changes nothing."""
-    from etl.commands.command_result import answer, plan_facts
-    from etl.pipeline.runner import planned
+@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
+@_takes("source", "tc", "files", "target", "objects", "run", "mappings", "adapter")
+def plan(earlier: tuple[str, ...], **given: Any) -> None:
+    """What would happen: sources against mappings, rows, steps, space, time; reads, changes nothing."""
+    from etl.commands.command_result import answer
+    from etl.commands.plan import plan as facts
 
-    answer("plan", given, lambda: plan_facts(planned(_options(given)), _options(given)))
+    answer("plan", given, lambda: facts(_options(given), [Path(run) for run in earlier]))
 
 
 @commands.command()
@@ -259,7 +264,7 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings", "adapter")
+@_takes("target", "objects", "run", "mappings", "adapter", "log")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
     from etl.commands.command_result import answer
@@ -285,7 +290,7 @@ def freeze() -> None:
 
 @freeze.command("check")
 @click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to look.")
-@_takes("source", "tc", "mappings")
+@_takes("source", "tc", "mappings", "adapter")
 def freeze_check(seconds: float, **given: Any) -> None:
     """Looks twice: ends with exit code 5 where a table changed in between; lists who could still write."""
     from etl.commands.command_result import answer

@@ -72,8 +72,21 @@ def show_plan(data: dict[str, Any]) -> None:
         f"space: about {sum(data['staged'].values()):,} bytes in the run's folder, {data['loaded_bytes']:,} in the new store,"
         f" {data['documents_bytes']:,} of documents in the object store"
     )
-    console.print(f"time: about {data['seconds']:,} seconds (from rehearsals: {data['rows_per_second']:,} rows/s)")
+    spans, whole = data["forecast"]["steps"], data["forecast"]["whole"]
+    console.print(f"time by step: {', '.join(f'{step} {_seconds(span)}' for step, span in spans.items())}")
+    source = data["forecast"]["source"]
+    console.print(
+        plain(
+            f"time: {_seconds(whole)} ({'from ' + ', '.join(source) if source else 'from a probe of this machine: rehearse to know better'})"
+        )
+    )
     console.print(f"coverage {data['coverage']}")
+
+
+def _seconds(span: dict[str, float]) -> str:
+    """`42 s (38 to 47)`; a decimal below ten seconds."""
+    digits = 1 if span["seconds"] < 10 else 0
+    return f"{span['seconds']:,.{digits}f} s ({span['low']:,.{digits}f} to {span['high']:,.{digits}f})"
 
 
 def show_status(data: dict[str, Any]) -> None:
@@ -81,6 +94,11 @@ def show_status(data: dict[str, Any]) -> None:
     console = _console()
     console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
     show_asked(console, data["approval"])
+    if data["at_work"] is not None:
+        now = data["at_work"]
+        share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""
+        console.print(plain(f"at work since {now['since']}: {now['what']}, {now['done']:,}{share}"))
+        return
     if any(s["state"] == "failed" for s in data["steps"]):
         console.print("next: read report/report.md of the run's folder (`portal-migrate report` writes it)")
         return

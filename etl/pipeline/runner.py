@@ -25,6 +25,8 @@ from etl.objects.share import Share
 from etl.options import Options, needed
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
+from etl.present import presented
+from etl.present.grammar import read_adapter
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
@@ -93,6 +95,8 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
     refuse_overlap(options)
     mappings = read_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
+    if options.adapter is not None:
+        read_adapter(options.adapter, mappings)  # its own errors, before anything is made
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
@@ -269,7 +273,7 @@ def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
         sources: dict[Portal, Source] = {"P2": stack.enter_context(open_source(options.source, NAMES["P2"]))}
         if options.tc is not None:
             sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
-        yield sources
+        yield presented(sources, options.adapter, read_mappings(options.mappings)) if options.adapter is not None else sources
 
 
 def _extract(night: Night) -> Step:
@@ -286,7 +290,7 @@ def _extract(night: Night) -> Step:
             needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
         require_room(needs)
         pool = night.crew.helpers(sum(ahead.rows.values()))
-        helpers = Helpers(pool, objects_uri) if pool is not None else None
+        helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
         step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step

@@ -28,6 +28,7 @@ from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
+from etl.reconcile.present.database import presented
 from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
@@ -208,6 +209,7 @@ def reconcile(
     freeze: tuple[date, date] | None = None,
     progress: Progress | None = None,
     mappings: Path | None = None,
+    adapter: Path | None = None,
 ) -> Reconciliation:
     """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere."""
     tell = progress or (lambda what, done, total: None)
@@ -218,6 +220,8 @@ def reconcile(
         for portal, url in (("P2", source), ("TC", tc)):
             if url is not None:
                 databases.append(opened(url))
+                if adapter is not None:
+                    databases[-1] = presented(adapter, spec, portal, databases[-1])
                 option, tables = _OLD_PORTALS[portal]
                 if not databases[-1].tables().keys() & set(tables):
                     message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
