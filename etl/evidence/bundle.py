@@ -36,6 +36,7 @@ from mappings.read import read_mappings
 LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json", "packed.json"
 APPROVAL = "approval.json"
 VERSION = 1
+_LISTING_BYTES = 256 << 20
 _FROM_RUN = ("check", "reconcile", "report")
 _AGAIN = "Ask for the bundle again."
 
@@ -100,6 +101,8 @@ def verify(bundle: Path, place: Path) -> dict[str, Any]:
         )
     if lacking:
         raise EvidenceAltered(f"{lacking[0]} is missing from the bundle.", _AGAIN)
+    if (bundle / LISTING).stat().st_size > _LISTING_BYTES:
+        raise EvidenceAltered(f"{LISTING} is larger than a listing can be.", _AGAIN)
     exact = (bundle / LISTING).read_bytes()
     if not _signed(exact, (bundle / SIGNATURE).read_bytes(), key):
         raise _not_signed(bundle, exact, key)
@@ -143,7 +146,7 @@ def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> Evidence
     try:
         files = {place.relative_to(bundle).as_posix(): place for place in _files(bundle) if place.name not in (LISTING, SIGNATURE)}
         again = _listing({name: (place.stat().st_size, _digest_of(place)) for name, place in files.items()}, (bundle / PACKED).read_bytes())
-    except (OSError, ValueError, TypeError, EvidenceAltered):
+    except (OSError, ValueError, TypeError, RecursionError, EvidenceAltered):
         return EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered, and other files too.", _AGAIN)
     if again == listing:
         return EvidenceAltered(f"{SIGNATURE}, line 1 is not the signature of this bundle.", _AGAIN)
@@ -285,7 +288,7 @@ def _where(bundle: Path, name: str) -> str:
         return f", line {line}"
     try:
         digests = json.loads((bundle / LINES).read_bytes())[name]
-    except (ValueError, KeyError, OSError):
+    except (ValueError, KeyError, TypeError, OSError, RecursionError):
         return ""
     return f", line {_first_other(digests, _line_digests(exact))}"
 
@@ -295,6 +298,6 @@ def _signer(bundle: Path, listing: bytes) -> str | None:
     try:
         claimed = json.loads(listing)["signed_by"]
         agreed = claimed == json.loads((bundle / PACKED).read_bytes())["signed_by"]
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, OSError, RecursionError):
         return None
     return claimed if agreed and isinstance(claimed, str) and len(claimed) == 32 and claimed.isalnum() else None

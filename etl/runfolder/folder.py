@@ -104,7 +104,7 @@ class RunFolder:
             self.settings = body["settings"]
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (ValueError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
             raise EvidenceAltered(
                 f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
             ) from None
