@@ -20,5 +20,10 @@ def annotated(report: dict[str, Any]) -> list[str]:
 
 
 def _line(level: str, title: str, text: str) -> str:
-    safe = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
-    return f"::{level} title={visible(safe)}::" + visible(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    safe = visible(_encoded(title).replace(":", "%3A").replace(",", "%2C"))
+    return f"::{level} title={safe}::" + visible(_encoded(text))
+
+
+def _encoded(text: str) -> str:
+    """As GitHub writes what would end a command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
