@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from etl.databases.reading import Reading, reading
+from etl.databases.reading import Reading
+from etl.databases.registry import reading
 from etl.domain.emails import email_key
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.evidence.approval import asked

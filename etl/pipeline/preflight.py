@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from etl.databases import Source
-from etl.databases.rights import Rights, reading_rights, writing_rights
-from etl.databases.target import contract_differences
-from etl.errors import MigrationError, Refused
-from etl.extract.table_batch import content_columns
+from etl.databases.editions import refuse_differences
+from etl.databases.registry import contract_differences, reading_rights, writing_rights
+from etl.databases.rights import Rights
+from etl.errors import MigrationError
+from etl.extract.source_contract import refuse_problems
 from etl.objects.share import Share
 from etl.options import Options
 from etl.runfolder.disk_space import STAGED_PER_ROW, loaded_bytes, staged_bytes
 from etl.system.visible import listed
-from mappings.model import Mappings, Portal, TableMapping
-from mappings.schema import FAMILY_BY_TYPE
+from mappings.model import Mappings, Portal
 
 
 @dataclass(frozen=True)
@@ -62,42 +62,7 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
 
 def refuse_other_tables(target: str, mappings: Mappings) -> None:
     """Refuses a store that has tables of the contract's names which are not the contract's (exit 7); nothing of it is changed."""
-    differences = contract_differences(target, mappings.target)
-    if differences:
-        raise Refused(listed("The target's tables are not the contract's:", differences), "Give an empty target, or mend its tables.")
-
-
-def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
-    """Where the database is not what the mappings say: tables and columns that no mapping names, mapped ones that are gone, other types."""
-    there = source.shapes()
-    found = [f"{portal}.{name}: no mapping names this table" for name in there if (portal, name) not in mappings.tables]
-    for mapping in mappings.of(portal):
-        if mapping.table not in there:
-            found.append(f"{portal}.{mapping.table}: the table is gone ({mapping.file})")
-        else:
-            found += _column_problems(portal, mapping, there[mapping.table])
-    return found
-
-
-def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str]) -> list[str]:
-    name = f"{portal}.{mapping.table}"
-    found = [f"{name}.{column}: no mapping names this column ({mapping.file})" for column in there if column not in mapping.shape.by_name]
-    for column in mapping.shape.columns:
-        if column.name not in there:
-            found.append(f"{name}.{column.name}: the column is gone ({mapping.file})")
-        elif FAMILY_BY_TYPE.get(there[column.name].split("(")[0]) != column.family:
-            found.append(f"{name}.{column.name}: found type {there[column.name] or 'none'}, expected {column.sql_type}")
-    return found
-
-
-def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> None:
-    """Raises before any data is read where sources and mappings do not fit (K5)."""
-    found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
-    if found:
-        raise MigrationError(
-            listed("The sources are not what the mappings say:", found),
-            "Map each new table or column, or retire it with a reason (runbooks/extend.md); then run again. No data was read.",
-        )
+    refuse_differences(contract_differences(target, mappings.target), mappings.target)
 
 
 def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None) -> Plan:
@@ -110,7 +75,7 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
     retired = {f"{m.portal}.{m.table}.{column}": reason for m in chosen for column, reason in m.retired.items()}
     total = sum(rows.values())
     levels: dict[str, str] = {portal: source.level for portal, source in sources.items()}
-    documents = sum(sources[m.portal].bytes_in(m.table, column) for m in chosen for column in content_columns(m))
+    documents = sum(sources[m.portal].bytes_in(m.table, column) for m in chosen for column in m.content_columns)
     return Plan(
         rows, levels, columns, columns, retired, {step: staged_bytes(step, total) for step in STAGED_PER_ROW}, loaded_bytes(total),
         documents + (share.size() if share is not None else 0),
