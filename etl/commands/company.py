@@ -7,9 +7,9 @@ from typing import Any
 
 from etl.commands.lookups import published, target_url
 from etl.options import Options
+from etl.places import of_run, refuse_overlap
 from etl.report.company import write_companies
 from etl.runfolder.folder import seen
-from etl.runfolder.places import of_run, refuse_overlap
 from mappings.read import read_mappings
 
 

@@ -30,8 +30,8 @@ from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options
 from etl.placement.row_placement import keys
 from etl.placement.stage_tables import frames
+from etl.places import of_run, refuse_overlap
 from etl.runfolder.folder import RunFolder, seen, write_durably
-from etl.runfolder.places import of_run, refuse_overlap
 from mappings.ddl import quoted
 from mappings.model import Mappings, TableMapping
 from mappings.read import read_mappings

@@ -27,9 +27,9 @@ from etl.evidence.keys import fingerprint, private_key, public_key, public_path
 from etl.objects import Readable, object_key, of_each
 from etl.objects.registry import open_objects
 from etl.options import Options
+from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
 from etl.runfolder.folder import RunFolder, seen, write_durably
-from etl.runfolder.places import of_run, refuse_overlap
 from etl.system.durable_files import make_private
 from mappings.model import Mappings
 from mappings.read import read_mappings

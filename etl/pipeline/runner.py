@@ -29,11 +29,11 @@ from etl.options import Options, needed
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
+from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
-from etl.runfolder.places import refuse_overlap
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.retries import again

@@ -141,7 +141,7 @@ def test_a_ticked_sample_is_never_overwritten(published: Night) -> None:
     assert free_name(folder / "ticks.csv") == folder / "ticks-2.csv"
 
 
-def test_D6_D11_bytes_and_texts_of_a_sample_are_sealed_and_documents_are_among_them(published: Night) -> None:
+def test_bytes_and_texts_of_a_sample_are_sealed_and_documents_are_among_them(published: Night) -> None:
     """Vetting content stood there in the clear; loaded documents as held; a digest without key gives a short text away."""
     folder = published.folder
     with published.database("portal3.sqlite") as store:
