@@ -10,6 +10,7 @@ from etl.options import Options
 from etl.runfolder.event_log import NAME as EVENTS
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import LOCK, MANIFEST, WORKERS, opened, seen
+from etl.system.confirm import confirm, refuse_unasked
 
 # What proves the migration: counts, digests and sentences. All else goes: stage files hold whole rows; lists, letters, samples, indexes and the
 # reports that show parts of them hold keys, some of which are a person's number.
@@ -17,16 +18,18 @@ PROVES = (MANIFEST, EVENTS, "report/report.json", "report/summary.md", "report/j
 LOCKS = (LOCK, WORKERS)
 
 
-def purge(options: Options) -> dict[str, Any]:
-    """What was removed and what is left; Refused where the run has not published yet: it would have to start again."""
+def purge(options: Options, yes: bool) -> dict[str, Any]:
+    """What was removed and what is left; Refused where the run has not published yet: it would have to start again. `yes`: nobody is asked."""
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     seen(options.run)  # where there is no run there is nothing to purge, and no folder is made
+    refuse_unasked("purge", yes)
     with opened(options.run) as folder:
         if "load" not in folder.steps:
             raise Refused(
                 "This run has published nothing yet: its stage files are needed to go on.", "Finish the run, or remove the folder by hand."
             )
+        confirm(f"Remove all that proves nothing from {options.run}? It cannot be rolled back afterwards.", yes)
         gone = [folder.remove(name) for name in _others(folder.path)]
         removed, size = sum(files for files, _ in gone), sum(size for _, size in gone)
         folder.settings = {**folder.settings, "purged": "yes"}

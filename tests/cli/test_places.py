@@ -92,7 +92,7 @@ def test_a_folder_that_is_no_runs_is_refused_and_left_as_it_was(tmp_path: Path) 
             done = command(*words, "--run", str(www), folder=tmp_path)
             assert done.code in (1, 7), (words, done.err)
             assert (www.stat().st_mode, www.stat().st_mtime_ns, everything(www)) == before, words
-    for words in (("purge",), ("rollback",)):
+    for words in (("purge", "--yes"), ("rollback", "--yes")):
         assert command(*words, "--run", "nothing", folder=tmp_path).code == 1
         assert not (tmp_path / "nothing").exists()
 
@@ -114,11 +114,7 @@ def test_purge_takes_all_that_proves_nothing_and_says_what_is_left(published: Ni
         assert command(*words, "--run", "run", folder=folder).code == 0
     (folder / "run" / "notes").mkdir()
     (folder / "run" / "notes" / "people.txt").write_text("somebody")
-    done = (
-        command("purge", "--run", "run", "--yes", folder=folder)
-        if "--yes" in command("purge", "--help").out
-        else command("purge", "--run", "run", folder=folder)
-    )
+    done = command("purge", "--run", "run", "--yes", folder=folder)
     assert done.code == 0, done.err
     left = {place.relative_to(folder / "run").as_posix() for place in (folder / "run").rglob("*") if place.is_file()}
     assert left - {".lock", ".workers"} == {"manifest.json", "events.jsonl", "report/report.json", "report/summary.md", "report/junit.xml"}
