@@ -201,6 +201,10 @@ def show_company(data: dict[str, Any]) -> None:
     _console().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
 
 
+def show_explore(data: dict[str, Any]) -> None:
+    _console().print(plain(data["added"] if "added" in data else f"stopped; index and audit log are in {data['state']}"))
+
+
 def show_selftest(data: dict[str, Any]) -> None:
     console = _console()
     columns = ["kind", "planted", "found", "named"]
@@ -219,6 +223,7 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,
+    "explore": show_explore,
     "selftest": show_selftest,
     "approve": show_approve,
     "evidence pack": show_pack,
