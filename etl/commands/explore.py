@@ -61,7 +61,7 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
         listening = _listening(serving)
         port = listening.getsockname()[1]
         stack.callback(listening.close)
-        token = None if serving.login is not None else secrets.token_urlsafe(32)
+        token = secrets.token_urlsafe(32)
         scheme = "https" if serving.tls_cert else "http"
         shown_host = f"[{serving.host}]" if ":" in serving.host else serving.host
         object_file = _object_file(options, folder, stack) if serving.documents else None
@@ -75,7 +75,7 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
             port,
             token,
             object_file,
-            f"{scheme}://{shown_host}:{port}/" + (f"?token={token}" if token else ""),
+            f"{scheme}://{shown_host}:{port}/" + ("" if serving.login is not None else f"?token={token}"),
         )
     return {"state": str(state), "stopped": True}
 
@@ -193,7 +193,7 @@ def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -
 
 
 def _serve(
-    serving: Serving, listening: socket.socket, index: Path, mappings: Mappings, state: Path, about: dict[str, str], port: int, token: str | None,
+    serving: Serving, listening: socket.socket, index: Path, mappings: Mappings, state: Path, about: dict[str, str], port: int, token: str,
     object_file: Callable[[str], Path | None] | None, address: str,
 ) -> None:  # fmt: skip
     import uvicorn

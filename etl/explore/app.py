@@ -47,12 +47,13 @@ _HEADERS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """How the application was started. `hosts`: the values of the Host header that it answers to; `object_file`: bytes of a digest as a file."""
+    """How the application was started. `hosts`: the values of the Host header that it answers to; `token`: of the start address, unused where
+    there are logins; `object_file`: the bytes of a digest as a file."""
 
     index: Path
     mappings: Mappings
     hosts: frozenset[str]
-    token: str | None
+    token: str
     logins: Logins | None
     audit: Path
     names: bool
@@ -105,7 +106,6 @@ class Guard:
                 return PlainTextResponse("A login is needed.\n", 401, {"www-authenticate": 'Basic realm="explorer", charset="UTF-8"'})
             request.state.who = name
             return None
-        assert settings.token is not None, "an application without logins has a token"
         if _same(request.cookies.get(COOKIE, ""), session(settings.token)):
             request.state.who = "start address"
             return None
