@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.commands.strict_options import RowCommand, StrictGroup
+
 if TYPE_CHECKING:
+    from etl.domain.grace import Grace
     from etl.options import Options
     from etl.system.progress import Talk
 
@@ -26,12 +29,11 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
     if value is None:
         return None
     try:
-        with Path(value).open("rb") as file:
-            words = tomllib.load(file)
+        words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
         raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{value} is no TOML: {error}.") from None
+        raise click.BadParameter(f"{value} is not a valid TOML file in UTF-8: {error}.") from None
     known = {option.name for option in context.command.params}
     everywhere = {option.name for command in _every_command(commands) for option in command.params}
     for word, setting in words.items():
@@ -39,6 +41,8 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
             raise click.BadParameter(f"{value}: {word} is no option of any command.")
         if isinstance(setting, dict | list):
             raise click.BadParameter(f"{value}: {word} is no single value.")
+        if isinstance(setting, str) and not setting.strip():
+            raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
     context.default_map = {
         name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known
     }  # fmt: skip
@@ -68,6 +72,7 @@ def _option(*names: str, **settings: Any) -> Command:
     return click.option(*names, envvar=f"{ENVIRONMENT}_{name}", show_envvar=False, **settings)
 
 
+_DAYS = click.IntRange(0, 2147483647)  # migration_run keeps them as INTEGER
 _OPTIONS: dict[str, Command] = {
     "source": _option("--source", metavar="URL", help="Portal 2.0 database (SQLAlchemy URL); only ever read."),
     "tc": _option("--tc", metavar="URL", help="Trade Compliance database; without it there is no Trade Compliance part."),
@@ -77,14 +82,23 @@ _OPTIONS: dict[str, Command] = {
     "run": _option("--run", metavar="DIR", help="The run's folder: stage files, manifest, evidence, report."),
     "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
     "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
+    "grace_before": _option("--grace-before", metavar="DAYS", type=_DAYS, help="Due dates so many days before the freeze are adjusted too (default: 0)."),
+    "grace_after": _option("--grace-after", metavar="DAYS", type=_DAYS, help="And so many days behind it (default: 0)."),
+    "grace_add": _option("--grace-add", metavar="DAYS", type=_DAYS, help="Days that are added to them (default: the length of the freeze)."),
     "workers": _option("--workers", metavar="N", type=click.IntRange(1, 256), help="Processes on this machine (default: its cores)."),
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
     "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
     "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
     "adapter": _option("--adapter", metavar="DIR", help="How another legacy schema is presented as the contract; it may hold limits.toml alone."),
+    "without_tc": _option("--without-tc", is_flag=True, default=False, help="Trade Compliance, which an earlier run had, is left out on purpose."),
+    "without_files": _option("--without-files", is_flag=True, default=False, help="The file share, which an earlier run had, is left out on purpose."),
+    "without_decisions": _option("--without-decisions", is_flag=True, default=False, help="So are the decisions."),
+    "without_freeze": _option("--without-freeze", is_flag=True, default=False, help="So is the freeze."),
+    "yes": _option("--yes", is_flag=True, default=False, help="No question before it is done."),
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
+    "log": _option("--log", metavar="FILE", help="A file that progress and warnings go to as well (0600)."),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(
         "--config", metavar="FILE", is_eager=True, callback=_configured, expose_value=False, envvar=f"{ENVIRONMENT}_CONFIG",
@@ -93,7 +107,10 @@ _OPTIONS: dict[str, Command] = {
 }  # fmt: skip
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
-_RUN = (*_STORES, "run", "freeze_from", "freeze_to", "workers", "scheduler", "mappings", "adapter", "approver")
+_FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
+_LEFT_OUT = ("tc", "files", "decisions", "freeze")
+_WITHOUT = tuple(f"without_{name}" for name in _LEFT_OUT)
+_RUN = (*_STORES, "run", *_FREEZE, *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -108,6 +125,7 @@ def _takes(*names: str) -> Callable[[Command], Command]:
 
 
 def _options(given: dict[str, Any]) -> Options:
+    from etl.commands.strict_options import database_url
     from etl.errors import WrongUsage
     from etl.options import Options
 
@@ -116,15 +134,35 @@ def _options(given: dict[str, Any]) -> Options:
         raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
     if days and days["freeze_from"] > days["freeze_to"]:
         raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
+    grace = _grace(given, bool(days))
     if given.get("rehearse") and any(_typed(name) for name in ("target", "objects")):
         raise WrongUsage("--rehearse brings its own target and object store.", "Leave out --target and --objects.")
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
+    without = frozenset(name for name in _LEFT_OUT if given.get(f"without_{name}"))
+    for name in sorted(without):
+        if given.get("freeze_from" if name == "freeze" else name):
+            raise WrongUsage(f"--without-{name} and what it leaves out are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
+    plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "adapter", "approver", "approval") if given.get(name)}
     return Options(
-        **plain, **paths, rehearse=bool(given.get("rehearse")), freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
+        **plain, **paths, without=without, rehearse=bool(given.get("rehearse")), grace=grace,
+        freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
     )  # fmt: skip
+
+
+def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
+    """The band of E14 where any of its numbers is given; WrongUsage without a freeze, which a run that goes on knows from its start."""
+    from etl.domain.grace import Grace
+    from etl.errors import WrongUsage
+
+    named = {name: given.get(f"grace_{name}") for name in ("before", "after", "add")}
+    if all(value is None for value in named.values()):
+        return None
+    if not freeze and not (given.get("run") and (Path(given["run"]) / "manifest.json").is_file()):
+        raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
+    return Grace(named["before"] or 0, named["after"] or 0, named["add"])
 
 
 def _typed(name: str) -> bool:
@@ -146,11 +184,14 @@ def _day(name: str, text: str) -> date:
 
 def _talk(given: dict[str, Any]) -> Talk:
     from etl.system.progress import Talk
+    from etl.system.progress_note import NOTE
 
-    return Talk(verbose=bool(given.get("verbose")))
+    run = Path(given["run"]) if given.get("run") else None
+    log = Path(given["log"]) if given.get("log") else None
+    return Talk(verbose=bool(given.get("verbose")), log=log, note=run / NOTE if run is not None else None)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
+@click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
 def commands() -> None:
     """Carries the CTPAT and Trade Compliance portals' whole memory to standalone entity accounts, once, and proves that nothing was lost."""
@@ -161,9 +202,9 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
     @_takes(*names)
     def command(**given: Any) -> None:
         from etl.commands.command_result import answer
-        from etl.pipeline.runner import run_steps
+        from etl.commands.rehearsal import run_with_rehearsal
 
-        answer(name, given, lambda: run_steps(_options(given), steps, _talk(given)))
+        answer(name, given, lambda: run_with_rehearsal(_options(given), steps, _talk(given)))
 
 
 _STEP_HELP = {
@@ -181,7 +222,7 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter")
+@_takes(*_STORES, "run", *_FREEZE, "mappings", "adapter", "log")
 def reconcile(**given: Any) -> None:
     """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
     from etl.commands.command_result import answer
@@ -191,13 +232,14 @@ def reconcile(**given: Any) -> None:
 
 
 @commands.command()
-@_takes("source", "tc", "files", "target", "objects", "mappings", "adapter")
-def plan(**given: Any) -> None:
-    """What would happen: sources against mappings, rows, steps, space; reads, changes nothing."""
-    from etl.commands.command_result import answer, plan_facts
-    from etl.pipeline.runner import planned
+@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
+@_takes("source", "tc", "files", "target", "objects", "run", "mappings", "adapter")
+def plan(earlier: tuple[str, ...], **given: Any) -> None:
+    """What would happen: sources against mappings, rows, steps, space, time; reads, changes nothing."""
+    from etl.commands.command_result import answer
+    from etl.commands.plan import plan as facts
 
-    answer("plan", given, lambda: plan_facts(planned(_options(given)), _options(given)))
+    answer("plan", given, lambda: facts(_options(given), [Path(run) for run in earlier]))
 
 
 @commands.command()
@@ -210,7 +252,7 @@ def status(**given: Any) -> None:
     answer("status", given, lambda: facts(_options(given)))
 
 
-@commands.command()
+@commands.command(cls=RowCommand)
 @click.argument("where", nargs=-1, metavar="[PORTAL TABLE KEY]")
 @click.option("--account", metavar="NUMBER", help="An account's number: every source row behind it.")
 @_takes("run", "target", "mappings")
@@ -259,23 +301,23 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings", "adapter")
+@_takes("target", "objects", "run", "mappings", "adapter", "log", "yes")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
     from etl.commands.command_result import answer
     from etl.pipeline.runner import take_back
 
-    answer("rollback", given, lambda: take_back(_options(given), _talk(given)))
+    answer("rollback", given, lambda: take_back(_options(given), _talk(given), bool(given["yes"])))
 
 
 @commands.command()
-@_takes("run")
+@_takes("run", "yes")
 def purge(**given: Any) -> None:
     """Removes what the run left of the old portals' data; what proves the migration stays."""
     from etl.commands.command_result import answer
     from etl.commands.purge import purge as facts
 
-    answer("purge", given, lambda: facts(_options(given)))
+    answer("purge", given, lambda: facts(_options(given), bool(given["yes"])))
 
 
 @commands.group()
@@ -285,7 +327,7 @@ def freeze() -> None:
 
 @freeze.command("check")
 @click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to look.")
-@_takes("source", "tc", "mappings")
+@_takes("source", "tc", "mappings", "adapter")
 def freeze_check(seconds: float, **given: Any) -> None:
     """Looks twice: ends with exit code 5 where a table changed in between; lists who could still write."""
     from etl.commands.command_result import answer
@@ -344,16 +386,48 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
     )
 
 
-@commands.command()
+@commands.command(cls=RowCommand)
 @click.argument("profile", type=int, required=False)
 @click.option("--folder", metavar="DIR", required=True, help="Where the letters are written.")
+@click.option("--sender", metavar="TEXT", envvar=f"{ENVIRONMENT}_SENDER", help="Who writes, and where to ask.")
+@click.option("--dated", metavar="DATE", help="The letters' date (default: the day on which the run published).")
+@click.option("--replaces", metavar="DIR", help="The folder of the letters that these replace.")
 @_takes("target", "source", "run", "mappings")
-def company(profile: int | None, folder: str, **given: Any) -> None:
-    """A letter for one company profile, or for all: what it was, which accounts it is now, who sees what, what needs attention."""
+def company(profile: int | None, folder: str, sender: str | None, dated: str | None, replaces: str | None, **given: Any) -> None:
+    """Writes a letter to one company, or to all: its accounts, what each person sees, what to do now, what was not carried over."""
     from etl.commands.command_result import answer
     from etl.commands.company import letters
 
-    answer("company", given, lambda: letters(_options(given), profile, Path(folder)))
+    earlier = Path(replaces) if replaces else None
+    day = _day("dated", dated).isoformat() if dated else ""
+    answer("company", given, lambda: letters(_options(given), profile, Path(folder), sender, day, earlier))
+
+
+@commands.command()
+@click.option("--since", metavar="DIR", help="An earlier run: also says which points are new, gone, or still open.")
+@click.option("--bounces", metavar="FILE", help="CSV with a column email: addresses whose mail came back.")
+@click.option("--names", is_flag=True, default=False, help="Also writes activation.csv, one line a login: personal data.")
+@click.option("--out", metavar="DIR", help="Where the lists are written (default: readiness/ in the run's folder).")
+@_takes("run", "target", "mappings")
+def readiness(since: str | None, bounces: str | None, names: bool, out: str | None, **given: Any) -> None:
+    """Writes work lists from a finished or rehearsed run: open points, companies, crosswalk, dates, clocks."""
+    from etl.commands.command_result import answer
+    from etl.commands.readiness import readiness as written
+
+    paths = [Path(value) if value else None for value in (out, since, bounces)]
+    answer("readiness", given, lambda: written(_options(given), paths[0], paths[1], paths[2], names))
+
+
+@commands.command()
+@click.argument("runs", nargs=-1, metavar="DIR DIR...")
+@click.option("--out", metavar="DIR", help="Where the comparison is written (default: compare/ in the last run's folder).")
+@_takes("mappings")
+def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
+    """Compares runs: counts by table, rule and reason, step times, and which rows appeared on a list or disappeared."""
+    from etl.commands.command_result import answer
+    from etl.commands.compare import compare as written
+
+    answer("compare", given, lambda: written(_options(given), [Path(run) for run in runs], Path(out) if out else None))
 
 
 @commands.command()

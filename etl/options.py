@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from etl.domain.grace import Grace
 from etl.errors import WrongUsage
 from etl.objects.place import bucket_of
 from mappings.read import HOME
@@ -15,13 +16,14 @@ from mappings.read import HOME
 class Options:
     """What the command line, the environment and the configuration file say together. URLs hold passwords: never shown as they are."""
 
-    source: str | None = None
-    tc: str | None = None
-    target: str | None = None
+    source: str | None = field(default=None, repr=False)
+    tc: str | None = field(default=None, repr=False)
+    target: str | None = field(default=None, repr=False)
     files: str | None = None
     objects: str | None = None
     run: Path | None = None
     freeze: tuple[date, date] | None = None
+    grace: Grace | None = None  # None: not given
     workers: int | None = None
     scheduler: str | None = None
     rehearse: bool = False
@@ -29,6 +31,8 @@ class Options:
     approval: Path | None = None
     mappings: Path = HOME
     adapter: Path | None = None
+    decisions: Path | None = None
+    without: frozenset[str] = frozenset()  # of tc, files, decisions, freeze: left out on purpose though the store has it
 
     def __post_init__(self) -> None:
         """A bucket's address that may hold a secret is refused before anything is written down."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from etl.databases import backend
 from etl.domain.id_recipe import tag
 from etl.errors import MigrationError, Refused
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
 Rows = Callable[[Table], Iterator[pa.Table]]  # the new rows of a table, piece by piece
+RUN_COLUMNS = (
+    "run_id", "state_cd", "started_at", "finished_at", "freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add", "fresh",
+    "mappings_sha256", "decisions_sha256", "manifest_sha256",
+)  # fmt: skip
 RECORD = ("migration_run", "migration_holding", "migration_exception")
 
 
@@ -30,6 +32,10 @@ class RunRecord:
     finished_at: datetime | None
     freeze: tuple[date, date] | None
     manifest_sha256: str
+    grace: tuple[int, int, int] | None = None  # days before, after, added (E14); None without a freeze
+    mappings_sha256: str = ""
+    decisions_sha256: str | None = None
+    fresh: bool = False  # set by `publish`: whether it published into an empty store (fine print 66)
 
 
 class Tell(Protocol):
@@ -90,6 +96,26 @@ class Change:
     removed: int
 
 
+def run_values(record: RunRecord) -> tuple[str | int | bool | date | datetime | None, ...]:
+    """The record's values in the order of RUN_COLUMNS."""
+    return (
+        record.run_id, record.state, record.started_at, record.finished_at, *(record.freeze or (None, None)),
+        *(record.grace or (None, None, None)), record.fresh, record.mappings_sha256, record.decisions_sha256, record.manifest_sha256,
+    )  # fmt: skip
+
+
+def run_record(values: Sequence[Any]) -> RunRecord:
+    """The record with these values, in the order of RUN_COLUMNS."""
+    named = dict(zip(RUN_COLUMNS, values, strict=True))
+    freeze = (named["freeze_from"], named["freeze_to"])
+    grace = (named["grace_before"], named["grace_after"], named["grace_add"])
+    return RunRecord(
+        named["run_id"], named["state_cd"], named["started_at"], named["finished_at"], freeze if None not in freeze else None,
+        named["manifest_sha256"], grace if None not in grace else None, named["mappings_sha256"], named["decisions_sha256"],
+        bool(named["fresh"]),
+    )  # fmt: skip
+
+
 class Target(Protocol):
     """A new store. Nothing of it changes before `publish` or `take_back`, and each of them changes all or nothing."""
 
@@ -128,8 +154,21 @@ class Target(Protocol):
         """
         ...
 
-    def has_object(self, sha256: str) -> bool:
-        """Whether a row of `stored_object` refers to it."""
+    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        """What `take_back` would remove (`removed`) and restore (`updated`), and the same refusal; nothing is changed."""
+        ...
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """By table: what tells the rows of the last publish from rows that others wrote since; empty where the database has no such thing."""
+        ...
+
+    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
+        """Whether the store certainly holds the very rows of these marks. False does not say that others wrote: only a comparison does then."""
+        ...
+
+    def unknown_objects(self, digests: list[str]) -> list[str]:
+        """Those of the digests to which no row of `stored_object` refers."""
         ...
 
     def identity(self, objects: str) -> str:
@@ -165,40 +204,3 @@ def id_tags(mappings: Mappings) -> dict[str, set[str]]:
     tags["login"] = {tag("login")}
     tags["svi_membership"] = {tag("entity_account", "P2", "model_entity")}
     return tags
-
-
-def open_target(url: str, folder: Path) -> Target:
-    """The new store behind that URL; `folder`: where a file of staged rows may lie."""
-    match backend(url):
-        case "sqlite":
-            from etl.databases.sqlite.target import SqliteTarget
-
-            return SqliteTarget(url, folder)
-        case "postgresql":
-            from etl.databases.postgresql.target import PostgresTarget
-
-            return PostgresTarget(url)
-    raise no_store(url)
-
-
-def no_store(url: str) -> MigrationError:
-    """The error for a database that can only be read."""
-    return MigrationError(f"--target: no store of the kind {backend(url)} can be filled.", "Use a sqlite:// or postgresql:// URL.")
-
-
-def contract_differences(url: str, schema: Schema) -> list[str]:
-    """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet. Refused where no lock would hold."""
-    match backend(url):
-        case "sqlite":
-            from etl.databases.sqlite.target import looked_at
-
-            return looked_at(url, schema)
-        case "postgresql":
-            from etl.databases.postgresql.connection import connect, safe_errors
-            from etl.databases.postgresql.contract import differences
-            from etl.databases.postgresql.target import refuse_pooler
-
-            with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
-                refuse_pooler(session, url)
-                return differences(session, schema)
-    raise no_store(url)

@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.evidence.approval import canonical
 from etl.evidence.keys import fingerprint, private_key, public_key, public_path
-from etl.objects import Readable, object_key, of_each, open_objects
+from etl.objects import Readable, object_key, of_each
+from etl.objects.registry import open_objects
 from etl.options import Options
 from etl.runfolder import event_log as events
 from etl.runfolder.folder import RunFolder, seen, write_durably
@@ -169,9 +170,7 @@ def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
         for file in folder.steps[step].files if step in folder.steps else ():
             if (folder.path / file.path).is_file():  # a purged run has lost its lists
                 found[file.path] = folder.read_bytes(file)
-    for place in sorted(mappings.home.rglob("*")):
-        if place.suffix in {".toml", ".csv", ".sql"}:
-            found[f"mappings/{place.relative_to(mappings.home).as_posix()}"] = place.read_bytes()
+    found |= {f"mappings/{path}": content for path, content in mappings.files.items()}
     approved = folder.steps["load"].facts.get("approval")
     if approved is not None:
         found[APPROVAL] = canonical(approved)

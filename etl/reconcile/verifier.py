@@ -28,6 +28,7 @@ from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
+from etl.reconcile.present.database import presented
 from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
@@ -81,11 +82,12 @@ def expected_side(
     freeze: tuple[date, date] | None,
     began: datetime | None,
     padded: bool = False,
+    grace: tuple[int, int, int] | None = None,
 ) -> Side:
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
-    world = World(spec, sources, share, freeze, began, padded)
+    world = World(spec, sources, share, freeze, began, grace, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "there is no such folder"))
     expected = Expected(world)
@@ -208,6 +210,8 @@ def reconcile(
     freeze: tuple[date, date] | None = None,
     progress: Progress | None = None,
     mappings: Path | None = None,
+    adapter: Path | None = None,
+    grace: tuple[int, int, int | None] | None = None,
 ) -> Reconciliation:
     """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere."""
     tell = progress or (lambda what, done, total: None)
@@ -218,6 +222,8 @@ def reconcile(
         for portal, url in (("P2", source), ("TC", tc)):
             if url is not None:
                 databases.append(opened(url))
+                if adapter is not None:
+                    databases[-1] = presented(adapter, spec, portal, databases[-1])
                 option, tables = _OLD_PORTALS[portal]
                 if not databases[-1].tables().keys() & set(tables):
                     message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
@@ -231,8 +237,8 @@ def reconcile(
                 f"--target is not the new store: it has none of the tables {', '.join(_UNMISTAKABLE)}.",
                 "Give the store that was published.",
             )
-        runs = recorded_runs(store, freeze)
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded)
+        runs = recorded_runs(store, freeze, grace)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
             return compared(side, reading.result(), store, runs, tell)

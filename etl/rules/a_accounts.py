@@ -77,14 +77,15 @@ def _row_of(rows: Placed, column: str, wanted: Ints) -> Ints:
     return order[np.searchsorted(values[order], wanted)] if len(order) else np.zeros(0, np.int64)
 
 
-def where_accounts_are(rows: Placed, column: str, of_account: Ints) -> Where:
-    """Where the rows of a structure table went: the accounts whose value in `of_account` is the row's key."""
+def where_accounts_are(rows: Placed, column: str, of_account: Ints, known: Bools | None = None) -> Where:
+    """Where the rows of a structure table went: the accounts whose value in `of_account` is the row's key. `known`: which of them have a value."""
     values, present = ints(rows.frame, column)
     order = np.argsort(values[present], kind="stable")
     sorted_values = values[present][order]
     place = np.searchsorted(sorted_values, of_account)
     place[place == len(sorted_values)] = 0
-    found = np.flatnonzero(sorted_values[place] == of_account) if len(sorted_values) else np.zeros(0, np.int64)
+    same = sorted_values[place] == of_account if len(sorted_values) else np.zeros(len(of_account), bool)
+    found = np.flatnonzero(same if known is None else same & known)
     held = (rows.reason > 0)[present]
     return make_where(values[present], held, order[place[found]], found.astype(np.int32))
 
@@ -158,3 +159,10 @@ def visible(status: pl.Series, archived: pl.Series, mappings: Mappings) -> pl.Se
     """Rules A7, A8: whether trade may see the account."""
     hidden = [row["status_cd"] for row in mappings.codes["status"] if row["trade_visible"] == "false"]
     return ~status.is_in(hidden) & ~archived
+
+
+def flag_without_acting_officer(entity: Placed, accounts: pl.DataFrame, visible: pl.Series, acting: pl.Series) -> None:
+    """Rule B19: flags the entities of accounts that trade sees and that nobody can sign and submit for."""
+    without = np.zeros(entity.frame.height, bool)
+    without[accounts["entity_row"].filter(visible & ~acting).to_numpy()] = True
+    entity.flag("B19", without, "no officer who is in force, not restricted and has a usable login: nobody can sign and submit")

@@ -13,6 +13,7 @@ import select
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -26,6 +27,7 @@ from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up
 from etl.databases.postgresql.transport import is_here
 from etl.databases.target import (
     KEPT,
+    RUN_COLUMNS,
     UNDO,
     Change,
     Images,
@@ -35,10 +37,13 @@ from etl.databases.target import (
     id_tags,
     in_reference_order,
     nothing_to_restore,
+    run_record,
+    run_values,
     undo_tables,
     volatile,
 )
 from etl.errors import MigrationError, Refused
+from mappings.ddl import alterations
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
@@ -80,6 +85,7 @@ class PostgresTarget:
         # It waits while others load; what a server allows an idle session must not end it.
         self._one("SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL")
         self._fresh = False
+        self._marks: dict[str, str] = {}
         self._staged = any(
             name.startswith(STAGED) for name in self._existing()
         )  # by a load that was killed: whoever holds the lock takes it away
@@ -98,6 +104,11 @@ class PostgresTarget:
         with safe_errors("--target", "writing"):
             return int(self._session.execute(statement, values).rowcount)
 
+    def _run_alone(self, statement: str) -> None:
+        """One statement of the mapping folder's making: prepared, for the server takes no second one behind it then."""
+        with safe_errors("--target", "writing"):
+            self._session.execute(statement, prepare=True)
+
     def _existing(self) -> dict[str, dict[str, str]]:
         with safe_errors("--target", "reading the catalogue"):
             return shapes(self._session)
@@ -111,10 +122,9 @@ class PostgresTarget:
             return []
         with safe_errors("--target", "reading its runs"):
             rows = self._session.execute(
-                "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run"
-                " ORDER BY coalesce(finished_at, started_at), run_id"
+                f"SELECT {', '.join(RUN_COLUMNS)} FROM migration_run ORDER BY coalesce(finished_at, started_at), run_id".encode()
             ).fetchall()
-        return [RunRecord(r[0], r[1], r[2], r[3], (r[4], r[5]) if r[4] and r[5] else None, r[6]) for r in rows]
+        return [run_record(row) for row in rows]
 
     def rows(self, table: str) -> int:
         return int(self._one(f"SELECT count(*) FROM {quoted(table)}")[0]) if self._one("SELECT to_regclass(%s)", (quoted(table),))[0] else 0
@@ -164,12 +174,12 @@ class PostgresTarget:
                 self._run(f"ALTER TABLE {quoted(STAGED + table.name)} RENAME TO {quoted(table.name)}")
             for statement in create(schema.tables[OF_THE_RUN], OF_THE_RUN, self._taken()):
                 self._run(statement)
-            self._record(record)
+            self._record(replace(record, fresh=True))
             for table in tables:
                 for statement in references(table, lambda parent: parent == OF_THE_RUN).values():
                     self._run(statement)
-            for view in schema.views.values():
-                self._run(view)
+            for statement in (*alterations(schema.ddl), *schema.views.values(), *schema.ddl.indexes, *schema.ddl.comments):
+                self._run_alone(statement)
             self._run("ANALYZE migration_run")  # all others have their statistics already
             changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
         else:
@@ -177,6 +187,8 @@ class PostgresTarget:
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
             self._sweep()
+        tell("load: noting what was published", 0, 0)
+        self._marks = self._marks_of(schema)
         self._run("COMMIT")
         self._staged = False
         return changes
@@ -186,7 +198,7 @@ class PostgresTarget:
         earlier = [run for run in self.runs() if run.state == "PUBLISHED"]
         fresh = not earlier and not any(self.rows(table.name) for table in tables)
         number = 0 if fresh else self._number()
-        self._record(record)
+        self._record(replace(record, fresh=fresh))
         references = merge.without_references(self._session, [table.name for table in tables])
         if fresh:
             changes = merge.fill(self._session, tables, tell)
@@ -230,12 +242,11 @@ class PostgresTarget:
         return rows[0][0], [images[table.name] for table in tables]
 
     def _record(self, record: RunRecord) -> None:
-        first, last = record.freeze or (None, None)
-        values = (record.state, record.started_at, record.finished_at, first, last, record.manifest_sha256, record.run_id)
-        setting = "state_cd = %s, started_at = %s, finished_at = %s, freeze_from = %s, freeze_to = %s, manifest_sha256 = %s"
-        if not self._run(f"UPDATE migration_run SET {setting} WHERE run_id = %s", values):  # a run that was taken back publishes again
-            names = "state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256, run_id"
-            self._run(f"INSERT INTO migration_run ({names}) VALUES (%s, %s, %s, %s, %s, %s, %s)", values)
+        run_id, *values = run_values(record)
+        setting = ", ".join(f"{name} = %s" for name in RUN_COLUMNS[1:])
+        if not self._run(f"UPDATE migration_run SET {setting} WHERE run_id = %s", [*values, run_id]):  # taken back, and published again
+            marks = ", ".join(["%s"] * len(RUN_COLUMNS))
+            self._run(f"INSERT INTO migration_run ({', '.join(RUN_COLUMNS)}) VALUES ({marks})", [run_id, *values])
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
         self._begin()
@@ -255,7 +266,7 @@ class PostgresTarget:
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         references = merge.without_references(self._session, [table.name for table in tables])
-        if any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs()):
+        if self._is_delta(record):
             number, images = self._kept(record.run_id, tables)
             changes = merge.restore(self._session, tables, number, images, tell)
             self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
@@ -270,8 +281,42 @@ class PostgresTarget:
         self._staged = False
         return changes
 
-    def has_object(self, sha256: str) -> bool:
-        return bool(self._one("SELECT EXISTS (SELECT 1 FROM stored_object WHERE sha256 = %s)", (sha256,))[0])
+    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
+        if not self._is_delta(record):
+            return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]
+        _, images = self._kept(record.run_id, tables)
+        return [Change(image.table, 0, image.before, image.new) for image in images]
+
+    def _is_delta(self, record: RunRecord) -> bool:
+        """As recorded when it was published; an earlier run that is still published says so too, whatever the record says by now."""
+        return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
+
+    @property
+    def marks(self) -> dict[str, str]:
+        return self._marks
+
+    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
+        return bool(marks) and marks == self._marks_of(schema)
+
+    def _marks_of(self, schema: Schema) -> dict[str, str]:
+        """By table: which transactions wrote how many of its rows. Whoever writes a row is another one, and whoever removes one changes a number."""
+        found = {}
+        for name in schema.tables:
+            if name != OF_THE_RUN:
+                wrote = f"SELECT xmin::text AS by, count(*) AS rows FROM {quoted(name)} GROUP BY 1"
+                (found[name],) = self._one(
+                    f"SELECT '{quoted(name)}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by), '') FROM ({wrote}) t"
+                )
+        return found
+
+    def unknown_objects(self, digests: list[str]) -> list[str]:
+        with safe_errors("--target", "reading"):
+            known = "SELECT sha256 FROM unnest(%s::text[]) WITH ORDINALITY d (sha256, place) WHERE NOT EXISTS"
+            rows = self._session.execute(
+                f"{known} (SELECT 1 FROM stored_object s WHERE s.sha256 = d.sha256) ORDER BY place".encode(), (digests,)
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def identity(self, objects: str) -> str:
         (schema,) = self._one("SELECT current_schema()")
