@@ -171,7 +171,7 @@ def _listening(serving: Serving) -> socket.socket:
 
 def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -> Callable[[str], Path | None]:
     """Gives an object as a file: verified against its digest, kept in a folder that goes with the process."""
-    from etl.objects import open_objects
+    from etl.objects.registry import open_objects
 
     address = options.objects or (folder.settings.get("objects") if folder is not None else None)
     if not address or address == "none":

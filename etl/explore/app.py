@@ -156,7 +156,7 @@ class Explorer:
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        self._templates.filters |= {"visible": visible, "number": number, "size": size}
+        self._templates.filters |= {"visible": visible, "number": number, "size": size, "path": lambda part: quote(str(part), safe="")}
         self._static = {
             "explore.css": (
                 (_HERE.parent / "report" / "report.css").read_bytes() + (_HERE / "templates" / "explore.css").read_bytes(),

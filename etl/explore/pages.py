@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -50,17 +51,22 @@ class Pages:
         p, company = self._personal, self._company_name(profile) if profile else ""
         match kind:
             case "company":
-                return {"kind": kind, "href": f"/company/{ref}", "title": company or f"Company profile {ref}", "note": f"profile {ref}"}
+                return {
+                    "kind": kind,
+                    "href": f"/company/{_part(ref)}",
+                    "title": company or f"Company profile {ref}",
+                    "note": f"profile {ref}",
+                }
             case "account" | "identifier":
-                return {"kind": kind, "href": f"/account/{ref}", "title": ref, "note": company}
+                return {"kind": kind, "href": f"/account/{_part(ref)}", "title": ref, "note": company}
             case "person":
                 login = self._rows("SELECT * FROM login WHERE login_id = :ref", ref=ref)[0]
                 title = f"{p.name(login['first_name'], login['last_name'])} · {p.email(login['email_display'])}"
-                return {"kind": kind, "href": f"/person/{ref}", "title": title, "note": company or "no account"}
+                return {"kind": kind, "href": f"/person/{_part(ref)}", "title": title, "note": company or "no account"}
             case "contact":
                 return {
                     "kind": "person without login",
-                    "href": f"/company/{profile}#people",
+                    "href": f"/company/{_part(profile)}#people",
                     "title": f"contact {ref.partition(':')[2]}",
                     "note": company,
                 }
@@ -71,12 +77,17 @@ class Pages:
                 )
                 return {
                     "kind": kind,
-                    "href": f"/document/{portal}/{key}",
+                    "href": f"/document/{_part(portal)}/{_part(key)}",
                     "title": name[0]["n"] or key,
                     "note": company or "public library",
                 }
         portal, table, key = ref.split(":", 2)
-        return {"kind": "row set aside", "href": f"/row/{portal}/{table}/{key}", "title": f"{table} {p.text(key)}", "note": company}
+        return {
+            "kind": "row set aside",
+            "href": f"/row/{_part(portal)}/{_part(table)}/{_part(key)}",
+            "title": f"{table} {p.text(key)}",
+            "note": company,
+        }
 
     def _company_name(self, profile: object) -> str:
         found = self._rows(
@@ -158,7 +169,7 @@ class Pages:
             "title": f"{p.name(login['first_name'], login['last_name'])} · {p.email(login['email_display'])}", "login": login,
             "users": [{"key": user["legacy_key"], "typed": p.email(user["email_as_typed"])} for user in users],
             "profiles": sorted({contact["legacy_profile_id"] for contact in reached}),
-            "sees": [contact for contact in reached if contact["seen"]], "hidden": [{**c, "why": _why_hidden(c)} for c in contacts if not c["seen"]],
+            "sees": _by_account(contact for contact in reached if contact["seen"]), "hidden": [{**c, "why": _why_hidden(c)} for c in contacts if not c["seen"]],
             "state": _state(login), "flags": [flag for user in users for flag in self._flags("P2", "portal_user", user["legacy_key"])],
             "sql": [("What the login sees", f"SELECT account_number, legal_name FROM account_picker WHERE login_id = {_quoted(login_id)}")],
         }  # fmt: skip
@@ -336,6 +347,11 @@ def _integer(text: object) -> int | None:
     return number if -(2**63) <= number < 2**63 else None
 
 
+def _part(text: object) -> str:
+    """A part of an address: no character of it ends the part or moves a cursor."""
+    return quote(str(text), safe="")
+
+
 def _quoted(text: str) -> str:
     """A text as SQL writes it: what is shown can be pasted, whatever is in the text."""
     return "'" + text.replace("'", "''") + "'"
@@ -351,6 +367,18 @@ def _state(login: Row) -> str:
     return {"ACTIVE": "to be activated", "DISABLED": "disabled", "DELETED": "deleted"}.get(
         login["status_cd"] or "", str(login["status_cd"])
     )
+
+
+def _by_account(contacts: Iterable[Row]) -> list[Row]:
+    """One entry an account: a person can be there for both programs."""
+    found: dict[str, Row] = {}
+    for contact in contacts:
+        role = contact["contact_type_cd"] + (" (Trade Compliance)" if contact["scope_cd"] == "TC" else "")
+        if contact["restricted_reason_cd"]:
+            role += ", restricted (B12)"
+        entry = found.setdefault(contact["account_number"], {**contact, "roles": []})
+        entry["roles"].append(role)
+    return list(found.values())
 
 
 def _why_hidden(contact: Row) -> str:

@@ -134,7 +134,7 @@ def test_every_answer_has_strict_headers(inside: Client) -> None:
     ("typed", "href"),
     [
         ("harb", "/company/1"), ("pine imp", "/company/1"), ("10000101", "/account/10000101"), ("rosa.field@harbor", "/person/"),
-        ("plan.txt", "/document/"), ("empty shell", "/company/4"), ("STRASSE", "/company/15"),
+        ("site-visit.txt", "/document/"), ("empty shell", "/company/4"), ("STRASSE", "/company/15"),
     ],
 )  # fmt: skip
 def test_search_finds_by_the_beginning_of_words(inside: Client, typed: str, href: str) -> None:
@@ -249,12 +249,18 @@ def test_no_route_writes_to_store_or_index(night: Night, inside: Client, state: 
     assert {place: place.read_bytes() for place in before} == before
 
 
-def test_a_run_that_published_nothing_and_one_that_was_purged_are_shown_for_what_they_are(checked: Night, published: Night) -> None:
+def test_a_run_that_published_nothing_shows_what_would_have_been_loaded(checked: Night) -> None:
     with serving(checked, "--run", "run") as client:
         client.enter()
         assert "would have been loaded" in client.ask("/company/1").body
         assert "Harbor" in client.ask("/search?q=harbor").body
+
+
+def test_a_purged_run_says_what_is_gone_and_its_index_went_with_it(published: Night) -> None:
+    with serving(published, "--run", "run"):
+        assert (published.run / "explore" / "index.sqlite").is_file()
     assert published.command("purge", "--yes").code == 0
+    assert not (published.run / "explore").exists()
     with serving(published, "--run", "run") as client:
         client.enter()
         assert "were purged" in client.ask("/company/1").body
