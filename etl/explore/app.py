@@ -162,6 +162,7 @@ class Explorer:
                 (_HERE.parent / "report" / "report.css").read_bytes() + (_HERE / "templates" / "explore.css").read_bytes(),
                 "text/css",
             ),
+            "icon.svg": ((_HERE / "templates" / "icon.svg").read_bytes(), "image/svg+xml"),
             "explore.js": ((_HERE / "templates" / "explore.js").read_bytes(), "text/javascript"),
         }
 
