@@ -217,7 +217,7 @@ def read(content: bytes, key: str) -> dict[str, Any]:
         claimed = approval.get("approved_by") if isinstance(approval, dict) else None
         own = fingerprint(bytes.fromhex(key))
         if isinstance(claimed, str) and re.fullmatch(r"[0-9a-f]{32}", claimed) and claimed != own:  # another form is not shown
-            raise ValueError(f"says that it was signed with another key: {claimed}, not {own}")
+            raise ValueError(f"was altered, or signed with another key (it names {claimed}; the run's approver is {own})")
         raise ValueError("was altered, or signed with another key")
     if not _has_shape(approval) or approval["approved_by"] != fingerprint(bytes.fromhex(key)):
         raise ValueError("is no approval of this version")
