@@ -11,3 +11,9 @@ class SpecError(ReconcileError):
     """A mapping file, a schema or a code table that the verifier's own reader does not understand."""
 
     code = "MAPPING"
+
+
+class OtherBinding(ReconcileError):
+    """The store was published with other mappings or another adapter (exit 7)."""
+
+    exit_code, code = 7, "REFUSED"

@@ -4,7 +4,7 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
-from etl.errors import Refused
+from etl.reconcile.errors import OtherBinding
 from etl.reconcile.present.words import folder_digest
 
 _KINDS = (".toml", ".csv", ".sql")
@@ -12,7 +12,7 @@ _UNKNOWN = "0" * 64  # of a store that an earlier edition published
 
 
 def refuse_others(recorded: str | None, mappings: Path | None, adapter: Path | None) -> None:
-    """Refused (exit 7) where the record in force names other mappings, another adapter, or none; nothing of it is asked where it says nothing."""
+    """OtherBinding (exit 7) where the record in force names other mappings, another adapter, or none; nothing of it is asked where it says nothing."""
     if not recorded or recorded == _UNKNOWN:
         return
     plain = _mappings_digest(mappings or Path(str(resources.files("mappings"))))
@@ -20,8 +20,8 @@ def refuse_others(recorded: str | None, mappings: Path | None, adapter: Path | N
     if given == recorded:
         return
     if adapter is not None and recorded == plain:
-        raise Refused("The store was published without an adapter, and one is given.", "Leave out --adapter.")
-    raise Refused(
+        raise OtherBinding("The store was published without an adapter, and one is given.", "Leave out --adapter.")
+    raise OtherBinding(
         "The store was published with other mappings, or with another adapter or none.",
         "Give what the run had: --mappings DIR, --adapter DIR; migration_run.mappings_sha256 names both.",
     )
