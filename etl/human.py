@@ -65,6 +65,8 @@ def show_plan(data: dict[str, Any]) -> None:
             console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than it needs"))
         if rights["role"] and not rights["excess"]:
             console.print(plain(f"rights: {option}: role {rights['role']} has what it needs and nothing else"))
+    for sentence in data["beside"]:
+        console.print(plain(f"target: {sentence}: not of the contract, and no obstacle"))
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(

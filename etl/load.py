@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pyarrow as pa
 
+from etl.databases.conditions import refuse_conditions
 from etl.databases.target import RunRecord, Target, in_reference_order
 from etl.errors import Refused
 from etl.objects import Objects, of_each
@@ -38,7 +39,8 @@ def load(
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
     if published and published[-1].run_id == run_id:
-        return Step("", [], {"run_id": run_id, "already": True, "changes": []})
+        known = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
+        return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": known or [run.row() for run in target.runs()]})
     stage_all(folder, mappings, target, run_id, tell)
     ready()
     # Whatever the clock says: what is published now is published behind all that was published before.
@@ -49,7 +51,8 @@ def load(
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
     )  # fmt: skip
     changes = target.publish(mappings.target, record)
-    return Step("", [], {"run_id": run_id, "already": False, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]})
+    told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
+    return Step("", [], {"run_id": run_id, "already": False, "changes": told, "record": [run.row() for run in target.runs()]})
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
@@ -65,6 +68,7 @@ def refuse_unfit(target: Target, mappings: Mappings) -> None:
     differences = target.differences_from(mappings.target)
     if differences:
         raise Refused("The target's tables are not the contract's: " + "; ".join(differences), "Give an empty target, or mend its tables.")
+    refuse_conditions(target.conditions(mappings.target))
     filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
     if filled and not any(run.state == "PUBLISHED" for run in target.runs()):
         raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")

@@ -33,7 +33,11 @@ def status(options: Options) -> dict[str, Any]:
 
 
 def _state(facts: dict[str, Any]) -> str:
-    if facts.get("critical") or facts.get("answer", "equal") != "equal":
+    if (
+        facts.get("critical")
+        or facts.get("answer", "equal") != "equal"
+        or any(since["changed"] for since in facts.get("looked", {}).values())
+    ):
         return "failed"
     return "done" if facts else "not done"
 

@@ -15,9 +15,9 @@ from etl.approval import approved, approver, asked, settle_place
 from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
 from etl.databases.target import Target, open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
-from etl.events import record
+from etl.events import refuse_undone
 from etl.extract import Helpers, extract
-from etl.fingerprints import changed_of, looked_again, written_to
+from etl.fingerprints import changed_of, looked_again
 from etl.load import load, missing_objects, rollback
 from etl.memory import give_memory_back
 from etl.objects import Objects, open_objects
@@ -99,7 +99,7 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
                 except (CheckFailed, DifferencesFound) as error:
                     failure = error
                 except MigrationError as error:
-                    record(folder.path, step, f"refused: {error.code}", folder.settings, night.roles(), {})
+                    folder.record(step, f"refused: {error.code}", night.roles(), {})
                     raise
         answer = _answer(night, steps, failure is not None)
         if options.rehearse and "load" in folder.steps:
@@ -119,7 +119,8 @@ def _look_ahead(night: Night) -> None:
         for sentence in found.excess:
             night.talk.say(f"{option}: role {found.role} {sentence}: more than it needs (runbooks/roles.md)")
     if night.options.target is not None:
-        refuse_other_tables(night.options.target, night.mappings)
+        for sentence in refuse_other_tables(night.options.target, night.mappings):
+            night.talk.say(f"--target: {sentence}: not of the contract, and no obstacle")
 
 
 def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
@@ -191,9 +192,8 @@ def _do(night: Night, step: str) -> None:
     done.inputs = inputs
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done
-    folder.save()
     about = {"inputs": inputs, **({"approval": done.facts["approval"]} if "approval" in done.facts else {})}
-    record(folder.path, step, str(done.facts.get("sentence", "done")), folder.settings, night.roles(), about)
+    folder.record(step, str(done.facts.get("sentence", "done")), night.roles(), about)
     night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
     night.crew.rest()
     give_memory_back()
@@ -233,11 +233,12 @@ def _refuse_failed_check(night: Night) -> None:
 
 def _refuse_differences(night: Night, step: str) -> None:
     facts = night.folder.steps[step].facts
-    if step == "reconcile" and facts["answer"] != "equal":
-        message = (
-            f"Reconciliation found {facts['total']:,} differences." if facts["total"] else "Reconciliation could not look at everything."
-        ) + written_to(facts["looked"])
-        raise DifferencesFound(message, f"{_READ}, or run `portal-migrate reconcile --output json`.")
+    if step == "reconcile":
+        from etl.verify import failure
+
+        error = failure(facts, f"{_READ}, or run `portal-migrate reconcile --output json`.")
+        if error is not None:
+            raise error
 
 
 @contextmanager
@@ -317,6 +318,7 @@ def _load(night: Night) -> Step:
         )
     _refuse_failed_check(night)
     folder.verify("extract", "split", "reattach", "check")  # all of it, before the first write
+    refuse_undone(folder.refuse_altered_log(), ["extract", "split", "reattach", "check"])
     target_url = needed(options.target, "--target", "the URL of the new store")
     approval = None if options.rehearse else approved(folder, options.approval)
 
@@ -374,9 +376,9 @@ def refuse_changed(night: Night) -> dict[str, dict[str, Any]]:
 
 
 def _reconcile(night: Night) -> Step:
-    from etl.verify import evidence, verified
+    from etl.verify import evidence, recorded, verified
 
-    result = verified(night.options, night.talk)
+    result = verified(night.options, night.talk, recorded(night.folder))
     with sources_of(night.options) as sources:
         looked = looked_again(sources, night.mappings, night.folder)
     return evidence(result, night.folder, looked)
@@ -398,15 +400,16 @@ def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
     mappings = read_mappings(options.mappings)
     found = rights(options, mappings)
-    if options.target is not None:
-        refuse_other_tables(options.target, mappings)
+    beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
-        return replace(plan(sources, mappings, share), rights=found)
+        return replace(plan(sources, mappings, share), rights=found, beside=beside)
 
 
 def take_back(options: Options, talk: Talk) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before."""
+    from etl.verify import report_anew
+
     mappings = read_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
@@ -420,7 +423,8 @@ def take_back(options: Options, talk: Talk) -> dict[str, Any]:
             taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell))
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
-            record(folder.path, "rollback", "taken back", folder.settings, roles(options), taken)
+            folder.record("rollback", "taken back", roles(options), taken)
+            report_anew(folder, mappings, roles(options))
             return taken
         finally:
             target.close()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from etl.databases import Source
+from etl.databases.conditions import refuse_conditions, store_conditions
 from etl.databases.rights import Rights, reading_rights, writing_rights
 from etl.databases.target import contract_differences
 from etl.errors import MigrationError, Refused
@@ -33,6 +34,7 @@ class Plan:
     loaded_bytes: int
     documents_bytes: int
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
+    beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, and no obstacle
 
 
 def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
@@ -59,13 +61,17 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     return found
 
 
-def refuse_other_tables(target: str, mappings: Mappings) -> None:
-    """Refuses a store that has tables of the contract's names which are not the contract's (exit 7); nothing of it is changed."""
+def refuse_other_tables(target: str, mappings: Mappings) -> list[str]:
+    """Refuses a store that has tables of the contract's names which are not the contract's, or what acts on them (exit 7); nothing of it is changed.
+
+    Sentences about what else is there come back: no obstacle.
+    """
     differences = contract_differences(target, mappings.target)
     if differences:
         raise Refused(
             "The target's tables are not the contract's:\n  " + "\n  ".join(differences), "Give an empty target, or mend its tables."
         )
+    return refuse_conditions(store_conditions(target, mappings.target))
 
 
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from etl.errors import MigrationError, Refused, WrongUsage
-from etl.events import record
 from etl.objects.journal import JOURNAL
 from etl.options import Options
 from etl.run import opened
@@ -29,8 +28,7 @@ def purge(options: Options) -> dict[str, Any]:
         gone = [folder.remove(name) for name in (*DATA, *LISTS)]
         removed, size = sum(files for files, _ in gone), sum(size for _, size in gone)
         folder.settings = {**folder.settings, "purged": "yes"}
-        folder.save()
-        record(folder.path, "purge", "stage files removed", folder.settings, {}, {"files": removed, "bytes": size})
+        folder.record("purge", "stage files removed", {}, {"files": removed, "bytes": size})
         left = sorted(place.relative_to(folder.path).as_posix() for place in folder.path.rglob("*") if place.is_file())
         still = [name for name in left if name.split("/")[0] in DATA or name in LISTS]
         if still:

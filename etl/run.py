@@ -18,14 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etl import events
 from etl.errors import EvidenceAltered, MigrationError, Refused
 from etl.events import NAME as EVENTS
+from etl.events import Head
 from etl.locks import free_within, only
 
 if TYPE_CHECKING:
     import pyarrow as pa  # where it is used it is imported there: a look-up reads the manifest alone and has to be quick
 
-VERSION = 2
+VERSION = 3
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 WORKERS = ".workers"  # in the run's folder: locked by each of its worker processes as long as it lives
 SEAL = "PORTAL_MIGRATE_SEAL"  # in the environment: a file with a key, where whoever can write to the run's folder cannot read it
@@ -61,12 +63,15 @@ class RunFolder:
         self.path = path
         self.steps: dict[str, Step] = {}
         self.settings: dict[str, str] = {}
+        self.log = Head()  # where events.jsonl ends
         self._lock: int | None = None
         if not reading:
             _make_private(path)
             self._lock = _locked(path)
         try:
             self._read_manifest()
+            if not reading:
+                self.refuse_altered_log()
         except BaseException:
             self.close()
             raise
@@ -97,10 +102,10 @@ class RunFolder:
             key = _key_for(bool(body.get("sealed")))
             if not hmac.compare_digest(content["sha256"], _digest(body, key)):
                 raise ValueError("its digest does not fit")
-            self.settings = body["settings"]
+            self.settings, self.log = body["settings"], Head(*body.get("log", (0, "")))
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise EvidenceAltered(
                 f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
             ) from None
@@ -116,9 +121,27 @@ class RunFolder:
             steps[name] = {"inputs": step.inputs, "files": files, "facts": step.facts, "before": before}
             before = _digest(steps[name])
         key = _key()
-        body = {"version": VERSION, **({"sealed": True} if key else {}), "settings": self.settings, "steps": steps}
+        body = {
+            "version": VERSION,
+            **({"sealed": True} if key else {}),
+            "settings": self.settings,
+            "steps": steps,
+            "log": [self.log.count, self.log.hash],
+        }
         text = json.dumps({"run": body, "sha256": _digest(body, key)}, indent=1, ensure_ascii=False)  # in the order of the steps
         write_durably(self.path / "manifest.json", text.encode())
+
+    def record(self, what: str, outcome: str, roles: dict[str, str], about: dict[str, Any]) -> None:
+        """Appends an event to the run's log, then writes the manifest, which names the log's new end (and the step, where one was done)."""
+        self.refuse_altered_log()  # a log that was cut must not get a new end
+        self.log = events.record(self.path, what, outcome, self.settings, roles, about)
+        self.save()
+
+    def refuse_altered_log(self) -> list[dict[str, Any]]:
+        """The run's events; EvidenceAltered (exit 6) where a line was altered, or where some that there were are missing."""
+        content = events.content_of(self.path)
+        whole = content[: content.rfind(b"\n") + 1]  # what a kill or a full disk cut short never became an event
+        return events.refuse_altered(whole, self.log)
 
     def digest(self, *names: str) -> str:
         """The digest of what these steps left: their files and the digests of their inputs, but no times."""

@@ -18,7 +18,9 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from etl.databases import shown
+from etl.databases.conditions import Conditions, refuse_altered
 from etl.databases.postgresql import connect, quoted, safe_errors, shapes
+from etl.databases.postgresql_conditions import conditions
 from etl.databases.postgresql_contract import advance, differences
 from etl.databases.postgresql_staging import OF_THE_RUN, STAGED, create, hang_up, references, stage
 from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
@@ -46,7 +48,7 @@ class PostgresTarget:
         if encoding != "UTF8":
             self._session.close()
             message = f"--target: the database's encoding is {encoding}; it cannot hold every text, or not as text."
-            raise MigrationError(message, "Create its database with ENCODING 'UTF8' TEMPLATE template0.")
+            raise Refused(message, "Create its database with ENCODING 'UTF8' TEMPLATE template0.")
         if schema is None:
             self._session.close()
             raise MigrationError(
@@ -90,6 +92,10 @@ class PostgresTarget:
     def differences_from(self, schema: Schema) -> list[str]:
         with safe_errors("--target", "reading the catalogue"):
             return differences(self._session, schema)
+
+    def conditions(self, schema: Schema) -> Conditions:
+        with safe_errors("--target", "reading the catalogue"):
+            return conditions(self._session, schema)
 
     def runs(self) -> list[RunRecord]:
         if OF_THE_RUN not in self._existing():
@@ -161,6 +167,7 @@ class PostgresTarget:
             self._record(record)
             removed = {table.name: self._remove(table) for table in reversed(tables)}
             changes = [Change(table.name, *self._merge(table), removed[table.name]) for table in tables]
+            self._refuse_altered(tables)
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
             self._sweep()
@@ -170,6 +177,23 @@ class PostgresTarget:
                 self._run("ANALYZE")  # the new portal's first queries need statistics; later autovacuum sees to them
         self._staged = False
         return changes
+
+    def _refuse_altered(self, tables: Sequence[Table]) -> None:
+        """Refuses where a table's rows are not exactly the staged ones, in the transaction that is going to publish."""
+        # Never row by row: what the statistics say of a table that was filled just now is what it was before.
+        (nested,) = self._one("SELECT current_setting('enable_nestloop')")
+        self._run("SET LOCAL enable_nestloop = off")
+        refuse_altered([table.name for table in tables if self._holds_other_rows(table)])
+        self._run(f"SET LOCAL enable_nestloop = {'off' if nested == 'off' else 'on'}")
+
+    def _holds_other_rows(self, table: Table) -> bool:
+        real, staged = quoted(table.name), quoted(STAGED + table.name)
+        same = " AND ".join(f"s.{quoted(c)} = r.{quoted(c)}" for c in table.key)
+        unlike = (
+            f"SELECT 1 FROM {staged} s LEFT JOIN {real} r ON {same} WHERE r.{quoted(table.key[0])} IS NULL OR {_differs(table, 's', 'r')}"
+        )
+        counts = f"(SELECT count(*) FROM {real}) <> (SELECT count(*) FROM {staged})"
+        return bool(self._one(f"SELECT {counts} OR EXISTS ({unlike})")[0])
 
     def _record(self, record: RunRecord) -> None:
         first, last = record.freeze or (None, None)

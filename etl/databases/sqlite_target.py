@@ -17,6 +17,8 @@ import pyarrow as pa
 import sqlalchemy
 
 from etl.databases import shown
+from etl.databases.conditions import Conditions, refuse_altered
+from etl.databases.sqlite_conditions import conditions
 from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
 from etl.errors import MigrationError, Refused
 from etl.ids import as_text
@@ -72,6 +74,9 @@ class SqliteTarget:
 
     def differences_from(self, schema: Schema) -> list[str]:
         return _differences(self._connection, schema)
+
+    def conditions(self, schema: Schema) -> Conditions:
+        return conditions(self._connection, schema)
 
     def _exists(self, table: str) -> bool:
         return bool(self._shape(table))
@@ -147,12 +152,24 @@ class SqliteTarget:
             fresh = all(self.rows(table.name) == 0 for table in tables)
             removed = {} if fresh else {table.name: self._remove(table) for table in reversed(tables)}
             changes = [Change(table.name, *self._merge(table, fresh), removed.get(table.name, 0)) for table in tables]
+            refuse_altered([table.name for table in tables if self._differs(table)])
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 run("ROLLBACK")
             raise
         return changes
+
+    def _differs(self, table: Table) -> bool:
+        """Whether the table's rows are not exactly the staged ones, by key and column by column, in the transaction that is going to publish."""
+        real = f"main.{_q(table.name)}"
+        same = " AND ".join(f"r.{_q(c)} = s.{_q(c)}" for c in table.key)
+        others = [c.name for c in table.columns if c.name not in table.key and c.name not in _volatile(table)]
+        differs = " OR ".join([f"r.{_q(table.key[0])} IS NULL", *(f"r.{_q(c)} IS NOT s.{_q(c)}" for c in others)])
+        run = self._connection.execute
+        if run(f"SELECT (SELECT count(*) FROM {real}) <> (SELECT count(*) FROM staging.{_q(table.name)})").fetchone()[0]:
+            return True
+        return run(f"SELECT 1 FROM staging.{_q(table.name)} s LEFT JOIN {real} r ON {same} WHERE {differs} LIMIT 1").fetchone() is not None
 
     def _remove(self, table: Table) -> int:
         """Takes out rows that are staged no more, their before-images kept; and frees unique values that move to other rows."""

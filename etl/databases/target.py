@@ -11,6 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from etl.databases import backend
+from etl.databases.conditions import Conditions
 from etl.errors import MigrationError
 from etl.id_recipe import tag
 from mappings.model import Mappings
@@ -31,6 +32,15 @@ class RunRecord:
     freeze: tuple[date, date] | None
     manifest_sha256: str
 
+    def row(self) -> dict[str, str | None]:
+        """By column: days and moments as ISO 8601 writes them, as the run's folder keeps them and the verifier compares them."""
+        first, last = self.freeze or (None, None)
+        return {
+            "run_id": self.run_id, "state_cd": self.state, "started_at": self.started_at.isoformat(),
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None, "freeze_from": first.isoformat() if first else None,
+            "freeze_to": last.isoformat() if last else None, "manifest_sha256": self.manifest_sha256,
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Change:
@@ -47,6 +57,10 @@ class Target(Protocol):
 
     def differences_from(self, schema: Schema) -> list[str]:
         """Where existing tables differ from the contract: sentences; empty where they agree or where there are none yet."""
+        ...
+
+    def conditions(self, schema: Schema) -> Conditions:
+        """What it has besides the contract's tables: what stands in the way of a load, and what does not."""
         ...
 
     def runs(self) -> list[RunRecord]:

@@ -25,7 +25,7 @@ from etl.reconcile.holdings import EXCEPTION, HOLDING, exceptions_compared, hold
 from etl.reconcile.objects import ObjectCount, objects_read_back
 from etl.reconcile.result import Reconciliation
 from etl.reconcile.runs import TABLE as RUN
-from etl.reconcile.runs import Runs, recorded_runs
+from etl.reconcile.runs import Recorded, Runs, recorded_runs
 from etl.reconcile.source import Source
 from etl.reconcile.spec import Spec, read_spec
 from etl.reconcile.world import World
@@ -208,8 +208,12 @@ def reconcile(
     freeze: tuple[date, date] | None = None,
     progress: Progress | None = None,
     mappings: Path | None = None,
+    recorded: Recorded | None = None,
 ) -> Reconciliation:
-    """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere."""
+    """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere.
+
+    `recorded`: what the folder of a run knows of its own record in the store, which is compared too.
+    """
     tell = progress or (lambda what, done, total: None)
     spec = read_spec(mappings)
     databases: list[Database] = []
@@ -231,7 +235,7 @@ def reconcile(
                 f"--target is not the new store: it has none of the tables {', '.join(_UNMISTAKABLE)}.",
                 "Give the store that was published.",
             )
-        runs = recorded_runs(store, freeze)
+        runs = recorded_runs(store, freeze, recorded)
         side = expected_side(spec, sources, files, runs.freeze, runs.began, padded)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
