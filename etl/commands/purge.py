@@ -7,7 +7,6 @@ from typing import Any
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.objects.journal import JOURNAL
 from etl.options import Options
-from etl.runfolder.event_log import record
 from etl.runfolder.folder import opened
 
 # Stage files hold whole rows; the lists, and the reports that show parts of them, hold keys (some are a person's number). Counts, digests and

@@ -29,12 +29,12 @@ def store_conditions(url: str, schema: Schema) -> Conditions:
     """The conditions of the store behind the URL; of one that is not there yet there are none. Nothing is made, changed or locked."""
     match backend(url):
         case "sqlite":
-            from etl.databases.sqlite_conditions import conditions_of
+            from etl.databases.sqlite.conditions import conditions_of
 
             return conditions_of(url, schema)
         case "postgresql":
-            from etl.databases.postgresql import connect, safe_errors
-            from etl.databases.postgresql_conditions import conditions
+            from etl.databases.postgresql.conditions import conditions
+            from etl.databases.postgresql.connection import connect, safe_errors
 
             with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
                 return conditions(session, schema)

@@ -12,7 +12,6 @@ from typing import Any
 
 from etl.databases import backend, place_of, shown
 from etl.errors import DifferencesFound, MigrationError, Refused
-from mappings.model import Mappings
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
@@ -20,6 +19,7 @@ from etl.reconcile import Reconciliation, Recorded, reconcile
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.folder import RunFolder, Step, opened, seen
 from etl.system.progress import Talk
+from mappings.model import Mappings
 from mappings.read import read_mappings
 
 NONE = "none"  # in a run's settings: this was not given, and later starts must do without

@@ -14,7 +14,6 @@ from typing import Any
 from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
 from etl.databases.target import Target, open_target
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
-from etl.runfolder.event_log import refuse_undone
 from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again
 from etl.extract.step import Helpers, extract
@@ -27,7 +26,7 @@ from etl.options import Options, needed
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
-from etl.runfolder.event_log import record
+from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
@@ -235,7 +234,7 @@ def _refuse_failed_check(night: Night) -> None:
 def _refuse_differences(night: Night, step: str) -> None:
     facts = night.folder.steps[step].facts
     if step == "reconcile":
-        from etl.verify import failure
+        from etl.pipeline.reconcile_step import failure
 
         error = failure(facts, f"{_READ}, or run `portal-migrate reconcile --output json`.")
         if error is not None:
@@ -409,7 +408,7 @@ def planned(options: Options) -> Plan:
 
 def take_back(options: Options, talk: Talk) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before."""
-    from etl.verify import report_anew
+    from etl.pipeline.reconcile_step import report_anew
 
     mappings = read_mappings(options.mappings)
     if options.run is None:

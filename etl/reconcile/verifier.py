@@ -17,6 +17,8 @@ from etl.reconcile.compare.audit import logins_audited, profiles_audited
 from etl.reconcile.compare.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
 from etl.reconcile.compare.hashing import ACCOUNT, Hashes, identity, own_id
 from etl.reconcile.compare.holdings import EXCEPTION, HOLDING, exceptions_compared, holdings_compared
+from etl.reconcile.compare.picker import VIEW as PICKER
+from etl.reconcile.compare.picker import picker_compared
 from etl.reconcile.compare.recorded_runs import TABLE as RUN
 from etl.reconcile.compare.recorded_runs import Recorded, Runs, recorded_runs
 from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
@@ -161,6 +163,7 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     counts: dict[str, Count] = {}
     rows = [*actual.unread, *(_not_checked(*what) for what in world.not_checked)]
     rows += [_not_checked(table, column, "the contract knows no such column") for table, column in store.unknown()]
+    rows += [_not_checked(relation, "", why) for relation, why in store.database.conditions(list(spec.target), spec.views)]
     tables = store.order()
     for n, table in enumerate(tables):
         progress(f"compare {table}", n, len(tables))
@@ -188,7 +191,11 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     found.append(actual.altered)
     profiles, of_profiles = (0, differences([])) if "entity_account" not in counts else profiles_audited(world, store)
     logins, of_logins = (0, differences([])) if not {"account_contact", "login"} <= counts.keys() else logins_audited(world, store)
-    every = sorted_differences([*found, of_profiles, of_logins, differences(rows)], spec)
+    try:
+        picked = picker_compared(expected, store)
+    except READING as error:
+        picked = differences([_unread(PICKER, error)])
+    every = sorted_differences([*found, of_profiles, of_logins, picked, differences(rows)], spec)
     return Reconciliation(every, counts, world.ledger.tallies, actual.objects, profiles, logins, runs.published)
 
 

@@ -8,11 +8,11 @@ import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from etl.runfolder.event_log import content_of, read_events
 from etl.evidence.approval import asked
 from etl.report import counts
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
+from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.runfolder import event_log as events
 from etl.errors import EvidenceAltered, MigrationError, Refused
-from etl.runfolder.event_log import Head
+from etl.runfolder import event_log as events
 from etl.runfolder.event_log import NAME as EVENTS
+from etl.runfolder.event_log import Head
 from etl.system.locks import free_within, only
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from psycopg.pq import TransactionStatus
 
 from etl.databases import shown
 from etl.databases.conditions import Conditions, refuse_altered
-from etl.databases.postgresql_conditions import conditions
+from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage

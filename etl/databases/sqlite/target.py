@@ -18,7 +18,7 @@ import sqlalchemy
 
 from etl.databases import shown
 from etl.databases.conditions import Conditions, refuse_altered
-from etl.databases.sqlite_conditions import conditions
+from etl.databases.sqlite.conditions import conditions
 from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
 from etl.domain.ids import as_text
 from etl.domain.typed_values import texts_of

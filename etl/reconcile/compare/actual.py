@@ -101,6 +101,15 @@ class Store:
         found = self._found.get(table)
         return [table] if found is None else [name for name in self.spec.target[table].columns if name not in found]
 
+    def columns_of(self, name: str) -> list[str] | None:
+        """The columns of a table or view of the store; None where it has none of that name."""
+        return self._found.get(name)
+
+    def blank(self, values: pl.Series, column: str, table: str) -> pl.Series:
+        """The values without the blanks that a database fills CHAR(n) up with, which say nothing then."""
+        padded = self._padded and self.spec.target[table].columns[column].padded
+        return values.str.strip_chars_end(" ") if padded else values
+
     def unknown(self) -> list[tuple[str, str]]:
         """Columns of the contract's tables that the contract does not know."""
         return [

@@ -81,6 +81,7 @@ class Spec:
     target: Map[str, Table]
     mappings: Map[tuple[str, str], Mapping]
     codes: Map[str, tuple[Map[str, str], ...]]
+    views: Map[str, str] = field(default_factory=dict)  # the target's, as the schema file declares them
 
     @property
     def link_targets(self) -> dict[str, tuple[str, str]]:
@@ -104,7 +105,8 @@ def read_spec(folder: Path | None = None) -> Spec:
             mappings[portal, path.stem] = _mapping(portal, path)
     codes = {path.stem: _codes(path) for path in sorted((root / "codes").glob("*.csv"))}
     sources = {portal: tables(root / "schemas" / schema) for portal, (_, schema) in PORTALS.items()}
-    return Spec(sources, tables(root / "schemas" / "portal3.sql"), mappings, codes)
+    target = root / "schemas" / "portal3.sql"
+    return Spec(sources, tables(target), mappings, codes, views(target))
 
 
 def tables(path: Path) -> dict[str, Table]:
@@ -113,6 +115,15 @@ def tables(path: Path) -> dict[str, Table]:
         db.executescript(path.read_text(encoding="utf-8"))
         names = [n for (n,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")]
         found = {name: _table(db, name) for name in names}
+    db.close()
+    return found
+
+
+def views(path: Path) -> dict[str, str]:
+    """The views that the DDL at `path` declares: their statements, by name."""
+    with sqlite3.connect(":memory:") as db:
+        db.executescript(path.read_text(encoding="utf-8"))
+        found = dict(db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view' ORDER BY rowid").fetchall())
     db.close()
     return found
 

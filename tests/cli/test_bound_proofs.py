@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Done, Night, command, copied_mappings
 
-from etl.run import VERSION
+from etl.runfolder.folder import VERSION
+from tests.support.command import Done, Night, command, copied_mappings
 
 
 def reconciled(night: Night, *more: str) -> Done:
@@ -102,8 +102,8 @@ def test_a_log_that_was_cut_or_altered_publishes_nothing(checked: Night) -> None
 
 def test_a_log_without_an_event_of_a_done_step_is_no_proof(published: Night, tmp_path: Path) -> None:
     """Even with a manifest that was computed anew for it."""
-    from etl.events import Head
-    from etl.run import RunFolder
+    from etl.runfolder.event_log import Head
+    from etl.runfolder.folder import RunFolder
 
     log = published.run / "events.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
