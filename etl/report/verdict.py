@@ -17,7 +17,8 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
         return _verdict("published_but_different", "published, but different", [places, *contradicted, *since, *unknown])
     if report["checks"]["critical"]:
         names = ", ".join(report["checks"]["critical"])
-        return _verdict("critical_checks_failed", "not published: critical checks failed", [f"Critical checks failed: {names}."])
+        found = [a["sentence"] for a in report["checks"]["answers"] if a["sentence"] and a["failed"] and a["severity"] == "critical"]
+        return _verdict("critical_checks_failed", "not published: critical checks failed", [f"Critical checks failed: {names}.", *found])
     if taken_back is not None:
         return _verdict("taken_back", "taken back: the new store holds nothing of this run", [f"A rollback took it back at {taken_back}."])
     if missing:

@@ -60,7 +60,7 @@ def conditions(connection: sqlite3.Connection, schema: Schema) -> Conditions:
 
 
 def _known(name: str, schema: Schema) -> bool:
-    return name in schema.tables or name in schema.views or name.startswith(("sqlite_", "migration_undo__"))
+    return name in schema.tables or name in schema.views or name.startswith(("sqlite_", "migration_undo"))
 
 
 def _names_columns(sql: str) -> bool:
