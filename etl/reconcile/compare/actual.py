@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.compare.hashing import ACCOUNT, Hashes, account_path, fingerprint, identity, own_id
+from etl.reconcile.compare.own_ids import wrong_ids
 from etl.reconcile.engine.cells import UNREADABLE, Extreme, Id, extreme, readable, shown
 from etl.reconcile.engine.frames import DTYPES, LOCATOR, Database, rows_framed
 from etl.reconcile.engine.spec import Column, Spec
@@ -147,7 +148,7 @@ class Store:
         needed = table not in self._places and own_id(declared) is not None
         needed &= table in self._wanted or not self.database.has_key(table, declared.key)
         for raw in self._read(table, list(declared.columns.values())):
-            frame = self._resolved(table, raw)
+            frame = self._resolved(table, raw, ids=True)
             if needed:
                 gathering.add(frame[OWN_ID], frame)
             yield frame
@@ -218,8 +219,11 @@ class Store:
             blank = [column.name for column in columns if column.padded and self._padded]
             yield frame.drop(LOCATOR).with_columns(pl.col(name).str.strip_chars_end(" ") for name in blank)
 
-    def _resolved(self, table: str, raw: pl.DataFrame) -> pl.DataFrame:
-        """Ids replaced by what they lead to; those that lead nowhere, and own ids that are no canonical id, are named in #alien."""
+    def _resolved(self, table: str, raw: pl.DataFrame, ids: bool = False) -> pl.DataFrame:
+        """Ids replaced by what they lead to; those that lead nowhere, and own ids that are no canonical id, are named in #alien.
+
+        `ids`: own ids that are not those of the recipe, too.
+        """
         declared = self.spec.target[table]
         key, path = own_id(declared), account_path(self.spec, table)
         found: dict[str, pl.Series] = {}
@@ -249,6 +253,9 @@ class Store:
                 found[name] = raw[name]
         if table == "entity_account" and "legacy_entity_id" in found:
             found[ACCOUNT] = found["legacy_entity_id"]
+        wrong = wrong_ids(self.spec, table, raw[key], found) if ids and key else None
+        if key and wrong is not None and wrong.any():
+            aliens.append(_named(key, pl.Series(wrong)))
         frame = pl.DataFrame([values.alias(name) for name, values in found.items()])
         several = [alias for alias in aliens if alias.null_count() < len(alias)]
         joined = (

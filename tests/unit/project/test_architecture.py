@@ -69,6 +69,16 @@ def test_checks_know_nothing_of_steps_and_stores() -> None:
     assert who_imports(*steps, "sample_data", among="checks/") == set()
 
 
+def test_no_check_calls_what_it_checks() -> None:
+    """Ids, e-mail keys, normal forms, routes: what both had from one place would be right whatever it is."""
+    assert (
+        who_imports(
+            "etl.rules", "etl.placement", "etl.transform", "etl.domain.ids", "etl.domain.id_recipe", "etl.domain.emails", among="checks/"
+        )
+        == set()
+    )
+
+
 def test_the_verifier_shares_with_the_loader_only_the_errors() -> None:
     """What both had from one place could be wrong in both."""
     for place in MODULES:
