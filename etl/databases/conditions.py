@@ -81,9 +81,13 @@ def tokens(sql: str) -> list[str]:
 
 
 def query_of(sql: str) -> list[str]:
-    """The tokens of a view's query: what stands behind the AS of its CREATE VIEW; all of them where it is the query alone."""
+    """The tokens of a view's query: what stands behind the AS of its CREATE VIEW; all of them where it is the query alone.
+
+    Without the AS before an alias, which says nothing.
+    """
     every = tokens(sql)
-    return every[every.index("as") + 1 :] if every[:1] == ["create"] and "as" in every else every
+    query = every[every.index("as") + 1 :] if every[:1] == ["create"] and "as" in every else every
+    return [word for word in query if word != "as"]
 
 
 def listed(words: Iterable[str], most: int = 8) -> str:

@@ -22,6 +22,7 @@ def spelled(sql: str, schema: str = "") -> tuple[str, ...]:
         found = found[found.index("as") + 1 :] if "as" in found else []
     while found[-1:] == [";"]:
         found.pop()
+    found = [word for word in found if word != "as"]  # before an alias it says nothing
     dots = {at for at, word in enumerate(found) if schema and word == schema and found[at + 1 : at + 2] == ["."]}
     return tuple(word for at, word in enumerate(found) if at not in dots and at - 1 not in dots)
 
