@@ -17,7 +17,7 @@ from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, S
 from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again
 from etl.extract.step import Helpers, extract
-from etl.load.step import load, missing_objects, rollback
+from etl.load.step import MADE_BY, load, missing_objects, rollback
 from etl.objects import Objects, open_objects
 from etl.objects.journal import JOURNAL, journaled
 from etl.objects.place import bucket_of, folder_of
@@ -311,12 +311,18 @@ def _reattach(night: Night) -> Step:
 
 def _check(night: Night) -> Step:
     import checks
+    from etl.pipeline.staged_comparison import is_asked, verifiers_answer
 
     folder = night.folder
     folder.refuse_strangers("reattach")
     pool = night.crew.helpers(rows_of(folder.files("extract")))
     answers = checks.ask(folder, night.mappings, night.talk.tell, pool=pool, limits=night.limits)
     night.crew.dismiss()  # nobody needs them any more, nor what they keep
+    if not answers.critical_failures and is_asked(night.options, sum(file.rows for step in MADE_BY for file in folder.files(step))):
+        answer = verifiers_answer(night.options, night.mappings, folder, night.talk)
+        if not answer.passed:
+            refuse_changed(night)  # what differs may be what was written to since: then it is the source that has to stand still
+        answers = replace(answers, answers=(*answers.answers, answer))
     files = [
         folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
         folder.write_table("check/failures.parquet", checks.failures_table(answers)),

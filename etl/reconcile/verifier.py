@@ -206,6 +206,20 @@ def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
     return (table, NOT_CHECKED, None, None, None, column or None, None, why)
 
 
+def old_portals(spec: Spec, source: str, tc: str | None, databases: list[Database]) -> dict[str, Source]:
+    """The old portals, opened; each goes into `databases`, for whoever asked to close."""
+    sources = {}
+    for portal, url in (("P2", source), ("TC", tc)):
+        if url is not None:
+            databases.append(opened(url))
+            option, tables = _OLD_PORTALS[portal]
+            if not databases[-1].tables().keys() & set(tables):
+                message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
+                raise ReconcileError(message, "Give the database that was migrated.")
+            sources[portal] = Source(spec, portal, databases[-1])
+    return sources
+
+
 def reconcile(
     source: str,
     tc: str | None,
@@ -225,15 +239,7 @@ def reconcile(
     spec = read_spec(mappings)
     databases: list[Database] = []
     try:
-        sources = {}
-        for portal, url in (("P2", source), ("TC", tc)):
-            if url is not None:
-                databases.append(opened(url))
-                option, tables = _OLD_PORTALS[portal]
-                if not databases[-1].tables().keys() & set(tables):
-                    message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
-                    raise ReconcileError(message, "Give the database that was migrated.")
-                sources[portal] = Source(spec, portal, databases[-1])
+        sources = old_portals(spec, source, tc, databases)
         databases.append(opened(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
