@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +17,30 @@ if TYPE_CHECKING:
 _PUBLIC = ".public"  # stands behind the private key's name
 
 
+_LIMIT = 65_536  # bytes of a key's file
+
+
+def bounded(place: Path, option: str) -> bytes:
+    """The first bytes of a key, a certificate or a time stamp; MigrationError of a pipe, which has no end, and of what cannot be read."""
+    give = "Give another file."
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                kind = "Is a directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "not a file"
+                raise MigrationError(f"{option}: {place.name} cannot be read ({kind}).", give)
+            return stream.read(_LIMIT)
+    except OSError as error:
+        raise MigrationError(f"{option}: {place.name} cannot be read ({error.strerror}).", give) from None
+
+
 def private_key(place: Path) -> Ed25519PrivateKey:
     """The key in that file. Where there is no file a key is made, and its public half beside it."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     if not place.exists():
         _make(place)
-    key = _loaded(place.read_bytes())
+    key = _loaded(bounded(place, "--key"))
     if not isinstance(key, Ed25519PrivateKey):
         raise MigrationError(
             f"--key: {place.name} is no Ed25519 key in PEM without a password.", "Give another file, or one that does not exist yet."
@@ -64,9 +83,7 @@ def public_key(place: Path, option: str) -> Ed25519PublicKey:
 
     give = f"Give the file that was written beside the private key (its name ends with {_PUBLIC})."
     try:
-        loaded = serialization.load_pem_public_key(place.read_bytes())
-    except OSError as error:
-        raise MigrationError(f"{option}: {place.name} cannot be read ({error.strerror}).", give) from None
+        loaded = serialization.load_pem_public_key(bounded(place, option))
     except (ValueError, UnsupportedAlgorithm):
         loaded = None
     if not isinstance(loaded, Ed25519PublicKey):
@@ -81,8 +98,8 @@ def private_beside(place: Path, key: Ed25519PublicKey) -> Path | None:
     for public in (place, place.resolve()):
         beside = public.with_name(public.name.removesuffix(_PUBLIC))
         try:
-            found = _loaded(beside.read_bytes())
-        except OSError:
+            found = _loaded(bounded(beside, "--key"))
+        except MigrationError:
             continue
         if isinstance(found, Ed25519PrivateKey) and found.public_key() == key:
             return beside

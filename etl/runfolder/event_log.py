@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import EvidenceAltered
+from etl.system.code_identity import code_identity
 
 NAME = "events.jsonl"
 _FIND_OUT = "Find out who did it: a log like that proves nothing. Start again in a new run folder."
@@ -43,7 +44,7 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
         last: dict[str, Any] = json.loads(lines[-1]) if lines else {"seq": 0, "hash": ""}
         event = {
             "seq": last["seq"] + 1, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "who": account_name(os.geteuid()), "where": platform.node(),
-            "roles": roles, "what": what, "outcome": outcome, "settings": settings, "configuration": digest_of(settings), "about": about,
+            "roles": roles, "what": what, "outcome": outcome, "settings": settings, "configuration": digest_of(settings), "about": about, "code": code_identity(),
             "before": last["hash"],
         }  # fmt: skip
         event["hash"] = digest_of(event)

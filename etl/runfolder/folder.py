@@ -229,6 +229,22 @@ class RunFolder:
             self._lock = None
 
 
+def told(content: bytes) -> RunFolder:
+    """What a manifest says, for reading only; whether it is the run's own somebody else has to vouch for (ValueError: it is none)."""
+    folder = RunFolder.__new__(RunFolder)
+    try:
+        body = json.loads(content)["run"]
+        folder.path, folder._lock = Path(), None
+        folder.settings, folder.log = dict(body["settings"]), Head(*body["log"])
+        folder.steps = {
+            name: Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
+            for name, step in body["steps"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("is not a manifest of this version") from None
+    return folder
+
+
 def seen(path: Path) -> RunFolder:
     """The run's folder as it is now, for reading only: also while a run is at work in it."""
     if not (path / "manifest.json").is_file():
