@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.errors import Busy, SourceChanged
 from etl.options import Options
-from etl.pipeline.runner import sources_of
+from etl.pipeline.sources import sources_of
 from mappings.read import read_mappings
 
 

@@ -1,4 +1,4 @@
-"""What a new store has besides its tables: what changes what is loaded, or opens it to everybody, stands in the way; the rest is named."""
+"""What a new store has besides the contract's tables and views: what changes what is loaded, or opens it to everybody, stands in the way; the rest is named."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from etl.databases import backend
 from etl.errors import Refused
-from mappings.schema import Schema
 
 _PIECES = re.compile(
     r"""(?P<gap>\s+|--[^\n]*|/\*.*?\*/)|(?P<text>'(?:[^']|'')*')|(?P<name>"(?:[^"]|"")*"|\[[^\]]*\]|`[^`]*`)|(?P<word>[^\W\d]\w*)|(?P<sign>\d+|.)""",
@@ -23,22 +21,6 @@ class Conditions:
 
     refused: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
-
-
-def store_conditions(url: str, schema: Schema) -> Conditions:
-    """The conditions of the store behind the URL; of one that is not there yet there are none. Nothing is made, changed or locked."""
-    match backend(url):
-        case "sqlite":
-            from etl.databases.sqlite.conditions import conditions_of
-
-            return conditions_of(url, schema)
-        case "postgresql":
-            from etl.databases.postgresql.conditions import conditions
-            from etl.databases.postgresql.connection import connect, safe_errors
-
-            with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
-                return conditions(session, schema)
-    return Conditions()
 
 
 def refuse_conditions(conditions: Conditions) -> list[str]:
@@ -80,14 +62,16 @@ def tokens(sql: str) -> list[str]:
     return found
 
 
-def query_of(sql: str) -> list[str]:
+def query_of(sql: str, schema: str = "") -> list[str]:
     """The tokens of a view's query: what stands behind the AS of its CREATE VIEW; all of them where it is the query alone.
 
-    Without the AS before an alias, which says nothing.
+    Without the AS before an alias, and without the name of the view's own schema before a dot: a server writes them or not.
     """
     every = tokens(sql)
     query = every[every.index("as") + 1 :] if every[:1] == ["create"] and "as" in every else every
-    return [word for word in query if word != "as"]
+    query = [word for word in query if word != "as"]
+    dotted = {at for at, word in enumerate(query[:-1]) if word == schema and query[at + 1] == "."}
+    return [word for at, word in enumerate(query) if at not in dotted and at - 1 not in dotted]
 
 
 def listed(words: Iterable[str], most: int = 8) -> str:

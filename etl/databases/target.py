@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from etl.databases import backend
 from etl.databases.conditions import Conditions
 from etl.domain.id_recipe import tag
 from etl.errors import MigrationError, Refused
@@ -18,6 +16,10 @@ from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
 Rows = Callable[[Table], Iterator[pa.Table]]  # the new rows of a table, piece by piece
+RUN_COLUMNS = (
+    "run_id", "state_cd", "started_at", "finished_at", "freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add", "fresh",
+    "mappings_sha256", "decisions_sha256", "manifest_sha256",
+)  # fmt: skip
 RECORD = ("migration_run", "migration_holding", "migration_exception")
 
 
@@ -31,14 +33,20 @@ class RunRecord:
     finished_at: datetime | None
     freeze: tuple[date, date] | None
     manifest_sha256: str
+    grace: tuple[int, int, int] | None = None  # days before, after, added (E14); None without a freeze
+    mappings_sha256: str = ""
+    decisions_sha256: str | None = None
+    fresh: bool = False  # set by `publish`: whether it published into an empty store (fine print 66)
 
-    def row(self) -> dict[str, str | None]:
+    def row(self) -> dict[str, str | int | None]:
         """By column: days and moments as ISO 8601 writes them, as the run's folder keeps them and the verifier compares them."""
         first, last = self.freeze or (None, None)
         return {
             "run_id": self.run_id, "state_cd": self.state, "started_at": self.started_at.isoformat(),
             "finished_at": self.finished_at.isoformat() if self.finished_at else None, "freeze_from": first.isoformat() if first else None,
             "freeze_to": last.isoformat() if last else None, "manifest_sha256": self.manifest_sha256,
+            **dict(zip(("grace_before", "grace_after", "grace_add"), self.grace or (None, None, None), strict=True)),
+            "mappings_sha256": self.mappings_sha256, "decisions_sha256": self.decisions_sha256, "fresh": self.fresh,
         }  # fmt: skip
 
 
@@ -98,6 +106,26 @@ class Change:
     inserted: int
     updated: int
     removed: int
+
+
+def run_values(record: RunRecord) -> tuple[str | int | bool | date | datetime | None, ...]:
+    """The record's values in the order of RUN_COLUMNS."""
+    return (
+        record.run_id, record.state, record.started_at, record.finished_at, *(record.freeze or (None, None)),
+        *(record.grace or (None, None, None)), record.fresh, record.mappings_sha256, record.decisions_sha256, record.manifest_sha256,
+    )  # fmt: skip
+
+
+def run_record(values: Sequence[Any]) -> RunRecord:
+    """The record with these values, in the order of RUN_COLUMNS."""
+    named = dict(zip(RUN_COLUMNS, values, strict=True))
+    freeze = (named["freeze_from"], named["freeze_to"])
+    grace = (named["grace_before"], named["grace_after"], named["grace_add"])
+    return RunRecord(
+        named["run_id"], named["state_cd"], named["started_at"], named["finished_at"], freeze if None not in freeze else None,
+        named["manifest_sha256"], grace if None not in grace else None, named["mappings_sha256"], named["decisions_sha256"],
+        bool(named["fresh"]),
+    )  # fmt: skip
 
 
 class Target(Protocol):
@@ -179,40 +207,3 @@ def id_tags(mappings: Mappings) -> dict[str, set[str]]:
     tags["login"] = {tag("login")}
     tags["svi_membership"] = {tag("entity_account", "P2", "model_entity")}
     return tags
-
-
-def open_target(url: str, folder: Path) -> Target:
-    """The new store behind that URL; `folder`: where a file of staged rows may lie."""
-    match backend(url):
-        case "sqlite":
-            from etl.databases.sqlite.target import SqliteTarget
-
-            return SqliteTarget(url, folder)
-        case "postgresql":
-            from etl.databases.postgresql.target import PostgresTarget
-
-            return PostgresTarget(url)
-    raise no_store(url)
-
-
-def no_store(url: str) -> MigrationError:
-    """The error for a database that can only be read."""
-    return MigrationError(f"--target: no store of the kind {backend(url)} can be filled.", "Use a sqlite:// or postgresql:// URL.")
-
-
-def contract_differences(url: str, schema: Schema) -> list[str]:
-    """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet. Refused where no lock would hold."""
-    match backend(url):
-        case "sqlite":
-            from etl.databases.sqlite.target import looked_at
-
-            return looked_at(url, schema)
-        case "postgresql":
-            from etl.databases.postgresql.connection import connect, safe_errors
-            from etl.databases.postgresql.contract import differences
-            from etl.databases.postgresql.target import refuse_pooler
-
-            with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
-                refuse_pooler(session, url)
-                return differences(session, schema)
-    raise no_store(url)

@@ -26,7 +26,8 @@ from etl.evidence.approval import canonical
 from etl.evidence.keys import fingerprint, private_key, public_key, public_path
 from etl.evidence.proved import APPROVAL, approval_of, proved
 from etl.evidence.time_stamp import STAMP, stamped
-from etl.objects import Readable, object_key, of_each, open_objects
+from etl.objects import Readable, object_key, of_each
+from etl.objects.registry import open_objects
 from etl.options import Options
 from etl.runfolder import event_log as events
 from etl.runfolder.folder import RunFolder, seen, write_durably

@@ -78,7 +78,7 @@ def in_order(content: bytes) -> bytes:
         first, last = 0, len(content)
         for step in (None, 1, 1, None, 3):  # response, token, its content, signed data, certificates
             elements = _elements(content, first, last)
-            start, inner, end = elements[0] if step is None else elements[step]
+            _start, inner, end = elements[0] if step is None else elements[step]
             first, last = inner, end
         certificates = sorted(content[start:end] for start, _, end in _elements(content, first, last))
         return content[:first] + b"".join(certificates) + content[last:]

@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
 from etl.databases import Cut, Shared, Source
 from etl.errors import MigrationError
-from etl.extract.document_transfer import store_all
 from etl.extract.freeze_guard import fingerprints
-from etl.extract.table_batch import CONTENT, Aside, Joining, Stretch, content_columns, read_elsewhere, rows_per_file, stretches
+from etl.extract.table_batch import CONTENT, Aside, Joining, Stretch, read_elsewhere, rows_per_file, stretches
 from etl.objects import Objects
 from etl.objects.share import Share
+from etl.objects.transfer import store_all
 from etl.runfolder.folder import RunFolder, StageFile, Step
 from mappings.model import Mappings, Portal, TableMapping
 
@@ -37,6 +38,7 @@ class Helpers:
 
     pool: Executor
     objects_uri: str
+    adapter: Path | None = None
 
 
 def extract(
@@ -84,7 +86,15 @@ def _elsewhere(sources: Mapping[Portal, Source], mappings: Mappings, folder: Run
         if not isinstance(source, Shared):
             continue
         joining = Joining(
-            portal, source.url, source.name, source.snapshot, mappings.home, mappings.digest, folder.path, helpers.objects_uri
+            portal,
+            source.url,
+            source.name,
+            source.snapshot,
+            mappings.home,
+            mappings.digest,
+            folder.path,
+            helpers.objects_uri,
+            helpers.adapter,
         )
         for mapping in mappings.of(portal):
             tasks = [_Task(joining, mapping, cut, number) for number, cut in enumerate(source.cuts(mapping, rows_per_file(mapping)))]
@@ -122,8 +132,8 @@ def _in_order(futures: dict[int, Future[Stretch]]) -> Iterator[Stretch]:
 
 def _mixed(tasks: list[_Task]) -> list[_Task]:
     """In order, but documents evenly among the rest: they wait for disks, and rows for processors."""
-    documents = [task for task in tasks if content_columns(task.mapping)]
-    others = [task for task in tasks if not content_columns(task.mapping)]
+    documents = [task for task in tasks if task.mapping.content_columns]
+    others = [task for task in tasks if not task.mapping.content_columns]
     placed = [((place + 0.5) / len(some), task) for some in (documents, others) for place, task in enumerate(some)]
     return [task for _, task in sorted(placed, key=lambda one: one[0])]
 

@@ -15,6 +15,7 @@ from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
+from etl.pipeline.sources import sources_of
 from etl.reconcile import Reconciliation, Recorded, reconcile
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.folder import RunFolder, Step, opened, seen
@@ -37,7 +38,11 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
         raise MigrationError(f"--files: there is no folder {options.files}.", "Give the root of the old file share.")
     if "://" not in objects and Path(objects).exists() and not Path(objects).is_dir():
         raise MigrationError(f"--objects: {objects} is no folder.", "Give the root of the new object store.")
-    return reconcile(source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings, record)
+    given = options.grace
+    grace = (given.before, given.after, given.add) if given is not None else None
+    return reconcile(
+        source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings, options.adapter, grace, record
+    )
 
 
 def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
@@ -46,8 +51,6 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     With --run it becomes part of the run's evidence, and the run's report is written anew. Raises DifferencesFound (exit 4) with the same data
     where old and new are not equal, where not everything could be looked at, or where an old portal was written to since the run read it.
     """
-    from etl.pipeline.runner import sources_of
-
     began, clock = datetime.now(UTC), time.monotonic()
     mappings = read_mappings(options.mappings)
     used = compared_with(mappings)
@@ -139,7 +142,11 @@ def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder)
         if value is None and folder.settings.get(name, NONE) != NONE:
             raise _other(name, folder.settings[name], "not given")
     freeze = f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None
-    for name, value in (("mappings", mappings.digest), ("freeze", freeze)):
+    for name, value in (
+        ("mappings", mappings.digest),
+        ("freeze", freeze),
+        ("grace", str(options.grace) if options.grace is not None else None),
+    ):
         known = folder.settings.get(name)
         if value is not None and known is not None and value != known:
             raise _other(name, known, value)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from checks import Answer
+from etl.domain.grace import NO_GRACE
 from etl.load.step import rows_of, run_id_of
 from etl.options import Options
 from etl.reconcile import reconcile_staged
@@ -32,7 +33,8 @@ def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, ta
     assert options.source is not None  # noqa: S101 - `is_asked` said so
     result = reconcile_staged(
         options.source, options.tc, options.files, lambda table: rows_of(folder, mappings.target.tables[table], run_id), run_id,
-        datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), options.freeze, talk.tell, mappings.home,
+        datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), options.freeze, talk.tell, mappings.home, options.adapter,
+        (options.grace or NO_GRACE).in_force(options.freeze),
     )  # fmt: skip
     keys = tuple(sorted(_named(row) for row in result.differences.select(_SHOWN).iter_rows(named=True)))
     asked = sum(count.expected for count in result.tables.values())

@@ -37,9 +37,8 @@ def whole(folder: RunFolder, mapping: TableMapping) -> pl.DataFrame:
 def empty(mapping: TableMapping) -> pl.DataFrame:
     """No rows, with the columns and types of that table's stage files."""
     from etl.domain.typed_values import POLARS_TYPE
-    from etl.extract.table_batch import content_columns
 
-    schema: dict[str, pl.DataType] = {c.name: POLARS_TYPE[c.family] for c in mapping.columns if c.name not in content_columns(mapping)}
+    schema: dict[str, pl.DataType] = {c.name: POLARS_TYPE[c.family] for c in mapping.columns if c.name not in mapping.content_columns}
     return pl.DataFrame(schema={**schema, "_mark": pl.UInt8()})
 
 
@@ -97,6 +96,7 @@ def load_spine(root: Path, mappings: Mappings, extract: Iterable[StageFile], spl
         pl.concat([pl.DataFrame(schema=APPLICABILITY), *(frame.select(*APPLICABILITY) for frame in applicable)]),
         contents={portal: contents_of(portal, every) for portal in mappings.sources},
         model_profiles=_frame(root, split, "split/spine/model_profiles.parquet"),
+        consultants=_frame(root, split, "split/spine/consultants.parquet"),
     )  # fmt: skip
 
 

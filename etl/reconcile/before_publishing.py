@@ -28,6 +28,8 @@ def reconcile_staged(
     freeze: tuple[date, date] | None = None,
     progress: Progress | None = None,
     mappings: Path | None = None,
+    adapter: Path | None = None,
+    grace: tuple[int, int, int] | None = None,
 ) -> Reconciliation:
     """Whether these rows are exactly what the old portals and the rule book say. The objects' bytes, the view and the store itself are not looked at.
 
@@ -37,10 +39,10 @@ def reconcile_staged(
     spec = read_spec(mappings)
     databases: list[Database] = []
     try:
-        sources = old_portals(spec, source, tc, databases)
+        sources = old_portals(spec, source, tc, databases, adapter)
         padded = any(database.pads for database in databases)
         store = Store(spec, StagedRows(spec.target, rows), padded)
-        side = expected_side(spec, sources, files, freeze, began, padded)
+        side = expected_side(spec, sources, files, freeze, began, padded, grace)
         compute(side, tell)
         actual = Actual(_numbers(store, side.columns), [], ObjectCount(), differences([]))
         runs = Runs(frozenset({run_id}), run_id, began, freeze, differences([]), 1)

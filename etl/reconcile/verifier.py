@@ -28,8 +28,9 @@ from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.source import Source
 from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
-from etl.reconcile.errors import ReconcileError
+from etl.reconcile.errors import OtherInputs, ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
+from etl.reconcile.present.database import presented
 from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
@@ -83,11 +84,12 @@ def expected_side(
     freeze: tuple[date, date] | None,
     began: datetime | None,
     padded: bool = False,
+    grace: tuple[int, int, int] | None = None,
 ) -> Side:
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
-    world = World(spec, sources, share, freeze, began, padded)
+    world = World(spec, sources, share, freeze, began, grace, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "there is no such folder"))
     expected = Expected(world)
@@ -206,12 +208,14 @@ def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
     return (table, NOT_CHECKED, None, None, None, column or None, None, why)
 
 
-def old_portals(spec: Spec, source: str, tc: str | None, databases: list[Database]) -> dict[str, Source]:
+def old_portals(spec: Spec, source: str, tc: str | None, databases: list[Database], adapter: Path | None = None) -> dict[str, Source]:
     """The old portals, opened; each goes into `databases`, for whoever asked to close."""
     sources = {}
     for portal, url in (("P2", source), ("TC", tc)):
         if url is not None:
             databases.append(opened(url))
+            if adapter is not None:
+                databases[-1] = presented(adapter, spec, portal, databases[-1])
             option, tables = _OLD_PORTALS[portal]
             if not databases[-1].tables().keys() & set(tables):
                 message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
@@ -229,6 +233,8 @@ def reconcile(
     freeze: tuple[date, date] | None = None,
     progress: Progress | None = None,
     mappings: Path | None = None,
+    adapter: Path | None = None,
+    grace: tuple[int, int, int | None] | None = None,
     recorded: Recorded | None = None,
 ) -> Reconciliation:
     """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere.
@@ -239,7 +245,7 @@ def reconcile(
     spec = read_spec(mappings)
     databases: list[Database] = []
     try:
-        sources = old_portals(spec, source, tc, databases)
+        sources = old_portals(spec, source, tc, databases, adapter)
         databases.append(opened(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
@@ -248,8 +254,13 @@ def reconcile(
                 f"--target is not the new store: it has none of the tables {', '.join(_UNMISTAKABLE)}.",
                 "Give the store that was published.",
             )
-        runs = recorded_runs(store, freeze, recorded)
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded)
+        runs = recorded_runs(store, freeze, grace, recorded)
+        if adapter is None and runs.mappings_sha256 not in (None, spec.sha256):
+            message = f"The store was made with the mappings {runs.mappings_sha256}, those that were given are {spec.sha256}."
+            raise OtherInputs(
+                message, "Give --mappings the folder that the run was given, or leave it out where that was the installed one."
+            )
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
             return compared(side, reading.result(), store, runs, tell)

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 
 import numpy as np
 import polars as pl
 
+from etl.domain.identifier_values import normal
 from etl.placement.account_directory import Spine
 from etl.placement.routing import follow
 from etl.placement.row_placement import Placed
 from mappings.model import Mappings, Route
 
-_SOCIAL_SECURITY = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")
-_NOT_NORMAL = re.compile(r"[^A-Z0-9]")
 _ROUTES = (Route("entity_id", "model_entity"), Route("company_profile_id", "company_profile"))
-
-
-def normal(value: str | None) -> str:
-    """H4: the upper-cased value reduced to A-Z and 0-9 (fine print 29)."""
-    return _NOT_NORMAL.sub("", (value or "").upper())
-
-
-def is_personal(kind: str | None, value: str | None) -> bool:
-    """H6: an importer-of-record number of the form of a social security number."""
-    return kind == "IOR" and value is not None and _SOCIAL_SECURITY.fullmatch(value.strip()) is not None
 
 
 def place_identifiers(identifier: Placed, spine: Spine, longest: int) -> None:
@@ -73,6 +61,24 @@ def complete(identifier: Placed, types: pl.Series, mappings: Mappings) -> list[b
     ]
 
 
+def flag_shared_identifiers(identifier: Placed, spine: Spine) -> None:
+    """Rule H7: rows whose active number is on accounts of several profiles, by type and normal form (fine print 57)."""
+    unique = [entry["identifier_type_cd"] for entry in spine.mappings.codes["identifier_unique"]]
+    copies = pl.DataFrame(
+        {
+            "row": identifier.row,
+            "profile": spine.accounts["profile_id"].gather(identifier.account.astype(np.int64)),
+            "kind": identifier.frame["identifier_type_cd"].gather(identifier.row),
+            "active": identifier.frame["active_ind"].gather(identifier.row) == "Y",
+            "norm": values_norm(identifier).gather(identifier.row),
+        }
+    ).filter(pl.col("active").fill_null(False) & pl.col("kind").is_in(unique) & (pl.col("norm") != ""))
+    shared = copies.filter(pl.col("profile").n_unique().over("kind", "norm") > 1)
+    mask = np.zeros(identifier.frame.height, bool)
+    mask[shared["row"].to_numpy()] = True
+    identifier.flag("H7", mask, "an account of another profile has the same active number")
+
+
 def importer_numbers(identifier: Placed) -> pl.DataFrame:
     """Every importer-of-record number on an account: account (position), value (normal form), active."""
     frame = identifier.frame.select(
@@ -86,14 +92,6 @@ def importer_numbers(identifier: Placed) -> pl.DataFrame:
 def values_norm(identifier: Placed) -> pl.Series:
     """H4 for every source row."""
     return pl.Series([normal(value) for value in identifier.frame["identifier_value"].to_list()], dtype=pl.String)
-
-
-def values_personal(identifier: Placed) -> pl.Series:
-    """H6 for every source row."""
-    return pl.Series(
-        [is_personal(kind, value) for kind, value in identifier.frame.select("identifier_type_cd", "identifier_value").iter_rows()],
-        dtype=pl.Boolean,
-    )
 
 
 def entity_flags(entity: Placed, accounts: pl.DataFrame, is_complete: list[bool]) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from etl.extract.document_transfer import store_all
-from etl.extract.table_batch import content_columns, leave
-from etl.objects import open_objects
+from etl.domain.grace import NO_GRACE, Grace
 from etl.objects.journal import JOURNAL
+from etl.objects.registry import open_objects
 from etl.objects.share import Share
+from etl.objects.transfer import store_all
 from etl.placement.account_directory import Spine
 from etl.placement.account_index import Where
 from etl.placement.held_rows import Odd
@@ -27,6 +27,7 @@ from etl.placement.target_rows import Computed
 from etl.rules.e_responses import NONE
 from etl.rules.registry import FLAGS, RULES, stub_questions
 from etl.runfolder.folder import StageFile, read_table
+from etl.system.kept_resources import turn_to
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings
 
@@ -46,6 +47,7 @@ class Base:
     objects_uri: str
     freeze: tuple[date, date] | None
     files_uri: str | None = None
+    grace: Grace = NO_GRACE
 
 
 @dataclass(frozen=True)
@@ -110,13 +112,17 @@ def _context_of_base(base: Base) -> Context:
     mappings = read_mappings(base.mapping_folder, base.mapping_digest)
     spine = load_spine(base.root, mappings, base.extract, base.split)
     return Context(
-        Ticket(base), mappings, replace(spine, freeze=base.freeze), odd_values(base.root, base.extract), contents(base.root, base.extract)
+        Ticket(base),
+        mappings,
+        replace(spine, freeze=base.freeze, grace=base.grace),
+        odd_values(base.root, base.extract),
+        contents(base.root, base.extract),
     )
 
 
 def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Piece:
     """One stage file of a table that finds its accounts by its routes."""
-    leave(ticket.base.root)
+    turn_to(ticket.base.root, "reattach")
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
     rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
@@ -144,7 +150,7 @@ def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tu
         return {}, []
     key = keys(mapping, rows.frame)
     table = "document" if mapping.table == "document" else mapping.table
-    if content_columns(mapping) or mapping.table == "document":
+    if mapping.content_columns or mapping.table == "document":
         known = context.contents.filter((pl.col("portal") == mapping.portal) & (pl.col("table") == table))
         wanted = key[held].to_frame("key").join(known, on="key")
         digests = dict(wanted.select("key", "sha256").iter_rows())

@@ -1,4 +1,4 @@
-"""What a PostgreSQL schema has besides the contract's tables: triggers, rules, policies, collations, rights of everybody, its views."""
+"""What a PostgreSQL schema has besides the contract's tables: triggers, rules, policies, collations and rights of everybody."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from etl.databases.conditions import Conditions, listed, query_of
+from etl.databases.conditions import Conditions, listed
 from mappings.schema import Schema
 
 Session = psycopg.Connection[Any]
@@ -60,7 +60,6 @@ def conditions(session: Session, schema: Schema) -> Conditions:
     ]
     for sentence, stands_in_the_way in _rights(session, ours):
         (refused if stands_in_the_way else named).append(sentence)
-    refused += _views(session, schema)
     events = session.execute("SELECT evtname FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1").fetchall()
     return Conditions(refused, [*named, *(f"event trigger {name} in the database" for (name,) in events)])
 
@@ -99,30 +98,3 @@ def _of_everybody(session: Session) -> list[str]:
         (list(_CHANGES),),
     )
     return [f"PUBLIC may {privilege} every table that is made here (ALTER DEFAULT PRIVILEGES)" for (privilege,) in rows]
-
-
-def _views(session: Session, schema: Schema) -> list[str]:
-    """The contract's views that are not there, or whose query is another one."""
-    there = {
-        name: (kind, own, query)
-        for name, kind, own, query in session.execute(
-            "SELECT c.relname, c.relkind::text, current_schema()::text, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid, true) END FROM pg_class c"
-            f" WHERE {_OURS}".encode(), (list(schema.views),),
-        )
-    }  # fmt: skip
-    found = []
-    for view, text in schema.views.items():
-        kind, own, query = there.get(view, ("", "", None))
-        if kind != "v":
-            found.append(f"{view}: {'not a view' if kind else 'no such view'}")
-        elif _unqualified(query_of(query), own) != _unqualified(query_of(text), own):
-            found.append(f"view {view} is not the contract's")
-    return found
-
-
-def _unqualified(words: list[str], schema: str) -> list[str]:
-    """Without the name of the views' own schema, which the server writes or not as the search path is."""
-    own = {schema, f'"{schema}"'}
-    dotted = [place for place, word in enumerate(words[:-1]) if word in own and words[place + 1] == "."]
-    gone = {place for first in dotted for place in (first, first + 1)}
-    return [word for place, word in enumerate(words) if place not in gone]

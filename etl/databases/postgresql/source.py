@@ -98,6 +98,11 @@ class PostgresSource:
         with safe_errors(self.name, "reading the catalogue"):
             return shapes(self._session)
 
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a question about the catalogue."""
+        with safe_errors(self.name, "reading the catalogue"):
+            return self._session.execute(statement.encode(), values or None).fetchall()
+
     def count(self, table: str) -> int:
         with safe_errors(self.name, f"counting {table}"):
             row = self._session.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
@@ -311,6 +316,8 @@ def _unwrapped(numbers: pl.Series, wrapped: dict[int, int]) -> pl.Series:
 
 def _keys(mapping: TableMapping, batch: Typed) -> list[str] | None:
     """Each row's key as text; a part that does not fit its declared type as it was found (X2). None: all keys are whole numbers."""
+    if not mapping.key:
+        return None
     odd = [oddity for oddity in batch.oddities if oddity.column in mapping.key]
     if len(mapping.key) == 1 and mapping.shape.by_name[mapping.key[0]].family == "integer" and not odd:
         return None
@@ -329,4 +336,5 @@ def _within(mapping: TableMapping, cut: Cut) -> str:
 
 def _order(mapping: TableMapping) -> str:
     """Texts in the order of their bytes, whatever the database's collation: SQLite's order too."""
-    return ", ".join(quoted(name) + (' COLLATE "C"' if mapping.shape.by_name[name].family == "text" else "") for name in mapping.key)
+    parts = [quoted(name) + (' COLLATE "C"' if mapping.shape.by_name[name].family == "text" else "") for name in mapping.key]
+    return ", ".join(parts) or "NULL::integer"  # without a key: as they are stored

@@ -1,4 +1,4 @@
-"""What a SQLite file has besides the contract's tables: triggers, generated columns, collations, conflict clauses, its views and its encoding."""
+"""What a SQLite file has besides the contract's tables: triggers, generated columns, collations, conflict clauses and its encoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy
 
-from etl.databases.conditions import Conditions, query_of, tokens
+from etl.databases.conditions import Conditions, tokens
 from mappings.schema import Schema
 
 _CREATES_TABLE = re.compile(r"\s*CREATE\s+TABLE\b", re.IGNORECASE)
@@ -48,25 +48,13 @@ def conditions(connection: sqlite3.Connection, schema: Schema) -> Conditions:
             refused.append(f"trigger {name} on {of}")
         if kind == "table" and of in schema.tables:
             refused += _of_table(connection, of, sql or "")
-    there = {name: (kind, sql or "") for kind, name, _, _, sql in rows}
-    for view, text in schema.views.items():
-        kind, sql = there.get(view, ("", ""))
-        if kind != "view":
-            refused.append(f"{view}: {f'a {kind}, not a view' if kind else 'no such view'}")
-        elif query_of(sql) != query_of(text) or _names_columns(sql):
-            refused.append(f"view {view} is not the contract's")
+    kinds = {name: kind for kind, name, *_ in rows}
     others = sorted(name for kind, name, *_ in rows if kind in ("table", "view") and not _known(name, schema))
-    return Conditions(refused, [f"not of the contract: {kind} {name}" for name in others for kind in [there[name][0]]])
+    return Conditions(refused, [f"not of the contract: {kinds[name]} {name}" for name in others])
 
 
 def _known(name: str, schema: Schema) -> bool:
     return name in schema.tables or name in schema.views or name.startswith(("sqlite_", "migration_undo"))
-
-
-def _names_columns(sql: str) -> bool:
-    """Whether the view gives its columns other names than its query."""
-    every = tokens(sql)
-    return "(" in every[: every.index("as")] if "as" in every else True
 
 
 def _of_table(connection: sqlite3.Connection, table: str, sql: str) -> list[str]:

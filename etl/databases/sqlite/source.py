@@ -70,6 +70,11 @@ class SqliteSource:
             shapes[name.decode()] = {column.decode(): kind.decode().upper() for column, kind in info}
         return shapes
 
+    def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        """The rows of a question about the catalogue, texts as `str`."""
+        found = self._execute("the catalogue", statement, values).fetchall()
+        return [tuple(cell.decode("utf-8", "replace") if isinstance(cell, bytes) else cell for cell in row) for row in found]
+
     def count(self, table: str) -> int:
         return int(self._execute(table, f"SELECT count(*) FROM {_quoted(table)}").fetchone()[0])
 
@@ -84,7 +89,8 @@ class SqliteSource:
         if self._has_odd_keys(mapping):
             yield from self._read_carefully(mapping, names, rows)
             return
-        order = ", ".join(_quoted(column) for column in mapping.key)
+        # Without a key: as they are stored. A table without rowid takes the quoted name for a text, and gives them as they lie.
+        order = ", ".join(_quoted(column) for column in mapping.key) or '"rowid"'
         listed = ", ".join(_quoted(name) for name in names)
         cursor = self._execute(mapping.table, f"SELECT {listed} FROM {_quoted(mapping.table)} ORDER BY {order}")
         while fetched := cursor.fetchmany(rows):
@@ -102,6 +108,8 @@ class SqliteSource:
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
         """Whether some key is NULL, does not fit its type, or is a text that could become equal to another one's."""
+        if not mapping.key:
+            return False
         odd = []
         for name in mapping.key:
             column, declared = _quoted(name), mapping.shape.by_name[name]

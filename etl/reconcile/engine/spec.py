@@ -1,6 +1,7 @@
 """What the mapping files, the schemas and the code tables say, read a second time and independently of the loader."""
 
 import csv
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping as Map
@@ -71,6 +72,7 @@ class Mapping:
     needs: Map[str, str]
     into: tuple[Into, ...]
     retired: Map[str, str]
+    guarded: frozenset[str] = frozenset()  # a value there that cannot be read holds the row, whatever takes it
     named: frozenset[str] = frozenset()  # columns that [references] declares as naming another row
     unnamed: frozenset[str] = frozenset()  # columns that it declares as naming none
 
@@ -93,6 +95,7 @@ class Spec:
     mappings: Map[tuple[str, str], Mapping]
     codes: Map[str, tuple[Map[str, str], ...]]
     views: Map[str, str] = field(default_factory=dict)  # the target's, as the schema file declares them
+    sha256: str = ""  # over all files of the folder: their paths, sizes and bytes, in the order of the paths
 
     @property
     def link_targets(self) -> dict[str, tuple[str, str]]:
@@ -117,7 +120,15 @@ def read_spec(folder: Path | None = None) -> Spec:
     codes = {path.stem: _codes(path) for path in sorted((root / "codes").glob("*.csv"))}
     sources = {portal: tables(root / "schemas" / schema) for portal, (_, schema) in PORTALS.items()}
     target = root / "schemas" / "portal3.sql"
-    return Spec(sources, tables(target), mappings, codes, views(target))
+    return Spec(sources, tables(target), mappings, codes, views(target), _sha256(root))
+
+
+def _sha256(root: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted(found for kind in ("*.toml", "*.csv", "*.sql") for found in root.rglob(kind)):
+        content = file.read_bytes()
+        total.update(b"\0".join((file.relative_to(root).as_posix().encode(), str(len(content)).encode(), content)))
+    return total.hexdigest()
 
 
 def tables(path: Path) -> dict[str, Table]:
@@ -226,6 +237,7 @@ def _mapping(portal: str, path: Path) -> Mapping:
     declared = raw.get("references", {})
     return Mapping(
         portal, path.stem, raw.get("owner", {}), raw.get("owner_rule", ""), raw.get("needs", {}), into, raw.get("retired", {}),
+        frozenset(raw.get("held_if_unreadable", {})),
         frozenset([*declared.get("hard", []), *declared.get("soft", [])]), frozenset(declared.get("none", [])),
     )  # fmt: skip
 
