@@ -8,7 +8,8 @@ import re
 import polars as pl
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_PERSONAL = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")
+_SOCIAL_SECURITY = "999-99-9999"
+_TAX_NUMBER = "AAAA999999XXX"  # of a natural person
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _ACCOUNT_BITS, _KEY_BITS = 48, 60
 
@@ -25,8 +26,19 @@ def normal_form_of(value: str | None) -> str:
 
 
 def is_personal_number(kind: str | None, value: str | None) -> bool:
-    """H6: whether an importer-of-record number has the form of a social security number."""
-    return kind == "IOR" and _PERSONAL.fullmatch((value or "").strip()) is not None
+    """H6: the form of a social security number under any type; the RFC of a natural person under type RFC."""
+    trimmed = (value or "").strip()
+    return _shape_of(trimmed) == _SOCIAL_SECURITY or (kind == "RFC" and _is_tax_number(trimmed.upper()))
+
+
+def _shape_of(text: str) -> str:
+    """The text with 9 for every digit, A for every letter of an RFC (Ñ and & included)."""
+    return "".join("9" if letter in "0123456789" else "A" if letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZÑ&" else letter for letter in text)
+
+
+def _is_tax_number(text: str) -> bool:
+    shape = _shape_of(text)
+    return len(shape) == len(_TAX_NUMBER) and shape.startswith(_TAX_NUMBER[:10]) and set(shape[10:]) <= {"A", "9"}
 
 
 def ids_of(name: str, keys: pl.Series, accounts: pl.Series) -> pl.Series:

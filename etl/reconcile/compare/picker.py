@@ -1,6 +1,7 @@
 """The view through which people see their accounts, row by row: what it gives, held against what the old portals say that each login reaches."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ from etl.reconcile.compare.difference import MISSING, NOT_CHECKED, UNEXPECTED, d
 from etl.reconcile.compare.hashing import hashed
 from etl.reconcile.compare.tables import Names
 from etl.reconcile.engine.expected import Expected
+from etl.reconcile.engine.frames import DTYPES
 
 VIEW = "account_picker"
 _LOGIN, _ENTITY, _ROW = "#login", "#entity", "#row"
@@ -26,15 +28,16 @@ def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
     shown = [name for name in columns if name not in ("login_id", "account_id")]
     if not {"login_id", "account_id"} <= set(columns) or any(name not in known for name in shown):
         return differences([(VIEW, NOT_CHECKED, None, None, None, None, None, "the view has other columns than the contract's")])
+    schema = {_LOGIN: pl.UInt64, _ENTITY: pl.Int64, **{name: DTYPES[known[name].kind] for name in shown}}
     frames, odd = [], 0
     for part in store.database.view(VIEW, [known[name] for name in columns]):
         odd += len(part.odd)
         frames.append(_resolved(store, part.frame, shown))
-    actual = _numbered(frames, shown)
-    held = _numbered([_reached(store.frames("account_contact"), store.frames("entity_account"), shown)], shown)
+    actual = _numbered(frames, schema)
+    held = _numbered([_reached(store.frames("account_contact"), store.frames("entity_account"), schema)], schema)
     if not odd and actual[_ROW].sort().equals(held[_ROW].sort()):
         return differences([])
-    wanted = _numbered([_expected(expected, shown)], shown)
+    wanted = _numbered([_expected(expected, schema)], schema)
     names = Names(dict(expected.world.accounts.select("entity_id", "#number").iter_rows()))
     keys = dict(zip(hashed(expected.world.memory["user"]["email_key"]).tolist(), expected.world.memory["user"]["#key"], strict=True))
     # A row that stands twice in the view is one too many: the contract's has each once.
@@ -58,7 +61,7 @@ def _resolved(store: Store, frame: pl.DataFrame, shown: list[str]) -> pl.DataFra
     return pl.DataFrame([login.alias(_LOGIN), entity.alias(_ENTITY), *(store.blank(frame[name], name, "entity_account") for name in shown)])
 
 
-def _reached(contacts: Iterator[pl.DataFrame], accounts: Iterator[pl.DataFrame], shown: list[str]) -> pl.DataFrame:
+def _reached(contacts: Iterator[pl.DataFrame], accounts: Iterator[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:
     """Each login with each account that is visible to trade and that a contact of his, not removed, is on (B4), once."""
     seen = [
         frame.filter(pl.col("login_id").is_not_null() & pl.col("removed_at").is_null()).select(
@@ -67,25 +70,30 @@ def _reached(contacts: Iterator[pl.DataFrame], accounts: Iterator[pl.DataFrame],
         for frame in contacts
     ]
     visible = [
-        frame.filter(pl.col("trade_visible")).select(pl.col("legacy_entity_id").alias(_ENTITY), *(name for name in shown))
+        frame.filter(pl.col("trade_visible")).select(
+            pl.col("legacy_entity_id").alias(_ENTITY), *(name for name in schema if not name.startswith("#"))
+        )
         for frame in accounts
     ]
     if not seen or not visible:
-        return pl.DataFrame(schema={_LOGIN: pl.UInt64, _ENTITY: pl.Int64, **dict.fromkeys(shown, pl.String)})
+        return pl.DataFrame(schema=schema)
     return pl.concat(seen).unique().join(pl.concat(visible), on=_ENTITY)
 
 
-def _expected(expected: Expected, shown: list[str]) -> pl.DataFrame:
+def _expected(expected: Expected, schema: dict[str, Any]) -> pl.DataFrame:
     frames: dict[str, list[pl.DataFrame]] = {"account_contact": [], "entity_account": []}
-    wanted = {"account_contact": ["login_id", "account_id", "removed_at"], "entity_account": ["legacy_entity_id", "trade_visible", *shown]}
+    wanted = {
+        "account_contact": ["login_id", "account_id", "removed_at"],
+        "entity_account": ["legacy_entity_id", "trade_visible", *(name for name in schema if not name.startswith("#"))],
+    }
     for table, names in wanted.items():
         for piece in expected.again({table}):
             frames[table].append(piece.frame(np.ones(len(piece), np.bool_)).select(names))
-    return _reached(iter(frames["account_contact"]), iter(frames["entity_account"]), shown)
+    return _reached(iter(frames["account_contact"]), iter(frames["entity_account"]), schema)
 
 
-def _numbered(frames: list[pl.DataFrame], shown: list[str]) -> pl.DataFrame:
+def _numbered(frames: list[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:
     """The rows, each with a number over all its values."""
-    none = pl.DataFrame(schema={_LOGIN: pl.UInt64, _ENTITY: pl.Int64, **dict.fromkeys(shown, pl.String)})
+    none = pl.DataFrame(schema=schema)
     every = pl.concat([none, *(frame.select(none.columns) for frame in frames)])
     return every.with_columns(every.hash_rows(0).alias(_ROW))

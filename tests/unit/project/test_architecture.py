@@ -180,7 +180,14 @@ def test_no_check_calls_what_it_checks() -> None:
     """Ids, e-mail keys, normal forms, routes: what both had from one place would be right whatever it is."""
     assert (
         who_imports(
-            "etl.rules", "etl.placement", "etl.transform", "etl.domain.ids", "etl.domain.id_recipe", "etl.domain.emails", among="checks/"
+            "etl.rules",
+            "etl.placement",
+            "etl.transform",
+            "etl.domain.ids",
+            "etl.domain.id_recipe",
+            "etl.domain.emails",
+            "etl.domain.identifier_values",
+            among="checks/",
         )
         == set()
     )
