@@ -105,6 +105,7 @@ def show_status(data: dict[str, Any]) -> None:
     console = _console()
     console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
     show_asked(console, data["approval"])
+    console.print(plain(data["store"]))
     if data["at_work"] is not None:
         now = data["at_work"]
         share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""

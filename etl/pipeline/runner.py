@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,13 +13,13 @@ from typing import Any
 
 from etl.databases import backend, place_of, shown, sqlite_url
 from etl.databases.registry import open_target
-from etl.databases.target import Target
+from etl.databases.target import Change, Target
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again
-from etl.extract.step import Helpers, extract
+from etl.extract.step import Helpers, ShareMissing, extract
 from etl.load.step import MADE_BY, load, missing_objects, rollback
 from etl.objects import Objects
 from etl.objects.journal import JOURNAL, journaled
@@ -26,6 +27,7 @@ from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import Options, needed
+from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
@@ -33,6 +35,7 @@ from etl.present.grammar import read_adapter
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
+from etl.system.confirm import confirm, refuse_unasked
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.retries import again
@@ -45,6 +48,7 @@ from mappings.model import Mappings
 from mappings.read import read_mappings
 
 _NONE = "none"
+ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
 _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace")}
 _DEFAULTS = {"grace": str(NO_GRACE)}
@@ -137,6 +141,7 @@ def _look_ahead(night: Night) -> None:
     if night.options.target is not None:
         for sentence in refuse_other_tables(night.options.target, night.mappings):
             night.talk.say(f"--target: {sentence}: not of the contract, and no obstacle")
+        refuse_left_out(night.options, night.options.target)
 
 
 def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
@@ -170,6 +175,7 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         raise Refused(
             "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
         )
+    given |= {f"without {name}": "yes" for name in sorted(options.without)}
     if options.grace is not None and options.freeze is None and folder.settings.get("freeze", _NONE) == _NONE:
         raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
     folder.settle({name: value for name, value in given.items() if value is not None})
@@ -188,6 +194,7 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
     return replace(
         options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
         files=filled("files", options.files), objects=filled("objects", options.objects), freeze=freeze,
+        without=frozenset(name for name in ("tc", "files", "decisions", "freeze") if f"without {name}" in known),
         grace=grace,
     )  # fmt: skip
 
@@ -277,6 +284,7 @@ def _extract(night: Night) -> Step:
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
     objects = open_objects(objects_uri, night.folder.path / JOURNAL)
     objects.clean()
+    left_out = NoShare() if "files" in options.without else None
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
         ahead = plan(sources, night.mappings, share)  # stops where sources and mappings do not fit: before any data is read (K5)
@@ -287,7 +295,10 @@ def _extract(night: Night) -> Step:
         require_room(needs)
         pool = night.crew.helpers(sum(ahead.rows.values()))
         helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
-        step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
+        try:
+            step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers)
+        except ShareMissing as error:
+            raise share_left_out(options.target) or error from None
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step
 
@@ -370,12 +381,14 @@ def _load(night: Night) -> Step:
                 _refuse_missing_objects(night, objects)
 
             try:
+                refuse_left_out(options, target_url)
                 step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night))
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
         leftover.unlink()
     step.facts["looked"] = looked
+    folder.settings = {name: value for name, value in folder.settings.items() if name != ROLLED_BACK}
     if step.facts["already"]:
         step.facts["sentence"] = f"{step.facts['run_id']} is published already: nothing changed"
     else:
@@ -440,25 +453,44 @@ def planned(options: Options) -> Plan:
         return replace(plan(sources, mappings, share, whole=True), rights=found, beside=beside)
 
 
-def take_back(options: Options, talk: Talk) -> dict[str, Any]:
-    """Takes back exactly what the run published; the store is then as it was before."""
+def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
+    """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
     from etl.pipeline.reconcile_step import report_anew
 
     mappings = read_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    with opened(options.run) as folder:
+    refuse_unasked("rollback", yes)
+    with opened(options.run) as folder, ExitStack() as stack:
         options = _settled(options, mappings, folder)
+        if ROLLED_BACK in folder.settings and "load" not in folder.steps:
+            raise Refused(
+                f"The run was rolled back already: {folder.settings[ROLLED_BACK]}. There is nothing to take back.",
+                "Give `portal-migrate run` with the same options to publish it again.",
+            )
+
+        def preview(changes: list[Change]) -> None:
+            for change in changes:
+                if change.removed or change.updated:
+                    talk.say(f"rollback: {change.table}: {change.removed:,} rows to remove, {change.updated:,} to restore")
+            removed, restored = sum(change.removed for change in changes), sum(change.updated for change in changes)
+            confirm(f"Remove {removed:,} rows and restore {restored:,}?", yes)
+            stack.enter_context(talk.bars())  # not before: a bar would be drawn over the question
+
         target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
         objects: Objects = open_objects(objects_uri, folder.path / JOURNAL)
         objects.clean()
         try:
-            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell))
+            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell, preview))
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
+            when = datetime.now(UTC).isoformat(timespec="seconds")
+            folder.settings = {**folder.settings, ROLLED_BACK: f"{taken['run_id']} at {when}"}
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
             folder.record("rollback", "taken back", roles(options), taken)
             report_anew(folder, mappings, roles(options))
+            del folder.steps["report"]  # it says what became of the run; the next one has a report to write
+            folder.save()
             return taken
         finally:
             target.close()

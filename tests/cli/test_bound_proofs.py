@@ -81,7 +81,7 @@ def test_a_log_that_was_cut_is_found_before_anything_is_packed_or_done(
     published: Night, tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     harm(published.run / "events.jsonl")
-    for done in (packed(published, tmp_path), reconciled(published), published.command("run"), published.command("rollback")):
+    for done in (packed(published, tmp_path), reconciled(published), published.command("run"), published.command("rollback", "--yes")):
         assert done.code == 6, done.err
         assert "events.jsonl" in done.err
 
@@ -183,7 +183,7 @@ def test_an_old_portal_that_was_written_to_since_is_never_green(published: Night
 
 
 def test_the_report_says_that_the_run_was_taken_back(published: Night) -> None:
-    assert published.command("rollback").code == 0
+    assert published.command("rollback", "--yes").code == 0
     assert verdict(published)["state"] == "taken_back"
     assert "taken back" in (published.run / "report" / "report.md").read_text(encoding="utf-8")
     assert published.command("run").code == 0
