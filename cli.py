@@ -404,13 +404,45 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
 @commands.command(cls=RowCommand)
 @click.argument("profile", type=int, required=False)
 @click.option("--folder", metavar="DIR", required=True, help="Where the letters are written.")
+@click.option("--sender", metavar="TEXT", envvar=f"{ENVIRONMENT}_SENDER", help="Who writes, and where to ask.")
+@click.option("--dated", metavar="DATE", help="The letters' date (default: the day on which the run published).")
+@click.option("--replaces", metavar="DIR", help="The folder of the letters that these replace.")
 @_takes("target", "source", "run", "mappings")
-def company(profile: int | None, folder: str, **given: Any) -> None:
-    """A letter for one company profile, or for all: what it was, which accounts it is now, who sees what, what needs attention."""
+def company(profile: int | None, folder: str, sender: str | None, dated: str | None, replaces: str | None, **given: Any) -> None:
+    """Writes a letter to one company, or to all: its accounts, what each person sees, what to do now, what was not carried over."""
     from etl.commands.command_result import answer
     from etl.commands.company import letters
 
-    answer("company", given, lambda: letters(_options(given), profile, Path(folder)))
+    earlier = Path(replaces) if replaces else None
+    day = _day("dated", dated).isoformat() if dated else ""
+    answer("company", given, lambda: letters(_options(given), profile, Path(folder), sender, day, earlier))
+
+
+@commands.command()
+@click.option("--since", metavar="DIR", help="An earlier run: also says which points are new, gone, or still open.")
+@click.option("--bounces", metavar="FILE", help="CSV with a column email: addresses whose mail came back.")
+@click.option("--names", is_flag=True, default=False, help="Also writes activation.csv, one line a login: personal data.")
+@click.option("--out", metavar="DIR", help="Where the lists are written (default: readiness/ in the run's folder).")
+@_takes("run", "target", "mappings")
+def readiness(since: str | None, bounces: str | None, names: bool, out: str | None, **given: Any) -> None:
+    """Writes work lists from a finished or rehearsed run: open points, companies, crosswalk, dates, clocks."""
+    from etl.commands.command_result import answer
+    from etl.commands.readiness import readiness as written
+
+    paths = [Path(value) if value else None for value in (out, since, bounces)]
+    answer("readiness", given, lambda: written(_options(given), paths[0], paths[1], paths[2], names))
+
+
+@commands.command()
+@click.argument("runs", nargs=-1, metavar="DIR DIR...")
+@click.option("--out", metavar="DIR", help="Where the comparison is written (default: compare/ in the last run's folder).")
+@_takes("mappings")
+def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
+    """Compares runs: counts by table, rule and reason, step times, and which rows appeared on a list or disappeared."""
+    from etl.commands.command_result import answer
+    from etl.commands.compare import compare as written
+
+    answer("compare", given, lambda: written(_options(given), [Path(run) for run in runs], Path(out) if out else None))
 
 
 @commands.command()

@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"etl.commands", "etl.pipeline", "etl.evidence", "etl.options", "etl.domain", "etl.system"},
     "etl.commands": {
         "etl.pipeline",
+        "etl.readiness",
         "etl.reconcile",
         "etl.report",
         "etl.evidence",
@@ -55,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "etl.system",
         "mappings",
     },
+    "etl.readiness": {"etl.report", "etl.databases", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
     "etl.extract": {"etl.databases", "etl.present", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
     "etl.transform": {"etl.rules", "etl.placement", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
     "checks": {"etl.runfolder", "etl.domain", "etl.system", "mappings"},
