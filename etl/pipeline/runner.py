@@ -27,6 +27,7 @@ from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import Options, needed
+from etl.pipeline.binding import bound_mappings
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
@@ -45,7 +46,6 @@ from etl.transform.split import split
 from etl.transform.stage_file_task import forget
 from mappings.limits import Limits, adapter_digest, read_limits
 from mappings.model import Mappings
-from mappings.read import read_mappings
 
 _NONE = "none"
 ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
@@ -101,7 +101,7 @@ def run_steps(
             refuse_password(option, url)
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
-    mappings = read_mappings(options.mappings)
+    mappings = bound_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)  # its own errors, before anything is made
@@ -442,7 +442,7 @@ _ACTIONS = {
 
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
-    mappings = read_mappings(options.mappings)
+    mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         adapter_digest(options.adapter)
         read_limits(options.adapter, mappings)
@@ -457,7 +457,7 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
     from etl.pipeline.reconcile_step import report_anew
 
-    mappings = read_mappings(options.mappings)
+    mappings = bound_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     refuse_unasked("rollback", yes)
