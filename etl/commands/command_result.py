@@ -160,9 +160,9 @@ def _failure(error: BaseException) -> _Failure:
             return _failure(MemoryError())
         case MemoryError():
             return _Failure(1, "NO_MEMORY", "Memory does not suffice.", "Give fewer --workers, then run the same command again.")
-        case OSError():
+        case OSError() if error.strerror:
             where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
-            return _Failure(1, "IO", f"{error.strerror or type(error).__name__}{where}.", f"Mend that. {_AGAIN}")
+            return _Failure(1, "IO", f"{error.strerror}{where}.{_publication(error)}", f"Mend that. {_AGAIN}")
     # Not the error's own text: a database or a library may put values into it.
     last = traceback.extract_tb(error.__traceback__)
     place = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
@@ -170,6 +170,22 @@ def _failure(error: BaseException) -> _Failure:
     return _Failure(
         1,
         "FAULT",
-        f"A fault of the toolkit: {type(error).__name__} in {own} ({place}).",
-        "Report this line; nothing was published by this command.",
+        f"A fault of the toolkit: {type(error).__name__} in {own} ({place}){_about(error)}.{_publication(error)}",
+        f"Report this line. {_AGAIN}",
     )
+
+
+def _publication(error: BaseException) -> str:
+    """What is known about publishing, where the command publishes at all; nothing is claimed that is not known."""
+    said = error.__dict__.get("publication")
+    return f" {said}" if said else ""
+
+
+def _about(error: BaseException) -> str:
+    """The table that an unforeseen error is about, and what a database calls it; never its text, which may hold values."""
+    one: BaseException | None = error
+    while one is not None and not (state := getattr(one, "sqlstate", None)):
+        one = getattr(one, "orig", None) or one.__cause__ or one.__context__
+    table = error.__dict__.get("table")
+    words = [*([f"at {table}"] if table else []), *([f"SQLSTATE {state}"] if one is not None else [])]
+    return ", " + ", ".join(words) if words else ""

@@ -16,7 +16,7 @@ from etl.databases.registry import open_target
 from etl.databases.target import Change, Target
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.grace import read as read_grace
-from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
+from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage, note
 from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again
 from etl.extract.step import Helpers, ShareMissing, extract
@@ -30,6 +30,7 @@ from etl.options import Options, needed
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
+from etl.pipeline.publication import known, truthful
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.present.grammar import read_adapter
@@ -64,6 +65,7 @@ class Night:
     talk: Talk
     crew: Crew
     limits: Limits = field(default_factory=Limits)
+    publishing: bool = False  # the transaction that publishes was begun
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:
@@ -122,6 +124,12 @@ def run_steps(
                     failure = error
                 except MigrationError as error:
                     folder.record(step, f"refused: {error.code}", night.roles(), {})
+                    said = truthful(error, step, folder, night.publishing)
+                    if not isinstance(said, DifferencesFound):
+                        raise said from None
+                    failure = said
+                except Exception as error:
+                    note(error, "publication", known(folder, night.publishing))
                     raise
         answer = _answer(night, steps, failure is not None)
         if options.rehearse and "load" in folder.steps:
@@ -215,6 +223,7 @@ def _do(night: Night, step: str) -> None:
         night.talk.say(f"{step}: done before, unchanged")
         _refuse_failed_check(night)
         return
+    before = folder.settings
     if step in STEPS[:4]:
         folder.clear(step)
         # What a step did without, later starts must do without.
@@ -223,6 +232,10 @@ def _do(night: Night, step: str) -> None:
     _require_room(night, step)
     try:
         done = _ACTIONS[step](night)
+    except ShareMissing:
+        folder.settings = before  # the advice is to give what was left out: in this same folder
+        folder.save()
+        raise
     except BrokenProcessPool:
         message = "A worker process was killed from outside; often memory does not suffice."
         raise MigrationError(message, "Give fewer --workers, then run the same command again: it goes on.") from None
@@ -379,6 +392,7 @@ def _load(night: Night) -> Step:
                 looked.update(refuse_changed(night))
                 objects.note(target.identity(objects_uri), shown(target_url))  # from now on no other store's rollback takes an object away
                 _refuse_missing_objects(night, objects)
+                night.publishing = True
 
             try:
                 refuse_left_out(options, target_url)
@@ -405,7 +419,11 @@ def _refuse_missing_objects(night: Night, objects: Objects) -> None:
     missing = missing_objects(night.folder, objects)
     if missing:
         night.folder.clear("extract")  # brings the objects; the same source gives the same stage files again
-        message = f"{len(missing):,} objects that rows refer to are not in the object store (the first: {missing[0]})."
+        altered = sum(objects.size(sha256) is not None for sha256 in missing)
+        what = {0: "not in the object store", len(missing): "in the object store, but altered"}.get(
+            altered, "not in the object store, or altered"
+        )
+        message = f"{len(missing):,} objects that rows refer to are {what} (the first: {missing[0]})."
         raise MigrationError(message, "Run `portal-migrate run` again: the extract starts again and brings them.")
 
 
