@@ -247,6 +247,10 @@ def show_company(data: dict[str, Any]) -> None:
     _console().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
 
 
+def show_explore(data: dict[str, Any]) -> None:
+    _console().print(plain(data["added"] if "added" in data else f"stopped; index and audit log are in {data['state']}"))
+
+
 def show_readiness(data: dict[str, Any]) -> None:
     console = _console()
     console.print(table("Open points", ["kind", "points"], [[kind, count] for kind, count in data["points"].items()]))
@@ -303,6 +307,7 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,
+    "explore": show_explore,
     "readiness": show_readiness,
     "compare": show_compare,
     "selftest": show_selftest,

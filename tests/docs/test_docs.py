@@ -305,6 +305,11 @@ def test_readiness_works_as_it_stands(demo: Path) -> None:
     assert {path.name for path in (demo / "demo" / "comparison").iterdir()} == {"compare.html", "compare.csv", "compare.json"}
 
 
+def test_explore_works_as_it_stands(demo: Path) -> None:
+    run(shell("runbooks/explore.md").replace("INT 20", "INT 8"), demo / "demo")
+    assert re.match(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}\n", (demo / "demo" / "address.txt").read_text())
+
+
 def test_letters_work_as_they_stand(demo: Path) -> None:
     shutil.rmtree(demo / "demo" / "letters", ignore_errors=True)
     run(shell("runbooks/letters.md"), demo / "demo")
@@ -337,6 +342,7 @@ def test_every_shell_block_is_run_by_a_test() -> None:
             "evidence",
             "audit",
             "readiness",
+            "explore",
             "letters",
         )
     }
