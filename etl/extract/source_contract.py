@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from etl.databases import Source
 from etl.errors import MigrationError
 from etl.present.guesses import mending_lines
+from etl.system.visible import listed
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import FAMILY_BY_TYPE
 
@@ -42,7 +43,7 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
         lines = [line for portal, source in sources.items() for line in mending_lines(source.shapes(), portal, mappings)]
         found += ["an adapter (--adapter DIR) with these lines would mend it:", *(f"  {line}" for line in lines)] if lines else []
         raise MigrationError(
-            "The sources are not what the mappings say:\n  " + "\n  ".join(found),
+            listed("The sources are not what the mappings say:", found),
             f"{_next_step(found)} Then run again. No data was read.",
         )
 

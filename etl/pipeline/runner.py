@@ -33,6 +33,7 @@ from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
+from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import refuse_undone
@@ -41,6 +42,7 @@ from etl.system.confirm import confirm, refuse_unasked
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.retries import again
+from etl.system.visible import BREAK
 from etl.system.worker_pool import Crew, refuse_password, secured
 from etl.transform.reattach import reattach
 from etl.transform.split import split
@@ -103,6 +105,7 @@ def run_steps(
             refuse_password(option, url)
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+    refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
@@ -111,6 +114,7 @@ def run_steps(
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
         night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew, limits)
+        refuse_overlap(night.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
             _look_ahead(night)
@@ -278,7 +282,7 @@ def _refuse_failed_check(night: Night) -> None:
     check = night.folder.steps.get("check")
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
-        found = "".join(f"\n{sentence}" for sentence in check.facts.get("implausible", ()))
+        found = "".join(f"{BREAK}{sentence}" for sentence in check.facts.get("implausible", ()))
         raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.{found}", f"{_READ}: it lists every key.")
 
 
@@ -460,6 +464,7 @@ _ACTIONS = {
 
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
+    refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         adapter_digest(options.adapter)
@@ -478,6 +483,7 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     mappings = bound_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    seen(options.run)  # where there is no run there is nothing to take back, and no folder is made
     refuse_unasked("rollback", yes)
     with opened(options.run) as folder, ExitStack() as stack:
         options = _settled(options, mappings, folder)

@@ -31,7 +31,7 @@ from etl.databases.postgresql.connection import (
     shapes,
     state_of,
 )
-from etl.domain.masking import masked
+from etl.domain.masking import recorded_key
 from etl.domain.typed_values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
@@ -263,7 +263,11 @@ class PostgresSource:
         order = ", ".join(f"{quoted(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
         with safe_errors(self.name, f"looking for the last key of {mapping.table}"):
             row = self._session.execute(f"SELECT {listed} FROM {quoted(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
-        return masked("|".join("" if part is None else str(part) for part in row)) if row else ""
+        return (
+            recorded_key(("" if part is None else str(part), mapping.is_number(name)) for part, name in zip(row, mapping.key, strict=True))
+            if row
+            else ""
+        )
 
     def counted(self) -> dict[str, str]:
         with safe_errors(self.name, "reading the statistics"):
