@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.commands.sql_commands import sql_commands
 from etl.commands.strict_options import RowCommand, StrictGroup
 
 if TYPE_CHECKING:
@@ -334,6 +335,9 @@ def freeze_check(seconds: float, **given: Any) -> None:
     from etl.commands.freeze_check import check
 
     answer("freeze check", given, lambda: check(_options(given), seconds))
+
+
+commands.add_command(sql_commands(_takes))
 
 
 @commands.group()

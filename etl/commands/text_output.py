@@ -302,7 +302,12 @@ def show_selftest(data: dict[str, Any]) -> None:
     )
 
 
+def show_sql(data: dict[str, Any]) -> None:
+    sys.stdout.write(data["sql"])  # as it is: psql reads it
+
+
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
+    **dict.fromkeys(("sql freeze", "sql frozen", "sql unfreeze", "sql roles"), show_sql),
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
     "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
