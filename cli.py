@@ -482,6 +482,20 @@ def explore(**given: Any) -> None:
 
 
 @commands.command()
+@click.option(
+    "--to", metavar="DIR", required=True, help="Where scan.json, the draft and worklist.md are written; approved lines that lie there stay."
+)
+@click.option("--scan", metavar="FILE", help="A scan.json instead of the old portal: no connection is needed.")
+@_takes("source", "tc", "mappings")
+def scaffold(to: str, scan: str | None, **given: Any) -> None:
+    """Looks at an unknown old portal and drafts its adapter: a scan without personal data, suggestions with scores, a work list."""
+    from etl.commands.command_result import answer
+    from etl.commands.scaffold import scaffold as facts
+
+    answer("scaffold", given, lambda: facts(_options(given), Path(to), Path(scan) if scan else None))
+
+
+@commands.command()
 @click.option("--size", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="How many faults are planted.")
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed plants the same faults.")
 @_takes()
