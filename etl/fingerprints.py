@@ -12,7 +12,7 @@ import polars as pl
 
 from etl.databases import Source
 from etl.objects import Nowhere
-from etl.plan import problems
+from etl.plan import problems, refuse_hidden
 from etl.run import RunFolder, StageFile, parquet, rows_of, table_of
 from etl.stretch import CONTENT, Aside, stage_tables
 from mappings.model import Mappings, Portal, TableMapping
@@ -55,7 +55,9 @@ def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: R
     """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `Since` as data.
 
     As the database tells, and by the highest keys; where it cannot tell by reading everything again and comparing with the stage files.
+    Refused where something keeps rows or bytes from us (K9).
     """
+    refuse_hidden(sources, mappings)
     facts = folder.steps["extract"].facts
     found: dict[str, dict[str, Any]] = {}
     for portal, source in sources.items():

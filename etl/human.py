@@ -65,6 +65,7 @@ def show_plan(data: dict[str, Any]) -> None:
             console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than it needs"))
         if rights["role"] and not rights["excess"]:
             console.print(plain(f"rights: {option}: role {rights['role']} has what it needs and nothing else"))
+    show_conditions(console, data["conditions"])
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(
@@ -73,6 +74,14 @@ def show_plan(data: dict[str, Any]) -> None:
     )
     console.print(f"time: about {data['seconds']:,} seconds (from rehearsals: {data['rows_per_second']:,} rows/s)")
     console.print(f"coverage {data['coverage']}")
+
+
+def show_conditions(console: Console, conditions: dict[str, dict[str, list[str]]]) -> None:
+    """Of each old portal what is there and not read, what is read otherwise than it is stored, and what could not be ruled out."""
+    for portal, known in conditions.items():
+        for word, sentences in (("not read", known["beside"]), ("note", known["notes"]), ("not ruled out", known["not_ruled_out"])):
+            for sentence in sentences:
+                console.print(plain(f"{word}: {portal}: {sentence}"))
 
 
 def show_status(data: dict[str, Any]) -> None:
@@ -161,6 +170,8 @@ def show_freeze(data: dict[str, Any]) -> None:
         console.print(plain(f"{entry['portal']}: {'changed: ' + ', '.join(entry['changed']) if entry['changed'] else 'no table changed'}"))
         for sentence in entry["writers"]:
             console.print(plain(f"  {sentence}"))
+        for sentence in entry["not_ruled_out"]:
+            console.print(plain(f"  not ruled out: {sentence}"))
     moving = any(entry["changed"] for entry in data["portals"])
     console.print("not frozen" if moving else f"nothing changed within {data['seconds']:g} seconds")
 

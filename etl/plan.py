@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from etl.databases import Source
+from etl.databases.conditions import Conditions
 from etl.databases.rights import Rights, reading_rights, writing_rights
 from etl.databases.target import contract_differences
 from etl.errors import MigrationError, Refused
@@ -32,6 +33,7 @@ class Plan:
     staged: dict[str, int]
     loaded_bytes: int
     documents_bytes: int
+    conditions: dict[Portal, Conditions] = field(default_factory=dict)  # by portal
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
 
 
@@ -59,6 +61,17 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     return found
 
 
+def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings) -> dict[Portal, Conditions]:
+    """Raises where something keeps rows or bytes of a mapped table from us (K9); else what is to be known of each old portal."""
+    found = {portal: source.conditions(mappings.of(portal)) for portal, source in sources.items()}
+    if hiding := [f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.hiding]:
+        raise Refused(
+            "Not everything of the old portals can be seen (K9):\n  " + "\n  ".join(hiding),
+            "Mend what is named, then run the same command again (row-level security: ALTER ROLE ... BYPASSRLS, runbooks/roles.md). Nothing was published.",
+        )
+    return found
+
+
 def refuse_other_tables(target: str, mappings: Mappings) -> None:
     """Refuses a store that has tables of the contract's names which are not the contract's (exit 7); nothing of it is changed."""
     differences = contract_differences(target, mappings.target)
@@ -70,8 +83,10 @@ def refuse_other_tables(target: str, mappings: Mappings) -> None:
 
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
     """Where the database is not what the mappings say: tables and columns that no mapping names, mapped ones that are gone, other types."""
-    there = source.shapes()
-    found = [f"{portal}.{name}: no mapping names this table" for name in there if (portal, name) not in mappings.tables]
+    there, kinds = source.shapes(), source.kinds()
+    # What is no table by itself is named by the plan, and no obstacle (fine print 60).
+    strange = [name for name in there if (portal, name) not in mappings.tables and name not in kinds]
+    found = [f"{portal}.{name}: no mapping names this table" for name in strange]
     for mapping in mappings.of(portal):
         if mapping.table not in there:
             found.append(f"{portal}.{mapping.table}: the table is gone ({mapping.file})")
@@ -103,6 +118,7 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
 
 def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None) -> Plan:
     """The plan; raises MigrationError where sources and mappings do not fit. Without the old file share its documents are not in it."""
+    known = refuse_hidden(sources, mappings)
     refuse_problems(sources, mappings)
     chosen = [mapping for portal in sources for mapping in mappings.of(portal)]
     rows = {f"{m.portal}.{m.table}": sources[m.portal].count(m.table) for m in chosen}
@@ -114,5 +130,5 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
     documents = sum(sources[m.portal].bytes_in(m.table, column) for m in chosen for column in content_columns(m))
     return Plan(
         rows, levels, columns, columns, retired, {step: staged_bytes(step, total) for step in STAGED_PER_ROW}, loaded_bytes(total),
-        documents + (share.size() if share is not None else 0),
+        documents + (share.size() if share is not None else 0), known,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from etl.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from etl.databases.conditions import Conditions
     from etl.values import Typed
     from mappings.model import TableMapping
 
@@ -50,6 +51,14 @@ class Source(Protocol):
 
     def shapes(self) -> dict[str, dict[str, str]]:
         """Declared type of every column of every table."""
+        ...
+
+    def kinds(self) -> dict[str, str]:
+        """What of the database is no table of its own, by name: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
+        ...
+
+    def conditions(self, mapped: Sequence[TableMapping]) -> Conditions:
+        """What hides rows or bytes of these tables from us (K9), what is there besides, and what could not be ruled out."""
         ...
 
     def count(self, table: str) -> int:

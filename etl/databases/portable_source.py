@@ -6,7 +6,7 @@ whether something changed since is told only by reading everything again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from etl.databases import Batch, Since, shown
+from etl.databases.conditions import Conditions
 from etl.errors import Busy, MigrationError
 from etl.masking import masked
 from etl.values import Cell, typed
@@ -52,7 +53,9 @@ class PortableSource:
             self._connection.begin()
             if kind in _WAITS:
                 self._connection.exec_driver_sql(_WAITS[kind])
-            self._tables = sa.inspect(self._connection).get_table_names()
+            inspector = sa.inspect(self._connection)
+            self._views = dict.fromkeys(sorted(inspector.get_view_names()), "view")
+            self._tables = [*inspector.get_table_names(), *self._views]
         self.level = f"one transaction, {level or 'no snapshot promised'} ({kind}, portable reader)"
 
     @contextmanager
@@ -75,6 +78,17 @@ class PortableSource:
         with self._safe("reading the catalogue"):
             inspector = sa.inspect(self._connection)
             return {table: {c["name"]: _word(c["type"]) for c in inspector.get_columns(table)} for table in sorted(self._tables)}
+
+    def kinds(self) -> dict[str, str]:
+        return self._views
+
+    def conditions(self, mapped: Sequence[TableMapping]) -> Conditions:
+        names = {mapping.table for mapping in mapped}
+        return Conditions(
+            beside=[f"{kind} {name}" for name, kind in self._views.items() if name not in names],
+            notes=[f"{name} is a {kind}; it is read as a table" for name, kind in self._views.items() if name in names],
+            not_ruled_out=["rows that the server hides from this role: this kind of database is not asked for its policies"],
+        )
 
     def count(self, table: str) -> int:
         with self._safe(f"counting {table}"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from copy import copy
 from itertools import pairwise
 from types import TracebackType
@@ -16,10 +16,28 @@ import numpy.typing as npt
 import polars as pl
 import psycopg
 import pyarrow as pa
+from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from etl.databases import WHOLE, Batch, Cut, Since
-from etl.databases.postgresql import LOCKED, NAME, SESSION, connect, conninfo, next_step, no_connection, quoted, safe_errors, shapes
-from etl.errors import Busy, MigrationError
+from etl.databases.conditions import Conditions
+from etl.databases.postgresql import (
+    HIDDEN,
+    LOCKED,
+    OLD_SESSION,
+    READING,
+    ROW_SECURITY,
+    begin_reading,
+    connected,
+    conninfo,
+    next_step,
+    no_connection,
+    quoted,
+    reading_conninfo,
+    safe_errors,
+)
+from etl.databases.postgresql_conditions import conditions, kinds, shapes, unpadded
+from etl.databases.postgresql_writers import writers
+from etl.errors import Busy, MigrationError, Refused
 from etl.masking import masked
 from etl.values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
 from mappings.model import TableMapping
@@ -37,27 +55,28 @@ class PostgresSource:
 
     def __init__(self, url: str, name: str, snapshot: str | None = None) -> None:
         self.url, self.name, self._cut = url, name, WHOLE
-        self._session: psycopg.Connection[Any] = connect(url, name)
+        self._session: psycopg.Connection[Any] = connected(url, name)
         with safe_errors(name, "taking the snapshot"):
-            self._session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._schema = begin_reading(self._session, snapshot) or "public"
             if snapshot is None:
                 (snapshot,) = self._session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
-            else:
-                self._session.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
-            (encoding,) = self._session.execute("SHOW server_encoding").fetchone() or ("",)
+            encoding, role = self._session.execute("SELECT current_setting('server_encoding'), current_user").fetchone() or ("", "")
+            self._shape = shapes(self._session, self._schema)
+            self._kinds = kinds(self._session, self._schema)
         self.level = "one exported snapshot, REPEATABLE READ, READ ONLY (PostgreSQL)"
+        self._role = str(role)
         self._trusted_text = str(encoding).upper() != "SQL_ASCII"  # all others are made UTF-8 by the server
         try:
-            self._database = adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))
+            self._database = _database(url)
             self._reader = adbc.AdbcConnection(self._database)
         except adbc.Error as error:
             self._session.close()
             raise no_connection(url, name, str(error)) from None
-        for setting in SESSION:
-            self._do(setting)
-        self._do("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        self._do(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
         self.snapshot = str(snapshot)
+        for statement in (READING, f"SET TRANSACTION SNAPSHOT '{snapshot}'", *OLD_SESSION):
+            self._do(statement)
+        if not self._trusted_text:  # a server without an encoding would check that its bytes are UTF-8, and refuse those that are not (E8)
+            self._do("SET LOCAL client_encoding = 'SQL_ASCII'")
 
     def _do(self, statement: str) -> None:
         try:
@@ -69,32 +88,55 @@ class PostgresSource:
 
     def _failed(self, doing: str, error: Any) -> MigrationError:
         state = getattr(error, "sqlstate", None)
+        if state == HIDDEN and "row-level security" in str(error):
+            return Refused(f"{self.name}: {doing} failed: row-level security hides rows from role {self._role} (K9).", ROW_SECURITY)
         why = " for a lock that another session holds" if state == LOCKED else ""
         message = f"{self.name}: {doing} failed{why} ({f'SQLSTATE {state}' if state else type(error).__name__})."
         return (Busy if state == LOCKED else MigrationError)(message, next_step(state or "08"))
 
-    def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
+    def _batches(self, query: str, table: str) -> Iterator[pa.RecordBatch]:
         try:
             with adbc.AdbcStatement(self._reader) as prepared:
                 prepared.set_sql_query(query)
                 handle, _ = prepared.execute_query()
-                with pa.RecordBatchReader._import_from_c(handle.address) as batches:
+                # The driver's own reader: pyarrow's makes an OSError without SQLSTATE of what the server says while rows are coming.
+                with closing(AdbcRecordBatchReader._import_from_c(handle.address)) as batches:
                     yield from batches
-        except (adbc.Error, pa.ArrowException) as error:
-            raise self._failed("reading", error) from None
+        except (adbc.Error, pa.ArrowException, OSError) as error:
+            raise self._failed(f"reading {table}", error) from None
 
     def shapes(self) -> dict[str, dict[str, str]]:
+        return self._shape
+
+    def kinds(self) -> dict[str, str]:
+        return self._kinds
+
+    def conditions(self, mapped: Sequence[TableMapping]) -> Conditions:
         with safe_errors(self.name, "reading the catalogue"):
-            return shapes(self._session)
+            return conditions(self._session, self._schema, tuple(mapped), self._shape, self._role)
+
+    def _table(self, table: str) -> str:
+        return f"{quoted(self._schema)}.{quoted(table)}"
+
+    def _column_sql(self, mapping: TableMapping, name: str) -> str:
+        """The column as it is selected: without the blanks that fill it up, where the contract has none there."""
+        return (
+            f"CAST({quoted(name)} AS text) AS {quoted(name)}"
+            if name in unpadded(mapping, self._shape.get(mapping.table, {}))
+            else quoted(name)
+        )
 
     def count(self, table: str) -> int:
-        with safe_errors(self.name, f"counting {table}"):
-            row = self._session.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
+        # By the table itself: an index that lacks rows would count too few, and the extract compares (K9).
+        with safe_errors(self.name, f"counting {table}"), self._session.transaction(force_rollback=True):
+            for way in ("indexscan", "indexonlyscan", "bitmapscan"):
+                self._session.execute(f"SET LOCAL enable_{way} = off".encode())
+            row = self._session.execute(f"SELECT count(*) FROM {self._table(table)}").fetchone()
         return int(row[0]) if row else 0
 
     def bytes_in(self, table: str, column: str) -> int:
         with safe_errors(self.name, f"measuring {table}"):
-            row = self._session.execute(f"SELECT coalesce(sum(octet_length({quoted(column)})), 0) FROM {quoted(table)}").fetchone()
+            row = self._session.execute(f"SELECT coalesce(sum(octet_length({quoted(column)})), 0) FROM {self._table(table)}").fetchone()
         return int(row[0]) if row else 0
 
     def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
@@ -102,7 +144,7 @@ class PostgresSource:
             return [WHOLE]
         key = ", ".join(map(quoted, mapping.key))
         statement = (
-            f"SELECT {key} FROM (SELECT {key}, row_number() OVER (ORDER BY {key}) AS place FROM {quoted(mapping.table)}"
+            f"SELECT {key} FROM (SELECT {key}, row_number() OVER (ORDER BY {key}) AS place FROM {self._table(mapping.table)}"
             f" WHERE ({key}) IS NOT NULL) numbered"
             f" WHERE place % {rows} = 1 AND place > 1 ORDER BY place"
         )
@@ -118,11 +160,12 @@ class PostgresSource:
 
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
         columns = [column for column in mapping.columns if column.name not in without]
-        listed = ", ".join(quoted(column.name) for column in columns)
+        listed = ", ".join(self._column_sql(mapping, column.name) for column in columns)
         waiting: list[pa.RecordBatch] = []
         count = 0
         for batch in self._batches(
-            f"SELECT {listed} FROM {quoted(mapping.table)} WHERE {_within(mapping, self._cut)} ORDER BY {_order(mapping)}"
+            f"SELECT {listed} FROM {self._table(mapping.table)} WHERE {_within(mapping, self._cut)} ORDER BY {_order(mapping)}",
+            mapping.table,
         ):
             # Cut by rows, not by what the driver happens to send: the stage files must not depend on it.
             while count + batch.num_rows >= rows:
@@ -190,13 +233,15 @@ class PostgresSource:
         return series.to_frame().select(pl.when(~long).then(pl.col(column.name)).alias(column.name))[column.name], long.to_numpy()
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-        key, name, table = quoted(mapping.key[0]), quoted(column), quoted(mapping.table)
+        key, name, table = quoted(mapping.key[0]), quoted(column), self._table(mapping.table)
         within = f"{_within(mapping, self._cut)} AND {key} IS NOT NULL"  # such a row is refused where the others of its columns are read
         with safe_errors(self.name, f"reading {mapping.table}"):
             large = self._session.execute(
                 f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {key}"
             ).fetchall()
-        for batch in self._batches(f"SELECT {key}, {name} FROM {table} WHERE octet_length({name}) <= {_SMALL} AND {within} ORDER BY {key}"):
+        for batch in self._batches(
+            f"SELECT {key}, {name} FROM {table} WHERE octet_length({name}) <= {_SMALL} AND {within} ORDER BY {key}", mapping.table
+        ):
             for value, content in zip(batch.column(0).to_pylist(), batch.column(1), strict=True):
                 yield str(value), iter([content.as_py()])
         for value, size in large:
@@ -227,7 +272,7 @@ class PostgresSource:
         for table, count in read.items():
             with safe_errors(self.name, f"comparing {table}"):
                 row = self._session.execute(
-                    f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {quoted(table)}", {"snapshot": mark}
+                    f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {self._table(table)}", {"snapshot": mark}
                 ).fetchone()
             if row is None or int(row[0]) != count or int(row[1]):
                 changed.append(table)
@@ -241,32 +286,23 @@ class PostgresSource:
     def highest_key(self, mapping: TableMapping) -> str:
         listed = ", ".join(f"{quoted(name)}::text" for name in mapping.key)
         # With the table's name: without it the order would be that of the texts that are selected.
-        order = ", ".join(f"{quoted(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
+        order = ", ".join(f"{self._table(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
         with safe_errors(self.name, f"looking for the last key of {mapping.table}"):
-            row = self._session.execute(f"SELECT {listed} FROM {quoted(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
+            row = self._session.execute(f"SELECT {listed} FROM {self._table(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
         return masked("|".join("" if part is None else str(part) for part in row)) if row else ""
 
     def counted(self) -> dict[str, str]:
         with safe_errors(self.name, "reading the statistics"):
             rows = self._session.execute(
                 "SELECT relname, n_tup_ins || ' inserted, ' || n_tup_upd || ' updated, ' || n_tup_del || ' deleted'"
-                " FROM pg_stat_user_tables WHERE schemaname = current_schema()"
+                " FROM pg_stat_user_tables WHERE schemaname = %s",
+                (self._schema,),
             ).fetchall()
         return {str(name): str(words) for name, words in rows}
 
     def writers(self) -> list[str]:
         with safe_errors(self.name, "looking for writers"):
-            sessions = self._session.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
-                " AND application_name <> %s",
-                (NAME,),
-            ).fetchone()
-            roles = self._session.execute(
-                "SELECT DISTINCT grantee FROM information_schema.role_table_grants WHERE table_schema = current_schema()"
-                " AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') ORDER BY grantee"
-            ).fetchall()
-        found = [f"{sessions[0]} other sessions are connected"] if sessions and sessions[0] else []
-        return found + [f"role {row[0]} may write" for row in roles]
+            return writers(self._session, self._schema)
 
     def close(self) -> None:
         # What ended the reading is the error to tell, not that a table was left half read or that nobody answers the good-bye.
@@ -280,6 +316,15 @@ class PostgresSource:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _database(url: str) -> adbc.AdbcDatabase:
+    try:
+        return adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=reading_conninfo(url))
+    except adbc.Error as error:
+        if "unsupported startup parameter" not in str(error):
+            raise
+        return adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))  # a pooler, which lets no options through
 
 
 # xmin has 32 bits, a snapshot 64: the snapshot's own epoch is put before xmin, or the one before it where xmin would lie in the future.

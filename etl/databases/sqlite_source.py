@@ -13,6 +13,7 @@ from typing import Any, Self
 import sqlalchemy
 
 from etl.databases import Batch, Since, shown
+from etl.databases.conditions import Conditions
 from etl.errors import Busy, MigrationError
 from etl.masking import masked
 from etl.values import HELD, Cell, Typed, readable, typed
@@ -69,6 +70,14 @@ class SqliteSource:
             info = self._execute("the catalogue", "SELECT name, type FROM pragma_table_info(?)", (name.decode(),)).fetchall()
             shapes[name.decode()] = {column.decode(): kind.decode().upper() for column, kind in info}
         return shapes
+
+    def kinds(self) -> dict[str, str]:
+        views = self._execute("the catalogue", "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name")
+        return {name.decode("utf-8", "replace"): "view" for (name,) in views}
+
+    def conditions(self, mapped: Sequence[TableMapping]) -> Conditions:
+        names = {mapping.table for mapping in mapped}
+        return Conditions(beside=[f"{kind} {name}" for name, kind in self.kinds().items() if name not in names])
 
     def count(self, table: str) -> int:
         return int(self._execute(table, f"SELECT count(*) FROM {_quoted(table)}").fetchone()[0])

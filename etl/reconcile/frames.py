@@ -47,6 +47,9 @@ class Database(Protocol):
     def tables(self) -> dict[str, list[str]]:
         """Every table and view by name, with its columns' names."""
 
+    def hiding(self) -> dict[str, str]:
+        """By table, what keeps some of its rows from this session (K9)."""
+
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
         """All rows in their stored order. `exact`: only canonical forms count as settled, as a store of ours has them."""
 

@@ -4,11 +4,11 @@ import hashlib
 import os
 import re
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,24 @@ _NOTICING = {
 }  # fmt: skip
 
 
+# Whatever role, database or server say: nothing but pg_catalog is found by a bare name; row
+# security raises an error instead of choosing rows (K9). Tables are read themselves, never an index that may lack rows, and by one process:
+# with several the rows come in another order each time. What is read as text is ISO and UTF-8, from any encoding but SQL_ASCII, which is none:
+# its bytes come as they are. Nobody's lock is waited for for ever.
+_SETTINGS = (
+    "SET LOCAL search_path = pg_catalog",
+    *(f"SET LOCAL {name} = {value}" for name, value in {
+        "row_security": "off", "enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off",
+        "max_parallel_workers_per_gather": "0", "synchronize_seqscans": "off", "datestyle": "ISO", "intervalstyle": "postgres", "timezone": "'UTC'",
+        "bytea_output": "hex", "extra_float_digits": "1", "quote_all_identifiers": "off", "standard_conforming_strings": "on",
+        "statement_timeout": "0", "idle_in_transaction_session_timeout": "0",
+    }.items()),
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",
+    "SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)",
+    "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
+)  # fmt: skip
+
+
 class PostgresDatabase:
     """One snapshot of one PostgreSQL database, of the tables that the search path shows."""
 
@@ -42,6 +60,7 @@ class PostgresDatabase:
     def __init__(self, url: URL) -> None:
         import adbc_driver_manager
         import adbc_driver_postgresql
+        import psycopg
 
         waiting = {name: value for name, value in _NOTICING.items() if name not in url.query}
         if _elsewhere(url) and not _said(url, "sslmode"):
@@ -49,13 +68,21 @@ class PostgresDatabase:
         plain = url.set(drivername="postgresql").update_query_dict(waiting).render_as_string(hide_password=False)
         self._where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
         try:
-            self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
+            self._schema = _first_schema(plain)
+            # The driver looks at the catalogue as soon as it is connected: what is found there must not depend on the role's settings either.
+            try:
+                uri = _with_options(plain, url, "-csearch_path=pg_catalog -cquote_all_identifiers=off")
+                self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=uri)
+            except adbc_driver_manager.Error as error:
+                if "unsupported startup parameter" not in str(error):  # a pooler says so, which lets no options through
+                    raise
+                self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
             # A connection is lent out while rows come from it: whoever asks for others meanwhile gets one more, in the same snapshot.
             self._connections = [self._connected()]
             self._free = list(self._connections)
             [(self._snapshot,)] = self._tuples("SELECT pg_export_snapshot()")
             self._types = self._look()
-        except adbc_driver_manager.Error as error:
+        except (adbc_driver_manager.Error, psycopg.Error) as error:
             # The driver's own message may repeat the whole URL.
             raise ReconcileError(
                 f"{self._where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).",
@@ -68,12 +95,8 @@ class PostgresDatabase:
 
         connection = adbc_driver_manager.AdbcConnection(self._database)
         connection.set_autocommit(False)
-        # No parallel plans: their rows come in another order each time. ISO dates: what this reads as text, it reads itself. UTF-8
-        # from any encoding but SQL_ASCII, which is none: its bytes come as they are. Nobody's lock is waited for for ever.
         for sql in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                    *([f"SET TRANSACTION SNAPSHOT {_literal(snapshot)}"] if snapshot else []), "SET LOCAL max_parallel_workers_per_gather = 0",
-                    "SET LOCAL synchronize_seqscans = off", "SET LOCAL datestyle = ISO", "SET LOCAL client_encoding = 'UTF8'",
-                    "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'"):  # fmt: skip
+                    *([f"SET TRANSACTION SNAPSHOT {_literal(snapshot)}"] if snapshot else []), *_SETTINGS):  # fmt: skip
             with adbc_driver_manager.AdbcStatement(connection) as statement:
                 statement.set_sql_query(sql)
                 statement.execute_update()
@@ -87,15 +110,22 @@ class PostgresDatabase:
             return self._connections[-1]
 
     def _look(self) -> dict[str, dict[str, str]]:
-        """Every visible table's columns and their types."""
-        sql = """SELECT c.relname::text, a.attname::text, t.typname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        """Every table's columns and their types, and those of all that may stand in a table's place."""
+        sql = f"""SELECT c.relname::text, a.attname::text, t.typname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
                  JOIN pg_type t ON t.oid = a.atttypid WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
-                 AND pg_table_is_visible(c.oid) AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-                 ORDER BY c.relname, a.attnum"""
+                 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_literal(self._schema)}) ORDER BY c.relname, a.attnum"""
         found: dict[str, dict[str, str]] = {}
         for table, column, kind in self._tuples(sql):
             found.setdefault(str(table), {})[str(column)] = str(kind)
         return found
+
+    def _named(self, table: str) -> str:
+        return f"{_quoted(self._schema)}.{_quoted(table)}"
+
+    def hiding(self) -> dict[str, str]:
+        sql = f"""SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND row_security_active(oid)
+                  AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_literal(self._schema)})"""
+        return {str(table): "row-level security chooses the rows that this role sees (K9)" for (table,) in self._tuples(sql)}
 
     def tables(self) -> dict[str, list[str]]:
         return {table: list(columns) for table, columns in self._types.items()}
@@ -106,12 +136,12 @@ class PostgresDatabase:
     def has_key(self, table: str, key: Sequence[str]) -> bool:
         sql = f"""SELECT array_to_string(array_agg(a.attname::text ORDER BY a.attname), ',') FROM pg_index i
                   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-                  WHERE i.indrelid = {_literal(_quoted(table))}::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL GROUP BY i.indexrelid"""
+                  WHERE i.indrelid = {_literal(self._named(table))}::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL GROUP BY i.indexrelid"""
         return any(columns == ",".join(sorted(key)) for (columns,) in self._tuples(sql))
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
         listed = ", ".join(_quoted(column.name) for column in columns)
-        for batch in self._batches(f"SELECT ctid, {listed} FROM {_quoted(table)}"):
+        for batch in self._batches(f"SELECT ctid, {listed} FROM {self._named(table)}"):
             at = _locators(batch.column(0)).alias(LOCATOR)
             odd, series = np.zeros(batch.num_rows, np.bool_), [at]
             for array, column in zip(batch.columns[1:], columns, strict=True):
@@ -128,7 +158,7 @@ class PostgresDatabase:
         )
         for start in range(0, len(locators), AT_ONCE):
             places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in locators[start : start + AT_ONCE])
-            sql = f"SELECT ctid, {listed} FROM {_quoted(table)} WHERE ctid = ANY (ARRAY[{places}]::tid[])"
+            sql = f"SELECT ctid, {listed} FROM {self._named(table)} WHERE ctid = ANY (ARRAY[{places}]::tid[])"
             for batch in self._batches(sql):
                 at = _locators(batch.column(0)).to_list()
                 yield from zip(
@@ -138,7 +168,7 @@ class PostgresDatabase:
                 )
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
-        name, of, blob = _quoted(table), _quoted(key), _quoted(column)
+        name, of, blob = self._named(table), _quoted(key), _quoted(column)
         for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {PIECE} OR {blob} IS NULL"):
             for at, found, data in zip(
                 _locators(batch.column(0)).to_list(), _raw(batch.column(1)), batch.column(2).to_pylist(), strict=True
@@ -170,6 +200,7 @@ class PostgresDatabase:
 
     def _read(self, sql: str) -> Generator[Any]:
         import adbc_driver_manager
+        from adbc_driver_manager._reader import AdbcRecordBatchReader
 
         connection = statement = None
         try:
@@ -178,9 +209,10 @@ class PostgresDatabase:
             statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH)})
             statement.set_sql_query(sql)
             handle, _ = statement.execute_query()
-            with pa.RecordBatchReader._import_from_c(handle.address) as reader:
+            # The driver's own reader: with pyarrow's an error that comes behind the first rows has no SQLSTATE.
+            with closing(AdbcRecordBatchReader._import_from_c(handle.address)) as reader:
                 yield from (batch for batch in reader if batch.num_rows)
-        except (adbc_driver_manager.Error, pa.ArrowException) as error:
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
             # Its text may hold values.
             state = getattr(error, "sqlstate", None) or "none"
             message = f"{self._where}: reading failed ({type(error).__name__}, SQLSTATE {state})."
@@ -199,6 +231,24 @@ class PostgresDatabase:
     def _tuples(self, sql: str) -> Iterator[tuple[Any, ...]]:
         for batch in self._batches(sql):
             yield from zip(*(_storage(array).to_pylist() for array in batch.columns), strict=True)
+
+
+def _first_schema(conninfo: str) -> str:
+    """The schema that the role's path leads to first; empty where it leads to none."""
+    import psycopg
+
+    with psycopg.connect(conninfo, autocommit=True) as session:
+        row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
+    return str(row[0]) if row and row[0] is not None else ""
+
+
+def _with_options(conninfo: str, url: URL, options: str) -> str:
+    """The connection's URL with these options behind those that it or the environment has; libpq takes no + for a blank."""
+    said = url.query.get("options") or os.environ.get("PGOPTIONS", "")
+    before, _, _ = conninfo.partition("?")
+    words = [word for word in conninfo.partition("?")[2].split("&") if word and not word.startswith("options=")]
+    every = f"{said if isinstance(said, str) else ' '.join(said)} {options}".strip()
+    return f"{before}?{'&'.join([*words, f'options={quote(every)}'])}"
 
 
 def _typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:

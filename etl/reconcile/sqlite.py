@@ -68,6 +68,9 @@ class SqliteDatabase:
             for name in sorted(str(row[0], "utf-8") for row in names.fetchall())
         }
 
+    def hiding(self) -> dict[str, str]:
+        return {}
+
     def only_integers(self, table: str, column: str) -> bool:
         name = _quoted(column)
         return self._rows.execute(f"SELECT 1 FROM {_quoted(table)} WHERE typeof({name}) <> 'integer' LIMIT 1").fetchone() is None

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 from sqlalchemy.engine import make_url
 
+from etl.errors import Refused
 from etl.reconcile.actual import Store
 from etl.reconcile.audit import logins_audited, profiles_audited
 from etl.reconcile.beside import Look, beside
@@ -72,6 +73,15 @@ def opened(url: str) -> Database:
     from etl.reconcile.portable import PortableDatabase
 
     return PortableDatabase(parsed)
+
+
+def refuse_hidden(option: str, source: Source) -> None:
+    """Raises where an old portal's database does not show all of a table: what is not seen cannot be called equal (K9)."""
+    hiding = source.database.hiding()
+    found = [f"{table}: {why}" for table, why in sorted(hiding.items()) if (source.portal, table) in source.spec.mappings]
+    if found:
+        message = f"{option}: not everything can be seen:\n  " + "\n  ".join(found)
+        raise Refused(message, "Mend what is named (row-level security: ALTER ROLE ... BYPASSRLS for who reads), then reconcile again.")
 
 
 def expected_side(
@@ -165,7 +175,10 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     for n, table in enumerate(tables):
         progress(f"compare {table}", n, len(tables))
         lacking = store.absent(table)
-        rows += [_not_checked(table, "" if column == table else column, _LACKING[column == table]) for column in lacking]
+        rows += [
+            _not_checked(table, "" if column == table else column, store.hiding.get(table) or _LACKING[column == table])
+            for column in lacking
+        ]
         if table in actual.numbers:
             expect, there = side.numbers[table], actual.numbers[table]
             equal, odd = unmatched(expect, there)
@@ -223,10 +236,11 @@ def reconcile(
                     message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
                     raise ReconcileError(message, "Give the database that was migrated.")
                 sources[portal] = Source(spec, portal, databases[-1])
+                refuse_hidden(option, sources[portal])
         databases.append(opened(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
-        if all(store.absent(table) == [table] for table in _UNMISTAKABLE):
+        if all(store.absent(table) == [table] and table not in store.hiding for table in _UNMISTAKABLE):
             raise ReconcileError(
                 f"--target is not the new store: it has none of the tables {', '.join(_UNMISTAKABLE)}.",
                 "Give the store that was published.",
