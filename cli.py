@@ -15,7 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from etl.options import Options
-    from etl.talk import Talk
+    from etl.system.progress import Talk
 
 ENVIRONMENT = "PORTAL_MIGRATE"
 Command = Callable[..., Any]
@@ -144,7 +144,7 @@ def _day(name: str, text: str) -> date:
 
 
 def _talk(given: dict[str, Any]) -> Talk:
-    from etl.talk import Talk
+    from etl.system.progress import Talk
 
     return Talk(verbose=bool(given.get("verbose")))
 
@@ -159,8 +159,8 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
     @commands.command(name, help=help_text)
     @_takes(*names)
     def command(**given: Any) -> None:
-        from etl.pipeline import run_steps
-        from etl.screen import answer
+        from etl.commands.command_result import answer
+        from etl.pipeline.runner import run_steps
 
         answer(name, given, lambda: run_steps(_options(given), steps, _talk(given)))
 
@@ -183,8 +183,8 @@ for _name, _help in _STEP_HELP.items():
 @_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings")
 def reconcile(**given: Any) -> None:
     """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
-    from etl.screen import answer
-    from etl.verify import reconciled
+    from etl.commands.command_result import answer
+    from etl.pipeline.reconcile_step import reconciled
 
     answer("reconcile", given, lambda: reconciled(_options(given), _talk(given)))
 
@@ -193,8 +193,8 @@ def reconcile(**given: Any) -> None:
 @_takes("source", "tc", "files", "target", "objects", "mappings")
 def plan(**given: Any) -> None:
     """What would happen: sources against mappings, rows, steps, space; reads, changes nothing."""
-    from etl.pipeline import planned
-    from etl.screen import answer, plan_facts
+    from etl.commands.command_result import answer, plan_facts
+    from etl.pipeline.runner import planned
 
     answer("plan", given, lambda: plan_facts(planned(_options(given)), _options(given)))
 
@@ -203,8 +203,8 @@ def plan(**given: Any) -> None:
 @_takes("run")
 def status(**given: Any) -> None:
     """How far a run is, as a table."""
-    from etl.lookups import status as facts
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.commands.lookups import status as facts
 
     answer("status", given, lambda: facts(_options(given)))
 
@@ -215,8 +215,8 @@ def status(**given: Any) -> None:
 @_takes("run", "target", "mappings")
 def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
     """Where one source row went (trace P2 document 17); and back (trace --account NUMBER)."""
-    from etl.screen import answer
-    from etl.trace import trace as facts
+    from etl.commands.command_result import answer
+    from etl.commands.trace import trace as facts
 
     answer("trace", given, lambda: facts(_options(given), where, account))
 
@@ -226,8 +226,8 @@ def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
 @_takes("run", "target", "source", "mappings")
 def picker(email: str, **given: Any) -> None:
     """The accounts that this person sees after logging in, and through which old profiles."""
-    from etl.lookups import picker as facts
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.commands.lookups import picker as facts
 
     answer("picker", given, lambda: facts(_options(given), email))
 
@@ -250,8 +250,8 @@ def approve(
     **given: Any,
 ) -> None:
     """Signs that a run may publish what has this digest; needs no run folder. With --key alone it only makes the key."""
-    from etl.approval import approve as signed
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.evidence.approval import approve as signed
 
     out = Path(approval) if approval is not None else None
     answer("approve", given, lambda: signed(Path(key), digest, backup_id, backup_at, backup_sha256, out))
@@ -261,8 +261,8 @@ def approve(
 @_takes("target", "objects", "run", "mappings")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
-    from etl.pipeline import take_back
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.pipeline.runner import take_back
 
     answer("rollback", given, lambda: take_back(_options(given), _talk(given)))
 
@@ -271,8 +271,8 @@ def rollback(**given: Any) -> None:
 @_takes("run")
 def purge(**given: Any) -> None:
     """Removes what the run left of the old portals' data; what proves the migration stays."""
-    from etl.purge import purge as facts
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.commands.purge import purge as facts
 
     answer("purge", given, lambda: facts(_options(given)))
 
@@ -287,8 +287,8 @@ def freeze() -> None:
 @_takes("source", "tc", "mappings")
 def freeze_check(seconds: float, **given: Any) -> None:
     """Looks twice: ends with exit code 5 where a table changed in between; lists who could still write."""
-    from etl.freeze import check
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.commands.freeze_check import check
 
     answer("freeze check", given, lambda: check(_options(given), seconds))
 
@@ -308,8 +308,8 @@ _BUNDLE = click.option("--bundle", metavar="DIR", required=True, help="The bundl
 @_takes("run", "mappings")
 def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
     """Packs manifest, events, report, results, mappings and versions; signs them."""
-    from etl.evidence import pack
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.evidence.bundle import pack
 
     answer("evidence pack", given, lambda: pack(_options(given), Path(bundle), Path(key), documents))
 
@@ -320,8 +320,8 @@ def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
 @_takes()
 def evidence_verify(bundle: str, public_key: str, **given: Any) -> None:
     """Says whether every bit is what was signed; names file and line where not (exit 6). Works offline."""
-    from etl.evidence import verify
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.evidence.bundle import verify
 
     answer("evidence verify", given, lambda: verify(Path(bundle), Path(public_key)))
 
@@ -333,8 +333,8 @@ def evidence_verify(bundle: str, public_key: str, **given: Any) -> None:
 @_takes("run", "target", "mappings")
 def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
     """Draws source rows by chance, risky ones more often; old and new side by side for an auditor to tick."""
-    from etl.audit_sample import sample as drawn
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.commands.sample_audit import sample as drawn
 
     answer(
         "sample-audit",
@@ -349,8 +349,8 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
 @_takes("target", "source", "run", "mappings")
 def company(profile: int | None, folder: str, **given: Any) -> None:
     """A letter for one company profile, or for all: what it was, which accounts it is now, who sees what, what needs attention."""
-    from etl.letters import letters
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.commands.company import letters
 
     answer("company", given, lambda: letters(_options(given), profile, Path(folder)))
 
@@ -361,8 +361,8 @@ def company(profile: int | None, folder: str, **given: Any) -> None:
 @_takes()
 def selftest(size: int, seed: int, **given: Any) -> None:
     """Tests the verifier: plants faults in copies of a small migrated world and counts how many it finds."""
-    from etl.proof import selftested
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.commands.selftest import selftested
 
     answer("selftest", given, lambda: selftested(size, seed, _talk(given)))
 
@@ -375,8 +375,8 @@ def selftest(size: int, seed: int, **given: Any) -> None:
 @_takes("source", "tc", "files")
 def sample(profiles: int, seed: int, **given: Any) -> None:
     """Writes a synthetic legacy world of any size into empty databases."""
-    from etl.demo import write_sample
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.commands.demo import write_sample
 
     answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given)))
 
@@ -386,8 +386,8 @@ def sample(profiles: int, seed: int, **given: Any) -> None:
 @_takes()
 def demo(folder: str, **given: Any) -> None:
     """Builds the sample world in DIR, migrates it, reconciles, writes the report, says where it is."""
-    from etl.demo import run_demo
-    from etl.screen import answer
+    from etl.commands.command_result import answer
+    from etl.commands.demo import run_demo
 
     answer("demo", given, lambda: run_demo(Path(folder), _talk(given)))
 
@@ -405,7 +405,7 @@ def main() -> None:
         click.echo(error.format_message(), err=True)
         sys.exit(2)
     except click.ClickException as error:
-        from etl.screen import refuse_usage
+        from etl.commands.command_result import refuse_usage
 
         refuse_usage(error, sys.argv[1:])
         sys.exit(2)

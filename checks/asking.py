@@ -23,8 +23,8 @@ from checks.model import Answer, Answers, Check, Found, Suites
 from checks.relations import RELATIONS
 from checks.staged import Staged
 from checks.suites import HOME, read_suites
-from etl.memory import give_memory_back
-from etl.run import RunFolder, seen
+from etl.runfolder.folder import RunFolder, seen
+from etl.system.memory import give_memory_back
 from mappings.model import Mappings
 from mappings.read import read_mappings
 

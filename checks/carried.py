@@ -11,8 +11,8 @@ from checks.conserved import key_parts, mapping_of, recovered
 from checks.model import Check, Found
 from checks.relations import Relation
 from checks.staged import Staged, entities, shards
-from etl.masking import masked
-from etl.values import HELD
+from etl.domain.masking import masked
+from etl.domain.typed_values import HELD
 from mappings.model import Into, TableMapping
 from mappings.schema import Column, Table
 

@@ -8,7 +8,7 @@ from checks.comparable import alike, among, numbers, shares
 from checks.model import Check, Found
 from checks.relations import Relation
 from checks.staged import Staged
-from etl.masking import masked
+from etl.domain.masking import masked
 from mappings.model import Form, Into, TableMapping
 
 _UNREADABLE = "UNREADABLE_VALUE"  # the one reason for which a row may be loaded and held (X2)

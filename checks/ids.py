@@ -9,8 +9,8 @@ from checks.comparable import slices
 from checks.model import Check, Found
 from checks.relations import Relation, failing
 from checks.staged import Staged, entities
-from etl.id_recipe import tag
-from etl.ids import Ids, account_row_ids, as_arrow, once_ids
+from etl.domain.id_recipe import tag
+from etl.domain.ids import Ids, account_row_ids, as_arrow, once_ids
 from mappings.model import Mappings, TableMapping
 
 
@@ -26,7 +26,7 @@ def _makes(mapping: TableMapping, table: str, own: str) -> bool:
 
 
 def own_id(check: Check, staged: Staged) -> Found:
-    """Rows whose id is another than the recipe's for their old key, their old table and the account that they are on (`etl/ids.py`)."""
+    """Rows whose id is another than the recipe's for their old key, their old table and the account that they are on (`etl/domain/ids.py`)."""
     table = check.table
     shape = staged.shapes[table]
     key = "legacy_entity_id" if table == "entity_account" else "legacy_key"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from etl.masking import masked
+from etl.domain.masking import masked
 from mappings.schema import Table
 
 

@@ -13,7 +13,7 @@ from checks.comparable import among, slices
 from checks.frames import when
 from checks.model import Check, Found
 from checks.staged import Staged, entities, entity_of
-from etl.emails import email_key
+from etl.domain.emails import email_key
 
 Relation = Callable[[Check, Staged], Found]
 

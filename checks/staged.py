@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from checks.comparable import alike, numbers, together
 from checks.names import called, key_columns
-from etl.run import RunFolder, StageFile, read_columns
-from etl.values import HELD, POLARS_TYPE
+from etl.domain.typed_values import HELD, POLARS_TYPE
+from etl.runfolder.folder import RunFolder, StageFile, read_columns
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column, Table
 

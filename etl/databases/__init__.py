@@ -13,7 +13,7 @@ from etl.errors import WrongUsage
 
 if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
-    from etl.values import Typed
+    from etl.domain.typed_values import Typed
     from mappings.model import TableMapping
 
 
@@ -134,7 +134,7 @@ def shown(url: str) -> str:
         return "(not a database URL)"
     less = {}
     if parsed.get_backend_name() == "postgresql":
-        from etl.databases.transport import sslmode
+        from etl.databases.postgresql.transport import sslmode
 
         mode = sslmode(parsed)
         less = {"sslmode": mode} if mode in ("disable", "allow", "prefer", "require", "verify-ca") else {}
@@ -185,20 +185,20 @@ def open_source(url: str, name: str) -> Source:
     """The old database behind that URL; `name` ("Portal 2.0", "Trade Compliance") is what messages call it."""
     match backend(url):
         case "sqlite":
-            from etl.databases.sqlite_source import SqliteSource
+            from etl.databases.sqlite.source import SqliteSource
 
             return SqliteSource(url, name)
         case "postgresql":
-            from etl.databases.postgresql_source import PostgresSource
+            from etl.databases.postgresql.source import PostgresSource
 
             return PostgresSource(url, name)
-    from etl.databases.portable_source import PortableSource
+    from etl.databases.generic.source import PortableSource
 
     return PortableSource(url, name)
 
 
 def join_source(url: str, name: str, snapshot: str) -> Shared:
     """The same old database once more, for a process that reads in a snapshot which another one holds open."""
-    from etl.databases.postgresql_source import PostgresSource
+    from etl.databases.postgresql.source import PostgresSource
 
     return PostgresSource(url, name, snapshot)

@@ -65,11 +65,11 @@ def reading(url: str) -> Iterator[Reading]:
 def _opened(url: str) -> Reading:
     plain = _PLAIN_FILE.fullmatch(url)
     if plain or backend(url) == "sqlite":
-        from etl.databases.sqlite_reading import SqliteReading
+        from etl.databases.sqlite.reading import SqliteReading
 
         return SqliteReading(Path(plain[1]) if plain else _file_of(url), url)
     if backend(url) == "postgresql":
-        from etl.databases.postgresql_reading import PostgresReading
+        from etl.databases.postgresql.reading import PostgresReading
 
         return PostgresReading(url)
     raise MigrationError(f"--target: no store of the kind {backend(url)} can be read.", "Use a sqlite:// or postgresql:// URL.")

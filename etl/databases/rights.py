@@ -22,7 +22,7 @@ def reading_rights(url: str, name: str, wanted: Wanted) -> Rights:
     """The rights on an old database; of a SQLite file (its mode decides) and of other databases nothing is known here."""
     if backend(url) != "postgresql":
         return Rights()
-    from etl.databases.postgresql_rights import of_reader
+    from etl.databases.postgresql.rights import of_reader
 
     return of_reader(url, name, wanted)
 
@@ -31,6 +31,6 @@ def writing_rights(url: str, tables: tuple[str, ...]) -> Rights:
     """The rights on a new store that will have these tables, or has them; as above."""
     if backend(url) != "postgresql":
         return Rights()
-    from etl.databases.postgresql_rights import of_writer
+    from etl.databases.postgresql.rights import of_writer
 
     return of_writer(url, tables)

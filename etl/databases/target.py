@@ -11,8 +11,8 @@ from typing import Protocol
 import pyarrow as pa
 
 from etl.databases import backend
+from etl.domain.id_recipe import tag
 from etl.errors import MigrationError
-from etl.id_recipe import tag
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
@@ -120,11 +120,11 @@ def open_target(url: str, folder: Path) -> Target:
     """The new store behind that URL; `folder`: where a file of staged rows may lie."""
     match backend(url):
         case "sqlite":
-            from etl.databases.sqlite_target import SqliteTarget
+            from etl.databases.sqlite.target import SqliteTarget
 
             return SqliteTarget(url, folder)
         case "postgresql":
-            from etl.databases.postgresql_target import PostgresTarget
+            from etl.databases.postgresql.target import PostgresTarget
 
             return PostgresTarget(url)
     raise no_store(url)
@@ -139,13 +139,13 @@ def contract_differences(url: str, schema: Schema) -> list[str]:
     """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet. Refused where no lock would hold."""
     match backend(url):
         case "sqlite":
-            from etl.databases.sqlite_target import looked_at
+            from etl.databases.sqlite.target import looked_at
 
             return looked_at(url, schema)
         case "postgresql":
-            from etl.databases.postgresql import connect, safe_errors
-            from etl.databases.postgresql_contract import differences
-            from etl.databases.postgresql_target import refuse_pooler
+            from etl.databases.postgresql.connection import connect, safe_errors
+            from etl.databases.postgresql.contract import differences
+            from etl.databases.postgresql.target import refuse_pooler
 
             with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
                 refuse_pooler(session, url)

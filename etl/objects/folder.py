@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from etl.durable import sync_folder, sync_whole, syncs_whole
 from etl.errors import MigrationError
 from etl.objects import NOTES, PIECE, Stored, note_key, object_key
 from etl.objects.journal import note
+from etl.system.durable_files import sync_folder, sync_whole, syncs_whole
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
 

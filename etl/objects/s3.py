@@ -25,7 +25,7 @@ from etl.objects import NOTES, PIECE, Stored, note_key, object_key
 from etl.objects.journal import journaled, note
 from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
-from etl.retries import again
+from etl.system.retries import again
 
 _AT_ONCE = 8  # requests of one `put_all`
 _IN_MEMORY = 8 << 20  # bytes of one object; what is longer waits in a file that has no name

@@ -11,7 +11,7 @@ from pathlib import Path
 from etl.errors import MigrationError, Unreadable
 from etl.objects import PIECE
 from etl.objects.place import folder_of
-from etl.room import bytes_below
+from etl.runfolder.disk_space import bytes_below
 
 
 class Share:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from etl.reconcile.compare import Count
-from etl.reconcile.ledger import Tally
-from etl.reconcile.objects import ObjectCount
+from etl.reconcile.compare.tables import Count
+from etl.reconcile.engine.ledger import Tally
+from etl.reconcile.objects.store import ObjectCount
 
 EQUAL, DIFFERENT, NOT_CHECKED = "equal", "different", "not_checked"
 

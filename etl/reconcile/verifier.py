@@ -13,23 +13,23 @@ import pyarrow as pa
 from sqlalchemy.engine import make_url
 
 from etl.errors import Refused
-from etl.reconcile.actual import Store
-from etl.reconcile.audit import logins_audited, profiles_audited
-from etl.reconcile.beside import Look, beside
-from etl.reconcile.compare import Count, Names, actual_numbers, detailed, unmatched
-from etl.reconcile.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
+from etl.reconcile.compare.actual import Store
+from etl.reconcile.compare.audit import logins_audited, profiles_audited
+from etl.reconcile.compare.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
+from etl.reconcile.compare.hashing import ACCOUNT, Hashes, identity, own_id
+from etl.reconcile.compare.holdings import EXCEPTION, HOLDING, exceptions_compared, holdings_compared
+from etl.reconcile.compare.recorded_runs import TABLE as RUN
+from etl.reconcile.compare.recorded_runs import Runs, recorded_runs
+from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
+from etl.reconcile.engine.background import Look, beside
+from etl.reconcile.engine.expected import Expected
+from etl.reconcile.engine.frames import Database
+from etl.reconcile.engine.source import Source
+from etl.reconcile.engine.spec import Spec, read_spec
+from etl.reconcile.engine.world import World
 from etl.reconcile.errors import ReconcileError
-from etl.reconcile.expected import Expected
-from etl.reconcile.frames import Database
-from etl.reconcile.hashing import ACCOUNT, Hashes, identity, own_id
-from etl.reconcile.holdings import EXCEPTION, HOLDING, exceptions_compared, holdings_compared
-from etl.reconcile.objects import ObjectCount, objects_read_back
+from etl.reconcile.objects.store import ObjectCount, objects_read_back
 from etl.reconcile.result import Reconciliation
-from etl.reconcile.runs import TABLE as RUN
-from etl.reconcile.runs import Runs, recorded_runs
-from etl.reconcile.source import Source
-from etl.reconcile.spec import Spec, read_spec
-from etl.reconcile.world import World
 
 Progress = Callable[[str, int, int], None]
 _OLD_PORTALS = {  # by portal: its option, and tables that no other of the three databases has
@@ -63,14 +63,14 @@ def opened(url: str) -> Database:
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":
-            from etl.reconcile.sqlite import SqliteDatabase
+            from etl.reconcile.databases.sqlite import SqliteDatabase
 
             return SqliteDatabase(Path(parsed.database or ""))
         case "postgresql":
-            from etl.reconcile.postgres import PostgresDatabase
+            from etl.reconcile.databases.postgresql import PostgresDatabase
 
             return PostgresDatabase(parsed)
-    from etl.reconcile.portable import PortableDatabase
+    from etl.reconcile.databases.portable import PortableDatabase
 
     return PortableDatabase(parsed)
 

@@ -15,7 +15,7 @@ from etl.report.html import as_html
 from etl.report.junit import as_junit
 from etl.report.lists import lists
 from etl.report.markdown import as_markdown, summary
-from etl.run import RunFolder, StageFile
+from etl.runfolder.folder import RunFolder, StageFile
 from mappings.model import Mappings
 
 __all__ = ["write_report"]

@@ -13,10 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from etl.databases.reflected import reading, tables_of
 from etl.errors import MigrationError, Refused
 from etl.report.company_books import Books, read_books
 from etl.report.company_letter import SENTENCES, as_letter_html, as_letter_markdown
-from etl.store import reading, tables_of
 from mappings.model import Mappings
 from mappings.read import read_mappings
 

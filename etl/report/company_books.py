@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl.store import as_id, tables_of
+from etl.databases.reflected import as_id, tables_of
 from mappings.model import Mappings
 
 # The tables whose rows a company may see, and whose flags are therefore its business. Vetting, notes, findings, comments and events are CBP's.

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.errors import EvidenceAltered
-from etl.outcome import TALLY
+from etl.placement.table_outcome import TALLY
 from etl.report.lists import MADE_BY, Lists
-from etl.run import RunFolder, StageFile, read_columns
+from etl.runfolder.folder import RunFolder, StageFile, read_columns
 from mappings.model import Mappings, TableMapping
 
 _SECTION = re.compile(r"^-- (.+?) -{5,}$")

@@ -8,11 +8,11 @@ import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from etl.approval import asked
+from etl.evidence.approval import asked
 from etl.report import counts
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
-from etl.run import RunFolder
+from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings
 
 VERSION = 1  # of report.json; schema.json describes it

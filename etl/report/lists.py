@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from etl.holding import HELD
-from etl.masking import masked
-from etl.placed import FLAG
-from etl.run import RunFolder, read_verified
+from etl.domain.masking import masked
+from etl.placement.held_rows import HELD
+from etl.placement.row_placement import FLAG
+from etl.runfolder.folder import RunFolder, read_verified
 
 MADE_BY = ("split", "reattach")
 HELD_SHOWN = [name for name in HELD if name != "row_json"]  # a whole row is personal: it stays in the store

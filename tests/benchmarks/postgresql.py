@@ -138,8 +138,8 @@ def documents(scene: Scene) -> tuple[float, float, int]:
 
 
 def _documents_once(papers: str, place: Path) -> tuple[float, float]:
-    from etl.contents import store_all
     from etl.databases import open_source
+    from etl.extract.document_transfer import store_all
     from etl.objects import open_objects
 
     mapping = read_mappings().tables["P2", "document_content"]

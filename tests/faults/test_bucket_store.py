@@ -1,10 +1,11 @@
-"""Row 23 of faults.md: the faults of a bucket that `tests/test_bucket_faults.py` does not show with every change. Like the others of this folder, by the real command."""
+"""Row 23 of faults.md: the faults of a bucket that `tests/unit/objects/test_bucket_faults.py` does not show with every change. Like the others of this folder, by the real command."""
 
 from __future__ import annotations
 
 import pytest
-from bucket import BucketNight, front, store
-from test_bucket_faults import LASTING, OFTEN, PASSING, killed_at, lasts, night, passes
+
+from tests.support.bucket import BucketNight, front, store
+from tests.unit.objects.test_bucket_faults import LASTING, OFTEN, PASSING, killed_at, lasts, night, passes
 
 from .tally import BUCKET, tried
 

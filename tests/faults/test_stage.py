@@ -123,14 +123,14 @@ def test_all_damages(reference: Reference, other: Path, scenes: Callable[[Scene]
 
 def _bulk(each: int, reference: Reference, other: Path, scenes: Callable[[Scene], Scene], monkeypatch: pytest.MonkeyPatch) -> None:
     """So many damages of each kind, and after them the load that nothing disturbs."""
-    import etl.pipeline
+    import etl.pipeline.runner
     from etl.errors import EvidenceAltered
     from etl.options import Options
-    from etl.talk import Talk
+    from etl.system.progress import Talk
 
     scene = scenes(reference.before("load"))
     monkeypatch.chdir(scene.folder)
-    monkeypatch.setattr(etl.pipeline, "read_mappings", cache(etl.pipeline.read_mappings))
+    monkeypatch.setattr(etl.pipeline, "read_mappings", cache(etl.pipeline.runner.read_mappings))
     stores = Options(source=scene.source, tc=scene.tc, files="world/files", objects="objects", run=Path("run"))
     missed = []
     for kind in KINDS:
@@ -138,7 +138,7 @@ def _bulk(each: int, reference: Reference, other: Path, scenes: Callable[[Scene]
         for _ in range(each):
             with tried(STAGE), damaged(scene.run_folder, other, kind, chance) as what:
                 try:
-                    etl.pipeline.run_steps(replace(stores, target=scene.target), ("load",), Talk())
+                    etl.pipeline.runner.run_steps(replace(stores, target=scene.target), ("load",), Talk())
                     missed.append(what)
                 except EvidenceAltered:
                     assert not scene.store.exists(), f"{what}: written before it was refused"

@@ -150,13 +150,13 @@ def in_process(legacy: tuple[str, str], world: Path, folder: Path, target_url: s
     """Extract, split, reattach and load without an interpreter's start and without the checks."""
     from etl.databases import open_source
     from etl.databases.target import open_target
-    from etl.extract import extract
-    from etl.load import load
+    from etl.extract.step import extract
+    from etl.load.step import load
     from etl.objects import open_objects
     from etl.objects.share import Share
-    from etl.reattach import reattach
-    from etl.run import opened
-    from etl.split import split
+    from etl.runfolder.folder import opened
+    from etl.transform.reattach import reattach
+    from etl.transform.split import split
     from mappings.read import read_mappings
 
     mappings = read_mappings()

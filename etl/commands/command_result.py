@@ -1,0 +1,190 @@
+"""How a command ends: its answer on stdout, for people or as one JSON envelope; its failure in one sentence with the next step; its exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+import sqlite3
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import click
+
+from etl.errors import MigrationError
+from mappings.errors import MappingError
+
+VERSION = 1
+ROWS_PER_SECOND = 20_000  # the whole run on two cores, SQLite at both ends; tests/benchmarks shows what a machine does
+
+
+class Interrupted(BaseException):
+    """A signal asked to stop; the same command goes on later."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, Any]]) -> None:
+    """Runs the action, shows what it gives, and ends the process with the exit code of what happened."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold rows and passwords; workers inherit this
+    output, verbose = given["output"], given["verbose"]
+    data: dict[str, Any] = {}
+    failure: _Failure | None = None
+    try:
+        data = action()
+    except BaseException as error:  # every way to end is an answer; nothing is swallowed: the code says which it was
+        failure = _failure(error)
+        failure.trail = "".join(
+            f"  {frame.filename}, line {frame.lineno}, in {frame.name}\n" for frame in traceback.extract_tb(error.__traceback__)
+        )
+        data = getattr(error, "data", {})
+    code = failure.exit_code if failure else 0
+    try:
+        if output == "json":
+            errors = [{"code": failure.code, "message": failure.message, "next": failure.next_step}] if failure else []
+            envelope = {
+                "version": VERSION,
+                "command": command,
+                "status": "failed" if failure else "ok",
+                "exit_code": code,
+                "data": data,
+                "errors": errors,
+            }
+            sys.stdout.write(json.dumps(envelope, ensure_ascii=True, default=str) + "\n")
+        else:
+            if data:
+                from etl.commands.text_output import HUMAN
+
+                HUMAN[command](data)
+            if failure:
+                sys.stdout.flush()
+                if verbose:
+                    sys.stderr.write(failure.trail)
+                sys.stderr.write(f"{failure.message}\nnext: {failure.next_step}\n")
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError as error:
+        # Whoever read has gone: what was done is done, the exit code still says how it ended. No room for the answer is a failure.
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            code = code or 1
+            _last_words(f"The answer could not be written: {error.strerror}.\nnext: {_AGAIN}\n")
+    for stream in (sys.stdout, sys.stderr):
+        _end(stream)
+    sys.exit(code)
+
+
+def _last_words(sentence: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(sentence)
+        sys.stderr.flush()
+
+
+def _end(stream: TextIO) -> None:
+    """Python would end with 120 where something that was not written yet cannot be written: then it goes nowhere."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def refuse_usage(error: click.ClickException, arguments: Sequence[str]) -> None:
+    """Wrong usage, found by click: the sentence on stderr, or an envelope on stdout."""
+    if (
+        ("json" in arguments and "--output" in arguments)
+        or "--output=json" in arguments
+        or os.environ.get("PORTAL_MIGRATE_OUTPUT") == "json"
+    ):
+        command = next((word for word in arguments if not word.startswith("-")), "")
+        entry = {"code": "USAGE", "message": error.format_message(), "next": "See portal-migrate --help."}
+        envelope = {"version": VERSION, "command": command, "status": "failed", "exit_code": 2, "data": {}, "errors": [entry]}
+        sys.stdout.write(json.dumps(envelope) + "\n")
+        return
+    error.show()
+    sys.stderr.write("next: see `portal-migrate --help`, or `portal-migrate COMMAND --help`.\n")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # A second signal stops at once.
+    signal.signal(number, signal.SIG_DFL)
+    raise Interrupted(number)
+
+
+class _Failure:
+    def __init__(self, exit_code: int, code: str, message: str, next_step: str) -> None:
+        self.exit_code, self.code, self.message, self.next_step = exit_code, code, message, next_step
+        self.trail = ""  # where it happened: files and lines, never values; shown with -v
+
+
+_AGAIN = "Run the same command again: it goes on where it stopped."
+
+
+_DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
+def _primary(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 where the error came from Python's own module."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _failure(error: BaseException) -> _Failure:
+    match error:
+        case MigrationError():
+            return _Failure(error.exit_code, error.code, error.message, error.next_step)
+        case MappingError():
+            return _Failure(1, "MAPPING", str(error), "Mend the mapping file, then run again. No data was read.")
+        case Interrupted():
+            return _Failure(error.exit_code, "INTERRUPTED", "Interrupted; nothing is half done.", _AGAIN)
+        case KeyboardInterrupt():
+            return _Failure(130, "INTERRUPTED", "Interrupted; nothing is half done.", _AGAIN)
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
+            return _Failure(1, "NO_SPACE", f"No space is left to write{where}: {os.strerror(error.errno or 0)}.", f"Free space. {_AGAIN}")
+        case sqlite3.OperationalError() if _primary(error) == sqlite3.SQLITE_FULL:
+            return _Failure(1, "NO_SPACE", "No space is left to write (SQLite: the disk is full).", f"Free space. {_AGAIN}")
+        case sqlite3.OperationalError() if _primary(error) in _DISK:
+            # The extended code's name, not the text: SQLITE_IOERR_WRITE is also what a limit on a file's size looks like from within SQLite.
+            return _Failure(
+                1, "IO", f"SQLite could not use its file ({error.sqlite_errorname}).", f"Mend the disk, its space or the lock. {_AGAIN}"
+            )
+        case RuntimeError() if str(error) == "can't start new thread":
+            return _failure(MemoryError())
+        case MemoryError():
+            return _Failure(1, "NO_MEMORY", "Memory does not suffice.", "Give fewer --workers, then run the same command again.")
+        case OSError():
+            where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
+            return _Failure(1, "IO", f"{error.strerror or type(error).__name__}{where}.", f"Mend that. {_AGAIN}")
+    # Not the error's own text: a database or a library may put values into it.
+    last = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
+    own = next((f"{Path(f.filename).name}, line {f.lineno}" for f in reversed(last) if "site-packages" not in f.filename), place)
+    return _Failure(
+        1,
+        "FAULT",
+        f"A fault of the toolkit: {type(error).__name__} in {own} ({place}).",
+        "Report this line; nothing was published by this command.",
+    )
+
+
+def plan_facts(plan: Any, options: Any) -> dict[str, Any]:
+    """The plan as data: rows, coverage, retired columns with their reasons, steps, space and time."""
+    from dataclasses import asdict
+
+    from etl.runfolder.folder import STEPS
+
+    share = 100 * plan.mapped // plan.columns if plan.columns else 100
+    rows = sum(plan.rows.values())
+    return {
+        **asdict(plan), "coverage": f"{share}% ({plan.mapped}/{plan.columns} columns)", "steps": list(STEPS), "total": rows,
+        "rows_per_second": ROWS_PER_SECOND, "seconds": max(1, rows // ROWS_PER_SECOND),
+    }  # fmt: skip

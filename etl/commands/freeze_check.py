@@ -1,0 +1,53 @@
+"""The command `freeze check`: is the old portal really closed? Asked before the night; the run itself asks again before it publishes (K1)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from etl.errors import Busy, SourceChanged
+from etl.options import Options
+from etl.pipeline.preflight import refuse_hidden
+from etl.pipeline.runner import sources_of
+from mappings.read import read_mappings
+
+
+def check(options: Options, seconds: float) -> dict[str, Any]:
+    """As `_looked`; a portal that cannot be read because somebody is writing to it is not frozen either: the same exit code."""
+    try:
+        return _looked(options, seconds)
+    except Busy as busy:
+        raise SourceChanged(f"Not frozen: {busy.message}", "Close the portal as runbooks/cutover.md says.") from None
+
+
+def _looked(options: Options, seconds: float) -> dict[str, Any]:
+    """For each portal: the tables that changed while we looked, and what else could still write to it.
+
+    Raises SourceChanged (exit 5) with the same data where something changed.
+    """
+    mappings = read_mappings(options.mappings)
+    with sources_of(options) as sources:
+        known = refuse_hidden(sources, mappings)
+        before = {portal: source.mark() for portal, source in sources.items()}
+        counts = {portal: {m.table: source.count(m.table) for m in mappings.of(portal)} for portal, source in sources.items()}
+    time.sleep(seconds)
+    portals = []
+    with sources_of(options) as sources:
+        for portal, source in sources.items():
+            changed = source.changed_since(before[portal], counts[portal]).changed
+            unsure = known[portal].not_ruled_out
+            portals.append(
+                {
+                    "portal": portal, "changed": ["some table"] if changed is None else changed, "writers": source.writers(),
+                    "not_ruled_out": unsure,
+                }
+            )  # fmt: skip
+    data: dict[str, Any] = {"portals": portals, "seconds": seconds}
+    moving = [f"{entry['portal']} ({', '.join(entry['changed'])})" for entry in portals if entry["changed"]]
+    if moving:
+        error = SourceChanged(
+            f"Not frozen: {'; '.join(moving)} changed within {seconds:g} seconds.", "Close the portal as runbooks/cutover.md says."
+        )
+        error.data = data
+        raise error
+    return data

@@ -1,0 +1,93 @@
+"""The commands `status` and `picker`: how far a run is, and what a person sees. Where the new store of a look-up is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from etl.databases.reading import Reading, reading
+from etl.domain.emails import email_key
+from etl.errors import MigrationError, Refused, WrongUsage
+from etl.evidence.approval import asked
+from etl.options import Options, needed
+from etl.runfolder.folder import STEPS, seen
+
+
+def status(options: Options) -> dict[str, Any]:
+    """Each step of the run: done, failed or not done, when, how long, and what it says."""
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    folder = seen(options.run)
+    steps = []
+    for name in STEPS:
+        facts = folder.steps[name].facts if name in folder.steps else {}
+        rows = sum(file.rows for file in folder.steps[name].files) if name in folder.steps else 0
+        steps.append(
+            {
+                "step": name, "state": _state(facts), "started": facts.get("started"), "seconds": facts.get("seconds"),
+                "rows": rows, "sentence": facts.get("sentence", ""),
+            }
+        )  # fmt: skip
+    return {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder)}
+
+
+def _state(facts: dict[str, Any]) -> str:
+    if facts.get("critical") or facts.get("answer", "equal") != "equal":
+        return "failed"
+    return "done" if facts else "not done"
+
+
+def target_url(options: Options) -> str:
+    """The new store: --target, or the one that the run's folder names; Refused where that run has published nothing."""
+    if options.run is not None:
+        folder = seen(options.run)
+        if "load" not in folder.steps:
+            raise Refused(
+                "This run has published nothing yet: there is no new store to look at.", "Finish the run, or give --target alone."
+            )
+        known = folder.settings.get("target")
+        if options.target is None and known and "***" not in known:
+            return known
+    return needed(options.target, "--target", "the URL of the new store, or --run of a run that has one")
+
+
+@contextmanager
+def published(options: Options) -> Iterator[Reading]:
+    """The new store, opened for reading; Refused where it is not the one of the run that was given."""
+    with reading(target_url(options)) as store:
+        runs = {row["run_id"] for row in store.rows("SELECT run_id FROM migration_run WHERE state_cd = 'PUBLISHED'")}
+        if options.run is not None:
+            run_id = seen(options.run).steps["load"].facts["run_id"]
+            if run_id not in runs:
+                raise Refused(
+                    f"The new store does not know {run_id}: it is another run's store, or the run was taken back.",
+                    "Give --run and --target that belong together.",
+                )
+        yield store
+
+
+_SEEN = "account_number, legal_name, account_label, business_type_cd, status_cd, tier_cd, legacy_profile_id"
+
+
+def picker(options: Options, email: str) -> dict[str, Any]:
+    """What a person sees after logging in: the accounts, and the old profiles through which he reached them."""
+    key = email_key(email)
+    if key is None:
+        raise WrongUsage(
+            "That is no e-mail: exactly one @, something on both sides, no white space.", "Give the e-mail that the person logs in with."
+        )
+    with published(options) as store:
+        found = store.rows(f"SELECT {store.as_text('login_id')} AS login_id, status_cd FROM login WHERE email_key = ?", key)
+        if not found:
+            raise MigrationError("Nobody logs in with that e-mail.", "Check the spelling: dots and plus tags count, capitals do not.")
+        login = found[0]["login_id"]
+        users = store.rows("SELECT legacy_key FROM login_alias WHERE login_id = ? ORDER BY legacy_key", login)
+        mine = "SELECT account_id FROM account_contact WHERE login_id = ? AND removed_at IS NULL"
+        rows = store.rows(f"SELECT {_SEEN}, trade_visible FROM entity_account WHERE account_id IN ({mine}) ORDER BY account_number", login)
+    visible = [{name: value for name, value in row.items() if name != "trade_visible"} for row in rows if row["trade_visible"]]
+    profiles = sorted({int(row["legacy_profile_id"]) for row in rows})
+    return {
+        "status": found[0]["status_cd"], "users": [row["legacy_key"] for row in users], "before": profiles, "after": visible,
+        "hidden": len(rows) - len(visible),
+    }  # fmt: skip

@@ -1,0 +1,28 @@
+"""What a rehearsal leaves besides its report: the letters, the sample and the signed evidence that the night would leave to others."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from etl.commands.company import letters
+from etl.commands.sample_audit import sample
+from etl.evidence.bundle import pack
+from etl.options import Options
+
+FOLDER = "rehearsal"  # in the run's folder, with the throw-away store; `purge` removes it
+SAMPLE_SIZE, SAMPLE_SEED = 50, 1
+
+
+def write(options: Options, run: Path) -> list[str]:
+    """What was written, as sentences. What an earlier start of the same rehearsal left is replaced; its key stays."""
+    place = run / FOLDER
+    for old in (place / "letters", place / "evidence"):
+        shutil.rmtree(old, ignore_errors=True)
+    written = letters(options, None, place / "letters")
+    drawn = sample(options, SAMPLE_SIZE, SAMPLE_SEED, place / "sample-audit.csv")
+    packed = pack(options, place / "evidence", place / "evidence.pem")
+    return [
+        f"{len(written['files']):,} letters in {written['folder']}", f"{drawn['rows']:,} rows to tick in {drawn['file']}",
+        f"{packed['files']:,} files of evidence in {packed['bundle']}, to be verified with {packed['public_key']}",
+    ]  # fmt: skip

@@ -1,0 +1,54 @@
+"""The command `selftest`: whether the verifier can be believed."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from etl.commands.demo import FREEZE
+from etl.databases import sqlite_url
+from etl.errors import CheckFailed
+from etl.options import Options
+from etl.pipeline.runner import run_steps
+from etl.reconcile.selftest.harness import selftest
+from etl.system.progress import Talk
+
+
+def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
+    """The score by kind of fault: planted, found, found under the right table; and the false alarms on clean copies.
+
+    Raises CheckFailed (exit 3) with the same data where a fault was missed or a clean copy was called different.
+    """
+    from sample_data.world import write_cast
+
+    with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:
+        place = Path(scratch)
+        world = write_cast(place / "legacy")
+        options = Options(
+            source=world.source, tc=world.tc, files=str(world.files), target=sqlite_url(place / "portal3.sqlite"),
+            objects=str(place / "objects"), run=place / "run", freeze=FREEZE,
+        )  # fmt: skip
+        for step in ("extract", "split", "reattach", "check", "load"):
+            run_steps(options, (step,), talk)
+        with talk.bars():
+            score = selftest(
+                world.source, world.tc, str(world.files), str(options.target), str(options.objects), size, seed,
+                lambda done, total: talk.tell("selftest", done, total, "faults"),
+            )  # fmt: skip
+    kinds = [
+        {"kind": name, "planted": kind.planted, "found": kind.found, "named": kind.named} for name, kind in sorted(score.by_kind.items())
+    ]
+    found = sum(kind.found for kind in score.by_kind.values())
+    data: dict[str, Any] = {
+        "planted": score.planted, "found": found, "kinds": kinds, "missed": [str(fault) for fault in score.missed],
+        "tables": score.tables, "columns": score.columns, "clean_rounds": score.clean_rounds, "false_alarms": score.false_alarms,
+    }  # fmt: skip
+    if found < score.planted or score.false_alarms:
+        error = CheckFailed(
+            f"The verifier found {found:,} of {score.planted:,} faults; {score.false_alarms:,} false alarms.",
+            "Do not believe it: report this.",
+        )
+        error.data = data
+        raise error
+    return data

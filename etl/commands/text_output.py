@@ -1,0 +1,240 @@
+"""Answers for people: rich tables on stdout; data is always text, never markup, and its control characters are shown, not obeyed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from etl.system.terminal import Screen
+
+
+def plain(value: object) -> Text:
+    """The value as text; control, bidi and other invisible characters as their escapes."""
+    text = "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return Text("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text))
+
+
+def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
+    """A table of plain values."""
+    made = Table(title=Text(title), title_justify="left", header_style="bold")
+    for number, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(plain(cell) for cell in row))
+    return made
+
+
+def _console() -> Console:
+    # Sentences are not broken: they are read by people and by grep. Where there is no terminal there is no width to keep to.
+    return Screen(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+
+def show_report(report: dict[str, Any]) -> None:
+    from etl.report.terminal import show
+
+    show(report, _console())
+
+
+def show_step(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}"))
+    show_asked(console, data.get("approval"))
+    if "next" in data:  # not after a failure, which says itself what to do
+        console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
+
+
+def show_asked(console: Console, approval: dict[str, Any] | None) -> None:
+    """Whose approval the run needs and for which digest; nothing where it needs none."""
+    if approval is not None:
+        what = f"digest {approval['digest']}" if approval["digest"] else "a digest that check says once --target is given"
+        console.print(plain(f"approval by {approval['by']} of {what}: {'given ' + approval['at'] if approval['at'] else 'not given'}"))
+
+
+def show_plan(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(table("Rows to read", ["table", "rows"], [[name, rows] for name, rows in data["rows"].items()]))
+    console.print(table("Retired columns", ["column", "reason"], [[name, reason] for name, reason in data["retired"].items()]))
+    for option, rights in data["rights"].items():
+        for sentence in rights["excess"]:
+            console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than it needs"))
+        if rights["role"] and not rights["excess"]:
+            console.print(plain(f"rights: {option}: role {rights['role']} has what it needs and nothing else"))
+    show_conditions(console, data["conditions"])
+    console.print(f"steps: {', '.join(data['steps'])}")
+    console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
+    console.print(
+        f"space: about {sum(data['staged'].values()):,} bytes in the run's folder, {data['loaded_bytes']:,} in the new store,"
+        f" {data['documents_bytes']:,} of documents in the object store"
+    )
+    console.print(f"time: about {data['seconds']:,} seconds (from rehearsals: {data['rows_per_second']:,} rows/s)")
+    console.print(f"coverage {data['coverage']}")
+
+
+def show_conditions(console: Console, conditions: dict[str, dict[str, list[str]]]) -> None:
+    """Of each old portal what is there and not read, what is read otherwise than it is stored, and what could not be ruled out."""
+    for portal, known in conditions.items():
+        for word, sentences in (("not read", known["beside"]), ("note", known["notes"]), ("not ruled out", known["not_ruled_out"])):
+            for sentence in sentences:
+                console.print(plain(f"{word}: {portal}: {sentence}"))
+
+
+def show_status(data: dict[str, Any]) -> None:
+    rows: list[list[object]] = [[s["step"], s["state"], s["started"], s["seconds"], s["rows"], s["sentence"]] for s in data["steps"]]
+    console = _console()
+    console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
+    show_asked(console, data["approval"])
+    if any(s["state"] == "failed" for s in data["steps"]):
+        console.print("next: read report/report.md of the run's folder (`portal-migrate report` writes it)")
+        return
+    missing = [s["step"] for s in data["steps"] if s["state"] != "done"]
+    console.print("all steps are done" if not missing else f"next: {missing[0]}")
+
+
+def show_trace(data: dict[str, Any]) -> None:
+    console = _console()
+    if "account" in data:
+        account = data["account"]
+        console.print(plain(f"account {account['number']}: {account['legal_name']}, {account['business_type_cd']}, {account['status_cd']}"))
+        shown: dict[tuple[str, str], dict[str, None]] = {}
+        for row in data["rows"]:
+            shown.setdefault((row["portal"], row["table"]), {})[row["key"]] = None
+        rows: list[list[object]] = [
+            [p, t, len(keys), ", ".join([*keys][:12]) + (" ..." if len(keys) > 12 else "")] for (p, t), keys in shown.items()
+        ]  # fmt: skip
+        console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
+        console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
+        return
+    found: list[list[object]] = [[row["table"], row["id"], row["account_number"], row["digest"][:16]] for row in data["rows"]]
+    console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account", "row's digest"], found))
+    for content in sorted({row["sha256"] for row in data["rows"] if row.get("sha256")}):
+        console.print(plain(f"bytes: SHA-256 {content}"))
+    for entry in data["held"]:
+        kept = f"; its bytes: SHA-256 {entry['sha256']}" if entry["sha256"] else ""
+        console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}{kept}"))
+    for entry in data["flags"]:
+        console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
+    console.print(plain(f"rules of this table: {', '.join(data['rules'])}"))
+    console.print(f"{len(data['rows']):,} rows in the new store, {len(data['held']):,} in the holding")
+
+
+def show_picker(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(f"before: profiles {', '.join(map(str, data['before'])) or 'none'} (users {', '.join(data['users']) or 'none'})")
+    columns = ["account_number", "legal_name", "account_label", "business_type_cd", "status_cd", "tier_cd", "legacy_profile_id"]
+    console.print(
+        table("after: accounts", columns, [[str(row[c]) if row[c] is not None else None for c in columns] for row in data["after"]])
+    )
+    console.print(f"{len(data['after']):,} accounts to pick from, {data['hidden']:,} not visible to trade; login {data['status']}")
+
+
+def show_reconcile(data: dict[str, Any]) -> None:
+    console = _console()
+    columns = ["table", "kind", "legacy_key", "account_number", "column"]
+    if data["differences"]:
+        console.print(table("Differences", columns, [[row.get(c) for c in columns] for row in data["differences"]]))
+    console.print({"equal": "old and new are equal"}.get(data["answer"], f"{data['answer']}: {data['total']:,} differences"))
+
+
+def show_rollback(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(
+        f"{data['run_id']} taken back: {data['removed']:,} rows removed, {data['restored']:,} restored, {data['objects']:,} objects removed"
+    )
+    if data["kept"]:
+        console.print(plain(f"{data['kept']:,} objects kept, for other stores refer to this object store: {', '.join(data['others'])}"))
+
+
+def show_sample(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(table("Rows written", ["table", "rows"], [[name, rows] for name, rows in data["rows"].items()]))
+    console.print(f"{data['total']:,} rows for {data['profiles']:,} profiles, seed {data['seed']}")
+
+
+def show_purge(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(plain(f"left: {', '.join(data['left'])}"))
+    console.print(
+        f"{data['removed']:,} files removed, {data['bytes']:,} bytes; nothing of the old portals' data is left in the run's folder"
+    )
+
+
+def show_freeze(data: dict[str, Any]) -> None:
+    console = _console()
+    for entry in data["portals"]:
+        console.print(plain(f"{entry['portal']}: {'changed: ' + ', '.join(entry['changed']) if entry['changed'] else 'no table changed'}"))
+        for sentence in entry["writers"]:
+            console.print(plain(f"  {sentence}"))
+        for sentence in entry["not_ruled_out"]:
+            console.print(plain(f"  not ruled out: {sentence}"))
+    moving = any(entry["changed"] for entry in data["portals"])
+    console.print("not frozen" if moving else f"nothing changed within {data['seconds']:g} seconds")
+
+
+def show_pack(data: dict[str, Any]) -> None:
+    _console().print(
+        plain(
+            f"{data['files']:,} files packed and signed into {data['bundle']}; Merkle root {data['root']}; public key {data['public_key']}"
+        )
+    )
+
+
+def show_approve(data: dict[str, Any]) -> None:
+    console = _console()
+    if data["new_key"]:
+        console.print(plain(f"a new key was made; hand over {data['public_key']}, its public half"))
+    if data["approved"] is None:
+        console.print(f"nothing was approved; the key's fingerprint is {data['approved_by']}")
+        return
+    backup = data["approved"]["backup"]
+    console.print(plain(f"backup {backup['id']} of {backup['at']}, SHA-256 {backup['sha256']}"))
+    console.print(plain(f"{data['approved_by']} approves {data['approved']['digest']}; written to {data['approval']}"))
+
+
+def show_verify(data: dict[str, Any]) -> None:
+    _console().print(plain(f"{data['files']:,} files are what was signed for {data['run_id']}; Merkle root {data['root']}"))
+
+
+def show_audit_sample(data: dict[str, Any]) -> None:
+    _console().print(
+        plain(
+            f"{data['rows']:,} source rows drawn with seed {data['seed']}, {data['risky']:,} of them held or flagged; written to {data['file']}"
+        )
+    )
+
+
+def show_company(data: dict[str, Any]) -> None:
+    _console().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
+
+
+def show_selftest(data: dict[str, Any]) -> None:
+    console = _console()
+    columns = ["kind", "planted", "found", "named"]
+    console.print(table("Faults planted and found", columns, [[entry[c] for c in columns] for entry in data["kinds"]]))
+    for missed in data["missed"]:
+        console.print(plain(f"missed: {missed}"))
+    console.print(f"planted in {data['columns']:,} columns of {data['tables']:,} tables")
+    console.print(
+        f"{data['found']:,} of {data['planted']:,} faults found, {data['false_alarms']:,} false alarms on {data['clean_rounds']:,} clean copies"
+    )
+
+
+HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
+    "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
+    "rollback": show_rollback, "sample": show_sample,
+    "purge": show_purge,
+    "sample-audit": show_audit_sample,
+    "company": show_company,
+    "selftest": show_selftest,
+    "approve": show_approve,
+    "evidence pack": show_pack,
+    "evidence verify": show_verify,
+    "freeze check": show_freeze,
+    **dict.fromkeys(("run", "demo", "report"), show_report),
+    **dict.fromkeys(("extract", "split", "reattach", "check", "load"), show_step),
+}  # fmt: skip

@@ -1,0 +1,250 @@
+"""The command `trace`: where one source row went, and which source rows an account is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import pairwise
+from typing import Any
+
+from etl.commands.lookups import published
+from etl.commands.row_origins import Origins
+from etl.databases.reading import Condition, Reading, Row, both
+from etl.domain.id_recipe import MAX_ACCOUNT, first_and_last
+from etl.domain.masking import masked
+from etl.errors import MigrationError, WrongUsage
+from etl.options import Options
+from mappings.model import Into, Mappings, Portal, TableMapping
+from mappings.read import read_mappings
+from mappings.schema import Table
+
+_GAPS = 16  # the widest gaps between the accounts' numbers are looked through for hashed ids
+_NARROW = 1 << 26  # numbers, of 2^48, that may lie outside of them: a hashed id is among those with a chance of one in four millions
+
+
+def trace(options: Options, where: tuple[str, ...], account: str | None) -> dict[str, Any]:
+    """One source row's target rows, or one account's source rows."""
+    if (account is None) == (not where) or (where and len(where) != 3):
+        raise WrongUsage("Say which row or which account.", "Write trace P2 document 17, or trace --account NUMBER.")
+    mappings = read_mappings(options.mappings)
+    if account is not None:
+        return _account(options, mappings, account)
+    portal: Portal = "P2" if where[0].upper() == "P2" else "TC"
+    if where[0].upper() not in ("P2", "TC") or (portal, where[1]) not in mappings.tables:
+        raise WrongUsage(f"There is no source table {where[0]} {where[1]}.", "The portal is P2 or TC; `plan` lists the tables.")
+    return _row(options, mappings, mappings.tables[portal, where[1]], where[2])
+
+
+def _row(options: Options, mappings: Mappings, mapping: TableMapping, key: str) -> dict[str, Any]:
+    mine = "legacy_portal_cd = ? AND legacy_table = ? AND legacy_key = ?"
+    of = (mapping.portal, mapping.table, key)
+    with published(options) as store:
+        held = store.rows(f"SELECT reason_cd, sha256 FROM migration_holding WHERE {mine}", *of)
+        flags = store.rows(f"SELECT rule_cd, detail FROM migration_exception WHERE {mine} ORDER BY rule_cd", *of)
+        origins = Origins(store, mappings)
+        rows = [row for into in mapping.into for row in _target_rows(store, mappings, into, origins.of(mapping, into, key))]
+    shown = masked(key)
+    if not held and not rows:
+        raise MigrationError(
+            f"The new store knows no row {mapping.portal} {mapping.table} {shown}.",
+            "Check the key: parts of a composite key are joined with |.",
+        )
+    return {
+        "portal": mapping.portal, "table": mapping.table, "key": shown, "rules": list(mapping.rules), "rows": rows,
+        "held": [{**entry, "meaning": mappings.reasons[entry["reason_cd"]].meaning} for entry in held],
+        "flags": [{**entry, "decision": mappings.rules[entry["rule_cd"]].decision} for entry in flags],
+    }  # fmt: skip
+
+
+def _target_rows(store: Reading, mappings: Mappings, into: Into, condition: Condition | None) -> list[Row]:
+    """The rows of one target table: table, id and account number."""
+    if condition is None:
+        return []
+    shape = mappings.target.tables[into.table]
+    number = account_number(mappings, into.table, into.table) or "NULL"
+    order = ", ".join(shape.key)
+    whole = _whole(store, shape)
+    found = store.rows(f"SELECT {whole}, {number} AS _number FROM {into.table} WHERE {condition.sql} ORDER BY {order}", *condition.values)
+    return [
+        {
+            "table": into.table, "id": masked("|".join(str(row[name]) for name in shape.key)), "account_number": row["_number"],
+            "digest": digest(shape, row), **({"sha256": row["sha256"]} if into.table == "document" else {}),
+        }
+        for row in found
+    ]  # fmt: skip
+
+
+def _whole(store: Reading, shape: Table) -> str:
+    """Every column, to be selected: as text, but flags and bytes as they are."""
+    exact = ("boolean", "binary")
+    return ", ".join(c.name if c.family in exact else f"{store.as_text(c.name)} AS {c.name}" for c in shape.columns)
+
+
+def digest(shape: Table, row: Row) -> str:
+    """SHA-256 of the new row: its values in the contract's order as one JSON list; the same on every database, and of equal rows of two runs."""
+    return hashlib.sha256(json.dumps([_told(row[c.name], c.family) for c in shape.columns], ensure_ascii=False).encode()).hexdigest()
+
+
+def _told(value: Any, family: str) -> object:
+    if value is None:
+        return None
+    match family:
+        case "boolean":
+            return bool(value)
+        case "binary":
+            return bytes(value).hex()
+        case "timestamp" if "." in value:
+            return value.rstrip("0").rstrip(".")
+    return value
+
+
+def account_number(mappings: Mappings, name: str, place: str) -> str | None:
+    """The number, as SQL, of the account that a row belongs to, by its own column or by the row that it hangs on; None: it is one of no account's.
+
+    `place` is what the statement calls the table.
+    """
+    shape = mappings.target.tables[name]
+    if name == "entity_account":
+        return f"{place}.account_number"
+    for column in shape.columns:
+        if not column.refers_to or (column.refers_to != "entity_account" and not column.not_null):
+            continue
+        parent = f"{place}_"
+        number = account_number(mappings, column.refers_to, parent)
+        if number is not None:
+            end = mappings.target.tables[column.refers_to].key[0]
+            return f"(SELECT {number} FROM {column.refers_to} {parent} WHERE {parent}.{end} = {place}.{column.name})"
+    return None
+
+
+def _account(options: Options, mappings: Mappings, number: str) -> dict[str, Any]:
+    """Every source row behind an account, with the rules of its table and what was flagged."""
+    with published(options) as store:
+        named = "legal_name, business_type_cd, status_cd, legacy_profile_id, legacy_model_id, legacy_entity_id"
+        account_id = store.as_text("account_id")
+        found = store.rows(f"SELECT {account_id} AS account_id, {named} FROM entity_account WHERE account_number = ?", number)
+        if not found:
+            raise MigrationError("There is no account with that number.", "Check the number; `picker EMAIL` lists a person's accounts.")
+        (account,) = found
+        own = [("company_profile", "legacy_profile_id"), ("security_model", "legacy_model_id"), ("model_entity", "legacy_entity_id")]
+        rows: list[Row] = [{"portal": "P2", "table": table, "key": str(account[name]), "into": "entity_account"} for table, name in own]
+        owned = _Owned(store, mappings, account.pop("account_id"), int(account["legacy_entity_id"])).conditions()
+        for name, condition in owned.items():
+            rows += _sources(store, mappings, name, condition, str(account["legacy_entity_id"]))
+    for row in rows:
+        row["rules"] = list(mappings.tables[row["portal"], row["table"]].rules)
+    total = len({(row["portal"], row["table"], row["key"]) for row in rows})  # a row may stand behind an account and its group
+    return {"account": {"number": number, **account}, "rows": rows, "total": total}
+
+
+class _Owned:
+    """By target table: the condition for a row to belong to the account, by its own column or by the row that it hangs on."""
+
+    def __init__(self, store: Reading, mappings: Mappings, account_id: str, entity: int) -> None:
+        self._mappings, self._shapes, self._account_id = mappings, mappings.target.tables, account_id
+        fitting = store.rows("SELECT legacy_entity_id FROM entity_account WHERE legacy_entity_id BETWEEN 0 AND ?", MAX_ACCOUNT)
+        self._ranges = _ranges(entity, [int(row["legacy_entity_id"]) for row in fitting])
+
+    def conditions(self) -> dict[str, Condition]:
+        owned: dict[str, Condition] = {}
+        for name, shape in self._shapes.items():
+            columns = [column.name for column in shape.columns if column.refers_to == "entity_account"]
+            if columns:
+                mine = both((Condition(f"{column} = ?", (self._account_id,)) for column in columns), "OR")
+                owned[name] = self._within(name, mine)
+        for name, shape in self._shapes.items():  # links of what is stored once: the row at the link's other end
+            if (name in owned and len(shape.key) > 1) or name == "account_agreement":
+                for column in shape.columns:
+                    if column.refers_to and column.refers_to not in owned and "legacy_key" in self._shapes[column.refers_to].by_name:
+                        end = self._shapes[column.refers_to].key[0]
+                        owned[column.refers_to] = self._led_to(end, column.name, name, owned[name])
+        for name, shape in self._shapes.items():  # and what hangs on those
+            if name not in owned and not name.startswith("migration"):
+                parent = next((c for c in shape.columns if c.not_null and c.refers_to in owned), None)
+                if parent is not None:
+                    referred = str(parent.refers_to)
+                    led = self._led_to(parent.name, self._shapes[referred].key[0], referred, owned[referred])
+                    owned[name] = self._within(name, led)
+        return owned
+
+    @staticmethod
+    def _led_to(column: str, named: str, table: str, condition: Condition) -> Condition:
+        return Condition(f"{column} IN (SELECT {named} FROM {table} WHERE {condition.sql})", condition.values)
+
+    def _within(self, name: str, condition: Condition) -> Condition:
+        """The same rows, found by their own key, where that begins with the account's number: there is no index by account."""
+        key = self._shapes[name].key
+        per_account = all(
+            maker.block(name).per == "account" and maker.block(name).columns[key[0]].kind == "self_id" and maker.owner_rule != "G1"
+            for maker in self._mappings.makers(name)
+        )
+        if not self._ranges or len(key) != 1 or not per_account:
+            return condition
+        return both((both((Condition(f"{key[0]} BETWEEN ? AND ?", ends) for ends in self._ranges), "OR"), condition))
+
+
+def _ranges(entity: int, entities: list[int]) -> list[tuple[str, str]]:
+    """Between which ids the rows of this entity's account lie: those that begin with its number, and the hashed ones.
+
+    A hashed id (of a key below zero or beyond 60 bits) begins with a number by chance, spread over 48 bits: it lies in one of the widest gaps
+    between the accounts' own numbers. Empty where all rows have to be looked at: its number does not fit, or the gaps leave too much out.
+    """
+    if not 0 <= entity <= MAX_ACCOUNT:
+        return []
+    taken = sorted({-1, *entities, MAX_ACCOUNT + 1})
+    gaps = sorted(((low + 1, high - 1) for low, high in pairwise(taken)), key=lambda gap: gap[0] - gap[1])[:_GAPS]
+    if MAX_ACCOUNT + 1 - sum(high - low + 1 for low, high in gaps) > _NARROW:
+        return []
+    wide = [(first_and_last(low)[0], first_and_last(high)[1]) for low, high in gaps if low <= high]
+    return [first_and_last(entity), *wide]
+
+
+def _sources(store: Reading, mappings: Mappings, name: str, condition: Condition, entity: str) -> list[Row]:
+    shape, makers = mappings.target.tables[name], mappings.makers(name)
+    if "legacy_key" in shape.by_name:
+        kind = next((column for column in ("group_kind_cd", "legacy_portal_cd") if column in shape.by_name), None)
+        by_kind = {m.block(name).columns["group_kind_cd"].constant if kind == "group_kind_cd" else m.portal: m for m in makers}
+        columns = "legacy_key" if kind is None else f"legacy_key, {kind}"
+        found = store.rows(f"SELECT {_whole(store, shape)} FROM {name} WHERE {condition.sql} ORDER BY {columns}", *condition.values)
+        return [
+            {"portal": maker.portal, "table": maker.table, "key": masked(str(row["legacy_key"])), "into": name, "digest": digest(shape, row)}
+            for row in found for maker in [makers[0] if kind is None else by_kind[row[kind]]]
+        ]  # fmt: skip
+    if len(makers) != 1:  # a link between account and group or event: what it links to is listed itself
+        return []
+    (maker,) = makers
+    parts = [_key_part(mappings, maker, name, part) for part in maker.key]
+    chosen = ", ".join(f"{part} AS part{place}" for place, part in enumerate(parts) if part is not None) or "1 AS one"
+    found = store.rows(f"SELECT DISTINCT {chosen} FROM {name} WHERE {condition.sql}", *condition.values)
+    keys = {"|".join(entity if part is None else str(row[f"part{place}"]) for place, part in enumerate(parts)) for row in found}
+    return [{"portal": maker.portal, "table": maker.table, "key": masked(key), "into": name} for key in sorted(keys)]
+
+
+def _key_part(mappings: Mappings, maker: TableMapping, name: str, part: str) -> str | None:
+    """The part of the source row's key, as SQL on its target row; None: the account's entity."""
+    shapes = mappings.target.tables
+    for column, form in maker.block(name).columns.items():
+        if part not in form.columns:
+            continue
+        refers_to = form.of or shapes[name].by_name[column].refers_to
+        if form.kind == "plain":
+            return column
+        if refers_to:
+            return f"(SELECT o.legacy_key FROM {refers_to} o WHERE o.{shapes[refers_to].key[0]} = {name}.{column})"
+        if name == "document_link":
+            return _link_target(mappings)
+    return None
+
+
+def _link_target(mappings: Mappings) -> str:
+    """The old key of what a document's link leads to, as SQL."""
+    choices = []
+    for entry in mappings.codes["link_target"]:
+        of = entry["target_table"]
+        key = f"SELECT o.legacy_key FROM {of} o WHERE o.{mappings.target.tables[of].key[0]} = document_link.target_id"
+        if of == "entity_account":
+            key = "SELECT CAST(o.legacy_model_id AS VARCHAR) FROM entity_account o WHERE o.account_id = document_link.target_id"
+        elif of == "account_agreement":
+            key = "SELECT s.legacy_key FROM account_agreement o JOIN signature_act s USING (act_id) WHERE o.account_agreement_id = document_link.target_id"
+        choices.append(f"WHEN '{entry['target_cd']}' THEN ({key})")
+    return f"CASE document_link.target_cd {' '.join(choices)} END"

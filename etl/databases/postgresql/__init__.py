@@ -1,0 +1,1 @@
+"""PostgreSQL: old portal and new store."""

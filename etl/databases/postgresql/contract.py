@@ -1,0 +1,97 @@
+"""A new store's existing tables held against the contract, and the sequences behind its numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from etl.databases.postgresql.connection import quoted, shapes
+from mappings.schema import Schema, Table
+
+Session = psycopg.Connection[Any]
+
+
+def differences(session: Session, schema: Schema) -> list[str]:
+    """Where tables of the current schema differ from the contract: names, types, nullability, keys. Empty where there are none yet."""
+    existing = shapes(session)
+    if not existing.keys() & schema.tables.keys():
+        return []
+    not_null, keys, generated = _not_null(session), _keys(session), _generated(session)
+    found = [f"{name}: no such table" for name in schema.tables if name not in existing]
+    for table in schema.tables.values():
+        shape = existing.get(table.name, {})
+        for column in table.columns if shape else ():
+            if column.name not in shape:
+                found.append(f"{table.name}.{column.name}: no such column")
+                continue
+            there = shape[column.name] + (" NOT NULL" if (table.name, column.name) in not_null else "")
+            expected = column.sql_type + (" NOT NULL" if column.not_null else "")
+            if there != expected:
+                found.append(f"{table.name}.{column.name}: found {there}, expected {expected}")
+            if (table.name, column.name) in generated:
+                found.append(f"{table.name}.{column.name}: its value is always generated, so no row can bring its own")
+        found += [f"{table.name}.{name}: not in the contract" for name in shape if name not in table.by_name]
+        found += _key_differences(table, keys.get(table.name, set())) if shape else []
+    return found
+
+
+def _key_differences(table: Table, there: set[str]) -> list[str]:
+    # One table may have the same unique columns twice, as a key and as a constraint: sets suffice.
+    expected = {_key("PRIMARY KEY", table.key), *(_key("UNIQUE", columns) for columns in table.unique)}
+    expected |= {f"{_key('FOREIGN KEY', (column.name,))} to {column.refers_to}" for column in table.columns if column.refers_to}
+    found = [f"{table.name}: no {key}" for key in sorted(expected - there)]
+    return found + [f"{table.name}: {key}, which is not in the contract" for key in sorted(there - expected)]
+
+
+def _key(kind: str, columns: tuple[str, ...]) -> str:
+    return f"{kind} ({', '.join(columns)})"
+
+
+def _not_null(session: Session) -> set[tuple[str, str]]:
+    statement = (
+        "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " WHERE c.relnamespace = current_schema()::regnamespace AND a.attnum > 0 AND a.attnotnull"
+    )
+    return {(row[0], row[1]) for row in session.execute(statement)}
+
+
+def _generated(session: Session) -> set[tuple[str, str]]:
+    statement = (
+        "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " WHERE c.relnamespace = current_schema()::regnamespace AND (a.attidentity = 'a' OR a.attgenerated <> '')"
+    )
+    return {(row[0], row[1]) for row in session.execute(statement)}
+
+
+def _keys(session: Session) -> dict[str, set[str]]:
+    """By table: its primary, unique and foreign keys, as `_key_differences` writes them."""
+    statement = (
+        "SELECT c.relname, k.contype::text, array_agg(a.attname::text ORDER BY array_position(k.conkey, a.attnum)), f.relname"
+        " FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class f ON f.oid = k.confrelid"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)"
+        " WHERE k.contype IN ('p', 'u', 'f') AND c.relnamespace = current_schema()::regnamespace GROUP BY k.oid, k.contype, c.relname, f.relname"
+    )
+    kinds = {"p": "PRIMARY KEY", "u": "UNIQUE", "f": "FOREIGN KEY"}
+    found: dict[str, set[str]] = {}
+    for table, kind, columns, referred in session.execute(statement):
+        found.setdefault(table, set()).add(_key(kinds[kind], tuple(columns)) + (f" to {referred}" if referred else ""))
+    return found
+
+
+def advance(session: Session, schema: Schema) -> list[str]:
+    """Moves every sequence behind a column of the contract's tables (serial, identity) beyond the column's largest value; their names."""
+    columns = [(table.name, column.name) for table in schema.tables.values() for column in table.columns if column.family == "integer"]
+    moved = []
+    for table, column in columns:
+        row = session.execute("SELECT pg_get_serial_sequence(%s, %s)", (quoted(table), column)).fetchone()
+        if row is None or row[0] is None:
+            continue
+        # Never back: what the new portal has given out stays given out.
+        session.execute(
+            f"SELECT setval(%s::regclass, greatest(s.last_value, t.largest)) FROM {row[0]} s,"
+            f" (SELECT max({quoted(column)}) AS largest FROM {quoted(table)}) t WHERE t.largest >= s.last_value".encode(),
+            (row[0],),
+        )
+        moved.append(str(row[0]))
+    return moved

@@ -1,0 +1,338 @@
+"""A new store that is PostgreSQL: published in one transaction, so that readers see nothing of a run until they see all of it.
+
+Rows travel as binary COPY into staging tables beside the real ones, table by table in sessions of their own (postgresql_staging). Where the
+store has no tables yet, the staging tables become the real ones, their references checked before: they get their names.
+Where it has tables, rows are merged from staging. No load goes on with what an earlier one has staged: that is taken away.
+"""
+
+from __future__ import annotations
+
+import platform
+import select
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from etl.databases import shown
+from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
+from etl.databases.postgresql.contract import advance, differences
+from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage
+from etl.databases.postgresql.transport import is_here
+from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
+from etl.errors import MigrationError, Refused
+from mappings.model import Mappings
+from mappings.schema import Schema, Table
+
+UNDO = "migration_undo__"
+_LOCK = 0x706F7274  # "port": one run at a time in a schema
+_HOLDS = (
+    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND classid = %s AND objsubid = 2"
+    " AND objid = current_schema()::regnamespace::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
+_CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads a staging table, nor for a server that is silent
+
+
+class PostgresTarget:
+    """Implements `Target`; holds an advisory lock as long as it is open: the server drops it with the session."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._shown = url, shown(url)
+        self._session: psycopg.Connection[Any] = connect(url, "--target")
+        (encoding, schema) = self._one("SELECT getdatabaseencoding(), current_schema()")
+        if encoding != "UTF8":
+            self._session.close()
+            message = f"--target: the database's encoding is {encoding}; it cannot hold every text, or not as text."
+            raise MigrationError(message, "Create its database with ENCODING 'UTF8' TEMPLATE template0.")
+        if schema is None:
+            self._session.close()
+            raise MigrationError(
+                f"--target: no schema of the role's search path exists in {self._shown}, or the role may not use it.",
+                "Create the schema: the SQL is in runbooks/roles.md.",
+            )
+        try:
+            refuse_pooler(self._session, url)
+        except MigrationError:
+            self._session.close()
+            raise
+        (locked,) = self._one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
+        if not locked:
+            self._session.close()
+            raise Refused(f"Another run is at work on {self._shown}.", "Wait for it to end, then run the same command again.")
+        # It waits while others load; what a server allows an idle session must not end it.
+        self._one("SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL")
+        self._fresh = False
+        self._staged = any(
+            name.startswith(STAGED) for name in self._existing()
+        )  # by a load that was killed: whoever holds the lock takes it away
+
+    def _require_lock(self) -> None:
+        """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""
+        if not self._one(_HOLDS, (_LOCK,))[0]:
+            self._staged = False  # what is staged may be another run's
+            raise _void(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is at work")
+
+    def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
+        with safe_errors("--target", "reading"):
+            return self._session.execute(statement, values).fetchone() or (None,)
+
+    def _run(self, statement: str, values: Any = None) -> int:
+        with safe_errors("--target", "writing"):
+            return int(self._session.execute(statement, values).rowcount)
+
+    def _existing(self) -> dict[str, dict[str, str]]:
+        with safe_errors("--target", "reading the catalogue"):
+            return shapes(self._session)
+
+    def differences_from(self, schema: Schema) -> list[str]:
+        with safe_errors("--target", "reading the catalogue"):
+            return differences(self._session, schema)
+
+    def runs(self) -> list[RunRecord]:
+        if OF_THE_RUN not in self._existing():
+            return []
+        with safe_errors("--target", "reading its runs"):
+            rows = self._session.execute(
+                "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run"
+                " ORDER BY coalesce(finished_at, started_at), run_id"
+            ).fetchall()
+        return [RunRecord(r[0], r[1], r[2], r[3], (r[4], r[5]) if r[4] and r[5] else None, r[6]) for r in rows]
+
+    def rows(self, table: str) -> int:
+        return int(self._one(f"SELECT count(*) FROM {quoted(table)}")[0]) if self._one("SELECT to_regclass(%s)", (quoted(table),))[0] else 0
+
+    def foreign_rows(self, mappings: Mappings) -> list[str]:
+        existing = self._existing()
+        found = []
+        for table, tags in id_tags(mappings).items():
+            key = quoted(mappings.target.tables[table].key[0])
+            if table in existing:
+                statement = f"SELECT EXISTS (SELECT 1 FROM {quoted(table)} WHERE substr({key}::text, 15, 4) <> ALL (%s))"
+                if self._one(statement, ([f"8{tag}" for tag in sorted(tags)],))[0]:
+                    found.append(table)
+        return found
+
+    def stage(self, tables: Sequence[Table], rows: Rows) -> Generator[int, None, None]:
+        existing = self._existing().keys()
+        self._fresh, self._staged = not existing & {table.name for table in tables}, True
+        self._sweep()
+        yield from stage(self._url, tables, rows, self._taken())
+
+    def _taken(self) -> frozenset[str] | None:
+        """Names that keys of a fresh store's tables may not have: those of other relations. None: the store is not fresh."""
+        if not self._fresh:
+            return None
+        with safe_errors("--target", "reading the catalogue"):
+            found = self._session.execute("SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace").fetchall()
+        return frozenset(name for (name,) in found if not name.startswith(STAGED))
+
+    def _sweep(self) -> None:
+        """Takes away what is staged: of this run, or of one that was killed."""
+        found = [quoted(name) for name in self._existing() if name.startswith(STAGED)]
+        if found:
+            self._run(f"DROP TABLE {', '.join(found)}")
+
+    def _begin(self) -> None:
+        if self._session.info.transaction_status == TransactionStatus.IDLE:
+            self._run("BEGIN")
+            self._run("SET LOCAL synchronous_commit = on")
+
+    def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
+        self._begin()
+        self._require_lock()
+        tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
+        if self._fresh:
+            for table in tables:
+                self._run(f"ALTER TABLE {quoted(STAGED + table.name)} RENAME TO {quoted(table.name)}")
+            for statement in create(schema.tables[OF_THE_RUN], OF_THE_RUN, self._taken()):
+                self._run(statement)
+            self._record(record)
+            for table in tables:
+                for statement in references(table, lambda parent: parent == OF_THE_RUN).values():
+                    self._run(statement)
+            for view in schema.views.values():
+                self._run(view)
+            self._run("ANALYZE migration_run")  # all others have their statistics already
+            changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
+        else:
+            self._record(record)
+            removed = {table.name: self._remove(table) for table in reversed(tables)}
+            changes = [Change(table.name, *self._merge(table), removed[table.name]) for table in tables]
+            with safe_errors("--target", "advancing sequences"):
+                advance(self._session, schema)
+            self._sweep()
+        self._run("COMMIT")
+        if not self._fresh:
+            with suppress(MigrationError):  # what is published is published
+                self._run("ANALYZE")  # the new portal's first queries need statistics; later autovacuum sees to them
+        self._staged = False
+        return changes
+
+    def _record(self, record: RunRecord) -> None:
+        first, last = record.freeze or (None, None)
+        values = (record.state, record.started_at, record.finished_at, first, last, record.manifest_sha256, record.run_id)
+        setting = "state_cd = %s, started_at = %s, finished_at = %s, freeze_from = %s, freeze_to = %s, manifest_sha256 = %s"
+        if not self._run(f"UPDATE migration_run SET {setting} WHERE run_id = %s", values):  # a run that was taken back publishes again
+            names = "state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256, run_id"
+            self._run(f"INSERT INTO migration_run ({names}) VALUES (%s, %s, %s, %s, %s, %s, %s)", values)
+
+    def _remove(self, table: Table) -> int:
+        """Takes out rows that are staged no more, their before-images kept; and frees unique values that move to other rows."""
+        real, staged, undo, new = (
+            quoted(table.name),
+            quoted(STAGED + table.name),
+            quoted(UNDO + table.name),
+            quoted(UNDO + "new_" + table.name),
+        )
+        same = " AND ".join(f"s.{quoted(c)} = r.{quoted(c)}" for c in table.key)
+        differs = _differs(table, "s", "r")
+        self._run(f"DROP TABLE IF EXISTS {undo}")
+        self._run(f"DROP TABLE IF EXISTS {new}")
+        self._run(
+            f"CREATE TABLE {undo} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {same} WHERE s.{quoted(table.key[0])} IS NULL OR {differs}"
+        )
+        keys = ", ".join(f"s.{quoted(c)}" for c in table.key)
+        self._run(
+            f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s LEFT JOIN {real} r ON {same} WHERE r.{quoted(table.key[0])} IS NULL"
+        )
+        gone = self._run(f"DELETE FROM {real} r WHERE NOT EXISTS (SELECT 1 FROM {staged} s WHERE {same})")
+        if table.name == "entity_account":
+            self._run(
+                f"UPDATE {real} r SET account_number = '~' || r.legacy_entity_id FROM {staged} s WHERE {same} AND s.account_number <> r.account_number"
+            )
+        return gone
+
+    def _merge(self, table: Table) -> tuple[int, int]:
+        real, staged, names = quoted(table.name), quoted(STAGED + table.name), ", ".join(quoted(c.name) for c in table.columns)
+        same = " AND ".join(f"s.{quoted(c)} = r.{quoted(c)}" for c in table.key)
+        others = [c.name for c in table.columns if c.name not in table.key]
+        updated = 0
+        if others:
+            setting = ", ".join(f"{quoted(c)} = s.{quoted(c)}" for c in others)
+            updated = self._run(f"UPDATE {real} r SET {setting} FROM {staged} s WHERE {same} AND ({_differs(table, 's', 'r')})")
+        inserted = self._run(
+            f"INSERT INTO {real} ({names}) SELECT {names} FROM {staged} s WHERE NOT EXISTS (SELECT 1 FROM {real} r WHERE {same})"
+        )
+        return inserted, updated
+
+    def differs_from_staged(self, schema: Schema) -> list[str]:
+        self._begin()
+        found = []
+        for table in in_reference_order(schema):
+            if table.name == OF_THE_RUN:
+                continue
+            names = ", ".join(quoted(c.name) for c in table.columns if c.name not in _volatile(table))
+            real, staged = quoted(table.name), quoted(STAGED + table.name)
+            gone, new = (f"(SELECT {names} FROM {a} EXCEPT SELECT {names} FROM {b})" for a, b in ((real, staged), (staged, real)))
+            if self._one(f"SELECT EXISTS ({gone} UNION ALL {new})")[0]:
+                found.append(table.name)
+        return found
+
+    def take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        self._begin()
+        self._require_lock()
+        changes = []
+        existing = self._existing()
+        tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
+        delta = any(UNDO + "new_" + table.name in existing for table in tables)
+        for table in reversed(tables):
+            real, new = quoted(table.name), quoted(UNDO + "new_" + table.name)
+            same = " AND ".join(f"n.{quoted(c)} = r.{quoted(c)}" for c in table.key)
+            gone = self._run(f"DELETE FROM {real} r USING {new} n WHERE {same}" if delta else f"DELETE FROM {real}")
+            changes.append(Change(table.name, 0, 0, gone))
+        for table in tables if delta else ():
+            real, undo = quoted(table.name), quoted(UNDO + table.name)
+            same = " AND ".join(f"u.{quoted(c)} = r.{quoted(c)}" for c in table.key)
+            names = ", ".join(quoted(c.name) for c in table.columns)
+            others = [c.name for c in table.columns if c.name not in table.key]
+            back = 0
+            if others:
+                setting = ", ".join(f"{quoted(c)} = u.{quoted(c)}" for c in others)
+                back = self._run(f"UPDATE {real} r SET {setting} FROM {undo} u WHERE {same}")
+            back += self._run(
+                f"INSERT INTO {real} ({names}) SELECT {names} FROM {undo} u WHERE NOT EXISTS (SELECT 1 FROM {real} r WHERE {same})"
+            )
+            changes.append(Change(table.name, 0, back, 0))
+            self._run(f"DROP TABLE {undo}")
+            self._run(f"DROP TABLE {quoted(UNDO + 'new_' + table.name)}")
+        self._run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = %s", (record.run_id,))
+        self._sweep()
+        self._run("COMMIT")
+        self._staged = False
+        return changes
+
+    def has_object(self, sha256: str) -> bool:
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM stored_object WHERE sha256 = %s)", (sha256,))[0])
+
+    def identity(self, objects: str) -> str:
+        (schema,) = self._one("SELECT current_schema()")
+        at = self._session.info  # no number of the server's own that every role may read tells it from a copy
+        machine = platform.node() if is_here(at.host) else ""
+        return f"postgresql {machine} {at.host} {at.port} {at.dbname} {schema}"
+
+    def _cleared(self) -> bool:
+        """Takes away what is staged; False where the session turned out to be broken. What is left, whoever loads next takes away."""
+        timer = threading.Timer(_CLEARING, hang_up, (self._session,))
+        timer.start()
+        try:
+            if self._session.info.transaction_status == TransactionStatus.ACTIVE:  # a signal came in the midst of a statement
+                self._session.cancel_safe(timeout=2)
+                _drain(self._session)
+            if self._session.info.transaction_status != TransactionStatus.IDLE:
+                self._run("ROLLBACK")
+            self._run("SET lock_timeout = '2s'")
+            self._sweep()
+        except (MigrationError, psycopg.Error):
+            return not (timer.is_alive() and self._session.broken)
+        finally:
+            timer.cancel()
+        return True
+
+    def close(self) -> None:
+        if self._staged and not self._cleared():
+            with suppress(MigrationError):  # another session, where the server is there and nobody else is at work
+                other = PostgresTarget(self._url)
+                other._cleared()
+                other._session.close()
+        self._session.close()  # an open transaction goes with it: the store is as it was
+
+
+def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
+    """Behind a pooler in transaction mode a transaction that is opened meanwhile gets our server process, or we get another one then."""
+    number = b"SELECT pg_backend_pid()"
+    with safe_errors("--target", "reading"), closing(connect(url, "--target")) as other:
+        ours = session.execute(number).fetchone()
+        other.execute("BEGIN")
+        pooled = other.execute(number).fetchone() == ours or session.execute(number).fetchone() != ours
+    if pooled:
+        raise _void(f"A connection pooler that gives each transaction another server process stands before {shown(url)}")
+
+
+def _void(message: str) -> Refused:
+    return Refused(
+        f"{message}. Two runs could write at once. Nothing was changed.",
+        "Connect past the pooler, to the server's own host and port; one that pools whole sessions is no hindrance.",
+    )
+
+
+def _drain(session: psycopg.Connection[Any]) -> None:
+    """Waits for the end of a statement that was cancelled; psycopg.Error where the session breaks meanwhile."""
+    while True:
+        session.pgconn.consume_input()
+        if session.pgconn.is_busy():
+            select.select([session.pgconn.socket], [], [])
+        elif session.pgconn.get_result() is None:
+            return
+
+
+def _volatile(table: Table) -> tuple[str, ...]:
+    """Columns that may differ between runs of the same rows: which run it was that held or flagged the row."""
+    return ("run_id",) if table.name in ("migration_holding", "migration_exception") else ()
+
+
+def _differs(table: Table, one: str, other: str) -> str:
+    others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in _volatile(table)]
+    return " OR ".join(f"{one}.{c} IS DISTINCT FROM {other}.{c}" for c in others) or "false"

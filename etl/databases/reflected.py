@@ -1,0 +1,58 @@
+"""The new store, and an old portal, as the company pages read them: SQLAlchemy tables made of the contract, for any database."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from etl.databases import shown
+from etl.databases.postgresql.transport import sslmode
+from etl.errors import MigrationError
+from mappings.schema import Schema
+
+_TYPES: dict[str, Any] = {
+    "integer": sa.BigInteger, "text": sa.String, "date": sa.String, "timestamp": sa.String, "binary": sa.LargeBinary, "boolean": sa.Boolean,
+    "uuid": sa.String,
+}  # fmt: skip
+
+
+def tables_of(schema: Schema) -> dict[str, sa.Table]:
+    """The contract's tables. Ids, dates and moments are read as text: no type of Python's own stands between."""
+    metadata = sa.MetaData()
+    return {
+        table.name: sa.Table(table.name, metadata, *(sa.Column(column.name, _TYPES[column.family]()) for column in table.columns))
+        for table in schema.tables.values()
+    }
+
+
+@contextmanager
+def reading(url: str) -> Iterator[sa.Connection]:
+    """A connection that is only read from."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if not Path(parsed.database or "").is_file():
+            raise MigrationError(f"There is no file behind {shown(url)}.", "Give --target the new store that was published.")
+        parsed = parsed.set(
+            database=f"file:{urllib.parse.quote(str(Path(parsed.database or '').absolute()))}", query={"mode": "ro", "uri": "true"}
+        )
+    elif parsed.get_backend_name() == "postgresql":
+        mode = sslmode(parsed)
+        parsed = parsed.set(drivername="postgresql+psycopg").update_query_dict({"sslmode": mode} if mode else {})
+    engine = sa.create_engine(parsed, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except sa.exc.OperationalError as error:
+        raise MigrationError(f"{shown(url)} cannot be read ({type(error.orig).__name__}).", "Check the URL and the rights.") from None
+    finally:
+        engine.dispose()
+
+
+def as_id(column: sa.Column[Any]) -> sa.ColumnElement[str]:
+    """The id as text, also where the database has a type of its own for it."""
+    return sa.cast(column, sa.String)

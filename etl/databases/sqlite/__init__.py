@@ -1,0 +1,1 @@
+"""SQLite: old portal and new store."""

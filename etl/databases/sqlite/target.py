@@ -1,0 +1,352 @@
+"""A new store that is a SQLite file. Staging lies in a file of its own: the store's bytes do not change before the one transaction."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import sqlite3
+import urllib.parse
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import sqlalchemy
+
+from etl.databases import shown
+from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
+from etl.domain.ids import as_text
+from etl.domain.typed_values import texts_of
+from etl.errors import MigrationError, Refused
+from etl.objects.place import bucket_of, folder_of
+from mappings.model import Mappings
+from mappings.schema import Schema, Table
+
+Shape = dict[str, tuple[str, bool, int]]  # by column: type, mandatory, place in the key
+UNDO = "migration_undo__"  # before-images of a delta, for rollback
+
+_AT_ONCE = 16_384  # rows as Python values at a time: they take ten times the room of their columns
+
+
+class SqliteTarget:
+    """Implements `Target`; holds a lock on the file as long as it is open."""
+
+    def __init__(self, url: str, staging_folder: Path) -> None:
+        self._shown = shown(url)
+        self.path = Path(sqlalchemy.make_url(url).database or "").absolute()
+        if not self.path.parent.is_dir():
+            raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Make the folder, then run the same command again.")
+        self._staging = staging_folder / "staging.sqlite"
+        self._lock = self._locked()
+        uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
+        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+        try:
+            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise MigrationError(
+                f"--target: {self._shown} is no readable SQLite database ({error}).", "Give a new or an empty file."
+            ) from None
+        self._connection.execute("PRAGMA foreign_keys = on")
+        self._connection.execute("PRAGMA synchronous = full")
+
+    def _locked(self) -> int:
+        # The store's own file: whoever else migrates into it meets the lock, whatever his run folder; the kernel drops it with its holder.
+        self._was_there = self.path.exists()
+        descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise Refused(f"Another run is at work on {self._shown}.", "Wait for it to end, then run the same command again.") from None
+        if not self.path.exists() or not os.path.samestat(os.fstat(descriptor), self.path.stat()):
+            os.close(descriptor)  # its last holder took the empty file away between our opening and our locking it
+            return self._locked()
+        return descriptor
+
+    def _shape(self, name: str) -> Shape:
+        return _shape_of(self._connection, name)
+
+    def differences_from(self, schema: Schema) -> list[str]:
+        return _differences(self._connection, schema)
+
+    def _exists(self, table: str) -> bool:
+        return bool(self._shape(table))
+
+    def runs(self) -> list[RunRecord]:
+        if not self._exists("migration_run"):
+            return []
+        rows = self._connection.execute(
+            "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run ORDER BY coalesce(finished_at, started_at), run_id"
+        )
+        return [
+            RunRecord(
+                run_id, state, datetime.fromisoformat(started), datetime.fromisoformat(finished) if finished else None,
+                (date.fromisoformat(first), date.fromisoformat(last)) if first and last else None, manifest,
+            )
+            for run_id, state, started, finished, first, last, manifest in rows
+        ]  # fmt: skip
+
+    def rows(self, table: str) -> int:
+        return int(self._connection.execute(f"SELECT count(*) FROM main.{_q(table)}").fetchone()[0]) if self._exists(table) else 0
+
+    def foreign_rows(self, mappings: Mappings) -> list[str]:
+        found = []
+        for table, tags in id_tags(mappings).items():
+            key = _q(mappings.target.tables[table].key[0])
+            marks = ", ".join(f"'8{tag}'" for tag in sorted(tags))
+            if (
+                self._exists(table)
+                and self._connection.execute(
+                    f"SELECT 1 FROM main.{_q(table)} WHERE substr({key}, 15, 4) NOT IN ({marks}) LIMIT 1"
+                ).fetchone()
+            ):
+                found.append(table)
+        return found
+
+    def stage(self, tables: Sequence[Table], rows: Rows) -> Generator[int, None, None]:
+        for leftover in self._staging.parent.glob(self._staging.name + "*"):
+            leftover.unlink()
+        self._staging.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made before SQLite opens it, whose own mode is that of the umask.
+        os.close(os.open(self._staging, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        with closing(sqlite3.connect(self._staging, isolation_level=None)) as staging:
+            staging.execute("PRAGMA synchronous = off")  # thrown away after any crash: only the store itself has to last
+            staging.execute("PRAGMA journal_mode = off")
+            for table in tables:
+                names = ", ".join(_q(column.name) for column in table.columns)
+                staging.execute(f"CREATE TABLE {_q(table.name)} ({names})")  # without types: what is staged is stored as it is
+                places = ", ".join("?" * len(table.columns))
+                staging.execute("BEGIN")
+                for batch in rows(table):
+                    for first in range(0, batch.num_rows, _AT_ONCE):
+                        piece = batch.slice(first, _AT_ONCE)
+                        columns = [_cells(piece[column.name], column.family) for column in table.columns]
+                        staging.executemany(f"INSERT INTO {_q(table.name)} VALUES ({places})", zip(*columns, strict=True))
+                        yield piece.num_rows
+                staging.execute("COMMIT")
+
+    def _attach(self) -> None:
+        attached = {row[1] for row in self._connection.execute("PRAGMA database_list")}
+        if "staging" not in attached:
+            # Read-only: a second file that could be written to would draw the commit into a super-journal, which a kill leaves beside the store.
+            self._connection.execute("ATTACH DATABASE ? AS staging", (f"file:{urllib.parse.quote(str(self._staging.absolute()))}?mode=ro",))
+
+    def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
+        self._attach()
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            for statement in _statements(schema, {name for name in schema.tables if self._exists(name)}):
+                run(statement)
+            run(_INSERT_RUN, _run_values(record))
+            tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
+            fresh = all(self.rows(table.name) == 0 for table in tables)
+            removed = {} if fresh else {table.name: self._remove(table) for table in reversed(tables)}
+            changes = [Change(table.name, *self._merge(table, fresh), removed.get(table.name, 0)) for table in tables]
+            run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+        return changes
+
+    def _remove(self, table: Table) -> int:
+        """Takes out rows that are staged no more, their before-images kept; and frees unique values that move to other rows."""
+        run = self._connection.execute
+        undo, real, key = _q(UNDO + table.name), _q(table.name), ", ".join(map(_q, table.key))
+        same = " AND ".join(f"s.{_q(c)} IS {real}.{_q(c)}" for c in table.key)
+        differs = " OR ".join(f"s.{_q(c.name)} IS NOT {real}.{_q(c.name)}" for c in table.columns if c.name not in _volatile(table)) or "0"
+        run(f"DROP TABLE IF EXISTS {undo}")
+        run(f"DROP TABLE IF EXISTS {_q(UNDO + 'new_' + table.name)}")
+        run(
+            f"CREATE TABLE {undo} AS SELECT * FROM {real} WHERE NOT EXISTS (SELECT 1 FROM staging.{real} s WHERE {same})"
+            f" OR EXISTS (SELECT 1 FROM staging.{real} s WHERE {same} AND ({differs}))"
+        )
+        run(
+            f"CREATE TABLE {_q(UNDO + 'new_' + table.name)} AS SELECT {key} FROM staging.{real} s WHERE NOT EXISTS (SELECT 1 FROM {real} WHERE {same})"
+        )
+        gone = run(f"DELETE FROM {real} WHERE NOT EXISTS (SELECT 1 FROM staging.{real} s WHERE {same})").rowcount
+        if table.name == "entity_account":
+            run(
+                f"UPDATE {real} SET account_number = '~' || legacy_entity_id WHERE EXISTS"
+                f" (SELECT 1 FROM staging.{real} s WHERE {same} AND s.account_number IS NOT {real}.account_number)"
+            )
+        return int(gone)
+
+    def _merge(self, table: Table, fresh: bool) -> tuple[int, int]:
+        run = self._connection.execute
+        real, names = _q(table.name), ", ".join(_q(column.name) for column in table.columns)
+        if fresh:
+            return int(run(f"INSERT INTO {real} ({names}) SELECT {names} FROM staging.{real}").rowcount), 0
+        before = self.rows(table.name)
+        others = [c.name for c in table.columns if c.name not in table.key]
+        changed = " OR ".join(f"{real}.{_q(c)} IS NOT excluded.{_q(c)}" for c in others if c not in _volatile(table))
+        then = f"DO UPDATE SET {', '.join(f'{_q(c)} = excluded.{_q(c)}' for c in others)} WHERE {changed}" if changed else "DO NOTHING"
+        key = ", ".join(map(_q, table.key))
+        touched = run(f"INSERT INTO {real} ({names}) SELECT {names} FROM staging.{real} WHERE true ON CONFLICT ({key}) {then}").rowcount
+        inserted = self.rows(table.name) - before
+        return inserted, int(touched) - inserted
+
+    def differs_from_staged(self, schema: Schema) -> list[str]:
+        self._attach()
+        found = []
+        for table in in_reference_order(schema):
+            if table.name == "migration_run" or not self._exists(table.name):
+                continue
+            names = ", ".join(_q(c.name) for c in table.columns if c.name not in _volatile(table))
+            real = _q(table.name)
+            for one, other in ((real, f"staging.{real}"), (f"staging.{real}", real)):
+                if self._connection.execute(
+                    f"SELECT 1 FROM (SELECT {names} FROM {one} EXCEPT SELECT {names} FROM {other}) LIMIT 1"
+                ).fetchone():
+                    found.append(table.name)
+                    break
+        return found
+
+    def take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        self._attach()
+        run = self._connection.execute
+        run("PRAGMA foreign_keys = off")  # judged once, at the end, by foreign_key_check
+        run("BEGIN IMMEDIATE")
+        try:
+            changes = []
+            for table in reversed([table for table in in_reference_order(schema) if table.name != "migration_run"]):
+                undo, new = UNDO + table.name, UNDO + "new_" + table.name
+                real = _q(table.name)
+                if self._exists(new):
+                    same = " AND ".join(f"n.{_q(c)} IS {real}.{_q(c)}" for c in table.key)
+                    gone = run(f"DELETE FROM {real} WHERE EXISTS (SELECT 1 FROM {_q(new)} n WHERE {same})").rowcount
+                    back = run(f"INSERT OR REPLACE INTO {real} SELECT * FROM {_q(undo)}").rowcount
+                    run(f"DROP TABLE {_q(undo)}")
+                    run(f"DROP TABLE {_q(new)}")
+                else:
+                    gone, back = run(f"DELETE FROM {real}").rowcount, 0
+                changes.append(Change(table.name, 0, int(back), int(gone)))
+            run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = ?", (record.run_id,))
+            if run("PRAGMA foreign_key_check").fetchone():
+                raise Refused("Rows of others refer to what this run published.", "Remove them first, or keep what was published.")
+            run("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                run("ROLLBACK")
+            raise
+        finally:
+            run("PRAGMA foreign_keys = on")
+        return changes
+
+    def has_object(self, sha256: str) -> bool:
+        return self._connection.execute("SELECT 1 FROM stored_object WHERE sha256 = ?", (sha256,)).fetchone() is not None
+
+    def identity(self, objects: str) -> str:
+        place, root = self.path.resolve(), None if bucket_of(objects) else folder_of(objects, "--objects").resolve()
+        return f"sqlite {platform.node()} {place if root is None else os.path.relpath(place, root)}"
+
+    def close(self) -> None:
+        if hasattr(self, "_connection"):
+            self._connection.close()
+        if not self._was_there and self.path.is_file() and self.path.stat().st_size == 0:
+            self.path.unlink()  # nothing was published: no file was there, none is left
+        # Only now: closing any descriptor of the file would drop SQLite's own locks on it, and whoever waits must not lock a file that is gone.
+        os.close(self._lock)
+
+
+_INSERT_RUN = (
+    "INSERT INTO migration_run (run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (run_id) DO UPDATE SET state_cd = excluded.state_cd, started_at = excluded.started_at, finished_at = excluded.finished_at,"
+    " freeze_from = excluded.freeze_from, freeze_to = excluded.freeze_to, manifest_sha256 = excluded.manifest_sha256"
+)
+
+
+def _run_values(record: RunRecord) -> tuple[str | None, ...]:
+    first, last = record.freeze or (None, None)
+    finished = record.finished_at.isoformat(sep=" ") if record.finished_at else None
+    freeze = (first.isoformat() if first else None, last.isoformat() if last else None)
+    return (record.run_id, record.state, record.started_at.isoformat(sep=" "), finished, *freeze, record.manifest_sha256)
+
+
+def _volatile(table: Table) -> tuple[str, ...]:
+    """Columns that may differ between runs of the same rows: which run it was that held or flagged the row."""
+    return ("run_id",) if table.name in ("migration_holding", "migration_exception") else ()
+
+
+def _statements(schema: Schema, existing: set[str]) -> list[str]:
+    """The contract's own statements for the tables that are not there yet; its views where no table was."""
+    memory = sqlite3.connect(":memory:")
+    memory.executescript(schema.text)
+    rows = memory.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
+    memory.close()
+    made = [_for_sqlite(sql) for kind, name, sql in rows if kind == "table" and name not in existing]
+    return made + [sql for kind, _, sql in rows if kind == "view" and not existing]
+
+
+def _for_sqlite(sql: str) -> str:
+    """The contract's reading of its types in SQLite: UUID is TEXT, BYTEA is BLOB, BOOLEAN stays (0 or 1)."""
+    words = {" UUID": " TEXT", " BYTEA": " BLOB"}
+    for word, meant in words.items():
+        sql = sql.replace(word, meant)
+    return sql
+
+
+def _declared(kind: str) -> str:
+    return {"UUID": "TEXT", "BYTEA": "BLOB"}.get(kind, kind)
+
+
+def _described(shape: tuple[str, bool, int]) -> str:
+    return f"{shape[0]}{' NOT NULL' if shape[1] else ''}{' PRIMARY KEY' if shape[2] else ''}"
+
+
+def _cells(column: pa.ChunkedArray, family: str) -> list[object]:
+    """Values as SQLite stores them: ids and moments as text, truth as 0 and 1."""
+    match family:
+        case "uuid":
+            return list(as_text(column).to_pylist())
+        case "date" | "timestamp":
+            return texts_of(pl.Series("x", column)).to_list()
+        case "boolean":
+            return list(column.cast(pa.int8()).to_pylist())
+    return list(column.to_pylist())
+
+
+def _q(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def looked_at(url: str, schema: Schema) -> list[str]:
+    """`differences_from` of the file behind the URL; neither locked nor made. A file that is no database is the load's to refuse."""
+    path = Path(sqlalchemy.make_url(url).database or "").absolute()
+    if not path.is_file():
+        return []
+    connection = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=30)
+    try:
+        return _differences(connection, schema)
+    except sqlite3.DatabaseError:
+        return []
+    finally:
+        connection.close()
+
+
+def _shape_of(connection: sqlite3.Connection, name: str) -> Shape:
+    info = connection.execute("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?, 'main')", (name,)).fetchall()
+    return {column: (kind.upper(), bool(not_null or pk), pk) for column, kind, not_null, pk in info}
+
+
+def _differences(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+    existing = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not existing & schema.tables.keys():
+        return []
+    found = [f"{name}: no such table" for name in schema.tables if name not in existing]
+    for table in schema.tables.values():
+        shape = _shape_of(connection, table.name) if table.name in existing else {}
+        for column in table.columns if shape else ():
+            expected = (_declared(column.sql_type), column.not_null, table.key.index(column.name) + 1 if column.name in table.key else 0)
+            there = shape.get(column.name)
+            if there is None:
+                found.append(f"{table.name}.{column.name}: no such column")
+            elif (_declared(there[0]), *there[1:]) != expected:
+                found.append(f"{table.name}.{column.name}: found {_described(there)}, expected {_described(expected)}")
+        found += [f"{table.name}.{name}: not in the contract" for name in shape if name not in table.by_name]
+    return found

@@ -1,0 +1,1 @@
+"""Pure functions of values: ids, e-mail addresses, times, types."""

@@ -1,0 +1,252 @@
+"""A second person's approval: without one, signed with the key that the run was given as its approver's, nothing is published.
+
+What is approved is a digest: of all that is going to be published, and of where it comes from and goes to. The approval also names a backup.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from etl.errors import Refused, WrongUsage
+from etl.evidence.keys import fingerprint, private_beside, private_key, public_key, public_path, signed_by
+from etl.objects.place import bucket_of, folder_of
+from etl.runfolder.folder import STEPS, RunFolder, write_durably
+
+KIND, VERSION = "portal-migrate approval", 1
+LIMIT = 8192  # bytes of an approval's file
+ID_LIMIT = 200  # letters of a backup's id
+_STEPS = STEPS[: STEPS.index("load")]
+_SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "mappings", "place")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Backup:
+    """The backup that there was before publishing, as the approver names it."""
+
+    id: str
+    at: str
+    sha256: str
+
+
+# -- what is approved ---------------------------------------------------------------------------------------------------------------------
+
+
+def digest_of(folder: RunFolder) -> str | None:
+    """The digest of what the run is going to publish, from where and into what; None as long as that is not settled."""
+    if any(step not in folder.steps for step in _STEPS) or "place" not in folder.settings:
+        return None
+    content = {"steps": folder.digest(*_STEPS), "settings": {name: folder.settings.get(name) for name in _SETTINGS}}
+    return hashlib.sha256(canonical(content)).hexdigest()
+
+
+def settle_place(folder: RunFolder, target: str | None, objects: str | None) -> None:
+    """Fixes where a run with an approver publishes to: the addresses in its settings may be relative, and have no options, which may be secrets.
+
+    Refused where it is another place than before.
+    """
+    if "approver" not in folder.settings or target is None or objects is None:
+        return
+    from etl.databases import leads_to
+
+    root = objects if bucket_of(objects) else str(folder_of(objects, "--objects").resolve())
+    place = hashlib.sha256(canonical({"target": leads_to(target), "objects": root})).hexdigest()
+    if folder.settings.get("place", place) != place:
+        message = "The new store or the object store is at another place than when the digest to be approved was first said."
+        raise Refused(message, "Give the same --target and --objects, from the same folder; or use a new run folder.")
+    folder.settle({"place": place})
+
+
+def canonical(content: dict[str, Any]) -> bytes:
+    """The content as JSON, in the one way in which it is signed and written."""
+    return json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
+
+
+def asked(folder: RunFolder) -> dict[str, Any] | None:
+    """Whose approval the run needs and for which digest; when it was given (`at`) and which backup it names; None where the run needs none."""
+    key = folder.settings.get("approver")
+    if key is None:
+        return None
+    digest = digest_of(folder)
+    document = kept(folder, key, digest)
+    given = document["approval"] if document is not None else {"approved_at": None, "backup": None}
+    return {"by": fingerprint(bytes.fromhex(key)), "digest": digest, "at": given["approved_at"], "backup": given["backup"]}
+
+
+# -- given --------------------------------------------------------------------------------------------------------------------------------
+
+
+def approve(key: Path, digest: str | None, backup_id: str | None, at: str | None, sha256: str | None, out: Path | None) -> dict[str, Any]:
+    """What was approved, with which key, written where. With a key alone: the key is made where there is none, and nothing is approved."""
+    given = {"--digest": digest, "--backup-id": backup_id, "--backup-at": at, "--backup-sha256": sha256, "--approval": out}
+    lacking = [option for option, value in given.items() if value is None]
+    if lacking and len(lacking) < len(given):
+        raise WrongUsage(f"{', '.join(lacking)}: missing.", "Give all of it, or --key alone to make a key.")
+    new = not key.exists()
+    if digest is None or backup_id is None or at is None or sha256 is None or out is None:
+        raw = private_key(key).public_key().public_bytes_raw()
+        return {"approved_by": fingerprint(raw), "new_key": new, "public_key": str(public_path(key)), "approval": None, "approved": None}
+    _refuse_no_digest("--digest", digest)
+    _refuse_no_digest("--backup-sha256", sha256)
+    backup = Backup(_id(backup_id), _moment(at), sha256)
+    if out.resolve() in (key.resolve(), public_path(key).resolve()):
+        raise WrongUsage("The approval would lie where the key lies.", "Give --approval another file.")
+    if os.path.lexists(out):
+        raise Refused(f"{out} is there already.", "Give --approval a file that does not exist yet.")
+    private = private_key(key)
+    raw = private.public_key().public_bytes_raw()
+    approval = {
+        "kind": KIND, "version": VERSION, "digest": digest, "approved_by": fingerprint(raw),
+        "approved_at": datetime.now(UTC).isoformat(timespec="seconds"), "backup": vars(backup),
+    }  # fmt: skip
+    write_durably(out, canonical({"approval": approval, "signature": private.sign(canonical(approval)).hex()}))
+    return {
+        "approved_by": fingerprint(raw),
+        "new_key": new,
+        "public_key": str(public_path(key)),
+        "approval": str(out),
+        "approved": approval,
+    }
+
+
+def _refuse_no_digest(option: str, text: str) -> None:
+    if not _DIGEST.fullmatch(text):
+        raise WrongUsage(f"{option}: {text[:80]!a} is no digest.", "Give a SHA-256: 64 digits, 0 to 9 and a to f.")
+
+
+def _id(text: str) -> str:
+    if not _is_id(text):
+        message = f"--backup-id: {text[:80]!a} is no name of a backup."
+        raise WrongUsage(message, f"Give at most {ID_LIMIT} letters, no control characters among them.")
+    return text
+
+
+def _is_id(text: str) -> bool:
+    return bool(text.strip()) and text.isprintable() and len(text) <= ID_LIMIT
+
+
+def _moment(text: str) -> str:
+    """The moment in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        message = f"--backup-at: {text[:80]!a} is no moment with its offset from UTC."
+        raise WrongUsage(message, "Write it like 2023-09-16T21:30:00+00:00.") from None
+    if moment > datetime.now(UTC):
+        raise WrongUsage("--backup-at: that moment is still to come.", "Give the moment at which the backup was made.")
+    return moment.isoformat(timespec="seconds")
+
+
+# -- asked for ----------------------------------------------------------------------------------------------------------------------------
+
+
+def approver(place: Path) -> str:
+    """The public key of that file, in hex; Refused where whoever runs could sign with it himself."""
+    key = public_key(place, "--approver")
+    beside = private_beside(place, key)
+    if beside is not None:
+        message = f"--approver: the private key lies beside the public one and can be read here ({beside.name})."
+        raise Refused(message, "Let the approver keep it where whoever runs cannot read it, and take the public key alone.")
+    return key.public_bytes_raw().hex()
+
+
+def approved(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
+    """The approval of what is going to be published: the one that is in the run already, or the file's; None where the run needs none.
+
+    Refused where there is none, where another key signed it, where it is for another digest, or where it is not what was signed.
+    """
+    key = folder.settings.get("approver")
+    if key is None:
+        return None
+    digest = digest_of(folder)
+    who = fingerprint(bytes.fromhex(key))
+    if digest is None:
+        raise Refused(f"There is nothing yet that {who} could approve.", "Run `portal-migrate check` (or `run`) first.")
+    document = kept(folder, key, digest)
+    if document is not None:
+        return document
+    again = (
+        f"Let the approver give `portal-migrate approve --digest {digest} --key FILE --backup-id ID --backup-at MOMENT"
+        " --backup-sha256 HEX --approval OUT`, then give --approval OUT to the same command."
+    )
+    if place is None:
+        raise Refused(f"Nothing is published without the approval of {who} for digest {digest}: --approval is missing.", again)
+    try:
+        document = read(_content(place), key)
+    except ValueError as error:
+        raise Refused(f"--approval: {place.name} {error}; {who} has to approve digest {digest}.", again) from None
+    claimed = document["approval"]["digest"]
+    if claimed != digest:
+        raise Refused(f"--approval: {place.name} approves {claimed}; what would be published has digest {digest}.", again)
+    return document
+
+
+def kept(folder: RunFolder, key: str, digest: str | None) -> dict[str, Any] | None:
+    """The approval that the run published with, where it is one of that key for that digest."""
+    document = folder.steps["load"].facts.get("approval") if "load" in folder.steps else None
+    try:
+        found = read(canonical(document), key) if isinstance(document, dict) else None
+    except ValueError:
+        return None
+    return found if found is not None and found["approval"]["digest"] == digest else None
+
+
+def read(content: bytes, key: str) -> dict[str, Any]:
+    """The approval in these bytes, signed with that key; ValueError says what it is instead."""
+    try:
+        document = json.loads(content)
+        if canonical(document) != content:
+            raise ValueError
+        approval, signature = document["approval"], bytes.fromhex(document["signature"])
+        if document.keys() != {"approval", "signature"} or signature.hex() != document["signature"]:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("is no approval, or it was altered") from None
+    if not signed_by(bytes.fromhex(key), signature, canonical(approval)):
+        raise ValueError("was altered, or signed with another key")
+    if not _has_shape(approval) or approval["approved_by"] != fingerprint(bytes.fromhex(key)):
+        raise ValueError("is no approval of this version")
+    return dict(document)
+
+
+def _has_shape(approval: Any) -> bool:
+    """Whether it has the words of an approval. Its signer's tool may have been another one than this."""
+    try:
+        backup = approval["backup"]
+        moments = [datetime.fromisoformat(text).utcoffset() for text in (approval["approved_at"], backup["at"])]
+        return (
+            approval.keys() == {"kind", "version", "digest", "approved_by", "approved_at", "backup"}
+            and backup.keys() == {"id", "at", "sha256"}
+            and (approval["kind"], approval["version"]) == (KIND, VERSION)
+            and all(_DIGEST.fullmatch(text) is not None for text in (approval["digest"], backup["sha256"]))
+            and None not in moments
+            and _is_id(backup["id"])
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+
+
+def _content(place: Path) -> bytes:
+    """The file's bytes; ValueError where it is no plain file, or too large for an approval."""
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ValueError("is no file")
+            content = stream.read(LIMIT + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    if len(content) > LIMIT:
+        raise ValueError(f"is larger than an approval can be ({LIMIT:,} bytes)")
+    return content

@@ -1,0 +1,299 @@
+"""The commands `evidence pack` and `evidence verify`: what proves the migration, in one folder, signed.
+
+`evidence.json` lists every file with its size and SHA-256 and the root of the Merkle tree over them; `evidence.sig` is its Ed25519 signature.
+`lines.json` holds a short digest of every line of the text files, so that a difference can be named by its line; `packed.json` says when, of which
+run and by which key, so that the listing can be made again of the other files. On request `bag/` holds the
+documents' bytes as a BagIt bag (RFC 8493), which any such tool validates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Sequence, Set
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
+from etl.evidence.approval import canonical
+from etl.evidence.keys import fingerprint, private_key, public_key, public_path
+from etl.objects import Readable, object_key, of_each, open_objects
+from etl.options import Options
+from etl.runfolder import event_log as events
+from etl.runfolder.folder import RunFolder, seen, write_durably
+from mappings.model import Mappings
+from mappings.read import read_mappings
+
+LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json", "packed.json"
+APPROVAL = "approval.json"
+VERSION = 1
+_FROM_RUN = ("check", "reconcile", "report")
+_AGAIN = "Ask for the bundle again."
+
+
+def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> dict[str, Any]:
+    """What was packed: files, Merkle root, where the public key lies. The private key is made where none is, and never goes into the bundle."""
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    folder, mappings = seen(options.run), read_mappings(options.mappings)
+    if "load" not in folder.steps:
+        raise Refused("This run has published nothing yet: there is nothing to prove.", "Finish the run, then pack its evidence.")
+    if folder.settings.get("mappings") != mappings.digest:
+        raise Refused("These are not the mappings that the run was made with.", "Give --mappings the folder that the run was given.")
+    if bundle.exists() and (not bundle.is_dir() or any(bundle.iterdir())):
+        raise Refused(f"{bundle} is {'not empty' if bundle.is_dir() else 'no folder'}.", "Give --bundle a new folder.")
+    if bundle.resolve() in (key.resolve(), *key.resolve().parents):
+        raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
+    content = _content(folder, mappings)
+    stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
+    objects = open_objects(folder.settings["objects"]) if documents else None
+    if objects is not None:
+        _refuse_missing(stored, objects)
+    private = private_key(key)
+    signer = private.public_key().public_bytes_raw()
+    if signer.hex() == folder.settings.get("approver"):
+        message = "--key is the approver's key: evidence is signed by who ran, and nobody approves his own run."
+        raise Refused(message, "Give --key a key of your own, or a file that does not exist yet.")
+    bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if objects is not None:
+        content |= _write_bag(bundle / "bag", stored, objects)
+    packed = {"packed_at": datetime.now(UTC).isoformat(timespec="seconds"), "run_id": folder.steps["load"].facts["run_id"]}
+    content[PACKED] = json.dumps({**packed, "signed_by": fingerprint(signer)}, indent=1, sort_keys=True).encode()
+    content[LINES] = _lines(content)
+    for name, exact in content.items():
+        place = bundle / name
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_durably(place, exact)
+    listing = _listing({name: (len(exact), hashlib.sha256(exact).hexdigest()) for name, exact in content.items()}, content[PACKED])
+    write_durably(bundle / LISTING, listing)
+    write_durably(bundle / SIGNATURE, private.sign(listing).hex().encode())
+    root = json.loads(listing)["root"]
+    return {"bundle": str(bundle), "files": len(content), "root": root, "public_key": str(public_path(key))}
+
+
+def _listing(files: dict[str, tuple[int, str]], packed: bytes) -> bytes:
+    """`evidence.json`: size and SHA-256 of every file, their Merkle root, and what `packed.json` says."""
+    entries = [{"name": name, "size": size, "sha256": digest} for name, (size, digest) in sorted(files.items())]
+    root = merkle_root([(name, digest) for name, (_, digest) in files.items()])
+    return json.dumps({"version": VERSION, "root": root, "files": entries, **json.loads(packed)}, indent=1, sort_keys=True).encode()
+
+
+def verify(bundle: Path, place: Path) -> dict[str, Any]:
+    """What was verified; EvidenceAltered (exit 6) names the file and, where it can be told, the line. Needs the public key (its `place`) and nothing else."""
+    key = public_key(place, "--public-key")
+    if not bundle.is_dir():
+        raise MigrationError(f"There is no folder {bundle}.", "Give --bundle what `evidence pack` made.")
+    lacking = [name for name in (LISTING, SIGNATURE) if not (bundle / name).is_file()]
+    if len(lacking) == 2:
+        raise MigrationError(
+            f"{bundle} is no evidence bundle: it has neither {LISTING} nor {SIGNATURE}.", "Give --bundle what `evidence pack` made."
+        )
+    if lacking:
+        raise EvidenceAltered(f"{lacking[0]} is missing from the bundle.", _AGAIN)
+    exact = (bundle / LISTING).read_bytes()
+    if not _signed(exact, (bundle / SIGNATURE).read_bytes(), key):
+        raise _not_signed(bundle, exact, key)
+    listing = json.loads(exact)
+    if listing["version"] != VERSION:
+        raise Refused(f"The bundle was packed by another version ({listing['version']}).", "Verify it with the version that packed it.")
+    known = {file["name"]: file for file in listing["files"]}
+    there = {place.relative_to(bundle).as_posix() for place in _files(bundle)} - {LISTING, SIGNATURE}
+    _refuse_others(known.keys(), there, "")
+    for name, file in known.items():
+        if _digest_of(bundle / name) != file["sha256"]:
+            size = (bundle / name).stat().st_size
+            how = (
+                f"is not what was signed: {size:,} bytes instead of {file['size']:,}" if size != file["size"] else "is not what was signed"
+            )
+            raise EvidenceAltered(f"{name}{_where(bundle, name)} {how}.", _AGAIN)
+    if merkle_root([(name, file["sha256"]) for name, file in known.items()]) != listing["root"]:
+        raise EvidenceAltered(f"{LISTING}: the Merkle root does not fit the files.", _AGAIN)
+    _refuse_other_documents(bundle / "bag")
+    broken = events.broken_line((bundle / events.NAME).read_bytes())
+    if broken is not None:
+        raise EvidenceAltered(f"{events.NAME}, line {broken}: the chain of events is broken.", "The log was altered before it was packed.")
+    return {"bundle": str(bundle), "files": len(known), "root": listing["root"], "run_id": listing["run_id"]}
+
+
+def _signed(listing: bytes, signature: bytes, key: Ed25519PublicKey) -> bool:
+    try:
+        exact = bytes.fromhex(signature.decode("ascii"))
+        key.verify(exact, listing)
+    except (InvalidSignature, ValueError):
+        return False
+    return exact.hex().encode() == signature  # capitals and blanks would mean the same: the file would not be what was written
+
+
+def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> EvidenceAltered:
+    """Which of listing and signature was altered: the listing can be made again of the files, and either the signature fits that or it does not."""
+    claimed, given = _signer(bundle, listing), fingerprint(key.public_bytes_raw())
+    if claimed is not None and claimed != given:  # only a hint, for nothing vouches for it
+        message = f"It says that it was signed with another key: {claimed}, not {given}."
+        return EvidenceAltered(message, "Give the --public-key with that fingerprint, if it is the one that was handed over.")
+    try:
+        files = {place.relative_to(bundle).as_posix(): place for place in _files(bundle) if place.name not in (LISTING, SIGNATURE)}
+        again = _listing({name: (place.stat().st_size, _digest_of(place)) for name, place in files.items()}, (bundle / PACKED).read_bytes())
+    except (OSError, ValueError, TypeError, EvidenceAltered):
+        return EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered, and other files too.", _AGAIN)
+    if again == listing:
+        return EvidenceAltered(f"{SIGNATURE}, line 1 is not the signature of this bundle.", _AGAIN)
+    if _signed(again, (bundle / SIGNATURE).read_bytes(), key):
+        line = _first_other(again.split(b"\n"), listing.split(b"\n"))
+        return EvidenceAltered(f"{LISTING}, line {line} is not what was signed.", _AGAIN)
+    return EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered, and other files too.", _AGAIN)
+
+
+def merkle_root(leaves: list[tuple[str, str]]) -> str:
+    """The root over (name, SHA-256) pairs in the order of names; leaves and nodes are told apart, an odd node goes up as it is."""
+    level = [hashlib.sha256(b"\0" + name.encode() + b"\0" + bytes.fromhex(digest)).digest() for name, digest in sorted(leaves)]
+    while len(level) > 1:
+        pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
+        level = [hashlib.sha256(b"\1" + pair[0] + pair[1]).digest() if len(pair) == 2 else pair[0] for pair in pairs]
+    return level[0].hex() if level else hashlib.sha256(b"").hexdigest()
+
+
+def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
+    found = {name: _own(folder, name) for name in ("manifest.json", events.NAME)}
+    broken = events.broken_line(found[events.NAME])
+    if broken is not None:
+        message = f"{events.NAME} in the run's folder was altered: line {broken} breaks the chain of events."
+        raise EvidenceAltered(message, "Find out who did it: a log like that proves nothing.")
+    for step in _FROM_RUN:
+        for file in folder.steps[step].files if step in folder.steps else ():
+            if (folder.path / file.path).is_file():  # a purged run has lost its lists
+                found[file.path] = folder.read_bytes(file)
+    for place in sorted(mappings.home.rglob("*")):
+        if place.suffix in {".toml", ".csv", ".sql"}:
+            found[f"mappings/{place.relative_to(mappings.home).as_posix()}"] = place.read_bytes()
+    approved = folder.steps["load"].facts.get("approval")
+    if approved is not None:
+        found[APPROVAL] = canonical(approved)
+    versions = {"python": platform.python_version(), "system": platform.platform(), **_installed()}
+    found["versions.json"] = json.dumps(versions, indent=1, sort_keys=True).encode()
+    found["sbom.json"] = json.dumps(_bill_of_materials(), indent=1, sort_keys=True).encode()
+    return found
+
+
+def _own(folder: RunFolder, name: str) -> bytes:
+    try:
+        return (folder.path / name).read_bytes()
+    except OSError:
+        raise EvidenceAltered(
+            f"{name} is missing from the run's folder.", "Find out who removed it: without it the run proves nothing."
+        ) from None
+
+
+def _installed() -> dict[str, str]:
+    return {str(one.metadata["Name"]).lower(): one.version for one in importlib.metadata.distributions() if one.metadata["Name"]}
+
+
+def _bill_of_materials() -> dict[str, Any]:
+    """The installed packages as CycloneDX."""
+    components = [
+        {"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{name}@{version}"}
+        for name, version in sorted(_installed().items())
+    ]
+    return {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components}
+
+
+def _refuse_missing(stored: list[dict[str, Any]], objects: Readable) -> None:
+    for row, size in zip(stored, of_each(objects.size, [row["sha256"] for row in stored]), strict=True):
+        if size is None:
+            message = f"The object {row['object_key']} is not in the object store."
+            raise MigrationError(message, "Give the run its own stores back, or pack without --documents.")
+
+
+def _write_bag(bag: Path, stored: list[dict[str, Any]], objects: Readable) -> dict[str, bytes]:
+    """A bag's tag files, by their names in the bundle, the documents' bytes written."""
+    digests = [row["sha256"] for row in stored]
+    for sha256 in digests:
+        (bag / "data" / object_key(sha256)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    of_each(lambda sha256: objects.copy(sha256, bag / "data" / object_key(sha256)), digests)
+    size = sum(row["size_bytes"] for row in stored)
+    return {
+        "bag/bagit.txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n",
+        "bag/bag-info.txt": f"Payload-Oxum: {size}.{len(stored)}\n".encode(),
+        "bag/manifest-sha256.txt": "".join(f"{row['sha256']}  data/{row['object_key']}\n" for row in stored).encode(),
+    }
+
+
+def _refuse_other_documents(bag: Path) -> None:
+    """Holds the documents' bytes against the bag's own manifest, which was signed."""
+    listed = bag / "manifest-sha256.txt"
+    lines = listed.read_text(encoding="ascii").splitlines() if listed.is_file() else []
+    known = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    there = {place.relative_to(bag).as_posix() for place in (bag / "data").rglob("*") if place.is_symlink() or not place.is_dir()}
+    _refuse_others(known.keys(), there, "bag/")
+    for name, digest in known.items():
+        if _digest_of(bag / name) != digest:
+            raise EvidenceAltered(f"bag/{name} is not what was signed.", _AGAIN)
+
+
+def _refuse_others(known: Set[str], there: Set[str], before: str) -> None:
+    for name in sorted(known ^ there):
+        raise EvidenceAltered(f"{before}{name} is {'missing from' if name in known else 'not part of'} the bundle.", _AGAIN)
+
+
+def _files(bundle: Path) -> list[Path]:
+    """The bundle's own files, and every link; the bag's payload is named by the bag's own manifest."""
+    payload = bundle / "bag" / "data"
+    found = [Path(base) / name for base, folders, names in os.walk(bundle) for name in (*names, *folders)]
+    return [place for place in found if (place.is_symlink() or not place.is_dir()) and not place.is_relative_to(payload)]
+
+
+def _digest_of(place: Path) -> str:
+    if place.is_symlink() or not place.is_file():  # a link may lead anywhere, a pipe has no end
+        raise EvidenceAltered(f"{place.name} in the bundle is no file.", _AGAIN)
+    with place.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_text(exact: bytes) -> bool:
+    return b"\0" not in exact[:4096]
+
+
+def _lines(content: dict[str, bytes]) -> bytes:
+    """`lines.json`: for each text, the beginning of every line's digest."""
+    return json.dumps({name: _line_digests(exact) for name, exact in sorted(content.items()) if _is_text(exact)}, indent=0).encode()
+
+
+def _line_digests(exact: bytes) -> list[str]:
+    return [hashlib.sha256(line).hexdigest()[:12] for line in exact.split(b"\n")]
+
+
+def _first_other(one: Sequence[object], other: Sequence[object]) -> int:
+    """The number of the first line that differs; the one behind the shorter text where none does."""
+    pairs = enumerate(zip(one, other, strict=False), start=1)
+    return next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)) + 1)
+
+
+def _where(bundle: Path, name: str) -> str:
+    """`, line N`: the first line that differs, where the lines' digests can be trusted and name it."""
+    exact = (bundle / name).read_bytes()
+    if name == LINES:  # can be made again of all the others
+        others = {place.relative_to(bundle).as_posix(): place for place in _files(bundle)}
+        signed = _lines({other: place.read_bytes() for other, place in others.items() if other not in (LINES, LISTING, SIGNATURE)})
+        line = _first_other(signed.split(b"\n"), exact.split(b"\n"))
+        return f", line {line}"
+    try:
+        digests = json.loads((bundle / LINES).read_bytes())[name]
+    except (ValueError, KeyError, OSError):
+        return ""
+    return f", line {_first_other(digests, _line_digests(exact))}"
+
+
+def _signer(bundle: Path, listing: bytes) -> str | None:
+    """The fingerprint that an unproven listing, and `packed.json` beside it, claim; None where they claim none, or not the same."""
+    try:
+        claimed = json.loads(listing)["signed_by"]
+        agreed = claimed == json.loads((bundle / PACKED).read_bytes())["signed_by"]
+    except (ValueError, KeyError, TypeError, OSError):
+        return None
+    return claimed if agreed and isinstance(claimed, str) and len(claimed) == 32 and claimed.isalnum() else None

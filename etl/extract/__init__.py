@@ -1,0 +1,1 @@
+"""Step 1: typed, immutable copies of the old portals' tables and documents."""

@@ -1,0 +1,105 @@
+"""What every old table was when it was read, and whether it still is: the freeze guard (K1). Asked before publishing and when old and new are compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from etl.databases import Source
+from etl.extract.table_batch import CONTENT, Aside, stage_tables
+from etl.objects import Nowhere
+from etl.pipeline.preflight import problems, refuse_hidden
+from etl.runfolder.folder import RunFolder, StageFile, parquet, rows_of, table_of
+from mappings.model import Mappings, Portal, TableMapping
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """A table as it was read: rows; the last key in the keys' order; the digest of its stage files and its documents; what the database counts of it.
+
+    Kept as a list of these in the facts of the step extract, by `PORTAL.table`.
+    """
+
+    rows: int
+    highest_key: str
+    sha256: str
+    counted: str
+
+
+def fingerprints(
+    sources: Mapping[Portal, Source], mappings: Mappings, files: Sequence[StageFile], contents: pl.DataFrame
+) -> dict[str, dict[str, Any]]:
+    """Of every table, from the snapshot that it was read in. `contents`: rows of CONTENT."""
+    pieces: dict[str, list[StageFile]] = defaultdict(list)
+    for file in sorted(files, key=lambda file: file.path):
+        pieces[file.path.split("/")[1]].append(file)
+    found = {}
+    for portal, source in sources.items():
+        counted = source.counted()
+        for mapping in mappings.of(portal):
+            name = f"{portal}.{mapping.table}"
+            digest = hashlib.sha256("".join(file.sha256 for file in pieces[name]).encode())
+            listed = _contents_of(contents, mapping).select(pl.concat_str("key", "sha256", "size", separator="|").str.join("\n"))
+            digest.update(str(listed.item()).encode())
+            rows, writes = rows_of(pieces[name]), counted.get(mapping.table, "")
+            found[name] = asdict(Fingerprint(rows, source.highest_key(mapping), digest.hexdigest(), writes))
+    return found
+
+
+def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder) -> dict[str, dict[str, Any]]:
+    """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `Since` as data.
+
+    As the database tells, and by the highest keys; where it cannot tell by reading everything again and comparing with the stage files.
+    Refused where something keeps rows or bytes from us (K9).
+    """
+    refuse_hidden(sources, mappings)
+    facts = folder.steps["extract"].facts
+    found: dict[str, dict[str, Any]] = {}
+    for portal, source in sources.items():
+        # A table or column that is new, or gone, is a change too; what is gone cannot be compared.
+        if other := [problem.partition(":")[0] for problem in problems(source, portal, mappings)]:
+            found[portal] = {"changed": other, "how": "tables or columns are not those that were read"}
+            continue
+        before = {mapping.table: Fingerprint(**facts["fingerprints"][f"{portal}.{mapping.table}"]) for mapping in mappings.of(portal)}
+        since = source.changed_since(facts["marks"][portal], {table: known.rows for table, known in before.items()})
+        tables = since.changed if since.changed is not None else _changed_content(source, portal, mappings, folder)
+        moved = [m.table for m in mappings.of(portal) if m.table not in tables and source.highest_key(m) != before[m.table].highest_key]
+        found[portal] = {"changed": [f"{portal}.{table}" for table in (*tables, *moved)], "how": since.how}
+    return found
+
+
+def changed_of(looked: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The changed tables of all portals."""
+    return [table for since in looked.values() for table in since["changed"]]
+
+
+def written_to(looked: Mapping[str, Mapping[str, Any]]) -> str:
+    """A sentence about the tables that changed since the extract; empty where none did."""
+    changed = changed_of(looked)
+    return f" Written to since the extract: {', '.join(changed)}; the old portal is not frozen." if changed else ""
+
+
+def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder: RunFolder) -> list[str]:
+    known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", "extract/content.parquet")[0])))
+    changed = []
+    for mapping in mappings.of(portal):
+        before = [file.sha256 for file in folder.files("extract", f"extract/{portal}.{mapping.table}/")]
+        aside, again = Aside(), []
+        for table, part in stage_tables(source, mapping, Nowhere()):
+            again.append(hashlib.sha256(parquet(table)).hexdigest())
+            aside.add(part)
+        same = not aside.content or _contents_of(known, mapping).equals(
+            pl.DataFrame(aside.content, schema=CONTENT, orient="row").sort(pl.all())
+        )
+        if before != again or not same:
+            changed.append(mapping.table)
+    return changed
+
+
+def _contents_of(contents: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    return contents.filter((pl.col("portal") == mapping.portal) & (pl.col("table") == mapping.table)).sort(pl.all())

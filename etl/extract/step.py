@@ -1,0 +1,148 @@
+"""Step 1: one snapshot of the old portals, typed, as stage files; the documents' bytes go to the object store on the way.
+
+Stage files: `extract/PORTAL.table/00000.parquet` ... hold the rows in the order of their keys, with two columns more: `_key` (the key as
+text; absent where it is simply the number) and `_mark` (0 fits, 1 loads with null and is held as well, 2 held only; rule X2). Beside them
+`odd.parquet` (values that are not simply their canonical form), `text.parquet` (texts with U+0000 or invalid Unicode, rule E8) and
+`content.parquet` (digest and size of every document's bytes, the file share's included).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from etl.databases import Cut, Shared, Source
+from etl.errors import MigrationError
+from etl.extract.document_transfer import store_all
+from etl.extract.freeze_guard import fingerprints
+from etl.extract.table_batch import CONTENT, Aside, Joining, Stretch, content_columns, read_elsewhere, rows_per_file, stretches
+from etl.objects import Objects
+from etl.objects.share import Share
+from etl.runfolder.folder import RunFolder, StageFile, Step
+from mappings.model import Mappings, Portal, TableMapping
+
+Tell = Callable[[str, int, int], None]  # (what is going on, rows done, rows in all)
+
+ODD = {"portal": pl.String, "table": pl.String, "key": pl.String, "column": pl.String, "raw_json": pl.String, "unreadable": pl.Boolean}
+TEXT = {"portal": pl.String, "table": pl.String, "key": pl.String, "column": pl.String, "sha256": pl.String, "size": pl.Int64}
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """Worker processes that read along, and where they bring the documents."""
+
+    pool: Executor
+    objects_uri: str
+
+
+def extract(
+    sources: Mapping[Portal, Source], share: Share | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell,
+    helpers: Helpers | None = None,
+) -> Step:  # fmt: skip
+    """The finished step. Every reader sees one snapshot; whether the source changed since is asked before publishing (K1).
+
+    The files are the same whoever reads: a table is cut by the number of rows alone.
+    """
+    began = datetime.now(UTC).replace(tzinfo=None)
+    marks = {portal: source.mark() for portal, source in sources.items()}
+    tables = [(source, mapping) for portal, source in sources.items() for mapping in mappings.of(portal)]
+    elsewhere = _elsewhere(sources, mappings, folder, helpers) if helpers is not None else {}
+    files: list[StageFile] = []
+    aside = Aside()
+    read: dict[str, int] = {}
+    for source, mapping in tables:
+        name, total = f"{mapping.portal}.{mapping.table}", source.count(mapping.table)
+        read[name] = 0
+        for part in elsewhere[name] if name in elsewhere else stretches(source, mapping, objects, folder.path):
+            files += part.files
+            aside.add(part.aside)
+            read[name] += part.rows
+            tell(f"extract {name}", read[name], total)
+        if read[name] != total:  # a stretch of keys has no row whose key is NULL; a weak isolation sees what others write
+            raise MigrationError(
+                f"{name}: {total:,} rows are there, and {read[name]:,} were read. Nothing was published.",
+                "Look for rows whose key is NULL, and for somebody who writes there; mend that, then run the same command again.",
+            )
+    _put_share(share, objects, folder, [file for file in files if file.path.startswith("extract/P2.document/")], aside)
+    for name, rows, schema in (("odd", aside.odd, ODD), ("text", aside.text, TEXT), ("content", aside.content, CONTENT)):
+        frame = pl.DataFrame(rows, schema=schema, orient="row").sort(pl.all())
+        files.append(folder.write_table(f"extract/{name}.parquet", frame.to_arrow()))
+    levels = {portal: source.level for portal, source in sources.items()}
+    prints = fingerprints(sources, mappings, files, pl.DataFrame(aside.content, schema=CONTENT, orient="row"))
+    return Step("", files, {"began": began.isoformat(sep=" "), "marks": marks, "levels": levels, "read": read, "fingerprints": prints})
+
+
+def _elsewhere(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, helpers: Helpers) -> dict[str, Iterator[Stretch]]:
+    """By table, what worker processes read of it: of those databases whose snapshot others can join. All of it is handed out here."""
+    waiting: dict[str, dict[int, Future[Stretch]]] = {}
+    later: list[_Task] = []
+    for portal, source in sources.items():
+        if not isinstance(source, Shared):
+            continue
+        joining = Joining(portal, source.url, source.name, source.snapshot, mappings.home, folder.path, helpers.objects_uri)
+        for mapping in mappings.of(portal):
+            tasks = [_Task(joining, mapping, cut, number) for number, cut in enumerate(source.cuts(mapping, rows_per_file(mapping)))]
+            waiting[tasks[0].name] = {}
+            if len(tasks) == 1:
+                waiting[tasks[0].name][0] = tasks[0].submit(helpers.pool)  # at once: the processes start while large tables are cut
+            else:
+                later += tasks
+    for task in _mixed(later):
+        waiting[task.name][task.number] = task.submit(helpers.pool)
+    return {name: _in_order(futures) for name, futures in waiting.items()}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A stretch that somebody else is to read."""
+
+    joining: Joining
+    mapping: TableMapping
+    cut: Cut
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.mapping.portal}.{self.mapping.table}"
+
+    def submit(self, pool: Executor) -> Future[Stretch]:
+        return pool.submit(read_elsewhere, self.joining, self.mapping.table, self.cut, self.number)
+
+
+def _in_order(futures: dict[int, Future[Stretch]]) -> Iterator[Stretch]:
+    for number in range(len(futures)):
+        yield futures[number].result()
+
+
+def _mixed(tasks: list[_Task]) -> list[_Task]:
+    """In order, but documents evenly among the rest: they wait for disks, and rows for processors."""
+    documents = [task for task in tasks if content_columns(task.mapping)]
+    others = [task for task in tasks if not content_columns(task.mapping)]
+    placed = [((place + 0.5) / len(some), task) for some in (documents, others) for place, task in enumerate(some)]
+    return [task for _, task in sorted(placed, key=lambda one: one[0])]
+
+
+def _put_share(share: Share | None, objects: Objects, folder: RunFolder, files: list[StageFile], aside: Aside) -> None:
+    """Stores the file behind the `object_path` of every document that has no content row (C6, fine print 31)."""
+    have = {key for portal, table, key, _, _ in aside.content if (portal, table) == ("P2", "document_content")}
+    for key, put in store_all(_shared(share, folder, files, have), objects).items():
+        aside.content.append(("P2", "document", key, put.sha256, put.size))
+
+
+def _shared(share: Share | None, folder: RunFolder, files: list[StageFile], have: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    for file in files:
+        frame = pl.DataFrame(folder.read_table(file))
+        frame = frame.with_columns(pl.col("_key") if "_key" in frame.columns else pl.col("document_id").cast(pl.String).alias("_key"))
+        for key, path in frame.filter(pl.col("object_path").is_not_null()).select("_key", "object_path").iter_rows():
+            if key in have:
+                continue
+            if share is None:
+                message = f"Document {key} and perhaps others lie on the old file share, and no share was given."
+                raise MigrationError(message, "Give the root of the old file share: --files DIR.")
+            pieces = share.pieces(path)
+            if pieces is not None:
+                yield key, pieces

@@ -1,0 +1,163 @@
+"""A stretch of an old table, its share of the extract: read, typed, written as stage files, in whichever process does it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from etl.databases import Batch, Cut, Shared, Source, join_source
+from etl.domain.typed_values import HELD
+from etl.extract.document_transfer import store_all
+from etl.objects import Objects, Stored, open_objects
+from etl.objects.journal import JOURNAL
+from etl.runfolder.folder import StageFile, write_table
+from etl.system.memory import give_memory_back
+from etl.system.prefetch import ahead
+from mappings.model import Mappings, Portal, TableMapping
+from mappings.read import read_mappings
+
+ROWS_PER_FILE = 50_000
+CONTENT = {"portal": pl.String, "table": pl.String, "key": pl.String, "sha256": pl.String, "size": pl.Int64}
+DOCUMENTS_PER_FILE = 2_000  # each is a file in the object store: the work of these rows is not the rows
+
+
+@dataclass
+class Aside:
+    """What does not fit into the stage tables: rows of ODD, TEXT and CONTENT."""
+
+    odd: list[tuple[str, str, str, str, str, bool]] = field(default_factory=list)
+    text: list[tuple[str, str, str, str, str, int]] = field(default_factory=list)
+    content: list[tuple[str, str, str, str, int]] = field(default_factory=list)
+
+    def add(self, other: Aside) -> None:
+        self.odd += other.odd
+        self.text += other.text
+        self.content += other.content
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What came of some rows of a table: their stage files, and what did not fit into them."""
+
+    files: list[StageFile]
+    aside: Aside
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.files)
+
+
+@dataclass(frozen=True)
+class Joining:
+    """All that another process needs to read in the snapshot that this one holds, and to write what it read."""
+
+    portal: Portal
+    url: str
+    name: str
+    snapshot: str
+    mapping_folder: Path
+    root: Path
+    objects_uri: str
+
+
+def content_columns(mapping: TableMapping) -> frozenset[str]:
+    """The binary columns whose bytes go to the object store (C9)."""
+    return frozenset(
+        column for into in mapping.into if into.table == "stored_object" for form in into.columns.values() for column in form.columns
+    )
+
+
+def rows_per_file(mapping: TableMapping) -> int:
+    """Where the table is cut: the same for every kind of database."""
+    return DOCUMENTS_PER_FILE if content_columns(mapping) else ROWS_PER_FILE
+
+
+def stretches(source: Source, mapping: TableMapping, objects: Objects, root: Path, first: int = 0) -> Iterator[Stretch]:
+    """The table as this connection reads it, one stage file at a time; `first`: the number of the first one."""
+    for number, (table, aside) in enumerate(stage_tables(source, mapping, objects), start=first):
+        yield Stretch([write_table(root, f"extract/{mapping.portal}.{mapping.table}/{number:05}.parquet", table)], aside)
+
+
+def read_elsewhere(joining: Joining, table: str, cut: Cut, number: int) -> Stretch:
+    """One stretch, read by a worker process; `number`: which one it is."""
+    source, mappings, objects = _joined(joining)
+    try:
+        parts = list(stretches(source.within(cut), mappings.tables[joining.portal, table], objects, joining.root, number))
+    except BaseException:
+        _forget(joining)  # what broke is not used again: the next stretch would fail of that, and hide why
+        raise
+    together = Stretch([], Aside())
+    for part in parts:
+        together.files.extend(part.files)
+        together.aside.add(part.aside)
+    return together
+
+
+_JOINED: dict[Joining, tuple[Shared, Mappings, Objects]] = {}  # this process's connections to the old portals
+
+
+def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
+    if joining not in _JOINED:
+        source = join_source(joining.url, joining.name, joining.snapshot)
+        _JOINED[joining] = source, read_mappings(joining.mapping_folder), open_objects(joining.objects_uri, joining.root / JOURNAL)
+    return _JOINED[joining]
+
+
+def _forget(joining: Joining) -> None:
+    kept = _JOINED.pop(joining, None)
+    if kept is not None:
+        kept[0].close()
+
+
+def leave(root: Path) -> None:
+    """Closes this process's connections for the run in that folder, if it has any: what comes behind the extract needs none."""
+    joined = [joining for joining in list(_JOINED) if joining.root == root]
+    for joining in joined:
+        _forget(joining)
+    if joined:
+        give_memory_back()
+
+
+def stage_tables(source: Source, mapping: TableMapping, objects: Objects) -> Iterator[tuple[pa.Table, Aside]]:
+    """The stage tables of one source table, each with what does not fit into it."""
+    binary = content_columns(mapping)
+    stored = {key: put for column in binary for key, put in store_all(source.contents(mapping, column), objects).items()}
+    for batch in ahead(source.read(mapping, rows_per_file(mapping), without=binary)):
+        aside = Aside()
+        if batch.typed.oddities or batch.typed.texts or binary:
+            _put_aside(mapping, batch, stored if binary else None, aside, objects)
+        yield _stage_table(batch), aside
+
+
+def _put_aside(mapping: TableMapping, batch: Batch, stored: dict[str, Stored] | None, aside: Aside, objects: Objects) -> None:
+    keys = batch.keys or batch.typed.columns[mapping.key[0]].cast(pl.String).to_list()
+    for odd in batch.typed.oddities:
+        aside.odd.append((mapping.portal, mapping.table, keys[odd.row], odd.column, _json(odd.raw), odd.unreadable))
+    for text in batch.typed.texts:
+        put = objects.put([text.exact])
+        aside.text.append((mapping.portal, mapping.table, keys[text.row], text.column, put.sha256, put.size))
+    objects.settle()
+    for row, key in enumerate(keys if stored is not None else ()):
+        content = stored.get(key) if stored else None
+        if content is None:  # a number stands where bytes belong, or nothing at all: unreadable (X2)
+            batch.typed.mark[row] = HELD
+        else:
+            aside.content.append((mapping.portal, mapping.table, key, content.sha256, content.size))
+
+
+def _stage_table(batch: Batch) -> pa.Table:
+    columns = [*batch.typed.columns.values(), pl.Series("_mark", batch.typed.mark, dtype=pl.UInt8)]
+    if batch.keys is not None:
+        columns.append(pl.Series("_key", batch.keys, dtype=pl.String))
+    return pl.DataFrame(columns).to_arrow()
+
+
+def _json(raw: str | int | float) -> str:
+    # JSON knows no infinity: it is shown as text.
+    return json.dumps(str(raw) if isinstance(raw, float) and not math.isfinite(raw) else raw, ensure_ascii=False)

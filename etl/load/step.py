@@ -1,0 +1,166 @@
+"""Step 5: the checked rows into the new store: staged, then published in one transaction together with the run's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pyarrow as pa
+
+from etl.databases.target import RunRecord, Target, in_reference_order
+from etl.errors import Refused
+from etl.objects import Objects, of_each
+from etl.objects.journal import JOURNAL, journaled
+from etl.placement.target_rows import arrow_type
+from etl.runfolder.folder import RunFolder, StageFile, Step
+from mappings.model import Mappings
+from mappings.schema import Table
+
+_REMOVED_TOGETHER = 500  # objects
+MADE_BY = ("split", "reattach")
+_RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
+Tell = Callable[[str, int, int], None]
+
+
+def run_id_of(folder: RunFolder) -> str:
+    """The run's name: the same sources, mappings and options give the same one."""
+    return "run-" + folder.digest("extract", "split", "reattach")[:32]
+
+
+def load(
+    folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell
+) -> Step:
+    """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
+    refuse_unfit(target, mappings)
+    run_id = run_id_of(folder)
+    published = [run for run in target.runs() if run.state == "PUBLISHED"]
+    if published and published[-1].run_id == run_id:
+        return Step("", [], {"run_id": run_id, "already": True, "changes": []})
+    stage_all(folder, mappings, target, run_id, tell)
+    ready()
+    # Whatever the clock says: what is published now is published behind all that was published before.
+    earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
+    finished = max([datetime.now(UTC).replace(tzinfo=None), *earlier])
+    record = RunRecord(
+        run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
+        folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
+    )  # fmt: skip
+    changes = target.publish(mappings.target, record)
+    return Step("", [], {"run_id": run_id, "already": False, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]})
+
+
+def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
+    """The digests of objects that rows of this run refer to and that are not whole in the store."""
+    stored = [pl.DataFrame(table) for table in folder.tables("reattach", "reattach/stored_object/")]
+    sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
+    there = of_each(objects.size, list(sizes))
+    return [sha256 for (sha256, size), found in zip(sizes.items(), there, strict=True) if found != size]
+
+
+def refuse_unfit(target: Target, mappings: Mappings) -> None:
+    """Refuses a store whose tables are not the contract's, or that holds rows which no migration put there (exit 7)."""
+    differences = target.differences_from(mappings.target)
+    if differences:
+        raise Refused("The target's tables are not the contract's: " + "; ".join(differences), "Give an empty target, or mend its tables.")
+    filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
+    if filled and not any(run.state == "PUBLISHED" for run in target.runs()):
+        raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")
+    foreign = target.foreign_rows(mappings)
+    if foreign:
+        raise Refused(
+            f"The target holds rows that no migration published: {', '.join(foreign)}.", "Give an empty target, or remove those rows."
+        )
+
+
+def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str, tell: Tell) -> None:
+    """Stages the rows of every table of the new store, the largest tables first."""
+    sizes = {table.name: sum(file.rows for file in _files_of(folder, table)) for table in in_reference_order(mappings.target)}
+    tables = sorted((mappings.target.tables[name] for name in sizes if name != "migration_run"), key=lambda table: -sizes[table.name])
+    done, total = 0, sum(sizes.values())
+    # Closed whatever ends the loop: a target that stages in several sessions has to end them all.
+    with closing(target.stage(tables, lambda table: rows_of(folder, table, run_id))) as staged:
+        for count in staged:
+            done += count
+            tell("load", done, total)
+
+
+def _files_of(folder: RunFolder, table: Table) -> list[StageFile]:
+    return [file for step in MADE_BY for file in folder.files(step, _prefix(step, table))]
+
+
+def _prefix(step: str, table: Table) -> str:
+    """Where the step's rows of that table lie."""
+    record = _RECORDS.get(table.name)
+    return f"{step}/record/{record}.parquet" if record else f"{step}/{table.name}/"
+
+
+def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
+    """The new rows of one target table, as all steps before left them."""
+    for step in MADE_BY:
+        for rows in folder.tables(step, _prefix(step, table)):
+            yield _recorded(rows, table, run_id) if table.name in _RECORDS else rows
+
+
+def _recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
+    source = {
+        "legacy_portal_cd": "portal", "legacy_table": "table", "legacy_key": "key", "reason_cd": "reason", "rule_cd": "rule",
+    }  # fmt: skip
+    arrays = [
+        pl.repeat(run_id, rows.num_rows, eager=True).to_arrow() if column.name == "run_id"
+        else rows[source.get(column.name, column.name)].cast(arrow_type(column))
+        for column in table.columns
+    ]  # fmt: skip
+    return pa.table(arrays, names=[column.name for column in table.columns])
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What a rollback took away and put back: rows, and objects; `kept`: objects that nobody here needs, but perhaps the other stores there."""
+
+    run_id: str
+    removed: int
+    restored: int
+    objects: int
+    kept: int
+    others: list[str]
+
+
+def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell) -> TakenBack:
+    """Takes back exactly what this run published (K8); Refused where it published nothing, or where others have written since.
+
+    `store`: the target's identity, under which it is noted among the objects.
+    """
+    run_id = run_id_of(folder)
+    runs = target.runs()
+    published = [run for run in runs if run.state == "PUBLISHED"]
+    if run_id not in {run.run_id for run in published}:
+        if run_id in {run.run_id for run in runs} and "load" in folder.steps:  # a rollback that was killed behind its commit
+            return TakenBack(run_id, 0, 0, *_remove_unneeded(folder, target, objects, store))
+        raise Refused(f"The target does not hold what {run_id} published: there is nothing to take back.", "Check --target and --run.")
+    if published[-1].run_id != run_id:
+        raise Refused(f"{published[-1].run_id} published after {run_id}.", "Take that run back first.")
+    stage_all(folder, mappings, target, run_id, tell)
+    others = target.differs_from_staged(mappings.target)
+    if others:
+        raise Refused(f"Others have written since to: {', '.join(others)}.", "A rollback would lose their rows: settle those first.")
+    changes = target.take_back(mappings.target, published[-1])
+    gone = _remove_unneeded(folder, target, objects, store)
+    return TakenBack(run_id, sum(change.removed for change in changes), sum(change.updated for change in changes), *gone)
+
+
+def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
+    """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
+    unneeded = [sha256 for sha256 in sorted(journaled(folder.path / JOURNAL)) if not target.has_object(sha256)]
+    gone, kept, others = 0, 0, list[str]()
+    for first in range(0, len(unneeded), _REMOVED_TOGETHER):
+        others = objects.others(store)  # asked again and again: one may publish meanwhile
+        if others:
+            kept = sum(size is not None for size in of_each(objects.size, unneeded[first:]))
+            break
+        gone += sum(of_each(objects.remove, unneeded[first : first + _REMOVED_TOGETHER]))
+    if not any(run.state == "PUBLISHED" for run in target.runs()):
+        objects.note(store, "")
+    return gone, kept, others if kept else []

@@ -1,0 +1,426 @@
+"""The steps in order: the table of contents of a migration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
+from etl.databases.target import Target, open_target
+from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
+from etl.evidence.approval import approved, approver, asked, settle_place
+from etl.extract.freeze_guard import changed_of, looked_again, written_to
+from etl.extract.step import Helpers, extract
+from etl.load.step import load, missing_objects, rollback
+from etl.objects import Objects, open_objects
+from etl.objects.journal import JOURNAL, journaled
+from etl.objects.place import bucket_of, folder_of
+from etl.objects.share import Share
+from etl.options import Options, needed
+from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
+from etl.pipeline.roles import roles
+from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
+from etl.runfolder.event_log import record
+from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
+from etl.system.memory import give_memory_back
+from etl.system.progress import Talk
+from etl.system.retries import again
+from etl.system.worker_pool import Crew
+from etl.transform.reattach import reattach
+from etl.transform.split import split
+from etl.transform.stage_file_task import forget
+from mappings.model import Mappings, Portal
+from mappings.read import read_mappings
+
+NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
+_NONE = "none"
+_READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
+_FIXED_BY = {"extract": ("source", "tc", "files"), "split": ("freeze",)}
+
+
+@dataclass
+class Night:
+    """A run that is under way: what every step needs."""
+
+    options: Options
+    mappings: Mappings
+    folder: RunFolder
+    talk: Talk
+    crew: Crew
+    known_roles: dict[str, str] = field(default_factory=dict)
+
+    def roles(self) -> dict[str, str]:
+        """Under which role each database is worked with, for the log."""
+        return roles(self.options, self.known_roles)
+
+
+def rehearsal(options: Options) -> Options:
+    """The same run against a throw-away store in the run's folder."""
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    place = options.run / "rehearsal"
+    return replace(options, target=sqlite_url(place / "portal3.sqlite"), objects=str(place / "objects"))
+
+
+def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str, Any]:
+    """Does these steps, one after the other; what is done already and unchanged is skipped. The report's facts come back.
+
+    Raises the error of the first step that cannot be done; differences and failed checks raise after the report was written.
+    """
+    if options.rehearse:
+        options = rehearsal(options)
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    if options.scheduler is not None and sealing():
+        message = f"{SEAL} and --scheduler do not go together: every process of the cluster would have to hold the key."
+        raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
+    if steps == ("report",):
+        seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+    mappings = read_mappings(options.mappings)
+    with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
+        if "purged" in folder.settings:
+            raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
+        night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew)
+        failure: MigrationError | None = None
+        if len(steps) > 1:
+            _look_ahead(night)
+        with talk.bars():
+            for step in steps:
+                if failure is not None and step not in ("report",):
+                    continue
+                try:
+                    _do(night, step)
+                except (CheckFailed, DifferencesFound) as error:
+                    failure = error
+                except MigrationError as error:
+                    record(folder.path, step, f"refused: {error.code}", folder.settings, night.roles(), {})
+                    raise
+        answer = _answer(night, steps, failure is not None)
+        if options.rehearse and "load" in folder.steps:
+            from etl.commands.rehearsal import write
+
+            for sentence in write(night.options, folder.path):
+                talk.say(f"rehearsal: {sentence}")
+        if failure is not None:
+            failure.data = answer
+            raise failure
+        return answer
+
+
+def _look_ahead(night: Night) -> None:
+    """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
+    for option, found in rights(night.options, night.mappings).items():
+        for sentence in found.excess:
+            night.talk.say(f"{option}: role {found.role} {sentence}: more than it needs (runbooks/roles.md)")
+    if night.options.target is not None:
+        refuse_other_tables(night.options.target, night.mappings)
+
+
+def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
+    """What the command says: of a whole run and of `report` the report's facts, of one step what came of it and which step comes next."""
+    if steps[-1] == "report":
+        from etl.report.facts import facts
+
+        return facts(night.folder, night.mappings)
+    (step,) = steps
+    done = night.folder.steps.get(step)
+    answer: dict[str, Any] = {"step": step, "facts": done.facts if done else {}}
+    if failed:
+        return answer
+    if step == "check":
+        answer["approval"] = asked(night.folder)
+    return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
+
+
+def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
+    """The options, those not given filled in from the run's start; refuses others than the run began with (exit 7)."""
+    given = {
+        "source": shown(options.source) if options.source else None, "tc": shown(options.tc) if options.tc else None,
+        "target": shown(options.target) if options.target else None, "files": options.files, "objects": options.objects,
+        "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None, "mappings": mappings.digest,
+        "approver": approver(options.approver) if options.approver is not None else None,
+    }  # fmt: skip
+    if given["approver"] is not None and "approver" not in folder.settings and "load" in folder.steps:
+        raise Refused(
+            "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
+        )
+    folder.settle({name: value for name, value in given.items() if value is not None})
+    known = folder.settings
+    freeze = options.freeze
+    if freeze is None and known.get("freeze", _NONE) != _NONE:
+        first, _, last = known["freeze"].partition(" to ")
+        freeze = (date.fromisoformat(first), date.fromisoformat(last))
+
+    def filled(name: str, value: str | None) -> str | None:
+        stored = known.get(name)
+        return value if value is not None or stored is None or stored == _NONE or "***" in stored else stored
+
+    return replace(
+        options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
+        files=filled("files", options.files), objects=filled("objects", options.objects), freeze=freeze,
+    )  # fmt: skip
+
+
+def _do(night: Night, step: str) -> None:
+    """One step, unless it is done and what it was made of is unchanged."""
+    folder = night.folder
+    if step in ("check", "load") and not night.options.rehearse:
+        settle_place(folder, night.options.target, night.options.objects)
+    inputs = _inputs(night, step)
+    if step in folder.steps and folder.steps[step].inputs == inputs and step in ("extract", "split", "reattach", "check"):
+        night.talk.say(f"{step}: done before, unchanged")
+        _refuse_failed_check(night)
+        return
+    if step in STEPS[:4]:
+        folder.clear(step)
+        # What a step did without, later starts must do without.
+        folder.settle({name: folder.settings.get(name, _NONE) for name in _FIXED_BY.get(step, ())})
+    began, clock = datetime.now(UTC), time.monotonic()
+    _require_room(night, step)
+    try:
+        done = _ACTIONS[step](night)
+    except BrokenProcessPool:
+        message = "A worker process was killed from outside; often memory does not suffice."
+        raise MigrationError(message, "Give fewer --workers, then run the same command again: it goes on.") from None
+    done.inputs = inputs
+    done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
+    folder.steps[step] = done
+    folder.save()
+    about = {"inputs": inputs, **({"approval": done.facts["approval"]} if "approval" in done.facts else {})}
+    record(folder.path, step, str(done.facts.get("sentence", "done")), folder.settings, night.roles(), about)
+    night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
+    night.crew.rest()
+    give_memory_back()
+    if step in ("check", "reconcile"):
+        _refuse_failed_check(night)
+        _refuse_differences(night, step)
+
+
+def _require_room(night: Night, step: str) -> None:
+    """Raises NoSpace where the disks have no room for what the step is going to write; extract asks itself, when it has counted."""
+    if step in night.folder.steps or "extract" not in night.folder.steps:  # done before: it writes no more than lies there
+        return
+    rows = rows_of(night.folder.files("extract"))
+    needs = [kept(night.folder, step)]
+    target = night.options.target
+    if step == "load" and target is not None and backend(target) == "sqlite":  # how much room a server has only the server knows
+        store = Path(str(place_of(target)[1])).parent
+        needs += [Need(night.folder.path, loaded_bytes(rows), "staging"), Need(store, loaded_bytes(rows), "the new store")]
+    require_room(needs)
+
+
+def _inputs(night: Night, step: str) -> str:
+    """The digest of all that the step is made of."""
+    before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
+    freeze = str(night.options.freeze) if step != "extract" else ""
+    import hashlib
+
+    return hashlib.sha256(f"{night.mappings.digest}|{freeze}|{night.folder.digest(*before)}".encode()).hexdigest()
+
+
+def _refuse_failed_check(night: Night) -> None:
+    check = night.folder.steps.get("check")
+    if check and check.facts["critical"]:
+        names = ", ".join(check.facts["critical"])
+        raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.", f"{_READ}: it lists every key.")
+
+
+def _refuse_differences(night: Night, step: str) -> None:
+    facts = night.folder.steps[step].facts
+    if step == "reconcile" and facts["answer"] != "equal":
+        message = (
+            f"Reconciliation found {facts['total']:,} differences." if facts["total"] else "Reconciliation could not look at everything."
+        ) + written_to(facts["looked"])
+        raise DifferencesFound(message, f"{_READ}, or run `portal-migrate reconcile --output json`.")
+
+
+@contextmanager
+def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
+    """The old databases, open for reading; without --tc no Trade Compliance part."""
+    if options.source is None:
+        raise WrongUsage("--source is missing.", "Give the URL of the Portal 2.0 database: --source sqlite:////folder/portal2.sqlite.")
+    with ExitStack() as stack:
+        sources: dict[Portal, Source] = {"P2": stack.enter_context(open_source(options.source, NAMES["P2"]))}
+        if options.tc is not None:
+            sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
+        yield sources
+
+
+def _extract(night: Night) -> Step:
+    options = night.options
+    objects_uri = needed(options.objects, "--objects", "the root of the new object store")
+    objects = open_objects(objects_uri, night.folder.path / JOURNAL)
+    objects.clean()
+    share = Share(options.files) if options.files is not None else None
+    with sources_of(options) as sources:
+        ahead = plan(sources, night.mappings, share)  # stops where sources and mappings do not fit: before any data is read (K5)
+        needs = [Need(night.folder.path, ahead.staged["extract"], "the stage files")]
+        if bucket_of(objects_uri) is None:  # how much room a bucket has nobody knows
+            store = folder_of(objects_uri, "--objects")
+            needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
+        require_room(needs)
+        pool = night.crew.helpers(sum(ahead.rows.values()))
+        helpers = Helpers(pool, objects_uri) if pool is not None else None
+        step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
+    step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
+    return step
+
+
+def _split(night: Night) -> Step:
+    night.folder.refuse_strangers("extract")
+    step = split(night.folder, night.mappings, night.options.freeze)
+    step.facts["sentence"] = f"{step.facts['accounts']:,} accounts, {step.facts['logins']:,} logins"
+    return step
+
+
+def _reattach(night: Night) -> Step:
+    options, folder = night.options, night.folder
+    folder.refuse_strangers("split")
+    objects = needed(options.objects, "--objects", "the root of the new object store")
+    open_objects(objects, folder.path / JOURNAL).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
+    pool = night.crew.helpers(rows_of(folder.files("extract")))
+    step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files, night.crew.rest)
+    forget()
+    made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
+    step.facts["sentence"] = f"{made:,} rows for the accounts"
+    return step
+
+
+def _check(night: Night) -> Step:
+    import checks
+
+    folder = night.folder
+    folder.refuse_strangers("reattach")
+    answers = checks.ask(folder, night.mappings, night.talk.tell, pool=night.crew.helpers(rows_of(folder.files("extract"))))
+    night.crew.dismiss()  # nobody needs them any more, nor what they keep
+    files = [
+        folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
+        folder.write_table("check/failures.parquet", checks.failures_table(answers)),
+    ]
+    critical = [answer.id for answer in answers.critical_failures]
+    counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
+    sentence = f"{counts['asked']:,} checks asked, {counts['passed']:,} passed, {counts['warnings']:,} warnings, {len(critical):,} critical"
+    return Step("", files, {**counts, "sentence": sentence})
+
+
+def _load(night: Night) -> Step:
+    options, folder = night.options, night.folder
+    if "check" not in folder.steps:
+        raise Refused(
+            "The step check has not been done in this run.", "Run `portal-migrate check` (or `run`) first: nothing is published unchecked."
+        )
+    _refuse_failed_check(night)
+    folder.verify("extract", "split", "reattach", "check")  # all of it, before the first write
+    target_url = needed(options.target, "--target", "the URL of the new store")
+    approval = None if options.rehearse else approved(folder, options.approval)
+
+    looked: dict[str, Any] = folder.steps["load"].facts.get("looked", {}) if "load" in folder.steps else {}
+
+    objects_uri = needed(options.objects, "--objects", "the root of the new object store")
+    objects = open_objects(objects_uri, folder.path / JOURNAL)
+    objects.clean()
+    _refuse_missing_objects(night, objects)
+    # The whole load is the unit: it looks up first whether the run is published already, so nothing is ever sent twice.
+    for attempt in again():
+        with attempt:
+            target = open_target(target_url, folder.path / "load")
+
+            def ready(target: Target = target) -> None:
+                looked.update(refuse_changed(night))
+                objects.note(target.identity(objects_uri), shown(target_url))  # from now on no other store's rollback takes an object away
+                _refuse_missing_objects(night, objects)
+
+            try:
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell)
+            finally:
+                target.close()
+    for leftover in (folder.path / "load").glob("staging.sqlite*"):
+        leftover.unlink()
+    step.facts["looked"] = looked
+    if step.facts["already"]:
+        step.facts["sentence"] = f"{step.facts['run_id']} is published already: nothing changed"
+    else:
+        inserted, updated, removed = (sum(change[i] for change in step.facts["changes"]) for i in (1, 2, 3))
+        step.facts["sentence"] = f"published {step.facts['run_id']}: {inserted:,} rows inserted, {updated:,} updated, {removed:,} removed"
+    if approval is not None:
+        step.facts["approval"] = approval
+        step.facts["sentence"] += f"; approved by {approval['approval']['approved_by']}"
+    return step
+
+
+def _refuse_missing_objects(night: Night, objects: Objects) -> None:
+    """Rows refer only to objects that are there: after a rollback, or in another store, they are not."""
+    missing = missing_objects(night.folder, objects)
+    if missing:
+        night.folder.clear("extract")  # brings the objects; the same source gives the same stage files again
+        message = f"{len(missing):,} objects that rows refer to are not in the object store (the first: {missing[0]})."
+        raise MigrationError(message, "Run `portal-migrate run` again: the extract starts again and brings them.")
+
+
+def refuse_changed(night: Night) -> dict[str, dict[str, Any]]:
+    """K1: how it is known that the sources are what was extracted; raises SourceChanged with the names of the tables where they are not."""
+    with sources_of(night.options) as sources:
+        looked = looked_again(sources, night.mappings, night.folder)
+    if changed := changed_of(looked):
+        message = f"Changed since the extract: {', '.join(changed)}. Nothing was published."
+        raise SourceChanged(message, "The portal is not frozen. Freeze it, then start again with a new run folder.")
+    return looked
+
+
+def _reconcile(night: Night) -> Step:
+    from etl.pipeline.reconcile_step import evidence, verified
+
+    result = verified(night.options, night.talk)
+    with sources_of(night.options) as sources:
+        looked = looked_again(sources, night.mappings, night.folder)
+    return evidence(result, night.folder, looked)
+
+
+def _report(night: Night) -> Step:
+    from etl.report import write_report
+
+    files = write_report(night.folder, night.mappings)
+    return Step("", files, {"sentence": f"written to {night.folder.path / 'report'}"})
+
+
+_ACTIONS = {
+    "extract": _extract, "split": _split, "reattach": _reattach, "check": _check, "load": _load, "reconcile": _reconcile, "report": _report,
+}  # fmt: skip
+
+
+def planned(options: Options) -> Plan:
+    """What would happen; nothing is changed."""
+    mappings = read_mappings(options.mappings)
+    found = rights(options, mappings)
+    if options.target is not None:
+        refuse_other_tables(options.target, mappings)
+    share = Share(options.files) if options.files is not None else None
+    with sources_of(options) as sources:
+        return replace(plan(sources, mappings, share), rights=found)
+
+
+def take_back(options: Options, talk: Talk) -> dict[str, Any]:
+    """Takes back exactly what the run published; the store is then as it was before."""
+    mappings = read_mappings(options.mappings)
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    with opened(options.run) as folder:
+        options = _settled(options, mappings, folder)
+        target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
+        objects_uri = needed(options.objects, "--objects", "the root of the new object store")
+        objects: Objects = open_objects(objects_uri, folder.path / JOURNAL)
+        objects.clean()
+        try:
+            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell))
+            gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
+            folder.clear("extract" if gone else "load")  # a new start brings the objects again
+            record(folder.path, "rollback", "taken back", folder.settings, roles(options), taken)
+            return taken
+        finally:
+            target.close()

@@ -1,0 +1,72 @@
+"""Held rows, whole: what goes to `migration_holding`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from etl.domain.typed_values import LOADS_WITH_NULL, texts_of
+from etl.placement.row_placement import REASONS, Placed, keys
+from mappings.model import TableMapping
+
+HELD = {
+    "portal": pl.String, "table": pl.String, "key": pl.String, "reason": pl.String, "row_json": pl.String, "sha256": pl.String,
+}  # fmt: skip
+Odd = dict[tuple[str, str, str], dict[str, tuple[Any, bool]]]  # (portal, table, key) -> column -> (raw value, unreadable)
+
+
+def held_rows(placed: Placed, odd: Odd, digests: dict[str, str] | None = None) -> pl.DataFrame:
+    """Rows of HELD: every held row, and every loaded row with an unreadable value once more as UNREADABLE_VALUE (X2).
+
+    `digests`: by key, the stored object with a held row's bytes (fine print 9, 49).
+    """
+    mapping = placed.mapping
+    both = (placed.reason == 0) & (placed.frame["_mark"].to_numpy() == LOADS_WITH_NULL)
+    chosen = np.flatnonzero((placed.reason > 0) | both)
+    if not len(chosen):
+        return pl.DataFrame(schema=HELD)
+    frame = placed.frame[chosen]
+    key = keys(mapping, frame)
+    reasons = [REASONS[code] if code else "UNREADABLE_VALUE" for code in placed.reason[chosen]]
+    held_only = placed.reason[chosen] > 0
+    sha256 = [digests.get(text) if digests and alone else None for text, alone in zip(key, held_only, strict=True)]
+    return pl.DataFrame(
+        {
+            "portal": [mapping.portal] * len(chosen), "table": [mapping.table] * len(chosen), "key": key, "reason": reasons,
+            "row_json": row_json(mapping, frame, key, odd), "sha256": sha256,
+        },
+        schema=HELD,
+    )  # fmt: skip
+
+
+def row_json(mapping: TableMapping, frame: pl.DataFrame, key: pl.Series, odd: Odd) -> list[str]:
+    """Each row as one JSON object: every source column but blobs; numbers as numbers, null as null, all else as text as recorded (fine print 27)."""
+    columns = []
+    for column in mapping.columns:
+        if column.family != "binary":
+            series = frame[column.name]
+            columns.append(texts_of(series) if column.family in ("date", "timestamp") else series)
+    texts = pl.DataFrame(columns).select(pl.struct(pl.all()).struct.json_encode().alias("json"))["json"].to_list()
+    for row, text_key in enumerate(key):
+        raw = odd.get((mapping.portal, mapping.table, text_key))
+        if raw:
+            values = json.loads(texts[row])
+            values.update({name: value for name, (value, _) in raw.items() if name in values})
+            texts[row] = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    return texts
+
+
+def flag_unreadable(placed: Placed, odd: Odd) -> None:
+    """X2 for every loaded row with an unreadable value: names the columns, never the values."""
+    rows = placed.frame["_mark"].to_numpy() == LOADS_WITH_NULL
+    if not rows.any():
+        return
+    key = keys(placed.mapping, placed.frame)
+    details = [""] * placed.frame.height
+    for row in np.flatnonzero(rows):
+        raw = odd.get((placed.mapping.portal, placed.mapping.table, key[int(row)]), {})
+        details[row] = "unreadable, loaded with null: " + ", ".join(sorted(column for column, (_, bad) in raw.items() if bad))
+    placed.flag("X2", rows, details)

@@ -1,0 +1,68 @@
+"""How rows find their accounts by their references (rules, "How rows find their accounts")."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from etl.placement.account_directory import Spine
+from etl.placement.row_placement import Ints, Placed, Positions, ints, start
+from mappings.model import Route, TableMapping
+
+
+def placed(mapping: TableMapping, frame: pl.DataFrame, spine: Spine) -> Placed:
+    """The rows on the accounts that their routes lead to; held as BROKEN_REFERENCE, PARENT_HELD or NO_OWNER where they lead nowhere.
+
+    A row without routes belongs to no account and is stored once.
+    """
+    rows = start(mapping, frame)
+    hold_unmet_needs(rows, spine)
+    if mapping.owner:
+        rows.copy_to(*follow(rows, mapping.owner, spine)[:2])
+    return rows
+
+
+def follow(rows: Placed, routes: tuple[Route, ...], spine: Spine) -> tuple[Ints, Positions, Ints]:
+    """(row, account position) of every copy, and for each row which route decided (-1: none); holds the rows that find no owner.
+
+    The first reference that is set decides, even where it is broken: the narrowest scope that the old portal recorded.
+    """
+    count = rows.frame.height
+    decided = np.full(count, -1, np.int64)
+    found_rows, found_accounts = [], []
+    for number, route in enumerate(routes):
+        wanted, present = ints(rows.frame, route.column)
+        candidates = np.flatnonzero(present & (decided < 0))
+        decided[candidates] = number
+        where = spine.where[rows.mapping.portal, route.table]
+        place, exists = where.find(wanted[candidates])
+        _hold(rows, candidates[~exists], "BROKEN_REFERENCE")
+        held = exists & where.held[place] if len(where.keys) else exists
+        _hold(rows, candidates[held], "PARENT_HELD")
+        good = exists & ~held
+        index, accounts = where.copies(place[good])
+        found_rows.append(candidates[good][index])
+        found_accounts.append(accounts)
+    _hold(rows, np.flatnonzero(decided < 0), "NO_OWNER")
+    row, account = np.concatenate(found_rows), np.concatenate(found_accounts)
+    if len(routes) > 1:
+        order = np.argsort(row, kind="stable")
+        row, account = row[order], account[order]
+    return row, account, decided
+
+
+def hold_unmet_needs(rows: Placed, spine: Spine) -> None:
+    """Holds rows whose further hard references name no row (BROKEN_REFERENCE) or one that is held (PARENT_HELD)."""
+    for route in rows.mapping.needs:
+        wanted, present = ints(rows.frame, route.column)
+        where = spine.where[rows.mapping.portal, route.table]
+        place, exists = where.find(wanted)
+        rows.hold(present & ~exists, "BROKEN_REFERENCE")
+        if len(where.keys):
+            rows.hold(present & exists & where.held[place], "PARENT_HELD")
+
+
+def _hold(rows: Placed, chosen: Ints, reason: str) -> None:
+    mask = np.zeros(rows.frame.height, bool)
+    mask[chosen] = True
+    rows.hold(mask, reason)

@@ -1,0 +1,104 @@
+"""Rows of one source table and what was decided about each: loaded into which accounts, or held, and for which reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from etl.domain.typed_values import HELD
+from etl.errors import MigrationError
+from mappings.model import TableMapping
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int32]
+
+# In the order in which they count where several fit (fine print 2, 23): the smallest number wins. 0: the row is loaded.
+REASONS = (
+    "LOADED", "UNREADABLE_VALUE", "BROKEN_REFERENCE", "PARENT_HELD", "CROSS_PROFILE", "NO_OWNER", "PROFILE_WITHOUT_ENTITY",
+    "MODEL_WITHOUT_ENTITY", "INVALID_EMAIL", "ORPHAN_CONTENT", "NO_ACCOUNT", "NO_ELIGIBLE_ACCOUNT", "TC_AMBIGUOUS", "TC_NO_IMPORTER",
+)  # fmt: skip
+CODE = {reason: number for number, reason in enumerate(REASONS)}
+FLAG = {"rule": pl.String, "portal": pl.String, "table": pl.String, "key": pl.String, "detail": pl.String}
+NO_ACCOUNT = -1  # the account position of a copy that belongs to no account: the public library (C1)
+
+
+@dataclass
+class Placed:
+    """`reason[i]`: why row i is held (0: loaded); copy j is row `row[j]` on the account at position `account[j]`."""
+
+    mapping: TableMapping
+    frame: pl.DataFrame
+    reason: npt.NDArray[np.uint8]
+    row: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    account: Positions = field(default_factory=lambda: np.zeros(0, np.int32))
+    flags: list[pl.DataFrame] = field(default_factory=list)
+
+    @property
+    def loaded(self) -> Ints:
+        """The loaded rows, in order."""
+        return np.flatnonzero(self.reason == 0)
+
+    def hold(self, rows: Bools, reason: str) -> None:
+        """Holds these rows; a row that is held already keeps the reason that counts more."""
+        code = CODE[reason]
+        self.reason[rows & ((self.reason == 0) | (self.reason > code))] = code
+
+    def copy_to(self, row: Ints, account: Positions) -> None:
+        """Sets the copies, those of held rows left out."""
+        good = self.reason[row] == 0
+        self.row, self.account = row[good], account[good].astype(np.int32)
+
+    def flag(self, rule: str, rows: Bools, detail: str | list[str]) -> None:
+        """Flags these rows where they are loaded (fine print 3); `detail` is one sentence for all, or one for each chosen row."""
+        chosen = np.flatnonzero(rows & (self.reason == 0))
+        if not len(chosen):
+            return
+        texts = [detail] * len(chosen) if isinstance(detail, str) else [detail[row] for row in chosen]
+        self.flags.append(flags(rule, self.mapping.portal, self.mapping.table, keys(self.mapping, self.frame)[chosen], texts))
+
+    def check(self) -> None:
+        """Refuses to go on when a row is neither loaded into some target row nor held: nothing disappears."""
+        if any(into.per == "once" for into in self.mapping.into):
+            return
+        covered = np.zeros(len(self.reason), bool)
+        covered[self.row] = True
+        lost = np.flatnonzero((self.reason == 0) & ~covered)
+        if len(lost):
+            key = keys(self.mapping, self.frame)[int(lost[0])]
+            raise MigrationError(
+                f"{len(lost):,} rows of {self.mapping.portal}.{self.mapping.table} are neither loaded nor held (the first: {key}).",
+                "This is a fault of the toolkit or of the mapping's routes: report it; nothing was published.",
+            )
+
+
+def start(mapping: TableMapping, frame: pl.DataFrame) -> Placed:
+    """These rows, undecided but for those whose values cannot be read (X2: that comes first)."""
+    reason = np.zeros(frame.height, np.uint8)
+    reason[frame["_mark"].to_numpy() == HELD] = CODE["UNREADABLE_VALUE"]
+    return Placed(mapping, frame, reason)
+
+
+def flags(rule: str, portal: str, table: str, key: pl.Series, detail: list[str]) -> pl.DataFrame:
+    """Rows of FLAG."""
+    count = len(key)
+    return pl.DataFrame(
+        {"rule": [rule] * count, "portal": [portal] * count, "table": [table] * count, "key": key, "detail": detail}, schema=FLAG
+    )
+
+
+def keys(mapping: TableMapping, frame: pl.DataFrame) -> pl.Series:
+    """Each row's key as text, as `legacy_key` and the holding show it."""
+    if "_key" in frame.columns:
+        return frame["_key"]
+    return frame[mapping.key[0]].cast(pl.String).alias("_key")
+
+
+def ints(frame: pl.DataFrame, column: str) -> tuple[Ints, Bools]:
+    """(values, which are present); a null's value is 0 and means nothing."""
+    series = frame[column]
+    present = series.is_not_null().to_numpy()
+    return series.fill_null(0).to_numpy().astype(np.int64), present

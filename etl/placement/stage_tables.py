@@ -1,0 +1,118 @@
+"""The stage files of a run, read as the frames that the steps work on."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import polars as pl
+
+from etl.placement.account_directory import APPLICABILITY, Spine
+from etl.placement.account_index import Where, from_arrow
+from etl.placement.held_rows import HELD, Odd
+from etl.placement.table_outcome import TALLY, Outcome, merged_flags
+from etl.runfolder.folder import RunFolder, StageFile, read_table, write_table
+from mappings.model import Mappings, Portal, TableMapping
+
+
+def frames(folder: RunFolder, mapping: TableMapping) -> Iterator[pl.DataFrame]:
+    """The extracted rows of a source table, one stage file at a time."""
+    for file in extracted(folder, mapping):
+        yield pl.DataFrame(folder.read_table(file))
+
+
+def extracted(folder: RunFolder, mapping: TableMapping) -> list[StageFile]:
+    """The stage files of a source table."""
+    return folder.files("extract", f"extract/{mapping.portal}.{mapping.table}/")
+
+
+def whole(folder: RunFolder, mapping: TableMapping) -> pl.DataFrame:
+    """All extracted rows of a (small) source table; an empty frame of the right columns where it has none."""
+    parts = list(frames(folder, mapping))
+    return pl.concat(parts) if parts else empty(mapping)
+
+
+def empty(mapping: TableMapping) -> pl.DataFrame:
+    """No rows, with the columns and types of that table's stage files."""
+    from etl.domain.typed_values import POLARS_TYPE
+    from etl.extract.table_batch import content_columns
+
+    schema: dict[str, pl.DataType] = {c.name: POLARS_TYPE[c.family] for c in mapping.columns if c.name not in content_columns(mapping)}
+    return pl.DataFrame(schema={**schema, "_mark": pl.UInt8()})
+
+
+def odd_values(root: Path, extract: Iterable[StageFile]) -> Odd:
+    """The values that are not simply their canonical form, by portal, table and key."""
+    odd: Odd = defaultdict(dict)
+    for portal, name, key, column, raw, unreadable in _frame(root, extract, "extract/odd.parquet").iter_rows():
+        odd[portal, name, key][column] = (json.loads(raw), unreadable)
+    return dict(odd)
+
+
+def contents(root: Path, extract: Iterable[StageFile]) -> pl.DataFrame:
+    """Digest and size of every document's bytes: portal, table, key, sha256, size."""
+    return _frame(root, extract, "extract/content.parquet")
+
+
+def contents_of(portal: Portal, every: pl.DataFrame) -> pl.DataFrame:
+    """The bytes of one portal's documents: key, sha256, size; a content row's go before the file share's (fine print 31)."""
+    mine = every.filter(pl.col("portal") == portal)
+    first = mine.with_columns((pl.col("table") == "document").alias("shared")).sort("shared", "key")
+    return first.unique("key", keep="first", maintain_order=True).select("key", "sha256", "size")
+
+
+def _frame(root: Path, files: Iterable[StageFile], path: str) -> pl.DataFrame:
+    (file,) = (file for file in files if file.path == path)
+    return pl.DataFrame(read_table(root, file))
+
+
+class Wheres(dict[tuple[Portal, str], Where]):
+    """Where each table's rows went, read from its stage file when it is first asked for."""
+
+    def __init__(self, root: Path, files: dict[tuple[Portal, str], StageFile]) -> None:
+        super().__init__()
+        self._root, self.files = root, files
+
+    def __missing__(self, key: tuple[Portal, str]) -> Where:
+        self[key] = from_arrow(read_table(self._root, self.files[key]))
+        return self[key]
+
+
+def load_spine(root: Path, mappings: Mappings, extract: Iterable[StageFile], split: Iterable[StageFile]) -> Spine:
+    """The spine as the split step left it."""
+    split = list(split)
+    prefix, suffix = "split/where/", ".parquet"
+    wheres: dict[tuple[Portal, str], StageFile] = {}
+    for file in split:
+        if file.path.startswith(prefix):
+            portal, _, table = file.path.removeprefix(prefix).removesuffix(suffix).partition(".")
+            wheres[("P2" if portal == "P2" else "TC", table)] = file
+    every = contents(root, extract)
+    applicable = [pl.DataFrame(read_table(root, file)) for file in split if file.path.startswith("split/question_applicability/")]
+    return Spine(
+        mappings, _frame(root, split, "split/spine/accounts.parquet"), Wheres(root, wheres), _frame(root, split, "split/spine/logins.parquet"),
+        frozenset(_frame(root, split, "split/spine/email_keys.parquet")["email_key"].to_list()),
+        pl.concat([pl.DataFrame(schema=APPLICABILITY), *(frame.select(*APPLICABILITY) for frame in applicable)]),
+        contents={portal: contents_of(portal, every) for portal in mappings.sources},
+        model_profiles=_frame(root, split, "split/spine/model_profiles.parquet"),
+    )  # fmt: skip
+
+
+def write_rows(root: Path, step: str, one: Outcome, number: int) -> list[StageFile]:
+    """The stage files of an outcome's target rows: `step/TARGET/PORTAL.source.00000.parquet`."""
+    return [
+        write_table(root, f"{step}/{target}/{one.portal}.{one.table}.{number:05}.parquet", table)
+        for target, table in one.tables.items() if table.num_rows
+    ]  # fmt: skip
+
+
+def write_record(
+    root: Path, step: str, held: list[pl.DataFrame], flagged: list[pl.DataFrame], tallies: list[pl.DataFrame]
+) -> list[StageFile]:
+    """The stage files of what a step recorded: held rows, flags, tallies; sorted, so that nobody sees in which order they came."""
+    all_held = pl.concat([pl.DataFrame(schema=HELD), *(frame for frame in held if frame.height)]).sort("portal", "table", "key")
+    tally = pl.concat([pl.DataFrame(schema=TALLY), *tallies]).group_by("portal", "table").sum().sort("portal", "table")
+    tables = {"held": all_held, "flag": merged_flags(flagged), "tally": tally}
+    return [write_table(root, f"{step}/record/{name}.parquet", table.to_arrow()) for name, table in tables.items()]

@@ -1,0 +1,81 @@
+"""What came of the rows of one source table: target rows, held rows, flags, and the tally that must add up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from etl.domain.typed_values import LOADS_WITH_NULL
+from etl.placement.account_directory import Spine
+from etl.placement.account_index import Where, make_where
+from etl.placement.held_rows import Odd, flag_unreadable, held_rows
+from etl.placement.row_placement import FLAG, Bools, Placed, ints
+from etl.placement.target_rows import Computed, Rule, copies_of, flag_broken_soft_references, render
+
+TALLY = {
+    "portal": pl.String, "table": pl.String, "read": pl.Int64, "loaded": pl.Int64, "copies": pl.Int64, "held": pl.Int64, "loaded_and_held": pl.Int64,
+}  # fmt: skip
+
+
+@dataclass
+class Outcome:
+    """`tables`: by target table, its new rows; `where`: where the source rows went; `held`, `flags`, `tally`: rows of HELD, FLAG, TALLY."""
+
+    portal: str
+    table: str
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    held: pl.DataFrame = field(default_factory=lambda: pl.DataFrame())
+    flags: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FLAG))
+    tally: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TALLY))
+    where: Where | None = None
+
+
+def outcome(
+    placed: Placed, spine: Spine, odd: Odd, rules: dict[str, Rule], computed: dict[str, dict[str, Computed]] | None = None,
+    digests: dict[str, str] | None = None, excused: dict[str, Bools] | None = None, leave: frozenset[str] = frozenset(),
+) -> Outcome:  # fmt: skip
+    """Renders every block of the mapping (but those in `leave`, which the caller makes) and accounts for every row.
+
+    `computed`: by target table and column, what the caller has worked out; `digests`: stored bytes of held rows by key;
+    `excused`: soft references that another rule flags.
+    """
+    placed.check()
+    flag_unreadable(placed, odd)
+    flag_broken_soft_references(placed, spine, excused)
+    tables = {}
+    for into in placed.mapping.into:
+        if into.per in ("account", "once") and into.table not in leave:
+            tables[into.table] = render(copies_of(placed, into, spine), into, (computed or {}).get(into.table, {}), rules)
+    held = held_rows(placed, odd, digests)
+    flagged = pl.concat(placed.flags) if placed.flags else pl.DataFrame(schema=FLAG)
+    mapping = placed.mapping
+    return Outcome(mapping.portal, mapping.table, tables, held, flagged, tally(placed), where_rows_are(placed))
+
+
+def tally(placed: Placed) -> pl.DataFrame:
+    """One row of TALLY; what it counts are rows, each exactly once as loaded or held."""
+    loaded = placed.reason == 0
+    both = loaded & (placed.frame["_mark"].to_numpy() == LOADS_WITH_NULL)
+    counts = (len(loaded), int(loaded.sum()), len(placed.row), int((~loaded).sum()), int(both.sum()))
+    return pl.DataFrame([(placed.mapping.portal, placed.mapping.table, *counts)], schema=TALLY, orient="row")
+
+
+def where_rows_are(placed: Placed) -> Where | None:
+    """The index that later tables look their parents up in; None where the key is no single number."""
+    mapping = placed.mapping
+    if len(mapping.key) != 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
+        return None
+    values, present = ints(placed.frame, mapping.key[0])
+    rank = np.cumsum(present) - 1
+    known = present[placed.row]
+    return make_where(values[present], (placed.reason > 0)[present], rank[placed.row[known]], placed.account[known])
+
+
+def merged_flags(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    """One row per rule and source row: several details become one, at most 300 characters; sorted."""
+    flagged = pl.concat([pl.DataFrame(schema=FLAG), *frames])
+    joined = flagged.group_by("rule", "portal", "table", "key").agg(pl.col("detail").unique().sort().str.join("; ").str.slice(0, 300))
+    return joined.sort("rule", "portal", "table", "key")

@@ -1,0 +1,66 @@
+"""Differences as a table, and which values a difference may show."""
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import polars as pl
+
+from etl.reconcile.engine.spec import Column, Spec
+
+SCHEMA = pl.Schema({
+    "table": pl.String, "kind": pl.String, "legacy_portal": pl.String, "legacy_key": pl.String, "account_number": pl.String,
+    "column": pl.String, "expected": pl.String, "actual": pl.String,
+})  # fmt: skip
+MISSING, UNEXPECTED, CHANGED, NOT_CHECKED = "missing", "unexpected", "changed", "not_checked"
+_SSN = re.compile(r"(?<![0-9])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9])")
+_EMAIL = re.compile(r"[^\s|]+@[^\s|]+")
+_CODES = ("_cd", "sha256", "account_number", "_no", "_year")
+
+
+def masked(text: str | None) -> str | None:
+    """The text with whatever has the form of a social security number (H6) or of an e-mail masked; a key can be either."""
+    return None if text is None else _EMAIL.sub("***@***", _SSN.sub("***-**-****", text))
+
+
+def may_be_shown(column: Column) -> bool:
+    """Whether a difference may name the column's values: numbers, dates, flags, codes and digests, never names, addresses or texts."""
+    return column.kind in ("integer", "date", "timestamp", "boolean") or (column.kind == "text" and column.name.endswith(_CODES))
+
+
+def as_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return masked(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def as_texts(values: pl.Series) -> list[str | None]:
+    """Each value as it may be shown."""
+    if values.dtype not in (pl.Date, pl.Datetime):
+        return [as_text(value) for value in values.to_list()]
+    numbers = values.to_physical().cast(pl.Int64)
+    scale = 1 if values.dtype == pl.Date else 86_400_000_000
+    usual = numbers.is_between(-719_162 * scale, 2_932_897 * scale - 1)  # Python has no types for the others
+    near = values.to_frame("value").select(pl.when(usual).then(pl.col("value"))).to_series().to_list()
+    return ["outside the years 1 to 9999" if a is None and n is not None else as_text(a) for a, n in zip(near, numbers, strict=True)]
+
+
+def differences(rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def sorted_differences(frames: list[pl.DataFrame], spec: Spec) -> pl.DataFrame:
+    """All differences, in the contract's order of tables, then by kind, portal, key, account and column."""
+    place = {table: n for n, table in enumerate(spec.target)}
+    every = pl.concat([SCHEMA.to_frame(), *frames])
+    for column in ("legacy_portal", "legacy_key", "account_number", "expected", "actual"):
+        if every[column].str.contains(r"@|[0-9]{3}-[0-9]{2}-[0-9]{4}").any():
+            every = every.with_columns(pl.Series(column, [masked(text) for text in every[column].to_list()], dtype=pl.String))
+    number = pl.col("legacy_key").str.extract(r"^(-?[0-9]{1,18})").cast(pl.Int64)
+    order = [pl.col("table").replace_strict(place, default=len(place)), pl.col("table"), pl.col("kind"), pl.col("legacy_portal"), number]
+    order += [pl.col(name) for name in ("legacy_key", "account_number", "column", "expected", "actual")]
+    return every.sort(order, nulls_last=False)

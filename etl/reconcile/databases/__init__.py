@@ -1,0 +1,1 @@
+"""The databases as the verifier reads them."""

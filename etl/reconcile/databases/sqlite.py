@@ -1,0 +1,259 @@
+"""A SQLite database read whole columns at a time, in one read transaction, without ever being able to write to it."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from etl.reconcile.engine.cells import Raw, Text
+from etl.reconcile.engine.frames import LOCATOR, Content, Part, typed
+from etl.reconcile.engine.spec import Column
+from etl.reconcile.errors import ReconcileError
+
+BATCH = 32_768
+_BATCH = {"binary": 256, "text": 16_384}  # rows at once, where columns are of any length
+PIECE = 1 << 22  # bytes of a blob that are held at a time
+AT_ONCE = 400  # locators in one query
+# A first row gives each column its type, whatever the table holds; the driver guesses from what it sees first.
+_FIRST = {"integer": "0", "boolean": "0", "binary": "x''"}
+_STORED = {"integer": ("integer",), "boolean": ("integer",), "binary": ("blob",)}
+
+
+class SqliteDatabase:
+    """One snapshot of one SQLite file."""
+
+    pads = False
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise ReconcileError(f"{path.name}: there is no such SQLite file.", "Check the URL; reconcile never creates a database.")
+        self.path, self._bulk = path, _bulk(path)
+        self._rows = sqlite3.connect(_uri(path), uri=True, isolation_level=None, check_same_thread=False)
+        self._rows.text_factory = Text
+        try:
+            self._begin()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise ReconcileError(f"{path.name}: cannot be read as a SQLite database ({error}).") from error
+
+    def _begin(self) -> None:
+        # Two connections see the same snapshot where the files did not change between the first read of the one and of the other.
+        for _ in range(20):
+            before = _stamp(self.path)
+            self._rows.execute("BEGIN")
+            self._rows.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            if self._bulk is None:
+                return
+            self._bulk.set_autocommit(False)
+            list(_batches(self._bulk, "SELECT count(*) FROM sqlite_schema", 1))
+            if before == _stamp(self.path):
+                return
+            self._rows.execute("ROLLBACK")
+            self._bulk.rollback()
+            self._bulk.set_autocommit(True)
+        raise ReconcileError(f"{self.path.name}: is being written to all the time; no snapshot of it could be taken.", "Freeze it first.")
+
+    def tables(self) -> dict[str, list[str]]:
+        names = self._rows.execute(
+            "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
+        return {
+            name: [str(row[1], "utf-8") for row in self._rows.execute(f"PRAGMA table_info({_quoted(name)})")]
+            for name in sorted(str(row[0], "utf-8") for row in names.fetchall())
+        }
+
+    def hiding(self) -> dict[str, str]:
+        return {}
+
+    def only_integers(self, table: str, column: str) -> bool:
+        name = _quoted(column)
+        return self._rows.execute(f"SELECT 1 FROM {_quoted(table)} WHERE typeof({name}) <> 'integer' LIMIT 1").fetchone() is None
+
+    def has_key(self, table: str, key: Sequence[str]) -> bool:
+        wanted = sorted(key)
+        placed = [row for row in self._rows.execute(f"PRAGMA table_info({_quoted(table)})") if row[5]]
+        if placed and sorted(str(row[1], "utf-8") for row in placed) == wanted:
+            return True
+        indexes = self._rows.execute(f"PRAGMA index_list({_quoted(table)})").fetchall()
+        return any(
+            index[2] and not index[4] and sorted(str(row[2] or b"", "utf-8") for row in self._rows.execute(f"PRAGMA index_info({_quoted(str(index[1], 'utf-8'))})")) == wanted
+            for index in indexes
+        )  # fmt: skip
+
+    def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
+        size = min(BATCH, *(_BATCH.get(column.kind if column.length == 0 else "", BATCH) for column in columns), BATCH)
+        if self._bulk is None:
+            yield from self._parts_by_rows(table, columns, exact, size)
+            return
+        done = 0
+        try:
+            for batch in _batches(self._bulk, _select(table, columns, exact, guarded=False, skip=0), size):
+                _expect(batch.schema, columns)
+                part = _part(batch, columns, exact)
+                done += batch.num_rows
+                yield part
+            return
+        except (OSError, pa.ArrowException, _Surprise):
+            pass  # a value of another type than declared: once more from there, looking at each value's type
+        for batch in _batches(self._bulk, _select(table, columns, exact, guarded=True, skip=max(done - 1, 0)), size):
+            yield _part(batch, columns, exact)
+
+    def _parts_by_rows(self, table: str, columns: Sequence[Column], exact: bool, size: int) -> Iterator[Part]:
+        """The same without the ADBC driver: slower, and needs nothing but Python."""
+        cursor = self._rows.execute(_select(table, columns, exact, guarded=True, skip=0))
+        kinds = [
+            pa.int64(),
+            *(pa.int64() if column.kind in _FIRST and column.kind != "binary" else pa.binary() for column in columns),
+            pa.int64(),
+        ]
+        while rows := cursor.fetchmany(size):
+            arrays = [pa.array(list(values), kind) for values, kind in zip(zip(*rows, strict=True), kinds, strict=True)]
+            yield _part(pa.RecordBatch.from_arrays(arrays, [str(n) for n in range(len(arrays))]), columns, exact)
+
+    def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
+        listed = ", ".join(_quoted(name) for name in names)
+        for start in range(0, len(locators), AT_ONCE):
+            some = [int(at) for at in locators[start : start + AT_ONCE]]
+            marks = ", ".join("?" * len(some))
+            for row in self._rows.execute(f"SELECT rowid, {listed} FROM {_quoted(table)} WHERE rowid IN ({marks}) ORDER BY rowid", some):
+                yield row[0], row[1:]
+
+    def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
+        name, blob = _quoted(table), _quoted(column)
+        cursor = self._rows.cursor()
+        cursor.execute(
+            f"SELECT rowid, {_quoted(key)}, typeof({blob}), length({blob}), CASE WHEN length({blob}) <= {PIECE} THEN {blob} END FROM {name}"
+        )
+        for at, found, kind, length, raw in cursor:
+            if kind == b"text" and raw is None:
+                [(raw,)] = self._rows.execute(f"SELECT {blob} FROM {name} WHERE rowid = ?", (at,))
+            if kind not in (b"text", b"blob"):
+                yield Content(at, found, None, 0)
+            elif raw is not None:
+                yield Content(at, found, hashlib.sha256(raw).hexdigest(), len(raw))
+            else:
+                yield Content(at, found, self._digest_by_pieces(table, column, at), length)
+
+    def _digest_by_pieces(self, table: str, column: str, at: int) -> str:
+        digest = hashlib.sha256()
+        with self._rows.blobopen(table, column, at, readonly=True) as blob:
+            while piece := blob.read(PIECE):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    def close(self) -> None:
+        self._rows.close()
+        if self._bulk is not None:
+            self._bulk.close()
+
+
+_NOWHERE = -(1 << 63)  # the first row's locator
+
+
+class _Surprise(Exception):
+    """A column came with another type than its declared one."""
+
+
+def _uri(path: Path) -> str:
+    return f"file:{quote(str(path.resolve()))}?mode=ro"
+
+
+def _bulk(path: Path) -> Any:
+    """A connection that gives Arrow, or None where its driver is not installed."""
+    try:
+        import adbc_driver_manager
+        import adbc_driver_sqlite
+    except ImportError:
+        return None
+    try:
+        database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_sqlite._driver_path(), uri=_uri(path))
+        return adbc_driver_manager.AdbcConnection(database)
+    except adbc_driver_manager.Error as error:
+        raise ReconcileError(f"{path.name}: cannot be read as a SQLite database.") from error
+
+
+def _batches(connection: Any, sql: str, size: int) -> Iterator[Any]:
+    import adbc_driver_manager
+
+    statement = adbc_driver_manager.AdbcStatement(connection)
+    try:
+        statement.set_options(**{"adbc.sqlite.query.batch_rows": str(size)})
+        statement.set_sql_query(sql)
+        handle, _ = statement.execute_query()
+        with pa.RecordBatchReader._import_from_c(handle.address) as reader:
+            yield from reader
+    finally:
+        statement.close()
+
+
+def _select(table: str, columns: Sequence[Column], exact: bool, guarded: bool, skip: int) -> str:
+    """The locator, the columns, and 1 where a value is stored as a type that its column cannot mean."""
+    wanted, doubts = [], []
+    for column in columns:
+        name = _quoted(column.name)
+        kinds: tuple[str, ...] = _STORED.get(column.kind, ("text",))
+        if not exact and column.kind in ("text", "binary"):
+            kinds = ("text", "blob")
+        stored = ", ".join(f"'{kind}'" for kind in (*kinds, "null"))
+        wanted.append(f"CASE WHEN typeof({name}) IN ({stored}) THEN {name} END" if guarded or column.kind == "binary" else name)
+        # Where nothing is looked at, the driver itself stumbles over what is no number, and a text column cannot hold a number.
+        if guarded or not (column.kind in ("integer", "boolean") or (column.kind == "text" and not exact)):
+            doubts.append(f"typeof({name}) NOT IN ({stored})")
+    odd = f"({' OR '.join(doubts)})" if doubts else "0"
+    first = ", ".join([str(_NOWHERE), *(_FIRST.get(column.kind, "''") for column in columns), "0"])
+    source = f"SELECT rowid, {', '.join([*wanted, odd])} FROM {_quoted(table)}"
+    if skip:
+        source = f"SELECT * FROM ({source} LIMIT -1 OFFSET {skip})"
+    return f"SELECT {first} UNION ALL {source}"
+
+
+def _arrow_type(column: Column) -> Any:
+    return pa.int64() if column.kind in ("integer", "boolean") else pa.binary() if column.kind == "binary" else pa.string()
+
+
+def _expect(schema: Any, columns: Sequence[Column]) -> None:
+    for field, kind in zip(schema, [pa.int64(), *(_arrow_type(column) for column in columns), pa.int64()], strict=True):
+        if field.type != kind:
+            raise _Surprise(field.name)
+
+
+def _part(batch: Any, columns: Sequence[Column], exact: bool) -> Part:
+    if batch.num_rows and batch.column(0)[0].as_py() == _NOWHERE:
+        batch = batch.slice(1)
+    at = _integers(batch.column(0)).alias(LOCATOR)
+    odd = (_integers(batch.column(batch.num_columns - 1)) != 0).to_numpy()
+    series = [at]
+    for place, column in enumerate(columns, start=1):
+        values, doubtful = typed(batch.column(place), column, exact)
+        series.append(values.alias(column.name))
+        odd = np.logical_or(odd, doubtful)
+    frame = pl.DataFrame(series)
+    return Part(frame.filter(pl.Series(~odd)), at.filter(pl.Series(odd)).to_list()) if odd.any() else Part(frame, [])
+
+
+def _integers(array: Any) -> pl.Series:
+    # Through polars: numpy's way out of Arrow imports pandas, which takes seconds.
+    found = pl.from_arrow(array)
+    assert isinstance(found, pl.Series)  # noqa: S101 - tells the type checker what an array becomes
+    return found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _stamp(path: Path) -> list[tuple[int, int]]:
+    found = []
+    for name in (str(path), f"{path}-wal"):
+        try:
+            state = Path(name).stat()
+            found.append((state.st_size, state.st_mtime_ns))
+        except FileNotFoundError:
+            found.append((-1, -1))
+    return found

@@ -1,0 +1,1 @@
+"""What the verifier's rules stand on: typed sources, scopes, expected rows."""

@@ -1,0 +1,181 @@
+"""The expected side: every row that the new store must hold, recomputed from the old portals in the order of the rule book."""
+
+from collections.abc import Callable, Iterator
+
+import polars as pl
+
+from etl.reconcile.compare.hashing import own_id
+from etl.reconcile.engine.ledger import Ledger, Tally
+from etl.reconcile.engine.ordinary import pieces
+from etl.reconcile.engine.source import KEY
+from etl.reconcile.engine.world import Piece, World
+from etl.reconcile.rules.a_accounts import account_pieces, group_pieces
+from etl.reconcile.rules.a_catalogues import added_types, catalogue_pieces, settle_catalogues
+from etl.reconcile.rules.a_spine import settle_spine
+from etl.reconcile.rules.b_people import contact_pieces, login_pieces, settle_people
+from etl.reconcile.rules.c_contents import hashed_contents
+from etl.reconcile.rules.c_documents import document_pieces, link_pieces, survey, tc_document_pieces
+from etl.reconcile.rules.e_responses import response_pieces, stub_piece
+from etl.reconcile.rules.g_status_verification import link_pieces as svi_pieces
+from etl.reconcile.rules.h_identifiers import identifier_pieces, settle_identifiers
+from etl.reconcile.rules.i_trade_compliance import settle_trade, trade_pieces
+from etl.reconcile.rules.registry import rulebook
+
+KEEP = 100_000  # rows
+Producer = Callable[[], Iterator[Piece]]
+# Tables that a module of their own settles; all others are carried over by their mapping file alone.
+OWN = {
+    "P2": {
+        "trade_organization", "company_profile", "security_model", "model_entity", "business_type", "profile_question", "question_applicability",
+        "agreement_version", "portal_user", "company_contact", "entity_identifier", "agreement_signature", "profile_response", "document",
+        "document_content", "document_link", "svi_link",
+    },
+    "TC": {"tc_account", "tc_contact", "tc_document", "tc_document_content"},
+}  # fmt: skip
+
+
+class Expected:
+    """What the target must hold. `first_pass` must be used up once; `again` gives the rows of some tables a second time."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._producers: list[tuple[frozenset[str], Producer]] = []  # the target tables that it feeds, and how
+        self._rules = rulebook()
+        self._kept: list[Piece] | None = []  # all pieces, while they are few; None: too many, they are computed once more
+        self._rows = 0
+
+    def first_pass(self, progress: Callable[[str], None] = lambda _: None) -> Iterator[Piece]:
+        """Every expected row, table by table of the sources; afterwards the world's ledger is complete."""
+        world, rules = self.world, self._rules
+        self._look_for_tables()
+        progress("profiles, models, entities")
+        settle_spine(world)
+        settle_catalogues(world, rules)
+        progress("users, contacts, identifiers")
+        yield from self._take("catalogues", lambda: catalogue_pieces(world, rules), self._targets("P2", *CATALOGUES))
+        yield from self._plain("P2", lambda m: not m.owner and not m.needs)
+        settle_people(world)
+        settle_identifiers(world, rules)
+        world.memory["login key"] = world.memory["user"].select("email_key")
+        if "TC" in world.sources:
+            settle_trade(world, rules)
+        yield from self._take("logins", lambda: login_pieces(world, rules), self._targets("P2", "portal_user"))
+        yield from self._take("contacts", lambda: contact_pieces(world, rules), self._targets("P2", "company_contact"))
+        yield from self._take("identifiers", lambda: identifier_pieces(world, rules), self._targets("P2", "entity_identifier"))
+        if "TC" in world.sources:
+            yield from self._take("trade", lambda: trade_pieces(world, rules), self._targets("TC", "tc_account", "tc_contact"))
+        yield from self._take(
+            "signatures", lambda: pieces(world, rules, "P2", "agreement_signature"), self._targets("P2", "agreement_signature")
+        )
+        yield from self._take("accounts", lambda: account_pieces(world, rules), {"entity_account"})
+        yield from self._take("groups", lambda: group_pieces(world, rules), {"account_group", "account_group_member"})
+        progress("security profiles and responses")
+        yield from self._plain("P2", lambda m: True, before="profile_response")
+        yield from self._take("responses", lambda: response_pieces(world, rules), {"profile_response"})
+        progress("validations, messages, events")
+        yield from self._plain("P2", lambda m: True)
+        yield from self._take("svi", lambda: svi_pieces(world, rules), {"svi_link"})
+        progress("documents")
+        for portal in world.sources:
+            world.memory[f"content {portal} all"] = hashed_contents(world, portal)
+        library = survey(world)
+        self._rules = rules = rulebook(library)
+        yield from self._take("documents", lambda: document_pieces(world, rules, library), {"document"})
+        yield from self._take("links", lambda: link_pieces(world, rules), {"document_link"})
+        if "TC" in world.sources:
+            progress("Trade Compliance")
+            yield from self._take("tc documents", lambda: tc_document_pieces(world, rules), {"document"})
+            yield from self._plain("TC", lambda m: True)
+        yield from self._take("stubs", lambda: iter([stub_piece(world)]), {"profile_question"})
+        yield from self._take("types", lambda: iter([added_types(world)]), {"business_type"})
+        objects = world.ledger.objects()
+        yield from self._take("objects", lambda: iter([_objects(objects)]), {"stored_object"})
+
+    def unread(self) -> dict[tuple[str, str], str]:
+        """The target columns that no comparison reaches, because a mapping file calls for a rule that the verifier does not know."""
+        found = {}
+        for mapping in self.world.spec.mappings.values():
+            for into in mapping.into:
+                for column, value in into.columns.items():
+                    if column != own_id(self.world.spec.target[into.table]) and not self._rules.knows(mapping.table, column, value):
+                        found[into.table, column] = f"rule {value.of} of {mapping.table} is unknown to the verifier"
+        return found
+
+    def again(self, tables: set[str]) -> Iterator[Piece]:
+        """The expected rows of these target tables, once more; the ledger stays as it is."""
+        if self._kept is not None:
+            yield from (piece for piece in self._kept if piece.table in tables)
+            return
+        kept = self.world.ledger
+        self.world.ledger = Ledger(mute=True)
+        try:
+            for fed, producer in self._producers:
+                if fed & tables:
+                    yield from (piece for piece in producer() if piece.table in tables)
+        finally:
+            self.world.ledger = kept
+
+    def _take(self, _: str, producer: Producer, targets: set[str] | frozenset[str]) -> Iterator[Piece]:
+        self._producers.append((frozenset(targets), producer))
+        for piece in producer():
+            self._rows += len(piece)
+            if self._kept is not None:
+                self._kept.append(piece)
+            if self._rows > KEEP:
+                self._kept = None
+            yield piece
+
+    def _targets(self, portal: str, *tables: str) -> set[str]:
+        return {into.table for table in tables for into in self.world.spec.mappings[portal, table].into}
+
+    def _plain(self, portal: str, wanted: Callable[..., bool], before: str = "") -> Iterator[Piece]:
+        """Tables that need no module of their own, each after what it refers to. `before`: only those that this one waits for."""
+        world = self.world
+        mappings = {name: m for (owner, name), m in world.spec.mappings.items() if owner == portal and name not in OWN[portal]}
+        order: list[str] = []
+
+        def place(name: str) -> None:
+            if name not in mappings or name in order:
+                return
+            mapping = mappings[name]
+            parents = {*mapping.owner.values(), *mapping.needs.values()}
+            parents |= {
+                world.spec.source_of(portal, v.of) for i in mapping.into for v in i.columns.values() if v.form == "soft" and v.of != "login"
+            }
+            for parent in sorted(parents - {name}):
+                place(parent)
+            order.append(name)
+
+        roots = world.spec.mappings[portal, before].owner.values() if before else sorted(mappings)
+        for name in roots:
+            place(name)
+        for name in order:
+            if wanted(mappings[name]) and (portal, name) not in world.ledger.tallies:
+                yield from self._table(portal, name)
+
+    def _table(self, portal: str, name: str) -> Iterator[Piece]:
+        world = self.world
+        world.ledger.tallies[portal, name] = Tally()
+        if not world.spec.mappings[portal, name].into:
+            for frame in world.rows(portal, name):
+                world.ledger.tallies[portal, name].retire(len(frame))
+            return
+        yield from self._take(name, lambda: pieces(world, self._rules, portal, name), self._targets(portal, name))
+
+    def _look_for_tables(self) -> None:
+        """What the mappings and the databases do not agree about cannot be checked (K5)."""
+        for portal, source in self.world.sources.items():
+            for owner, table in self.world.spec.mappings:
+                if owner == portal:
+                    for name in source.absent(table):
+                        missing = "the source has no such table" if name == table else f"the source has no column {name}"
+                        self.world.not_checked.append((f"{portal}.{table}", "" if name == table else name, missing))
+            for table, column in source.unknown():
+                self.world.not_checked.append((f"{portal}.{table}", column, "no mapping file names it"))
+
+
+CATALOGUES = ("business_type", "profile_question", "question_applicability", "agreement_version")
+
+
+def _objects(objects: pl.DataFrame) -> Piece:
+    return Piece("stored_object", "", "", objects.with_columns(pl.col("sha256").alias(KEY)))

@@ -1,0 +1,174 @@
+"""Columns of a batch as the rest of the verifier compares them: typed, with the rows apart that whole columns cannot settle."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from etl.reconcile.engine.cells import Raw
+from etl.reconcile.engine.moments import Bytes, Ints, Mask, days, microseconds
+from etl.reconcile.engine.spec import Column
+
+LOCATOR = "#at"  # where the row lies in its table, for reading it again within the same snapshot
+DTYPES: dict[str, Any] = {
+    "integer": pl.Int64, "text": pl.String, "uuid": pl.String, "date": pl.Date, "timestamp": pl.Datetime("us"), "binary": pl.Binary,
+    "boolean": pl.Boolean,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """A batch of rows: `frame` has the settled ones (the locator, then the columns asked for, typed), `odd` the others' locators."""
+
+    frame: pl.DataFrame
+    odd: Sequence[int]
+
+
+class Content(NamedTuple):
+    """The bytes of one document row, hashed: locator, key as found, digest and size; no digest where there are no readable bytes."""
+
+    at: int
+    key: Raw
+    digest: str | None
+    size: int
+
+
+class Database(Protocol):
+    """What the verifier asks of a database: one snapshot of it, only read. `pads`: CHAR(n) is filled up with blanks there."""
+
+    pads: bool
+
+    def tables(self) -> dict[str, list[str]]:
+        """Every table and view by name, with its columns' names."""
+
+    def hiding(self) -> dict[str, str]:
+        """By table, what keeps some of its rows from this session (K9)."""
+
+    def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
+        """All rows in their stored order. `exact`: only canonical forms count as settled, as a store of ours has them."""
+
+    def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
+        """The rows at these locators, raw."""
+
+    def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
+        """Every row's bytes, hashed one after the other."""
+
+    def only_integers(self, table: str, column: str) -> bool:
+        """Whether every value of the column is stored as an integer."""
+
+    def has_key(self, table: str, key: Sequence[str]) -> bool:
+        """Whether the database itself keeps these columns unique."""
+
+    def close(self) -> None: ...
+
+
+def compact(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows in memory of their own: a column that was chosen from a batch can keep the whole batch, texts and all, in memory."""
+    written = io.BytesIO()
+    frame.write_ipc_stream(written, compat_level=pl.CompatLevel.oldest())  # of a few rows seven times as fast as the file's form
+    return pl.read_ipc_stream(written.getvalue())
+
+
+def rows_framed(rows: Sequence[tuple[object, ...]], schema: dict[str, Any]) -> pl.DataFrame:
+    """Rows that were settled value by value. Days and moments by their numbers: there are some that Python's own types cannot hold."""
+    numbers = {pl.Date: (pl.Int32, _day), pl.Datetime("us"): (pl.Int64, _moment_number)}
+    columns = zip(*rows, strict=True) if rows else [() for _ in schema]
+    series = []
+    for values, (name, dtype) in zip(columns, schema.items(), strict=True):
+        if dtype in numbers:
+            narrow, number = numbers[dtype]
+            series.append(pl.Series(name, [number(value) for value in values], dtype=narrow).cast(dtype))
+        else:
+            series.append(pl.Series(name, values, dtype=dtype))
+    return pl.DataFrame(series)
+
+
+def _day(value: Any) -> int | None:
+    return value if value is None or isinstance(value, int) else (value - date(1970, 1, 1)).days
+
+
+def _moment_number(value: Any) -> int | None:
+    return value if value is None or isinstance(value, int) else (value - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+
+
+def typed(array: Any, column: Column, exact: bool) -> tuple[pl.Series, Mask]:
+    """The column of a batch as a series of its kind's dtype, and which rows are odd there (null in the series)."""
+    match column.kind:
+        case "integer" | "boolean":
+            return _number(series_of(array, pl.Int64), column)
+        case "binary":
+            return series_of(array, pl.Binary), np.zeros(len(array), np.bool_)
+        case "date" | "timestamp":
+            return _moment(array, column, exact)
+    return text_typed(array, column)
+
+
+def series_of(array: Any, dtype: Any) -> pl.Series:
+    found = pl.from_arrow(array)
+    assert isinstance(found, pl.Series)  # noqa: S101 - tells the type checker what an array becomes
+    return found.cast(dtype)
+
+
+def _number(series: pl.Series, column: Column) -> tuple[pl.Series, Mask]:
+    if column.kind == "boolean":
+        odd = ~series.is_in([0, 1]).fill_null(True)
+        return (series == 1), odd.to_numpy()
+    if column.bits == 64:
+        return series, np.zeros(len(series), np.bool_)
+    limit = 1 << (column.bits - 1)
+    return series, (~series.is_between(-limit, limit - 1).fill_null(True)).to_numpy()
+
+
+def _moment(array: Any, column: Column, exact: bool) -> tuple[pl.Series, Mask]:
+    data, start, length = string_bytes(array)
+    values, good = (days if column.kind == "date" else microseconds)(data, start, length, exact)
+    present = _present(array)
+    series = pl.select(pl.when(pl.Series(good & present)).then(pl.Series(values))).to_series()
+    return (series.cast(pl.Int32) if column.kind == "date" else series).cast(DTYPES[column.kind]), present & ~good
+
+
+def text_typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
+    raw = array.cast(pa.binary())
+    try:
+        text = raw.cast(pa.string())  # checks that it is valid UTF-8, which polars takes for granted
+    except pa.ArrowInvalid:
+        texts = [_decoded(value) for value in raw.to_pylist()]
+        series = pl.Series([None if value is False else value for value in texts], dtype=pl.String)
+        odd = pl.Series([value is False for value in texts], dtype=pl.Boolean)
+        odd |= series.str.contains("\0", literal=True).fill_null(False)
+        if column.length:
+            odd |= (series.str.len_chars() > column.length).fill_null(False)
+        return series, odd.to_numpy()
+    series, odd_row = series_of(text, pl.String), np.zeros(len(array), np.bool_)
+    data, start, length = string_bytes(text)
+    # Two looks at all bytes and lengths at once; only where they find something, one at each text.
+    if len(start) and not data[start[0] : start[-1] + length[-1]].min(initial=1):
+        odd_row |= series.str.contains("\0", literal=True).fill_null(False).to_numpy()
+    if column.length and len(length) and length.max() > column.length:
+        odd_row |= (series.str.len_chars() > column.length).fill_null(False).to_numpy()
+    return series, odd_row
+
+
+def _decoded(value: bytes | None) -> str | bool | None:
+    try:
+        return None if value is None else value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+
+
+def _present(array: Any) -> Mask:
+    return ~np.asarray(series_of(array.is_null(), pl.Boolean).to_numpy(), np.bool_)
+
+
+def string_bytes(array: Any) -> tuple[Bytes, Ints, Ints]:
+    """The bytes of a string array, where each text begins, and how long it is."""
+    _, offsets, data = array.buffers()
+    at: npt.NDArray[np.int32] = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    flat = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)
+    return flat, at[:-1].astype(np.int64), np.diff(at).astype(np.int64)

@@ -1,0 +1,238 @@
+"""What a source table becomes by its mapping file alone: routes, references, columns (rules.md, How rows find their accounts)."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from etl.reconcile.compare.hashing import account_path, own_id
+from etl.reconcile.engine.frames import DTYPES
+from etl.reconcile.engine.ledger import BROKEN_REFERENCE, LOADED, NO_OWNER, PARENT_HELD, UNREADABLE_VALUE, lowest
+from etl.reconcile.engine.scopes import MISSING, UNSET, Index, Indexing
+from etl.reconcile.engine.source import BAD, KEY, mask
+from etl.reconcile.engine.spec import Into, Value
+from etl.reconcile.engine.spec import Mapping as TableMapping
+from etl.reconcile.engine.world import Ints, Piece, World
+
+NONE = Indexing().index()
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The loaded rows of a batch, and each one's copies: which row it is of, for which account (its place in `world.accounts`)."""
+
+    rows: pl.DataFrame
+    take: Ints
+    account: Ints
+
+    def of(self, column: str) -> pl.Series:
+        return self.rows[column][self.take]
+
+    def of_account(self, world: World, column: str) -> pl.Series:
+        return world.accounts[column][self.account]
+
+
+OwnerRule = Callable[[World, pl.DataFrame], tuple[Ints, Ints]]  # scope and reason of each row
+RowRule = Callable[[World, pl.DataFrame, Value], pl.Series]
+CopyRule = Callable[[World, Copies], pl.Series]
+Note = Callable[[World, pl.DataFrame, Ints], None]  # flags; is given the loaded rows and their scopes
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """The rules that need an algorithm, by the place where a mapping file calls for them: (source table, target column) or a number."""
+
+    owner: Mapping[str, OwnerRule] = field(default_factory=dict)
+    row: Mapping[tuple[str, str] | str, RowRule] = field(default_factory=dict)
+    copy: Mapping[tuple[str, str], CopyRule] = field(default_factory=dict)
+    note: Mapping[str, Note] = field(default_factory=dict)
+    soft: frozenset[tuple[str, str]] = frozenset()  # (source table, column): a reference that its note flags itself
+    made: frozenset[tuple[str, str]] = frozenset()  # (source table, target column): made by the table's own module
+
+    def knows(self, table: str, column: str, value: Value) -> bool:
+        """Whether the verifier has a reading of its own of the rule that makes this column."""
+        return value.form != "rule" or value.of in self.row or any((table, column) in part for part in (self.row, self.copy, self.made))
+
+
+def pieces(world: World, rulebook: Rulebook, portal: str, table: str) -> Iterator[Piece]:
+    """What the rows of one source table become; afterwards `world.index` knows them, where other tables refer to it."""
+    mapping = world.spec.mappings[portal, table]
+    key = world.sources[portal].table(table).key
+    wanted = len(key) == 1 and is_referred_to(world, portal, table)
+    indexing = Indexing()
+    for frame in world.rows(portal, table):
+        scope, reason = owners(world, rulebook, mapping, frame)
+        reason = lowest(np.where(mask(frame, BAD), UNREADABLE_VALUE, LOADED), reason)
+        world.ledger.settle(portal, table, frame, reason, held_bytes(world, portal, table, frame, reason))
+        loaded = reason == LOADED
+        if wanted:
+            indexing.add(frame[key[0]], loaded, scope)
+        yield from of_rows(world, rulebook, mapping, frame.filter(pl.Series(loaded)), scope[loaded])
+    if wanted:
+        world.index[portal, table] = indexing.index()
+
+
+def held_bytes(world: World, portal: str, table: str, frame: pl.DataFrame, reason: Ints) -> pl.Series | None:
+    """The digests of the binary contents of held rows, which become stored objects (fine print 9)."""
+    names = [c.name for c in world.sources[portal].columns(table) if c.kind == "binary"]
+    if not names or (reason == LOADED).all():
+        return None
+    contents = pl.select(pl.when(pl.Series(reason != LOADED)).then(frame[names[0]])).to_series().to_list()
+    digests = [None if content is None else hashlib.sha256(content).hexdigest() for content in contents]
+    found = pl.Series(digests, dtype=pl.String)
+    world.ledger.store(found, pl.Series([0 if content is None else len(content) for content in contents], dtype=pl.Int64))
+    return found
+
+
+def is_referred_to(world: World, portal: str, table: str) -> bool:
+    """Whether other tables name rows of this one: as their owner, as a need, softly, or as a document link's target (C2)."""
+    if table in {source for source, _ in world.spec.link_targets.values()}:
+        return True
+    for (owner, _), mapping in world.spec.mappings.items():
+        named = {*mapping.owner.values(), *mapping.needs.values()}
+        named |= {
+            world.spec.source_of(portal, v.of) for i in mapping.into for v in i.columns.values() if v.form == "soft" and owner == portal
+        }
+        if owner == portal and table in named:
+            return True
+    return False
+
+
+def of_rows(
+    world: World, rulebook: Rulebook, mapping: TableMapping, rows: pl.DataFrame, scope: Ints, copies: Copies | None = None
+) -> Iterator[Piece]:
+    """What loaded rows with these accounts (or just these copies) become, table by table; flags what is to be flagged."""
+    if note := rulebook.note.get(mapping.table):
+        note(world, rows, scope)
+    note_soft(world, rulebook, mapping, rows)
+    for into in mapping.into:
+        if into.per == "once":
+            yield Piece(into.table, mapping.portal, mapping.table, row_columns(world, rulebook, mapping, into, rows))
+        elif into.per == "account":
+            copies = copies or Copies(rows, *world.scopes.expand(scope))
+            yield _copied(world, rulebook, mapping, into, copies)
+
+
+def owners(world: World, rulebook: Rulebook, mapping: TableMapping, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+    """Each row's accounts, as the number of a list of them, and why a row is held (0: it is not)."""
+    if rule := rulebook.owner.get(mapping.owner_rule):
+        scope, reason = rule(world, frame)
+    else:
+        scope, reason = route(world, mapping.portal, mapping.owner, frame)
+    for column, parent in mapping.needs.items():
+        index = world.index.get((mapping.portal, parent), NONE)
+        place = index.find(frame[column])
+        missing = np.where(place == MISSING, BROKEN_REFERENCE, np.where((place != UNSET) & ~index.is_loaded(place), PARENT_HELD, LOADED))
+        reason = lowest(reason, missing)
+    return scope, reason
+
+
+def route(world: World, portal: str, owner: Mapping[str, str], frame: pl.DataFrame) -> tuple[Ints, Ints]:
+    """The accounts by the first reference that is set."""
+    scope = np.full(len(frame), -1, np.int64)
+    reason = np.full(len(frame), NO_OWNER if owner else LOADED, np.int64)
+    open_ = np.ones(len(frame), np.bool_)
+    for column, parent in owner.items():
+        index = world.index.get((portal, parent), NONE)
+        place = index.find(frame[column])
+        decided = open_ & (place != UNSET)
+        scope = np.where(decided, index.scope_of(place), scope)
+        reason = np.where(
+            decided, np.where(place == MISSING, BROKEN_REFERENCE, np.where(index.is_loaded(place), LOADED, PARENT_HELD)), reason
+        )
+        open_ &= ~decided
+    return scope, reason
+
+
+def soft_place(world: World, portal: str, of: str, reference: pl.Series) -> tuple[str, Index, Ints]:
+    """The source table that `of` comes from, its index, and where the reference leads in it."""
+    name = world.spec.source_of(portal, of)
+    index = world.index.get((portal, name), NONE)
+    return name, index, index.find(reference)
+
+
+def soft(world: World, portal: str, of: str, reference: pl.Series) -> pl.Series:
+    """What a soft reference becomes: the row's key in the target, or null where it does not exist or is held."""
+    _, index, place = soft_place(world, portal, of, reference)
+    good = pl.Series(index.is_loaded(place))
+    if of == "login":
+        value = pl.Series(index.of("login", place, 0).view(np.uint64), dtype=pl.UInt64)
+    elif own_id(world.spec.target[of]):
+        value = world.reference(of, portal, reference)
+    else:
+        value = reference
+    return pl.select(pl.when(good).then(value)).to_series()
+
+
+def note_soft(world: World, rulebook: Rulebook, mapping: TableMapping, rows: pl.DataFrame) -> None:
+    """X1, once a row."""
+    lost = np.zeros(len(rows), np.bool_)
+    for into in mapping.into:
+        for value in into.columns.values():
+            if value.form == "soft" and (mapping.table, value.source[0]) not in rulebook.soft:
+                _, index, place = soft_place(world, mapping.portal, value.of, rows[value.source[0]])
+                lost |= (place != UNSET) & ~index.is_loaded(place)
+    world.flag("X1", mapping.portal, mapping.table, rows, lost)
+
+
+def row_columns(world: World, rulebook: Rulebook, mapping: TableMapping, into: Into, rows: pl.DataFrame) -> pl.DataFrame:
+    """The columns that are the same on every copy, named as in the target, and #key."""
+    target = world.spec.target[into.table]
+    found = [rows[KEY]]
+    for name, value in into.columns.items():
+        column = target.columns[name]
+        made: pl.Series | None = None
+        if value.form == "column":
+            made = rows[value.source[0]]
+            if column.kind == "boolean":
+                made = made.eq_missing(pl.Series(["Y"]))  # fine print 36
+        elif value.form == "constant":
+            made = pl.Series([value.constant], dtype=DTYPES[column.kind]).new_from_index(0, len(rows))
+            if name in target.refers and own_id(world.spec.target[target.refers[name]]):
+                made = pl.Series([None], dtype=pl.UInt64).new_from_index(0, len(rows))
+        elif value.form == "legacy_key":
+            made = rows[KEY]
+        elif value.form == "soft":
+            made = soft(world, mapping.portal, value.of, rows[value.source[0]])
+        elif value.form == "once":
+            made = world.reference(
+                value.of, mapping.portal, key_named(world, mapping, rows, value.source[0]), kind=_kind(mapping, value.of)
+            )
+        elif value.form == "rule" and (rule := rulebook.row.get((mapping.table, name)) or rulebook.row.get(value.of)):
+            made = rule(world, rows, value)
+        if made is not None and column.padded and world.padded:
+            made = made.str.strip_chars_end(" ")
+        if made is not None:
+            found.append(made.alias(name))
+    return pl.DataFrame(found)
+
+
+def key_named(world: World, mapping: TableMapping, rows: pl.DataFrame, column: str) -> pl.Series:
+    """The key, as text, of the row that a column names; of the row itself where it is its own key."""
+    own = world.sources[mapping.portal].table(mapping.table).key == (column,)
+    return rows[KEY] if own else rows[column].cast(pl.String)
+
+
+def _copied(world: World, rulebook: Rulebook, mapping: TableMapping, into: Into, copies: Copies) -> Piece:
+    target = world.spec.target[into.table]
+    rows = row_columns(world, rulebook, mapping, into, copies.rows)
+    entity = world.entity_ids(copies.account)
+    of_copy = [entity] if account_path(world.spec, into.table) else []
+    for name, value in into.columns.items():
+        if value.form == "account" and target.refers.get(name) == "entity_account":
+            of_copy.append(entity.alias(name))
+        elif value.form == "copy":
+            key = key_named(world, mapping, copies.rows, value.source[0])[copies.take]
+            of_copy.append(world.reference(value.of, mapping.portal, key, entity).alias(name))
+        elif value.form == "rule" and (rule := rulebook.copy.get((mapping.table, name))):
+            of_copy.append(rule(world, copies).alias(name))
+    return Piece(into.table, mapping.portal, mapping.table, rows, copies.take, pl.DataFrame(of_copy))
+
+
+def _kind(mapping: TableMapping, table: str) -> str:
+    for into in mapping.into:
+        if into.table == table and "group_kind_cd" in into.columns:
+            return str(into.columns["group_kind_cd"].constant)
+    return ""

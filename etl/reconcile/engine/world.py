@@ -1,0 +1,98 @@
+"""What is known of the old portals while the expected side is computed: who refers to what, and which accounts there will be."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from etl.reconcile.compare.hashing import ACCOUNT, Hashes, fingerprint, identity
+from etl.reconcile.engine.ledger import Ledger
+from etl.reconcile.engine.scopes import Index, Scopes
+from etl.reconcile.engine.source import KEY, Source
+from etl.reconcile.engine.spec import Spec
+
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows that a target table must hold.
+
+    `rows`: the target's columns, a row for each source row, and #key; `take`: of which of them each copy is made (None: of each, once);
+    `copies`: what is different from copy to copy. References are fingerprints of the rows they lead to, accounts are entity ids.
+    """
+
+    table: str
+    portal: str
+    source: str
+    rows: pl.DataFrame
+    take: Ints | None = None
+    copies: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+    def __len__(self) -> int:
+        return len(self.rows) if self.take is None else len(self.take)
+
+    def hashes(self, columns: tuple[str, ...]) -> Hashes:
+        """The fingerprint of these columns, for each copy."""
+        own = fingerprint((self.rows[c] for c in columns if c in self.rows.columns), len(self.rows))
+        of_copy = own if self.take is None else own[self.take]
+        return of_copy + fingerprint((self.copies[c] for c in columns if c in self.copies.columns), len(self))
+
+    def frame(self, chosen: Mask) -> pl.DataFrame:
+        """The chosen copies, whole."""
+        if self.take is None:
+            return self.rows.filter(pl.Series(chosen))
+        return pl.concat([self.rows[self.take[chosen]], self.copies.filter(pl.Series(chosen))], how="horizontal")
+
+
+@dataclass
+class World:
+    """The state that the chapters of the rule book share; each module fills its part, in the order of `expected.py`."""
+
+    spec: Spec
+    sources: dict[str, Source]
+    files: Path | None
+    freeze: tuple[date, date] | None
+    began: datetime | None  # D11
+    padded: bool = False  # a database fills CHAR(n) up with blanks: those say nothing then
+    ledger: Ledger = field(default_factory=Ledger)
+    scopes: Scopes = field(default_factory=Scopes)
+    index: dict[tuple[str, str], Index] = field(default_factory=dict)
+    accounts: pl.DataFrame = field(default_factory=pl.DataFrame)  # by entity id: what rules ask of an account
+    added_types: set[str] = field(default_factory=set)  # A12
+    stubs: set[int] = field(default_factory=set)  # E10
+    covered: set[int] = field(default_factory=set)  # D5: accounts under a voluntary agreement
+    memory: dict[str, pl.DataFrame] = field(default_factory=dict)  # small tables that several rules look at
+    not_checked: list[tuple[str, str, str]] = field(default_factory=list)  # table, column, why
+
+    def entity_ids(self, account: Ints) -> pl.Series:
+        """The entity id of each account; null for an account below 0 (a document of no account)."""
+        ids = self.accounts["entity_id"].to_numpy()
+        found = pl.Series(ACCOUNT, ids[np.maximum(account, 0)] if len(ids) else np.zeros(len(account), np.int64), dtype=pl.Int64)
+        return found if not (account < 0).any() else pl.select(pl.when(pl.Series(account >= 0)).then(found)).to_series().alias(ACCOUNT)
+
+    def reference(self, table: str, portal: str, key: pl.Series, account: pl.Series | None = None, kind: str = "") -> pl.Series:
+        """The fingerprint of the row of `table` that came from each of these keys, in each of these accounts (entity ids)."""
+        parts: list[pl.Series] = []
+        for column in identity(self.spec, table):
+            if column == "legacy_portal_cd":
+                parts.append(pl.Series(column, [portal], dtype=pl.String).new_from_index(0, len(key)).alias(column))
+            elif column == "group_kind_cd":
+                parts.append(pl.Series(column, [kind], dtype=pl.String).new_from_index(0, len(key)).alias(column))
+            elif column == "legacy_key":
+                parts.append(key.cast(pl.String).alias(column))
+            elif account is not None:
+                parts.append(account.alias(column))
+        total = pl.Series(fingerprint(parts, len(key)), dtype=pl.UInt64)
+        return total if not key.null_count() else pl.select(pl.when(key.is_not_null()).then(total)).to_series()
+
+    def rows(self, portal: str, table: str) -> Iterator[pl.DataFrame]:
+        return self.sources[portal].rows(table, self.ledger)
+
+    def flag(self, rule: str, portal: str, table: str, rows: pl.DataFrame, where: Mask) -> None:
+        self.ledger.flag(rule, portal, table, rows[KEY].filter(pl.Series(where, dtype=pl.Boolean)))

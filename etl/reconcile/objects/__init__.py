@@ -1,0 +1,1 @@
+"""The object stores as the verifier reads them."""

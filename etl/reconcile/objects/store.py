@@ -1,0 +1,137 @@
+"""The object store, read back: every object that the new store refers to, hashed (C9, K10)."""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import polars as pl
+
+from etl.reconcile.compare.actual import Store
+from etl.reconcile.compare.difference import CHANGED, MISSING, NOT_CHECKED, differences
+from etl.reconcile.errors import ReconcileError
+
+PIECE = 1 << 20
+AT_ONCE = 4  # hashing lets other threads run
+_READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # not held up by a pipe
+TOGETHER = 50  # objects that a thread reads in a row
+
+
+@dataclass(frozen=True)
+class ObjectCount:
+    counted: int = 0
+    verified_bytes: int = 0
+    missing: int = 0
+    altered: int = 0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies under an object key: nothing, something unreadable, or bytes with this digest and size."""
+
+    digest: str | None
+    size: int
+    why: str = ""
+
+
+def objects_read_back(store: Store, root: str, progress: Callable[[int], None] = lambda _: None) -> tuple[ObjectCount, pl.DataFrame]:
+    """How many objects were read, and what is wrong with some: missing, altered, of another size, not to be read."""
+    counted = verified = missing = altered = 0
+    rows: list[tuple[str | None, ...]] = []
+    read = _reader(root)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for listed in _stored(store):
+            several = [listed[n : n + TOGETHER] for n in range(0, len(listed), TOGETHER)]
+            read_back = (found for part in pool.map(lambda some: [read(key) for _, _, key in some], several) for found in part)
+            for (digest, size, _), found in zip(listed, read_back, strict=True):
+                counted += 1
+                if found.why == "missing":
+                    missing += 1
+                    rows.append(("stored_object", MISSING, None, digest, None, "object_key", None, None))
+                elif found.why:
+                    rows.append(("stored_object", NOT_CHECKED, None, digest, None, "object_key", None, found.why))
+                elif found.digest != digest or found.size != size:
+                    altered += 1
+                    column, expected, actual = (
+                        ("sha256", digest, found.digest) if found.digest != digest else ("size_bytes", str(size), str(found.size))
+                    )
+                    rows.append(("stored_object", CHANGED, None, digest, None, column, expected, actual))
+                else:
+                    verified += found.size
+            progress(counted)
+    return ObjectCount(counted, verified, missing, altered), differences(rows)
+
+
+def _stored(store: Store) -> Iterator[list[tuple[str, int, str]]]:
+    columns = list(store.spec.target["stored_object"].columns.values())
+    for part in store.database.parts("stored_object", columns, exact=True):
+        yield list(part.frame.select("sha256", "size_bytes", "object_key").iter_rows())
+
+
+def _reader(root: str) -> Callable[[str], Found]:
+    parts = urlsplit(root)
+    if "://" not in root or parts.scheme == "file":
+        return _from_folder(Path(unquote(parts.path) if "://" in root else root))
+    if parts.scheme != "s3":
+        raise ReconcileError(
+            f"The object store: {parts.scheme}:// is no kind of store that is known here.", "Give a folder or s3://bucket/prefix."
+        )
+    from etl.reconcile.objects.bucket import Bucket
+
+    bucket = Bucket(root)
+    return lambda key: Found(*bucket.hashed(key))
+
+
+def _from_folder(folder: Path) -> Callable[[str], Found]:
+    """Files below the folder. Where a file's own folder really lies is found out once, and the file itself is no link but by the long way."""
+    top = folder.resolve()
+
+    @cache
+    def inside(head: str) -> bool:
+        return (top / head).resolve().is_relative_to(top)
+
+    def read(key: str) -> Found:
+        head = key.rpartition("/")[0]
+        try:
+            if key.startswith("/") or not inside(head):
+                return Found(None, 0, "the key leads out of the store")
+            place = f"{top}/{key}"  # as a text: making a path of it costs more than reading what lies there
+            try:
+                descriptor = os.open(place, _READING | os.O_NOFOLLOW)
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                if not Path(place).resolve().is_relative_to(top):
+                    return Found(None, 0, "the key leads out of the store")
+                descriptor = os.open(place, _READING)
+        except FileNotFoundError:
+            return Found(None, 0, "missing")
+        except (OSError, ValueError, RuntimeError):
+            return Found(None, 0, "cannot be read")
+        try:
+            return _hashed(descriptor)
+        finally:
+            os.close(descriptor)
+
+    return read
+
+
+def _hashed(descriptor: int) -> Found:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        return Found(None, 0, "no file")
+    digest, size = hashlib.sha256(), 0
+    try:
+        # One byte more than there should be: most objects are done with one look, the end included.
+        while piece := os.read(descriptor, min(found.st_size + 1, PIECE)):
+            digest.update(piece)
+            size += len(piece)
+    except OSError:
+        return Found(None, 0, "cannot be read")
+    return Found(digest.hexdigest(), size)

@@ -1,0 +1,63 @@
+"""The catalogues, carried over as they are, and the business types that they lack (A12; fine print 4, 5)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from etl.reconcile.engine.ledger import LOADED, UNREADABLE_VALUE
+from etl.reconcile.engine.ordinary import Rulebook, of_rows, owners
+from etl.reconcile.engine.scopes import indexed
+from etl.reconcile.engine.source import BAD, KEY, mask
+from etl.reconcile.engine.spec import Value
+from etl.reconcile.engine.world import Ints, Piece, World
+
+# In an order in which each finds what it refers to.
+TYPED = ("business_type", "profile_question", "question_applicability", "agreement_version")
+
+
+def settle_catalogues(world: World, rulebook: Rulebook) -> None:
+    """Nothing; afterwards `world` knows the catalogues that rules look things up in."""
+    source = world.sources["P2"]
+    for table in TYPED:
+        rows = source.whole(table, world.ledger)
+        _, reason = owners(world, rulebook, world.spec.mappings["P2", table], rows)
+        reason = np.where(mask(rows, BAD), UNREADABLE_VALUE, reason)
+        world.ledger.settle("P2", table, rows, reason)
+        key = source.table(table).key
+        if len(key) == 1:
+            world.index["P2", table] = indexed(rows[key[0]], reason == LOADED)
+        world.memory[table] = rows.filter(pl.Series(reason == LOADED))
+    _lacking(world, "model_entity", world.accounts, world.accounts["#type"])
+
+
+def catalogue_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+    for table in TYPED:
+        rows = world.memory[table]
+        yield from of_rows(world, rulebook, world.spec.mappings["P2", table], rows, np.full(len(rows), -1))
+
+
+def added_types(world: World) -> Piece:
+    """An inactive row for each type that was met in the data and that the catalogue lacks; its name is the code."""
+    codes = pl.Series("business_type_cd", sorted(world.added_types), dtype=pl.String)
+    inactive = pl.Series("active", [False]).new_from_index(0, len(codes))
+    return Piece("business_type", "P2", "business_type", pl.DataFrame([codes, codes.alias("name"), inactive, codes.alias(KEY)]))
+
+
+def type_code(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return rows[value.source[0]]
+
+
+def note_applicability(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    _lacking(world, "question_applicability", rows, rows["business_type_cd"])
+
+
+def note_version(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    _lacking(world, "agreement_version", rows, rows["business_type_cd"])
+
+
+def _lacking(world: World, table: str, rows: pl.DataFrame, codes: pl.Series) -> None:
+    types = world.index["P2", "business_type"]
+    lacking = codes.is_not_null().to_numpy() & ~types.is_loaded(types.find(codes))
+    world.flag("A12", "P2", table, rows, lacking)
+    world.added_types.update(codes.filter(pl.Series(lacking)).to_list())

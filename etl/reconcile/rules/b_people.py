@@ -1,0 +1,158 @@
+"""Users, contacts, logins of Portal 2.0: who becomes which login, and who is whose contact (chapter B)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from etl.reconcile.compare.hashing import hashed
+from etl.reconcile.engine.emails import LONGEST, email_keys, folded
+from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
+from etl.reconcile.engine.ordinary import Copies, Rulebook, of_rows, route, row_columns
+from etl.reconcile.engine.scopes import indexed
+from etl.reconcile.engine.source import BAD, mask
+from etl.reconcile.engine.spec import Value
+from etl.reconcile.engine.world import Ints, Piece, World
+
+NEW_LOGIN = "COMPANY_STATUS"
+
+
+def settle_people(world: World) -> None:
+    """Nothing; afterwards `world` knows the users, the contacts and what the rules decide of them."""
+    users = world.sources["P2"].whole("portal_user", world.ledger)
+    keys = email_keys(users["user_name"])
+    reason = np.where(keys.is_null().to_numpy(), REASON["INVALID_EMAIL"], LOADED)
+    too_long = mask(users, BAD) | (keys.str.len_chars() > LONGEST).fill_null(False).to_numpy()
+    reason = np.where(too_long, UNREADABLE_VALUE, reason)
+    world.ledger.settle("P2", "portal_user", users, reason)
+    loaded = reason == LOADED
+    world.index["P2", "portal_user"] = indexed(
+        users["user_id"], loaded, login=hashed(keys).view(np.int64), invalid=(reason == REASON["INVALID_EMAIL"]).astype(np.int64)
+    )
+    users = users.with_columns(keys)
+    contacts = world.sources["P2"].whole("company_contact", world.ledger)
+    _, contact_reason = route(world, "P2", world.spec.mappings["P2", "company_contact"].owner, contacts)
+    contact_reason = np.where(mask(contacts, BAD), UNREADABLE_VALUE, contact_reason)
+    world.ledger.settle("P2", "company_contact", contacts, contact_reason)
+    world.memory["every contact"] = contacts
+    contacts = contacts.filter(pl.Series(contact_reason == LOADED))
+    world.memory["contact"] = contacts.with_columns(_keeps_primary(contacts))
+    world.memory["user"] = _freed(world, users.filter(pl.Series(loaded)))
+    _flag_people(world)
+
+
+def login_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+    """The logins and aliases that users become (B2: the surviving user's attributes)."""
+    users = world.memory["user"]
+    by_key = users.sort(["email_key", "last_login_at", "user_id"], descending=[False, True, False], nulls_last=True)
+    survivors = by_key.group_by("email_key", maintain_order=True).first()
+    mapping = world.spec.mappings["P2", "portal_user"]
+    for into in mapping.into:
+        rows = survivors if into.table == "login" else users
+        yield Piece(into.table, "P2", "portal_user", row_columns(world, rulebook, mapping, into, rows))
+
+
+def contact_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+    """The contacts of every account (B6)."""
+    mapping = world.spec.mappings["P2", "company_contact"]
+    contacts = world.memory["contact"]
+    scope, _ = route(world, "P2", mapping.owner, contacts)
+    yield from of_rows(world, rulebook, mapping, contacts, scope)
+
+
+def key_of_login(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return rows["email_key"]
+
+
+def login_of_user(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return pl.Series(hashed(rows["email_key"]), dtype=pl.UInt64)
+
+
+def status(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return rows["#status"]
+
+
+def lock_reason(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return rows["#lock"]
+
+
+def activation(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """B13: every login needs new credentials."""
+    return pl.Series([True]).new_from_index(0, len(rows))
+
+
+def primary_poc(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """B7: as recorded, but for those that lost against another primary contact of the profile."""
+    return (rows["primary_poc_ind"].eq_missing(pl.Series(["Y"]))) & ~rows["#lost"]
+
+
+def restricted(world: World, copies: Copies) -> pl.Series:
+    """B12: on SUSPENDED accounts, the contacts of users that were locked for their company's status."""
+    users = world.memory["user"].filter(_locked_for_status())["user_id"]
+    hit = copies.of("user_id").is_in(users.implode()).fill_null(False) & (copies.of_account(world, "status_cd") == "SUSPENDED")
+    return pl.select(pl.when(hit).then(pl.lit(NEW_LOGIN))).to_series().cast(pl.String)
+
+
+def note_contact(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    """B7, and X1 or B15 for a user that is missing or held."""
+    world.flag("B7", "P2", "company_contact", rows, mask(rows, "#lost"))
+    users = world.index["P2", "portal_user"]
+    place = users.find(rows["user_id"])
+    unusable = rows["user_id"].is_not_null().to_numpy() & ~users.is_loaded(place)
+    invalid = users.of("invalid", place, 0) == 1
+    companies = world.index["P2", "consultant_company"]
+    company = companies.find(rows["consultant_company_id"])
+    no_company = rows["consultant_company_id"].is_not_null().to_numpy() & ~companies.is_loaded(company)
+    world.flag("B15", "P2", "company_contact", rows, unusable & invalid)
+    world.flag("X1", "P2", "company_contact", rows, (unusable & ~invalid) | no_company)
+
+
+def profiles_with_officer(world: World) -> pl.Series:
+    """The profiles with an officer among their contacts that are not removed (B10)."""
+    contacts = world.memory["contact"]
+    return contacts.filter(pl.col("removed_at").is_null() & (pl.col("contact_type_cd") == "OFFICER"))["company_profile_id"].unique()
+
+
+def _keeps_primary(contacts: pl.DataFrame) -> pl.Series:
+    """Which contacts lose the mark of the primary one (B7; fine print 10)."""
+    several = contacts.with_row_index("row").filter(pl.col("removed_at").is_null() & (pl.col("primary_poc_ind") == "Y"))
+    order = several.sort(["company_profile_id", "modified_at", "contact_id"], descending=[False, True, False], nulls_last=True)
+    losers = order.filter(pl.int_range(pl.len()).over("company_profile_id") > 0)["row"]
+    lost = np.zeros(len(contacts), np.bool_)
+    lost[losers.to_numpy()] = True
+    return pl.Series("#lost", lost)
+
+
+def _locked_for_status() -> pl.Expr:
+    return (pl.col("user_status_cd") == "LOCKED").fill_null(False) & (pl.col("lock_reason_cd") == NEW_LOGIN).fill_null(False)
+
+
+def _freed(world: World, users: pl.DataFrame) -> pl.DataFrame:
+    """Users with #status and #lock as their login gets them, and #freed, #stuck (B12; fine print 11)."""
+    profiles = world.accounts.filter(pl.col("status_cd") == "SUSPENDED")["company_profile_id"].unique()
+    contacts = world.memory["contact"].filter(pl.col("company_profile_id").is_in(profiles.implode()))
+    locked = _locked_for_status()
+    has = pl.col("user_id").is_in(contacts["user_id"].drop_nulls().unique().implode())
+    users = users.with_columns((locked & has).alias("#freed"), (locked & ~has).alias("#stuck"))
+    return users.with_columns(
+        pl.when("#freed").then(pl.lit("ACTIVE")).otherwise("user_status_cd").alias("#status"),
+        pl.when("#freed").then(None).otherwise("lock_reason_cd").alias("#lock"),
+    )
+
+
+def _flag_people(world: World) -> None:
+    """B2, B8, B12, B16."""
+    users, contacts = world.memory["user"], world.memory["contact"]
+    world.flag("B12", "P2", "portal_user", users, mask(users, "#stuck"))
+    names = users.with_columns(folded(users["first_name"]).alias("#first"), folded(users["last_name"]).alias("#last"))
+    shared = names.select("email_key", "#first", "#last").unique().filter(pl.col("email_key").is_duplicated())["email_key"]
+    world.flag("B2", "P2", "portal_user", users, users["email_key"].is_in(shared.implode()).to_numpy())
+    named = world.memory["every contact"]["user_id"].drop_nulls().unique()
+    world.flag("B16", "P2", "portal_user", users, ~users["user_id"].is_in(named.implode()).to_numpy())
+    primary = contacts.filter((pl.col("primary_poc_ind") == "Y").fill_null(False) & ~pl.col("#lost") & pl.col("removed_at").is_null())
+    index = world.index["P2", "portal_user"]
+    login = index.is_loaded(index.find(primary["user_id"]))
+    reachable = pl.Series(login) | email_keys(primary["email"]).is_not_null()
+    good = primary.filter(reachable & (primary["contact_type_cd"] != "CONSULTANT"))["company_profile_id"]
+    profiles = world.memory["profile loaded"]
+    world.flag("B8", "P2", "company_profile", profiles, ~profiles["company_profile_id"].is_in(good.implode()).to_numpy())

@@ -1,0 +1,92 @@
+"""The bytes of documents, hashed where they lie, and what becomes of the rows that carry them (C6-C9; fine print 9, 31)."""
+
+import numpy as np
+import polars as pl
+
+from etl.reconcile.engine.cells import UNREADABLE, key_text, readable, spoilt
+from etl.reconcile.engine.frames import LOCATOR
+from etl.reconcile.engine.ledger import LOADED, PARENT_HELD, REASON, UNREADABLE_VALUE
+from etl.reconcile.engine.scopes import MISSING
+from etl.reconcile.engine.source import ALSO_HELD, BAD, KEY
+from etl.reconcile.engine.spec import Value
+from etl.reconcile.engine.world import World
+
+CHUNK = 50_000
+OF_BYTES = {"P2": ("document_content", "document", "document_id"), "TC": ("tc_document_content", "tc_document", "tc_document_id")}
+
+
+def hashed_contents(world: World, portal: str) -> pl.DataFrame:
+    """A row for each content row: the locator, #key, the document's id (null where unreadable), digest (null: no bytes), size, #bad."""
+    table, _, name = OF_BYTES[portal]
+    source = world.sources[portal]
+    column, special = source.table(table).columns[name], source.special(table)
+    schema = {LOCATOR: pl.Int64, KEY: pl.String, name: pl.Int64, "digest": pl.String, "size": pl.Int64, BAD: pl.Boolean}
+    frames, rows = [pl.DataFrame(schema=schema)], []
+    for content in () if source.absent(table) else source.database.contents(table, name, "content"):
+        key = readable(content.key, column)
+        good = key is not UNREADABLE and key is not None
+        text = special.names.get(content.at) or (str(content.key) if type(content.key) is int else key_text([content.key]))
+        if (bad := spoilt(content.key)) is not None:
+            world.ledger.spoilt(portal, table, [(text, bad)])
+        rows.append((content.at, text, key if good else None, content.digest, content.size, not good or content.digest is None))
+        if len(rows) == CHUNK:
+            frames.append(pl.DataFrame(rows, schema=schema, orient="row"))
+            rows = []
+    frames.append(pl.DataFrame(rows, schema=schema, orient="row"))
+    found = pl.concat(frames).with_columns(pl.lit(False).alias(ALSO_HELD))
+    world.ledger.store(found["digest"], found["size"])
+    return found
+
+
+def settle_contents(world: World, portal: str, contents: pl.DataFrame) -> None:
+    """Each content row is loaded with its document, or held with its digest (C7; fine print 9)."""
+    table, document, name = OF_BYTES[portal]
+    index = world.index[portal, document]
+    place = index.find(contents[name])
+    reason = np.where(place == MISSING, REASON["ORPHAN_CONTENT"], np.where(index.is_loaded(place), LOADED, PARENT_HELD))
+    reason = np.where(contents[BAD].to_numpy(), UNREADABLE_VALUE, reason)
+    world.ledger.settle(portal, table, contents, reason, contents["digest"])
+
+
+def with_bytes(world: World, portal: str, rows: pl.DataFrame, at_path: dict[str, tuple[str, int]]) -> pl.DataFrame:
+    """Document rows with #digest and #size of their bytes: the content row's, else those of the file at the path (null: there are none)."""
+    _, _, name = OF_BYTES[portal]
+    contents = world.memory[f"content {portal}"].select(pl.col(name), pl.col("digest").alias("#digest"), pl.col("size").alias("#size"))
+    found = rows.join(contents, on=name, how="left", maintain_order="left")
+    if "object_path" not in rows.columns or not at_path:
+        return found
+    digests = found["object_path"].replace_strict(
+        {path: digest for path, (digest, _) in at_path.items()}, default=None, return_dtype=pl.String
+    )
+    sizes = found["object_path"].replace_strict({path: size for path, (_, size) in at_path.items()}, default=None, return_dtype=pl.Int64)
+    none = pl.col("#digest").is_null()
+    return found.with_columns(
+        pl.when(none).then(sizes).otherwise("#size").alias("#size"), pl.when(none).then(digests).otherwise("#digest").alias("#digest")
+    )
+
+
+def digest(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return rows["#digest"]
+
+
+def state(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """C6, C8: a recorded value that is null is not compared, digests without regard to case (fine print 17)."""
+    other_digest = (rows["sha256_hex"].str.to_lowercase() != rows["#digest"]).fill_null(False)
+    other_size = (rows["size_bytes"] != rows["#size"]).fill_null(False)
+    return pl.select(
+        pl.when(rows["#digest"].is_null()).then(pl.lit("MISSING")).when(other_digest).then(pl.lit("DIGEST_MISMATCH"))
+        .when(other_size).then(pl.lit("SIZE_MISMATCH")).otherwise(pl.lit("PRESENT"))
+    ).to_series()  # fmt: skip
+
+
+def flag_bytes(world: World, portal: str, rows: pl.DataFrame) -> None:
+    """C6, C8."""
+    table = OF_BYTES[portal][1]
+    states = state(world, rows, Value("rule"))
+    world.flag("C6", portal, table, rows, (states == "MISSING").to_numpy())
+    world.flag("C8", portal, table, rows, states.is_in(["DIGEST_MISMATCH", "SIZE_MISMATCH"]).to_numpy())
+
+
+def usable(contents: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The content rows that give a document its bytes, one a document."""
+    return contents.filter(~pl.col(BAD)).unique(name, keep="first", maintain_order=True)

@@ -1,0 +1,75 @@
+"""Signatures: the legal act once, the accounts that it covers, and what is odd about it (chapter D)."""
+
+import numpy as np
+import polars as pl
+
+from etl.reconcile.engine.ledger import LOADED
+from etl.reconcile.engine.ordinary import Copies, route
+from etl.reconcile.engine.world import Ints, World
+from etl.reconcile.rules.h_identifiers import chosen_accounts
+
+DIRECT, INHERITED, PRE_DATES = "DIRECT", "INHERITED", "PRE_DATES_ACCOUNT"
+
+
+def signed_for(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+    """D1, D12: the accounts of what was signed for; under a version for one business type those of that type, if there are any."""
+    scope, reason = route(world, "P2", world.spec.mappings["P2", "agreement_signature"].owner, frame)
+    kind = _type_of_version(world, frame)
+    chosen = (frame["entity_id"].is_null() & kind.is_not_null()).to_numpy() & (reason == LOADED)
+    narrowed, none = chosen_accounts(world, scope, chosen, kind, {code: {code} for code in kind.drop_nulls().unique()})
+    return np.where(none, scope, narrowed), reason
+
+
+def coverage(world: World, copies: Copies) -> pl.Series:
+    """D1, D2: how the act came to cover the account."""
+    direct = copies.of("entity_id").is_not_null()
+    early = copies.of_account(world, "created_at") > copies.of("signed_at")
+    return pl.select(pl.when(early).then(pl.lit(PRE_DATES)).when(direct).then(pl.lit(DIRECT)).otherwise(pl.lit(INHERITED))).to_series()
+
+
+def note_signature(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    """D2, D4, D11, D12; and the accounts that a voluntary agreement covers, for D5."""
+    copies = Copies(rows, *world.scopes.expand(scope))
+    early = np.zeros(len(rows), np.bool_)
+    early[copies.take[(copies.of_account(world, "created_at") > copies.of("signed_at")).to_numpy()]] = True
+    world.flag("D2", "P2", "agreement_signature", rows, early)
+
+    contacts = world.memory["every contact"].drop_nulls(["user_id", "company_profile_id"])
+    outsiders = contacts.group_by("user_id", "company_profile_id").agg(
+        (pl.col("contact_type_cd") == "CONSULTANT").fill_null(False).all().alias("#only")
+    )
+    signer = rows.select(pl.col("signer_user_id").alias("user_id"), "company_profile_id")
+    only = signer.join(outsiders, on=["user_id", "company_profile_id"], how="left", maintain_order="left")["#only"].fill_null(False)
+    world.flag("D4", "P2", "agreement_signature", rows, only.to_numpy())
+
+    versions = world.memory["agreement_version"].select("agreement_version_id", "agreement_cd", "effective_dt", "business_type_cd")
+    known = rows.select("agreement_version_id", "signed_at").join(versions, on="agreement_version_id", how="left", maintain_order="left")
+    odd = (known["signed_at"] < known["effective_dt"].cast(pl.Datetime("us"))).fill_null(False)
+    if world.began is not None:
+        odd |= known["signed_at"] > world.began
+    world.flag("D11", "P2", "agreement_signature", rows, odd.to_numpy())
+
+    voluntary = (known["agreement_cd"] == "VOLUNTARY").fill_null(False).to_numpy()
+    world.covered.update(copies.account[voluntary[copies.take]].tolist())
+
+    typed = (known["business_type_cd"].is_not_null() & rows["entity_id"].is_null()).to_numpy()
+    fitting = np.zeros(len(rows), np.bool_)
+    fitting[copies.take[(copies.of_account(world, "#type") == known["business_type_cd"][copies.take]).fill_null(False).to_numpy()]] = True
+    world.flag("D12", "P2", "agreement_signature", rows, typed & ~fitting)
+
+
+def basis(world: World) -> pl.Series:
+    """D5: SIGNED, CONTINUED_MEMBERSHIP or NONE, for each account."""
+    continued = [row["status_cd"] for row in world.spec.codes["status"] if row["continued_membership"] == "true"]
+    signed = pl.Series([account in world.covered for account in range(len(world.accounts))], dtype=pl.Boolean)
+    member = world.accounts["status_cd"].is_in(continued)
+    return pl.select(
+        pl.when(signed).then(pl.lit("SIGNED")).when(member).then(pl.lit("CONTINUED_MEMBERSHIP")).otherwise(pl.lit("NONE"))
+    ).to_series().alias("agreement_basis_cd")  # fmt: skip
+
+
+def _type_of_version(world: World, frame: pl.DataFrame) -> pl.Series:
+    versions = world.memory["agreement_version"].select("agreement_version_id", "business_type_cd")
+    return frame.select("agreement_version_id").join(versions, on="agreement_version_id", how="left", maintain_order="left")[
+        "business_type_cd"
+    ]

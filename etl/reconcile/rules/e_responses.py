@@ -1,0 +1,123 @@
+"""Answers, findings and what the question catalogue says of them (chapter E)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from etl.reconcile.engine.frames import compact
+from etl.reconcile.engine.ledger import LOADED, UNREADABLE_VALUE
+from etl.reconcile.engine.ordinary import Copies, Note, Rulebook, of_rows, owners
+from etl.reconcile.engine.scopes import Indexing
+from etl.reconcile.engine.source import BAD, KEY, mask
+from etl.reconcile.engine.spec import Value
+from etl.reconcile.engine.world import Ints, Piece, World
+
+KEYS = ("security_profile_id", "question_id")
+
+
+def response_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+    """All answers. Those whose question is answered more than once in their security profile wait for the end (E7)."""
+    mapping = world.spec.mappings["P2", "profile_response"]
+    twice = _answered_twice(world)
+    waiting: list[pl.DataFrame] = []
+    indexing = Indexing()
+    for frame in world.rows("P2", "profile_response"):
+        scope, reason = owners(world, rulebook, mapping, frame)
+        reason = np.where(mask(frame, BAD), UNREADABLE_VALUE, reason)
+        world.ledger.settle("P2", "profile_response", frame, reason)
+        loaded = reason == LOADED
+        indexing.add(frame["response_id"], loaded, scope)
+        rows = frame.with_columns(pl.Series("#scope", scope), pl.lit(False).alias("#superseded")).filter(pl.Series(loaded))
+        if len(twice):
+            doubtful = pl.Series(np.isin(_pair(rows), twice))
+            waiting.append(compact(rows.filter(doubtful)))
+            rows = rows.filter(~doubtful)
+        yield from of_rows(world, rulebook, mapping, rows, rows["#scope"].to_numpy())
+    world.index["P2", "profile_response"] = indexing.index()
+    if waiting:
+        rows = pl.concat(waiting)
+        rank = rows.with_row_index("row").sort([*KEYS, "modified_at", "response_id"], descending=[False, False, True, True])
+        old = np.zeros(len(rows), np.bool_)
+        old[rank.filter(pl.int_range(pl.len()).over(KEYS) > 0)["row"].to_numpy()] = True
+        rows = rows.with_columns(pl.Series("#superseded", old))
+        world.flag("E7", "P2", "profile_response", rows, old)
+        yield from of_rows(world, rulebook, mapping, rows, rows["#scope"].to_numpy())
+
+
+def superseded(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return rows["#superseded"]
+
+
+def applicability(world: World, copies: Copies) -> pl.Series:
+    """E3: the strength for (question, the account's type) by the loaded catalogue, else NOT_APPLICABLE."""
+    wanted = pl.DataFrame([copies.of("question_id"), copies.of_account(world, "#type").alias("business_type_cd")])
+    table = world.memory["question_applicability"].select("question_id", "business_type_cd", "strength_cd")
+    return wanted.join(table, on=["question_id", "business_type_cd"], how="left", maintain_order="left")["strength_cd"].fill_null(
+        "NOT_APPLICABLE"
+    )
+
+
+def question(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return rows[value.source[0]]
+
+
+def note_question(table: str) -> Note:
+    """E10: flags the rows whose question the catalogue lacks, and remembers the stubs they make."""
+
+    def note(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+        index = world.index["P2", "profile_question"]
+        lacking = rows["question_id"].is_not_null().to_numpy() & ~index.is_loaded(index.find(rows["question_id"]))
+        world.flag("E10", "P2", table, rows, lacking)
+        world.stubs.update(rows["question_id"].filter(pl.Series(lacking)).to_list())
+
+    return note
+
+
+def stub_piece(world: World) -> Piece:
+    """E10; fine print 16."""
+    ids = pl.Series("question_id", sorted(world.stubs), dtype=pl.Int64)
+    text = ids.cast(pl.String)
+    rows = {"question_id": ids, "question_text": "UNKNOWN(" + text + ")", "stub": pl.Series([True]).new_from_index(0, len(ids)), KEY: text}
+    for name, kind in (
+        ("criteria_version_id", pl.Int64),
+        ("category_no", pl.Int64),
+        ("criterion_no", pl.String),
+        ("question_no", pl.Int64),
+    ):
+        rows[name] = pl.Series([None], dtype=kind).new_from_index(0, len(ids))
+    return Piece("profile_question", "P2", "profile_question", pl.DataFrame(rows))
+
+
+def internal(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """C15: an INTERNAL finding; a comment unless it is marked as not internal (fine print 36)."""
+    column = value.source[0]
+    return rows[column].eq_missing(pl.Series(["INTERNAL"])) if column.endswith("_cd") else ~rows[column].eq_missing(pl.Series(["N"]))
+
+
+def adjusted(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """E14: a due date inside the freeze, put off by its length; else null."""
+    due = rows[value.source[0]]
+    if world.freeze is None:
+        return pl.Series([None], dtype=pl.Date).new_from_index(0, len(rows))
+    first, last = world.freeze
+    length = (last - first).days + 1
+    return pl.select(pl.when(due.is_between(first, last)).then(due.cast(pl.Int32) + length)).to_series().cast(pl.Date)
+
+
+def _pair(rows: pl.DataFrame) -> Ints:
+    pair: Ints = (rows[KEYS[0]].hash(1).to_numpy() + rows[KEYS[1]].hash(2).to_numpy()).view(np.int64)
+    return pair
+
+
+def _answered_twice(world: World) -> Ints:
+    """The (security profile, question) pairs that occur more than once, as hashes; some may turn out to be held."""
+    source = world.sources["P2"]
+    if source.absent("profile_response"):
+        return np.zeros(0, np.int64)
+    columns = [source.table("profile_response").columns[name] for name in KEYS]
+    found = [_pair(part.frame) for part in source.database.parts("profile_response", columns)]
+    if not found:
+        return np.zeros(0, np.int64)
+    pairs = np.sort(np.concatenate(found))
+    return np.unique(pairs[1:][pairs[1:] == pairs[:-1]])

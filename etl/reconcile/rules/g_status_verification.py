@@ -1,0 +1,66 @@
+"""Status verification: who may monitor whom, account by account (chapter G)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE, lowest
+from etl.reconcile.engine.ordinary import Copies, Rulebook, note_soft, route, row_columns
+from etl.reconcile.engine.source import BAD, mask
+from etl.reconcile.engine.world import Ints, Mask, Piece, World
+
+
+def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+    """One link for every pair of a monitoring and a monitored account, an account with itself excepted (G1, G6)."""
+    rows = world.sources["P2"].whole("svi_link", world.ledger)
+    monitor, first = route(world, "P2", {"monitor_entity_id": "model_entity", "monitor_profile_id": "company_profile"}, rows)
+    monitored, second = route(world, "P2", {"monitored_entity_id": "model_entity", "monitored_profile_id": "company_profile"}, rows)
+    reason = lowest(np.where(mask(rows, BAD), UNREADABLE_VALUE, LOADED), first, second)
+    take, left, right = _pairs(world, rows, np.where(reason == LOADED, monitor, -1), np.where(reason == LOADED, monitored, -1))
+    has_pair = np.zeros(len(rows), np.bool_)
+    has_pair[take] = True
+    reason = np.where((reason == LOADED) & ~has_pair, REASON["NO_ACCOUNT"], reason)
+    world.ledger.settle("P2", "svi_link", rows, reason)
+
+    old = _superseded(rows, take, left, right)
+    once_old = np.zeros(len(rows), np.bool_)
+    once_old[take[old]] = True
+    world.flag("G6", "P2", "svi_link", rows, once_old)
+    mapping = world.spec.mappings["P2", "svi_link"]
+    note_soft(world, rulebook, mapping, rows.filter(pl.Series(reason == LOADED)))
+    columns = row_columns(world, rulebook, mapping, mapping.into[0], rows)
+    sides = [world.entity_ids(left).alias("monitor_account_id"), world.entity_ids(right).alias("monitored_account_id")]
+    yield Piece("svi_link", "P2", "svi_link", columns, take, pl.DataFrame([*sides, pl.Series("superseded", old, dtype=pl.Boolean)]))
+
+
+def active(world: World, copies: Copies) -> pl.Series:
+    """G9: a consent act that exists, and an account that is certified."""
+    signatures = world.index["P2", "agreement_signature"]
+    consent = pl.Series(signatures.is_loaded(signatures.find(copies.of("consent_signature_id"))))
+    return consent & (copies.of_account(world, "status_cd") == "CERTIFIED")
+
+
+def _pairs(world: World, rows: pl.DataFrame, monitor: Ints, monitored: Ints) -> tuple[Ints, Ints, Ints]:
+    """The row, the monitoring and the monitored account of every pair."""
+    row, right = world.scopes.expand(monitored)
+    # Of a profile only the accounts that were there when the link was answered or, not answered, asked for.
+    limit = pl.select(pl.coalesce(rows["responded_at"], rows["requested_at"])).to_series()
+    early = (world.accounts["created_at"][right] <= limit[row]).fill_null(False)
+    there = rows["monitored_entity_id"].is_not_null()[row] | early
+    row, right = row[there.to_numpy()], right[there.to_numpy()]
+    place, left = world.scopes.expand(monitor[row])
+    take, right = row[place], right[place]
+    apart = left != right
+    return take[apart], left[apart], right[apart]
+
+
+def _superseded(rows: pl.DataFrame, take: Ints, left: Ints, right: Ints) -> Mask:
+    """Which pairs an earlier acceptance of the same pair supersedes (G6)."""
+    pairs = pl.DataFrame({
+        "left": left, "right": right, "status": rows["request_status_cd"][take], "at": rows["responded_at"][take], "id": rows["link_id"][take],
+    }).with_row_index("copy")  # fmt: skip
+    order = pairs.filter(pl.col("status") == "ACCEPTED").sort(["left", "right", "at", "id"], nulls_last=True)
+    old = np.zeros(len(take), np.bool_)
+    old[order.filter(pl.int_range(pl.len()).over("left", "right") > 0)["copy"].to_numpy()] = True
+    return old

@@ -1,0 +1,104 @@
+"""Numbers that identify a company: which accounts may carry them, what is missing on an account (chapter H)."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
+from etl.reconcile.engine.ordinary import Copies, Rulebook, of_rows, owners, route
+from etl.reconcile.engine.source import BAD, mask
+from etl.reconcile.engine.spec import Value
+from etl.reconcile.engine.world import Ints, Mask, Piece, World
+
+LONGEST = 60  # account_identifier.value_norm
+_SSN = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")
+_OTHER = re.compile(r"[^A-Z0-9]")
+
+
+def settle_identifiers(world: World, rulebook: Rulebook) -> None:
+    """Nothing; afterwards `world` knows which identifiers each account carries."""
+    mapping = world.spec.mappings["P2", "entity_identifier"]
+    rows = world.sources["P2"].whole("entity_identifier", world.ledger)
+    scope, reason = owners(world, rulebook, mapping, rows)
+    reason = np.where(mask(rows, BAD), UNREADABLE_VALUE, reason)
+    world.ledger.settle("P2", "entity_identifier", rows, reason)
+    loaded = reason == LOADED
+    world.memory["identifier"] = rows.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
+    kept = world.memory["identifier"]
+    copies = Copies(kept, *world.scopes.expand(kept["#scope"].to_numpy()))
+    world.memory["carried"] = pl.DataFrame([
+        pl.Series("account", copies.account), copies.of("identifier_type_cd"), normalised(copies.of("identifier_value")).alias("norm"),
+        (copies.of("active_ind") == "Y").fill_null(False).alias("active"),
+    ])  # fmt: skip
+
+
+def identifier_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+    rows = world.memory["identifier"]
+    yield from of_rows(world, rulebook, world.spec.mappings["P2", "entity_identifier"], rows, rows["#scope"].to_numpy())
+
+
+def carriers(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+    """H1, H2: the entity's account, else those of the profile's accounts whose type may carry an identifier of this type."""
+    scope, reason = route(world, "P2", {"entity_id": "model_entity", "company_profile_id": "company_profile"}, frame)
+    chosen = frame["entity_id"].is_null().to_numpy() & (reason == LOADED)
+    may: dict[str, set[str]] = {}
+    for row in world.spec.codes["identifier_carrier"]:
+        may.setdefault(row["identifier_type_cd"], set()).add(row["business_type_cd"])
+    scope, none = chosen_accounts(world, scope, chosen, frame["identifier_type_cd"], may)
+    reason = np.where(none, REASON["NO_ELIGIBLE_ACCOUNT"], reason)
+    long = (normalised(frame["identifier_value"]).str.len_chars() > LONGEST).fill_null(False).to_numpy()
+    return scope, np.where(long, UNREADABLE_VALUE, reason)  # fine print 44
+
+
+def chosen_accounts(world: World, scope: Ints, chosen: Mask, label: pl.Series, may: dict[str, set[str]]) -> tuple[Ints, Mask]:
+    """The lists narrowed, in the chosen rows, to accounts whose type is among those that `may` has for the row's label ('*': all).
+
+    Second: where that leaves none.
+    """
+    wanted = pl.DataFrame({"scope": scope, "label": label}).filter(pl.Series(chosen))
+    kinds = wanted.unique(maintain_order=True)
+    row, account = world.scopes.expand(kinds["scope"].to_numpy())
+    types, labels = world.accounts["#type"].to_list(), kinds["label"].to_list()
+    fits = np.array([bool({"*", types[a]} & may.get(labels[r] or "", set())) for r, a in zip(row, account, strict=True)], np.bool_)
+    made = world.scopes.add(row[fits], account[fits], len(kinds))
+    numbers = wanted.join(
+        kinds.with_columns(pl.Series("made", made)), on=["scope", "label"], how="left", nulls_equal=True, maintain_order="left"
+    )["made"]
+    narrowed = scope.copy()
+    narrowed[chosen] = numbers.to_numpy()
+    none = chosen & (world.scopes.size(narrowed) == 0)
+    return narrowed, none
+
+
+def value_norm(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return normalised(rows[value.source[0]])
+
+
+def normalised(values: pl.Series) -> pl.Series:
+    """H4: upper-cased and reduced to A-Z and 0-9."""
+    return pl.Series([None if text is None else _OTHER.sub("", text.upper()) for text in values.to_list()], dtype=pl.String)
+
+
+def pii(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """H6: an importer's number of the form of a social security number."""
+    texts = zip(rows["identifier_type_cd"].to_list(), rows["identifier_value"].to_list(), strict=True)
+    return pl.Series([kind == "IOR" and bool(_SSN.fullmatch((text or "").strip())) for kind, text in texts], dtype=pl.Boolean)
+
+
+def complete(world: World) -> pl.Series:
+    """H3: whether each account's active identifiers cover what its type needs; flags those that do not."""
+    groups: dict[str, dict[str, set[str]]] = {}
+    for row in world.spec.codes["identifier_required"]:
+        groups.setdefault(row["business_type_cd"], {}).setdefault(row["group_no"], set()).add(row["identifier_type_cd"])
+    active: dict[int, set[str]] = {}
+    for account, kind in world.memory["carried"].filter("active").select("account", "identifier_type_cd").iter_rows():
+        active.setdefault(account, set()).add(kind)
+    found = [
+        all(needed & active.get(account, set()) for needed in groups.get(kind, {}).values())
+        for account, kind in enumerate(world.accounts["#type"].to_list())
+    ]
+    covered = pl.Series("identifiers_complete", found, dtype=pl.Boolean)
+    world.flag("H3", "P2", "model_entity", world.accounts, ~covered.to_numpy())
+    return covered

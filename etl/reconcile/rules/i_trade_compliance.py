@@ -1,0 +1,152 @@
+"""Trade Compliance: which account an importer's second account belongs to, its contacts and their logins (chapter I)."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+
+from etl.reconcile.compare.hashing import hashed
+from etl.reconcile.engine.emails import LONGEST, email_keys
+from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
+from etl.reconcile.engine.ordinary import Copies, Rulebook, of_rows, owners, row_columns
+from etl.reconcile.engine.scopes import MISSING, indexed
+from etl.reconcile.engine.source import BAD, mask
+from etl.reconcile.engine.spec import Value
+from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.rules.h_identifiers import normalised
+
+
+def matched(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+    """I1: the one importer account of each Trade Compliance account (its list of accounts), or why it is held."""
+    importers = np.flatnonzero((world.accounts["#type"] == "IMP").fill_null(False).to_numpy())
+    of_profile: dict[int, list[int]] = {}
+    for account in importers.tolist():
+        of_profile.setdefault(world.accounts["company_profile_id"][account], []).append(account)
+    numbers = _numbers(world)
+    iors = world.memory["tc ior"].filter("active").group_by("tc_account_id").agg(pl.col("norm").unique())
+    by_account: dict[int, list[str]] = dict(iors.iter_rows())
+    profiles = world.index["P2", "company_profile"]
+    exists = profiles.find(frame["company_profile_id"]) != MISSING
+    scope, reason = np.full(len(frame), -1, np.int64), np.zeros(len(frame), np.int64)
+    for row, (account, profile) in enumerate(frame.select("tc_account_id", "company_profile_id").iter_rows()):
+        named = profile is not None and bool(exists[row])
+        candidates = of_profile.get(profile, []) if named else importers.tolist()
+        if named and len(candidates) == 1:
+            scope[row] = candidates[0]
+            continue
+        among = set(candidates)
+        common = Counter(a for number in by_account.get(account, []) for a in numbers.get(number, ()) if a in among)
+        best = [a for a, count in common.items() if count == max(common.values())]
+        if len(best) == 1:
+            scope[row] = best[0]
+        else:
+            reason[row] = REASON["TC_AMBIGUOUS"] if best else REASON["TC_NO_IMPORTER"]
+    return scope, reason  # the first lists of accounts are the accounts themselves, one each
+
+
+def settle_trade(world: World, rulebook: Rulebook) -> None:
+    """Nothing; afterwards `world` knows the Trade Compliance accounts, their numbers and their contacts."""
+    source = world.sources["TC"]
+    iors = source.whole("tc_ior", world.ledger)
+    world.memory["tc ior"] = (
+        iors.filter(~pl.col(BAD))
+        .select(
+            "tc_account_id",
+            normalised(iors["ior_value"]).filter(~iors[BAD]).alias("norm"),
+            (pl.col("active_ind") == "Y").fill_null(False).alias("active"),
+        )
+        .filter(pl.col("norm") != "")
+    )  # fine print 35
+    accounts = source.whole("tc_account", world.ledger)
+    scope, reason = owners(world, rulebook, world.spec.mappings["TC", "tc_account"], accounts)
+    reason = np.where(mask(accounts, BAD), UNREADABLE_VALUE, reason)
+    world.ledger.settle("TC", "tc_account", accounts, reason)
+    loaded = reason == LOADED
+    world.index["TC", "tc_account"] = indexed(accounts["tc_account_id"], loaded, np.where(loaded, scope, -1))
+    world.memory["tc account"] = accounts.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
+
+    contacts = source.whole("tc_contact", world.ledger)
+    mapping = world.spec.mappings["TC", "tc_contact"]
+    scope, reason = owners(world, rulebook, mapping, contacts)
+    reason = np.where(mask(contacts, BAD), UNREADABLE_VALUE, reason)
+    world.ledger.settle("TC", "tc_contact", contacts, reason)
+    loaded = reason == LOADED
+    keys = email_keys(contacts["email"])
+    fitting = pl.select(pl.when(keys.str.len_chars() <= LONGEST).then(keys).alias("email_key")).to_series()  # fine print 50
+    world.memory["tc contact"] = contacts.with_columns(fitting, pl.Series("#scope", scope)).filter(pl.Series(loaded))
+    world.memory["login key"] = pl.DataFrame(
+        {"email_key": pl.concat([world.memory["user"]["email_key"], world.memory["tc contact"]["email_key"]])}
+    ).drop_nulls()
+
+
+def trade_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+    """Trade Compliance programs, contacts, and the logins that only Trade Compliance knows (I9; fine print 21)."""
+    accounts, contacts = world.memory["tc account"], world.memory["tc contact"]
+    yield from of_rows(world, rulebook, world.spec.mappings["TC", "tc_account"], accounts, accounts["#scope"].to_numpy())
+    yield from of_rows(world, rulebook, world.spec.mappings["TC", "tc_contact"], contacts, contacts["#scope"].to_numpy())
+    known = world.memory["user"]["email_key"].unique()
+    new = contacts.filter(pl.col("email_key").is_not_null() & ~pl.col("email_key").is_in(known.implode())).sort("tc_contact_id")
+    new = new.unique("email_key", keep="first", maintain_order=True)
+    mapping = world.spec.mappings["TC", "tc_contact"]
+    for into in mapping.into:
+        if into.table == "login":
+            yield Piece("login", "TC", "tc_contact", row_columns(world, rulebook, mapping, into, new))
+
+
+def active(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return pl.Series(["ACTIVE"]).new_from_index(0, len(rows))
+
+
+def login_of_contact(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return _login(rows["email_key"])
+
+
+def login_of_uploader(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """I9: the login of that e-mail, if there is one."""
+    keys = email_keys(rows[value.source[0]])
+    return _login(
+        pl.select(pl.when(keys.is_in(world.memory["login key"]["email_key"].unique().implode())).then(keys).alias("email_key")).to_series()
+    )
+
+
+def note_account(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    """I1: a named profile that does not exist."""
+    place = world.index["P2", "company_profile"].find(rows["company_profile_id"])
+    world.flag("I1", "TC", "tc_account", rows, place == MISSING)
+
+
+def note_contact(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    """I9: no valid e-mail, or one whose key outgrows its column."""
+    world.flag("I9", "TC", "tc_contact", rows, rows["email_key"].is_null().to_numpy())
+
+
+def note_ior(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    """I4: a number that the account lacks, active or not."""
+    iors = world.memory["carried"].filter(pl.col("identifier_type_cd") == "IOR").select("account", "norm").unique()
+    has = set(iors.iter_rows())
+    accounts = world.scopes.first(scope).tolist()
+    numbers = normalised(rows["ior_value"]).to_list()
+    world.flag("I4", "TC", "tc_ior", rows, np.array([(a, n) not in has for a, n in zip(accounts, numbers, strict=True)], np.bool_))
+
+
+def tc_document(world: World, copies: Copies) -> pl.Series:
+    """The one row of a Trade Compliance document, whichever account it belongs to (fine print 38)."""
+    index = world.index["TC", "tc_document"]
+    reference = copies.of("tc_document_id")
+    account = world.scopes.first(index.scope_of(index.find(reference)))
+    return world.reference("document", "TC", reference.cast(pl.String), world.entity_ids(account))
+
+
+def _login(keys: pl.Series) -> pl.Series:
+    value = pl.Series(hashed(keys), dtype=pl.UInt64)
+    return pl.select(pl.when(keys.is_not_null()).then(value)).to_series()
+
+
+def _numbers(world: World) -> dict[str, set[int]]:
+    """By normalised active IOR the accounts that carry it."""
+    found: dict[str, set[int]] = {}
+    chosen = world.memory["carried"].filter(pl.col("active") & (pl.col("identifier_type_cd") == "IOR") & (pl.col("norm") != ""))
+    for account, number in chosen.select("account", "norm").iter_rows():
+        found.setdefault(number, set()).add(account)
+    return found

@@ -1,0 +1,1 @@
+"""The verifier tested with planted faults."""

@@ -1,0 +1,156 @@
+"""Chapter B: one login for each e-mail, every old user under it, and every contact's access as it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from etl.domain.emails import email_key
+from etl.placement.row_placement import CODE, Bools, Placed, ints
+from etl.rules.a_accounts import folded
+
+
+@dataclass(frozen=True)
+class People:
+    """`users`: user_id, email_key (null: no login), invalid (B15), row. `logins`: email_key, row of the surviving user, sorted by email_key."""
+
+    users: pl.DataFrame
+    logins: pl.DataFrame
+
+
+def logins(user: Placed, longest: int) -> People:
+    """Rules B2, B15: the login of each user; holds users without an e-mail; flags e-mails that different people share."""
+    frame = user.frame
+    key_of = [email_key(text) for text in frame["user_name"].to_list()]
+    invalid = np.array([key is None for key in key_of], bool)
+    too_long = np.array([key is not None and len(key) > longest for key in key_of], bool)
+    user.hold(too_long, "UNREADABLE_VALUE")  # fine print 44: a computed value that outgrew its column
+    user.hold(invalid, "INVALID_EMAIL")
+    person = [f"{folded(first)}\0{folded(last)}" for first, last in frame.select("first_name", "last_name").iter_rows()]
+    loaded = user.reason == 0
+    known = pl.DataFrame(
+        {
+            "user_id": frame["user_id"], "email_key": pl.Series(key_of, dtype=pl.String), "person": pl.Series(person, dtype=pl.String),
+            "last_login_at": frame["last_login_at"], "row": np.arange(frame.height), "loaded": loaded,
+            "invalid": invalid & (user.reason == _INVALID_EMAIL),
+        }
+    )  # fmt: skip
+    alive = known.filter("loaded")
+    shared = alive.filter(pl.col("person").n_unique().over("email_key") > 1)["row"].to_numpy()
+    mask = np.zeros(frame.height, bool)
+    mask[shared] = True
+    user.flag("B2", mask, "SHARED: users with different names have this login's e-mail")
+    surviving = (
+        alive.sort("last_login_at", "user_id", descending=[True, False], nulls_last=True)
+        .unique("email_key", keep="first", maintain_order=True).select("email_key", "row").sort("email_key")
+    )  # fmt: skip
+    users = (
+        known.with_columns(pl.when("loaded").then("email_key"))
+        .select("user_id", "email_key", "invalid", "row")
+        .drop_nulls("user_id")
+        .sort("user_id")
+    )
+    return People(users, surviving)
+
+
+_INVALID_EMAIL = CODE["INVALID_EMAIL"]
+
+
+def contact_access(contact: Placed, people: People) -> tuple[pl.DataFrame, Bools]:
+    """(each contact row's email_key of its login, which contacts belong to a user held for his e-mail); flags those (B15, fine print 12)."""
+    wanted, present = ints(contact.frame, "user_id")
+    known = pl.DataFrame({"user_id": pl.Series(wanted).set(pl.Series(~present), None)}).join(
+        people.users.select("user_id", "email_key", "invalid"), on="user_id", how="left", maintain_order="left"
+    )
+    invalid = known["invalid"].fill_null(False).to_numpy()
+    contact.flag("B15", invalid, "the user's name is no e-mail: loaded without a login")
+    return known.select("email_key"), invalid
+
+
+def primary_contacts(contact: Placed) -> Bools:
+    """Rule B7: which contact rows are primary in the new store; flags those that no longer are (fine print 10)."""
+    frame = contact.frame
+    recorded = (frame["primary_poc_ind"] == "Y").fill_null(False).to_numpy()
+    candidates = recorded & frame["removed_at"].is_null().to_numpy() & (contact.reason == 0)
+    chosen = frame.with_columns(pl.int_range(pl.len()).alias("row")).filter(pl.Series(candidates))
+    # A modified_at that cannot be read is older than any that can.
+    first = chosen.sort("modified_at", "contact_id", descending=[True, False], nulls_last=True).unique("company_profile_id", keep="first")
+    stays = np.zeros(frame.height, bool)
+    stays[first["row"].to_numpy()] = True
+    demoted = candidates & ~stays
+    contact.flag("B7", demoted, "another primary contact of the profile was changed later")
+    return np.asarray(recorded & ~demoted)
+
+
+def flag_profiles_without_fit_primary(profile: Placed, contact: Placed, primary: Bools, access: pl.DataFrame) -> None:
+    """Rule B8: profiles whose remaining primary contact is a consultant, cannot be reached, or does not exist."""
+    frame = contact.frame
+    own_email = np.array([email_key(text) is not None for text in frame["email"].to_list()], bool)
+    consultant = (frame["contact_type_cd"] == "CONSULTANT").fill_null(False).to_numpy()
+    alive = (contact.reason == 0) & frame["removed_at"].is_null().to_numpy()
+    fit = alive & primary & ~consultant & (access["email_key"].is_not_null().to_numpy() | own_email)
+    good, _ = ints(frame.filter(pl.Series(fit)), "company_profile_id")
+    profile_id, _ = ints(profile.frame, "company_profile_id")
+    profile.flag("B8", ~np.isin(profile_id, good), "no primary contact who is no consultant and has a login or a valid e-mail")
+
+
+def profiles_with_officer(contact: Placed) -> set[int]:
+    """Rule B10: the profiles that have an officer among the contacts that are not removed."""
+    frame = contact.frame.filter(pl.Series(contact.reason == 0))
+    officers = frame.filter((pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null())
+    return set(officers["company_profile_id"].to_list())
+
+
+def flag_users_without_contact(user: Placed, contact: Placed) -> None:
+    """Rule B16: no contact row names the user, held and removed ones included (fine print 13)."""
+    named, present = ints(contact.frame, "user_id")
+    user_id, _ = ints(user.frame, "user_id")
+    user.flag("B16", ~np.isin(user_id, named[present]), "no contact names this user: a login without access")
+
+
+def company_locks(user: Placed, contact: Placed, suspended: Bools) -> tuple[Bools, Bools]:
+    """Rule B12: (users that are freed, copies of contacts that are restricted); flags locked users without a suspended account.
+
+    `suspended`: for each copy in `contact`, whether its account is SUSPENDED. Judged user by user (fine print 11).
+    """
+    frame = user.frame
+    locked = ((frame["user_status_cd"] == "LOCKED") & (frame["lock_reason_cd"] == "COMPANY_STATUS")).fill_null(False).to_numpy() & (
+        user.reason == 0
+    )
+    user_id, _ = ints(frame, "user_id")
+    contact_user, present = ints(contact.frame, "user_id")
+    of_copy, has_user = contact_user[contact.row], present[contact.row]
+    restricted = suspended & has_user & np.isin(of_copy, user_id[locked])
+    freed = locked & np.isin(user_id, of_copy[restricted])
+    user.flag("B12", locked & ~freed, "locked for the company's status, but no account of this user is suspended: stays locked")
+    return freed, restricted
+
+
+def trade_compliance_logins(contact: Placed, known: set[str], longest: int) -> tuple[pl.Series, pl.DataFrame]:
+    """Rule I9: (each TC contact's email_key or null, the contacts that make a login: email_key and row); flags contacts without a login."""
+    key_of = [email_key(text) for text in contact.frame["email"].to_list()]
+    fitting = [key if key is not None and len(key) <= longest else None for key in key_of]
+    without = np.array([key is None for key in fitting], bool)
+    contact.flag("I9", without, "no valid e-mail: contact without a login")
+    loaded = contact.reason == 0
+    made = pl.DataFrame(
+        {
+            "email_key": pl.Series(fitting, dtype=pl.String),
+            "contact": contact.frame["tc_contact_id"],
+            "row": np.arange(contact.frame.height),
+        }
+    ).filter(pl.Series(loaded) & ~pl.Series(without))
+    made = made.filter(~pl.col("email_key").is_in(list(known))).sort("contact").unique("email_key", keep="first", maintain_order=True)
+    return pl.Series("email_key", fitting, dtype=pl.String), made.select("email_key", "row").sort("email_key")
+
+
+def statuses(user: Placed, freed: Bools) -> tuple[pl.Series, pl.Series]:
+    """Rules B12, B13: (status, lock reason) of every user as his login would have it."""
+    status = user.frame["user_status_cd"].to_list()
+    reason = user.frame["lock_reason_cd"].to_list()
+    return (
+        pl.Series(["ACTIVE" if free else value for value, free in zip(status, freed, strict=True)], dtype=pl.String),
+        pl.Series([None if free else value for value, free in zip(reason, freed, strict=True)], dtype=pl.String),
+    )

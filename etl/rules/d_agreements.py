@@ -1,0 +1,82 @@
+"""Chapter D: which accounts a signature covers. The act itself is stored once, never copied, never re-dated."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from etl.placement.account_directory import Spine
+from etl.placement.routing import follow, hold_unmet_needs
+from etl.placement.row_placement import Bools, Placed
+
+_ENTITY = 0  # the first of the routes of agreement_signature.toml
+
+
+def place_signatures(signature: Placed, version: Placed, spine: Spine) -> pl.Series:
+    """Rules D1, D2, D12: puts each signature on its accounts; the coverage code of every copy comes back."""
+    hold_unmet_needs(signature, spine)
+    row, account, decided = follow(signature, signature.mapping.owner, spine)
+    made_for = _by_version(signature, version, "business_type_cd").gather(row)
+    other_type = (made_for.is_not_null() & (made_for != spine.accounts["business_type_cd"].gather(account.astype(np.int64)))).to_numpy()
+    other_type &= decided[row] != _ENTITY
+    some_fits = np.zeros(signature.frame.height, bool)
+    some_fits[row[~other_type]] = True
+    has_copies = np.zeros(signature.frame.height, bool)
+    has_copies[row] = True
+    signature.flag(
+        "D12", has_copies & ~some_fits, "the version was made for one business type and no account has it: all of them are covered"
+    )
+    keep = ~other_type | ~some_fits[row]
+    signature.copy_to(row[keep], account[keep])
+    signed_at = signature.frame["signed_at"].gather(signature.row)
+    created_at = spine.accounts["created_at"].gather(signature.account.astype(np.int64))
+    early = (created_at > signed_at).fill_null(False).to_numpy()
+    pre_dates = np.zeros(signature.frame.height, bool)
+    pre_dates[signature.row[early]] = True
+    signature.flag("D2", pre_dates, "signed before an account that it covers was created")
+    direct = decided[signature.row] == _ENTITY
+    return pl.Series(np.where(early, "PRE_DATES_ACCOUNT", np.where(direct, "DIRECT", "INHERITED")), dtype=pl.String)
+
+
+def _by_version(signature: Placed, version: Placed, column: str) -> pl.Series:
+    """The signature's agreement version's value in that column; null where the version is not loaded."""
+    known = version.frame.filter(pl.Series(version.reason == 0)).select("agreement_version_id", column)
+    return signature.frame.select("agreement_version_id").join(known, on="agreement_version_id", how="left", maintain_order="left")[column]
+
+
+def flag_odd_signatures(signature: Placed, version: Placed, contact: pl.DataFrame, began: str) -> None:
+    """Rules D4 (signed by consultants only) and D11 (signed in the future or before its version took effect)."""
+    effective = _by_version(signature, version, "effective_dt").cast(pl.Datetime("us"))
+    signed_at = signature.frame["signed_at"]
+    started = datetime.fromisoformat(began)
+    wrong_time = ((signed_at > started).fill_null(False) | (signed_at < effective).fill_null(False)).to_numpy()
+    signature.flag("D11", wrong_time, "signed after the extract began, or before its version took effect")
+    signature.flag("D4", _by_consultants_only(signature, contact), "the signer's contacts on this profile are consultants only")
+
+
+def _by_consultants_only(signature: Placed, contact: pl.DataFrame) -> Bools:
+    """All contacts of the signer's user id on the profile that the row names, removed ones too; at least one (fine print 15)."""
+    only = (
+        contact.filter(pl.col("user_id").is_not_null() & pl.col("company_profile_id").is_not_null())
+        .group_by("user_id", "company_profile_id").agg((pl.col("contact_type_cd") == "CONSULTANT").fill_null(False).all().alias("only"))
+    )  # fmt: skip
+    joined = signature.frame.select("signer_user_id", "company_profile_id").join(
+        only,
+        left_on=["signer_user_id", "company_profile_id"],
+        right_on=["user_id", "company_profile_id"],
+        how="left",
+        maintain_order="left",
+    )
+    return joined["only"].fill_null(False).to_numpy()
+
+
+def agreement_basis(signature: Placed, version: Placed, spine: Spine) -> pl.Series:
+    """Rule D5 for every account: SIGNED, CONTINUED_MEMBERSHIP or NONE."""
+    voluntary = (_by_version(signature, version, "agreement_cd") == "VOLUNTARY").fill_null(False).to_numpy()
+    signed = np.zeros(spine.accounts.height, bool)
+    signed[signature.account[voluntary[signature.row]]] = True
+    continued = [row["status_cd"] for row in spine.mappings.codes["status"] if row["continued_membership"] == "true"]
+    member = spine.accounts["status_cd"].is_in(continued).to_numpy()
+    return pl.Series(np.where(signed, "SIGNED", np.where(member, "CONTINUED_MEMBERSHIP", "NONE")), dtype=pl.String)

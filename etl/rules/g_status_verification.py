@@ -1,0 +1,61 @@
+"""Chapter G: who may monitor whom, from pairs of profiles or entities to pairs of accounts."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from etl.domain.ids import as_arrow, hashed_ids
+from etl.placement.account_directory import Spine
+from etl.placement.routing import follow
+from etl.placement.row_placement import Bools, Ints, Placed, Positions
+from etl.placement.target_rows import Computed, account_ids
+from mappings.model import Route
+
+
+def _side(links: Placed, side: str, spine: Spine) -> tuple[Ints, Positions, Ints]:
+    routes = (Route(f"{side}_entity_id", "model_entity"), Route(f"{side}_profile_id", "company_profile"))
+    return follow(links, routes, spine)
+
+
+def place_links(links: Placed, spine: Spine) -> dict[str, Computed]:
+    """Rules G1, G6: one copy per pair of accounts; the columns of `svi_link` that the pair decides come back. Flags superseded links."""
+    monitor_row, monitor, _ = _side(links, "monitor", spine)
+    monitored_row, monitored, decided = _side(links, "monitored", spine)
+    exists_since = spine.accounts["created_at"].gather(monitored.astype(np.int64))
+    asked = links.frame.select(pl.coalesce("responded_at", "requested_at")).to_series().gather(monitored_row)
+    in_time = (exists_since <= asked).fill_null(False).to_numpy() | (decided[monitored_row] == 0)
+    left = pl.DataFrame({"row": monitor_row, "monitor": monitor})
+    right = pl.DataFrame({"row": monitored_row[in_time], "monitored": monitored[in_time]})
+    pairs = left.join(right, on="row").filter(pl.col("monitor") != pl.col("monitored")).sort("row", "monitor", "monitored")
+    row = pairs["row"].to_numpy()
+    some = np.zeros(links.frame.height, bool)
+    some[row] = True
+    links.hold((links.reason == 0) & ~some, "NO_ACCOUNT")
+    pairs = pairs.filter(pl.Series(links.reason[row] == 0))
+    links.copy_to(pairs["row"].to_numpy(), pairs["monitor"].to_numpy())
+    replaced = _superseded(links, pairs)
+    mask = np.zeros(links.frame.height, bool)
+    mask[pairs["row"].to_numpy()[replaced]] = True
+    links.flag("G6", mask, "the same pair was accepted before")
+    key = links.frame["link_id"].gather(pairs["row"]).to_list()
+    entity = spine.accounts["entity_id"]
+    ends = zip(key, entity.gather(pairs["monitor"]).to_list(), entity.gather(pairs["monitored"]).to_list(), strict=True)
+    return {
+        "link_id": as_arrow(hashed_ids(spine.tag_of("svi_link", "P2"), [f"{link}|{one}|{other}" for link, one, other in ends])),
+        "monitor_account_id": account_ids(pairs["monitor"].to_numpy(), spine),
+        "monitored_account_id": account_ids(pairs["monitored"].to_numpy(), spine),
+        "superseded": pl.Series(replaced),
+    }
+
+
+def _superseded(links: Placed, pairs: pl.DataFrame) -> Bools:
+    """Rule G6: of one pair's accepted links, all but the earliest answered (none last; tie: the lowest id)."""
+    accepted = pairs.with_columns(
+        links.frame["request_status_cd"].gather(pairs["row"]), links.frame["responded_at"].gather(pairs["row"]),
+        links.frame["link_id"].gather(pairs["row"]), pl.int_range(pl.len()).alias("place"),
+    ).filter(pl.col("request_status_cd") == "ACCEPTED")  # fmt: skip
+    later = accepted.sort("responded_at", "link_id", nulls_last=True).filter(pl.int_range(pl.len()).over("monitor", "monitored") > 0)
+    replaced = np.zeros(pairs.height, bool)
+    replaced[later["place"].to_numpy()] = True
+    return replaced

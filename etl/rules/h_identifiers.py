@@ -1,0 +1,103 @@
+"""Chapter H: which accounts carry an identifier, its normal form, and whether an account has what its type needs."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+import numpy as np
+import polars as pl
+
+from etl.placement.account_directory import Spine
+from etl.placement.routing import follow
+from etl.placement.row_placement import Placed
+from mappings.model import Mappings, Route
+
+_SOCIAL_SECURITY = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")
+_NOT_NORMAL = re.compile(r"[^A-Z0-9]")
+_ROUTES = (Route("entity_id", "model_entity"), Route("company_profile_id", "company_profile"))
+
+
+def normal(value: str | None) -> str:
+    """H4: the upper-cased value reduced to A-Z and 0-9 (fine print 29)."""
+    return _NOT_NORMAL.sub("", (value or "").upper())
+
+
+def is_personal(kind: str | None, value: str | None) -> bool:
+    """H6: an importer-of-record number of the form of a social security number."""
+    return kind == "IOR" and value is not None and _SOCIAL_SECURITY.fullmatch(value.strip()) is not None
+
+
+def place_identifiers(identifier: Placed, spine: Spine, longest: int) -> None:
+    """Rules H1, H2: the entity decides; else the accounts of the profile whose type may carry the identifier."""
+    # Fine print 44: a normal form that outgrew its column is an unreadable value in a mandatory column.
+    grown = np.array([value is not None and len(normal(value)) > longest for value in identifier.frame["identifier_value"].to_list()], bool)
+    identifier.hold(grown, "UNREADABLE_VALUE")
+    row, account, decided = follow(identifier, _ROUTES, spine)
+    carriers: dict[str, set[str]] = defaultdict(set)
+    for entry in spine.mappings.codes["identifier_carrier"]:
+        carriers[entry["identifier_type_cd"]].add(entry["business_type_cd"])
+    pairs = pl.DataFrame(
+        {
+            "kind": identifier.frame["identifier_type_cd"].gather(row),
+            "type": spine.accounts["business_type_cd"].gather(account.astype(np.int64)),
+        }
+    )
+    allowed = pl.DataFrame(
+        [(kind, kind_type) for kind, types in carriers.items() for kind_type in types], schema=["kind", "type"], orient="row"
+    )
+    anywhere = [kind for kind, types in carriers.items() if "*" in types]
+    fits = pairs.join(allowed.with_columns(pl.lit(True).alias("fits")), on=["kind", "type"], how="left", maintain_order="left")["fits"]
+    by_entity = decided[row] == 0
+    good = by_entity | fits.fill_null(False).to_numpy() | pairs["kind"].is_in(anywhere).to_numpy()
+    some = np.zeros(identifier.frame.height, bool)
+    some[row[good]] = True
+    identifier.hold((identifier.reason == 0) & ~some, "NO_ELIGIBLE_ACCOUNT")
+    identifier.copy_to(row[good], account[good])
+
+
+def complete(identifier: Placed, types: pl.Series, mappings: Mappings) -> list[bool]:
+    """Rule H3: for each account, whether its active identifiers cover what its type needs."""
+    active = (identifier.frame["active_ind"] == "Y").fill_null(False).gather(identifier.row).to_numpy()
+    kinds = identifier.frame["identifier_type_cd"].gather(identifier.row)
+    has: dict[int, set[str]] = defaultdict(set)
+    for account, kind, is_active in zip(identifier.account.tolist(), kinds.to_list(), active, strict=True):
+        if is_active:
+            has[account].add(kind)
+    needed: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for entry in mappings.codes["identifier_required"]:
+        needed[entry["business_type_cd"]][entry["group_no"]].add(entry["identifier_type_cd"])
+    return [
+        all(has[account] & group for group in needed[kind].values()) if kind in needed else True
+        for account, kind in enumerate(types.to_list())
+    ]
+
+
+def importer_numbers(identifier: Placed) -> pl.DataFrame:
+    """Every importer-of-record number on an account: account (position), value (normal form), active."""
+    frame = identifier.frame.select(
+        (pl.col("identifier_type_cd") == "IOR").alias("is_ior"), (pl.col("active_ind") == "Y").alias("active"), "identifier_value"
+    )[identifier.row]
+    values = pl.Series("value", [normal(value) for value in frame["identifier_value"].to_list()], dtype=pl.String)
+    copies = frame.with_columns(values, pl.Series("account", identifier.account.astype(np.int64))).filter("is_ior")
+    return copies.select("account", "value", "active").unique()
+
+
+def values_norm(identifier: Placed) -> pl.Series:
+    """H4 for every source row."""
+    return pl.Series([normal(value) for value in identifier.frame["identifier_value"].to_list()], dtype=pl.String)
+
+
+def values_personal(identifier: Placed) -> pl.Series:
+    """H6 for every source row."""
+    return pl.Series(
+        [is_personal(kind, value) for kind, value in identifier.frame.select("identifier_type_cd", "identifier_value").iter_rows()],
+        dtype=pl.Boolean,
+    )
+
+
+def entity_flags(entity: Placed, accounts: pl.DataFrame, is_complete: list[bool]) -> None:
+    """Flags the entities whose account lacks an identifier that its type needs (H3)."""
+    lacking = np.zeros(entity.frame.height, bool)
+    lacking[accounts["entity_row"].filter(~pl.Series(is_complete, dtype=pl.Boolean)).to_numpy()] = True
+    entity.flag("H3", lacking, "an identifier that this business type needs is missing or inactive")

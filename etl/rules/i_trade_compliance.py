@@ -1,0 +1,77 @@
+"""Chapter I: which importer's account a Trade Compliance account belongs to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+import polars as pl
+
+from etl.placement.account_directory import Spine
+from etl.placement.row_placement import Placed, ints
+from etl.rules.h_identifiers import normal
+
+
+def place_tc_accounts(tc_account: Placed, tc_ior: Placed, numbers: pl.DataFrame, spine: Spine) -> None:
+    """Rule I1. `numbers`: importer-of-record numbers on accounts (account, value, active); values are compared in normal form (fine print 35)."""
+    active: dict[str, set[int]] = defaultdict(set)
+    for account, value in numbers.filter(pl.col("active") & (pl.col("value") != "")).select("account", "value").iter_rows():
+        active[value].add(account)
+    own = _active_numbers(tc_ior)
+    importers = np.flatnonzero((spine.accounts["business_type_cd"] == "IMP").fill_null(False).to_numpy())
+    importer_of: dict[int, list[int]] = defaultdict(list)
+    profile_ids = spine.accounts["profile_id"].to_numpy()
+    for position in importers.tolist():
+        importer_of[int(profile_ids[position])].append(position)
+    everyone = set(importers.tolist())
+    profile_id, named = ints(tc_account.frame, "company_profile_id")
+    _, exists = spine.where["P2", "company_profile"].find(profile_id)
+    found_row, found_account = [], []
+    for row in tc_account.loaded.tolist():
+        by_name = bool(named[row] and exists[row])
+        candidates = importer_of.get(int(profile_id[row]), []) if by_name else everyone
+        match = _match(tc_account.frame["tc_account_id"][row], candidates, own, active, by_name)
+        if isinstance(match, str):
+            mask = np.zeros(tc_account.frame.height, bool)
+            mask[row] = True
+            tc_account.hold(mask, match)
+        else:
+            found_row.append(row)
+            found_account.append(match)
+    tc_account.flag("I1", named & ~exists, "the named profile does not exist: matched among all importers")
+    tc_account.copy_to(np.array(found_row, np.int64), np.array(found_account, np.int32))
+
+
+def _match(tc_id: int, candidates: list[int] | set[int], own: dict[int, set[str]], active: dict[str, set[int]], by_name: bool) -> int | str:
+    """The account's position, or the reason why none can be told."""
+    if by_name and len(candidates) == 1:
+        return next(iter(candidates))
+    allowed = candidates if isinstance(candidates, set) else set(candidates)
+    common: dict[int, int] = defaultdict(int)
+    for value in own.get(tc_id, ()):
+        for account in active.get(value, set()) & allowed:
+            common[account] += 1
+    if not common:
+        return "TC_NO_IMPORTER"
+    most = max(common.values())
+    best = [account for account, count in common.items() if count == most]
+    return best[0] if len(best) == 1 else "TC_AMBIGUOUS"
+
+
+def _active_numbers(tc_ior: Placed) -> dict[int, set[str]]:
+    own: dict[int, set[str]] = defaultdict(set)
+    readable = tc_ior.frame.filter(pl.Series(tc_ior.reason == 0) & (pl.col("active_ind") == "Y"))
+    for tc_id, value in readable.select("tc_account_id", "ior_value").iter_rows():
+        if normal(value):
+            own[tc_id].add(normal(value))
+    return own
+
+
+def flag_unknown_numbers(tc_ior: Placed, numbers: pl.DataFrame) -> None:
+    """Rule I4: numbers of a TC account that its importer's account lacks, active or not; they stay in `tc_ior`."""
+    known = set(numbers.select("account", "value").iter_rows())
+    values = tc_ior.frame["ior_value"].gather(tc_ior.row).to_list()
+    lacking = np.zeros(tc_ior.frame.height, bool)
+    for row, account, value in zip(tc_ior.row.tolist(), tc_ior.account.tolist(), values, strict=True):
+        lacking[row] = (account, normal(value)) not in known
+    tc_ior.flag("I4", lacking, "the importer's account has no such importer-of-record number")

@@ -1,0 +1,80 @@
+"""Whether the disks have room for what a step is going to write: asked before it, because a full disk in the night costs the night."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from etl.errors import NoSpace
+from etl.runfolder.folder import RunFolder, rows_of
+
+# Bytes for each row of the old portals: about three times of what the steps wrote for synthetic worlds, whose texts are compressed well.
+STAGED_PER_ROW = {"extract": 120, "split": 20, "reattach": 160, "check": 4, "load": 0, "reconcile": 2, "report": 20}
+_LOADED_PER_ROW = 900
+_AT_LEAST = 2 << 20  # of each step, however small the world: empty tables, questions and answers, the report's page
+
+
+@dataclass(frozen=True)
+class Need:
+    """So many bytes for that, in that folder; `there`: how many of them may lie there already, asked only where room is short."""
+
+    folder: Path
+    size: int
+    what: str
+    there: Callable[[], int] = lambda: 0
+
+
+def kept(folder: RunFolder, step: str) -> Need:
+    """What the step is going to write into the folder of a run that has read the old portals."""
+    return Need(folder.path, staged_bytes(step, rows_of(folder.files("extract"))), f"what {step} keeps")
+
+
+def staged_bytes(step: str, rows: int) -> int:
+    """What the step is going to write into the run's folder, about, where so many rows are read in all."""
+    return _AT_LEAST + STAGED_PER_ROW[step] * rows
+
+
+def loaded_bytes(rows: int) -> int:
+    """What the new store takes, about, where so many rows are read in all."""
+    return _AT_LEAST + _LOADED_PER_ROW * rows
+
+
+def require_room(needs: Iterable[Need]) -> None:
+    """Raises NoSpace where a disk has less free than what is going to be written to it, all together."""
+    by_disk: dict[int, list[Need]] = {}
+    for need in needs:
+        by_disk.setdefault(_existing(need.folder).stat().st_dev, []).append(need)
+    for on_disk in by_disk.values():
+        free = shutil.disk_usage(_existing(on_disk[0].folder)).free
+        if free >= sum(need.size for need in on_disk):
+            continue
+        wanted = [(need, max(0, need.size - need.there())) for need in on_disk]
+        if free < sum(size for _, size in wanted):
+            listed = ", ".join(f"{size:,} bytes for {need.what} in {need.folder}" for need, size in wanted)
+            message = f"No room: about {listed} are needed, {free:,} are free."
+            raise NoSpace(message, "Free space or give another folder; then run the same command again.")
+
+
+def bytes_below(folder: Path) -> int:
+    """The bytes of all regular files in the folder and below; links are not followed, what cannot be read is left out."""
+    total, waiting = 0, [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False):
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder

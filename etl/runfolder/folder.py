@@ -1,0 +1,438 @@
+"""The run's folder: stage files, the manifest that chains their digests, and the lock. Nobody but its owner can read it.
+
+A file is written beside its place, made durable, moved; the manifest names it afterwards. A file whose bytes are not those of the manifest
+is refused at the moment of use, from the very bytes that would have been used.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl.errors import EvidenceAltered, MigrationError, Refused
+from etl.runfolder.event_log import NAME as EVENTS
+from etl.system.locks import free_within, only
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # where it is used it is imported there: a look-up reads the manifest alone and has to be quick
+
+VERSION = 2
+STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
+WORKERS = ".workers"  # in the run's folder: locked by each of its worker processes as long as it lives
+SEAL = "PORTAL_MIGRATE_SEAL"  # in the environment: a file with a key, where whoever can write to the run's folder cannot read it
+_KEY_BYTES = 32
+_ENDING = 30  # seconds that they are waited for
+_HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class StageFile:
+    """One stage file as the manifest knows it: path relative to the run's folder, rows, bytes, SHA-256."""
+
+    path: str
+    rows: int
+    size: int
+    sha256: str
+
+
+@dataclass
+class Step:
+    """What a finished step left: the digest of what it was made of, its files, its facts (counts and times)."""
+
+    inputs: str
+    files: list[StageFile] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class RunFolder:
+    """An opened run folder, locked for this process until it is closed."""
+
+    def __init__(self, path: Path, reading: bool = False) -> None:
+        self.path = path
+        self.steps: dict[str, Step] = {}
+        self.settings: dict[str, str] = {}
+        self._lock: int | None = None
+        if not reading:
+            _make_private(path)
+            self._lock = _locked(path)
+        try:
+            self._read_manifest()
+        except BaseException:
+            self.close()
+            raise
+        entries = list(path.iterdir())
+        if not reading and any(entry.is_symlink() for entry in entries):
+            self.close()
+            raise EvidenceAltered("The run's folder holds a link: nothing is written or removed through it.", "Use a new run folder.")
+        others = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in ("manifest.json", EVENTS)]
+        if not (reading or self.steps or others):
+            self.settings = {}  # nothing was read or stored yet: a mistyped path may be mended
+
+    # -- the manifest ---------------------------------------------------------------------------------------------------------------
+
+    def _read_manifest(self) -> None:
+        file = self.path / "manifest.json"
+        if file.is_symlink():
+            raise EvidenceAltered("manifest.json in the run's folder is a link.", "Use a new run folder.")
+        if not file.is_file():
+            others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
+            if others and not any(name in {"extract"} for name in others):
+                raise Refused(
+                    f"{self.path} is not a run's folder: it holds {others[0]!r} and no manifest.", "Give --run an empty or a new folder."
+                )
+            return
+        try:
+            content = json.loads(file.read_bytes())
+            body = content["run"]
+            key = _key_for(bool(body.get("sealed")))
+            if not hmac.compare_digest(content["sha256"], _digest(body, key)):
+                raise ValueError("its digest does not fit")
+            self.settings = body["settings"]
+            for name, step in body["steps"].items():
+                self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
+        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise EvidenceAltered(
+                f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
+            ) from None
+        if body.get("version") != VERSION:
+            raise Refused(f"The run's folder was made by another version ({body.get('version')}).", "Start again in a new run folder.")
+
+    def save(self) -> None:
+        """Writes the manifest: each step's entry contains the digest of the entry before it."""
+        steps: dict[str, Any] = {}
+        before = ""
+        for name, step in self.steps.items():
+            files = [[file.path, file.rows, file.size, file.sha256] for file in step.files]
+            steps[name] = {"inputs": step.inputs, "files": files, "facts": step.facts, "before": before}
+            before = _digest(steps[name])
+        key = _key()
+        body = {"version": VERSION, **({"sealed": True} if key else {}), "settings": self.settings, "steps": steps}
+        text = json.dumps({"run": body, "sha256": _digest(body, key)}, indent=1, ensure_ascii=False)  # in the order of the steps
+        write_durably(self.path / "manifest.json", text.encode())
+
+    def digest(self, *names: str) -> str:
+        """The digest of what these steps left: their files and the digests of their inputs, but no times."""
+        chosen = {name: [self._step(name).inputs, [[f.path, f.sha256] for f in self._step(name).files]] for name in names}
+        return _digest(chosen)
+
+    def settle(self, given: dict[str, str]) -> None:
+        """Fixes what the run works with; what was fixed before must be the same (exit 7). What is not given now stays as it is."""
+        for name, value in given.items():
+            if self.settings.get(name, value) != value:
+                message = f"This run began with {name} = {self.settings[name]}, now it is {value}."
+                raise Refused(message, "Give the same options, mappings and stores as at the start, or use a new run folder.")
+        if not given.items() <= self.settings.items():
+            self.settings = {**self.settings, **given}
+            self.save()
+
+    # -- stage files ------------------------------------------------------------------------------------------------------------------
+
+    def write_table(self, path: str, table: pa.Table) -> StageFile:
+        return write_table(self.path, path, table)
+
+    def write_bytes(self, path: str, content: bytes) -> StageFile:
+        return write_bytes(self.path, path, content)
+
+    def read_bytes(self, file: StageFile) -> bytes:
+        return read_verified(self.path, file)
+
+    def read_table(self, file: StageFile) -> pa.Table:
+        return read_table(self.path, file)
+
+    def files(self, step: str, prefix: str = "") -> list[StageFile]:
+        """The step's files whose path begins so, in the order of their paths."""
+        return sorted((file for file in self._step(step).files if file.path.startswith(prefix)), key=lambda file: file.path)
+
+    def _step(self, name: str) -> Step:
+        if name not in self.steps:
+            raise Refused(f"The step {name} has not been done in this run.", f"Run `portal-migrate {name}` (or `run`) first.")
+        return self.steps[name]
+
+    def tables(self, step: str, prefix: str) -> Iterator[pa.Table]:
+        """The tables in the step's files whose path begins so, one at a time."""
+        for file in self.files(step, prefix):
+            yield self.read_table(file)
+
+    def verify(self, *names: str) -> None:
+        """Refuses when any file of these steps is missing, extra or altered (exit 6)."""
+        for name in names:
+            self.refuse_strangers(name)
+        from concurrent.futures import ThreadPoolExecutor
+
+        files = [file for name in names for file in self._step(name).files]
+        with ThreadPoolExecutor(_HASHING) as pool:
+            for _ in pool.map(lambda file: read_verified(self.path, file), files):
+                pass
+
+    def refuse_strangers(self, name: str) -> None:
+        """Refuses when a file lies among the step's that the manifest does not name, or one is a link; its own files are compared when they are read."""
+        known = {file.path for file in self._step(name).files}
+        folder = self.path / name
+        for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            relative = place.relative_to(self.path).as_posix()
+            if place.is_symlink() or (place.is_file() and relative not in known):
+                message = f"{relative} lies in the run's folder but not in its manifest."
+                raise EvidenceAltered(message, "Remove it, or start again in a new run folder.")
+
+    def clear(self, step: str) -> None:
+        """Forgets a step and all steps after it, and removes its half-written files."""
+        names = list(self.steps)
+        for name in names[names.index(step) :] if step in names else []:
+            del self.steps[name]
+        self.save()
+        self.remove(step)
+
+    def remove(self, path: str) -> tuple[int, int]:
+        """Removes the file, or the folder with all that is in it: (files, bytes). A link is removed itself; what it leads to stays."""
+        parent, _, name = path.rpartition("/")
+        if not os.path.lexists(self.path / path):
+            return 0, 0
+        with _within(self.path, parent) as folder:
+            return _removed(folder, name)
+
+    def close(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def seen(path: Path) -> RunFolder:
+    """The run's folder as it is now, for reading only: also while a run is at work in it."""
+    if not (path / "manifest.json").is_file():
+        raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a run that was begun.")
+    return RunFolder(path, reading=True)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[RunFolder]:
+    """The run's folder, locked while the block runs."""
+    folder = RunFolder(path)
+    try:
+        yield folder
+    finally:
+        folder.close()
+
+
+def _digest(body: Any, key: bytes | None = None) -> str:
+    """SHA-256; with a key HMAC-SHA-256, which nobody without it can compute anew."""
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return hmac.new(key, text, hashlib.sha256).hexdigest() if key else hashlib.sha256(text).hexdigest()
+
+
+def sealing() -> bool:
+    """Whether the environment names a key for the manifest."""
+    return bool(os.environ.get(SEAL))
+
+
+def _key() -> bytes | None:
+    """The key that seals the manifest, from the file that the environment names; None where it names none."""
+    place = os.environ.get(SEAL)
+    if not place:
+        return None
+    try:
+        key = Path(place).read_bytes()
+    except OSError as error:
+        raise MigrationError(f"{SEAL}: {place} cannot be read ({error.strerror}).", "Name the file that holds the run's key.") from None
+    if len(key) < _KEY_BYTES:
+        raise MigrationError(f"{SEAL}: the key is shorter than {_KEY_BYTES} bytes.", f"Make one: openssl rand -out FILE {_KEY_BYTES}.")
+    return key
+
+
+def _key_for(sealed: bool) -> bytes | None:
+    """The key of a manifest that is there; Refused where one is given and it has no seal, or the other way round."""
+    key = _key()
+    if sealed and key is None:
+        raise Refused("The run's manifest is sealed with a key.", f"Name the file that holds it in {SEAL}.")
+    if key is not None and not sealed:
+        message = f"{SEAL} names a key, and the run's manifest has no seal: whoever can write to the folder could have made it."
+        raise Refused(message, "Start again in a new run folder, with the key from the first step on.")
+    return key
+
+
+def write_table(root: Path, path: str, table: pa.Table) -> StageFile:
+    """Writes a table as a stage file; the same table gives the same bytes."""
+    return write_bytes(root, path, parquet(table), table.num_rows)
+
+
+def write_bytes(root: Path, path: str, content: bytes | memoryview, rows: int = 0) -> StageFile:
+    """Writes a stage file, durably and private."""
+    parent, _, name = path.rpartition("/")
+    with _within(root, parent) as folder:
+        _write(folder, name, content)
+    return StageFile(path, rows, len(content), hashlib.sha256(content).hexdigest())
+
+
+def read_table(root: Path, file: StageFile) -> pa.Table:
+    """The table in a stage file, from bytes that are exactly those of the manifest; else EvidenceAltered (exit 6)."""
+    return table_of(read_verified(root, file))
+
+
+def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
+    """Some columns of a stage file, every page's checksum compared; the whole file is compared where it is read whole."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(root / file.path, page_checksum_verification=True).read(columns=columns, use_threads=False)
+    except (OSError, pa.ArrowInvalid):
+        raise EvidenceAltered(
+            f"{file.path} of the run's folder cannot be read or is damaged.", "Start again in a new run folder."
+        ) from None
+
+
+def read_verified(root: Path, file: StageFile) -> bytes:
+    """The bytes of a stage file, exactly those that the manifest names; else EvidenceAltered (exit 6)."""
+    try:
+        descriptor = os.open(root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            content = stream.read()
+    except OSError as error:
+        raise EvidenceAltered(
+            f"{file.path} of the run's folder cannot be read ({error.strerror}).", "Start again in a new run folder."
+        ) from None
+    if len(content) != file.size or hashlib.sha256(content).hexdigest() != file.sha256:
+        raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", "Start again in a new run folder.")
+    return content
+
+
+def parquet(table: pa.Table) -> memoryview:
+    """The table as the bytes of a Parquet file with a checksum for every page; the same table gives the same bytes."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    # No dictionaries, no statistics: long texts would pay for both and gain nothing.
+    pq.write_table(table, buffer, compression="lz4", use_dictionary=False, write_statistics=False, write_page_checksum=True)
+    return buffer.getbuffer()
+
+
+def table_of(content: bytes) -> pa.Table:
+    """The table in the bytes of a Parquet file, every page's checksum compared."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Not pq.read_table: it brings in pyarrow.dataset, and that pandas, seconds before the first row.
+    return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
+
+
+def write_durably(place: Path, content: bytes | memoryview) -> None:
+    """Writes beside the place, makes it durable, moves it there, makes the folder durable; mode 0600 under any umask."""
+    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _write(folder, place.name, content)
+    finally:
+        os.close(folder)
+
+
+# What is done in the run's folder is done by descriptors of folders, not by paths: somebody may put a link into a path at any moment.
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _write(folder: int, name: str, content: bytes | memoryview) -> None:
+    beside = f".{name}.writing"
+    with suppress(FileNotFoundError):
+        os.unlink(beside, dir_fd=folder)
+    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:
+        os.unlink(beside, dir_fd=folder)
+        raise
+    os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
+@contextmanager
+def _within(root: Path, path: str) -> Iterator[int]:
+    """The folder of that path below the root, opened; it and those above it are made where they are missing, and none of them is a link."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in filter(None, path.split("/")):
+            folder = _inside(folder, part)
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _inside(folder: int, name: str) -> int:
+    """The folder of that name in the opened one, which is closed."""
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=folder)
+        inner = os.open(name, _FOLDER, dir_fd=folder)
+        os.fchmod(inner, 0o700)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise EvidenceAltered(f"{name} in the run's folder is no folder.", "Start again in a new run folder.") from None
+        if error.errno in _FULL:
+            raise  # no matter of the place that was given: the answer is NO_SPACE
+        message = f"The folder {name} of the run's folder cannot be made ({error.strerror})."
+        raise MigrationError(message, "Give --run a folder that can be written to.") from None
+    os.close(folder)
+    return inner
+
+
+def _removed(parent: int, name: str) -> tuple[int, int]:
+    try:
+        folder = os.open(name, _FOLDER, dir_fd=parent)
+    except FileNotFoundError:
+        return 0, 0
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+            raise
+        size = os.stat(name, dir_fd=parent, follow_symlinks=False).st_size
+        os.unlink(name, dir_fd=parent)
+        return 1, size
+    try:
+        within = [_removed(folder, inner) for inner in sorted(os.listdir(folder), reverse=True)]  # noqa: PTH208  # of a descriptor
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=parent)
+    return sum(files for files, _ in within), sum(size for _, size in within)
+
+
+def _make_private(path: Path) -> None:
+    if path.is_symlink():
+        raise Refused(f"{path} is a link; a run's folder must be a folder of its own.", "Give --run the folder itself.")
+    try:
+        for folder in (*reversed(path.parents), path):  # not `parents=True`: what it makes has the mode of the umask
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+        if path.stat().st_uid != os.geteuid():
+            raise Refused(f"{path} belongs to another user.", "Give --run a folder of your own.")
+        path.chmod(0o700)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        raise MigrationError(
+            f"The run's folder {path} cannot be made ({error.strerror}).", "Give --run a folder that can be written to."
+        ) from None
+
+
+def _locked(path: Path) -> int:
+    descriptor = only(path / ".lock")
+    if descriptor is None:
+        raise Refused(f"Another run is at work in {path}.", "Wait for it to end, or use another run folder.")
+    # Worker processes of a run that was killed end with it, but not in the same moment: what they write must not meet what is written now.
+    if (path / WORKERS).exists() and not free_within(path / WORKERS, _ENDING):
+        os.close(descriptor)
+        message = f"Worker processes of a run that was killed have not ended in {path}."
+        raise Refused(message, "End them (they are stopped, or wait for a disk), then run the same command again.")
+    return descriptor
+
+
+def rows_of(files: Iterable[StageFile]) -> int:
+    """The rows of these files together."""
+    return sum(file.rows for file in files)

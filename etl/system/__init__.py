@@ -1,0 +1,1 @@
+"""What the operating system and the terminal provide: durable files, processes, progress, retries."""

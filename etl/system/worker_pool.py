@@ -1,0 +1,97 @@
+"""The processes that help with a step: workers of this machine, which end with the run that started them, however it ends; or a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from etl.errors import MigrationError
+from etl.system.locks import shared
+
+_WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
+# Rows; above that what they keep in memory from one step to the next weighs more than the second that starting others takes.
+_MANY = 2_000_000
+
+
+class Crew:
+    """Helping processes, started when the first step asks for them and kept for the steps behind it: starting takes a second of each.
+
+    `number`: how many of this machine, None as many as it has cores; `place`: the file that each of them locks; `scheduler`: of a Dask cluster.
+    """
+
+    def __init__(self, number: int | None, place: Path, scheduler: str | None = None) -> None:
+        self._number, self._place, self._scheduler = number or os.cpu_count() or 1, place, scheduler
+        self._stack = ExitStack()
+        self._pool: Executor | None = None
+        self._rows = 0
+
+    def helpers(self, rows: int) -> Executor | None:
+        """The processes for a step over so many rows; None where they would cost more than they save."""
+        self._rows = rows
+        if self._pool is None:
+            if self._scheduler is not None:
+                self._pool = self._stack.enter_context(_cluster(self._scheduler))
+            elif self._number > 1 and rows >= _WORTH_WORKERS:
+                self._pool = self._stack.enter_context(worker_processes(self._number, self._place))
+        return self._pool
+
+    def rest(self) -> None:
+        """Behind a step: of this machine's those go that keep much in memory."""
+        if self._rows > _MANY and self._scheduler is None:
+            self.dismiss()
+
+    def dismiss(self) -> None:
+        """Ends them, and with them whatever they keep in memory."""
+        self._pool = None
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.dismiss()
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Executor]:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MigrationError("--scheduler needs the package distributed.", "Install portal-migration[cluster], or use --workers.") from None
+    with Client(address) as client:
+        yield client.get_executor()
+
+
+@contextmanager
+def worker_processes(number: int, place: Path) -> Iterator[Executor]:
+    """So many processes while the block runs, each with a lock on that file; where it ends by an error or a signal, what they have not begun is not begun any more."""
+    # Not fork: polars and pyarrow have threads of their own. Not forkserver: its socket has no room in a temporary folder with a long path.
+    pool = ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_the_run, initargs=(place,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)  # nobody writes into the folder when its lock is gone
+
+
+def _end_with_the_run(place: Path) -> None:
+    """A worker of a run that was killed must not write into the folder of the one that goes on; the terminal's signals are the run's to answer."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    shared(place)  # before asking whether the run lives: a start that waits for this lock waits for all that may still write
+    run = multiprocessing.parent_process()
+    if run is None or not run.is_alive():
+        os._exit(1)
+
+    def wait() -> None:
+        run.join()  # the kernel closes its end of a pipe, whatever it died of
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

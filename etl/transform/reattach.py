@@ -1,0 +1,251 @@
+"""Step 3: everything that hangs on profiles, models and entities follows to the accounts; table by table, stage file by stage file.
+
+A stage file is looked at alone: its rows find their owners by lookups in the spine and in where earlier tables' rows went. So memory is
+bounded by a stage file whatever the size, any cut gives the same rows, and worker processes can share the work.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from datetime import date
+from itertools import islice
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from etl.objects import object_key
+from etl.placement.account_index import NOWHERE, join_wheres
+from etl.placement.row_placement import FLAG, Placed, start
+from etl.placement.stage_tables import contents, extracted, frames, whole, write_record
+from etl.placement.table_outcome import TALLY
+from etl.placement.target_rows import arrow_type
+from etl.rules import c_documents as documents
+from etl.rules import e_responses as responses
+from etl.rules import g_status_verification as svi
+from etl.runfolder.folder import RunFolder, StageFile, Step, read_columns
+from etl.transform.split import SPINE
+from etl.transform.stage_file_task import Base, Context, Piece, Ticket, context_of, finish_piece, reattach_file
+from mappings.model import Mappings, Portal, TableMapping
+
+Key = tuple[Portal, str]
+Tell = Callable[[str, int, int], None]
+SHELF: tuple[Key, ...] = (("P2", "document"), ("P2", "document_link"), ("P2", "document_content"), ("TC", "tc_document_content"))
+_NUMBERS = ("document_id", "company_profile_id", "security_model_id", "previous_document_id", "library_cd", "_mark")
+
+
+def reattach(
+    folder: RunFolder, mappings: Mappings, objects_uri: str, freeze: tuple[date, date] | None, pool: Executor | None, tell: Tell,
+    files_uri: str | None = None, rest: Callable[[], None] = lambda: None,
+) -> Step:  # fmt: skip
+    """The finished step. `pool`: worker processes, or None for this one; the files are the same. `files_uri`: the old file share.
+
+    `rest` is called when the workers have nothing more to do: the documents, placed last, need the memory.
+    """
+    base = Base(folder.path, mappings.home, tuple(folder.files("extract")), tuple(folder.files("split")), objects_uri, freeze, files_uri)
+    context = context_of(Ticket(base))
+    work = _Work(folder, context, pool, tell)
+    levels = _levels(mappings)
+    last = max((number for number, level in enumerate(levels) if _side_by_side(level)), default=-1)
+    for number, level in enumerate(levels):
+        if ("P2", "profile_response") in level:
+            work.context = work.context.with_superseded(_superseded(folder, mappings.tables["P2", "profile_response"], work.context))
+        work.run(_side_by_side(level))
+        if number == last:
+            rest()
+        if ("P2", "svi_link") in level:
+            work.place_links()
+        if ("P2", "document") in level:
+            work.place_documents()
+        for key in level:
+            if key in SHELF[2:]:
+                work.place_contents(key)
+    return Step("", work.written(), {})
+
+
+def _levels(mappings: Mappings) -> list[list[Key]]:
+    """The tables in an order in which every table comes after those that it refers to; the tables of one level do not need each other."""
+    waiting = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE}
+    levels = []
+    while waiting:
+        ready = [key for key, needed in waiting.items() if not needed & waiting.keys()]
+        if not ready:
+            raise ValueError(f"the mappings' references form a circle: {sorted(waiting)}")
+        levels.append(ready)
+        for key in ready:
+            del waiting[key]
+    return levels
+
+
+def _side_by_side(level: list[Key]) -> list[Key]:
+    """The tables whose stage files are looked at one by one."""
+    return [key for key in level if key not in SHELF and key != ("P2", "svi_link")]
+
+
+def _needed(mappings: Mappings, mapping: TableMapping) -> set[Key]:
+    portal = mapping.portal
+    needed: set[Key] = {(portal, route.table) for route in (*mapping.owner, *mapping.needs)}
+    for into in mapping.into:
+        for form in into.columns.values():
+            if form.of:
+                makers = [(maker.portal, maker.table) for maker in mappings.makers(form.of)]
+                needed |= {maker for maker in makers if maker[0] == portal} or set(makers)
+    if (portal, mapping.table) == ("P2", "document"):
+        needed |= {("P2", row["source_table"]) for row in mappings.codes["link_target"]}
+    if (portal, mapping.table) == ("P2", "document_link"):
+        needed = {(maker) for maker in needed if maker != ("P2", "document")}  # placed together with the documents
+    if mapping.owner_rule == "C7":
+        needed.add(("P2", "document") if portal == "P2" else ("TC", "tc_document"))
+    return needed - {(portal, mapping.table)}
+
+
+def _superseded(folder: RunFolder, mapping: TableMapping, context: Context) -> responses.Ints:
+    """E7 over all loaded answers, looking only at numbers; texts stay on disk."""
+    files = extracted(folder, mapping)
+    columns = ["response_id", "security_profile_id", "question_id", "modified_at", "_mark"]
+
+    def answers(file: StageFile) -> pl.DataFrame:
+        return pl.DataFrame(read_columns(folder.path, file, columns)).filter(pl.col("_mark") < 2)
+
+    numbers = {file.path: responses.fingerprints(answers(file)) for file in files}
+    twice = responses.repeated(numbers.values())
+    suspects = [
+        answers(file).filter(pl.Series(np.isin(numbers[file.path], twice))) for file in files if np.isin(numbers[file.path], twice).any()
+    ]
+    if not suspects:
+        return responses.NONE
+    loaded = context.where("P2", "security_profile")
+    together = pl.concat(suspects)
+    profile = together["security_profile_id"].to_numpy()
+    return responses.superseded(together.filter(pl.Series(loaded.loaded(profile, np.ones(len(profile), bool)))))
+
+
+class _Work:
+    """The tables that are done so far: their stage files, and what has to be put together at the end."""
+
+    def __init__(self, folder: RunFolder, context: Context, pool: Executor | None, tell: Tell) -> None:
+        self.folder, self.context, self._pool, self._tell = folder, context, pool, tell
+        self._pieces: list[Piece] = []
+        self._files: list[StageFile] = []
+
+    def run(self, tables: list[Key]) -> None:
+        """All stage files of these tables, side by side where there is a pool."""
+        files = {key: extracted(self.folder, self.context.mappings.tables[key]) for key in tables}
+        results = self._results([(key, number, file) for key in tables for number, file in enumerate(files[key])])
+        for key in tables:
+            self._close(key, list(islice(results, len(files[key]))))  # at once: nobody holds on to where its rows went
+
+    def _results(self, tasks: list[tuple[Key, int, StageFile]]) -> Iterator[Piece]:
+        total = sum(file.rows for _, _, file in tasks)
+        rows = 0
+        ticket = self.context.ticket
+        waiting = deque[Future[Piece]]()
+        if self._pool is not None:
+            waiting.extend(self._pool.submit(reattach_file, ticket, *task) for task in tasks)
+        for task in tasks:
+            piece = waiting.popleft().result() if waiting else reattach_file(ticket, *task)
+            rows += task[2].rows
+            self._tell("reattach", rows, total)
+            yield piece
+
+    def _close(self, key: Key, pieces: list[Piece]) -> None:
+        """Puts a table's pieces together: where its rows went is what later tables look up."""
+        wheres = [piece.where for piece in pieces if piece.where is not None]
+        if wheres or not pieces:
+            where = join_wheres(wheres) if wheres else NOWHERE
+            file = self.folder.write_table(f"reattach/where/{key[0]}.{key[1]}.parquet", where.to_arrow())
+            self.context = self.context.with_where(key, file)
+            self._files.append(file)
+        for piece in pieces:
+            self._files += piece.files
+            self._pieces.append(replace(piece, where=None, files=[]))
+
+    def place_links(self) -> None:
+        """Chapter G needs all links at once: the same pair may be accepted twice."""
+        key: Key = ("P2", "svi_link")
+        rows = start(self.context.mappings.tables[key], whole(self.folder, self.context.mappings.tables[key]))
+        columns = svi.place_links(rows, self.context.spine)
+        self._close(key, [finish_piece(self.context, rows, 0, {"svi_link": columns})])
+
+    def place_documents(self) -> None:
+        """Chapter C places all documents by their numbers alone, then makes the rows one stage file at a time."""
+        tables = self.context.mappings.tables
+        document, link = tables["P2", "document"], tables["P2", "document_link"]
+        numbers = [_numbers(frame) for frame in frames(self.folder, document)]
+        placed = start(document, pl.concat(numbers) if numbers else _numbers(whole(self.folder, document)))
+        shelf = documents.shelve(placed, start(link, whole(self.folder, link)), self.context.spine.model_profiles, self.context.spine)
+        pieces = []
+        first = 0
+        for number, frame in enumerate(frames(self.folder, document)):
+            pieces.append(self._document_piece(shelf, frame, first, number))
+            first += frame.height
+        self._close(("P2", "document"), pieces)
+        targets = documents.link_targets(shelf.link, self.context.spine)
+        self._close(("P2", "document_link"), [finish_piece(self.context, shelf.link, 0, {"document_link": {"target_id": targets}})])
+
+    def _document_piece(self, shelf: documents.Shelf, frame: pl.DataFrame, first: int, number: int) -> Piece:
+        whole_row, whole_account = shelf.document.row, shelf.document.account
+        begin, end = np.searchsorted(whole_row, [first, first + frame.height])
+        rows = Placed(
+            shelf.document.mapping, frame, shelf.document.reason[first : first + frame.height],
+            whole_row[begin:end] - first, whole_account[begin:end], shelf.document.flags if number == 0 else [],
+        )  # fmt: skip
+        columns = documents.document_columns(shelf, whole_row[begin:end], whole_account[begin:end], self.context.spine)
+        return finish_piece(self.context, rows, number, {"document": columns})
+
+    def place_contents(self, key: Key) -> None:
+        mapping = self.context.mappings.tables[key]
+        owner: Key = ("P2", "document") if key[0] == "P2" else ("TC", "tc_document")
+        pieces = []
+        for number, frame in enumerate(frames(self.folder, mapping)):
+            rows = start(mapping, frame)
+            documents.place_contents(rows, self.context.where(*owner))
+            pieces.append(finish_piece(self.context, rows, number, {}))
+        self._close(key, pieces)
+
+    def written(self) -> list[StageFile]:
+        """The step's files: all tables' rows, and what all tables together give."""
+        pieces = self._pieces
+        texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", "extract/text.parquet")])
+        flagged = [_invalid_texts(texts), *(piece.flags for piece in pieces)]
+        # A table without rows has no piece, and is accounted for all the same.
+        empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE]
+        tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(piece.tally for piece in pieces)]
+        self._files += write_record(self.folder.path, "reattach", [piece.held for piece in pieces], flagged, tallies)
+        write = self.folder.write_table
+        self._files.append(write("reattach/profile_question/stub.parquet", _stubs(self.context.mappings, self._pieces)))
+        self._files.append(write("reattach/stored_object/all.parquet", _objects(self.folder, texts, self._pieces)))
+        return self._files
+
+
+def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select(*_NUMBERS, *(["_key"] if "_key" in frame.columns else [pl.col("document_id").cast(pl.String).alias("_key")]))
+
+
+def _invalid_texts(texts: pl.DataFrame) -> pl.DataFrame:
+    """E8: one flag per row with such a text, held rows included (fine print 3); the detail names column and digest."""
+    detail = pl.concat_str(pl.lit("exact bytes of "), pl.col("column"), pl.lit(" are object "), pl.col("sha256"))
+    return texts.select(pl.lit("E8").alias("rule"), "portal", "table", "key", detail.alias("detail")).cast(FLAG)  # type: ignore[arg-type]  # a schema
+
+
+def _stubs(mappings: Mappings, pieces: list[Piece]) -> pa.Table:
+    """E10: the catalogue rows of questions that were answered but are not in the old catalogue (fine print 16)."""
+    ids = sorted({int(question) for piece in pieces for question in piece.stubs})
+    values = {"question_id": ids, "question_text": [f"UNKNOWN({question})" for question in ids], "stub": [True] * len(ids)}
+    shape = mappings.target.tables["profile_question"]
+    return pa.table({column.name: pa.array(values.get(column.name, [None] * len(ids)), arrow_type(column)) for column in shape.columns})
+
+
+def _objects(folder: RunFolder, texts: pl.DataFrame, pieces: list[Piece]) -> pa.Table:
+    """Every object that a row of the new store refers to: documents, bytes of held rows, exact bytes of texts (C7, C9, E8)."""
+    kept = pl.DataFrame([pair for piece in pieces for pair in piece.objects], schema={"sha256": pl.String, "size": pl.Int64}, orient="row")
+    every = (
+        pl.concat([contents(folder.path, folder.files("extract")).select("sha256", "size"), texts.select("sha256", "size"), kept])
+        .unique()
+        .sort("sha256")
+    )
+    keys = pl.Series([object_key(digest) for digest in every["sha256"].to_list()], dtype=pl.String)
+    return every.select("sha256", pl.col("size").alias("size_bytes"), keys.alias("object_key")).to_arrow()

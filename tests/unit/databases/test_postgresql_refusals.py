@@ -1,0 +1,249 @@
+"""What can be wrong with a PostgreSQL at either end: a message of its own, its exit code, what to do; and the settings that libpq knows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from etl.databases.postgresql import connection as postgresql
+from tests.faults.proxy import Proxy
+from tests.support.command import Done, command
+from tests.support.servers import READER, WRITER, Portals, portals
+
+__all__ = ["portals"]  # a fixture
+CANARY, SECRETIVE = "canary-word-77", "secretive_reader"
+
+
+def refused(done: Done, code: int, sentence: str, next_step: str = "") -> None:
+    assert done.code == code, done
+    assert sentence in done.err
+    assert next_step in done.next
+    assert CANARY not in done.out + done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.fixture(scope="module")
+def locked(portals: Portals) -> Portals:
+    """A reader who has a password, and this server asks for it."""
+    with portals.session("postgres") as connection:
+        connection.execute("SET password_encryption = 'scram-sha-256'")  # before PostgreSQL 14 it is not the default
+        connection.execute(f"CREATE ROLE {SECRETIVE} LOGIN PASSWORD '{CANARY}' IN ROLE {READER}")
+        hba = Path(connection.execute("SHOW hba_file").fetchone()[0])
+        hba.write_text(f"local all {SECRETIVE} scram-sha-256\n{hba.read_text()}")
+        connection.execute("SELECT pg_reload_conf()")
+    for _ in range(100):
+        if command("plan", "--source", portals.url("portal2", SECRETIVE), folder=portals.folder).code:
+            return portals
+        time.sleep(0.05)
+    raise AssertionError("the server asks for no password")
+
+
+def host(portals: Portals) -> str:
+    return portals.uri.split("host=")[1]
+
+
+def test_the_password_file_the_service_file_and_the_environment_work(locked: Portals, tmp_path: Path) -> None:
+    passwords = tmp_path / "pgpass"
+    passwords.write_text(f"*:*:*:{SECRETIVE}:{CANARY}\n")
+    passwords.chmod(0o600)
+    services = tmp_path / "services"
+    services.write_text(f"[old]\nhost={host(locked)}\ndbname=portal2\nuser={SECRETIVE}\n")
+    known = {"PGPASSFILE": str(passwords)}
+    for source, environment in (
+        (locked.url("portal2", SECRETIVE), known),
+        (locked.url("portal2", SECRETIVE), {"PGPASSWORD": CANARY}),
+        (locked.url("portal2", SECRETIVE, CANARY), {}),
+        ("postgresql:///?service=old", {**known, "PGSERVICEFILE": str(services)}),
+        ("postgresql://", {**known, "PGHOST": host(locked), "PGUSER": SECRETIVE, "PGDATABASE": "portal2"}),
+        ("postgresql+psycopg:///portal2", {**known, "PGHOST": host(locked), "PGUSER": SECRETIVE}),
+        ("postgresql:///portal2", {"PGSERVICE": "old", "PGSERVICEFILE": str(services), **known}),
+    ):
+        done = command(
+            "extract",
+            "--source",
+            source,
+            "--files",
+            "files",
+            "--objects",
+            "o",
+            "--run",
+            str(tmp_path / "run"),
+            folder=locked.folder,
+            **environment,
+        )
+        assert done.code == 0, (source, done.err)
+        assert CANARY not in done.out + done.err
+        for step in (tmp_path / "run").rglob("*"):
+            assert not step.is_file() or CANARY.encode() not in step.read_bytes()
+        (tmp_path / "run").rename(tmp_path / f"run-{time.monotonic_ns()}")
+
+
+def test_sslmode_is_obeyed(portals: Portals) -> None:
+    """The server speaks no SSL: `require` is refused, `prefer` is not."""
+    with Proxy(f"{host(portals)}/.s.PGSQL.5432") as proxy:
+        url = f"postgresql://{WRITER}@127.0.0.1:{proxy.port}/portal3?gssencmode=disable&sslmode="
+        refused(portals.run("plan", "--target", f"{url}require"), 1, "no connection with the wanted sslmode", "sslmode")
+        refused(portals.run("plan", "--target", f"{url}verify-full"), 1, "--target: no connection to")
+        assert portals.run("plan", "--target", f"{url}prefer").code == 0
+
+
+REFUSALS = {
+    "nobody listens": (f"postgresql://x:{CANARY}@127.0.0.1:1/portal2", "no server listens there", "Start the server"),
+    "no such host": (f"postgresql://x:{CANARY}@nowhere.invalid/portal2", "there is no host of that name", "name service"),
+    "no such setting": (f"postgresql://x@127.0.0.1:1/portal2?colour={CANARY}", "no connection to", "settings"),
+    "no such sslmode": (f"postgresql://x@127.0.0.1:1/portal2?sslmode={CANARY}", "no connection", "sslmode"),
+    "no such service": (f"postgresql:///?service={CANARY}", "there is no such service", "PGSERVICEFILE"),
+}
+
+
+@pytest.mark.parametrize("option", ["--source", "--target"])
+@pytest.mark.parametrize("what", REFUSALS)
+def test_no_connection(what: str, option: str, portals: Portals) -> None:
+    url, sentence, next_step = REFUSALS[what]
+    refused(portals.run("plan", option, url), 1, sentence, next_step)
+
+
+def test_a_wrong_password_is_not_shown(locked: Portals) -> None:
+    refused(locked.run("plan", "--source", locked.url("portal2", SECRETIVE, f"{CANARY}-wrong")), 1, "the password is wrong", "PGPASSFILE")
+    refused(
+        locked.run("plan", "--source", locked.url("portal2", SECRETIVE)),
+        1,
+        "the server asks for a password, and there is none",
+        "PGPASSFILE",
+    )
+    name = f"postgresql://{SECRETIVE}:{CANARY}-wrong@/portal2?host={host(locked)}"
+    refused(command("reconcile", "--source", name, "--target", name, "--objects", "o", folder=locked.folder), 1, "cannot be read")
+
+
+def as_superuser(portals: Portals, database: str) -> str:
+    return portals.url(database, "postgres")
+
+
+def test_no_such_database_or_role(portals: Portals) -> None:
+    refused(portals.run("plan", "--source", as_superuser(portals, "portal9")), 1, "there is no such database", "PGDATABASE")
+    refused(portals.run("plan", "--source", portals.url("portal2", "nobody")), 1, "there is no such role", "PGUSER")
+    refused(portals.run("plan", "--source", portals.url("portal3", "portal_stranger")), 1, "there is no such role")
+    portals.do("postgres", "CREATE ROLE outsider LOGIN")
+    refused(portals.run("plan", "--source", portals.url("portal3", "outsider")), 1, "may not connect to this database", "GRANT CONNECT")
+
+
+def test_a_server_that_is_too_old(portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql, "OLDEST", 990000)
+    refused(
+        portals.run("plan", "--source", as_superuser(portals, "portal2")),
+        1,
+        "Portal 2.0: the server is PostgreSQL ",
+        "PostgreSQL 99 or later",
+    )
+
+
+def world(portals: Portals, source: str | None = None) -> tuple[str, ...]:
+    return ("--source", source or as_superuser(portals, "portal2"), "--tc", as_superuser(portals, "tc"))
+
+
+def test_a_target_that_is_read_only_or_of_another_encoding(portals: Portals) -> None:
+    portals.do("postgres", "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    assert portals.run("run", "--target", as_superuser(portals, "ascii"), *world(portals), run="encoding").code == 1
+    done = portals.run("run", "--target", as_superuser(portals, "ascii"), *world(portals), run="encoding")
+    refused(done, 1, "the database's encoding is SQL_ASCII", "ENCODING 'UTF8'")
+    portals.do("postgres", "CREATE DATABASE still", "ALTER DATABASE still SET default_transaction_read_only = on")
+    refused(portals.run("run", "--target", as_superuser(portals, "still"), *world(portals), run="still"), 1, "SQLSTATE 25006", "read-only")
+
+
+def test_an_old_portal_of_another_encoding_gives_the_same_texts(portals: Portals, tmp_path: Path) -> None:
+    """Latin-1 in the database, and a client that is told to speak Latin-1: all the same UTF-8."""
+    portals.do("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    text = (Path(postgresql.__file__).parents[3] / "mappings/schemas/portal2.sql").read_text()
+    for database in ("latin", "utf"):
+        if database == "utf":
+            portals.do("postgres", "CREATE DATABASE utf ENCODING 'UTF8' TEMPLATE template0")
+        portals.do(
+            database, text, "INSERT INTO message (message_id, thread_id, body, sent_at) VALUES (1, 1, U&'M\\00FCller \\00E9', '2020-01-01')"
+        )
+    bytes_of = []
+    for database, encoding in (("latin", "LATIN1"), ("utf", "LATIN1"), ("utf", "UTF8"), ("latin", "UTF8")):
+        run = tmp_path / f"{database}-{encoding}"
+        done = command(
+            "extract",
+            "--source",
+            as_superuser(portals, database),
+            "--objects",
+            str(tmp_path / "o"),
+            "--run",
+            str(run),
+            folder=portals.folder,
+            PGCLIENTENCODING=encoding,
+        )
+        assert done.code == 0, done.err
+        bytes_of.append([file.read_bytes() for file in sorted(run.glob("extract/**/*.parquet"))])
+    assert bytes_of[0] == bytes_of[1] == bytes_of[2] == bytes_of[3]
+
+
+def test_a_statement_timeout_says_so(portals: Portals) -> None:
+    refused(
+        portals.run("run", *world(portals), "--target", "sqlite:///t.sqlite", run="timeout", PGOPTIONS="-c statement_timeout=1"), 1,
+        "SQLSTATE 57014", "statement_timeout",
+    )  # fmt: skip
+
+
+def test_a_deadlock_and_a_lock_timeout_are_tried_again(portals: Portals) -> None:
+    """Another session locks what the second run wants, in the other order: the server ends one of them; the load looks and begins again."""
+    portals.do("postgres", "CREATE DATABASE deadlock")
+    target = as_superuser(portals, "deadlock")
+    assert portals.run("run", *world(portals), "--target", target, run="first").code == 0
+    portals.do("portal2", "UPDATE message SET body = 'another' WHERE message_id = (SELECT min(message_id) FROM message)")
+    with portals.session("deadlock") as other:
+        other.execute("BEGIN")
+        other.execute(
+            "LOCK TABLE criteria_version IN ACCESS EXCLUSIVE MODE"
+        )  # the first table of all, and the last of those that are removed from
+        release = threading.Timer(3, lambda: other.execute("ROLLBACK"))
+        release.start()
+        done = portals.run("run", *world(portals), "--target", target, run="second", PGOPTIONS="-c lock_timeout=700ms")
+        release.join()
+    assert done.code == 0, done.err
+    with portals.session("deadlock") as connection:
+        assert connection.execute("SELECT count(*) FROM migration_run WHERE state_cd = 'PUBLISHED'").fetchone() == (2,)
+
+
+def test_a_deadlock_ends_in_one_published_run(portals: Portals) -> None:
+    import psycopg
+
+    target = as_superuser(portals, "deadlock")
+    portals.do("portal2", "UPDATE message SET body = 'a third' WHERE message_id = (SELECT min(message_id) FROM message)")
+    waiting = threading.Event()
+    ended: list[str] = []
+
+    def other() -> None:
+        # Deadlock detection far behind the load's: the load is the one that is ended.
+        with portals.session("deadlock") as connection:
+            connection.execute("SET deadlock_timeout = '60s'")
+            connection.execute("BEGIN")
+            connection.execute("LOCK TABLE criteria_version IN ACCESS EXCLUSIVE MODE")
+            waiting.set()
+            for _ in range(600):
+                held = connection.execute(
+                    "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relname = 'message' AND l.mode = 'RowExclusiveLock' AND l.granted"
+                ).fetchone()
+                if held[0]:
+                    break
+                time.sleep(0.02)
+            try:
+                connection.execute("LOCK TABLE message IN ACCESS EXCLUSIVE MODE")
+                ended.append("got both")
+            except psycopg.Error as error:
+                ended.append(str(error.sqlstate))
+            connection.execute("ROLLBACK")
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert waiting.wait(10)
+    done = portals.run("run", *world(portals), "--target", target, run="third")
+    thread.join()
+    assert ended == ["got both"]
+    assert done.code == 0, done.err
+    with portals.session("deadlock") as connection:
+        assert connection.execute("SELECT count(*) FROM migration_run WHERE state_cd = 'PUBLISHED'").fetchone() == (3,)

@@ -1,0 +1,79 @@
+"""Stretches of keys, read by several: every row is in exactly one of them, or the extract says that it is not (nothing disappears)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from etl.databases import open_source
+from etl.errors import MigrationError
+from etl.extract import table_batch as stretch
+from etl.extract.step import Helpers, extract
+from etl.objects import open_objects
+from etl.objects.share import Share
+from etl.runfolder.folder import Step, opened
+from tests.support.legacy import MAPPINGS
+from tests.support.servers import READER, Portals, portals
+
+__all__ = ["portals"]  # a fixture
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are cut every few rows."""
+    monkeypatch.setattr(stretch, "ROWS_PER_FILE", 50)
+    monkeypatch.setattr(stretch, "DOCUMENTS_PER_FILE", 7)
+
+
+@contextmanager
+def one_helper() -> Iterator[Executor]:
+    """A thread in place of a worker process, whose connections end with it."""
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool
+        finally:
+            for joining in list(stretch._JOINED):
+                pool.submit(stretch.leave, joining.root).result()
+
+
+def extracted(portals: Portals, folder: Path, by_helpers: bool) -> Step:
+    objects = str(folder / "objects")
+    with (
+        opened(folder / "run") as run, open_source(portals.url("portal2", READER), "Portal 2.0") as old,
+        open_source(portals.url("tc", READER), "Trade Compliance") as trade, one_helper() as pool,
+    ):  # fmt: skip
+        helpers = Helpers(pool, objects) if by_helpers else None
+        share = Share(str(portals.folder / "files"))
+        return extract({"P2": old, "TC": trade}, share, open_objects(objects), MAPPINGS, run, lambda *_: None, helpers)
+
+
+def test_a_table_read_in_stretches_gives_the_files_of_one_read_whole(portals: Portals, tmp_path: Path, small: None) -> None:
+    whole, cut = (extracted(portals, tmp_path / str(by_helpers), by_helpers) for by_helpers in (False, True))
+    files = [sorted((file.path, file.rows, file.sha256) for file in step.files) for step in (whole, cut)]
+    assert len(files[0]) > 200
+    assert files[0] == files[1]
+    assert whole.facts["read"] == cut.facts["read"]
+
+
+@pytest.mark.parametrize("by_helpers", [True, False], ids=["in stretches", "whole"])
+def test_a_row_whose_key_is_null_is_not_passed_over(by_helpers: bool, portals: Portals, tmp_path: Path, small: None) -> None:
+    """A copy of the old database may have come without its keys' constraints; no stretch of keys has such a row."""
+    key = "event_history_pkey"
+    portals.do(
+        "portal2", f"ALTER TABLE event_history DROP CONSTRAINT {key}, ALTER event_id DROP NOT NULL",
+        "INSERT INTO event_history (company_profile_id, event_type_cd)"
+        " SELECT company_profile_id, 'LOST' FROM (SELECT * FROM event_history LIMIT 1) one, generate_series(1, 60)",  # more than a stretch has
+    )  # fmt: skip
+    try:
+        with pytest.raises(MigrationError, match=r"event_history.*(key event_id is NULL|rows are there, and)"):
+            extracted(portals, tmp_path, by_helpers)
+    finally:
+        portals.do(
+            "portal2",
+            "DELETE FROM event_history WHERE event_id IS NULL",
+            f"ALTER TABLE event_history ADD CONSTRAINT {key} PRIMARY KEY (event_id)",
+        )

@@ -1,0 +1,248 @@
+"""The new object store as a bucket: everything that a folder can do, over real HTTP. What happens when it fails: test_bucket_faults.py."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etl.errors import MigrationError
+from etl.objects import Readable, object_key, s3
+from etl.objects.journal import JOURNAL, journaled
+from etl.system import worker_pool as workers
+from sample_data.world import write_cast
+from tests.support.bucket import ROOM, SECRET, BucketNight, Request, Store, canaries, front, objects, store
+from tests.support.command import FREEZE, ROOT, Night, command
+from tests.support.servers import Portals, portals
+
+__all__ = ["front", "objects", "portals", "store"]  # fixtures
+
+
+@pytest.fixture
+def night(store: Store, tmp_path: Path) -> BucketNight:
+    write_cast(tmp_path / "legacy")
+    return BucketNight(tmp_path, store)
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def key(content: bytes) -> str:
+    return f"{ROOM}/{object_key(digest(content))}"
+
+
+# -- a whole night ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_night_ends_as_one_with_a_folder_does_and_is_taken_back_without_a_trace(night: BucketNight, cast: Night) -> None:
+    in_folder = {
+        f"{ROOM}/{name.partition('/')[2]}": content for name, content in cast.content().items() if name.startswith("objects/sha256/")
+    }
+    others = {"elsewhere/theirs": b"theirs", f"{ROOM}/theirs": b"theirs", **dict([min(in_folder.items())])}
+    for name, content in others.items():
+        night.store.s3.put_object(Bucket=night.store.bucket, Key=name, Body=content)
+
+    done = night.command("run")
+    assert done.code == 0, done.err
+    assert night.store.content() == {**others, **in_folder}
+    assert night.command("reconcile").code == 0
+
+    night.store.front.arm(lambda request: None)
+    again = night.command("run")
+    assert again.code == 0
+    assert "nothing changed" in again.err
+    assert not {"PUT", "DELETE", "POST"} & night.store.front.counts.keys()
+
+    assert night.command("trace", "P2", "document", "301").code == 0
+    assert night.command("plan").code == 0
+    words = ("evidence", "pack", "--bundle", "bundle", "--key", "key.pem", "--documents", "--run", "run")
+    packed = command(*words, folder=night.folder, **night.store.environment)
+    assert packed.code == 0, packed.err
+    bag = night.folder / "bundle" / "bag" / "data"
+    assert {f"{ROOM}/{p.relative_to(bag)}": p.read_bytes() for p in bag.rglob("*") if p.is_file()} == in_folder
+    assert command("evidence", "verify", "--bundle", "bundle", "--public-key", "key.pem.public", folder=night.folder).code == 0
+
+    assert night.command("rollback").code == 0
+    assert night.store.content() == others
+    assert night.command("run").code == 0
+    assert night.store.content() == {**others, **in_folder}
+    assert night.leaks() == []
+
+
+def test_what_the_bucket_lost_or_altered_is_a_difference_and_is_brought_again(night: BucketNight) -> None:
+    assert night.command("run").code == 0
+    lost, altered, *_ = sorted(name for name in night.store.content() if name.startswith(ROOM))
+    night.store.s3.delete_object(Bucket=night.store.bucket, Key=lost)
+    night.store.s3.put_object(Bucket=night.store.bucket, Key=altered, Body=b"other")
+    found = night.json("reconcile")
+    assert found.code == 4
+    assert {(one["table"], one["kind"]) for one in found.data["differences"]} == {
+        ("stored_object", "missing"),
+        ("stored_object", "changed"),
+    }
+    assert (found.data["objects"]["missing"], found.data["objects"]["altered"]) == (1, 1)
+    refused = night.command("load")
+    assert refused.code == 1
+    assert "2 objects that rows refer to are not in the object store" in refused.err
+    assert night.command("run").code == 0
+
+
+def test_worker_processes_bring_documents_there_too(store: Store, portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_WORTH_WORKERS", 0)
+    words = ("run", "--objects", f"s3://{store.bucket}", "--workers", "2", *FREEZE)
+    done = portals.run(*words, run="bucket-run", **store.environment)
+    assert done.code == 0, done.err
+    there = store.content()
+    assert len(there) > 50
+    assert {name: digest(content) for name, content in there.items()} == {name: name.rpartition("/")[2] for name in there}
+    assert journaled(portals.folder / "bucket-run" / JOURNAL) == {name.rpartition("/")[2] for name in there}
+
+
+def test_a_rehearsal_asks_no_bucket(night: BucketNight) -> None:
+    (night.folder / "migration.toml").write_text(f'objects = "s3://{night.store.bucket}/{ROOM}"\nrun = "rehearsal"\n', encoding="utf-8")
+    stores = [word for option in ("--source", "--tc", "--files") for word in (option, night.stores[option])]
+    done = command("run", "--rehearse", *stores, *FREEZE, "--config", "migration.toml", folder=night.folder)
+    assert done.code == 0, done.err
+    assert night.store.front.counts == {}
+
+
+# -- what cannot be used ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["run", "extract", "load", "reconcile", "rollback", "plan"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://", "s3:///prefix", f"s3://ours:{SECRET}@bucket/prefix", "s3://ours@bucket", f"s3://bucket/prefix?secret={SECRET}", "s3://bucket/p#part",
+        "s3://bucket:9000/prefix", "s3://b/prefix", "s3://bucket//prefix", "s3://bucket/../prefix", "S3://bucket/pre\x1bfix",
+    ],
+)  # fmt: skip
+def test_an_address_of_no_bucket_is_wrong_usage(name: str, uri: str, tmp_path: Path) -> None:
+    done = Night(tmp_path).command(name, "--objects", uri)
+    assert done.code == 2, done.err
+    assert "--objects" in done.err
+    assert not canaries(done.out + done.err)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}, "there are no credentials"),
+        ({"AWS_PROFILE": "nobody"}, "the AWS configuration cannot be used (ProfileNotFound)"),
+        ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "it cannot be reached"),
+        ({"AWS_ENDPOINT_URL_S3": f"http://ours:{SECRET}@127.0.0.1:9/"}, "the AWS configuration cannot be used (EndpointResolutionError)"),
+        ({"AWS_ENDPOINT_URL_S3": f"ours {SECRET}"}, "AWS_ENDPOINT_URL is no address of a store"),
+        ({}, "There is no bucket bucket-of-nobody"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_named_before_anything_is_read(
+    environment: dict[str, str], said: str, store: Store, published: Night
+) -> None:
+    night = BucketNight(published.folder, store)
+    words = ("-v", "--objects", "s3://bucket-of-nobody")
+    done = night.command("extract", *words, "--run", "another", **environment)
+    assert done.code == 1
+    assert said in done.err
+    assert done.next.startswith("next: ")
+    assert not (night.folder / "another" / "extract").exists()
+    done = night.command("reconcile", *words, **environment)
+    assert done.code == 1
+    assert re.search(r"^The object store, bucket bucket-of-nobody: it (cannot|refuses to) be read \(", done.err, re.MULTILINE)
+    assert night.leaks() == []
+
+
+# -- one object after the other -------------------------------------------------------------------------------------------------------------
+
+
+def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, store: Store, tmp_path: Path) -> None:
+    assert objects.put([b"o", b"ld"]).created
+    put = objects.put_all([b"one", b"", b"old", b"one"])
+    assert [(one.sha256, one.size) for one in put] == [(digest(content), len(content)) for content in (b"one", b"", b"old", b"one")]
+    assert [one.created for one in put][:3] == [True, True, False]
+    objects.settle()
+    assert store.content() == {key(content): content for content in (b"old", b"one", b"")}
+    assert journaled(tmp_path / JOURNAL) == {digest(content) for content in (b"old", b"one", b"")}
+    assert objects.size(digest(b"old")) == 3
+    assert objects.size(digest(b"none")) is None
+    objects.copy(digest(b"old"), tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"old"
+    assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+    assert [objects.remove(digest(b"old")) for _ in range(2)] == [True, False]
+    assert objects.size(digest(b"old")) is None
+
+
+def test_new_stores_are_noted_until_they_are_no_more(objects: Readable, store: Store) -> None:
+    store.s3.put_object(Bucket=store.bucket, Key="elsewhere/.store-theirs", Body=b"of another prefix")
+    for one in ("one", "another", "one"):
+        objects.note(one, f"postgresql://{one}")
+    assert objects.others("one") == ["postgresql://another"]
+    objects.note("another", "")
+    objects.note("another", "")
+    assert objects.others("one") == []
+    assert objects.others("another") == ["postgresql://one"]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["checksum", "no checksum"])
+def test_an_altered_object_is_replaced_whether_the_store_knows_checksums_or_not(
+    known: bool, objects: Readable, store: Store, tmp_path: Path
+) -> None:
+    store.front.arm(lambda request: None if known else "unhashed")
+    (put,) = objects.put_all([b"right"])
+    for wrong in (b"wrong", b"longer than it"):
+        store.s3.put_object(Bucket=store.bucket, Key=key(b"right"), Body=wrong, ChecksumAlgorithm="SHA256")
+        assert objects.put([b"right"]).created
+    assert not objects.put([b"right"]).created
+    assert store.content() == {key(b"right"): b"right"}
+    store.s3.put_object(Bucket=store.bucket, Key=key(b"right"), Body=b"wrong")
+    with pytest.raises(MigrationError, match="other bytes"):
+        objects.copy(put.sha256, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_what_is_too_long_for_one_request_goes_in_parts_and_what_a_killed_run_left_of_it_is_taken_away(
+    objects: Readable, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "ONE_PIECE", 6 << 20)
+    monkeypatch.setattr(s3, "PART", 5 << 20)
+    long = [os.urandom(1 << 20) for _ in range(12)]
+    theirs = store.s3.create_multipart_upload(Bucket=store.bucket, Key=f"{ROOM}/theirs")["UploadId"]
+
+    def broken(request: Request) -> object:
+        return (403, "AccessDenied") if "partNumber=2" in request.path else None
+
+    store.front.arm(broken)
+    with pytest.raises(MigrationError, match="access is denied"):
+        objects.put(long)
+    assert len(store.s3.list_multipart_uploads(Bucket=store.bucket)["Uploads"]) == 2
+    store.front.arm(lambda request: None)
+    objects.clean()
+    assert [one["UploadId"] for one in store.s3.list_multipart_uploads(Bucket=store.bucket)["Uploads"]] == [theirs]
+    assert not (tmp_path / s3.UPLOADS).exists()
+    assert objects.put(long).created
+    assert not objects.put(long).created
+    assert store.content() == {key(b"".join(long)): b"".join(long)}
+
+
+def test_a_long_object_needs_little_memory_and_leaves_no_file(store: Store, tmp_path: Path) -> None:
+    script = (
+        "import resource, sys; from pathlib import Path; from etl.objects import open_objects\n"
+        f"store = open_objects('s3://{store.bucket}', Path('journal'))\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "put = store.put(bytes([n]) * (1 << 20) for n in range(100)); store.copy(put.sha256, Path('copy'))\n"
+        "print(put.size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, **store.environment, "PYTHONPATH": str(ROOT)}, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
+    size, more = map(int, done.stdout.split())
+    assert size == 100 << 20
+    assert more < (40 << 20) / (1 if sys.platform == "darwin" else 1024)
+    assert {place.name for place in tmp_path.iterdir()} == {"journal", "copy"}

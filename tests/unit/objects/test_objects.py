@@ -1,0 +1,154 @@
+"""The new object store: many small documents at once are as safe as one, and no document is taken for another (C7, C12)."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl.errors import Unreadable
+from etl.extract import document_transfer as contents
+from etl.extract.document_transfer import store_all
+from etl.objects import folder as objects
+from etl.objects import object_key
+from etl.objects.folder import FolderObjects
+from etl.objects.journal import journaled
+from etl.system import durable_files as durable
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def there(root: Path) -> dict[str, bytes]:
+    """Every file of the store by its place."""
+    return {place.relative_to(root).as_posix(): place.read_bytes() for place in root.rglob("*") if place.is_file()}
+
+
+def documents(*some: bytes) -> Iterator[tuple[str, Iterator[bytes]]]:
+    return ((str(number), iter([content])) for number, content in enumerate(some, start=1))
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["all at once", "one by one"])
+def test_many_are_stored_as_one_by_one_would_be(whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects, "syncs_whole", lambda: whole)
+    store = FolderObjects(tmp_path / "objects", tmp_path / "journal")
+    assert store.put([b"o", b"ld"]).created
+    put = store.put_all([b"one", b"", b"old", b"one"])
+    assert [(one.sha256, one.size) for one in put] == [(digest(content), len(content)) for content in (b"one", b"", b"old", b"one")]
+    assert [one.created for one in put][:3] == [True, True, False]
+    store.settle()
+    assert there(tmp_path / "objects") == {object_key(digest(content)): content for content in (b"old", b"one", b"")}
+    assert journaled(tmp_path / "journal") == {digest(content) for content in (b"old", b"one", b"")}
+    assert {place.stat().st_mode & 0o777 for place in (tmp_path / "objects").rglob("*") if place.is_file()} == {0o600}
+
+
+def test_an_altered_object_is_replaced(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path)
+    (put,) = store.put_all([b"right"])
+    (tmp_path / object_key(put.sha256)).write_bytes(b"wrong")
+    assert store.put_all([b"right"])[0].created
+    assert there(tmp_path) == {object_key(digest(b"right")): b"right"}
+
+
+def test_where_the_file_system_cannot_be_made_durable_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(folder: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+
+    monkeypatch.setattr(objects, "syncs_whole", lambda: True)
+    monkeypatch.setattr(objects, "sync_whole", broken)
+    store = FolderObjects(tmp_path / "objects", tmp_path / "journal")
+    with pytest.raises(OSError, match="Input/output error"):
+        store.put_all([b"one", b"two"])
+    assert there(tmp_path / "objects") == {}
+    assert journaled(tmp_path / "journal") == set()
+
+
+@pytest.mark.skipif(not durable.syncs_whole(), reason="this system cannot make a whole file system durable")
+def test_a_folder_that_is_gone_is_no_success(tmp_path: Path) -> None:
+    durable.sync_whole(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        durable.sync_whole(tmp_path / "gone")
+
+
+def test_what_a_process_that_is_no_more_had_begun_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path)
+    (put,) = store.put_all([b"one"])
+    folder = (tmp_path / object_key(put.sha256)).parent
+    machine, dead = objects._MACHINE, 2**22 + 1  # no process has that number: it is above Linux's highest
+    # In a container the process that was killed and this one may well have the same number.
+    gone = [
+        tmp_path / f".writing-{machine}-{dead}-0",
+        folder / f".writing-{machine}-{dead}-1",
+        tmp_path / f".writing-{machine}-{os.getpid()}-0",
+    ]
+    stay = [tmp_path / f".writing-{machine}-{os.getppid()}-0", folder / f".writing-elsewher-{dead}-1"]
+    for place in (*gone, *stay):
+        place.touch()
+    store.clean()
+    assert [place.exists() for place in (*gone, *stay)] == [False, False, False, True, True]
+    assert there(tmp_path)[object_key(put.sha256)] == b"one"
+
+
+@pytest.mark.parametrize("together", [1, 2, 500])
+def test_every_document_gets_its_own_bytes_however_many_go_together(together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "_TOGETHER", together)
+    monkeypatch.setattr(contents, "_SMALL", 8)
+    some = (b"one", b"two", b"", b"one", b"longer than small", b"three")
+    stored = store_all(documents(*some), FolderObjects(tmp_path))
+    assert {key: (put.sha256, put.size) for key, put in stored.items()} == {
+        str(number): (digest(content), len(content)) for number, content in enumerate(some, start=1)
+    }
+    assert there(tmp_path) == {object_key(digest(content)): content for content in some}
+
+
+def test_a_document_that_cannot_be_read_to_its_end_is_left_out_and_its_neighbours_are_stored(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"begun"
+        raise Unreadable
+
+    stored = store_all(iter([("1", iter([b"one"])), ("2", broken()), ("3", iter([b"three"]))]), FolderObjects(tmp_path))
+    assert sorted(stored) == ["1", "3"]
+    assert there(tmp_path) == {object_key(digest(content)): content for content in (b"one", b"three")}
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "socket"])
+@pytest.mark.parametrize("together", [True, False])
+def test_what_is_no_file_in_an_objects_place_is_replaced_by_the_object(
+    kind: str, together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / object_key(digest(b"paper"))
+    place.parent.mkdir(parents=True)
+    (tmp_path / "elsewhere").write_bytes(b"paper")
+    if kind == "link":
+        place.symlink_to(tmp_path / "elsewhere")
+    elif kind == "fifo":
+        os.mkfifo(place)
+    else:
+        monkeypatch.chdir(place.parent)  # a socket's path may not be long
+        socket.socket(socket.AF_UNIX).bind(place.name)
+    store = FolderObjects(tmp_path)
+    (put,) = store.put_all([b"paper"]) if together else [store.put([b"paper"])]
+    assert put.created
+    assert place.is_file()
+    assert not place.is_symlink()
+    assert place.read_bytes() == b"paper"
+
+
+def test_the_stores_that_refer_to_objects_are_noted_and_are_no_objects(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path)
+    store.note("one", "sqlite:///one.sqlite")
+    store.note("two", "sqlite:///two.sqlite")
+    store.note("two", "sqlite:///two.sqlite")
+    assert store.others("one") == ["sqlite:///two.sqlite"]
+    assert sorted(store.others("three")) == ["sqlite:///one.sqlite", "sqlite:///two.sqlite"]
+    assert {place.stat().st_mode & 0o777 for place in tmp_path.iterdir()} == {0o600}
+    store.note("two", "")
+    store.note("two", "")
+    assert store.others("one") == []
+    assert FolderObjects(tmp_path).others("two") == ["sqlite:///one.sqlite"]

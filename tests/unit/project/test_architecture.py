@@ -1,0 +1,159 @@
+"""Who imports whom: one direction, the verifier a stranger to the loader, heavy libraries late and in one place."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Night
+
+ROOT = Path(__file__).resolve().parents[3]
+OURS = ("cli", "etl", "mappings", "checks", "sample_data")
+MODULES = [ROOT / "cli.py", *sorted(place for folder in OURS[1:] for place in (ROOT / folder).rglob("*.py"))]
+DRIVERS = {"sqlite3", "psycopg", "adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite", "pgpq"}
+HEAVY = {
+    "polars",
+    "pandas",
+    "pyarrow",
+    "numpy",
+    "great_expectations",
+    "sqlalchemy",
+    "psycopg",
+    "cryptography",
+    "rich",
+    "jinja2",
+    "boto3",
+    "botocore",
+}
+
+
+@cache
+def imported(place: Path) -> frozenset[str]:
+    """The names of the modules that a file imports, also inside of functions, and of what it takes from them."""
+    found = set()
+    for node in ast.walk(ast.parse(place.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{place.name}: imports are absolute"
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
+
+
+def shown(place: Path) -> str:
+    return place.relative_to(ROOT).as_posix()
+
+
+def who_imports(*names: str, among: str = "") -> set[str]:
+    """The files below that folder that import one of these modules, or something below them."""
+    starts = tuple(f"{name}." for name in names)
+    return {shown(p) for p in MODULES if shown(p).startswith(among) and any(m in names or m.startswith(starts) for m in imported(p))}
+
+
+def test_the_direction_is_command_line_steps_mappings_and_checks() -> None:
+    assert who_imports("cli") == set()
+    assert {name.split(".")[0] for name in imported(ROOT / "cli.py")} & set(OURS) == {"etl"}
+    assert who_imports("etl", "checks", "sample_data", among="mappings/") == set()
+    assert who_imports("checks", among="etl/") == {"etl/pipeline/runner.py"}
+    assert who_imports("sample_data", among="etl/") == {"etl/commands/demo.py", "etl/commands/selftest.py"}
+    assert who_imports("checks", "etl.pipeline", among="sample_data/") == set()
+
+
+def test_checks_know_nothing_of_steps_and_stores() -> None:
+    steps = [f"etl.{name}" for name in ("pipeline", "load", "extract", "transform", "databases", "objects", "reconcile", "report")]
+    assert who_imports(*steps, "sample_data", among="checks/") == set()
+
+
+def test_the_verifier_shares_with_the_loader_only_the_errors() -> None:
+    """What both had from one place could be wrong in both."""
+    for place in MODULES:
+        if shown(place).startswith("etl/reconcile/"):
+            ours = {name for name in imported(place) if name.split(".")[0] in OURS and not name.startswith("etl.reconcile")}
+            assert ours <= {"etl", "etl.errors", "etl.errors.MigrationError"}, shown(place)
+
+
+def test_the_verifier_brings_no_loading_module_with_it() -> None:
+    script = "import sys, etl.reconcile, etl.reconcile.selftest; print(*sorted(name for name in sys.modules if name.split('.')[0] in %r))"
+    done = subprocess.run([sys.executable, "-c", script % (OURS,)], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {name for name in done.stdout.split() if not name.startswith("etl.reconcile")} == {"etl", "etl.errors"}
+
+
+def test_the_report_reads_what_the_steps_left_and_does_none_of_them() -> None:
+    steps = [f"etl.{name}" for name in ("pipeline", "extract", "transform", "load", "objects")]
+    assert who_imports(*steps, "checks", among="etl/report/") == set()
+
+
+@pytest.mark.parametrize("library", ["great_expectations", "pandas"])
+def test_only_the_checks_import(library: str) -> None:
+    users = who_imports(library)
+    assert users
+    assert {name.split("/")[0] for name in users} == {"checks"}
+
+
+def test_steps_meet_databases_only_through_their_modules() -> None:
+    outside = {name for name in who_imports(*DRIVERS, among="etl/") if not name.startswith(("etl/databases/", "etl/reconcile/"))}
+    assert outside == {"etl/report/facts.py", "etl/commands/command_result.py"}  # SQLite's version, and what its result codes mean
+    assert "sqlite3.sqlite_version" in (ROOT / "etl/report/facts.py").read_text(encoding="utf-8")
+
+
+def test_a_database_module_knows_no_other_kind() -> None:
+    for kind, others in (("sqlite", ("psycopg", "pgpq", "adbc_driver_postgresql")), ("postgresql", ("sqlite3", "adbc_driver_sqlite"))):
+        assert who_imports(*others, among=f"etl/databases/{kind}") == set()
+
+
+def test_a_bucket_is_asked_by_one_module_of_each_side_and_boto3_comes_for_it_alone(cast: Night) -> None:
+    assert who_imports("boto3", "botocore") == {"etl/objects/s3.py", "etl/objects/s3_failures.py", "etl/reconcile/objects/bucket.py"}
+    assert who_imports("etl.objects.s3") == {"etl/objects/__init__.py"}
+    assert who_imports("etl.reconcile.objects.bucket") == {"etl/reconcile/objects/store.py"}
+    words = list(cast.words("reconcile"))
+    script = f"import sys; sys.argv[1:] = {words!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {name.split(".")[0] for name in done.stdout.split()} & {"boto3", "botocore"} == set()
+
+
+def test_no_module_is_a_drawer_for_everything() -> None:
+    assert [shown(p) for p in MODULES if p.stem in ("utils", "util", "helpers", "helper", "common", "misc", "manager", "base")] == []
+
+
+def test_nothing_evaluates_or_unpickles_and_no_shell_is_started() -> None:
+    called = {
+        (shown(place), node.func.id)
+        for place in MODULES
+        for node in ast.walk(ast.parse(place.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert {(place, name) for place, name in called if name in ("eval", "exec", "__import__")} == set()
+    assert who_imports("pickle", "marshal", "shelve", "yaml", "subprocess") == set()
+
+
+def test_saying_hello_imports_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "cli", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "click" in names
+    assert {name.split(".")[0] for name in names} & HEAVY == set()
+    assert {name for name in names if name.split(".")[0] in OURS} <= {"cli"}
+
+
+@pytest.mark.parametrize("words", [("status", "--run", "nowhere"), ("evidence", "verify", "--bundle", "x", "--public-key", "y"), ("plan",)])
+def test_only_the_checks_bring_great_expectations_with_them(words: tuple[str, ...], tmp_path: Path) -> None:
+    script = f"import sys; sys.argv[1:] = {list(words)!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in (1, 2)
+    assert {name.split(".")[0] for name in done.stdout.split()} & {"great_expectations", "pandas", "distributed", "boto3"} == set()
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("trace", "P2", "document", "301"), ("trace", "--account", "10000301"), ("picker", "ines@meridian.example")]
+)
+def test_a_look_up_brings_nothing_heavy(words: tuple[str, ...], cast: Night) -> None:
+    """Their imports alone would take longer than the fifth of a second in which a look-up has to answer."""
+    script = f"import sys; sys.argv[1:] = {[*words, '--run', 'run']!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {name.split(".")[0] for name in done.stdout.split()} & HEAVY == {"rich"}

@@ -1,0 +1,51 @@
+"""The cast, migrated: what is held and flagged is what its index says, and nothing else."""
+
+import tomllib
+from typing import Any
+
+import pytest
+
+from sample_data.world import CAST, write_cast
+from tests.support.legacy import Store, migrate
+
+INDEX: dict[str, list[dict[str, Any]]] = tomllib.loads((CAST / "cast.toml").read_text(encoding="utf-8"))
+ROWS = [*INDEX["shows"], *INDEX["also"]]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("cast")
+    return migrate(write_cast(folder / "legacy"), folder)
+
+
+def test_held_are_exactly_the_rows_of_the_index_each_for_its_reason(store: Store) -> None:
+    expected = {(row["portal"], row["table"], row["key"]): row["hold"] for row in ROWS if "hold" in row}
+    held = store.rows("migration_holding", "legacy_portal_cd", "legacy_table", "legacy_key", "reason_cd")
+    assert {(portal, table, key): reason for portal, table, key, reason in held} == expected
+
+
+def test_flagged_are_exactly_the_rows_of_the_index_each_under_its_rule(store: Store) -> None:
+    expected = {(row["rule"], row["portal"], row["table"], row["key"]) for row in ROWS if row.get("flag")}
+    assert set(store.rows("migration_exception", "rule_cd", "legacy_portal_cd", "legacy_table", "legacy_key")) == expected
+
+
+def test_the_stories_of_single_rows_come_true(store: Store) -> None:
+    """A choice of what `cast.toml` tells: numbers, labels, moments."""
+    assert store.accounts("account_number")[1301] == "M000001301XX"
+    assert store.accounts("account_number")[-3701] == "M-000003701"
+    assert store.accounts("account_number")[9007199254740993] == "M9007199254740993"
+    assert {entity: store.accounts("business_type_cd")[entity] for entity in (1101, 1102, 1103, 1104)} == {
+        1101: "HWM", 1102: "HWC", 1103: "HWM", 1104: "HWY",
+    }  # fmt: skip
+    assert {entity: store.accounts("account_label")[entity] for entity in (201, 202)} == {201: "East River", 202: "West River"}
+    events = dict(store.rows("event_history", "event_id", "occurred_at"))
+    assert (events["3401"], events["3402"], events["3403"]) == ("2022-07-04 16:00:00", "2022-01-04 17:00:00", "2022-11-06 05:30:00")
+    assert [row for row in store.rows("document", "document_id", "account_id") if row[0].startswith("2104")] == [("2104", None)]
+    assert len(store.rows("login", "email_key")) == len(set(store.rows("login", "email_key")))
+
+
+def test_no_detail_and_no_reason_shows_a_persons_data(store: Store) -> None:
+    values = {row["email_display"] for row in store.rows("login")} | {"078-05-1120", "219-09-9999", "Rosa", "Lindqvist"}
+    details = [row["detail"] for row in store.rows("migration_exception")]
+    assert [detail for detail in details for value in values if value in detail] == []
+    assert max(map(len, details)) <= 300
