@@ -81,6 +81,7 @@ _OPTIONS: dict[str, Command] = {
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
     "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
     "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
+    "adapter": _option("--adapter", metavar="DIR", help="How another legacy schema is presented as the contract; it may hold limits.toml alone."),
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
@@ -92,7 +93,7 @@ _OPTIONS: dict[str, Command] = {
 }  # fmt: skip
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
-_RUN = (*_STORES, "run", "freeze_from", "freeze_to", "workers", "scheduler", "mappings", "approver")
+_RUN = (*_STORES, "run", "freeze_from", "freeze_to", "workers", "scheduler", "mappings", "adapter", "approver")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -120,7 +121,7 @@ def _options(given: dict[str, Any]) -> Options:
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
-    paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "approver", "approval") if given.get(name)}
+    paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "adapter", "approver", "approval") if given.get(name)}
     return Options(
         **plain, **paths, rehearse=bool(given.get("rehearse")), freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
     )  # fmt: skip
@@ -180,7 +181,7 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings")
+@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter")
 def reconcile(**given: Any) -> None:
     """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
     from etl.commands.command_result import answer
@@ -190,7 +191,7 @@ def reconcile(**given: Any) -> None:
 
 
 @commands.command()
-@_takes("source", "tc", "files", "target", "objects", "mappings")
+@_takes("source", "tc", "files", "target", "objects", "mappings", "adapter")
 def plan(**given: Any) -> None:
     """What would happen: sources against mappings, rows, steps, space; reads, changes nothing."""
     from etl.commands.command_result import answer, plan_facts
@@ -258,7 +259,7 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings")
+@_takes("target", "objects", "run", "mappings", "adapter")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
     from etl.commands.command_result import answer

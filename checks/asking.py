@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,23 +20,29 @@ from checks.conserved import CONSERVED
 from checks.ids import IDS
 from checks.kinds import EXPECTATIONS
 from checks.model import Answer, Answers, Check, Found, Suites
+from checks.plausible import PLAUSIBLE
 from checks.relations import RELATIONS
 from checks.staged import Staged
 from checks.suites import HOME, read_suites
 from etl.runfolder.folder import RunFolder, seen
 from etl.system.memory import give_memory_back
+from mappings.limits import Limits
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
 Tell = Callable[[str, int, int], None]
 
-_ASKED_BY = {**RELATIONS, **ACCOUNTS, **CONSERVED, **CARRIED, **IDS}
+_ASKED_BY = {**RELATIONS, **ACCOUNTS, **CONSERVED, **CARRIED, **IDS, **PLAUSIBLE}
 _ROWS_IN_A_PART = 1_500_000
 _SHOWN = 20  # keys in answers.json; failures.parquet has them all
 
 
-def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path = HOME, pool: Executor | None = None) -> Answers:
+def ask(
+    folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path = HOME, pool: Executor | None = None, limits: Limits | None = None
+) -> Answers:  # fmt: skip
     """Every check of the suites, answered from the run's stage files. Changes nothing; raises only where a question cannot be asked at all.
+
+    `limits`: what people raised the plausibility gate's limits to.
 
     With worker processes (`pool`) all questions are asked there, those of the largest tables first, Great Expectations' import included: what
     they keep in memory is gone with the process. Without, the questions across tables come first, for the same reason. Side by side in threads
@@ -46,7 +52,8 @@ def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path
     checks = bind(read_suites(suites) if isinstance(suites, Path) else suites, mappings)
     across = [check for check in checks if check.kind not in EXPECTATIONS]
     of_rows = [check for check in checks if check.kind in EXPECTATIONS]
-    staged = Staged(folder, mappings)
+    limits = limits or Limits()
+    staged = Staged(folder, mappings, limits)
     rows = sum(map(staged.rows, staged.files))
     done = rows  # every row is looked at twice: across tables, and in its own
 
@@ -56,10 +63,10 @@ def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path
         done += staged.rows(table)
 
     if pool is not None:
-        found, importing = _elsewhere(pool, folder, mappings, (across, of_rows), staged, tell), 0.0
+        found, importing = _elsewhere(pool, folder, mappings, limits, (across, of_rows), staged, tell), 0.0
     else:
         found = _across(across, staged, lambda share: tell("check across tables", int(share * rows), 2 * rows))
-        staged = Staged(folder, mappings)  # anew: what the first one keeps is let go
+        staged = Staged(folder, mappings, limits)  # anew: what the first one keeps is let go
         importing = 0.0 if expectations.loaded() or not of_rows else expectations.tools().seconds
         if of_rows:
             found.update(expectations.ask_rows(of_rows, staged, told))
@@ -68,7 +75,13 @@ def ask(folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path
 
 
 def _elsewhere(
-    pool: Executor, folder: RunFolder, mappings: Mappings, halves: tuple[list[Check], list[Check]], staged: Staged, tell: Tell
+    pool: Executor,
+    folder: RunFolder,
+    mappings: Mappings,
+    limits: Limits,
+    halves: tuple[list[Check], list[Check]],
+    staged: Staged,
+    tell: Tell,
 ) -> dict[str, Found]:
     """What came of the checks across tables and of those about rows, by id: each half in parts, asked by worker processes."""
     across, of_rows = (_parts(checks, staged) for checks in halves)
@@ -78,7 +91,7 @@ def _elsewhere(
         for ask, some in ((_rows_elsewhere, of_rows[:1]), (_across_elsewhere, across), (_rows_elsewhere, of_rows[1:]))
         for part in some
     ]
-    waiting = [pool.submit(ask, folder.path, mappings.home, part.checks) for ask, part in parts]
+    waiting = [pool.submit(ask, folder.path, mappings.home, limits, part.checks) for ask, part in parts]
     found: dict[str, Found] = {}
     done, rows = 0, sum(part.rows for _, part in parts)
     for future, (_, part) in zip(waiting, parts, strict=True):
@@ -118,16 +131,16 @@ def _rows(table: str, staged: Staged) -> int:
     return sum(file.rows for (portal, name), files in staged.extracted.items() if f"{portal}.{name}" == table for file in files)
 
 
-def _rows_elsewhere(run: Path, mapping_folder: Path, checks: list[Check]) -> dict[str, Found]:
+def _rows_elsewhere(run: Path, mapping_folder: Path, limits: Limits, checks: list[Check]) -> dict[str, Found]:
     """In a worker process: what came of these checks about rows, by id."""
-    found = expectations.ask_rows(checks, Staged(seen(run), read_mappings(mapping_folder)), lambda table: None)
+    found = expectations.ask_rows(checks, Staged(seen(run), read_mappings(mapping_folder), limits), lambda table: None)
     give_memory_back()  # the next part, of another kind perhaps, is asked in the same process
     return found
 
 
-def _across_elsewhere(run: Path, mapping_folder: Path, checks: list[Check]) -> dict[str, Found]:
+def _across_elsewhere(run: Path, mapping_folder: Path, limits: Limits, checks: list[Check]) -> dict[str, Found]:
     """In a worker process: what came of these checks across tables, by id."""
-    found = _across(checks, Staged(seen(run), read_mappings(mapping_folder)), lambda share: None)
+    found = _across(checks, Staged(seen(run), read_mappings(mapping_folder), limits), lambda share: None)
     give_memory_back()
     return found
 
@@ -138,13 +151,16 @@ def _across(checks: list[Check], staged: Staged, told: Callable[[float], None]) 
         told(number / len(checks))
         began = time.monotonic()
         answer = _ASKED_BY[check.kind](check, staged)
-        found[check.id] = Found(answer.asked, answer.keys, time.monotonic() - began)
+        found[check.id] = replace(answer, seconds=time.monotonic() - began)
     return found
 
 
 def _answer(check: Check, found: Found) -> Answer:
     keys = tuple(sorted(found.keys))
-    return Answer(check.id, check.question, check.why, check.severity, check.table, found.asked, len(keys), keys, found.seconds)
+    failed = len(keys) if found.failed is None else found.failed
+    return Answer(
+        check.id, check.question, check.why, check.severity, check.table, found.asked, failed, keys, found.seconds, found.sentence
+    )
 
 
 def answers_json(answers: Answers) -> str:
@@ -153,6 +169,7 @@ def answers_json(answers: Answers) -> str:
         {
             "id": answer.id, "severity": answer.severity, "table": answer.table, "question": answer.question, "why": answer.why,
             "asked": answer.asked, "failed": answer.failed, "first_keys": list(answer.keys[:_SHOWN]),
+            **({"sentence": answer.sentence} if answer.sentence else {}),
         }
         for answer in answers
     ]  # fmt: skip

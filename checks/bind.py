@@ -13,6 +13,7 @@ from checks.kinds import KINDS, MOMENT
 from checks.model import Check, Entry, Suites
 from checks.staged import staged_shapes
 from mappings.errors import MappingError
+from mappings.limits import INDICATOR
 from mappings.model import Mappings, TableMapping
 from mappings.schema import Table
 
@@ -33,7 +34,11 @@ def bind(suites: Suites, mappings: Mappings) -> tuple[Check, ...]:
 def _expanded(entry: Entry, mappings: Mappings, shapes: dict[str, Table]) -> Iterator[Check]:
     if entry.word == "every_source":
         for (portal, table), mapping in mappings.tables.items():
-            if _concerns(entry, mapping, shapes):
+            if entry.kind == "indicator_share":
+                for column in mapping.columns:
+                    if column.name.endswith(INDICATOR):
+                        yield _check(entry, f"{portal}.{table}", (column.name,), f".{portal}.{table}.{column.name}")
+            elif _concerns(entry, mapping, shapes):
                 yield _check(entry, f"{portal}.{table}", (), f".{portal}.{table}")
     elif entry.word == "every_table":
         for shape in shapes.values():

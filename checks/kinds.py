@@ -45,7 +45,7 @@ EXPECTATIONS: dict[str, Kind] = {
     "in_order": _takes(2, 2, ORDERED, may="when"),
 }  # fmt: skip
 
-# Asked across tables (checks/relations.py, accounts.py, ids.py), and between the old tables and the staged rows (conserved.py, carried.py).
+# Asked across tables (checks/relations.py, accounts.py, ids.py), and between the old tables and the staged rows (conserved.py, carried.py, plausible.py).
 RELATIONS: dict[str, Kind] = {
     "refers": _takes(1, 1, REFERENCE, may="to"),
     "reached": _takes(1, 1, REFERENCE, needs="by", may="when"),
@@ -78,6 +78,9 @@ RELATIONS: dict[str, Kind] = {
     "tallied": Kind(of="source"),
     "routed": Kind(of="source"),
     "unchanged": Kind(of="source", needs=frozenset({"families"})),
+    "held_share": Kind(of="source", needs=frozenset({"share"})),
+    "indicator_share": Kind(of="source", needs=frozenset({"share"})),
+    "entity_share": _about("entity_account", needs="share"),
 }  # fmt: skip
 
 KINDS = {**EXPECTATIONS, **RELATIONS}

@@ -53,16 +53,24 @@ class Check:
 
 @dataclass(frozen=True)
 class Found:
-    """What came of one check: `asked` rows were looked at; `keys` names every row that failed, once for each way in which it did."""
+    """What came of one check: `asked` rows were looked at; `keys` names every row that failed, once for each way in which it did.
+
+    A question about shares says in `sentence` what it found, and counts in `failed` what `keys` has only the first of.
+    """
 
     asked: int
     keys: tuple[str, ...] = ()
     seconds: float = 0.0
+    failed: int | None = None
+    sentence: str = ""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One check and its answer. `keys`: all that failed, sorted, social security numbers masked; `failed`: their number."""
+    """One check and its answer. `keys`: all that failed, sorted, social security numbers masked; `failed`: their number.
+
+    `sentence`: what was found, where the question is about shares; else empty.
+    """
 
     id: str
     question: str
@@ -73,6 +81,7 @@ class Answer:
     failed: int
     keys: tuple[str, ...]
     seconds: float
+    sentence: str = ""
 
     @property
     def passed(self) -> bool:

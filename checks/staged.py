@@ -16,6 +16,7 @@ from checks.comparable import alike, numbers, together
 from checks.names import called, key_columns
 from etl.domain.typed_values import HELD, POLARS_TYPE
 from etl.runfolder.folder import RunFolder, StageFile, read_columns
+from mappings.limits import Limits
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column, Table
 
@@ -41,8 +42,9 @@ def staged_shapes(mappings: Mappings) -> dict[str, Table]:
 class Staged:
     """The stage files of a run, read column by column; of all but large tables what was read once is kept. For one thread at a time."""
 
-    def __init__(self, folder: RunFolder, mappings: Mappings) -> None:
+    def __init__(self, folder: RunFolder, mappings: Mappings, limits: Limits | None = None) -> None:
         self.mappings = mappings
+        self.limits = limits or Limits()
         self.shapes = staged_shapes(mappings)
         self.files: dict[str, list[StageFile]] = {name: [] for name in self.shapes}
         self.extracted = {key: folder.files("extract", f"extract/{key[0]}.{key[1]}/") for key in mappings.tables}
@@ -151,7 +153,7 @@ class Staged:
         return rows.select(pl.col(key).alias("_key"), *columns)
 
     def aside(self, name: str) -> pl.DataFrame:
-        """What the extract put aside: `content` or `text`."""
+        """What the extract put aside: `content`, `text` or `odd`."""
         return pl.concat([pl.DataFrame(table) for table in self._folder.tables("extract", f"extract/{name}.parquet")])
 
     @cached_property

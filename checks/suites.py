@@ -111,6 +111,8 @@ def _fits(name: str, value: Any) -> tuple[bool, str]:
             return isinstance(value, (int, date)) and not isinstance(value, bool), "a number or a date"
         case "values":
             return isinstance(value, list) and bool(value), "a list of values"
+        case "share":
+            return isinstance(value, float) and 0 <= value <= 1, "a share from 0.0 to 1.0"
         case "families":
             return isinstance(value, list) and set(value) <= FAMILIES, "a list of " + ", ".join(sorted(FAMILIES))
         case "as":

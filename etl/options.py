@@ -28,6 +28,7 @@ class Options:
     approver: Path | None = None
     approval: Path | None = None
     mappings: Path = HOME
+    adapter: Path | None = None
 
     def __post_init__(self) -> None:
         """A bucket's address that may hold a secret is refused before anything is written down."""

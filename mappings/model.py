@@ -13,9 +13,10 @@ Portal = Literal["P2", "TC"]
 Per = Literal["account", "once", "part", "missing"]
 FormKind = Literal["plain", "self_id", "account_id", "legacy_key", "copy", "once", "soft", "constant", "null", "rule"]
 
-# The rules say so: this number is carried over as the old number and is no reference (rules, Routes).
+Reference = Literal["hard", "soft", "none"]
+
 NEVER_READ = "B17"  # a column that is retired by this rule is not selected, not staged, not logged
-CARRIED_AS_NUMBER = frozenset({"origin_model_id"})
+_REFERRING: dict[str, Reference] = {"copy": "hard", "once": "hard", "soft": "soft"}  # forms that say it themselves
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class TableMapping:
     into: tuple[Into, ...]
     used: dict[str, str]
     retired: dict[str, str]
+    declared: dict[str, Reference] = field(default_factory=dict)
     mandatory: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
 
@@ -75,10 +77,17 @@ class TableMapping:
 
     @cached_property
     def references(self) -> frozenset[str]:
-        """The columns that name another row: an unreadable value there holds the row (fine print 23)."""
-        routes = {route.column for route in (*self.owner, *self.needs)}
-        named = {column.name for column in self.columns if column.name.endswith("_id") and column.name not in CARRIED_AS_NUMBER}
-        return frozenset((routes | named) - set(self.key))
+        """The columns that name another row, softly or not: an unreadable value there holds the row (fine print 23)."""
+        return frozenset({column for column, kind in self.reference_kinds.items() if kind != "none"} - set(self.key))
+
+    @cached_property
+    def reference_kinds(self) -> dict[str, Reference]:
+        """What is declared of each column that names, or seems to name, another row: by its route, by its form, or under [references]."""
+        by_form = {
+            column: _REFERRING[form.kind] for into in self.into for form in into.columns.values() if form.kind in _REFERRING
+            for column in form.columns
+        }  # fmt: skip
+        return {**self.declared, **by_form, **{route.column: "hard" for route in (*self.owner, *self.needs)}}
 
     @cached_property
     def decisive(self) -> frozenset[str]:
@@ -105,9 +114,21 @@ class Rule:
 
 @dataclass(frozen=True)
 class Reason:
+    """Why a row is held. `rank`: where several reasons fit one row, the lowest rank is recorded (fine print 2, 23)."""
+
     code: str
+    rank: int
     meaning: str
     rules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FinePrint:
+    """A numbered reading of the rules: what they leave open, decided. `rules`: the rules that it belongs to."""
+
+    number: int
+    rules: tuple[str, ...]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +140,7 @@ class Mappings:
     target: Schema
     rules: dict[str, Rule]
     reasons: dict[str, Reason]
+    fine_print: dict[int, FinePrint]
     codes: dict[str, tuple[dict[str, str], ...]] = field(repr=False)
     digest: str = ""
     home: Path = Path()  # the folder that was read

@@ -10,13 +10,14 @@ from typing import Any
 
 from mappings.codes import read_codes
 from mappings.errors import MappingError
-from mappings.model import Form, Into, Mappings, Portal, Reason, Route, Rule, TableMapping
+from mappings.model import FinePrint, Form, Into, Mappings, Portal, Reason, Reference, Route, Rule, TableMapping
 from mappings.schema import Column, Schema, Table, read_schema
 
 HOME = Path(__file__).parent
 FOLDERS: dict[Portal, str] = {"P2": "portal2", "TC": "tc"}
 MIGRATION_TABLES = frozenset({"migration_run", "migration_holding", "migration_exception"})  # the toolkit's own record
-_WORDS = {"rules", "owner", "owner_rule", "needs", "into", "used", "retired"}
+_WORDS = {"rules", "owner", "owner_rule", "needs", "references", "into", "used", "retired"}
+_REFERENCES: dict[str, Reference] = {"hard": "hard", "soft": "soft", "none": "none"}
 _FORM_WORDS = {
     frozenset({"id"}), frozenset({"legacy_key"}), frozenset({"copy", "of"}), frozenset({"once", "of"}), frozenset({"soft", "of"}),
     frozenset({"constant"}), frozenset({"null"}), frozenset({"rule"}), frozenset({"rule", "from"}),
@@ -30,6 +31,7 @@ def read_mappings(folder: Path = HOME) -> Mappings:
     sources: dict[Portal, Schema] = {portal: read_schema(folder / "schemas" / f"{name}.sql") for portal, name in FOLDERS.items()}
     target = read_schema(folder / "schemas" / "portal3.sql")
     rules, reasons = _rule_book(folder / "rules.toml")
+    fine_print = _fine_print(folder / "fine_print.toml", rules)
     tables: dict[tuple[Portal, str], TableMapping] = {}
     for portal, name in FOLDERS.items():
         for file in sorted((folder / name).glob("*.toml")):
@@ -46,7 +48,7 @@ def read_mappings(folder: Path = HOME) -> Mappings:
     bound = {key: _bind(mapping, sources, target, rules, parts) for key, mapping in tables.items()}
     _every_target_table_is_filled(bound, target)
     codes = read_codes(folder / "codes", sources, target, bound)
-    return Mappings(bound, sources, target, rules, reasons, codes, _digest(folder), folder)
+    return Mappings(bound, sources, target, rules, reasons, fine_print, codes, _digest(folder), folder)
 
 
 def _digest(folder: Path) -> str:
@@ -76,8 +78,21 @@ def _construct(portal: Portal, shown: str, file: Path, shape: Table) -> TableMap
         portal, shape.name, shown, shape, tuple(words.get("rules", ())),
         tuple(Route(column, table) for column, table in words.get("owner", {}).items()), words.get("owner_rule"),
         tuple(Route(column, table) for column, table in words.get("needs", {}).items()), blocks,
-        dict(words.get("used", {})), dict(words.get("retired", {})),
+        dict(words.get("used", {})), dict(words.get("retired", {})), _references(shown, words.get("references", {})),
     )  # fmt: skip
+
+
+def _references(shown: str, declared: dict[str, Any]) -> dict[str, Reference]:
+    """[references]: hard, soft, none, each a list of columns; by column, what it is declared as."""
+    found: dict[str, Reference] = {}
+    for word, columns in declared.items():
+        if word not in _REFERENCES:
+            raise MappingError(shown, f"references.{word}", "an unknown word", "hard, soft, none")
+        for column in columns:
+            if column in found:
+                raise MappingError(shown, f"references.{word}", f"{column} twice", "each column once")
+            found[column] = _REFERENCES[word]
+    return found
 
 
 def _into(shown: str, number: int, block: dict[str, Any]) -> Into:
@@ -144,6 +159,7 @@ def _bind(
     for column in shape.by_name:
         if column not in named:
             raise MappingError(shown, "columns", f"{column} neither mapped, used nor retired", "every column of the source table")
+    _bind_references(mapping)
     for word, routes in (("owner", mapping.owner), ("needs", mapping.needs)):
         for route in routes:
             referred = sources[mapping.portal].tables.get(route.table)
@@ -153,6 +169,19 @@ def _bind(
         _bind_block(mapping, number, into, target, rules, parts.get(into.table, set()))
     taken = frozenset(column for into in mapping.into for form in into.columns.values() for column in form.columns)
     return replace(mapping, mandatory=_mandatory(mapping, target), taken=taken)
+
+
+def _bind_references(mapping: TableMapping) -> None:
+    """Every column that names another row says so, or says that it does not: nothing is guessed from a column's name."""
+    shape, kinds = mapping.shape, mapping.reference_kinds
+    for column, kind in mapping.declared.items():
+        if column not in shape.by_name:
+            raise MappingError(mapping.file, f"references.{kind}", column, f"a column of {shape.name}")
+        if kinds[column] != kind:
+            raise MappingError(mapping.file, f"references.{kind}", column, f"{kinds[column]}, as its route or form says")
+    for name in (column.name for column in mapping.columns):
+        if name.endswith("_id") and name not in kinds and name not in mapping.key:
+            raise MappingError(mapping.file, "references", f"{name} undeclared", "the column under hard, soft or none")
 
 
 def _mandatory(mapping: TableMapping, target: Schema) -> frozenset[str]:
@@ -220,9 +249,30 @@ def _rule_book(file: Path) -> tuple[dict[str, Rule], dict[str, Reason]]:
     words = _toml(file, file.name)
     try:
         rules = {entry["number"]: Rule(**entry) for entry in words["rule"]}
-        reasons = {entry["code"]: Reason(entry["code"], entry["meaning"], tuple(entry["rules"])) for entry in words["reason"]}
-    except (KeyError, TypeError) as error:
+        listed = [Reason(entry["code"], int(entry["rank"]), entry["meaning"], tuple(entry["rules"])) for entry in words["reason"]]
+    except (KeyError, TypeError, ValueError) as error:
         raise MappingError(
-            file.name, "rule or reason", str(error), "number, chapter, situation, decision, severity, flags; code, meaning, rules"
+            file.name, "rule or reason", str(error), "number, chapter, situation, decision, severity, flags; code, rank, meaning, rules"
         ) from error
-    return rules, reasons
+    if len(rules) < len(words["rule"]) or len({reason.code for reason in listed}) < len(listed):
+        raise MappingError(file.name, "rule or reason", "a number or code twice", "each number and each code once")
+    if sorted(reason.rank for reason in listed) != list(range(1, len(listed) + 1)):
+        ranks = ", ".join(str(reason.rank) for reason in listed)
+        raise MappingError(file.name, "reason.rank", ranks, f"each rank from 1 to {len(listed)} once")
+    return rules, {reason.code: reason for reason in sorted(listed, key=lambda reason: reason.rank)}
+
+
+def _fine_print(file: Path, rules: dict[str, Rule]) -> dict[int, FinePrint]:
+    """The numbered readings, complete from 1 on; each belongs to at least one rule that exists."""
+    words = _toml(file, file.name)
+    try:
+        lines = [FinePrint(int(entry["number"]), tuple(entry["rules"]), str(entry["text"])) for entry in words["line"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise MappingError(file.name, "line", str(error), "number, rules, text") from error
+    if [line.number for line in lines] != list(range(1, len(lines) + 1)):
+        raise MappingError(file.name, "line.number", "a gap, a repetition or another order", "1, 2, 3 and so on")
+    for line in lines:
+        for rule in line.rules:
+            if rule not in rules:
+                raise MappingError(file.name, f"line {line.number}.rules", rule, "a number of rules.toml")
+    return {line.number: line for line in lines}

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from etl.databases import backend
 from etl.domain.id_recipe import tag
-from etl.errors import MigrationError
+from etl.errors import MigrationError, Refused
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
@@ -30,6 +30,54 @@ class RunRecord:
     finished_at: datetime | None
     freeze: tuple[date, date] | None
     manifest_sha256: str
+
+
+class Tell(Protocol):
+    """Takes what is at work, how much of it is done, of how much, and what is counted."""
+
+    def __call__(self, what: str, done: int, total: int, unit: str = "rows") -> None: ...
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a delta keeps of one table for its rollback: how many before-images, and how many keys of rows that it brought."""
+
+    table: str
+    before: int
+    new: int
+
+
+UNDO = "migration_undo"  # the table that says what each delta keeps; with numbers behind it, the tables in which that lies
+KEPT = (
+    f"CREATE TABLE IF NOT EXISTS {UNDO} (run_id VARCHAR(40) NOT NULL, number INTEGER NOT NULL, table_name VARCHAR(63) NOT NULL,"
+    " before_rows BIGINT NOT NULL, new_rows BIGINT NOT NULL, PRIMARY KEY (run_id, table_name))"
+)
+
+
+def undo_tables(number: int, table: str) -> tuple[str, str]:
+    """Where the before-images lie that the delta of that number keeps of the table, and where the keys of the rows that it brought."""
+    return f"{UNDO}__{number}_{table}", f"{UNDO}__{number}_new_{table}"
+
+
+def volatile(table: Table) -> tuple[str, ...]:
+    """Columns that may differ between runs of the same rows: which run it was that held or flagged the row."""
+    return ("run_id",) if table.name in ("migration_holding", "migration_exception") else ()
+
+
+def orphaned(where: str) -> Refused:
+    """The refusal of a change after which rows of others would refer to nothing."""
+    return Refused(
+        f"Rows of {where} would refer to rows that are not there any more. Nothing was changed.",
+        "Settle those rows with their owners first, then run the same command again.",
+    )
+
+
+def nothing_to_restore(run_id: str, what: str) -> Refused:
+    """The refusal of a rollback that cannot give back what was there before."""
+    return Refused(
+        f"{run_id} changed a store that held an earlier run, and {what}. Nothing was changed.",
+        "Restore the store's backup from before that run: without its before-images a rollback cannot give back what was there.",
+    )
 
 
 @dataclass(frozen=True)
@@ -65,7 +113,7 @@ class Target(Protocol):
         """Stages these tables' rows, in this order as far as it goes; what was staged before is forgotten. Numbers of rows come back on the way."""
         ...
 
-    def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
+    def publish(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
         """Makes the real tables equal to the staged ones, in one transaction together with the run's record."""
         ...
 
@@ -73,8 +121,11 @@ class Target(Protocol):
         """The tables whose rows are not exactly the staged ones."""
         ...
 
-    def take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
-        """Undoes the publish of that run, in one transaction."""
+    def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+        """Undoes the publish of that run, in one transaction; `removed`: rows that it brought, `updated` and `inserted`: rows that are back.
+
+        Refused where what it kept for that is not all there.
+        """
         ...
 
     def has_object(self, sha256: str) -> bool:

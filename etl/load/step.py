@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pyarrow as pa
 
-from etl.databases.target import RunRecord, Target, in_reference_order
+from etl.databases.target import RunRecord, Target, Tell, in_reference_order
 from etl.errors import Refused
 from etl.objects import Objects, of_each
 from etl.objects.journal import JOURNAL, journaled
@@ -22,7 +22,6 @@ from mappings.schema import Table
 _REMOVED_TOGETHER = 500  # objects
 MADE_BY = ("split", "reattach")
 _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
-Tell = Callable[[str, int, int], None]
 
 
 def run_id_of(folder: RunFolder) -> str:
@@ -48,7 +47,7 @@ def load(
         run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
     )  # fmt: skip
-    changes = target.publish(mappings.target, record)
+    changes = target.publish(mappings.target, record, tell)
     return Step("", [], {"run_id": run_id, "already": False, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]})
 
 
@@ -146,9 +145,9 @@ def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Obj
     others = target.differs_from_staged(mappings.target)
     if others:
         raise Refused(f"Others have written since to: {', '.join(others)}.", "A rollback would lose their rows: settle those first.")
-    changes = target.take_back(mappings.target, published[-1])
+    changes = target.take_back(mappings.target, published[-1], tell)
     gone = _remove_unneeded(folder, target, objects, store)
-    return TakenBack(run_id, sum(change.removed for change in changes), sum(change.updated for change in changes), *gone)
+    return TakenBack(run_id, sum(change.removed for change in changes), sum(change.updated + change.inserted for change in changes), *gone)
 
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:

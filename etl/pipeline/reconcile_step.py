@@ -19,6 +19,7 @@ from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import RunFolder, Step, opened, seen
 from etl.system.progress import Talk
+from mappings.limits import adapter_digest
 from mappings.read import read_mappings
 
 
@@ -76,6 +77,10 @@ def refuse_other_stores(options: Options, folder: RunFolder) -> None:
         known = folder.settings.get(name)
         if value is not None and known is not None and place_of(value) != place_of(known):
             raise _other(name, known, shown(value))
+    known = folder.settings.get("adapter", "none")
+    given = adapter_digest(options.adapter) if options.adapter is not None else "none"
+    if given != known:
+        raise Refused(f"This run has adapter = {known}, now it is {given}.", "Give the folder that the run had: --adapter DIR.")
     for name, value in (("files", options.files), ("objects", options.objects)):
         known = folder.settings.get(name)
         if value is not None and known is not None and value != known and Path(value).resolve() != Path(known).resolve():

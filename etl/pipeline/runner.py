@@ -35,13 +35,14 @@ from etl.system.worker_pool import Crew
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from etl.transform.stage_file_task import forget
+from mappings.limits import Limits, adapter_digest, read_limits
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings
 
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-_FIXED_BY = {"extract": ("source", "tc", "files"), "split": ("freeze",)}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze",)}
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Night:
     folder: RunFolder
     talk: Talk
     crew: Crew
+    limits: Limits = field(default_factory=Limits)
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:
@@ -83,10 +85,11 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     mappings = read_mappings(options.mappings)
+    limits = read_limits(options.adapter, mappings)
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
-        night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew)
+        night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew, limits)
         failure: MigrationError | None = None
         if len(steps) > 1:
             _look_ahead(night)
@@ -145,7 +148,9 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         "target": shown(options.target) if options.target else None, "files": options.files, "objects": options.objects,
         "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None, "mappings": mappings.digest,
         "approver": approver(options.approver) if options.approver is not None else None,
+        "adapter": adapter_digest(options.adapter) if options.adapter is not None else None,
     }  # fmt: skip
+    refuse_no_adapter(options, folder)
     if given["approver"] is not None and "approver" not in folder.settings and "load" in folder.steps:
         raise Refused(
             "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
@@ -165,6 +170,12 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
         files=filled("files", options.files), objects=filled("objects", options.objects), freeze=freeze,
     )  # fmt: skip
+
+
+def refuse_no_adapter(options: Options, folder: RunFolder) -> None:
+    """Refuses to go on without the adapter that the run began with: its path is not in the settings, its digest is."""
+    if options.adapter is None and folder.settings.get("adapter", _NONE) != _NONE:
+        raise Refused("This run began with an adapter, and none is given now.", "Give the same folder: --adapter DIR.")
 
 
 def _do(night: Night, step: str) -> None:
@@ -228,7 +239,8 @@ def _refuse_failed_check(night: Night) -> None:
     check = night.folder.steps.get("check")
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
-        raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.", f"{_READ}: it lists every key.")
+        found = "".join(f"\n{sentence}" for sentence in check.facts.get("implausible", ()))
+        raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.{found}", f"{_READ}: it lists every key.")
 
 
 def _refuse_differences(night: Night, step: str) -> None:
@@ -297,7 +309,8 @@ def _check(night: Night) -> Step:
 
     folder = night.folder
     folder.refuse_strangers("reattach")
-    answers = checks.ask(folder, night.mappings, night.talk.tell, pool=night.crew.helpers(rows_of(folder.files("extract"))))
+    pool = night.crew.helpers(rows_of(folder.files("extract")))
+    answers = checks.ask(folder, night.mappings, night.talk.tell, pool=pool, limits=night.limits)
     night.crew.dismiss()  # nobody needs them any more, nor what they keep
     files = [
         folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
@@ -306,7 +319,8 @@ def _check(night: Night) -> Step:
     critical = [answer.id for answer in answers.critical_failures]
     counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
     sentence = f"{counts['asked']:,} checks asked, {counts['passed']:,} passed, {counts['warnings']:,} warnings, {len(critical):,} critical"
-    return Step("", files, {**counts, "sentence": sentence})
+    implausible = [answer.sentence for answer in answers.critical_failures if answer.sentence]
+    return Step("", files, {**counts, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
 
 
 def _load(night: Night) -> Step:
@@ -397,6 +411,9 @@ _ACTIONS = {
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
     mappings = read_mappings(options.mappings)
+    if options.adapter is not None:
+        adapter_digest(options.adapter)
+        read_limits(options.adapter, mappings)
     found = rights(options, mappings)
     if options.target is not None:
         refuse_other_tables(options.target, mappings)

@@ -16,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int32]
 
-# In the order in which they count where several fit (fine print 2, 23): the smallest number wins. 0: the row is loaded.
+# By rank, as mappings/rules.toml declares it (fine print 2, 23): where several fit, the smallest number wins. 0: the row is loaded.
 REASONS = (
     "LOADED", "UNREADABLE_VALUE", "BROKEN_REFERENCE", "PARENT_HELD", "CROSS_PROFILE", "NO_OWNER", "PROFILE_WITHOUT_ENTITY",
     "MODEL_WITHOUT_ENTITY", "INVALID_EMAIL", "ORPHAN_CONTENT", "NO_ACCOUNT", "NO_ELIGIBLE_ACCOUNT", "TC_AMBIGUOUS", "TC_NO_IMPORTER",

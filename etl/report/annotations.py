@@ -13,7 +13,7 @@ def annotated(report: dict[str, Any]) -> list[str]:
     found += [_line("error", f"{d['table']} differs", f"{d['kind']}: {d['count']:,} places") for d in report["reconciliation"]["tables"]]
     for answer in failed:
         level = "error" if answer["severity"] == "critical" else "warning"
-        found.append(_line(level, f"check {answer['id']}", f"{answer['question']} Failed for {answer['failed']:,}."))
+        found.append(_line(level, f"check {answer['id']}", answer["sentence"] or f"{answer['question']} Failed for {answer['failed']:,}."))
     return found
 
 

@@ -173,7 +173,7 @@ def _checks(folder: RunFolder, found: Lists) -> dict[str, Any]:
     names = ("id", "question", "why", "severity", "table")
     entries = [
         {**{name: str(answer.get(name) or "") for name in names}, **{name: int(answer.get(name) or 0) for name in ("asked", "failed")},
-         "seconds": answer.get("seconds")}
+         "seconds": answer.get("seconds"), "sentence": str(answer.get("sentence") or "")}
         for answer in sorted(answers, key=lambda answer: (answer["severity"], answer["id"], str(answer.get("table"))))
     ]  # fmt: skip
     failed = [entry for entry in entries if entry["failed"]]

@@ -31,7 +31,8 @@ def _checks(report: Report) -> list[Xml.Element]:
     for answer in report["checks"]["answers"]:
         case = _case(f"checks.{answer['table']}", f"{answer['id']}: {answer['question']}", answer["seconds"])
         if answer["failed"]:
-            message = visible(f"{plural(answer['failed'], 'row')} of {answer['table']}; {answer['why']}")
+            said = answer["sentence"] or f"{plural(answer['failed'], 'row')} of {answer['table']}"
+            message = visible(f"{said}; {answer['why']}")
             if answer["severity"] == "critical":
                 Xml.SubElement(case, "failure", type="critical", message=message).text = "Every key: failures.csv."
             else:

@@ -37,7 +37,7 @@ def summary(report: Report) -> str:
     )  # fmt: skip
     lines += _checks_sentence(report)
     if failed:
-        rows = [(code(a["id"]), a["severity"], escaped(a["question"]), number(a["failed"])) for a in failed]
+        rows = [(code(a["id"]), a["severity"], escaped(a["sentence"] or a["question"]), number(a["failed"])) for a in failed]
         lines += table(("Check", "Severity", "Question", "Failed"), rows)
     different = report["reconciliation"]["tables"]
     if different:
@@ -143,6 +143,7 @@ def _checks(report: Report, found: Lists) -> list[str]:
             more = f" and {len(keys) - KEYS_SHOWN:,} more (failures.csv)" if len(keys) > KEYS_SHOWN else ""
             lines += [f"### {code(answer['id'])} failed ({answer['severity']})", ""]
             lines += [f"{escaped(answer['question'])} {escaped(answer['why'])}", ""]
+            lines += [escaped(answer["sentence"]), ""] if answer["sentence"] else []
             lines += [f"{plural(answer['failed'], 'row')} of {code(answer['table'])}: {shown}{more}", ""]
     if answers:
         rows = [

@@ -94,7 +94,12 @@ def _checks(report: dict[str, Any], full: bool) -> Shown:
     for answer in checks["answers"]:
         if full or answer["failed"]:
             severity = Text(visible(answer["severity"]), style=_SEVERITY.get(answer["severity"], "") if answer["failed"] else "")
-            table.add_row(Text(visible(answer["id"])), severity, Text(visible(answer["question"])), Text(number(answer["failed"])))
+            table.add_row(
+                Text(visible(answer["id"])),
+                severity,
+                Text(visible(answer["sentence"] or answer["question"])),
+                Text(number(answer["failed"])),
+            )
     failed = f"{plural(checks['warnings'], 'warning')}, {len(checks['critical']):,} critical"
     return f"Checks: {checks['asked']:,} asked, {checks['passed']:,} passed, {failed}" if checks["asked"] else "", table
 

@@ -12,7 +12,8 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     answer = report["reconciliation"]["answer"]
     if report["checks"]["critical"]:
         names = ", ".join(report["checks"]["critical"])
-        return _verdict("critical_checks_failed", "not published: critical checks failed", [f"Critical checks failed: {names}."])
+        found = [a["sentence"] for a in report["checks"]["answers"] if a["sentence"] and a["failed"] and a["severity"] == "critical"]
+        return _verdict("critical_checks_failed", "not published: critical checks failed", [f"Critical checks failed: {names}.", *found])
     if missing:
         what = f"not finished: {_listed(missing)} {'was' if len(missing) == 1 else 'were'} not done"
         return _verdict("not_finished", what, why)

@@ -96,8 +96,26 @@ def _some(tables: list[str]) -> str:
 
 
 def _reasons() -> str:
-    rows = [(f"`{r.code}`", r.meaning, ", ".join(r.rules)) for r in read_mappings().reasons.values()]
-    return table(("reason", "meaning", "rules"), rows)
+    rows = [(str(r.rank), f"`{r.code}`", r.meaning, ", ".join(r.rules)) for r in read_mappings().reasons.values()]
+    return table(("rank", "reason", "meaning", "rules"), rows)
+
+
+def _fine_print() -> str:
+    rows = [
+        (f'<a id="fine-print-{line.number}"></a>{line.number}', line.text, ", ".join(line.rules))
+        for line in read_mappings().fine_print.values()
+    ]
+    return table(("number", "decision", "rules"), rows)
+
+
+def _references() -> str:
+    """Per source table, the columns that name another row: hard (without it the row is held), soft (the row is loaded without it), none."""
+    rows = []
+    for mapping in read_mappings().tables.values():
+        of = {kind: ", ".join(f"`{c}`" for c, k in mapping.reference_kinds.items() if k == kind) for kind in ("hard", "soft", "none")}
+        if any(of.values()):
+            rows.append((f"`{mapping.portal}.{mapping.table}`", *of.values()))
+    return table(("source table", "hard", "soft", "none (an old number, carried over)"), rows)
 
 
 def _checks() -> str:
@@ -168,6 +186,7 @@ def _modules() -> str:
 
 MADE: dict[str, Callable[[], str]] = {
     "checks": _checks, "codes": _codes, "commands": _commands, "kinds": _kinds, "modules": _modules, "reasons": _reasons, "rules": _rules, "tables": _tables,
+    "fine print": _fine_print, "references": _references,
 }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from checks.suites import read_suites
 from etl.databases.target import id_tags
 from etl.domain.id_recipe import tag
 from etl.errors import MigrationError
+from mappings.limits import read_limits
 from mappings.read import HOME, read_mappings
 from sample_data.world import write_cast
 from tests.docs.handbook import MADE, ROOT, RUNBOOKS, blocks, every_command, in_step, modules, pages
@@ -102,7 +103,8 @@ def test_rules_and_reasons_that_pages_name_exist() -> None:
         text = page.read_text(encoding="utf-8")
         assert set(re.findall(r"\brule ([A-KX]\d{1,2})\b", text)) - MAPPINGS.rules.keys() == set(), page
     assert [r for r in MAPPINGS.rules if f"\n| {r} |" not in text_of("runbooks/rules.md")] == []
-    assert [r for r in MAPPINGS.reasons if f"\n| `{r}` |" not in text_of("runbooks/rules.md")] == []
+    assert [r for r in MAPPINGS.reasons if f"| `{r}` |" not in text_of("runbooks/rules.md")] == []
+    assert [n for n in MAPPINGS.fine_print if f'<a id="fine-print-{n}"></a>' not in text_of("runbooks/rules.md")] == []
 
 
 def test_every_kind_of_question_is_explained() -> None:
@@ -127,9 +129,18 @@ def test_every_module_says_in_one_line_what_it_is() -> None:
 
 
 def test_an_example_of_a_check_is_one(tmp_path: Path) -> None:
-    (tmp_path / "example.toml").write_text("".join(code for _, code in blocks(RUNBOOKS / "checks.md", "toml")), encoding="utf-8")
+    (tmp_path / "example.toml").write_text(
+        "".join(code for what, code in blocks(RUNBOOKS / "checks.md", "toml") if not what), encoding="utf-8"
+    )
     (check,) = bind(read_suites(tmp_path), MAPPINGS)
     assert check.table == "entity_account"
+
+
+def test_an_example_of_limits_is_one(tmp_path: Path) -> None:
+    ((_, code),) = [block for block in blocks(RUNBOOKS / "checks.md", "toml") if block[0] == "limits"]
+    (tmp_path / "limits.toml").write_text(code, encoding="utf-8")
+    limits = read_limits(tmp_path, MAPPINGS)
+    assert (len(limits.held), len(limits.indicator)) == (1, 1)
 
 
 def test_the_newest_change_is_this_version() -> None:

@@ -176,7 +176,7 @@ def _insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) 
     connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", values)
 
 
-def _silent(what: str, done: int, total: int) -> None:
+def _silent(what: str, done: int, total: int, unit: str = "rows") -> None:
     """Progress that nobody looks at."""
 
 

@@ -8,6 +8,7 @@ Where it has tables, rows are merged from staging. No load goes on with what an 
 from __future__ import annotations
 
 import platform
+import re
 import select
 import threading
 from collections.abc import Generator, Sequence
@@ -18,16 +19,30 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from etl.databases import shown
+from etl.databases.postgresql import merge
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage
 from etl.databases.postgresql.transport import is_here
-from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
+from etl.databases.target import (
+    KEPT,
+    UNDO,
+    Change,
+    Images,
+    Rows,
+    RunRecord,
+    Tell,
+    id_tags,
+    in_reference_order,
+    nothing_to_restore,
+    undo_tables,
+    volatile,
+)
 from etl.errors import MigrationError, Refused
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
-UNDO = "migration_undo__"
+_UNDO_TABLE = re.compile(rf"{UNDO}__\d+_")
 _LOCK = 0x706F7274  # "port": one run at a time in a schema
 _HOLDS = (
     "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND classid = %s AND objsubid = 2"
@@ -140,7 +155,7 @@ class PostgresTarget:
             self._run("BEGIN")
             self._run("SET LOCAL synchronous_commit = on")
 
-    def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
+    def publish(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
         self._begin()
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
@@ -158,18 +173,61 @@ class PostgresTarget:
             self._run("ANALYZE migration_run")  # all others have their statistics already
             changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
         else:
-            self._record(record)
-            removed = {table.name: self._remove(table) for table in reversed(tables)}
-            changes = [Change(table.name, *self._merge(table), removed[table.name]) for table in tables]
+            changes = self._fill_or_merge(tables, record, tell)
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
             self._sweep()
         self._run("COMMIT")
-        if not self._fresh:
-            with suppress(MigrationError):  # what is published is published
-                self._run("ANALYZE")  # the new portal's first queries need statistics; later autovacuum sees to them
         self._staged = False
         return changes
+
+    def _fill_or_merge(self, tables: list[Table], record: RunRecord, tell: Tell) -> list[Change]:
+        """Into tables that are there already: all staged rows where those are empty, else what differs."""
+        earlier = [run for run in self.runs() if run.state == "PUBLISHED"]
+        fresh = not earlier and not any(self.rows(table.name) for table in tables)
+        number = 0 if fresh else self._number()
+        self._record(record)
+        references = merge.without_references(self._session, [table.name for table in tables])
+        if fresh:
+            changes = merge.fill(self._session, tables, tell)
+            merge.analyze(self._session, [table.name for table in tables])
+        else:
+            changes, images = merge.merge(self._session, tables, number, tell)
+            self._keep(record.run_id, number, images)
+        tell("load: checking references", 0, 0)
+        merge.with_references(self._session, references)
+        return changes
+
+    def _number(self) -> int:
+        """The number of the next delta: none that a table of before-images bears, whatever became of its record."""
+        self._run(KEPT)
+        (known,) = self._one(f"SELECT coalesce(max(number), 0) FROM {UNDO}")
+        return 1 + max([int(known), *(int(name[len(UNDO) + 2 :].split("_")[0]) for name in self._existing() if _UNDO_TABLE.match(name))])
+
+    def _keep(self, run_id: str, number: int, images: list[Images]) -> None:
+        self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (run_id,))
+        for image in images:
+            values = (run_id, number, image.table, image.before, image.new)
+            self._run(f"INSERT INTO {UNDO} (run_id, number, table_name, before_rows, new_rows) VALUES (%s, %s, %s, %s, %s)", values)
+
+    def _kept(self, run_id: str, tables: list[Table]) -> tuple[int, list[Images]]:
+        """What that delta kept, its number first; Refused where it is not all there."""
+        existing = self._existing()
+        if UNDO not in existing:
+            raise nothing_to_restore(run_id, f"the table {UNDO}, which says what it kept, is gone")
+        with safe_errors("--target", "reading"):
+            rows = self._session.execute(
+                f"SELECT number, table_name, before_rows, new_rows FROM {UNDO} WHERE run_id = %s".encode(), (run_id,)
+            ).fetchall()
+        images = {row[1]: Images(row[1], row[2], row[3]) for row in rows}
+        wanted = {
+            name: count for number, *image in rows for name, count in zip(undo_tables(number, image[0]), image[1:], strict=True) if count
+        }
+        lost = [table.name for table in tables if table.name not in images]
+        lost += [name for name, count in wanted.items() if name not in existing or self.rows(name) != count]
+        if lost:
+            raise nothing_to_restore(run_id, f"what it kept is incomplete ({', '.join(sorted(lost))})")
+        return rows[0][0], [images[table.name] for table in tables]
 
     def _record(self, record: RunRecord) -> None:
         first, last = record.freeze or (None, None)
@@ -179,85 +237,33 @@ class PostgresTarget:
             names = "state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256, run_id"
             self._run(f"INSERT INTO migration_run ({names}) VALUES (%s, %s, %s, %s, %s, %s, %s)", values)
 
-    def _remove(self, table: Table) -> int:
-        """Takes out rows that are staged no more, their before-images kept; and frees unique values that move to other rows."""
-        real, staged, undo, new = (
-            quoted(table.name),
-            quoted(STAGED + table.name),
-            quoted(UNDO + table.name),
-            quoted(UNDO + "new_" + table.name),
-        )
-        same = " AND ".join(f"s.{quoted(c)} = r.{quoted(c)}" for c in table.key)
-        differs = _differs(table, "s", "r")
-        self._run(f"DROP TABLE IF EXISTS {undo}")
-        self._run(f"DROP TABLE IF EXISTS {new}")
-        self._run(
-            f"CREATE TABLE {undo} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {same} WHERE s.{quoted(table.key[0])} IS NULL OR {differs}"
-        )
-        keys = ", ".join(f"s.{quoted(c)}" for c in table.key)
-        self._run(
-            f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s LEFT JOIN {real} r ON {same} WHERE r.{quoted(table.key[0])} IS NULL"
-        )
-        gone = self._run(f"DELETE FROM {real} r WHERE NOT EXISTS (SELECT 1 FROM {staged} s WHERE {same})")
-        if table.name == "entity_account":
-            self._run(
-                f"UPDATE {real} r SET account_number = '~' || r.legacy_entity_id FROM {staged} s WHERE {same} AND s.account_number <> r.account_number"
-            )
-        return gone
-
-    def _merge(self, table: Table) -> tuple[int, int]:
-        real, staged, names = quoted(table.name), quoted(STAGED + table.name), ", ".join(quoted(c.name) for c in table.columns)
-        same = " AND ".join(f"s.{quoted(c)} = r.{quoted(c)}" for c in table.key)
-        others = [c.name for c in table.columns if c.name not in table.key]
-        updated = 0
-        if others:
-            setting = ", ".join(f"{quoted(c)} = s.{quoted(c)}" for c in others)
-            updated = self._run(f"UPDATE {real} r SET {setting} FROM {staged} s WHERE {same} AND ({_differs(table, 's', 'r')})")
-        inserted = self._run(
-            f"INSERT INTO {real} ({names}) SELECT {names} FROM {staged} s WHERE NOT EXISTS (SELECT 1 FROM {real} r WHERE {same})"
-        )
-        return inserted, updated
-
     def differs_from_staged(self, schema: Schema) -> list[str]:
         self._begin()
         found = []
         for table in in_reference_order(schema):
             if table.name == OF_THE_RUN:
                 continue
-            names = ", ".join(quoted(c.name) for c in table.columns if c.name not in _volatile(table))
+            names = ", ".join(quoted(c.name) for c in table.columns if c.name not in volatile(table))
             real, staged = quoted(table.name), quoted(STAGED + table.name)
             gone, new = (f"(SELECT {names} FROM {a} EXCEPT SELECT {names} FROM {b})" for a, b in ((real, staged), (staged, real)))
             if self._one(f"SELECT EXISTS ({gone} UNION ALL {new})")[0]:
                 found.append(table.name)
         return found
 
-    def take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+    def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
         self._begin()
         self._require_lock()
-        changes = []
-        existing = self._existing()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
-        delta = any(UNDO + "new_" + table.name in existing for table in tables)
-        for table in reversed(tables):
-            real, new = quoted(table.name), quoted(UNDO + "new_" + table.name)
-            same = " AND ".join(f"n.{quoted(c)} = r.{quoted(c)}" for c in table.key)
-            gone = self._run(f"DELETE FROM {real} r USING {new} n WHERE {same}" if delta else f"DELETE FROM {real}")
-            changes.append(Change(table.name, 0, 0, gone))
-        for table in tables if delta else ():
-            real, undo = quoted(table.name), quoted(UNDO + table.name)
-            same = " AND ".join(f"u.{quoted(c)} = r.{quoted(c)}" for c in table.key)
-            names = ", ".join(quoted(c.name) for c in table.columns)
-            others = [c.name for c in table.columns if c.name not in table.key]
-            back = 0
-            if others:
-                setting = ", ".join(f"{quoted(c)} = u.{quoted(c)}" for c in others)
-                back = self._run(f"UPDATE {real} r SET {setting} FROM {undo} u WHERE {same}")
-            back += self._run(
-                f"INSERT INTO {real} ({names}) SELECT {names} FROM {undo} u WHERE NOT EXISTS (SELECT 1 FROM {real} r WHERE {same})"
-            )
-            changes.append(Change(table.name, 0, back, 0))
-            self._run(f"DROP TABLE {undo}")
-            self._run(f"DROP TABLE {quoted(UNDO + 'new_' + table.name)}")
+        references = merge.without_references(self._session, [table.name for table in tables])
+        if any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs()):
+            number, images = self._kept(record.run_id, tables)
+            changes = merge.restore(self._session, tables, number, images, tell)
+            self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
+            if not self.rows(UNDO):
+                self._run(f"DROP TABLE {UNDO}")
+        else:
+            changes = merge.empty(self._session, tables, tell)
+        merge.with_references(self._session, references)
         self._run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = %s", (record.run_id,))
         self._sweep()
         self._run("COMMIT")
@@ -326,13 +332,3 @@ def _drain(session: psycopg.Connection[Any]) -> None:
             select.select([session.pgconn.socket], [], [])
         elif session.pgconn.get_result() is None:
             return
-
-
-def _volatile(table: Table) -> tuple[str, ...]:
-    """Columns that may differ between runs of the same rows: which run it was that held or flagged the row."""
-    return ("run_id",) if table.name in ("migration_holding", "migration_exception") else ()
-
-
-def _differs(table: Table, one: str, other: str) -> str:
-    others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in _volatile(table)]
-    return " OR ".join(f"{one}.{c} IS DISTINCT FROM {other}.{c}" for c in others) or "false"

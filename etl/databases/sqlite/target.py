@@ -7,8 +7,8 @@ import os
 import platform
 import sqlite3
 import urllib.parse
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
@@ -17,7 +17,9 @@ import pyarrow as pa
 import sqlalchemy
 
 from etl.databases import shown
-from etl.databases.target import Change, Rows, RunRecord, id_tags, in_reference_order
+from etl.databases.sqlite import merge
+from etl.databases.sqlite.merge import quoted as _q
+from etl.databases.target import KEPT, UNDO, Change, Rows, RunRecord, Tell, id_tags, in_reference_order, orphaned, volatile
 from etl.domain.ids import as_text
 from etl.domain.typed_values import texts_of
 from etl.errors import MigrationError, Refused
@@ -26,7 +28,6 @@ from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
 Shape = dict[str, tuple[str, bool, int]]  # by column: type, mandatory, place in the key
-UNDO = "migration_undo__"  # before-images of a delta, for rollback
 
 _AT_ONCE = 16_384  # rows as Python values at a time: they take ten times the room of their columns
 
@@ -135,61 +136,57 @@ class SqliteTarget:
             # Read-only: a second file that could be written to would draw the commit into a super-journal, which a kill leaves beside the store.
             self._connection.execute("ATTACH DATABASE ? AS staging", (f"file:{urllib.parse.quote(str(self._staging.absolute()))}?mode=ro",))
 
-    def publish(self, schema: Schema, record: RunRecord) -> list[Change]:
+    def publish(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+        tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
+        fresh = not any(run.state == "PUBLISHED" for run in self.runs()) and not any(self.rows(table.name) for table in tables)
+        if not fresh:
+            self._key_staged(tables)
         self._attach()
-        run = self._connection.execute
-        run("BEGIN IMMEDIATE")
-        try:
+        with self._changing() as run:
             for statement in _statements(schema, {name for name in schema.tables if self._exists(name)}):
                 run(statement)
             run(_INSERT_RUN, _run_values(record))
-            tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
-            fresh = all(self.rows(table.name) == 0 for table in tables)
-            removed = {} if fresh else {table.name: self._remove(table) for table in reversed(tables)}
-            changes = [Change(table.name, *self._merge(table, fresh), removed.get(table.name, 0)) for table in tables]
+            if fresh:
+                changes = [self._fill(table) for table in tables]
+            else:
+                run(KEPT)
+                number = merge.number_of_next(self._connection)
+                changes, images = merge.merge(self._connection, tables, number, tell)
+                merge.keep(self._connection, record.run_id, number, images)
+        return changes
+
+    @contextmanager
+    def _changing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        """One transaction, foreign keys judged once, at its end, whatever the order of the changes; Refused where one is broken then."""
+        run = self._connection.execute
+        run("PRAGMA foreign_keys = off")
+        run("BEGIN IMMEDIATE")
+        try:
+            yield run
+            broken = run("PRAGMA foreign_key_check").fetchone()
+            if broken:
+                raise orphaned(f"{broken[0]} (a foreign key to {broken[2]})")
             run("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
                 run("ROLLBACK")
             raise
-        return changes
+        finally:
+            run("PRAGMA foreign_keys = on")
 
-    def _remove(self, table: Table) -> int:
-        """Takes out rows that are staged no more, their before-images kept; and frees unique values that move to other rows."""
-        run = self._connection.execute
-        undo, real, key = _q(UNDO + table.name), _q(table.name), ", ".join(map(_q, table.key))
-        same = " AND ".join(f"s.{_q(c)} IS {real}.{_q(c)}" for c in table.key)
-        differs = " OR ".join(f"s.{_q(c.name)} IS NOT {real}.{_q(c.name)}" for c in table.columns if c.name not in _volatile(table)) or "0"
-        run(f"DROP TABLE IF EXISTS {undo}")
-        run(f"DROP TABLE IF EXISTS {_q(UNDO + 'new_' + table.name)}")
-        run(
-            f"CREATE TABLE {undo} AS SELECT * FROM {real} WHERE NOT EXISTS (SELECT 1 FROM staging.{real} s WHERE {same})"
-            f" OR EXISTS (SELECT 1 FROM staging.{real} s WHERE {same} AND ({differs}))"
-        )
-        run(
-            f"CREATE TABLE {_q(UNDO + 'new_' + table.name)} AS SELECT {key} FROM staging.{real} s WHERE NOT EXISTS (SELECT 1 FROM {real} WHERE {same})"
-        )
-        gone = run(f"DELETE FROM {real} WHERE NOT EXISTS (SELECT 1 FROM staging.{real} s WHERE {same})").rowcount
-        if table.name == "entity_account":
-            run(
-                f"UPDATE {real} SET account_number = '~' || legacy_entity_id WHERE EXISTS"
-                f" (SELECT 1 FROM staging.{real} s WHERE {same} AND s.account_number IS NOT {real}.account_number)"
-            )
-        return int(gone)
+    def _key_staged(self, tables: Sequence[Table]) -> None:
+        """Gives the staged tables their keys: to compare them with the real ones row by row would take the square of the time without."""
+        with closing(sqlite3.connect(self._staging, isolation_level=None)) as staging:
+            staging.execute("PRAGMA synchronous = off")
+            staging.execute("PRAGMA journal_mode = off")
+            for table in tables:
+                key = ", ".join(map(_q, table.key))
+                staging.execute(f"CREATE INDEX IF NOT EXISTS {_q('key of ' + table.name)} ON {_q(table.name)} ({key})")
 
-    def _merge(self, table: Table, fresh: bool) -> tuple[int, int]:
-        run = self._connection.execute
-        real, names = _q(table.name), ", ".join(_q(column.name) for column in table.columns)
-        if fresh:
-            return int(run(f"INSERT INTO {real} ({names}) SELECT {names} FROM staging.{real}").rowcount), 0
-        before = self.rows(table.name)
-        others = [c.name for c in table.columns if c.name not in table.key]
-        changed = " OR ".join(f"{real}.{_q(c)} IS NOT excluded.{_q(c)}" for c in others if c not in _volatile(table))
-        then = f"DO UPDATE SET {', '.join(f'{_q(c)} = excluded.{_q(c)}' for c in others)} WHERE {changed}" if changed else "DO NOTHING"
-        key = ", ".join(map(_q, table.key))
-        touched = run(f"INSERT INTO {real} ({names}) SELECT {names} FROM staging.{real} WHERE true ON CONFLICT ({key}) {then}").rowcount
-        inserted = self.rows(table.name) - before
-        return inserted, int(touched) - inserted
+    def _fill(self, table: Table) -> Change:
+        names = ", ".join(_q(column.name) for column in table.columns)
+        into = f"INSERT INTO main.{_q(table.name)} ({names}) SELECT {names} FROM staging.{_q(table.name)}"
+        return Change(table.name, int(self._connection.execute(into).rowcount), 0, 0)
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
         self._attach()
@@ -197,7 +194,7 @@ class SqliteTarget:
         for table in in_reference_order(schema):
             if table.name == "migration_run" or not self._exists(table.name):
                 continue
-            names = ", ".join(_q(c.name) for c in table.columns if c.name not in _volatile(table))
+            names = ", ".join(_q(c.name) for c in table.columns if c.name not in volatile(table))
             real = _q(table.name)
             for one, other in ((real, f"staging.{real}"), (f"staging.{real}", real)):
                 if self._connection.execute(
@@ -207,35 +204,19 @@ class SqliteTarget:
                     break
         return found
 
-    def take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
-        self._attach()
-        run = self._connection.execute
-        run("PRAGMA foreign_keys = off")  # judged once, at the end, by foreign_key_check
-        run("BEGIN IMMEDIATE")
-        try:
-            changes = []
-            for table in reversed([table for table in in_reference_order(schema) if table.name != "migration_run"]):
-                undo, new = UNDO + table.name, UNDO + "new_" + table.name
-                real = _q(table.name)
-                if self._exists(new):
-                    same = " AND ".join(f"n.{_q(c)} IS {real}.{_q(c)}" for c in table.key)
-                    gone = run(f"DELETE FROM {real} WHERE EXISTS (SELECT 1 FROM {_q(new)} n WHERE {same})").rowcount
-                    back = run(f"INSERT OR REPLACE INTO {real} SELECT * FROM {_q(undo)}").rowcount
-                    run(f"DROP TABLE {_q(undo)}")
-                    run(f"DROP TABLE {_q(new)}")
-                else:
-                    gone, back = run(f"DELETE FROM {real}").rowcount, 0
-                changes.append(Change(table.name, 0, int(back), int(gone)))
+    def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+        tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
+        delta = any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
+        with self._changing() as run:
+            if delta:
+                number, images = merge.kept(self._connection, record.run_id, tables)
+                changes = merge.restore(self._connection, tables, number, images, tell)
+                run(f"DELETE FROM {UNDO} WHERE run_id = ?", (record.run_id,))
+                if not self.rows(UNDO):
+                    run(f"DROP TABLE {UNDO}")
+            else:
+                changes = merge.empty(self._connection, tables, tell)
             run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = ?", (record.run_id,))
-            if run("PRAGMA foreign_key_check").fetchone():
-                raise Refused("Rows of others refer to what this run published.", "Remove them first, or keep what was published.")
-            run("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                run("ROLLBACK")
-            raise
-        finally:
-            run("PRAGMA foreign_keys = on")
         return changes
 
     def has_object(self, sha256: str) -> bool:
@@ -266,11 +247,6 @@ def _run_values(record: RunRecord) -> tuple[str | None, ...]:
     finished = record.finished_at.isoformat(sep=" ") if record.finished_at else None
     freeze = (first.isoformat() if first else None, last.isoformat() if last else None)
     return (record.run_id, record.state, record.started_at.isoformat(sep=" "), finished, *freeze, record.manifest_sha256)
-
-
-def _volatile(table: Table) -> tuple[str, ...]:
-    """Columns that may differ between runs of the same rows: which run it was that held or flagged the row."""
-    return ("run_id",) if table.name in ("migration_holding", "migration_exception") else ()
 
 
 def _statements(schema: Schema, existing: set[str]) -> list[str]:
@@ -309,10 +285,6 @@ def _cells(column: pa.ChunkedArray, family: str) -> list[object]:
         case "boolean":
             return list(column.cast(pa.int8()).to_pylist())
     return list(column.to_pylist())
-
-
-def _q(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def looked_at(url: str, schema: Schema) -> list[str]:

@@ -13,10 +13,10 @@ from etl.reconcile.engine.frames import LOCATOR, compact
 
 Mask = npt.NDArray[np.bool_]
 
-# Reasons by rank (fine print 2, 23): where several hold, the lowest number decides. 0 is a row that is loaded.
+# Reasons by rank, as mappings/rules.toml declares it (fine print 2, 23): where several hold, the lowest number decides. 0 is a row that is loaded.
 REASONS = (
     "", "UNREADABLE_VALUE", "BROKEN_REFERENCE", "PARENT_HELD", "CROSS_PROFILE", "NO_OWNER", "PROFILE_WITHOUT_ENTITY", "MODEL_WITHOUT_ENTITY",
-    "NO_ELIGIBLE_ACCOUNT", "NO_ACCOUNT", "TC_AMBIGUOUS", "TC_NO_IMPORTER", "INVALID_EMAIL", "ORPHAN_CONTENT",
+    "INVALID_EMAIL", "ORPHAN_CONTENT", "NO_ACCOUNT", "NO_ELIGIBLE_ACCOUNT", "TC_AMBIGUOUS", "TC_NO_IMPORTER",
 )  # fmt: skip
 LOADED, UNREADABLE_VALUE, BROKEN_REFERENCE, PARENT_HELD, CROSS_PROFILE, NO_OWNER = range(6)
 REASON = {name: rank for rank, name in enumerate(REASONS)}

@@ -16,8 +16,6 @@ from etl.reconcile.engine.spec import Column, Spec, Table
 
 KEY, BAD, ALSO_HELD = "#key", "#bad", "#also_held"
 NEVER_READ = "password_hash"  # B17
-# The one *_id column that is no reference but an old number that is carried over (rules.md, Soft references).
-OLD_NUMBER = "origin_model_id"
 
 
 @dataclass(frozen=True)
@@ -126,8 +124,7 @@ class Source:
         return _takes_mandatory(self.spec, self.portal, name, column)
 
     def _is_reference(self, name: str, column: str) -> bool:
-        mapping = self.spec.mappings[self.portal, name]
-        return (column.endswith("_id") and column != OLD_NUMBER) or column in mapping.owner or column in mapping.needs
+        return column in self.spec.mappings[self.portal, name].references
 
     def special(self, name: str) -> Special:
         if name not in self._special:

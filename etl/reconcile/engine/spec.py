@@ -67,7 +67,14 @@ class Mapping:
     needs: Map[str, str]
     into: tuple[Into, ...]
     retired: Map[str, str]
-    table_retired: str = ""
+    named: frozenset[str] = frozenset()  # columns that [references] declares as naming another row
+    unnamed: frozenset[str] = frozenset()  # columns that it declares as naming none
+
+    @property
+    def references(self) -> frozenset[str]:
+        """The columns that name another row, by their route, by their form or by [references]."""
+        forms = {c for i in self.into for v in i.columns.values() if v.form in ("copy", "once", "soft") for c in v.source}
+        return frozenset({*self.named, *forms, *self.owner, *self.needs} - self.unnamed)
 
     def taken_by(self, column: str) -> list[tuple[str, str]]:
         """The (table, column) pairs of the target that take this source column's value: as it is where one does, else by a rule."""
@@ -147,11 +154,10 @@ def _mapping(portal: str, path: Path) -> Mapping:
         )
         for block in raw.get("into", [])
     )
-    retired = raw.get("retired", {})
-    whole = retired if isinstance(retired, str) else str(raw.get("retired_table", ""))
+    declared = raw.get("references", {})
     return Mapping(
-        portal, path.stem, raw.get("owner", {}), raw.get("owner_rule", ""), raw.get("needs", {}), into,
-        {} if isinstance(retired, str) else retired, whole,
+        portal, path.stem, raw.get("owner", {}), raw.get("owner_rule", ""), raw.get("needs", {}), into, raw.get("retired", {}),
+        frozenset([*declared.get("hard", []), *declared.get("soft", [])]), frozenset(declared.get("none", [])),
     )  # fmt: skip
 
 

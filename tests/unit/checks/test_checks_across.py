@@ -487,6 +487,28 @@ def a_flag_on_a_held_row_on_no_row_and_on_no_table(stage: Stage) -> set[str]:
     return {"B8|P2|company_profile|3", "B8|P2|company_profile|77", "B8|P2|no_such_table|1"}
 
 
+@fault("plausible_held.P2.internal_note")
+@fault("many_held.P2.internal_note")
+def most_notes_held(stage: Stage) -> set[str]:
+    keys = stage.grow("internal_note", 20)[4:]
+    stage.hold("internal_note", keys)
+    return set(keys)
+
+
+@fault("plausible_indicator.P2.company_contact.admin_ind")
+@fault("odd_indicator.P2.company_contact.admin_ind")
+def an_indicator_of_ones(stage: Stage) -> set[str]:
+    return set(stage.grow("company_contact", 20, admin_ind=["Y"] * 9 + ["1"] * 11)[9:])
+
+
+@fault("plausible_accounts")
+@fault("many_entities_held")
+def most_entities_held(stage: Stage) -> set[str]:
+    keys = stage.grow("model_entity", 20)[3:]
+    stage.hold("model_entity", keys)
+    return set(keys)
+
+
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_a_planted_fault_fails_its_check_with_exactly_its_keys(name: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (comparable, carried):

@@ -166,6 +166,23 @@ class Stage:
             place -= file.rows
         raise IndexError(place)
 
+    def grow(self, table: str, rows: int, **values: list[Any]) -> list[str]:
+        """The old table with that many extracted rows, numbered from 1,001; these columns as given, the rest as in its first row. Their keys."""
+        files = self.run.steps["extract"].files
+        place = next(number for number, file in enumerate(files) if file.path.startswith(f"extract/P2.{table}/"))
+        old = self.run.read_table(files[place])
+        numbers = list(range(1001, 1001 + rows))
+        given = {MAPPINGS.tables["P2", table].key[0]: numbers, **values}
+        columns = [pl.Series(name, some, dtype=pl.DataFrame(old).schema[name]) for name, some in given.items()]
+        frame = pl.concat([pl.DataFrame(old)[:1]] * rows).with_columns(columns)
+        files[place] = self.run.write_table(files[place].path, frame.to_arrow().cast(old.schema))
+        return [str(number) for number in numbers]
+
+    def hold(self, table: str, keys: list[str]) -> None:
+        """Each of these rows of Portal 2.0 held once more."""
+        for key in keys:
+            self.copy("migration_holding", 0, table=table, key=key, reason="BROKEN_REFERENCE")
+
     def name(self, table: str, place: int) -> str:
         """What the row is called in the answers (the rule of checks/names.py, written once more)."""
         row, shape = self.rows(table)[place], SHAPES[table]

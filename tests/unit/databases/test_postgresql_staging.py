@@ -123,11 +123,11 @@ def test_what_changes_the_store_holds_the_lock_itself(store: str, command: str) 
     record = RunRecord("run-1", "PUBLISHED", datetime(2023, 9, 16), datetime(2023, 9, 16), None, "0" * 64)
     target = staged(store)
     if command == "take_back":
-        target.publish(SCHEMA, record)
+        target.publish(SCHEMA, record, lambda *_: None)
     target._run("SELECT pg_advisory_unlock_all()")
     before = [run.state for run in target.runs()]
     with pytest.raises(Refused, match="does not hold this run's lock"):
-        getattr(target, command)(SCHEMA, record)
+        getattr(target, command)(SCHEMA, record, lambda *_: None)
     target.close()
     assert left(store) == (len(TABLES) if command == "publish" else 0)  # they may be another run's
     again = PostgresTarget(store)

@@ -1,0 +1,163 @@
+"""How the tables of a store that is PostgreSQL become equal to the staged ones, and how they become again what they were.
+
+Rows that go, change or come are found first, into tables of their own (before-images and new keys); then all that go or change are deleted and
+all that change or come are inserted. No order of tables and no swap of unique values matters, because the foreign keys are dropped meanwhile:
+they are made again, and check every row, before the commit. Everything is planned on statistics taken in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from etl.databases.postgresql.connection import quoted, safe_errors
+from etl.databases.postgresql.staging import STAGED
+from etl.databases.target import Change, Images, Tell, orphaned, undo_tables, volatile
+from mappings.schema import Table
+
+Session = psycopg.Connection[Any]
+_REFERENCES = (
+    "SELECT k.conrelid::regclass::text, quote_ident(k.conname), pg_get_constraintdef(k.oid) FROM pg_constraint k"
+    " WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = ANY (t.oids) OR k.confrelid = ANY (t.oids))"
+)
+
+
+def run(session: Session, statement: str, values: Any = None) -> int:
+    """The number of rows that the statement changed."""
+    with safe_errors("--target", "writing"):
+        return int(session.execute(statement.encode(), values).rowcount)
+
+
+def without_references(session: Session, tables: Sequence[str]) -> list[str]:
+    """Drops every foreign key from or to these tables, others' too; the statements that make the very same ones again come back."""
+    oids = "SELECT array_agg(oid) AS oids FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY (%s)"
+    with safe_errors("--target", "reading the catalogue"):
+        found = session.execute(f"SELECT r.* FROM ({oids}) t, LATERAL ({_REFERENCES}) r ORDER BY 1, 2".encode(), (list(tables),)).fetchall()
+    for table, name, _ in found:
+        run(session, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    return [f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}" for table, name, definition in found]
+
+
+def with_references(session: Session, statements: Sequence[str]) -> None:
+    """Makes the foreign keys again; each looks at all rows. Refused where a row of others refers to one that is not there any more."""
+    for statement in statements:
+        with safe_errors("--target", "writing"):
+            try:
+                session.execute(statement.encode())
+            except psycopg.errors.ForeignKeyViolation as error:
+                raise orphaned(f"{error.diag.table_name} ({error.diag.constraint_name})") from None
+
+
+def analyze(session: Session, tables: Sequence[str]) -> None:
+    """Takes new statistics of these tables: the plans of this very transaction hang on them."""
+    if tables:
+        run(session, f"ANALYZE {', '.join(map(quoted, tables))}")
+
+
+def fill(session: Session, tables: Sequence[Table], tell: Tell) -> list[Change]:
+    """The staged rows into tables that are all empty."""
+    changes = []
+    for number, table in enumerate(tables):
+        names = ", ".join(quoted(c.name) for c in table.columns)
+        rows = run(session, f"INSERT INTO {quoted(table.name)} ({names}) SELECT {names} FROM {quoted(STAGED + table.name)}")
+        changes.append(Change(table.name, rows, 0, 0))
+        tell("load: rows into their tables", number + 1, len(tables), "tables")
+    return changes
+
+
+def merge(session: Session, tables: Sequence[Table], number: int, tell: Tell) -> tuple[list[Change], list[Images]]:
+    """Makes the tables equal to the staged ones: what changed, and how many before-images and new keys are kept for each table."""
+    images, changes = [], []
+    analyze(session, [table.name for table in tables])
+    for done, table in enumerate(tables):
+        images.append(_look(session, table, number))
+        tell("load: comparing tables", done + 1, len(tables), "tables")
+    touched = [(table, image) for table, image in zip(tables, images, strict=True) if image.before or image.new]
+    for table, image in touched:
+        if image.before:
+            _delete(session, table, undo_tables(number, table.name)[0])
+    for done, (table, image) in enumerate(touched):
+        came = _insert(session, table, number, image)
+        updated = came - image.new
+        changes.append(Change(table.name, image.new, updated, image.before - updated))
+        tell("load: changing tables", done + 1, len(touched), "tables")
+    analyze(session, [table.name for table, _ in touched])
+    by_table = {change.table: change for change in changes}
+    return [by_table.get(table.name, Change(table.name, 0, 0, 0)) for table in tables], images
+
+
+def _look(session: Session, table: Table, number: int) -> Images:
+    """Keeps the before-images of rows that go or change and the keys of those that come; tables that would be empty are not kept."""
+    before, new = (quoted(name) for name in undo_tables(number, table.name))
+    real, staged, first = quoted(table.name), quoted(STAGED + table.name), quoted(table.key[0])
+    same, keys = _same(table, "s", "r"), ", ".join(f"s.{quoted(c)}" for c in table.key)
+    run(session, f"DROP TABLE IF EXISTS {before}, {new}")  # left by hand: a number is given out once
+    rows = run(session, f"CREATE TABLE {before} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {same} WHERE s.{first} IS NULL OR {_differs(table)}")  # fmt: skip
+    came = run(session, f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s LEFT JOIN {real} r ON {same} WHERE r.{first} IS NULL")
+    for count, name in ((rows, before), (came, new)):
+        run(session, f"ANALYZE {name}" if count else f"DROP TABLE {name}")
+    return Images(table.name, rows, came)
+
+
+def _delete(session: Session, table: Table, keys: str) -> int:
+    """Deletes the rows whose keys that table has."""
+    return run(session, f"DELETE FROM {quoted(table.name)} r USING {quoted(keys)} s WHERE {_same(table, 's', 'r')}")
+
+
+def _insert(session: Session, table: Table, number: int, image: Images) -> int:
+    """Inserts the staged rows that come, and those that changed."""
+    before, new = undo_tables(number, table.name)
+    kept = [quoted(name) for name, count in ((before, image.before), (new, image.new)) if count]
+    keys, names = ", ".join(map(quoted, table.key)), ", ".join(quoted(c.name) for c in table.columns)
+    chosen = " UNION ALL ".join(f"SELECT {keys} FROM {name}" for name in kept)
+    columns = ", ".join(f"s.{quoted(c.name)}" for c in table.columns)
+    rows = f"SELECT {columns} FROM {quoted(STAGED + table.name)} s JOIN ({chosen}) r ON {_same(table, 's', 'r')}"
+    return run(session, f"INSERT INTO {quoted(table.name)} ({names}) {rows}")
+
+
+def restore(session: Session, tables: Sequence[Table], number: int, images: Sequence[Images], tell: Tell) -> list[Change]:
+    """Undoes a merge from what it kept, which is dropped then."""
+    by_name, changes = {table.name: table for table in tables}, []
+    touched = [image for image in images if image.before or image.new]
+    analyze(session, [image.table for image in touched])
+    for image in touched:
+        for name, count in zip(undo_tables(number, image.table), (image.before, image.new), strict=True):
+            if count:
+                run(session, f"ANALYZE {quoted(name)}")  # a store that was copied has none
+    gone = {}
+    for image in touched:
+        before, new = undo_tables(number, image.table)
+        removed = _delete(session, by_name[image.table], new) if image.new else 0
+        gone[image.table] = (removed, _delete(session, by_name[image.table], before) if image.before else 0)
+    for done, image in enumerate(touched):
+        before, new = undo_tables(number, image.table)
+        names = ", ".join(quoted(c.name) for c in by_name[image.table].columns)
+        back = run(session, f"INSERT INTO {quoted(image.table)} ({names}) SELECT {names} FROM {quoted(before)}") if image.before else 0
+        changes.append(Change(image.table, back - gone[image.table][1], gone[image.table][1], gone[image.table][0]))
+        run(session, f"DROP TABLE IF EXISTS {quoted(before)}, {quoted(new)}")
+        tell("rollback: changing tables", done + 1, len(touched), "tables")
+    analyze(session, [image.table for image in touched])
+    return changes
+
+
+def empty(session: Session, tables: Sequence[Table], tell: Tell) -> list[Change]:
+    """Removes all rows of all these tables."""
+    changes = []
+    for done, table in enumerate(tables):
+        with safe_errors("--target", "reading"):
+            (rows,) = session.execute(f"SELECT count(*) FROM {quoted(table.name)}".encode()).fetchone() or (0,)
+        changes.append(Change(table.name, 0, 0, int(rows)))
+        tell("rollback: counting rows", done + 1, len(tables), "tables")
+    run(session, f"TRUNCATE {', '.join(quoted(table.name) for table in tables)}")
+    return changes
+
+
+def _same(table: Table, one: str, other: str) -> str:
+    return " AND ".join(f"{one}.{quoted(c)} = {other}.{quoted(c)}" for c in table.key)
+
+
+def _differs(table: Table) -> str:
+    others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in volatile(table)]
+    return " OR ".join(f"s.{c} IS DISTINCT FROM r.{c}" for c in others) or "false"

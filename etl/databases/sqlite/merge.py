@@ -1,0 +1,132 @@
+"""How the tables of a store that is a SQLite file become equal to the staged ones, and how they become again what they were.
+
+As in postgresql/merge.py: what goes, changes or comes is found first, then all that goes or changes is deleted, then all that changes or comes is
+inserted. The caller has foreign keys switched off meanwhile and checks them all before the commit.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from etl.databases.target import UNDO, Change, Images, Tell, nothing_to_restore, undo_tables, volatile
+from mappings.schema import Table
+
+
+def merge(lite: sqlite3.Connection, tables: Sequence[Table], number: int, tell: Tell) -> tuple[list[Change], list[Images]]:
+    """Makes the tables equal to the staged ones: what changed, and how many before-images and new keys are kept for each table."""
+    images, changes = [], []
+    for done, table in enumerate(tables):
+        images.append(_look(lite, table, number))
+        tell("load: comparing tables", done + 1, len(tables), "tables")
+    for table, image in zip(tables, images, strict=True):
+        if image.before:
+            _delete(lite, table, undo_tables(number, table.name)[0])
+    for done, (table, image) in enumerate(zip(tables, images, strict=True)):
+        came = _insert(lite, table, number, image)
+        changes.append(Change(table.name, image.new, came - image.new, image.before - (came - image.new)))
+        tell("load: changing tables", done + 1, len(tables), "tables")
+    return changes, images
+
+
+def _look(lite: sqlite3.Connection, table: Table, number: int) -> Images:
+    """Keeps the before-images of rows that go or change and the keys of those that come; tables that would be empty are not kept."""
+    before, new = (quoted(name) for name in undo_tables(number, table.name))
+    real, staged = f"main.{quoted(table.name)}", f"staging.{quoted(table.name)}"
+    first, keys = quoted(table.key[0]), ", ".join(f"s.{quoted(c)}" for c in table.key)
+    same = " AND ".join(f"s.{quoted(c)} = r.{quoted(c)}" for c in table.key)
+    others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in volatile(table)]
+    differs = " OR ".join(f"s.{c} IS NOT r.{c}" for c in others) or "0"
+    lite.execute(f"CREATE TABLE {before} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {same} WHERE s.{first} IS NULL OR {differs}")
+    lite.execute(f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s LEFT JOIN {real} r ON {same} WHERE r.{first} IS NULL")
+    counts = []
+    for name in (before, new):
+        counts.append(int(lite.execute(f"SELECT count(*) FROM {name}").fetchone()[0]))
+        if not counts[-1]:
+            lite.execute(f"DROP TABLE {name}")
+    return Images(table.name, *counts)
+
+
+def _delete(lite: sqlite3.Connection, table: Table, keys: str) -> int:
+    """Deletes the rows whose keys that table has."""
+    key = ", ".join(map(quoted, table.key))
+    return int(lite.execute(f"DELETE FROM main.{quoted(table.name)} WHERE ({key}) IN (SELECT {key} FROM {quoted(keys)})").rowcount)
+
+
+def _insert(lite: sqlite3.Connection, table: Table, number: int, image: Images) -> int:
+    """Inserts the staged rows that come, and those that changed."""
+    before, new = undo_tables(number, table.name)
+    kept = [quoted(name) for name, count in ((before, image.before), (new, image.new)) if count]
+    if not kept:
+        return 0
+    key, names = ", ".join(map(quoted, table.key)), ", ".join(quoted(c.name) for c in table.columns)
+    chosen = " UNION ALL ".join(f"SELECT {key} FROM {name}" for name in kept)
+    into = f"INSERT INTO main.{quoted(table.name)} ({names}) SELECT {names} FROM staging.{quoted(table.name)}"
+    return int(lite.execute(f"{into} WHERE ({key}) IN ({chosen})").rowcount)
+
+
+def number_of_next(lite: sqlite3.Connection) -> int:
+    """The number of the next delta: none that a table of before-images bears, whatever became of its record."""
+    (known,) = lite.execute(f"SELECT coalesce(max(number), 0) FROM {UNDO}").fetchone()
+    names = [row[0] for row in lite.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")]
+    numbers = [name[len(UNDO) + 2 :].split("_")[0] for name in names if name.startswith(f"{UNDO}__")]
+    return 1 + max([int(known), *(int(number) for number in numbers if number.isascii() and number.isdigit())])
+
+
+def keep(lite: sqlite3.Connection, run_id: str, number: int, images: Sequence[Images]) -> None:
+    """Records what that delta keeps."""
+    lite.execute(f"DELETE FROM {UNDO} WHERE run_id = ?", (run_id,))
+    rows = [(run_id, number, image.table, image.before, image.new) for image in images]
+    lite.executemany(f"INSERT INTO {UNDO} (run_id, number, table_name, before_rows, new_rows) VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def kept(lite: sqlite3.Connection, run_id: str, tables: Sequence[Table]) -> tuple[int, list[Images]]:
+    """What that delta kept, its number first; Refused where it is not all there."""
+    existing = {row[0] for row in lite.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
+    if UNDO not in existing:
+        raise nothing_to_restore(run_id, f"the table {UNDO}, which says what it kept, is gone")
+    rows = lite.execute(f"SELECT number, table_name, before_rows, new_rows FROM {UNDO} WHERE run_id = ?", (run_id,)).fetchall()
+    images = {row[1]: Images(*row[1:]) for row in rows}
+    lost = [table.name for table in tables if table.name not in images]
+    for number, table, *counts in rows:
+        for name, count in zip(undo_tables(number, table), counts, strict=True):
+            there = lite.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0] if name in existing else 0
+            if there != count:
+                lost.append(name)
+    if lost:
+        raise nothing_to_restore(run_id, f"what it kept is incomplete ({', '.join(sorted(lost))})")
+    return int(rows[0][0]), [images[table.name] for table in tables]
+
+
+def restore(lite: sqlite3.Connection, tables: Sequence[Table], number: int, images: Sequence[Images], tell: Tell) -> list[Change]:
+    """Undoes a merge from what it kept, which is dropped then."""
+    gone, changes = {}, []
+    for table, image in zip(tables, images, strict=True):
+        before, new = undo_tables(number, table.name)
+        removed = _delete(lite, table, new) if image.new else 0
+        gone[table.name] = (removed, _delete(lite, table, before) if image.before else 0)
+    for done, (table, image) in enumerate(zip(tables, images, strict=True)):
+        before, new = undo_tables(number, table.name)
+        names = ", ".join(quoted(c.name) for c in table.columns)
+        into = f"INSERT INTO main.{quoted(table.name)} ({names}) SELECT {names} FROM {quoted(before)}"
+        back = int(lite.execute(into).rowcount) if image.before else 0
+        removed, changed = gone[table.name]
+        changes.append(Change(table.name, back - changed, changed, removed))
+        for name in (before, new):
+            lite.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+        tell("rollback: changing tables", done + 1, len(tables), "tables")
+    return changes
+
+
+def empty(lite: sqlite3.Connection, tables: Sequence[Table], tell: Tell) -> list[Change]:
+    """Removes all rows of all these tables."""
+    changes = []
+    for done, table in enumerate(tables):
+        changes.append(Change(table.name, 0, 0, int(lite.execute(f"DELETE FROM main.{quoted(table.name)}").rowcount)))
+        tell("rollback: changing tables", done + 1, len(tables), "tables")
+    return changes
+
+
+def quoted(name: str) -> str:
+    """The name as it stands in a statement."""
+    return '"' + name.replace('"', '""') + '"'

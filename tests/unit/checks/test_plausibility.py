@@ -1,0 +1,175 @@
+"""The plausibility gate: a result of which most is held, or of which an indicator reads as no everywhere, is never published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import checks
+from mappings.errors import MappingErrors
+from mappings.limits import Limit, Limits, read_limits
+from tests.support.command import Night
+from tests.support.legacy import MAPPINGS, Legacy
+from tests.unit.checks.test_checks_stage import Stage, sound, stage
+
+__all__ = ["sound", "stage"]  # fixtures
+
+
+@pytest.mark.parametrize(
+    ("rows", "held", "fails", "warns"), [(20, 15, False, True), (20, 16, True, True), (19, 19, False, False), (20, 1, False, True), (21, 1, False, False)]
+)  # fmt: skip
+def test_more_than_three_quarters_held_fails_and_one_twentieth_warns(stage: Stage, rows: int, held: int, fails: bool, warns: bool) -> None:
+    keys = stage.grow("internal_note", rows)
+    stage.hold("internal_note", keys[:held])
+    answers = stage.answers("plausible_held", "many_held")
+    hard, soft = answers["plausible_held.P2.internal_note"], answers["many_held.P2.internal_note"]
+    assert (hard.passed, soft.passed, hard.severity, soft.severity) == (not fails, not warns, "critical", "warning")
+    if fails:
+        assert (hard.asked, hard.failed) == (rows, held)
+        assert hard.sentence == (
+            "P2.internal_note: 16 of 20 rows (80.0%) are held; the most frequent reason is BROKEN_REFERENCE (16 rows); the limit is 75%."
+            " Examples of keys: 1001, 1002, 1003, 1004, 1005."
+        )
+
+
+def test_a_raised_limit_lets_a_table_and_a_column_pass_and_the_warning_says_why(stage: Stage) -> None:
+    stage.hold("internal_note", stage.grow("internal_note", 20)[:16])
+    stage.grow("company_address", 20, mailing_ind=["1"] * 20)
+    limits = Limits({"internal_note": Limit(0.8, "closed in 2019")}, {"company_address.mailing_ind": Limit(1.0, "never asked for")})
+    for given, passes in ((Limits(), False), (limits, True)):
+        answers = {a.id: a for a in checks.ask(stage.run, MAPPINGS, lambda *_: None, limits=given)}
+        for name in ("plausible_held.P2.internal_note", "plausible_indicator.P2.company_address.mailing_ind"):
+            assert answers[name].passed == passes
+    assert "limits.toml allows 80%: closed in 2019" in answers["many_held.P2.internal_note"].sentence
+    assert "limits.toml allows 100%: never asked for" in answers["odd_indicator.P2.company_address.mailing_ind"].sentence
+
+
+@pytest.mark.parametrize(
+    ("values", "fails", "warns", "cause"),
+    [
+        (["Y", "N"] * 5 + ["1"] * 10, False, True, "digits (10 values)"),  # a half exactly
+        (["Y"] * 9 + ["1"] * 6 + ["true"[:1]] * 5, True, True, "digits (6 values)"),
+        (["Y"] * 10 + [None] * 20 + [""] * 9, False, False, ""),  # 19 values: NULL is none
+        (["Y"] * 19 + ["n"], False, True, "small letters (1 values)"),
+        (["N"] * 9 + [" "] * 11, True, True, "blank or empty (11 values)"),
+    ],
+)
+def test_an_indicator_with_other_words_than_Y_and_N_fails(
+    stage: Stage, values: list[str | None], fails: bool, warns: bool, cause: str
+) -> None:
+    stage.grow("company_contact", len(values), admin_ind=list(values))
+    answers = stage.answers("plausible_indicator", "odd_indicator")
+    hard, soft = (answers[f"{name}.P2.company_contact.admin_ind"] for name in ("plausible_indicator", "odd_indicator"))
+    assert (hard.passed, soft.passed) == (not fails, not warns)
+    assert cause in soft.sentence
+
+
+def test_an_indicator_longer_than_its_column_counts_too(stage: Stage) -> None:
+    """SQLite keeps `true` in CHAR(1): it is unreadable (X2), not absent."""
+    keys = stage.grow("company_contact", 20, admin_ind=[None] * 20)
+    files = stage.run.steps["extract"].files
+    place = next(number for number, file in enumerate(files) if file.path == "extract/odd.parquet")
+    old = stage.run.read_table(files[place])
+    rows = [("P2", "company_contact", key, "admin_ind", '"true"', True) for key in keys]
+    frame = pl.DataFrame(rows, schema=pl.DataFrame(old).schema, orient="row")
+    files[place] = stage.run.write_table("extract/odd.parquet", frame.to_arrow().cast(old.schema))
+    name = "plausible_indicator.P2.company_contact.admin_ind"
+    answer = stage.answers(name)[name]
+    assert (answer.asked, answer.failed) == (20, 20)
+    assert "a text longer than the column (20 values)" in answer.sentence
+    assert "true" not in answer.sentence
+
+
+@pytest.mark.parametrize(("entities", "fails"), [(6, False), (7, True), (20, True)])
+def test_fewer_than_half_of_the_entities_as_accounts_fail(
+    stage: Stage, entities: int, fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sound world has three accounts; the number from which the gate applies is lowered for the boundary."""
+    if entities < 20:
+        monkeypatch.setattr("checks.plausible.LEAST", 6)
+    keys = stage.grow("model_entity", entities)
+    stage.hold("model_entity", keys[3:])
+    answers = stage.answers("plausible_accounts", "many_entities_held")
+    assert answers["plausible_accounts"].passed != fails
+    assert f"{entities - 3} of {entities} entities" in answers["many_entities_held"].sentence
+
+
+def _world(folder: Path) -> Night:
+    """Twenty-four companies, one contact each, whose portal writes 1 and 0 where the contract has Y and N."""
+    world = Legacy()
+    for number in range(1, 25):
+        world.user(number, user_name=f"person{number}@x.example").profile(number).model(number).entity(number, type="EXP")
+        world.contact(number, user=number, profile=number, admin_ind=str(number % 2), email=f"person{number}@x.example")
+    world.write(folder / "legacy")
+    return Night(folder)
+
+
+def test_a_portal_of_ones_and_zeros_is_not_published_and_a_signed_limit_lets_it_pass(tmp_path: Path) -> None:
+    night = _world(tmp_path)
+    done = night.command("run")
+    assert done.code == 3
+    assert not night.target.exists()
+    assert "P2.company_contact.admin_ind: 24 of 24 values (100.0%) are neither Y nor N; the most frequent form is digits" in done.err
+    assert "Examples of keys: 1, 2, 3, 4, 5." in done.err
+    report = json.loads((night.run / "report" / "report.json").read_text())
+    assert any("neither Y nor N" in sentence for sentence in report["verdict"]["why"])
+
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "limits.toml").write_text(
+        '[indicator]\n"company_contact.admin_ind" = { share = 1.0, reason = "nobody is an administrator" }\n'
+    )
+    assert night.command("run", "--adapter", "adapter").code == 7  # this run began without it
+    done = night.command("run", "--adapter", "adapter", "--run", "other")
+    assert done.code == 0, done.err
+    assert night.command("run", "--run", "other").code == 7  # and the other one with it
+    (adapter / "limits.toml").write_text('[indicator]\n"company_contact.admin_ind" = { share = 0.9, reason = "another one" }\n')
+    assert night.command("run", "--adapter", "adapter", "--run", "other").code == 7
+    assert night.command("reconcile", "--adapter", "adapter", "--run", "other").code == 7
+
+
+WRONG = [
+    ("[hold]\n", "hold: found an unknown word"),
+    ('[held]\nno_table = { share = 0.8, reason = "x" }', "held.no_table: found 'no_table'"),
+    ("[held]\nmessage = { share = 0.8 }", "held.message.reason: found None"),
+    ('[held]\nmessage = { share = 0.8, reason = " " }', "held.message.reason: found ' '"),
+    ('[held]\nmessage = { share = 80, reason = "x" }', "held.message.share: found 80"),
+    ('[held]\nmessage = { share = true, reason = "x" }', "held.message.share: found True"),
+    ('[held]\nmessage = { share = nan, reason = "x" }', "held.message.share: found nan"),
+    ('[held]\nmessage = { shares = 0.8, share = 0.8, reason = "x" }', "held.message.shares: found an unknown word"),
+    ("[held]\nmessage = 0.8", "held.message: found 0.8"),
+    (
+        '[indicator]\n"document.status_ind" = { share = 1.0, reason = "x" }',
+        "indicator.\"document.status_ind\": found 'document.status_ind'",
+    ),
+    ('[indicator]\n"document.file_name" = { share = 1.0, reason = "x" }', "indicator.\"document.file_name\": found 'document.file_name'"),
+    ("[held", "limits.toml: file: found "),
+    (b"\xff\xfe", "limits.toml: file: found "),
+]
+
+
+@pytest.mark.parametrize(("content", "found"), WRONG)
+def test_limits_that_cannot_be_are_named(content: str | bytes, found: str, tmp_path: Path) -> None:
+    (tmp_path / "limits.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(MappingErrors) as caught:
+        read_limits(tmp_path, MAPPINGS)
+    assert found in str(caught.value)
+
+
+def test_all_that_cannot_be_is_named_in_one_answer_before_anything_is_made(tmp_path: Path) -> None:
+    night = _world(tmp_path)
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "limits.toml").write_bytes(b'\xef\xbb\xbf[held]\nnone = 1\nmessage = { share = 2, reason = "x" }\n')
+    for words in (("plan",), ("run",)):
+        done = night.command(*words, "--adapter", "adapter")
+        assert done.code == 1
+        assert done.err.count("limits.toml: held.") == 3
+    assert not night.run.exists()
+    (tmp_path / "adapter" / "limits.toml").unlink()
+    (tmp_path / "adapter" / "notes.txt").write_text("x")
+    done = night.command("run", "--adapter", "adapter")
+    assert (done.code, "notes.txt: file: found an unknown file" in done.err) == (1, True)
+    assert night.command("run", "--adapter", "nowhere").code == 1

@@ -1,0 +1,128 @@
+"""K2, K8: whatever changed between two runs, the second one gives the store of a fresh run, and rollback the one before; on both databases."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
+
+from etl.errors import Refused
+from tests.support.evolution import Content, _session, content, differing, evolved, forwards_and_back, staged
+from tests.support.legacy import Legacy
+from tests.support.worlds import worlds
+from tests.unit.transform.test_laws import LAW
+
+KINDS = ("sqlite", "postgresql")
+Stores = Callable[[str, str], str]
+
+
+@pytest.fixture(scope="module")
+def stores(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Stores:
+    """By kind and name: the URL of a new, empty store."""
+    folder = tmp_path_factory.mktemp("stores")
+    with psycopg.connect(postgres, autocommit=True) as session:  # thrown away afterwards: nothing here is about a disk that fails
+        session.execute("ALTER SYSTEM SET fsync = off")
+        session.execute("SELECT pg_reload_conf()")
+
+    def fresh(kind: str, name: str) -> str:
+        if kind == "sqlite":
+            (folder / f"{name}.sqlite").unlink(missing_ok=True)
+            return f"sqlite:///{folder / f'{name}.sqlite'}"
+        with psycopg.connect(postgres, autocommit=True) as session:
+            session.execute(f"DROP SCHEMA IF EXISTS delta_{name} CASCADE".encode())
+            session.execute(f"CREATE SCHEMA delta_{name}".encode())
+        return make_url(postgres).update_query_dict({"options": f"-csearch_path=delta_{name}"}).render_as_string(hide_password=False)
+
+    return fresh
+
+
+def changing() -> list[Legacy]:
+    """A world and two later ones: in each, what once made a delta fail or could."""
+    first = Legacy().profile(1).model(11).entity(101, type="IMP", number="A1").entity(102, type="BRK", number="B2").profile(2).model(21).entity(
+        201, type="IMP", number="C3"
+    )  # fmt: skip
+    first.user(1, user_name="one@x.example").contact(1, user=1, profile=1).user(2, user_name="two@x.example").contact(2, user=2, profile=2)
+    first.year(5, model=11).answer(7, security_profile=5).document(3, profile=1).content(3, content=b"old bytes").document(4, profile=2).content(
+        4, content=b"other bytes"
+    )  # fmt: skip
+    first.document(6, profile=1, previous_document_id=3).content(6, content=b"old bytes")
+    first.thread(1, profile=1).message(1, thread_id=1, from_user_id=1).signature(9, profile=1)
+    second = evolved(first, 0)
+    second.tables = {name: [dict(row) for row in rows] for name, rows in first.tables.items()}
+    rows = second.tables
+    rows["model_entity"][0]["account_number"], rows["model_entity"][1]["account_number"] = "B2", "A1"  # unique values change hands
+    rows["portal_user"][0]["user_name"], rows["portal_user"][1]["user_name"] = "two@x.example", "one@x.example"
+    rows["document_content"][0]["content"] = b"new bytes"  # the old ones are still those of document 6
+    rows["document_content"][2]["content"] = b"newest bytes"  # now nothing refers to them
+    rows["security_profile"][0]["security_model_id"] = 21  # its account goes, and it stays
+    del rows["model_entity"][1]
+    third = Legacy()
+    third.tables = {name: [dict(row) for row in rows] for name, rows in first.tables.items()}  # what was gone returns
+    third.tables["company_profile"] = third.tables["company_profile"][:1]  # and a company goes with all that hangs on it
+    return [first, second, third]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_K2_a_delta_gives_the_store_of_a_fresh_run_and_rollbacks_in_reverse_give_back_each_one_before(
+    kind: str, stores: Stores, tmp_path: Path
+) -> None:
+    """Parents that go while their children stay, unique values that change hands, bytes that go, accounts that return; three runs."""
+    runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate(changing())]
+    fresh: list[Content] = []
+    for number, run in enumerate(runs):
+        run.load(url := stores(kind, f"fresh{number}"))
+        fresh.append(content(url))
+    assert all(differing(one, other) for one, other in itertools.pairwise(fresh))
+    assert forwards_and_back(runs, stores(kind, "same"), fresh) == []
+
+
+@given(world=worlds(), seeds=st.tuples(st.integers(0, 2**32), st.integers(0, 2**32)))
+@settings(LAW, max_examples=3)
+def test_K2_K8_whatever_changed_between_runs_the_store_is_that_of_a_fresh_run_and_every_rollback_is_exact(
+    stores: Stores, world: Legacy, seeds: tuple[int, int]
+) -> None:
+    with TemporaryDirectory(prefix="law-") as name:
+        later = evolved(world, seeds[0])
+        runs = [staged(one, Path(name) / str(n), Path(name) / "objects") for n, one in enumerate((world, later, evolved(later, seeds[1])))]
+        fresh: list[Content] = []
+        for run in runs:
+            run.load(url := stores("sqlite", "fresh"))
+            fresh.append(content(url))
+        assert forwards_and_back(runs, stores("sqlite", "same"), fresh) == []
+        great = []
+        for run in runs:
+            run.load(url := stores("postgresql", "fresh"))
+            great.append(content(url))
+        assert forwards_and_back(runs, stores("postgresql", "same"), great) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_K8_a_rollback_that_lacks_before_images_is_refused_and_changes_nothing(kind: str, stores: Stores, tmp_path: Path) -> None:
+    """One table of them gone, one row of them gone, their record gone: never taken for "there was nothing before"."""
+    first, second, _ = changing()
+    runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate((first, second))]
+    losses = (
+        "DROP TABLE migration_undo__1_document",
+        "DELETE FROM migration_undo__1_document",
+        "DROP TABLE migration_undo",
+        "DELETE FROM migration_undo WHERE table_name = 'document'",
+    )
+    for loss in losses:
+        url = stores(kind, "lost")
+        for run in runs:
+            run.load(url)
+        with _session(url) as session:
+            session.execute(loss)
+            if kind == "sqlite":
+                session.commit()
+        before = content(url)
+        with pytest.raises(Refused, match="changed a store that held an earlier run"):
+            runs[1].rollback(url)
+        assert content(url) == before
