@@ -138,6 +138,9 @@ def show_reconcile(data: dict[str, Any]) -> None:
     columns = ["table", "kind", "legacy_key", "account_number", "column"]
     if data["differences"]:
         console.print(table("Differences", columns, [[row.get(c) for c in columns] for row in data["differences"]]))
+    for portal, sentences in data["not_ruled_out"].items():
+        for sentence in sentences:
+            console.print(plain(f"not ruled out: {portal}: {sentence}"))
     console.print({"equal": "old and new are equal"}.get(data["answer"], f"{data['answer']}: {data['total']:,} differences"))
 
 

@@ -57,8 +57,11 @@ class Source(Protocol):
         """What of the database is no table of its own, by name: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
         ...
 
-    def conditions(self, mapped: Sequence[TableMapping]) -> Conditions:
-        """What hides rows or bytes of these tables from us (K9), what is there besides, and what could not be ruled out."""
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
+        """What hides rows or bytes of these tables from us (K9), what is there besides, and what could not be ruled out.
+
+        `deep`: everything is looked at for it, a SQLite file from end to end; without, what can be asked in a moment.
+        """
         ...
 
     def count(self, table: str) -> int:

@@ -61,9 +61,9 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     return found
 
 
-def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings) -> dict[Portal, Conditions]:
+def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bool = True) -> dict[Portal, Conditions]:
     """Raises where something keeps rows or bytes of a mapped table from us (K9); else what is to be known of each old portal."""
-    found = {portal: source.conditions(mappings.of(portal)) for portal, source in sources.items()}
+    found = {portal: source.conditions(mappings.of(portal), deep) for portal, source in sources.items()}
     if hiding := [f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.hiding]:
         raise Refused(
             "Not everything of the old portals can be seen (K9):\n  " + "\n  ".join(hiding),
@@ -91,17 +91,21 @@ def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
         if mapping.table not in there:
             found.append(f"{portal}.{mapping.table}: the table is gone ({mapping.file})")
         else:
-            found += _column_problems(portal, mapping, there[mapping.table])
+            found += _column_problems(portal, mapping, there[mapping.table], kinds.get(mapping.table) == "view")
     return found
 
 
-def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str]) -> list[str]:
+def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str], is_view: bool) -> list[str]:
     name = f"{portal}.{mapping.table}"
     found = [f"{name}.{column}: no mapping names this column ({mapping.file})" for column in there if column not in mapping.shape.by_name]
     for column in mapping.shape.columns:
         if column.name not in there:
             found.append(f"{name}.{column.name}: the column is gone ({mapping.file})")
-        elif FAMILY_BY_TYPE.get(there[column.name].split("(")[0]) != column.family:
+        elif (
+            there[column.name] != "ANY"
+            and not (is_view and not there[column.name])
+            and FAMILY_BY_TYPE.get(there[column.name].split("(")[0]) != column.family
+        ):
             found.append(f"{name}.{column.name}: found type {there[column.name] or 'none'}, expected {column.sql_type}")
     return found
 

@@ -280,6 +280,7 @@ def _extract(night: Night) -> Step:
         pool = night.crew.helpers(sum(ahead.rows.values()))
         helpers = Helpers(pool, objects_uri) if pool is not None else None
         step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
+    step.facts["conditions"] = {portal: asdict(known) for portal, known in ahead.conditions.items()}
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step
 

@@ -7,6 +7,12 @@ class ReconcileError(MigrationError):
     """A database, a file or a store that the verifier cannot use (exit 1)."""
 
 
+class Hidden(ReconcileError):
+    """Something keeps rows or bytes from the verifier: it refuses, for what is not seen cannot be called equal (exit 7, K9)."""
+
+    exit_code, code = 7, "REFUSED"
+
+
 class SpecError(ReconcileError):
     """A mapping file, a schema or a code table that the verifier's own reader does not understand."""
 

@@ -1,10 +1,11 @@
 """The comparison from end to end: the expected side computed once, then any number of stores held against it."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -12,7 +13,6 @@ import polars as pl
 import pyarrow as pa
 from sqlalchemy.engine import make_url
 
-from etl.errors import Refused
 from etl.reconcile.compare.actual import Store
 from etl.reconcile.compare.audit import logins_audited, profiles_audited
 from etl.reconcile.compare.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
@@ -27,7 +27,7 @@ from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.source import Source
 from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
-from etl.reconcile.errors import ReconcileError
+from etl.reconcile.errors import Hidden, ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
 from etl.reconcile.result import Reconciliation
 
@@ -58,30 +58,37 @@ class Actual:
     altered: pl.DataFrame
 
 
-def opened(url: str) -> Database:
-    """The database behind a SQLAlchemy URL, opened for reading, in one snapshot."""
+def opened(url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> Database:
+    """The database behind a SQLAlchemy URL, opened for reading, in one snapshot; `left_out`: of each table that counts, what is never read (B17)."""
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":
             from etl.reconcile.databases.sqlite import SqliteDatabase
 
-            return SqliteDatabase(Path(parsed.database or ""))
+            return SqliteDatabase(Path(parsed.database or ""), left_out)
         case "postgresql":
             from etl.reconcile.databases.postgresql import PostgresDatabase
 
-            return PostgresDatabase(parsed)
+            return PostgresDatabase(parsed, left_out)
     from etl.reconcile.databases.portable import PortableDatabase
 
-    return PortableDatabase(parsed)
+    return PortableDatabase(parsed, left_out)
 
 
 def refuse_hidden(option: str, source: Source) -> None:
     """Raises where an old portal's database does not show all of a table: what is not seen cannot be called equal (K9)."""
     hiding = source.database.hiding()
-    found = [f"{table}: {why}" for table, why in sorted(hiding.items()) if (source.portal, table) in source.spec.mappings]
+    found = [
+        f"{table}: {why}" if table else why
+        for table, why in sorted(hiding.items())
+        if not table or (source.portal, table) in source.spec.mappings
+    ]
     if found:
         message = f"{option}: not everything can be seen:\n  " + "\n  ".join(found)
-        raise Refused(message, "Mend what is named (row-level security: ALTER ROLE ... BYPASSRLS for who reads), then reconcile again.")
+        raise Hidden(
+            message,
+            "Mend what is named (row-level security: ALTER ROLE ... BYPASSRLS for who reads; a file: copy it with its log), then reconcile again.",
+        )
 
 
 def expected_side(
@@ -202,7 +209,8 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     profiles, of_profiles = (0, differences([])) if "entity_account" not in counts else profiles_audited(world, store)
     logins, of_logins = (0, differences([])) if not {"account_contact", "login"} <= counts.keys() else logins_audited(world, store)
     every = sorted_differences([*found, of_profiles, of_logins, differences(rows)], spec)
-    return Reconciliation(every, counts, world.ledger.tallies, actual.objects, profiles, logins, runs.published)
+    doubts = {portal: source.database.doubts() for portal, source in sources.items()}
+    return Reconciliation(every, counts, world.ledger.tallies, actual.objects, profiles, logins, runs.published, doubts)
 
 
 _LACKING = {True: "the store has no such table", False: "the store has no such column"}
@@ -230,7 +238,7 @@ def reconcile(
         sources = {}
         for portal, url in (("P2", source), ("TC", tc)):
             if url is not None:
-                databases.append(opened(url))
+                databases.append(opened(url, {name: spec.never_read(of, name) for of, name in spec.mappings if of == portal}))
                 option, tables = _OLD_PORTALS[portal]
                 if not databases[-1].tables().keys() & set(tables):
                     message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
@@ -245,6 +253,8 @@ def reconcile(
                 f"--target is not the new store: it has none of the tables {', '.join(_UNMISTAKABLE)}.",
                 "Give the store that was published.",
             )
+        if why := store.hiding.get(""):
+            raise Hidden(f"--target: {why}.", "Give the store's own file, or a copy of it with all that lies beside it.")
         runs = recorded_runs(store, freeze)
         side = expected_side(spec, sources, files, runs.freeze, runs.began, padded)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:

@@ -82,7 +82,7 @@ class PortableSource:
     def kinds(self) -> dict[str, str]:
         return self._views
 
-    def conditions(self, mapped: Sequence[TableMapping]) -> Conditions:
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
         names = {mapping.table for mapping in mapped}
         return Conditions(
             beside=[f"{kind} {name}" for name, kind in self._views.items() if name not in names],

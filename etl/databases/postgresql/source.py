@@ -111,7 +111,7 @@ class PostgresSource:
     def kinds(self) -> dict[str, str]:
         return self._kinds
 
-    def conditions(self, mapped: Sequence[TableMapping]) -> Conditions:
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
         with safe_errors(self.name, "reading the catalogue"):
             return conditions(self._session, self._schema, tuple(mapped), self._shape, self._role)
 

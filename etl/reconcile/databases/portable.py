@@ -2,10 +2,11 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,17 +15,16 @@ from etl.reconcile.databases.sqlite import SqliteDatabase
 from etl.reconcile.errors import ReconcileError
 
 AT_ONCE = 1_000
-NEVER_READ = "password_hash"  # B17
 
 
 class PortableDatabase(SqliteDatabase):
     """The copy; it is private and goes with `close`."""
 
-    def __init__(self, url: sa.URL) -> None:
+    def __init__(self, url: sa.URL, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="portal-migrate-")
         file = Path(self._folder.name) / "copy.sqlite"
         try:
-            _copied(url, file)
+            self._views = _copied(url, file, left_out)
         except (sa.exc.SQLAlchemyError, ImportError, NotImplementedError) as error:
             self._folder.cleanup()
             kind = type(getattr(error, "orig", None) or error).__name__
@@ -35,12 +35,23 @@ class PortableDatabase(SqliteDatabase):
             raise
         super().__init__(file)
 
+    def kinds(self) -> dict[str, str]:
+        super().kinds()
+        return self._views
+
+    def doubts(self) -> list[str]:
+        return ["rows that the server hides from this role: this kind of database is not asked for its policies"]
+
+    def in_stored_order(self, table: str) -> bool:
+        return True  # of the copy
+
     def close(self) -> None:
         super().close()
         self._folder.cleanup()
 
 
-def _copied(url: sa.URL, file: Path) -> None:
+def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    """Copies all tables and views but the columns left out (B17); which of them are views."""
     engine = sa.create_engine(url, hide_parameters=True)
     level = next((n for n in ("REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE") if n in engine.dialect.get_isolation_level_values(None)), None)  # type: ignore[arg-type]
     try:
@@ -48,11 +59,14 @@ def _copied(url: sa.URL, file: Path) -> None:
             connection = plain.execution_options(isolation_level=level) if level else plain
             copy.execute("PRAGMA synchronous = off")
             inspector = sa.inspect(connection)
-            for table in inspector.get_table_names():
-                columns = [c["name"] for c in inspector.get_columns(table) if c["name"] != NEVER_READ]
+            views = dict.fromkeys(inspector.get_view_names(), "view")
+            for table in [*inspector.get_table_names(), *(view for view in views if view in left_out)]:  # other views are never read
+                columns = [c["name"] for c in inspector.get_columns(table) if c["name"] not in left_out.get(table, ())]
                 key = inspector.get_pk_constraint(table)["constrained_columns"]
                 declared = ", ".join([*map(_quoted, columns), *([f"PRIMARY KEY ({', '.join(map(_quoted, key))})"] if key else [])])
                 copy.execute(f"CREATE TABLE {_quoted(table)} ({declared})")
+                if left_out and table not in left_out:
+                    continue  # no mapping names it: its name is all that is needed (K5)
                 listed: list[sa.ColumnClause[Any]] = [sa.column(name) for name in columns]
                 statement = sa.select(*listed).select_from(sa.table(table))
                 rows = connection.execution_options(stream_results=True, max_row_buffer=AT_ONCE).execute(statement)
@@ -60,6 +74,7 @@ def _copied(url: sa.URL, file: Path) -> None:
                 copy.execute("BEGIN")
                 copy.executemany(f"INSERT INTO {_quoted(table)} VALUES ({marks})", _stored(rows))
                 copy.execute("COMMIT")
+            return views
     finally:
         engine.dispose()
 
@@ -74,6 +89,8 @@ def _value(value: Any) -> Any:
         return value.isoformat(sep=" ")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return str(value)  # a SQLite file holds no such number; of a key it is the same text
     return value if value is None or isinstance(value, int | float | str | bytes) else str(value)
 
 

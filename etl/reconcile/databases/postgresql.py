@@ -3,10 +3,11 @@
 import hashlib
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -26,6 +27,7 @@ BATCH = 1 << 24  # bytes of a batch, which the driver takes for a hint
 PIECE = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 5_000  # locators in one query
 # Days and microseconds of the years 1 to 9999: the others are read as texts. Infinity lies outside, whatever the driver makes of it.
+_PLACE_BITS, _PLACE_MASK = 48, (1 << 48) - 1  # block and line of a row in its own table
 _DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
 # A server that is gone without a word is noticed. `portal-migrate` is what `freeze check` knows our sessions by.
 _NOTICING = {
@@ -57,11 +59,12 @@ class PostgresDatabase:
 
     pads = True
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
         import adbc_driver_manager
         import adbc_driver_postgresql
         import psycopg
 
+        self._left_out = left_out
         waiting = {name: value for name, value in _NOTICING.items() if name not in url.query}
         if _elsewhere(url) and not _said(url, "sslmode"):
             waiting["sslmode"] = "verify-full"
@@ -81,7 +84,7 @@ class PostgresDatabase:
             self._connections = [self._connected()]
             self._free = list(self._connections)
             [(self._snapshot,)] = self._tuples("SELECT pg_export_snapshot()")
-            self._types = self._look()
+            self._types, self._kinds, self._members = self._look(), self._look_at_kinds(), self._look_at_members()
         except (adbc_driver_manager.Error, psycopg.Error) as error:
             # The driver's own message may repeat the whole URL.
             raise ReconcileError(
@@ -110,21 +113,107 @@ class PostgresDatabase:
             return self._connections[-1]
 
     def _look(self) -> dict[str, dict[str, str]]:
-        """Every table's columns and their types, and those of all that may stand in a table's place."""
-        sql = f"""SELECT c.relname::text, a.attname::text, t.typname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-                 JOIN pg_type t ON t.oid = a.atttypid WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
-                 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_literal(self._schema)}) ORDER BY c.relname, a.attnum"""
+        """Every table's columns and their types, those of its partitions and children too, and those of all that may stand in a table's place."""
+        sql = f"""WITH RECURSIVE tree(top, part) AS (SELECT oid, oid FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND {self._here()}
+                  UNION SELECT t.top, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.part)
+                  SELECT c.relname::text, a.attname::text, t.typname::text FROM tree JOIN pg_class c ON c.oid = tree.top
+                  JOIN pg_attribute a ON a.attrelid = tree.part JOIN pg_type t ON t.oid = a.atttypid
+                  WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, tree.part <> tree.top, a.attnum"""
         found: dict[str, dict[str, str]] = {}
         for table, column, kind in self._tuples(sql):
-            found.setdefault(str(table), {})[str(column)] = str(kind)
+            found.setdefault(str(table), {}).setdefault(str(column), str(kind))
         return found
+
+    def _look_at_kinds(self) -> dict[str, str]:
+        sql = f"""SELECT c.relname::text, CASE WHEN p.oid IS NOT NULL THEN 'part of ' || p.relname WHEN c.relkind = 'v' THEN 'view'
+                  WHEN c.relkind = 'm' THEN 'materialized view' ELSE 'foreign table' END
+                  FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent AND p.relnamespace = c.relnamespace
+                  WHERE {self._here("c.")} AND (c.relkind IN ('v', 'm', 'f') OR c.relkind IN ('r', 'p') AND p.oid IS NOT NULL)"""
+        return {str(name): str(kind) for name, kind in self._tuples(sql)}
+
+    def _look_at_members(self) -> dict[str, list[int]]:
+        """By table that has partitions or children: the numbers of all tables whose rows it shows, sorted."""
+        sql = f"""WITH RECURSIVE tree(top, part) AS (SELECT oid, oid FROM pg_class WHERE relkind IN ('r', 'p') AND {self._here()}
+                  UNION SELECT t.top, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.part)
+                  SELECT c.relname::text, tree.part::bigint FROM tree JOIN pg_class c ON c.oid = tree.top
+                  WHERE EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = tree.top) ORDER BY 1, 2"""
+        found: dict[str, list[int]] = {}
+        for table, member in self._tuples(sql):
+            found.setdefault(str(table), []).append(int(member))
+        return found
+
+    def _here(self, of: str = "") -> str:
+        return f"{of}relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_literal(self._schema)})"
+
+    def kinds(self) -> dict[str, str]:
+        return self._kinds
+
+    def doubts(self) -> list[str]:
+        [(checksums, standby)] = self._tuples("SELECT current_setting('data_checksums'), pg_is_in_recovery()")
+        found = [
+            f"{name} is a {kind}: what it leaves out is not known here"
+            for name, kind in sorted(self._kinds.items())
+            if name in self._left_out and kind[:4] != "part"
+        ]
+        found += (
+            ["pages that were damaged on the disk: the server keeps no checksums of them (data_checksums is off)"]
+            if checksums != "on"
+            else []
+        )
+        return found + (["what the primary has written and this standby has not yet received"] if standby else [])
+
+    def in_stored_order(self, table: str) -> bool:
+        return False  # a row's place changes with every update
+
+    def _has_places(self, table: str) -> bool:
+        """Whether `ctid` alone says which row it is."""
+        return table not in self._members and self._kinds.get(table) not in ("view", "foreign table")
+
+    def _locator(self, table: str) -> str:
+        """The columns that say where a row lies: its place; in which table and its place; or its place in the order of all columns."""
+        if self._has_places(table):
+            return "ctid"
+        if table in self._members:
+            return "tableoid::bigint, ctid"
+        every = [name for name in self._types[table] if name not in self._left_out.get(table, ())]
+        order = ", ".join(_quoted(name) + '::text COLLATE "C"' for name in every)
+        return f"row_number() OVER (ORDER BY {order})"
+
+    def _located(self, table: str, batch: Any) -> tuple[pl.Series, list[Any]]:
+        """The locators of a batch, and its columns behind what `_locator` selects."""
+        if self._has_places(table):
+            return _locators(batch.column(0)), batch.columns[1:]
+        if table not in self._members:
+            return series_of(batch.column(0), pl.Int64).alias(LOCATOR), batch.columns[1:]
+        members = np.asarray(self._members[table], np.int64)
+        of = np.searchsorted(members, series_of(batch.column(0), pl.Int64).to_numpy()).astype(np.int64)
+        return pl.Series((of << _PLACE_BITS) | _locators(batch.column(1)).to_numpy()), batch.columns[2:]
+
+    def _at(self, table: str, listed: str, locators: Sequence[int]) -> Iterator[str]:
+        """Queries for the rows at these locators."""
+        if self._has_places(table) or table in self._members:
+            members = self._members.get(table, [])
+            for of in sorted({at >> _PLACE_BITS for at in locators}):
+                some = [at & _PLACE_MASK for at in locators if at >> _PLACE_BITS == of]
+                places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in some)
+                whose = f"tableoid = {members[of]} AND " if members else ""
+                yield f"SELECT {self._locator(table)}, {listed} FROM {self._named(table)} WHERE {whose}ctid = ANY (ARRAY[{places}]::tid[])"
+        else:
+            numbers = ", ".join(map(str, locators))
+            inner = f"SELECT {self._locator(table)} AS portal_migrate_at, {listed} FROM {self._named(table)}"
+            yield f"SELECT * FROM ({inner}) numbered WHERE portal_migrate_at IN ({numbers})"
+
+    def _listed(self, table: str, names: Sequence[str], far: bool) -> str:
+        """The columns as they are selected: CHAR(n) without the blanks that fill it up; `far`: days and moments as texts, those of any year."""
+        texts = {"bpchar", *(("date", "timestamp", "timestamptz") if far else ())}
+        kinds = self._types[table]
+        return ", ".join(f"{_quoted(n)}::text AS {_quoted(n)}" if kinds[n] in texts else _quoted(n) for n in names)
 
     def _named(self, table: str) -> str:
         return f"{_quoted(self._schema)}.{_quoted(table)}"
 
     def hiding(self) -> dict[str, str]:
-        sql = f"""SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND row_security_active(oid)
-                  AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_literal(self._schema)})"""
+        sql = f"SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND row_security_active(oid) AND {self._here()}"
         return {str(table): "row-level security chooses the rows that this role sees (K9)" for (table,) in self._tuples(sql)}
 
     def tables(self) -> dict[str, list[str]]:
@@ -140,11 +229,12 @@ class PostgresDatabase:
         return any(columns == ",".join(sorted(key)) for (columns,) in self._tuples(sql))
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
-        listed = ", ".join(_quoted(column.name) for column in columns)
-        for batch in self._batches(f"SELECT ctid, {listed} FROM {self._named(table)}"):
-            at = _locators(batch.column(0)).alias(LOCATOR)
+        listed = self._listed(table, [column.name for column in columns], far=False)
+        for batch in self._batches(f"SELECT {self._locator(table)}, {listed} FROM {self._named(table)}"):
+            at, arrays = self._located(table, batch)
+            at = at.alias(LOCATOR)
             odd, series = np.zeros(batch.num_rows, np.bool_), [at]
-            for array, column in zip(batch.columns[1:], columns, strict=True):
+            for array, column in zip(arrays, columns, strict=True):
                 values, doubtful = _typed(array, column)
                 series.append(values.alias(column.name))
                 odd |= doubtful
@@ -153,22 +243,22 @@ class PostgresDatabase:
 
     def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
         # Dates and times as their text: there are some that Python's own types cannot hold.
-        listed = ", ".join(
-            f"{_quoted(n)}::text" if self._types[table][n] in ("date", "timestamp", "timestamptz") else _quoted(n) for n in names
-        )
+        listed = self._listed(table, names, far=True)
         for start in range(0, len(locators), AT_ONCE):
-            places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in locators[start : start + AT_ONCE])
-            sql = f"SELECT ctid, {listed} FROM {self._named(table)} WHERE ctid = ANY (ARRAY[{places}]::tid[])"
-            for batch in self._batches(sql):
-                at = _locators(batch.column(0)).to_list()
-                yield from zip(
-                    at,
-                    zip(*(_raw(array, self._types[table][n]) for array, n in zip(batch.columns[1:], names, strict=True)), strict=True),
-                    strict=True,
-                )
+            for sql in self._at(table, listed, locators[start : start + AT_ONCE]):
+                for batch in self._batches(sql):
+                    at, arrays = self._located(table, batch)
+                    raws = [_raw(array, self._types[table][n]) for array, n in zip(arrays, names, strict=True)]
+                    yield from zip(at.to_list(), zip(*raws, strict=True), strict=True)
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
         name, of, blob = self._named(table), _quoted(key), _quoted(column)
+        if not self._has_places(table):  # whole, a batch at a time
+            for batch in self._batches(f"SELECT {self._locator(table)}, {of}, {blob} FROM {name}"):
+                at, (keys, blobs) = self._located(table, batch)
+                for where, found, data in zip(at.to_list(), _raw(keys), blobs.to_pylist(), strict=True):
+                    yield Content(where, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
+            return
         for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {PIECE} OR {blob} IS NULL"):
             for at, found, data in zip(
                 _locators(batch.column(0)).to_list(), _raw(batch.column(1)), batch.column(2).to_pylist(), strict=True
