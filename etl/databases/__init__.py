@@ -38,10 +38,14 @@ WHOLE = Cut()
 
 @dataclass(frozen=True)
 class Since:
-    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words."""
+    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words.
+
+    `unknown`: tables of which only reading them again tells (views, foreign tables).
+    """
 
     changed: list[str] | None
     how: str
+    unknown: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -67,7 +67,8 @@ def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: R
             continue
         before = {mapping.table: Fingerprint(**facts["fingerprints"][f"{portal}.{mapping.table}"]) for mapping in mappings.of(portal)}
         since = source.changed_since(facts["marks"][portal], {table: known.rows for table, known in before.items()})
-        tables = since.changed if since.changed is not None else _changed_content(source, portal, mappings, folder)
+        again = list(before) if since.changed is None else [table for table in since.unknown if table not in since.changed]
+        tables = [*(since.changed or ()), *_changed_content(source, portal, mappings, folder, again)]
         moved = [m.table for m in mappings.of(portal) if m.table not in tables and source.highest_key(m) != before[m.table].highest_key]
         found[portal] = {"changed": [f"{portal}.{table}" for table in (*tables, *moved)], "how": since.how}
     return found
@@ -84,10 +85,13 @@ def written_to(looked: Mapping[str, Mapping[str, Any]]) -> str:
     return f" Written to since the extract: {', '.join(changed)}; the old portal is not frozen." if changed else ""
 
 
-def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder: RunFolder) -> list[str]:
+def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder: RunFolder, tables: Sequence[str]) -> list[str]:
+    """Those of these tables whose rows or documents are not those of the stage files, read once more."""
+    if not tables:
+        return []
     known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", "extract/content.parquet")[0])))
     changed = []
-    for mapping in mappings.of(portal):
+    for mapping in (mappings.tables[portal, table] for table in tables):
         before = [file.sha256 for file in folder.files("extract", f"extract/{portal}.{mapping.table}/")]
         aside, again = Aside(), []
         for table, part in stage_tables(source, mapping, Nowhere()):

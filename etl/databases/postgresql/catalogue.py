@@ -96,7 +96,7 @@ def conditions(session: Session, schema: str, mapped: tuple[TableMapping, ...], 
         ("foreign table", "what its own server hides from this role is not known here"),
     ):  # fmt: skip
         found.not_ruled_out.extend(f"{name}: {why}" for name in sorted(there) if what.get(name) == kind)
-    unkeyed = _without_key(session, schema, there, what)
+    unkeyed = _without_key(session, schema, there)
     found.notes.extend(
         f"{name} has no key of its own on {', '.join(there[name].key)}: rows with one key are told apart (fine print 63)"
         for name in unkeyed
@@ -136,14 +136,24 @@ def unique_keys(session: Session, schema: str) -> dict[str, set[frozenset[str]]]
     return found
 
 
-def _without_key(session: Session, schema: str, there: dict[str, TableMapping], what: Kinds) -> list[str]:
+def parents(session: Session, schema: str) -> set[str]:
+    """The tables that other tables inherit from: no key of theirs holds for these too. A partitioned table's key does."""
+    rows = session.execute(
+        "SELECT DISTINCT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r'"
+        " AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)",
+        (schema,),
+    )
+    return {str(name) for (name,) in rows}
+
+
+def _without_key(session: Session, schema: str, there: dict[str, TableMapping]) -> list[str]:
     """The tables that nothing keeps from having two rows with one key: a table with children is one of them, whatever key it has."""
     unique = unique_keys(session, schema)
-    parents = {of for kind in what.values() if kind.startswith("child of ") for of in (kind.removeprefix("child of "),)}
+    shared = parents(session, schema)
     return [
         name
         for name, mapping in there.items()
-        if name in parents or not any(columns <= frozenset(mapping.key) for columns in unique.get(name, ()))
+        if name in shared or not any(columns <= frozenset(mapping.key) for columns in unique.get(name, ()))
     ]
 
 

@@ -114,6 +114,7 @@ def begin_reading(session: psycopg.Connection[Any], snapshot: str | None = None)
     session.execute(READING)
     if snapshot is not None:
         session.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
+    session.execute("SET LOCAL client_encoding = 'UTF8'")  # a database without an encoding gives bytes for names otherwise
     row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
     for setting in OLD_SESSION:
         session.execute(setting.encode())

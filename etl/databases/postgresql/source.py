@@ -20,7 +20,7 @@ from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from etl.databases import WHOLE, Batch, Cut, Since
 from etl.databases.conditions import Conditions
-from etl.databases.postgresql.catalogue import conditions, kinds, shapes, unpadded
+from etl.databases.postgresql.catalogue import conditions, kinds, parents, shapes, unique_keys, unpadded
 from etl.databases.postgresql.connection import (
     HIDDEN,
     LOCKED,
@@ -37,6 +37,7 @@ from etl.databases.postgresql.connection import (
     safe_errors,
 )
 from etl.databases.postgresql.writers import writers
+from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import masked
 from etl.domain.typed_values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
 from etl.errors import Busy, MigrationError, Refused
@@ -63,8 +64,9 @@ class PostgresSource:
             encoding, role = self._session.execute("SELECT current_setting('server_encoding'), current_user").fetchone() or ("", "")
             self._shape = shapes(self._session, self._schema)
             self._kinds = kinds(self._session, self._schema)
+            self._unique, self._parents = unique_keys(self._session, self._schema), parents(self._session, self._schema)
         self.level = "one exported snapshot, REPEATABLE READ, READ ONLY (PostgreSQL)"
-        self._role = str(role)
+        self._role, self._odd = str(role), dict[str, bool]()
         self._trusted_text = str(encoding).upper() != "SQL_ASCII"  # all others are made UTF-8 by the server
         try:
             self._database = _database(url)
@@ -140,7 +142,11 @@ class PostgresSource:
         return int(row[0]) if row else 0
 
     def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
-        if any(mapping.shape.by_name[name].family != "integer" for name in mapping.key) or self.count(mapping.table) <= rows:
+        if (
+            any(mapping.shape.by_name[name].family != "integer" for name in mapping.key)
+            or self._has_odd_keys(mapping)
+            or self.count(mapping.table) <= rows
+        ):
             return [WHOLE]
         key = ", ".join(map(quoted, mapping.key))
         statement = (
@@ -161,6 +167,9 @@ class PostgresSource:
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
         columns = [column for column in mapping.columns if column.name not in without]
         listed = ", ".join(self._column_sql(mapping, column.name) for column in columns)
+        if self._has_odd_keys(mapping):
+            yield from self._read_carefully(mapping, columns, rows)
+            return
         waiting: list[pa.RecordBatch] = []
         count = 0
         for batch in self._batches(
@@ -178,6 +187,52 @@ class PostgresSource:
         if count:
             yield self._typed(mapping, columns, waiting)
 
+    def _has_odd_keys(self, mapping: TableMapping) -> bool:
+        """Whether some key is NULL or stands twice: in a table that has lost its primary key, or has children with keys of their own (fine print 63)."""
+        if mapping.table not in self._odd:
+            known = self._unique.get(mapping.table, set())
+            odd = False
+            if mapping.table in self._parents or not any(columns <= frozenset(mapping.key) for columns in known):
+                keys = ", ".join(self._ordered(mapping, [mapping.shape.by_name[name] for name in mapping.key]))
+                missing = " OR ".join(f"{quoted(name)} IS NULL" for name in mapping.key)
+                statement = f"SELECT 1 FROM {self._table(mapping.table)} GROUP BY {keys} HAVING count(*) > 1 OR bool_or({missing}) LIMIT 1"
+                with safe_errors(self.name, f"looking for doubled keys of {mapping.table}"):
+                    odd = self._session.execute(statement.encode()).fetchone() is not None
+            self._odd[mapping.table] = odd
+        return self._odd[mapping.table]
+
+    def _read_carefully(self, mapping: TableMapping, columns: list[Column], rows: int) -> Iterator[Batch]:
+        """The whole table at once, in the order of its keys and then of all its columns, the keys told apart."""
+        listed = ", ".join(self._column_sql(mapping, column.name) for column in columns)
+        whole, parts = Typed(), list[tuple[str | None, ...]]()
+        batches = list(
+            self._batches(f"SELECT {listed} FROM {self._table(mapping.table)} ORDER BY {self._careful_order(mapping)}", mapping.table)
+        )
+        if not batches:
+            return
+        whole = self._typed(mapping, columns, batches).typed
+        texts = [column.to_list() for column in _key_parts(mapping, whole)]
+        parts = list(zip(*texts, strict=True))
+        for row, key in enumerate(parts):
+            if None in key:
+                whole.mark[row] = HELD
+        keys = told_apart(parts, range(len(parts)), whole)
+        for start in range(0, len(parts), rows):
+            yield cut(whole, keys, start, start + rows)
+
+    def _ordered(self, mapping: TableMapping, columns: Sequence[Column]) -> list[str]:
+        """The columns as they are ordered: texts by their bytes, without the blanks that fill them up."""
+        padded = unpadded(mapping, self._shape.get(mapping.table, {}))
+        return [
+            (f"CAST({quoted(c.name)} AS text)" if c.name in padded else quoted(c.name)) + (' COLLATE "C"' if c.family == "text" else "")
+            for c in columns
+        ]
+
+    def _careful_order(self, mapping: TableMapping) -> str:
+        columns = [mapping.shape.by_name[name] for name in mapping.key]
+        columns += sorted(mapping.columns, key=lambda column: column.family == "binary")
+        return ", ".join(f"{part} NULLS FIRST" for part in self._ordered(mapping, columns))
+
     def _typed(self, mapping: TableMapping, columns: list[Column], batches: list[pa.RecordBatch]) -> Batch:
         table = pa.Table.from_batches(batches)
         batch = Typed(mark=np.zeros(table.num_rows, np.uint8))
@@ -186,12 +241,6 @@ class PostgresSource:
             batch.columns[column.name] = series
             if bad is not None and bad.any():
                 batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else 1)
-        for name in mapping.key:
-            if batch.columns[name].null_count() > sum(oddity.column == name for oddity in batch.oddities):
-                raise MigrationError(
-                    f"{self.name}: {mapping.table} has rows whose key {name} is NULL. Nothing was published.",
-                    f"Find them (WHERE {quoted(name)} IS NULL); have the old portal's owner give them keys or remove them, then run the same command again.",
-                )
         return Batch(batch, _keys(mapping, batch))
 
     def _column(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
@@ -234,7 +283,14 @@ class PostgresSource:
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         key, name, table = quoted(mapping.key[0]), quoted(column), self._table(mapping.table)
-        within = f"{_within(mapping, self._cut)} AND {key} IS NOT NULL"  # such a row is refused where the others of its columns are read
+        if self._has_odd_keys(mapping):
+            keys = [key for batch in self.read(mapping, 1 << 30, frozenset({column})) for key in batch.keys or ()]
+            batches = self._batches(f"SELECT {name} FROM {table} ORDER BY {self._careful_order(mapping)}", mapping.table)
+            for place, content in enumerate(content for batch in batches for content in batch.column(0)):
+                if content.is_valid:
+                    yield keys[place], iter([content.as_py()])
+            return
+        within = _within(mapping, self._cut)
         with safe_errors(self.name, f"reading {mapping.table}"):
             large = self._session.execute(
                 f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {key}"
@@ -264,32 +320,43 @@ class PostgresSource:
     def changed_since(self, mark: str, read: dict[str, int]) -> Since:
         """Rows that the recorded snapshot could not see, or fewer rows than it saw: inserted, updated, deleted since."""
         (_, now, _), (_, then, running) = self.mark().split(":"), mark.split(":")
+        # Rows of a view have no transaction of their own, and a foreign table's are those of another server.
+        unknown = tuple(table for table in read if self._kinds.get(table) in ("view", "materialized view", "foreign table"))
         if now == then and not running:
-            return Since([], "no transaction has written anything in the whole server")
+            foreign = tuple(table for table in unknown if self._kinds[table] == "foreign table")
+            return Since([], "no transaction has written anything in the whole server", foreign)
         if int(now) < int(then):
             return Since([*read], "the server knows fewer transactions than then: it was put back to an earlier state")
         changed = []
         for table, count in read.items():
+            if table in unknown:
+                continue
             with safe_errors(self.name, f"comparing {table}"):
                 row = self._session.execute(
                     f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {self._table(table)}", {"snapshot": mark}
                 ).fetchone()
             if row is None or int(row[0]) != count or int(row[1]):
                 changed.append(table)
-        return Since(
-            changed,
-            "every row is of a transaction that the snapshot saw, and none is missing"
-            if not changed
-            else "rows of later transactions, or fewer rows",
+        how = (
+            "rows of later transactions, or fewer rows"
+            if changed
+            else "every row is of a transaction that the snapshot saw, and none is missing"
         )
+        return Since(changed, how + ("; views were read again and compared" if unknown else ""), unknown)
 
     def highest_key(self, mapping: TableMapping) -> str:
-        listed = ", ".join(f"{quoted(name)}::text" for name in mapping.key)
+        texts = [f"{quoted(name)}::text" for name in mapping.key]
+        # Without an encoding there are bytes that are no text: they come as such.
+        listed = ", ".join(texts if self._trusted_text else [f"convert_to({text}, 'SQL_ASCII')" for text in texts])
         # With the table's name: without it the order would be that of the texts that are selected.
         order = ", ".join(f"{self._table(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
         with safe_errors(self.name, f"looking for the last key of {mapping.table}"):
             row = self._session.execute(f"SELECT {listed} FROM {self._table(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
-        return masked("|".join("" if part is None else str(part) for part in row)) if row else ""
+        return (
+            masked("|".join("" if part is None else readable(part) if isinstance(part, bytes) else str(part) for part in row))
+            if row
+            else ""
+        )
 
     def counted(self) -> dict[str, str]:
         with safe_errors(self.name, "reading the statistics"):
@@ -348,10 +415,16 @@ def _keys(mapping: TableMapping, batch: Typed) -> list[str] | None:
     odd = [oddity for oddity in batch.oddities if oddity.column in mapping.key]
     if len(mapping.key) == 1 and mapping.shape.by_name[mapping.key[0]].family == "integer" and not odd:
         return None
+    return pl.DataFrame(_key_parts(mapping, batch)).select(pl.concat_str(pl.all(), separator="|")).to_series().to_list()
+
+
+def _key_parts(mapping: TableMapping, batch: Typed) -> list[pl.Series]:
+    """The key's columns as texts, what does not fit its type as it was found."""
     parts = {name: batch.columns[name].cast(pl.String) for name in mapping.key}
-    for oddity in odd:
-        parts[oddity.column] = parts[oddity.column].scatter(oddity.row, str(oddity.raw))
-    return pl.DataFrame(list(parts.values())).select(pl.concat_str(pl.all(), separator="|")).to_series().to_list()
+    for oddity in batch.oddities:
+        if oddity.column in parts:
+            parts[oddity.column] = parts[oddity.column].scatter(oddity.row, str(oddity.raw))
+    return list(parts.values())
 
 
 def _within(mapping: TableMapping, cut: Cut) -> str:

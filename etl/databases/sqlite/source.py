@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,8 +15,9 @@ import sqlalchemy
 from etl.databases import Batch, Since, shown
 from etl.databases.conditions import Conditions
 from etl.databases.sqlite.conditions import collations, damages, hidden_logs, not_ruled_out, refusal
+from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import masked
-from etl.domain.typed_values import HELD, Cell, Typed, readable, typed
+from etl.domain.typed_values import Cell, Typed, readable, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
 
@@ -206,9 +207,10 @@ class SqliteSource:
             columns = [tuple(column[row] for row in order) for column in columns]
             cells = dict(zip(names, columns[width:], strict=True))
         whole = typed(mapping, cells, len(fetched))
-        keys = _told_apart(mapping, cells, columns[width - 1], whole)
+        found = zip(*(cells[name] for name in mapping.key), strict=True)
+        keys = told_apart([tuple(None if c is None else _part_text(c) for c in key) for key in found], columns[width - 1], whole)
         for start in range(0, len(fetched), rows):
-            yield _slice(whole, keys, start, start + rows)
+            yield cut(whole, keys, start, start + rows)
 
     def _places(self, mapping: TableMapping) -> str:
         """Each row's place among rows of one key: its rowid; where there is none, its place in the order of all columns (fine print 61)."""
@@ -317,32 +319,3 @@ def _key_pairs(mapping: TableMapping, batch: Batch) -> Iterator[tuple[int, str]]
 
 def _part_text(cell: Cell) -> str:
     return readable(cell) if isinstance(cell, bytes) else repr(cell) if isinstance(cell, float) else str(cell)
-
-
-def _told_apart(mapping: TableMapping, cells: Mapping[str, Sequence[Cell]], rowids: Sequence[int], whole: Typed) -> list[str]:
-    """Each row's key as text, unique in the table; marks rows whose key is NULL or equals an earlier one's part by part (fine print 43, 47)."""
-    parts = list(zip(*(cells[name] for name in mapping.key), strict=True))
-    null_rows = sorted((rowid, row) for row, (key, rowid) in enumerate(zip(parts, rowids, strict=True)) if None in key)
-    place_of_null = {row: place for place, (_, row) in enumerate(null_rows, start=1)}
-    seen: dict[str, int] = {}
-    seen_parts: set[tuple[str, ...]] = set()
-    keys = []
-    for row, key in enumerate(parts):
-        texts = tuple(_part_text(cell) for cell in key)
-        text = f"NULL#{place_of_null[row]}" if row in place_of_null else "|".join(texts)
-        if row in place_of_null or texts in seen_parts:
-            whole.mark[row] = HELD
-        seen_parts.add(texts)
-        seen[text] = seen.get(text, 0) + 1
-        keys.append(text if seen[text] == 1 else f"{text}#{seen[text]}")
-    return keys
-
-
-def _slice(whole: Typed, keys: list[str], start: int, stop: int) -> Batch:
-    def moved(odd: Any) -> bool:
-        return bool(start <= odd.row < stop)
-
-    part = Typed({name: series[start:stop] for name, series in whole.columns.items()}, whole.mark[start:stop])
-    part.oddities = [type(odd)(odd.row - start, odd.column, odd.raw, odd.unreadable) for odd in filter(moved, whole.oddities)]
-    part.texts = [type(odd)(odd.row - start, odd.column, odd.exact) for odd in filter(moved, whole.texts)]
-    return Batch(part, keys[start:stop])

@@ -43,7 +43,7 @@ class PortableDatabase(SqliteDatabase):
         return ["rows that the server hides from this role: this kind of database is not asked for its policies"]
 
     def in_stored_order(self, table: str) -> bool:
-        return True  # of the copy
+        return False  # they are in the order in which they came
 
     def close(self) -> None:
         super().close()
@@ -61,7 +61,9 @@ def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> 
             inspector = sa.inspect(connection)
             views = dict.fromkeys(inspector.get_view_names(), "view")
             for table in [*inspector.get_table_names(), *(view for view in views if view in left_out)]:  # other views are never read
-                columns = [c["name"] for c in inspector.get_columns(table) if c["name"] not in left_out.get(table, ())]
+                described = [c for c in inspector.get_columns(table) if c["name"] not in left_out.get(table, ())]
+                columns = [c["name"] for c in described]
+                filled = [isinstance(c["type"], sa.CHAR | sa.NCHAR) for c in described]  # with blanks, which are no part of the value
                 key = inspector.get_pk_constraint(table)["constrained_columns"]
                 declared = ", ".join([*map(_quoted, columns), *([f"PRIMARY KEY ({', '.join(map(_quoted, key))})"] if key else [])])
                 copy.execute(f"CREATE TABLE {_quoted(table)} ({declared})")
@@ -72,16 +74,16 @@ def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> 
                 rows = connection.execution_options(stream_results=True, max_row_buffer=AT_ONCE).execute(statement)
                 marks = ", ".join("?" for _ in columns)
                 copy.execute("BEGIN")
-                copy.executemany(f"INSERT INTO {_quoted(table)} VALUES ({marks})", _stored(rows))
+                copy.executemany(f"INSERT INTO {_quoted(table)} VALUES ({marks})", _stored(rows, filled))
                 copy.execute("COMMIT")
             return views
     finally:
         engine.dispose()
 
 
-def _stored(rows: Any) -> Iterator[list[Any]]:
+def _stored(rows: Any, filled: list[bool]) -> Iterator[list[Any]]:
     for row in rows:
-        yield [_value(value) for value in row]
+        yield [_value(value.rstrip(" ") if blank and isinstance(value, str) else value) for value, blank in zip(row, filled, strict=True)]
 
 
 def _value(value: Any) -> Any:

@@ -328,6 +328,7 @@ def _first_schema(conninfo: str) -> str:
     import psycopg
 
     with psycopg.connect(conninfo, autocommit=True) as session:
+        session.execute("SET client_encoding = 'UTF8'")  # a database without an encoding gives bytes for names otherwise
         row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
     return str(row[0]) if row and row[0] is not None else ""
 

@@ -89,6 +89,9 @@ class SqliteDatabase:
         return doubts(self._opened_as)
 
     def in_stored_order(self, table: str) -> bool:
+        return self._has_rowid(table)
+
+    def _has_rowid(self, table: str) -> bool:
         self.kinds()
         return table not in (self._kinds or {})
 
@@ -98,7 +101,7 @@ class SqliteDatabase:
 
     def _place(self, table: str) -> str:
         """What the locator of a row is: its rowid, or its place in the order of all columns."""
-        if self.in_stored_order(table):
+        if self._has_rowid(table):
             return "rowid"
         every = [name for name in self.tables()[table] if name not in self._left_out.get(table, ())]
         return f"row_number() OVER (ORDER BY {', '.join(f'{_quoted(name)} COLLATE BINARY' for name in every)})"
@@ -159,7 +162,7 @@ class SqliteDatabase:
         for start in range(0, len(locators), AT_ONCE):
             some = [int(at) for at in locators[start : start + AT_ONCE]]
             marks = ", ".join("?" * len(some))
-            if self.in_stored_order(table):
+            if self._has_rowid(table):
                 sql = f"SELECT rowid, {listed} FROM {_quoted(table)} WHERE rowid IN ({marks}) ORDER BY rowid"
             else:
                 sql = f'{self._rows_at(table, listed)} WHERE "#at" IN ({marks}) ORDER BY "#at"'
@@ -167,7 +170,7 @@ class SqliteDatabase:
                 yield row[0], row[1:]
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
-        blob, whole = _quoted(column), not self.in_stored_order(table)
+        blob, whole = _quoted(column), not self._has_rowid(table)
         cursor = self._rows.cursor()
         small = blob if whole else f"CASE WHEN length({blob}) <= {PIECE} THEN {blob} END"
         cursor.execute(f"SELECT {self._place(table)}, {_quoted(key)}, typeof({blob}), length({blob}), {small} FROM {self._named(table)}")
