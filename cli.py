@@ -191,13 +191,14 @@ def reconcile(**given: Any) -> None:
 
 
 @commands.command()
-@_takes("source", "tc", "files", "target", "objects", "mappings", "adapter")
-def plan(**given: Any) -> None:
-    """What would happen: sources against mappings, rows, steps, space; reads, changes nothing."""
-    from etl.commands.command_result import answer, plan_facts
-    from etl.pipeline.runner import planned
+@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
+@_takes("source", "tc", "files", "target", "objects", "run", "mappings", "adapter")
+def plan(earlier: tuple[str, ...], **given: Any) -> None:
+    """What would happen: sources against mappings, rows, steps, space, time; reads, changes nothing."""
+    from etl.commands.command_result import answer
+    from etl.commands.plan import plan as facts
 
-    answer("plan", given, lambda: plan_facts(planned(_options(given)), _options(given)))
+    answer("plan", given, lambda: facts(_options(given), [Path(run) for run in earlier]))
 
 
 @commands.command()

@@ -91,7 +91,7 @@ def _elsewhere(
         for ask, some in ((_rows_elsewhere, of_rows[:1]), (_across_elsewhere, across), (_rows_elsewhere, of_rows[1:]))
         for part in some
     ]
-    waiting = [pool.submit(ask, folder.path, mappings.home, limits, part.checks) for ask, part in parts]
+    waiting = [pool.submit(ask, folder.path, mappings.home, mappings.digest, limits, part.checks) for ask, part in parts]
     found: dict[str, Found] = {}
     done, rows = 0, sum(part.rows for _, part in parts)
     for future, (_, part) in zip(waiting, parts, strict=True):
@@ -131,16 +131,16 @@ def _rows(table: str, staged: Staged) -> int:
     return sum(file.rows for (portal, name), files in staged.extracted.items() if f"{portal}.{name}" == table for file in files)
 
 
-def _rows_elsewhere(run: Path, mapping_folder: Path, limits: Limits, checks: list[Check]) -> dict[str, Found]:
+def _rows_elsewhere(run: Path, mapping_folder: Path, digest: str, limits: Limits, checks: list[Check]) -> dict[str, Found]:
     """In a worker process: what came of these checks about rows, by id."""
-    found = expectations.ask_rows(checks, Staged(seen(run), read_mappings(mapping_folder), limits), lambda table: None)
+    found = expectations.ask_rows(checks, Staged(seen(run), read_mappings(mapping_folder, digest), limits), lambda table: None)
     give_memory_back()  # the next part, of another kind perhaps, is asked in the same process
     return found
 
 
-def _across_elsewhere(run: Path, mapping_folder: Path, limits: Limits, checks: list[Check]) -> dict[str, Found]:
+def _across_elsewhere(run: Path, mapping_folder: Path, digest: str, limits: Limits, checks: list[Check]) -> dict[str, Found]:
     """In a worker process: what came of these checks across tables, by id."""
-    found = _across(checks, Staged(seen(run), read_mappings(mapping_folder), limits), lambda share: None)
+    found = _across(checks, Staged(seen(run), read_mappings(mapping_folder, digest), limits), lambda share: None)
     give_memory_back()
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from mappings.read import HOME
 class Options:
     """What the command line, the environment and the configuration file say together. URLs hold passwords: never shown as they are."""
 
-    source: str | None = None
-    tc: str | None = None
-    target: str | None = None
+    source: str | None = field(default=None, repr=False)
+    tc: str | None = field(default=None, repr=False)
+    target: str | None = field(default=None, repr=False)
     files: str | None = None
     objects: str | None = None
     run: Path | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
 from mappings.errors import MappingError
 from mappings.model import Portal, TableMapping
@@ -22,22 +21,26 @@ _SHAPES: dict[str, tuple[tuple[str, ...], int]] = {
 }  # fmt: skip
 
 
-def read_codes(folder: Path, sources: Mapping[Portal, Schema], target: Schema, tables: Mapping[tuple[Portal, str], TableMapping]) -> Codes:
+def read_codes(
+    files: Mapping[str, bytes], sources: Mapping[Portal, Schema], target: Schema, tables: Mapping[tuple[Portal, str], TableMapping]
+) -> Codes:
     """All code tables of the folder; raises MappingError with file and line where one says what cannot be."""
-    for file in sorted(folder.glob("*.csv")):
-        if file.stem not in _SHAPES:
-            raise MappingError(f"codes/{file.name}", "file name", file.stem, "one of " + ", ".join(_SHAPES))
-    read = {name: list(_lines(folder / f"{name}.csv", *shape)) for name, shape in _SHAPES.items()}
+    for shown in (path for path in files if path.startswith("codes/") and path.count("/") == 1 and path.endswith(".csv")):
+        name = shown.removeprefix("codes/").removesuffix(".csv")
+        if name not in _SHAPES:
+            raise MappingError(shown, "file name", name, "one of " + ", ".join(_SHAPES))
+    read = {name: list(_lines(files, f"codes/{name}.csv", *shape)) for name, shape in _SHAPES.items()}
     _code_list(read["code_list"], [*sources.values(), target])
     _status(read["status"])
     _link_target(read["link_target"], tables)
     return {name: tuple(row for _, row in lines) for name, lines in read.items()}
 
 
-def _lines(file: Path, columns: tuple[str, ...], key: int) -> Iterator[tuple[int, dict[str, str]]]:
-    shown = f"codes/{file.name}"
+def _lines(files: Mapping[str, bytes], shown: str, columns: tuple[str, ...], key: int) -> Iterator[tuple[int, dict[str, str]]]:
+    if shown not in files:
+        raise MappingError(shown, "file", "nothing", "a CSV file in UTF-8")
     try:
-        rows = csv.reader(file.read_text(encoding="utf-8").splitlines(), strict=True)
+        rows = csv.reader(files[shown].decode("utf-8").splitlines(), strict=True)
         head = next(rows, [])
         if head != list(columns):
             raise MappingError(shown, "first line", ", ".join(head) or "nothing", ", ".join(columns))
@@ -52,7 +55,7 @@ def _lines(file: Path, columns: tuple[str, ...], key: int) -> Iterator[tuple[int
                 raise MappingError(shown, place, f"{', '.join(row[:key])} once more", f"each {', '.join(columns[:key])} once")
             known.add(tuple(row[:key]))
             yield rows.line_num, dict(zip(columns, row, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise MappingError(shown, "file", str(error), "a CSV file in UTF-8") from error
 
 

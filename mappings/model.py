@@ -144,6 +144,7 @@ class Mappings:
     codes: dict[str, tuple[dict[str, str], ...]] = field(repr=False)
     digest: str = ""
     home: Path = Path()  # the folder that was read
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)  # by path in it: the bytes that all this was read from
 
     def of(self, portal: Portal) -> tuple[TableMapping, ...]:
         """The mappings of one portal, in the order in which its schema declares the tables."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,8 @@ from mappings.model import FinePrint, Form, Into, Mappings, Portal, Reason, Refe
 from mappings.schema import Column, Schema, Table, read_schema
 
 HOME = Path(__file__).parent
+_KINDS = frozenset({".toml", ".csv", ".sql"})
+_LIMIT = 16 << 20  # bytes of one file
 FOLDERS: dict[Portal, str] = {"P2": "portal2", "TC": "tc"}
 MIGRATION_TABLES = frozenset({"migration_run", "migration_holding", "migration_exception"})  # the toolkit's own record
 _WORDS = {"rules", "owner", "owner_rule", "needs", "references", "into", "used", "retired"}
@@ -24,21 +28,28 @@ _FORM_WORDS = {
 }  # fmt: skip
 
 
-def read_mappings(folder: Path = HOME) -> Mappings:
-    """All mappings of a folder, bound to its schemas; raises MappingError at the first thing that cannot be."""
+def read_mappings(folder: Path = HOME, digest: str | None = None) -> Mappings:
+    """All mappings of a folder, bound to its schemas; raises MappingError at the first thing that cannot be.
+
+    Every file is read once: the bytes that are understood are those of the digest. `digest`: what it has to be, where that is known.
+    """
     if not folder.is_dir():
         raise MappingError(str(folder), "folder", "nothing", "a copy of the mappings that are installed")
-    sources: dict[Portal, Schema] = {portal: read_schema(folder / "schemas" / f"{name}.sql") for portal, name in FOLDERS.items()}
-    target = read_schema(folder / "schemas" / "portal3.sql")
-    rules, reasons = _rule_book(folder / "rules.toml")
-    fine_print = _fine_print(folder / "fine_print.toml", rules)
+    files = _files(folder)
+    found = _digest(files)
+    if digest is not None and found != digest:
+        raise MappingError(str(folder), "folder", f"digest {found[:12]}", f"{digest[:12]}: the folder changed while the run was under way")
+    sources: dict[Portal, Schema] = {portal: _schema(files, name) for portal, name in FOLDERS.items()}
+    target = _schema(files, "portal3")
+    rules, reasons = _rule_book(files, "rules.toml")
+    fine_print = _fine_print(files, "fine_print.toml", rules)
     tables: dict[tuple[Portal, str], TableMapping] = {}
     for portal, name in FOLDERS.items():
-        for file in sorted((folder / name).glob("*.toml")):
-            if file.stem not in sources[portal].tables:
-                expected = f"a table of schemas/{name}.sql"
-                raise MappingError(f"{name}/{file.name}", "file name", file.stem, expected)
-            tables[portal, file.stem] = _construct(portal, f"{name}/{file.name}", file, sources[portal].tables[file.stem])
+        for shown in (path for path in files if path.startswith(f"{name}/") and path.count("/") == 1 and path.endswith(".toml")):
+            table = shown.removeprefix(f"{name}/").removesuffix(".toml")
+            if table not in sources[portal].tables:
+                raise MappingError(shown, "file name", table, f"a table of schemas/{name}.sql")
+            tables[portal, table] = _construct(portal, shown, files, sources[portal].tables[table])
         for table in sources[portal].tables:
             if (portal, table) not in tables:
                 raise MappingError(
@@ -47,29 +58,59 @@ def read_mappings(folder: Path = HOME) -> Mappings:
     parts = _part_columns(tables)
     bound = {key: _bind(mapping, sources, target, rules, parts) for key, mapping in tables.items()}
     _every_target_table_is_filled(bound, target)
-    codes = read_codes(folder / "codes", sources, target, bound)
-    return Mappings(bound, sources, target, rules, reasons, fine_print, codes, _digest(folder), folder)
+    codes = read_codes(files, sources, target, bound)
+    return Mappings(bound, sources, target, rules, reasons, fine_print, codes, found, folder, files)
 
 
-def _digest(folder: Path) -> str:
+def _files(folder: Path) -> dict[str, bytes]:
+    """By path relative to the folder, in the order of the paths, the bytes of every file of the kinds that mappings are made of."""
+    found = {}
+    for place in sorted(path for path in folder.rglob("*") if path.suffix in _KINDS):
+        shown = place.relative_to(folder).as_posix()
+        try:
+            # Not blocking: a pipe's other end may never come.
+            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise MappingError(shown, "file", "something else", "a file")
+                content = file.read(_LIMIT + 1)
+        except OSError as error:
+            raise MappingError(shown, "file", str(error.strerror), "a file that can be read") from error
+        if len(content) > _LIMIT:
+            raise MappingError(shown, "file", "a larger one", f"at most {_LIMIT:,} bytes")
+        found[shown] = content
+    return found
+
+
+def _digest(files: dict[str, bytes]) -> str:
     digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.suffix in {".toml", ".csv", ".sql"}):
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
-        digest.update(file.read_bytes())
+    for shown, content in files.items():
+        digest.update(f"{shown}\0{len(content)}\0".encode())
+        digest.update(content)
     return digest.hexdigest()
 
 
-def _toml(file: Path, shown: str) -> dict[str, Any]:
+def _schema(files: dict[str, bytes], name: str) -> Schema:
+    return read_schema(name, _content(files, f"schemas/{name}.sql"))
+
+
+def _content(files: dict[str, bytes], shown: str) -> bytes:
+    if shown not in files:
+        raise MappingError(shown, "file", "nothing", "a file that can be read")
+    return files[shown]
+
+
+def _toml(files: dict[str, bytes], shown: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise MappingError(shown, "file", str(error.strerror), "a file that can be read") from error
+        return tomllib.loads(_content(files, shown).decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
+    except RecursionError:
+        raise MappingError(shown, "file", "lists within lists without end", "TOML in UTF-8") from None
 
 
-def _construct(portal: Portal, shown: str, file: Path, shape: Table) -> TableMapping:
-    words = _toml(file, shown)
+def _construct(portal: Portal, shown: str, files: dict[str, bytes], shape: Table) -> TableMapping:
+    words = _toml(files, shown)
     for word in words:
         if word not in _WORDS:
             raise MappingError(shown, word, "an unknown word", "one of " + ", ".join(sorted(_WORDS)))
@@ -245,34 +286,34 @@ def _every_target_table_is_filled(bound: dict[tuple[Portal, str], TableMapping],
             raise MappingError("schemas/portal3.sql", table, "no mapping that fills it", "at least one [[into]] block")
 
 
-def _rule_book(file: Path) -> tuple[dict[str, Rule], dict[str, Reason]]:
-    words = _toml(file, file.name)
+def _rule_book(files: dict[str, bytes], shown: str) -> tuple[dict[str, Rule], dict[str, Reason]]:
+    words = _toml(files, shown)
     try:
         rules = {entry["number"]: Rule(**entry) for entry in words["rule"]}
         listed = [Reason(entry["code"], int(entry["rank"]), entry["meaning"], tuple(entry["rules"])) for entry in words["reason"]]
     except (KeyError, TypeError, ValueError) as error:
         raise MappingError(
-            file.name, "rule or reason", str(error), "number, chapter, situation, decision, severity, flags; code, rank, meaning, rules"
+            shown, "rule or reason", str(error), "number, chapter, situation, decision, severity, flags; code, rank, meaning, rules"
         ) from error
     if len(rules) < len(words["rule"]) or len({reason.code for reason in listed}) < len(listed):
-        raise MappingError(file.name, "rule or reason", "a number or code twice", "each number and each code once")
+        raise MappingError(shown, "rule or reason", "a number or code twice", "each number and each code once")
     if sorted(reason.rank for reason in listed) != list(range(1, len(listed) + 1)):
         ranks = ", ".join(str(reason.rank) for reason in listed)
-        raise MappingError(file.name, "reason.rank", ranks, f"each rank from 1 to {len(listed)} once")
+        raise MappingError(shown, "reason.rank", ranks, f"each rank from 1 to {len(listed)} once")
     return rules, {reason.code: reason for reason in sorted(listed, key=lambda reason: reason.rank)}
 
 
-def _fine_print(file: Path, rules: dict[str, Rule]) -> dict[int, FinePrint]:
+def _fine_print(files: dict[str, bytes], shown: str, rules: dict[str, Rule]) -> dict[int, FinePrint]:
     """The numbered readings, complete from 1 on; each belongs to at least one rule that exists."""
-    words = _toml(file, file.name)
+    words = _toml(files, shown)
     try:
         lines = [FinePrint(int(entry["number"]), tuple(entry["rules"]), str(entry["text"])) for entry in words["line"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise MappingError(file.name, "line", str(error), "number, rules, text") from error
+        raise MappingError(shown, "line", str(error), "number, rules, text") from error
     if [line.number for line in lines] != list(range(1, len(lines) + 1)):
-        raise MappingError(file.name, "line.number", "a gap, a repetition or another order", "1, 2, 3 and so on")
+        raise MappingError(shown, "line.number", "a gap, a repetition or another order", "1, 2, 3 and so on")
     for line in lines:
         for rule in line.rules:
             if rule not in rules:
-                raise MappingError(file.name, f"line {line.number}.rules", rule, "a number of rules.toml")
+                raise MappingError(shown, f"line {line.number}.rules", rule, "a number of rules.toml")
     return {line.number: line for line in lines}

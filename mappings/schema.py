@@ -1,14 +1,18 @@
-"""The shape of a database as its schema file declares it."""
+"""The shape of a database as its schema file declares it: parsed by `mappings.ddl_parser`, tried in an empty database that may do nothing else."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from dataclasses import dataclass
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
+from mappings.ddl import Ddl, TableDdl, create_table, quoted
+from mappings.ddl_parser import LIMIT, parse
+from mappings.ddl_tokens import DdlError
 from mappings.errors import MappingError
 
 Family = Literal["integer", "text", "date", "timestamp", "binary", "boolean", "uuid"]
@@ -55,49 +59,77 @@ class Table:
 
 @dataclass(frozen=True)
 class Schema:
-    """A schema file, understood: its tables and views in the order in which it declares them, and its text."""
+    """A schema file, understood: its tables and views (each as one statement, rendered) in the order in which it declares them, and its text."""
 
     name: str
     tables: dict[str, Table]
     views: dict[str, str]
     text: str
+    ddl: Ddl = field(default_factory=Ddl, repr=False)
 
 
-def read_schema(file: Path) -> Schema:
-    """The schema that a DDL file declares; raises MappingError with the statement's table and column where it cannot be understood.
+_SECONDS = 10.0  # for trying a schema; it takes a hundredth of one
+_STEPS = 10_000  # of SQLite's machine, between two looks at the clock
+# What SQLite does for CREATE TABLE, VIEW and INDEX, and to compile a query of a view. All else is denied, by whatever way it got there.
+_ALLOWED = frozenset(
+    {
+        sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_VIEW, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_REINDEX, sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_TRANSACTION,
+    }
+)  # fmt: skip
 
-    SQLite itself parses the file: it accepts any type name, keeps it as written, and lists columns, keys and references.
-    """
+
+def read_schema(name: str, content: bytes) -> Schema:
+    """The schema that the DDL in these bytes declares; raises MappingError with the table and column where it cannot be understood."""
+    file = f"{name}.sql"
+    if len(content) > LIMIT:
+        raise MappingError(file, "file", f"{len(content):,} bytes", f"at most {LIMIT:,}")
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MappingError(f"schemas/{file.name}", "file", str(error), "SQL in UTF-8") from error
-    memory = sqlite3.connect(":memory:")
-    try:
-        memory.executescript(text)
-    except sqlite3.Error as error:
-        raise MappingError(file.name, "statements", str(error), "CREATE TABLE and CREATE VIEW statements") from error
-    names = memory.execute("SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY rowid").fetchall()
-    tables = {name: _table(memory, file.name, name) for kind, name, _ in names if kind == "table"}
-    views = {name: sql for kind, name, sql in names if kind == "view"}
-    memory.close()
-    return Schema(file.stem, tables, views, text)
+        text = content.decode("utf-8-sig")
+        ddl = parse(text)
+    except UnicodeDecodeError as error:
+        raise MappingError(f"schemas/{file}", "file", str(error), "SQL in UTF-8") from error
+    except DdlError as error:
+        raise MappingError(file, error.place, str(error), error.expected) from None
+    tables = {declared.name: _table(file, declared, ddl) for declared in ddl.tables.values()}
+    _try(file, ddl)
+    return Schema(name, tables, ddl.views, text, ddl)
 
 
-def _table(memory: sqlite3.Connection, file: str, name: str) -> Table:
-    info = memory.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?) ORDER BY cid', (name,)).fetchall()
-    referred = dict(memory.execute('SELECT "from", "table" FROM pragma_foreign_key_list(?)', (name,)).fetchall())
-    indexes = memory.execute("SELECT name FROM pragma_index_list(?) WHERE origin = 'u' ORDER BY name", (name,)).fetchall()
+def _table(file: str, declared: TableDdl, ddl: Ddl) -> Table:
     columns = []
-    for column, sql_type, not_null, pk in info:
-        if sql_type.split("(")[0] not in FAMILY_BY_TYPE:
-            raise MappingError(file, f"{name}.{column}", f"type {sql_type}", "one of " + ", ".join(FAMILY_BY_TYPE))
-        columns.append(Column(column, sql_type, bool(not_null or pk), referred.get(column)))
-    key = tuple(column for column, _, _, pk in sorted(info, key=lambda row: row[3]) if pk)
-    if not key:
-        raise MappingError(file, name, "no primary key", "a PRIMARY KEY: rows are accounted for by their keys")
-    unique = tuple(
-        tuple(row[0] for row in memory.execute("SELECT name FROM pragma_index_info(?) ORDER BY seqno", index).fetchall())
-        for index in indexes
-    )
-    return Table(name, tuple(columns), key, unique)
+    for column in declared.columns:
+        place = f"{declared.name}.{column.name}"
+        if column.sql_type.split("(")[0] not in FAMILY_BY_TYPE:
+            raise MappingError(file, place, f"type {column.sql_type}", "one of " + ", ".join(FAMILY_BY_TYPE))
+        if column.refers_to is not None and column.refers_to not in ddl.tables:
+            raise MappingError(file, place, f"REFERENCES {column.refers_to}", "a table of this file")
+        mandatory = column.not_null or column.name in declared.key
+        columns.append(Column(column.name, column.sql_type, mandatory, column.refers_to))
+    if not declared.key:
+        raise MappingError(file, declared.name, "no primary key", "a PRIMARY KEY: rows are accounted for by their keys")
+    unique = tuple(dict.fromkeys(names for names in declared.unique if names != declared.key))
+    return Table(declared.name, tuple(columns), declared.key, unique)
+
+
+def _try(file: str, ddl: Ddl) -> None:
+    """Makes what was understood in an empty database and compiles a query of every view: a column that is not there is found before the night."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
+        memory.execute("PRAGMA trusted_schema = off")
+        memory.set_authorizer(_authorized)
+        until = time.monotonic() + _SECONDS
+        memory.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+        statements = [(name, create_table(table, {})) for name, table in ddl.tables.items()]
+        statements += [*ddl.views.items(), *(("CREATE INDEX", index) for index in ddl.indexes)]
+        statements += [(name, f"SELECT * FROM {quoted(name)} LIMIT 0") for name in ddl.views]  # a name, quoted
+        for place, statement in statements:
+            try:
+                memory.execute(statement)
+            except sqlite3.Error as error:
+                raise MappingError(file, place, str(error), "CREATE TABLE and CREATE VIEW statements") from error
+
+
+def _authorized(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
+    # Of its own tables only SQLite's list of what there is gets rows.
+    own = action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE) and first in ("sqlite_master", "sqlite_temp_master")
+    return sqlite3.SQLITE_OK if action in _ALLOWED or own else sqlite3.SQLITE_DENY

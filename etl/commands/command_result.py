@@ -22,7 +22,6 @@ from etl.errors import MigrationError
 from mappings.errors import MappingError
 
 VERSION = 1
-ROWS_PER_SECOND = 20_000  # the whole run on two cores, SQLite at both ends; tests/benchmarks shows what a machine does
 
 
 class Interrupted(BaseException):
@@ -174,17 +173,3 @@ def _failure(error: BaseException) -> _Failure:
         f"A fault of the toolkit: {type(error).__name__} in {own} ({place}).",
         "Report this line; nothing was published by this command.",
     )
-
-
-def plan_facts(plan: Any, options: Any) -> dict[str, Any]:
-    """The plan as data: rows, coverage, retired columns with their reasons, steps, space and time."""
-    from dataclasses import asdict
-
-    from etl.runfolder.folder import STEPS
-
-    share = 100 * plan.mapped // plan.columns if plan.columns else 100
-    rows = sum(plan.rows.values())
-    return {
-        **asdict(plan), "coverage": f"{share}% ({plan.mapped}/{plan.columns} columns)", "steps": list(STEPS), "total": rows,
-        "rows_per_second": ROWS_PER_SECOND, "seconds": max(1, rows // ROWS_PER_SECOND),
-    }  # fmt: skip

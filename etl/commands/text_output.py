@@ -72,7 +72,14 @@ def show_plan(data: dict[str, Any]) -> None:
         f"space: about {sum(data['staged'].values()):,} bytes in the run's folder, {data['loaded_bytes']:,} in the new store,"
         f" {data['documents_bytes']:,} of documents in the object store"
     )
-    console.print(f"time: about {data['seconds']:,} seconds (from rehearsals: {data['rows_per_second']:,} rows/s)")
+    spans, whole = data["forecast"]["steps"], data["forecast"]["whole"]
+    console.print(f"time by step: {', '.join(f'{step} {_seconds(span)}' for step, span in spans.items())}")
+    source = data["forecast"]["source"]
+    console.print(
+        plain(
+            f"time: {_seconds(whole)} ({'from ' + ', '.join(source) if source else 'from a probe of this machine: rehearse to know better'})"
+        )
+    )
     console.print(f"coverage {data['coverage']}")
 
 
@@ -82,6 +89,12 @@ def show_conditions(console: Console, conditions: dict[str, dict[str, list[str]]
         for word, sentences in (("not read", known["beside"]), ("note", known["notes"]), ("not ruled out", known["not_ruled_out"])):
             for sentence in sentences:
                 console.print(plain(f"{word}: {portal}: {sentence}"))
+
+
+def _seconds(span: dict[str, float]) -> str:
+    """`42 s (38 to 47)`; a decimal below ten seconds."""
+    digits = 1 if span["seconds"] < 10 else 0
+    return f"{span['seconds']:,.{digits}f} s ({span['low']:,.{digits}f} to {span['high']:,.{digits}f})"
 
 
 def show_status(data: dict[str, Any]) -> None:

@@ -169,9 +169,7 @@ def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
         for file in folder.steps[step].files if step in folder.steps else ():
             if (folder.path / file.path).is_file():  # a purged run has lost its lists
                 found[file.path] = folder.read_bytes(file)
-    for place in sorted(mappings.home.rglob("*")):
-        if place.suffix in {".toml", ".csv", ".sql"}:
-            found[f"mappings/{place.relative_to(mappings.home).as_posix()}"] = place.read_bytes()
+    found |= {f"mappings/{path}": content for path, content in mappings.files.items()}
     approved = folder.steps["load"].facts.get("approval")
     if approved is not None:
         found[APPROVAL] = canonical(approved)

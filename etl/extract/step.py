@@ -83,7 +83,9 @@ def _elsewhere(sources: Mapping[Portal, Source], mappings: Mappings, folder: Run
     for portal, source in sources.items():
         if not isinstance(source, Shared):
             continue
-        joining = Joining(portal, source.url, source.name, source.snapshot, mappings.home, folder.path, helpers.objects_uri)
+        joining = Joining(
+            portal, source.url, source.name, source.snapshot, mappings.home, mappings.digest, folder.path, helpers.objects_uri
+        )
         for mapping in mappings.of(portal):
             tasks = [_Task(joining, mapping, cut, number) for number, cut in enumerate(source.cuts(mapping, rows_per_file(mapping)))]
             waiting[tasks[0].name] = {}

@@ -58,10 +58,11 @@ class Joining:
     """All that another process needs to read in the snapshot that this one holds, and to write what it read."""
 
     portal: Portal
-    url: str
+    url: str = field(repr=False)  # it may hold a password
     name: str
     snapshot: str
     mapping_folder: Path
+    mapping_digest: str
     root: Path
     objects_uri: str
 
@@ -105,7 +106,8 @@ _JOINED: dict[Joining, tuple[Shared, Mappings, Objects]] = {}  # this process's 
 def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
     if joining not in _JOINED:
         source = join_source(joining.url, joining.name, joining.snapshot)
-        _JOINED[joining] = source, read_mappings(joining.mapping_folder), open_objects(joining.objects_uri, joining.root / JOURNAL)
+        mappings = read_mappings(joining.mapping_folder, joining.mapping_digest)
+        _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / JOURNAL)
     return _JOINED[joining]
 
 

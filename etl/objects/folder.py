@@ -7,102 +7,173 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import itertools
 import os
 import platform
-import shutil
+import secrets
 import stat
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from etl.errors import MigrationError
+from etl.errors import MigrationError, Refused
 from etl.objects import NOTES, PIECE, Stored, note_key, object_key
 from etl.objects.journal import note
-from etl.system.durable_files import sync_folder, sync_whole, syncs_whole
+from etl.system.durable_files import sync_whole, syncs_whole
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_TOP = "sha256"
+_NOTE_BYTES = 64 << 10
+_COPIED = 1 << 30  # bytes at a time
 
 
 class FolderObjects:
-    """Objects as files of a folder, mode 0600 in folders of mode 0700."""
+    """Objects as files of a folder, mode 0600 in folders of mode 0700, all of them this user's own.
+
+    All is done by descriptors of folders, none of which is a link below the root; a folder that others may write is closed to them first.
+    """
 
     def __init__(self, root: Path, journal: Path | None = None) -> None:
-        self._root, self._journal = root, journal
+        self._shown, self._journal = root, journal
         self._unsettled: set[str] = set()
         self._folders: set[str] = set()  # that are there, as far as this process knows
-        self._numbers = itertools.count()  # threads put side by side: each needs a name of its own
         try:
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (*reversed(root.absolute().parents), root):  # not `parents=True`: what it makes has the mode of the umask
+                if not folder.is_dir():
+                    folder.mkdir(mode=0o700, exist_ok=True)
+            self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
+        weakref.finalize(self, os.close, self._root)
+        _require_private(self._root, str(root))
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
-        written, digest = self._beside(), hashlib.sha256()
-        with _written(written, _hashed(pieces, digest)) as (size, descriptor):
+        digest = hashlib.sha256()
+        with self._written(_hashed(pieces, digest)) as (written, size, descriptor):
             # A failed fsync is final: the file is thrown away, never synced a second time.
             os.fsync(descriptor)
         sha256 = digest.hexdigest()
-        place = self._place(sha256)
-        if _holds(place, sha256, size):
-            Path(written).unlink()
+        if self._holds(sha256, size):
+            self._discard(written)
             return Stored(sha256, size, False)
         self._note([sha256])
-        return self._moved(written, place, sha256, size)
+        return self._moved(written, sha256, size)
 
     def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
         if not syncs_whole():
             return [self.put([content]) for content in contents]
         found: dict[str, Stored] = {}
-        waiting: dict[str, tuple[str, str, int]] = {}
+        waiting: dict[str, tuple[str, int]] = {}
         digests = [hashlib.sha256(content).hexdigest() for content in contents]
         try:
             for sha256, content in dict(zip(digests, contents, strict=True)).items():
-                place = self._place(sha256)
-                if _holds(place, sha256, len(content)):
+                if self._holds(sha256, len(content)):
                     found[sha256] = Stored(sha256, len(content), False)
                     continue
-                waiting[sha256] = self._beside(), place, len(content)
-                with _written(waiting[sha256][0], [content]):
-                    pass
+                with self._written([content]) as (written, size, _):
+                    waiting[sha256] = written, size
             if waiting:
                 sync_whole(self._root)
         except BaseException:
-            for written, _, _ in waiting.values():
-                Path(written).unlink(missing_ok=True)
+            for written, _ in waiting.values():
+                self._discard(written)
             raise
         self._note(waiting)
-        for sha256, (written, place, size) in waiting.items():
-            found[sha256] = self._moved(written, place, sha256, size)
+        for sha256, (written, size) in waiting.items():
+            found[sha256] = self._moved(written, sha256, size)
         return [found[sha256] for sha256 in digests]
 
-    # Places are texts, not paths: making and joining paths cost as much as what the kernel does for a small document.
-    def _beside(self) -> str:
-        # All in one folder: a file system keeps its files near it, and has less to write down for each.
-        return f"{self._root}/.writing-{_MACHINE}-{os.getpid()}-{next(self._numbers)}"
+    # -- by descriptors -------------------------------------------------------------------------------------------------------------------
 
-    def _place(self, sha256: str) -> str:
-        """Where the object belongs; its folder is there."""
-        place = f"{self._root}/{object_key(sha256)}"
-        parent = _parent(place)
-        if parent not in self._folders:
-            for folder in (Path(parent).parent, Path(parent)):
-                if not folder.is_dir():
-                    folder.mkdir(mode=0o700, exist_ok=True)
-                    if not syncs_whole():  # else `settle` makes it durable together with what is in it
-                        sync_folder(folder.parent)
-            self._folders.add(parent)
-        return place
+    @contextmanager
+    def _shelf(self, name: str) -> Iterator[int]:
+        """The folder `sha256/ab`, opened; FileNotFoundError where there is none."""
+        top = self._opened_top()
+        try:
+            _require_private(top, f"{self._shown}/{_TOP}")
+            shelf = os.open(name, _FOLDER, dir_fd=top)
+        except OSError as error:
+            raise self._strange(f"{_TOP}/{name}", error) from None
+        finally:
+            os.close(top)
+        try:
+            _require_private(shelf, f"{self._shown}/{_TOP}/{name}")
+            yield shelf
+        finally:
+            os.close(shelf)
 
-    def _moved(self, written: str, place: str, sha256: str, size: int) -> Stored:
-        os.rename(written, place)  # noqa: PTH104  # see above
-        self._unsettled.add(_parent(place))
-        if not _holds(place, sha256, size):
-            raise MigrationError(
-                f"The object store gave back other bytes than were written ({object_key(sha256)}).", "Check the disk, then run again."
-            )
+    def _make_shelf(self, name: str) -> None:
+        if name in self._folders:
+            return
+        with suppress(FileExistsError):
+            os.mkdir(_TOP, 0o700, dir_fd=self._root)
+            self._lasts(self._root)
+        top = self._opened_top()
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=top)
+                self._lasts(top)
+        finally:
+            os.close(top)
+        self._folders.add(name)
+
+    def _opened_top(self) -> int:
+        try:
+            return os.open(_TOP, _FOLDER, dir_fd=self._root)
+        except OSError as error:
+            raise self._strange(_TOP, error) from None
+
+    def _strange(self, name: str, error: OSError) -> Exception:
+        """What is raised where a folder cannot be entered: a link or a file in its place is refused, whoever put it there."""
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            return Refused(f"--objects: {self._shown}/{name} is not a folder.", "Find out who put it there, or give another folder.")
+        return error
+
+    def _lasts(self, folder: int) -> None:
+        if not syncs_whole():  # else `settle` makes it durable together with what is in it
+            os.fsync(folder)
+
+    @contextmanager
+    def _written(self, pieces: Iterable[bytes]) -> Iterator[tuple[str, int, int]]:
+        """(Name, size, the open file) of a new file with these bytes, closed behind the block; where that raises, there is none."""
+        # All in one folder: a file system keeps its files near it, and has less to write down for each. Names that nobody foresees.
+        written = f".writing-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}"
+        size = 0
+        descriptor = os.open(written, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._root)
+        try:
+            try:
+                for piece in pieces:
+                    size += len(piece)
+                    write_all(descriptor, piece)
+                yield written, size, descriptor
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            self._discard(written)
+            raise
+
+    def _discard(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._root)
+
+    def _moved(self, written: str, sha256: str, size: int) -> Stored:
+        self._make_shelf(sha256[:2])
+        with self._shelf(sha256[:2]) as shelf:
+            os.rename(written, sha256, src_dir_fd=self._root, dst_dir_fd=shelf)
+            self._unsettled.add(sha256[:2])
+            if not _holds(shelf, sha256, size):
+                message = f"The object store gave back other bytes than were written ({object_key(sha256)})."
+                raise MigrationError(message, "Check the disk, then run again.")
         return Stored(sha256, size, True)
+
+    def _holds(self, sha256: str, size: int) -> bool:
+        try:
+            with self._shelf(sha256[:2]) as shelf:
+                return _holds(shelf, sha256, size)
+        except FileNotFoundError:
+            return False
 
     def _note(self, digests: Iterable[str]) -> None:
         note(self._journal, digests)
@@ -112,83 +183,125 @@ class FolderObjects:
             sync_whole(self._root)
             self._unsettled.clear()
         while self._unsettled:
-            sync_folder(Path(self._unsettled.pop()))
+            with self._shelf(self._unsettled.pop()) as shelf:
+                os.fsync(shelf)
 
     def stop(self) -> None:
         return  # a group is on the disk within a moment
 
     def clean(self) -> None:
-        for place in (*self._root.glob(".writing-*"), *self._root.glob("sha256/*/.writing-*")):
-            machine, process = place.name.split("-")[1:3]
+        _clean(self._root)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            top = self._opened_top()
             try:
-                if machine == _MACHINE and int(process) == os.getpid():
-                    raise ProcessLookupError  # asked before anything is written: it was one of the same number, as in a container started again
-                if machine == _MACHINE:
-                    os.kill(int(process), 0)
-            except ProcessLookupError:
-                place.unlink(missing_ok=True)
-            except OSError:
-                continue  # it lives, and belongs to somebody else
+                shelves = os.listdir(top)  # noqa: PTH208  # of a descriptor
+            finally:
+                os.close(top)
+            for name in shelves:  # where earlier versions wrote beside the place
+                with suppress(FileNotFoundError), self._shelf(name) as shelf:
+                    _clean(shelf)
 
     def size(self, sha256: str) -> int | None:
         try:
-            return os.stat(f"{self._root}/{object_key(sha256)}").st_size  # noqa: PTH116  # as above: asked for every object
+            with self._shelf(sha256[:2]) as shelf:
+                found = os.stat(sha256, dir_fd=shelf, follow_symlinks=False)
         except OSError:
             return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def remove(self, sha256: str) -> bool:
-        place = self._root / object_key(sha256)
-        was_there = place.is_file()
-        place.unlink(missing_ok=True)
-        for folder in (place.parent, place.parent.parent):
+        try:
+            with self._shelf(sha256[:2]) as shelf:
+                os.unlink(sha256, dir_fd=shelf)
+        except FileNotFoundError:
+            return False
+        with suppress(OSError):  # others are still in it
+            top = self._opened_top()
             try:
-                folder.rmdir()
-            except OSError:
-                break
-            self._folders.discard(str(folder))
-        return was_there
+                os.rmdir(sha256[:2], dir_fd=top)
+            finally:
+                os.close(top)
+            self._folders.discard(sha256[:2])
+            os.rmdir(_TOP, dir_fd=self._root)
+            self._folders.clear()
+        return True
 
     def copy(self, sha256: str, place: Path) -> None:
-        """A hard link where both lie on one disk."""
+        """A file of its own, mode 0600: what is done to it is not done to the store. A file system that can share blocks does."""
+        with self._shelf(sha256[:2]) as shelf:
+            source = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)
         try:
-            place.hardlink_to(self._root / object_key(sha256))
-        except OSError:
-            shutil.copyfile(self._root / object_key(sha256), place)
+            new = os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                _copied(source, new)
+            finally:
+                os.close(new)
+        finally:
+            os.close(source)
+
+    # -- notes of the stores that refer to objects here -----------------------------------------------------------------------------------
 
     def note(self, store: str, called: str) -> None:
-        place = self._root / note_key(store)
+        place = note_key(store)
         if called:
-            written = self._beside()
-            with _written(written, [called.encode()]) as (_, descriptor):
+            with self._written([called.encode()]) as (written, _, descriptor):
                 os.fsync(descriptor)
-            Path(written).rename(place)
+            os.rename(written, place, src_dir_fd=self._root, dst_dir_fd=self._root)
         else:
-            place.unlink(missing_ok=True)
-        sync_folder(self._root)
+            self._discard(place)
+        os.fsync(self._root)
 
     def others(self, store: str) -> list[str]:
         ours = note_key(store)
-        return [place.read_text(errors="replace") for place in sorted(self._root.glob(f"{NOTES}*")) if place.name != ours]
+        names = sorted(name for name in os.listdir(self._root) if name.startswith(NOTES) and name != ours)  # noqa: PTH208  # of a descriptor
+        return [self._read(name) for name in names]
+
+    def _read(self, name: str) -> str:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root)
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(_NOTE_BYTES).decode(errors="replace")
 
 
-@contextmanager
-def _written(place: str, pieces: Iterable[bytes]) -> Iterator[tuple[int, int]]:
-    """(Size, the open file) of the new file with these bytes, closed behind the block; where that raises, there is none."""
-    size = 0
-    descriptor = os.open(place, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
+def _clean(folder: int) -> None:
+    """Takes away what processes of this machine that are no more had begun to write into the opened folder."""
+    for name in os.listdir(folder):
+        if not name.startswith(".writing-") or name.count("-") < 3:
+            continue
+        machine, process = name.split("-")[1:3]
         try:
-            for piece in pieces:
-                size += len(piece)
-                rest = memoryview(piece)
-                while len(rest):
-                    rest = rest[os.write(descriptor, rest) :]
-            yield size, descriptor
-        finally:
-            os.close(descriptor)
-    except BaseException:
-        Path(place).unlink(missing_ok=True)
-        raise
+            if machine == _MACHINE and int(process) == os.getpid():
+                raise ProcessLookupError  # asked before anything is written: it was one of the same number, as in a container started again
+            if machine == _MACHINE:
+                os.kill(int(process), 0)
+        except ProcessLookupError:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+        except (OSError, ValueError, OverflowError):
+            continue  # it lives, and belongs to somebody else; or it is none of ours
+
+
+def _require_private(folder: int, shown: str) -> None:
+    """Refuses a folder of somebody else; closes one that others may enter, as the run's folder is closed."""
+    found = os.fstat(folder)
+    if found.st_uid != os.geteuid():
+        raise Refused(f"--objects: {shown} belongs to another user.", "Give --objects a folder of your own.")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        os.fchmod(folder, 0o700)
+
+
+def write_all(descriptor: int, piece: bytes | memoryview) -> None:
+    """All of the piece, in as many writes as it takes."""
+    rest = memoryview(piece)
+    while len(rest):
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _copied(source: int, new: int) -> None:
+    with suppress(OSError, AttributeError):  # not of every file system and system; what is left is copied below
+        while os.copy_file_range(source, new, _COPIED):
+            pass
+    while piece := os.read(source, PIECE):
+        write_all(new, piece)
 
 
 def _hashed(pieces: Iterable[bytes], digest: Any) -> Iterator[bytes]:
@@ -197,22 +310,18 @@ def _hashed(pieces: Iterable[bytes], digest: Any) -> Iterator[bytes]:
         yield piece
 
 
-def _parent(place: str) -> str:
-    return place.rpartition("/")[0]
-
-
-def _holds(place: str, sha256: str, size: int) -> bool:
-    """Whether a regular file with these bytes is there, read anew."""
+def _holds(shelf: int, sha256: str, size: int) -> bool:
+    """Whether a regular file of this user with these bytes is there, that nobody else may write; read anew."""
     try:
         # Not blocking: a FIFO in an object's place must not hold up the night.
-        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):  # nothing, a link, a socket: no object
             return False
         raise
     try:
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+        if not stat.S_ISREG(found.st_mode) or found.st_size != size or found.st_uid != os.geteuid() or found.st_mode & 0o022:
             return False
         digest = hashlib.sha256()
         while piece := os.read(descriptor, min(size + 1, PIECE)):

@@ -1,70 +1,154 @@
-"""The old file share, read without following a path out of its root."""
+"""The old file share, read without following a path out of its root.
+
+A path is walked by the descriptors of its folders, and links are resolved here: what was looked at is what is opened, whatever somebody
+renames in the share meanwhile.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+import weakref
+from collections import deque
 from collections.abc import Iterator
-from io import FileIO
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import dataclass
 
-from etl.errors import MigrationError, Unreadable
+from etl.errors import MigrationError, SourceChanged, Unreadable
 from etl.objects import PIECE
 from etl.objects.place import folder_of
 from etl.runfolder.disk_space import bytes_below
+
+_LINKS = 40  # in one path, as the kernel has it: more are a circle
+# A folder that may be searched but not listed serves as well, where the system can open it so.
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not blocking: a FIFO must not hold up the night; then only a regular file counts.
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a path on the way: its name, the folder that it was looked up in, and itself opened where it is a folder (None: there is none)."""
+
+    name: str
+    parent: int | None
+    folder: int | None
 
 
 class Share:
     """The old file share: reads only regular files that lie under its root when every link is followed (C6, fine print 46)."""
 
     def __init__(self, uri: str) -> None:
-        self._root = folder_of(uri, "--files")
-        if not self._root.is_dir():
-            raise MigrationError(f"--files: there is no folder {self._root}.", "Give the root of the old file share.")
-        self._real = self._root.resolve()
+        root = folder_of(uri, "--files")
+        if not root.is_dir():
+            raise MigrationError(f"--files: there is no folder {root}.", "Give the root of the old file share.")
+        self._real = root.resolve()
+        self._way: list[_Part] = []  # from the file system's root to the share's, opened once: the share stays the one that was given
+        parent = None
+        try:
+            for name in self._real.parts:
+                folder = os.open(name, _FOLDER, dir_fd=parent)
+                weakref.finalize(self, os.close, folder)
+                self._way.append(_Part(name, parent, folder))
+                parent = folder
+        except OSError as error:
+            raise MigrationError(f"--files: {root} cannot be entered ({error.strerror}).", "Give the root of the old file share.") from None
+        self._identity = _identity(self._way[-1])
 
     def size(self) -> int:
         """The bytes of all files that lie there."""
         return bytes_below(self._real)
 
     def pieces(self, object_path: str) -> Iterator[bytes] | None:
-        """The bytes of the file at that path; None where there is no readable file inside the root."""
-        place = self._inside(object_path)
-        if place is None:
+        """The bytes of the file at that path; None where there is no readable file inside the root.
+
+        While they are read: Unreadable where the disk fails, SourceChanged where the file is not the same afterwards.
+        """
+        if not object_path or object_path.startswith("/") or "\0" in object_path or _climbs_out(object_path):
             return None
         try:
-            # Not blocking: a FIFO must not hold up the night; then only a regular file counts.
-            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with ExitStack() as opened:
+                descriptor = self._opened(object_path, opened)
         except (OSError, ValueError):
             return None
+        return None if descriptor is None else _pieces_of(descriptor)
+
+    def _opened(self, object_path: str, opened: ExitStack) -> int | None:
+        """The open regular file at that path; None where there is none, or it lies outside the root."""
+        way, waiting, links = list(self._way), deque(object_path.split("/")), 0
+        while waiting:
+            name = waiting.popleft()
+            if name in ("", "."):
+                continue
+            if name == "..":  # to the folder that was opened on the way, never to where the file system says it is now
+                del way[max(1, len(way) - 1) :]
+                continue
+            parent = way[-1].folder
+            kind = _kind(name, parent)
+            if kind == stat.S_IFLNK:
+                links += 1
+                if links > _LINKS:
+                    return None
+                target = os.readlink(name, dir_fd=parent)
+                waiting.extendleft(reversed(target.split("/")))
+                if target.startswith("/"):
+                    del way[1:]
+                continue
+            folder = None
+            if kind == stat.S_IFDIR:
+                folder = os.open(name, _FOLDER, dir_fd=parent)
+                opened.callback(os.close, folder)
+            way.append(_Part(name, parent, folder))
+        last = way[-1]
+        if last.parent is None or all(_identity(part) != self._identity for part in way[:-1]):
+            return None
+        descriptor = os.open(last.name, _FILE, dir_fd=last.parent)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             return None
-        return _pieces_of(descriptor)
+        return descriptor
 
-    def _inside(self, object_path: str) -> Path | None:
-        if not object_path or object_path.startswith("/") or "\0" in object_path:
-            return None
-        depth = 0
-        for part in object_path.split("/"):
-            depth += -1 if part == ".." else 0 if part in ("", ".") else 1
-            if depth < 0:
-                return None
-        try:
-            place = (self._real / object_path).resolve()
-        except (OSError, RuntimeError):
-            return None
-        return place if place.is_relative_to(self._real) else None
+
+def _climbs_out(object_path: str) -> bool:
+    """Whether the path leaves the root by its own dots, even if it comes in again."""
+    depth = 0
+    for name in object_path.split("/"):
+        depth += -1 if name == ".." else 0 if name in ("", ".") else 1
+        if depth < 0:
+            return True
+    return False
+
+
+def _kind(name: str, parent: int | None) -> int:
+    """What lies there (S_IFLNK, S_IFDIR ...); 0 where there is nothing."""
+    if parent is None:
+        return 0
+    try:
+        return stat.S_IFMT(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return 0
+
+
+def _identity(part: _Part) -> tuple[int, int] | None:
+    if part.folder is None:
+        return None
+    found = os.fstat(part.folder)
+    return found.st_dev, found.st_ino
 
 
 def _pieces_of(descriptor: int) -> Iterator[bytes]:
     with os.fdopen(descriptor, "rb", buffering=0) as file:
-        while piece := _read(file):
-            yield piece
-
-
-def _read(file: FileIO) -> bytes:
-    try:
-        return file.read(PIECE) or b""
-    except OSError:
-        raise Unreadable from None
+        before = os.fstat(descriptor)
+        read = 0
+        try:
+            while piece := file.read(PIECE):
+                read += len(piece)
+                yield piece
+        except OSError:
+            raise Unreadable from None
+        after = os.fstat(descriptor)
+    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns) or read != before.st_size:
+        raise SourceChanged(
+            "A file of the old file share changed while it was read. Nothing was published.",
+            "The share is not frozen. Freeze it, then start again with a new run folder.",
+        )

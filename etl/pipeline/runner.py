@@ -31,7 +31,7 @@ from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, 
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.retries import again
-from etl.system.worker_pool import Crew
+from etl.system.worker_pool import Crew, refuse_password, secured
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from etl.transform.stage_file_task import forget
@@ -82,6 +82,10 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
     if options.scheduler is not None and sealing():
         message = f"{SEAL} and --scheduler do not go together: every process of the cluster would have to hold the key."
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
+    if options.scheduler is not None:
+        secured(options.scheduler)
+        for option, url in (("--source", options.source), ("--tc", options.tc)):
+            refuse_password(option, url)
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     mappings = read_mappings(options.mappings)

@@ -1,4 +1,4 @@
-"""Making files durable: one by one, or hundreds at once."""
+"""Making hundreds of files durable at once."""
 
 from __future__ import annotations
 
@@ -6,17 +6,7 @@ import ctypes
 import os
 import platform
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
-
-
-def sync_folder(folder: Path) -> None:
-    """The names in the folder last from here on; OSError where they may not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def syncs_whole() -> bool:
@@ -24,20 +14,16 @@ def syncs_whole() -> bool:
     return _call() is not None
 
 
-def sync_whole(folder: Path) -> None:
-    """All that was written to the folder's file system lasts from here on: one wait for hundreds of small files, where `syncs_whole`.
+def sync_whole(folder: int) -> None:
+    """All that was written to the file system of the opened folder lasts from here on: one wait for hundreds of small files, where `syncs_whole`.
 
     OSError where something could not be written; what that was is not told.
     """
     call = _call()
     assert call is not None  # noqa: S101  # asked before
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if call(descriptor):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(folder))
-    finally:
-        os.close(descriptor)
+    if call(folder):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 @lru_cache(maxsize=1)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 import multiprocessing
 import os
 import signal
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from etl.errors import MigrationError
+from etl.errors import MigrationError, WrongUsage
 from etl.system.locks import shared
+
+if TYPE_CHECKING:
+    from distributed.security import Security
 
 _WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
 # Rows; above that what they keep in memory from one step to the next weighs more than the second that starting others takes.
@@ -66,13 +71,63 @@ def _cluster(address: str) -> Iterator[Executor]:
         from distributed import Client
     except ImportError:
         raise MigrationError("--scheduler needs the package distributed.", "Install portal-migration[cluster], or use --workers.") from None
-    with Client(address) as client:
+    with Client(address, security=secured(address)) as client:
         yield client.get_executor()
+
+
+def secured(address: str) -> Security | None:
+    """What a connection to that scheduler is secured by; None where it stays on this machine.
+
+    WrongUsage where it does not: whoever reaches a scheduler runs code there, and is sent what the old portals' rows are read with.
+    """
+    scheme, _, place = address.rpartition("://")
+    host = urllib.parse.urlsplit(f"//{place}").hostname or ""
+    if scheme in ("", "tcp") and _is_this_machine(host):
+        return None
+    if scheme != "tls":
+        message = (
+            "--scheduler: a cluster on other machines is reached by tls:// alone; without it whoever reaches the scheduler runs code there."
+        )
+        raise WrongUsage(
+            message, "Give --scheduler tls://HOST:PORT, and certificates by DASK_DISTRIBUTED__COMM__TLS__* (runbooks/roles.md)."
+        )
+    from distributed.security import Security
+
+    security = Security(require_encryption=True)  # certificates and key from Dask's configuration: environment or files
+    lacking = [name for name in ("tls_ca_file", "tls_client_cert", "tls_client_key") if getattr(security, name) is None]
+    if lacking:
+        message = f"--scheduler: {', '.join(lacking)} of Dask's configuration is not set: nobody would know who the scheduler is."
+        raise WrongUsage(message, "Set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, __CLIENT__CERT and __CLIENT__KEY (runbooks/roles.md).")
+    return security
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def refuse_password(option: str, url: str | None) -> None:
+    """A task for a cluster holds the database's URL: WrongUsage where that has a password, which every worker, log and dashboard would see."""
+    import sqlalchemy
+
+    if url is None:
+        return
+    try:
+        parsed = sqlalchemy.make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        return  # another's to refuse
+    if parsed.password is not None or {"password", "sslpassword"} & {name.lower() for name in parsed.query}:
+        message = f"{option}: with --scheduler a URL has no password: it would be in every task."
+        raise WrongUsage(message, "Leave it out; let each worker read it from its own PGPASSFILE (or service file).")
 
 
 @contextmanager
 def worker_processes(number: int, place: Path) -> Iterator[Executor]:
     """So many processes while the block runs, each with a lock on that file; where it ends by an error or a signal, what they have not begun is not begun any more."""
+    # A worker, and Python's tracker of shared resources, start with `python -c`: without this they would import from the current folder.
+    os.environ["PYTHONSAFEPATH"] = "1"
     # Not fork: polars and pyarrow have threads of their own. Not forkserver: its socket has no room in a temporary folder with a long path.
     pool = ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_the_run, initargs=(place,))
     try:

@@ -45,7 +45,16 @@ def reattach(
 
     `rest` is called when the workers have nothing more to do: the documents, placed last, need the memory.
     """
-    base = Base(folder.path, mappings.home, tuple(folder.files("extract")), tuple(folder.files("split")), objects_uri, freeze, files_uri)
+    base = Base(
+        folder.path,
+        mappings.home,
+        mappings.digest,
+        tuple(folder.files("extract")),
+        tuple(folder.files("split")),
+        objects_uri,
+        freeze,
+        files_uri,
+    )
     context = context_of(Ticket(base))
     work = _Work(folder, context, pool, tell)
     levels = _levels(mappings)

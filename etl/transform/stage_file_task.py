@@ -40,6 +40,7 @@ class Base:
 
     root: Path
     mapping_folder: Path
+    mapping_digest: str
     extract: tuple[StageFile, ...]
     split: tuple[StageFile, ...]
     objects_uri: str
@@ -106,7 +107,7 @@ def forget() -> None:
 
 @lru_cache(maxsize=2)
 def _context_of_base(base: Base) -> Context:
-    mappings = read_mappings(base.mapping_folder)
+    mappings = read_mappings(base.mapping_folder, base.mapping_digest)
     spine = load_spine(base.root, mappings, base.extract, base.split)
     return Context(
         Ticket(base), mappings, replace(spine, freeze=base.freeze), odd_values(base.root, base.extract), contents(base.root, base.extract)

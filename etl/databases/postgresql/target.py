@@ -39,6 +39,7 @@ from etl.databases.target import (
     volatile,
 )
 from etl.errors import MigrationError, Refused
+from mappings.ddl import alterations
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
@@ -97,6 +98,11 @@ class PostgresTarget:
     def _run(self, statement: str, values: Any = None) -> int:
         with safe_errors("--target", "writing"):
             return int(self._session.execute(statement, values).rowcount)
+
+    def _run_alone(self, statement: str) -> None:
+        """One statement of the mapping folder's making: prepared, for the server takes no second one behind it then."""
+        with safe_errors("--target", "writing"):
+            self._session.execute(statement, prepare=True)
 
     def _existing(self) -> dict[str, dict[str, str]]:
         with safe_errors("--target", "reading the catalogue"):
@@ -168,8 +174,8 @@ class PostgresTarget:
             for table in tables:
                 for statement in references(table, lambda parent: parent == OF_THE_RUN).values():
                     self._run(statement)
-            for view in schema.views.values():
-                self._run(view)
+            for statement in (*alterations(schema.ddl), *schema.views.values(), *schema.ddl.indexes, *schema.ddl.comments):
+                self._run_alone(statement)
             self._run("ANALYZE migration_run")  # all others have their statistics already
             changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
         else:

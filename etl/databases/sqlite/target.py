@@ -24,6 +24,7 @@ from etl.domain.ids import as_text
 from etl.domain.typed_values import texts_of
 from etl.errors import MigrationError, Refused
 from etl.objects.place import bucket_of, folder_of
+from mappings.ddl import create_table
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
@@ -249,26 +250,17 @@ def _run_values(record: RunRecord) -> tuple[str | None, ...]:
     return (record.run_id, record.state, record.started_at.isoformat(sep=" "), finished, *freeze, record.manifest_sha256)
 
 
+_TYPES = {"UUID": "TEXT", "BYTEA": "BLOB"}  # the contract's reading of its types in SQLite; BOOLEAN stays (0 or 1)
+
+
 def _statements(schema: Schema, existing: set[str]) -> list[str]:
-    """The contract's own statements for the tables that are not there yet; its views where no table was."""
-    memory = sqlite3.connect(":memory:")
-    memory.executescript(schema.text)
-    rows = memory.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
-    memory.close()
-    made = [_for_sqlite(sql) for kind, name, sql in rows if kind == "table" and name not in existing]
-    return made + [sql for kind, _, sql in rows if kind == "view" and not existing]
-
-
-def _for_sqlite(sql: str) -> str:
-    """The contract's reading of its types in SQLite: UUID is TEXT, BYTEA is BLOB, BOOLEAN stays (0 or 1)."""
-    words = {" UUID": " TEXT", " BYTEA": " BLOB"}
-    for word, meant in words.items():
-        sql = sql.replace(word, meant)
-    return sql
+    """What the contract declares, rendered anew: the tables that are not there yet; its views and indexes where no table was."""
+    made = [create_table(table, _TYPES) for name, table in schema.ddl.tables.items() if name not in existing]
+    return made if existing else [*made, *schema.views.values(), *schema.ddl.indexes]
 
 
 def _declared(kind: str) -> str:
-    return {"UUID": "TEXT", "BYTEA": "BLOB"}.get(kind, kind)
+    return _TYPES.get(kind, kind)
 
 
 def _described(shape: tuple[str, bool, int]) -> str:

@@ -2,13 +2,15 @@
 
 import csv
 import re
-import sqlite3
 import tomllib
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import sqlglot
+from sqlglot import exp
 
 from etl.reconcile.errors import SpecError
 
@@ -17,6 +19,8 @@ KINDS = {
     "BIGINT": "integer", "INTEGER": "integer", "SMALLINT": "integer", "VARCHAR": "text", "CHAR": "text", "TEXT": "text", "DATE": "date",
     "TIMESTAMP": "timestamp", "BYTEA": "binary", "BOOLEAN": "boolean", "UUID": "uuid",
 }  # fmt: skip
+MOST_BYTES = 1 << 20  # of a schema file
+ALSO_CALLED = {"INT": "INTEGER"}  # as the parser writes them
 BITS = {"BIGINT": 64, "INTEGER": 32, "SMALLINT": 16}
 
 
@@ -120,33 +124,79 @@ def read_spec(folder: Path | None = None) -> Spec:
 
 
 def tables(path: Path) -> dict[str, Table]:
-    """The tables that the DDL at `path` declares, by name, in its order."""
-    with sqlite3.connect(":memory:") as db:
-        db.executescript(path.read_text(encoding="utf-8"))
-        names = [n for (n,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")]
-        found = {name: _table(db, name) for name in names}
-    db.close()
+    """The tables that the DDL at `path` declares, by name, in its order. It is parsed and never executed."""
+    content = path.read_bytes()
+    if len(content) > MOST_BYTES:
+        raise SpecError(f"schemas/{path.name}: {len(content):,} bytes, at most {MOST_BYTES:,} are read")
+    try:
+        statements = sqlglot.parse(content.decode("utf-8-sig"), dialect="postgres")
+    except (sqlglot.errors.SqlglotError, UnicodeDecodeError, RecursionError):
+        raise SpecError(f"schemas/{path.name}: this is not SQL that can be read") from None  # the parser's own text repeats the file
+    found = {}
+    for statement in statements:
+        if (
+            isinstance(statement, exp.Create)
+            and statement.kind == "TABLE"
+            and isinstance(statement.this, exp.Schema)
+            and not statement.expression
+        ):
+            table = _table(statement.this)
+            found[table.name] = table
+        elif statement is not None and not _harmless(statement):
+            raise SpecError(f"schemas/{path.name}: {type(statement).__name__} is not a statement of a schema")
     return found
 
 
-def _table(db: sqlite3.Connection, name: str) -> Table:
-    columns, key = {}, {}
-    for _, column, declared, not_null, _, place in db.execute(f"PRAGMA table_info({name})"):
-        match = re.fullmatch(r"([A-Z]+)(?:\((\d+)\))?", declared.upper())
-        if match is None or match[1] not in KINDS:
-            raise SpecError(f"schema, {name}.{column}: the type {declared} is not one of {', '.join(sorted(KINDS))}")
-        columns[column] = Column(
-            column, KINDS[match[1]], int(match[2] or 0), BITS.get(match[1], 64), bool(not_null) or place > 0, match[1] == "CHAR"
-        )
-        if place:
-            key[place] = column
-    unique = [
-        tuple(row[2] for row in db.execute(f"PRAGMA index_info({index[1]})"))
-        for index in db.execute(f"PRAGMA index_list({name})").fetchall()
-        if index[3] == "u"
-    ]
-    refers = {row[3]: row[2] for row in db.execute(f"PRAGMA foreign_key_list({name})")}
-    return Table(name, columns, tuple(key[place] for place in sorted(key)), tuple(sorted(unique)), refers)
+def _harmless(statement: exp.Expr) -> bool:
+    """Whether it declares something that rows are not compared with."""
+    return isinstance(statement, exp.Comment | exp.Semicolon) or (isinstance(statement, exp.Create) and statement.kind in ("VIEW", "INDEX"))
+
+
+def _table(declared: exp.Schema) -> Table:
+    name = declared.this.name
+    columns: dict[str, Column] = {}
+    key: tuple[str, ...] = ()
+    unique, refers = [], {}
+    for item in declared.expressions:
+        constraints = [item]
+        if isinstance(item, exp.ColumnDef):
+            constraints = [constraint.kind for constraint in item.constraints]
+            columns[item.name] = _column(name, item, constraints)
+        elif isinstance(item, exp.Constraint):
+            constraints = list(item.expressions)
+        for constraint in constraints:
+            if isinstance(constraint, exp.PrimaryKeyColumnConstraint):
+                key = (item.name,)
+            elif isinstance(constraint, exp.PrimaryKey):
+                key = _names(constraint.expressions)
+            elif isinstance(constraint, exp.UniqueColumnConstraint):
+                unique.append(_names(constraint.this.expressions) if constraint.this else (item.name,))
+            elif isinstance(constraint, exp.Reference):
+                refers[item.name] = _referred(constraint)
+            elif isinstance(constraint, exp.ForeignKey) and len(constraint.expressions) == 1:
+                refers[constraint.expressions[0].name] = _referred(constraint.args["reference"])
+    if not key:
+        raise SpecError(f"schema, {name}: no primary key")
+    columns |= {column: replace(columns[column], mandatory=True) for column in key}
+    return Table(name, columns, key, tuple(sorted({names for names in unique if names != key})), refers)
+
+
+def _column(table: str, item: exp.ColumnDef, constraints: list[exp.Expr]) -> Column:
+    declared = item.kind.sql(dialect="postgres") if item.kind is not None else ""
+    match = re.fullmatch(r"([A-Z]+)(?:\((\d+)\))?", ALSO_CALLED.get(declared.upper(), declared.upper()))
+    if match is None or match[1] not in KINDS:
+        raise SpecError(f"schema, {table}.{item.name}: the type {declared} is not one of {', '.join(sorted(KINDS))}")
+    not_null = any(isinstance(c, exp.NotNullColumnConstraint) and not c.args.get("allow_null") for c in constraints)
+    return Column(item.name, KINDS[match[1]], int(match[2] or 0), BITS.get(match[1], 64), not_null, match[1] == "CHAR")
+
+
+def _names(expressions: list[exp.Expr]) -> tuple[str, ...]:
+    return tuple(one.name if not isinstance(one, exp.Ordered) else one.this.name for one in expressions)
+
+
+def _referred(reference: exp.Expr) -> str:
+    to = reference.this
+    return str(to.this.name if isinstance(to, exp.Schema) else to.name)
 
 
 def _mapping(portal: str, path: Path) -> Mapping:

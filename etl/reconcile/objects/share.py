@@ -1,42 +1,125 @@
-"""The old file share: the bytes at a path, if they lie under its root (C6)."""
+"""The old file share: the bytes at a path, if they lie under its root (C6).
+
+Every name on the way is opened in the folder before it, without following links; links are read and followed here. A path that somebody
+alters meanwhile leads to what was opened, or nowhere.
+"""
 
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 PIECE = 1 << 20
+MOST_LINKS = 40
+INNER = os.O_CLOEXEC | os.O_NOFOLLOW
+ENTER = INNER | os.O_DIRECTORY | (os.O_PATH if hasattr(os, "O_PATH") else os.O_RDONLY)
+READ = INNER | os.O_RDONLY | os.O_NONBLOCK  # not blocking: the other end of a pipe may never come
+
+
+class Moving(Exception):
+    """A file that changes while it is read: what its bytes are cannot be said."""
+
+
+class _Nowhere(Exception):
+    """The path leads to no readable file under the root."""
+
+
+class _Walk:
+    """A walk along one path: the open folders behind it, by their names; `None` for a name that cannot be entered."""
+
+    def __init__(self, root: bytes) -> None:
+        self._open: list[int] = []
+        self._trail: list[tuple[bytes, int | None]] = [(b"/", self._entered(b"/", None))]
+        self._links = 0
+        self._go(root)
+        self._root = self._same(self._trail[-1][1])
+
+    def to(self, path: bytes) -> int:
+        """The descriptor of the file at `path` below the root, open for reading."""
+        self._go(path)
+        if self._root not in [self._same(folder) for _, folder in self._trail[:-1]]:
+            raise _Nowhere
+        handle = os.open(self._trail[-1][0], READ, dir_fd=self._trail[-2][1])
+        self._open.append(handle)
+        return handle
+
+    def end(self) -> None:
+        for handle in self._open:
+            os.close(handle)
+
+    def _go(self, path: bytes) -> None:
+        if path[:1] == b"/":
+            self._trail = self._trail[:1]
+        for name in path.split(b"/"):
+            if name == b"..":
+                self._trail = self._trail[:-1] or self._trail
+            elif name not in (b"", b"."):
+                self._step(name)
+
+    def _step(self, name: bytes) -> None:
+        here = self._trail[-1][1]
+        mode = 0
+        if here is not None:
+            try:
+                mode = os.lstat(name, dir_fd=here).st_mode
+            except FileNotFoundError:
+                mode = 0
+        if stat.S_ISLNK(mode):
+            self._links += 1
+            if self._links > MOST_LINKS:
+                raise _Nowhere
+            self._go(os.readlink(name, dir_fd=here))
+        else:
+            self._trail = [*self._trail, (name, self._entered(name, here) if stat.S_ISDIR(mode) else None)]
+
+    def _entered(self, name: bytes, where: int | None) -> int:
+        handle = os.open(name, ENTER, dir_fd=where)
+        self._open.append(handle)
+        return handle
+
+    @staticmethod
+    def _same(folder: int | None) -> tuple[int, int]:
+        if folder is None:
+            return (-1, -1)
+        seen = os.fstat(folder)
+        return (seen.st_dev, seen.st_ino)
 
 
 def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
     """SHA-256 and size of the file at `path` under `root`, which is absolute; None where there is no readable file, or the path leads out of the root.
 
-    A leading `/` or a `..` or a link that leaves the root is outside; `\\` is an ordinary character (fine print 46).
+    A leading `/` or a `..` or a link that leaves the root is outside; `\\` is an ordinary character (fine print 46). Raises Moving where
+    the file does not stand still.
     """
     if root is None or path is None or path.startswith("/") or "\0" in path or _leaves(path):
         return None
-    top = _really(root)
-    real = os.path.realpath(top + b"/" + path.encode("utf-8"))
-    if os.path.commonpath([top, real]) != top:  # by a link
-        return None
     try:
-        # Not blocking: the other end of a pipe may never come.
-        handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
+        with _file(_really(root), path.encode("utf-8")) as handle:
+            before = os.fstat(handle)
+            if not stat.S_ISREG(before.st_mode):
+                return None
+            digest, size = hashlib.sha256(), 0
+            while piece := os.read(handle, PIECE):
+                digest.update(piece)
+                size += len(piece)
+            after = os.fstat(handle)
+    except (OSError, UnicodeEncodeError, _Nowhere):
         return None
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return None
-        digest, size = hashlib.sha256(), 0
-        while piece := os.read(handle, PIECE):
-            digest.update(piece)
-            size += len(piece)
-    except OSError:
-        return None
-    finally:
-        os.close(handle)
+    if size != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise Moving
     return digest.hexdigest(), size
+
+
+@contextmanager
+def _file(root: bytes, path: bytes) -> Iterator[int]:
+    walk = _Walk(root)
+    try:
+        yield walk.to(path)
+    finally:
+        walk.end()
 
 
 @cache

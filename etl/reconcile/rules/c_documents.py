@@ -14,7 +14,7 @@ from etl.reconcile.engine.scopes import MISSING, UNSET, indexed
 from etl.reconcile.engine.source import ALSO_HELD, BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Mask, Piece, World
-from etl.reconcile.objects.share import digest_at
+from etl.reconcile.objects.share import Moving, digest_at
 from etl.reconcile.rules.c_contents import flag_bytes, settle_contents, usable, with_bytes
 
 SURVEYED = (
@@ -223,7 +223,15 @@ def _files(world: World, documents: pl.DataFrame, reason: Ints) -> tuple[dict[st
     held = pl.Series("held", reason != LOADED)
     with_content = documents["document_id"].is_in(world.memory["content P2"]["document_id"].implode()).fill_null(False)
     wanted = documents["object_path"].filter(documents["object_path"].is_not_null() & (held | ~with_content)).unique().sort()
-    found = {path: bytes_ for path in wanted.to_list() if (bytes_ := digest_at(world.files, path)) is not None}
+    found: dict[str, tuple[str, int]] = {}
+    for path in wanted.to_list():
+        try:
+            at_path = digest_at(world.files, path)
+        except Moving:
+            world.not_checked.append(("file share", "", "a file changed while it was read"))
+            continue
+        if at_path is not None:
+            found[path] = at_path
     world.ledger.store(
         pl.Series([digest for digest, _ in found.values()], dtype=pl.String),
         pl.Series([size for _, size in found.values()], dtype=pl.Int64),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import Unreadable
+from etl.errors import Refused, Unreadable
 from etl.extract import document_transfer as contents
 from etl.extract.document_transfer import store_all
 from etl.objects import folder as objects
@@ -57,8 +57,8 @@ def test_an_altered_object_is_replaced(tmp_path: Path) -> None:
 
 
 def test_where_the_file_system_cannot_be_made_durable_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(folder: Path) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+    def broken(folder: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(objects, "syncs_whole", lambda: True)
     monkeypatch.setattr(objects, "sync_whole", broken)
@@ -71,9 +71,11 @@ def test_where_the_file_system_cannot_be_made_durable_nothing_is_left(tmp_path: 
 
 @pytest.mark.skipif(not durable.syncs_whole(), reason="this system cannot make a whole file system durable")
 def test_a_folder_that_is_gone_is_no_success(tmp_path: Path) -> None:
-    durable.sync_whole(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        durable.sync_whole(tmp_path / "gone")
+    folder = os.open(tmp_path, os.O_RDONLY)
+    durable.sync_whole(folder)
+    os.close(folder)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        durable.sync_whole(folder)
 
 
 def test_what_a_process_that_is_no_more_had_begun_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
@@ -152,3 +154,47 @@ def test_the_stores_that_refer_to_objects_are_noted_and_are_no_objects(tmp_path:
     store.note("two", "")
     assert store.others("one") == []
     assert FolderObjects(tmp_path).others("two") == ["sqlite:///one.sqlite"]
+
+
+def test_names_that_others_foresee_and_folders_that_others_own_are_not_written_into(tmp_path: Path) -> None:
+    """Somebody who made a file of the coming name first kept it, and read and altered every document behind the read-back."""
+    root = tmp_path / "objects"
+    root.mkdir()
+    root.chmod(0o777)
+    for number in range(50):
+        planted = root / f".writing-{objects._MACHINE}-{os.getpid()}-{number}"
+        planted.touch()
+        planted.chmod(0o666)
+    store = FolderObjects(root)
+    assert root.stat().st_mode & 0o777 == 0o700
+    (put,) = store.put_all([b"one"])
+    place = root / object_key(put.sha256)
+    assert [folder.stat().st_mode & 0o777 for folder in (place, place.parent, place.parent.parent)] == [0o600, 0o700, 0o700]
+    place.chmod(0o666)  # the same bytes in a file that others may write are no object
+    assert store.put(iter([b"one"])).created
+    assert place.stat().st_mode & 0o777 == 0o600
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (root / "sha256").rename(tmp_path / "aside")
+    (root / "sha256").symlink_to(elsewhere)
+    for one in (store, FolderObjects(root)):
+        with pytest.raises(Refused, match="sha256 is not a folder"):
+            one.put_all([b"two"])
+    assert list(elsewhere.iterdir()) == []
+    if os.geteuid() == 0:
+        os.chown(root, 65534, 65534)
+        with pytest.raises(Refused, match="belongs to another user"):
+            FolderObjects(root)
+
+
+def test_a_documents_copy_is_a_file_of_its_own(tmp_path: Path) -> None:
+    store = FolderObjects(tmp_path / "objects")
+    (put,) = store.put_all([b"paper"])
+    store.copy(put.sha256, tmp_path / "copy")
+    assert ((tmp_path / "copy").read_bytes(), (tmp_path / "copy").stat().st_nlink, (tmp_path / "copy").stat().st_mode & 0o777) == (
+        b"paper",
+        1,
+        0o600,
+    )
+    with pytest.raises(FileExistsError):
+        store.copy(put.sha256, tmp_path / "copy")

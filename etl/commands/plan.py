@@ -1,0 +1,29 @@
+"""The command `plan`: what would happen, with how long it will take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from etl.options import Options
+from etl.pipeline.forecast import earlier_runs, forecast
+from etl.pipeline.runner import planned
+from etl.runfolder.folder import STEPS
+
+
+def plan(options: Options, earlier: Sequence[Path]) -> dict[str, Any]:
+    """The plan as data: rows, coverage, retired columns with their reasons, steps, space, and the forecast of each step's seconds.
+
+    `earlier`: the runs to forecast from; without any, those in the folders beside the run's; without those, a probe of this machine.
+    """
+    known = earlier_runs(earlier, options.run)  # a folder that is none is refused before the databases are asked
+    found = planned(options)
+    share = 100 * found.mapped // found.columns if found.columns else 100
+    rows = sum(found.rows.values())
+    expected = forecast(rows, known)
+    return {
+        **asdict(found), "coverage": f"{share}% ({found.mapped}/{found.columns} columns)", "steps": list(STEPS), "total": rows,
+        "seconds": round(expected.whole.seconds, 1), "forecast": asdict(expected),
+    }  # fmt: skip

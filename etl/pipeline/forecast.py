@@ -1,0 +1,126 @@
+"""How long each step and the whole will take: from earlier runs on this machine, or from a short probe where there are none."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from etl.errors import MigrationError
+from etl.runfolder.folder import STEPS, RunFolder, seen
+
+# Shares of a whole run's time by step, and rows a second of the whole run at a probe of 1.0; seen with tests/benchmarks on two cores.
+_SHARE = {"extract": 0.25, "split": 0.06, "reattach": 0.17, "check": 0.13, "load": 0.15, "reconcile": 0.21, "report": 0.03}
+_ROWS_PER_SECOND = 20_000
+_PROBE_SECONDS = 0.35  # what the probe takes on the machine of these figures
+_BAND = (0.5, 2.0)  # of a forecast from a probe: it knows neither the databases nor the documents
+_SPREAD = 0.15  # of a forecast from one run; several runs say themselves how far they lie apart
+_START = {"check": 2.5}  # seconds before a step's first row, whatever its size: the checks' libraries are imported
+_STARTED = 0.3  # of every other step
+
+
+@dataclass(frozen=True)
+class Span:
+    """Seconds: expected, and between which two they should lie."""
+
+    seconds: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`steps`: a span for each step; `whole`: their sum; `source`: the folders of the runs it comes from, none for a probe."""
+
+    steps: dict[str, Span]
+    whole: Span
+    source: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """An earlier run: the rows that it read, and the seconds of each step that it did from its beginning to its end."""
+
+    place: str
+    rows: int
+    seconds: dict[str, float]
+
+
+def forecast(rows: int, earlier: Sequence[Rehearsed]) -> Forecast:
+    """The forecast for so many rows. Each step scales with the rows; of several runs the middle one counts, and their spread is the band."""
+    usable = [run for run in earlier if run.rows and set(_SHARE) <= run.seconds.keys()]
+    if not usable:
+        return _from_probe(rows)
+    steps = {}
+    for step in _SHARE:
+        start = _START.get(step, _STARTED)
+        expected = [min(run.seconds[step], start) + max(0.0, run.seconds[step] - start) * rows / run.rows for run in usable]
+        middle = statistics.median(expected)
+        around = _SPREAD * middle + 0.2  # a fifth of a second of start-up that no rate explains
+        steps[step] = Span(middle, max(0.0, min(expected) - around), max(expected) + around)
+    return Forecast(steps, _sum(steps.values()), tuple(run.place for run in usable))
+
+
+def earlier_runs(named: Sequence[Path], beside: Path | None) -> list[Rehearsed]:
+    """The runs that were named (MigrationError for one that is none), else the finished ones in the folders beside the run's own."""
+    if named:
+        return [_rehearsed(seen(place)) for place in named]
+    if beside is None or not beside.absolute().parent.is_dir():
+        return []
+    found = []
+    for place in sorted(beside.absolute().parent.iterdir()):
+        if place == beside.absolute() or not (place / "manifest.json").is_file():
+            continue
+        try:
+            found.append(_rehearsed(seen(place)))
+        except MigrationError:  # another's folder, or one that was altered: it says nothing of this machine
+            continue
+    return found
+
+
+def _rehearsed(folder: RunFolder) -> Rehearsed:
+    extract = folder.steps.get("extract")
+    rows = sum(int(table["rows"]) for table in extract.facts.get("fingerprints", {}).values()) if extract is not None else 0
+    seconds = {
+        name: float(step.facts["seconds"]) for name, step in folder.steps.items() if name in STEPS and step.facts.get("seconds") is not None
+    }
+    return Rehearsed(folder.path.name, rows, seconds)
+
+
+def _from_probe(rows: int) -> Forecast:
+    whole = rows / _ROWS_PER_SECOND * _probe() / _PROBE_SECONDS
+    low, high = _BAND
+    steps = {}
+    for step, share in _SHARE.items():
+        seconds = share * whole + _START.get(step, _STARTED)
+        steps[step] = Span(seconds, seconds * low, seconds * high)
+    return Forecast(steps, _sum(steps.values()), ())
+
+
+def _probe() -> float:
+    """Seconds that this machine takes for a small piece of the work of all steps: columns sorted, compressed, written, made durable."""
+    import numpy as np
+    import polars as pl
+
+    began = time.perf_counter()
+    numbers = np.random.default_rng(1).permutation(400_000)
+    frame = pl.DataFrame({"key": numbers, "text": pl.Series(numbers).cast(pl.String)})
+    joined = frame.sort("key").join(frame.select("key"), on="key")
+    with TemporaryFile() as file:
+        joined.write_parquet(file, compression="lz4")
+        file.flush()
+        os.fsync(file.fileno())
+    return time.perf_counter() - began
+
+
+def _sum(spans: Iterable[Span]) -> Span:
+    """Together. The band of a sum is narrower than the sum of the bands: steps do not all come late at once."""
+    every = list(spans)
+    middle = sum(span.seconds for span in every)
+    below = sum((span.seconds - span.low) ** 2 for span in every) ** 0.5
+    above = sum((span.high - span.seconds) ** 2 for span in every) ** 0.5
+    return Span(middle, max(0.0, middle - below), middle + above)

@@ -1,0 +1,80 @@
+"""What a schema file declares, and the statements that make it: rendered anew of what was understood, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass
+class ColumnDdl:
+    name: str
+    sql_type: str
+    not_null: bool = False
+    default: str | None = None
+    refers_to: str | None = None
+
+
+@dataclass
+class TableDdl:
+    """A declared table. `checks`: conditions, rendered; `foreign`: (columns, table, its columns) of references of several columns."""
+
+    name: str
+    columns: list[ColumnDdl] = field(default_factory=list)
+    key: tuple[str, ...] = ()
+    unique: list[tuple[str, ...]] = field(default_factory=list)
+    checks: list[str] = field(default_factory=list)
+    foreign: list[tuple[tuple[str, ...], str, tuple[str, ...]]] = field(default_factory=list)
+
+
+@dataclass
+class Ddl:
+    """A schema file, parsed: in its order, with views, indexes and comments rendered as one statement each."""
+
+    tables: dict[str, TableDdl] = field(default_factory=dict)
+    views: dict[str, str] = field(default_factory=dict)
+    indexes: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+
+
+def create_table(table: TableDdl, types: Mapping[str, str]) -> str:
+    """The statement that makes the table. `types`: what a database calls a type of the contract, where it has another name for it."""
+    items = []
+    for column in table.columns:
+        name, _, length = column.sql_type.partition("(")
+        text = f"{quoted(column.name)} {types.get(name, column.sql_type if length else name)}"
+        text += " NOT NULL" if column.not_null else ""
+        text += f" DEFAULT {column.default}" if column.default is not None else ""
+        items.append(text + (f" REFERENCES {quoted(column.refers_to)}" if column.refers_to else ""))
+    items += [f"PRIMARY KEY {_listed(table.key)}"] if table.key else []
+    items += [f"UNIQUE {_listed(columns)}" for columns in table.unique]
+    items += [foreign_key(*reference) for reference in table.foreign]
+    items += [f"CHECK {condition}" for condition in table.checks]
+    return f"CREATE TABLE {quoted(table.name)} ({', '.join(items)})"
+
+
+def alterations(ddl: Ddl) -> list[str]:
+    """What gives tables that have columns, keys and single references only the rest of what the file declares."""
+    found = []
+    for table in ddl.tables.values():
+        alter = f"ALTER TABLE {quoted(table.name)}"
+        for column in table.columns:
+            if column.default is not None:
+                found.append(f"{alter} ALTER COLUMN {quoted(column.name)} SET DEFAULT {column.default}")
+        found += [f"{alter} ADD {foreign_key(*reference)}" for reference in table.foreign]
+        found += [f"{alter} ADD CHECK {condition}" for condition in table.checks]
+    return found
+
+
+def foreign_key(columns: tuple[str, ...], to: str, theirs: tuple[str, ...]) -> str:
+    """A reference of several columns, as a table's constraint."""
+    return f"FOREIGN KEY {_listed(columns)} REFERENCES {quoted(to)}" + (f" {_listed(theirs)}" if theirs else "")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return f"({', '.join(quoted(name) for name in names)})"
+
+
+def quoted(name: str) -> str:
+    """The name as an identifier of SQL."""
+    return '"' + name.replace('"', '""') + '"'

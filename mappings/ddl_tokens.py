@@ -1,0 +1,51 @@
+"""The words of a schema file: names, numbers, texts and signs; comments are left out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|--[^\n]*|/\*(?:(?!/\*|\*/).)*\*/)
+    |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
+    |(?P<quoted>"(?:[^"\x00-\x1f\x7f]|"")+")
+    |(?P<number>\d+(?:\.\d+)?)
+    |(?P<text>'(?:[^'\\\x00-\x08\x0b-\x1f\x7f]|'')*')
+    |(?P<sign><>|<=|>=|!=|\|\||[-+*/=<>(),;.])""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+class DdlError(Exception):
+    """What the file says is not understood; `place`: the table and column, where one is at hand."""
+
+    def __init__(self, line: int, found: str, expected: str, place: str = "statements") -> None:
+        super().__init__(f"syntax error in line {line}: {found}")
+        self.line, self.found, self.expected, self.place = line, found, expected, place
+
+
+@dataclass(frozen=True)
+class Token:
+    kind: str
+    text: str
+    line: int
+
+    @property
+    def word(self) -> str:
+        """Keywords and signs as they are compared: names in capitals."""
+        return self.text.upper() if self.kind == "name" else self.text if self.kind == "sign" else ""
+
+
+def tokens(text: str) -> list[Token]:
+    found, place, line = [], 0, 1
+    while place < len(text):
+        match = _TOKEN.match(text, place)
+        if match is None:
+            raise DdlError(line, ascii(text[place]), "a name, a number, a text in quotes or a sign")
+        kind = str(match.lastgroup)
+        if kind != "space":
+            found.append(Token(kind, match[0], line))
+        line += match[0].count("\n")
+        place = match.end()
+    found.append(Token("end", "", line))
+    return found

@@ -1,0 +1,137 @@
+"""The old file share, loader and verifier side by side: what lies under its root is read, whatever somebody renames meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from etl.errors import SourceChanged
+from etl.objects.share import Share
+from etl.reconcile.objects.share import Moving, digest_at
+
+Reader = Callable[[str], "tuple[str, int] | None"]
+
+
+def readers(root: Path) -> dict[str, Reader]:
+    share = Share(str(root))
+
+    def loader(path: str) -> tuple[str, int] | None:
+        pieces = share.pieces(path)
+        if pieces is None:
+            return None
+        content = b"".join(pieces)
+        return hashlib.sha256(content).hexdigest(), len(content)
+
+    return {"loader": loader, "verifier": lambda path: digest_at(root.resolve(), path)}
+
+
+def of(content: bytes) -> tuple[str, int]:
+    return hashlib.sha256(content).hexdigest(), len(content)
+
+
+def test_C6_every_way_that_stays_below_the_root_is_read_and_none_that_ends_outside(tmp_path: Path) -> None:
+    root, secret = tmp_path / "real" / "share", tmp_path / "real" / "secret"
+    for folder in (root / "a" / "b", secret):
+        folder.mkdir(parents=True)
+    (root / "a" / "b" / "f").write_bytes(b"inside")
+    (root / "back\\slash").write_bytes(b"slash")
+    (secret / "f").write_bytes(b"secret")
+    (tmp_path / "alias").symlink_to("real")  # the share's own name goes through a link
+    (root / "near").symlink_to("a/b/f")
+    (root / "folder").symlink_to("a")
+    (root / "absolute").symlink_to(root / "a" / "b" / "f")
+    (root / "through").symlink_to(tmp_path / "alias" / "share" / "a")
+    (root / "round").symlink_to("../share/a/b/f")
+    (root / "bounce").symlink_to(secret / "home")
+    (secret / "home").symlink_to(root / "a")
+    (root / "out").symlink_to(secret)
+    (root / "out-file").symlink_to("../secret/f")
+    (root / "slash").symlink_to("/")
+    (root / "circle").symlink_to("circle")
+    (root / "nowhere").symlink_to("missing")
+    os.mkfifo(root / "pipe")
+    for name, read in readers(tmp_path / "alias" / "share").items():
+        for path in (
+            "a/b/f",
+            "a//./b/f",
+            "near",
+            "folder/b/f",
+            "absolute",
+            "through/b/f",
+            "round",
+            "bounce/b/f",
+            "folder/../a/b/f",
+            "a/../a/b/f",
+        ):
+            assert read(path) == of(b"inside"), (name, path)
+        assert read("back\\slash") == of(b"slash"), name
+        for path in (
+            "", "/", "..", "a", "a/b", "pipe", "circle", "nowhere", "out/f", "out-file", "../share/a/b/f", "a/../../secret/f", "slash/etc/passwd",
+            "folder/../../secret/f", "near/f", "/etc/passwd", str(root / "a/b/f"), "a\0b", "out/../share/a/b", "\udfff",
+        ):  # fmt: skip
+            assert read(path) is None, (name, path)
+    before = sorted(Path("/proc/self/fd").iterdir())
+    for path in ("folder/b/f", "circle", "out/f", "a"):
+        digest_at(root, path)
+        list(Share(str(root)).pieces(path) or ())
+    assert sorted(Path("/proc/self/fd").iterdir()) == before  # every descriptor is closed
+
+
+def test_C6_a_folder_and_a_link_that_change_places_give_no_byte_from_outside(tmp_path: Path) -> None:
+    """Checked by path and used by path, one read in a hundred had the secret."""
+    root, secret = tmp_path / "share", tmp_path / "secret"
+    for folder in (root / "d", secret):
+        folder.mkdir(parents=True)
+    (root / "d" / "f").write_bytes(b"inside")
+    (secret / "f").write_bytes(b"secret")
+    (root / "link").symlink_to("../secret")
+    over = threading.Event()
+
+    def swap() -> None:
+        while not over.is_set():
+            for one, other in (("d", "aside"), ("link", "d"), ("d", "link"), ("aside", "d")):
+                (root / one).rename(root / other)
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    try:
+        for name, read in readers(root).items():
+            found = [read("d/f") for _ in range(4_000)]
+            assert set(found) <= {None, of(b"inside")}, name
+            assert of(b"inside") in found, name
+    finally:
+        over.set()
+        swapping.join()
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_document(tmp_path: Path) -> None:
+    place = tmp_path / "f"
+    place.write_bytes(b"x" * (3 << 20))
+    pieces = Share(str(tmp_path)).pieces("f")
+    assert pieces is not None
+    next(pieces)
+    with place.open("r+b") as file:
+        file.write(b"other")
+    with pytest.raises(SourceChanged, match="changed while it was read"):
+        list(pieces)
+    place.write_bytes(b"")
+    os.truncate(place, 256 << 20)
+    over = threading.Event()
+
+    def grow() -> None:
+        while not over.is_set():
+            os.utime(place)
+
+    growing = threading.Thread(target=grow)
+    growing.start()
+    try:
+        with pytest.raises(Moving):
+            digest_at(tmp_path, "f")
+    finally:
+        over.set()
+        growing.join()
