@@ -28,10 +28,10 @@ SESSION = (
 # pg_catalog is ever found by its bare name: neither operators nor functions nor casts of others are called.
 READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 OLD_SESSION = (
-    "SET LOCAL search_path = pg_catalog", "SET LOCAL row_security = off", "SET LOCAL quote_all_identifiers = off", "SET LOCAL DateStyle = 'ISO, YMD'",
+    "SET LOCAL idle_in_transaction_session_timeout = 0", "SET LOCAL statement_timeout = 0", "SET LOCAL search_path = pg_catalog",
+    "SET LOCAL row_security = off", "SET LOCAL quote_all_identifiers = off", "SET LOCAL DateStyle = 'ISO, YMD'",
     "SET LOCAL IntervalStyle = 'postgres'", "SET LOCAL TimeZone = 'UTC'", "SET LOCAL bytea_output = 'hex'", "SET LOCAL extra_float_digits = 1",
-    "SET LOCAL standard_conforming_strings = on", "SET LOCAL client_encoding = 'UTF8'", "SET LOCAL statement_timeout = 0",
-    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    "SET LOCAL standard_conforming_strings = on", "SET LOCAL client_encoding = 'UTF8'",
     "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",  # later versions have them
     "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
 )  # fmt: skip
@@ -111,13 +111,12 @@ def connected(url: str, name: str) -> psycopg.Connection[Any]:
 
 def begin_reading(session: psycopg.Connection[Any], snapshot: str | None = None) -> str | None:
     """Begins the transaction in which an old portal is read, and sets all that matters there; the schema that the role's path leads to first."""
-    session.execute(READING)
+    session.execute(f"{READING}; {OLD_SESSION[0]}".encode())  # at once: the time-out may be short
     if snapshot is not None:
         session.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
     session.execute("SET LOCAL client_encoding = 'UTF8'")  # a database without an encoding gives bytes for names otherwise
     row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
-    for setting in OLD_SESSION:
-        session.execute(setting.encode())
+    session.execute("; ".join(OLD_SESSION).encode())
     return None if row is None or row[0] is None else str(row[0])
 
 

@@ -41,12 +41,12 @@ _NOTICING = {
 # with several the rows come in another order each time. What is read as text is ISO and UTF-8, from any encoding but SQL_ASCII, which is none:
 # its bytes come as they are. Nobody's lock is waited for for ever.
 _SETTINGS = (
-    "SET LOCAL search_path = pg_catalog",
+    "SET LOCAL idle_in_transaction_session_timeout = 0", "SET LOCAL search_path = pg_catalog",
     *(f"SET LOCAL {name} = {value}" for name, value in {
         "row_security": "off", "enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off",
         "max_parallel_workers_per_gather": "0", "synchronize_seqscans": "off", "datestyle": "ISO", "intervalstyle": "postgres", "timezone": "'UTC'",
         "bytea_output": "hex", "extra_float_digits": "1", "quote_all_identifiers": "off", "standard_conforming_strings": "on",
-        "statement_timeout": "0", "idle_in_transaction_session_timeout": "0",
+        "statement_timeout": "0",
     }.items()),
     "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",
     "SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)",

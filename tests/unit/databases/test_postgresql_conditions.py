@@ -94,7 +94,7 @@ def test_K9_the_settings_of_a_role_change_nothing(portals: Portals) -> None:
     """What a role, a database or a server set by default is set by every session itself: time-outs, quoting, forms of dates and bytes, path."""
     settings = {
         "quote_all_identifiers": "on", "DateStyle": "'German, DMY'", "IntervalStyle": "'sql_standard'", "TimeZone": "'Asia/Kolkata'", "bytea_output": "'escape'",
-        "extra_float_digits": "-3", "standard_conforming_strings": "off", "statement_timeout": "'200ms'", "idle_in_transaction_session_timeout": "'100ms'",
+        "extra_float_digits": "-3", "standard_conforming_strings": "off", "statement_timeout": "'2s'", "idle_in_transaction_session_timeout": "'1s'",
         "search_path": "public, pg_catalog", "row_security": "on", "client_encoding": "'LATIN1'",
     }  # fmt: skip
     there = "; ".join(f"ALTER ROLE {role} SET {name} = {value}" for role in (READER,) for name, value in settings.items())

@@ -6,11 +6,13 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
+import psycopg
+import pytest
 from sqlalchemy.engine import make_url
 
 from mappings.read import read_mappings
 from tests.docs.handbook import RUNBOOKS, blocks
-from tests.support.command import command
+from tests.support.command import changed, command, copied_mappings
 from tests.support.servers import AUDITOR, READER, Portals, portals
 
 __all__ = ["portals"]  # a fixture
@@ -115,6 +117,20 @@ def test_P63_rows_with_one_key_or_none_are_told_apart(portals: Portals) -> None:
     assert "P2, to be known: portal_task has no key of its own" in (
         portals.folder / "doubled" / "report" / "report.md"
     ).read_text().replace("\\", "")
+    portals.new_store()
+
+
+def test_B17_no_statement_names_a_retired_password_whatever_its_name(portals: Portals) -> None:
+    """The role has no right on that column: the server would refuse the statement, of loader, fingerprints and verifier alike."""
+    mappings = copied_mappings(portals.folder)
+    changed(mappings / "schemas" / "portal2.sql", "password_hash", "pwd_secret")
+    changed(mappings / "portal2" / "portal_user.toml", "password_hash =", "pwd_secret =")
+    portals.do("portal2", "ALTER TABLE portal_user RENAME password_hash TO pwd_secret")
+    done = portals.run("run", "--mappings", str(mappings), run="secret")
+    assert done.code == 0, done.err
+    with portals.session("portal2", READER) as session, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        session.execute("SELECT pwd_secret FROM portal_user")
+    portals.do("portal2", "ALTER TABLE portal_user RENAME pwd_secret TO password_hash")
     portals.new_store()
 
 
