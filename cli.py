@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from etl.domain.grace import Grace
     from etl.options import Options
     from etl.system.progress import Talk
 
@@ -68,6 +69,7 @@ def _option(*names: str, **settings: Any) -> Command:
     return click.option(*names, envvar=f"{ENVIRONMENT}_{name}", show_envvar=False, **settings)
 
 
+_DAYS = click.IntRange(0, 2147483647)  # migration_run keeps them as INTEGER
 _OPTIONS: dict[str, Command] = {
     "source": _option("--source", metavar="URL", help="Portal 2.0 database (SQLAlchemy URL); only ever read."),
     "tc": _option("--tc", metavar="URL", help="Trade Compliance database; without it there is no Trade Compliance part."),
@@ -77,6 +79,9 @@ _OPTIONS: dict[str, Command] = {
     "run": _option("--run", metavar="DIR", help="The run's folder: stage files, manifest, evidence, report."),
     "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
     "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
+    "grace_before": _option("--grace-before", metavar="DAYS", type=_DAYS, help="Due dates so many days before the freeze are adjusted too (default: 0)."),
+    "grace_after": _option("--grace-after", metavar="DAYS", type=_DAYS, help="And so many days behind it (default: 0)."),
+    "grace_add": _option("--grace-add", metavar="DAYS", type=_DAYS, help="Days that are added to them (default: the length of the freeze)."),
     "workers": _option("--workers", metavar="N", type=click.IntRange(1, 256), help="Processes on this machine (default: its cores)."),
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
     "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
@@ -85,6 +90,7 @@ _OPTIONS: dict[str, Command] = {
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
+    "log": _option("--log", metavar="FILE", help="A file that progress and warnings go to as well (0600)."),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(
         "--config", metavar="FILE", is_eager=True, callback=_configured, expose_value=False, envvar=f"{ENVIRONMENT}_CONFIG",
@@ -93,7 +99,8 @@ _OPTIONS: dict[str, Command] = {
 }  # fmt: skip
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
-_RUN = (*_STORES, "run", "freeze_from", "freeze_to", "workers", "scheduler", "mappings", "adapter", "approver")
+_FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
+_RUN = (*_STORES, "run", *_FREEZE, "workers", "scheduler", "mappings", "adapter", "approver", "log")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -116,6 +123,7 @@ def _options(given: dict[str, Any]) -> Options:
         raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
     if days and days["freeze_from"] > days["freeze_to"]:
         raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
+    grace = _grace(given, bool(days))
     if given.get("rehearse") and any(_typed(name) for name in ("target", "objects")):
         raise WrongUsage("--rehearse brings its own target and object store.", "Leave out --target and --objects.")
     if given.get("workers") and given.get("scheduler"):
@@ -123,8 +131,21 @@ def _options(given: dict[str, Any]) -> Options:
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
     paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "adapter", "approver", "approval") if given.get(name)}
     return Options(
-        **plain, **paths, rehearse=bool(given.get("rehearse")), freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
+        **plain, **paths, rehearse=bool(given.get("rehearse")), grace=grace, freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
     )  # fmt: skip
+
+
+def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
+    """The band of E14 where any of its numbers is given; WrongUsage without a freeze, which a run that goes on knows from its start."""
+    from etl.domain.grace import Grace
+    from etl.errors import WrongUsage
+
+    named = {name: given.get(f"grace_{name}") for name in ("before", "after", "add")}
+    if all(value is None for value in named.values()):
+        return None
+    if not freeze and not (given.get("run") and (Path(given["run"]) / "manifest.json").is_file()):
+        raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
+    return Grace(named["before"] or 0, named["after"] or 0, named["add"])
 
 
 def _typed(name: str) -> bool:
@@ -146,8 +167,11 @@ def _day(name: str, text: str) -> date:
 
 def _talk(given: dict[str, Any]) -> Talk:
     from etl.system.progress import Talk
+    from etl.system.progress_note import NOTE
 
-    return Talk(verbose=bool(given.get("verbose")))
+    run = Path(given["run"]) if given.get("run") else None
+    log = Path(given["log"]) if given.get("log") else None
+    return Talk(verbose=bool(given.get("verbose")), log=log, note=run / NOTE if run is not None else None)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
@@ -181,7 +205,7 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter")
+@_takes(*_STORES, "run", *_FREEZE, "mappings", "adapter", "log")
 def reconcile(**given: Any) -> None:
     """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
     from etl.commands.command_result import answer
@@ -260,7 +284,7 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings", "adapter")
+@_takes("target", "objects", "run", "mappings", "adapter", "log")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
     from etl.commands.command_result import answer
@@ -286,7 +310,7 @@ def freeze() -> None:
 
 @freeze.command("check")
 @click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to look.")
-@_takes("source", "tc", "mappings")
+@_takes("source", "tc", "mappings", "adapter")
 def freeze_check(seconds: float, **given: Any) -> None:
     """Looks twice: ends with exit code 5 where a table changed in between; lists who could still write."""
     from etl.commands.command_result import answer

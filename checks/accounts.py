@@ -146,6 +146,23 @@ def needs_officer(check: Check, staged: Staged) -> Found:
     return failing(check, staged, wrong["_row"], rows.height)
 
 
+def acting_officer(check: Check, staged: Staged) -> Found:
+    """Accounts that count as having somebody who can sign and have none with a usable login, not removed, not restricted; or the reverse (rule B19)."""
+    rows = staged.frame("entity_account", "account_id", "acting_officer")
+    contacts = staged.frame(
+        "account_contact", "account_id", "login_id", "scope_cd", "contact_type_cd", "restricted_reason_cd", "removed_at"
+    )  # fmt: skip
+    logins = staged.frame("login", "login_id", "status_cd", "lock_reason_cd").drop("_row")
+    curable = (pl.col("status_cd") == "LOCKED") & pl.col("lock_reason_cd").is_in(["PASSWORD", "IDLE"])
+    usable = logins.filter((pl.col("status_cd") == "ACTIVE") | curable).select("login_id")
+    officers = contacts.filter(
+        (pl.col("scope_cd") == "CTPAT") & (pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null()
+        & pl.col("restricted_reason_cd").is_null()
+    ).join(usable, on="login_id", how="semi")  # fmt: skip
+    wrong = rows.filter(pl.col("acting_officer") != pl.col("account_id").is_in(officers["account_id"].unique().implode()))
+    return failing(check, staged, wrong["_row"], rows.height)
+
+
 def same_access(check: Check, staged: Staged) -> Found:
     """Contacts that are not on exactly the accounts of their profile, or with another login than their user's (rules B1, B6, K10)."""
     contacts = staged.alive("P2", "company_contact", "company_profile_id", "user_id", "removed_at")
@@ -172,5 +189,6 @@ def same_access(check: Check, staged: Staged) -> Found:
 ACCOUNTS: dict[str, Relation] = {
     "one_account_per_entity": one_account_per_entity, "same_statuses": same_statuses, "visible_by_status": visible_by_status, "grouped": grouped,
     "coverage": coverage, "agreement_basis": agreement_basis, "identifiers_complete": identifiers_complete, "needs_officer": needs_officer,
+    "acting_officer": acting_officer,
     "same_access": same_access, "applicability": applicability, "normalised": normalised,
 }  # fmt: skip

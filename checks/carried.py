@@ -145,7 +145,10 @@ def internal_unless_known(check: Check, staged: Staged) -> Found:
 
 
 def whole_rows(check: Check, staged: Staged) -> Found:
-    """Held rows whose JSON is no object of exactly the old table's columns: nothing left out, no credential and no bytes in it (fine print 27)."""
+    """Held rows whose JSON is no object of exactly the old table's columns: nothing left out, no credential and no bytes in it (fine print 27).
+
+    Behind an adapter one member more, `_physical`.
+    """
     rows = staged.frame("migration_holding", "legacy_portal_cd", "legacy_table", "row_json")
     expected: dict[tuple[str, str], set[str]] = {
         key: {column.name for column in mapping.columns if column.family != "binary"} for key, mapping in staged.mappings.tables.items()
@@ -159,7 +162,12 @@ def _columns_of(text: str | None) -> set[str] | None:
         content = json.loads(text or "")
     except ValueError:
         return None
-    return set(content) if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        return None
+    # Behind an adapter the raw cells stand beside the contract's row: texts by TABLE.COLUMN.
+    behind = content.pop("_physical", {})
+    sound = isinstance(behind, dict) and all("." in name and isinstance(cell, str) for name, cell in behind.items())
+    return set(content) if sound else None
 
 
 def flagged_rows(check: Check, staged: Staged) -> Found:

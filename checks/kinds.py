@@ -69,6 +69,7 @@ RELATIONS: dict[str, Kind] = {
     "agreement_basis": _about("entity_account"),
     "identifiers_complete": _about("entity_account"),
     "needs_officer": _about("entity_account"),
+    "acting_officer": _about("entity_account"),
     "same_access": _about("account_contact"),
     "normalised": _about("account_identifier"),
     "coverage": _about("account_agreement"),

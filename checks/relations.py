@@ -6,6 +6,7 @@ Each takes (check, staged) and gives Found. `RELATIONS` is what `checks/kinds.py
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date
 
 import polars as pl
 
@@ -160,6 +161,9 @@ def has_current(check: Check, staged: Staged) -> Found:
     return failing(check, staged, alone["_row"], old.height)
 
 
+_LAST_DAY = date(9999, 12, 31).toordinal() - date(1970, 1, 1).toordinal()
+
+
 def moved_by_freeze(check: Check, staged: Staged) -> Found:
     """Due dates that were moved by another number of days than the others, or left although dates before and after them were moved (rule E14)."""
     due, moved = check.columns
@@ -168,8 +172,9 @@ def moved_by_freeze(check: Check, staged: Staged) -> Found:
     days = shifted["_days"].drop_nulls().value_counts(sort=True).sort("count", "_days", descending=[True, False])["_days"]
     length = days[0] if len(days) else 0
     first, last = shifted[due].min(), shifted[due].max()
-    odd = pl.col(moved).is_not_null() & (pl.col("_days").ne_missing(length) | (pl.col("_days") <= 0))
-    left = pl.col(moved).is_null() & pl.col(due).is_between(first, last).fill_null(False) if shifted.height else pl.lit(False)
+    odd = pl.col(moved).is_not_null() & (pl.col("_days").ne_missing(length) | (pl.col("_days") < 0))
+    possible = pl.col(due).cast(pl.Int32).cast(pl.Int64) + length <= _LAST_DAY  # a sum beyond it is null
+    left = pl.col(moved).is_null() & (pl.col(due).is_between(first, last) & possible).fill_null(False) if shifted.height else pl.lit(False)
     return failing(check, staged, rows.filter(odd | left)["_row"], rows.height)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from etl.domain.grace import Grace
 from etl.errors import WrongUsage
 from etl.objects.place import bucket_of
 from mappings.read import HOME
@@ -22,6 +23,7 @@ class Options:
     objects: str | None = None
     run: Path | None = None
     freeze: tuple[date, date] | None = None
+    grace: Grace | None = None  # None: not given
     workers: int | None = None
     scheduler: str | None = None
     rehearse: bool = False

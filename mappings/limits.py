@@ -54,14 +54,11 @@ def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
 
 
 def adapter_digest(folder: Path) -> str:
-    """SHA-256 over the files of an adapter folder. Raises MappingErrors where there is no folder, or it holds a file that is not known."""
+    """SHA-256 over the files of an adapter folder; raises MappingErrors where there is no folder. What may lie in it, `etl.present` says."""
     if not folder.is_dir():
         raise MappingErrors([(str(folder), "folder", "nothing", "an adapter's folder")])
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.relative_to(folder).as_posix().startswith("."))
     names = [file.relative_to(folder).as_posix() for file in files]
-    unknown = [(name, "file", "an unknown file", FILE) for name in names if name != FILE]
-    if unknown:
-        raise MappingErrors(unknown)
     digest = hashlib.sha256()
     for name, file in zip(names, files, strict=True):
         content = file.read_bytes()

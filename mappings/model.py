@@ -62,6 +62,7 @@ class TableMapping:
     into: tuple[Into, ...]
     used: dict[str, str]
     retired: dict[str, str]
+    guarded: dict[str, str] = field(default_factory=dict)  # held where the value cannot be read: column, reason
     declared: dict[str, Reference] = field(default_factory=dict)
     mandatory: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
@@ -91,8 +92,8 @@ class TableMapping:
 
     @cached_property
     def decisive(self) -> frozenset[str]:
-        """Columns whose unreadable value holds the whole row: key, references, and what a NOT NULL target column takes (X2)."""
-        return frozenset(self.key) | self.references | self.mandatory
+        """Columns whose unreadable value holds the whole row: key, references, what a NOT NULL target column takes (X2), and guarded ones."""
+        return frozenset(self.key) | self.references | self.mandatory | frozenset(self.guarded)
 
     def block(self, target: str) -> Into:
         """The block into that target table; KeyError where there is none."""

@@ -20,7 +20,7 @@ _KINDS = frozenset({".toml", ".csv", ".sql"})
 _LIMIT = 16 << 20  # bytes of one file
 FOLDERS: dict[Portal, str] = {"P2": "portal2", "TC": "tc"}
 MIGRATION_TABLES = frozenset({"migration_run", "migration_holding", "migration_exception"})  # the toolkit's own record
-_WORDS = {"rules", "owner", "owner_rule", "needs", "references", "into", "used", "retired"}
+_WORDS = {"rules", "owner", "owner_rule", "needs", "references", "into", "used", "retired", "held_if_unreadable"}
 _REFERENCES: dict[str, Reference] = {"hard": "hard", "soft": "soft", "none": "none"}
 _FORM_WORDS = {
     frozenset({"id"}), frozenset({"legacy_key"}), frozenset({"copy", "of"}), frozenset({"once", "of"}), frozenset({"soft", "of"}),
@@ -119,7 +119,8 @@ def _construct(portal: Portal, shown: str, files: dict[str, bytes], shape: Table
         portal, shape.name, shown, shape, tuple(words.get("rules", ())),
         tuple(Route(column, table) for column, table in words.get("owner", {}).items()), words.get("owner_rule"),
         tuple(Route(column, table) for column, table in words.get("needs", {}).items()), blocks,
-        dict(words.get("used", {})), dict(words.get("retired", {})), _references(shown, words.get("references", {})),
+        dict(words.get("used", {})), dict(words.get("retired", {})), dict(words.get("held_if_unreadable", {})),
+        _references(shown, words.get("references", {})),
     )  # fmt: skip
 
 
@@ -196,6 +197,9 @@ def _bind(
         if column not in shape.by_name:
             dotted = place if "." in place else f"{place}.{column}"
             raise MappingError(shown, dotted, column, f"a column of {shape.name}")
+    for column in mapping.guarded:
+        if column not in shape.by_name:
+            raise MappingError(shown, f"held_if_unreadable.{column}", column, f"a column of {shape.name}")
     named = {column for _, column in accounted} | set(shape.key)
     for column in shape.by_name:
         if column not in named:

@@ -104,6 +104,7 @@ def signatures(block: Block) -> dict[str, pa.Table]:
         company_profile_id=consenting + 1,
         consent_signature_id=nullable(4_000_000_001 + consenting, consenting % 50 == 3),
         auto_accept_ind=flags(happens(seed, "svi.accept", consenting, 300)),
+        share_more_ind=pick(["Y", "N", None], choose(seed, "svi.share", consenting, (20, 50, 30))),
     )
     return {"agreement_signature": pa.concat_tables([voluntary, consent]), "svi_setting": setting}
 

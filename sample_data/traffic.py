@@ -14,7 +14,7 @@ EVENT_KINDS = ("STATUS_CHANGE", "LOGIN", "PHONE_CHANGE", "CONTACT_ADDED", "DOCUM
 
 
 def links(block: Block) -> dict[str, pa.Table]:
-    """svi_link: most certified entities watch nobody or few, some watch a hundred. One end in ten names the profile only."""
+    """svi_link: most certified entities watch nobody or few, some watch a hundred. One end in ten names no entity, a few name a model."""
     shape, seed = block.shape, block.shape.seed
     certified = shape.entity_status[block.entity] == CERTIFIED
     tail = np.select(
@@ -37,13 +37,16 @@ def links(block: Block) -> dict[str, pa.Table]:
             link_id=position + 1,
             monitor_profile_id=profile[entity] + 1,
             monitor_entity_id=nullable(entity + 1, happens(seed, "link.profile", position, 100)),
+            monitor_model_id=nullable(shape.entity_model[entity] + 1, ~happens(seed, "link.model", position, 60)),
             monitored_profile_id=profile[other] + 1,
+            monitored_model_id=nullable(shape.entity_model[other] + 1, ~happens(seed, "link.tomodel", position, 60)),
             monitored_entity_id=nullable(other + 1, happens(seed, "link.toprofile", position, 100)),
             request_status_cd=pick(["SENT", "ACCEPTED", "DECLINED", "ENDED"], status),
             requested_at=asked,
             requested_by_user_id=someone(shape, profile[entity], below(seed, "link.by", position, 1 << 20)),
             responded_at=nullable(np.minimum(asked + 5 * DAY, CLOSE), status == 0),
             ended_at=nullable(np.minimum(asked + 300 * DAY, CLOSE), status != 3),
+            blocked_ind=pick(["Y", "N", None], choose(seed, "link.blocked", position, (2, 58, 40))),
         ),
         "program_participation": _programs(block),
     }

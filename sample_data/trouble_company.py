@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sample_data.trouble import NEVER, Place, Row, contact, entity, model, signature, user
+from sample_data.trouble import NEVER, Place, Row, contact, entity, model, security_profile, signature, user
 
 
 def model_of_no_profile(at: Place) -> Iterator[Row]:
@@ -42,10 +42,11 @@ def doubled_number(at: Place) -> Iterator[Row]:
 
 
 def shared_login(at: Place) -> Iterator[Row]:
-    """B2: one mailbox of two persons, and one person with two users."""
+    """B2, B20: one mailbox of two persons, one of whom is on another company too; and one person with two users."""
     for number, (name, last) in enumerate((("desk", "One"), ("DESK", "Two"), ("Sam", "Same"), (" sam", " SAME ")), 1):
         yield user(at, number, user_name=f"{name}.{at.position}@trouble.example", last_name=last)
         yield contact(at, number)
+    yield contact(at, 5, company_profile_id=at.neighbour, user_id=at.id(2))
 
 
 def many_primaries(at: Place) -> Iterator[Row]:
@@ -87,7 +88,7 @@ def user_without_contact(at: Place) -> Iterator[Row]:
 
 
 def odd_signatures(at: Place) -> Iterator[Row]:
-    """D1, D2, D4, D11: an unknown agreement; older than the account; by a consultant; of the future; too early; by nobody known (X1)."""
+    """D1, D2, D4, D11, E15: an unknown agreement; older than the account; by a consultant; of the future; too early; by nobody known (X1)."""
     yield signature(at, 1, agreement_version_id=NEVER)
     yield signature(at, 2, agreement_version_id=1, signed_at="2001-11-02 00:00:00")
     yield contact(at, 1, user_id=1, contact_type_cd="CONSULTANT")
@@ -95,6 +96,7 @@ def odd_signatures(at: Place) -> Iterator[Row]:
     yield signature(at, 4, signed_at="2099-01-01 00:00:00")
     yield signature(at, 5, signed_at="2015-07-31 23:59:59")
     yield signature(at, 6, signer_user_id=NEVER)
+    yield security_profile(at, 1, submitted_by_user_id=1)
 
 
 def signed_for_another_type(at: Place) -> Iterator[Row]:
@@ -104,12 +106,15 @@ def signed_for_another_type(at: Place) -> Iterator[Row]:
 
 
 def odd_links(at: Place) -> Iterator[Row]:
-    """G1: from profile to profile; of an entity to itself; before the other had an account; to a profile that never was."""
+    """G1: from profile to profile; of an entity to itself; before the other had an account; to a profile or a model that never was; from a model."""
     yield _link(at, 1, at.neighbour, monitor_entity_id=None)
     yield _link(at, 2, at.profile, monitored_entity_id=at.entity)
     yield _link(at, 3, at.neighbour, requested_at="1999-01-01 00:00:00", responded_at=None)
     yield _link(at, 4, NEVER)
     yield _link(at, 5, at.neighbour, monitor_entity_id=NEVER)
+    yield _link(at, 6, at.neighbour, monitor_entity_id=None, monitor_model_id=at.model, blocked_ind="Y")
+    yield _link(at, 7, at.neighbour, monitored_model_id=NEVER)
+    yield _link(at, 8, NEVER, monitor_model_id=NEVER, monitored_entity_id=at.entity, monitor_entity_id=NEVER)
 
 
 def accepted_twice(at: Place) -> Iterator[Row]:
@@ -121,7 +126,7 @@ def accepted_twice(at: Place) -> Iterator[Row]:
 
 
 def odd_identifiers(at: Place) -> Iterator[Row]:
-    """H1, H2, H3, H6: of no type that is there; of both; of nobody; a person's number; an importer without a bond."""
+    """H1, H2, H3, H6, H7: of no type that is there; of both; of nobody; numbers of persons; an importer without a bond; one number on two companies."""
     yield _identifier(at, 1, "XYZ", "1", company_profile_id=at.profile)
     yield _identifier(at, 2, "DUNS", "2", company_profile_id=at.neighbour, entity_id=at.entity)
     yield _identifier(at, 3, "EIN", "3")
@@ -129,6 +134,10 @@ def odd_identifiers(at: Place) -> Iterator[Row]:
     yield entity(at, 4, business_type_cd="IMP")
     yield _identifier(at, 4, "IOR", f"078-05-{1000 + at.position % 9000}", entity_id=at.id(4))
     yield _identifier(at, 5, "IOR", "5", entity_id=NEVER)
+    yield _identifier(at, 6, "DUNS", f"77-{at.position}", entity_id=at.entity)
+    yield _identifier(at, 7, "DUNS", f"77{at.position}", company_profile_id=at.neighbour)
+    yield _identifier(at, 8, "RFC", "GODE561231GR8", entity_id=at.entity)
+    yield _identifier(at, 9, "EIN", f"219-09-{1000 + at.position % 9000}", entity_id=at.entity)
 
 
 def _history(at: Place, number: int, of: int) -> Row:

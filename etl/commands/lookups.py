@@ -12,6 +12,7 @@ from etl.errors import MigrationError, Refused, WrongUsage
 from etl.evidence.approval import asked
 from etl.options import Options, needed
 from etl.runfolder.folder import STEPS, seen
+from etl.system.progress_note import at_work
 
 
 def status(options: Options) -> dict[str, Any]:
@@ -29,7 +30,11 @@ def status(options: Options) -> dict[str, Any]:
                 "rows": rows, "sentence": facts.get("sentence", ""),
             }
         )  # fmt: skip
-    return {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder)}
+    working = at_work(options.run)
+    for entry in steps:
+        if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
+            entry |= {"state": "at work", "started": working["since"]}
+    return {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder), "at_work": working}
 
 
 def _state(facts: dict[str, Any]) -> str:

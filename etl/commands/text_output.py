@@ -102,6 +102,11 @@ def show_status(data: dict[str, Any]) -> None:
     console = _console()
     console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
     show_asked(console, data["approval"])
+    if data["at_work"] is not None:
+        now = data["at_work"]
+        share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""
+        console.print(plain(f"at work since {now['since']}: {now['what']}, {now['done']:,}{share}"))
+        return
     if any(s["state"] == "failed" for s in data["steps"]):
         console.print("next: read report/report.md of the run's folder (`portal-migrate report` writes it)")
         return

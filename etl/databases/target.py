@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -17,6 +17,10 @@ from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
 Rows = Callable[[Table], Iterator[pa.Table]]  # the new rows of a table, piece by piece
+RUN_COLUMNS = (
+    "run_id", "state_cd", "started_at", "finished_at", "freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add", "fresh",
+    "mappings_sha256", "decisions_sha256", "manifest_sha256",
+)  # fmt: skip
 RECORD = ("migration_run", "migration_holding", "migration_exception")
 
 
@@ -30,6 +34,10 @@ class RunRecord:
     finished_at: datetime | None
     freeze: tuple[date, date] | None
     manifest_sha256: str
+    grace: tuple[int, int, int] | None = None  # days before, after, added (E14); None without a freeze
+    mappings_sha256: str = ""
+    decisions_sha256: str | None = None
+    fresh: bool = False  # set by `publish`: whether it published into an empty store (fine print 66)
 
 
 class Tell(Protocol):
@@ -88,6 +96,26 @@ class Change:
     inserted: int
     updated: int
     removed: int
+
+
+def run_values(record: RunRecord) -> tuple[str | int | bool | date | datetime | None, ...]:
+    """The record's values in the order of RUN_COLUMNS."""
+    return (
+        record.run_id, record.state, record.started_at, record.finished_at, *(record.freeze or (None, None)),
+        *(record.grace or (None, None, None)), record.fresh, record.mappings_sha256, record.decisions_sha256, record.manifest_sha256,
+    )  # fmt: skip
+
+
+def run_record(values: Sequence[Any]) -> RunRecord:
+    """The record with these values, in the order of RUN_COLUMNS."""
+    named = dict(zip(RUN_COLUMNS, values, strict=True))
+    freeze = (named["freeze_from"], named["freeze_to"])
+    grace = (named["grace_before"], named["grace_after"], named["grace_add"])
+    return RunRecord(
+        named["run_id"], named["state_cd"], named["started_at"], named["finished_at"], freeze if None not in freeze else None,
+        named["manifest_sha256"], grace if None not in grace else None, named["mappings_sha256"], named["decisions_sha256"],
+        bool(named["fresh"]),
+    )  # fmt: skip
 
 
 class Target(Protocol):

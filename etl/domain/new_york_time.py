@@ -11,6 +11,7 @@ import polars as pl
 # The pinned tzdata package, never the machine's own files: the same text is the same moment everywhere.
 zoneinfo.reset_tzpath(to=())
 NEW_YORK = zoneinfo.ZoneInfo.no_cache("America/New_York")
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999)
 _FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
 
 
@@ -45,6 +46,8 @@ def utc(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
         )
         frame = frame.with_row_index("row").join(patch, on="row", how="left", maintain_order="left")
         frame = frame.with_columns(pl.coalesce("m", "moment").alias("moment"), pl.coalesce("c", "certain").alias("certain"))
+    there = pl.col("moment") <= _LAST  # fine print 58: behind the last day of year 9999 there is no moment
+    frame = frame.with_columns(pl.when(there).then(pl.col("moment")), (pl.col("certain") & there.fill_null(False)).alias("certain"))
     return frame["moment"], frame["certain"]
 
 

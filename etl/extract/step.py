@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -37,6 +38,7 @@ class Helpers:
 
     pool: Executor
     objects_uri: str
+    adapter: Path | None = None
 
 
 def extract(
@@ -84,7 +86,15 @@ def _elsewhere(sources: Mapping[Portal, Source], mappings: Mappings, folder: Run
         if not isinstance(source, Shared):
             continue
         joining = Joining(
-            portal, source.url, source.name, source.snapshot, mappings.home, mappings.digest, folder.path, helpers.objects_uri
+            portal,
+            source.url,
+            source.name,
+            source.snapshot,
+            mappings.home,
+            mappings.digest,
+            folder.path,
+            helpers.objects_uri,
+            helpers.adapter,
         )
         for mapping in mappings.of(portal):
             tasks = [_Task(joining, mapping, cut, number) for number, cut in enumerate(source.cuts(mapping, rows_per_file(mapping)))]

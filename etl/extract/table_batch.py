@@ -16,6 +16,7 @@ from etl.domain.typed_values import HELD
 from etl.extract.document_transfer import store_all
 from etl.objects import Objects, Stored, open_objects
 from etl.objects.journal import JOURNAL
+from etl.present import presented
 from etl.runfolder.folder import StageFile, write_table
 from etl.system.memory import give_memory_back
 from etl.system.prefetch import ahead
@@ -65,6 +66,7 @@ class Joining:
     mapping_digest: str
     root: Path
     objects_uri: str
+    adapter: Path | None = None
 
 
 def content_columns(mapping: TableMapping) -> frozenset[str]:
@@ -105,8 +107,10 @@ _JOINED: dict[Joining, tuple[Shared, Mappings, Objects]] = {}  # this process's 
 
 def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
     if joining not in _JOINED:
-        source = join_source(joining.url, joining.name, joining.snapshot)
         mappings = read_mappings(joining.mapping_folder, joining.mapping_digest)
+        joined = join_source(joining.url, joining.name, joining.snapshot)
+        source = presented({joining.portal: joined}, joining.adapter, mappings)[joining.portal]
+        assert isinstance(source, Shared)  # noqa: S101  # an adapter keeps it what it was
         _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / JOURNAL)
     return _JOINED[joining]
 

@@ -10,7 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pyarrow as pa
 
+from etl.databases.editions import refuse_differences
 from etl.databases.target import RunRecord, Target, Tell, in_reference_order
+from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
 from etl.objects import Objects, of_each
 from etl.objects.journal import JOURNAL, journaled
@@ -30,8 +32,9 @@ def run_id_of(folder: RunFolder) -> str:
 
 
 def load(
-    folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell
-) -> Step:
+    folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell,
+    grace: Grace = NO_GRACE,
+) -> Step:  # fmt: skip
     """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
     refuse_unfit(target, mappings)
     run_id = run_id_of(folder)
@@ -46,6 +49,7 @@ def load(
     record = RunRecord(
         run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
+        grace.in_force(freeze), mappings.digest,
     )  # fmt: skip
     changes = target.publish(mappings.target, record, tell)
     return Step("", [], {"run_id": run_id, "already": False, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]})
@@ -61,9 +65,7 @@ def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
 
 def refuse_unfit(target: Target, mappings: Mappings) -> None:
     """Refuses a store whose tables are not the contract's, or that holds rows which no migration put there (exit 7)."""
-    differences = target.differences_from(mappings.target)
-    if differences:
-        raise Refused("The target's tables are not the contract's: " + "; ".join(differences), "Give an empty target, or mend its tables.")
+    refuse_differences(target.differences_from(mappings.target), mappings.target)
     filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
     if filled and not any(run.state == "PUBLISHED" for run in target.runs()):
         raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")

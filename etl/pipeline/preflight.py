@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from etl.databases import Source
 from etl.databases.conditions import Conditions
+from etl.databases.editions import refuse_differences
 from etl.databases.rights import Rights, reading_rights, writing_rights
 from etl.databases.target import contract_differences
 from etl.errors import MigrationError, Refused
@@ -74,11 +75,7 @@ def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bo
 
 def refuse_other_tables(target: str, mappings: Mappings) -> None:
     """Refuses a store that has tables of the contract's names which are not the contract's (exit 7); nothing of it is changed."""
-    differences = contract_differences(target, mappings.target)
-    if differences:
-        raise Refused(
-            "The target's tables are not the contract's:\n  " + "\n  ".join(differences), "Give an empty target, or mend its tables."
-        )
+    refuse_differences(contract_differences(target, mappings.target), mappings.target)
 
 
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:

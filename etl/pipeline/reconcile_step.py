@@ -34,7 +34,11 @@ def verified(options: Options, talk: Talk) -> Reconciliation:
         raise MigrationError(f"--files: there is no folder {options.files}.", "Give the root of the old file share.")
     if "://" not in objects and Path(objects).exists() and not Path(objects).is_dir():
         raise MigrationError(f"--objects: {objects} is no folder.", "Give the root of the new object store.")
-    return reconcile(source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings)
+    given = options.grace
+    grace = (given.before, given.after, given.add) if given is not None else None
+    return reconcile(
+        source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings, options.adapter, grace
+    )
 
 
 def reconciled(options: Options, talk: Talk) -> dict[str, Any]:

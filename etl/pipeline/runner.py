@@ -13,6 +13,8 @@ from typing import Any
 
 from etl.databases import Source, backend, open_source, place_of, shown, sqlite_url
 from etl.databases.target import Target, open_target
+from etl.domain.grace import NO_GRACE, Grace
+from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
@@ -25,6 +27,8 @@ from etl.objects.share import Share
 from etl.options import Options, needed
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
+from etl.present import presented
+from etl.present.grammar import read_adapter
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
@@ -42,7 +46,8 @@ from mappings.read import read_mappings
 NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze",)}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace")}
+_DEFAULTS = {"grace": str(NO_GRACE)}
 
 
 @dataclass
@@ -90,6 +95,8 @@ def run_steps(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str,
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     mappings = read_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
+    if options.adapter is not None:
+        read_adapter(options.adapter, mappings)  # its own errors, before anything is made
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
@@ -151,6 +158,7 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         "source": shown(options.source) if options.source else None, "tc": shown(options.tc) if options.tc else None,
         "target": shown(options.target) if options.target else None, "files": options.files, "objects": options.objects,
         "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None, "mappings": mappings.digest,
+        "grace": str(options.grace) if options.grace is not None else None,
         "approver": approver(options.approver) if options.approver is not None else None,
         "adapter": adapter_digest(options.adapter) if options.adapter is not None else None,
     }  # fmt: skip
@@ -159,12 +167,16 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         raise Refused(
             "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
         )
+    if options.grace is not None and options.freeze is None and folder.settings.get("freeze", _NONE) == _NONE:
+        raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
     folder.settle({name: value for name, value in given.items() if value is not None})
     known = folder.settings
     freeze = options.freeze
     if freeze is None and known.get("freeze", _NONE) != _NONE:
         first, _, last = known["freeze"].partition(" to ")
         freeze = (date.fromisoformat(first), date.fromisoformat(last))
+
+    grace = options.grace or (read_grace(known["grace"]) if "grace" in known else NO_GRACE)
 
     def filled(name: str, value: str | None) -> str | None:
         stored = known.get(name)
@@ -173,6 +185,7 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
     return replace(
         options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
         files=filled("files", options.files), objects=filled("objects", options.objects), freeze=freeze,
+        grace=grace,
     )  # fmt: skip
 
 
@@ -195,7 +208,7 @@ def _do(night: Night, step: str) -> None:
     if step in STEPS[:4]:
         folder.clear(step)
         # What a step did without, later starts must do without.
-        folder.settle({name: folder.settings.get(name, _NONE) for name in _FIXED_BY.get(step, ())})
+        folder.settle({name: folder.settings.get(name, _DEFAULTS.get(name, _NONE)) for name in _FIXED_BY.get(step, ())})
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(night, step)
     try:
@@ -233,7 +246,7 @@ def _require_room(night: Night, step: str) -> None:
 def _inputs(night: Night, step: str) -> str:
     """The digest of all that the step is made of."""
     before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
-    freeze = str(night.options.freeze) if step != "extract" else ""
+    freeze = f"{night.options.freeze}|{night.options.grace}" if step != "extract" else ""
     import hashlib
 
     return hashlib.sha256(f"{night.mappings.digest}|{freeze}|{night.folder.digest(*before)}".encode()).hexdigest()
@@ -265,7 +278,7 @@ def sources_of(options: Options) -> Iterator[dict[Portal, Source]]:
         sources: dict[Portal, Source] = {"P2": stack.enter_context(open_source(options.source, NAMES["P2"]))}
         if options.tc is not None:
             sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
-        yield sources
+        yield presented(sources, options.adapter, read_mappings(options.mappings)) if options.adapter is not None else sources
 
 
 def _extract(night: Night) -> Step:
@@ -282,16 +295,20 @@ def _extract(night: Night) -> Step:
             needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
         require_room(needs)
         pool = night.crew.helpers(sum(ahead.rows.values()))
-        helpers = Helpers(pool, objects_uri) if pool is not None else None
+        helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
         step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
     step.facts["conditions"] = {portal: asdict(known) for portal, known in ahead.conditions.items()}
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step
 
 
+def _grace(night: Night) -> Grace:
+    return night.options.grace or NO_GRACE
+
+
 def _split(night: Night) -> Step:
     night.folder.refuse_strangers("extract")
-    step = split(night.folder, night.mappings, night.options.freeze)
+    step = split(night.folder, night.mappings, night.options.freeze, _grace(night))
     step.facts["sentence"] = f"{step.facts['accounts']:,} accounts, {step.facts['logins']:,} logins"
     return step
 
@@ -302,7 +319,7 @@ def _reattach(night: Night) -> Step:
     objects = needed(options.objects, "--objects", "the root of the new object store")
     open_objects(objects, folder.path / JOURNAL).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
     pool = night.crew.helpers(rows_of(folder.files("extract")))
-    step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files, night.crew.rest)
+    step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files, night.crew.rest, _grace(night))
     forget()
     made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
     step.facts["sentence"] = f"{made:,} rows for the accounts"
@@ -356,7 +373,7 @@ def _load(night: Night) -> Step:
                 _refuse_missing_objects(night, objects)
 
             try:
-                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell)
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night))
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.id_recipe import tag
 from etl.domain.ids import Ids, hashed_ids
 from etl.placement.account_index import Where
@@ -40,7 +41,11 @@ class Spine:
     model_profiles: pl.DataFrame = field(
         default_factory=pl.DataFrame
     )  # of all models, held ones too: security_model_id, company_profile_id (C3)
+    consultants: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema={"user_id": pl.Int64, "company_profile_id": pl.Int64})
+    )  # users whose contacts on that profile, removed ones too, are consultants only (D4, E15)
     freeze: tuple[date, date] | None = None
+    grace: Grace = NO_GRACE
     began: str = ""
 
     def entity_ids(self, positions: npt.NDArray[np.int32]) -> Ints:

@@ -12,6 +12,7 @@ from etl.domain.typed_values import LOADS_WITH_NULL, texts_of
 from etl.placement.row_placement import REASONS, Placed, keys
 from mappings.model import TableMapping
 
+PHYSICAL = "_physical"  # of a stage file that an adapter presented: a struct of raw text forms by TABLE.COLUMN
 HELD = {
     "portal": pl.String, "table": pl.String, "key": pl.String, "reason": pl.String, "row_json": pl.String, "sha256": pl.String,
 }  # fmt: skip
@@ -56,7 +57,16 @@ def row_json(mapping: TableMapping, frame: pl.DataFrame, key: pl.Series, odd: Od
             values = json.loads(texts[row])
             values.update({name: value for name, (value, _) in raw.items() if name in values})
             texts[row] = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
-    return texts
+    return _with_physical(texts, frame) if PHYSICAL in frame.columns else texts
+
+
+def _with_physical(texts: list[str], frame: pl.DataFrame) -> list[str]:
+    """The same objects with the member `_physical`: the raw text forms of the cells that an adapter's forms changed, NULLs left out."""
+    found = []
+    for text, raws in zip(texts, frame[PHYSICAL].to_list(), strict=True):
+        cells = {name: raw for name, raw in (raws or {}).items() if raw is not None}
+        found.append(f"{text[:-1]},{json.dumps(PHYSICAL)}:{json.dumps(cells, ensure_ascii=False, separators=(',', ':'))}}}")
+    return found
 
 
 def flag_unreadable(placed: Placed, odd: Odd) -> None:

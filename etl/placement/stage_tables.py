@@ -97,6 +97,7 @@ def load_spine(root: Path, mappings: Mappings, extract: Iterable[StageFile], spl
         pl.concat([pl.DataFrame(schema=APPLICABILITY), *(frame.select(*APPLICABILITY) for frame in applicable)]),
         contents={portal: contents_of(portal, every) for portal in mappings.sources},
         model_profiles=_frame(root, split, "split/spine/model_profiles.parquet"),
+        consultants=_frame(root, split, "split/spine/consultants.parquet"),
     )  # fmt: skip
 
 

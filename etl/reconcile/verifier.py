@@ -29,6 +29,7 @@ from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
 from etl.reconcile.errors import Hidden, ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
+from etl.reconcile.present.database import presented
 from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
@@ -75,6 +76,11 @@ def opened(url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({
     return PortableDatabase(parsed, left_out)
 
 
+def _left_out(spec: Spec, portal: str) -> dict[str, frozenset[str]]:
+    """By table that a mapping names, the columns that are never read (B17)."""
+    return {name: spec.never_read(of, name) for of, name in spec.mappings if of == portal}
+
+
 def refuse_hidden(option: str, source: Source) -> None:
     """Raises where an old portal's database does not show all of a table: what is not seen cannot be called equal (K9)."""
     hiding = source.database.hiding()
@@ -98,11 +104,12 @@ def expected_side(
     freeze: tuple[date, date] | None,
     began: datetime | None,
     padded: bool = False,
+    grace: tuple[int, int, int] | None = None,
 ) -> Side:
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
-    world = World(spec, sources, share, freeze, began, padded)
+    world = World(spec, sources, share, freeze, began, grace, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "there is no such folder"))
     expected = Expected(world)
@@ -229,6 +236,8 @@ def reconcile(
     freeze: tuple[date, date] | None = None,
     progress: Progress | None = None,
     mappings: Path | None = None,
+    adapter: Path | None = None,
+    grace: tuple[int, int, int | None] | None = None,
 ) -> Reconciliation:
     """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere."""
     tell = progress or (lambda what, done, total: None)
@@ -238,7 +247,9 @@ def reconcile(
         sources = {}
         for portal, url in (("P2", source), ("TC", tc)):
             if url is not None:
-                databases.append(opened(url, {name: spec.never_read(of, name) for of, name in spec.mappings if of == portal}))
+                databases.append(opened(url, _left_out(spec, portal) if adapter is None else {}))
+                if adapter is not None:
+                    databases[-1] = presented(adapter, spec, portal, databases[-1])
                 option, tables = _OLD_PORTALS[portal]
                 if not databases[-1].tables().keys() & set(tables):
                     message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
@@ -255,8 +266,8 @@ def reconcile(
             )
         if why := store.hiding.get(""):
             raise Hidden(f"--target: {why}.", "Give the store's own file, or a copy of it with all that lies beside it.")
-        runs = recorded_runs(store, freeze)
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded)
+        runs = recorded_runs(store, freeze, grace)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
             return compared(side, reading.result(), store, runs, tell)

@@ -158,3 +158,10 @@ def visible(status: pl.Series, archived: pl.Series, mappings: Mappings) -> pl.Se
     """Rules A7, A8: whether trade may see the account."""
     hidden = [row["status_cd"] for row in mappings.codes["status"] if row["trade_visible"] == "false"]
     return ~status.is_in(hidden) & ~archived
+
+
+def flag_without_acting_officer(entity: Placed, accounts: pl.DataFrame, visible: pl.Series, acting: pl.Series) -> None:
+    """Rule B19: flags the entities of accounts that trade sees and that nobody can sign and submit for."""
+    without = np.zeros(entity.frame.height, bool)
+    without[accounts["entity_row"].filter(visible & ~acting).to_numpy()] = True
+    entity.flag("B19", without, "no officer who is in force, not restricted and has a usable login: nobody can sign and submit")

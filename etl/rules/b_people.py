@@ -18,6 +18,7 @@ class People:
 
     users: pl.DataFrame
     logins: pl.DataFrame
+    shared: pl.Series  # the e-mail keys of SHARED logins (B2)
 
 
 def logins(user: Placed, longest: int) -> People:
@@ -38,9 +39,9 @@ def logins(user: Placed, longest: int) -> People:
         }
     )  # fmt: skip
     alive = known.filter("loaded")
-    shared = alive.filter(pl.col("person").n_unique().over("email_key") > 1)["row"].to_numpy()
+    shared = alive.filter(pl.col("person").n_unique().over("email_key") > 1)
     mask = np.zeros(frame.height, bool)
-    mask[shared] = True
+    mask[shared["row"].to_numpy()] = True
     user.flag("B2", mask, "SHARED: users with different names have this login's e-mail")
     surviving = (
         alive.sort("last_login_at", "user_id", descending=[True, False], nulls_last=True)
@@ -52,7 +53,7 @@ def logins(user: Placed, longest: int) -> People:
         .drop_nulls("user_id")
         .sort("user_id")
     )
-    return People(users, surviving)
+    return People(users, surviving, shared["email_key"].unique())
 
 
 _INVALID_EMAIL = CODE["INVALID_EMAIL"]
@@ -101,6 +102,35 @@ def profiles_with_officer(contact: Placed) -> set[int]:
     frame = contact.frame.filter(pl.Series(contact.reason == 0))
     officers = frame.filter((pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null())
     return set(officers["company_profile_id"].to_list())
+
+
+def flag_widened_logins(user: Placed, contact: Placed, people: People) -> None:
+    """Rule B20: users of a SHARED login that reaches more profiles than the user reached (fine print 52); nothing is narrowed.
+
+    Accounts of different profiles are different accounts, and a loaded contact's profile has some: profiles are counted for them.
+    """
+    frame = contact.frame.filter(pl.Series(contact.reason == 0))
+    reached = frame.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls().unique()
+    by_user = people.users.filter(pl.col("email_key").is_in(people.shared.implode())).join(reached, on="user_id", how="left")
+    of_user = by_user.group_by("user_id", "email_key", "row").agg(pl.col("company_profile_id").drop_nulls().n_unique().alias("own"))
+    of_login = by_user.group_by("email_key").agg(pl.col("company_profile_id").drop_nulls().n_unique().alias("all"))
+    widened = of_user.join(of_login, on="email_key").filter(pl.col("own") < pl.col("all"))["row"].to_numpy()
+    mask = np.zeros(user.frame.height, bool)
+    mask[widened] = True
+    user.flag("B20", mask, "the shared login reaches accounts that this user did not reach")
+
+
+def acting_officers(contact: Placed, login: pl.DataFrame, restricted: Bools, accounts: int) -> Bools:
+    """Rule B19: for each account, whether an officer can sign and submit for it: not removed, not restricted, with a usable login.
+
+    `login`: status and lock of each contact row's login, null where it has none.
+    """
+    able = ((login["status"] == "ACTIVE") | ((login["status"] == "LOCKED") & login["lock"].is_in(["PASSWORD", "IDLE"]))).fill_null(False)
+    officer = (contact.frame["contact_type_cd"] == "OFFICER").fill_null(False) & contact.frame["removed_at"].is_null()
+    acting = (able & officer).to_numpy()[contact.row] & ~restricted
+    found = np.zeros(accounts, bool)
+    found[contact.account[acting]] = True
+    return found
 
 
 def flag_users_without_contact(user: Placed, contact: Placed) -> None:

@@ -46,24 +46,29 @@ def _by_version(signature: Placed, version: Placed, column: str) -> pl.Series:
     return signature.frame.select("agreement_version_id").join(known, on="agreement_version_id", how="left", maintain_order="left")[column]
 
 
-def flag_odd_signatures(signature: Placed, version: Placed, contact: pl.DataFrame, began: str) -> None:
+def flag_odd_signatures(signature: Placed, version: Placed, consultants: pl.DataFrame, began: str) -> None:
     """Rules D4 (signed by consultants only) and D11 (signed in the future or before its version took effect)."""
     effective = _by_version(signature, version, "effective_dt").cast(pl.Datetime("us"))
     signed_at = signature.frame["signed_at"]
     started = datetime.fromisoformat(began)
     wrong_time = ((signed_at > started).fill_null(False) | (signed_at < effective).fill_null(False)).to_numpy()
     signature.flag("D11", wrong_time, "signed after the extract began, or before its version took effect")
-    signature.flag("D4", _by_consultants_only(signature, contact), "the signer's contacts on this profile are consultants only")
+    signature.flag("D4", _by_consultants_only(signature, consultants), "the signer's contacts on this profile are consultants only")
 
 
-def _by_consultants_only(signature: Placed, contact: pl.DataFrame) -> Bools:
-    """All contacts of the signer's user id on the profile that the row names, removed ones too; at least one (fine print 15)."""
-    only = (
+def consultants_only(contact: pl.DataFrame) -> pl.DataFrame:
+    """The users (user_id, company_profile_id) whose contacts on that profile, removed ones too, are consultants only (fine print 15)."""
+    return (
         contact.filter(pl.col("user_id").is_not_null() & pl.col("company_profile_id").is_not_null())
         .group_by("user_id", "company_profile_id").agg((pl.col("contact_type_cd") == "CONSULTANT").fill_null(False).all().alias("only"))
+        .filter("only").select("user_id", "company_profile_id").sort("user_id", "company_profile_id")
     )  # fmt: skip
+
+
+def _by_consultants_only(signature: Placed, consultants: pl.DataFrame) -> Bools:
+    """D4: whether the signer's contacts on the profile that the row names are consultants only."""
     joined = signature.frame.select("signer_user_id", "company_profile_id").join(
-        only,
+        consultants.with_columns(pl.lit(True).alias("only")),
         left_on=["signer_user_id", "company_profile_id"],
         right_on=["user_id", "company_profile_id"],
         how="left",

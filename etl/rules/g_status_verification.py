@@ -1,4 +1,4 @@
-"""Chapter G: who may monitor whom, from pairs of profiles or entities to pairs of accounts."""
+"""Chapter G: who may monitor whom, from pairs of profiles, models or entities to pairs of accounts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from mappings.model import Route
 
 
 def _side(links: Placed, side: str, spine: Spine) -> tuple[Ints, Positions, Ints]:
-    routes = (Route(f"{side}_entity_id", "model_entity"), Route(f"{side}_profile_id", "company_profile"))
+    routes = (
+        Route(f"{side}_entity_id", "model_entity"), Route(f"{side}_model_id", "security_model"), Route(f"{side}_profile_id", "company_profile"),
+    )  # fmt: skip
     return follow(links, routes, spine)
 
 

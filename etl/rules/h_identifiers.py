@@ -14,6 +14,7 @@ from etl.placement.row_placement import Placed
 from mappings.model import Mappings, Route
 
 _SOCIAL_SECURITY = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")
+_PERSON_RFC = re.compile(r"[A-ZÑ&]{4}[0-9]{6}[A-Z0-9Ñ&]{3}")
 _NOT_NORMAL = re.compile(r"[^A-Z0-9]")
 _ROUTES = (Route("entity_id", "model_entity"), Route("company_profile_id", "company_profile"))
 
@@ -24,8 +25,11 @@ def normal(value: str | None) -> str:
 
 
 def is_personal(kind: str | None, value: str | None) -> bool:
-    """H6: an importer-of-record number of the form of a social security number."""
-    return kind == "IOR" and value is not None and _SOCIAL_SECURITY.fullmatch(value.strip()) is not None
+    """H6: the form of a social security number, in an identifier of any type; the RFC of a natural person (fine print 29, 56)."""
+    if value is None:
+        return False
+    trimmed = value.strip()
+    return _SOCIAL_SECURITY.fullmatch(trimmed) is not None or (kind == "RFC" and _PERSON_RFC.fullmatch(trimmed.upper()) is not None)
 
 
 def place_identifiers(identifier: Placed, spine: Spine, longest: int) -> None:
@@ -71,6 +75,24 @@ def complete(identifier: Placed, types: pl.Series, mappings: Mappings) -> list[b
         all(has[account] & group for group in needed[kind].values()) if kind in needed else True
         for account, kind in enumerate(types.to_list())
     ]
+
+
+def flag_shared_identifiers(identifier: Placed, spine: Spine) -> None:
+    """Rule H7: rows whose active number is on accounts of several profiles, by type and normal form (fine print 57)."""
+    unique = [entry["identifier_type_cd"] for entry in spine.mappings.codes["identifier_unique"]]
+    copies = pl.DataFrame(
+        {
+            "row": identifier.row,
+            "profile": spine.accounts["profile_id"].gather(identifier.account.astype(np.int64)),
+            "kind": identifier.frame["identifier_type_cd"].gather(identifier.row),
+            "active": identifier.frame["active_ind"].gather(identifier.row) == "Y",
+            "norm": values_norm(identifier).gather(identifier.row),
+        }
+    ).filter(pl.col("active").fill_null(False) & pl.col("kind").is_in(unique) & (pl.col("norm") != ""))
+    shared = copies.filter(pl.col("profile").n_unique().over("kind", "norm") > 1)
+    mask = np.zeros(identifier.frame.height, bool)
+    mask[shared["row"].to_numpy()] = True
+    identifier.flag("H7", mask, "an account of another profile has the same active number")
 
 
 def importer_numbers(identifier: Placed) -> pl.DataFrame:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -19,18 +18,14 @@ from etl.placement.row_placement import Bools, Ints, Placed, ints, keys
 from etl.placement.target_rows import Computed, Copies, Rule, ids_of
 from etl.rules.a_accounts import employee_count
 from etl.rules.c_documents import content_columns
+from etl.rules.e_responses import adjusted
 from etl.rules.h_identifiers import is_personal, normal
 from mappings.model import Form
 
 
 def due_date_adjusted(copies: Copies, form: Form) -> Computed:
-    """E14: a due date inside the freeze moves by its length in days, both ends included; else null."""
-    due = copies.take(form.columns[0])
-    if copies.spine.freeze is None:
-        return pl.Series([None] * len(due), dtype=pl.Date)
-    first, last = copies.spine.freeze
-    inside = (due >= first) & (due <= last)
-    return pl.select(pl.when(inside).then(due + timedelta(days=(last - first).days + 1))).to_series()
+    """E14: a due date of the band around the freeze moves; else null."""
+    return adjusted(copies.take(form.columns[0]), copies.spine.freeze, copies.spine.grace)
 
 
 def internal(copies: Copies, form: Form) -> Computed:
@@ -185,9 +180,23 @@ def flag_content(rows: Placed, spine: Spine) -> None:
     )
 
 
+def flag_submitted_by_consultants(rows: Placed, spine: Spine) -> None:
+    """E15: by user id, the submitter's contacts on the model's profile, removed ones too, are consultants only (fine print 54)."""
+    if "submitted_by_user_id" not in rows.frame.columns:
+        return
+    profiles = rows.frame.select("submitted_by_user_id", "security_model_id").join(
+        spine.model_profiles, on="security_model_id", how="left", maintain_order="left"
+    )
+    only = profiles.join(
+        spine.consultants.with_columns(pl.lit(True).alias("only")),
+        left_on=["submitted_by_user_id", "company_profile_id"], right_on=["user_id", "company_profile_id"], how="left", maintain_order="left",
+    )["only"]  # fmt: skip
+    rows.flag("E15", only.fill_null(False).to_numpy(), "the submitter's contacts on the model's profile are consultants only")
+
+
 FLAGS: dict[str, Callable[[Placed, Spine], None]] = {
     "J4": flag_uncertain_moments, "F2": flag_profile_validations, "E10": flag_unknown_questions, "E7": flag_superseded,
-    "C8": flag_content,
+    "C8": flag_content, "E15": flag_submitted_by_consultants,
 }  # fmt: skip
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -22,9 +25,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from etl.errors import WrongUsage
+from etl.system.progress_note import write_note
 from etl.system.terminal import Screen
 
 EVERY = 10.0  # seconds between two lines where there is no terminal
+_NOTED = 1.0  # seconds between two notes
 
 
 class Speed(ProgressColumn):
@@ -37,7 +43,10 @@ class Speed(ProgressColumn):
 
 @dataclass
 class Talk:
-    """`tell(what, done, total)` reports progress; `say(sentence)` a fact. `verbose`: -v; `clock`: seconds that only grow."""
+    """`tell(what, done, total)` reports progress; `say(sentence)` a fact. `verbose`: -v; `clock`: seconds that only grow.
+
+    `log`: a file that every sentence goes to as well (0600), with its moment. `note`: where the step at work is noted while bars are shown.
+    """
 
     verbose: bool = False
     console: Console = field(default_factory=lambda: Screen(stderr=True, highlight=False, markup=False, soft_wrap=True))
@@ -47,13 +56,46 @@ class Talk:
     _last: float = 0.0
     _now: tuple[str, int, int, str] = ("", 0, 0, "")
     _speaking: threading.Lock = field(default_factory=threading.Lock)
+    log: Path | None = None
+    note: Path | None = None
+    _noted: float = 0.0
+    _step: tuple[str, str] = ("", "")
+    _told: bool = False  # inside `bars`: the run's folder is this command's own
 
     def __post_init__(self) -> None:
         self._last = self.clock()
+        if self.log is not None:
+            try:
+                os.close(os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+            except OSError as error:
+                raise WrongUsage(
+                    f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a folder that can be written to."
+                ) from None
 
     def say(self, sentence: str) -> None:
         with suppress(OSError):  # nobody listens any more: the work goes on, its exit code says how it ended
             self.console.print(sentence, markup=False)
+        self._write_log(sentence)
+
+    def _write_log(self, sentence: str) -> None:
+        """Appends the sentence; a log that cannot be written ends nothing."""
+        if self.log is None:
+            return
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        with suppress(OSError):
+            descriptor = os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write("".join(f"{moment} {line}\n" for line in sentence.splitlines()).encode("utf-8", "backslashreplace"))
+
+    def _write_note(self, what: str, done: int, total: int, unit: str) -> None:
+        """Notes the step at work beside the run, for `status`; at most once a second, and never followed through a link."""
+        step = what.split(" ")[0]
+        if step != self._step[0]:
+            self._step, self._noted = (step, datetime.now(UTC).isoformat(timespec="seconds")), -_NOTED
+        if self.note is None or self.clock() - self._noted < _NOTED:
+            return
+        self._noted = self.clock()
+        write_note(self.note, {"step": step, "since": self._step[1], "what": what, "done": done, "total": total, "unit": unit})
 
     def detail(self, sentence: str) -> None:
         """Said only with -v."""
@@ -61,6 +103,8 @@ class Talk:
             self.say(sentence)
 
     def tell(self, what: str, done: int, total: int, unit: str = "rows") -> None:
+        if self._told:
+            self._write_note(what, done, max(done, total), unit)
         if self._bars is not None:
             step = what.split(" ")[0]
             if step not in self._tasks:
@@ -82,7 +126,19 @@ class Talk:
 
     @contextmanager
     def bars(self) -> Iterator[None]:
-        """Progress bars while the block runs, on a terminal; elsewhere the plain lines, in long silences too."""
+        """Progress bars while the block runs, on a terminal; elsewhere the plain lines, in long silences too. The note goes with the block."""
+        self._told = True
+        try:
+            with self._shown():
+                yield
+        finally:
+            self._told = False
+            if self.note is not None:
+                with suppress(OSError):
+                    self.note.unlink(missing_ok=True)
+
+    @contextmanager
+    def _shown(self) -> Iterator[None]:
         self._last, self._now = self.clock(), ("", 0, 0, "")
         if not self.console.is_terminal:
             over = threading.Event()

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from etl.domain.grace import NO_GRACE, Grace
 from etl.objects import object_key
 from etl.placement.account_index import NOWHERE, join_wheres
 from etl.placement.row_placement import FLAG, Placed, start
@@ -39,7 +40,7 @@ _NUMBERS = ("document_id", "company_profile_id", "security_model_id", "previous_
 
 def reattach(
     folder: RunFolder, mappings: Mappings, objects_uri: str, freeze: tuple[date, date] | None, pool: Executor | None, tell: Tell,
-    files_uri: str | None = None, rest: Callable[[], None] = lambda: None,
+    files_uri: str | None = None, rest: Callable[[], None] = lambda: None, grace: Grace = NO_GRACE,
 ) -> Step:  # fmt: skip
     """The finished step. `pool`: worker processes, or None for this one; the files are the same. `files_uri`: the old file share.
 
@@ -54,6 +55,7 @@ def reattach(
         objects_uri,
         freeze,
         files_uri,
+        grace,
     )
     context = context_of(Ticket(base))
     work = _Work(folder, context, pool, tell)

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.ids import as_arrow
 from etl.placement.account_directory import Spine, login_ids
 from etl.placement.account_index import Where
@@ -58,12 +59,12 @@ class Splitting:
             self.spine.where[rows.mapping.portal, rows.mapping.table] = found
 
 
-def split(folder: RunFolder, mappings: Mappings, freeze: tuple[object, object] | None) -> Step:
+def split(folder: RunFolder, mappings: Mappings, freeze: tuple[object, object] | None, grace: Grace = NO_GRACE) -> Step:
     """The finished step: stage files of the accounts, logins, contacts, catalogues, and where every row of the spine went."""
     has_tc = "TC" in folder.steps["extract"].facts["marks"]
     frames = {key: whole(folder, mappings.tables[key]) for key in SPINE}
     began = str(folder.steps["extract"].facts["began"])
-    spine = Spine(mappings, pl.DataFrame(), began=began, freeze=freeze)  # type: ignore[arg-type]  # two dates
+    spine = Spine(mappings, pl.DataFrame(), began=began, freeze=freeze, grace=grace)  # type: ignore[arg-type]  # two dates
     work = Splitting(mappings, frames, spine, [], set())
     odd = odd_values(folder.path, folder.files("extract"))
     split_frames(work, odd)
@@ -94,13 +95,15 @@ def split_frames(work: Splitting, odd: Odd) -> None:
         work.keep(rows)
         done(rows)
     profile, model, entity = _accounts(work, known)
-    user, contact, primary, invalid, restricted, login_computed = _people(work, profile)
+    user, contact, primary, invalid, restricted, acting, login_computed = _people(work, profile)
     identifier = work.begin("P2", "entity_identifier")
     longest = work.mappings.target.tables["account_identifier"].by_name["value_norm"].length or 0
     identifiers.place_identifiers(identifier, spine, longest)
+    identifiers.flag_shared_identifiers(identifier, spine)
     signature = work.begin("P2", "agreement_signature")
     coverage = agreements.place_signatures(signature, version, spine)
-    agreements.flag_odd_signatures(signature, version, contact.frame, spine.began)
+    spine.consultants = agreements.consultants_only(contact.frame)
+    agreements.flag_odd_signatures(signature, version, spine.consultants, spine.began)
     work.keep(signature)
     tc_account, tc_ior, tc_contact = _trade_compliance(work, identifier)
 
@@ -111,7 +114,7 @@ def split_frames(work: Splitting, odd: Odd) -> None:
     basis = agreements.agreement_basis(signature, version, spine)
     account_columns: dict[str, Computed] = {
         "agreement_basis_cd": basis, "identifiers_complete": pl.Series(complete, dtype=pl.Boolean),
-        "needs_officer": pl.Series(needs_officer, dtype=pl.Boolean),
+        "needs_officer": pl.Series(needs_officer, dtype=pl.Boolean), "acting_officer": pl.Series(acting, dtype=pl.Boolean),
     }  # fmt: skip
     work.outcomes.append(_account_outcome(work, profile, model, entity, odd, account_columns))
     for rows in (_organizations(work), profile, model):
@@ -181,8 +184,8 @@ def _organizations(work: Splitting) -> Placed:
     return rows
 
 
-def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bools, Bools, dict[str, dict[str, Computed]]]:
-    """Rules B1 to B18."""
+def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bools, Bools, Bools, dict[str, dict[str, Computed]]]:
+    """Rules B1 to B20: users, contacts, which contacts are primary, of a user held for his e-mail, restricted; accounts with an acting officer."""
     spine = work.spine
     longest = work.mappings.target.tables["login"].by_name["email_key"].length or 0
     user = work.begin("P2", "portal_user")
@@ -194,11 +197,15 @@ def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bo
     primary = people.primary_contacts(contact)
     people.flag_profiles_without_fit_primary(profile, contact, primary, access)
     people.flag_users_without_contact(user, contact)
+    people.flag_widened_logins(user, contact, known)
     suspended = (spine.accounts["status_cd"] == "SUSPENDED").to_numpy()[contact.account]
     freed, restricted = people.company_locks(user, contact, suspended)
     status, reason = people.statuses(user, freed)
     ids, valid = login_ids(user.frame.select("user_id").join(known.users, on="user_id", how="left", maintain_order="left")["email_key"])
     survivors = known.logins["row"].to_numpy()
+    states = known.logins.select("email_key", status=status.gather(survivors), lock=reason.gather(survivors))
+    of_contact = access.join(states, on="email_key", how="left", maintain_order="left")
+    acting = people.acting_officers(contact, of_contact, restricted, spine.accounts.height)
     computed: dict[str, dict[str, Computed]] = {
         "login": {
             "login_id": as_arrow(ids[survivors]), "email_key": known.logins["email_key"],
@@ -208,7 +215,7 @@ def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bo
     }  # fmt: skip
     assert valid[user.loaded].all()  # noqa: S101  # every loaded user has a login: B15 held the others
     _flag_missing_organizations(work, profile)
-    return user, contact, primary, invalid, restricted, computed
+    return user, contact, primary, invalid, restricted, acting, computed
 
 
 def _flag_missing_organizations(work: Splitting, profile: Placed) -> None:
@@ -268,9 +275,11 @@ def _account_outcome(work: Splitting, profile: Placed, model: Placed, entity: Pl
         (model.frame["deleted_ind"].gather(accounts["model_row"]) == "Y").fill_null(False)
         | (profile.frame["deleted_ind"].gather(accounts["profile_row"]) == "Y").fill_null(False)
     )  # fmt: skip
+    visible = chapter_a.visible(accounts["status_cd"], archived, work.mappings)
+    chapter_a.flag_without_acting_officer(entity, accounts, visible, columns["acting_officer"])
     columns = {
         **columns, "business_type_cd": accounts["business_type_cd"], "account_number": accounts["account_number"], "archived": archived,
-        "trade_visible": chapter_a.visible(accounts["status_cd"], archived, work.mappings),
+        "trade_visible": visible,
     }  # fmt: skip
     result = outcome(entity, spine, odd, RULES, {"entity_account": columns})
     pieces = [result.tables["entity_account"]]
@@ -299,6 +308,7 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     tables = {
         "business_type/added": types, "spine/accounts": spine.accounts.to_arrow(), "spine/logins": spine.logins.to_arrow(),
         "spine/email_keys": emails.to_arrow(), "spine/model_profiles": models.to_arrow(),
+        "spine/consultants": spine.consultants.to_arrow(),
         **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
     }  # fmt: skip
     return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from etl.domain.grace import NO_GRACE, Grace
 from etl.extract.document_transfer import store_all
 from etl.extract.table_batch import content_columns, leave
 from etl.objects import open_objects
@@ -46,6 +47,7 @@ class Base:
     objects_uri: str
     freeze: tuple[date, date] | None
     files_uri: str | None = None
+    grace: Grace = NO_GRACE
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,11 @@ def _context_of_base(base: Base) -> Context:
     mappings = read_mappings(base.mapping_folder, base.mapping_digest)
     spine = load_spine(base.root, mappings, base.extract, base.split)
     return Context(
-        Ticket(base), mappings, replace(spine, freeze=base.freeze), odd_values(base.root, base.extract), contents(base.root, base.extract)
+        Ticket(base),
+        mappings,
+        replace(spine, freeze=base.freeze, grace=base.grace),
+        odd_values(base.root, base.extract),
+        contents(base.root, base.extract),
     )
 
 

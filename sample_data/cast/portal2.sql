@@ -112,7 +112,7 @@ INSERT INTO validation_finding VALUES
   (102, 101, 101, 'BEST_PRACTICE', 'The yearly drill.', NULL, 'CLOSED'), (103, 101, NULL, 'RECOMMENDATION', 'A second camera.', NULL, 'OPEN'),
   (104, 101, NULL, 'INTERNAL', 'For the next specialist: ask about the second warehouse.', NULL, 'OPEN');
 INSERT INTO finding_response VALUES (101, 101, 1, 'The column was added.', 102, '2021-08-01 00:00:00', 'APPROVED');
-INSERT INTO svi_setting VALUES (1, 102, 'Y');
+INSERT INTO svi_setting (company_profile_id, consent_signature_id, auto_accept_ind) VALUES (1, 102, 'Y');
 INSERT INTO message_thread VALUES (101, 1, 101, 'Your visit', '2021-05-02 00:00:00'), (102, 1, NULL, 'Your profile', '2023-05-02 00:00:00');
 INSERT INTO message VALUES
   (101, 101, NULL, 1, 'We shall come in June.', '2021-05-02 00:00:00'), (102, 101, 102, NULL, 'You are welcome.', '2021-05-03 00:00:00'),
@@ -627,7 +627,7 @@ INSERT INTO entity_identifier VALUES (2501, 25, NULL, 'MID', 'VNTWOSIT1HAI', 'Y'
 INSERT INTO validation (validation_id, company_profile_id, security_model_id, entity_id, validation_type_cd, status_cd, lead_cbp_user_id) VALUES
   (2501, 25, NULL, NULL, 'INITIAL', 'CLOSED', 77), (2502, 25, 2502, NULL, 'REVALIDATION', 'CLOSED', 1);                    -- specialist 77 does not exist
 INSERT INTO validation_visit (visit_id, validation_id, visit_name, country_cd) VALUES (2501, 2501, 'Both sites', 'VN');
-INSERT INTO svi_setting VALUES (25, NULL, 'N');
+INSERT INTO svi_setting (company_profile_id, consent_signature_id, auto_accept_ind) VALUES (25, NULL, 'N');
 
 -- 26. Watcher Exports and 27. Watched Freight: who may see whose status ----------------------------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES
@@ -645,8 +645,9 @@ INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, accoun
   (2701, 2701, '3PL', '10002701', 'CERTIFIED', '2009-01-01 00:00:00', '2020-01-01 00:00:00'), (2702, 2702, '3PL', '10002702', 'CERTIFIED', '2019-01-01 00:00:00', '2020-01-01 00:00:00');
 INSERT INTO entity_identifier VALUES (2601, 26, NULL, 'DUNS', '260000001', 'Y', NULL, NULL);
 INSERT INTO agreement_signature (signature_id, agreement_version_id, company_profile_id, signer_user_id, signer_name, signed_at) VALUES (2601, 3, 26, 2601, 'Wat Cher', '2020-06-01 00:00:00');
-INSERT INTO svi_setting VALUES (26, 2601, 'Y'), (27, 2799, 'Y');
-INSERT INTO svi_link VALUES
+INSERT INTO svi_setting (company_profile_id, consent_signature_id, auto_accept_ind) VALUES (26, 2601, 'Y'), (27, 2799, 'Y');
+INSERT INTO svi_link (link_id, monitor_profile_id, monitor_entity_id, monitored_profile_id, monitored_entity_id, request_status_cd, requested_at,
+  requested_by_user_id, responded_at, ended_at) VALUES
   (2601, 26, 2601, 27, 2701, 'ACCEPTED', '2010-01-01 00:00:00', 2601, '2010-01-05 00:00:00', NULL),       -- superseded by 2606
   (2602, 26, NULL, 27, NULL, 'DECLINED', '2012-01-01 00:00:00', 2601, '2012-01-05 00:00:00', NULL),       -- of 27 only the account of 2009 counts
   (2603, 26, NULL, 27, NULL, 'SENT', '2021-01-01 00:00:00', 2601, NULL, NULL),                            -- not answered: the request's date counts
@@ -798,3 +799,63 @@ INSERT INTO company_contact VALUES
 INSERT INTO security_model VALUES (4101, 41, 'Successor', 'APPLICATION', NULL, '2020-01-01 00:00:00', 'N', '2020-01-01 00:00:00');
 INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, account_number, status_cd, created_at, modified_at) VALUES
   (4101, 4101, '3PL', '10004101', 'APPROVED', '2020-01-01 00:00:00', '2020-01-01 00:00:00');
+
+-- 42 to 46. who can sign: an officer who was idle, one who is disabled, one who is locked for the company's status, one who has left; and a shared desk ----------
+INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES
+  (42, 'Signet Freight', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N'), (43, 'Sealed Lips Cargo', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N'),
+  (44, 'Halfway Haulage', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N'), (45, 'Gone Home Cargo', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N'),
+  (46, 'Shared Desk Imports', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
+INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_name, user_status_cd, lock_reason_cd, created_at, modified_at) VALUES
+  (4201, 'sig@signet.example', 'x', 'Sig', 'Net', 'LOCKED', 'IDLE', '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (4202, 'guest@signet.example', 'x', 'Guest', 'Pen', 'ACTIVE', NULL, '2012-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4203, 'both@signet.example', 'x', 'Both', 'Hats', 'ACTIVE', NULL, '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (4301, 'lip@sealed.example', 'x', 'Lip', 'Seal', 'DISABLED', NULL, '2012-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4401, 'half@halfway.example', 'x', 'Half', 'Way', 'LOCKED', 'COMPANY_STATUS', '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (4402, 'pass@halfway.example', 'x', 'Pass', 'Word', 'LOCKED', 'PASSWORD', '2012-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4601, 'desk@shared.example', 'x', 'Ann', 'Desk', 'ACTIVE', NULL, '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (4602, 'DESK@shared.example', 'x', 'Ben', 'Desk', 'ACTIVE', NULL, '2012-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4603, 'desk@SHARED.example', 'x', 'Cat', 'Desk', 'ACTIVE', NULL, '2012-01-01 00:00:00', '2020-01-01 00:00:00');
+INSERT INTO company_contact VALUES
+  (4201, 42, 4201, 'OFFICER', 'Y', 'Y', 'Y', 'Sig', 'Net', 'sig@signet.example', NULL, NULL, '2012-01-01 00:00:00', NULL, '2020-01-01 00:00:00'),
+  (4202, 42, 4202, 'CONSULTANT', 'N', 'N', 'N', 'Guest', 'Pen', NULL, NULL, NULL, '2012-01-01 00:00:00', '2019-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4203, 42, 4203, 'CONSULTANT', 'N', 'N', 'N', 'Both', 'Hats', NULL, NULL, NULL, '2012-01-01 00:00:00', NULL, '2020-01-01 00:00:00'),
+  (4204, 42, 4203, 'OFFICER', 'N', 'N', 'N', 'Both', 'Hats', NULL, NULL, NULL, '2012-01-01 00:00:00', '2019-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4301, 43, 4301, 'OFFICER', 'Y', 'Y', 'Y', 'Lip', 'Seal', 'lip@sealed.example', NULL, NULL, '2012-01-01 00:00:00', NULL, '2020-01-01 00:00:00'),
+  (4401, 44, 4401, 'OFFICER', 'Y', 'Y', 'Y', 'Half', 'Way', 'half@halfway.example', NULL, NULL, '2012-01-01 00:00:00', NULL, '2020-01-01 00:00:00'),
+  (4402, 45, 4402, 'OFFICER', 'Y', 'Y', 'Y', 'Pass', 'Word', 'pass@halfway.example', NULL, NULL, '2012-01-01 00:00:00', '2019-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4601, 46, 4601, 'OFFICER', 'Y', 'Y', 'Y', 'Ann', 'Desk', 'desk@shared.example', NULL, NULL, '2012-01-01 00:00:00', NULL, '2020-01-01 00:00:00'),
+  (4602, 46, 4602, 'EMPLOYEE', 'N', 'N', 'N', 'Ben', 'Desk', NULL, NULL, NULL, '2012-01-01 00:00:00', NULL, '2020-01-01 00:00:00'),
+  (4603, 43, 4602, 'EMPLOYEE', 'N', 'N', 'N', 'Ben', 'Desk', NULL, NULL, NULL, '2012-01-01 00:00:00', NULL, '2020-01-01 00:00:00'),
+  (4604, 43, 4603, 'EMPLOYEE', 'N', 'N', 'N', 'Cat', 'Desk', NULL, NULL, NULL, '2012-01-01 00:00:00', '2019-01-01 00:00:00', '2020-01-01 00:00:00');
+INSERT INTO security_model VALUES
+  (4201, 42, 'Signet', 'APPLICATION', NULL, '2012-01-01 00:00:00', 'N', '2012-01-01 00:00:00'), (4301, 43, 'Sealed', 'APPLICATION', NULL, '2012-01-01 00:00:00', 'N', '2012-01-01 00:00:00'),
+  (4401, 44, 'Halfway', 'APPLICATION', NULL, '2012-01-01 00:00:00', 'N', '2012-01-01 00:00:00'), (4501, 45, 'Gone', 'APPLICATION', NULL, '2012-01-01 00:00:00', 'N', '2012-01-01 00:00:00'),
+  (4601, 46, 'Desk', 'APPLICATION', NULL, '2012-01-01 00:00:00', 'N', '2012-01-01 00:00:00');
+INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, account_number, status_cd, created_at, modified_at) VALUES
+  (4201, 4201, 'MLH', '10004201', 'CERTIFIED', '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (4202, 4201, '3PL', '10004202', 'CERTIFIED', '2015-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4301, 4301, '3PL', '10004301', 'CERTIFIED', '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (4401, 4401, '3PL', '10004401', 'CERTIFIED', '2012-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4402, 4401, '3PL', '10004402', 'SUSPENDED', '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (4501, 4501, '3PL', '10004501', 'WITHDRAWN', '2012-01-01 00:00:00', '2020-01-01 00:00:00'),
+  (4601, 4601, '3PL', '10004601', 'CERTIFIED', '2012-01-01 00:00:00', '2020-01-01 00:00:00');
+-- numbers of a person; and one number on two companies
+INSERT INTO entity_identifier VALUES
+  (4201, NULL, 4201, 'SCT', 'SCT-42', 'Y', NULL, NULL), (4202, NULL, 4201, 'RFC', ' gode561231gr8 ', 'Y', NULL, NULL), (4203, NULL, 4201, 'RFC', 'ABC561231GR8', 'Y', NULL, NULL),
+  (4204, NULL, 4201, 'MID', 'GODE561231GR9', 'Y', NULL, NULL), (4205, NULL, 4202, 'EIN', '219-09-9999', 'Y', NULL, NULL),
+  (4206, NULL, 4201, 'DUNS', '42-000-0006', 'Y', NULL, NULL), (4301, NULL, 4301, 'DUNS', '420000006', 'Y', NULL, NULL), (4401, 44, NULL, 'DUNS', '42 0000006', 'N', NULL, NULL),
+  (4207, NULL, 4201, 'FMC', '4207', 'Y', NULL, NULL), (4208, NULL, 4202, 'FMC', '4207', 'Y', NULL, NULL), (4302, NULL, 4301, 'RFC', 'ABC561231GR8', 'Y', NULL, NULL);
+-- who submitted: only an officer may
+INSERT INTO security_profile (security_profile_id, security_model_id, criteria_version_id, profile_year, status_cd, submitted_at, submitted_by_user_id, current_ind) VALUES
+  (4201, 4201, 3, 2023, 'PENDING_REVIEW', '2023-05-01 00:00:00', 4202, 'Y'), (4202, 4201, 3, 2022, 'APPROVED', '2022-05-01 00:00:00', 4203, 'N'),
+  (4203, 4301, 3, 2022, 'APPROVED', '2022-05-01 00:00:00', 4202, 'N'), (4204, 4201, 9, 2021, 'APPROVED', NULL, NULL, 'N');
+INSERT INTO profile_response (response_id, security_profile_id, question_id, response_text, completion_cd, modified_at) VALUES
+  (4201, 4201, 9103, 'To a question whose catalogue row is held.', 'COMPLETE', '2023-05-01 00:00:00');
+-- catalogue rows that are held count as missing
+INSERT INTO criteria_version VALUES (9, 'A version without a day', 'soon');
+INSERT INTO profile_question VALUES (9103, 'soon', 1, '9.1', 1, 'Its version is no number.');
+INSERT INTO question_applicability VALUES (9103, 'IMP', 'MUST');
+-- who may see whose status, model by model; and who wants no more requests
+INSERT INTO svi_setting VALUES (42, NULL, 'N', 'Y'), (43, NULL, 'N', 'y'), (44, NULL, 'N', NULL);
+INSERT INTO svi_link VALUES
+  (4201, 42, 4201, NULL, 26, 2601, NULL, 'SENT', '2014-01-01 00:00:00', 4201, NULL, NULL, 'Y'),
+  (4202, 26, 2601, NULL, 699, 4201, NULL, 'SENT', '2014-01-01 00:00:00', 2601, NULL, NULL, 'y'),          -- 4202 was created in 2015; profile 699 does not exist
+  (4203, 42, 4299, 4201, 26, NULL, 2601, 'SENT', '2014-01-01 00:00:00', 4201, NULL, NULL, NULL),          -- the entity decides; model 4299 does not exist
+  (4204, 42, 4299, NULL, 26, NULL, 2601, 'SENT', '2014-01-01 00:00:00', 4201, NULL, NULL, NULL),
+  (4205, 42, NULL, 4201, 5, 502, NULL, 'SENT', '2014-01-01 00:00:00', 4201, NULL, NULL, NULL),            -- model 502 is held
+  (4206, 44, 4401, NULL, 44, 4401, NULL, 'SENT', '2014-01-01 00:00:00', NULL, NULL, NULL, NULL);          -- a model watches itself: its accounts each other
+INSERT INTO event_history VALUES
+  (4201, 42, 4201, 'LOGIN', NULL, 'sig', '9999-12-31 18:59:59'), (4202, 42, 4201, 'LOGIN', NULL, 'sig', '9999-12-31 19:00:00');

@@ -103,8 +103,9 @@ CREATE TEMP TABLE identifier AS
     ('RFC', 'HWY'), ('RFC', 'MLH'), ('RFC', 'FMF')));
 INSERT INTO account_identifier
   SELECT copy_id(tag('account_identifier|P2|entity_identifier'), identifier_id, entity_id), account_id, identifier_type_cd, identifier_value,
-         value_norm, identifier_type_cd = 'IOR' AND btrim(identifier_value) ~ '^[0-9]{3}-[0-9]{2}-[0-9]{4}$', active, valid_from_dt, valid_to_dt,
-         identifier_id::text FROM identifier;
+         value_norm, btrim(identifier_value) ~ '^[0-9]{3}-[0-9]{2}-[0-9]{4}$'
+           OR identifier_type_cd = 'RFC' AND upper(btrim(identifier_value)) ~ '^[A-ZÑ&]{4}[0-9]{6}[A-Z0-9Ñ&]{3}$',
+         active, valid_from_dt, valid_to_dt, identifier_id::text FROM identifier;
 
 -- accounts and groups
 INSERT INTO entity_account
@@ -112,6 +113,11 @@ INSERT INTO entity_account
     SELECT entity_id, row_number() OVER (PARTITION BY account_number ORDER BY entity_id) AS n,
            'M' || lpad(entity_id::text, greatest(9, length(entity_id::text)), '0') AS made FROM portal2.model_entity JOIN account USING (entity_id)),
   officer AS (SELECT DISTINCT company_profile_id FROM portal2.company_contact WHERE contact_type_cd = 'OFFICER' AND removed_at IS NULL),
+  acting AS (
+    SELECT DISTINCT a.entity_id FROM account a JOIN portal2.company_contact c USING (company_profile_id) JOIN user_login l ON l.user_id = c.user_id
+    JOIN login s ON s.login_id = l.login_id
+    WHERE c.contact_type_cd = 'OFFICER' AND c.removed_at IS NULL AND NOT coalesce(l.company_status AND a.status_cd = 'SUSPENDED', false)
+      AND (s.status_cd = 'ACTIVE' OR s.status_cd = 'LOCKED' AND s.lock_reason_cd IN ('PASSWORD', 'IDLE'))),
   voluntary AS (SELECT DISTINCT entity_id FROM signed WHERE agreement_cd = 'VOLUNTARY'),
   carried AS (SELECT entity_id, array_agg(DISTINCT identifier_type_cd::text) AS kinds FROM identifier WHERE active GROUP BY entity_id)
   SELECT a.account_id,
@@ -128,13 +134,13 @@ INSERT INTO entity_account
               WHEN 'HWM' THEN k.kinds @> '{SCAC,USDOT}' WHEN 'HWC' THEN k.kinds @> '{SCAC,USDOT}' WHEN 'HWY' THEN k.kinds @> '{SCAC,USDOT}'
               WHEN 'SEA' THEN k.kinds @> '{SCAC}' WHEN 'RAIL' THEN k.kinds @> '{SCAC}' WHEN 'AIR' THEN k.kinds @> '{IATA}'
               WHEN 'MLH' THEN k.kinds @> '{SCT}' WHEN 'FMF' THEN k.kinds @> '{MID}' WHEN 'EXP' THEN k.kinds && '{EIN,DUNS}' ELSE true END IS TRUE,
-         o.company_profile_id IS NULL,
+         o.company_profile_id IS NULL, t.entity_id IS NOT NULL,
          e.status_cd NOT IN ('REJECTED', 'INELIGIBLE', 'REMOVED', 'WITHDRAWN') AND m.deleted_ind <> 'Y' AND p.deleted_ind <> 'Y',
          m.deleted_ind = 'Y' OR p.deleted_ind = 'Y', p.company_profile_id, p.created_at, p.modified_at, m.security_model_id, m.origin_cd,
          m.origin_model_id, m.effective_at, m.modified_at, e.entity_id, e.created_at, e.modified_at
   FROM account a JOIN portal2.model_entity e USING (entity_id) JOIN portal2.security_model m ON m.security_model_id = a.security_model_id
   JOIN portal2.company_profile p ON p.company_profile_id = a.company_profile_id JOIN number n USING (entity_id)
-  LEFT JOIN officer o ON o.company_profile_id = a.company_profile_id LEFT JOIN voluntary v USING (entity_id)
+  LEFT JOIN officer o ON o.company_profile_id = a.company_profile_id LEFT JOIN voluntary v USING (entity_id) LEFT JOIN acting t USING (entity_id)
   LEFT JOIN carried k USING (entity_id) LEFT JOIN portal2.cbp_user c ON c.cbp_user_id = e.scss_cbp_user_id;
 INSERT INTO account_group
   SELECT once_id(tag('account_group|P2|trade_organization'), trade_org_id), 'TRADE_ORG', trade_org_id::text, org_name, created_at
@@ -248,24 +254,29 @@ INSERT INTO finding_response
 
 -- status verification
 INSERT INTO svi_membership
-  SELECT a.account_id, t.act_id, t.act_id IS NOT NULL AND a.status_cd = 'CERTIFIED', auto_accept_ind = 'Y', s.company_profile_id::text
+  SELECT a.account_id, t.act_id, t.act_id IS NOT NULL AND a.status_cd = 'CERTIFIED', auto_accept_ind = 'Y', coalesce(share_more_ind = 'Y', false),
+         s.company_profile_id::text
   FROM portal2.svi_setting s JOIN account a USING (company_profile_id) LEFT JOIN act t ON t.signature_id = s.consent_signature_id;
 INSERT INTO svi_link
   WITH pair AS (
     SELECT l.*, a.entity_id AS one, a.account_id AS monitor_id, b.entity_id AS other, b.account_id AS monitored_id
     FROM portal2.svi_link l
     JOIN (SELECT link_id, a.* FROM portal2.svi_link JOIN account a ON entity_id = monitor_entity_id
+          UNION ALL SELECT link_id, a.* FROM portal2.svi_link JOIN account a ON security_model_id = monitor_model_id
+          WHERE monitor_entity_id IS NULL
           UNION ALL SELECT link_id, a.* FROM portal2.svi_link JOIN account a ON company_profile_id = monitor_profile_id
-          WHERE monitor_entity_id IS NULL) a USING (link_id)
+          WHERE monitor_entity_id IS NULL AND monitor_model_id IS NULL) a USING (link_id)
     JOIN (SELECT link_id, b.* FROM portal2.svi_link JOIN account b ON entity_id = monitored_entity_id
+          UNION ALL SELECT link_id, b.* FROM portal2.svi_link JOIN account b ON security_model_id = monitored_model_id
+          WHERE monitored_entity_id IS NULL AND b.created_at <= coalesce(responded_at, requested_at)
           UNION ALL SELECT link_id, b.* FROM portal2.svi_link JOIN account b ON company_profile_id = monitored_profile_id
-          WHERE monitored_entity_id IS NULL AND b.created_at <= coalesce(responded_at, requested_at)) b USING (link_id)
+          WHERE monitored_entity_id IS NULL AND monitored_model_id IS NULL AND b.created_at <= coalesce(responded_at, requested_at)) b USING (link_id)
     WHERE a.entity_id <> b.entity_id)
   SELECT text_id(tag('svi_link|P2|svi_link'), encode(sha256(convert_to(concat_ws('|', link_id, one, other), 'UTF8')), 'hex')), monitor_id,
          monitored_id, request_status_cd,
          request_status_cd = 'ACCEPTED'
            AND row_number() OVER (PARTITION BY one, other, request_status_cd ORDER BY responded_at NULLS LAST, link_id) > 1,
-         requested_at, l.login_id, responded_at, ended_at, link_id::text
+         requested_at, l.login_id, responded_at, ended_at, coalesce(blocked_ind = 'Y', false), link_id::text
   FROM pair LEFT JOIN user_login l ON l.user_id = requested_by_user_id;
 
 -- messages, notes, tasks, events

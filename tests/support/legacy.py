@@ -21,11 +21,13 @@ from typing import Any, Self
 
 from etl.databases import Source, open_source
 from etl.databases.target import in_reference_order, open_target
+from etl.domain.grace import NO_GRACE, Grace
 from etl.extract.step import extract
 from etl.load.step import load
 from etl.objects import open_objects
 from etl.objects.journal import JOURNAL
 from etl.objects.share import Share
+from etl.reconcile import reconcile
 from etl.runfolder.folder import RunFolder, opened
 from etl.transform.reattach import reattach
 from etl.transform.split import split
@@ -153,9 +155,9 @@ class Legacy:
             place.write_bytes(content)
         return world
 
-    def migrate(self, folder: Path, freeze: tuple[date, date] | None = FREEZE) -> Store:
+    def migrate(self, folder: Path, freeze: tuple[date, date] | None = FREEZE, grace: Grace = NO_GRACE) -> Store:
         """The world on disk, extracted, split, reattached and published in that folder."""
-        return migrate(self.write(folder / "legacy"), folder, freeze)
+        return migrate(self.write(folder / "legacy"), folder, freeze, grace=grace)
 
 
 def _shape(table: str) -> Table | None:
@@ -182,7 +184,7 @@ def _silent(what: str, done: int, total: int, unit: str = "rows") -> None:
 
 def migrate(
     world: World, folder: Path, freeze: tuple[date, date] | None = FREEZE, pool: Executor | None = None, mappings: Mappings = MAPPINGS,
-    share: bool = True,
+    share: bool = True, grace: Grace = NO_GRACE,
 ) -> Store:  # fmt: skip
     """The steps up to publishing, without the checks: what the new store then holds."""
     objects = folder / "objects"
@@ -190,17 +192,19 @@ def migrate(
     with opened(folder / "run") as run, sources["P2"], sources["TC"]:
         put = open_objects(str(objects), run.path / JOURNAL)
         run.steps["extract"] = extract(sources, Share(str(world.files)) if share else None, put, mappings, run, _silent)
-        run.steps["split"] = split(run, mappings, freeze)
-        run.steps["reattach"] = reattach(run, mappings, str(objects), freeze, pool, _silent, str(world.files) if share else None)
-        publish(run, folder / "portal3.sqlite", freeze, mappings)
-    return Store(folder / "portal3.sqlite", objects, run, mappings)
+        run.steps["split"] = split(run, mappings, freeze, grace)
+        run.steps["reattach"] = reattach(
+            run, mappings, str(objects), freeze, pool, _silent, str(world.files) if share else None, grace=grace
+        )
+        publish(run, folder / "portal3.sqlite", freeze, mappings, grace)
+    return Store(folder / "portal3.sqlite", objects, run, mappings, world)
 
 
-def publish(run: RunFolder, path: Path, freeze: tuple[date, date] | None, mappings: Mappings = MAPPINGS) -> None:
+def publish(run: RunFolder, path: Path, freeze: tuple[date, date] | None, mappings: Mappings = MAPPINGS, grace: Grace = NO_GRACE) -> None:
     """The step `load` into a SQLite file."""
     target = open_target(f"sqlite:///{path}", run.path / "load")
     try:
-        run.steps["load"] = load(run, mappings, target, freeze, lambda: None, _silent)
+        run.steps["load"] = load(run, mappings, target, freeze, lambda: None, _silent, grace)
     finally:
         target.close()
     run.save()
@@ -213,7 +217,8 @@ class Store:
     a row per account, with `TC ` before it where the key is one of Trade Compliance.
     """
 
-    def __init__(self, path: Path, objects: Path, run: RunFolder, mappings: Mappings = MAPPINGS) -> None:
+    def __init__(self, path: Path, objects: Path, run: RunFolder, mappings: Mappings = MAPPINGS, world: World | None = None) -> None:
+        self._world = world
         self.path, self.objects, self.run, self._mappings = path, objects, run, mappings
         self._raw: dict[str, list[dict[str, Any]]] = {}
         self._names: dict[str, Any] = {}
@@ -297,6 +302,13 @@ class Store:
                 "SELECT p.account_id FROM account_picker p JOIN login l USING (login_id) WHERE l.email_key = ?", (email_key,)
             )
             return sorted(self._names[row[0]] for row in found)
+
+    def differences(self) -> list[dict[str, Any]]:
+        """What the verifier finds between the old world and this store: both sides read the rule book the same way where it is nothing."""
+        assert self._world is not None
+        files = str(self._world.files)
+        result = reconcile(self._world.source, self._world.tc, files, f"sqlite:///{self.path}", str(self.objects))
+        return result.differences.to_dicts()
 
     def stored(self) -> dict[str, bytes]:
         """By digest: the bytes of every object of the object store."""

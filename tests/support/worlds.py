@@ -35,7 +35,7 @@ SOUND_KEYS = ("criteria_category", "question_applicability")  # SQLite itself re
 CONTENTS: tuple[object, ...] = (b"abc", b"", b"other", "text")
 # The columns that name a row of another table, where the column's own name does not say which.
 NAMED = {
-    "monitor_profile_id": "company_profile", "monitored_profile_id": "company_profile", "monitor_entity_id": "model_entity",
+    "monitor_profile_id": "company_profile", "monitor_model_id": "security_model", "monitored_model_id": "security_model", "monitored_profile_id": "company_profile", "monitor_entity_id": "model_entity",
     "monitored_entity_id": "model_entity", "consent_signature_id": "agreement_signature", "previous_document_id": "document",
     "origin_model_id": "security_model", "target_id": "profile_response", "category_no": "criteria_category",
 }  # fmt: skip

@@ -57,7 +57,10 @@ def mint(place: Place, folder: Path) -> tuple[str, str]:
     objects.mkdir(parents=True)
     db = sqlite3.connect(path)
     db.executescript(re.sub(r"\bBYTEA\b", "BLOB", re.sub(r"\bUUID\b", "TEXT", SCHEMA.read_text(encoding="utf-8"))))
-    db.execute("INSERT INTO migration_run VALUES ('r1', 'PUBLISHED', ?, ?, ?, ?, ?)", (str(BEGAN), str(BEGAN), *map(str, FREEZE), "0" * 64))
+    db.execute(
+        "INSERT INTO migration_run VALUES ('r1', 'PUBLISHED', ?, ?, ?, ?, 0, 0, 15, true, ?, NULL, ?)",
+        (str(BEGAN), str(BEGAN), *map(str, FREEZE), "0" * 64, "0" * 64),
+    )
     for piece in expected.first_pass():
         _insert(db, piece)
     for rule, portal, table, key in world.ledger.flags().iter_rows():

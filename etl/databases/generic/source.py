@@ -125,6 +125,8 @@ class PortableSource:
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
         """Whether some key is NULL or stands twice, in a table that has lost its primary key (fine print 63)."""
+        if not mapping.key:
+            return False
         with self._safe("reading the catalogue"):
             of_view = mapping.table in self._views
             own = set() if of_view else set(sa.inspect(self._connection).get_pk_constraint(mapping.table)["constrained_columns"])

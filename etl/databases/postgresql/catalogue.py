@@ -153,7 +153,7 @@ def _without_key(session: Session, schema: str, there: dict[str, TableMapping]) 
     return [
         name
         for name, mapping in there.items()
-        if name in shared or not any(columns <= frozenset(mapping.key) for columns in unique.get(name, ()))
+        if mapping.key and (name in shared or not any(columns <= frozenset(mapping.key) for columns in unique.get(name, ())))
     ]
 
 

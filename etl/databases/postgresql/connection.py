@@ -13,6 +13,7 @@ import sqlalchemy
 
 from etl.databases import shown
 from etl.databases.postgresql.transport import sslmode
+from etl.databases.quoting import quoted as quoted
 from etl.errors import Busy, MigrationError, NoSpace, Refused, Transient
 from etl.system.retries import passes
 
@@ -224,8 +225,3 @@ def shapes(connection: psycopg.Connection[Any]) -> dict[str, dict[str, str]]:
         length = f"({modifier - 4})" if word in ("VARCHAR", "CHAR") and modifier > 4 else ""
         found.setdefault(table, {})[column] = word + length
     return found
-
-
-def quoted(name: str) -> str:
-    """The identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
+from etl.databases.editions import VIEW_DIFFERS
 from etl.databases.postgresql.connection import quoted, shapes
 from mappings.schema import Schema, Table
 
 Session = psycopg.Connection[Any]
+_BESIDE = "portal_migrate_view"
 
 
 def differences(session: Session, schema: Schema) -> list[str]:
@@ -33,7 +37,34 @@ def differences(session: Session, schema: Schema) -> list[str]:
                 found.append(f"{table.name}.{column.name}: its value is always generated, so no row can bring its own")
         found += [f"{table.name}.{name}: not in the contract" for name in shape if name not in table.by_name]
         found += _key_differences(table, keys.get(table.name, set())) if shape else []
-    return found
+    whole = not any(text.endswith((": no such column", ": no such table")) for text in found)
+    return found + [f"{name}: {VIEW_DIFFERS}" for name, sql in schema.views.items() if not _same_view(session, name, sql, whole)]
+
+
+def _same_view(session: Session, name: str, sql: str, whole: bool) -> bool:
+    """Whether the view of that name is what this statement makes, as the server itself writes both. `whole`: the tables have all columns."""
+    place = session.execute("SELECT to_regclass(%s)::oid", (quoted(name),)).fetchone()
+    there = session.execute("SELECT pg_get_viewdef(%s, true)", (place[0],)).fetchone() if place and place[0] else None
+    if there is None or not whole:  # over tables that lack columns the contract's view cannot be made, so this one is another
+        return False
+    begun = session.info.transaction_status == TransactionStatus.INTRANS
+    session.execute("SAVEPOINT view_of_contract" if begun else "BEGIN")
+    try:
+        beside = re.sub(r"(?i)^\s*CREATE\s+VIEW\s+\S+", f"CREATE TEMP VIEW {quoted(_BESIDE)}", sql)
+        session.execute(beside.encode())
+        made = session.execute("SELECT pg_get_viewdef(to_regclass(%s)::oid, true)", (f"pg_temp.{_BESIDE}",)).fetchone()
+        return made is not None and str(made[0]) == str(there[0])
+    except psycopg.errors.InsufficientPrivilege:  # the role may make no temporary view: it is judged by its columns
+        session.execute("ROLLBACK TO SAVEPOINT view_of_contract" if begun else "ROLLBACK")
+        return _columns_named(there[0]) == _columns_named(sql)
+    finally:
+        session.execute("ROLLBACK TO SAVEPOINT view_of_contract" if begun else "ROLLBACK")
+
+
+def _columns_named(statement: str) -> list[str]:
+    """The names of the columns that a view's SELECT gives, in their order."""
+    named = statement[statement.upper().index("SELECT") :].upper().replace("SELECT", "").replace("DISTINCT", "").split("FROM")[0]
+    return [part.split()[-1].split(".")[-1] for part in named.split(",")]
 
 
 def _key_differences(table: Table, there: set[str]) -> list[str]:

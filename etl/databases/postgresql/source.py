@@ -37,6 +37,7 @@ from etl.databases.postgresql.connection import (
     safe_errors,
 )
 from etl.databases.postgresql.writers import writers
+from etl.databases.quoting import Sql
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import masked
 from etl.domain.typed_values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
@@ -58,13 +59,13 @@ class PostgresSource:
         self.url, self.name, self._cut = url, name, WHOLE
         self._session: psycopg.Connection[Any] = connected(url, name)
         with safe_errors(name, "taking the snapshot"):
-            self._schema = begin_reading(self._session, snapshot) or "public"
+            self.schema = begin_reading(self._session, snapshot) or "public"
             if snapshot is None:
                 (snapshot,) = self._session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
             encoding, role = self._session.execute("SELECT current_setting('server_encoding'), current_user").fetchone() or ("", "")
-            self._shape = shapes(self._session, self._schema)
-            self._kinds = kinds(self._session, self._schema)
-            self._unique, self._parents = unique_keys(self._session, self._schema), parents(self._session, self._schema)
+            self._shape = shapes(self._session, self.schema)
+            self._kinds = kinds(self._session, self.schema)
+            self._unique, self._parents = unique_keys(self._session, self.schema), parents(self._session, self.schema)
         self.level = "one exported snapshot, REPEATABLE READ, READ ONLY (PostgreSQL)"
         self._role, self._odd = str(role), dict[str, bool]()
         self._trusted_text = str(encoding).upper() != "SQL_ASCII"  # all others are made UTF-8 by the server
@@ -115,10 +116,10 @@ class PostgresSource:
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
         with safe_errors(self.name, "reading the catalogue"):
-            return conditions(self._session, self._schema, tuple(mapped), self._shape, self._role)
+            return conditions(self._session, self.schema, tuple(mapped), self._shape, self._role)
 
     def _table(self, table: str) -> str:
-        return f"{quoted(self._schema)}.{quoted(table)}"
+        return table.sql if isinstance(table, Sql) else f"{quoted(self.schema)}.{quoted(table)}"
 
     def _column_sql(self, mapping: TableMapping, name: str) -> str:
         """The column as it is selected: without the blanks that fill it up, where the contract has none there."""
@@ -127,6 +128,11 @@ class PostgresSource:
             if name in unpadded(mapping, self._shape.get(mapping.table, {}))
             else quoted(name)
         )
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of a question about the catalogue."""
+        with safe_errors(self.name, "reading the catalogue"):
+            return self._session.execute(statement.encode(), values or None).fetchall()
 
     def count(self, table: str) -> int:
         # By the table itself: an index that lacks rows would count too few, and the extract compares (K9).
@@ -189,6 +195,8 @@ class PostgresSource:
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
         """Whether some key is NULL or stands twice: in a table that has lost its primary key, or has children with keys of their own (fine print 63)."""
+        if not mapping.key:
+            return False
         if mapping.table not in self._odd:
             known = self._unique.get(mapping.table, set())
             odd = False
@@ -363,13 +371,13 @@ class PostgresSource:
             rows = self._session.execute(
                 "SELECT relname, n_tup_ins || ' inserted, ' || n_tup_upd || ' updated, ' || n_tup_del || ' deleted'"
                 " FROM pg_stat_user_tables WHERE schemaname = %s",
-                (self._schema,),
+                (self.schema,),
             ).fetchall()
         return {str(name): str(words) for name, words in rows}
 
     def writers(self) -> list[str]:
         with safe_errors(self.name, "looking for writers"):
-            return writers(self._session, self._schema)
+            return writers(self._session, self.schema)
 
     def close(self) -> None:
         # What ended the reading is the error to tell, not that a table was left half read or that nobody answers the good-bye.
@@ -412,6 +420,8 @@ def _unwrapped(numbers: pl.Series, wrapped: dict[int, int]) -> pl.Series:
 
 def _keys(mapping: TableMapping, batch: Typed) -> list[str] | None:
     """Each row's key as text; a part that does not fit its declared type as it was found (X2). None: all keys are whole numbers."""
+    if not mapping.key:
+        return None
     odd = [oddity for oddity in batch.oddities if oddity.column in mapping.key]
     if len(mapping.key) == 1 and mapping.shape.by_name[mapping.key[0]].family == "integer" and not odd:
         return None
@@ -436,4 +446,5 @@ def _within(mapping: TableMapping, cut: Cut) -> str:
 
 def _order(mapping: TableMapping) -> str:
     """Texts in the order of their bytes, whatever the database's collation: SQLite's order too."""
-    return ", ".join(quoted(name) + (' COLLATE "C"' if mapping.shape.by_name[name].family == "text" else "") for name in mapping.key)
+    parts = [quoted(name) + (' COLLATE "C"' if mapping.shape.by_name[name].family == "text" else "") for name in mapping.key]
+    return ", ".join(parts) or "NULL::integer"  # without a key: as they are stored

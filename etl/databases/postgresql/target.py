@@ -13,6 +13,7 @@ import select
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -26,6 +27,7 @@ from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up
 from etl.databases.postgresql.transport import is_here
 from etl.databases.target import (
     KEPT,
+    RUN_COLUMNS,
     UNDO,
     Change,
     Images,
@@ -35,6 +37,8 @@ from etl.databases.target import (
     id_tags,
     in_reference_order,
     nothing_to_restore,
+    run_record,
+    run_values,
     undo_tables,
     volatile,
 )
@@ -117,10 +121,9 @@ class PostgresTarget:
             return []
         with safe_errors("--target", "reading its runs"):
             rows = self._session.execute(
-                "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run"
-                " ORDER BY coalesce(finished_at, started_at), run_id"
+                f"SELECT {', '.join(RUN_COLUMNS)} FROM migration_run ORDER BY coalesce(finished_at, started_at), run_id".encode()
             ).fetchall()
-        return [RunRecord(r[0], r[1], r[2], r[3], (r[4], r[5]) if r[4] and r[5] else None, r[6]) for r in rows]
+        return [run_record(row) for row in rows]
 
     def rows(self, table: str) -> int:
         return int(self._one(f"SELECT count(*) FROM {quoted(table)}")[0]) if self._one("SELECT to_regclass(%s)", (quoted(table),))[0] else 0
@@ -170,7 +173,7 @@ class PostgresTarget:
                 self._run(f"ALTER TABLE {quoted(STAGED + table.name)} RENAME TO {quoted(table.name)}")
             for statement in create(schema.tables[OF_THE_RUN], OF_THE_RUN, self._taken()):
                 self._run(statement)
-            self._record(record)
+            self._record(replace(record, fresh=True))
             for table in tables:
                 for statement in references(table, lambda parent: parent == OF_THE_RUN).values():
                     self._run(statement)
@@ -192,7 +195,7 @@ class PostgresTarget:
         earlier = [run for run in self.runs() if run.state == "PUBLISHED"]
         fresh = not earlier and not any(self.rows(table.name) for table in tables)
         number = 0 if fresh else self._number()
-        self._record(record)
+        self._record(replace(record, fresh=fresh))
         references = merge.without_references(self._session, [table.name for table in tables])
         if fresh:
             changes = merge.fill(self._session, tables, tell)
@@ -236,12 +239,11 @@ class PostgresTarget:
         return rows[0][0], [images[table.name] for table in tables]
 
     def _record(self, record: RunRecord) -> None:
-        first, last = record.freeze or (None, None)
-        values = (record.state, record.started_at, record.finished_at, first, last, record.manifest_sha256, record.run_id)
-        setting = "state_cd = %s, started_at = %s, finished_at = %s, freeze_from = %s, freeze_to = %s, manifest_sha256 = %s"
-        if not self._run(f"UPDATE migration_run SET {setting} WHERE run_id = %s", values):  # a run that was taken back publishes again
-            names = "state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256, run_id"
-            self._run(f"INSERT INTO migration_run ({names}) VALUES (%s, %s, %s, %s, %s, %s, %s)", values)
+        run_id, *values = run_values(record)
+        setting = ", ".join(f"{name} = %s" for name in RUN_COLUMNS[1:])
+        if not self._run(f"UPDATE migration_run SET {setting} WHERE run_id = %s", [*values, run_id]):  # taken back, and published again
+            marks = ", ".join(["%s"] * len(RUN_COLUMNS))
+            self._run(f"INSERT INTO migration_run ({', '.join(RUN_COLUMNS)}) VALUES ({marks})", [run_id, *values])
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
         self._begin()

@@ -94,7 +94,7 @@ class SqliteSource:
         )  # fmt: skip
         found.not_ruled_out.extend(f"{name}: which rows a view leaves out is not known here" for name in views if name in names)
         for mapping in mapped:
-            if mapping.table not in views and not self._keeps_unique(mapping):
+            if mapping.key and mapping.table not in views and not self._keeps_unique(mapping):
                 found.notes.append(
                     f"{mapping.table} has no key of its own on {', '.join(mapping.key)}: rows with one key are told apart (fine print 63)"
                 )
@@ -138,6 +138,11 @@ class SqliteSource:
         """The table, read without its indexes where nobody could say whether they are whole. A view has none of its own."""
         return _quoted(table) + ("" if self._indexes_trusted or self.kinds().get(table) else " NOT INDEXED")
 
+    def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        """The rows of a question about the catalogue, texts as `str`."""
+        found = self._execute("the catalogue", statement, values).fetchall()
+        return [tuple(cell.decode("utf-8", "replace") if isinstance(cell, bytes) else cell for cell in row) for row in found]
+
     def count(self, table: str) -> int:
         # By the table itself: an index that lacks rows would count too few, and the extract compares (K9).
         whole = "" if self.kinds().get(table) else " NOT INDEXED"
@@ -171,6 +176,8 @@ class SqliteSource:
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
         """Whether some key is NULL, does not fit its type, or is a text that could become equal to another one's."""
+        if not mapping.key:
+            return False
         odd = []
         for name in mapping.key:
             column, declared = _quoted(name), mapping.shape.by_name[name]
@@ -292,7 +299,8 @@ def _quoted(name: str) -> str:
 
 def _by_bytes(columns: Sequence[str]) -> str:
     """The order of the bytes, whatever collation a column has (fine print 61)."""
-    return ", ".join(f"{_quoted(column)} COLLATE BINARY" for column in columns)
+    # Without a key: as they are stored. A table without rowid takes the quoted name for a text, and gives them as they lie.
+    return ", ".join(f"{_quoted(column)} COLLATE BINARY" for column in columns) or '"rowid"'
 
 
 def _in_order(keys: list[list[Sequence[Any]]], places: Sequence[int]) -> list[int]:

@@ -9,17 +9,34 @@ import sqlite3
 import urllib.parse
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import sqlalchemy
 
 from etl.databases import shown
+from etl.databases.editions import VIEW_DIFFERS, words_of
 from etl.databases.sqlite import merge
 from etl.databases.sqlite.merge import quoted as _q
-from etl.databases.target import KEPT, UNDO, Change, Rows, RunRecord, Tell, id_tags, in_reference_order, orphaned, volatile
+from etl.databases.target import (
+    KEPT,
+    RUN_COLUMNS,
+    UNDO,
+    Change,
+    Rows,
+    RunRecord,
+    Tell,
+    id_tags,
+    in_reference_order,
+    orphaned,
+    run_record,
+    run_values,
+    volatile,
+)
 from etl.domain.ids import as_text
 from etl.domain.typed_values import texts_of
 from etl.errors import MigrationError, Refused
@@ -82,15 +99,9 @@ class SqliteTarget:
         if not self._exists("migration_run"):
             return []
         rows = self._connection.execute(
-            "SELECT run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256 FROM migration_run ORDER BY coalesce(finished_at, started_at), run_id"
-        )
-        return [
-            RunRecord(
-                run_id, state, datetime.fromisoformat(started), datetime.fromisoformat(finished) if finished else None,
-                (date.fromisoformat(first), date.fromisoformat(last)) if first and last else None, manifest,
-            )
-            for run_id, state, started, finished, first, last, manifest in rows
-        ]  # fmt: skip
+            f"SELECT {', '.join(RUN_COLUMNS)} FROM migration_run ORDER BY coalesce(finished_at, started_at), run_id"
+        ).fetchall()
+        return [run_record([_typed(name, value) for name, value in zip(RUN_COLUMNS, row, strict=True)]) for row in rows]
 
     def rows(self, table: str) -> int:
         return int(self._connection.execute(f"SELECT count(*) FROM main.{_q(table)}").fetchone()[0]) if self._exists(table) else 0
@@ -146,7 +157,7 @@ class SqliteTarget:
         with self._changing() as run:
             for statement in _statements(schema, {name for name in schema.tables if self._exists(name)}):
                 run(statement)
-            run(_INSERT_RUN, _run_values(record))
+            run(_INSERT_RUN, _run_values(replace(record, fresh=fresh)))
             if fresh:
                 changes = [self._fill(table) for table in tables]
             else:
@@ -237,17 +248,23 @@ class SqliteTarget:
 
 
 _INSERT_RUN = (
-    "INSERT INTO migration_run (run_id, state_cd, started_at, finished_at, freeze_from, freeze_to, manifest_sha256) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (run_id) DO UPDATE SET state_cd = excluded.state_cd, started_at = excluded.started_at, finished_at = excluded.finished_at,"
-    " freeze_from = excluded.freeze_from, freeze_to = excluded.freeze_to, manifest_sha256 = excluded.manifest_sha256"
+    f"INSERT INTO migration_run ({', '.join(RUN_COLUMNS)}) VALUES ({', '.join('?' * len(RUN_COLUMNS))})"
+    f" ON CONFLICT (run_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in RUN_COLUMNS[1:])}"
 )
 
 
-def _run_values(record: RunRecord) -> tuple[str | None, ...]:
-    first, last = record.freeze or (None, None)
-    finished = record.finished_at.isoformat(sep=" ") if record.finished_at else None
-    freeze = (first.isoformat() if first else None, last.isoformat() if last else None)
-    return (record.run_id, record.state, record.started_at.isoformat(sep=" "), finished, *freeze, record.manifest_sha256)
+def _run_values(record: RunRecord) -> list[object]:
+    return [value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat() if isinstance(value, date) else value
+            for value in run_values(record)]  # fmt: skip
+
+
+def _typed(column: str, value: Any) -> Any:
+    """The value of a column of `migration_run`, from SQLite's text."""
+    if value is None:
+        return None
+    if column.endswith("_at"):
+        return datetime.fromisoformat(value)
+    return date.fromisoformat(value) if column.startswith("freeze_") else value
 
 
 _TYPES = {"UUID": "TEXT", "BYTEA": "BLOB"}  # the contract's reading of its types in SQLite; BOOLEAN stays (0 or 1)
@@ -313,4 +330,5 @@ def _differences(connection: sqlite3.Connection, schema: Schema) -> list[str]:
             elif (_declared(there[0]), *there[1:]) != expected:
                 found.append(f"{table.name}.{column.name}: found {_described(there)}, expected {_described(expected)}")
         found += [f"{table.name}.{name}: not in the contract" for name in shape if name not in table.by_name]
-    return found
+    views = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall())
+    return found + [f"{name}: {VIEW_DIFFERS}" for name, sql in schema.views.items() if words_of(views.get(name) or "") != words_of(sql)]

@@ -13,7 +13,9 @@ from etl.reconcile.compare.tables import Count
 from etl.reconcile.engine.cells import Raw, plain, same_in_json
 from etl.reconcile.engine.frames import LOCATOR
 from etl.reconcile.engine.source import Source
+from etl.reconcile.present.database import PresentedDatabase
 
+PHYSICAL = "_physical"  # the member of a row that an adapter presented: the raw cells behind it
 HOLDING, EXCEPTION = "migration_holding", "migration_exception"
 _PERSONAL = re.compile(r"\S@\S|(?<![0-9])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9])")
 Rows = list[tuple[str | None, ...]]
@@ -96,6 +98,13 @@ def _contents(sources: Mapping[str, Source], portal: str, table: str, at: list[i
     never = source.spec.never_read(source.portal, table)
     columns = [c for c in source.table(table).columns.values() if c.name not in never and c.kind != "binary"]
     rows = source.database.rows(table, [c.name for c in columns], sorted(at))
+    if isinstance(source.database, PresentedDatabase):
+        read = [c.name for c in source.columns(table)]
+        behind = source.database.behind(table, read, sorted(at))
+        return {
+            place: {**{c.name: plain(raw, c) for raw, c in zip(raws, columns, strict=True)}, PHYSICAL: behind[place]}
+            for place, raws in _tuples(rows)
+        }
     return {place: {c.name: plain(raw, c) for raw, c in zip(raws, columns, strict=True)} for place, raws in _tuples(rows)}
 
 
@@ -113,7 +122,8 @@ def _same_row(text: str, expected: dict[str, object] | None, source: Source, tab
     if expected is None or not isinstance(found, dict) or found.keys() != expected.keys() or text not in _written(found):
         return False
     columns = source.table(table).columns
-    return all(same_in_json(expected[name], found[name], columns[name]) for name in expected)
+    behind = (expected.get(PHYSICAL), found.get(PHYSICAL))
+    return behind[0] == behind[1] and all(same_in_json(expected[name], found[name], columns[name]) for name in expected if name != PHYSICAL)
 
 
 _JSON = [

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -16,7 +17,10 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Runs:
-    """`published`: the latest published run's id; `began`: when it began to extract (D11); `freeze`: first and last day (E14)."""
+    """`published`: the latest published run's id; `began`: when it began to extract (D11); `freeze`: first and last day (E14).
+
+    `grace`: days before and after the freeze, days added (E14); None without a freeze.
+    """
 
     known: frozenset[str]
     published: str | None
@@ -24,43 +28,57 @@ class Runs:
     freeze: tuple[date, date] | None
     differences: pl.DataFrame
     rows: int
+    grace: tuple[int, int, int] | None = None
 
 
-def recorded_runs(store: Store, freeze: tuple[date, date] | None) -> Runs:
-    """What migration_run says; `freeze` is compared with it where it is given, and used instead of it."""
+def recorded_runs(store: Store, freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None = None) -> Runs:
+    """What migration_run says; `freeze` and `grace` are compared with it where they are given, and used instead of it."""
     if store.absent(TABLE):  # told as a table that was not checked
-        return Runs(frozenset(), None, None, freeze, differences([]), 0)
+        return Runs(frozenset(), None, None, freeze, differences([]), 0, _numbers(freeze, grace))
     frames = list(store.frames(TABLE))
     records = pl.concat(frames).to_dicts() if frames else []
     found: list[tuple[str | None, ...]] = []
     for record in records:
         wrong = (record[ALIEN] or "").split()
         wrong += [] if record["state_cd"] in _STATES else ["state_cd"]
-        wrong += [] if _DIGEST.fullmatch(record["manifest_sha256"] or "") else ["manifest_sha256"]
+        wrong += [name for name in ("manifest_sha256", "mappings_sha256") if not _DIGEST.fullmatch(record.get(name) or "")]
+        wrong += ["decisions_sha256"] if not _DIGEST.fullmatch(record.get("decisions_sha256") or "0" * 64) else []
         found += [(TABLE, CHANGED, None, record["run_id"], None, column, None, None) for column in wrong]
-    published = sorted(
-        (r for r in records if r["state_cd"] == "PUBLISHED" and r["started_at"]),
-        key=lambda r: (r["finished_at"] or r["started_at"], r["run_id"]),
-    )
-    if not published:
-        found.append((TABLE, MISSING, None, None, None, "state_cd", "PUBLISHED", None))
-        return Runs(frozenset(r["run_id"] for r in records), None, None, freeze, differences(found), len(records))
-    last = published[-1]
-    own = (last["freeze_from"], last["freeze_to"]) if last["freeze_from"] and last["freeze_to"] else None
-    if freeze is not None and freeze != own:
-        for column, wanted in zip(("freeze_from", "freeze_to"), freeze, strict=True):
-            if last[column] != wanted:
-                found.append(
-                    (
-                        TABLE,
-                        CHANGED,
-                        None,
-                        last["run_id"],
-                        None,
-                        column,
-                        wanted.isoformat(),
-                        last[column].isoformat() if last[column] else None,
-                    )
-                )
     known = frozenset(r["run_id"] for r in records)
-    return Runs(known, last["run_id"], last["started_at"], freeze or own, differences(found), len(records))
+    last = in_force(records)
+    if last is None:
+        found.append((TABLE, MISSING, None, None, None, "state_cd", "PUBLISHED", None))
+        return Runs(known, None, None, freeze, differences(found), len(records), _numbers(freeze, grace))
+    own = (last["freeze_from"], last["freeze_to"]) if last["freeze_from"] and last["freeze_to"] else None
+    wanted: dict[str, date | int | None] = {} if freeze is None else {"freeze_from": freeze[0], "freeze_to": freeze[1]}
+    before, after, more = (last.get(column) for column in _GRACE)
+    numbers = _numbers(freeze or own, grace)
+    if before is not None and after is not None and more is not None and grace is None:
+        numbers = (before, after, more)
+    if numbers is not None or own is None:
+        wanted |= dict(zip(_GRACE, numbers or (None, None, None), strict=True))
+    for column, value in wanted.items():
+        if last.get(column) != value:
+            found.append((TABLE, CHANGED, None, last["run_id"], None, column, _said(value), _said(last.get(column))))
+    return Runs(known, last["run_id"], last["started_at"], freeze or own, differences(found), len(records), numbers)
+
+
+_GRACE = ("grace_before", "grace_after", "grace_add")
+
+
+def in_force(records: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The published record that finished last (fine print 66); None where there is none."""
+    published = [r for r in records if r["state_cd"] == "PUBLISHED" and r["started_at"]]
+    return max(published, key=lambda r: (r["finished_at"] or r["started_at"], r["run_id"]), default=None)
+
+
+def _numbers(freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None) -> tuple[int, int, int] | None:
+    """The numbers of E14 that are in force: by default 0, 0 and the length of the freeze; null without one."""
+    if freeze is None:
+        return None
+    before, after, more = grace or (0, 0, None)
+    return before, after, (freeze[1] - freeze[0]).days + 1 if more is None else more
+
+
+def _said(value: date | int | None) -> str | None:
+    return value.isoformat() if isinstance(value, date) else None if value is None else str(value)

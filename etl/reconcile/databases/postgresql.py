@@ -71,7 +71,7 @@ class PostgresDatabase:
         plain = url.set(drivername="postgresql").update_query_dict(waiting).render_as_string(hide_password=False)
         self._where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
         try:
-            self._schema = _first_schema(plain)
+            self.schema = _first_schema(plain)
             # The driver looks at the catalogue as soon as it is connected: what is found there must not depend on the role's settings either.
             try:
                 uri = _with_options(plain, url, "-csearch_path=pg_catalog -cquote_all_identifiers=off")
@@ -84,7 +84,7 @@ class PostgresDatabase:
             self._connections = [self._connected()]
             self._free = list(self._connections)
             [(self._snapshot,)] = self._tuples("SELECT pg_export_snapshot()")
-            self._types, self._kinds, self._members = self._look(), self._look_at_kinds(), self._look_at_members()
+            self._types, self._kinds, self.members = self._look(), self._look_at_kinds(), self._look_at_members()
         except (adbc_driver_manager.Error, psycopg.Error) as error:
             # The driver's own message may repeat the whole URL.
             raise ReconcileError(
@@ -143,7 +143,7 @@ class PostgresDatabase:
         return found
 
     def _here(self, of: str = "") -> str:
-        return f"{of}relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_literal(self._schema)})"
+        return f"{of}relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_literal(self.schema)})"
 
     def kinds(self) -> dict[str, str]:
         return self._kinds
@@ -167,13 +167,13 @@ class PostgresDatabase:
 
     def _has_places(self, table: str) -> bool:
         """Whether `ctid` alone says which row it is."""
-        return table not in self._members and self._kinds.get(table) not in ("view", "foreign table")
+        return table not in self.members and self._kinds.get(table) not in ("view", "foreign table")
 
     def _locator(self, table: str) -> str:
         """The columns that say where a row lies: its place; in which table and its place; or its place in the order of all columns."""
         if self._has_places(table):
             return "ctid"
-        if table in self._members:
+        if table in self.members:
             return "tableoid::bigint, ctid"
         every = [name for name in self._types[table] if name not in self._left_out.get(table, ())]
         order = ", ".join(_quoted(name) + '::text COLLATE "C"' for name in every)
@@ -183,16 +183,16 @@ class PostgresDatabase:
         """The locators of a batch, and its columns behind what `_locator` selects."""
         if self._has_places(table):
             return _locators(batch.column(0)), batch.columns[1:]
-        if table not in self._members:
+        if table not in self.members:
             return series_of(batch.column(0), pl.Int64).alias(LOCATOR), batch.columns[1:]
-        members = np.asarray(self._members[table], np.int64)
+        members = np.asarray(self.members[table], np.int64)
         of = np.searchsorted(members, series_of(batch.column(0), pl.Int64).to_numpy()).astype(np.int64)
         return pl.Series((of << _PLACE_BITS) | _locators(batch.column(1)).to_numpy()), batch.columns[2:]
 
     def _at(self, table: str, listed: str, locators: Sequence[int]) -> Iterator[str]:
         """Queries for the rows at these locators."""
-        if self._has_places(table) or table in self._members:
-            members = self._members.get(table, [])
+        if self._has_places(table) or table in self.members:
+            members = self.members.get(table, [])
             for of in sorted({at >> _PLACE_BITS for at in locators}):
                 some = [at & _PLACE_MASK for at in locators if at >> _PLACE_BITS == of]
                 places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in some)
@@ -210,7 +210,7 @@ class PostgresDatabase:
         return ", ".join(f"{_quoted(n)}::text AS {_quoted(n)}" if kinds[n] in texts else _quoted(n) for n in names)
 
     def _named(self, table: str) -> str:
-        return f"{_quoted(self._schema)}.{_quoted(table)}"
+        return f"{_quoted(self.schema)}.{_quoted(table)}"
 
     def hiding(self) -> dict[str, str]:
         sql = f"SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND row_security_active(oid) AND {self._here()}"

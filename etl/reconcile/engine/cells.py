@@ -34,13 +34,20 @@ class Extreme(int):
     """A day or moment outside the years 1 to 9999, which PostgreSQL can hold: days or microseconds since 1970; infinity as the end of the range."""
 
 
+class Unfit:
+    """A raw cell that its adapter's form cannot read: unreadable, even where the contract's type could have read it."""
+
+    def __init__(self, raw: "Raw") -> None:
+        self.raw = raw
+
+
 class Odd(Enum):
     UNREADABLE = "unreadable"
 
 
 UNREADABLE = Odd.UNREADABLE
 Raw: TypeAlias = (
-    int | float | Text | Id | bytes | str | date | datetime | bool | None
+    int | float | Text | Id | bytes | str | date | datetime | bool | Unfit | None
 )  # Id, str, date, datetime, bool: of a typed database only
 Cell: TypeAlias = int | str | bytes | date | datetime | None
 
@@ -60,6 +67,8 @@ def readable(raw: Raw, column: Column) -> Cell | Odd:
     """
     if raw is None:
         return None
+    if isinstance(raw, Unfit):
+        return UNREADABLE
     match column.kind:
         case "integer":
             limit = 1 << (column.bits - 1)
@@ -102,6 +111,8 @@ def extreme(text: str, column: Column) -> Extreme | Odd:
 
 def shown(raw: Raw) -> str:
     """The text of any value: a BLOB's bytes read as text, a REAL in its shortest decimal form (fine print 42, 47)."""
+    if isinstance(raw, Unfit):
+        raw = raw.raw
     if isinstance(raw, bytes):
         return raw.decode("utf-8", "replace").replace("\0", "\ufffd")
     return repr(raw) if isinstance(raw, float) else str(raw)
@@ -109,6 +120,8 @@ def shown(raw: Raw) -> str:
 
 def spoilt(raw: Raw) -> Spoilt | None:
     """The stored object that a text with U+0000 or invalid Unicode needs, else None (E8; fine print 26)."""
+    if isinstance(raw, Unfit):
+        return None
     if not isinstance(raw, bytes):
         return None
     try:
@@ -121,6 +134,9 @@ def spoilt(raw: Raw) -> Spoilt | None:
 
 def plain(raw: Raw, column: Column) -> object:
     """The value as `row_json` holds it: numbers as numbers, null as null, all else as text (fine print 27)."""
+    if isinstance(raw, Unfit):
+        inner = raw.raw
+        return inner if isinstance(inner, int) and not isinstance(inner, bool) else shown(inner)
     if raw is None or isinstance(raw, int) or (isinstance(raw, float) and math.isfinite(raw)):
         return raw  # JSON has no number for infinity: that one is text
     if isinstance(raw, datetime):

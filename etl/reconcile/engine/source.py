@@ -112,8 +112,10 @@ class Source:
         return rows_framed(rows, schema)
 
     def is_fatal(self, name: str, column: str) -> bool:
-        """Whether an unreadable value there holds the row: in a key, a reference, or what a mandatory target column takes (fine print 23)."""
-        return column in self.table(name).key or self._is_reference(name, column) or _takes_mandatory(self.spec, self.portal, name, column)
+        """Whether an unreadable value there holds the row: in a key, a reference, what a mandatory target column takes (fine print 23), a guarded column."""
+        if column in self.table(name).key or self._is_reference(name, column) or column in self.spec.mappings[self.portal, name].guarded:
+            return True
+        return _takes_mandatory(self.spec, self.portal, name, column)
 
     def must_not_be_null(self, name: str, column: str) -> bool:
         """Whether null is no value there: the source declares so, and the target column that takes it does (flags aside: fine print 36)."""

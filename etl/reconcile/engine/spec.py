@@ -71,6 +71,7 @@ class Mapping:
     needs: Map[str, str]
     into: tuple[Into, ...]
     retired: Map[str, str]
+    guarded: frozenset[str] = frozenset()  # a value there that cannot be read holds the row, whatever takes it
     named: frozenset[str] = frozenset()  # columns that [references] declares as naming another row
     unnamed: frozenset[str] = frozenset()  # columns that it declares as naming none
 
@@ -212,6 +213,7 @@ def _mapping(portal: str, path: Path) -> Mapping:
     declared = raw.get("references", {})
     return Mapping(
         portal, path.stem, raw.get("owner", {}), raw.get("owner_rule", ""), raw.get("needs", {}), into, raw.get("retired", {}),
+        frozenset(raw.get("held_if_unreadable", {})),
         frozenset([*declared.get("hard", []), *declared.get("soft", [])]), frozenset(declared.get("none", [])),
     )  # fmt: skip
 

@@ -59,6 +59,7 @@ class World:
     files: Path | None
     freeze: tuple[date, date] | None
     began: datetime | None  # D11
+    grace: tuple[int, int, int] | None = None  # E14: days before and after the freeze, days added; None: 0, 0 and its length
     padded: bool = False  # a database fills CHAR(n) up with blanks: those say nothing then
     ledger: Ledger = field(default_factory=Ledger)
     scopes: Scopes = field(default_factory=Scopes)

@@ -12,7 +12,7 @@ from etl.reconcile.engine.scopes import indexed
 from etl.reconcile.engine.source import BAD, KEY
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Piece, World
-from etl.reconcile.rules.b_people import profiles_with_officer
+from etl.reconcile.rules.b_people import acting_officers, profiles_with_officer
 from etl.reconcile.rules.d_agreements import basis
 from etl.reconcile.rules.h_identifiers import complete
 
@@ -40,6 +40,7 @@ def account_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
                 columns |= {column.name: column for column in made if column.name != KEY}
     columns["archived"] = archived.alias("archived")  # A8: of the model or of the profile
     columns["trade_visible"] = columns["trade_visible"] & ~archived
+    world.flag("B19", "P2", "model_entity", accounts, (columns["trade_visible"] & ~acting_officers(world)).to_numpy())
     note_soft(world, rulebook, world.spec.mappings["P2", "model_entity"], accounts)
     yield Piece(
         "entity_account",
@@ -85,6 +86,10 @@ def identifiers_complete(world: World, rows: pl.DataFrame, value: Value) -> pl.S
 def needs_officer(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
     """B10: no officer among the profile's contacts that are not removed."""
     return ~rows["company_profile_id"].is_in(profiles_with_officer(world).implode())
+
+
+def acting_officer(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+    return acting_officers(world)
 
 
 def status_visible(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:

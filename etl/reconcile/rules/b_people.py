@@ -10,7 +10,7 @@ from etl.reconcile.engine.emails import LONGEST, email_keys, folded
 from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
 from etl.reconcile.engine.ordinary import Copies, Rulebook, of_rows, route, row_columns
 from etl.reconcile.engine.scopes import indexed
-from etl.reconcile.engine.source import BAD, mask
+from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
 
@@ -44,11 +44,10 @@ def settle_people(world: World) -> None:
 def login_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     """The logins and aliases that users become (B2: the surviving user's attributes)."""
     users = world.memory["user"]
-    by_key = users.sort(["email_key", "last_login_at", "user_id"], descending=[False, True, False], nulls_last=True)
-    survivors = by_key.group_by("email_key", maintain_order=True).first()
+    surviving = survivors(users)
     mapping = world.spec.mappings["P2", "portal_user"]
     for into in mapping.into:
-        rows = survivors if into.table == "login" else users
+        rows = surviving if into.table == "login" else users
         yield Piece(into.table, "P2", "portal_user", row_columns(world, rulebook, mapping, into, rows))
 
 
@@ -140,13 +139,51 @@ def _freed(world: World, users: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def survivors(users: pl.DataFrame) -> pl.DataFrame:
+    """Of the users of each login the one whose attributes survive (B2)."""
+    by_key = users.sort(["email_key", "last_login_at", "user_id"], descending=[False, True, False], nulls_last=True)
+    return by_key.group_by("email_key", maintain_order=True).first()
+
+
+def acting_officers(world: World) -> pl.Series:
+    """B19: for each account whether an officer's contact is in force there, not restricted, and under a login that activation opens."""
+    users = world.memory["user"]
+    opens = (pl.col("#status") == "ACTIVE") | ((pl.col("#status") == "LOCKED") & pl.col("#lock").is_in(["PASSWORD", "IDLE"]))
+    usable = survivors(users).filter(opens.fill_null(False))["email_key"]
+    able = users.filter(pl.col("email_key").is_in(usable.implode())).select("user_id", locked=_locked_for_status())
+    officers = world.memory["contact"].filter((pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null())
+    officers = officers.select("user_id", "company_profile_id").join(able, on="user_id")
+    everywhere = officers.filter(~pl.col("locked"))["company_profile_id"].unique()
+    elsewhere = officers.filter("locked")["company_profile_id"].unique()  # B12: restricted on suspended accounts
+    profile = world.accounts["company_profile_id"]
+    suspended = world.accounts["status_cd"] == "SUSPENDED"
+    return profile.is_in(everywhere.implode()) | (profile.is_in(elsewhere.implode()) & ~suspended)
+
+
+def _flag_widened(world: World, shared: pl.Series) -> None:
+    """B20: users of these shared logins who, by their own contacts in force, reached fewer accounts than the login reaches."""
+    users = world.memory["user"].filter(pl.col("email_key").is_in(shared.implode()))
+    contacts = world.memory["contact"].filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls().unique()
+    entities = world.accounts.select("company_profile_id", "entity_id")
+    reach = users.select(KEY, "user_id", "email_key").join(contacts, on="user_id").join(entities, on="company_profile_id")
+    own = reach.group_by(KEY).agg(pl.col("entity_id").n_unique().alias("own"))
+    every = reach.group_by("email_key").agg(pl.col("entity_id").n_unique().alias("every"))
+    both = (
+        users.select(KEY, "email_key")
+        .join(own, on=KEY, how="left", maintain_order="left")
+        .join(every, on="email_key", how="left", maintain_order="left")
+    )
+    world.flag("B20", "P2", "portal_user", users, (both["own"].fill_null(0) < both["every"].fill_null(0)).to_numpy())
+
+
 def _flag_people(world: World) -> None:
-    """B2, B8, B12, B16."""
+    """B2, B8, B12, B16, B20."""
     users, contacts = world.memory["user"], world.memory["contact"]
     world.flag("B12", "P2", "portal_user", users, mask(users, "#stuck"))
     names = users.with_columns(folded(users["first_name"]).alias("#first"), folded(users["last_name"]).alias("#last"))
     shared = names.select("email_key", "#first", "#last").unique().filter(pl.col("email_key").is_duplicated())["email_key"]
     world.flag("B2", "P2", "portal_user", users, users["email_key"].is_in(shared.implode()).to_numpy())
+    _flag_widened(world, shared)
     named = world.memory["every contact"]["user_id"].drop_nulls().unique()
     world.flag("B16", "P2", "portal_user", users, ~users["user_id"].is_in(named.implode()).to_numpy())
     primary = contacts.filter((pl.col("primary_poc_ind") == "Y").fill_null(False) & ~pl.col("#lost") & pl.col("removed_at").is_null())

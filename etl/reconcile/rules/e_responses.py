@@ -1,6 +1,7 @@
 """Answers, findings and what the question catalogue says of them (chapter E)."""
 
 from collections.abc import Iterator
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
 
 KEYS = ("security_profile_id", "question_id")
+UNIX = date(1970, 1, 1).toordinal()
 
 
 def response_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
@@ -96,13 +98,26 @@ def internal(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
 
 
 def adjusted(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """E14: a due date inside the freeze, put off by its length; else null."""
-    due = rows[value.source[0]]
+    """E14: a due date of the freeze or of the days of grace around it, put off; else null, as is a sum that no date can hold."""
     if world.freeze is None:
         return pl.Series([None], dtype=pl.Date).new_from_index(0, len(rows))
-    first, last = world.freeze
-    length = (last - first).days + 1
-    return pl.select(pl.when(due.is_between(first, last)).then(due.cast(pl.Int32) + length)).to_series().cast(pl.Date)
+    first, last = (day.toordinal() - UNIX for day in world.freeze)
+    before, after, more = world.grace or (0, 0, last - first + 1)
+    due = rows[value.source[0]].to_physical().cast(pl.Int64)
+    later = due + more
+    in_band = due.is_between(first - before, last + after) & (later <= date.max.toordinal() - UNIX)
+    return pl.select(pl.when(in_band).then(later)).to_series().cast(pl.Int32).cast(pl.Date)
+
+
+def note_security_profile(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    """E15: submitted by somebody whose contacts on the model's profile, removed ones too, are all consultants (fine print 54)."""
+    contacts = world.memory["every contact"].drop_nulls(["user_id", "company_profile_id"])
+    insiders = contacts.filter((pl.col("contact_type_cd") != "CONSULTANT").fill_null(True)).select("user_id", "company_profile_id")
+    outsiders = contacts.select("user_id", "company_profile_id").unique().join(insiders, on=["user_id", "company_profile_id"], how="anti")
+    of_model = world.memory["model loaded"].select("security_model_id", "company_profile_id")
+    submitted = rows.select(KEY, "security_model_id", pl.col("submitted_by_user_id").alias("user_id")).drop_nulls("user_id")
+    odd = submitted.join(of_model, on="security_model_id").join(outsiders, on=["user_id", "company_profile_id"], how="semi")[KEY]
+    world.flag("E15", "P2", "security_profile", rows, rows[KEY].is_in(odd.implode()).to_numpy())
 
 
 def _pair(rows: pl.DataFrame) -> Ints:

@@ -10,12 +10,15 @@ from etl.reconcile.engine.ordinary import Copies, Rulebook, note_soft, route, ro
 from etl.reconcile.engine.source import BAD, mask
 from etl.reconcile.engine.world import Ints, Mask, Piece, World
 
+# What a side of a link may name, the narrowest first: the first that is set decides (G1).
+_SIDE = {"entity_id": "model_entity", "model_id": "security_model", "profile_id": "company_profile"}
+
 
 def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     """One link for every pair of a monitoring and a monitored account, an account with itself excepted (G1, G6)."""
     rows = world.sources["P2"].whole("svi_link", world.ledger)
-    monitor, first = route(world, "P2", {"monitor_entity_id": "model_entity", "monitor_profile_id": "company_profile"}, rows)
-    monitored, second = route(world, "P2", {"monitored_entity_id": "model_entity", "monitored_profile_id": "company_profile"}, rows)
+    monitor, first = route(world, "P2", {f"monitor_{column}": parent for column, parent in _SIDE.items()}, rows)
+    monitored, second = route(world, "P2", {f"monitored_{column}": parent for column, parent in _SIDE.items()}, rows)
     reason = lowest(np.where(mask(rows, BAD), UNREADABLE_VALUE, LOADED), first, second)
     take, left, right = _pairs(world, rows, np.where(reason == LOADED, monitor, -1), np.where(reason == LOADED, monitored, -1))
     has_pair = np.zeros(len(rows), np.bool_)
@@ -44,7 +47,7 @@ def active(world: World, copies: Copies) -> pl.Series:
 def _pairs(world: World, rows: pl.DataFrame, monitor: Ints, monitored: Ints) -> tuple[Ints, Ints, Ints]:
     """The row, the monitoring and the monitored account of every pair."""
     row, right = world.scopes.expand(monitored)
-    # Of a profile only the accounts that were there when the link was answered or, not answered, asked for.
+    # Of a model or a profile only the accounts that were there when the link was answered or, not answered, asked for.
     limit = pl.select(pl.coalesce(rows["responded_at"], rows["requested_at"])).to_series()
     early = (world.accounts["created_at"][right] <= limit[row]).fill_null(False)
     there = rows["monitored_entity_id"].is_not_null()[row] | early

@@ -8,12 +8,13 @@ import polars as pl
 
 from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
 from etl.reconcile.engine.ordinary import Copies, Rulebook, of_rows, owners, route
-from etl.reconcile.engine.source import BAD, mask
+from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Mask, Piece, World
 
 LONGEST = 60  # account_identifier.value_norm
 _SSN = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")
+_RFC = re.compile(r"[A-Z\u00d1&]{4}[0-9]{6}[A-Z0-9\u00d1&]{3}")  # thirteen characters; a company's has twelve
 _OTHER = re.compile(r"[^A-Z0-9]")
 
 
@@ -30,8 +31,20 @@ def settle_identifiers(world: World, rulebook: Rulebook) -> None:
     copies = Copies(kept, *world.scopes.expand(kept["#scope"].to_numpy()))
     world.memory["carried"] = pl.DataFrame([
         pl.Series("account", copies.account), copies.of("identifier_type_cd"), normalised(copies.of("identifier_value")).alias("norm"),
-        (copies.of("active_ind") == "Y").fill_null(False).alias("active"),
+        (copies.of("active_ind") == "Y").fill_null(False).alias("active"), copies.of(KEY),
     ])  # fmt: skip
+    _flag_one_number_of_several_companies(world)
+
+
+def _flag_one_number_of_several_companies(world: World) -> None:
+    """H7: the same active number, of a type that is one company's, on accounts of different profiles (fine print 57)."""
+    kinds = [row["identifier_type_cd"] for row in world.spec.codes["identifier_unique"]]
+    carried = world.memory["carried"].filter(pl.col("active") & pl.col("identifier_type_cd").is_in(kinds) & (pl.col("norm") != ""))
+    carried = carried.with_columns(world.accounts["company_profile_id"][carried["account"].to_numpy()].alias("profile"))
+    companies = carried.group_by("identifier_type_cd", "norm").agg(pl.col("profile").n_unique().alias("companies"))
+    doubled = carried.join(companies.filter(pl.col("companies") > 1), on=["identifier_type_cd", "norm"], how="semi")[KEY]
+    rows = world.memory["identifier"]
+    world.flag("H7", "P2", "entity_identifier", rows, rows[KEY].is_in(doubled.unique().implode()).to_numpy())
 
 
 def identifier_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
@@ -82,9 +95,13 @@ def normalised(values: pl.Series) -> pl.Series:
 
 
 def pii(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """H6: an importer's number of the form of a social security number."""
+    """H6: the form of a social security number, whatever the type; under type RFC also that of a natural person's tax number."""
     texts = zip(rows["identifier_type_cd"].to_list(), rows["identifier_value"].to_list(), strict=True)
-    return pl.Series([kind == "IOR" and bool(_SSN.fullmatch((text or "").strip())) for kind, text in texts], dtype=pl.Boolean)
+    return pl.Series([_is_of_a_person(kind, (text or "").strip()) for kind, text in texts], dtype=pl.Boolean)
+
+
+def _is_of_a_person(kind: str | None, text: str) -> bool:
+    return bool(_SSN.fullmatch(text)) or (kind == "RFC" and bool(_RFC.fullmatch(text.upper())))
 
 
 def complete(world: World) -> pl.Series:

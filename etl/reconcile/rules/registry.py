@@ -24,6 +24,7 @@ def rulebook(library: Library | None = None) -> Rulebook:
             "A21": accounts.employee_count, "C15": responses.internal, "E14": responses.adjusted, "H4": identifiers.value_norm,
             ("model_entity", "account_number"): accounts.number, ("model_entity", "business_type_cd"): accounts.business_type,
             ("model_entity", "agreement_basis_cd"): accounts.agreement_basis, ("model_entity", "needs_officer"): accounts.needs_officer,
+            ("model_entity", "acting_officer"): accounts.acting_officer,
             ("model_entity", "identifiers_complete"): accounts.identifiers_complete, ("model_entity", "trade_visible"): accounts.status_visible,
             ("company_profile", "archived"): accounts.archived, ("security_model", "archived"): accounts.archived,
             ("question_applicability", "business_type_cd"): catalogues.type_code, ("agreement_version", "business_type_cd"): catalogues.type_code,
@@ -48,7 +49,8 @@ def rulebook(library: Library | None = None) -> Rulebook:
         note={
             "company_contact": people.note_contact, "agreement_signature": agreements.note_signature, "validation": validations.note_validation,
             "profile_response": responses.note_question("profile_response"), "validation_finding": responses.note_question("validation_finding"),
-            "event_history": events.note_event, "tc_account": trade.note_account, "tc_contact": trade.note_contact, "tc_ior": trade.note_ior,
+            "event_history": events.note_event, "security_profile": responses.note_security_profile, "tc_account": trade.note_account,
+            "tc_contact": trade.note_contact, "tc_ior": trade.note_ior,
             "question_applicability": catalogues.note_applicability, "agreement_version": catalogues.note_version,
         },
         made=frozenset({

@@ -82,7 +82,7 @@ def selftest(
         runs = recorded_runs(store, freeze)
         store.database.close()
         sources = {portal: Source(spec, portal, database) for portal, database in databases.items()}
-        side = expected_side(spec, sources, files, runs.freeze, runs.began)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, grace=runs.grace)
         compute(side, _silent)
         with tempfile.TemporaryDirectory(prefix="selftest-") as scratch:
             bench = Bench(side, path, Path(objects), Path(scratch))

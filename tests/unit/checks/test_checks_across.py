@@ -247,6 +247,15 @@ def an_officer_is_removed_and_nobody_notices(stage: Stage) -> set[str]:
     return {"102"}
 
 
+@fault("accounts.acting_officer")
+def an_officer_is_restricted_and_nobody_notices(stage: Stage) -> set[str]:
+    acting = {row["account_id"] for row in stage.rows("entity_account") if row["acting_officer"]}
+    for place, row in enumerate(stage.rows("account_contact")):
+        if row["contact_type_cd"] == "OFFICER" and row["account_id"] == _account(stage, 102):
+            stage.change("account_contact", place, restricted_reason_cd="COMPANY_STATUS")
+    return {"102"} if _account(stage, 102) in acting else set()
+
+
 @fault("contacts.same_access")
 def access_is_widened_narrowed_and_given_back(stage: Stage) -> set[str]:
     stage.change("account_contact", stage.place("account_contact", legacy_key="4"), removed_at=None)

@@ -87,8 +87,8 @@ def test_G9_a_setting_becomes_a_membership_per_account_active_only_with_an_exist
     world.profile(2).model(21).entity(201).svi_setting(2, consent_signature=99).profile(3).model(31).entity(301).svi_setting(3)
     store = world.profile(4).model(41).entity(401).signature(8, agreement_version=99).svi_setting(4, consent_signature=8).migrate(tmp_path)
     assert store.rows("svi_membership") == [
-        {"account_id": 101, "consent_act_id": "7", "active": 1, "auto_accept": 1, "legacy_key": "1"},
-        {"account_id": 102, "consent_act_id": "7", "active": 0, "auto_accept": 1, "legacy_key": "1"},
-        *({"account_id": n * 100 + 1, "consent_act_id": None, "active": 0, "auto_accept": 0, "legacy_key": str(n)} for n in (2, 3, 4)),
+        {"account_id": 101, "consent_act_id": "7", "active": 1, "auto_accept": 1, "share_more": 0, "legacy_key": "1"},
+        {"account_id": 102, "consent_act_id": "7", "active": 0, "auto_accept": 1, "share_more": 0, "legacy_key": "1"},
+        *({"account_id": n * 100 + 1, "consent_act_id": None, "active": 0, "auto_accept": 0, "share_more": 0, "legacy_key": str(n)} for n in (2, 3, 4)),
     ]  # fmt: skip
     assert store.flags("X1") == ["svi_setting 2", "svi_setting 4"]

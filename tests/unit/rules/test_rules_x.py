@@ -103,7 +103,7 @@ def test_routes_fp3_a_held_row_carries_no_flag_but_one_that_is_loaded_and_held_d
     store = world.event(1, entity=104, updated_local="never").validation(2, profile=2, lead_cbp_user=99).migrate(tmp_path)
     flagged = {row for _, row in store.all_flags}
     assert flagged & {"model_entity 104", "event_history 1", "validation 2"} == set()
-    assert {rule for rule, row in store.all_flags if row == "model_entity 105"} == {"H3", "X2"}
+    assert {rule for rule, row in store.all_flags if row == "model_entity 105"} == {"B19", "H3", "X2"}
 
 
 # -- X1 --------------------------------------------------------------------------------------------------------------------------------

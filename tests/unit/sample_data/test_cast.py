@@ -40,6 +40,16 @@ def test_the_stories_of_single_rows_come_true(store: Store) -> None:
     assert {entity: store.accounts("account_label")[entity] for entity in (201, 202)} == {201: "East River", 202: "West River"}
     events = dict(store.rows("event_history", "event_id", "occurred_at"))
     assert (events["3401"], events["3402"], events["3403"]) == ("2022-07-04 16:00:00", "2022-01-04 17:00:00", "2022-11-06 05:30:00")
+    assert {entity: store.accounts("acting_officer")[entity] for entity in (4201, 4301, 4401, 4402, 4501, 2001)} == {
+        4201: 1, 4301: 0, 4401: 1, 4402: 0, 4501: 0, 2001: 0,
+    }  # fmt: skip
+    links = {link: blocked for link, blocked in store.rows("svi_link", "link_id", "blocked") if str(link).startswith("42")}
+    assert links == {
+        "4201@4201>2601": 1, "4201@4202>2601": 1, "4202@2601>4201": 0, "4203@4201>2601": 0, "4206@4401>4402": 0, "4206@4402>4401": 0,
+    }  # fmt: skip
+    assert [key for key, more in store.rows("svi_membership", "legacy_key", "share_more") if more] == ["42", "42"]
+    assert {key for key, pii in store.rows("account_identifier", "legacy_key", "pii") if pii} >= {"4202", "4205", "2807", "2808"}
+    assert not {key for key, pii in store.rows("account_identifier", "legacy_key", "pii") if pii} & {"4203", "4204", "2809"}
     assert [row for row in store.rows("document", "document_id", "account_id") if row[0].startswith("2104")] == [("2104", None)]
     assert len(store.rows("login", "email_key")) == len(set(store.rows("login", "email_key")))
 

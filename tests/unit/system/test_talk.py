@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from etl.errors import WrongUsage
 from etl.system import progress as module
+from etl.system.locks import only
 from etl.system.progress import Talk
+from etl.system.progress_note import NOTE, at_work
 from etl.system.terminal import Screen
 
 
@@ -90,3 +95,38 @@ def test_on_a_terminal_a_bar_with_speed_and_time_left(clock: Clock) -> None:
         talk.tell("extract P2.message", 5_000, 4_000)
         (task,) = talk._bars.tasks
         assert (task.completed, task.total, task.percentage) == (5_000, 5_000, 100)
+
+
+def test_what_is_said_goes_to_the_log_too_with_its_moment(clock: Clock, tmp_path: Path) -> None:
+    log = tmp_path / "run.log"
+    talk = Talk(console=Screen(file=io.StringIO()), clock=clock, log=log)
+    talk.say("extract: 5 rows (0.1 s)\nsecond line")
+    lines = log.read_text().splitlines()
+    assert [line.partition(" ")[2] for line in lines] == ["extract: 5 rows (0.1 s)", "second line"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", lines[0].partition(" ")[0])
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_that_cannot_be_written_is_wrong_usage_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for place in (tmp_path / "none" / "run.log", tmp_path, tmp_path / "link"):
+        with pytest.raises(WrongUsage, match="--log"):
+            Talk(log=place)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_status_knows_the_step_at_work_while_the_lock_is_held_and_not_after_a_kill(clock: Clock, tmp_path: Path) -> None:
+    talk = Talk(console=Screen(file=io.StringIO()), clock=clock, note=tmp_path / NOTE)
+    lock = only(tmp_path / ".lock")
+    assert lock is not None
+    with talk.bars():
+        clock.now += 1
+        talk.tell("extract P2.message", 10, 100)
+        noted = at_work(tmp_path)
+        assert noted is not None
+        assert (noted["step"], noted["what"], noted["done"], noted["total"]) == ("extract", "extract P2.message", 10, 100)
+        left = (tmp_path / NOTE).read_bytes()
+    assert at_work(tmp_path) is None
+    (tmp_path / NOTE).write_bytes(left)  # as a kill leaves it
+    os.close(lock)
+    assert at_work(tmp_path) is None

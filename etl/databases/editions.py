@@ -1,0 +1,52 @@
+"""A store of the contract's first edition: recognised, and brought up by the DDL that the refusal says."""
+
+from __future__ import annotations
+
+import re
+
+from etl.errors import Refused
+from mappings.schema import Schema
+
+# What the second edition added. A column that may not be null needs a value in rows that are there; the next publish sets the right one.
+_ADDED = {
+    ("entity_account", "acting_officer"): " DEFAULT false", ("svi_membership", "share_more"): " DEFAULT false",
+    ("svi_link", "blocked"): " DEFAULT false", ("migration_run", "grace_before"): "", ("migration_run", "grace_after"): "",
+    ("migration_run", "grace_add"): "", ("migration_run", "fresh"): " DEFAULT false",
+    ("migration_run", "mappings_sha256"): f" DEFAULT '{'0' * 64}'", ("migration_run", "decisions_sha256"): "",
+}  # fmt: skip
+VIEW_DIFFERS = "is not the contract's view"
+
+
+def words_of(statement: str) -> list[str]:
+    """The statement's words and signs without comments, quotes and capitals, for comparing two of them."""
+    plain = re.sub(r"--[^\n]*", " ", statement).replace('"', "").casefold()
+    return re.findall(r"'[^']*'|\w+|[^\w\s;]", plain)
+
+
+def refuse_differences(differences: list[str], schema: Schema) -> None:
+    """Refused (7) where a store's tables are not the contract's; for a store of the first edition with the DDL that brings it up."""
+    if not differences:
+        return
+    statements = upgrade(differences, schema)
+    advice = "Give an empty target, or mend its tables."
+    if statements:
+        advice = "It is a store of the contract's first edition. Bring it up, then run the same command again:\n  " + "\n  ".join(
+            statements
+        )
+    raise Refused("The target's tables are not the contract's:\n  " + "\n  ".join(differences), advice)
+
+
+def upgrade(differences: list[str], schema: Schema) -> list[str]:
+    """The DDL that makes a first-edition store the contract's; empty where it differs in anything else."""
+    missing = {f"{table}.{column}: no such column": (table, column) for table, column in _ADDED}
+    views = {f"{name}: {VIEW_DIFFERS}": name for name in schema.views}
+    if not set(differences) <= missing.keys() | views.keys() or not set(differences) & missing.keys():
+        return []
+    found = []
+    for table, column in (missing[text] for text in differences if text in missing):
+        declared = schema.tables[table].by_name[column]
+        mandatory = " NOT NULL" if declared.not_null else ""
+        found.append(f"ALTER TABLE {table} ADD COLUMN {column} {declared.sql_type}{mandatory}{_ADDED[table, column]};")
+    for name in (views[text] for text in differences if text in views):
+        found += [f"DROP VIEW IF EXISTS {name};", f"{schema.views[name]};"]
+    return found

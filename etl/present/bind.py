@@ -1,0 +1,402 @@
+"""The adapter bound to an old portal: a closed world in both directions, every error of it in one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from etl.present.catalog import Catalog, Relation
+from etl.present.kinds import AS_IT_IS, Kind
+from etl.present.model import Adapter, Form, From, PortalFiles
+from etl.present.problem import Problem, nearest, printable
+from mappings.model import Mappings, Portal, TableMapping
+from mappings.schema import Column, Family
+
+# The kinds that each form can read; what is not named here reads whatever has a text form.
+_READS: dict[str, tuple[Kind, ...]] = {
+    "integer": ("integer", "text", "fraction", "any"), "date": ("text", "integer", "date", "any"),
+    "moment": ("text", "integer", "date", "moment", "any"), "part": ("text", "any"), "trim": ("text", "any"), "path": ("text", "any"), "bytes": ("text", "any"),
+}  # fmt: skip
+_HAVE_TEXT: tuple[Kind, ...] = ("integer", "text", "date", "moment", "boolean", "any")
+_GIVES: dict[str, Family] = {
+    "text": "text", "integer": "integer", "flag": "text", "code": "text", "date": "date", "moment": "timestamp", "number": "integer",
+    "join": "text", "part": "text", "trim": "text", "path": "text", "bytes": "binary",
+}  # fmt: skip
+_KIND_WORDS: dict[Kind, str] = {
+    "moment": "a moment",
+    "fraction": "a number with fractions",
+    "other": "of a type that only `text` reads",
+    "bytes": "bytes",
+}
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A physical column as the database spells it; `alias`: of the look-up whose column it is, empty for the table's own."""
+
+    column: str
+    alias: str = ""
+
+
+@dataclass(frozen=True)
+class BoundCell:
+    """A contract column and what it is made of. `file`, `place`: where the adapter says so."""
+
+    column: Column
+    form: Form
+    refs: tuple[Ref, ...]
+    file: str
+    place: str
+
+
+@dataclass(frozen=True)
+class BoundLookup:
+    relation: Relation
+    key: str
+    by: str
+
+
+@dataclass(frozen=True)
+class BoundBlock:
+    """One physical table presented as rows of a contract table. `never`: contract columns that are retired under B17 and not read."""
+
+    relation: Relation
+    where: Mapping[str, Any]
+    lookups: Mapping[str, BoundLookup]
+    cells: tuple[BoundCell, ...]
+    file: str
+    place: str
+
+    def columns(self, cells: Iterable[BoundCell], where: bool = True) -> list[str]:
+        """The table's own columns that these cells need, those of conditions and of look-ups' `by` with them, each once."""
+        found: dict[str, None] = dict.fromkeys(self.where) if where else {}
+        for cell in cells:
+            for ref in cell.refs:
+                found[self.lookups[ref.alias].by if ref.alias else ref.column] = None
+        return list(found)
+
+
+@dataclass(frozen=True)
+class BoundTable:
+    """A contract table and the blocks that give its rows; none where the old portal does not have it."""
+
+    mapping: TableMapping
+    blocks: tuple[BoundBlock, ...]
+
+    @property
+    def filtered(self) -> bool:
+        return any(block.where for block in self.blocks)
+
+
+@dataclass
+class Bound:
+    """One portal, bound. The counts are those of `plan`."""
+
+    portal: Portal
+    tables: dict[str, BoundTable] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    read: dict[str, Relation] = field(default_factory=dict)  # the physical tables that are read, look-ups included
+    selected: dict[str, set[str]] = field(default_factory=dict)  # by physical table: the columns that are read
+    rests: dict[str, str] = field(default_factory=dict)  # by physical table, why its other rows are left out
+
+
+class Binder:
+    """Binds one portal; `problems` has what does not fit."""
+
+    def __init__(self, adapter: Adapter, portal: Portal, mappings: Mappings, catalog: Catalog) -> None:
+        self.adapter, self.portal, self.mappings, self.catalog = adapter, portal, mappings, catalog
+        self.files: PortalFiles = adapter.portals[portal]
+        self.problems: list[Problem] = []
+        self.bound = Bound(portal)
+        self._used: dict[str, set[str]] = {}
+        self._retired: dict[str, set[str]] = {}
+        self._source = f"{self.files.folder}/source.toml"
+        self._doubtful: set[tuple[str, ...]] = set()
+
+    def bind(self) -> Bound:
+        """The bound portal; look at `problems` before it is used."""
+        for mapping in self.mappings.of(self.portal):
+            if mapping.table in self.files.absent:
+                self.bound.tables[mapping.table] = BoundTable(mapping, ())
+                continue
+            file = self.files.tables.get(mapping.table)
+            blocks = file.blocks if file else (From(mapping.table, {}, "", {}, {}, {}),)
+            shown = file.file if file else f"{self.files.folder}/{mapping.table}.toml"
+            bound = [self._block(mapping, block, shown, f"from[{n}]", file is not None) for n, block in enumerate(blocks)]
+            self.bound.tables[mapping.table] = BoundTable(mapping, tuple(block for block in bound if block is not None))
+        self._closed()
+        self._count()
+        return self.bound
+
+    def _wrong(self, file: str, place: str, found: str, expected: str, line: str = "") -> None:
+        self.problems.append(Problem(file, printable(place), found, expected, line))
+
+    def _found(self, name: str, among: Iterable[str]) -> str | None:
+        """The physical name that is meant; None where there is none, or where only its case tells two apart (which is a problem)."""
+        names = list(among)
+        if self.files.exact:
+            return name if name in names else None
+        same = [other for other in names if other.casefold() == name.casefold()]
+        if len(same) > 1 and (name, *sorted(same)) not in self._doubtful:
+            self._doubtful.add((name, *sorted(same)))
+            listed = " and ".join(map(printable, same))
+            self._wrong(
+                self._source, "case", f"{listed}, which differ by case alone", 'case = "exact" here, and names as the database spells them'
+            )
+        return same[0] if same else None
+
+    def _block(self, mapping: TableMapping, block: From, file: str, place: str, given: bool) -> BoundBlock | None:
+        relations = self.catalog.relations
+        name = self._found(block.table, relations)
+        if name is None:
+            line = f'{file}: [[from]] table = "..."'
+            if given:
+                self._wrong(
+                    file,
+                    f"{place}.table",
+                    f"no table or view {printable(block.table)}",
+                    f"one that the old portal has{nearest(block.table, relations)}",
+                )
+            else:
+                expected = f"a physical table for it{nearest(block.table, relations)}, or a line in [absent] of {self._source}"
+                self._wrong(file, "", f"no table for the contract's {mapping.table}", expected, line)
+            return None
+        relation = relations[name]
+        self.bound.read[name] = relation
+        used, retired = self._used.setdefault(name, set()), self._retired.setdefault(name, set())
+        lookups = {
+            alias: look for alias, value in block.lookup.items() if (look := self._lookup(value, relation, file, f"{place}.lookup.{alias}"))
+        }
+        where = {}
+        for column, condition in block.where.items():
+            if (actual := self._column(column, relation, file, f"{place}.where.{column}")) is not None:
+                where[actual] = condition
+                used.add(actual)
+        cells = [self._cell(mapping, column, block, relation, lookups, file, place) for column in mapping.shape.columns]
+        for column in block.retired:
+            alias, _, of = column.partition(".")
+            target = lookups[alias].relation if of and alias in lookups and column not in relation.columns else relation
+            actual = self._column(of if target is not relation else column, target, file, f"{place}.retired.{column}")
+            if actual is not None:
+                self._retired.setdefault(target.name, set()).add(actual)
+                if target.name not in self._used:
+                    self._used[target.name] = set()
+        for alias, value in block.lookup.items():
+            if alias in lookups:
+                used.add(lookups[alias].by)
+                self._used.setdefault(lookups[alias].relation.name, set()).add(lookups[alias].key)
+                self.bound.read[lookups[alias].relation.name] = lookups[alias].relation
+            del value
+        if block.rest:
+            self.bound.rests[name] = block.rest
+        del retired
+        never = {column.name for column in mapping.shape.columns} - {column.name for column in mapping.columns}
+        read = tuple(cell for cell in cells if cell is not None and cell.column.name not in never)
+        selected = self.bound.selected.setdefault(name, set())
+        bound = BoundBlock(relation, where, lookups, read, file, place)
+        selected.update(bound.columns(read))
+        for cell in read:
+            for ref in cell.refs:
+                if ref.alias:
+                    look = lookups[ref.alias]
+                    self.bound.selected.setdefault(look.relation.name, set()).update((look.key, ref.column))
+        return bound
+
+    def _lookup(self, value: Any, relation: Relation, file: str, place: str) -> BoundLookup | None:
+        name = self._found(value.table, self.catalog.relations)
+        if name is None:
+            self._wrong(
+                file,
+                f"{place}.table",
+                f"no table or view {printable(value.table)}",
+                f"one that the old portal has{nearest(value.table, self.catalog.relations)}",
+            )
+            return None
+        other = self.catalog.relations[name]
+        key = self._column(value.key, other, file, f"{place}.key")
+        by = self._column(value.by, relation, file, f"{place}.by")
+        return BoundLookup(other, key, by) if key is not None and by is not None else None
+
+    def _column(self, name: str, relation: Relation, file: str, place: str) -> str | None:
+        found = self._found(name, relation.columns)
+        if found is None:
+            self._wrong(
+                file,
+                place,
+                f"no column {printable(name)} in {printable(relation.name)}",
+                f"one that it has{nearest(name, relation.columns)}",
+            )
+        return found
+
+    def _cell(
+        self, mapping: TableMapping, column: Column, block: From, relation: Relation, lookups: Mapping[str, BoundLookup],
+        file: str, place: str,
+    ) -> BoundCell | None:  # fmt: skip
+        form = block.columns.get(column.name)
+        never = mapping.retired.get(column.name, "").startswith("B17")
+        dotted = f"{place}.columns.{column.name}"
+        if form is None:
+            actual = self._found(column.name, relation.columns)
+            if actual is None:
+                near = nearest(column.name, relation.columns)
+                unused = near.removeprefix(" (nearest: ").removesuffix(")") or "..."
+                line = f'{file}: [from.columns] {column.name} = "{unused}"'
+                self._wrong(file, dotted, f"no column for it in {printable(relation.name)}", f"a physical column{near}, or a form", line)
+                return None
+            form, refs = Form("plain", (actual,)), (Ref(actual),)
+            self._used.setdefault(relation.name, set()).add(actual)
+            self._kinds(column, form, [(relation, actual)], file, dotted, never)
+            return BoundCell(column, form, refs, file, dotted)
+        refs_found: list[Ref] = []
+        places: list[tuple[Relation, str]] = []
+        for name in form.columns:
+            alias, dot, rest = name.partition(".")
+            if dot and alias in block.lookup and self._silent(name, relation) is None:
+                if alias not in lookups:
+                    return None  # the look-up itself is wrong, and said so
+                actual = self._column(rest, lookups[alias].relation, file, dotted)
+                target = lookups[alias].relation
+            else:
+                alias, target = "", relation
+                actual = self._column(name, relation, file, dotted)
+            if actual is None:
+                return None
+            self._used.setdefault(target.name, set()).add(actual)
+            refs_found.append(Ref(actual, alias))
+            places.append((target, actual))
+        self._kinds(column, form, places, file, dotted, never)
+        return BoundCell(column, form, tuple(refs_found), file, dotted)
+
+    def _silent(self, name: str, relation: Relation) -> str | None:
+        return next(
+            (other for other in relation.columns if other == name or (not self.files.exact and other.casefold() == name.casefold())), None
+        )
+
+    def _kinds(self, column: Column, form: Form, places: list[tuple[Relation, str]], file: str, dotted: str, never: bool) -> None:
+        """The form's kind has to give the contract's type, and the physical kind has to be one that the form reads."""
+        if never:
+            return  # B17: whatever stands behind it, it is not read
+        if form.kind == "absent":
+            if column.not_null:
+                self._wrong(
+                    file, dotted, f"absent for {column.name} {column.sql_type} NOT NULL", "a form that gives a value: it may not be NULL"
+                )
+            return
+        if form.kind == "constant":
+            if (problem := _constant_problem(form.constant, column)) is not None:
+                self._wrong(file, f"{dotted}.constant", *problem)
+            return
+        if form.kind != "plain" and _GIVES[form.kind] != column.family:
+            fitting = [kind for kind, family in _GIVES.items() if family == column.family]
+            self._wrong(
+                file,
+                dotted,
+                f"{form.kind}, which gives {_family(_GIVES[form.kind])}",
+                f"a form that gives {column.sql_type}: {', '.join(fitting)} or the column itself",
+            )
+            return
+        allowed = AS_IT_IS[column.family] if form.kind == "plain" else _READS.get(form.kind, _HAVE_TEXT)
+        for relation, actual in places:
+            kind = relation.kind(actual)
+            if form.kind == "text" and kind != "bytes":
+                continue  # whatever the database has can be read as text
+            if kind not in allowed:
+                declared = relation.columns[actual] or "no type"
+                what = f"{printable(relation.name)}.{printable(actual)} {printable(declared)}"
+                others = [name for name, family in _GIVES.items() if family == column.family and kind in _READS.get(name, _HAVE_TEXT)]
+                hint = (
+                    f"for {column.sql_type} one of the forms {', '.join(others)}"
+                    if others
+                    else f"a column that {form.kind if form.kind != 'plain' else column.sql_type} can be made of"
+                )
+                self._wrong(file, dotted, f"{what}, which the form {_form_word(form)} cannot read", hint)
+
+    def _closed(self) -> None:
+        """What of the old portal nobody has named, and what the files name in vain."""
+        ignored = set()
+        for name in self.files.ignored:
+            actual = self._found(name, self.catalog.relations)
+            if actual is None:
+                self._wrong(
+                    self._source,
+                    f"ignored.{name}",
+                    f"no table {printable(name)}",
+                    f"one that the old portal has{nearest(name, self.catalog.relations)}",
+                )
+            elif actual in self.bound.read:
+                self._wrong(self._source, f"ignored.{name}", "a table that is read", "a table that no file reads")
+            else:
+                ignored.add(actual)
+        tables = [mapping.table for mapping in self.mappings.of(self.portal)]
+        for name, relation in self.catalog.relations.items():
+            if name not in self.bound.read and name not in ignored and not relation.view:
+                free = [t for t in tables if not self.bound.tables[t].blocks and t not in self.files.absent]
+                near = nearest(name, free).removeprefix(" (nearest: ").removesuffix(")")
+                line = (
+                    f'{self.files.folder}/{near}.toml: [[from]] table = "{printable(name)}"'
+                    if near
+                    else f'[ignored] {printable(name)} = "why"'
+                )
+                self._wrong(
+                    self._source,
+                    f"ignored.{name}",
+                    f"the physical table {printable(name)}, which no file reads",
+                    "a file that reads it, or a line in [ignored]",
+                    line,
+                )
+        for name, relation in sorted(self.bound.read.items()):
+            used, retired = self._used.get(name, set()), self._retired.get(name, set())
+            file = next((b.file for t in self.bound.tables.values() for b in t.blocks if b.relation.name == name), self._source)
+            for column in relation.columns:
+                if column not in used and column not in retired:
+                    line = f'{file}: [from.retired] {printable(column)} = "why"'
+                    self._wrong(
+                        file,
+                        f"retired.{column}",
+                        f"the physical column {printable(name)}.{printable(column)}, neither used nor retired",
+                        "a contract column that it gives, or a line in [from.retired]",
+                        line,
+                    )
+            for column in sorted(used & retired):
+                self._wrong(file, f"retired.{column}", f"{printable(name)}.{printable(column)}, which is used as well", "one of the two")
+        self._ignored = ignored
+
+    def _count(self) -> None:
+        relations = self.catalog.relations
+        absent = sum(cell.form.kind == "absent" for t in self.bound.tables.values() for b in t.blocks for cell in b.cells)
+        gone = sum(len(t.mapping.shape.columns) for name, t in self.bound.tables.items() if name in self.files.absent)
+        every = sum(len(t.mapping.shape.columns) for t in self.bound.tables.values())
+        self.bound.counts = {
+            "physical_used": sum(len(self._used.get(name, ())) for name in self.bound.read),
+            "physical_retired": sum(len(self._retired.get(name, ())) for name in self.bound.read),
+            "physical_ignored": sum(len(relations[name].columns) for name in self._ignored),
+            "contract_presented": every - gone - absent,
+            "contract_absent": gone + absent,
+        }
+
+
+def _constant_problem(value: object, column: Column) -> tuple[str, str] | None:
+    """(found, expected) where the contract's column cannot hold the constant."""
+    fits = {
+        "text": isinstance(value, str), "integer": type(value) is int, "date": type(value) is date,
+        "timestamp": isinstance(value, datetime) and value.tzinfo is None, "binary": False,
+    }[column.family]  # fmt: skip
+    if not fits:
+        return f"a {type(value).__name__}", f"what {column.sql_type} can hold"
+    if isinstance(value, str) and column.length is not None and len(value) > column.length:
+        return f"a text of {len(value)} characters", f"at most {column.length}: {column.sql_type}"
+    if type(value) is int and not -(1 << (63 if column.sql_type == "BIGINT" else 31)) <= value < 1 << (
+        63 if column.sql_type == "BIGINT" else 31
+    ):
+        return str(value), f"what {column.sql_type} can hold"
+    return None
+
+
+def _family(family: Family) -> str:
+    return {"timestamp": "a moment", "integer": "an integer", "binary": "bytes"}.get(family, f"a {family}")
+
+
+def _form_word(form: Form) -> str:
+    return '"COLUMN"' if form.kind == "plain" else form.kind

@@ -1,0 +1,97 @@
+"""What an old database has: its tables and views with their columns' declared types, as the database spells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from etl.databases import Source
+from etl.present.kinds import Kind, kind_of
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A physical table or view. `name`: as messages and `_physical` show it; `columns`: name -> declared type, upper case."""
+
+    name: str
+    columns: dict[str, str]
+    view: bool = False
+    schema: str = ""  # PostgreSQL: where it lies
+
+    def kind(self, column: str) -> Kind:
+        return kind_of(self.columns[column])
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """`relations`: by the name that files use (`schema.table` for those of other schemas than the session's); `server`: PostgreSQL's SQL."""
+
+    relations: dict[str, Relation] = field(default_factory=dict)
+    server: bool = False
+    portable: bool = False
+
+
+def catalog_of(source: Source, schemas: frozenset[str]) -> Catalog:
+    """Everything that the source has, views included; of PostgreSQL those of the named schemas, or of the session's path where none is."""
+    from etl.databases.sqlite.source import SqliteSource
+
+    if isinstance(source, SqliteSource):
+        return Catalog(_sqlite(source))
+    try:
+        from etl.databases.postgresql.source import PostgresSource
+    except ImportError:
+        PostgresSource = None  # type: ignore[assignment,misc]  # without its driver no source is of that kind
+    if PostgresSource is not None and isinstance(source, PostgresSource):
+        return Catalog(_postgresql(source, schemas), server=True)
+    views: dict[str, dict[str, str]] = getattr(source, "view_shapes", dict)()
+    found = {name: Relation(name, _upper(columns)) for name, columns in source.shapes().items()}
+    return Catalog({**found, **{name: Relation(name, _upper(columns), view=True) for name, columns in views.items()}}, portable=True)
+
+
+def _upper(columns: dict[str, str]) -> dict[str, str]:
+    return {name: declared.upper() for name, declared in columns.items()}
+
+
+def _sqlite(source: object) -> dict[str, Relation]:
+    from etl.databases.sqlite.source import SqliteSource
+
+    assert isinstance(source, SqliteSource)  # noqa: S101  # tells the type checker what `catalog_of` has asked
+    names = source.query(
+        "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+    )
+    found = {}
+    for name, kind in names:
+        columns = source.query("SELECT name, type FROM pragma_table_xinfo(?)", name)
+        found[name] = Relation(name, {column: str(declared).upper() for column, declared in columns}, view=kind == "view")
+    return found
+
+
+_COLUMNS = """
+SELECT n.nspname::text, c.relname::text, a.attname::text,
+       CASE WHEN base.typtype = 'e' THEN 'ENUM' ELSE base.typname::text END, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
+       c.relkind IN ('v', 'm')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_type base ON base.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
+WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND NOT c.relispartition
+  AND NOT EXISTS (SELECT 1 FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhrelid = c.oid AND p.relnamespace = c.relnamespace)
+  AND (n.nspname = ANY (%s) OR (cardinality(%s::text[]) = 0 AND n.nspname = %s))
+ORDER BY n.nspname, c.relname, a.attnum
+"""
+
+
+def _postgresql(source: object, schemas: frozenset[str]) -> dict[str, Relation]:
+    from etl.databases.postgresql.connection import WORDS
+    from etl.databases.postgresql.source import PostgresSource
+
+    assert isinstance(source, PostgresSource)  # noqa: S101  # tells the type checker what `catalog_of` has asked
+    wanted = sorted(schemas)
+    found: dict[str, Relation] = {}
+    for schema, table, column, kind, modifier, view in source.query(_COLUMNS, wanted, wanted, source.schema):
+        word = WORDS.get(kind, str(kind).upper())
+        if word in ("VARCHAR", "CHAR") and modifier > 4:
+            word += f"({modifier - 4})"
+        if word == "NUMERIC" and modifier > 4:
+            word += f"({(modifier - 4) >> 16},{(modifier - 4) & 0x7FF})"
+        name = f"{schema}.{table}" if schemas else table
+        relation = found.setdefault(name, Relation(name, {}, bool(view), schema))
+        relation.columns[column] = word
+    return found

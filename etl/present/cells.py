@@ -1,0 +1,96 @@
+"""Physical cells of one column of a batch: their text forms, what of them the reader found odd, and the contract cells made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from etl.domain.typed_values import Typed, texts_of
+from etl.present.kinds import Kind
+
+Bools = npt.NDArray[np.bool_]
+Raw = str | int | float
+_WHOLE = r"^(-?[0-9]+)\.0+$"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A physical column: `text` the text form, null for NULL; `typed` as the reader gives it.
+
+    `odd`: by row, cells that are no value of the column's declared type; `other`: by row, readable ones in another form than the canonical
+    one; `spoilt`: by row, the exact bytes of texts that are not valid (E8).
+    """
+
+    name: str  # TABLE.COLUMN as the database spells it
+    kind: Kind
+    text: pl.Series
+    typed: pl.Series
+    odd: Mapping[int, Raw] = field(default_factory=dict)
+    other: Mapping[int, Raw] = field(default_factory=dict)
+    spoilt: Mapping[int, bytes] = field(default_factory=dict)
+
+    def raw(self, row: int) -> Raw:
+        """The cell as row_json holds it: numbers as numbers, all else as its text form."""
+        if row in self.odd:
+            return self.odd[row]
+        text = str(self.text[row])
+        return int(text) if self.kind not in ("text", "any", "other", "bytes") and _is_whole(text) else text
+
+    def chosen(self, rows: pl.Series) -> Cells:
+        """The cells at these places (null: NULL), in their order: what a look-up finds."""
+        places = rows.to_list()
+
+        def moved(of: Mapping[int, object]) -> dict[int, object]:
+            return {new: of[old] for new, old in enumerate(places) if old is not None and old in of} if of else {}
+
+        return Cells(
+            self.name, self.kind, self.text.gather(rows), self.typed.gather(rows), moved(self.odd), moved(self.other), moved(self.spoilt)  # type: ignore[arg-type]  # the same values
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Made:
+    """Contract cells: `series` of the column's type, null where `bad`; `spoilt`: exact bytes of texts that no column can hold (E8)."""
+
+    series: pl.Series
+    bad: Bools
+    spoilt: Mapping[int, bytes] = field(default_factory=dict)
+    raw: Mapping[int, Raw] = field(default_factory=dict)  # of bad rows, and of readable ones in another form
+
+
+def cells_of(batch: Typed, column: str, name: str, kind: Kind, null: frozenset[str]) -> Cells:
+    """The column of a batch that a reader gave. `null`: the texts that mean NULL in a text cell."""
+    typed = batch.columns[column]
+    odd = {odd.row: odd.raw for odd in batch.oddities if odd.column == column and odd.unreadable and odd.raw not in null}
+    other = {odd.row: odd.raw for odd in batch.oddities if odd.column == column and not odd.unreadable}
+    spoilt = {text.row: text.exact for text in batch.texts if text.column == column and text.row not in odd}
+    if typed.dtype == pl.String:
+        text = _unfractioned(typed) if kind in ("fraction", "other") else typed
+        if null and kind in ("text", "any", "other", "date", "moment"):
+            text = text.to_frame("t").select(pl.when(~pl.col("t").is_in(sorted(null))).then("t")).to_series()
+            typed = text
+        return Cells(name, kind, text.alias(column), typed, odd, other, spoilt)
+    if typed.dtype == pl.Binary:
+        return Cells(name, kind, pl.Series(column, [None], dtype=pl.String).new_from_index(0, len(typed)), typed, odd, other, spoilt)
+    text = typed.cast(pl.String) if typed.dtype == pl.Int64 else texts_of(typed)
+    patches = {**{row: _shown(raw) for row, raw in other.items()}, **{row: _shown(raw) for row, raw in odd.items()}}
+    if patches:
+        text = text.scatter(list(patches), list(patches.values()))
+    return Cells(name, kind, text, typed, odd, other, spoilt)
+
+
+def _unfractioned(series: pl.Series) -> pl.Series:
+    """Numbers as a driver prints them: whole decimals without a point."""
+    return series.str.replace(_WHOLE, "$1")
+
+
+def _shown(raw: Raw) -> str:
+    return (str(int(raw)) if raw.is_integer() else repr(raw)) if isinstance(raw, float) else str(raw)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.removeprefix("-").isdigit()

@@ -1,0 +1,95 @@
+"""The words of the adapter's files as frozen types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal
+
+from mappings.model import Portal
+
+FormKind = Literal[
+    "plain", "text", "integer", "flag", "code", "date", "moment", "number", "join", "part", "trim", "path", "bytes", "constant", "absent"
+]  # fmt: skip
+Constant = str | int | date | datetime
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a contract column comes about. `columns`: the physical columns it reads, `lookup.COLUMN` among them."""
+
+    kind: FormKind
+    columns: tuple[str, ...] = ()
+    by: str = ""  # code: the file in codes/
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()
+    form: str = ""  # date, moment, bytes
+    pivot: int | None = None
+    zone: str = "UTC"
+    mark: str | None = None
+    sep: str = " "  # join: between the parts; part: what splits
+    take: int = 1
+    trim: bool = False
+    prefix: str = ""
+    slash: str = "\\"
+    constant: Constant | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Another physical table's columns, by a unique key: the row whose `key` is the cell of `by` here."""
+
+    table: str
+    key: str
+    by: str
+
+
+@dataclass(frozen=True)
+class From:
+    """One `[[from]]` block. `where`: by column the accepted texts, or `"null"`, or `"not null"`."""
+
+    table: str
+    where: Mapping[str, tuple[str, ...] | Literal["null", "not null"]]
+    rest: str
+    lookup: Mapping[str, Lookup]
+    columns: Mapping[str, Form]
+    retired: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """The file of one contract table."""
+
+    table: str
+    file: str
+    blocks: tuple[From, ...]
+
+
+@dataclass(frozen=True)
+class PortalFiles:
+    """What the adapter says of one old portal."""
+
+    folder: str  # portal2, tc
+    tables: Mapping[str, TableFile] = field(default_factory=dict)
+    null: frozenset[str] = frozenset()
+    exact: bool = False
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    delimiter: str = ","
+    encoding: str = "utf-8"
+
+    @property
+    def says_nothing(self) -> bool:
+        return not (self.tables or self.null or self.exact or self.ignored or self.absent)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A whole adapter folder. `codes`: by file name, legacy word -> contract word (`*` -> `=`: others pass)."""
+
+    root: Path
+    portals: Mapping[Portal, PortalFiles]
+    codes: Mapping[str, Mapping[str, str]]

@@ -1,0 +1,52 @@
+"""A physical table as the readers take one: a table mapping with its own names, no rule of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from etl.databases.quoting import Sql, quoted
+from etl.present.catalog import Catalog, Relation
+from etl.present.kinds import server_cell, server_text
+from mappings.model import TableMapping
+from mappings.schema import Column, Family, Table
+
+STORED: tuple[str, ...] = ()  # no key: the rows in the order in which they are stored
+_FAMILY: dict[str, Family] = {"BIGINT": "integer", "DATE": "date", "TIMESTAMP": "timestamp", "BYTEA": "binary", "TEXT": "text"}
+
+
+def physical(
+    relation: Relation, columns: list[str], typed_as: Mapping[str, str], key: tuple[str, ...], catalog: Catalog, derived: bool = True
+) -> TableMapping:
+    """What a reader is asked for: these columns, as text but for those in `typed_as` (the contract's word), in the order of `key`."""
+    names = list(dict.fromkeys([*columns, *key]))
+    declared = tuple(Column(name, typed_as.get(name, "TEXT"), False, None) for name in names)
+    name: str = physical_whole(relation, catalog)
+    if catalog.server and derived:
+        name = Sql(relation.name, _select(relation, declared))
+    return TableMapping("P2", name, "", Table(name, declared, key, ()), (), (), None, (), (), {}, {})
+
+
+def physical_whole(relation: Relation, catalog: Catalog) -> str:
+    """The table's name as a reader quotes it: with its schema where the file gives one."""
+    table = relation.name.removeprefix(f"{relation.schema}.") if relation.schema else relation.name
+    return Sql(relation.name, f"{quoted(relation.schema)}.{quoted(table)}") if catalog.server and relation.schema else table
+
+
+def _select(relation: Relation, columns: tuple[Column, ...]) -> str:
+    listed = []
+    for column in columns:
+        declared, name = relation.columns[column.name], quoted(column.name)
+        family = _FAMILY[column.sql_type]
+        sql = server_text(declared, name) if column.sql_type == "TEXT" else server_cell(declared, name, family)
+        listed.append(f"{sql} AS {name}" if sql != name else name)
+    table = (
+        f"{quoted(relation.schema)}.{quoted(relation.name.removeprefix(f'{relation.schema}.'))}"
+        if relation.schema
+        else quoted(relation.name)
+    )
+    return f"(SELECT {', '.join(listed)} FROM {table}) AS presented"
+
+
+def key_columns(relation: Relation, columns: list[str]) -> tuple[str, ...]:
+    """The columns that tell the physical rows apart, for reading bytes row by row."""
+    return tuple(columns) or tuple(relation.columns)[:1]

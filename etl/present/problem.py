@@ -1,0 +1,51 @@
+"""What is wrong with an adapter, or between it and an old portal: collected, so that one answer has all of it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from etl.errors import MigrationError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One error: the file, the dotted place in it, what was found and what was expected; `line`: the adapter's line that would mend it."""
+
+    file: str
+    place: str
+    found: str
+    expected: str
+    line: str = ""
+    rank: int = 1  # 0: of a file itself; 1: of names and kinds; 2: of the rows
+
+    def __str__(self) -> str:
+        where = f"{self.file}: {self.place}" if self.place else self.file
+        mend = f" (would mend it: {self.line})" if self.line else ""
+        return f"{where}: found {self.found}, expected {self.expected}{mend}"
+
+
+class AdapterWrong(MigrationError):
+    """The adapter cannot present this old portal; `problems` has every reason."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(problems, key=lambda one: one.rank)
+        listed = "\n  ".join(str(one) for one in self.problems)
+        super().__init__(
+            f"The adapter and the old portal do not fit in {len(problems):,} places:\n  {listed}",
+            "Mend the adapter's files; then run `portal-migrate plan` again. No data was migrated.",
+        )
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """A hint for a sentence: the existing name that is most like this one; empty where none is."""
+    by_fold = {other.casefold(): other for other in names}
+    found = difflib.get_close_matches(name.casefold(), by_fold, 1, 0.6)
+    return f" (nearest: {printable(by_fold[found[0]])})" if found else ""
+
+
+def printable(name: str) -> str:
+    """A name that came from outside, as it may be shown: control characters escaped, no longer than a line."""
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+    return text if len(text) <= 80 else f"{text[:77]}..."

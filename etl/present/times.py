@@ -1,0 +1,130 @@
+"""Days and moments out of texts, by the forms that the adapter gives; every part has a fixed width but the fraction of a second."""
+
+from __future__ import annotations
+
+import zoneinfo
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from etl.present.patterns import EPOCHS, MONTHS, PARTS, taken_apart
+
+# The pinned tzdata package, never the machine's own files.
+zoneinfo.reset_tzpath(to=())
+_MONTH = {name: f"{number:02d}" for number, name in enumerate(MONTHS, start=1)}
+_LEAST, _MOST = -62_135_596_800_000_000, 253_402_300_799_999_999  # microseconds of the years 1 to 9999
+
+
+def days(texts: pl.Series, form: str, pivot: int | None) -> pl.Series:
+    """The day that each text says; null where it does not fit the form or is not a real day of the years 1 to 9999."""
+    frame = _split(texts, form, moment=False)
+    day = _day(pivot).str.to_date("%Y-%m-%d", strict=False)
+    return frame.select(pl.when(day.dt.year() > 0).then(day)).to_series()
+
+
+def moments(texts: pl.Series, form: str, pivot: int | None, zone: str) -> pl.Series:
+    """The moment in UTC that each text says, in microseconds; null where it does not fit the form, or lies outside the years 1 to 9999."""
+    if form in EPOCHS:
+        return _epochs(texts, 1_000_000 if form == "epoch_s" else 1_000)
+    frame = _split(texts, form, moment=True)
+    named = set(frame.columns)
+    hour = pl.col("HH24") if "HH24" in named else pl.lit("00")
+    if "HH12" in named:
+        twelve = pl.col("HH12").cast(pl.Int64, strict=False)
+        twelve = pl.when(twelve.is_between(1, 12)).then(
+            twelve % 12 + pl.when(pl.col("AM").str.to_uppercase() == "PM").then(12).otherwise(0)
+        )
+        hour = twelve.cast(pl.String).str.zfill(2)
+    minute = pl.col("MI") if "MI" in named else pl.lit("00")
+    second = pl.col("SS") if "SS" in named else pl.lit("00")
+    # A leap second is not a moment of the contract, whatever a parser makes of it.
+    fits = (hour <= "23") & (minute <= "59") & (second <= "59")
+    text = pl.when(fits).then(pl.concat_str([_day(pivot), pl.lit(" "), hour, pl.lit(":"), minute, pl.lit(":"), second]))
+    local = text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
+    if "FF" in named:
+        local += pl.duration(microseconds=pl.col("FF").str.pad_end(6, "0").cast(pl.Int64, strict=False))
+    found = frame.select(pl.when(local.dt.year() > 0).then(local).cast(pl.Datetime("us"))).to_series()
+    return found if zone == "UTC" else _in_utc(found, zone)
+
+
+def _day(pivot: int | None) -> pl.Expr:
+    month = pl.coalesce(pl.col("MM"), pl.col("MON").str.to_uppercase().replace_strict(_MONTH, default=None, return_dtype=pl.String))
+    if pivot is None:
+        year = pl.col("YYYY")
+    else:
+        two = pl.col("YY").cast(pl.Int64, strict=False)
+        year = (pivot + (two - pivot % 100) % 100).cast(pl.String).str.zfill(4)
+    return pl.concat_str([year, pl.lit("-"), month, pl.lit("-"), pl.col("DD")])
+
+
+def _split(texts: pl.Series, form: str, moment: bool) -> pl.DataFrame:
+    """The parts of each text as columns, null in all of them where the text does not have the form; MM or MON is null throughout."""
+    parts = taken_apart(form, moment)
+    pattern = "^" + "".join(PARTS[part] if part else _literal(text) for part, text in parts) + "$"
+    fits = pl.when(pl.col("t").str.contains(pattern)).then(pl.col("t"))
+    widths = [_WIDTH[part] if part else len(text) for part, text in parts]
+    columns: list[pl.Expr] = []
+    fraction = next((n for n, (part, _) in enumerate(parts) if part == "FF"), len(parts))
+    for number, (part, _) in enumerate(parts):
+        if part == "FF":
+            behind = sum(widths[number + 1 :])
+            ahead = sum(widths[:number])
+            columns.append(pl.col("fit").str.slice(ahead, pl.col("fit").str.len_chars() - ahead - behind).alias(part))
+        elif part and number < fraction:
+            columns.append(pl.col("fit").str.slice(sum(widths[:number]), widths[number]).alias(part))
+        elif part:  # behind the fraction, whose length differs: counted from the end
+            columns.append(pl.col("fit").str.slice(-sum(widths[number:]), widths[number]).alias(part))
+    frame = texts.to_frame("t").select(fits.alias("fit")).select(columns)
+    return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in ("MM", "MON") if name not in frame.columns)
+
+
+_WIDTH = {"YYYY": 4, "YY": 2, "MM": 2, "MON": 3, "DD": 2, "HH24": 2, "HH12": 2, "AM": 2, "MI": 2, "SS": 2, "FF": 0}
+
+
+def _literal(text: str) -> str:
+    return "".join(f"\\x{{{ord(c):x}}}" for c in text)
+
+
+def _epochs(texts: pl.Series, factor: int) -> pl.Series:
+    frame = texts.to_frame("t")
+    number = pl.when(pl.col("t").str.contains("^-?[0-9]{1,15}$")).then(pl.col("t")).cast(pl.Int64, strict=False)
+    inside = number.is_between(-(-_LEAST // factor), _MOST // factor)
+    return frame.select(pl.when(inside).then(number * factor).cast(pl.Datetime("us"))).to_series()
+
+
+def _in_utc(local: pl.Series, zone: str) -> pl.Series:
+    """A wall clock's moments in UTC: one that occurs twice is the earlier, one that was skipped is shifted forward."""
+    known = zoneinfo.ZoneInfo(zone)
+    frame = local.to_frame("local").with_columns(pl.col("local").dt.truncate("1h").alias("hour"))
+    hours = frame["hour"].drop_nulls().unique()
+    # The offset is asked for every quarter of an hour only where it changes within the hour; else once for the hour.
+    found = [_offset(hour, known) for hour in hours.to_list()]
+    offsets = pl.DataFrame([hours, pl.Series("seconds", found, dtype=pl.Int64)])
+    frame = frame.join(offsets, on="hour", how="left", maintain_order="left")
+    moment = pl.col("local") - pl.duration(seconds=pl.col("seconds"))
+    utc = frame.select(moment.cast(pl.Datetime("us"))).to_series()
+    single = frame.with_row_index("row").filter(pl.col("local").is_not_null() & pl.col("seconds").is_null())
+    if single.height:
+        one = [_one(moment, known) for moment in single["local"].to_list()]
+        utc = utc.scatter(single["row"], pl.Series(one, dtype=pl.Datetime("us")))
+    year = utc.dt.year()
+    return pl.DataFrame([utc.alias("u"), ((year > 0) & (year < 10_000)).alias("ok")]).select(pl.when("ok").then("u")).to_series()
+
+
+def _offset(hour: datetime, zone: zoneinfo.ZoneInfo) -> int | None:
+    """The seconds that the zone is ahead of UTC all through that hour of its wall clock; None where the clocks change."""
+    try:
+        last = hour + timedelta(minutes=59, seconds=59)
+        found = {moment.replace(tzinfo=zone, fold=fold).utcoffset() for moment in (hour, last) for fold in (0, 1)}
+    except OverflowError:
+        return None
+    offset = found.pop()
+    return int(offset.total_seconds()) if not found and offset is not None else None
+
+
+def _one(local: datetime, zone: zoneinfo.ZoneInfo) -> datetime | None:
+    """fold=0: the earlier of two, and the offset before the gap for one that was skipped, which shifts it forward."""
+    try:
+        return (local - (local.replace(tzinfo=zone, fold=0).utcoffset() or timedelta())).replace(tzinfo=UTC).replace(tzinfo=None)
+    except OverflowError:
+        return None

@@ -1,0 +1,213 @@
+"""The physical tables of an old portal as raw cells, row by row where they lie; bytes of documents only as digests."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from etl.reconcile.databases.postgresql import PostgresDatabase
+from etl.reconcile.databases.sqlite import PIECE, SqliteDatabase
+from etl.reconcile.engine.cells import Raw, Text
+from etl.reconcile.engine.frames import Database
+from etl.reconcile.errors import ReconcileError
+
+ROWS = 10_000
+AT_ONCE = 400
+Batch = tuple[list[int], list[list[Raw]]]  # the rows' places, and each column's raw cells
+
+
+class Physical(Protocol):
+    """`relations`: every table's and view's columns; `tables`: those that are no views."""
+
+    relations: dict[str, list[str]]
+    tables: set[str]
+
+    def cells(self, table: str, names: Sequence[str], at: Sequence[int] | None = None) -> Iterator[Batch]:
+        """These columns of all rows in their stored order, or of the rows at these places."""
+
+    def digests(self, table: str, column: str) -> Iterator[tuple[int, str | None, int]]:
+        """By place the SHA-256 and the size of the bytes in that column; no digest where there are none."""
+
+
+def physical(database: Database, schemas: Sequence[str]) -> Physical:
+    """The physical side of an opened database. `schemas`: those that the adapter names."""
+    if isinstance(database, SqliteDatabase):
+        return SqlitePhysical(database)
+    if isinstance(database, PostgresDatabase):
+        return PostgresPhysical(database, schemas)
+    raise ReconcileError("An adapter is used with a database of an unknown kind.", "Use SQLite, PostgreSQL or a folder of files.")
+
+
+class SqlitePhysical:
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._rows = database._rows
+        found = self._rows.execute(
+            "SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+        )
+        kinds = {str(name, "utf-8"): str(kind, "utf-8") for name, kind in found.fetchall()}
+        self.relations = {
+            name: [str(row[1], "utf-8") for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(name)})")] for name in sorted(kinds)
+        }
+        self.tables = {name for name, kind in kinds.items() if kind == "table"}
+        self._placed = {name: self._has_places(name) for name in self.relations}
+
+    def _has_places(self, name: str) -> bool:
+        try:
+            row = self._rows.execute(f"SELECT rowid FROM {_quoted(name)} LIMIT 1").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        return name in self.tables and (row is None or isinstance(row[0], int))
+
+    def cells(self, table: str, names: Sequence[str], at: Sequence[int] | None = None) -> Iterator[Batch]:
+        listed = ", ".join(["rowid" if self._placed[table] else "row_number() OVER ()", *map(_quoted, names)])
+        # Its own order, whatever index has these columns.
+        order = " ORDER BY rowid" if self._placed[table] else ""
+        base = f"SELECT {listed} FROM {_quoted(table)}"
+        if at is None:
+            yield from self._fetched(base + order, ())
+            return
+        for start in range(0, len(at), AT_ONCE):
+            some = [int(one) for one in at[start : start + AT_ONCE]]
+            marks = ", ".join("?" * len(some))
+            if self._placed[table]:
+                yield from self._fetched(f"{base} WHERE rowid IN ({marks}) ORDER BY rowid", some)
+            else:
+                inner = ", ".join(["row_number() OVER () AS place", *(f"{_quoted(n)} AS c{i}" for i, n in enumerate(names))])
+                outer = ", ".join(["place", *(f"c{i}" for i in range(len(names)))])
+                yield from self._fetched(f"SELECT {outer} FROM (SELECT {inner} FROM {_quoted(table)}) WHERE place IN ({marks})", some)
+
+    def _fetched(self, sql: str, values: Sequence[int]) -> Iterator[Batch]:
+        cursor = self._rows.cursor()
+        cursor.execute(sql, tuple(values))
+        while rows := cursor.fetchmany(ROWS):
+            places, *columns = (list(column) for column in zip(*rows, strict=True))
+            yield places, columns
+
+    def digests(self, table: str, column: str) -> Iterator[tuple[int, str | None, int]]:
+        name = _quoted(column)
+        for places, ((kinds), (sizes)) in self._sized(table, name):
+            for at, kind, size in zip(places, kinds, sizes, strict=True):
+                if kind not in (b"text", b"blob"):
+                    yield at, None, 0
+                elif kind == b"blob" and int(size) > PIECE and self._placed[table]:
+                    yield at, self._by_pieces(table, column, at), int(size)
+                else:
+                    [(_, [[raw]])] = self.cells(table, [column], [at])
+                    yield at, hashlib.sha256(bytes(raw)).hexdigest(), len(raw)  # type: ignore[arg-type]  # a text or a blob: asked above
+
+    def _sized(self, table: str, name: str) -> Iterator[Any]:
+        place = "rowid" if self._placed[table] else "row_number() OVER ()"
+        yield from self._fetched(f"SELECT {place}, typeof({name}), length({name}) FROM {_quoted(table)}", ())
+
+    def _by_pieces(self, table: str, column: str, at: int) -> str:
+        digest = hashlib.sha256()
+        with self._rows.blobopen(table, column, at, readonly=True) as blob:
+            while piece := blob.read(PIECE):
+                digest.update(piece)
+        return digest.hexdigest()
+
+
+_COLUMNS = """SELECT n.nspname::text, c.relname::text, a.attname::text, t.typname::text, c.relkind::text, t.typtype::text, b.typname::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_type b ON b.oid = t.typbasetype
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND {} ORDER BY c.relname, a.attnum"""
+
+
+class PostgresPhysical:
+    def __init__(self, database: PostgresDatabase, schemas: Sequence[str]) -> None:
+        self._database = database
+        self.relations: dict[str, list[str]] = {}
+        self.tables: set[str] = set()
+        self._types: dict[tuple[str, str], str] = {}
+        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in schemas)
+        which = f"n.nspname IN ({listed})" if schemas else "n.nspname = '" + database.schema.replace("'", "''") + "'"
+        self._sql: dict[str, str] = {}
+        self._views: set[str] = set()
+        for schema, table, column, kind, form, category, base in database._tuples(_COLUMNS.format(which)):
+            name = f"{schema}.{table}" if schemas else str(table)
+            self.relations.setdefault(name, []).append(str(column))
+            self._types[name, str(column)] = str(base) if category == "d" else "enum" if category == "e" else str(kind)
+            self._sql[name] = f"{_quoted(str(schema))}.{_quoted(str(table))}"
+            if form in ("v", "m", "f") or str(table) in database.members:  # `ctid` does not say which of its rows it is
+                self._views.add(name)
+            if form not in ("v", "m"):
+                self.tables.add(name)
+
+    def _said(self, table: str, column: str) -> str:
+        kind, name = self._types[table, column], _quoted(column)
+        if kind in ("int2", "int4", "int8"):
+            return f"{name}::bigint"
+        if kind in ("bool", "bytea"):
+            return name
+        if kind in ("float4", "float8"):
+            return f"{name}::float8"
+        return f"({name} AT TIME ZONE 'UTC')::text" if kind == "timestamptz" else f"{name}::text"
+
+    def cells(self, table: str, names: Sequence[str], at: Sequence[int] | None = None) -> Iterator[Batch]:
+        place = (
+            "row_number() OVER ()" if table in self._views else "((ctid::text::point)[0]::bigint << 16) + (ctid::text::point)[1]::bigint"
+        )
+        listed = ", ".join([f"{place} AS place", *(f"{self._said(table, n)} AS c{i}" for i, n in enumerate(names))])
+        base = f"SELECT {listed} FROM {self._sql[table]}"
+        if at is None:
+            yield from self._batches(table, names, base)
+            return
+        for start in range(0, len(at), AT_ONCE):
+            some = at[start : start + AT_ONCE]
+            if table in self._views:
+                sql = f"SELECT * FROM ({base}) placed WHERE place IN ({', '.join(str(int(one)) for one in some)})"
+            else:
+                tids = ", ".join(f"'({one >> 16},{one & 0xFFFF})'" for one in some)
+                sql = f"{base} WHERE ctid = ANY (ARRAY[{tids}]::tid[])"
+            yield from self._batches(table, names, sql)
+
+    def _batches(self, table: str, names: Sequence[str], sql: str) -> Iterator[Batch]:
+        for batch in self._database._batches(sql):
+            places, *arrays = batch.columns
+            yield places.to_pylist(), [_raws(array, self._types[table, name]) for array, name in zip(arrays, names, strict=True)]
+
+    def digests(self, table: str, column: str) -> Iterator[tuple[int, str | None, int]]:
+        name = _quoted(column)
+        place = (
+            "row_number() OVER ()" if table in self._views else "((ctid::text::point)[0]::bigint << 16) + (ctid::text::point)[1]::bigint"
+        )
+        large = []
+        for batch in self._database._batches(
+            f"SELECT {place} AS place, CASE WHEN octet_length({name}) <= {PIECE} THEN {name} END, octet_length({name})::bigint FROM {self._sql[table]}"
+        ):
+            for at, content, size in zip(*(array.to_pylist() for array in batch.columns), strict=True):
+                if content is None and size is not None:
+                    large.append((at, size))
+                else:
+                    yield at, None if content is None else hashlib.sha256(content).hexdigest(), len(content or b"")
+        for at, size in large:
+            digest = hashlib.sha256()
+            for first in range(1, size + 1, PIECE):
+                sql = f"SELECT substring({name} FROM {first} FOR {PIECE}) FROM {self._sql[table]} WHERE ctid = '({at >> 16},{at & 0xFFFF})'"
+                [(piece,)] = self._database._tuples(sql)
+                digest.update(piece)
+            yield at, digest.hexdigest(), size
+
+
+def _raws(array: Any, kind: str) -> list[Raw]:
+    array = array.storage if isinstance(array, pa.ExtensionArray) else array
+    if kind in ("int2", "int4", "int8", "bool", "bytea", "float4", "float8"):
+        return list(array.to_pylist())
+    if kind in ("date", "timestamp", "timestamptz"):
+        return list(array.to_pylist())
+    texts = [None if value is None else Text(value) for value in array.cast(pa.binary()).to_pylist()]
+    return [_whole(text) for text in texts] if kind == "numeric" else list(texts)
+
+
+def _whole(text: Text | None) -> Raw:
+    """A NUMERIC as a number where it is a whole one; else as the text that it is."""
+    if text is None:
+        return None
+    whole, _, fraction = bytes(text).partition(b".")
+    return int(whole) if whole.removeprefix(b"-").isdigit() and not fraction.strip(b"0") else text
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

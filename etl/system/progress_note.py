@@ -1,0 +1,37 @@
+"""What the command at work in a run's folder notes of its progress, for `status`; gone when it ends, ignored when it was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from etl.system.locks import held
+
+NOTE = ".progress.json"
+
+
+def write_note(place: Path, noted: dict[str, Any]) -> None:
+    """Writes the note whole or not at all (0600); one that cannot be written ends nothing."""
+    beside = place.with_name(f"{place.name}.{os.getpid()}")
+    with suppress(OSError):
+        descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({**noted, "pid": os.getpid()}, file)
+        beside.replace(place)
+
+
+def at_work(run: Path) -> dict[str, Any] | None:
+    """What the command at work in that run's folder noted last (step, since, what, done, total, unit, pid); None where none is at work."""
+    place = run / NOTE
+    try:
+        if not held(run / ".lock"):
+            return None
+        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            noted = json.loads(file.read(10_000))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return noted if isinstance(noted, dict) and noted.keys() >= {"step", "since", "what", "done", "total", "unit"} else None

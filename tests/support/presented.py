@@ -1,0 +1,65 @@
+"""Worlds behind an adapter: disguised, migrated, and compared with the contract's world of the same rows (fine print 69)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sample_data.disguise import disguise
+from sample_data.world import write_cast
+from tests.support.command import FREEZE, Done, command
+
+
+def disguised_cast(folder: Path) -> Path:
+    """The cast in `folder/legacy`, its foreign world in `folder/foreign` with `adapter/` and `twin/`; the file share of the cast serves all."""
+    write_cast(folder / "legacy")
+    disguise(folder / "legacy", folder / "foreign")
+    return folder / "foreign"
+
+
+def migrated(place: Path, files: Path, *more: str, steps: tuple[str, ...] = ("extract", "split", "reattach", "check", "load")) -> Done:
+    """The world in that folder (portal2.sqlite, tc.sqlite) migrated to `place/store.sqlite`, its last step's answer."""
+    sources = ("--source", f"sqlite:///{place}/portal2.sqlite", "--tc", f"sqlite:///{place}/tc.sqlite")
+    for step in steps:
+        done = command(step, *sources, "--files", str(files), *_stores(place), "--run", str(place / "run"), *FREEZE, *more)
+        assert done.code == 0, done.err
+    return done
+
+
+def _stores(place: Path) -> tuple[str, ...]:
+    return ("--target", f"sqlite:///{place}/store.sqlite", "--objects", str(place / "objects"))
+
+
+def reconciled(place: Path, files: Path, *more: str) -> Done:
+    """What the verifier says of it, without the run's folder."""
+    sources = ("--source", f"sqlite:///{place}/portal2.sqlite", "--tc", f"sqlite:///{place}/tc.sqlite")
+    return command("reconcile", *sources, "--files", str(files), *_stores(place), *more, "--output", "json")
+
+
+def different_tables(one: Path, other: Path) -> list[str]:
+    """The tables of two stores that are not identical: `migration_run`, `run_id` and the member `_physical` left out."""
+    with closing(sqlite3.connect(one)) as a, closing(sqlite3.connect(other)) as b:
+        names = [name for (name,) in a.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")]
+        return [name for name in names if name != "migration_run" and _rows(a, name) != _rows(b, name)]
+
+
+def _rows(store: sqlite3.Connection, table: str) -> list[str]:
+    columns = [row[1] for row in store.execute(f"PRAGMA table_info({table})") if row[1] != "run_id"]
+    rows = store.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
+    if table == "migration_holding":
+        place = columns.index("row_json")
+        rows = [(*row[:place], _contract_row(row[place]), *row[place + 1 :]) for row in rows]
+    return sorted(map(repr, rows))
+
+
+def _contract_row(text: str) -> str:
+    row = json.loads(text)
+    row.pop("_physical", None)
+    return json.dumps(row, sort_keys=True)
+
+
+def copied(folder: Path, to: Path) -> Path:
+    return Path(shutil.copytree(folder, to))
