@@ -57,7 +57,7 @@ def stored(portals: Portals) -> dict[str, list[tuple[Any, ...]]]:
         }
 
 
-def test_P60_whatever_stands_in_a_tables_place_gives_the_store_of_plain_tables(portals: Portals) -> None:
+def test_fp60_whatever_stands_in_a_tables_place_gives_the_store_of_plain_tables(portals: Portals) -> None:
     done = portals.run("run", run="plain")
     assert done.code == 0, done.err
     plain = stored(portals)
@@ -92,7 +92,7 @@ def test_P60_whatever_stands_in_a_tables_place_gives_the_store_of_plain_tables(p
     portals.new_store()
 
 
-def test_P63_rows_with_one_key_or_none_are_told_apart(portals: Portals) -> None:
+def test_fp63_rows_with_one_key_or_none_are_told_apart(portals: Portals) -> None:
     """Behind the forms above: event_history has children, whose keys nobody compares."""
     portals.do(
         "portal2", "ALTER TABLE portal_task DROP CONSTRAINT portal_task_pkey, ALTER task_id DROP NOT NULL",

@@ -79,7 +79,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> Night:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_P61_every_form_of_table_gives_the_store_of_an_ordinary_one(form: str, usual: Night, tmp_path: Path) -> None:
+def test_fp61_every_form_of_table_gives_the_store_of_an_ordinary_one(form: str, usual: Night, tmp_path: Path) -> None:
     alter, before = FORMS[form]
     text = "CAST('plain é text' AS BLOB)" if form == "STRICT" else "'plain é text'"  # STRICT keeps bytes bytes
     night = made(tmp_path, alter, before, f"UPDATE document_content SET content = {text}")
@@ -93,7 +93,7 @@ def test_P61_every_form_of_table_gives_the_store_of_an_ordinary_one(form: str, u
         assert "not ruled out: P2: whether an index lacks rows: no such collation sequence" in night.command("plan").out
 
 
-def test_P60_views_are_named_and_no_obstacle(usual: Night) -> None:
+def test_fp60_views_are_named_and_no_obstacle(usual: Night) -> None:
     done = usual.command("plan")
     assert "not read: P2: view v_active" in done.out
     assert usual.json("plan").data["conditions"]["P2"]["beside"] == ["view v_active"]
@@ -101,7 +101,7 @@ def test_P60_views_are_named_and_no_obstacle(usual: Night) -> None:
     assert usual.json("reconcile").data["not_ruled_out"] == {"P2": [], "TC": []}
 
 
-def test_P60_a_mapped_table_that_is_a_view_is_read_as_a_table(usual: Night, tmp_path: Path) -> None:
+def test_fp60_a_mapped_table_that_is_a_view_is_read_as_a_table(usual: Night, tmp_path: Path) -> None:
     columns = [column.name for column in MAPPINGS.sources["P2"].tables["portal_task"].columns]
     with usual.database("legacy/portal2.sqlite") as old:
         (row,) = old.execute("SELECT * FROM portal_task")
@@ -125,7 +125,7 @@ def test_K5_generated_columns_are_seen(tmp_path: Path) -> None:
         assert (done.code, "P2.company_profile.risk_txt: no mapping names this column" in done.err) == (1, True), done.err
 
 
-def test_P63_rows_with_one_key_are_told_apart_where_the_table_has_lost_its_key(tmp_path: Path) -> None:
+def test_fp63_rows_with_one_key_are_told_apart_where_the_table_has_lost_its_key(tmp_path: Path) -> None:
     """Without rowid-less tables: their places are their rowids; NULL is no key (43)."""
     night = made(
         tmp_path, lambda ddl: ddl.replace("task_id BIGINT PRIMARY KEY", "task_id BIGINT"),

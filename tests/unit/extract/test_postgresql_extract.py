@@ -60,7 +60,7 @@ def test_a_table_read_in_stretches_gives_the_files_of_one_read_whole(portals: Po
 
 
 @pytest.mark.parametrize("by_helpers", [True, False], ids=["in stretches", "whole"])
-def test_P43_rows_whose_keys_are_null_are_held_under_keys_of_their_own(
+def test_fp43_rows_whose_keys_are_null_are_held_under_keys_of_their_own(
     by_helpers: bool, portals: Portals, tmp_path: Path, small: None
 ) -> None:
     """A copy of the old database may have come without its keys' constraints; no stretch of keys has such a row."""
