@@ -87,6 +87,11 @@ _OPTIONS: dict[str, Command] = {
     "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
     "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
     "adapter": _option("--adapter", metavar="DIR", help="How another legacy schema is presented as the contract; it may hold limits.toml alone."),
+    "without_tc": _option("--without-tc", is_flag=True, default=False, help="Trade Compliance, which an earlier run had, is left out on purpose."),
+    "without_files": _option("--without-files", is_flag=True, default=False, help="The file share, which an earlier run had, is left out on purpose."),
+    "without_decisions": _option("--without-decisions", is_flag=True, default=False, help="So are the decisions."),
+    "without_freeze": _option("--without-freeze", is_flag=True, default=False, help="So is the freeze."),
+    "yes": _option("--yes", is_flag=True, default=False, help="No question before it is done."),
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
@@ -100,7 +105,9 @@ _OPTIONS: dict[str, Command] = {
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
-_RUN = (*_STORES, "run", *_FREEZE, "workers", "scheduler", "mappings", "adapter", "approver", "log")
+_LEFT_OUT = ("tc", "files", "decisions", "freeze")
+_WITHOUT = tuple(f"without_{name}" for name in _LEFT_OUT)
+_RUN = (*_STORES, "run", *_FREEZE, *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -128,10 +135,15 @@ def _options(given: dict[str, Any]) -> Options:
         raise WrongUsage("--rehearse brings its own target and object store.", "Leave out --target and --objects.")
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
+    without = frozenset(name for name in _LEFT_OUT if given.get(f"without_{name}"))
+    for name in sorted(without):
+        if given.get("freeze_from" if name == "freeze" else name):
+            raise WrongUsage(f"--without-{name} and what it leaves out are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
     paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "adapter", "approver", "approval") if given.get(name)}
     return Options(
-        **plain, **paths, rehearse=bool(given.get("rehearse")), grace=grace, freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
+        **plain, **paths, without=without, rehearse=bool(given.get("rehearse")), grace=grace,
+        freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
     )  # fmt: skip
 
 
@@ -185,9 +197,9 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
     @_takes(*names)
     def command(**given: Any) -> None:
         from etl.commands.command_result import answer
-        from etl.pipeline.runner import run_steps
+        from etl.commands.rehearsal import run_with_rehearsal
 
-        answer(name, given, lambda: run_steps(_options(given), steps, _talk(given)))
+        answer(name, given, lambda: run_with_rehearsal(_options(given), steps, _talk(given)))
 
 
 _STEP_HELP = {
@@ -284,23 +296,23 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings", "adapter", "log")
+@_takes("target", "objects", "run", "mappings", "adapter", "log", "yes")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
     from etl.commands.command_result import answer
     from etl.pipeline.runner import take_back
 
-    answer("rollback", given, lambda: take_back(_options(given), _talk(given)))
+    answer("rollback", given, lambda: take_back(_options(given), _talk(given), bool(given["yes"])))
 
 
 @commands.command()
-@_takes("run")
+@_takes("run", "yes")
 def purge(**given: Any) -> None:
     """Removes what the run left of the old portals' data; what proves the migration stays."""
     from etl.commands.command_result import answer
     from etl.commands.purge import purge as facts
 
-    answer("purge", given, lambda: facts(_options(given)))
+    answer("purge", given, lambda: facts(_options(given), bool(given["yes"])))
 
 
 @commands.group()

@@ -8,7 +8,7 @@ from checks.comparable import alike, slices
 from checks.model import Check, Found
 from checks.relations import Relation, failing
 from checks.staged import Staged
-from etl.rules.h_identifiers import is_personal, normal
+from etl.domain.identifier_values import is_personal, normal
 
 
 def one_account_per_entity(check: Check, staged: Staged) -> Found:

@@ -95,6 +95,13 @@ class TableMapping:
         """Columns whose unreadable value holds the whole row: key, references, what a NOT NULL target column takes (X2), and guarded ones."""
         return frozenset(self.key) | self.references | self.mandatory | frozenset(self.guarded)
 
+    @cached_property
+    def content_columns(self) -> frozenset[str]:
+        """The binary columns whose bytes go to the object store (C9)."""
+        return frozenset(
+            column for into in self.into if into.table == "stored_object" for form in into.columns.values() for column in form.columns
+        )
+
     def block(self, target: str) -> Into:
         """The block into that target table; KeyError where there is none."""
         for into in self.into:

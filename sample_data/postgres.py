@@ -12,6 +12,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from sample_data import contract
+from sample_data.empty import refuse_if_filled
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,6 @@ class PostgresWriter:
 def postgres_writer(url: str, schema: str) -> Iterator[PostgresWriter]:
     """A writer into the empty database at this URL, as `write.writer` describes it."""
     # Imported here: `write` imports this module when it needs it.
-    from sample_data.write import refuse_if_filled
-
     parsed = make_url(url)
     plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain) as connection:  # commits at the end, rolls back on error

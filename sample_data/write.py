@@ -11,11 +11,8 @@ import pyarrow as pa
 from sqlalchemy.engine import make_url
 
 from sample_data import contract
+from sample_data.empty import refuse_if_filled
 from sample_data.unreadable import Undecodable
-
-
-class NotEmptyError(ValueError):
-    """The database holds rows already; a sample never mixes with anything."""
 
 
 class Writer(Protocol):
@@ -67,13 +64,6 @@ def writer(url: str, schema: str) -> Iterator[Writer]:
             yield to
     else:
         raise ValueError(f"{backend}: samples are written into sqlite or postgresql databases.")
-
-
-def refuse_if_filled(schema: str, counts: Sequence[tuple[str, bool]]) -> None:
-    """Nothing, if none of the (table, has rows) has rows; else NotEmptyError."""
-    filled = [table for table, has_rows in counts if has_rows]
-    if filled:
-        raise NotEmptyError(f"{schema}: {', '.join(filled[:5])} hold rows already. Give an empty database.")
 
 
 @contextmanager

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from etl.commands.company import letters
 from etl.commands.sample_audit import sample
 from etl.evidence.bundle import pack
 from etl.options import Options
+from etl.pipeline.runner import run_steps
+from etl.system.progress import Talk
 
 FOLDER = "rehearsal"  # in the run's folder, with the throw-away store; `purge` removes it
 SAMPLE_SIZE, SAMPLE_SEED = 50, 1
+
+
+def run_with_rehearsal(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str, Any]:
+    """These steps; where they are a rehearsal's, what it leaves besides its report as well."""
+    return run_steps(options, steps, talk, write)
 
 
 def write(options: Options, run: Path) -> list[str]:

@@ -80,6 +80,16 @@ def show_plan(data: dict[str, Any]) -> None:
             f"time: {_seconds(whole)} ({'from ' + ', '.join(source) if source else 'from a probe of this machine: rehearse to know better'})"
         )
     )
+    for portal, counts in data["presented"].items():
+        physical = ", ".join(f"{counts[f'physical_{word}']:,} {word}" for word in ("used", "retired", "ignored"))
+        contract = f"{counts['contract_presented']:,} presented, {counts['contract_absent']:,} absent"
+        rows = f"{counts['rows_presented']:,} presented, {counts['rows_left_out']:,} left out by rest"
+        console.print(f"adapter: {portal}: physical columns {physical}; contract columns {contract}; rows {rows}")
+    if data["will_be_held"]:
+        held = [[f"{one['portal']}.{one['table']}", one["column"], one["rows"]] for one in data["will_be_held"]]
+        console.print(
+            table("Rows whose value will not fit (held, or loaded with null and held as well)", ["table", "column", "rows"], held)
+        )
     console.print(f"coverage {data['coverage']}")
 
 
@@ -102,6 +112,7 @@ def show_status(data: dict[str, Any]) -> None:
     console = _console()
     console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
     show_asked(console, data["approval"])
+    console.print(plain(data["store"]))
     if data["at_work"] is not None:
         now = data["at_work"]
         share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""

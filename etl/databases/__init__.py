@@ -186,26 +186,3 @@ def backend(url: str) -> str:
             "A database is given as a URL that cannot be read.",
             "Write it as sqlite:////folder/file.sqlite or postgresql://user@host/database.",
         ) from None
-
-
-def open_source(url: str, name: str) -> Source:
-    """The old database behind that URL; `name` ("Portal 2.0", "Trade Compliance") is what messages call it."""
-    match backend(url):
-        case "sqlite":
-            from etl.databases.sqlite.source import SqliteSource
-
-            return SqliteSource(url, name)
-        case "postgresql":
-            from etl.databases.postgresql.source import PostgresSource
-
-            return PostgresSource(url, name)
-    from etl.databases.generic.source import PortableSource
-
-    return PortableSource(url, name)
-
-
-def join_source(url: str, name: str, snapshot: str) -> Shared:
-    """The same old database once more, for a process that reads in a snapshot which another one holds open."""
-    from etl.databases.postgresql.source import PostgresSource
-
-    return PostgresSource(url, name, snapshot)

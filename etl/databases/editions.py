@@ -18,9 +18,9 @@ VIEW_DIFFERS = "is not the contract's view"
 
 
 def words_of(statement: str) -> list[str]:
-    """The statement's words and signs without comments, quotes and capitals, for comparing two of them."""
+    """The statement's words and signs without comments, quotes, capitals and words that may be left out, for comparing two of them."""
     plain = re.sub(r"--[^\n]*", " ", statement).replace('"', "").casefold()
-    return re.findall(r"'[^']*'|\w+|[^\w\s;]", plain)
+    return [word for word in re.findall(r"'[^']*'|\w+|[^\w\s;]", plain) if word not in ("as", "inner", "outer")]
 
 
 def refuse_differences(differences: list[str], schema: Schema) -> None:

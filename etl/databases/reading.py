@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
-from etl.databases import backend, shown
+from etl.databases import shown
 from etl.errors import MigrationError
 
 Row = dict[str, Any]
@@ -50,35 +48,6 @@ class Reading(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-@contextmanager
-def reading(url: str) -> Iterator[Reading]:
-    """The new store behind that URL."""
-    opened = _opened(url)
-    try:
-        yield opened
-    finally:
-        opened.close()
-
-
-def _opened(url: str) -> Reading:
-    plain = _PLAIN_FILE.fullmatch(url)
-    if plain or backend(url) == "sqlite":
-        from etl.databases.sqlite.reading import SqliteReading
-
-        return SqliteReading(Path(plain[1]) if plain else _file_of(url), url)
-    if backend(url) == "postgresql":
-        from etl.databases.postgresql.reading import PostgresReading
-
-        return PostgresReading(url)
-    raise MigrationError(f"--target: no store of the kind {backend(url)} can be read.", "Use a sqlite:// or postgresql:// URL.")
-
-
-def _file_of(url: str) -> Path:
-    import sqlalchemy
-
-    return Path(sqlalchemy.make_url(url).database or "")
 
 
 def no_store(url: str) -> MigrationError:

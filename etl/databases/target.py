@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from etl.databases import backend
 from etl.domain.id_recipe import tag
 from etl.errors import MigrationError, Refused
 from mappings.model import Mappings
@@ -156,8 +154,21 @@ class Target(Protocol):
         """
         ...
 
-    def has_object(self, sha256: str) -> bool:
-        """Whether a row of `stored_object` refers to it."""
+    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        """What `take_back` would remove (`removed`) and restore (`updated`), and the same refusal; nothing is changed."""
+        ...
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """By table: what tells the rows of the last publish from rows that others wrote since; empty where the database has no such thing."""
+        ...
+
+    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
+        """Whether the store certainly holds the very rows of these marks. False does not say that others wrote: only a comparison does then."""
+        ...
+
+    def unknown_objects(self, digests: list[str]) -> list[str]:
+        """Those of the digests to which no row of `stored_object` refers."""
         ...
 
     def identity(self, objects: str) -> str:
@@ -193,40 +204,3 @@ def id_tags(mappings: Mappings) -> dict[str, set[str]]:
     tags["login"] = {tag("login")}
     tags["svi_membership"] = {tag("entity_account", "P2", "model_entity")}
     return tags
-
-
-def open_target(url: str, folder: Path) -> Target:
-    """The new store behind that URL; `folder`: where a file of staged rows may lie."""
-    match backend(url):
-        case "sqlite":
-            from etl.databases.sqlite.target import SqliteTarget
-
-            return SqliteTarget(url, folder)
-        case "postgresql":
-            from etl.databases.postgresql.target import PostgresTarget
-
-            return PostgresTarget(url)
-    raise no_store(url)
-
-
-def no_store(url: str) -> MigrationError:
-    """The error for a database that can only be read."""
-    return MigrationError(f"--target: no store of the kind {backend(url)} can be filled.", "Use a sqlite:// or postgresql:// URL.")
-
-
-def contract_differences(url: str, schema: Schema) -> list[str]:
-    """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet. Refused where no lock would hold."""
-    match backend(url):
-        case "sqlite":
-            from etl.databases.sqlite.target import looked_at
-
-            return looked_at(url, schema)
-        case "postgresql":
-            from etl.databases.postgresql.connection import connect, safe_errors
-            from etl.databases.postgresql.contract import differences
-            from etl.databases.postgresql.target import refuse_pooler
-
-            with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
-                refuse_pooler(session, url)
-                return differences(session, schema)
-    raise no_store(url)

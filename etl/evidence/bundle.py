@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.evidence.approval import canonical
 from etl.evidence.keys import fingerprint, private_key, public_key, public_path
-from etl.objects import Readable, object_key, of_each, open_objects
+from etl.objects import Readable, object_key, of_each
+from etl.objects.registry import open_objects
 from etl.options import Options
 from etl.runfolder import event_log as events
 from etl.runfolder.folder import RunFolder, seen, write_durably

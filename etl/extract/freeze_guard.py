@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 
 from etl.databases import Source
+from etl.extract.source_contract import problems, refuse_hidden
 from etl.extract.table_batch import CONTENT, Aside, stage_tables
 from etl.objects import Nowhere
-from etl.pipeline.preflight import problems, refuse_hidden
 from etl.runfolder.folder import RunFolder, StageFile, parquet, rows_of, table_of
 from mappings.model import Mappings, Portal, TableMapping
 

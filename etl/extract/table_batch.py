@@ -6,18 +6,22 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
 
-from etl.databases import Batch, Cut, Shared, Source, join_source
+from etl.databases import Batch, Cut, Shared, Source
+from etl.databases.registry import join_source
 from etl.domain.typed_values import HELD
-from etl.extract.document_transfer import store_all
-from etl.objects import Objects, Stored, open_objects
+from etl.objects import Objects, Stored
 from etl.objects.journal import JOURNAL
+from etl.objects.registry import open_objects
+from etl.objects.transfer import store_all
 from etl.present import presented
 from etl.runfolder.folder import StageFile, write_table
+from etl.system.kept_resources import keep
 from etl.system.memory import give_memory_back
 from etl.system.prefetch import ahead
 from mappings.model import Mappings, Portal, TableMapping
@@ -69,16 +73,9 @@ class Joining:
     adapter: Path | None = None
 
 
-def content_columns(mapping: TableMapping) -> frozenset[str]:
-    """The binary columns whose bytes go to the object store (C9)."""
-    return frozenset(
-        column for into in mapping.into if into.table == "stored_object" for form in into.columns.values() for column in form.columns
-    )
-
-
 def rows_per_file(mapping: TableMapping) -> int:
     """Where the table is cut: the same for every kind of database."""
-    return DOCUMENTS_PER_FILE if content_columns(mapping) else ROWS_PER_FILE
+    return DOCUMENTS_PER_FILE if mapping.content_columns else ROWS_PER_FILE
 
 
 def stretches(source: Source, mapping: TableMapping, objects: Objects, root: Path, first: int = 0) -> Iterator[Stretch]:
@@ -107,6 +104,7 @@ _JOINED: dict[Joining, tuple[Shared, Mappings, Objects]] = {}  # this process's 
 
 def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
     if joining not in _JOINED:
+        keep(joining.root, "extract", partial(leave, joining.root))
         mappings = read_mappings(joining.mapping_folder, joining.mapping_digest)
         joined = join_source(joining.url, joining.name, joining.snapshot)
         source = presented({joining.portal: joined}, joining.adapter, mappings)[joining.portal]
@@ -132,7 +130,7 @@ def leave(root: Path) -> None:
 
 def stage_tables(source: Source, mapping: TableMapping, objects: Objects) -> Iterator[tuple[pa.Table, Aside]]:
     """The stage tables of one source table, each with what does not fit into it."""
-    binary = content_columns(mapping)
+    binary = mapping.content_columns
     stored = {key: put for column in binary for key, put in store_all(source.contents(mapping, column), objects).items()}
     for batch in ahead(source.read(mapping, rows_per_file(mapping), without=binary)):
         aside = Aside()

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from etl.objects.place import bucket_of, folder_of
-
 PIECE = 1 << 20
 _AT_ONCE, _IN_A_ROW = 8, 20
 Answer = TypeVar("Answer")
@@ -87,18 +85,6 @@ NOTES = ".store-"  # how the keys of notes begin
 def note_key(store: str) -> str:
     """The key of the note that the new store of that identity refers to objects here."""
     return f"{NOTES}{hashlib.sha256(store.encode()).hexdigest()[:32]}"
-
-
-def open_objects(uri: str, journal: Path | None = None) -> Readable:
-    """The object store behind a folder's path, a file:// URI or s3://bucket/prefix. `journal`: where to note what is brought there, for rollback."""
-    bucket = bucket_of(uri)
-    if bucket is not None:
-        from etl.objects.s3 import S3Objects
-
-        return S3Objects(bucket, journal)
-    from etl.objects.folder import FolderObjects
-
-    return FolderObjects(folder_of(uri, "--objects"), journal)
 
 
 def of_each(ask: Callable[[str], Answer], digests: Sequence[str]) -> list[Answer]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from etl.databases import Source
 from etl.databases.conditions import Conditions
 from etl.databases.editions import refuse_differences
-from etl.databases.rights import Rights, reading_rights, writing_rights
-from etl.databases.target import contract_differences
-from etl.errors import MigrationError, Refused
-from etl.extract.table_batch import content_columns
+from etl.databases.quoting import quoted
+from etl.databases.registry import contract_differences, open_source, reading_rights, writing_rights
+from etl.databases.rights import Rights
+from etl.errors import MigrationError
+from etl.extract.source_contract import refuse_hidden, refuse_problems
 from etl.objects.share import Share
 from etl.options import Options
+from etl.present import presented
+from etl.present.physical import physical_whole
+from etl.present.problem import AdapterWrong
+from etl.present.questions import asked
+from etl.present.source import PresentedSource
 from etl.runfolder.disk_space import STAGED_PER_ROW, loaded_bytes, staged_bytes
-from mappings.model import Mappings, Portal, TableMapping
-from mappings.schema import FAMILY_BY_TYPE
+from mappings.model import Mappings, Portal
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,10 @@ class Plan:
     staged: dict[str, int]
     loaded_bytes: int
     documents_bytes: int
-    conditions: dict[Portal, Conditions] = field(default_factory=dict)  # by portal
+    presented: dict[str, dict[str, int]] = field(default_factory=dict)  # by portal, the adapter's counts
+    grants: list[str] = field(default_factory=list)  # SQL for the reading role on the physical tables of PostgreSQL
+    will_be_held: list[dict[str, Any]] = field(default_factory=list)  # portal, table, column, rows: values that do not fit
+    conditions: dict[Portal, Conditions] = field(default_factory=dict)  # what hides or alters, is beside, or could not be ruled out
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
 
 
@@ -50,6 +59,10 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     for option, url, portal, name in portals:
         if url is not None:
             wanted = {mapping.table: tuple(column.name for column in mapping.columns) for mapping in mappings.of(portal)}
+            if options.adapter is not None:
+                with open_source(url, name) as source:
+                    behind = presented({portal: source}, options.adapter, mappings)[portal]
+                    wanted = physical_wanted(behind) if isinstance(behind, PresentedSource) else wanted
             found[option] = reading_rights(url, name, wanted)
     if options.target is not None:
         found["--target"] = writing_rights(options.target, tuple(mappings.target.tables))
@@ -62,14 +75,18 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     return found
 
 
-def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bool = True) -> dict[Portal, Conditions]:
-    """Raises where something keeps rows or bytes of a mapped table from us (K9); else what is to be known of each old portal."""
-    found = {portal: source.conditions(mappings.of(portal), deep) for portal, source in sources.items()}
-    if hiding := [f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.hiding]:
-        raise Refused(
-            "Not everything of the old portals can be seen (K9):\n  " + "\n  ".join(hiding),
-            "Mend what is named, then run the same command again (row-level security: ALTER ROLE ... BYPASSRLS, runbooks/roles.md). Nothing was published.",
-        )
+def physical_wanted(source: PresentedSource) -> dict[str, tuple[str, ...]]:
+    """By physical table the columns that are read: what retirements and B17 leave out is not among them."""
+    return {name: tuple(sorted(columns)) for name, columns in sorted(source.bound.selected.items())}
+
+
+def grants(source: PresentedSource) -> list[str]:
+    """The SQL that gives a reading role exactly these rights on PostgreSQL, the columns that the freeze guard asks for with them."""
+    found = []
+    for name, columns in physical_wanted(source).items():
+        relation = source.bound.read[name]
+        listed = ", ".join(map(quoted, columns)) + ("" if relation.view else ", ctid, xmin")
+        found.append(f"GRANT SELECT ({listed}) ON {quoted(physical_whole(relation, source.catalog))} TO migration_reader;")
     return found
 
 
@@ -78,49 +95,16 @@ def refuse_other_tables(target: str, mappings: Mappings) -> None:
     refuse_differences(contract_differences(target, mappings.target), mappings.target)
 
 
-def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
-    """Where the database is not what the mappings say: tables and columns that no mapping names, mapped ones that are gone, other types."""
-    there, kinds = source.shapes(), source.kinds()
-    # What is no table by itself is named by the plan, and no obstacle (fine print 60).
-    strange = [name for name in there if (portal, name) not in mappings.tables and name not in kinds]
-    found = [f"{portal}.{name}: no mapping names this table" for name in strange]
-    for mapping in mappings.of(portal):
-        if mapping.table not in there:
-            found.append(f"{portal}.{mapping.table}: the table is gone ({mapping.file})")
-        else:
-            found += _column_problems(portal, mapping, there[mapping.table], kinds.get(mapping.table) == "view")
-    return found
+def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None, whole: bool = False) -> Plan:
+    """The plan; raises MigrationError where sources and mappings do not fit. Without the old file share its documents are not in it.
 
-
-def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str], is_view: bool) -> list[str]:
-    name = f"{portal}.{mapping.table}"
-    found = [f"{name}.{column}: no mapping names this column ({mapping.file})" for column in there if column not in mapping.shape.by_name]
-    for column in mapping.shape.columns:
-        if column.name not in there:
-            found.append(f"{name}.{column.name}: the column is gone ({mapping.file})")
-        elif (
-            there[column.name] != "ANY"
-            and not (is_view and not there[column.name])
-            and FAMILY_BY_TYPE.get(there[column.name].split("(")[0]) != column.family
-        ):
-            found.append(f"{name}.{column.name}: found type {there[column.name] or 'none'}, expected {column.sql_type}")
-    return found
-
-
-def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> None:
-    """Raises before any data is read where sources and mappings do not fit (K5)."""
-    found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
-    if found:
-        raise MigrationError(
-            "The sources are not what the mappings say:\n  " + "\n  ".join(found),
-            "Map each new table or column, or retire it with a reason (runbooks/extend.md); then run again. No data was read.",
-        )
-
-
-def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None) -> Plan:
-    """The plan; raises MigrationError where sources and mappings do not fit. Without the old file share its documents are not in it."""
+    `whole`: all rows behind an adapter are presented once, to count the values that will not fit.
+    """
     known = refuse_hidden(sources, mappings)
     refuse_problems(sources, mappings)
+    answers = {portal: asked(source, whole) for portal, source in sources.items()}
+    if found := [problem for answer in answers.values() for problem in answer.problems]:
+        raise AdapterWrong(found)
     chosen = [mapping for portal in sources for mapping in mappings.of(portal)]
     rows = {f"{m.portal}.{m.table}": sources[m.portal].count(m.table) for m in chosen}
     columns = sum(len(mapping.shape.columns) for mapping in chosen)
@@ -128,8 +112,21 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
     retired = {f"{m.portal}.{m.table}.{column}": reason for m in chosen for column, reason in m.retired.items()}
     total = sum(rows.values())
     levels: dict[str, str] = {portal: source.level for portal, source in sources.items()}
-    documents = sum(sources[m.portal].bytes_in(m.table, column) for m in chosen for column in content_columns(m))
+    documents = sum(sources[m.portal].bytes_in(m.table, column) for m in chosen for column in m.content_columns)
     return Plan(
         rows, levels, columns, columns, retired, {step: staged_bytes(step, total) for step in STAGED_PER_ROW}, loaded_bytes(total),
-        documents + (share.size() if share is not None else 0), known,
+        documents + (share.size() if share is not None else 0),
+        {
+            portal: {**source.bound.counts, "rows_presented": sum(rows[f"{portal}.{m.table}"] for m in mappings.of(portal)), "rows_left_out": answers[portal].left_out}
+            for portal, source in sources.items() if isinstance(source, PresentedSource)
+        },
+        [
+            statement for source in sources.values() if isinstance(source, PresentedSource) and source.catalog.server
+            for statement in grants(source)
+        ],
+        [
+            {"portal": portal, "table": table, "column": column, "rows": count}
+            for portal, answer in answers.items() for table, column, count in answer.will_be_held
+        ],
+        known,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
+from etl.pipeline.sources import sources_of
 from etl.reconcile import Reconciliation, reconcile
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.event_log import record
@@ -46,8 +47,6 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
 
     Raises DifferencesFound (exit 4) with the same data where old and new are not equal, or not everything could be looked at.
     """
-    from etl.pipeline.runner import sources_of
-
     began, clock = datetime.now(UTC), time.monotonic()
     if options.run is not None:
         folder = seen(options.run)

@@ -37,9 +37,8 @@ def whole(folder: RunFolder, mapping: TableMapping) -> pl.DataFrame:
 def empty(mapping: TableMapping) -> pl.DataFrame:
     """No rows, with the columns and types of that table's stage files."""
     from etl.domain.typed_values import POLARS_TYPE
-    from etl.extract.table_batch import content_columns
 
-    schema: dict[str, pl.DataType] = {c.name: POLARS_TYPE[c.family] for c in mapping.columns if c.name not in content_columns(mapping)}
+    schema: dict[str, pl.DataType] = {c.name: POLARS_TYPE[c.family] for c in mapping.columns if c.name not in mapping.content_columns}
     return pl.DataFrame(schema={**schema, "_mark": pl.UInt8()})
 
 

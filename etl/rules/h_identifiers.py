@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 
 import numpy as np
 import polars as pl
 
+from etl.domain.identifier_values import normal
 from etl.placement.account_directory import Spine
 from etl.placement.routing import follow
 from etl.placement.row_placement import Placed
 from mappings.model import Mappings, Route
 
-_SOCIAL_SECURITY = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")
-_PERSON_RFC = re.compile(r"[A-ZÑ&]{4}[0-9]{6}[A-Z0-9Ñ&]{3}")
-_NOT_NORMAL = re.compile(r"[^A-Z0-9]")
 _ROUTES = (Route("entity_id", "model_entity"), Route("company_profile_id", "company_profile"))
-
-
-def normal(value: str | None) -> str:
-    """H4: the upper-cased value reduced to A-Z and 0-9 (fine print 29)."""
-    return _NOT_NORMAL.sub("", (value or "").upper())
-
-
-def is_personal(kind: str | None, value: str | None) -> bool:
-    """H6: the form of a social security number, in an identifier of any type; the RFC of a natural person (fine print 29, 56)."""
-    if value is None:
-        return False
-    trimmed = value.strip()
-    return _SOCIAL_SECURITY.fullmatch(trimmed) is not None or (kind == "RFC" and _PERSON_RFC.fullmatch(trimmed.upper()) is not None)
 
 
 def place_identifiers(identifier: Placed, spine: Spine, longest: int) -> None:
@@ -108,14 +92,6 @@ def importer_numbers(identifier: Placed) -> pl.DataFrame:
 def values_norm(identifier: Placed) -> pl.Series:
     """H4 for every source row."""
     return pl.Series([normal(value) for value in identifier.frame["identifier_value"].to_list()], dtype=pl.String)
-
-
-def values_personal(identifier: Placed) -> pl.Series:
-    """H6 for every source row."""
-    return pl.Series(
-        [is_personal(kind, value) for kind, value in identifier.frame.select("identifier_type_cd", "identifier_value").iter_rows()],
-        dtype=pl.Boolean,
-    )
 
 
 def entity_flags(entity: Placed, accounts: pl.DataFrame, is_complete: list[bool]) -> None:

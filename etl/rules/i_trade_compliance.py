@@ -7,9 +7,9 @@ from collections import defaultdict
 import numpy as np
 import polars as pl
 
+from etl.domain.identifier_values import normal
 from etl.placement.account_directory import Spine
 from etl.placement.row_placement import Placed, ints
-from etl.rules.h_identifiers import normal
 
 
 def place_tc_accounts(tc_account: Placed, tc_ior: Placed, numbers: pl.DataFrame, spine: Spine) -> None:

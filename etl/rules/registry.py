@@ -12,6 +12,7 @@ import polars as pl
 
 from etl.domain import new_york_time as clock
 from etl.domain.emails import email_key
+from etl.domain.identifier_values import is_personal, normal
 from etl.domain.ids import as_arrow
 from etl.placement.account_directory import Spine, login_ids
 from etl.placement.row_placement import Bools, Ints, Placed, ints, keys
@@ -19,7 +20,6 @@ from etl.placement.target_rows import Computed, Copies, Rule, ids_of
 from etl.rules.a_accounts import employee_count
 from etl.rules.c_documents import content_columns
 from etl.rules.e_responses import adjusted
-from etl.rules.h_identifiers import is_personal, normal
 from mappings.model import Form
 
 

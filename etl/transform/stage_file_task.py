@@ -12,11 +12,10 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.domain.grace import NO_GRACE, Grace
-from etl.extract.document_transfer import store_all
-from etl.extract.table_batch import content_columns, leave
-from etl.objects import open_objects
 from etl.objects.journal import JOURNAL
+from etl.objects.registry import open_objects
 from etl.objects.share import Share
+from etl.objects.transfer import store_all
 from etl.placement.account_directory import Spine
 from etl.placement.account_index import Where
 from etl.placement.held_rows import Odd
@@ -28,6 +27,7 @@ from etl.placement.target_rows import Computed
 from etl.rules.e_responses import NONE
 from etl.rules.registry import FLAGS, RULES, stub_questions
 from etl.runfolder.folder import StageFile, read_table
+from etl.system.kept_resources import turn_to
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings
 
@@ -122,7 +122,7 @@ def _context_of_base(base: Base) -> Context:
 
 def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Piece:
     """One stage file of a table that finds its accounts by its routes."""
-    leave(ticket.base.root)
+    turn_to(ticket.base.root, "reattach")
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
     rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
@@ -150,7 +150,7 @@ def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tu
         return {}, []
     key = keys(mapping, rows.frame)
     table = "document" if mapping.table == "document" else mapping.table
-    if content_columns(mapping) or mapping.table == "document":
+    if mapping.content_columns or mapping.table == "document":
         known = context.contents.filter((pl.col("portal") == mapping.portal) & (pl.col("table") == table))
         wanted = key[held].to_frame("key").join(known, on="key")
         digests = dict(wanted.select("key", "sha256").iter_rows())

@@ -138,9 +138,9 @@ def documents(scene: Scene) -> tuple[float, float, int]:
 
 
 def _documents_once(papers: str, place: Path) -> tuple[float, float]:
-    from etl.databases import open_source
-    from etl.extract.document_transfer import store_all
-    from etl.objects import open_objects
+    from etl.databases.registry import open_source
+    from etl.objects.registry import open_objects
+    from etl.objects.transfer import store_all
 
     mapping = read_mappings().tables["P2", "document_content"]
     os.sync()  # what others left to be written is not paid for here: documents are made durable, and that waits for a whole file system

@@ -148,11 +148,10 @@ def test_postgresql_each_alone(server: Server, legacy: tuple[str, str], world: P
 
 def in_process(legacy: tuple[str, str], world: Path, folder: Path, target_url: str) -> None:
     """Extract, split, reattach and load without an interpreter's start and without the checks."""
-    from etl.databases import open_source
-    from etl.databases.target import open_target
+    from etl.databases.registry import open_source, open_target
     from etl.extract.step import extract
     from etl.load.step import load
-    from etl.objects import open_objects
+    from etl.objects.registry import open_objects
     from etl.objects.share import Share
     from etl.runfolder.folder import opened
     from etl.transform.reattach import reattach

@@ -13,12 +13,12 @@ from typing import Any
 
 import psycopg
 
-from etl.databases import Source, open_source
-from etl.databases.target import open_target
+from etl.databases import Source
+from etl.databases.registry import open_source, open_target
 from etl.extract.step import extract
 from etl.load.step import TakenBack, load, rollback
-from etl.objects import open_objects
 from etl.objects.journal import JOURNAL
+from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.runfolder.folder import RunFolder, opened
 from etl.transform.reattach import reattach

@@ -19,13 +19,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
-from etl.databases import Source, open_source
-from etl.databases.target import in_reference_order, open_target
+from etl.databases import Source
+from etl.databases.registry import open_source, open_target
+from etl.databases.target import in_reference_order
 from etl.domain.grace import NO_GRACE, Grace
 from etl.extract.step import extract
 from etl.load.step import load
-from etl.objects import open_objects
 from etl.objects.journal import JOURNAL
+from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.reconcile import reconcile
 from etl.runfolder.folder import RunFolder, opened

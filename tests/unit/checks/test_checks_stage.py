@@ -15,9 +15,9 @@ import pytest
 import checks
 from checks.model import Answer
 from checks.staged import staged_shapes
-from etl.databases import open_source
+from etl.databases.registry import open_source
 from etl.extract.step import extract
-from etl.objects import open_objects
+from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.runfolder.folder import RunFolder, StageFile, opened
 from etl.transform.reattach import reattach

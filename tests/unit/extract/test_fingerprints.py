@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from etl.databases import open_source
+from etl.databases.registry import open_source
 from tests.support.command import Night
 from tests.support.legacy import MAPPINGS
 from tests.support.servers import READER, Portals, portals

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl.databases import open_source
+from etl.databases.registry import open_source
 from etl.extract import table_batch as stretch
 from etl.extract.step import Helpers, extract
-from etl.objects import open_objects
+from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.runfolder.folder import Step, opened
 from tests.support.legacy import MAPPINGS

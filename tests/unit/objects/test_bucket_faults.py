@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from etl.extract import document_transfer as contents
-from etl.extract.document_transfer import store_all
 from etl.objects import Readable, object_key
+from etl.objects import transfer as contents
 from etl.objects.journal import JOURNAL, journaled
+from etl.objects.transfer import store_all
 from sample_data.world import write_cast
 from tests.support.bucket import BucketNight, Fault, Request, Store, front, objects, store
 

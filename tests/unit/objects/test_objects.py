@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from etl.errors import Refused, Unreadable
-from etl.extract import document_transfer as contents
-from etl.extract.document_transfer import store_all
 from etl.objects import folder as objects
 from etl.objects import object_key
+from etl.objects import transfer as contents
 from etl.objects.folder import FolderObjects
 from etl.objects.journal import journaled
+from etl.objects.transfer import store_all
 from etl.system import durable_files as durable
 
 

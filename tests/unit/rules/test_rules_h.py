@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from etl.domain.identifier_values import is_personal, normal
 from etl.domain.masking import masked
-from etl.rules.h_identifiers import is_personal, normal
 from tests.support.legacy import MAPPINGS, TYPES, Legacy
 
 # The rule book's own words.

@@ -1,0 +1,52 @@
+"""Any other database that SQLAlchemy supports, as the registry knows it: an old portal, never a new store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.databases import backend
+from etl.errors import MigrationError
+
+if TYPE_CHECKING:
+    from etl.databases import Shared, Source
+    from etl.databases.reading import Reading
+    from etl.databases.rights import Rights, Wanted
+    from etl.databases.target import Target
+    from mappings.schema import Schema
+
+_USE = "Use a sqlite:// or postgresql:// URL."
+
+
+class Generic:
+    """Implements `Kind`. The rights in such a database are not known here."""
+
+    def open_source(self, url: str, name: str) -> Source:
+        from etl.databases.generic.source import PortableSource
+
+        return PortableSource(url, name)
+
+    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
+        raise MigrationError(f"{name}: a snapshot of {backend(url)} belongs to one process.", "This is a fault of the toolkit: report it.")
+
+    def open_target(self, url: str, folder: Path) -> Target:
+        raise self._no_target(url)
+
+    def contract_differences(self, url: str, schema: Schema) -> list[str]:
+        raise self._no_target(url)
+
+    def _no_target(self, url: str) -> MigrationError:
+        return MigrationError(f"--target: no store of the kind {backend(url)} can be filled.", _USE)
+
+    def open_reading(self, url: str) -> Reading:
+        raise MigrationError(f"--target: no store of the kind {backend(url)} can be read.", _USE)
+
+    def reading_rights(self, url: str, name: str, wanted: Wanted) -> Rights:
+        from etl.databases.rights import Rights
+
+        return Rights()
+
+    def writing_rights(self, url: str, tables: tuple[str, ...]) -> Rights:
+        from etl.databases.rights import Rights
+
+        return Rights()

@@ -1,0 +1,56 @@
+"""PostgreSQL, as the registry knows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etl.databases import Shared, Source
+    from etl.databases.reading import Reading
+    from etl.databases.rights import Rights, Wanted
+    from etl.databases.target import Target
+    from mappings.schema import Schema
+
+
+class PostgreSQL:
+    """Implements `Kind`."""
+
+    def open_source(self, url: str, name: str) -> Source:
+        from etl.databases.postgresql.source import PostgresSource
+
+        return PostgresSource(url, name)
+
+    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
+        from etl.databases.postgresql.source import PostgresSource
+
+        return PostgresSource(url, name, snapshot)
+
+    def open_target(self, url: str, folder: Path) -> Target:
+        from etl.databases.postgresql.target import PostgresTarget
+
+        return PostgresTarget(url)
+
+    def contract_differences(self, url: str, schema: Schema) -> list[str]:
+        from etl.databases.postgresql.connection import connect, safe_errors
+        from etl.databases.postgresql.contract import differences
+        from etl.databases.postgresql.target import refuse_pooler
+
+        with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
+            refuse_pooler(session, url)
+            return differences(session, schema)
+
+    def open_reading(self, url: str) -> Reading:
+        from etl.databases.postgresql.reading import PostgresReading
+
+        return PostgresReading(url)
+
+    def reading_rights(self, url: str, name: str, wanted: Wanted) -> Rights:
+        from etl.databases.postgresql.rights import of_reader
+
+        return of_reader(url, name, wanted)
+
+    def writing_rights(self, url: str, tables: tuple[str, ...]) -> Rights:
+        from etl.databases.postgresql.rights import of_writer
+
+        return of_writer(url, tables)

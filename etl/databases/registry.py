@@ -1,0 +1,101 @@
+"""The kinds of database, and what each of them provides: a new kind is a folder of its own with one object, and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from etl.databases import Shared, Source, backend
+from etl.databases.generic.kind import Generic
+from etl.databases.postgresql.kind import PostgreSQL
+from etl.databases.sqlite.kind import PLAIN_FILE, SQLite
+
+if TYPE_CHECKING:  # a look-up imports this module, and has to be quicker than the import of what these need
+    from etl.databases.reading import Reading
+    from etl.databases.rights import Rights, Wanted
+    from etl.databases.target import Target
+    from mappings.schema import Schema
+
+
+class Kind(Protocol):
+    """What one kind of database provides. Its libraries are imported by the methods: a look-up in a SQLite file waits for no other's."""
+
+    def open_source(self, url: str, name: str) -> Source:
+        """An old database; `name` is what messages call it."""
+        ...
+
+    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
+        """The same old database once more, for a process that reads in a snapshot which another one holds open."""
+        ...
+
+    def open_target(self, url: str, folder: Path) -> Target:
+        """The new store; `folder`: where a file of staged rows may lie. MigrationError where this kind can only be read."""
+        ...
+
+    def contract_differences(self, url: str, schema: Schema) -> list[str]:
+        """How an existing new store differs from the contract, without locking or making it."""
+        ...
+
+    def open_reading(self, url: str) -> Reading:
+        """The new store for look-ups only."""
+        ...
+
+    def reading_rights(self, url: str, name: str, wanted: Wanted) -> Rights:
+        """What the role of an old database's URL lacks, and has beyond its need."""
+        ...
+
+    def writing_rights(self, url: str, tables: tuple[str, ...]) -> Rights:
+        """The same of the role of a new store that has these tables, or will have them."""
+        ...
+
+
+KINDS: dict[str, Kind] = {"sqlite": SQLite(), "postgresql": PostgreSQL()}
+_ANY_OTHER: Kind = Generic()
+
+
+def kind_of(url: str) -> Kind:
+    """The kind of database behind the URL; WrongUsage where it is not the URL of a database."""
+    return KINDS.get(backend(url), _ANY_OTHER)
+
+
+def open_source(url: str, name: str) -> Source:
+    """The old database behind that URL; `name` ("Portal 2.0", "Trade Compliance") is what messages call it."""
+    return kind_of(url).open_source(url, name)
+
+
+def join_source(url: str, name: str, snapshot: str) -> Shared:
+    """The same old database once more, for a process that reads in a snapshot which another one holds open."""
+    return kind_of(url).join_source(url, name, snapshot)
+
+
+def open_target(url: str, folder: Path) -> Target:
+    """The new store behind that URL; `folder`: where a file of staged rows may lie."""
+    return kind_of(url).open_target(url, folder)
+
+
+def contract_differences(url: str, schema: Schema) -> list[str]:
+    """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet. Refused where no lock would hold."""
+    return kind_of(url).contract_differences(url, schema)
+
+
+@contextmanager
+def reading(url: str) -> Iterator[Reading]:
+    """The new store behind that URL, for look-ups only."""
+    kind = KINDS["sqlite"] if PLAIN_FILE.fullmatch(url) else kind_of(url)
+    opened = kind.open_reading(url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def reading_rights(url: str, name: str, wanted: Wanted) -> Rights:
+    """The rights on an old database; of a SQLite file (its mode decides) and of other databases nothing is known here."""
+    return kind_of(url).reading_rights(url, name, wanted)
+
+
+def writing_rights(url: str, tables: tuple[str, ...]) -> Rights:
+    """The rights on a new store that will have these tables, or has them; as above."""
+    return kind_of(url).writing_rights(url, tables)

@@ -1,0 +1,62 @@
+"""SQLite, as the registry knows it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.errors import MigrationError
+
+if TYPE_CHECKING:
+    from etl.databases import Shared, Source
+    from etl.databases.reading import Reading
+    from etl.databases.rights import Rights, Wanted
+    from etl.databases.target import Target
+    from mappings.schema import Schema
+
+PLAIN_FILE = re.compile(r"sqlite:///([A-Za-z0-9_./-]+)")  # needs no URL parser, whose import would take longer than a look-up
+
+
+class SQLite:
+    """Implements `Kind`. Of the rights on a file nothing is known here: its mode decides."""
+
+    def open_source(self, url: str, name: str) -> Source:
+        from etl.databases.sqlite.source import SqliteSource
+
+        return SqliteSource(url, name)
+
+    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
+        raise MigrationError("A snapshot of a SQLite file belongs to one process.", "This is a fault of the toolkit: report it.")
+
+    def open_target(self, url: str, folder: Path) -> Target:
+        from etl.databases.sqlite.target import SqliteTarget
+
+        return SqliteTarget(url, folder)
+
+    def contract_differences(self, url: str, schema: Schema) -> list[str]:
+        from etl.databases.sqlite.target import looked_at
+
+        return looked_at(url, schema)
+
+    def open_reading(self, url: str) -> Reading:
+        from etl.databases.sqlite.reading import SqliteReading
+
+        plain = PLAIN_FILE.fullmatch(url)
+        return SqliteReading(Path(plain[1]) if plain else _file_of(url), url)
+
+    def reading_rights(self, url: str, name: str, wanted: Wanted) -> Rights:
+        from etl.databases.rights import Rights
+
+        return Rights()
+
+    def writing_rights(self, url: str, tables: tuple[str, ...]) -> Rights:
+        from etl.databases.rights import Rights
+
+        return Rights()
+
+
+def _file_of(url: str) -> Path:
+    import sqlalchemy
+
+    return Path(sqlalchemy.make_url(url).database or "")

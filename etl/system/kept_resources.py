@@ -1,0 +1,19 @@
+"""What this process keeps open for one step of a run, given back when it turns to another step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+_KEPT: dict[tuple[Path, str], Callable[[], None]] = {}
+
+
+def keep(root: Path, step: str, close: Callable[[], None]) -> None:
+    """Remembers how to close what this process keeps for that step of the run in that folder."""
+    _KEPT[root, step] = close
+
+
+def turn_to(root: Path, step: str) -> None:
+    """Closes what this process keeps for other steps of the run in that folder."""
+    for kept in [key for key in _KEPT if key[0] == root and key[1] != step]:
+        _KEPT.pop(kept)()

@@ -1,0 +1,14 @@
+"""A sample is written into an empty database only."""
+
+from collections.abc import Sequence
+
+
+class NotEmptyError(ValueError):
+    """The database holds rows already; a sample never mixes with anything."""
+
+
+def refuse_if_filled(schema: str, counts: Sequence[tuple[str, bool]]) -> None:
+    """Nothing, if none of the (table, has rows) has rows; else NotEmptyError."""
+    filled = [table for table, has_rows in counts if has_rows]
+    if filled:
+        raise NotEmptyError(f"{schema}: {', '.join(filled[:5])} hold rows already. Give an empty database.")
