@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.commands.strict_options import RowCommand, StrictGroup
+
 if TYPE_CHECKING:
     from etl.domain.grace import Grace
     from etl.options import Options
@@ -27,12 +29,11 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
     if value is None:
         return None
     try:
-        with Path(value).open("rb") as file:
-            words = tomllib.load(file)
+        words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
         raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{value} is no TOML: {error}.") from None
+        raise click.BadParameter(f"{value} is not a valid TOML file in UTF-8: {error}.") from None
     known = {option.name for option in context.command.params}
     everywhere = {option.name for command in _every_command(commands) for option in command.params}
     for word, setting in words.items():
@@ -40,6 +41,8 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
             raise click.BadParameter(f"{value}: {word} is no option of any command.")
         if isinstance(setting, dict | list):
             raise click.BadParameter(f"{value}: {word} is no single value.")
+        if isinstance(setting, str) and not setting.strip():
+            raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
     context.default_map = {
         name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known
     }  # fmt: skip
@@ -122,6 +125,7 @@ def _takes(*names: str) -> Callable[[Command], Command]:
 
 
 def _options(given: dict[str, Any]) -> Options:
+    from etl.commands.strict_options import database_url
     from etl.errors import WrongUsage
     from etl.options import Options
 
@@ -140,6 +144,7 @@ def _options(given: dict[str, Any]) -> Options:
         if given.get("freeze_from" if name == "freeze" else name):
             raise WrongUsage(f"--without-{name} and what it leaves out are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
+    plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "adapter", "approver", "approval") if given.get(name)}
     return Options(
         **plain, **paths, without=without, rehearse=bool(given.get("rehearse")), grace=grace,
@@ -186,7 +191,7 @@ def _talk(given: dict[str, Any]) -> Talk:
     return Talk(verbose=bool(given.get("verbose")), log=log, note=run / NOTE if run is not None else None)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
+@click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
 def commands() -> None:
     """Carries the CTPAT and Trade Compliance portals' whole memory to standalone entity accounts, once, and proves that nothing was lost."""
@@ -247,7 +252,7 @@ def status(**given: Any) -> None:
     answer("status", given, lambda: facts(_options(given)))
 
 
-@commands.command()
+@commands.command(cls=RowCommand)
 @click.argument("where", nargs=-1, metavar="[PORTAL TABLE KEY]")
 @click.option("--account", metavar="NUMBER", help="An account's number: every source row behind it.")
 @_takes("run", "target", "mappings")
@@ -381,16 +386,80 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
     )
 
 
-@commands.command()
+@commands.command(cls=RowCommand)
 @click.argument("profile", type=int, required=False)
 @click.option("--folder", metavar="DIR", required=True, help="Where the letters are written.")
+@click.option("--sender", metavar="TEXT", envvar=f"{ENVIRONMENT}_SENDER", help="Who writes, and where to ask.")
+@click.option("--dated", metavar="DATE", help="The letters' date (default: the day on which the run published).")
+@click.option("--replaces", metavar="DIR", help="The folder of the letters that these replace.")
 @_takes("target", "source", "run", "mappings")
-def company(profile: int | None, folder: str, **given: Any) -> None:
-    """A letter for one company profile, or for all: what it was, which accounts it is now, who sees what, what needs attention."""
+def company(profile: int | None, folder: str, sender: str | None, dated: str | None, replaces: str | None, **given: Any) -> None:
+    """Writes a letter to one company, or to all: its accounts, what each person sees, what to do now, what was not carried over."""
     from etl.commands.command_result import answer
     from etl.commands.company import letters
 
-    answer("company", given, lambda: letters(_options(given), profile, Path(folder)))
+    earlier = Path(replaces) if replaces else None
+    day = _day("dated", dated).isoformat() if dated else ""
+    answer("company", given, lambda: letters(_options(given), profile, Path(folder), sender, day, earlier))
+
+
+@commands.command()
+@click.option("--since", metavar="DIR", help="An earlier run: also says which points are new, gone, or still open.")
+@click.option("--bounces", metavar="FILE", help="CSV with a column email: addresses whose mail came back.")
+@click.option("--names", is_flag=True, default=False, help="Also writes activation.csv, one line a login: personal data.")
+@click.option("--out", metavar="DIR", help="Where the lists are written (default: readiness/ in the run's folder).")
+@_takes("run", "target", "mappings")
+def readiness(since: str | None, bounces: str | None, names: bool, out: str | None, **given: Any) -> None:
+    """Writes work lists from a finished or rehearsed run: open points, companies, crosswalk, dates, clocks."""
+    from etl.commands.command_result import answer
+    from etl.commands.readiness import readiness as written
+
+    paths = [Path(value) if value else None for value in (out, since, bounces)]
+    answer("readiness", given, lambda: written(_options(given), paths[0], paths[1], paths[2], names))
+
+
+@commands.command()
+@click.argument("runs", nargs=-1, metavar="DIR DIR...")
+@click.option("--out", metavar="DIR", help="Where the comparison is written (default: compare/ in the last run's folder).")
+@_takes("mappings")
+def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
+    """Compares runs: counts by table, rule and reason, step times, and which rows appeared on a list or disappeared."""
+    from etl.commands.command_result import answer
+    from etl.commands.compare import compare as written
+
+    answer("compare", given, lambda: written(_options(given), [Path(run) for run in runs], Path(out) if out else None))
+
+
+@commands.command()
+@click.option("--port", metavar="N", type=click.IntRange(0, 65_535), default=0, help="Port to listen on (default: a free one).")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; beyond loopback it needs TLS and a login.",
+)
+@click.option("--tls-cert", metavar="FILE", help="Certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Its private key (PEM).")
+@click.option("--login", metavar="FILE", help="Names and password digests of those who may look.")
+@click.option("--add-login", metavar="NAME", help="Adds a name to --login, its password from standard input, and ends.")
+@click.option("--state", metavar="DIR", help="Folder of index and audit log (default: explore/ in the run's folder).")
+@click.option(
+    "--names", is_flag=True, default=False, help="Shows personal data; without it names, e-mails and personal identifiers are masked."
+)
+@click.option("--documents", is_flag=True, default=False, help="Lets documents be downloaded.")
+@_takes("run", "target", "source", "tc", "files", "objects", "mappings")
+def explore(**given: Any) -> None:
+    """Serves a read-only web application over a migrated store; the first line on stdout is its address."""
+    from etl.commands.command_result import answer
+    from etl.commands.explore import Serving, added_login
+    from etl.commands.explore import explore as served
+
+    files = {name: Path(given[name]) if given[name] else None for name in ("tls_cert", "tls_key", "login", "state")}
+    serving = Serving(given["host"], given["port"], **files, names=given["names"], documents=given["documents"])
+    if given["add_login"]:
+        answer("explore", given, lambda: added_login(files["login"], given["add_login"]))
+    answer("explore", given, lambda: served(_options(given), serving))
 
 
 @commands.command()

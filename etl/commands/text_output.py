@@ -11,17 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.system.terminal import Screen
+from etl.system.visible import visible
 
 
 def plain(value: object) -> Text:
     """The value as text; control, bidi and other invisible characters as their escapes."""
     text = "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return Text("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text))
+    return Text(visible(text))
 
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
     """A table of plain values."""
-    made = Table(title=Text(title), title_justify="left", header_style="bold")
+    made = Table(title=plain(title), title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
         made.add_column(column, justify="right" if numeric else "left", overflow="fold")
@@ -190,10 +191,10 @@ def show_sample(data: dict[str, Any]) -> None:
 
 def show_purge(data: dict[str, Any]) -> None:
     console = _console()
-    console.print(plain(f"left: {', '.join(data['left'])}"))
-    console.print(
-        f"{data['removed']:,} files removed, {data['bytes']:,} bytes; nothing of the old portals' data is left in the run's folder"
-    )
+    console.print(f"{data['removed']:,} files removed, {data['bytes']:,} bytes; left in the run's folder is what proves the migration:")
+    for name in data["left"]:
+        console.print(plain(f"  {name}"))
+    console.print("The new store, the object store, and what was written elsewhere (letters, samples, bundles) are as they were.")
 
 
 def show_freeze(data: dict[str, Any]) -> None:
@@ -244,6 +245,48 @@ def show_company(data: dict[str, Any]) -> None:
     _console().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
 
 
+def show_explore(data: dict[str, Any]) -> None:
+    _console().print(plain(data["added"] if "added" in data else f"stopped; index and audit log are in {data['state']}"))
+
+
+def show_readiness(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(table("Open points", ["kind", "points"], [[kind, count] for kind, count in data["points"].items()]))
+    if data["bounces"] is not None:
+        found = data["bounces"]
+        console.print(
+            f"bounces: {found['unknown']:,} addresses of no login, {found['double']:,} doubles, {found['invalid']:,} not an e-mail"
+        )
+    if data["since"] is not None:
+        console.print(", ".join(f"{count:,} {state}" for state, count in data["since"].items()) or "no points in either run")
+    console.print(
+        plain(f"{', '.join(f'{name}.csv' for name in data['lines'])}, readiness.xlsx and readiness.html written to {data['folder']}")
+    )
+    console.print(", ".join(f"{count:,} {weight}" for weight, count in data["weights"].items()))
+
+
+def show_compare(data: dict[str, Any]) -> None:
+    console = _console()
+    names = [run["name"] for run in data["runs"]]
+    rows = [
+        [
+            entry["section"],
+            ".".join(filter(None, (entry["portal"], entry["table"]))),
+            entry["code"],
+            *(_count(entry[name]) for name in names),
+        ]
+        for entry in data["changed"]
+    ]
+    if rows:
+        console.print(table("Counts that differ", ["what", "table", "code", *names], rows))
+    console.print(plain(f"compare.html, compare.csv and compare.json written to {data['folder']}"))
+    console.print(f"{len(rows):,} counts differ; {data['appeared']:,} rows appeared on a list, {data['disappeared']:,} disappeared")
+
+
+def _count(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
 def show_selftest(data: dict[str, Any]) -> None:
     console = _console()
     columns = ["kind", "planted", "found", "named"]
@@ -262,6 +305,9 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,
+    "explore": show_explore,
+    "readiness": show_readiness,
+    "compare": show_compare,
     "selftest": show_selftest,
     "approve": show_approve,
     "evidence pack": show_pack,

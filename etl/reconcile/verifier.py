@@ -21,6 +21,8 @@ from etl.reconcile.compare.holdings import EXCEPTION, HOLDING, exceptions_compar
 from etl.reconcile.compare.recorded_runs import TABLE as RUN
 from etl.reconcile.compare.recorded_runs import Runs, recorded_runs
 from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
+from etl.reconcile.databases.folder import PREFIX as FOLDER
+from etl.reconcile.databases.folder import FolderDatabase
 from etl.reconcile.engine.background import Look, beside
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import Database
@@ -29,7 +31,7 @@ from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
 from etl.reconcile.errors import Hidden, ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
-from etl.reconcile.present.database import presented
+from etl.reconcile.present.database import presented, written
 from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
@@ -59,8 +61,13 @@ class Actual:
     altered: pl.DataFrame
 
 
-def opened(url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> Database:
-    """The database behind a SQLAlchemy URL, opened for reading, in one snapshot; `left_out`: of each table that counts, what is never read (B17)."""
+def opened(url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({}), written: tuple[str, str] = (",", "utf-8")) -> Database:
+    """The database behind a SQLAlchemy URL, or a folder of files, opened for reading, in one snapshot.
+
+    `left_out`: of each table that counts, what is never read (B17); `written`: the delimiter and encoding of CSV files.
+    """
+    if url.startswith(FOLDER):
+        return FolderDatabase(Path(url.removeprefix(FOLDER)), *written)
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":
@@ -247,8 +254,10 @@ def reconcile(
         sources = {}
         for portal, url in (("P2", source), ("TC", tc)):
             if url is not None:
-                databases.append(opened(url, _left_out(spec, portal) if adapter is None else {}))
-                if adapter is not None:
+                if adapter is None:
+                    databases.append(opened(url, _left_out(spec, portal)))
+                else:
+                    databases.append(opened(url, written=written(adapter, spec, portal)))
                     databases[-1] = presented(adapter, spec, portal, databases[-1])
                 option, tables = _OLD_PORTALS[portal]
                 if not databases[-1].tables().keys() & set(tables):

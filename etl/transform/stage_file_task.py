@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.domain.grace import NO_GRACE, Grace
+from etl.errors import concerning
 from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
@@ -24,8 +25,8 @@ from etl.placement.row_placement import Placed, keys
 from etl.placement.stage_tables import Wheres, contents, load_spine, odd_values, write_rows
 from etl.placement.table_outcome import outcome
 from etl.placement.target_rows import Computed
-from etl.rules.e_responses import NONE
-from etl.rules.registry import FLAGS, RULES, stub_questions
+from etl.rules.e_responses import NONE, stub_questions
+from etl.rules.registry import COLUMNS, flag_rows
 from etl.runfolder.folder import StageFile, read_table
 from etl.system.kept_resources import turn_to
 from mappings.model import Mappings, Portal
@@ -125,18 +126,17 @@ def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Pie
     turn_to(ticket.base.root, "reattach")
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
-    rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
-    return finish_piece(context, rows, number, {})
+    with concerning(f"{mapping.portal}.{mapping.table}"):
+        rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
+        return finish_piece(context, rows, number, {})
 
 
 def finish_piece(context: Context, rows: Placed, number: int, computed: dict[str, dict[str, Computed]]) -> Piece:
     """Flags, renders and writes placed rows."""
     mapping, base = rows.mapping, context.ticket.base
-    for rule in mapping.rules:
-        if rule in FLAGS:
-            FLAGS[rule](rows, context.spine)
+    flag_rows(rows, context.spine)
     digests, kept = _held_bytes(rows, context)
-    one = outcome(rows, context.spine, context.odd, RULES, computed, digests, leave=frozenset({"stored_object"}))
+    one = outcome(rows, context.spine, context.odd, COLUMNS, computed, digests, leave=frozenset({"stored_object"}))
     takes_question = any(form.rule == "E10" for into in mapping.into for form in into.columns.values())
     stubs = stub_questions(rows, context.spine) if takes_question else NONE
     return Piece(write_rows(base.root, "reattach", one, number), one.held, one.flags, one.tally, one.where, stubs, kept)

@@ -35,11 +35,12 @@ from etl.databases.postgresql.connection import (
     quoted,
     reading_conninfo,
     safe_errors,
+    state_of,
 )
 from etl.databases.postgresql.writers import writers
 from etl.databases.quoting import Sql
 from etl.databases.told_apart import cut, told_apart
-from etl.domain.masking import masked
+from etl.domain.masking import recorded_key
 from etl.domain.typed_values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
 from etl.errors import Busy, MigrationError, Refused
 from mappings.model import TableMapping
@@ -90,14 +91,14 @@ class PostgresSource:
             raise self._failed("reading", error) from None
 
     def _failed(self, doing: str, error: Any) -> MigrationError:
-        state = getattr(error, "sqlstate", None)
+        state = state_of(error)
         if state == HIDDEN and "row-level security" in str(error):
             return Refused(f"{self.name}: {doing} failed: row-level security hides rows from role {self._role} (K9).", ROW_SECURITY)
         why = " for a lock that another session holds" if state == LOCKED else ""
         message = f"{self.name}: {doing} failed{why} ({f'SQLSTATE {state}' if state else type(error).__name__})."
         return (Busy if state == LOCKED else MigrationError)(message, next_step(state or "08"))
 
-    def _batches(self, query: str, table: str) -> Iterator[pa.RecordBatch]:
+    def _batches(self, query: str, about: str = "") -> Iterator[pa.RecordBatch]:
         try:
             with adbc.AdbcStatement(self._reader) as prepared:
                 prepared.set_sql_query(query)
@@ -105,8 +106,8 @@ class PostgresSource:
                 # The driver's own reader: pyarrow's makes an OSError without SQLSTATE of what the server says while rows are coming.
                 with closing(AdbcRecordBatchReader._import_from_c(handle.address)) as batches:
                     yield from batches
-        except (adbc.Error, pa.ArrowException, OSError) as error:
-            raise self._failed(f"reading {table}", error) from None
+        except (adbc.Error, pa.ArrowException, OSError) as error:  # the stream's own errors come as OSError, without errno
+            raise self._failed(f"reading {about}" if about else "reading", error) from None
 
     def shapes(self) -> dict[str, dict[str, str]]:
         return self._shape
@@ -360,11 +361,8 @@ class PostgresSource:
         order = ", ".join(f"{self._table(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
         with safe_errors(self.name, f"looking for the last key of {mapping.table}"):
             row = self._session.execute(f"SELECT {listed} FROM {self._table(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
-        return (
-            masked("|".join("" if part is None else readable(part) if isinstance(part, bytes) else str(part) for part in row))
-            if row
-            else ""
-        )
+        texts = ["" if part is None else readable(part) if isinstance(part, bytes) else str(part) for part in row or ()]
+        return recorded_key((text, mapping.is_number(name)) for text, name in zip(texts, mapping.key, strict=True)) if row else ""
 
     def counted(self) -> dict[str, str]:
         with safe_errors(self.name, "reading the statistics"):

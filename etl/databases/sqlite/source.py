@@ -16,7 +16,7 @@ from etl.databases import Batch, Since, shown
 from etl.databases.conditions import Conditions
 from etl.databases.sqlite.conditions import collations, damages, hidden_logs, not_ruled_out, refusal
 from etl.databases.told_apart import cut, told_apart
-from etl.domain.masking import masked
+from etl.domain.masking import recorded_key
 from etl.domain.typed_values import Cell, Typed, readable, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
@@ -275,7 +275,7 @@ class SqliteSource:
         listed = ", ".join(_quoted(name) for name in mapping.key)
         order = ", ".join(f"{_quoted(name)} COLLATE BINARY DESC" for name in mapping.key)
         row = self._execute(mapping.table, f"SELECT {listed} FROM {self._from(mapping.table)} ORDER BY {order} LIMIT 1").fetchone()
-        return masked("|".join(map(_part_text, row))) if row else ""
+        return recorded_key((_part_text(part), mapping.is_number(name)) for part, name in zip(row, mapping.key, strict=True)) if row else ""
 
     def counted(self) -> dict[str, str]:
         return {}

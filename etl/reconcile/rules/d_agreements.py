@@ -4,9 +4,19 @@ import numpy as np
 import polars as pl
 
 from etl.reconcile.engine.ledger import LOADED
-from etl.reconcile.engine.ordinary import Copies, route
+from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, OwnerRule, route
 from etl.reconcile.engine.world import Ints, World
 from etl.reconcile.rules.h_identifiers import chosen_accounts
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "D1": (),
+    "D2": ("P2.agreement_signature",),
+    "D4": ("P2.agreement_signature",),
+    "D5": (),
+    "D11": ("P2.agreement_signature",),
+    "D12": ("P2.agreement_signature",),
+}
 
 DIRECT, INHERITED, PRE_DATES = "DIRECT", "INHERITED", "PRE_DATES_ACCOUNT"
 
@@ -44,7 +54,9 @@ def note_signature(world: World, rows: pl.DataFrame, scope: Ints) -> None:
 
     versions = world.memory["agreement_version"].select("agreement_version_id", "agreement_cd", "effective_dt", "business_type_cd")
     known = rows.select("agreement_version_id", "signed_at").join(versions, on="agreement_version_id", how="left", maintain_order="left")
-    odd = (known["signed_at"] < known["effective_dt"].cast(pl.Datetime("us"))).fill_null(False)
+    # Day against day: the last days that PostgreSQL knows, and infinity, are no moment of 64 bits.
+    signed, effective = known["signed_at"].to_physical(), known["effective_dt"].to_physical().cast(pl.Int64)
+    odd = ((signed < 2**63 - 1) & (signed // 86_400_000_000 < effective)).fill_null(False)
     if world.began is not None:
         odd |= known["signed_at"] > world.began
     world.flag("D11", "P2", "agreement_signature", rows, odd.to_numpy())
@@ -73,3 +85,19 @@ def _type_of_version(world: World, frame: pl.DataFrame) -> pl.Series:
     return frame.select("agreement_version_id").join(versions, on="agreement_version_id", how="left", maintain_order="left")[
         "business_type_cd"
     ]
+
+
+# By (source table, target column): another value on each copy.
+COPY: dict[tuple[str, str], CopyRule] = {
+    ("agreement_signature", "coverage_cd"): coverage,
+}
+
+# By source table: what flags its loaded rows.
+NOTE: dict[str, Note] = {
+    "agreement_signature": note_signature,
+}
+
+# Rules that find the accounts of rows.
+OWNER: dict[str, OwnerRule] = {
+    "D12": signed_for,
+}
