@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from etl.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from etl.databases.conditions import Conditions
+    from etl.databases.source_conditions import SourceConditions
     from etl.domain.typed_values import Typed
     from mappings.model import TableMapping
 
@@ -61,7 +61,7 @@ class Source(Protocol):
         """What of the database is no table of its own, by name: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
         ...
 
-    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         """What hides rows or bytes of these tables from us (K9), what is there besides, and what could not be ruled out.
 
         `deep`: everything is looked at for it, a SQLite file from end to end; without, what can be asked in a moment.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from etl.databases import Source
-from etl.databases.conditions import Conditions
+from etl.databases.source_conditions import SourceConditions
 from etl.errors import MigrationError, Refused
 from etl.present.guesses import mending_lines
 from etl.system.visible import listed
@@ -40,7 +40,7 @@ def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str
     return found
 
 
-def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bool = True) -> dict[Portal, Conditions]:
+def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bool = True) -> dict[Portal, SourceConditions]:
     """Raises where something keeps rows or bytes of a mapped table from us (K9); else what is to be known of each old portal."""
     found = {portal: source.conditions(mappings.of(portal), deep) for portal, source in sources.items()}
     if hiding := [f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.hiding]:

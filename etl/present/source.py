@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from etl.databases import Batch, Cut, Shared, Since, Source
-from etl.databases.conditions import Conditions
+from etl.databases.source_conditions import SourceConditions
 from etl.domain.masking import masked
 from etl.domain.typed_values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
 from etl.errors import MigrationError
@@ -68,7 +68,7 @@ class PresentedSource:
     def kinds(self) -> dict[str, str]:
         return {}
 
-    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         """Those of the physical tables that these contract tables are made of."""
         blocks = [block for mapping in mapped for block in self.bound.tables[mapping.table].blocks]
         relations = {of.name: of for block in blocks for of in (block.relation, *(look.relation for look in block.lookups.values()))}

@@ -13,6 +13,12 @@ class Hidden(ReconcileError):
     exit_code, code = 7, "REFUSED"
 
 
+class OtherInputs(ReconcileError):
+    """The store was made with other mappings than those that were given (exit 7)."""
+
+    exit_code, code = 7, "REFUSED"
+
+
 class SpecError(ReconcileError):
     """A mapping file, a schema or a code table that the verifier's own reader does not understand."""
 

@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from etl.databases import Batch, Since, sqlite_url
-from etl.databases.conditions import Conditions
 from etl.databases.files.tables import columns_and_rows, tables_in
 from etl.databases.quoting import quoted
+from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.source import SqliteSource
 from mappings.model import TableMapping
 
@@ -62,9 +62,9 @@ class FolderSource:
     def kinds(self) -> dict[str, str]:
         return {}
 
-    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         """Files have nothing that hides a row from who can read them; the copy is made by this process."""
-        return Conditions(not_ruled_out=["rows that were left out when the files were written"])
+        return SourceConditions(not_ruled_out=["rows that were left out when the files were written"])
 
     def count(self, table: str) -> int:
         return self.inner.count(table)

@@ -15,7 +15,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from etl.databases import Batch, Since, shown
-from etl.databases.conditions import Conditions
+from etl.databases.source_conditions import SourceConditions
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
 from etl.domain.typed_values import Cell, typed
@@ -84,9 +84,9 @@ class PortableSource:
     def kinds(self) -> dict[str, str]:
         return self._views
 
-    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         names = {mapping.table for mapping in mapped}
-        return Conditions(
+        return SourceConditions(
             beside=[f"{kind} {name}" for name, kind in self._views.items() if name not in names],
             notes=[f"{name} is a {kind}; it is read as a table" for name, kind in self._views.items() if name in names],
             not_ruled_out=["rows that the server hides from this role: this kind of database is not asked for its policies"],

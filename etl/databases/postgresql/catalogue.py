@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 
-from etl.databases.conditions import Conditions
 from etl.databases.postgresql.connection import WORDS
+from etl.databases.source_conditions import SourceConditions
 from mappings.model import TableMapping
 
 Session = psycopg.Connection[Any]
@@ -80,12 +80,14 @@ def row_security_sentence(role: str, tables: Iterable[str]) -> str:
     return f"row-level security chooses the rows that role {role} sees of {listed(tables)} (K9)"
 
 
-def conditions(session: Session, schema: str, mapped: tuple[TableMapping, ...], shape: dict[str, dict[str, str]], role: str) -> Conditions:
+def conditions(
+    session: Session, schema: str, mapped: tuple[TableMapping, ...], shape: dict[str, dict[str, str]], role: str
+) -> SourceConditions:
     """All of it, for these tables of the schema."""
     there = {mapping.table: mapping for mapping in mapped if mapping.table in shape}
     what = kinds(session, schema)
     hidden = hidden_tables(session, schema, there)
-    found = Conditions(
+    found = SourceConditions(
         hiding=[row_security_sentence(role, hidden)] if hidden else [],
         beside=[f"{what[name]} {name}" for name in sorted(what) if name not in there],
     )

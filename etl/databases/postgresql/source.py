@@ -19,7 +19,6 @@ import pyarrow as pa
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from etl.databases import WHOLE, Batch, Cut, Since
-from etl.databases.conditions import Conditions
 from etl.databases.postgresql.catalogue import conditions, kinds, parents, shapes, unique_keys, unpadded
 from etl.databases.postgresql.connection import (
     HIDDEN,
@@ -39,6 +38,7 @@ from etl.databases.postgresql.connection import (
 )
 from etl.databases.postgresql.writers import writers
 from etl.databases.quoting import Sql
+from etl.databases.source_conditions import SourceConditions
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
 from etl.domain.typed_values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
@@ -115,7 +115,7 @@ class PostgresSource:
     def kinds(self) -> dict[str, str]:
         return self._kinds
 
-    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         with safe_errors(self.name, "reading the catalogue"):
             return conditions(self._session, self.schema, tuple(mapped), self._shape, self._role)
 

@@ -1,97 +1,96 @@
-"""What may hide rows or bytes of an old portal's SQLite file: another name of the file, a damaged index; and the file's own refusals in words."""
+"""What a SQLite file has besides the contract's tables: triggers, generated columns, collations, conflict clauses and its encoding."""
 
 from __future__ import annotations
 
+import itertools
+import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+import urllib.parse
+from contextlib import closing
 from pathlib import Path
 
-from etl.errors import MigrationError
+import sqlalchemy
 
-_SIDES = ("-wal", "-journal")
-# What `integrity_check` says of values and constraints: such rows are read as any others. All else it says may keep rows from being read.
-_HARMLESS = ("NULL value in ", "CHECK constraint failed", "non-unique entry in index", "NUMERIC value in ", "TEXT value in ", "non-", "ok")
-_MANY = 5
+from etl.databases.conditions import Conditions, tokens
+from mappings.schema import Schema
 
-
-def hidden_logs(given: Path) -> Iterator[str]:
-    """Sentences: a log or journal beside another name of the file, which SQLite does not read; or a WAL file that may have one anywhere."""
-    real = given.resolve()
-    for name in sorted(set(_other_names(given, real))):
-        for side in _SIDES:
-            beside = name.with_name(name.name + side)
-            if beside.is_file() and beside.stat().st_size:
-                yield f"{beside.name} lies beside another name of the file than {real.name}: what stands in it is not read (K9)"
-    if real.stat().st_nlink > 1 and in_wal_mode(real):
-        yield f"{real.name} has {real.stat().st_nlink} names (hard links) and is in WAL mode: its write-ahead log may lie beside another name (K9)"
+_CREATES_TABLE = re.compile(r"\s*CREATE\s+TABLE\b", re.IGNORECASE)
+_ACTS = ("CASCADE", "SET NULL", "SET DEFAULT")
+_WRITABLE = 0o002  # by everybody
 
 
-def not_ruled_out(given: Path) -> Iterator[str]:
-    """Sentences: what the file alone cannot say."""
-    real = given.resolve()
-    log = real.with_name(real.name + "-wal")
-    if in_wal_mode(real) and not (log.is_file() and log.stat().st_size):
-        yield "the file is in WAL mode and has no log: if it was copied from elsewhere, whether its log was left behind is not known"
-    if real.stat().st_nlink > 1:
-        yield f"the file has {real.stat().st_nlink} names (hard links): what lies beside the others is not known"
-
-
-def _other_names(given: Path, real: Path) -> Iterator[Path]:
-    if given.absolute() != real:
-        yield given.absolute()
-    if real.stat().st_nlink > 1:
-        for other in real.parent.iterdir():
-            if other != real and not other.is_symlink() and other.is_file() and other.samefile(real):
-                yield other
-
-
-def in_wal_mode(file: Path) -> bool:
-    """Whether the file's head says that its writers use a write-ahead log."""
-    with file.open("rb") as stream:
-        head = stream.read(20)
-    return len(head) == 20 and 2 in head[18:20]
-
-
-def damages(connection: sqlite3.Connection) -> tuple[list[str], str]:
-    """(what is wrong with tables and indexes: rows that an index lacks among it; why that cannot be asked, empty where it can)."""
+def conditions_of(url: str, schema: Schema) -> Conditions:
+    """The conditions of the file behind the URL. A file that is no database is the load's to refuse."""
+    path = Path(sqlalchemy.make_url(url).database or "").absolute()
+    if not path.is_file():
+        return Conditions()
+    uri = f"file:{urllib.parse.quote(str(path))}?mode=ro"
     try:
-        lines = [bytes(line).decode("utf-8", "replace") for (line,) in connection.execute("PRAGMA integrity_check(1000)")]
-    except sqlite3.DatabaseError as error:
-        if str(error).startswith("no such"):  # a collation or function of the old application
-            return [], f"whether an index lacks rows: {error}, so no index is read"
-        raise
-    found = [line for text in lines for line in text.splitlines() if line and not line.startswith(_HARMLESS)]
-    more = [f"and {len(found) - _MANY:,} more"] if len(found) > _MANY else []
-    return [f"the file is damaged: {line} (PRAGMA integrity_check, K9)" for line in found[:_MANY]] + more, ""
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)) as connection:
+            found = conditions(connection, schema)
+    except sqlite3.DatabaseError:
+        return Conditions()
+    if path.stat().st_mode & _WRITABLE:
+        found.named.append("everybody may write to the file")
+    return found
 
 
-def refusal(name: str, shown: str, file: Path, error: sqlite3.DatabaseError) -> MigrationError:
-    """The error for a file that cannot be opened, in words of our own where the reason is known."""
-    journal, code = file.with_name(file.name + "-journal"), getattr(error, "sqlite_errorcode", 0)
-    if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and journal.exists() and not _wal(file):
-        return MigrationError(
-            f"{name}: {shown} has an unfinished transaction: its journal {journal.name} lies beside it.",
-            "Let the old portal, or sqlite3 on a copy of both files, open it once so that it is rolled back; nothing here writes to it. Then run again.",
-        )
-    if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and _wal(file):
-        return MigrationError(
-            f"{name}: {shown} is in WAL mode, and {file.name}-wal and {file.name}-shm cannot be made or read beside it (a read-only folder?).",
-            f"Copy it, with {file.name}-wal if there is one, to a folder that can be written to; or set journal_mode = DELETE before it is frozen.",
-        )
-    return MigrationError(f"{name}: {shown} is no readable SQLite database ({error}).", "Check the file, then run again.")
+def conditions(connection: sqlite3.Connection, schema: Schema) -> Conditions:
+    """The conditions of an opened file."""
+    (encoding,) = connection.execute("PRAGMA main.encoding").fetchone()
+    rows = connection.execute("SELECT type, lower(name), name, lower(tbl_name), sql FROM main.sqlite_master").fetchall()
+    ours = {name for kind, name, *_ in rows if kind == "table"} & schema.tables.keys()
+    refused = [f"the file's encoding is {encoding}, and texts are written as UTF-8"] if rows and encoding != "UTF-8" else []
+    if not ours:
+        return Conditions(refused)
+    for kind, _, name, of, sql in rows:
+        if kind == "trigger" and (of in schema.tables or of in schema.views):
+            refused.append(f"trigger {name} on {of}")
+        if kind == "table" and of in schema.tables:
+            refused += _of_table(connection, of, sql or "")
+    kinds = {name: kind for kind, name, *_ in rows}
+    others = sorted(name for kind, name, *_ in rows if kind in ("table", "view") and not _known(name, schema))
+    return Conditions(refused, [f"not of the contract: {kinds[name]} {name}" for name in others])
 
 
-def _wal(file: Path) -> bool:
-    try:
-        return in_wal_mode(file)
-    except OSError:
-        return False
+def _known(name: str, schema: Schema) -> bool:
+    return name in schema.tables or name in schema.views or name.startswith(("sqlite_", "migration_undo"))
 
 
-def collations(connection: sqlite3.Connection, tables: Iterable[str]) -> list[str]:
-    """The collations of these tables' keys that SQLite itself does not know."""
-    found = set()
-    for table in tables:
-        for row in connection.execute("SELECT x.coll FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) x WHERE x.key", (table,)):
-            found.add(bytes(row[0] or b"").decode("utf-8", "replace").upper())
-    return sorted(found - {"BINARY", "NOCASE", "RTRIM", ""})
+def _of_table(connection: sqlite3.Connection, table: str, sql: str) -> list[str]:
+    """What changes values on their way into the table, or makes different ones equal."""
+    info = connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?, 'main')", (table,)).fetchall()
+    found = [f"{table}.{name}: a generated column" for name, hidden in info if hidden]
+    if not _CREATES_TABLE.match(sql):
+        return [*found, f"{table}: not an ordinary table"]
+    words = tokens(sql)
+    if any(pair == ("on", "conflict") for pair in itertools.pairwise(words)):
+        found.append(f"{table}: a constraint with ON CONFLICT, which leaves out or replaces rows")
+    actions = connection.execute('SELECT "from", on_update, on_delete FROM pragma_foreign_key_list(?)', (table,)).fetchall()
+    found += [
+        f"{table}.{column}: a reference that acts by itself ({action})" for column, *two in actions for action in two if action in _ACTS
+    ]
+    return found + [f"{table}.{column}: collation {name}" for column, name in _collations(sql, [name for name, _ in info])]
+
+
+def _collations(sql: str, columns: list[str]) -> list[tuple[str, str]]:
+    """The columns that are not compared by their bytes. SQLite tells a column's collation only of an index: one is made in an empty copy."""
+    found = []
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        copy.execute("PRAGMA foreign_keys = off")
+        try:
+            copy.execute(sql)
+        except sqlite3.Error:
+            return [(columns[0], "cannot be told: the table's own statement cannot be read")]
+        (name,) = copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchone()
+        quoted = '"' + name.replace('"', '""') + '"'
+        for number, column in enumerate(columns):
+            try:
+                copy.execute(f'CREATE INDEX "i{number}" ON {quoted} ("{column.replace(chr(34), chr(34) * 2)}")')
+            except sqlite3.Error:
+                found.append((column, "of somebody's own"))
+                continue
+            (collation,) = copy.execute("SELECT coll FROM pragma_index_xinfo(?) WHERE key", (f"i{number}",)).fetchone()
+            if collation.upper() != "BINARY":
+                found.append((column, collation))
+    return found

@@ -13,8 +13,8 @@ from typing import Any, Self
 import sqlalchemy
 
 from etl.databases import Batch, Since, shown
-from etl.databases.conditions import Conditions
-from etl.databases.sqlite.conditions import collations, damages, hidden_logs, not_ruled_out, refusal
+from etl.databases.source_conditions import SourceConditions
+from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
 from etl.domain.typed_values import Cell, Typed, readable, typed
@@ -86,9 +86,9 @@ class SqliteSource:
         views = self._execute("the catalogue", "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name")
         return {name.decode(): "view" for (name,) in views}
 
-    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> Conditions:
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         views, names = self.kinds(), {mapping.table for mapping in mapped}
-        found = Conditions(
+        found = SourceConditions(
             list(hidden_logs(self._given)), [f"view {name}" for name in views if name not in names],
             [f"{name} is a view; it is read as a table" for name in views if name in names], list(not_ruled_out(self._given)),
         )  # fmt: skip

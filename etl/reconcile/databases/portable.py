@@ -2,7 +2,7 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
@@ -44,6 +44,9 @@ class PortableDatabase(SqliteDatabase):
 
     def in_stored_order(self, table: str) -> bool:
         return False  # they are in the order in which they came
+
+    def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
+        return []  # of a copy there is nothing to say; only old portals lie in such databases
 
     def close(self) -> None:
         super().close()
