@@ -16,8 +16,8 @@ _QUESTIONS = (
     """SELECT c.relname::text, 'row-security policy ' || p.polname FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid WHERE {ours}""",
     """SELECT c.relname::text, 'row security is on: rows may be hidden from this role' FROM pg_catalog.pg_class c
        WHERE (c.relrowsecurity OR c.relforcerowsecurity) AND {ours}""",
-    """SELECT c.relname::text, (SELECT h.relname FROM pg_catalog.pg_class h WHERE h.oid = i.inhrelid) || ' inherits from it' FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c
-       ON c.oid = i.inhparent WHERE c.relkind = 'r' AND {ours}""",
+    """SELECT c.relname::text, (SELECT h.relname FROM pg_catalog.pg_class h WHERE h.oid = i.inhrelid) || ' inherits from it'
+       FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r' AND {ours}""",
     """SELECT c.relname::text, a.attname || ' is a generated column' FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
        WHERE a.attgenerated <> '' AND NOT a.attisdropped AND {ours}""",
     """SELECT c.relname::text, a.attname || ' has a collation under which different texts are equal' FROM pg_catalog.pg_attribute a
