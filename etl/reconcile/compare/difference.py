@@ -14,13 +14,14 @@ SCHEMA = pl.Schema({
 })  # fmt: skip
 MISSING, UNEXPECTED, CHANGED, NOT_CHECKED = "missing", "unexpected", "changed", "not_checked"
 _SSN = re.compile(r"(?<![0-9])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9])")
+_RFC = re.compile(r"(?<![A-Za-z0-9\u00d1\u00f1&])[A-Za-z\u00d1\u00f1&]{4}[0-9]{6}[A-Za-z0-9\u00d1\u00f1&]{3}(?![A-Za-z0-9\u00d1\u00f1&])")
 _EMAIL = re.compile(r"[^\s|]+@[^\s|]+")
 _CODES = ("_cd", "sha256", "account_number", "_no", "_year")
 
 
 def masked(text: str | None) -> str | None:
-    """The text with whatever has the form of a social security number (H6) or of an e-mail masked; a key can be either."""
-    return None if text is None else _EMAIL.sub("***@***", _SSN.sub("***-**-****", text))
+    """The text with whatever has the form of a social security number, a natural person's tax number (H6) or an e-mail masked; a key can be either."""
+    return None if text is None else _EMAIL.sub("***@***", _RFC.sub("****", _SSN.sub("***-**-****", text)))
 
 
 def may_be_shown(column: Column) -> bool:
@@ -58,7 +59,7 @@ def sorted_differences(frames: list[pl.DataFrame], spec: Spec) -> pl.DataFrame:
     place = {table: n for n, table in enumerate(spec.target)}
     every = pl.concat([SCHEMA.to_frame(), *frames])
     for column in ("legacy_portal", "legacy_key", "account_number", "expected", "actual"):
-        if every[column].str.contains(r"@|[0-9]{3}-[0-9]{2}-[0-9]{4}").any():
+        if every[column].str.contains(r"@|[0-9]{3}-[0-9]{2}-[0-9]{4}|[^0-9][0-9]{6}").any():
             every = every.with_columns(pl.Series(column, [masked(text) for text in every[column].to_list()], dtype=pl.String))
     number = pl.col("legacy_key").str.extract(r"^(-?[0-9]{1,18})").cast(pl.Int64)
     order = [pl.col("table").replace_strict(place, default=len(place)), pl.col("table"), pl.col("kind"), pl.col("legacy_portal"), number]
