@@ -24,6 +24,7 @@ class Options:
     run: Path | None = None
     freeze: tuple[date, date] | None = None
     grace: Grace | None = None  # None: not given
+    decisions: Path | None = None
     workers: int | None = None
     scheduler: str | None = None
     rehearse: bool = False

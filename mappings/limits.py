@@ -96,3 +96,8 @@ def _wrong_limit(place: str, entry: Any) -> Iterator[tuple[str, str, str, str]]:
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
         yield FILE, f"{place}.reason", repr(reason), "a text that says why"
+
+
+def mappings_sha256(mappings: str, adapter: str | None) -> str:
+    """The digest that `migration_run` records: of the mappings and, where there is one, of the adapter folder (fine print 66)."""
+    return mappings if adapter is None else hashlib.sha256(f"{mappings}\n{adapter}".encode()).hexdigest()

@@ -20,7 +20,7 @@ from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import RunFolder, Step, opened, seen
 from etl.system.progress import Talk
-from mappings.limits import adapter_digest
+from mappings.limits import adapter_digest, mappings_sha256
 from mappings.read import read_mappings
 
 
@@ -38,7 +38,18 @@ def verified(options: Options, talk: Talk) -> Reconciliation:
     given = options.grace
     grace = (given.before, given.after, given.add) if given is not None else None
     return reconcile(
-        source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings, options.adapter, grace
+        source,
+        options.tc,
+        options.files,
+        target,
+        objects,
+        options.freeze,
+        talk.tell,
+        options.mappings,
+        options.adapter,
+        grace,
+        options.decisions,
+        made_with(read_mappings(options.mappings).digest, options.adapter),
     )
 
 
@@ -70,6 +81,11 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     if written:
         talk.say(f"reconcile:{written}")
     return data
+
+
+def made_with(mappings: str, adapter: Path | None) -> str:
+    """The digest that `migration_run` records of these mappings and this adapter."""
+    return mappings_sha256(mappings, adapter_digest(adapter) if adapter is not None else None)
 
 
 def refuse_other_stores(options: Options, folder: RunFolder) -> None:

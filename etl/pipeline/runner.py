@@ -13,6 +13,7 @@ from typing import Any
 from etl.databases import backend, place_of, shown, sqlite_url
 from etl.databases.registry import open_target
 from etl.databases.target import Target
+from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
@@ -30,6 +31,8 @@ from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.present.grammar import read_adapter
+from etl.runfolder.decisions_file import NAME as DECISIONS
+from etl.runfolder.decisions_file import settled as settled_decisions
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
@@ -46,7 +49,7 @@ from mappings.read import read_mappings
 
 _NONE = "none"
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace")}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions")}
 _DEFAULTS = {"grace": str(NO_GRACE)}
 
 
@@ -60,6 +63,7 @@ class Night:
     talk: Talk
     crew: Crew
     limits: Limits = field(default_factory=Limits)
+    decisions: Decisions = NO_DECISIONS
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:
@@ -104,7 +108,10 @@ def run_steps(
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
-        night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew, limits)
+        settled = _settled(options, mappings, folder)
+        decisions = settled_decisions(folder, options.decisions)
+        settled = replace(settled, decisions=folder.path / DECISIONS if decisions.sha256 is not None else None)
+        night = Night(settled, mappings, folder, talk, crew, limits, decisions)
         failure: MigrationError | None = None
         if len(steps) > 1:
             _look_ahead(night)
@@ -248,7 +255,7 @@ def _require_room(night: Night, step: str) -> None:
 def _inputs(night: Night, step: str) -> str:
     """The digest of all that the step is made of."""
     before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
-    freeze = f"{night.options.freeze}|{night.options.grace}" if step != "extract" else ""
+    freeze = f"{night.options.freeze}|{night.options.grace}|{night.decisions.sha256}" if step != "extract" else ""
     import hashlib
 
     return hashlib.sha256(f"{night.mappings.digest}|{freeze}|{night.folder.digest(*before)}".encode()).hexdigest()
@@ -297,7 +304,7 @@ def _grace(night: Night) -> Grace:
 
 def _split(night: Night) -> Step:
     night.folder.refuse_strangers("extract")
-    step = split(night.folder, night.mappings, night.options.freeze, _grace(night))
+    step = split(night.folder, night.mappings, night.options.freeze, _grace(night), night.decisions)
     step.facts["sentence"] = f"{step.facts['accounts']:,} accounts, {step.facts['logins']:,} logins"
     return step
 
@@ -362,7 +369,7 @@ def _load(night: Night) -> Step:
                 _refuse_missing_objects(night, objects)
 
             try:
-                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night))
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night), night.decisions.sha256)
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):

@@ -18,9 +18,10 @@ from etl.reconcile.compare.difference import CHANGED, NOT_CHECKED, differences, 
 from etl.reconcile.compare.hashing import ACCOUNT, Hashes, identity, own_id
 from etl.reconcile.compare.holdings import EXCEPTION, HOLDING, exceptions_compared, holdings_compared
 from etl.reconcile.compare.recorded_runs import TABLE as RUN
-from etl.reconcile.compare.recorded_runs import Runs, recorded_runs
+from etl.reconcile.compare.recorded_runs import Runs, recorded_runs, refuse_other_run
 from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.engine.background import Look, beside
+from etl.reconcile.engine.decisions import NOTHING, Decided, read_decided
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.source import Source
@@ -83,11 +84,12 @@ def expected_side(
     began: datetime | None,
     padded: bool = False,
     grace: tuple[int, int, int] | None = None,
+    decided: Decided = NOTHING,
 ) -> Side:
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
-    world = World(spec, sources, share, freeze, began, grace, padded)
+    world = World(spec, sources, share, freeze, began, grace, decided, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "there is no such folder"))
     expected = Expected(world)
@@ -212,8 +214,11 @@ def reconcile(
     mappings: Path | None = None,
     adapter: Path | None = None,
     grace: tuple[int, int, int | None] | None = None,
+    decisions: Path | None = None,
+    mappings_sha256: str | None = None,
 ) -> Reconciliation:
     """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere."""
+    decided = read_decided(decisions)
     tell = progress or (lambda what, done, total: None)
     spec = read_spec(mappings)
     databases: list[Database] = []
@@ -238,7 +243,8 @@ def reconcile(
                 "Give the store that was published.",
             )
         runs = recorded_runs(store, freeze, grace)
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace)
+        refuse_other_run(runs, decided.sha256, mappings_sha256)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace, decided)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
             return compared(side, reading.result(), store, runs, tell)

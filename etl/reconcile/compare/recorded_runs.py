@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from etl.errors import Refused
 from etl.reconcile.compare.actual import ALIEN, Store
 from etl.reconcile.compare.difference import CHANGED, MISSING, differences
 
@@ -29,6 +30,7 @@ class Runs:
     differences: pl.DataFrame
     rows: int
     grace: tuple[int, int, int] | None = None
+    digests: tuple[str | None, str | None] | None = None  # of the decisions and the mappings that the record in force was made with
 
 
 def recorded_runs(store: Store, freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None = None) -> Runs:
@@ -60,7 +62,31 @@ def recorded_runs(store: Store, freeze: tuple[date, date] | None, grace: tuple[i
     for column, value in wanted.items():
         if last.get(column) != value:
             found.append((TABLE, CHANGED, None, last["run_id"], None, column, _said(value), _said(last.get(column))))
-    return Runs(known, last["run_id"], last["started_at"], freeze or own, differences(found), len(records), numbers)
+    return Runs(
+        known,
+        last["run_id"],
+        last["started_at"],
+        freeze or own,
+        differences(found),
+        len(records),
+        numbers,
+        (last.get("decisions_sha256"), last.get("mappings_sha256")),
+    )
+
+
+def refuse_other_run(runs: Runs, decisions: str | None, mappings: str | None) -> None:
+    """L4: Refused (7) without the decisions that the run was made with, or with others; and with other mappings. None of `mappings`: not asked."""
+    if runs.digests is None:
+        return
+    made_with, mapped_with = runs.digests
+    if decisions != made_with:
+        given = "none are given" if decisions is None else f"those given have the digest {decisions}"
+        made = "without decisions" if made_with is None else f"with decisions of the digest {made_with}"
+        advice = "Leave out --decisions." if made_with is None else "Give the file that the run was made with: --decisions FILE."
+        raise Refused(f"The run in force was made {made}, and {given} (L4).", advice)
+    if mappings is not None and mapped_with is not None and mappings != mapped_with:
+        message = f"The run in force was made with mappings of the digest {mapped_with}, and those given have {mappings}."
+        raise Refused(message, "Give the mappings that the run was made with: --mappings DIR, and --adapter DIR where it had one.")
 
 
 _GRACE = ("grace_before", "grace_after", "grace_add")

@@ -20,6 +20,8 @@ NEW_LOGIN = "COMPANY_STATUS"
 def settle_people(world: World) -> None:
     """Nothing; afterwards `world` knows the users, the contacts and what the rules decide of them."""
     users = world.sources["P2"].whole("portal_user", world.ledger)
+    as_typed = users["user_name"]
+    users = users.with_columns(as_typed.alias("#typed"), _decided_names(world, users))
     keys = email_keys(users["user_name"])
     reason = np.where(keys.is_null().to_numpy(), REASON["INVALID_EMAIL"], LOADED)
     too_long = mask(users, BAD) | (keys.str.len_chars() > LONGEST).fill_null(False).to_numpy()
@@ -41,13 +43,20 @@ def settle_people(world: World) -> None:
     _flag_people(world)
 
 
+def _decided_names(world: World, users: pl.DataFrame) -> pl.Series:
+    """L2: the names, the decided one where somebody decided."""
+    decided = world.decided.names
+    names = zip(users[KEY].to_list(), users["user_id"].to_list(), users["user_name"].to_list(), strict=True)
+    return pl.Series("user_name", [decided.get(user, name) if key == str(user) else name for key, user, name in names], dtype=pl.String)
+
+
 def login_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     """The logins and aliases that users become (B2: the surviving user's attributes)."""
     users = world.memory["user"]
     surviving = survivors(users)
     mapping = world.spec.mappings["P2", "portal_user"]
     for into in mapping.into:
-        rows = surviving if into.table == "login" else users
+        rows = surviving if into.table == "login" else users.with_columns(pl.col("#typed").alias("user_name"))  # the alias: as it was
         yield Piece(into.table, "P2", "portal_user", row_columns(world, rulebook, mapping, into, rows))
 
 
@@ -177,8 +186,10 @@ def _flag_widened(world: World, shared: pl.Series) -> None:
 
 
 def _flag_people(world: World) -> None:
-    """B2, B8, B12, B16, B20."""
+    """B2, B8, B12, B16, B20; L2."""
     users, contacts = world.memory["user"], world.memory["contact"]
+    decided = [user in world.decided.names and key == str(user) for key, user in users.select(KEY, "user_id").iter_rows()]
+    world.flag("L2", "P2", "portal_user", users, np.array(decided, np.bool_))
     world.flag("B12", "P2", "portal_user", users, mask(users, "#stuck"))
     names = users.with_columns(folded(users["first_name"]).alias("#first"), folded(users["last_name"]).alias("#last"))
     shared = names.select("email_key", "#first", "#last").unique().filter(pl.col("email_key").is_duplicated())["email_key"]
