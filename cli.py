@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.commands.strict_options import RowCommand, StrictGroup
+
 if TYPE_CHECKING:
     from etl.domain.grace import Grace
     from etl.options import Options
@@ -27,12 +29,11 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
     if value is None:
         return None
     try:
-        with Path(value).open("rb") as file:
-            words = tomllib.load(file)
+        words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
         raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{value} is no TOML: {error}.") from None
+        raise click.BadParameter(f"{value} is not a valid TOML file in UTF-8: {error}.") from None
     known = {option.name for option in context.command.params}
     everywhere = {option.name for command in _every_command(commands) for option in command.params}
     for word, setting in words.items():
@@ -40,6 +41,8 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
             raise click.BadParameter(f"{value}: {word} is no option of any command.")
         if isinstance(setting, dict | list):
             raise click.BadParameter(f"{value}: {word} is no single value.")
+        if isinstance(setting, str) and not setting.strip():
+            raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
     context.default_map = {
         name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known
     }  # fmt: skip
@@ -88,6 +91,11 @@ _OPTIONS: dict[str, Command] = {
     "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
     "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
     "adapter": _option("--adapter", metavar="DIR", help="How another legacy schema is presented as the contract; it may hold limits.toml alone."),
+    "without_tc": _option("--without-tc", is_flag=True, default=False, help="Trade Compliance, which an earlier run had, is left out on purpose."),
+    "without_files": _option("--without-files", is_flag=True, default=False, help="The file share, which an earlier run had, is left out on purpose."),
+    "without_decisions": _option("--without-decisions", is_flag=True, default=False, help="So are the decisions."),
+    "without_freeze": _option("--without-freeze", is_flag=True, default=False, help="So is the freeze."),
+    "yes": _option("--yes", is_flag=True, default=False, help="No question before it is done."),
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
@@ -101,7 +109,9 @@ _OPTIONS: dict[str, Command] = {
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
-_RUN = (*_STORES, "run", *_FREEZE, "decisions", "workers", "scheduler", "mappings", "adapter", "approver", "log")
+_LEFT_OUT = ("tc", "files", "decisions", "freeze")
+_WITHOUT = tuple(f"without_{name}" for name in _LEFT_OUT)
+_RUN = (*_STORES, "run", *_FREEZE, "decisions", *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -116,6 +126,7 @@ def _takes(*names: str) -> Callable[[Command], Command]:
 
 
 def _options(given: dict[str, Any]) -> Options:
+    from etl.commands.strict_options import database_url
     from etl.errors import WrongUsage
     from etl.options import Options
 
@@ -129,12 +140,18 @@ def _options(given: dict[str, Any]) -> Options:
         raise WrongUsage("--rehearse brings its own target and object store.", "Leave out --target and --objects.")
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
+    without = frozenset(name for name in _LEFT_OUT if given.get(f"without_{name}"))
+    for name in sorted(without):
+        if given.get("freeze_from" if name == "freeze" else name):
+            raise WrongUsage(f"--without-{name} and what it leaves out are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
+    plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {
         name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
     }
     return Options(
-        **plain, **paths, rehearse=bool(given.get("rehearse")), grace=grace, freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
+        **plain, **paths, without=without, rehearse=bool(given.get("rehearse")), grace=grace,
+        freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
     )  # fmt: skip
 
 
@@ -177,7 +194,7 @@ def _talk(given: dict[str, Any]) -> Talk:
     return Talk(verbose=bool(given.get("verbose")), log=log, note=run / NOTE if run is not None else None)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
+@click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
 def commands() -> None:
     """Carries the CTPAT and Trade Compliance portals' whole memory to standalone entity accounts, once, and proves that nothing was lost."""
@@ -238,7 +255,7 @@ def status(**given: Any) -> None:
     answer("status", given, lambda: facts(_options(given)))
 
 
-@commands.command()
+@commands.command(cls=RowCommand)
 @click.argument("where", nargs=-1, metavar="[PORTAL TABLE KEY]")
 @click.option("--account", metavar="NUMBER", help="An account's number: every source row behind it.")
 @_takes("run", "target", "mappings")
@@ -287,23 +304,23 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings", "adapter", "log")
+@_takes("target", "objects", "run", "mappings", "adapter", "log", "yes")
 def rollback(**given: Any) -> None:
     """Takes back exactly what the run published."""
     from etl.commands.command_result import answer
     from etl.pipeline.runner import take_back
 
-    answer("rollback", given, lambda: take_back(_options(given), _talk(given)))
+    answer("rollback", given, lambda: take_back(_options(given), _talk(given), bool(given["yes"])))
 
 
 @commands.command()
-@_takes("run")
+@_takes("run", "yes")
 def purge(**given: Any) -> None:
     """Removes what the run left of the old portals' data; what proves the migration stays."""
     from etl.commands.command_result import answer
     from etl.commands.purge import purge as facts
 
-    answer("purge", given, lambda: facts(_options(given)))
+    answer("purge", given, lambda: facts(_options(given), bool(given["yes"])))
 
 
 @commands.group()
@@ -372,16 +389,48 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
     )
 
 
-@commands.command()
+@commands.command(cls=RowCommand)
 @click.argument("profile", type=int, required=False)
 @click.option("--folder", metavar="DIR", required=True, help="Where the letters are written.")
+@click.option("--sender", metavar="TEXT", envvar=f"{ENVIRONMENT}_SENDER", help="Who writes, and where to ask.")
+@click.option("--dated", metavar="DATE", help="The letters' date (default: the day on which the run published).")
+@click.option("--replaces", metavar="DIR", help="The folder of the letters that these replace.")
 @_takes("target", "source", "run", "mappings")
-def company(profile: int | None, folder: str, **given: Any) -> None:
-    """A letter for one company profile, or for all: what it was, which accounts it is now, who sees what, what needs attention."""
+def company(profile: int | None, folder: str, sender: str | None, dated: str | None, replaces: str | None, **given: Any) -> None:
+    """Writes a letter to one company, or to all: its accounts, what each person sees, what to do now, what was not carried over."""
     from etl.commands.command_result import answer
     from etl.commands.company import letters
 
-    answer("company", given, lambda: letters(_options(given), profile, Path(folder)))
+    earlier = Path(replaces) if replaces else None
+    day = _day("dated", dated).isoformat() if dated else ""
+    answer("company", given, lambda: letters(_options(given), profile, Path(folder), sender, day, earlier))
+
+
+@commands.command()
+@click.option("--since", metavar="DIR", help="An earlier run: also says which points are new, gone, or still open.")
+@click.option("--bounces", metavar="FILE", help="CSV with a column email: addresses whose mail came back.")
+@click.option("--names", is_flag=True, default=False, help="Also writes activation.csv, one line a login: personal data.")
+@click.option("--out", metavar="DIR", help="Where the lists are written (default: readiness/ in the run's folder).")
+@_takes("run", "target", "mappings")
+def readiness(since: str | None, bounces: str | None, names: bool, out: str | None, **given: Any) -> None:
+    """Writes work lists from a finished or rehearsed run: open points, companies, crosswalk, dates, clocks."""
+    from etl.commands.command_result import answer
+    from etl.commands.readiness import readiness as written
+
+    paths = [Path(value) if value else None for value in (out, since, bounces)]
+    answer("readiness", given, lambda: written(_options(given), paths[0], paths[1], paths[2], names))
+
+
+@commands.command()
+@click.argument("runs", nargs=-1, metavar="DIR DIR...")
+@click.option("--out", metavar="DIR", help="Where the comparison is written (default: compare/ in the last run's folder).")
+@_takes("mappings")
+def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
+    """Compares runs: counts by table, rule and reason, step times, and which rows appeared on a list or disappeared."""
+    from etl.commands.command_result import answer
+    from etl.commands.compare import compare as written
+
+    answer("compare", given, lambda: written(_options(given), [Path(run) for run in runs], Path(out) if out else None))
 
 
 @commands.command()

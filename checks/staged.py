@@ -167,10 +167,23 @@ class Staged:
         mine = rows.filter((pl.col("legacy_portal_cd") == portal) & (pl.col("legacy_table") == table))
         return pl.DataFrame([numbers(mine["legacy_key"]).alias("_key"), mine["reason_cd"].alias("reason")])
 
+    def _flagged(self, portal: Portal, table: str, rule: str) -> pl.DataFrame:
+        """`_key` of the old table's rows that are flagged for that rule."""
+        rows = self.frame("migration_exception", "rule_cd", "legacy_portal_cd", "legacy_table", "legacy_key")
+        mine = rows.filter((pl.col("rule_cd") == rule) & (pl.col("legacy_portal_cd") == portal) & (pl.col("legacy_table") == table))
+        return pl.DataFrame([numbers(mine["legacy_key"]).alias("_key")])
+
     def alive(self, portal: Portal, table: str, *columns: str) -> pl.DataFrame:
-        """The extracted rows that were not held, or were loaded all the same (X2: unreadable only where null is allowed)."""
+        """The extracted rows that were not held, or were loaded all the same (X2: unreadable only where null is allowed; then they are flagged).
+
+        A row whose computed value outgrows its column is held only, although each of its own values is readable (fine print 44).
+        """
         rows = self.source(portal, table, *columns, "_mark")
-        out = self.held(portal, table).filter(pl.col("reason") != "UNREADABLE_VALUE")
+        out = self.held(portal, table)
+        out, flagged = alike(out, self._flagged(portal, table, "X2"), "_key")
+        out = out.filter(pl.col("reason") != "UNREADABLE_VALUE").vstack(
+            out.filter(pl.col("reason") == "UNREADABLE_VALUE").join(flagged, on="_key", how="anti")
+        )
         rows, out = alike(rows.filter(pl.col("_mark") < HELD).drop("_mark"), out, "_key")
         return rows.join(out, on="_key", how="anti")
 

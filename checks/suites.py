@@ -45,7 +45,7 @@ def read_suites(folder: Path = HOME) -> Suites:
 
 def _entries(shown: str, content: bytes) -> Iterator[Entry]:
     try:
-        words = tomllib.loads(content.decode("utf-8"))
+        words = tomllib.loads(content.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
     for word, blocks in words.items():

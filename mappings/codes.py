@@ -41,7 +41,7 @@ def _lines(files: Mapping[str, bytes], shown: str, columns: tuple[str, ...], key
     if shown not in files:
         raise MappingError(shown, "file", "nothing", "a CSV file in UTF-8")
     try:
-        rows = csv.reader(files[shown].decode("utf-8").splitlines(), strict=True)
+        rows = csv.reader(files[shown].decode("utf-8-sig").splitlines(), strict=True)
         head = next(rows, [])
         if head != list(columns):
             raise MappingError(shown, "first line", ", ".join(head) or "nothing", ", ".join(columns))

@@ -102,7 +102,7 @@ def _content(files: dict[str, bytes], shown: str) -> bytes:
 
 def _toml(files: dict[str, bytes], shown: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(_content(files, shown).decode("utf-8"))
+        return tomllib.loads(_content(files, shown).decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
     except RecursionError:

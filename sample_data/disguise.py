@@ -73,7 +73,7 @@ def disguise(world: Path, to: Path) -> None:
     for folder, file in FOLDERS.items():
         made = disguised(world / file, folder)
         write_sqlite(made, to / file)
-        _write_twin(made, folder, to / "twin" / file)
+        write_twin(made, folder, to / "twin" / file)
         write_adapter(made, to / "adapter")
 
 
@@ -98,6 +98,27 @@ def write_sqlite(made: Disguised, file: Path) -> None:
         database.commit()
 
 
+def write_postgresql(made: Disguised, url: str) -> None:
+    """The physical tables in an empty PostgreSQL database: UUIDs as such, bytes as BYTEA, the view with them."""
+    import psycopg
+
+    with psycopg.connect(url) as session:
+        for table in made.tables:
+            kinds = {name: _server_type(kind) for name, kind in table.columns.items()}
+            listed = ", ".join([*(f'"{name}" {kind}' for name, kind in kinds.items()), *_key_clause(table)])
+            session.execute(f'CREATE TABLE "{table.name}" ({listed})'.encode())
+            names = ", ".join(f'"{name}"' for name in kinds)
+            with session.cursor().copy(f'COPY "{table.name}" ({names}) FROM STDIN'.encode()) as copy:
+                for row in table.rows:
+                    copy.write_row(row)
+        for view in made.views:
+            session.execute(view.encode())
+
+
+def _server_type(kind: str) -> str:
+    return {"BLOB": "BYTEA", "VARCHAR(36)": "UUID"}.get(kind, kind)
+
+
 def _key_clause(table: Physical) -> list[str]:
     """The primary key, where the rows have one."""
     places = [list(table.columns).index(name) for name in table.key]
@@ -108,7 +129,8 @@ def _key_clause(table: Physical) -> list[str]:
     return [f"PRIMARY KEY ({listed})"]
 
 
-def _write_twin(made: Disguised, folder: str, file: Path) -> None:
+def write_twin(made: Disguised, folder: str, file: Path) -> None:
+    """The contract's world of the same rows, with the keys that the adapter presents, as a SQLite file."""
     file.unlink(missing_ok=True)
     with closing(sqlite3.connect(file)) as database:
         database.executescript(contract.sqlite_ddl(folder))

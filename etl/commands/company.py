@@ -8,10 +8,15 @@ from typing import Any
 from etl.commands.lookups import published, target_url
 from etl.options import Options
 from etl.report.company import write_companies
+from etl.report.company_letter import LetterHead, earlier_letters
+from mappings.read import read_mappings
 
 
-def letters(options: Options, profile: int | None, folder: Path) -> dict[str, Any]:
+def letters(
+    options: Options, profile: int | None, folder: Path, sender: str | None = None, date: str = "", replaces: Path | None = None
+) -> dict[str, Any]:
     """The files that were written: a page and a text for each profile, or for the one that was named."""
+    head = LetterHead(sender, date, earlier_letters(replaces) if replaces else {})
     with published(options):  # the store of that run, and a new store at all
-        written = write_companies(target_url(options), folder, profile, options.source)
+        written = write_companies(target_url(options), folder, profile, options.source, read_mappings(options.mappings), head)
     return {"folder": str(folder), "files": [place.name for place in written]}

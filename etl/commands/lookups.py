@@ -12,7 +12,7 @@ from etl.domain.emails import email_key
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.evidence.approval import asked
 from etl.options import Options, needed
-from etl.runfolder.folder import STEPS, seen
+from etl.runfolder.folder import STEPS, RunFolder, seen
 from etl.system.progress_note import at_work
 
 
@@ -35,7 +35,16 @@ def status(options: Options) -> dict[str, Any]:
     for entry in steps:
         if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
             entry |= {"state": "at work", "started": working["since"]}
-    return {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder), "at_work": working}
+    known = {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder), "at_work": working}
+    return {**known, "store": _published_or_not(folder)}
+
+
+def _published_or_not(folder: RunFolder) -> str:
+    """What the store has of the run, as far as its folder knows."""
+    published = folder.steps["load"].facts.get("run_id") if "load" in folder.steps else None
+    if published:
+        return f"published: {published}"
+    return f"rolled back: {folder.settings['rolled back']}" if "rolled back" in folder.settings else "nothing is published"
 
 
 def _state(facts: dict[str, Any]) -> str:

@@ -79,6 +79,16 @@ def show_plan(data: dict[str, Any]) -> None:
             f"time: {_seconds(whole)} ({'from ' + ', '.join(source) if source else 'from a probe of this machine: rehearse to know better'})"
         )
     )
+    for portal, counts in data["presented"].items():
+        physical = ", ".join(f"{counts[f'physical_{word}']:,} {word}" for word in ("used", "retired", "ignored"))
+        contract = f"{counts['contract_presented']:,} presented, {counts['contract_absent']:,} absent"
+        rows = f"{counts['rows_presented']:,} presented, {counts['rows_left_out']:,} left out by rest"
+        console.print(f"adapter: {portal}: physical columns {physical}; contract columns {contract}; rows {rows}")
+    if data["will_be_held"]:
+        held = [[f"{one['portal']}.{one['table']}", one["column"], one["rows"]] for one in data["will_be_held"]]
+        console.print(
+            table("Rows whose value will not fit (held, or loaded with null and held as well)", ["table", "column", "rows"], held)
+        )
     console.print(f"coverage {data['coverage']}")
 
 
@@ -93,6 +103,7 @@ def show_status(data: dict[str, Any]) -> None:
     console = _console()
     console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
     show_asked(console, data["approval"])
+    console.print(plain(data["store"]))
     if data["at_work"] is not None:
         now = data["at_work"]
         share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""
@@ -219,6 +230,44 @@ def show_company(data: dict[str, Any]) -> None:
     _console().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
 
 
+def show_readiness(data: dict[str, Any]) -> None:
+    console = _console()
+    console.print(table("Open points", ["kind", "points"], [[kind, count] for kind, count in data["points"].items()]))
+    if data["bounces"] is not None:
+        found = data["bounces"]
+        console.print(
+            f"bounces: {found['unknown']:,} addresses of no login, {found['double']:,} doubles, {found['invalid']:,} not an e-mail"
+        )
+    if data["since"] is not None:
+        console.print(", ".join(f"{count:,} {state}" for state, count in data["since"].items()) or "no points in either run")
+    console.print(
+        plain(f"{', '.join(f'{name}.csv' for name in data['lines'])}, readiness.xlsx and readiness.html written to {data['folder']}")
+    )
+    console.print(", ".join(f"{count:,} {weight}" for weight, count in data["weights"].items()))
+
+
+def show_compare(data: dict[str, Any]) -> None:
+    console = _console()
+    names = [run["name"] for run in data["runs"]]
+    rows = [
+        [
+            entry["section"],
+            ".".join(filter(None, (entry["portal"], entry["table"]))),
+            entry["code"],
+            *(_count(entry[name]) for name in names),
+        ]
+        for entry in data["changed"]
+    ]
+    if rows:
+        console.print(table("Counts that differ", ["what", "table", "code", *names], rows))
+    console.print(plain(f"compare.html, compare.csv and compare.json written to {data['folder']}"))
+    console.print(f"{len(rows):,} counts differ; {data['appeared']:,} rows appeared on a list, {data['disappeared']:,} disappeared")
+
+
+def _count(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
 def show_selftest(data: dict[str, Any]) -> None:
     console = _console()
     columns = ["kind", "planted", "found", "named"]
@@ -237,6 +286,8 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,
+    "readiness": show_readiness,
+    "compare": show_compare,
     "selftest": show_selftest,
     "approve": show_approve,
     "evidence pack": show_pack,

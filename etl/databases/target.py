@@ -154,8 +154,21 @@ class Target(Protocol):
         """
         ...
 
-    def has_object(self, sha256: str) -> bool:
-        """Whether a row of `stored_object` refers to it."""
+    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        """What `take_back` would remove (`removed`) and restore (`updated`), and the same refusal; nothing is changed."""
+        ...
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """By table: what tells the rows of the last publish from rows that others wrote since; empty where the database has no such thing."""
+        ...
+
+    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
+        """Whether the store certainly holds the very rows of these marks. False does not say that others wrote: only a comparison does then."""
+        ...
+
+    def unknown_objects(self, digests: list[str]) -> list[str]:
+        """Those of the digests to which no row of `stored_object` refers."""
         ...
 
     def identity(self, objects: str) -> str:

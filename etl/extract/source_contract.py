@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from etl.databases import Source
 from etl.errors import MigrationError
+from etl.present.guesses import mending_lines
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import FAMILY_BY_TYPE
 
@@ -37,6 +38,8 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
     """Raises before any data is read where sources and mappings do not fit (K5)."""
     found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
     if found:
+        lines = [line for portal, source in sources.items() for line in mending_lines(source.shapes(), portal, mappings)]
+        found += ["an adapter (--adapter DIR) with these lines would mend it:", *(f"  {line}" for line in lines)] if lines else []
         raise MigrationError(
             "The sources are not what the mappings say:\n  " + "\n  ".join(found),
             "Map each new table or column, or retire it with a reason (runbooks/extend.md); then run again. No data was read.",

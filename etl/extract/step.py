@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -21,7 +22,6 @@ from etl.errors import MigrationError
 from etl.extract.freeze_guard import fingerprints
 from etl.extract.table_batch import CONTENT, Aside, Joining, Stretch, read_elsewhere, rows_per_file, stretches
 from etl.objects import Objects
-from etl.objects.share import Share
 from etl.objects.transfer import store_all
 from etl.runfolder.folder import RunFolder, StageFile, Step
 from mappings.model import Mappings, Portal, TableMapping
@@ -41,8 +41,20 @@ class Helpers:
     adapter: Path | None = None
 
 
+class Files(Protocol):
+    """The old file share, or what stands for one that is left out."""
+
+    def pieces(self, object_path: str) -> Iterator[bytes] | None:
+        """The bytes of the file at that path; None where there is no readable one."""
+        ...
+
+
+class ShareMissing(MigrationError):
+    """Documents lie on the old file share, and no share was given."""
+
+
 def extract(
-    sources: Mapping[Portal, Source], share: Share | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell,
+    sources: Mapping[Portal, Source], share: Files | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell,
     helpers: Helpers | None = None,
 ) -> Step:  # fmt: skip
     """The finished step. Every reader sees one snapshot; whether the source changed since is asked before publishing (K1).
@@ -138,14 +150,14 @@ def _mixed(tasks: list[_Task]) -> list[_Task]:
     return [task for _, task in sorted(placed, key=lambda one: one[0])]
 
 
-def _put_share(share: Share | None, objects: Objects, folder: RunFolder, files: list[StageFile], aside: Aside) -> None:
+def _put_share(share: Files | None, objects: Objects, folder: RunFolder, files: list[StageFile], aside: Aside) -> None:
     """Stores the file behind the `object_path` of every document that has no content row (C6, fine print 31)."""
     have = {key for portal, table, key, _, _ in aside.content if (portal, table) == ("P2", "document_content")}
     for key, put in store_all(_shared(share, folder, files, have), objects).items():
         aside.content.append(("P2", "document", key, put.sha256, put.size))
 
 
-def _shared(share: Share | None, folder: RunFolder, files: list[StageFile], have: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _shared(share: Files | None, folder: RunFolder, files: list[StageFile], have: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
     for file in files:
         frame = pl.DataFrame(folder.read_table(file))
         frame = frame.with_columns(pl.col("_key") if "_key" in frame.columns else pl.col("document_id").cast(pl.String).alias("_key"))
@@ -154,7 +166,7 @@ def _shared(share: Share | None, folder: RunFolder, files: list[StageFile], have
                 continue
             if share is None:
                 message = f"Document {key} and perhaps others lie on the old file share, and no share was given."
-                raise MigrationError(message, "Give the root of the old file share: --files DIR.")
+                raise ShareMissing(message, "Give the root of the old file share: --files DIR.")
             pieces = share.pieces(path)
             if pieces is not None:
                 yield key, pieces

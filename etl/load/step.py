@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pyarrow as pa
 
 from etl.databases.editions import refuse_differences
-from etl.databases.target import RunRecord, Target, Tell, in_reference_order
+from etl.databases.target import Change, RunRecord, Target, Tell, in_reference_order
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
 from etl.objects import Objects, of_each
@@ -22,6 +22,7 @@ from mappings.limits import mappings_sha256
 from mappings.model import Mappings
 from mappings.schema import Table
 
+Preview = Callable[[list[Change]], None]
 _REMOVED_TOGETHER = 500  # objects
 MADE_BY = ("split", "reattach")
 _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
@@ -54,7 +55,12 @@ def load(
         grace.in_force(freeze), mappings_sha256(mappings.digest, adapter if adapter != "none" else None), decisions_sha256,
     )  # fmt: skip
     changes = target.publish(mappings.target, record, tell)
-    return Step("", [], {"run_id": run_id, "already": False, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]})
+    marks = target.marks
+    return Step(
+        "",
+        [],
+        {"run_id": run_id, "already": False, "marks": marks, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]},
+    )
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
@@ -129,12 +135,16 @@ class TakenBack:
     objects: int
     kept: int
     others: list[str]
+    tables: list[tuple[str, int, int]] = field(default_factory=list)  # table, rows removed, rows restored
 
 
-def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell) -> TakenBack:
+def rollback(
+    folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell, preview: Preview = lambda _: None
+) -> TakenBack:
     """Takes back exactly what this run published (K8); Refused where it published nothing, or where others have written since.
 
-    `store`: the target's identity, under which it is noted among the objects.
+    `store`: the target's identity, under which it is noted among the objects. `preview` is told what is going to be removed and restored, and may
+    raise where that is not wanted.
     """
     run_id = run_id_of(folder)
     runs = target.runs()
@@ -145,18 +155,23 @@ def rollback(folder: RunFolder, mappings: Mappings, target: Target, objects: Obj
         raise Refused(f"The target does not hold what {run_id} published: there is nothing to take back.", "Check --target and --run.")
     if published[-1].run_id != run_id:
         raise Refused(f"{published[-1].run_id} published after {run_id}.", "Take that run back first.")
-    stage_all(folder, mappings, target, run_id, tell)
-    others = target.differs_from_staged(mappings.target)
+    preview(target.would_take_back(mappings.target, published[-1]))
+    marks = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
+    others = []
+    if not target.unchanged_since(mappings.target, marks):  # then only its rows themselves tell
+        stage_all(folder, mappings, target, run_id, tell)
+        others = target.differs_from_staged(mappings.target)
     if others:
         raise Refused(f"Others have written since to: {', '.join(others)}.", "A rollback would lose their rows: settle those first.")
     changes = target.take_back(mappings.target, published[-1], tell)
     gone = _remove_unneeded(folder, target, objects, store)
-    return TakenBack(run_id, sum(change.removed for change in changes), sum(change.updated + change.inserted for change in changes), *gone)
+    tables = [(change.table, change.removed, change.updated + change.inserted) for change in changes]
+    return TakenBack(run_id, sum(removed for _, removed, _ in tables), sum(restored for *_, restored in tables), *gone, tables)
 
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
     """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
-    unneeded = [sha256 for sha256 in sorted(journaled(folder.path / JOURNAL)) if not target.has_object(sha256)]
+    unneeded = target.unknown_objects(sorted(journaled(folder.path / JOURNAL)))
     gone, kept, others = 0, 0, list[str]()
     for first in range(0, len(unneeded), _REMOVED_TOGETHER):
         others = objects.others(store)  # asked again and again: one may publish meanwhile

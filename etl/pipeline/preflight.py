@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from etl.databases import Source
 from etl.databases.editions import refuse_differences
-from etl.databases.registry import contract_differences, reading_rights, writing_rights
+from etl.databases.quoting import quoted
+from etl.databases.registry import contract_differences, open_source, reading_rights, writing_rights
 from etl.databases.rights import Rights
 from etl.errors import MigrationError
 from etl.extract.source_contract import refuse_problems
 from etl.objects.share import Share
 from etl.options import Options
+from etl.present import presented
+from etl.present.physical import physical_whole
+from etl.present.problem import AdapterWrong
+from etl.present.questions import asked
+from etl.present.source import PresentedSource
 from etl.runfolder.disk_space import STAGED_PER_ROW, loaded_bytes, staged_bytes
 from mappings.model import Mappings, Portal
 
@@ -32,6 +39,9 @@ class Plan:
     staged: dict[str, int]
     loaded_bytes: int
     documents_bytes: int
+    presented: dict[str, dict[str, int]] = field(default_factory=dict)  # by portal, the adapter's counts
+    grants: list[str] = field(default_factory=list)  # SQL for the reading role on the physical tables of PostgreSQL
+    will_be_held: list[dict[str, Any]] = field(default_factory=list)  # portal, table, column, rows: values that do not fit
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
 
 
@@ -47,6 +57,10 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     for option, url, portal, name in portals:
         if url is not None:
             wanted = {mapping.table: tuple(column.name for column in mapping.columns) for mapping in mappings.of(portal)}
+            if options.adapter is not None:
+                with open_source(url, name) as source:
+                    behind = presented({portal: source}, options.adapter, mappings)[portal]
+                    wanted = physical_wanted(behind) if isinstance(behind, PresentedSource) else wanted
             found[option] = reading_rights(url, name, wanted)
     if options.target is not None:
         found["--target"] = writing_rights(options.target, tuple(mappings.target.tables))
@@ -59,14 +73,35 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     return found
 
 
+def physical_wanted(source: PresentedSource) -> dict[str, tuple[str, ...]]:
+    """By physical table the columns that are read: what retirements and B17 leave out is not among them."""
+    return {name: tuple(sorted(columns)) for name, columns in sorted(source.bound.selected.items())}
+
+
+def grants(source: PresentedSource) -> list[str]:
+    """The SQL that gives a reading role exactly these rights on PostgreSQL, the columns that the freeze guard asks for with them."""
+    found = []
+    for name, columns in physical_wanted(source).items():
+        relation = source.bound.read[name]
+        listed = ", ".join(map(quoted, columns)) + ("" if relation.view else ", ctid, xmin")
+        found.append(f"GRANT SELECT ({listed}) ON {quoted(physical_whole(relation, source.catalog))} TO migration_reader;")
+    return found
+
+
 def refuse_other_tables(target: str, mappings: Mappings) -> None:
     """Refuses a store that has tables of the contract's names which are not the contract's (exit 7); nothing of it is changed."""
     refuse_differences(contract_differences(target, mappings.target), mappings.target)
 
 
-def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None) -> Plan:
-    """The plan; raises MigrationError where sources and mappings do not fit. Without the old file share its documents are not in it."""
+def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None, whole: bool = False) -> Plan:
+    """The plan; raises MigrationError where sources and mappings do not fit. Without the old file share its documents are not in it.
+
+    `whole`: all rows behind an adapter are presented once, to count the values that will not fit.
+    """
     refuse_problems(sources, mappings)
+    answers = {portal: asked(source, whole) for portal, source in sources.items()}
+    if found := [problem for answer in answers.values() for problem in answer.problems]:
+        raise AdapterWrong(found)
     chosen = [mapping for portal in sources for mapping in mappings.of(portal)]
     rows = {f"{m.portal}.{m.table}": sources[m.portal].count(m.table) for m in chosen}
     columns = sum(len(mapping.shape.columns) for mapping in chosen)
@@ -78,4 +113,16 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
     return Plan(
         rows, levels, columns, columns, retired, {step: staged_bytes(step, total) for step in STAGED_PER_ROW}, loaded_bytes(total),
         documents + (share.size() if share is not None else 0),
+        {
+            portal: {**source.bound.counts, "rows_presented": sum(rows[f"{portal}.{m.table}"] for m in mappings.of(portal)), "rows_left_out": answers[portal].left_out}
+            for portal, source in sources.items() if isinstance(source, PresentedSource)
+        },
+        [
+            statement for source in sources.values() if isinstance(source, PresentedSource) and source.catalog.server
+            for statement in grants(source)
+        ],
+        [
+            {"portal": portal, "table": table, "column": column, "rows": count}
+            for portal, answer in answers.items() for table, column, count in answer.will_be_held
+        ],
     )  # fmt: skip

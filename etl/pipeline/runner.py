@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,14 +13,14 @@ from typing import Any
 
 from etl.databases import backend, place_of, shown, sqlite_url
 from etl.databases.registry import open_target
-from etl.databases.target import Target
+from etl.databases.target import Change, Target
 from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
 from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
-from etl.extract.step import Helpers, extract
+from etl.extract.step import Helpers, ShareMissing, extract
 from etl.load.step import load, missing_objects, rollback
 from etl.objects import Objects
 from etl.objects.journal import JOURNAL, journaled
@@ -27,6 +28,7 @@ from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import Options, needed
+from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
@@ -36,6 +38,7 @@ from etl.runfolder.decisions_file import settled as settled_decisions
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import record
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
+from etl.system.confirm import confirm, refuse_unasked
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.retries import again
@@ -48,6 +51,7 @@ from mappings.model import Mappings
 from mappings.read import read_mappings
 
 _NONE = "none"
+ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
 _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions")}
 _DEFAULTS = {"grace": str(NO_GRACE)}
@@ -143,6 +147,7 @@ def _look_ahead(night: Night) -> None:
             night.talk.say(f"{option}: role {found.role} {sentence}: more than it needs (runbooks/roles.md)")
     if night.options.target is not None:
         refuse_other_tables(night.options.target, night.mappings)
+        refuse_left_out(night.options, night.options.target)
 
 
 def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
@@ -176,6 +181,7 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
         raise Refused(
             "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
         )
+    given |= {f"without {name}": "yes" for name in sorted(options.without)}
     if options.grace is not None and options.freeze is None and folder.settings.get("freeze", _NONE) == _NONE:
         raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
     folder.settle({name: value for name, value in given.items() if value is not None})
@@ -194,6 +200,7 @@ def _settled(options: Options, mappings: Mappings, folder: RunFolder) -> Options
     return replace(
         options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
         files=filled("files", options.files), objects=filled("objects", options.objects), freeze=freeze,
+        without=frozenset(name for name in ("tc", "files", "decisions", "freeze") if f"without {name}" in known),
         grace=grace,
     )  # fmt: skip
 
@@ -283,6 +290,7 @@ def _extract(night: Night) -> Step:
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
     objects = open_objects(objects_uri, night.folder.path / JOURNAL)
     objects.clean()
+    left_out = NoShare() if "files" in options.without else None
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
         ahead = plan(sources, night.mappings, share)  # stops where sources and mappings do not fit: before any data is read (K5)
@@ -293,7 +301,10 @@ def _extract(night: Night) -> Step:
         require_room(needs)
         pool = night.crew.helpers(sum(ahead.rows.values()))
         helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
-        step = extract(sources, share, objects, night.mappings, night.folder, night.talk.tell, helpers)
+        try:
+            step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers)
+        except ShareMissing as error:
+            raise share_left_out(options.target) or error from None
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step
 
@@ -369,12 +380,14 @@ def _load(night: Night) -> Step:
                 _refuse_missing_objects(night, objects)
 
             try:
+                refuse_left_out(options, target_url)
                 step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night), night.decisions.sha256)
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
         leftover.unlink()
     step.facts["looked"] = looked
+    folder.settings = {name: value for name, value in folder.settings.items() if name != ROLLED_BACK}
     if step.facts["already"]:
         step.facts["sentence"] = f"{step.facts['run_id']} is published already: nothing changed"
     else:
@@ -437,23 +450,40 @@ def planned(options: Options) -> Plan:
         refuse_other_tables(options.target, mappings)
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
-        return replace(plan(sources, mappings, share), rights=found)
+        return replace(plan(sources, mappings, share, whole=True), rights=found)
 
 
-def take_back(options: Options, talk: Talk) -> dict[str, Any]:
-    """Takes back exactly what the run published; the store is then as it was before."""
+def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
+    """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
     mappings = read_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    with opened(options.run) as folder:
+    refuse_unasked("rollback", yes)
+    with opened(options.run) as folder, ExitStack() as stack:
         options = _settled(options, mappings, folder)
+        if ROLLED_BACK in folder.settings and "load" not in folder.steps:
+            raise Refused(
+                f"The run was rolled back already: {folder.settings[ROLLED_BACK]}. There is nothing to take back.",
+                "Give `portal-migrate run` with the same options to publish it again.",
+            )
+
+        def preview(changes: list[Change]) -> None:
+            for change in changes:
+                if change.removed or change.updated:
+                    talk.say(f"rollback: {change.table}: {change.removed:,} rows to remove, {change.updated:,} to restore")
+            removed, restored = sum(change.removed for change in changes), sum(change.updated for change in changes)
+            confirm(f"Remove {removed:,} rows and restore {restored:,}?", yes)
+            stack.enter_context(talk.bars())  # not before: a bar would be drawn over the question
+
         target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
         objects: Objects = open_objects(objects_uri, folder.path / JOURNAL)
         objects.clean()
         try:
-            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell))
+            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell, preview))
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
+            when = datetime.now(UTC).isoformat(timespec="seconds")
+            folder.settings = {**folder.settings, ROLLED_BACK: f"{taken['run_id']} at {when}"}
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
             record(folder.path, "rollback", "taken back", folder.settings, roles(options), taken)
             return taken

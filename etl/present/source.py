@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
@@ -18,7 +18,7 @@ from etl.domain.masking import masked
 from etl.domain.typed_values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
 from etl.errors import MigrationError
 from etl.present.bind import Bound, BoundBlock, BoundCell, BoundTable
-from etl.present.catalog import Catalog
+from etl.present.catalog import Catalog, Relation
 from etl.present.cells import Cells, cells_of
 from etl.present.forms import decoded, made
 from etl.present.model import Adapter
@@ -87,6 +87,18 @@ class PresentedSource:
         columns = block.columns(cells) or list(block.relation.columns)[:1]
         mapping = physical(block.relation, columns, self._typed_as(block, columns), key, self.catalog)
         return self.inner.read(mapping, rows)
+
+    def columns_of(self, relation: Relation, columns: tuple[str, ...], rows: int) -> Iterator[Batch]:
+        """These columns of all rows of a physical table, as text."""
+        return self.inner.read(physical(relation, list(columns), {}, STORED, self.catalog), rows)
+
+    def texts(self, block: BoundBlock, batch: Batch, cells: Iterable[BoundCell]) -> Iterator[tuple[str, BoundCell, pl.Series]]:
+        """(contract column, cell, the text forms of its physical column) in the rows that the block selects."""
+        own = self.cells(block, batch.typed)
+        keep = self._selected(block, own, len(batch.typed.mark)) if block.where else None
+        for cell in cells:
+            text = self._input(block, own, cell.refs[0].column, cell.refs[0].alias).text
+            yield cell.column.name, cell, text if keep is None else text.filter(keep)
 
     def _typed_as(self, block: BoundBlock, columns: list[str]) -> dict[str, str]:
         """The contract's word for the columns that are read as they are; all others are read as text."""
@@ -237,6 +249,7 @@ class PresentedSource:
             cells = tuple(cell for cell in block.cells if cell.column.name not in without)
             for batch in self.batches(block, cells, rows):
                 pile.add(self.presented(table, block, batch, without))
+        refuse_collisions(table, pile)
         yield from sorted_batches(pile)
 
     def _read_in_order(self, table: BoundTable, key: tuple[str, ...], rows: int, without: frozenset[str]) -> Iterator[Batch]:
@@ -401,6 +414,25 @@ def key_texts(mapping: TableMapping, typed: Typed) -> list[str]:
         if odd.column in parts and odd.unreadable:
             parts[odd.column] = parts[odd.column].scatter(odd.row, str(odd.raw))
     return pl.DataFrame(list(parts.values())).select(pl.concat_str(pl.all().fill_null("NULL"), separator="|")).to_series().to_list()
+
+
+def refuse_collisions(table: BoundTable, pile: Pile) -> None:
+    """Two different texts that give one number are one key for two rows: nothing is migrated then."""
+    for block in table.blocks:
+        for cell in block.cells:
+            if cell.form.kind != "number" or cell.column.name not in table.mapping.key:
+                continue
+            names = [f"{(block.lookups[ref.alias].relation if ref.alias else block.relation).name}.{ref.column}" for ref in cell.refs]
+            frames = [
+                pl.DataFrame([piece.columns[cell.column.name].alias("#"), *(piece.columns[PHYSICAL].struct.field(name) for name in names)])
+                for piece in pile.pieces if set(names) <= set(piece.columns[PHYSICAL].struct.fields)
+            ]  # fmt: skip
+            pairs = pl.concat(frames).drop_nulls().unique() if frames else pl.DataFrame({"#": []})
+            if pairs["#"].is_duplicated().any():
+                raise MigrationError(
+                    f"{cell.file}: {cell.place}: two different texts of {', '.join(names)} give one number.",
+                    "Give one of the tables another `mark`; nothing was published.",
+                )
 
 
 def _decoded(pieces: Iterator[bytes], form: str) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ is counted or named, and nobody who is no contact of this company.
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from etl.databases.reflected import reading, tables_of
-from etl.errors import MigrationError, Refused
+from etl.errors import MigrationError
 from etl.report.company_books import Books, read_books
-from etl.report.company_letter import SENTENCES, as_letter_html, as_letter_markdown
+from etl.report.company_letter import LetterHead, as_letter_html, as_letter_markdown
+from etl.report.company_todo import todo
+from etl.system.private_folder import PrivateFolder
+from mappings.letters import LetterTexts, language_for, read_letters
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
@@ -44,27 +47,37 @@ def companies(target_url: str, mappings: Mappings | None = None) -> Iterator[dic
         yield page_of(books, profile_id, known)
 
 
-def write_companies(target_url: str, folder: Path, profile: int | None = None, source_url: str | None = None) -> list[Path]:
-    """The letters of one profile, or of all that the new store knows, written into the folder (0700, files 0600): they name people."""
-    if folder.exists() and not folder.is_dir():
-        raise Refused(f"--folder: {folder} is no folder.", "Give a folder, or a new name.")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mappings = read_mappings()
-    pages = companies(target_url, mappings) if profile is None else iter([company(target_url, source_url, profile, mappings)])
-    written = []
+def write_companies(
+    target_url: str,
+    folder: Path,
+    profile: int | None = None,
+    source_url: str | None = None,
+    mappings: Mappings | None = None,
+    head: LetterHead | None = None,
+) -> list[Path]:
+    """The letters of one profile, or of all that the new store knows, written into the folder (0700, files 0600): they name people.
+
+    `letters.json` beside them says which letters there are and of which date, for those that replace them one day.
+    """
+    known = mappings or read_mappings()
+    texts, place = read_letters(known.home), PrivateFolder(folder, "--folder")
+    pages = companies(target_url, known) if profile is None else iter([company(target_url, source_url, profile, known)])
+    written, index = [], {}
     for page in pages:
-        for name, content in as_files(page).items():
-            descriptor = os.open(folder / name, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            written.append(folder / name)
+        language = language_for(texts, (page["address"] or {}).get("country_cd"))
+        mine = (head or LetterHead()).of(page)
+        for name, content in as_files(page, language, mine).items():
+            place.write(name, content)
+            written.append(place.path / name)
+        index[str(page["profile"]["id"])] = {"date": mine.date, "language": language.language}
+    place.write("letters.json", (json.dumps({"version": VERSION, "letters": index}, indent=1, sort_keys=True) + "\n").encode())
     return written
 
 
-def as_files(page: dict[str, Any]) -> dict[str, bytes]:
+def as_files(page: dict[str, Any], texts: LetterTexts, head: LetterHead) -> dict[str, bytes]:
     """The page's two letters by file name."""
     name = f"company-{page['profile']['id']}"
-    return {f"{name}.html": as_letter_html(page).encode(), f"{name}.md": as_letter_markdown(page).encode()}
+    return {f"{name}.html": as_letter_html(page, texts, head).encode(), f"{name}.md": as_letter_markdown(page, texts, head).encode()}
 
 
 def page_of(books: Books, profile_id: int, mappings: Mappings) -> dict[str, Any]:
@@ -76,13 +89,19 @@ def page_of(books: Books, profile_id: int, mappings: Mappings) -> dict[str, Any]
     held = {"reason": reason, "meaning": mappings.reasons[reason].meaning} if reason else None
     return {
         "version": VERSION,
-        "profile": {"id": profile_id, "name": rows[0]["legal_name"] if rows else None},
+        "profile": {"id": profile_id, "name": rows[0]["legal_name"] if rows else books.held_names.get(profile_id) or None},
+        "run": books.run,
+        "address": books.addresses.get(profile_id),
         "held": held,
         "before": _models(rows),
         "accounts": [_account(books, row) for row in rows],
         "people": _people(books, rows),
-        "attention": _attention(books, profile_id, rows),
+        "todo": todo(books, profile_id, rows, mappings),
         "set_aside": dict(sorted(books.held.get(profile_id, {}).items())),
+        "not_carried": [
+            {"table": table, "reason": code, "rows": count}
+            for (table, code), count in sorted(books.held_reasons.get(profile_id, {}).items())
+        ],
     }
 
 
@@ -96,7 +115,7 @@ def _models(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _account(books: Books, row: dict[str, Any]) -> dict[str, Any]:
-    flags = ("trade_visible", "archived", "identifiers_complete", "needs_officer")
+    flags = ("trade_visible", "archived", "identifiers_complete", "needs_officer", "acting_officer")
     return {
         **{name: row[name] for name in _COLUMNS}, "business_type": books.types.get(row["business_type_cd"], row["business_type_cd"]),
         "model": row["legacy_model_id"], "agreement_basis": row["agreement_basis_cd"], **{name: bool(row[name]) for name in flags},
@@ -114,8 +133,9 @@ def _people(books: Books, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             names = [contact["first_name"], contact["last_name"]]
             person = people.setdefault(
                 (contact["legacy_portal_cd"], contact["legacy_key"]),
-                {"name": contact["full_name"] or " ".join(filter(None, names)), "email": contact["email"], "type": contact["contact_type_cd"],
-                 "scope": contact["scope_cd"], "primary": bool(contact["primary_poc"]), "login": contact["login_status"],
+                {"name": contact["full_name"] or " ".join(filter(None, names)), "email": contact["email"] or contact["login_email"],
+                 "type": contact["contact_type_cd"], "scope": contact["scope_cd"], "primary": bool(contact["primary_poc"]),
+                 "login": contact["login_status"], "lock_reason": contact["lock_reason"],
                  "restricted_on": [], "on": [], "sees": []},
             )  # fmt: skip
             person["on"].append(row["account_number"])
@@ -124,18 +144,6 @@ def _people(books: Books, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             if contact["restricted_reason_cd"] is not None:
                 person["restricted_on"].append(row["account_number"])
     return sorted(people.values(), key=lambda person: (not person["primary"], person["name"], person["email"] or ""))
-
-
-def _attention(books: Books, profile_id: int, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the company should look at: the flagged rows that have a sentence for it, and an absent officer."""
-    found = [
-        {"rule": rule, "count": count, "sentence": SENTENCES[rule]}
-        for rule, count in sorted(books.flags.get(profile_id, {}).items()) if rule in SENTENCES
-    ]  # fmt: skip
-    lacking = sum(bool(row["needs_officer"]) for row in rows)
-    if lacking:
-        found.append({"rule": "B10", "count": lacking, "sentence": SENTENCES["B10"]})
-    return found
 
 
 def _before(url: str, mappings: Mappings, profile_id: int) -> list[dict[str, Any]]:

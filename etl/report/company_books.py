@@ -19,13 +19,15 @@ SEEN = (
 )  # fmt: skip
 _SEEN_SOURCES = frozenset(
     {"company_profile", "security_model", "model_entity", "company_contact", "company_address", "entity_identifier", "document",
-     "agreement_signature", "security_profile", "profile_response", "validation", "portal_task"}
+     "agreement_signature", "security_profile", "profile_response", "validation", "portal_task", "program_participation", "svi_setting",
+     "svi_link", "message_thread", "message", "finding_response"}
 )  # fmt: skip
 _OWN_KEYS = {"company_profile": "legacy_profile_id", "security_model": "legacy_model_id", "model_entity": "legacy_entity_id"}
 _ACCOUNT = (
     "account_number", "legal_name", "account_label", "business_type_cd", "status_cd", "tier_cd", "agreement_basis_cd", "identifiers_complete",
-    "needs_officer", "trade_visible", "archived", "legacy_profile_id", "legacy_model_id", "legacy_entity_id",
+    "needs_officer", "acting_officer", "trade_visible", "archived", "legacy_profile_id", "legacy_model_id", "legacy_entity_id",
 )  # fmt: skip
+_ADDRESS = ("street1", "street2", "city", "state_cd", "postal_code", "country_cd")
 _CONTACT = (
     "scope_cd", "contact_type_cd", "primary_poc", "first_name", "last_name", "full_name", "email", "restricted_reason_cd", "removed_at",
     "legacy_portal_cd", "legacy_key",
@@ -36,7 +38,11 @@ _CONTACT = (
 class Books:
     """By profile: `accounts`, `flags` (rule -> rows), `held` (table -> rows); by account: `contacts`, and `counts[what]`.
 
-    `held_profiles`: profiles from which no account came, with the reason; `types`: names of the business types.
+    `held_reasons`: profile -> (table, reason) -> rows; `held_profiles`: profiles from which no account came, with the reason; `held_names`:
+    their names; `types`: names of the business types; `addresses`: by profile, the mailing address; `documents`: by account, (state, file name)
+    of each document that the company may see and whose content is missing or not what was recorded; `identifiers`: by account, the types that
+    are active; `login_flags`: by login, the rules that flagged one of its old users; `contact_flags`: by old contact, its rules; `run`: the run
+    in force.
     """
 
     accounts: dict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
@@ -44,7 +50,15 @@ class Books:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     flags: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     held: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    held_reasons: dict[int, Counter[tuple[str, str]]] = field(default_factory=lambda: defaultdict(Counter))
     held_profiles: dict[int, str] = field(default_factory=dict)
+    held_names: dict[int, str] = field(default_factory=dict)
+    addresses: dict[int, dict[str, str | None]] = field(default_factory=dict)
+    documents: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    identifiers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    login_flags: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    contact_flags: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    run: dict[str, str] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
 
 
@@ -54,6 +68,7 @@ def read_books(connection: sa.Connection, mappings: Mappings, profile: int | Non
     reader.read_accounts()
     reader.read_contacts()
     reader.read_counts()
+    reader.read_particulars()
     reader.read_flags(mappings)
     reader.read_held()
     return reader.books
@@ -87,7 +102,10 @@ class _Reader:
         contact, login = self._tables["account_contact"], self._tables["login"]
         columns = [
             as_id(contact.c.account_id).label("account_id"),
+            as_id(login.c.login_id).label("login_id"),
             login.c.status_cd.label("login_status"),
+            login.c.lock_reason_cd.label("lock_reason"),
+            login.c.email_display.label("login_email"),
             *(contact.c[name] for name in _CONTACT),
         ]
         joined = contact.outerjoin(login, login.c.login_id == contact.c.login_id)
@@ -110,6 +128,34 @@ class _Reader:
             )
             self.books.counts[what] = {account_id: int(count) for account_id, count in self._connection.execute(statement)}
 
+    def read_particulars(self) -> None:
+        """Addresses, broken documents, active identifiers, and the run in force."""
+        address, document, identifier = (self._tables[name] for name in ("account_address", "document", "account_identifier"))
+        columns = (as_id(address.c.account_id), *(address.c[name] for name in _ADDRESS))
+        order = (address.c.mailing.desc(), address.c.is_primary.desc(), address.c.legacy_key)
+        for account, *lines in self._connection.execute(sa.select(*columns).where(*self._mine(address)).order_by(*order)):
+            self.books.addresses.setdefault(self._profiles[account], dict(zip(_ADDRESS, lines, strict=True)))
+        broken = (
+            document.c.content_state_cd != "PRESENT",
+            document.c.library_cd != "INTERNAL",
+            ~document.c.deleted,
+            document.c.account_id.is_not(None),
+        )
+        named = (as_id(document.c.account_id), document.c.content_state_cd, document.c.file_name)
+        for account, state, name in self._connection.execute(
+            sa.select(*named).where(*broken, *self._mine(document)).order_by(document.c.legacy_key)
+        ):
+            self.books.documents[account].append((state, name))
+        active = sa.select(as_id(identifier.c.account_id), identifier.c.identifier_type_cd).where(
+            identifier.c.active, *self._mine(identifier)
+        )
+        for account, kind in self._connection.execute(active):
+            self.books.identifiers[account].add(kind)
+        run = self._tables["migration_run"]
+        latest = sa.select(run.c.run_id, run.c.finished_at).where(run.c.state_cd == "PUBLISHED").order_by(run.c.finished_at.desc()).limit(1)
+        for run_id, finished in self._connection.execute(latest):
+            self.books.run = {"id": str(run_id), "date": str(finished)[:10]}
+
     def read_flags(self, mappings: Mappings) -> None:
         """By profile and rule, the flagged old rows that one of its accounts has."""
         flag = self._tables["migration_exception"]
@@ -117,6 +163,12 @@ class _Reader:
         columns = (flag.c.legacy_portal_cd, flag.c.legacy_table, flag.c.legacy_key, flag.c.rule_cd)
         for portal, source, key, rule in self._connection.execute(sa.select(*columns)):
             rules[portal, source][key].append(rule)
+            if source in ("company_contact", "tc_contact"):
+                self.books.contact_flags[portal, key].add(rule)
+        alias = self._tables["login_alias"]
+        flagged = sa.select(as_id(alias.c.login_id), alias.c.legacy_key).where(alias.c.legacy_key.in_(self._flagged("P2", "portal_user")))
+        for login, key in self._connection.execute(flagged):
+            self.books.login_flags[login].update(rules["P2", "portal_user"].get(key, ()))
         for profile, rows in self.books.accounts.items():
             for source, column in _OWN_KEYS.items():
                 for key in {str(row[column]) for row in rows}:
@@ -167,8 +219,10 @@ class _Reader:
             )
             if isinstance(found, int) and self._profile in (None, found) and row.get("library_cd") != "INTERNAL":
                 self.books.held[found][table] += 1
+                self.books.held_reasons[found][table, reason] += 1
                 if table == "company_profile" and key == str(found) and found not in self.books.accounts:
                     self.books.held_profiles[found] = reason
+                    self.books.held_names[found] = str(row.get("company_name") or "")
 
     def _owners(self, held: list[tuple[str, str, str, dict[str, Any]]]) -> dict[tuple[str, Any], Any]:
         """The profile of each model and entity, those that became accounts and those that are held."""

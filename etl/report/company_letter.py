@@ -1,134 +1,201 @@
-"""The letter that a company could get: one profile's page as Markdown and as HTML, in words that need no knowledge of the rules."""
+"""The letter to a company: what its profile has become, what each person sees, what to do now. Markdown and HTML, in the language of its country."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from etl.errors import MigrationError
 from etl.report.html import environment
 from etl.report.markdown import table
-from etl.report.text import code, escaped, number, plural
+from etl.report.text import code, escaped, number
+from mappings.letters import LetterTexts
 
-# By rule: what the company should know or do. A rule without a sentence is not its business.
-SENTENCES = {
-    "A11": "The border that this highway carrier crosses is not on record: tell us whether it is the one to Mexico or to Canada.",
-    "A12": "The business type is not one of the program's: it was kept as it was.",
-    "A16": "The account number was already another account's: this account has a new one that begins with M.",
-    "B7": "Several contacts were marked as primary: the one changed last stays primary.",
-    "B8": "No primary contact can be reached: name one who is not a consultant and has a valid e-mail.",
-    "B10": "No officer of the company is among the contacts: name one.",
-    "B15": "This contact's user name is no e-mail: the contact is there, but cannot log in. Give a valid e-mail.",
-    "C6": "The old portal has this document's record, but not the document: upload it again.",
-    "C8": "This document is not the size, or not the content, that was recorded when it was uploaded: look at it.",
-    "C11": "The earlier version that this document names cannot be found.",
-    "D2": "This agreement was signed before the account was made.",
-    "D4": "This agreement was signed by somebody who was with the company as a consultant only.",
-    "D11": "The date of this signature cannot be right.",
-    "D12": "This agreement was made for another business type.",
-    "E7": "This question was answered more than once: the answer changed last is the current one, the others are kept.",
-    "E8": "This text holds characters that cannot be shown: they were replaced, and the exact text is kept.",
-    "F2": "This validation was of the whole company: it is on every account.",
-    "H3": "An identifier that this business type needs is missing or inactive: add it.",
-    "I4": "This importer-of-record number is known to Trade Compliance only.",
-    "I9": "This Trade Compliance contact has no valid e-mail: the contact is there, but cannot log in.",
-    "X2": "A value could not be read and was left out; the whole row is kept beside it.",
-}
-TABLES = {
-    "company_profile": "the profile itself", "security_model": "security models", "model_entity": "entities", "company_contact": "contacts",
-    "company_address": "addresses", "entity_identifier": "identifiers", "document": "documents", "agreement_signature": "signatures",
-    "security_profile": "security profiles", "profile_response": "responses", "validation": "validations", "portal_task": "tasks",
-}  # fmt: skip
-BASIS = {"SIGNED": "signed agreement", "CONTINUED_MEMBERSHIP": "continued membership", "NONE": "none yet"}
-COUNTED = {
-    "documents": "Documents", "documents_missing": "of these missing", "agreements": "Agreements", "security_profiles": "Security profiles",
-    "responses": "Responses", "validations": "Validations", "identifiers": "Identifiers",
-}  # fmt: skip
+COUNTED = ("documents", "documents_missing", "agreements", "security_profiles", "responses", "validations", "identifiers")
+_LISTED = 20  # names of documents, people and accounts in one sentence; the rest is counted
+_USABLE = ("PASSWORD", "IDLE")
 Page = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class LetterHead:
+    """Who writes, when, and which letters these replace. `replaces`: by profile, the date of the earlier letter."""
+
+    sender: str | None = None
+    date: str = ""
+    replaces: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, page: Page) -> LetterHead:
+        """The head of one letter: its own date (without one the day on which the run published), and the one letter that it replaces."""
+        profile = str(page["profile"]["id"])
+        earlier = {profile: self.replaces[profile]} if profile in self.replaces else {}
+        return replace(self, date=self.date or page["run"].get("date", ""), replaces=earlier)
+
+
+def earlier_letters(folder: Path) -> dict[str, str]:
+    """By profile, the date of the letter in a folder that `company` wrote; MigrationError where it holds none."""
+    place = folder / "letters.json"
+    try:
+        if place.stat().st_size > 64 << 20:
+            raise ValueError
+        letters = json.loads(place.read_text(encoding="utf-8"))["letters"]
+        return {str(profile): str(letter["date"])[:10] for profile, letter in letters.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise MigrationError(
+            f"--replaces: {folder} holds no letters that can be read.", "Give the folder of the letters that these replace."
+        ) from None
+
+
 def title(page: Page) -> str:
-    """The company's name, or the profile's number where no account says its name."""
+    """The company's name, or the profile's number where the old portal has none."""
     return page["profile"]["name"] or f"Company profile {page['profile']['id']}"
 
 
-def opening(page: Page) -> str:
+def opening(page: Page, texts: LetterTexts) -> str:
     """The sentence that says what became of what."""
-    models, accounts = page["before"], page["accounts"]
+    models, accounts = len(page["before"]), len(page["accounts"])
     if not accounts:
-        return f"No account has come of company profile {page['profile']['id']}; everything of it is kept."
-    return (
-        f"{title(page)} was one company profile with {plural(len(models), 'security model')}. It is now {plural(len(accounts), 'account')}."
+        return texts.word("opening_none")
+    sentence = texts.word(
+        "opening",
+        models=texts.word("model_one") if models == 1 else texts.word("model_many", count=number(models)),
+        accounts=texts.word("account_one") if accounts == 1 else texts.word("account_many", count=number(accounts)),
     )
+    return sentence if any(account["trade_visible"] for account in page["accounts"]) else f"{sentence} {texts.word('opening_hidden')}"
 
 
-def as_letter_markdown(page: Page) -> str:
-    """The page as Markdown."""
-    lines = [f"# {escaped(title(page))}", "", escaped(opening(page)), ""]
-    if page["held"]:
-        lines += [f"{escaped(page['held']['meaning'])} ({code(page['held']['reason'])})", ""]
-    lines += ["## Before", "", *_models(page)]
+def address(page: Page) -> list[str]:
+    """The lines of the mailing address below the company's name; empty where the old portal has none."""
+    lines = page["address"] or {}
+    town = " ".join(filter(None, (lines.get("postal_code"), lines.get("city"), lines.get("state_cd"))))
+    return [line for line in (lines.get("street1"), lines.get("street2"), town, lines.get("country_cd")) if line]
+
+
+def actions(page: Page, texts: LetterTexts) -> list[str]:
+    """What to do now, one sentence each."""
+    return [
+        texts.of("todo", entry["code"]).format(**{name: _listed(value, texts) for name, value in entry.items() if name != "code"})
+        for entry in page["todo"]
+    ]
+
+
+def _listed(value: Any, texts: LetterTexts) -> str:
+    if not isinstance(value, list):
+        return number(value)
+    more = [texts.of("todo", "more").format(count=number(len(value) - _LISTED))] if len(value) > _LISTED else []
+    return ", ".join([*value[:_LISTED], *more])
+
+
+def not_carried(page: Page, texts: LetterTexts) -> list[tuple[str, str, str]]:
+    """(records, how many, why) of what stays outside the accounts."""
+    return [
+        (texts.of("tables", entry["table"]), number(entry["rows"]), texts.of("reasons", entry["reason"])) for entry in page["not_carried"]
+    ]
+
+
+def people(page: Page, texts: LetterTexts) -> list[tuple[str, str, str, str, str]]:
+    """(person, e-mail, as what, login, what the person can open) of each contact in force."""
+    return [_person(person, texts) for person in page["people"]]
+
+
+def _person(person: Mapping[str, Any], texts: LetterTexts) -> tuple[str, str, str, str, str]:
+    role = [texts.of("contact", person["type"])]
+    role += [texts.word("primary")] if person["primary"] else []
+    role += [texts.of("contact", "TC")] if person["scope"] == "TC" else []
+    usable = person["login"] == "ACTIVE" or (person["login"] == "LOCKED" and person["lock_reason"] in _USABLE)
+    locked_by_company = person["login"] == "LOCKED" and person["lock_reason"] == "COMPANY_STATUS"
+    login = texts.of("login", "COMPANY_STATUS" if locked_by_company else person["login"] or "none")
+    sees = ", ".join(person["sees"]) if usable and person["sees"] else texts.word("nothing")
+    if usable and person["restricted_on"]:
+        sees += f" ({texts.word('restricted', accounts=', '.join(person['restricted_on']))})"
+    return person["name"] or "–", person["email"] or "–", ", ".join(role), login, sees
+
+
+def accounts(page: Page, texts: LetterTexts) -> list[tuple[str, ...]]:
+    """(account, business type, name, status, tier, agreement, shown) of each account."""
+    return [
+        (a["account_number"], a["business_type"], a["account_label"] or "–", texts.of("status", a["status_cd"]), a["tier_cd"] or "–",
+         texts.of("basis", a["agreement_basis"]), texts.word("yes" if a["trade_visible"] else "no"))
+        for a in page["accounts"]
+    ]  # fmt: skip
+
+
+def head_lines(page: Page, texts: LetterTexts, head: LetterHead) -> list[tuple[str, str]]:
+    """(what, value) at the top of the letter."""
+    run = page["run"].get("id", "–")
+    found = [(texts.word("to"), ", ".join([title(page), *address(page)]))]
+    found += [(texts.word("date"), head.date)] if head.date else []
+    return [*found, (texts.word("reference"), texts.word("reference_text", profile=page["profile"]["id"], run=run))]
+
+
+def _closing(texts: LetterTexts, head: LetterHead) -> str:
+    return texts.word("closing", sender=head.sender) if head.sender else texts.word("closing_default")
+
+
+def _replaced(page: Page, texts: LetterTexts, head: LetterHead) -> str | None:
+    earlier = head.replaces.get(str(page["profile"]["id"]))
+    return texts.word("replaces", date=earlier) if earlier else None
+
+
+_ACCOUNT_HEAD = ("account", "business_type", "name", "status", "tier", "agreement", "shown")
+_PERSON_HEAD = ("person", "email", "as", "login", "sees")
+
+
+def as_letter_markdown(page: Page, texts: LetterTexts, head: LetterHead) -> str:
+    """The letter as Markdown."""
+    word = texts.word
+    lines = [f"# {escaped(word('subject'))}", ""]
+    lines += [f"{escaped(head.sender)}", ""] if head.sender else []
+    lines += [f"- {escaped(name)}: {escaped(value)}" for name, value in head_lines(page, texts, head)]
+    lines += ["", escaped(word("greeting", company=title(page))), "", escaped(opening(page, texts))]
+    if replaced := _replaced(page, texts, head):
+        lines += ["", escaped(replaced)]
+    lines += ["", f"## {escaped(word('todo'))}", ""]
+    lines += [f"{place}. {escaped(sentence)}" for place, sentence in enumerate(actions(page, texts), 1)] or [escaped(word("todo_nothing"))]
     if page["accounts"]:
-        lines += ["## Now", "", *_accounts(page), "## What each account holds", "", *_counts(page), "## People", "", *_people(page)]
-    lines += ["## What needs attention", "", *_attention(page)]
+        lines += ["", f"## {escaped(word('accounts'))}", "", escaped(word("accounts_note")), ""]
+        rows = [(code(row[0]), *map(escaped, row[1:])) for row in accounts(page, texts)]
+        lines += table(tuple(word(name) for name in _ACCOUNT_HEAD), rows)
+        lines += [f"### {escaped(word('holds'))}", ""]
+        counts = [(code(a["account_number"]), *(number(a["counts"][what]) for what in COUNTED)) for a in page["accounts"]]
+        lines += table((word("account"), *(word(name) for name in COUNTED)), counts)
+        lines += [f"## {escaped(word('people'))}", "", escaped(word("people_note")), ""]
+        found = [(escaped(name), code(email), *map(escaped, rest)) for name, email, *rest in people(page, texts)]
+        lines += table(tuple(word(name) for name in _PERSON_HEAD), found) if found else [escaped(word("people_none")), ""]
+    if left := not_carried(page, texts):
+        lines += [f"## {escaped(word('not_carried'))}", "", escaped(word("not_carried_note")), ""]
+        lines += [f"- {escaped(records)} ({count}): {escaped(why)}" for records, count, why in left] + [""]
+    lines += [f"## {escaped(word('before'))}", "", *_models(page, texts), escaped(_closing(texts, head))]
     return "\n".join(lines) + "\n"
 
 
-def as_letter_html(page: Page) -> str:
-    """The page as one HTML file without script."""
-    here = Path(__file__).parent
-    style = (here / "report.css").read_text(encoding="utf-8")
+def _models(page: Page, texts: LetterTexts) -> list[str]:
+    word = texts.word
+    rows = [(str(model["id"]), escaped(model["name"] or "–"), escaped(_entities(model, texts))) for model in page["before"]]
+    return table((word("model"), word("name"), word("entities")), rows) if rows else [escaped(word("none")), ""]
+
+
+def _entities(model: Mapping[str, Any], texts: LetterTexts) -> str:
+    return ", ".join(f"{e['type']} ({texts.of('status', e['status'])})" for e in model["entities"]) or texts.word("none")
+
+
+@lru_cache
+def _style() -> Markup:
+    return Markup((Path(__file__).parent / "report.css").read_text(encoding="utf-8"))  # noqa: S704  # comes from this package
+
+
+def as_letter_html(page: Page, texts: LetterTexts, head: LetterHead) -> str:
+    """The letter as one HTML file without script."""
     return environment().get_template("company.html.j2").render(
-        page=page, title=title(page), opening=opening(page), counted=COUNTED, basis=BASIS, tables=TABLES, aside=aside(page),
-        style=Markup(style),  # noqa: S704  # comes from this package
+        page=page, word=texts.word, language=texts.language, title=title(page), opening=opening(page, texts), head=head_lines(page, texts, head),
+        sender=head.sender, replaced=_replaced(page, texts, head), actions=actions(page, texts), accounts=accounts(page, texts), counted=COUNTED,
+        people=people(page, texts), not_carried=not_carried(page, texts), account_head=_ACCOUNT_HEAD, person_head=_PERSON_HEAD,
+        models=[(model["id"], model["name"] or "–", _entities(model, texts)) for model in page["before"]], closing=_closing(texts, head),
+        asked=any(entry["code"] != "ACTIVATE" for entry in page["todo"]) or not page["accounts"], style=_style(),
     )  # fmt: skip
-
-
-def aside(page: Page) -> str:
-    """Rows that no account could take yet, in words; empty where there are none."""
-    return ", ".join(f"{TABLES[name]} ({number(rows)})" for name, rows in page["set_aside"].items())
-
-
-def _models(page: Page) -> list[str]:
-    rows = [
-        (
-            str(model["id"]),
-            escaped(model["name"] or ""),
-            ", ".join(escaped(f"{e['type']} ({e['status']})") for e in model["entities"]) or "none",
-        )
-        for model in page["before"]
-    ]
-    return table(("Security model", "Name", "Entities"), rows) if rows else ["No security model.", ""]
-
-
-def _accounts(page: Page) -> list[str]:
-    rows = [
-        (code(a["account_number"]), escaped(a["business_type"]), escaped(a["account_label"] or ""), escaped(a["status_cd"]), escaped(a["tier_cd"] or "–"),
-         BASIS.get(a["agreement_basis"], a["agreement_basis"]), "yes" if a["trade_visible"] else "no")
-        for a in page["accounts"]
-    ]  # fmt: skip
-    return table(("Account", "Business type", "Name", "Status", "Tier", "Rests on", "Shown in the portal"), rows)
-
-
-def _counts(page: Page) -> list[str]:
-    rows = [(code(account["account_number"]), *(number(account["counts"][what]) for what in COUNTED)) for account in page["accounts"]]
-    return table(("Account", *COUNTED.values()), rows)
-
-
-def _people(page: Page) -> list[str]:
-    if not page["people"]:
-        return ["Nobody is on record.", ""]
-    rows = [
-        (escaped(p["name"]) or "–", code(p["email"]) if p["email"] else "–", escaped(p["type"]) + (", primary" if p["primary"] else ""),
-         escaped(p["login"] or "none"), ", ".join(map(code, p["sees"])) or "nothing")
-        for p in page["people"]
-    ]  # fmt: skip
-    return [*table(("Person", "E-mail", "As", "Login", "Sees"), rows), "Every login has to be activated anew.", ""]
-
-
-def _attention(page: Page) -> list[str]:
-    lines = [f"- {escaped(entry['sentence'])} ({number(entry['count'])})" for entry in page["attention"]]
-    if page["set_aside"]:
-        lines.append(f"- No account could take these rows yet; they are kept whole: {escaped(aside(page))}.")
-    return lines or ["Nothing."]

@@ -8,6 +8,7 @@ from etl.report.lists import Lists
 from mappings.model import Mappings
 
 _FORMULA = r"^[=+\-@\t\r\n]"
+_NUMBER = r"^-[0-9]+(\.[0-9]+)?$"  # a key below zero is a number, in a column of texts too
 
 
 def as_csv(found: Lists, mappings: Mappings) -> dict[str, bytes]:
@@ -25,7 +26,7 @@ def as_csv(found: Lists, mappings: Mappings) -> dict[str, bytes]:
 def csv_bytes(frame: pl.DataFrame) -> bytes:
     """The table as CSV; a cell that begins like a formula gets an apostrophe in front."""
     safe = [
-        pl.when(pl.col(name).str.contains(_FORMULA)).then(pl.concat_str(pl.lit("'"), pl.col(name))).otherwise(pl.col(name)).alias(name)
+        pl.when(pl.col(name).str.contains(_FORMULA) & ~pl.col(name).str.contains(_NUMBER)).then(pl.concat_str(pl.lit("'"), pl.col(name))).otherwise(pl.col(name)).alias(name)
         for name, kind in frame.schema.items() if kind == pl.String
     ]  # fmt: skip
     text = frame.with_columns(safe).write_csv(line_terminator="\r\n", quote_style="necessary", null_value="")

@@ -77,14 +77,15 @@ def _row_of(rows: Placed, column: str, wanted: Ints) -> Ints:
     return order[np.searchsorted(values[order], wanted)] if len(order) else np.zeros(0, np.int64)
 
 
-def where_accounts_are(rows: Placed, column: str, of_account: Ints) -> Where:
-    """Where the rows of a structure table went: the accounts whose value in `of_account` is the row's key."""
+def where_accounts_are(rows: Placed, column: str, of_account: Ints, known: Bools | None = None) -> Where:
+    """Where the rows of a structure table went: the accounts whose value in `of_account` is the row's key. `known`: which of them have a value."""
     values, present = ints(rows.frame, column)
     order = np.argsort(values[present], kind="stable")
     sorted_values = values[present][order]
     place = np.searchsorted(sorted_values, of_account)
     place[place == len(sorted_values)] = 0
-    found = np.flatnonzero(sorted_values[place] == of_account) if len(sorted_values) else np.zeros(0, np.int64)
+    same = sorted_values[place] == of_account if len(sorted_values) else np.zeros(len(of_account), bool)
+    found = np.flatnonzero(same if known is None else same & known)
     held = (rows.reason > 0)[present]
     return make_where(values[present], held, order[place[found]], found.astype(np.int32))
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from etl.domain.typed_values import INFINITE_MOMENT
 from etl.placement.account_directory import Spine
 from etl.placement.routing import follow, hold_unmet_needs
 from etl.placement.row_placement import Bools, Placed
@@ -48,12 +49,18 @@ def _by_version(signature: Placed, version: Placed, column: str) -> pl.Series:
 
 def flag_odd_signatures(signature: Placed, version: Placed, consultants: pl.DataFrame, began: str) -> None:
     """Rules D4 (signed by consultants only) and D11 (signed in the future or before its version took effect)."""
-    effective = _by_version(signature, version, "effective_dt").cast(pl.Datetime("us"))
     signed_at = signature.frame["signed_at"]
     started = datetime.fromisoformat(began)
-    wrong_time = ((signed_at > started).fill_null(False) | (signed_at < effective).fill_null(False)).to_numpy()
+    too_early = _before(signed_at, _by_version(signature, version, "effective_dt"))
+    wrong_time = ((signed_at > started).fill_null(False) | too_early.fill_null(False)).to_numpy()
     signature.flag("D11", wrong_time, "signed after the extract began, or before its version took effect")
     signature.flag("D4", _by_consultants_only(signature, consultants), "the signer's contacts on this profile are consultants only")
+
+
+def _before(moments: pl.Series, days: pl.Series) -> pl.Series:
+    """Whether each moment lies before its day begins. Compared by days: PostgreSQL's last ones, infinity among them, are more microseconds than 64 bits hold."""
+    ticks = moments.to_physical()
+    return (ticks != INFINITE_MOMENT[1]) & (ticks // 86_400_000_000 < days.to_physical().cast(pl.Int64))
 
 
 def consultants_only(contact: pl.DataFrame) -> pl.DataFrame:

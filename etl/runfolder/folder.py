@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.errors import EvidenceAltered, MigrationError, Refused
+from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.runfolder.event_log import NAME as EVENTS
 from etl.system.locks import free_within, only
 
@@ -231,14 +231,16 @@ def _digest(body: Any, key: bytes | None = None) -> str:
 
 def sealing() -> bool:
     """Whether the environment names a key for the manifest."""
-    return bool(os.environ.get(SEAL))
+    return SEAL in os.environ
 
 
 def _key() -> bytes | None:
     """The key that seals the manifest, from the file that the environment names; None where it names none."""
     place = os.environ.get(SEAL)
-    if not place:
+    if place is None:
         return None
+    if not place.strip():
+        raise WrongUsage(f"{SEAL} is set, but empty.", "Name the file that holds the run's key, or unset it.")
     try:
         key = Path(place).read_bytes()
     except OSError as error:

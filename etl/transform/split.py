@@ -185,9 +185,9 @@ def _organizations(work: Splitting) -> Placed:
     rows = work.begin("P2", "trade_organization")
     organization, present = ints(work.frames["P2", "company_profile"], "trade_org_id")
     profile_row = spine.accounts["profile_row"].to_numpy()
-    none = np.iinfo(np.int64).min
-    of_account = np.where(present, organization, none)[profile_row] if len(profile_row) else np.zeros(0, np.int64)
-    where = chapter_a.where_accounts_are(rows, "trade_org_id", of_account)
+    some = bool(len(profile_row))
+    of_account, has_one = (organization[profile_row], present[profile_row]) if some else (np.zeros(0, np.int64), np.zeros(0, bool))
+    where = chapter_a.where_accounts_are(rows, "trade_org_id", of_account, has_one)
     place, exists = where.find(ints(rows.frame, "trade_org_id")[0])
     known = np.flatnonzero(exists & ints(rows.frame, "trade_org_id")[1])
     index, found = where.copies(place[known])

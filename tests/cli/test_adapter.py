@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from etl.errors import MigrationError
+from etl.extract.source_contract import refuse_problems
+from sample_data.world import write_cast
 from tests.support.command import Done, command
+from tests.support.legacy import MAPPINGS
 from tests.support.presented import copied, different_tables, disguised_cast, migrated, reconciled
 
 
@@ -87,3 +92,91 @@ def test_another_adapter_or_none_is_refused_by_the_run(world: Path, tmp_path: Pa
     sources = ("--source", f"sqlite:///{foreign}/portal2.sqlite", "--tc", f"sqlite:///{foreign}/tc.sqlite", "--run", str(foreign / "run"))
     done = command("split", *sources, "--adapter", str(foreign / "adapter"))
     assert done.code == 7, done.err
+
+
+def test_the_rows_are_asked_too_words_rests_and_look_ups(world: Path, tmp_path: Path) -> None:
+    foreign = copied(world / "foreign", tmp_path / "foreign")
+    with closing(sqlite3.connect(foreign / "portal2.sqlite")) as portal, portal:
+        portal.execute("UPDATE CT_MDL_ENTT SET STTS_CD = '77' WHERE rowid IN (1, 2)")
+        portal.execute("CREATE TABLE OFFICE (ID INTEGER, CODE TEXT)")
+        portal.execute("INSERT INTO OFFICE VALUES (1, 'A'), (1, 'B')")
+    entity = foreign / "adapter" / "portal2" / "model_entity.toml"
+    text = entity.read_text(encoding="utf-8")
+    task = foreign / "adapter" / "portal2" / "portal_task.toml"
+    task.write_text(
+        "".join(line for line in task.read_text(encoding="utf-8").splitlines(True) if not line.startswith("rest")), encoding="utf-8"
+    )
+    look = 'lookup = { off = { table = "OFFICE", key = "ID", by = "OFFC_CD" } }\n[from.columns]'
+    entity.write_text(
+        text.replace("[from.columns]", look, 1).replace('office_cd = { trim = "OFFC_CD" }', 'office_cd = "off.CODE"'), encoding="utf-8"
+    )
+    done = planned(foreign, foreign / "adapter")
+    assert done.code == 1
+    assert "1 keys of OFFICE.ID that stand there more than once" in done.err
+    entity.write_text(text, encoding="utf-8")
+    (foreign / "adapter" / "portal2" / "source.toml").write_text('[ignored]\nTMP_LOAD_2019 = "x"\nOFFICE = "x"\n', encoding="utf-8")
+    done = planned(foreign, foreign / "adapter")
+    assert done.code == 1
+    for piece in ("'77' (2)", "codes/portal2_model_entity_status_cd.csv", "3 rows of CT_PRTL_TSK that no [[from]] selects"):
+        assert piece in done.err, piece
+
+
+def test_plan_counts_both_sides_and_says_what_will_not_fit(world: Path, tmp_path: Path) -> None:
+    foreign = copied(world / "foreign", tmp_path / "foreign")
+    with closing(sqlite3.connect(foreign / "portal2.sqlite")) as portal, portal:
+        portal.execute("UPDATE CT_MDL_ENTT SET NXT_VLDT_D_DT = '31-FEB-20' WHERE rowid <= 3")
+    sources = (
+        "--source",
+        f"sqlite:///{foreign}/portal2.sqlite",
+        "--tc",
+        f"sqlite:///{foreign}/tc.sqlite",
+        "--adapter",
+        str(foreign / "adapter"),
+    )
+    done = command("plan", *sources, "--output", "json")
+    assert done.code == 0, done.out
+    counts = done.data["presented"]["P2"]
+    assert counts["physical_retired"] >= 41
+    assert counts["physical_ignored"] == 1
+    assert counts["rows_left_out"] == 6
+    held = {(entry["table"], entry["column"]): entry["rows"] for entry in done.data["will_be_held"]}
+    assert held["model_entity", "next_validation_due_dt"] == 3
+
+
+def test_K5_a_renamed_table_or_column_without_an_adapter_is_refused_with_the_line_that_would_mend_it(tmp_path: Path) -> None:
+    legacy = tmp_path / "legacy"
+    write_cast(legacy)
+    for file, portal in (("portal2.sqlite", "P2"), ("tc.sqlite", "TC")):
+        with closing(sqlite3.connect(legacy / file)) as old:
+            old.isolation_level = None
+            tables = [name for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            columns = {name: [row[1] for row in old.execute(f"PRAGMA table_info({name})")] for name in tables}
+            for table in tables:
+                renames = [(table, f'ALTER TABLE {table} RENAME TO "CT_{table[:9]}"', f'[[from]] table = "CT_{table[:9]}"')]
+                renames += [(c, f"ALTER TABLE {table} RENAME COLUMN {c} TO {c}_X", f'{c} = "{c}_X"') for c in columns[table]]
+                for name, statement, line in renames:
+                    old.execute("BEGIN")
+                    old.execute(statement)
+                    found = _refused(old, portal)
+                    old.execute("ROLLBACK")
+                    assert f"{table}.{name}: the column is gone" in found or f"{table}: the table is gone" in found, (table, name)
+                    assert line in found, (line, found)
+
+
+def _refused(database: sqlite3.Connection, portal: str) -> str:
+    """What `plan` says of a portal with these tables; asked within the transaction, which a process of its own could not see."""
+    tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    shapes = {name: {row[1]: row[2].upper() for row in database.execute(f'PRAGMA table_info("{name}")')} for name in tables}
+    with pytest.raises(MigrationError) as refused:
+        refuse_problems({portal: Shapes(shapes)}, MAPPINGS)  # type: ignore[dict-item]  # what is asked of a source here is its shapes
+    return refused.value.message
+
+
+@dataclass
+class Shapes:
+    """A source of which only the shapes are asked."""
+
+    found: dict[str, dict[str, str]]
+
+    def shapes(self) -> dict[str, dict[str, str]]:
+        return self.found

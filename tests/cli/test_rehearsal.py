@@ -75,7 +75,7 @@ def test_purge_removes_what_a_rehearsal_leaves_of_people(tmp_path: Path, night: 
     import subprocess
 
     subprocess.run(["cp", "-a", str(night.folder), str(tmp_path / "copy")], check=True)
-    assert command("purge", "--run", "run", folder=tmp_path / "copy").code == 0
+    assert command("purge", "--run", "run", "--yes", folder=tmp_path / "copy").code == 0
     assert not (tmp_path / "copy" / "run" / "rehearsal").exists()
 
 

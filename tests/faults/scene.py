@@ -82,8 +82,10 @@ class Scene:
         stores = ["--source", self.source, "--tc", self.tc, "--target", self.target, "--files", "world/files", "--objects", "objects"]
         match command:
             case "rollback":
-                return [*stores[4:6], *stores[8:], "--run", "run"]
-            case "purge" | "status":
+                return [*stores[4:6], *stores[8:], "--run", "run", "--yes"]
+            case "purge":
+                return ["--run", "run", "--yes"]
+            case "status":
                 return ["--run", "run"]
             case "freeze check":
                 return stores[:4]

@@ -108,7 +108,7 @@ class Night:
         stores = [word for option, value in self.stores.items() if option in taken for word in (option, value)]
         run = ("--run", "run") if "--run" in taken and name != "reconcile" else ()
         freeze = FREEZE if "--freeze-from" in taken else ()
-        return (name, *stores, *run, *freeze, *more)
+        return (name, *stores, *run, *freeze, *(["--yes"] if "--yes" in taken else []), *more)
 
     def command(self, name: str, *more: str, **environment: str) -> Done:
         return command(*self.words(name, *more), folder=self.folder, **environment)

@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from sample_data import contract
 from sample_data.disguise import disguise
 from sample_data.world import write_cast
 from tests.support.command import FREEZE, Done, command
@@ -63,3 +64,17 @@ def _contract_row(text: str) -> str:
 
 def copied(folder: Path, to: Path) -> Path:
     return Path(shutil.copytree(folder, to))
+
+
+def as_sqlite(url: str, folder: str, file: Path) -> None:
+    """A contract portal on PostgreSQL, copied to a SQLite file: days and moments as their texts."""
+    import psycopg
+
+    file.unlink(missing_ok=True)
+    with psycopg.connect(url) as server, closing(sqlite3.connect(file)) as copy:
+        copy.executescript(contract.sqlite_ddl(folder))
+        for table, columns in contract.tables(folder).items():
+            listed = ", ".join(f"{c.name}::text" if c.type in ("DATE", "TIMESTAMP") else c.name for c in columns)
+            rows = server.execute(f"SELECT {listed} FROM {table}".encode()).fetchall()
+            copy.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", rows)
+        copy.commit()

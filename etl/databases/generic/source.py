@@ -168,9 +168,9 @@ def _word(kind: sa.types.TypeEngine[Any]) -> str:
 
 
 def _cell(value: Any) -> Cell:
-    """The value as a SQLite file would hold it: days and moments as their texts."""
-    if value is None or type(value) in (int, bytes):
-        return value  # type: ignore[no-any-return]  # just looked at
+    """The value as a SQLite file would hold it: days and moments as their texts, and whole numbers beyond 64 bits (BIGINT UNSIGNED), which are unreadable."""
+    if value is None or type(value) is bytes or (type(value) is int and -(2**63) <= value < 2**63):
+        return value
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str):
@@ -190,6 +190,7 @@ def _text(value: Any) -> str:
 
 
 def _keys(mapping: TableMapping, cells: dict[str, list[Cell]]) -> list[str] | None:
-    if len(mapping.key) == 1 and mapping.shape.by_name[mapping.key[0]].sql_type == "BIGINT":
+    first = mapping.key[0]
+    if len(mapping.key) == 1 and mapping.shape.by_name[first].sql_type == "BIGINT" and all(type(cell) is int for cell in cells[first]):
         return None
     return ["|".join(map(_text, parts)) for parts in zip(*(cells[name] for name in mapping.key), strict=True)]

@@ -85,6 +85,7 @@ class PostgresTarget:
         # It waits while others load; what a server allows an idle session must not end it.
         self._one("SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL")
         self._fresh = False
+        self._marks: dict[str, str] = {}
         self._staged = any(
             name.startswith(STAGED) for name in self._existing()
         )  # by a load that was killed: whoever holds the lock takes it away
@@ -186,6 +187,8 @@ class PostgresTarget:
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
             self._sweep()
+        tell("load: noting what was published", 0, 0)
+        self._marks = self._marks_of(schema)
         self._run("COMMIT")
         self._staged = False
         return changes
@@ -263,7 +266,7 @@ class PostgresTarget:
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         references = merge.without_references(self._session, [table.name for table in tables])
-        if any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs()):
+        if self._is_delta(record):
             number, images = self._kept(record.run_id, tables)
             changes = merge.restore(self._session, tables, number, images, tell)
             self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
@@ -278,8 +281,42 @@ class PostgresTarget:
         self._staged = False
         return changes
 
-    def has_object(self, sha256: str) -> bool:
-        return bool(self._one("SELECT EXISTS (SELECT 1 FROM stored_object WHERE sha256 = %s)", (sha256,))[0])
+    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
+        if not self._is_delta(record):
+            return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]
+        _, images = self._kept(record.run_id, tables)
+        return [Change(image.table, 0, image.before, image.new) for image in images]
+
+    def _is_delta(self, record: RunRecord) -> bool:
+        """As recorded when it was published; an earlier run that is still published says so too, whatever the record says by now."""
+        return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
+
+    @property
+    def marks(self) -> dict[str, str]:
+        return self._marks
+
+    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
+        return bool(marks) and marks == self._marks_of(schema)
+
+    def _marks_of(self, schema: Schema) -> dict[str, str]:
+        """By table: which transactions wrote how many of its rows. Whoever writes a row is another one, and whoever removes one changes a number."""
+        found = {}
+        for name in schema.tables:
+            if name != OF_THE_RUN:
+                wrote = f"SELECT xmin::text AS by, count(*) AS rows FROM {quoted(name)} GROUP BY 1"
+                (found[name],) = self._one(
+                    f"SELECT '{quoted(name)}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by), '') FROM ({wrote}) t"
+                )
+        return found
+
+    def unknown_objects(self, digests: list[str]) -> list[str]:
+        with safe_errors("--target", "reading"):
+            known = "SELECT sha256 FROM unnest(%s::text[]) WITH ORDINALITY d (sha256, place) WHERE NOT EXISTS"
+            rows = self._session.execute(
+                f"{known} (SELECT 1 FROM stored_object s WHERE s.sha256 = d.sha256) ORDER BY place".encode(), (digests,)
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def identity(self, objects: str) -> str:
         (schema,) = self._one("SELECT current_schema()")

@@ -218,7 +218,7 @@ class SqliteTarget:
 
     def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
-        delta = any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
+        delta = self._is_delta(record)
         with self._changing() as run:
             if delta:
                 number, images = merge.kept(self._connection, record.run_id, tables)
@@ -231,8 +231,27 @@ class SqliteTarget:
             run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = ?", (record.run_id,))
         return changes
 
-    def has_object(self, sha256: str) -> bool:
-        return self._connection.execute("SELECT 1 FROM stored_object WHERE sha256 = ?", (sha256,)).fetchone() is not None
+    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+        tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
+        if not self._is_delta(record):
+            return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]
+        _, images = merge.kept(self._connection, record.run_id, tables)
+        return [Change(image.table, 0, image.before, image.new) for image in images]
+
+    def _is_delta(self, record: RunRecord) -> bool:
+        """As recorded when it was published; an earlier run that is still published says so too, whatever the record says by now."""
+        return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
+
+    @property
+    def marks(self) -> dict[str, str]:
+        return {}
+
+    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
+        return False  # a SQLite file does not say who wrote a row
+
+    def unknown_objects(self, digests: list[str]) -> list[str]:
+        known = {row[0] for row in self._connection.execute("SELECT sha256 FROM stored_object")}
+        return [sha256 for sha256 in digests if sha256 not in known]
 
     def identity(self, objects: str) -> str:
         place, root = self.path.resolve(), None if bucket_of(objects) else folder_of(objects, "--objects").resolve()

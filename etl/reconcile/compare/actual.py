@@ -20,7 +20,6 @@ _ID_BYTES = 16  # of a database that has a type for ids
 LINK_TARGET = ("document_link", "target_id")  # leads to the table that target_cd says (C2)
 # The loader's own choice, or said by no source: looked at by other means (objects.py, holdings.py) or not at all.
 NOT_COMPARED = {"stored_object": {"object_key"}}
-NO_ACCOUNT = -(1 << 63)
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -69,9 +68,9 @@ class Gathering:
         self._row.append(fingerprint((frame[name] for name in self._names), len(frame)))
         account = np.full(len(frame), -1, np.int32)
         if ACCOUNT in frame.columns and len(self._entities):
-            entity = frame[ACCOUNT].fill_null(NO_ACCOUNT).to_numpy()
+            entity, given = frame[ACCOUNT].fill_null(0).to_numpy(), frame[ACCOUNT].is_not_null().to_numpy()
             at = np.minimum(np.searchsorted(self._entities, entity), len(self._entities) - 1)
-            account = np.where(self._entities[at] == entity, at, -1).astype(np.int32)
+            account = np.where((self._entities[at] == entity) & given, at, -1).astype(np.int32)
         self._account.append(account)
 
     def places(self) -> Places:

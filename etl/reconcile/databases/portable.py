@@ -74,6 +74,8 @@ def _value(value: Any) -> Any:
         return value.isoformat(sep=" ")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:  # BIGINT UNSIGNED: as its text, SQLite has no such number
+        return str(value)
     return value if value is None or isinstance(value, int | float | str | bytes) else str(value)
 
 

@@ -178,4 +178,4 @@ def test_a_server_without_tls_and_what_the_run_says_of_it(server: Server, tmp_pa
         assert all(json.loads(line)["settings"]["target"] == weak[2] for line in (tmp_path / "run/events.jsonl").read_text().splitlines())
         assert weak[2] in (tmp_path / "run/report/report.md").read_text(encoding="utf-8")
         # What the run began with is what it goes on with: the store is reached the same way without saying it again.
-        assert command("rollback", "--run", "run", folder=tmp_path, **password).code == 0
+        assert command("rollback", "--run", "run", "--yes", folder=tmp_path, **password).code == 0

@@ -7,10 +7,15 @@ import stat
 
 import pytest
 
-from etl.errors import MigrationError
+from etl.errors import MigrationError, Refused
 from etl.report.company import as_files, companies, company, write_companies
-from etl.report.company_letter import SENTENCES, as_letter_html, as_letter_markdown
+from etl.report.company_letter import LetterHead, actions, as_letter_html, as_letter_markdown, earlier_letters
+from mappings.letters import language_for, read_letters
 from tests.unit.report.test_report import MAPPINGS, cast
+
+TEXTS = read_letters(MAPPINGS.home)
+ENGLISH, SPANISH = TEXTS["en"], TEXTS["es"]
+HEAD = LetterHead(sender="CTPAT, ctpat@example.gov", date="2023-10-02")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,8 @@ def test_counts_leave_out_what_only_cbp_sees(urls, store):
 def test_a_page_names_nobody_else(urls, store):
     own = {}
     whole = "trim(coalesce(c.first_name, '') || ' ' || coalesce(c.last_name, ''))"
-    query = f"SELECT a.legacy_profile_id, c.email, c.last_name, c.full_name, {whole} FROM account_contact c JOIN entity_account a USING (account_id)"
+    query = f"SELECT a.legacy_profile_id, c.email, c.last_name, c.full_name, {whole}, l.email_display FROM account_contact c"
+    query += " JOIN entity_account a USING (account_id) LEFT JOIN login l ON l.login_id = c.login_id"
     for profile, *names in store.execute(query):
         own.setdefault(profile, set()).update(name for name in names if name)
     everybody = {name for names in own.values() for name in names if len(name) > 4 and name.isprintable()}
@@ -96,36 +102,89 @@ def test_a_profile_without_entity_says_that_it_is_held(urls):
     assert page["held"]["reason"] == "PROFILE_WITHOUT_ENTITY"
     assert page["accounts"] == []
     assert page["set_aside"]["company_contact"] == 1
-    assert "No account has come of company profile 4; everything of it is kept." in as_letter_markdown(page)
+    assert page["profile"]["name"] == "Empty Shell Holdings"
+    letter = as_letter_markdown(page, ENGLISH, HEAD)
+    assert "No account in the new portal came from this company profile" in letter
+    assert "Empty Shell Holdings" in letter
+    assert "PROFILE_WITHOUT_ENTITY" not in letter
 
 
 def test_a_model_without_entity_is_named_where_the_old_portal_is_given(urls):
     assert [len(model["entities"]) for model in company(*urls, 5)["before"]] == [1, 0]
 
 
-def test_what_needs_attention_has_a_sentence_and_counts_old_rows_once(urls):
+def test_what_to_do_names_the_document_the_person_and_the_identifier(urls, store):
     page = company(*urls, 21)
-    found = {entry["rule"]: entry["count"] for entry in page["attention"]}
-    with sqlite3.connect(cast().folder / "portal3.sqlite") as database:
-        missing = "SELECT count(DISTINCT d.legacy_key) FROM document d JOIN entity_account a ON a.account_id = d.account_id WHERE "
-        missing += "a.legacy_profile_id = 21 AND d.content_state_cd = 'MISSING' AND d.library_cd <> 'INTERNAL'"
-        assert found["C6"] == database.execute(missing).fetchone()[0]
-    assert set(SENTENCES) <= set(MAPPINGS.rules)
+    found = {entry["code"]: entry for entry in page["todo"]}
+    missing = (
+        "SELECT DISTINCT d.file_name FROM document d JOIN entity_account a ON a.account_id = d.account_id WHERE a.legacy_profile_id = 21"
+    )
+    missing += " AND d.content_state_cd = 'MISSING' AND d.library_cd <> 'INTERNAL' AND NOT d.deleted"
+    assert set(found["C6"]["documents"]) == {row[0] for row in store.execute(missing)}
+    sentences = actions(page, ENGLISH)
+    assert any(found["C6"]["documents"][0] in sentence for sentence in sentences)
+    assert {entry["code"] for page in companies(urls[0], MAPPINGS) for entry in page["todo"]} <= ENGLISH.sections["todo"].keys()
+
+
+def test_a_company_whose_account_nobody_can_open_is_told_so(urls, store):
+    """The one fact that stops a partner on the first day."""
+    usable = "l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED' AND l.lock_reason_cd IN ('PASSWORD', 'IDLE')"
+    query = f"""SELECT a.legacy_profile_id, a.account_number FROM entity_account a WHERE a.trade_visible AND NOT EXISTS
+        (SELECT 1 FROM account_picker p JOIN login l ON l.login_id = p.login_id WHERE p.account_id = a.account_id AND ({usable}))"""
+    closed = {}
+    for profile, account in store.execute(query):
+        closed.setdefault(profile, set()).add(account)
+    told = {
+        page["profile"]["id"]: {n for e in page["todo"] if e["code"] == "NOBODY" for n in e["accounts"]}
+        for page in companies(urls[0], MAPPINGS)
+    }
+    assert closed
+    assert {profile: numbers for profile, numbers in told.items() if numbers} == closed
 
 
 def test_rows_that_are_loaded_as_well_are_not_set_aside(urls):
     page = company(*urls, 38)
     assert "company_profile" not in page["set_aside"]
-    assert "X2" in {entry["rule"] for entry in page["attention"]}
+    assert "X2" in {entry["code"] for entry in page["todo"]}
+
+
+def test_a_letter_is_dated_addressed_and_names_the_letter_that_it_replaces(urls, tmp_path):
+    write_companies(urls[0], tmp_path / "first", 1, head=LetterHead(date="2023-09-20"))
+    earlier = earlier_letters(tmp_path / "first")
+    assert earlier == {"1": "2023-09-20"}
+    write_companies(
+        urls[0], tmp_path / "second", 1, head=LetterHead(sender="CTPAT, ctpat@example.gov", date="2023-10-02", replaces=earlier)
+    )
+    letter = (tmp_path / "second" / "company-1.md").read_text()
+    for said in (
+        "2023-10-02",
+        "replaces ours of 2023-09-20",
+        "Harbor & Pine Imports".replace("&", "\\&"),
+        "ctpat@example.gov",
+        "company profile 1, migration run-",
+    ):
+        assert said in letter
+    with pytest.raises(MigrationError, match="holds no letters"):
+        earlier_letters(tmp_path)
+
+
+def test_the_language_follows_the_country_of_the_mailing_address(urls):
+    assert language_for(TEXTS, "MX") is SPANISH
+    assert language_for(TEXTS, "CA") is language_for(TEXTS, None) is ENGLISH
+    page = company(*urls, 2)
+    letter = as_letter_html(page, SPANISH, HEAD)
+    assert '<html lang="es">' in letter
+    assert "Qué hacer ahora" in letter
+    assert "What to do now" not in letter
 
 
 @pytest.mark.parametrize("profile", [31, 32, 33, 35])
 def test_hostile_names_are_text(urls, profile):
     page = company(*urls, profile)
-    html = as_letter_html(page)
+    html, markdown = as_letter_html(page, ENGLISH, HEAD), as_letter_markdown(page, ENGLISH, HEAD)
     assert "<script" not in html
-    assert not {c for c in html + as_letter_markdown(page) if ord(c) < 32 and c != "\n"}
-    assert not re.search(r"(?<!\\)://", as_letter_markdown(page).replace("`", ""))
+    assert not {c for c in html + markdown if ord(c) < 32 and c != "\n"}
+    assert not re.search(r"(?<!\\)://", markdown.replace("`", ""))
 
 
 def test_an_unknown_profile_is_refused(urls):
@@ -136,16 +195,21 @@ def test_an_unknown_profile_is_refused(urls):
 def test_letters_are_for_nobody_elses_eyes(urls, tmp_path):
     written = write_companies(urls[0], tmp_path / "letters")
     assert len(written) == 2 * len(list(companies(urls[0], MAPPINGS)))
+    assert stat.S_IMODE((tmp_path / "letters" / "letters.json").stat().st_mode) == 0o600
     assert {stat.S_IMODE(file.stat().st_mode) for file in written} == {0o600}
     assert stat.S_IMODE((tmp_path / "letters").stat().st_mode) == 0o700
     one = write_companies(urls[0], tmp_path / "one", 2, urls[1])
     assert [file.name for file in one] == ["company-2.html", "company-2.md"]
-    assert one[1].read_bytes() == as_files(company(*urls, 2))["company-2.md"]
+    page = company(*urls, 2)
+    assert one[1].read_bytes() == as_files(page, ENGLISH, LetterHead().of(page))["company-2.md"]
 
 
-def test_a_link_in_the_folder_is_not_followed(urls, tmp_path):
-    (tmp_path / "letters").mkdir()
+def test_a_link_in_the_folder_is_replaced_and_an_open_folder_refused(urls, tmp_path):
+    (tmp_path / "letters").mkdir(mode=0o700)
     (tmp_path / "letters" / "company-2.html").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic"):
-        write_companies(urls[0], tmp_path / "letters", 2)
+    write_companies(urls[0], tmp_path / "letters", 2)
     assert not (tmp_path / "elsewhere").exists()
+    (tmp_path / "open").mkdir(mode=0o755)
+    with pytest.raises(Refused, match="open to others"):
+        write_companies(urls[0], tmp_path / "open", 2)
+    assert list((tmp_path / "open").iterdir()) == []

@@ -1,0 +1,140 @@
+"""The command `compare`: runs side by side. Counts by table, rule and reason, step times, and what appeared or disappeared, by key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from etl.errors import Refused, WrongUsage
+from etl.options import Options
+from etl.report.comparison_page import as_comparison_page
+from etl.report.csv_files import csv_bytes
+from etl.report.facts import facts_of
+from etl.report.lists import Lists, lists
+from etl.runfolder.folder import seen
+from etl.system.private_folder import PrivateFolder
+from mappings.model import Mappings
+from mappings.read import read_mappings
+
+VERSION = 1
+_NUMBER = {"section": pl.String, "portal": pl.String, "table": pl.String, "code": pl.String}
+_KEYED = {"exceptions": ["rule", "portal", "table", "key"], "held": ["reason", "portal", "table", "key"]}
+
+
+@dataclass(frozen=True)
+class _Run:
+    name: str
+    facts: dict[str, Any]
+    lists: Lists
+
+
+def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[str, Any]:
+    """Writes compare.html, compare.csv and compare.json into `out` (default: compare/ in the last run's folder) and says what differs.
+
+    Raises WrongUsage for fewer than two runs, Refused for a run whose stage files were purged or that has read nothing.
+    """
+    if len(runs) < 2:
+        raise WrongUsage("One run cannot be compared.", "Name two runs' folders or more, the earliest first.")
+    mappings = read_mappings(options.mappings)
+    known = [_read(run, mappings, f"{place} {run.name}") for place, run in enumerate(runs, 1)]
+    numbers, keys = _numbers(known), _keys(known)
+    described: list[dict[str, Any]] = [
+        {"name": run.name, "id": run.facts["run"]["id"], "verdict": run.facts["verdict"]["sentence"],
+         "extract_began": run.facts["run"]["extract_began"], "mappings": run.facts["run"]["mappings"]}
+        for run in known
+    ]  # fmt: skip
+    document = {"version": VERSION, "runs": described, "numbers": numbers.to_dicts(), "keys": keys.to_dicts()}
+    place = PrivateFolder(out or runs[-1] / "compare")
+    place.write("compare.csv", csv_bytes(_as_lines(numbers, keys, known)))
+    place.write("compare.json", (json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
+    place.write("compare.html", as_comparison_page(described, numbers, keys).encode())
+    changed = numbers.filter(pl.any_horizontal(pl.col(run.name).ne_missing(pl.col(known[0].name)) for run in known[1:]))
+    return {
+        "folder": str(place.path), "runs": described, "numbers": numbers.height,
+        "changed": changed.filter(pl.col("section") != "step seconds").to_dicts(),
+        "appeared": keys.filter(~pl.col(known[0].name) & pl.col(known[-1].name)).height,
+        "disappeared": keys.filter(pl.col(known[0].name) & ~pl.col(known[-1].name)).height,
+    }  # fmt: skip
+
+
+def _read(run: Path, mappings: Mappings, name: str) -> _Run:
+    folder = seen(run)
+    if "purged" in folder.settings:
+        raise Refused(f"The stage files of {run} were purged; the lists are made from them.", "Name runs that were not purged.")
+    if "extract" not in folder.steps:
+        raise Refused(f"{run} has read nothing yet.", "Name runs that got beyond extract.")
+    found = lists(folder)
+    return _Run(name, facts_of(folder, mappings, found), found)
+
+
+def _numbers(runs: Sequence[_Run]) -> pl.DataFrame:
+    """section, portal, table, code and one column a run: its number, null where the run did not get so far."""
+    rows: dict[tuple[str, str, str, str], dict[str, float]] = {}
+    for run in runs:
+        for key, value in _numbers_of(run.facts):
+            if value is not None:
+                rows.setdefault(key, {})[run.name] = value
+    # A run that counted a section at all has nothing of what it does not name there.
+    counted = {(key[0], name) for key, values in rows.items() for name in values}
+    entries = [
+        {
+            **dict(zip(_NUMBER, key, strict=True)),
+            **{run.name: values.get(run.name, 0 if (key[0], run.name) in counted else None) for run in runs},
+        }
+        for key, values in sorted(rows.items())
+    ]
+    return pl.DataFrame(entries, schema={**_NUMBER, **{run.name: pl.Float64 for run in runs}})
+
+
+def _numbers_of(report: dict[str, Any]) -> list[tuple[tuple[str, str, str, str], float | None]]:
+    found: list[tuple[tuple[str, str, str, str], float | None]] = []
+    for row in report["conservation"]:
+        for word, name in (("read", "read"), ("loaded", "loaded"), ("held_rows", "held"), ("retired", "retired")):
+            found.append(((f"rows {name}", row["portal"], row["table"], ""), row[word]))
+    found += [(("rows in the new store", "", row["table"], ""), row["expected"]) for row in report["targets"]]
+    for entry in report["exceptions"]["rules"]:
+        for name, count in entry["tables"].items():
+            portal, _, table = name.partition(".")
+            found.append((("exceptions by rule", portal, table, entry["rule"]), count))
+    for entry in report["held"]["reasons"]:
+        for name, count in entry["tables"].items():
+            portal, _, table = name.partition(".")
+            found.append((("held by reason", portal, table, entry["reason"]), count))
+    found += [(("step seconds", "", "", step["step"]), step["seconds"]) for step in report["steps"]]
+    return found
+
+
+def _keys(runs: Sequence[_Run]) -> pl.DataFrame:
+    """list, code, portal, table, key of each flagged or held row that not every run has, and whether each run has it."""
+    found = []
+    for name, columns in _KEYED.items():
+        joined: pl.DataFrame | None = None
+        for run in runs:
+            mine = getattr(run.lists, name).select(columns).unique().with_columns(pl.lit(True).alias(run.name))
+            joined = mine if joined is None else joined.join(mine, on=columns, how="full", coalesce=True)
+        if joined is not None:
+            flags = [pl.col(run.name).fill_null(False) for run in runs]
+            found.append(
+                joined.with_columns(flags).filter(~pl.all_horizontal(run.name for run in runs))
+                .select(pl.lit(name).alias("list"), pl.col(columns[0]).alias("code"), *columns[1:], *(run.name for run in runs))
+            )  # fmt: skip
+    return pl.concat(found).sort("list", "code", "portal", "table", "key")
+
+
+def _as_lines(numbers: pl.DataFrame, keys: pl.DataFrame, runs: Sequence[_Run]) -> pl.DataFrame:
+    """Both as one list: numbers first, then keys with `yes` for each run that has them."""
+    first = numbers.select("section", "portal", "table", "code", pl.lit("").alias("key"), *(_plain(run.name) for run in runs))
+    names = [pl.when(pl.col(run.name)).then(pl.lit("yes")).otherwise(pl.lit("")).alias(run.name) for run in runs]
+    then = keys.select(pl.concat_str(pl.col("list"), pl.lit(" key")).alias("section"), "portal", "table", "code", "key", *names)
+    return pl.concat([first, then])
+
+
+def _plain(name: str) -> pl.Expr:
+    """Whole numbers without a point."""
+    whole = pl.col(name).cast(pl.Int64)
+    return pl.when(pl.col(name) == whole).then(whole.cast(pl.String)).otherwise(pl.col(name).cast(pl.String)).alias(name)

@@ -1,0 +1,122 @@
+"""The command `readiness`: work lists from a finished or rehearsed run, as CSV, as a workbook and as one page."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from etl.commands.lookups import published, target_url
+from etl.errors import MigrationError, Refused, WrongUsage
+from etl.options import Options
+from etl.readiness.gather import work_lists
+from etl.readiness.page import as_page
+from etl.readiness.points import COLUMNS
+from etl.readiness.workbook import workbook
+from etl.report.csv_files import csv_bytes
+from etl.runfolder.folder import RunFolder, seen
+from etl.system.private_folder import PrivateFolder
+from mappings.model import Mappings
+from mappings.read import read_mappings
+from mappings.readiness import read_points
+
+_IDENTITY = ["point_cd", "company_profile_id", "account_number", "legacy_portal_cd", "legacy_table", "legacy_key"]
+
+
+def readiness(options: Options, out: Path | None, since: Path | None, bounces: Path | None, names: bool) -> dict[str, Any]:
+    """Writes the lists into `out` (default: readiness/ in the run's folder; 0700, files 0600) and says how many lines each has.
+
+    Raises Refused where the run has published nothing or was purged, MigrationError where the bounce list cannot be read.
+    """
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Give the folder of a finished or rehearsed run: --run DIR.")
+    folder = _finished(options.run)
+    mappings = read_mappings(options.mappings)
+    bounced, unknown, doubled = _bounced(bounces)
+    with published(options) as store:
+        lists = work_lists(folder, store, mappings, bounced)
+        known = {row["email_key"] for row in store.rows("SELECT email_key FROM login")} if bounced else set()
+    changes = _since(lists.points, since, options, mappings) if since is not None else None
+    kinds = read_points(mappings.home)
+    run = _run(folder, options)
+    tables = {
+        "points": lists.points, "companies": lists.companies, "crosswalk": lists.crosswalk, "dates": lists.dates, "clocks": lists.clocks,
+        **({"since": changes} if changes is not None else {}), **({"activation": lists.activation} if names else {}),
+    }  # fmt: skip
+    place = PrivateFolder(out or options.run / "readiness")
+    for name, frame in tables.items():
+        place.write(f"{name}.csv", csv_bytes(frame))
+    more = lists.points.with_columns(pl.col("point_cd").replace_strict({k.code: k.by for k in kinds.values()}, default="").alias("by"))
+    place.write("readiness.xlsx", workbook({**tables, "points": more}, run["made_at"]))
+    place.write("readiness.html", as_page(lists.points, lists.companies, kinds, run, changes).encode())
+    place.remove_others({f"{name}.csv" for name in tables} | {"readiness.xlsx", "readiness.html"}, {"since.csv", "activation.csv"})
+    return {
+        "folder": str(place.path), "lines": {name: frame.height for name, frame in tables.items()},
+        "weights": {weight: lists.points.filter(pl.col("weight_cd") == weight).height for weight in ("critical", "attention", "info")},
+        "points": dict(lists.points.group_by("point_cd").len().sort("point_cd").iter_rows()),
+        "bounces": {"unknown": len(bounced - known), "double": doubled, "invalid": unknown} if bounces is not None else None,
+        "since": dict(changes.group_by("since_cd").len().sort("since_cd").iter_rows()) if changes is not None else None,
+    }  # fmt: skip
+
+
+def _finished(run: Path) -> RunFolder:
+    folder = seen(run)
+    if "purged" in folder.settings:
+        raise Refused("This run's stage files were purged; the lists are made from them.", "Give a run that was not purged.")
+    return folder
+
+
+def _run(folder: RunFolder, options: Options) -> dict[str, Any]:
+    facts = folder.steps["load"].facts
+    started = str(facts.get("started") or "")
+    try:
+        made_at = datetime.fromisoformat(started).replace(tzinfo=None)
+    except ValueError:
+        made_at = datetime(2000, 1, 1)
+    return {
+        "id": facts["run_id"], "rehearsal": "/rehearsal/" in target_url(options), "published_at": f"{made_at:%Y-%m-%d %H:%M}",
+        "made_at": made_at,
+    }  # fmt: skip
+
+
+def _bounced(file: Path | None) -> tuple[frozenset[str], int, int]:
+    """(e-mail keys whose mail came back, how many cells are not an e-mail, how many addresses stand twice); from the CSV's column `email`."""
+    if file is None:
+        return frozenset(), 0, 0
+    from etl.domain.emails import email_key
+
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+        frame = pl.read_csv(io.StringIO(text), infer_schema=False, truncate_ragged_lines=True)
+    except OSError as error:
+        raise MigrationError(f"--bounces: {file} cannot be read ({error.strerror}).", "Give a CSV file with a column email.") from None
+    except (UnicodeDecodeError, pl.exceptions.PolarsError):
+        raise MigrationError(f"--bounces: {file} is not a UTF-8 CSV file.", "Give a CSV file with a column email.") from None
+    columns = {name.strip().casefold(): name for name in frame.columns}
+    if "email" not in columns:
+        raise MigrationError(f"--bounces: {file} has no column email.", "Give a CSV file whose first line names a column email.")
+    cells = [cell for cell in frame[columns["email"]].to_list() if cell and cell.strip()]
+    keys = [key for cell in cells if (key := email_key(cell)) is not None]
+    return frozenset(keys), len(cells) - len(keys), len(keys) - len(set(keys))
+
+
+def _since(points: pl.DataFrame, earlier: Path, options: Options, mappings: Mappings) -> pl.DataFrame:
+    """The points of both runs: `since_cd` new, gone or still."""
+    before = _points_of(earlier, options, mappings)
+    marked = [
+        points.join(before, on=_IDENTITY, how="anti", nulls_equal=True).with_columns(since_cd=pl.lit("new")),
+        before.join(points, on=_IDENTITY, how="anti", nulls_equal=True).with_columns(since_cd=pl.lit("gone")),
+        points.join(before, on=_IDENTITY, how="semi", nulls_equal=True).with_columns(since_cd=pl.lit("still")),
+    ]  # fmt: skip
+    return pl.concat(marked).select("since_cd", *COLUMNS)
+
+
+def _points_of(run: Path, options: Options, mappings: Mappings) -> pl.DataFrame:
+    """The points of an earlier run, made again from its folder and its store."""
+    folder = _finished(run)
+    own = Options(run=run, target=options.target if folder.settings.get("target", "").count("***") else None, mappings=options.mappings)
+    with published(own) as store:
+        return work_lists(folder, store, mappings).points

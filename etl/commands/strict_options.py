@@ -1,0 +1,103 @@
+"""What the command line is given, taken strictly: an empty value is wrong usage, a negative key is a key, a database's URL has a known form."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import click
+
+from etl.errors import WrongUsage
+
+# The drivers that this program brings itself; another one in a URL would not be used, and an asynchronous one cannot be.
+_OWN_DRIVERS = {"sqlite": ("pysqlite",), "postgresql": ("psycopg",)}
+_ASYNCHRONOUS = frozenset({"aiosqlite", "asyncpg", "aiomysql", "asyncmy", "psycopg_async", "oracledb_async", "aioodbc"})
+_FORM = "Write it as sqlite:////folder/file.sqlite or postgresql://user@host/database."
+_NEGATIVE = re.compile(r"-[0-9]")
+
+
+class StrictCommand(click.Command):
+    """A command whose options, variables and arguments are wrong usage where they are given but empty, never as if not given (fine print 64)."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for parameter in self.params:
+            if isinstance(parameter.envvar, str) and not os.environ.get(parameter.envvar, "-").strip():
+                raise click.UsageError(f"The environment variable {parameter.envvar} is set, but empty. Give it a value, or unset it.", ctx)
+        rest = super().parse_args(ctx, args)
+        for parameter in self.params:
+            value = ctx.params.get(parameter.name or "")
+            by_default = ctx.get_parameter_source(parameter.name or "") is click.core.ParameterSource.DEFAULT
+            if not by_default and any(isinstance(one, str) and not one.strip() for one in _each(parameter, value)):
+                raise click.UsageError(f"{named(parameter)} is given, but empty. Give it a value, or leave it out.", ctx)
+        return rest
+
+
+class RowCommand(StrictCommand):
+    """A command one of whose arguments is a row's key, which may be a negative number: `trace P2 document -11`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, self._keys_last(args))
+        except click.NoSuchOption as error:
+            hint = "A key that begins with a hyphen is written behind two: -- -X."
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
+
+    def _keys_last(self, args: list[str]) -> list[str]:
+        """The words, negative numbers that are no option's value behind `--`: there nothing is taken for an option."""
+        takes_value = {
+            name for option in self.params if isinstance(option, click.Option) and not option.is_flag for name in option.opts
+        }  # fmt: skip
+        head, behind = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
+        keys: list[str] = []
+        others: list[str] = []
+        before = ""
+        for word in head:
+            is_key = bool(_NEGATIVE.match(word)) and before not in takes_value
+            (keys if is_key else others).append(word)
+            before = "" if before in takes_value else word
+        return [*others, "--", *behind, *keys] if keys or "--" in args else args
+
+
+class StrictGroup(click.Group):
+    """A group all of whose commands are strict."""
+
+    command_class = StrictCommand
+    group_class = type
+
+
+def named(parameter: click.Parameter) -> str:
+    """The option as it is typed, or the argument's name."""
+    return max(parameter.opts, key=len) if isinstance(parameter, click.Option) else parameter.make_metavar(click.Context(click.Command("")))
+
+
+def _each(parameter: click.Parameter, value: Any) -> tuple[Any, ...]:
+    """The values of an option; of several arguments none is looked at: a key may be an empty text."""
+    if isinstance(value, tuple | list):
+        return tuple(value) if isinstance(parameter, click.Option) else ()
+    return (value,)
+
+
+def database_url(option: str, text: str) -> str:
+    """The URL as this program takes it; WrongUsage, naming the option, where it is none, or names a driver that cannot be used.
+
+    `postgres://`, which PostgreSQL's own tools take, is `postgresql://`. The message never has the URL: it may hold a password.
+    """
+    kind, colon, _ = text.partition("://")
+    dialect, plus, driver = kind.partition("+")
+    if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", dialect):
+        raise WrongUsage(f"{option} is not a valid database URL.", _FORM)
+    if dialect == "postgres":
+        dialect, text = "postgresql", "postgresql" + text[len("postgres") :]
+    own = _OWN_DRIVERS.get(dialect)
+    if driver in _ASYNCHRONOUS or (own is not None and driver not in ("", *own)) or (plus and not driver):
+        message = f"{option}: the driver {driver!a} in {dialect}+{driver}:// cannot be used here."
+        raise WrongUsage(message, f"Write {dialect}:// without a driver." if own else "Name a driver that is not asynchronous.")
+    if not text.startswith("sqlite:///"):  # the rest of it a look-up in a SQLite file must not wait for
+        import sqlalchemy
+
+        try:
+            sqlalchemy.make_url(text)
+        except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+            raise WrongUsage(f"{option} is not a valid database URL.", _FORM) from None
+    return text

@@ -1,0 +1,74 @@
+"""What an earlier published run into the same store had and this one lacks: refused unless it is said (`--without-...`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from etl.databases import backend, place_of
+from etl.databases.registry import reading
+from etl.errors import MigrationError, Refused
+from etl.options import Options
+
+# Whatever a Trade Compliance portal leaves in a store: each of its rows is in one of these.
+_OF_TC = ("document", "event_history", "account_contact", "migration_holding", "migration_exception")
+
+
+class NoShare:
+    """A file share that is left out on purpose: no document lies there (C6)."""
+
+    def pieces(self, object_path: str) -> Iterator[bytes] | None:
+        """None, whatever the path."""
+        return None
+
+
+def refuse_left_out(options: Options, target: str) -> None:
+    """Refuses (7) a run without what the record in force, or the rows beside it, say that the store was filled with.
+
+    Nothing is refused where the store has no tables yet or holds no published run. The file share: see `share_left_out`.
+    """
+    record, trade = _in_force(target)
+    if record is None:
+        return
+    lacking = []
+    if trade and options.tc is None and "tc" not in options.without:
+        lacking.append(("--tc", "Trade Compliance rows", "tc"))
+    if record.get("freeze_from") is not None and options.freeze is None and "freeze" not in options.without:
+        lacking.append(("--freeze-from and --freeze-to", f"the freeze of {record['freeze_from']} to {record['freeze_to']}", "freeze"))
+    if record.get("decisions_sha256") is not None and options.decisions is None and "decisions" not in options.without:
+        lacking.append(("--decisions", f"decisions (SHA-256 {record['decisions_sha256']})", "decisions"))
+    if lacking:
+        had = ", ".join(what for _, what, _ in lacking)
+        ways = "; or say that they are left out on purpose: " + " ".join(f"--without-{word}" for *_, word in lacking)
+        raise Refused(
+            f"{record['run_id']}, which is published in this store, had {had}; this run has none. Nothing was changed.",
+            f"Give {', '.join(option for option, *_ in lacking)}{ways}.",
+        )
+
+
+def share_left_out(target: str | None) -> MigrationError | None:
+    """The refusal (7) of a run whose documents lie on a share that it lacks, where the store holds a published run; else None."""
+    record = _in_force(target)[0] if target is not None else None
+    if record is None:
+        return None
+    return Refused(
+        f"Documents lie on the old file share, and no share was given; {record['run_id']}, which is published in this store, had one.",
+        "Give the root of the old file share: --files DIR; or say that it is left out on purpose: --without-files.",
+    )
+
+
+def _in_force(target: str) -> tuple[dict[str, Any] | None, bool]:
+    """The record in force (fine print 66), None where there is none; and whether the store holds rows of Trade Compliance."""
+    lite = backend(target) == "sqlite"
+    if lite and not Path(str(place_of(target)[1])).is_file():
+        return None, False
+    with reading(target) as store:
+        there = "SELECT name FROM sqlite_master WHERE name = 'migration_run'" if lite else "SELECT to_regclass('migration_run') AS name"
+        if not any(row["name"] for row in store.rows(there)):
+            return None, False
+        found = store.rows("SELECT * FROM migration_run WHERE state_cd = 'PUBLISHED' ORDER BY finished_at DESC, run_id DESC LIMIT 1")
+        if not found:
+            return None, False
+        of_tc = " UNION ALL ".join(f"SELECT 1 AS one FROM {table} WHERE legacy_portal_cd = 'TC'" for table in _OF_TC)
+        return found[0], bool(store.rows(f"SELECT 1 AS one FROM tc_program UNION ALL {of_tc} LIMIT 1"))

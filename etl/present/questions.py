@@ -1,0 +1,127 @@
+"""What only the rows can answer: words without a code, rows that nobody reads, look-ups that are not unique, and what will not fit."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from etl.databases import Source
+from etl.domain.masking import masked
+from etl.present.bind import BoundBlock, BoundCell, BoundTable
+from etl.present.problem import Problem, printable
+from etl.present.source import PresentedSource
+
+_ROWS = 50_000
+_SHOWN = 20  # words of one code list in a sentence
+
+
+@dataclass
+class Answers:
+    """`problems`: what stops a run. By portal `left_out`: rows that a `rest` explains; `will_be_held`: (table, column, rows) where values do not fit."""
+
+    problems: list[Problem] = field(default_factory=list)
+    left_out: int = 0
+    will_be_held: list[tuple[str, str, int]] = field(default_factory=list)
+
+
+def asked(source: Source, whole: bool) -> Answers:
+    """The answers of one portal; nothing to ask of one that no adapter presents. `whole`: every column is presented once, to count what will not fit."""
+    answers = Answers()
+    if not isinstance(source, PresentedSource):
+        return answers
+    _ask_look_ups(source, answers)
+    if answers.problems:
+        return answers  # no row can be presented through a look-up that is not unique
+    words: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    places: dict[tuple[str, str, str], BoundCell] = {}
+    for table in source.bound.tables.values():
+        for block in table.blocks:
+            _ask_block(source, table, block, whole, answers, words, places)
+    for (table_name, column, by), counts in sorted(words.items()):
+        cell = places[table_name, column, by]
+        shown = ", ".join(f"{masked(printable(word))!r} ({count:,})" for word, count in counts.most_common(_SHOWN))
+        rest = f" and {len(counts) - _SHOWN:,} more words" if len(counts) > _SHOWN else ""
+        answers.problems.append(
+            Problem(
+                cell.file,
+                cell.place,
+                f"words without a line: {shown}{rest}",
+                f"a line for each in codes/{by}.csv, or *,=",
+                f"codes/{by}.csv: WORD,CONTRACT",
+                2,
+            )
+        )
+    _ask_rests(source, answers)
+    return answers
+
+
+def _ask_look_ups(source: PresentedSource, answers: Answers) -> None:
+    for table in source.bound.tables.values():
+        for block in table.blocks:
+            for alias, look in block.lookups.items():
+                if doubled := source.duplicated(block, alias):
+                    found = f"{doubled:,} keys of {printable(look.relation.name)}.{printable(look.key)} that stand there more than once"
+                    answers.problems.append(Problem(block.file, f"{block.place}.lookup.{alias}.key", found, "a unique column", rank=2))
+
+
+def _ask_block(
+    source: PresentedSource, table: BoundTable, block: BoundBlock, whole: bool, answers: Answers,
+    words: dict[tuple[str, str, str], Counter[str]], places: dict[tuple[str, str, str], BoundCell],
+) -> None:  # fmt: skip
+    codes = tuple(cell for cell in block.cells if cell.form.kind == "code" and "*" not in source.adapter.codes[cell.form.by])
+    cells = tuple(cell for cell in block.cells if cell.column.family != "binary") if whole else codes
+    if not cells:
+        return
+    name = table.mapping.table
+    held: Counter[str] = Counter()
+    for batch in source.batches(block, cells, _ROWS):
+        for column, cell, texts in source.texts(block, batch, codes):
+            known = source.adapter.codes[cell.form.by]
+            missing = texts.filter(~texts.is_in(list(known))).drop_nulls()
+            if len(missing):
+                key = (name, column, cell.form.by)
+                places[key] = cell
+                words[key].update(dict(missing.value_counts().iter_rows()))
+        if whole:
+            without = frozenset(cell.column.name for cell in block.cells if cell.column.family == "binary")
+            typed = source.presented(table, block, batch, without)
+            held.update(Counter(odd.column for odd in typed.oddities if odd.unreadable))
+            for declared in table.mapping.shape.columns:
+                series = typed.columns.get(declared.name)
+                if series is not None and declared.not_null and declared.name in table.mapping.decisive:
+                    unreadable = sum(odd.unreadable for odd in typed.oddities if odd.column == declared.name)
+                    held[declared.name] += series.null_count() - unreadable
+    answers.will_be_held += [(name, column, count) for column, count in sorted(held.items()) if count]
+
+
+def _ask_rests(source: PresentedSource, answers: Answers) -> None:
+    """Rows of a physical table that no block selects have to be explained by one `rest` of the files that read it."""
+    blocks: dict[str, list[BoundBlock]] = defaultdict(list)
+    for table in source.bound.tables.values():
+        for block in table.blocks:
+            blocks[block.relation.name].append(block)
+    for name, readers in sorted(blocks.items()):
+        if any(not block.where for block in readers):
+            continue
+        left = _left_out(source, readers)
+        answers.left_out += left
+        if left and name not in source.bound.rests:
+            found = f"{left:,} rows of {printable(name)} that no [[from]] selects"
+            answers.problems.append(
+                Problem(readers[0].file, f"{readers[0].place}.rest", found, "why they are not migrated", '[[from]] rest = "why"', 2)
+            )
+
+
+def _left_out(source: PresentedSource, readers: Iterable[BoundBlock]) -> int:
+    some = list(readers)
+    columns = tuple(dict.fromkeys(column for block in some for column in block.where))
+    left = 0
+    for batch in source.columns_of(some[0].relation, columns, _ROWS):
+        taken = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(batch.typed.mark))
+        for block in some:
+            taken |= source.kept(block, batch)
+        left += int((~taken).sum())
+    return left

@@ -1,0 +1,142 @@
+"""Everything that the work lists are made of, read from a run's folder and from its new store."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from etl.databases.reading import Reading
+from etl.domain.typed_values import texts_of
+from etl.readiness.held_roots import HeldRows, Row, held_rows
+from etl.readiness.lists import DATES, activation, clocks, companies, crosswalk, dates
+from etl.readiness.points import Points, Sources
+from etl.readiness.row_counts import RowsByProfile, rows_by_profile
+from etl.readiness.store import read_store
+from etl.runfolder.folder import RunFolder, read_columns
+from mappings.model import Mappings
+from mappings.readiness import read_points
+
+_OF_PROFILE = frozenset({"business_start_dt"})  # the profile's date, which every account of it carries
+
+
+@dataclass(frozen=True)
+class WorkLists:
+    """One frame for each list; `activation` holds personal data."""
+
+    points: pl.DataFrame
+    companies: pl.DataFrame
+    crosswalk: pl.DataFrame
+    dates: pl.DataFrame
+    clocks: pl.DataFrame
+    activation: pl.DataFrame
+
+
+def work_lists(folder: RunFolder, store: Reading, mappings: Mappings, bounced: frozenset[str] = frozenset()) -> WorkLists:
+    """The lists of a run that has published into this store."""
+    known = read_store(store)
+    held = held_rows(mappings, known.holding, known.exceptions)
+    rows = RowsByProfile(folder, mappings)
+    extracted = _Extracted(folder)
+    profile_of_held = {row: profile for row in held.reasons if (profile := held.profile(row, rows.profile_of)) is not None}
+    points = Points(
+        Sources(
+            known, mappings, read_points(mappings.home), held, profile_of_held, _why_held(held, mappings, folder),
+            extracted.pairs("company_contact", "contact_id", "user_id"), bounced,
+        )
+    )  # fmt: skip
+    found = points.frame()
+    profiles = extracted.texts("company_profile", "company_profile_id", "company_name").select(
+        pl.col("company_profile_id").cast(pl.Int64, strict=False), "company_name"
+    )
+    models = {
+        int(model): int(profile) for model, profile in extracted.pairs("security_model", "security_model_id", "company_profile_id").items()
+    }
+    return WorkLists(
+        points=found,
+        companies=companies(known, points, found, rows_by_profile(rows, mappings, held), profiles.drop_nulls("company_profile_id")),
+        crosswalk=crosswalk(known, extracted.texts("model_entity", "entity_id", "security_model_id", "account_number"), models),
+        dates=dates(known, extracted.dates()),
+        clocks=clocks(known, points),
+        activation=activation(known, points, bounced),
+    )
+
+
+class _Extracted:
+    """Columns of the extracted rows of Portal 2.0, as texts; a value that could not be read is the text that the old portal has there."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        (odd,) = folder.tables("extract", "extract/odd.parquet")
+        self.odd: dict[str, dict[str, dict[str, tuple[Any, bool]]]] = defaultdict(lambda: defaultdict(dict))
+        for portal, table, key, column, raw, unreadable in pl.DataFrame(odd).iter_rows():
+            if portal == "P2":
+                self.odd[table][key][column] = (json.loads(raw), unreadable)
+
+    def texts(self, table: str, key: str, *columns: str) -> pl.DataFrame:
+        """The key and these columns of every row, as text."""
+        frames = []
+        for file in self._folder.files("extract", f"extract/P2.{table}/"):
+            whole = (
+                pl.DataFrame(self._folder.read_table(file))
+                if self.odd[table]
+                else pl.DataFrame(read_columns(self._folder.path, file, [key, *columns]))
+            )
+            own = pl.col("_key") if "_key" in whole.columns else pl.col(key).cast(pl.String)
+            texts = [_text(whole[name]) for name in columns]
+            frames.append(whole.select(own.alias(key)).with_columns(texts))
+        frame = pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys((key, *columns), pl.String))
+        for column in columns:
+            raw = {row: str(values[column][0]) for row, values in self.odd[table].items() if column in values and values[column][1]}
+            if raw:
+                frame = frame.with_columns(pl.col(key).replace_strict(raw, default=pl.col(column), return_dtype=pl.String).alias(column))
+        return frame
+
+    def pairs(self, table: str, key: str, column: str) -> Mapping[str, str]:
+        """The column by key, of the rows that have both as whole numbers."""
+        frame = self.texts(table, key, column).filter(
+            pl.col(key).cast(pl.Int64, strict=False).is_not_null(), pl.col(column).cast(pl.Int64, strict=False).is_not_null()
+        )
+        return dict(frame.iter_rows())
+
+    def dates(self) -> pl.DataFrame:
+        """The eight dates of every entity, by entity_id, in the order and form of the new store."""
+        own = [name for name in DATES if name not in _OF_PROFILE]
+        entities = self.texts("model_entity", "entity_id", "security_model_id", *own)
+        models = self.texts("security_model", "security_model_id", "company_profile_id")
+        profiles = self.texts("company_profile", "company_profile_id", *_OF_PROFILE)
+        joined = entities.join(models, on="security_model_id", how="left").join(profiles, on="company_profile_id", how="left")
+        numbered = joined.with_columns(pl.col("entity_id").cast(pl.Int64, strict=False)).drop_nulls("entity_id")
+        return numbered.select("entity_id", *DATES)
+
+
+def _text(column: pl.Series) -> pl.Series:
+    if column.dtype == pl.Date:
+        return texts_of(column)
+    if column.dtype.base_type() == pl.Datetime:
+        return texts_of(column).str.replace(r"(\.\d*?)0+$", "${1}").str.replace(r"\.$", "")
+    return column.cast(pl.String)
+
+
+def _why_held(held: HeldRows, mappings: Mappings, folder: RunFolder) -> dict[Row, str]:
+    """What is wrong with each held row, in words; column and key are named where they are known, never a value."""
+    unreadable = _unreadable(folder)
+    found = {}
+    for row, reason in held.reasons.items():
+        sentence = mappings.reasons[reason].meaning
+        if reason == "UNREADABLE_VALUE" and row in unreadable:
+            sentence = f"The value in {', '.join(unreadable[row])} cannot be read."
+        found[row] = sentence
+    return found
+
+
+def _unreadable(folder: RunFolder) -> dict[Row, list[str]]:
+    (odd,) = folder.tables("extract", "extract/odd.parquet")
+    found: dict[Row, list[str]] = defaultdict(list)
+    for portal, table, key, column in pl.DataFrame(odd).filter(pl.col("unreadable")).select("portal", "table", "key", "column").iter_rows():
+        found[portal, table, key].append(column)
+    return found

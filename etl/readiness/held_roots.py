@@ -1,0 +1,147 @@
+"""Held rows: which other held rows each is held because of, how many follow a root, and which company profile a held row leads to."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from mappings.model import Mappings, Route, TableMapping
+
+Row = tuple[str, str, str]  # portal, table, key
+FOLLOWER = "PARENT_HELD"
+# G1: each side names an entity, else a model, else a profile.
+_SIDES = tuple(
+    tuple(Route(f"{side}_{scope}_id", table) for scope, table in (("entity", "model_entity"), ("model", "security_model"), ("profile", "company_profile")))
+    for side in ("monitor", "monitored")
+)  # fmt: skip
+_DOCUMENT_SCOPES = (Route("security_model_id", "security_model"), Route("company_profile_id", "company_profile"))
+
+
+@dataclass(frozen=True)
+class HeldRows:
+    """The rows of migration_holding, by (portal, table, key).
+
+    `reasons`: why each is held. `values`: the old row as the holding keeps it; never shown. `only`: those that were not loaded as well
+    (X2 loads a row without the value that cannot be read, and holds it too).
+    """
+
+    mappings: Mappings
+    reasons: Mapping[Row, str]
+    values: Mapping[Row, Mapping[str, Any]]
+    only: frozenset[Row]
+
+    @cached_property
+    def followers(self) -> Mapping[Row, int]:
+        """By root (a held row whose reason is not PARENT_HELD), the rows that are held because of it, at any depth.
+
+        A row that two held rows hold counts for each of them; a row that a root holds in two ways counts once.
+        """
+        known: dict[Row, frozenset[Row]] = {}
+        counted: Counter[Row] = Counter()
+        for row, reason in self.reasons.items():
+            if reason == FOLLOWER:
+                counted.update(self._roots(row, known))
+        return {row: counted[row] for row, reason in self.reasons.items() if reason != FOLLOWER}
+
+    def _roots(self, start: Row, known: dict[Row, frozenset[Row]]) -> frozenset[Row]:
+        """The roots above a row. Walked without recursion: a chain of versions can be longer than Python's stack."""
+        waiting = [start]
+        while waiting:
+            row = waiting[-1]
+            if self.reasons[row] != FOLLOWER:
+                known[row] = frozenset((row,))
+            missing = [] if row in known else [parent for parent in self.parents(row) if parent not in known and parent not in waiting]
+            if missing:
+                waiting += missing
+                continue
+            if row not in known:
+                known[row] = frozenset().union(*(known.get(parent, frozenset()) for parent in self.parents(row)))
+            waiting.pop()
+        return known[start]
+
+    def parents(self, row: Row) -> tuple[Row, ...]:
+        """The held rows that hold this one: on its route the first reference that is set; every further hard reference."""
+        found = dict.fromkeys(route for group in self._groups(row) if (route := self._first(row, group)) is not None)
+        return tuple(parent for parent in found if parent in self.only and parent != row)
+
+    def _groups(self, row: Row) -> list[tuple[Route, ...]]:
+        """The references that can hold the row; of each group the first that is set decides."""
+        mapping = self.mappings.tables[_portal(row), row[1]]
+        needs = [(route,) for route in mapping.needs]
+        match mapping.owner_rule:
+            case "C1":  # held only where both fail: each that is held is a cause
+                return [(scope,) for scope in _DOCUMENT_SCOPES]
+            case "C2":
+                return [*needs, (self._link_target(row),)]
+            case "C7":
+                return [(Route(mapping.key[0], _owner_of_content(mapping)),)]
+            case "G1":
+                return list(_SIDES)
+        return [mapping.owner, *needs]
+
+    def _link_target(self, row: Row) -> Route:
+        code = self.values[row].get("target_cd")
+        table = next((entry["source_table"] for entry in self.mappings.codes["link_target"] if entry["target_cd"] == code), "")
+        return Route("target_id", table)
+
+    def _first(self, row: Row, routes: Iterable[Route]) -> Row | None:
+        """The row that the first reference that is set names."""
+        for route in routes:
+            value = self.values[row].get(route.column)
+            if value is not None:
+                return (row[0], route.table, str(value))
+        return None
+
+    def profile(self, row: Row, loaded: Callable[[Row], int | None]) -> int | None:
+        """The company profile that the row's first set route leads to; None where it leads to none.
+
+        `loaded` gives the profile of a row that was loaded (None where there is no such row).
+        """
+        seen: set[Row] = set()
+        while row in self.only and row not in seen:
+            seen.add(row)
+            _, table, key = row
+            if table == "company_profile":
+                return _number(key)
+            routes = [route for group in self._groups(row) for route in group] if table != "document" else list(_DOCUMENT_SCOPES)
+            if table == "tc_account":
+                routes = [Route("company_profile_id", "company_profile")]
+            above = self._first(row, routes)
+            if above is None:
+                return None
+            row = ("P2", *above[1:]) if table == "tc_account" else above
+        return loaded(row)
+
+
+def _portal(row: Row) -> Any:
+    return row[0]
+
+
+def _owner_of_content(mapping: TableMapping) -> str:
+    return mapping.table.removesuffix("_content")
+
+
+def _number(key: str) -> int | None:
+    try:
+        return int(key)
+    except ValueError:
+        return None
+
+
+def held_rows(mappings: Mappings, holding: pl.DataFrame, exceptions: pl.DataFrame) -> HeldRows:
+    """Of the store's holding. A row whose value could not be read was loaded as well where rule X2 flagged it: a row that is only held carries no flag."""
+    flagged = set(exceptions.filter(pl.col("rule_cd") == "X2").select("legacy_portal_cd", "legacy_table", "legacy_key").iter_rows())
+    reasons, values = {}, {}
+    for portal, table, key, reason, text in holding.select(
+        "legacy_portal_cd", "legacy_table", "legacy_key", "reason_cd", "row_json"
+    ).iter_rows():
+        reasons[portal, table, key] = reason
+        values[portal, table, key] = json.loads(text)
+    only = frozenset(row for row, reason in reasons.items() if reason != "UNREADABLE_VALUE" or row not in flagged)
+    return HeldRows(mappings, reasons, values, only)

@@ -1,0 +1,162 @@
+"""The lists beside the points: companies, crosswalk, dates, clocks, activation. Each is one frame, in a fixed order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from etl.readiness.points import Points
+from etl.readiness.store import StoreFacts
+
+DATES = (
+    "application_dt", "certification_dt", "anniversary_dt", "last_validation_dt", "next_validation_due_dt", "business_start_dt",
+    "created_at", "modified_at",
+)  # fmt: skip
+IDLE_DAYS = 45  # a user who has not logged in for so long is disabled until the specialist reactivates the login
+
+
+def companies(store: StoreFacts, points: Points, found: pl.DataFrame, rows: pl.DataFrame, profiles: pl.DataFrame) -> pl.DataFrame:
+    """One line a company profile (`profiles`: company_profile_id, company_name of the old portal), in the order of their ids."""
+    accounts = store.accounts.group_by(pl.col("legacy_profile_id").alias("company_profile_id")).agg(
+        pl.len().cast(pl.Int64).alias("accounts"), pl.col("trade_visible").sum().cast(pl.Int64).alias("accounts_visible"),
+        pl.col("account_id").is_in(list(points.nobody_can_open)).sum().cast(pl.Int64).alias("accounts_nobody_can_open"),
+    )  # fmt: skip
+    weights = found.drop_nulls("company_profile_id").group_by("company_profile_id").agg(
+        *((pl.col("weight_cd") == weight).sum().cast(pl.Int64).alias(weight) for weight in ("critical", "attention", "info"))
+    )  # fmt: skip
+    office = pl.DataFrame(
+        {"company_profile_id": list(points.office_by_profile), "office_cd": list(points.office_by_profile.values())},
+        schema={"company_profile_id": pl.Int64, "office_cd": pl.String},
+    )
+    frame = profiles
+    for other in (office, accounts, rows, weights):
+        frame = frame.join(other, on="company_profile_id", how="left")
+    counts = (
+        "accounts",
+        "accounts_visible",
+        "accounts_nobody_can_open",
+        "rows_read",
+        "rows_loaded",
+        "rows_held",
+        "critical",
+        "attention",
+        "info",
+    )
+    return frame.select("company_profile_id", "company_name", "office_cd", *(pl.col(name).fill_null(0) for name in counts)).sort(
+        "company_profile_id"
+    )
+
+
+def crosswalk(store: StoreFacts, entities: pl.DataFrame, models: Mapping[int, int]) -> pl.DataFrame:
+    """One line an old entity, held ones too: old profile, model, entity, number; id, number, type, status of its account, or nothing.
+
+    `entities`: entity_id, security_model_id (text where the old value is not a number), account_number; `models`: profile by model.
+    """
+    account = store.accounts.select(
+        pl.col("legacy_entity_id").cast(pl.String).alias("entity_id"), "account_id", "account_number", "business_type_cd", "status_cd"
+    )
+    profile = {str(model): str(profile) for model, profile in models.items()}
+    joined = entities.rename({"account_number": "old_account_number"}).join(account, on="entity_id", how="left")
+    return joined.with_columns(
+        pl.col("security_model_id").replace_strict(profile, default=None, return_dtype=pl.String).alias("company_profile_id")
+    ).select(
+        "company_profile_id", "security_model_id", "entity_id", "old_account_number", "account_id", "account_number", "business_type_cd",
+        "status_cd",
+    ).sort(pl.col("entity_id").cast(pl.Int64, strict=False), "entity_id", nulls_last=True)  # fmt: skip
+
+
+def dates(store: StoreFacts, old: pl.DataFrame) -> pl.DataFrame:
+    """One line an account: its eight dates as the old portal has them (`old`, by entity_id, texts) beside those of the new store."""
+    new = store.accounts.select(
+        "office_cd", "account_number", pl.col("legacy_entity_id").alias("entity_id"), *(pl.col(name).alias(f"{name}_new") for name in DATES)
+    )
+    joined = new.join(old.rename({name: f"{name}_old" for name in DATES}), on="entity_id", how="left")
+    pairs = [f"{name}_{side}" for name in DATES for side in ("old", "new")]
+    return joined.select("office_cd", "account_number", "entity_id", *pairs).sort("office_cd", "account_number", nulls_last=False)
+
+
+_CLOCKS = {
+    "clock_cd": pl.String(), "office_cd": pl.String(), "company_profile_id": pl.Int64(), "account_number": pl.String(),
+    "legacy_portal_cd": pl.String(), "legacy_table": pl.String(), "legacy_key": pl.String(), "due_dt": pl.String(),
+    "due_dt_adjusted": pl.String(), "days": pl.Int64(),
+}  # fmt: skip
+
+
+def clocks(store: StoreFacts, points: Points) -> pl.DataFrame:
+    """Running clocks: one line for each due date that is open, one for each login that an idle clock can disable.
+
+    EXTENDED: a due date that the freeze moved (E14), `days` later. RUNNING: an open due date that did not move; `days` left on the first
+    day of the freeze (null without a freeze). IDLE: a login that is ACTIVE and falls over 45 days without a login on `due_dt`; `days` from the
+    last day of the freeze to then, negative where it has fallen already; a login that was never used has neither.
+    """
+    accounts = {row["account_id"]: row for row in store.accounts.iter_rows(named=True)}
+    run = store.runs.filter(pl.col("state_cd") == "PUBLISHED").sort("finished_at").tail(1).to_dicts()
+    first, last = (_day(run[0]["freeze_from"]), _day(run[0]["freeze_to"])) if run else (None, None)
+    lines: list[tuple[Any, ...]] = []
+    for (portal, table), frame in store.due.items():
+        for account_id, due, adjusted, key in frame.iter_rows():
+            account = accounts[account_id]
+            where = (account["office_cd"], account["legacy_profile_id"], account["account_number"], portal, table, key)
+            if adjusted is not None:
+                lines.append(("EXTENDED", *where, due, adjusted, _between(_day(due), _day(adjusted))))
+            else:
+                lines.append(("RUNNING", *where, due, None, _between(first, _day(due))))
+    user = {login: key for key, login in store.aliases.select("legacy_key", "login_id").sort("legacy_key").iter_rows()}
+    profile_of = _profile_by_login(store)
+    for login in store.logins.filter(pl.col("status_cd") == "ACTIVE").iter_rows(named=True):
+        seen = _day((login["last_login_at"] or "")[:10])
+        falls = seen + timedelta(days=IDLE_DAYS) if seen is not None and seen < date.max - timedelta(days=IDLE_DAYS) else None
+        profile = profile_of.get(login["login_id"])
+        where = (points.office_by_profile.get(profile), profile, None, "P2", "portal_user", user.get(login["login_id"]))
+        lines.append(("IDLE", *where, falls.isoformat() if falls else None, None, _between(last, falls)))
+    return pl.DataFrame(lines, schema=_CLOCKS, orient="row").sort(list(_CLOCKS), nulls_last=False)
+
+
+def _profile_by_login(store: StoreFacts) -> dict[str, int]:
+    """The lowest profile that a login reaches."""
+    reach = store.picker.join(store.accounts.select("account_id", "legacy_profile_id"), on="account_id")
+    return dict(reach.group_by("login_id").agg(pl.col("legacy_profile_id").min()).iter_rows())
+
+
+def activation(store: StoreFacts, points: Points, bounced: frozenset[str]) -> pl.DataFrame:
+    """One line a login, for the invitations: personal data, written only on request.
+
+    `wave_cd`: the office of the lowest profile that the login reaches; logins are invited office by office.
+    """
+    accounts = store.accounts.select("account_id", "account_number", "legal_name", "legacy_profile_id")
+    reach = store.picker.join(accounts, on="account_id").group_by("login_id").agg(
+        pl.col("legal_name").unique().sort().str.join("; ").alias("companies"),
+        pl.col("account_number").sort().str.join(" ").alias("account_numbers"),
+        pl.len().cast(pl.Int64).alias("accounts"), pl.col("legacy_profile_id").min().alias("profile"),
+    )  # fmt: skip
+    officers = store.contacts.filter(
+        (pl.col("contact_type_cd") == "OFFICER")
+        & pl.col("removed_at").is_null()
+        & pl.col("login_id").is_not_null()
+        & (pl.col("scope_cd") == "CTPAT")
+    )["login_id"].unique()
+    offices: dict[int, str | None] = defaultdict(lambda: None, {p: o for p, o in points.office_by_profile.items() if p is not None})
+    frame = store.logins.join(reach, on="login_id", how="left")
+    return frame.select(
+        pl.col("email_display").alias("email"), "first_name", "last_name", "companies", pl.col("accounts").fill_null(0), "account_numbers",
+        pl.col("login_id").is_in(officers.implode()).alias("officer"), "status_cd", "lock_reason_cd", "last_login_at",
+        pl.Series("can_activate", [login in points.usable for login in frame["login_id"]], dtype=pl.Boolean),
+        pl.col("email_key").is_in(list(bounced)).alias("mail_bounced"),
+        pl.Series("wave_cd", [offices[profile] for profile in frame["profile"]], dtype=pl.String),
+    ).sort("wave_cd", "email", nulls_last=True)  # fmt: skip
+
+
+def _day(text: str | None) -> date | None:
+    """The day; None for a day that Python's calendar does not have (infinity, before year 1)."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def _between(first: date | None, then: date | None) -> int | None:
+    return (then - first).days if first is not None and then is not None else None

@@ -1,0 +1,30 @@
+"""The question before what cannot be undone by giving the command again."""
+
+from __future__ import annotations
+
+import sys
+
+from etl.errors import MigrationError, WrongUsage
+
+
+def refuse_unasked(command: str, yes: bool) -> None:
+    """WrongUsage where nobody can be asked and `--yes` does not say that nobody need be."""
+    if not yes and not _asked():
+        raise WrongUsage(
+            f"{command} asks before it does anything, and there is no terminal to ask at. Nothing was changed.",
+            "Give --yes to do it unasked.",
+        )
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Comes back where the answer is yes; MigrationError (1) else, with nothing changed."""
+    if yes:
+        return
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise MigrationError("Not confirmed. Nothing was changed.", "Give the same command again and answer y, or give --yes.")
+
+
+def _asked() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

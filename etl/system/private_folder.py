@@ -1,0 +1,50 @@
+"""A folder for what only its owner may read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from etl.errors import MigrationError, Refused
+
+
+class PrivateFolder:
+    """A folder of one's own with mode 0700; its files have mode 0600. Refused where somebody else could put files there."""
+
+    def __init__(self, path: Path, option: str = "--out") -> None:
+        self.path = path
+        try:
+            made = not path.exists()
+            if made:
+                for folder in (*reversed(path.parents), path):
+                    if not folder.is_dir():
+                        folder.mkdir(mode=0o700, exist_ok=True)
+            if path.is_symlink() or not path.is_dir():
+                raise Refused(f"{path} is not a folder.", f"Give {option} a folder, or a new name.")
+            found = path.stat()
+            if found.st_uid != os.geteuid():
+                raise Refused(f"{path} belongs to another user.", f"Give {option} a folder of your own.")
+            if found.st_mode & 0o077:
+                raise Refused(f"{path} is open to others.", f"Close it (chmod 700 {path}), or give {option} a new folder.")
+        except OSError as error:
+            raise MigrationError(f"{path} cannot be made ({error.strerror}).", f"Give {option} a folder that can be written to.") from None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes the file whole or not at all; a link of that name is replaced, not followed."""
+        beside = self.path / f".{secrets.token_hex(8)}"
+        descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            beside.replace(self.path / name)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                beside.unlink()
+            raise
+
+    def remove_others(self, kept: set[str], candidates: set[str]) -> None:
+        """Removes those candidates that were not written this time: lists of an earlier call."""
+        for name in candidates - kept:
+            (self.path / name).unlink(missing_ok=True)

@@ -1,0 +1,87 @@
+"""The texts of the letters to companies, as data: one file a language, read strictly."""
+
+from __future__ import annotations
+
+import string
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mappings.errors import MappingError
+
+SECTIONS = ("words", "status", "contact", "login", "basis", "todo", "tables", "reasons")
+MODEL = "en"  # the file whose texts and blanks every other language has to have, and no others
+
+
+@dataclass(frozen=True)
+class LetterTexts:
+    """One language: by section, text by code. `countries`: of the mailing addresses that get it; none: it is for all others."""
+
+    language: str
+    countries: frozenset[str]
+    sections: Mapping[str, Mapping[str, str]]
+
+    def word(self, name: str, **blanks: object) -> str:
+        """A text of the section `words`, filled in."""
+        return self.sections["words"][name].format(**blanks)
+
+    def of(self, section: str, code: str) -> str:
+        """The text for a code; the code itself where the file has none."""
+        return self.sections[section].get(code, code)
+
+
+def read_letters(home: Path) -> dict[str, LetterTexts]:
+    """All languages of a mapping folder by their code; MappingError where a file lacks a text, has one too many, or other blanks than the model."""
+    folder = home / "letters"
+    raw = {file.stem: _read(file) for file in sorted(folder.glob("*.toml"))}
+    if MODEL not in raw:
+        raise MappingError(f"letters/{MODEL}.toml", "file", "nothing", "the letter in English")
+    for language, words in raw.items():
+        _check(f"letters/{language}.toml", language, words, raw[MODEL])
+    if [language for language, words in raw.items() if not words["countries"]] != [MODEL]:
+        raise MappingError("letters", "countries", "several languages without countries", f"{MODEL} alone without countries")
+    return {
+        language: LetterTexts(language, frozenset(words["countries"]), {section: words[section] for section in SECTIONS})
+        for language, words in raw.items()
+    }
+
+
+def language_for(letters: Mapping[str, LetterTexts], country: str | None) -> LetterTexts:
+    """The texts for a mailing address in that country."""
+    return next((texts for texts in letters.values() if country in texts.countries), letters[MODEL])
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise MappingError(f"letters/{file.name}", "file", str(error), "TOML in UTF-8") from error
+
+
+def _check(shown: str, language: str, words: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+    expected = {"language", "countries", *SECTIONS}
+    for word in sorted(words.keys() ^ expected):
+        raise MappingError(shown, word, "an unknown word" if word in words else "nothing", ", ".join(sorted(expected)))
+    if words["language"] != language:
+        raise MappingError(shown, "language", repr(words["language"]), f"{language!r}, the name of the file")
+    if not isinstance(words["countries"], list) or not all(isinstance(code, str) and len(code) == 2 for code in words["countries"]):
+        raise MappingError(shown, "countries", repr(words["countries"]), "a list of country codes of two letters")
+    for section in SECTIONS:
+        for code in sorted(words[section].keys() ^ model[section].keys()):
+            raise MappingError(
+                shown, f"{section}.{code}", "a text" if code in words[section] else "nothing", f"the texts of letters/{MODEL}.toml"
+            )
+        for code, text in words[section].items():
+            if not isinstance(text, str) or not text.strip():
+                raise MappingError(shown, f"{section}.{code}", repr(text), "a text")
+            if _blanks(shown, section, code, text) != _blanks(shown, section, code, model[section][code]):
+                raise MappingError(shown, f"{section}.{code}", repr(text), f"the same words in braces as letters/{MODEL}.toml")
+
+
+def _blanks(shown: str, section: str, code: str, text: str) -> set[str]:
+    try:
+        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise MappingError(shown, f"{section}.{code}", str(error), "words in braces that can be filled in") from error

@@ -1,0 +1,97 @@
+"""The open points that work lists name, read strictly from `readiness.toml`."""
+
+from __future__ import annotations
+
+import string
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from mappings.errors import MappingError
+
+WEIGHTS = ("critical", "attention", "info")
+WHO = ("partner", "specialist", "migration")
+# What each point's sentence may fill in.
+BLANKS = {
+    "NOBODY_CAN_OPEN": {"company", "cause"}, "NO_ACTING_OFFICER": {"company", "cause"}, "LOGIN_WIDENED": {"key", "more"},
+    "TC_WAITING": {"key", "cause"}, "IDENTIFIERS_MISSING": {"company", "missing"}, "IDENTIFIER_SHARED": {"type"},
+    "PRIMARY_UNUSABLE": {"company"}, "NO_EMAIL": {"key"}, "MAIL_BOUNCES": {"key"}, "DOCUMENT_BROKEN": {"file", "cause"},
+    "AGREEMENT_MISSING": {"company", "basis"}, "HELD_ROOT": {"table", "key", "cause", "followers"}, "EMAIL_DIFFERS": {"key"},
+    "TWIN": {"cause"},
+}  # fmt: skip
+_WORDS = ("code", "weight", "who", "by", "sentence", "action")
+
+
+@dataclass(frozen=True)
+class PointKind:
+    """One kind of open point: how heavy, who can mend it until when, and its two texts."""
+
+    code: str
+    weight: str
+    who: str
+    by: str
+    sentence: str
+    action: str
+
+    def filled(self, **blanks: str) -> str:
+        """The sentence with its blanks filled in."""
+        return self.sentence.format(**blanks)
+
+
+def read_points(home: Path) -> dict[str, PointKind]:
+    """The kinds by code, in the file's order. MappingError names every unknown word, missing kind and wrong value at once."""
+    file = home / "readiness.toml"
+    try:
+        given = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise MappingError(file.name, "file", str(error), "a TOML file in UTF-8") from None
+    problems = [_Problem(word, "an unknown word", "[[point]]") for word in given if word != "point"]
+    kinds: dict[str, PointKind] = {}
+    for place, entry in enumerate(given.get("point", []), 1):
+        found = _problems(f"point {place}", entry)
+        problems += found
+        if not found:
+            if entry["code"] in kinds:
+                problems.append(_Problem(f"point {place}.code", f"{entry['code']} a second time", "each code once"))
+            kinds[entry["code"]] = PointKind(**entry)
+    problems += [
+        _Problem("point", f"no {code}", f"one for each of {', '.join(BLANKS)}") for code in BLANKS if code not in kinds and not problems
+    ]
+    if problems:
+        first, *others = problems
+        more = "".join(f"\n{file.name}: {one.place}: found {one.found}, expected {one.expected}" for one in others)
+        raise MappingError(file.name, first.place, first.found, first.expected + more)
+    return kinds
+
+
+class _Problem(NamedTuple):
+    place: str
+    found: str
+    expected: str
+
+
+def _problems(place: str, entry: object) -> list[_Problem]:
+    if not isinstance(entry, dict):
+        return [_Problem(place, "something else", "a table")]
+    found = [_Problem(f"{place}.{word}", "an unknown word", f"one of {', '.join(_WORDS)}") for word in entry if word not in _WORDS]
+    found += [
+        _Problem(f"{place}.{word}", "nothing, or not a text", "a text")
+        for word in _WORDS
+        if not isinstance(entry.get(word), str) or not entry[word]
+    ]
+    if found:
+        return found
+    for word, allowed in (("code", tuple(BLANKS)), ("weight", WEIGHTS), ("who", WHO)):
+        if entry[word] not in allowed:
+            found.append(_Problem(f"{place}.{word}", repr(entry[word]), f"one of {', '.join(allowed)}"))
+    allowed_blanks = BLANKS.get(entry["code"], set())
+    try:
+        blanks = {name for _, name, _, _ in string.Formatter().parse(entry["sentence"]) if name is not None}
+    except ValueError as error:
+        return [*found, _Problem(f"{place}.sentence", str(error), "words in braces that can be filled in")]
+    found += [
+        _Problem(f"{place}.sentence", f"{{{name}}}", f"some of {', '.join(sorted(allowed_blanks))}")
+        for name in sorted(blanks - allowed_blanks)
+    ]
+    return found
