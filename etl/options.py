@@ -32,7 +32,6 @@ class Options:
     approval: Path | None = None
     mappings: Path = HOME
     adapter: Path | None = None
-    decisions: Path | None = None
     without: frozenset[str] = frozenset()  # of tc, files, decisions, freeze: left out on purpose though the store has it
 
     def __post_init__(self) -> None:
