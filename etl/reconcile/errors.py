@@ -11,3 +11,15 @@ class SpecError(ReconcileError):
     """A mapping file, a schema or a code table that the verifier's own reader does not understand."""
 
     code = "MAPPING"
+
+
+class OtherRun(ReconcileError):
+    """Decisions or mappings that are not those that the run in force was made with (exit 7)."""
+
+    exit_code, code = 7, "REFUSED"
+
+
+class NotOpened(ReconcileError):
+    """A file that an option names and that cannot be opened: wrong usage (exit 2)."""
+
+    exit_code, code = 2, "USAGE"

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from etl.errors import Refused
 from etl.reconcile.compare.actual import ALIEN, Store
 from etl.reconcile.compare.difference import CHANGED, MISSING, differences
+from etl.reconcile.errors import OtherRun
 
 TABLE = "migration_run"
 _STATES = ("LOADING", "PUBLISHED", "ROLLED_BACK")
@@ -75,7 +75,7 @@ def recorded_runs(store: Store, freeze: tuple[date, date] | None, grace: tuple[i
 
 
 def refuse_other_run(runs: Runs, decisions: str | None, mappings: str | None) -> None:
-    """L4: Refused (7) without the decisions that the run was made with, or with others; and with other mappings. None of `mappings`: not asked."""
+    """L4: OtherRun (7) without the decisions that the run was made with, or with others; and with other mappings. None of `mappings`: not asked."""
     if runs.digests is None:
         return
     made_with, mapped_with = runs.digests
@@ -83,10 +83,10 @@ def refuse_other_run(runs: Runs, decisions: str | None, mappings: str | None) ->
         given = "none are given" if decisions is None else f"those given have the digest {decisions}"
         made = "without decisions" if made_with is None else f"with decisions of the digest {made_with}"
         advice = "Leave out --decisions." if made_with is None else "Give the file that the run was made with: --decisions FILE."
-        raise Refused(f"The run in force was made {made}, and {given} (L4).", advice)
+        raise OtherRun(f"The run in force was made {made}, and {given} (L4).", advice)
     if mappings is not None and mapped_with is not None and mappings != mapped_with:
         message = f"The run in force was made with mappings of the digest {mapped_with}, and those given have {mappings}."
-        raise Refused(message, "Give the mappings that the run was made with: --mappings DIR, and --adapter DIR where it had one.")
+        raise OtherRun(message, "Give the mappings that the run was made with: --mappings DIR, and --adapter DIR where it had one.")
 
 
 _GRACE = ("grace_before", "grace_after", "grace_add")

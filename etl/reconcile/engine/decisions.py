@@ -5,8 +5,7 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from etl.errors import WrongUsage
-from etl.reconcile.errors import ReconcileError
+from etl.reconcile.errors import NotOpened, ReconcileError
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ def read_decided(file: Path | None) -> Decided:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise WrongUsage(f"--decisions: {file} cannot be read ({error.strerror}).", "Give the file that the run was made with.") from None
+        raise NotOpened(f"--decisions: {file} cannot be read ({error.strerror}).", "Give the file that the run was made with.") from None
     try:
         said = tomllib.loads(content.decode("utf-8"))
         accounts = {int(entry["tc_account_id"]): int(entry["entity_id"]) for entry in said.get("tc_account", [])}

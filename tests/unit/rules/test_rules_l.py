@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from etl.domain.decisions import DecisionError, parsed
-from etl.errors import Refused, WrongUsage
+from etl.errors import WrongUsage
+from etl.reconcile.errors import OtherRun
 from sample_data.world import write_cast
 from tests.support.command import Night
 from tests.support.legacy import Legacy, migrate
@@ -139,13 +140,13 @@ def test_L4_fp67_reconcile_without_the_decisions_of_the_run_or_with_others_is_re
     text = _decided('[[user]]; user_id = 1; user_name = "joe@x.example"')
     store = _world().migrate(tmp_path, decisions=_file(tmp_path, text))
     assert store.differences() == []
-    with pytest.raises(Refused, match="L4"):
+    with pytest.raises(OtherRun, match="L4"):
         store.differences(_file(tmp_path / "other", text + "# other bytes\n"))
     store.decisions = None
-    with pytest.raises(Refused, match="none are given"):
+    with pytest.raises(OtherRun, match="none are given"):
         store.differences()
     plain = _world().migrate(tmp_path / "plain")
-    with pytest.raises(Refused, match="without decisions"):
+    with pytest.raises(OtherRun, match="without decisions"):
         plain.differences(tmp_path / "decisions.toml")
 
 
