@@ -37,6 +37,12 @@ class NoSpace(MigrationError):
     code = "NO_SPACE"
 
 
+class Disagreement(MigrationError):
+    """Mappings, rules, loader, verifier and checks do not fit together."""
+
+    code = "MAPPING"
+
+
 class WrongUsage(MigrationError):
     exit_code, code = 2, "USAGE"
 

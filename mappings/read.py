@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mappings.codes import read_codes
-from mappings.errors import MappingError
+from mappings.errors import Collected, MappingError
 from mappings.model import FinePrint, Form, Into, Mappings, Portal, Reason, Reference, Route, Rule, TableMapping
 from mappings.schema import Column, Schema, Table, read_schema
 
@@ -29,7 +29,7 @@ _FORM_WORDS = {
 
 
 def read_mappings(folder: Path = HOME, digest: str | None = None) -> Mappings:
-    """All mappings of a folder, bound to its schemas; raises MappingError at the first thing that cannot be.
+    """All mappings of a folder, bound to its schemas; raises MappingError with everything that cannot be.
 
     Every file is read once: the bytes that are understood are those of the digest. `digest`: what it has to be, where that is known.
     """
@@ -44,19 +44,27 @@ def read_mappings(folder: Path = HOME, digest: str | None = None) -> Mappings:
     rules, reasons = _rule_book(files, "rules.toml")
     fine_print = _fine_print(files, "fine_print.toml", rules)
     tables: dict[tuple[Portal, str], TableMapping] = {}
+    collected = Collected()
     for portal, name in FOLDERS.items():
         for shown in (path for path in files if path.startswith(f"{name}/") and path.count("/") == 1 and path.endswith(".toml")):
             table = shown.removeprefix(f"{name}/").removesuffix(".toml")
-            if table not in sources[portal].tables:
-                raise MappingError(shown, "file name", table, f"a table of schemas/{name}.sql")
-            tables[portal, table] = _construct(portal, shown, files, sources[portal].tables[table])
+            with collected.one():
+                if table not in sources[portal].tables:
+                    raise MappingError(shown, "file name", table, f"a table of schemas/{name}.sql")
+                tables[portal, table] = _construct(portal, shown, files, sources[portal].tables[table])
         for table in sources[portal].tables:
-            if (portal, table) not in tables:
-                raise MappingError(
-                    f"schemas/{name}.sql", table, "no mapping file", f"{name}/{table}.toml: map the table or retire its columns"
-                )
+            if f"{name}/{table}.toml" not in files:
+                with collected.one():
+                    raise MappingError(
+                        f"schemas/{name}.sql", table, "no mapping file", f"{name}/{table}.toml: map the table or retire its columns"
+                    )
+    collected.refuse()
     parts = _part_columns(tables)
-    bound = {key: _bind(mapping, sources, target, rules, parts) for key, mapping in tables.items()}
+    bound: dict[tuple[Portal, str], TableMapping] = {}
+    for key, mapping in tables.items():
+        with collected.one():
+            bound[key] = _bind(mapping, sources, target, rules, parts)
+    collected.refuse()
     _every_target_table_is_filled(bound, target)
     codes = read_codes(files, sources, target, bound)
     return Mappings(bound, sources, target, rules, reasons, fine_print, codes, found, folder, files)

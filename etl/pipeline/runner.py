@@ -28,6 +28,7 @@ from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import Options, needed
+from etl.pipeline.binding import bound_mappings
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.roles import roles
@@ -48,7 +49,6 @@ from etl.transform.split import split
 from etl.transform.stage_file_task import forget
 from mappings.limits import Limits, adapter_digest, read_limits
 from mappings.model import Mappings
-from mappings.read import read_mappings
 
 _NONE = "none"
 ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
@@ -105,7 +105,7 @@ def run_steps(
             refuse_password(option, url)
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
-    mappings = read_mappings(options.mappings)
+    mappings = bound_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)  # its own errors, before anything is made
@@ -441,7 +441,7 @@ _ACTIONS = {
 
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
-    mappings = read_mappings(options.mappings)
+    mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         adapter_digest(options.adapter)
         read_limits(options.adapter, mappings)
@@ -455,7 +455,7 @@ def planned(options: Options) -> Plan:
 
 def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
-    mappings = read_mappings(options.mappings)
+    mappings = bound_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     refuse_unasked("rollback", yes)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from etl.domain.id_recipe import tag
 from etl.domain.ids import Ids, account_row_ids, as_arrow, once_ids
 from etl.placement.account_directory import Spine, login_ids
-from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Placed, Positions, ints, keys
+from etl.placement.row_placement import NO_ACCOUNT, Bools, Flagged, Ints, Placed, Positions, ints, keys
 from mappings.model import Form, Into
 from mappings.schema import Column
 
@@ -48,6 +48,7 @@ class Copies:
 
 
 Rule = Callable[[Copies, Form], Computed]
+Flag = Callable[[Placed, Spine], Flagged]
 
 
 def copies_of(placed: Placed, into: Into, spine: Spine) -> Copies:

@@ -1,135 +1,26 @@
-"""Chapter A: which entities become accounts, under which number, type and name."""
+"""Chapter A: what an account shows: its visibility, its number of employees."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 
-import numpy as np
 import polars as pl
 
-from etl.placement.account_index import Where, make_where
-from etl.placement.row_placement import Bools, Ints, Placed, ints
-from mappings.model import Mappings
+from etl.placement.target_rows import Computed, Copies, Rule
+from mappings.model import Form, Mappings
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "A6": (),
+    "A7": (),
+    "A8": (),
+    "A10": (),
+    "A17": (),
+    "A21": (),
+}
 
 _PLAIN_NUMBER = re.compile(r"[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+")
 _LARGEST = 2147483647
-
-
-def folded(text: str | None) -> str:
-    """The text trimmed and case-folded as the rules compare names (fine print 1); a missing one counts as empty."""
-    return (text or "").strip().casefold()
-
-
-def existing(rows: Placed, column: str) -> Where:
-    """Which keys exist and which of those rows are held; no copies yet."""
-    values, present = ints(rows.frame, column)
-    none = np.zeros(0, np.int64)
-    return make_where(values[present], (rows.reason > 0)[present], none, none.astype(np.int32))
-
-
-def hold_by_structure(profile: Placed, model: Placed, entity: Placed) -> None:
-    """Rules A1, A4, A5: rows whose parent does not exist or is held, then profiles and models that no account came of (fine print 24)."""
-    _hold_orphans(model, "company_profile_id", existing(profile, "company_profile_id"))
-    models = existing(model, "security_model_id")
-    _hold_orphans(entity, "security_model_id", models)
-    entity_model, _ = ints(entity.frame, "security_model_id")
-    alive_models = np.unique(entity_model[entity.reason == 0])
-    model_id, _ = ints(model.frame, "security_model_id")
-    model_profile, _ = ints(model.frame, "company_profile_id")
-    has_entity = np.isin(model_id, alive_models)
-    alive_profiles = np.unique(model_profile[(model.reason == 0) & has_entity])
-    model.hold((model.reason == 0) & ~has_entity, "MODEL_WITHOUT_ENTITY")
-    profile_id, _ = ints(profile.frame, "company_profile_id")
-    profile.hold((profile.reason == 0) & ~np.isin(profile_id, alive_profiles), "PROFILE_WITHOUT_ENTITY")
-
-
-def _hold_orphans(rows: Placed, column: str, parents: Where) -> None:
-    wanted, present = ints(rows.frame, column)
-    place, exists = parents.find(wanted)
-    rows.hold(~(present & exists), "BROKEN_REFERENCE")
-    if len(parents.keys):
-        rows.hold(present & exists & parents.held[place], "PARENT_HELD")
-
-
-def account_rows(profile: Placed, model: Placed, entity: Placed) -> pl.DataFrame:
-    """One row per account in the order of entity ids: entity_id, model_id, profile_id and the rows of the three frames it is made of."""
-    loaded = entity.loaded
-    entity_id, _ = ints(entity.frame, "entity_id")
-    order = loaded[np.argsort(entity_id[loaded], kind="stable")]
-    model_id, _ = ints(entity.frame, "security_model_id")
-    model_row = _row_of(model, "security_model_id", model_id[order])
-    profile_id, _ = ints(model.frame, "company_profile_id")
-    profile_row = _row_of(profile, "company_profile_id", profile_id[model_row])
-    return pl.DataFrame(
-        {
-            "entity_id": entity_id[order], "model_id": model_id[order], "profile_id": profile_id[model_row],
-            "entity_row": order, "model_row": model_row, "profile_row": profile_row,
-        },
-        schema=dict.fromkeys(("entity_id", "model_id", "profile_id", "entity_row", "model_row", "profile_row"), pl.Int64),
-    )  # fmt: skip
-
-
-def _row_of(rows: Placed, column: str, wanted: Ints) -> Ints:
-    values, present = ints(rows.frame, column)
-    places = np.flatnonzero(present)
-    order = places[np.argsort(values[places], kind="stable")]
-    return order[np.searchsorted(values[order], wanted)] if len(order) else np.zeros(0, np.int64)
-
-
-def where_accounts_are(rows: Placed, column: str, of_account: Ints, known: Bools | None = None) -> Where:
-    """Where the rows of a structure table went: the accounts whose value in `of_account` is the row's key. `known`: which of them have a value."""
-    values, present = ints(rows.frame, column)
-    order = np.argsort(values[present], kind="stable")
-    sorted_values = values[present][order]
-    place = np.searchsorted(sorted_values, of_account)
-    place[place == len(sorted_values)] = 0
-    same = sorted_values[place] == of_account if len(sorted_values) else np.zeros(len(of_account), bool)
-    found = np.flatnonzero(same if known is None else same & known)
-    held = (rows.reason > 0)[present]
-    return make_where(values[present], held, order[place[found]], found.astype(np.int32))
-
-
-def types_after_split(entity: Placed, accounts: pl.DataFrame, mappings: Mappings) -> pl.Series:
-    """Rule A11: the business type of each account; flags highway carriers whose border is unknown."""
-    split = {row["border_crossed_cd"]: row["business_type_cd"] for row in mappings.codes["highway_split"]}
-    rows = accounts["entity_row"]
-    types = entity.frame["business_type_cd"].gather(rows)
-    border = entity.frame["border_crossed_cd"].gather(rows).replace_strict(split, default=None, return_dtype=pl.String)
-    highway = types == "HWY"
-    unknown = np.zeros(entity.frame.height, bool)
-    unknown[rows.filter(highway & border.is_null()).to_numpy()] = True
-    entity.flag("A11", unknown, "highway carrier without a known border stays HWY")
-    return pl.select(pl.when(highway & border.is_not_null()).then(border).otherwise(types).alias("business_type_cd")).to_series()
-
-
-def numbers(entity: Placed, accounts: pl.DataFrame) -> tuple[list[str], Bools]:
-    """Rule A16: (the number of each account, the entity rows that lost a duplicate one to a lower id; fine print 7, 20, 45, 48)."""
-    rows = accounts["entity_row"].to_list()
-    own = entity.frame["account_number"].gather(rows).to_list()
-    ids = accounts["entity_id"].to_list()
-    taken = {number for number in own if number is not None and number.strip()}
-    seen: set[str] = set()
-    result = []
-    lost = np.zeros(entity.frame.height, bool)
-    for entity_id, number, row in zip(ids, own, rows, strict=True):
-        if number is None or not number.strip() or number in seen:
-            lost[row] = number is not None and number in seen
-            number = f"M{entity_id:09d}" if entity_id >= 0 else f"M-{-entity_id:09d}"
-            while number in taken:
-                number += "X"
-        seen.add(number)
-        result.append(number)
-    return result, lost
-
-
-def hold_long_numbers(entity: Placed, accounts: pl.DataFrame, numbers: list[str], longest: int) -> bool:
-    """Fine print 44: a made number that outgrew its column is an unreadable value in a mandatory one. Whether there was any comes back."""
-    long = [row for row, number in zip(accounts["entity_row"].to_list(), numbers, strict=True) if len(number) > longest]
-    mask = np.zeros(entity.frame.height, bool)
-    mask[long] = True
-    entity.hold(mask, "UNREADABLE_VALUE")
-    return bool(long)
 
 
 def employee_count(text: str | None) -> int | None:
@@ -140,19 +31,9 @@ def employee_count(text: str | None) -> int | None:
     return number if number <= _LARGEST else None
 
 
-def flag_equal_names(profile: Placed) -> None:
-    """Rule A18: profiles whose names are equal after trimming and case-folding; never merged."""
-    names = [None if name is None else folded(name) for name in profile.frame["company_name"].to_list()]
-    count = Counter(name for name in names if name is not None)
-    equal = np.array([name is not None and count[name] > 1 for name in names], bool)
-    profile.flag("A18", equal, "another profile has the same name after trimming and case-folding")
-
-
-def unknown_types(placed: Placed, types: pl.Series, known: set[str]) -> set[str]:
-    """Rule A12: the codes that the catalogue lacks; flags the loaded rows that have one."""
-    lacking = (types.is_not_null() & ~types.is_in(list(known))).to_numpy()
-    placed.flag("A12", lacking, "business type is not in the catalogue; it was added there as inactive")
-    return set(types.filter(pl.Series(lacking & (placed.reason == 0))).to_list())
+def employees(copies: Copies, form: Form) -> Computed:
+    """A21."""
+    return pl.Series([employee_count(text) for text in copies.take(form.columns[0]).to_list()], dtype=pl.Int64)
 
 
 def visible(status: pl.Series, archived: pl.Series, mappings: Mappings) -> pl.Series:
@@ -161,8 +42,7 @@ def visible(status: pl.Series, archived: pl.Series, mappings: Mappings) -> pl.Se
     return ~status.is_in(hidden) & ~archived
 
 
-def flag_without_acting_officer(entity: Placed, accounts: pl.DataFrame, visible: pl.Series, acting: pl.Series) -> None:
-    """Rule B19: flags the entities of accounts that trade sees and that nobody can sign and submit for."""
-    without = np.zeros(entity.frame.height, bool)
-    without[accounts["entity_row"].filter(visible & ~acting).to_numpy()] = True
-    entity.flag("B19", without, "no officer who is in force, not restricted and has a usable login: nobody can sign and submit")
+# How columns come about: by target_table.column, or by the number for any column that this rule fills.
+COLUMNS: dict[str, Rule] = {
+    "A21": employees,
+}

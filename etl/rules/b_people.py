@@ -9,7 +9,28 @@ import polars as pl
 
 from etl.domain.emails import email_key
 from etl.placement.row_placement import CODE, Bools, Placed, ints
-from etl.rules.a_accounts import folded
+from etl.placement.target_rows import Computed, Copies, Rule
+from etl.rules.a_structure import folded
+from mappings.model import Form
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "B1": (),
+    "B2": ("P2.portal_user",),
+    "B6": (),
+    "B7": ("P2.company_contact",),
+    "B8": ("P2.company_profile",),
+    "B10": (),
+    "B12": ("P2.portal_user",),
+    "B13": (),
+    "B14": (),
+    "B15": ("P2.company_contact",),
+    "B16": ("P2.portal_user",),
+    "B17": (),
+    "B18": (),
+    "B19": ("P2.model_entity",),
+    "B20": ("P2.portal_user",),
+}
 
 
 @dataclass(frozen=True)
@@ -187,3 +208,22 @@ def statuses(user: Placed, freed: Bools) -> tuple[pl.Series, pl.Series]:
         pl.Series(["ACTIVE" if free else value for value, free in zip(status, freed, strict=True)], dtype=pl.String),
         pl.Series([None if free else value for value, free in zip(reason, freed, strict=True)], dtype=pl.String),
     )
+
+
+def flag_without_acting_officer(entity: Placed, accounts: pl.DataFrame, visible: pl.Series, acting: pl.Series) -> None:
+    """Rule B19: flags the entities of accounts that trade sees and that nobody can sign and submit for."""
+    without = np.zeros(entity.frame.height, bool)
+    without[accounts["entity_row"].filter(visible & ~acting).to_numpy()] = True
+    entity.flag("B19", without, "no officer who is in force, not restricted and has a usable login: nobody can sign and submit")
+
+
+def always(copies: Copies, form: Form) -> Computed:
+    """B13: every login has to be activated anew."""
+    return pl.Series([True] * len(copies.row), dtype=pl.Boolean)
+
+
+# How columns come about: by target_table.column, or by the number for any column that this rule fills.
+COLUMNS: dict[str, Rule] = {
+    "B13": always,
+    "login.activation_required": always,
+}

@@ -13,7 +13,19 @@ from etl.domain.ids import as_arrow, once_ids
 from etl.placement.account_directory import Spine
 from etl.placement.account_index import Where, make_where
 from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Placed, Positions, ints
-from etl.placement.target_rows import Computed, account_ids, ids_of
+from etl.placement.target_rows import Computed, Copies, Rule, account_ids, ids_of
+from mappings.model import Form
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "C1": (),
+    "C2": (),
+    "C3": (),
+    "C11": ("P2.document",),
+    "C12": (),
+    "C15": (),
+    "C20": (),
+}
 
 
 @dataclass(frozen=True)
@@ -219,26 +231,15 @@ def _rows(ids: pa.Array) -> npt.NDArray[np.uint8]:
     return np.frombuffer(ids.buffers()[1], np.uint8).reshape(-1, 16)
 
 
-def content_columns(documents: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
-    """C6, C8 for each document row: sha256 (null: no bytes) and content_state_cd.
-
-    `documents`: `_key`, size_bytes, sha256_hex; `contents`: key, sha256, size, the content row's before the file share's (fine print 31).
-    """
-    found = documents.join(contents.unique("key", keep="first"), left_on="_key", right_on="key", how="left", maintain_order="left")
-    recorded = pl.col("sha256_hex").str.to_lowercase()
-    state = (
-        pl.when(pl.col("sha256").is_null()).then(pl.lit("MISSING"))
-        .when(recorded.is_not_null() & (recorded != pl.col("sha256"))).then(pl.lit("DIGEST_MISMATCH"))
-        .when(pl.col("size_bytes").is_not_null() & (pl.col("size_bytes") != pl.col("size"))).then(pl.lit("SIZE_MISMATCH"))
-        .otherwise(pl.lit("PRESENT"))
-    )  # fmt: skip
-    return found.select("sha256", state.alias("content_state_cd"))
+def internal(copies: Copies, form: Form) -> Computed:
+    """C15: an internal finding; a comment unless it is known to be for trade (fine print 36)."""
+    values = copies.take(form.columns[0])
+    if form.columns[0] == "internal_ind":
+        return (values != "N").fill_null(True)
+    return (values == "INTERNAL").fill_null(False)
 
 
-def place_contents(content: Placed, documents: Where) -> None:
-    """C7: bytes without metadata are held as ORPHAN_CONTENT, those of a held document as PARENT_HELD."""
-    wanted, _ = ints(content.frame, content.mapping.key[0])
-    place, exists = documents.find(wanted)
-    content.hold(~exists, "ORPHAN_CONTENT")
-    if len(documents.keys):
-        content.hold(exists & documents.held[place], "PARENT_HELD")
+# How columns come about: by target_table.column, or by the number for any column that this rule fills.
+COLUMNS: dict[str, Rule] = {
+    "C15": internal,
+}

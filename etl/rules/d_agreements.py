@@ -12,6 +12,16 @@ from etl.placement.account_directory import Spine
 from etl.placement.routing import follow, hold_unmet_needs
 from etl.placement.row_placement import Bools, Placed
 
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "D1": (),
+    "D2": ("P2.agreement_signature",),
+    "D4": ("P2.agreement_signature",),
+    "D5": (),
+    "D11": ("P2.agreement_signature",),
+    "D12": ("P2.agreement_signature",),
+}
+
 _ENTITY = 0  # the first of the routes of agreement_signature.toml
 
 

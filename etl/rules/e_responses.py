@@ -1,4 +1,4 @@
-"""Rule E7: which answers are superseded. Needs every answer's question and time, but no text, so it looks at whole tables of numbers."""
+"""Chapter E: security profiles and responses. E7 needs every answer's question and time, but no text, so it works on whole tables of numbers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,23 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.domain.grace import Grace
+from etl.placement.account_directory import Spine
+from etl.placement.row_placement import Bools, Flagged, Ints, Placed, ints
+from etl.placement.target_rows import Computed, Copies, Flag, Rule
+from mappings.model import Form
 
-Ints = npt.NDArray[np.int64]
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "E1": (),
+    "E2": (),
+    "E3": (),
+    "E4": (),
+    "E7": ("P2.profile_response",),
+    "E10": ("P2.profile_response", "P2.validation_finding"),
+    "E14": (),
+    "E15": ("P2.security_profile",),
+}
+
 NONE: Ints = np.zeros(0, np.int64)
 
 
@@ -52,3 +67,78 @@ def adjusted(due: pl.Series, freeze: tuple[date, date] | None, grace: Grace) -> 
     first, last = (freeze[0] - _EPOCH).days - before, (freeze[1] - _EPOCH).days + after
     moved = pl.when((day >= first) & (day <= last) & (day + added <= _LAST)).then(day + added)
     return pl.select(moved.cast(pl.Int32).cast(pl.Date)).to_series().alias(due.name)
+
+
+def due_date_adjusted(copies: Copies, form: Form) -> Computed:
+    """E14: a due date of the band around the freeze moves; else null."""
+    return adjusted(copies.take(form.columns[0]), copies.spine.freeze, copies.spine.grace)
+
+
+def applicability(copies: Copies, form: Form) -> Computed:
+    """E3: the strength of the question for the account's type, NOT_APPLICABLE where the catalogue has none."""
+    types = copies.spine.accounts["business_type_cd"].gather(copies.account.astype(np.int64))
+    pairs = pl.DataFrame({"question_id": copies.take("question_id"), "business_type_cd": types})
+    joined = pairs.join(copies.spine.applicability, on=["question_id", "business_type_cd"], how="left", maintain_order="left")
+    return joined["strength_cd"].fill_null("NOT_APPLICABLE")
+
+
+def is_superseded(copies: Copies, form: Form) -> Computed:
+    """E7: whether a later answer to the same question stands in the same security profile."""
+    values, _ = copies.ints("response_id")
+    return pl.Series(np.isin(values, copies.spine.superseded))
+
+
+def flag_superseded(rows: Placed, spine: Spine) -> Flagged:
+    """E7: answers that a later one replaces."""
+    values, _ = ints(rows.frame, "response_id")
+    return np.isin(values, spine.superseded), "a later answer to the same question stands in the same security profile"
+
+
+def question(copies: Copies, form: Form) -> Computed:
+    """E10: the question as it is; what the rule does is to add what the catalogue lacks."""
+    return copies.take(form.columns[0])
+
+
+def unknown_questions(rows: Placed, spine: Spine) -> Bools:
+    """E10: the loaded rows that name a question which the new catalogue would lack."""
+    values, present = ints(rows.frame, "question_id")
+    return np.asarray(present & ~spine.where["P2", "profile_question"].loaded(values, present) & (rows.reason == 0))
+
+
+def flag_unknown_questions(rows: Placed, spine: Spine) -> Flagged:
+    """E10: rows that name a question which the catalogue lacks."""
+    return unknown_questions(rows, spine), "the question is not in the catalogue: a stub was made"
+
+
+def stub_questions(rows: Placed, spine: Spine) -> Ints:
+    """The ids of the questions that E10 makes stubs of."""
+    values, _ = ints(rows.frame, "question_id")
+    return np.unique(values[unknown_questions(rows, spine)])
+
+
+def flag_submitted_by_consultants(rows: Placed, spine: Spine) -> Flagged:
+    """E15: by user id, the submitter's contacts on the model's profile, removed ones too, are consultants only (fine print 54)."""
+    profiles = rows.frame.select("submitted_by_user_id", "security_model_id").join(
+        spine.model_profiles, on="security_model_id", how="left", maintain_order="left"
+    )
+    only = profiles.join(
+        spine.consultants.with_columns(pl.lit(True).alias("only")),
+        left_on=["submitted_by_user_id", "company_profile_id"], right_on=["user_id", "company_profile_id"], how="left", maintain_order="left",
+    )["only"]  # fmt: skip
+    return only.fill_null(False).to_numpy(), "the submitter's contacts on the model's profile are consultants only"
+
+
+# How columns come about: by target_table.column, or by the number for any column that this rule fills.
+COLUMNS: dict[str, Rule] = {
+    "E3": applicability,
+    "E7": is_superseded,
+    "E10": question,
+    "E14": due_date_adjusted,
+}
+
+# Which rows a rule flags, where one row of one table is enough to know.
+FLAGS: dict[str, Flag] = {
+    "E7": flag_superseded,
+    "E10": flag_unknown_questions,
+    "E15": flag_submitted_by_consultants,
+}

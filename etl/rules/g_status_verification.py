@@ -9,8 +9,17 @@ from etl.domain.ids import as_arrow, hashed_ids
 from etl.placement.account_directory import Spine
 from etl.placement.routing import follow
 from etl.placement.row_placement import Bools, Ints, Placed, Positions
-from etl.placement.target_rows import Computed, account_ids
-from mappings.model import Route
+from etl.placement.target_rows import Computed, Copies, Rule, account_ids
+from mappings.model import Form, Route
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "G1": (),
+    "G6": ("P2.svi_link",),
+    "G9": (),
+    "G10": (),
+    "G11": (),
+}
 
 
 def _side(links: Placed, side: str, spine: Spine) -> tuple[Ints, Positions, Ints]:
@@ -61,3 +70,17 @@ def _superseded(links: Placed, pairs: pl.DataFrame) -> Bools:
     replaced = np.zeros(pairs.height, bool)
     replaced[later["place"].to_numpy()] = True
     return replaced
+
+
+def svi_active(copies: Copies, form: Form) -> Computed:
+    """G9: only with a consent act that exists, and status CERTIFIED."""
+    values, present = copies.ints("consent_signature_id")
+    consent = copies.spine.where["P2", "agreement_signature"].loaded(values, present)
+    certified = (copies.spine.accounts["status_cd"].gather(copies.account.astype(np.int64)) == "CERTIFIED").to_numpy()
+    return pl.Series(consent & certified)
+
+
+# How columns come about: by target_table.column, or by the number for any column that this rule fills.
+COLUMNS: dict[str, Rule] = {
+    "G9": svi_active,
+}

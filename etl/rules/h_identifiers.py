@@ -7,11 +7,22 @@ from collections import defaultdict
 import numpy as np
 import polars as pl
 
-from etl.domain.identifier_values import normal
+from etl.domain.identifier_values import is_personal, normal
 from etl.placement.account_directory import Spine
 from etl.placement.routing import follow
 from etl.placement.row_placement import Placed
-from mappings.model import Mappings, Route
+from etl.placement.target_rows import Computed, Copies, Rule
+from mappings.model import Form, Mappings, Route
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "H1": (),
+    "H2": (),
+    "H3": ("P2.model_entity",),
+    "H4": (),
+    "H6": (),
+    "H7": ("P2.entity_identifier",),
+}
 
 _ROUTES = (Route("entity_id", "model_entity"), Route("company_profile_id", "company_profile"))
 
@@ -99,3 +110,21 @@ def entity_flags(entity: Placed, accounts: pl.DataFrame, is_complete: list[bool]
     lacking = np.zeros(entity.frame.height, bool)
     lacking[accounts["entity_row"].filter(~pl.Series(is_complete, dtype=pl.Boolean)).to_numpy()] = True
     entity.flag("H3", lacking, "an identifier that this business type needs is missing or inactive")
+
+
+def value_norm(copies: Copies, form: Form) -> Computed:
+    """H4."""
+    return pl.Series([normal(text) for text in copies.take(form.columns[0]).to_list()], dtype=pl.String)
+
+
+def personal(copies: Copies, form: Form) -> Computed:
+    """H6."""
+    kind, value = (copies.take(column).to_list() for column in form.columns)
+    return pl.Series([is_personal(*pair) for pair in zip(kind, value, strict=True)], dtype=pl.Boolean)
+
+
+# How columns come about: by target_table.column, or by the number for any column that this rule fills.
+COLUMNS: dict[str, Rule] = {
+    "H4": value_norm,
+    "H6": personal,
+}

@@ -7,9 +7,20 @@ from collections import defaultdict
 import numpy as np
 import polars as pl
 
+from etl.domain.emails import email_key
 from etl.domain.identifier_values import normal
-from etl.placement.account_directory import Spine
+from etl.domain.ids import as_arrow
+from etl.placement.account_directory import Spine, login_ids
 from etl.placement.row_placement import Placed, ints
+from etl.placement.target_rows import Computed, Copies, Rule, ids_of
+from mappings.model import Form
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "I1": ("TC.tc_account",),
+    "I4": ("TC.tc_ior",),
+    "I9": ("TC.tc_contact",),
+}
 
 
 def place_tc_accounts(
@@ -88,3 +99,26 @@ def flag_unknown_numbers(tc_ior: Placed, numbers: pl.DataFrame) -> None:
     for row, account, value in zip(tc_ior.row.tolist(), tc_ior.account.tolist(), values, strict=True):
         lacking[row] = (account, normal(value)) not in known
     tc_ior.flag("I4", lacking, "the importer's account has no such importer-of-record number")
+
+
+def uploader_login(copies: Copies, form: Form) -> Computed:
+    """I9: the login with the uploader's e-mail key, if there is one."""
+    known = copies.spine.email_keys
+    keys = [key if key in known else None for key in map(email_key, copies.take(form.columns[0]).to_list())]
+    return as_arrow(*login_ids(pl.Series(keys, dtype=pl.String)))
+
+
+def notification_document(copies: Copies, form: Form) -> Computed:
+    """The document as recorded, whichever TC account it belongs to (fine print 38)."""
+    values, _ = copies.ints(form.columns[0])
+    where = copies.spine.where["TC", "tc_document"]
+    place, _ = where.find(values)
+    accounts = where.accounts[where.start[place]]
+    return as_arrow(ids_of(copies.spine.tag_of("document", "TC"), values, accounts, copies.spine))
+
+
+# How columns come about: by target_table.column, or by the number for any column that this rule fills.
+COLUMNS: dict[str, Rule] = {
+    "document.uploaded_by_login_id": uploader_login,
+    "tc_anl_document.document_id": notification_document,
+}

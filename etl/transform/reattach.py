@@ -20,13 +20,15 @@ import pyarrow as pa
 from etl.domain.grace import NO_GRACE, Grace
 from etl.objects import object_key
 from etl.placement.account_index import NOWHERE, join_wheres
-from etl.placement.row_placement import FLAG, Placed, start
+from etl.placement.row_placement import Ints, Placed, start
 from etl.placement.stage_tables import contents, extracted, frames, whole, write_record
 from etl.placement.table_outcome import TALLY
 from etl.placement.target_rows import arrow_type
+from etl.rules import c_contents
 from etl.rules import c_documents as documents
 from etl.rules import e_responses as responses
 from etl.rules import g_status_verification as svi
+from etl.rules.x_values_and_references import flag_invalid_texts
 from etl.runfolder.folder import RunFolder, StageFile, Step, read_columns
 from etl.transform.split import SPINE
 from etl.transform.stage_file_task import Base, Context, Piece, Ticket, context_of, finish_piece, reattach_file
@@ -113,7 +115,7 @@ def _needed(mappings: Mappings, mapping: TableMapping) -> set[Key]:
     return needed - {(portal, mapping.table)}
 
 
-def _superseded(folder: RunFolder, mapping: TableMapping, context: Context) -> responses.Ints:
+def _superseded(folder: RunFolder, mapping: TableMapping, context: Context) -> Ints:
     """E7 over all loaded answers, looking only at numbers; texts stay on disk."""
     files = extracted(folder, mapping)
     columns = ["response_id", "security_profile_id", "question_id", "modified_at", "_mark"]
@@ -213,7 +215,7 @@ class _Work:
         pieces = []
         for number, frame in enumerate(frames(self.folder, mapping)):
             rows = start(mapping, frame)
-            documents.place_contents(rows, self.context.where(*owner))
+            c_contents.place_contents(rows, self.context.where(*owner))
             pieces.append(finish_piece(self.context, rows, number, {}))
         self._close(key, pieces)
 
@@ -221,7 +223,7 @@ class _Work:
         """The step's files: all tables' rows, and what all tables together give."""
         pieces = self._pieces
         texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", "extract/text.parquet")])
-        flagged = [_invalid_texts(texts), *(piece.flags for piece in pieces)]
+        flagged = [flag_invalid_texts(texts), *(piece.flags for piece in pieces)]
         # A table without rows has no piece, and is accounted for all the same.
         empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE]
         tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(piece.tally for piece in pieces)]
@@ -234,12 +236,6 @@ class _Work:
 
 def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(*_NUMBERS, *(["_key"] if "_key" in frame.columns else [pl.col("document_id").cast(pl.String).alias("_key")]))
-
-
-def _invalid_texts(texts: pl.DataFrame) -> pl.DataFrame:
-    """E8: one flag per row with such a text, held rows included (fine print 3); the detail names column and digest."""
-    detail = pl.concat_str(pl.lit("exact bytes of "), pl.col("column"), pl.lit(" are object "), pl.col("sha256"))
-    return texts.select(pl.lit("E8").alias("rule"), "portal", "table", "key", detail.alias("detail")).cast(FLAG)  # type: ignore[arg-type]  # a schema
 
 
 def _stubs(mappings: Mappings, pieces: list[Piece]) -> pa.Table:

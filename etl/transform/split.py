@@ -19,13 +19,12 @@ from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Placed, ints, s
 from etl.placement.stage_tables import odd_values, whole, write_record, write_rows
 from etl.placement.table_outcome import Outcome, outcome, where_rows_are
 from etl.placement.target_rows import Computed, Copies, arrow_type, as_column, render
-from etl.rules import a_accounts as chapter_a
+from etl.rules import a_accounts, a_catalogues, a_structure, l_decisions
 from etl.rules import b_people as people
 from etl.rules import d_agreements as agreements
 from etl.rules import h_identifiers as identifiers
 from etl.rules import i_trade_compliance as trade_compliance
-from etl.rules import l_decisions
-from etl.rules.registry import RULES
+from etl.rules.registry import COLUMNS
 from etl.runfolder.folder import RunFolder, StageFile, Step
 from mappings.model import Mappings, Portal, TableMapping
 
@@ -89,7 +88,7 @@ def split_frames(work: Splitting, odd: Odd) -> None:
 
     def done(rows: Placed, computed: dict[str, dict[str, Computed]] | None = None, **more: object) -> None:
         work.keep(rows, spine.where.get((rows.mapping.portal, rows.mapping.table)))
-        work.outcomes.append(outcome(rows, spine, odd, RULES, computed, **more))  # type: ignore[arg-type]  # named options of outcome
+        work.outcomes.append(outcome(rows, spine, odd, COLUMNS, computed, **more))  # type: ignore[arg-type]  # named options of outcome
 
     for table in CATALOGUES:
         rows = work.begin("P2", table)
@@ -101,7 +100,7 @@ def split_frames(work: Splitting, odd: Odd) -> None:
     applicability = placed(work.mapping("P2", "question_applicability"), work.frames["P2", "question_applicability"], spine)
     version = work.begin("P2", "agreement_version")
     for rows in (applicability, version):
-        work.types_added |= chapter_a.unknown_types(rows, rows.frame["business_type_cd"], known)
+        work.types_added |= a_catalogues.unknown_types(rows, rows.frame["business_type_cd"], known)
         work.keep(rows)
         done(rows)
     profile, model, entity = _accounts(work, known)
@@ -149,31 +148,31 @@ def _accounts(work: Splitting, known: set[str]) -> tuple[Placed, Placed, Placed]
     """Rules A1 to A18: the accounts, and where profiles, models and entities went."""
     spine = work.spine
     profile, model, entity = (work.begin("P2", table) for table in ("company_profile", "security_model", "model_entity"))
-    chapter_a.hold_by_structure(profile, model, entity)
-    accounts = chapter_a.account_rows(profile, model, entity)
-    numbers, lost = chapter_a.numbers(entity, accounts)
+    a_structure.hold_by_structure(profile, model, entity)
+    accounts = a_structure.account_rows(profile, model, entity)
+    numbers, lost = a_structure.numbers(entity, accounts)
     longest = work.mappings.target.tables["entity_account"].by_name["account_number"].length or 0
-    if chapter_a.hold_long_numbers(entity, accounts, numbers, longest):
-        chapter_a.hold_by_structure(profile, model, entity)  # once more: what is held now is no account (fine print 24)
+    if a_structure.hold_long_numbers(entity, accounts, numbers, longest):
+        a_structure.hold_by_structure(profile, model, entity)  # once more: what is held now is no account (fine print 24)
         number_by_row = dict(zip(accounts["entity_row"].to_list(), numbers, strict=True))
-        accounts = chapter_a.account_rows(profile, model, entity)
+        accounts = a_structure.account_rows(profile, model, entity)
         numbers = [number_by_row[row] for row in accounts["entity_row"].to_list()]
     entity.flag("A16", lost, "account number already belongs to an entity with a lower id; a new one was given")
-    types = chapter_a.types_after_split(entity, accounts, work.mappings)
+    types = a_structure.types_after_split(entity, accounts, work.mappings)
     row = accounts["entity_row"]
     spine.accounts = accounts.with_columns(
         types.alias("business_type_cd"), pl.Series("account_number", numbers, dtype=pl.String),
         entity.frame["status_cd"].gather(row), entity.frame["created_at"].gather(row),
     )  # fmt: skip
     by_row = pl.Series([None] * entity.frame.height, dtype=pl.String).scatter(row.to_numpy(), types) if len(row) else types.clear()
-    work.types_added |= chapter_a.unknown_types(
+    work.types_added |= a_catalogues.unknown_types(
         entity, by_row if len(row) else pl.Series([None] * entity.frame.height, dtype=pl.String), known
     )
-    chapter_a.flag_equal_names(profile)
+    a_structure.flag_equal_names(profile)
     positions = np.arange(accounts.height, dtype=np.int32)
     for rows, column in ((profile, "profile"), (model, "model"), (entity, "entity")):
         of_account = accounts[f"{column}_id"].to_numpy()
-        where = chapter_a.where_accounts_are(rows, rows.mapping.key[0], of_account)
+        where = a_structure.where_accounts_are(rows, rows.mapping.key[0], of_account)
         work.keep(rows, where)
         rows.copy_to(accounts[f"{column}_row"].to_numpy(), positions)
     return profile, model, entity
@@ -187,7 +186,7 @@ def _organizations(work: Splitting) -> Placed:
     profile_row = spine.accounts["profile_row"].to_numpy()
     some = bool(len(profile_row))
     of_account, has_one = (organization[profile_row], present[profile_row]) if some else (np.zeros(0, np.int64), np.zeros(0, bool))
-    where = chapter_a.where_accounts_are(rows, "trade_org_id", of_account, has_one)
+    where = a_structure.where_accounts_are(rows, "trade_org_id", of_account, has_one)
     place, exists = where.find(ints(rows.frame, "trade_org_id")[0])
     known = np.flatnonzero(exists & ints(rows.frame, "trade_org_id")[1])
     index, found = where.copies(place[known])
@@ -235,7 +234,7 @@ def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bo
 def _flag_missing_organizations(work: Splitting, profile: Placed) -> None:
     values, present = ints(profile.frame, "trade_org_id")
     organization = work.begin("P2", "trade_organization")
-    loaded = chapter_a.existing(organization, "trade_org_id").loaded(values, present)
+    loaded = a_structure.existing(organization, "trade_org_id").loaded(values, present)
     profile.flag("X1", present & ~loaded, "in no organisation's group, no such row or it is held: trade_org_id")
 
 
@@ -244,7 +243,7 @@ def _surviving_logins(work: Splitting, user: Placed, computed: dict[str, Compute
     into = user.mapping.block("login")
     rows = computed["_row"]
     assert isinstance(rows, pl.Series)  # noqa: S101  # made by _people
-    return render(_once(user, rows.to_numpy(), work.spine), into, computed, RULES)
+    return render(_once(user, rows.to_numpy(), work.spine), into, computed, COLUMNS)
 
 
 def _once(rows: Placed, chosen: Ints, spine: Spine) -> Copies:
@@ -279,7 +278,7 @@ def _tc_contacts(work: Splitting, contact: Placed, done: object) -> None:
     columns: dict[str, Computed] = {
         "login_id": as_arrow(new_ids), "email_key": made["email_key"], "status_cd": pl.Series(["ACTIVE"] * len(rows), dtype=pl.String),
     }  # fmt: skip
-    work.outcomes[-1].tables["login"] = render(_once(contact, rows, spine), into, columns, RULES)
+    work.outcomes[-1].tables["login"] = render(_once(contact, rows, spine), into, columns, COLUMNS)
 
 
 def _account_outcome(work: Splitting, profile: Placed, model: Placed, entity: Placed, odd: Odd, columns: dict[str, Computed]) -> Outcome:
@@ -290,17 +289,17 @@ def _account_outcome(work: Splitting, profile: Placed, model: Placed, entity: Pl
         (model.frame["deleted_ind"].gather(accounts["model_row"]) == "Y").fill_null(False)
         | (profile.frame["deleted_ind"].gather(accounts["profile_row"]) == "Y").fill_null(False)
     )  # fmt: skip
-    visible = chapter_a.visible(accounts["status_cd"], archived, work.mappings)
-    chapter_a.flag_without_acting_officer(entity, accounts, visible, columns["acting_officer"])
+    visible = a_accounts.visible(accounts["status_cd"], archived, work.mappings)
+    people.flag_without_acting_officer(entity, accounts, visible, columns["acting_officer"])
     columns = {
         **columns, "business_type_cd": accounts["business_type_cd"], "account_number": accounts["account_number"], "archived": archived,
         "trade_visible": visible,
     }  # fmt: skip
-    result = outcome(entity, spine, odd, RULES, {"entity_account": columns})
+    result = outcome(entity, spine, odd, COLUMNS, {"entity_account": columns})
     pieces = [result.tables["entity_account"]]
     for rows in (model, profile):
         into = rows.mapping.block("entity_account")
-        pieces.append(render(Copies(rows, spine, rows.row, rows.account), into, {"archived": archived}, RULES))
+        pieces.append(render(Copies(rows, spine, rows.row, rows.account), into, {"archived": archived}, COLUMNS))
     shape = work.mappings.target.tables["entity_account"]
     by_name = {name: piece[name] for piece in pieces for name in piece.column_names}
     result.tables["entity_account"] = pa.table({column.name: as_column(by_name[column.name], column) for column in shape.columns})

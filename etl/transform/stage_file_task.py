@@ -24,8 +24,8 @@ from etl.placement.row_placement import Placed, keys
 from etl.placement.stage_tables import Wheres, contents, load_spine, odd_values, write_rows
 from etl.placement.table_outcome import outcome
 from etl.placement.target_rows import Computed
-from etl.rules.e_responses import NONE
-from etl.rules.registry import FLAGS, RULES, stub_questions
+from etl.rules.e_responses import NONE, stub_questions
+from etl.rules.registry import COLUMNS, flag_rows
 from etl.runfolder.folder import StageFile, read_table
 from etl.system.kept_resources import turn_to
 from mappings.model import Mappings, Portal
@@ -132,11 +132,9 @@ def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Pie
 def finish_piece(context: Context, rows: Placed, number: int, computed: dict[str, dict[str, Computed]]) -> Piece:
     """Flags, renders and writes placed rows."""
     mapping, base = rows.mapping, context.ticket.base
-    for rule in mapping.rules:
-        if rule in FLAGS:
-            FLAGS[rule](rows, context.spine)
+    flag_rows(rows, context.spine)
     digests, kept = _held_bytes(rows, context)
-    one = outcome(rows, context.spine, context.odd, RULES, computed, digests, leave=frozenset({"stored_object"}))
+    one = outcome(rows, context.spine, context.odd, COLUMNS, computed, digests, leave=frozenset({"stored_object"}))
     takes_question = any(form.rule == "E10" for into in mapping.into for form in into.columns.values())
     stubs = stub_questions(rows, context.spine) if takes_question else NONE
     return Piece(write_rows(base.root, "reattach", one, number), one.held, one.flags, one.tally, one.where, stubs, kept)

@@ -130,7 +130,7 @@ def _bulk(each: int, reference: Reference, other: Path, scenes: Callable[[Scene]
 
     scene = scenes(reference.before("load"))
     monkeypatch.chdir(scene.folder)
-    monkeypatch.setattr(etl.pipeline.runner, "read_mappings", cache(etl.pipeline.runner.read_mappings))
+    monkeypatch.setattr(etl.pipeline.runner, "bound_mappings", cache(etl.pipeline.runner.bound_mappings))
     stores = Options(source=scene.source, tc=scene.tc, files="world/files", objects="objects", run=Path("run"))
     missed = []
     for kind in KINDS:

@@ -11,7 +11,7 @@ from etl.reconcile.engine.source import KEY
 from etl.reconcile.engine.world import Piece, World
 from etl.reconcile.rules.a_accounts import account_pieces, group_pieces
 from etl.reconcile.rules.a_catalogues import added_types, catalogue_pieces, settle_catalogues
-from etl.reconcile.rules.a_spine import settle_spine
+from etl.reconcile.rules.a_structure import settle_spine
 from etl.reconcile.rules.b_people import contact_pieces, login_pieces, settle_people
 from etl.reconcile.rules.c_contents import hashed_contents
 from etl.reconcile.rules.c_documents import document_pieces, link_pieces, survey, tc_document_pieces

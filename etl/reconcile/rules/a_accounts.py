@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from etl.reconcile.compare.hashing import ACCOUNT
-from etl.reconcile.engine.ordinary import Rulebook, note_soft, of_rows, row_columns
+from etl.reconcile.engine.ordinary import RowRule, Rulebook, note_soft, of_rows, row_columns
 from etl.reconcile.engine.scopes import indexed
 from etl.reconcile.engine.source import BAD, KEY
 from etl.reconcile.engine.spec import Value
@@ -15,6 +15,16 @@ from etl.reconcile.engine.world import Piece, World
 from etl.reconcile.rules.b_people import acting_officers, profiles_with_officer
 from etl.reconcile.rules.d_agreements import basis
 from etl.reconcile.rules.h_identifiers import complete
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "A6": (),
+    "A7": (),
+    "A8": (),
+    "A10": (),
+    "A17": (),
+    "A21": (),
+}
 
 GREATEST = 2_147_483_647
 _WHOLE = re.compile(r"[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+")
@@ -118,3 +128,18 @@ def _whole_number(text: str | None) -> int | None:
 def _beside(accounts: pl.DataFrame, rows: pl.DataFrame, key: str) -> pl.DataFrame:
     """For each account the row of its model or profile."""
     return accounts.select(key).join(rows, on=key, how="left", maintain_order="left")
+
+
+# By (source table, target column), or by number for any column that the rule fills: the same on every copy of a row.
+ROW: dict[tuple[str, str] | str, RowRule] = {
+    "A21": employee_count,
+    ("model_entity", "account_number"): number,
+    ("model_entity", "business_type_cd"): business_type,
+    ("model_entity", "agreement_basis_cd"): agreement_basis,
+    ("model_entity", "needs_officer"): needs_officer,
+    ("model_entity", "acting_officer"): acting_officer,
+    ("model_entity", "identifiers_complete"): identifiers_complete,
+    ("model_entity", "trade_visible"): status_visible,
+    ("company_profile", "archived"): archived,
+    ("security_model", "archived"): archived,
+}

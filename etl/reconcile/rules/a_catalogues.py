@@ -6,11 +6,16 @@ import numpy as np
 import polars as pl
 
 from etl.reconcile.engine.ledger import LOADED, UNREADABLE_VALUE
-from etl.reconcile.engine.ordinary import Rulebook, of_rows, owners
+from etl.reconcile.engine.ordinary import Note, RowRule, Rulebook, of_rows, owners
 from etl.reconcile.engine.scopes import indexed
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "A12": ("P2.model_entity", "P2.question_applicability", "P2.agreement_version"),
+}
 
 # In an order in which each finds what it refers to.
 TYPED = ("business_type", "profile_question", "question_applicability", "agreement_version")
@@ -61,3 +66,16 @@ def _lacking(world: World, table: str, rows: pl.DataFrame, codes: pl.Series) -> 
     lacking = codes.is_not_null().to_numpy() & ~types.is_loaded(types.find(codes))
     world.flag("A12", "P2", table, rows, lacking)
     world.added_types.update(codes.filter(pl.Series(lacking)).to_list())
+
+
+# By (source table, target column), or by number for any column that the rule fills: the same on every copy of a row.
+ROW: dict[tuple[str, str] | str, RowRule] = {
+    ("question_applicability", "business_type_cd"): type_code,
+    ("agreement_version", "business_type_cd"): type_code,
+}
+
+# By source table: what flags its loaded rows.
+NOTE: dict[str, Note] = {
+    "question_applicability": note_applicability,
+    "agreement_version": note_version,
+}

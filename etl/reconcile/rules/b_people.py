@@ -8,11 +8,30 @@ import polars as pl
 from etl.reconcile.compare.hashing import hashed
 from etl.reconcile.engine.emails import LONGEST, email_keys, folded
 from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
-from etl.reconcile.engine.ordinary import Copies, Rulebook, of_rows, route, row_columns
+from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, RowRule, Rulebook, of_rows, route, row_columns
 from etl.reconcile.engine.scopes import indexed
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "B1": (),
+    "B2": ("P2.portal_user",),
+    "B6": (),
+    "B7": ("P2.company_contact",),
+    "B8": ("P2.company_profile",),
+    "B10": (),
+    "B12": ("P2.portal_user",),
+    "B13": (),
+    "B14": (),
+    "B15": ("P2.company_contact",),
+    "B16": ("P2.portal_user",),
+    "B17": (),
+    "B18": (),
+    "B19": ("P2.model_entity",),
+    "B20": ("P2.portal_user",),
+}
 
 NEW_LOGIN = "COMPANY_STATUS"
 
@@ -204,3 +223,26 @@ def _flag_people(world: World) -> None:
     good = primary.filter(reachable & (primary["contact_type_cd"] != "CONSULTANT"))["company_profile_id"]
     profiles = world.memory["profile loaded"]
     world.flag("B8", "P2", "company_profile", profiles, ~profiles["company_profile_id"].is_in(good.implode()).to_numpy())
+
+
+# By (source table, target column), or by number for any column that the rule fills: the same on every copy of a row.
+ROW: dict[tuple[str, str] | str, RowRule] = {
+    ("company_contact", "primary_poc"): primary_poc,
+    ("portal_user", "email_key"): key_of_login,
+    ("portal_user", "login_id"): login_of_user,
+    ("portal_user", "status_cd"): status,
+    ("portal_user", "lock_reason_cd"): lock_reason,
+    ("portal_user", "activation_required"): activation,
+    ("tc_contact", "activation_required"): activation,
+    ("tc_contact", "email_key"): key_of_login,
+}
+
+# By (source table, target column): another value on each copy.
+COPY: dict[tuple[str, str], CopyRule] = {
+    ("company_contact", "restricted_reason_cd"): restricted,
+}
+
+# By source table: what flags its loaded rows.
+NOTE: dict[str, Note] = {
+    "company_contact": note_contact,
+}

@@ -6,10 +6,19 @@ import polars as pl
 from etl.reconcile.engine.cells import UNREADABLE, key_text, readable, spoilt
 from etl.reconcile.engine.frames import LOCATOR
 from etl.reconcile.engine.ledger import LOADED, PARENT_HELD, REASON, UNREADABLE_VALUE
+from etl.reconcile.engine.ordinary import RowRule
 from etl.reconcile.engine.scopes import MISSING
 from etl.reconcile.engine.source import ALSO_HELD, BAD, KEY
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import World
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "C6": ("P2.document", "TC.tc_document"),
+    "C7": (),
+    "C8": ("P2.document", "TC.tc_document"),
+    "C9": (),
+}
 
 CHUNK = 50_000
 OF_BYTES = {"P2": ("document_content", "document", "document_id"), "TC": ("tc_document_content", "tc_document", "tc_document_id")}
@@ -90,3 +99,12 @@ def flag_bytes(world: World, portal: str, rows: pl.DataFrame) -> None:
 def usable(contents: pl.DataFrame, name: str) -> pl.DataFrame:
     """The content rows that give a document its bytes, one a document."""
     return contents.filter(~pl.col(BAD)).unique(name, keep="first", maintain_order=True)
+
+
+# By (source table, target column), or by number for any column that the rule fills: the same on every copy of a row.
+ROW: dict[tuple[str, str] | str, RowRule] = {
+    ("document", "sha256"): digest,
+    ("document", "content_state_cd"): state,
+    ("tc_document", "sha256"): digest,
+    ("tc_document", "content_state_cd"): state,
+}

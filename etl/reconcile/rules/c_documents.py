@@ -9,13 +9,24 @@ import polars as pl
 from etl.reconcile.compare.hashing import fingerprint
 from etl.reconcile.engine.frames import LOCATOR
 from etl.reconcile.engine.ledger import BROKEN_REFERENCE, CROSS_PROFILE, LOADED, NO_OWNER, PARENT_HELD, UNREADABLE_VALUE, lowest
-from etl.reconcile.engine.ordinary import NONE, Copies, CopyRule, Rulebook, of_rows, owners, row_columns
+from etl.reconcile.engine.ordinary import NONE, Copies, CopyRule, RowRule, Rulebook, of_rows, owners, row_columns
 from etl.reconcile.engine.scopes import MISSING, UNSET, indexed
 from etl.reconcile.engine.source import ALSO_HELD, BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Mask, Piece, World
 from etl.reconcile.objects.share import Moving, digest_at
 from etl.reconcile.rules.c_contents import flag_bytes, settle_contents, usable, with_bytes
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "C1": (),
+    "C2": (),
+    "C3": (),
+    "C11": ("P2.document",),
+    "C12": (),
+    "C15": (),
+    "C20": (),
+}
 
 SURVEYED = (
     LOCATOR, KEY, BAD, ALSO_HELD, "document_id", "library_cd", "security_model_id", "company_profile_id", "previous_document_id", "object_path",
@@ -280,3 +291,9 @@ def _copies_of(world: World, table: str, key: pl.Series, entity: pl.Series) -> p
         act = world.reference("signature_act", "P2", key.cast(pl.String)).alias("act_id")
         return pl.Series(fingerprint([entity.alias("account_id"), act], len(entity)), dtype=pl.UInt64)
     return world.reference(table, "P2", key.cast(pl.String), entity)
+
+
+# By (source table, target column), or by number for any column that the rule fills: the same on every copy of a row.
+ROW: dict[tuple[str, str] | str, RowRule] = {
+    ("document", "inherited"): inherited,
+}

@@ -4,9 +4,19 @@ import numpy as np
 import polars as pl
 
 from etl.reconcile.engine.ledger import LOADED
-from etl.reconcile.engine.ordinary import Copies, route
+from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, OwnerRule, route
 from etl.reconcile.engine.world import Ints, World
 from etl.reconcile.rules.h_identifiers import chosen_accounts
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "D1": (),
+    "D2": ("P2.agreement_signature",),
+    "D4": ("P2.agreement_signature",),
+    "D5": (),
+    "D11": ("P2.agreement_signature",),
+    "D12": ("P2.agreement_signature",),
+}
 
 DIRECT, INHERITED, PRE_DATES = "DIRECT", "INHERITED", "PRE_DATES_ACCOUNT"
 
@@ -75,3 +85,19 @@ def _type_of_version(world: World, frame: pl.DataFrame) -> pl.Series:
     return frame.select("agreement_version_id").join(versions, on="agreement_version_id", how="left", maintain_order="left")[
         "business_type_cd"
     ]
+
+
+# By (source table, target column): another value on each copy.
+COPY: dict[tuple[str, str], CopyRule] = {
+    ("agreement_signature", "coverage_cd"): coverage,
+}
+
+# By source table: what flags its loaded rows.
+NOTE: dict[str, Note] = {
+    "agreement_signature": note_signature,
+}
+
+# Rules that find the accounts of rows.
+OWNER: dict[str, OwnerRule] = {
+    "D12": signed_for,
+}

@@ -8,11 +8,23 @@ import polars as pl
 
 from etl.reconcile.engine.frames import compact
 from etl.reconcile.engine.ledger import LOADED, UNREADABLE_VALUE
-from etl.reconcile.engine.ordinary import Copies, Note, Rulebook, of_rows, owners
+from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, RowRule, Rulebook, of_rows, owners
 from etl.reconcile.engine.scopes import Indexing
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "E1": (),
+    "E2": (),
+    "E3": (),
+    "E4": (),
+    "E7": ("P2.profile_response",),
+    "E10": ("P2.profile_response", "P2.validation_finding"),
+    "E14": (),
+    "E15": ("P2.security_profile",),
+}
 
 KEYS = ("security_profile_id", "question_id")
 UNIX = date(1970, 1, 1).toordinal()
@@ -136,3 +148,25 @@ def _answered_twice(world: World) -> Ints:
         return np.zeros(0, np.int64)
     pairs = np.sort(np.concatenate(found))
     return np.unique(pairs[1:][pairs[1:] == pairs[:-1]])
+
+
+# By (source table, target column), or by number for any column that the rule fills: the same on every copy of a row.
+ROW: dict[tuple[str, str] | str, RowRule] = {
+    "C15": internal,
+    "E14": adjusted,
+    ("profile_response", "question_id"): question,
+    ("profile_response", "superseded"): superseded,
+    ("validation_finding", "question_id"): question,
+}
+
+# By (source table, target column): another value on each copy.
+COPY: dict[tuple[str, str], CopyRule] = {
+    ("profile_response", "applicability_cd"): applicability,
+}
+
+# By source table: what flags its loaded rows.
+NOTE: dict[str, Note] = {
+    "profile_response": note_question("profile_response"),
+    "validation_finding": note_question("validation_finding"),
+    "security_profile": note_security_profile,
+}

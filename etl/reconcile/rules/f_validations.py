@@ -2,10 +2,23 @@
 
 import polars as pl
 
+from etl.reconcile.engine.ordinary import Note
 from etl.reconcile.engine.world import Ints, World
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "F1": (),
+    "F2": ("P2.validation",),
+}
 
 
 def note_validation(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     """F2: a validation of a profile that has several accounts."""
     of_profile = (rows["entity_id"].is_null() & rows["security_model_id"].is_null()).to_numpy()
     world.flag("F2", "P2", "validation", rows, of_profile & (world.scopes.size(scope) > 1))
+
+
+# By source table: what flags its loaded rows.
+NOTE: dict[str, Note] = {
+    "validation": note_validation,
+}

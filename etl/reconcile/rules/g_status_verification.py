@@ -6,9 +6,18 @@ import numpy as np
 import polars as pl
 
 from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE, lowest
-from etl.reconcile.engine.ordinary import Copies, Rulebook, note_soft, route, row_columns
+from etl.reconcile.engine.ordinary import Copies, CopyRule, Rulebook, note_soft, route, row_columns
 from etl.reconcile.engine.source import BAD, mask
 from etl.reconcile.engine.world import Ints, Mask, Piece, World
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "G1": (),
+    "G6": ("P2.svi_link",),
+    "G9": (),
+    "G10": (),
+    "G11": (),
+}
 
 # What a side of a link may name, the narrowest first: the first that is set decides (G1).
 _SIDE = {"entity_id": "model_entity", "model_id": "security_model", "profile_id": "company_profile"}
@@ -67,3 +76,9 @@ def _superseded(rows: pl.DataFrame, take: Ints, left: Ints, right: Ints) -> Mask
     old = np.zeros(len(take), np.bool_)
     old[order.filter(pl.int_range(pl.len()).over("left", "right") > 0)["copy"].to_numpy()] = True
     return old
+
+
+# By (source table, target column): another value on each copy.
+COPY: dict[tuple[str, str], CopyRule] = {
+    ("svi_setting", "active"): active,
+}

@@ -7,10 +7,20 @@ import numpy as np
 import polars as pl
 
 from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
-from etl.reconcile.engine.ordinary import Copies, Rulebook, of_rows, owners, route
+from etl.reconcile.engine.ordinary import Copies, OwnerRule, RowRule, Rulebook, of_rows, owners, route
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Mask, Piece, World
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "H1": (),
+    "H2": (),
+    "H3": ("P2.model_entity",),
+    "H4": (),
+    "H6": (),
+    "H7": ("P2.entity_identifier",),
+}
 
 LONGEST = 60  # account_identifier.value_norm
 _SSN = re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}")
@@ -119,3 +129,15 @@ def complete(world: World) -> pl.Series:
     covered = pl.Series("identifiers_complete", found, dtype=pl.Boolean)
     world.flag("H3", "P2", "model_entity", world.accounts, ~covered.to_numpy())
     return covered
+
+
+# By (source table, target column), or by number for any column that the rule fills: the same on every copy of a row.
+ROW: dict[tuple[str, str] | str, RowRule] = {
+    "H4": value_norm,
+    ("entity_identifier", "pii"): pii,
+}
+
+# Rules that find the accounts of rows.
+OWNER: dict[str, OwnerRule] = {
+    "H1": carriers,
+}

@@ -9,12 +9,19 @@ import polars as pl
 from etl.reconcile.compare.hashing import hashed
 from etl.reconcile.engine.emails import LONGEST, email_keys
 from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
-from etl.reconcile.engine.ordinary import Copies, Rulebook, of_rows, owners, row_columns
+from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, OwnerRule, RowRule, Rulebook, of_rows, owners, row_columns
 from etl.reconcile.engine.scopes import MISSING, indexed
 from etl.reconcile.engine.source import BAD, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
 from etl.reconcile.rules.h_identifiers import normalised
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "I1": ("TC.tc_account",),
+    "I4": ("TC.tc_ior",),
+    "I9": ("TC.tc_contact",),
+}
 
 
 def matched(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
@@ -156,3 +163,28 @@ def _numbers(world: World) -> dict[str, set[int]]:
     for account, number in chosen.select("account", "norm").iter_rows():
         found.setdefault(number, set()).add(account)
     return found
+
+
+# By (source table, target column), or by number for any column that the rule fills: the same on every copy of a row.
+ROW: dict[tuple[str, str] | str, RowRule] = {
+    ("tc_document", "uploaded_by_login_id"): login_of_uploader,
+    ("tc_contact", "login_id"): login_of_contact,
+    ("tc_contact", "status_cd"): active,
+}
+
+# By (source table, target column): another value on each copy.
+COPY: dict[tuple[str, str], CopyRule] = {
+    ("tc_anl_document", "document_id"): tc_document,
+}
+
+# By source table: what flags its loaded rows.
+NOTE: dict[str, Note] = {
+    "tc_account": note_account,
+    "tc_contact": note_contact,
+    "tc_ior": note_ior,
+}
+
+# Rules that find the accounts of rows.
+OWNER: dict[str, OwnerRule] = {
+    "I1": matched,
+}

@@ -10,8 +10,15 @@ import pyarrow as pa
 
 from etl.reconcile.engine.frames import string_bytes
 from etl.reconcile.engine.moments import DAY, microseconds
+from etl.reconcile.engine.ordinary import Note, RowRule
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Mask, World
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "J1": (),
+    "J4": ("P2.event_history",),
+}
 
 ZONE = ZoneInfo("America/New_York")
 
@@ -71,3 +78,15 @@ def _offset_at_midnight(day: int) -> int:
     except OverflowError:  # the day behind the last one
         clock = datetime(9999, 12, 31, tzinfo=ZONE)
     return (clock.utcoffset() or timedelta()) // timedelta(microseconds=1)
+
+
+# By (source table, target column), or by number for any column that the rule fills: the same on every copy of a row.
+ROW: dict[tuple[str, str] | str, RowRule] = {
+    ("event_history", "occurred_at"): occurred_at,
+    ("event_history", "occurred_certain"): occurred_certain,
+}
+
+# By source table: what flags its loaded rows.
+NOTE: dict[str, Note] = {
+    "event_history": note_event,
+}

@@ -1,8 +1,12 @@
 """Where the verifier's own reading of each rule is called for: the table of contents of the chapters' modules."""
 
+from types import ModuleType
+from typing import Any
+
 from etl.reconcile.engine.ordinary import Rulebook
 from etl.reconcile.rules import a_accounts as accounts
 from etl.reconcile.rules import a_catalogues as catalogues
+from etl.reconcile.rules import a_structure, k_the_run, x_values_and_references
 from etl.reconcile.rules import b_people as people
 from etl.reconcile.rules import c_contents as contents
 from etl.reconcile.rules import c_documents as documents
@@ -15,44 +19,21 @@ from etl.reconcile.rules import i_trade_compliance as trade
 from etl.reconcile.rules import j_event_times as events
 from etl.reconcile.rules.c_documents import Library
 
+CHAPTERS: tuple[ModuleType, ...] = (
+    a_structure, accounts, catalogues, people, documents, contents, agreements, responses, validations, svi, identifiers, trade, events,
+    k_the_run, x_values_and_references,
+)  # fmt: skip
+# By number: the source tables (PORTAL.table, or * for any) whose rows the rule flags.
+RULES: dict[str, tuple[str, ...]] = {number: tables for chapter in CHAPTERS for number, tables in chapter.RULES.items()}
+# Rules that find the accounts of a table's rows, carried out by the module of that table and not by `Rulebook.owner`.
+OWNERS = frozenset({"C1", "C2", "C7", "G1"})
+
 
 def rulebook(library: Library | None = None) -> Rulebook:
-    """The rules by owner rule, by (source table, target column), and by number for columns that any table may have."""
+    """The rules by owner rule, by (source table, target column), and by number for columns that any table may have, as the chapters declare them."""
+    versions = {("document", "previous_document_id"): documents.previous_document(library)} if library else {}
     return Rulebook(
-        owner={"H1": identifiers.carriers, "D12": agreements.signed_for, "I1": trade.matched},
-        row={
-            "A21": accounts.employee_count, "C15": responses.internal, "E14": responses.adjusted, "H4": identifiers.value_norm,
-            ("model_entity", "account_number"): accounts.number, ("model_entity", "business_type_cd"): accounts.business_type,
-            ("model_entity", "agreement_basis_cd"): accounts.agreement_basis, ("model_entity", "needs_officer"): accounts.needs_officer,
-            ("model_entity", "acting_officer"): accounts.acting_officer,
-            ("model_entity", "identifiers_complete"): accounts.identifiers_complete, ("model_entity", "trade_visible"): accounts.status_visible,
-            ("company_profile", "archived"): accounts.archived, ("security_model", "archived"): accounts.archived,
-            ("question_applicability", "business_type_cd"): catalogues.type_code, ("agreement_version", "business_type_cd"): catalogues.type_code,
-            ("company_contact", "primary_poc"): people.primary_poc, ("entity_identifier", "pii"): identifiers.pii,
-            ("profile_response", "question_id"): responses.question, ("profile_response", "superseded"): responses.superseded,
-            ("validation_finding", "question_id"): responses.question,
-            ("event_history", "occurred_at"): events.occurred_at, ("event_history", "occurred_certain"): events.occurred_certain,
-            ("document", "sha256"): contents.digest, ("document", "content_state_cd"): contents.state, ("document", "inherited"): documents.inherited,
-            ("tc_document", "sha256"): contents.digest, ("tc_document", "content_state_cd"): contents.state,
-            ("tc_document", "uploaded_by_login_id"): trade.login_of_uploader, ("tc_contact", "login_id"): trade.login_of_contact,
-            ("portal_user", "email_key"): people.key_of_login, ("portal_user", "login_id"): people.login_of_user,
-            ("portal_user", "status_cd"): people.status, ("portal_user", "lock_reason_cd"): people.lock_reason,
-            ("portal_user", "activation_required"): people.activation, ("tc_contact", "activation_required"): people.activation,
-            ("tc_contact", "email_key"): people.key_of_login, ("tc_contact", "status_cd"): trade.active,
-        },
-        copy={
-            ("company_contact", "restricted_reason_cd"): people.restricted, ("agreement_signature", "coverage_cd"): agreements.coverage,
-            ("profile_response", "applicability_cd"): responses.applicability, ("svi_setting", "active"): svi.active,
-            ("tc_anl_document", "document_id"): trade.tc_document,
-            **({("document", "previous_document_id"): documents.previous_document(library)} if library else {}),
-        },
-        note={
-            "company_contact": people.note_contact, "agreement_signature": agreements.note_signature, "validation": validations.note_validation,
-            "profile_response": responses.note_question("profile_response"), "validation_finding": responses.note_question("validation_finding"),
-            "event_history": events.note_event, "security_profile": responses.note_security_profile, "tc_account": trade.note_account,
-            "tc_contact": trade.note_contact, "tc_ior": trade.note_ior,
-            "question_applicability": catalogues.note_applicability, "agreement_version": catalogues.note_version,
-        },
+        owner=_declared("OWNER"), row=_declared("ROW"), copy={**_declared("COPY"), **versions}, note=_declared("NOTE"),
         made=frozenset({
             ("svi_link", "monitor_account_id"), ("svi_link", "monitored_account_id"), ("svi_link", "superseded"), ("document_link", "target_id"),
             ("document", "previous_document_id"),
@@ -60,3 +41,7 @@ def rulebook(library: Library | None = None) -> Rulebook:
         }),
         soft=frozenset({("company_contact", "user_id"), ("company_contact", "consultant_company_id")}),
     )  # fmt: skip
+
+
+def _declared(kind: str) -> dict[Any, Any]:
+    return {place: rule for chapter in CHAPTERS for place, rule in getattr(chapter, kind, {}).items()}

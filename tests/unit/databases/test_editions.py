@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from etl.databases.editions import VIEW_DIFFERS, upgrade
-from etl.databases.target import contract_differences
+from etl.databases.registry import contract_differences
 from etl.errors import Refused
 from etl.pipeline.preflight import refuse_other_tables
 from mappings.read import HOME

@@ -9,6 +9,18 @@ from etl.reconcile.engine.scopes import MISSING, UNSET, Index, indexed
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.world import Ints, Mask, World
 
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "A1": (),
+    "A2": (),
+    "A3": (),
+    "A4": (),
+    "A5": (),
+    "A11": ("P2.model_entity",),
+    "A16": ("P2.model_entity",),
+    "A18": ("P2.company_profile",),
+}
+
 LONGEST_NUMBER = 20  # entity_account.account_number
 
 

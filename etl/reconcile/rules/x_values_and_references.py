@@ -1,0 +1,11 @@
+"""Chapter X: values that cannot be read, references that lead nowhere, texts that the target cannot hold.
+
+They hold for every table: X1 in `etl/reconcile/engine/ordinary.py`, X2 and E8 in `etl/reconcile/engine/source.py`, `cells.py` and `ledger.py`.
+"""
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "E8": ("*",),
+    "X1": ("*",),
+    "X2": ("*",),
+}

@@ -1,0 +1,89 @@
+"""Chapter C: the bytes of documents: where they are, whether they are what was recorded, and bytes without a document (C6 to C9)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from etl.placement.account_directory import Spine
+from etl.placement.account_index import Where
+from etl.placement.row_placement import Flagged, Placed, ints, keys
+from etl.placement.target_rows import Computed, Copies, Flag, Rule
+from mappings.model import Form
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "C6": ("P2.document", "TC.tc_document"),
+    "C7": (),
+    "C8": ("P2.document", "TC.tc_document"),
+    "C9": (),
+}
+
+_DIGEST, _STATE = "_content_sha256", "_content_state"
+
+
+def content_columns(documents: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
+    """C6, C8 for each document row: sha256 (null: no bytes) and content_state_cd.
+
+    `documents`: `_key`, size_bytes, sha256_hex; `contents`: key, sha256, size, the content row's before the file share's (fine print 31).
+    """
+    found = documents.join(contents.unique("key", keep="first"), left_on="_key", right_on="key", how="left", maintain_order="left")
+    recorded = pl.col("sha256_hex").str.to_lowercase()
+    state = (
+        pl.when(pl.col("sha256").is_null()).then(pl.lit("MISSING"))
+        .when(recorded.is_not_null() & (recorded != pl.col("sha256"))).then(pl.lit("DIGEST_MISMATCH"))
+        .when(pl.col("size_bytes").is_not_null() & (pl.col("size_bytes") != pl.col("size"))).then(pl.lit("SIZE_MISMATCH"))
+        .otherwise(pl.lit("PRESENT"))
+    )  # fmt: skip
+    return found.select("sha256", state.alias("content_state_cd"))
+
+
+def _content(rows: Placed, spine: Spine) -> pl.DataFrame:
+    """The rows with the digest and the state of their bytes, looked up once for all rules that ask."""
+    if _DIGEST not in rows.frame.columns:
+        document = rows.frame.select(keys(rows.mapping, rows.frame).alias("_key"), "size_bytes", "sha256_hex")
+        found = content_columns(document, spine.contents[rows.mapping.portal])
+        rows.frame = rows.frame.with_columns(found["sha256"].alias(_DIGEST), found["content_state_cd"].alias(_STATE))
+    return rows.frame
+
+
+def content_digest(copies: Copies, form: Form) -> Computed:
+    """C6: the digest of the document's bytes, null where there are none."""
+    return _content(copies.placed, copies.spine)[_DIGEST].gather(copies.row)
+
+
+def content_state(copies: Copies, form: Form) -> Computed:
+    """C6, C8: PRESENT, MISSING, DIGEST_MISMATCH or SIZE_MISMATCH."""
+    return _content(copies.placed, copies.spine)[_STATE].gather(copies.row)
+
+
+def flag_missing(rows: Placed, spine: Spine) -> Flagged:
+    """C6: no bytes anywhere."""
+    return (_content(rows, spine)[_STATE] == "MISSING").to_numpy(), "no content row, and no readable file under the file share's root"
+
+
+def flag_other_bytes(rows: Placed, spine: Spine) -> Flagged:
+    """C8: the bytes are not those that were recorded at upload."""
+    other = _content(rows, spine)[_STATE].is_in(["DIGEST_MISMATCH", "SIZE_MISMATCH"])
+    return other.to_numpy(), "recorded digest or size differs from the bytes; both are kept"
+
+
+def place_contents(content: Placed, documents: Where) -> None:
+    """C7: bytes without metadata are held as ORPHAN_CONTENT, those of a held document as PARENT_HELD."""
+    wanted, _ = ints(content.frame, content.mapping.key[0])
+    place, exists = documents.find(wanted)
+    content.hold(~exists, "ORPHAN_CONTENT")
+    if len(documents.keys):
+        content.hold(exists & documents.held[place], "PARENT_HELD")
+
+
+# How columns come about: by target_table.column, or by the number for any column that this rule fills.
+COLUMNS: dict[str, Rule] = {
+    "document.sha256": content_digest,
+    "document.content_state_cd": content_state,
+}
+
+# Which rows a rule flags, where one row of one table is enough to know.
+FLAGS: dict[str, Flag] = {
+    "C6": flag_missing,
+    "C8": flag_other_bytes,
+}

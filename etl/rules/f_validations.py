@@ -1,0 +1,30 @@
+"""Chapter F: validations, on every account of what they are about."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from etl.placement.account_directory import Spine
+from etl.placement.row_placement import Flagged, Placed
+from etl.placement.target_rows import Flag
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "F1": (),
+    "F2": ("P2.validation",),
+}
+
+
+def flag_profile_validations(rows: Placed, spine: Spine) -> Flagged:
+    """F2: a validation of a whole profile is on all its several accounts."""
+    narrower = [route.column for route in rows.mapping.owner[:-1]]
+    by_profile = rows.frame.select(pl.all_horizontal(pl.col(column).is_null() for column in narrower)).to_series().to_numpy()
+    copies = np.bincount(rows.row, minlength=rows.frame.height)
+    return by_profile & (copies > 1), "validation of a whole profile: on all its accounts"
+
+
+# Which rows a rule flags, where one row of one table is enough to know.
+FLAGS: dict[str, Flag] = {
+    "F2": flag_profile_validations,
+}

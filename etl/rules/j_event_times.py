@@ -1,0 +1,43 @@
+"""Chapter J: when events happened, from the old portal's wall clock in New York (J4)."""
+
+from __future__ import annotations
+
+from etl.domain import new_york_time
+from etl.placement.account_directory import Spine
+from etl.placement.row_placement import Flagged, Placed
+from etl.placement.target_rows import Computed, Copies, Flag, Rule
+from mappings.model import Form
+
+# Each rule of this module, and the source tables whose rows it flags.
+RULES: dict[str, tuple[str, ...]] = {
+    "J1": (),
+    "J4": ("P2.event_history",),
+}
+
+
+def occurred_at(copies: Copies, form: Form) -> Computed:
+    """J4: the moment in UTC, null where the wall clock's text cannot be read."""
+    return new_york_time.utc(copies.take(form.columns[0]))[0]
+
+
+def occurred_certain(copies: Copies, form: Form) -> Computed:
+    """J4: false where the text was ambiguous, skipped or unreadable."""
+    return new_york_time.utc(copies.take(form.columns[0]))[1]
+
+
+def flag_uncertain_moments(rows: Placed, spine: Spine) -> Flagged:
+    """J4: the wall clock was ambiguous, skipped, unreadable or absent."""
+    (text,) = rows.mapping.block("event_history").columns["occurred_certain"].columns
+    return ~new_york_time.utc(rows.frame[text])[1].to_numpy(), "the New York wall clock is ambiguous, skipped, unreadable or absent"
+
+
+# How columns come about: by target_table.column, or by the number for any column that this rule fills.
+COLUMNS: dict[str, Rule] = {
+    "event_history.occurred_at": occurred_at,
+    "event_history.occurred_certain": occurred_certain,
+}
+
+# Which rows a rule flags, where one row of one table is enough to know.
+FLAGS: dict[str, Flag] = {
+    "J4": flag_uncertain_moments,
+}
