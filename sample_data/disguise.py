@@ -4,6 +4,7 @@ Every column is disguised as far as its values allow: what the form could not gi
 """
 
 import base64
+import csv
 import hashlib
 import re
 import sqlite3
@@ -115,6 +116,27 @@ def write_postgresql(made: Disguised, url: str) -> None:
             session.execute(view.encode())
 
 
+def write_csv(made: Disguised, folder: Path) -> None:
+    """The physical tables as CSV files, NULL as `~`: some texts are empty. Bytes are not for files of text: such a table is written as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"BYTEA": pa.binary, "BIGINT": pa.int64, "INTEGER": pa.int64, "NUMERIC": pa.float64}
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in made.tables:
+        if "BYTEA" in table.columns.values():
+            columns = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
+            arrays = {
+                name: pa.array(cells, kinds.get(table.columns[name].partition("(")[0], pa.string)()) for name, cells in columns.items()
+            }
+            pq.write_table(pa.table(arrays), folder / f"{table.name}.parquet")
+            continue
+        with (folder / f"{table.name}.csv").open("w", encoding="utf-8", newline="") as file:
+            lines = csv.writer(file)
+            lines.writerow(table.columns)
+            lines.writerows(["~" if cell is None else cell for cell in row] for row in table.rows)
+
+
 def _server_type(kind: str) -> str:
     return {"BLOB": "BYTEA", "VARCHAR(36)": "UUID"}.get(kind, kind)
 
@@ -139,8 +161,8 @@ def write_twin(made: Disguised, folder: str, file: Path) -> None:
         database.commit()
 
 
-def disguised(file: Path, folder: str) -> Disguised:
-    """One portal's world, disguised."""
+def disguised(file: Path, folder: str, texts: bool = False) -> Disguised:
+    """One portal's world, disguised. `texts`: for files of text, where every cell is a text."""
     made, names = Disguised(), _Names()
     with closing(sqlite3.connect(file)) as database:
         # What is no valid text stays bytes: a blob in a text column is the text of its bytes.
@@ -148,11 +170,11 @@ def disguised(file: Path, folder: str) -> Disguised:
         content = {table.name: _rows(database, table) for table in _tables(folder)}
     keys = _new_keys(content) if folder == "portal2" else {}
     for table in _tables(folder):
-        _disguise_table(made, names, folder, table, content[table.name], keys)
+        _disguise_table(made, names, folder, table, content[table.name], keys, texts)
     made.tables.append(Physical("TMP_LOAD_2019", {"LN": "VARCHAR(80)"}, [["scratch"], ["scratch too"]]))
     made.views.append(f'CREATE VIEW V_FIRST AS SELECT * FROM "{made.tables[0].name}"')
-    made.files[f"{folder}/source.toml"] = (
-        'null = ["", "N/A"]\n' * (not _has_empty(content)) + '[ignored]\nTMP_LOAD_2019 = "scratch table of a former import"\n'
+    made.files[f"{folder}/source.toml"] = 'null = ["~"]\n' * texts + (
+        'null = ["", "N/A"]\n' * (not texts and not _has_empty(content)) + '[ignored]\nTMP_LOAD_2019 = "scratch table of a former import"\n'
     )
     return made
 
@@ -212,8 +234,8 @@ def number(parts: Sequence[str]) -> int:
 
 
 def _disguise_table(
-    made: Disguised, names: _Names, folder: str, table: Table, rows: list[list[Any]], keys: Mapping[str, Mapping[int, tuple[str, ...]]]
-) -> None:
+    made: Disguised, names: _Names, folder: str, table: Table, rows: list[list[Any]], keys: Mapping[str, Mapping[int, tuple[str, ...]]], texts: bool,
+) -> None:  # fmt: skip
     physical = Physical(names.short(table.name, "CT_"))
     of_table = _Names()
     lines: list[str] = []
@@ -222,6 +244,7 @@ def _disguise_table(
     for place, (column, declared) in enumerate(table.columns):
         cells = [row[place] for row in rows]
         form = _form(folder, table, column, declared, cells, of_table, keys)
+        form = _as_text(form, declared, cells) if texts else form
         for row, cell in zip(twin, form.twin if form.twin is not None else cells, strict=True):
             row[place] = cell
         lines.append(f"{column} = {form.line}")
@@ -316,6 +339,19 @@ def _form(
         joined = [None if c is None else f"{n:04d}|{c}" for n, c in enumerate(cells)]
         return _Form(f'{{ part = "{short}", split = "|", take = 2 }}', [(short, "VARCHAR(300)", joined)])
     return plain
+
+
+def _as_text(form: _Form, declared: str, cells: list[Any]) -> _Form:
+    """The form of a column whose cells are texts only."""
+    if not form.line.startswith('"'):
+        return form
+    name = form.line.strip('"')
+    moments = all(cell is None or len(cell) == 19 for cell in cells) if declared == "TIMESTAMP" else True
+    line = {
+        "BIGINT": f'{{ integer = "{name}" }}', "INTEGER": f'{{ integer = "{name}" }}', "DATE": f'{{ date = "{name}", form = "YYYY-MM-DD" }}',
+        "TIMESTAMP": f'{{ moment = "{name}", form = "YYYY-MM-DD HH24:MI:SS{"" if moments else ".FF"}" }}',
+    }.get(declared, form.line)  # fmt: skip
+    return _Form(line, form.columns)
 
 
 def _key_form(

@@ -112,6 +112,9 @@ class Shared(Source, Protocol):
         ...
 
 
+FOLDER = "folder:"  # what a folder of files begins with in place of a URL's scheme
+
+
 def shown(url: str) -> str:
     """The URL as it may be shown: without user's password and without options, which may hold secrets too.
 
@@ -119,6 +122,8 @@ def shown(url: str) -> str:
     """
     import sqlalchemy
 
+    if url.startswith(FOLDER):
+        return url
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
@@ -136,6 +141,8 @@ def place_of(url: str) -> tuple[str | int | None, ...]:
     """Which database it is, whoever logs in and however: the file; or server, port and name."""
     import sqlalchemy
 
+    if url.startswith(FOLDER):
+        return ("folder", str(Path(url.removeprefix(FOLDER)).resolve()))
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
@@ -149,6 +156,8 @@ def leads_to(url: str) -> list[str]:
     """Where the URL leads as far as it says so itself: the database, and the options that choose server, port, database or schema."""
     import sqlalchemy
 
+    if url.startswith(FOLDER):
+        return [*map(str, place_of(url))]
     query = sqlalchemy.make_url(url).query
     chosen = ("host", "hostaddr", "port", "dbname", "service", "options")
     return [*map(str, place_of(url)), *(f"{name}={query[name]}" for name in chosen if name in query)]
@@ -161,6 +170,8 @@ def sqlite_url(file: Path) -> str:
 
 def backend(url: str) -> str:
     """`sqlite`, `postgresql`, ...; WrongUsage where it is no URL of a database."""
+    if url.startswith(FOLDER):
+        return "folder"
     import sqlalchemy  # late: a look-up in a SQLite file has to be quicker than this import
 
     try:
@@ -168,5 +179,5 @@ def backend(url: str) -> str:
     except (sqlalchemy.exc.ArgumentError, ValueError):
         raise WrongUsage(
             "A database is given as a URL that cannot be read.",
-            "Write it as sqlite:////folder/file.sqlite or postgresql://user@host/database.",
+            "Write it as sqlite:////folder/file.sqlite, postgresql://user@host/database, or folder:DIR for files.",
         ) from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from etl.databases import Shared, Source, backend
+from etl.databases.files.kind import Folder
 from etl.databases.generic.kind import Generic
 from etl.databases.postgresql.kind import PostgreSQL
 from etl.databases.sqlite.kind import PLAIN_FILE, SQLite
@@ -51,7 +52,7 @@ class Kind(Protocol):
         ...
 
 
-KINDS: dict[str, Kind] = {"sqlite": SQLite(), "postgresql": PostgreSQL()}
+KINDS: dict[str, Kind] = {"sqlite": SQLite(), "postgresql": PostgreSQL(), "folder": Folder()}
 _ANY_OTHER: Kind = Generic()
 
 

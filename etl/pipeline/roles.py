@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from etl.databases import backend
+from etl.databases import backend, place_of
 from etl.errors import MigrationError
 from etl.options import Options
 from etl.runfolder.event_log import account_name
@@ -27,6 +27,8 @@ def _role(url: str, name: str, known: dict[str, str]) -> str:
     kind = backend(url)
     if kind == "sqlite":
         return _owner(Path(sqlalchemy.make_url(url).database or ""))
+    if kind == "folder":
+        return _owner(Path(str(place_of(url)[1])))
     if kind == "postgresql":
         from etl.databases.postgresql.rights import role_of
 

@@ -16,6 +16,7 @@ def presented(sources: Mapping[Portal, Source], adapter: Path | None, mappings: 
     if adapter is None:
         return dict(sources)
     from etl.databases import Shared
+    from etl.databases.files.source import FolderSource
     from etl.present.bind import Binder
     from etl.present.catalog import catalog_of
     from etl.present.grammar import read_adapter
@@ -26,6 +27,8 @@ def presented(sources: Mapping[Portal, Source], adapter: Path | None, mappings: 
     problems = []
     found: dict[Portal, Source] = {}
     for portal, source in sources.items():
+        if isinstance(source, FolderSource):  # before it is read
+            source.delimiter, source.encoding = read.portals[portal].delimiter, read.portals[portal].encoding
         if read.portals[portal].says_nothing and source.shapes() == _contract(portal, mappings):
             found[portal] = source  # nothing of it is presented: read as without an adapter
             continue

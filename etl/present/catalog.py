@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from etl.databases import Source
 from etl.present.kinds import Kind, kind_of
@@ -32,9 +33,10 @@ class Catalog:
 
 def catalog_of(source: Source, schemas: frozenset[str]) -> Catalog:
     """Everything that the source has, views included; of PostgreSQL those of the named schemas, or of the session's path where none is."""
+    from etl.databases.files.source import FolderSource
     from etl.databases.sqlite.source import SqliteSource
 
-    if isinstance(source, SqliteSource):
+    if isinstance(source, FolderSource | SqliteSource):
         return Catalog(_sqlite(source))
     try:
         from etl.databases.postgresql.source import PostgresSource
@@ -51,10 +53,7 @@ def _upper(columns: dict[str, str]) -> dict[str, str]:
     return {name: declared.upper() for name, declared in columns.items()}
 
 
-def _sqlite(source: object) -> dict[str, Relation]:
-    from etl.databases.sqlite.source import SqliteSource
-
-    assert isinstance(source, SqliteSource)  # noqa: S101  # tells the type checker what `catalog_of` has asked
+def _sqlite(source: Any) -> dict[str, Relation]:
     names = source.query(
         "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
     )

@@ -20,6 +20,8 @@ from etl.reconcile.compare.holdings import EXCEPTION, HOLDING, exceptions_compar
 from etl.reconcile.compare.recorded_runs import TABLE as RUN
 from etl.reconcile.compare.recorded_runs import Runs, recorded_runs, refuse_other_run
 from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
+from etl.reconcile.databases.folder import PREFIX as FOLDER
+from etl.reconcile.databases.folder import FolderDatabase
 from etl.reconcile.engine.background import Look, beside
 from etl.reconcile.engine.decisions import NOTHING, Decided, read_decided
 from etl.reconcile.engine.expected import Expected
@@ -29,7 +31,7 @@ from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
-from etl.reconcile.present.database import presented
+from etl.reconcile.present.database import presented, written
 from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
@@ -59,8 +61,10 @@ class Actual:
     altered: pl.DataFrame
 
 
-def opened(url: str) -> Database:
-    """The database behind a SQLAlchemy URL, opened for reading, in one snapshot."""
+def opened(url: str, written: tuple[str, str] = (",", "utf-8")) -> Database:
+    """The database behind a SQLAlchemy URL, or a folder of files, opened for reading, in one snapshot. `written`: the delimiter and encoding of CSV files."""
+    if url.startswith(FOLDER):
+        return FolderDatabase(Path(url.removeprefix(FOLDER)), *written)
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":
@@ -226,7 +230,7 @@ def reconcile(
         sources = {}
         for portal, url in (("P2", source), ("TC", tc)):
             if url is not None:
-                databases.append(opened(url))
+                databases.append(opened(url) if adapter is None else opened(url, written(adapter, spec, portal)))
                 if adapter is not None:
                     databases[-1] = presented(adapter, spec, portal, databases[-1])
                 option, tables = _OLD_PORTALS[portal]

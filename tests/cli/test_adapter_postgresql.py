@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import sqlalchemy
 
-from sample_data.disguise import disguised, write_adapter, write_postgresql, write_twin
+from sample_data.disguise import disguised, write_adapter, write_csv, write_postgresql, write_twin
 from tests.support.command import FREEZE, command
 from tests.support.presented import as_sqlite, different_tables, migrated
 
@@ -58,11 +58,29 @@ def test_69_a_disguised_portal_on_postgresql_gives_the_identical_store(postgres:
     done = command("run", *_sources(reader), *stores, "--run", str(tmp_path / "run"), *FREEZE, *more, "--workers", "2")
     assert done.code == 0, done.err
     assert different_tables(tmp_path / "twin" / "store.sqlite", tmp_path / "store.sqlite") == []
+    _a_folder_of_files_gives_the_identical_store(tmp_path)
     with psycopg.connect(foreign["portal2"], autocommit=True) as portal:
         portal.execute('REVOKE SELECT ("STTS_CD") ON "CT_MDL_ENTT" FROM migration_reader')
     done = command("plan", *_sources(reader), *more)
     assert done.code == 1
     assert "may not SELECT STTS_CD of CT_MDL_ENTT" in done.err
+
+
+def _a_folder_of_files_gives_the_identical_store(world: Path) -> None:
+    """The same world again, as CSV and Parquet files."""
+    place = world / "exported"
+    for folder, file in FOLDERS.items():
+        made = disguised(world / file, folder, texts=True)
+        write_csv(made, place / folder)
+        write_adapter(made, place / "adapter")
+    sources = _sources({folder: f"folder:{place}/{folder}" for folder in FOLDERS})
+    stores = ("--target", f"sqlite:///{place}/store.sqlite", "--objects", str(place / "objects"), "--files", str(world / "files"))
+    done = command("run", *sources, *stores, "--run", str(place / "run"), *FREEZE, "--adapter", str(place / "adapter"))
+    assert done.code == 0, done.err
+    assert different_tables(world / "twin" / "store.sqlite", place / "store.sqlite") == []
+    with (place / "portal2" / "TMP_LOAD_2019.csv").open("a", encoding="utf-8") as file_:
+        file_.write("one more\n")
+    assert command("freeze", "check", *sources, "--adapter", str(place / "adapter"), "--seconds", "0").code == 0
 
 
 def _sources(urls: dict[str, str]) -> tuple[str, ...]:

@@ -34,6 +34,12 @@ def presented(root: Path, spec: Spec, portal: str, database: Database) -> "Prese
     return PresentedDatabase(said, spec.sources[portal], database, physical(database, schemas))
 
 
+def written(root: Path, spec: Spec, portal: str) -> tuple[str, str]:
+    """The delimiter and the encoding of the portal's CSV files, as the adapter says."""
+    said = presentations(root, spec.sources)[portal]
+    return said.delimiter, said.encoding
+
+
 class PresentedDatabase:
     """Implements `Database`."""
 

@@ -1,0 +1,1 @@
+"""Old portals that are folders of files."""

@@ -1,0 +1,106 @@
+"""An old portal that is a folder of files: copied once into a private SQLite file, and read there."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from etl.databases import Batch, Since, sqlite_url
+from etl.databases.files.tables import columns_and_rows, tables_in
+from etl.databases.quoting import quoted
+from etl.databases.sqlite.source import SqliteSource
+from mappings.model import TableMapping
+
+_AT_ONCE = 5_000
+
+
+class FolderSource:
+    """Implements `Source`. `delimiter`, `encoding`: of its CSV files; set before anything is read."""
+
+    level = "a copy of the files, made at once"
+
+    def __init__(self, url: str, name: str) -> None:
+        self.folder, self._name = Path(url.removeprefix("folder:")), name
+        self.delimiter, self.encoding = ",", "utf-8"
+        self._place: tempfile.TemporaryDirectory[str] | None = None
+        self.files = tables_in(self.folder, name)
+
+    @cached_property
+    def inner(self) -> SqliteSource:
+        """The copy; it is private and goes with `close`."""
+        self._place = tempfile.TemporaryDirectory(prefix="portal-migrate-")
+        file = Path(self._place.name) / "files.sqlite"
+        with closing(sqlite3.connect(file, isolation_level=None)) as copy:
+            copy.execute("PRAGMA journal_mode = off")
+            copy.execute("PRAGMA synchronous = off")
+            for table in self.files:
+                columns, rows = columns_and_rows(table, self.delimiter, self.encoding)
+                listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+                copy.execute(f"CREATE TABLE {quoted(table.name)} ({listed})")
+                statement = f"INSERT INTO {quoted(table.name)} VALUES ({', '.join('?' * len(columns))})"
+                copy.execute("BEGIN")
+                while some := list(itertools.islice(rows, _AT_ONCE)):
+                    copy.executemany(statement, some)
+                copy.execute("COMMIT")
+        return SqliteSource(sqlite_url(file), self._name)
+
+    def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        return self.inner.query(statement, *values)
+
+    def shapes(self) -> dict[str, dict[str, str]]:
+        return self.inner.shapes()
+
+    def count(self, table: str) -> int:
+        return self.inner.count(table)
+
+    def bytes_in(self, table: str, column: str) -> int:
+        return self.inner.bytes_in(table, column)
+
+    def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
+        return self.inner.read(mapping, rows, without)
+
+    def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        return self.inner.contents(mapping, column)
+
+    def mark(self) -> str:
+        """The digest of every file: taken before the copy is made, so that what changes meanwhile differs from it."""
+        found = []
+        for file in sorted({table.file for table in self.files}):
+            with file.open("rb") as stream:
+                found.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {file.name}")
+        return "\n".join(found)
+
+    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+        before, now = set(mark.splitlines()), set(self.mark().splitlines())
+        names = {line.partition("  ")[2] for line in before ^ now}
+        return Since([table.name for table in self.files if table.file.name in names] or sorted(names), "the files' digests")
+
+    def highest_key(self, mapping: TableMapping) -> str:
+        return self.inner.highest_key(mapping)
+
+    def counted(self) -> dict[str, str]:
+        return {}
+
+    def writers(self) -> list[str]:
+        writable = [file.name for file in sorted({table.file for table in self.files}) if file.stat().st_mode & 0o222]
+        return [f"{len(writable):,} files can be written to by their modes"] if writable else []
+
+    def close(self) -> None:
+        if "inner" in self.__dict__:
+            self.inner.close()
+        if self._place is not None:
+            self._place.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
