@@ -10,6 +10,14 @@ from etl.domain.emails import email_key
 from etl.placement.account_directory import Spine
 from etl.placement.row_placement import Bools, Placed, keys
 
+# Each rule of this module, and the source tables whose rows it flags. L3: here and domain/decisions.py; L4: the verifier's.
+RULES: dict[str, tuple[str, ...]] = {
+    "L1": ("TC.tc_account",),
+    "L2": ("P2.portal_user",),
+    "L3": (),
+    "L4": (),
+    "L5": (),
+}
 RECORD = {
     "rule": pl.String, "portal": pl.String, "table": pl.String, "key": pl.String, "by": pl.String, "on": pl.Date, "reason": pl.String,
 }  # fmt: skip

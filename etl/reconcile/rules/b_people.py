@@ -13,6 +13,7 @@ from etl.reconcile.engine.scopes import indexed
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.rules import l_decisions
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -40,7 +41,7 @@ def settle_people(world: World) -> None:
     """Nothing; afterwards `world` knows the users, the contacts and what the rules decide of them."""
     users = world.sources["P2"].whole("portal_user", world.ledger)
     as_typed = users["user_name"]
-    users = users.with_columns(as_typed.alias("#typed"), _decided_names(world, users))
+    users = users.with_columns(as_typed.alias("#typed"), l_decisions.names(world, users))
     keys = email_keys(users["user_name"])
     reason = np.where(keys.is_null().to_numpy(), REASON["INVALID_EMAIL"], LOADED)
     too_long = mask(users, BAD) | (keys.str.len_chars() > LONGEST).fill_null(False).to_numpy()
@@ -60,13 +61,6 @@ def settle_people(world: World) -> None:
     world.memory["contact"] = contacts.with_columns(_keeps_primary(contacts))
     world.memory["user"] = _freed(world, users.filter(pl.Series(loaded)))
     _flag_people(world)
-
-
-def _decided_names(world: World, users: pl.DataFrame) -> pl.Series:
-    """L2: the names, the decided one where somebody decided."""
-    decided = world.decided.names
-    names = zip(users[KEY].to_list(), users["user_id"].to_list(), users["user_name"].to_list(), strict=True)
-    return pl.Series("user_name", [decided.get(user, name) if key == str(user) else name for key, user, name in names], dtype=pl.String)
 
 
 def login_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
@@ -207,8 +201,7 @@ def _flag_widened(world: World, shared: pl.Series) -> None:
 def _flag_people(world: World) -> None:
     """B2, B8, B12, B16, B20; L2."""
     users, contacts = world.memory["user"], world.memory["contact"]
-    decided = [user in world.decided.names and key == str(user) for key, user in users.select(KEY, "user_id").iter_rows()]
-    world.flag("L2", "P2", "portal_user", users, np.array(decided, np.bool_))
+    l_decisions.flag_users(world, users)
     world.flag("B12", "P2", "portal_user", users, mask(users, "#stuck"))
     names = users.with_columns(folded(users["first_name"]).alias("#first"), folded(users["last_name"]).alias("#last"))
     shared = names.select("email_key", "#first", "#last").unique().filter(pl.col("email_key").is_duplicated())["email_key"]

@@ -14,6 +14,7 @@ from etl.reconcile.engine.scopes import MISSING, indexed
 from etl.reconcile.engine.source import BAD, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.rules import l_decisions
 from etl.reconcile.rules.h_identifiers import normalised
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -124,8 +125,7 @@ def login_of_uploader(world: World, rows: pl.DataFrame, value: Value) -> pl.Seri
 def note_account(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     """I1: a named profile that does not exist."""
     place = world.index["P2", "company_profile"].find(rows["company_profile_id"])
-    decided = np.array([account in world.decided.accounts for account in rows["tc_account_id"].to_list()], np.bool_)
-    world.flag("L1", "TC", "tc_account", rows, decided)
+    decided = l_decisions.flag_accounts(world, rows)
     world.flag("I1", "TC", "tc_account", rows, (place == MISSING) & ~decided)
 
 
