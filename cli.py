@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from etl.commands.sql_commands import sql_commands
 from etl.commands.strict_options import RowCommand, StrictGroup
 
 if TYPE_CHECKING:
@@ -339,6 +340,9 @@ def freeze_check(seconds: float, **given: Any) -> None:
     answer("freeze check", given, lambda: check(_options(given), seconds))
 
 
+commands.add_command(sql_commands(_takes))
+
+
 @commands.group()
 def evidence() -> None:
     """What proves the migration, in one signed folder."""
@@ -431,6 +435,38 @@ def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
     from etl.commands.compare import compare as written
 
     answer("compare", given, lambda: written(_options(given), [Path(run) for run in runs], Path(out) if out else None))
+
+
+@commands.command()
+@click.option("--port", metavar="N", type=click.IntRange(0, 65_535), default=0, help="Port to listen on (default: a free one).")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; beyond loopback it needs TLS and a login.",
+)
+@click.option("--tls-cert", metavar="FILE", help="Certificate (PEM).")
+@click.option("--tls-key", metavar="FILE", help="Its private key (PEM).")
+@click.option("--login", metavar="FILE", help="Names and password digests of those who may look.")
+@click.option("--add-login", metavar="NAME", help="Adds a name to --login, its password from standard input, and ends.")
+@click.option("--state", metavar="DIR", help="Folder of index and audit log (default: explore/ in the run's folder).")
+@click.option(
+    "--names", is_flag=True, default=False, help="Shows personal data; without it names, e-mails and personal identifiers are masked."
+)
+@click.option("--documents", is_flag=True, default=False, help="Lets documents be downloaded.")
+@_takes("run", "target", "source", "tc", "files", "objects", "mappings")
+def explore(**given: Any) -> None:
+    """Serves a read-only web application over a migrated store; the first line on stdout is its address."""
+    from etl.commands.command_result import answer
+    from etl.commands.explore import Serving, added_login
+    from etl.commands.explore import explore as served
+
+    files = {name: Path(given[name]) if given[name] else None for name in ("tls_cert", "tls_key", "login", "state")}
+    serving = Serving(given["host"], given["port"], **files, names=given["names"], documents=given["documents"])
+    if given["add_login"]:
+        answer("explore", given, lambda: added_login(files["login"], given["add_login"]))
+    answer("explore", given, lambda: served(_options(given), serving))
 
 
 @commands.command()

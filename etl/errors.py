@@ -5,6 +5,8 @@ Messages name tables, keys, columns and files, never values of personal data and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -69,3 +71,19 @@ class Refused(MigrationError):
 
 class Unreadable(Exception):  # not an ending: a document whose bytes end early counts as missing and never stops the others
     """The bytes of a document of the old portals cannot be read."""
+
+
+def note(error: BaseException, name: str, what: str) -> None:
+    """Keeps on an unforeseen error what its last words need to say; the first note of a name stands. It travels with the error between processes."""
+    if name not in error.__dict__:
+        error.__dict__[name] = what
+
+
+@contextmanager
+def concerning(table: str) -> Iterator[None]:
+    """Notes on an unforeseen error which table (`P2.document`) it is about."""
+    try:
+        yield
+    except Exception as error:
+        note(error, "table", table)
+        raise

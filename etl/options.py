@@ -8,7 +8,7 @@ from pathlib import Path
 
 from etl.domain.grace import Grace
 from etl.errors import WrongUsage
-from etl.objects.place import bucket_of
+from etl.objects.place import bucket_of, require_folder
 from mappings.read import HOME
 
 
@@ -35,9 +35,10 @@ class Options:
     without: frozenset[str] = frozenset()  # of tc, files, decisions, freeze: left out on purpose though the store has it
 
     def __post_init__(self) -> None:
-        """A bucket's address that may hold a secret is refused before anything is written down."""
-        if self.objects is not None:
-            bucket_of(self.objects)
+        """An address that may hold a secret is refused before anything is written down, and is not repeated."""
+        for option, uri in (("--files", self.files), ("--objects", self.objects)):
+            if uri is not None and (option == "--files" or bucket_of(uri) is None):
+                require_folder(uri, option)
 
 
 def needed(value: str | None, option: str, what: str) -> str:

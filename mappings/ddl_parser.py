@@ -74,7 +74,7 @@ class _Parser:
         token = self._now
         if token.kind == "quoted":
             self._at += 1
-            return token.text[1:-1].replace('""', '"')
+            return token.text[1:-1]  # a word of SQL as a name; other signs than an unquoted name has are refused
         if token.kind != "name" or token.word in _RESERVED:
             raise self._error(what)
         self._at += 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*(?:(?!/\*|\*/).)*\*/)
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
-    |(?P<quoted>"(?:[^"\x00-\x1f\x7f]|"")+")
+    |(?P<quoted>"[A-Za-z_][A-Za-z0-9_]*")
     |(?P<number>\d+(?:\.\d+)?)
     |(?P<text>'(?:[^'\\\x00-\x08\x0b-\x1f\x7f]|'')*')
     |(?P<sign><>|<=|>=|!=|\|\||[-+*/=<>(),;.])""",

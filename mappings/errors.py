@@ -20,7 +20,7 @@ class MappingErrors(MappingError):
     def __init__(self, entries: Sequence[tuple[str, str, str, str]]) -> None:
         super().__init__(*entries[0])
         self.entries = tuple(entries)
-        self.args = ("\n".join(f"{file}: {place}: found {found}, expected {expected}" for file, place, found, expected in entries),)
+        self.args = ("\n  ".join(f"{file}: {place}: found {found}, expected {expected}" for file, place, found, expected in entries),)
 
 
 class Collected:

@@ -102,6 +102,10 @@ class TableMapping:
             column for into in self.into if into.table == "stored_object" for form in into.columns.values() for column in form.columns
         )
 
+    def is_number(self, column: str) -> bool:
+        """Whether the source column is one of whole numbers."""
+        return self.shape.by_name[column].family == "integer"
+
     def block(self, target: str) -> Into:
         """The block into that target table; KeyError where there is none."""
         for into in self.into:

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 import click
 
 from etl.errors import MigrationError
+from etl.system.terminal import write
 from mappings.errors import MappingError
 
 VERSION = 1
@@ -44,9 +45,7 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
         data = action()
     except BaseException as error:  # every way to end is an answer; nothing is swallowed: the code says which it was
         failure = _failure(error)
-        failure.trail = "".join(
-            f"  {frame.filename}, line {frame.lineno}, in {frame.name}\n" for frame in traceback.extract_tb(error.__traceback__)
-        )
+        failure.trail = [f"  {frame.filename}, line {frame.lineno}, in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
         data = getattr(error, "data", {})
     code = failure.exit_code if failure else 0
     try:
@@ -68,24 +67,26 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
                 HUMAN[command](data)
             if failure:
                 sys.stdout.flush()
-                if verbose:
-                    sys.stderr.write(failure.trail)
-                sys.stderr.write(f"{failure.message}\nnext: {failure.next_step}\n")
+                for line in failure.trail if verbose else ():
+                    write(sys.stderr, line)
+                write(sys.stderr, failure.message)
+                write(sys.stderr, f"next: {failure.next_step}")
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError as error:
         # Whoever read has gone: what was done is done, the exit code still says how it ended. No room for the answer is a failure.
         if error.errno not in (errno.EPIPE, errno.EIO):
             code = code or 1
-            _last_words(f"The answer could not be written: {error.strerror}.\nnext: {_AGAIN}\n")
+            _last_words(f"The answer could not be written: {error.strerror}.", f"next: {_AGAIN}")
     for stream in (sys.stdout, sys.stderr):
         _end(stream)
     sys.exit(code)
 
 
-def _last_words(sentence: str) -> None:
+def _last_words(*sentences: str) -> None:
     with suppress(OSError):
-        sys.stderr.write(sentence)
+        for sentence in sentences:
+            write(sys.stderr, sentence)
         sys.stderr.flush()
 
 
@@ -109,8 +110,11 @@ def refuse_usage(error: click.ClickException, arguments: Sequence[str]) -> None:
         envelope = {"version": VERSION, "command": command, "status": "failed", "exit_code": 2, "data": {}, "errors": [entry]}
         sys.stdout.write(json.dumps(envelope) + "\n")
         return
-    error.show()
-    sys.stderr.write("next: see `portal-migrate --help`, or `portal-migrate COMMAND --help`.\n")
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        for line in error.ctx.get_usage().splitlines():
+            write(sys.stderr, line)
+    write(sys.stderr, f"Error: {error.format_message()}")
+    write(sys.stderr, "next: see `portal-migrate --help`, or `portal-migrate COMMAND --help`.")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -122,7 +126,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 class _Failure:
     def __init__(self, exit_code: int, code: str, message: str, next_step: str) -> None:
         self.exit_code, self.code, self.message, self.next_step = exit_code, code, message, next_step
-        self.trail = ""  # where it happened: files and lines, never values; shown with -v
+        self.trail: list[str] = []  # where it happened: files and lines, never values; shown with -v
 
 
 _AGAIN = "Run the same command again: it goes on where it stopped."
@@ -160,9 +164,9 @@ def _failure(error: BaseException) -> _Failure:
             return _failure(MemoryError())
         case MemoryError():
             return _Failure(1, "NO_MEMORY", "Memory does not suffice.", "Give fewer --workers, then run the same command again.")
-        case OSError():
+        case OSError() if error.strerror:
             where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
-            return _Failure(1, "IO", f"{error.strerror or type(error).__name__}{where}.", f"Mend that. {_AGAIN}")
+            return _Failure(1, "IO", f"{error.strerror}{where}.{_publication(error)}", f"Mend that. {_AGAIN}")
     # Not the error's own text: a database or a library may put values into it.
     last = traceback.extract_tb(error.__traceback__)
     place = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
@@ -170,6 +174,22 @@ def _failure(error: BaseException) -> _Failure:
     return _Failure(
         1,
         "FAULT",
-        f"A fault of the toolkit: {type(error).__name__} in {own} ({place}).",
-        "Report this line; nothing was published by this command.",
+        f"A fault of the toolkit: {type(error).__name__} in {own} ({place}){_about(error)}.{_publication(error)}",
+        f"Report this line. {_AGAIN}",
     )
+
+
+def _publication(error: BaseException) -> str:
+    """What is known about publishing, where the command publishes at all; nothing is claimed that is not known."""
+    said = error.__dict__.get("publication")
+    return f" {said}" if said else ""
+
+
+def _about(error: BaseException) -> str:
+    """The table that an unforeseen error is about, and what a database calls it; never its text, which may hold values."""
+    one: BaseException | None = error
+    while one is not None and not (state := getattr(one, "sqlstate", None)):
+        one = getattr(one, "orig", None) or one.__cause__ or one.__context__
+    table = error.__dict__.get("table")
+    words = [*([f"at {table}"] if table else []), *([f"SQLSTATE {state}"] if one is not None else [])]
+    return ", " + ", ".join(words) if words else ""

@@ -68,7 +68,7 @@ def _read(run: Path, mappings: Mappings, name: str) -> _Run:
         raise Refused(f"The stage files of {run} were purged; the lists are made from them.", "Name runs that were not purged.")
     if "extract" not in folder.steps:
         raise Refused(f"{run} has read nothing yet.", "Name runs that got beyond extract.")
-    found = lists(folder)
+    found = lists(folder, mappings)
     return _Run(name, facts_of(folder, mappings, found), found)
 
 

@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from etl.databases import sqlite_url
-from etl.errors import MigrationError, Refused
+from etl.databases import backend, place_of, sqlite_url
+from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options, needed
 from etl.pipeline.runner import run_steps
 from etl.runfolder.folder import STEPS
@@ -51,8 +51,25 @@ def write_sample(options: Options, profiles: int, seed: int, talk: Talk) -> dict
     source = needed(options.source, "--source", "the URL of an empty database for Portal 2.0")
     tc = needed(options.tc, "--tc", "the URL of an empty database for Trade Compliance")
     files = Path(needed(options.files, "--files", "a folder for the old file share"))
+    for option, url in (("--source", source), ("--tc", tc)):
+        _reached(option, url)
     try:
         rows = write_synthetic(source, tc, files, profiles, seed)
     except ValueError as error:
         raise MigrationError(str(error), "Give empty databases.") from None
     return {"rows": rows, "total": sum(rows.values()), "profiles": profiles, "seed": seed}
+
+
+def _reached(option: str, url: str) -> None:
+    """Raises where the database is not there, in the words of `plan`; a SQLite file is made, its folder is not."""
+    match backend(url):
+        case "postgresql":
+            from etl.databases.postgresql.connection import connect
+
+            connect(url, option).close()
+        case "sqlite":
+            folder = Path(str(place_of(url)[1])).parent
+            if not folder.is_dir():
+                raise MigrationError(f"{option}: there is no folder {folder}.", "Make it, or give another URL.")
+        case kind:
+            raise WrongUsage(f"{option}: samples are not written into {kind} databases.", "Give a sqlite:// or postgresql:// URL.")

@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from etl.errors import MigrationError, Refused, WrongUsage
-from etl.objects.journal import JOURNAL
 from etl.options import Options
+from etl.runfolder.event_log import NAME as EVENTS
 from etl.runfolder.event_log import record
-from etl.runfolder.folder import opened
+from etl.runfolder.folder import LOCK, MANIFEST, WORKERS, opened, seen
 from etl.system.confirm import confirm, refuse_unasked
 
-# Stage files hold whole rows; the lists, and the reports that show parts of them, hold keys (some are a person's number). Counts, digests and
-# sentences stay: manifest.json, events.jsonl and the rest of report/.
-DATA = ("extract", "split", "reattach", "check", "load", "reconcile", "rehearsal")
-_WITH_KEYS = ("held.csv", "exceptions.csv", "failures.csv", "differences.csv", "report.html", "report.md")
-LISTS = (*(f"report/{name}" for name in _WITH_KEYS), JOURNAL)
+# What proves the migration: counts, digests and sentences. All else goes: stage files hold whole rows; lists, letters, samples, indexes and the
+# reports that show parts of them hold keys, some of which are a person's number.
+PROVES = (MANIFEST, EVENTS, "report/report.json", "report/summary.md", "report/junit.xml")
+LOCKS = (LOCK, WORKERS)
 
 
 def purge(options: Options, yes: bool) -> dict[str, Any]:
     """What was removed and what is left; Refused where the run has not published yet: it would have to start again. `yes`: nobody is asked."""
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    seen(options.run)  # where there is no run there is nothing to purge, and no folder is made
     refuse_unasked("purge", yes)
     with opened(options.run) as folder:
         if "load" not in folder.steps:
             raise Refused(
                 "This run has published nothing yet: its stage files are needed to go on.", "Finish the run, or remove the folder by hand."
             )
-        confirm(f"Remove the stage files and lists of {options.run}? It cannot be rolled back afterwards.", yes)
-        gone = [folder.remove(name) for name in (*DATA, *LISTS)]
+        confirm(f"Remove all that proves nothing from {options.run}? It cannot be rolled back afterwards.", yes)
+        gone = [folder.remove(name) for name in _others(folder.path)]
         removed, size = sum(files for files, _ in gone), sum(size for _, size in gone)
         folder.settings = {**folder.settings, "purged": "yes"}
         folder.save()
         record(folder.path, "purge", "stage files removed", folder.settings, {}, {"files": removed, "bytes": size})
+        if still := _others(folder.path):
+            raise MigrationError(f"Not everything could be removed: {still[0]} and {len(still) - 1:,} more.", "Remove these files by hand.")
         left = sorted(place.relative_to(folder.path).as_posix() for place in folder.path.rglob("*") if place.is_file())
-        still = [name for name in left if name.split("/")[0] in DATA or name in LISTS]
-        if still:
-            raise MigrationError(f"Not everything could be removed: {', '.join(still)}.", "Remove these files by hand.")
     return {"run": str(options.run), "removed": removed, "bytes": size, "left": left}
+
+
+def _others(path: Path) -> list[str]:
+    """What lies in the run's folder and is neither a proof nor a lock: names of files and of folders to be removed with all that is in them."""
+    names = [entry.name for entry in path.iterdir() if entry.name not in LOCKS]
+    report = path / "report"
+    if report.is_dir() and not report.is_symlink():
+        names = [name for name in names if name != report.name] + [f"report/{entry.name}" for entry in report.iterdir()]
+    return sorted(name for name in names if name not in PROVES)

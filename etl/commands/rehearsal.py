@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.commands.company import letters
-from etl.commands.sample_audit import sample
+from etl.commands.sample_audit import free_name, sample
 from etl.evidence.bundle import pack
 from etl.options import Options
 from etl.pipeline.runner import run_steps
@@ -28,7 +28,7 @@ def write(options: Options, run: Path) -> list[str]:
     for old in (place / "letters", place / "evidence"):
         shutil.rmtree(old, ignore_errors=True)
     written = letters(options, None, place / "letters")
-    drawn = sample(options, SAMPLE_SIZE, SAMPLE_SEED, place / "sample-audit.csv")
+    drawn = sample(options, SAMPLE_SIZE, SAMPLE_SEED, free_name(place / "sample-audit.csv"))
     packed = pack(options, place / "evidence", place / "evidence.pem")
     return [
         f"{len(written['files']):,} letters in {written['folder']}", f"{drawn['rows']:,} rows to tick in {drawn['file']}",

@@ -1,14 +1,18 @@
 """The command `sample-audit`: source rows drawn by chance, risky ones more often, old and new side by side for an auditor to tick.
 
-Repeatable: a row's place in the draw depends on the seed, its table and its key alone. Texts are shown by length and digest, so that they can
-be compared without being read; numbers, dates and codes as they are.
+Repeatable: a row's place in the draw depends on the seed, its table and its key alone. Texts and bytes are shown by length and keyed digest, so that
+they can be compared without being read; numbers, dates and codes as they are. The key is made for the file and kept nowhere: a digest without
+one would give a short text away to whoever tries all.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import hmac
 import io
+import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +26,16 @@ from etl.commands.row_origins import Origins
 from etl.databases.reading import Reading
 from etl.domain.masking import masked
 from etl.domain.typed_values import texts_of
-from etl.errors import MigrationError, WrongUsage
+from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options
 from etl.placement.row_placement import keys
 from etl.placement.stage_tables import frames
+from etl.places import of_run, refuse_overlap
 from etl.runfolder.folder import RunFolder, seen, write_durably
+from mappings.ddl import quoted
 from mappings.model import Mappings, TableMapping
 from mappings.read import read_mappings
+from mappings.schema import Column
 
 RISKY = 20  # a held or flagged row is drawn as if it were this many
 HEADER = ("number", "portal", "table", "key", "why", "column", "old", "new_table", "account", "new_column", "new", "tick")
@@ -52,20 +59,48 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     folder = seen(options.run)
     if out.is_dir() or not out.parent.is_dir():
         raise MigrationError(f"--out: {out} cannot be a file there.", "Give a file's name in a folder that exists.")
+    if os.path.lexists(out):
+        raise Refused(
+            f"--out: {out} is there already: somebody may have ticked it.", "Give --out another name, or take that file away first."
+        )
+    refuse_overlap(of_run(options, folder.settings), ("--out", out))
     drawn = draw(folder, mappings, size, seed)
-    buffer = io.StringIO()
+    buffer, sealed = io.StringIO(), Sealed()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(HEADER)
     with published(options) as store:
         origins = Origins(store, mappings)
         for number, row in enumerate(drawn, start=1):
-            for line in _side_by_side(store, mappings, origins, row):
+            for line in _side_by_side(store, mappings, origins, row, _bytes_in(folder, row), sealed):
                 writer.writerow(
                     _safe(cell) for cell in (number, row.mapping.portal, row.mapping.table, masked(row.key), row.why, *line, "")
                 )
-    write_durably(out, b"\xef\xbb\xbf" + buffer.getvalue().encode())  # with a mark, so that spreadsheets read it as UTF-8
+    content = b"\xef\xbb\xbf" + buffer.getvalue().encode()  # with a mark, so that spreadsheets read it as UTF-8
+    write_durably(out, content)
     risky = sum(1 for row in drawn if row.why)
-    return {"file": str(out), "rows": len(drawn), "risky": risky, "seed": seed, "sha256": hashlib.sha256(out.read_bytes()).hexdigest()}
+    return {"file": str(out), "rows": len(drawn), "risky": risky, "seed": seed, "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def free_name(place: Path) -> Path:
+    """Where the file can be written: the place itself, unless somebody ticked what lies there; an unticked file is taken away."""
+    for number in range(1, 1_000):
+        chosen = place if number == 1 else place.with_stem(f"{place.stem}-{number}")
+        if not os.path.lexists(chosen):
+            return chosen
+        if not _is_ticked(chosen):
+            chosen.unlink()
+            return chosen
+    raise Refused(f"{place} and 998 others are there already.", "Take away what is not needed any more.")
+
+
+def _is_ticked(place: Path) -> bool:
+    """Whether the file is anything else than a sample as it was written."""
+    try:
+        with place.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file)
+            return next(rows, None) != list(HEADER) or any(row[-1:] != [""] for row in rows)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return True
 
 
 def draw(folder: RunFolder, mappings: Mappings, size: int, seed: int) -> list[Drawn]:
@@ -128,36 +163,81 @@ def _risk(folder: RunFolder) -> pl.DataFrame:
     return pl.concat([*held, *flag]).group_by("portal", "table", "key").agg(pl.col("why").unique().sort().str.join(" "))
 
 
-def _side_by_side(store: Reading, mappings: Mappings, origins: Origins, row: Drawn) -> list[tuple[str, ...]]:
+class Sealed:
+    """How values are shown in one file: equal ones alike, and no other can be tried against them."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def text(self, value: object) -> str:
+        """A text's characters and digest, those of bytes likewise."""
+        if value is None:
+            return "NULL"
+        if isinstance(value, bytes | bytearray | memoryview):
+            return self.content(len(bytes(value)), hashlib.sha256(value).hexdigest())
+        return f"{len(str(value)):,} characters, {self._digest(str(value).encode(errors='surrogatepass'))}"
+
+    def content(self, size: object, sha256: str) -> str:
+        """Bytes, by their number and their SHA-256."""
+        return f"{size:,} bytes, {self._digest(sha256.encode())}"
+
+    def _digest(self, exact: bytes) -> str:
+        return hmac.new(self._key, exact, hashlib.sha256).hexdigest()[:16]
+
+
+def _bytes_in(folder: RunFolder, row: Drawn) -> tuple[int, str] | None:
+    """Size and SHA-256 of the document's bytes that the row had when it was read; None where it is no row of bytes, or they could not be read."""
+    if not any(into.table == "stored_object" for into in row.mapping.into):
+        return None
+    (content,) = folder.files("extract", "extract/content.parquet")
+    found = pl.DataFrame(folder.read_table(content)).filter(
+        (pl.col("portal") == row.mapping.portal) & (pl.col("table") == row.mapping.table) & (pl.col("key") == row.key)
+    )
+    return (found["size"][0], found["sha256"][0]) if found.height else None
+
+
+def _side_by_side(
+    store: Reading, mappings: Mappings, origins: Origins, row: Drawn, content: tuple[int, str] | None, sealed: Sealed
+) -> list[tuple[str, ...]]:
     """(old column, old value, new table, account, new column, new value) for every column that is carried over as it is."""
     lines: list[tuple[str, ...]] = []
     for into in row.mapping.into:
         plain = {name: form.columns[0] for name, form in into.columns.items() if form.kind == "plain"}
         condition = origins.of(row.mapping, into, row.key)
-        if condition is None or not plain:
+        if condition is None:
             continue
         shape = mappings.target.tables[into.table]
+        if into.table == "stored_object" and content is not None:
+            (column,) = {name for form in into.columns.values() for name in form.columns}
+            for found in store.rows(f"SELECT sha256, size_bytes FROM stored_object WHERE {condition.sql}", *condition.values):
+                new = sealed.content(found["size_bytes"], found["sha256"])
+                lines.append((column, sealed.content(*content), into.table, "", "sha256, size_bytes", new))
+        if not plain:
+            continue
+        table = quoted(into.table)
         owned = "account_id" in shape.by_name
-        number = f"(SELECT a.account_number FROM entity_account a WHERE a.account_id = {into.table}.account_id)" if owned else "''"
-        chosen = ", ".join(f"{store.as_text(name)} AS {name}" for name in plain)
-        statement = f"SELECT {chosen}, {number} AS _account FROM {into.table} WHERE {condition.sql} ORDER BY {shape.key[0]}"
+        number = f"(SELECT a.account_number FROM entity_account a WHERE a.account_id = {table}.account_id)" if owned else "''"
+        chosen = ", ".join(f"{_selected(store, shape.by_name[name])} AS {quoted(name)}" for name in plain)
+        statement = f"SELECT {chosen}, {number} AS _account FROM {table} WHERE {condition.sql} ORDER BY {quoted(shape.key[0])}"
         for found in store.rows(statement, *condition.values):
             for name, column in plain.items():
-                is_text = row.mapping.shape.by_name[column].family == "text" and not column.endswith(("_cd", "_ind"))
-                show = _digest if is_text else _plain
+                family = row.mapping.shape.by_name[column].family
+                show = sealed.text if family == "binary" or (family == "text" and not column.endswith(("_cd", "_ind"))) else _plain
                 lines.append((column, show(row.values[column]), into.table, str(found["_account"] or ""), name, show(found[name])))
-    return lines or [("", "", "migration_holding", "", "", row.why)]
+    if lines:
+        return lines
+    held = "legacy_portal_cd = ? AND legacy_table = ? AND legacy_key = ?"
+    found_held = store.rows(f"SELECT reason_cd FROM migration_holding WHERE {held}", row.mapping.portal, row.mapping.table, row.key)
+    return [("", "", "migration_holding" if found_held else "(no row of its own)", "", "", row.why)]
+
+
+def _selected(store: Reading, column: Column) -> str:
+    """A column to be shown: bytes as they are, whatever they are; all else as text."""
+    return quoted(column.name) if column.family == "binary" else store.as_text(quoted(column.name))
 
 
 def _plain(value: object) -> str:
     return "NULL" if value is None else masked(str(value))
-
-
-def _digest(value: object) -> str:
-    if value is None:
-        return "NULL"
-    text = str(value)
-    return f"{len(text)} characters, {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _safe(cell: object) -> str:

@@ -11,17 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.system.terminal import Screen
+from etl.system.visible import visible
 
 
 def plain(value: object) -> Text:
     """The value as text; control, bidi and other invisible characters as their escapes."""
     text = "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return Text("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text))
+    return Text(visible(text))
 
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
     """A table of plain values."""
-    made = Table(title=Text(title), title_justify="left", header_style="bold")
+    made = Table(title=plain(title), title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
         made.add_column(column, justify="right" if numeric else "left", overflow="fold")
@@ -178,10 +179,10 @@ def show_sample(data: dict[str, Any]) -> None:
 
 def show_purge(data: dict[str, Any]) -> None:
     console = _console()
-    console.print(plain(f"left: {', '.join(data['left'])}"))
-    console.print(
-        f"{data['removed']:,} files removed, {data['bytes']:,} bytes; nothing of the old portals' data is left in the run's folder"
-    )
+    console.print(f"{data['removed']:,} files removed, {data['bytes']:,} bytes; left in the run's folder is what proves the migration:")
+    for name in data["left"]:
+        console.print(plain(f"  {name}"))
+    console.print("The new store, the object store, and what was written elsewhere (letters, samples, bundles) are as they were.")
 
 
 def show_freeze(data: dict[str, Any]) -> None:
@@ -228,6 +229,10 @@ def show_audit_sample(data: dict[str, Any]) -> None:
 
 def show_company(data: dict[str, Any]) -> None:
     _console().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
+
+
+def show_explore(data: dict[str, Any]) -> None:
+    _console().print(plain(data["added"] if "added" in data else f"stopped; index and audit log are in {data['state']}"))
 
 
 def show_readiness(data: dict[str, Any]) -> None:
@@ -280,12 +285,18 @@ def show_selftest(data: dict[str, Any]) -> None:
     )
 
 
+def show_sql(data: dict[str, Any]) -> None:
+    sys.stdout.write(data["sql"])  # as it is: psql reads it
+
+
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
+    **dict.fromkeys(("sql freeze", "sql frozen", "sql unfreeze", "sql roles"), show_sql),
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
     "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,
+    "explore": show_explore,
     "readiness": show_readiness,
     "compare": show_compare,
     "selftest": show_selftest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from etl.errors import Refused
+from etl.system.visible import listed
 from mappings.schema import Schema
 
 # What the second edition added. A column that may not be null needs a value in rows that are there; the next publish sets the right one.
@@ -33,7 +34,7 @@ def refuse_differences(differences: list[str], schema: Schema) -> None:
         advice = "It is a store of the contract's first edition. Bring it up, then run the same command again:\n  " + "\n  ".join(
             statements
         )
-    raise Refused("The target's tables are not the contract's:\n  " + "\n  ".join(differences), advice)
+    raise Refused(listed("The target's tables are not the contract's:", differences), advice)
 
 
 def upgrade(differences: list[str], schema: Schema) -> list[str]:

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-_SOCIAL_SECURITY = re.compile(r"(?<![0-9])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9])")
+# Digits of any script, and whatever people write between them: hyphens and dashes, blanks, dots, slashes.
+_BETWEEN = r"[-\u2010-\u2015\u2212\s._/]"
+_LOOKS_PERSONAL = re.compile(rf"(?<!\d)\d{{3}}{_BETWEEN}\d{{2}}{_BETWEEN}\d{{4}}(?!\d)")
+_NINE_DIGITS = re.compile(r"(?<!\d)\d{9}(?!\d)")
+_MANY_DIGITS = re.compile(r"(?:\d\D*){7}")
 _LETTER = "A-Za-zÑñ&"
 _PERSON_RFC = re.compile(rf"(?<![{_LETTER}0-9])[{_LETTER}]{{4}}[0-9]{{6}}[{_LETTER}0-9]{{3}}(?![{_LETTER}0-9])")
-SUSPECT = r"[0-9]{3}-[0-9]{2}-[0-9]{4}|[^0-9][0-9]{6}"  # finds the few texts that `masked` has to look at
+SUSPECT = r"\d{3}[^0-9|]\d{2}[^0-9|]\d{4}|[^0-9]{4}[0-9]{6}"  # finds the few texts that `masked` has to look at
+HIDDEN = "***-**-****"
 
 
 def masked(text: str) -> str:
     """H6: the text with everything masked that looks like one of them, under whatever type it stands: what is shown is not typed."""
-    return _PERSON_RFC.sub("****", _SOCIAL_SECURITY.sub("***-**-****", text))
+    return _PERSON_RFC.sub("****", _LOOKS_PERSONAL.sub(HIDDEN, text))
+
+
+def masked_key(key: str, texts: Iterable[int]) -> str:
+    """A key to be shown: as `masked`; in its parts that are texts (their places) nine digits without anything between them are masked too."""
+    parts = masked(key).split("|")
+    for place in texts:
+        if place < len(parts):
+            parts[place] = _NINE_DIGITS.sub(HIDDEN, parts[place])
+    return "|".join(parts)
+
+
+def recorded_key(parts: Iterable[tuple[str, bool]]) -> str:
+    """A key that is kept where `purge` leaves it: its parts, (text, whether it is a number); what is a text of seven digits or more is left out."""
+    return "|".join(masked(part) if is_number or not _MANY_DIGITS.search(part) else "***" for part, is_number in parts)

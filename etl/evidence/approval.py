@@ -214,6 +214,10 @@ def read(content: bytes, key: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError("is no approval, or it was altered") from None
     if not signed_by(bytes.fromhex(key), signature, canonical(approval)):
+        claimed = approval.get("approved_by") if isinstance(approval, dict) else None
+        own = fingerprint(bytes.fromhex(key))
+        if isinstance(claimed, str) and re.fullmatch(r"[0-9a-f]{32}", claimed) and claimed != own:  # another form is not shown
+            raise ValueError(f"was altered, or signed with another key (it names {claimed}; the run's approver is {own})")
         raise ValueError("was altered, or signed with another key")
     if not _has_shape(approval) or approval["approved_by"] != fingerprint(bytes.fromhex(key)):
         raise ValueError("is no approval of this version")

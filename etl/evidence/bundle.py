@@ -27,14 +27,17 @@ from etl.evidence.keys import fingerprint, private_key, public_key, public_path
 from etl.objects import Readable, object_key, of_each
 from etl.objects.registry import open_objects
 from etl.options import Options
+from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
 from etl.runfolder.folder import RunFolder, seen, write_durably
+from etl.system.durable_files import make_private
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
 LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json", "packed.json"
 APPROVAL = "approval.json"
 VERSION = 1
+_LISTING_BYTES = 256 << 20
 _FROM_RUN = ("check", "reconcile", "report")
 _AGAIN = "Ask for the bundle again."
 
@@ -52,6 +55,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
         raise Refused(f"{bundle} is {'not empty' if bundle.is_dir() else 'no folder'}.", "Give --bundle a new folder.")
     if bundle.resolve() in (key.resolve(), *key.resolve().parents):
         raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
+    refuse_overlap(of_run(options, folder.settings), ("--bundle", bundle))
     content = _content(folder, mappings)
     stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
     objects = open_objects(folder.settings["objects"]) if documents else None
@@ -62,7 +66,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     if signer.hex() == folder.settings.get("approver"):
         message = "--key is the approver's key: evidence is signed by who ran, and nobody approves his own run."
         raise Refused(message, "Give --key a key of your own, or a file that does not exist yet.")
-    bundle.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(bundle)
     if objects is not None:
         content |= _write_bag(bundle / "bag", stored, objects)
     packed = {"packed_at": datetime.now(UTC).isoformat(timespec="seconds"), "run_id": folder.steps["load"].facts["run_id"]}
@@ -70,7 +74,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     content[LINES] = _lines(content)
     for name, exact in content.items():
         place = bundle / name
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(place.parent)
         write_durably(place, exact)
     listing = _listing({name: (len(exact), hashlib.sha256(exact).hexdigest()) for name, exact in content.items()}, content[PACKED])
     write_durably(bundle / LISTING, listing)
@@ -98,6 +102,8 @@ def verify(bundle: Path, place: Path) -> dict[str, Any]:
         )
     if lacking:
         raise EvidenceAltered(f"{lacking[0]} is missing from the bundle.", _AGAIN)
+    if (bundle / LISTING).stat().st_size > _LISTING_BYTES:
+        raise EvidenceAltered(f"{LISTING} is larger than a listing can be.", _AGAIN)
     exact = (bundle / LISTING).read_bytes()
     if not _signed(exact, (bundle / SIGNATURE).read_bytes(), key):
         raise _not_signed(bundle, exact, key)
@@ -141,7 +147,7 @@ def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> Evidence
     try:
         files = {place.relative_to(bundle).as_posix(): place for place in _files(bundle) if place.name not in (LISTING, SIGNATURE)}
         again = _listing({name: (place.stat().st_size, _digest_of(place)) for name, place in files.items()}, (bundle / PACKED).read_bytes())
-    except (OSError, ValueError, TypeError, EvidenceAltered):
+    except (OSError, ValueError, TypeError, RecursionError, EvidenceAltered):
         return EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered, and other files too.", _AGAIN)
     if again == listing:
         return EvidenceAltered(f"{SIGNATURE}, line 1 is not the signature of this bundle.", _AGAIN)
@@ -213,7 +219,7 @@ def _write_bag(bag: Path, stored: list[dict[str, Any]], objects: Readable) -> di
     """A bag's tag files, by their names in the bundle, the documents' bytes written."""
     digests = [row["sha256"] for row in stored]
     for sha256 in digests:
-        (bag / "data" / object_key(sha256)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private((bag / "data" / object_key(sha256)).parent)
     of_each(lambda sha256: objects.copy(sha256, bag / "data" / object_key(sha256)), digests)
     size = sum(row["size_bytes"] for row in stored)
     return {
@@ -283,7 +289,7 @@ def _where(bundle: Path, name: str) -> str:
         return f", line {line}"
     try:
         digests = json.loads((bundle / LINES).read_bytes())[name]
-    except (ValueError, KeyError, OSError):
+    except (ValueError, KeyError, TypeError, OSError, RecursionError):
         return ""
     return f", line {_first_other(digests, _line_digests(exact))}"
 
@@ -293,6 +299,6 @@ def _signer(bundle: Path, listing: bytes) -> str | None:
     try:
         claimed = json.loads(listing)["signed_by"]
         agreed = claimed == json.loads((bundle / PACKED).read_bytes())["signed_by"]
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, OSError, RecursionError):
         return None
     return claimed if agreed and isinstance(claimed, str) and len(claimed) == 32 and claimed.isalnum() else None

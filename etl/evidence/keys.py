@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.errors import MigrationError
+from etl.errors import MigrationError, Refused
 from etl.runfolder.folder import write_durably
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+PASSWORD = "PORTAL_MIGRATE_KEY_PASSWORD_FILE"  # noqa: S105  # a name in the environment: the file with the private key's password, where it has one
+_LIMIT = 64 << 10  # bytes of a key's file
+_BESIDE = 1_000  # files in a public key's folder that are looked at
 _PUBLIC = ".public"  # stands behind the private key's name
 
 
@@ -19,14 +27,52 @@ def private_key(place: Path) -> Ed25519PrivateKey:
     """The key in that file. Where there is no file a key is made, and its public half beside it."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    if not place.exists():
+    if not os.path.lexists(place):
         _make(place)
-    key = _loaded(place.read_bytes())
+    try:
+        content, mode = _read(place)
+    except OSError as error:
+        raise MigrationError(
+            f"--key: {place.name} cannot be read ({error.strerror}).", "Give another file, or one that does not exist yet."
+        ) from None
+    key = _loaded(content, _password())
     if not isinstance(key, Ed25519PrivateKey):
         raise MigrationError(
-            f"--key: {place.name} is no Ed25519 key in PEM without a password.", "Give another file, or one that does not exist yet."
+            f"--key: {place.name} is no Ed25519 key in PEM, or {PASSWORD} does not name the file with its password.",
+            "Give another file, or one that does not exist yet.",
+        )
+    if mode & 0o077:
+        raise Refused(
+            f"--key: others may read {place.name} (mode {mode:04o}).", f"Make a new key; or, where nobody did, chmod 600 {place.name}."
         )
     return key
+
+
+def _read(place: Path) -> tuple[bytes, int]:
+    """The bytes of a key's file, and its mode; OSError where it is none, or far too large."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # not blocking: a pipe's other end may never come
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+            raise OSError(number, os.strerror(number))
+        content = file.read(_LIMIT + 1)
+    if len(content) > _LIMIT:
+        raise OSError(errno.EFBIG, f"it is larger than a key can be ({_LIMIT:,} bytes)")
+    return content, stat.S_IMODE(found.st_mode)
+
+
+def _password() -> bytes | None:
+    """The private key's password, from the file that the environment names; None where it names none."""
+    place = os.environ.get(PASSWORD)
+    if not place:
+        return None
+    try:
+        return _read(Path(place))[0].rstrip(b"\r\n")
+    except OSError as error:
+        raise MigrationError(
+            f"{PASSWORD}: the file cannot be read ({error.strerror}).", "Name the file that holds the key's password."
+        ) from None
 
 
 def _make(place: Path) -> None:
@@ -41,12 +87,12 @@ def _make(place: Path) -> None:
     write_durably(place, key.private_bytes(*form))
 
 
-def _loaded(content: bytes) -> object:
+def _loaded(content: bytes, password: bytes | None = None) -> object:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     try:
-        return serialization.load_pem_private_key(content, None)
+        return serialization.load_pem_private_key(content, password if b"ENCRYPTED" in content else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
 
@@ -64,7 +110,7 @@ def public_key(place: Path, option: str) -> Ed25519PublicKey:
 
     give = f"Give the file that was written beside the private key (its name ends with {_PUBLIC})."
     try:
-        loaded = serialization.load_pem_public_key(place.read_bytes())
+        loaded = serialization.load_pem_public_key(_read(place)[0])
     except OSError as error:
         raise MigrationError(f"{option}: {place.name} cannot be read ({error.strerror}).", give) from None
     except (ValueError, UnsupportedAlgorithm):
@@ -78,14 +124,14 @@ def private_beside(place: Path, key: Ed25519PublicKey) -> Path | None:
     """The private key of that public one, where it can be read beside the public key's file; None where it cannot."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    for public in (place, place.resolve()):
-        beside = public.with_name(public.name.removesuffix(_PUBLIC))
-        try:
-            found = _loaded(beside.read_bytes())
-        except OSError:
-            continue
-        if isinstance(found, Ed25519PrivateKey) and found.public_key() == key:
-            return beside
+    for folder in dict.fromkeys((place.absolute().parent, place.resolve().parent)):
+        with suppress(OSError):  # a folder that cannot be listed
+            for beside in islice(sorted(folder.iterdir()), _BESIDE):  # whatever its name
+                with suppress(OSError):
+                    content, _ = _read(beside)
+                    found = _loaded(content) if b"PRIVATE KEY" in content else None
+                    if isinstance(found, Ed25519PrivateKey) and found.public_key() == key:
+                        return beside
     return None
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from etl.databases import Source
 from etl.errors import MigrationError
 from etl.present.guesses import mending_lines
+from etl.system.visible import listed
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import FAMILY_BY_TYPE
 
@@ -36,11 +37,40 @@ def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str
 
 def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> None:
     """Raises before any data is read where sources and mappings do not fit (K5)."""
+    refuse_swapped({portal: source.shapes().keys() for portal, source in sources.items()}, mappings)
     found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
     if found:
         lines = [line for portal, source in sources.items() for line in mending_lines(source.shapes(), portal, mappings)]
         found += ["an adapter (--adapter DIR) with these lines would mend it:", *(f"  {line}" for line in lines)] if lines else []
         raise MigrationError(
-            "The sources are not what the mappings say:\n  " + "\n  ".join(found),
-            "Map each new table or column, or retire it with a reason (runbooks/extend.md); then run again. No data was read.",
+            listed("The sources are not what the mappings say:", found),
+            f"{_next_step(found)} Then run again. No data was read.",
         )
+
+
+_OPTION = {"P2": "--source", "TC": "--tc"}
+_STEPS = (
+    ("no mapping names", "Map each new table or column, or retire it with a reason (runbooks/extend.md)."),
+    ("found type", "Where a type differs, give a form that reads it (--adapter DIR, runbooks/adapter.md): a mapping cannot change a type."),
+    (" is gone (", "Where something is gone, give its present name, or say that it is absent (--adapter DIR, runbooks/adapter.md)."),
+)  # fmt: skip
+
+
+def _next_step(found: list[str]) -> str:
+    """What to do about what was found, and about nothing else."""
+    return " ".join(step for words, step in _STEPS if any(words in problem for problem in found))
+
+
+def refuse_swapped(there: Mapping[Portal, Collection[str]], mappings: Mappings) -> None:
+    """Raises where a database has most of the other portal's tables and few of its own: one sentence instead of a hundred."""
+    own = {portal: {mapping.table.lower() for mapping in mappings.of(portal)} for portal in mappings.sources}
+    looks: dict[str, str] = {}
+    for portal, tables in there.items():
+        names = {table.lower() for table in tables}
+        for other in own.keys() - {portal}:
+            if 2 * len(names & own[other]) > len(own[other]) and 2 * len(names & own[portal]) < len(own[portal]):
+                looks[_OPTION[portal]] = _OPTION[other]
+    if len(looks) == 2:
+        raise MigrationError("The databases given as --source and --tc look like each other's.", "Swap the two URLs. No data was read.")
+    for option, right in looks.items():
+        raise MigrationError(f"The database given as {option} looks like that of {right}.", f"Check the URL of {option}. No data was read.")

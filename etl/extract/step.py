@@ -18,7 +18,7 @@ from typing import Protocol
 import polars as pl
 
 from etl.databases import Cut, Shared, Source
-from etl.errors import MigrationError
+from etl.errors import MigrationError, concerning
 from etl.extract.freeze_guard import fingerprints
 from etl.extract.table_batch import CONTENT, Aside, Joining, Stretch, read_elsewhere, rows_per_file, stretches
 from etl.objects import Objects
@@ -71,11 +71,12 @@ def extract(
     for source, mapping in tables:
         name, total = f"{mapping.portal}.{mapping.table}", source.count(mapping.table)
         read[name] = 0
-        for part in elsewhere[name] if name in elsewhere else stretches(source, mapping, objects, folder.path):
-            files += part.files
-            aside.add(part.aside)
-            read[name] += part.rows
-            tell(f"extract {name}", read[name], total)
+        with concerning(name):
+            for part in elsewhere[name] if name in elsewhere else stretches(source, mapping, objects, folder.path):
+                files += part.files
+                aside.add(part.aside)
+                read[name] += part.rows
+                tell(f"extract {name}", read[name], total)
         if read[name] != total:  # a stretch of keys has no row whose key is NULL; a weak isolation sees what others write
             raise MigrationError(
                 f"{name}: {total:,} rows are there, and {read[name]:,} were read. Nothing was published.",

@@ -7,8 +7,9 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl.errors import MigrationError, WrongUsage
+from etl.errors import WrongUsage
 
+_SCHEME = re.compile(r"[A-Za-z0-9+.]{1,12}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
 
@@ -40,9 +41,22 @@ def bucket_of(uri: str) -> Bucket | None:
     return Bucket(name, f"{prefix}/" if prefix else "")
 
 
+def require_folder(uri: str, option: str) -> None:
+    """WrongUsage where it is not a path or a file:// URI of this machine. It is not repeated: what does not belong there may be a secret."""
+    scheme, sign, rest = uri.partition("://")
+    if not sign:
+        return
+    if scheme.lower() != "file":
+        kind = f"{scheme.lower()}://" if _SCHEME.fullmatch(scheme) else "that"
+        raise WrongUsage(f"{option}: {kind} is not a kind of store that is known here.", f"Give {option} a folder or file:///folder.")
+    if not rest.startswith("/") or "?" in rest or "#" in rest:
+        raise WrongUsage(
+            f"{option}: file:// is followed by something else than a path from the root.", f"Give {option} a folder or file:///folder."
+        )
+
+
 def folder_of(uri: str, option: str) -> Path:
     """The local folder that a path or file:// URI names."""
-    scheme, _, rest = uri.partition("://")
-    if rest and scheme != "file":
-        raise MigrationError(f"{option}: {scheme}:// is no kind of store that is known here.", f"Give {option} a folder or file:///folder.")
-    return Path(urllib.parse.unquote(rest) if rest else uri)
+    require_folder(uri, option)
+    _, sign, rest = uri.partition("://")
+    return Path(urllib.parse.unquote(rest) if sign else uri)

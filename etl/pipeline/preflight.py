@@ -21,6 +21,7 @@ from etl.present.problem import AdapterWrong
 from etl.present.questions import asked
 from etl.present.source import PresentedSource
 from etl.runfolder.disk_space import STAGED_PER_ROW, loaded_bytes, staged_bytes
+from etl.system.visible import listed
 from mappings.model import Mappings, Portal
 
 
@@ -67,7 +68,7 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     missing = [f"{option}: role {of.role} {sentence}" for option, of in found.items() for sentence in of.missing]
     if missing:
         raise MigrationError(
-            "Rights are missing:\n  " + "\n  ".join(missing),
+            listed("Rights are missing:", missing),
             "Give the roles exactly the rights that the SQL in runbooks/roles.md gives; then run again. Nothing was read or written.",
         )
     return found

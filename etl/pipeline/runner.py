@@ -17,7 +17,7 @@ from etl.databases.target import Change, Target
 from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.grace import read as read_grace
-from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage
+from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage, note
 from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.extract.step import Helpers, ShareMissing, extract
@@ -31,8 +31,10 @@ from etl.options import Options, needed
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
+from etl.pipeline.publication import known, truthful
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
+from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
 from etl.runfolder.decisions_file import NAME as DECISIONS
 from etl.runfolder.decisions_file import settled as settled_decisions
@@ -43,6 +45,7 @@ from etl.system.confirm import confirm, refuse_unasked
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.retries import again
+from etl.system.visible import BREAK
 from etl.system.worker_pool import Crew, refuse_password, secured
 from etl.transform.reattach import reattach
 from etl.transform.split import split
@@ -67,6 +70,7 @@ class Night:
     talk: Talk
     crew: Crew
     limits: Limits = field(default_factory=Limits)
+    publishing: bool = False  # the transaction that publishes was begun
     decisions: Decisions = NO_DECISIONS
     known_roles: dict[str, str] = field(default_factory=dict)
 
@@ -105,6 +109,7 @@ def run_steps(
             refuse_password(option, url)
     if steps == ("report",):
         seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+    refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
@@ -115,7 +120,8 @@ def run_steps(
         settled = _settled(options, mappings, folder)
         decisions = settled_decisions(folder, options.decisions)
         settled = replace(settled, decisions=folder.path / DECISIONS if decisions.sha256 is not None else None)
-        night = Night(settled, mappings, folder, talk, crew, limits, decisions)
+        night = Night(settled, mappings, folder, talk, crew, limits, decisions=decisions)
+        refuse_overlap(night.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
             _look_ahead(night)
@@ -129,6 +135,12 @@ def run_steps(
                     failure = error
                 except MigrationError as error:
                     record(folder.path, step, f"refused: {error.code}", folder.settings, night.roles(), {})
+                    said = truthful(error, step, folder, night.publishing)
+                    if not isinstance(said, DifferencesFound):
+                        raise said from None
+                    failure = said
+                except Exception as error:
+                    note(error, "publication", known(folder, night.publishing))
                     raise
         answer = _answer(night, steps, failure is not None)
         if options.rehearse and "load" in folder.steps:
@@ -221,6 +233,7 @@ def _do(night: Night, step: str) -> None:
         night.talk.say(f"{step}: done before, unchanged")
         _refuse_failed_check(night)
         return
+    before = folder.settings
     if step in STEPS[:4]:
         folder.clear(step)
         # What a step did without, later starts must do without.
@@ -229,6 +242,10 @@ def _do(night: Night, step: str) -> None:
     _require_room(night, step)
     try:
         done = _ACTIONS[step](night)
+    except ShareMissing:
+        folder.settings = before  # the advice is to give what was left out: in this same folder
+        folder.save()
+        raise
     except BrokenProcessPool:
         message = "A worker process was killed from outside; often memory does not suffice."
         raise MigrationError(message, "Give fewer --workers, then run the same command again: it goes on.") from None
@@ -272,7 +289,7 @@ def _refuse_failed_check(night: Night) -> None:
     check = night.folder.steps.get("check")
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
-        found = "".join(f"\n{sentence}" for sentence in check.facts.get("implausible", ()))
+        found = "".join(f"{BREAK}{sentence}" for sentence in check.facts.get("implausible", ()))
         raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.{found}", f"{_READ}: it lists every key.")
 
 
@@ -378,6 +395,7 @@ def _load(night: Night) -> Step:
                 looked.update(refuse_changed(night))
                 objects.note(target.identity(objects_uri), shown(target_url))  # from now on no other store's rollback takes an object away
                 _refuse_missing_objects(night, objects)
+                night.publishing = True
 
             try:
                 refuse_left_out(options, target_url)
@@ -404,7 +422,11 @@ def _refuse_missing_objects(night: Night, objects: Objects) -> None:
     missing = missing_objects(night.folder, objects)
     if missing:
         night.folder.clear("extract")  # brings the objects; the same source gives the same stage files again
-        message = f"{len(missing):,} objects that rows refer to are not in the object store (the first: {missing[0]})."
+        altered = sum(objects.size(sha256) is not None for sha256 in missing)
+        what = {0: "not in the object store", len(missing): "in the object store, but altered"}.get(
+            altered, "not in the object store, or altered"
+        )
+        message = f"{len(missing):,} objects that rows refer to are {what} (the first: {missing[0]})."
         raise MigrationError(message, "Run `portal-migrate run` again: the extract starts again and brings them.")
 
 
@@ -441,6 +463,7 @@ _ACTIONS = {
 
 def planned(options: Options) -> Plan:
     """What would happen; nothing is changed."""
+    refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         adapter_digest(options.adapter)
@@ -458,6 +481,7 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     mappings = bound_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    seen(options.run)  # where there is no run there is nothing to take back, and no folder is made
     refuse_unasked("rollback", yes)
     with opened(options.run) as folder, ExitStack() as stack:
         options = _settled(options, mappings, folder)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from etl.errors import MigrationError
+from etl.system.visible import listed
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,8 @@ class AdapterWrong(MigrationError):
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = sorted(problems, key=lambda one: one.rank)
-        listed = "\n  ".join(str(one) for one in self.problems)
         super().__init__(
-            f"The adapter and the old portal do not fit in {len(problems):,} places:\n  {listed}",
+            listed(f"The adapter and the old portal do not fit in {len(problems):,} places:", [str(one) for one in self.problems]),
             "Mend the adapter's files; then run `portal-migrate plan` again. No data was migrated.",
         )
 

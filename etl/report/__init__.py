@@ -23,7 +23,7 @@ __all__ = ["write_report"]
 
 def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
     """The report's files, in `report/` of the run's folder; the short one also goes to the CI job's summary where there is one."""
-    found = lists(folder)
+    found = lists(folder, mappings)
     report = facts_of(folder, mappings, found)
     short = summary(report)
     contents = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from etl.report.text import visible
+
 
 def annotated(report: dict[str, Any]) -> list[str]:
     """Errors first, then warnings; names, questions and counts only, never a value from the old portals. None where all is well."""
@@ -18,5 +20,10 @@ def annotated(report: dict[str, Any]) -> list[str]:
 
 
 def _line(level: str, title: str, text: str) -> str:
-    safe = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")
-    return f"::{level} title={safe}::" + text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    safe = visible(_encoded(title).replace(":", "%3A").replace(",", "%2C"))
+    return f"::{level} title={safe}::" + visible(_encoded(text))
+
+
+def _encoded(text: str) -> str:
+    """As GitHub writes what would end a command."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

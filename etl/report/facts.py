@@ -39,7 +39,7 @@ _SECRET = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
 def facts(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
     """The report as one document that schema.json describes; the same run gives the same one, its times apart."""
-    return facts_of(folder, mappings, lists(folder))
+    return facts_of(folder, mappings, lists(folder, mappings))
 
 
 def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, Any]:

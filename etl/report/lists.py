@@ -8,10 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from etl.domain.masking import SUSPECT, masked
+from etl.domain.masking import SUSPECT, masked, masked_key
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
 from etl.runfolder.folder import RunFolder, read_verified
+from mappings.model import Mappings
 
 MADE_BY = ("split", "reattach")
 HELD_SHOWN = [name for name in HELD if name != "row_json"]  # a whole row is personal: it stays in the store
@@ -20,6 +21,7 @@ DIFFERENCE = {
     "table": pl.String, "kind": pl.String, "legacy_portal": pl.String, "legacy_key": pl.String, "account_number": pl.String,
     "column": pl.String, "expected": pl.String, "actual": pl.String,
 }  # fmt: skip
+_NINE = r"\|.*\d{9}"  # and those that `masked_key` has
 
 
 @dataclass(frozen=True)
@@ -32,18 +34,42 @@ class Lists:
     differences: pl.DataFrame
 
 
-def lists(folder: RunFolder) -> Lists:
+def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     """All lists of the run, from stage files whose bytes are those of the manifest (else EvidenceAltered)."""
     held = _recorded(folder, "held", pl.Schema(HELD)).select(HELD_SHOWN)
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
     failures = _table(folder, "check", "check/failures.parquet", pl.Schema(FAILURE))
     differences = _table(folder, "reconcile", "reconcile/differences.parquet", pl.Schema(DIFFERENCE))
+    texts = _text_parts(mappings)
     return Lists(
-        without_personal(held, "key").sort("portal", "table", "key"),
-        without_personal(flagged, "key", "detail").sort("rule", "portal", "table", "key"),
-        without_personal(failures, "key").sort("severity", "check_id", "table", "key"),
-        without_personal(differences, "legacy_key", "expected", "actual").sort(list(DIFFERENCE)),
+        without_personal(_keys(held, "key", texts), "key").sort("portal", "table", "key"),
+        without_personal(_keys(flagged, "key", texts), "key", "detail").sort("rule", "portal", "table", "key"),
+        without_personal(_keys(failures, "key", texts), "key").sort("severity", "check_id", "table", "key"),
+        without_personal(_keys(differences, "legacy_key", texts), "legacy_key", "expected", "actual").sort(list(DIFFERENCE)),
     )
+
+
+def _text_parts(mappings: Mappings) -> dict[str, list[int]]:
+    """By table, old or new, the places of those parts of its key that are texts in which nine digits have room."""
+    found: dict[str, set[int]] = {}
+    for schema in (*mappings.sources.values(), mappings.target):
+        for table in schema.tables.values():
+            columns = [table.by_name[name] for name in table.key]
+            found.setdefault(table.name, set()).update(
+                place for place, column in enumerate(columns) if len(columns) > 1 and column.family == "text" and (column.length or 9) >= 9
+            )
+    return {name: sorted(places) for name, places in found.items() if places}
+
+
+def _keys(frame: pl.DataFrame, column: str, texts: dict[str, list[int]]) -> pl.DataFrame:
+    """The frame with nine digits masked where they are a text's part of a key (H6): an importer's number may be a person's."""
+    suspects = frame["table"].is_in(list(texts)) & frame[column].str.contains(_NINE).fill_null(False)
+    if not suspects.any():
+        return frame
+    pairs = frame.filter(suspects).select("table", column).unique()
+    shown = pairs.with_columns(pl.Series("_shown", [masked_key(key, texts[table]) for table, key in pairs.iter_rows()], dtype=pl.String))
+    joined = frame.join(shown, on=["table", column], how="left", maintain_order="left")
+    return joined.with_columns(pl.coalesce("_shown", column).alias(column)).drop("_shown")
 
 
 def without_personal(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:

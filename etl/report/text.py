@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from etl.system.visible import visible
+
+__all__ = ["capital", "code", "escaped", "number", "plural", "seconds", "size", "visible"]
 
 # An underscore inside a word and a hash inside a line are only themselves.
 _MARKUP = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#)")
-_SPOKEN = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
-
-
-def visible(text: object) -> str:
-    """The text, each control, format, surrogate or separator character shown as an escape: `\\x1b`, `\\u202e`."""
-    plain = str(text)
-    if plain.isascii() and plain.isprintable():
-        return plain
-    return "".join(_shown(character) for character in plain)
-
-
-def _shown(character: str) -> str:
-    if character in _SPOKEN:
-        return _SPOKEN[character]
-    # Cf holds the bidi controls and the invisible characters, Zl and Zp break lines, Co and Cn have no agreed look.
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}:
-        number = ord(character)
-        return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
-    return character
 
 
 def escaped(text: object) -> str:

@@ -59,7 +59,7 @@ def broken_line(content: bytes) -> int | None:
                 return number
             if "configuration" in event and event["configuration"] != digest_of(event["settings"]):
                 return number
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return number
         before, seq = claimed, seq + 1
     return None

@@ -12,6 +12,7 @@ import hmac
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 VERSION = 2
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
+MANIFEST = "manifest.json"
+LOCK = ".lock"
 WORKERS = ".workers"  # in the run's folder: locked by each of its worker processes as long as it lives
 SEAL = "PORTAL_MIGRATE_SEAL"  # in the environment: a file with a key, where whoever can write to the run's folder cannot read it
 _KEY_BYTES = 32
@@ -63,6 +66,7 @@ class RunFolder:
         self.settings: dict[str, str] = {}
         self._lock: int | None = None
         if not reading:
+            _refuse_other_folder(path)
             _make_private(path)
             self._lock = _locked(path)
         try:
@@ -100,7 +104,7 @@ class RunFolder:
             self.settings = body["settings"]
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (ValueError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
             raise EvidenceAltered(
                 f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
             ) from None
@@ -405,6 +409,22 @@ def _removed(parent: int, name: str) -> tuple[int, int]:
     return sum(files for files, _ in within), sum(size for _, size in within)
 
 
+_OURS = re.compile(r"\.(lock|workers|.+\.writing)")  # what a start leaves that was killed before it wrote a manifest
+
+
+def _refuse_other_folder(path: Path) -> None:
+    """Refuses a folder that holds something and was never a run's, before anything in it is changed."""
+    if path.is_symlink() or not path.is_dir() or (path / "manifest.json").is_file():
+        return
+    try:
+        others = sorted(entry.name for entry in path.iterdir() if not _OURS.fullmatch(entry.name))
+    except OSError as error:
+        raise MigrationError(f"The run's folder {path} cannot be read ({error.strerror}).", "Give --run a folder of your own.") from None
+    if others and "extract" not in others:
+        message = f"{path} is not a run's folder: it holds {others[0]!r} and no manifest."
+        raise Refused(message, "Give --run an empty or a new folder.")
+
+
 def _make_private(path: Path) -> None:
     if path.is_symlink():
         raise Refused(f"{path} is a link; a run's folder must be a folder of its own.", "Give --run the folder itself.")
@@ -424,7 +444,7 @@ def _make_private(path: Path) -> None:
 
 
 def _locked(path: Path) -> int:
-    descriptor = only(path / ".lock")
+    descriptor = only(path / LOCK)
     if descriptor is None:
         raise Refused(f"Another run is at work in {path}.", "Wait for it to end, or use another run folder.")
     # Worker processes of a run that was killed end with it, but not in the same moment: what they write must not meet what is written now.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from etl.errors import MigrationError, WrongUsage
+from etl.system.visible import harmless, lines
 
 
 def refuse_unasked(command: str, yes: bool) -> None:
@@ -20,7 +21,7 @@ def confirm(question: str, yes: bool) -> None:
     """Comes back where the answer is yes; MigrationError (1) else, with nothing changed."""
     if yes:
         return
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{harmless(lines(question))} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise MigrationError("Not confirmed. Nothing was changed.", "Give the same command again and answer y, or give --yes.")

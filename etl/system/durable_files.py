@@ -1,4 +1,4 @@
-"""Making hundreds of files durable at once."""
+"""Folders that nobody else can enter; and making hundreds of files durable at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import ctypes
 import os
 import platform
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+
+
+def make_private(folder: Path) -> None:
+    """Makes the folder and those above it that are missing, each 0700 under any umask; one that is there and empty is closed to others."""
+    for place in (*reversed(folder.absolute().parents), folder):  # not `parents=True`: what it makes has the mode of the umask
+        if not place.is_dir():
+            place.mkdir(mode=0o700)
+    if not any(folder.iterdir()):
+        folder.chmod(0o700)
 
 
 def syncs_whole() -> bool:

@@ -28,6 +28,7 @@ from rich.text import Text
 from etl.errors import WrongUsage
 from etl.system.progress_note import write_note
 from etl.system.terminal import Screen
+from etl.system.visible import lines
 
 EVERY = 10.0  # seconds between two lines where there is no terminal
 _NOTED = 1.0  # seconds between two notes
@@ -85,7 +86,7 @@ class Talk:
         with suppress(OSError):
             descriptor = os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "ab") as file:
-                file.write("".join(f"{moment} {line}\n" for line in sentence.splitlines()).encode("utf-8", "backslashreplace"))
+                file.write("".join(f"{moment} {line}\n" for line in lines(sentence).splitlines()).encode("utf-8", "backslashreplace"))
 
     def _write_note(self, what: str, done: int, total: int, unit: str) -> None:
         """Notes the step at work beside the run, for `status`; at most once a second, and never followed through a link."""
@@ -157,7 +158,7 @@ class Talk:
                 self._now = ("", 0, 0, "")
             return
         columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeElapsedColumn(), TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), Speed(), TimeElapsedColumn(), TimeRemainingColumn(),
         )  # fmt: skip
         with Progress(*columns, console=self.console, transient=True, get_time=self.clock) as bars:
             self._bars = bars

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.domain.grace import NO_GRACE, Grace
+from etl.errors import concerning
 from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
@@ -125,8 +126,9 @@ def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Pie
     turn_to(ticket.base.root, "reattach")
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
-    rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
-    return finish_piece(context, rows, number, {})
+    with concerning(f"{mapping.portal}.{mapping.table}"):
+        rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
+        return finish_piece(context, rows, number, {})
 
 
 def finish_piece(context: Context, rows: Placed, number: int, computed: dict[str, dict[str, Computed]]) -> Piece:

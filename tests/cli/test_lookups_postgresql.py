@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,9 @@ def test_the_same_sample_is_drawn(server: Options, file: Options, tmp_path: Path
     drawn = []
     for name, options in (("server", server), ("file", file)):
         sample(options, 40, 7, tmp_path / name)
-        drawn.append((tmp_path / name).read_text(encoding="utf-8-sig").splitlines())
+        # Each file has a key of its own: of what is sealed the length is compared here, and that old and new are equal in its own file.
+        text = (tmp_path / name).read_text(encoding="utf-8-sig")
+        drawn.append(re.sub(r"(characters|bytes), [0-9a-f]{16}", r"\1", text).splitlines())
     differing = [(a, b) for a, b in zip(*drawn, strict=True) if a != b]
     assert [(a, b) for a, b in differing if not {"true", "false", "0", "1"} & {*a.split(","), *b.split(",")}] == []  # as each writes a flag
     assert len(drawn[0]) > 100

@@ -195,7 +195,23 @@ def in_step(page: Path) -> str:
     return _MADE.sub(lambda found: f"{found[1]}\n{MADE[found[2]]()}\n{found[3]}", page.read_text(encoding="utf-8"))
 
 
+SCRIPTS = ROOT / "etl" / "commands" / "night_sql"
+
+
+def scripts() -> dict[str, str]:
+    """By file of `night_sql`: the pages' SQL that `portal-migrate sql` prints."""
+
+    def of(page: str, *labels: str) -> str:
+        return "\n".join(code for label, code in blocks(RUNBOOKS / page, "sql") if label in labels)
+
+    night = {f"{name}.sql": of("cutover.md", name) for name in ("freeze", "frozen", "unfreeze")}
+    roles = {"server": ("postgres",), "portal": ("portal2 tc",), "store": ("portal3",)}
+    return {**night, **{f"roles_{name}.sql": of("roles.md", *labels) for name, labels in roles.items()}}
+
+
 def main() -> None:
+    for name, text in scripts().items():
+        (SCRIPTS / name).write_text(text, encoding="utf-8")
     for page in pages():
         text = in_step(page)
         if text != page.read_text(encoding="utf-8"):

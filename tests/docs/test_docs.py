@@ -28,7 +28,7 @@ from etl.errors import MigrationError
 from mappings.limits import read_limits
 from mappings.read import HOME, read_mappings
 from sample_data.world import write_cast
-from tests.docs.handbook import MADE, ROOT, RUNBOOKS, blocks, every_command, in_step, modules, pages
+from tests.docs.handbook import MADE, ROOT, RUNBOOKS, SCRIPTS, blocks, every_command, in_step, modules, pages, scripts
 
 COMMANDS = dict(every_command())
 PAGES = pages()
@@ -305,6 +305,11 @@ def test_readiness_works_as_it_stands(demo: Path) -> None:
     assert {path.name for path in (demo / "demo" / "comparison").iterdir()} == {"compare.html", "compare.csv", "compare.json"}
 
 
+def test_explore_works_as_it_stands(demo: Path) -> None:
+    run(shell("runbooks/explore.md").replace("INT 20", "INT 8"), demo / "demo")
+    assert re.match(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}\n", (demo / "demo" / "address.txt").read_text())
+
+
 def test_letters_work_as_they_stand(demo: Path) -> None:
     shutil.rmtree(demo / "demo" / "letters", ignore_errors=True)
     run(shell("runbooks/letters.md"), demo / "demo")
@@ -337,6 +342,7 @@ def test_every_shell_block_is_run_by_a_test() -> None:
             "evidence",
             "audit",
             "readiness",
+            "explore",
             "letters",
         )
     }
@@ -424,6 +430,12 @@ def test_the_expression_makes_the_examples_again(server: Server) -> None:
     (rows,) = server.do("postgres", sql("ids.md", "examples").replace("EXPRESSION", expression))
     assert len(rows) == 5
     assert {same for _, same in rows} == {True}
+
+
+def test_the_sql_that_is_printed_is_that_of_the_pages() -> None:
+    for name, text in scripts().items():
+        assert (SCRIPTS / name).read_text(encoding="utf-8") == text, "python tests/docs/handbook.py writes it anew"
+        assert text.strip(), name
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from etl.databases import Batch, Since, shown
-from etl.domain.masking import masked
+from etl.domain.masking import recorded_key
 from etl.domain.typed_values import Cell, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
@@ -127,7 +127,7 @@ class PortableSource:
 
     def highest_key(self, mapping: TableMapping) -> str:
         for fetched in self._rows(mapping, list(mapping.key), 1, last=True):
-            return masked("|".join(_text(part) for part in fetched[0]))
+            return recorded_key((_text(part), mapping.is_number(name)) for part, name in zip(fetched[0], mapping.key, strict=True))
         return ""
 
     def counted(self) -> dict[str, str]:

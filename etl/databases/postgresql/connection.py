@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -149,6 +150,24 @@ _NEXT_STEPS = {
     "08": "The connection was lost. Run the same command again: nothing is half done.",
     "57": "The server ended the session. Run the same command again: nothing is half done.",
 }
+
+
+# How the driver's stream says what it has no SQLSTATE for.
+_SAID = (
+    ("statement timeout", "57014"), ("user request", "57014"), ("idle-in-transaction", "25P03"), ("idle in transaction", "25P03"),
+    ("lock timeout", "55P03"), ("terminating connection", "57P01"), ("closed the connection", "08006"), ("no connection", "08003"),
+    ("invalid byte sequence", "22021"),
+)  # fmt: skip
+_STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})")
+
+
+def state_of(error: BaseException) -> str | None:
+    """The SQLSTATE of an error of the driver: its own, or what its words say; None where they say none."""
+    own = getattr(error, "sqlstate", None)
+    if own:
+        return str(own)
+    found = _STATE.search(str(error))
+    return found[1] if found else next((state for words, state in _SAID if words in str(error)), None)
 
 
 def next_step(state: str) -> str:

@@ -29,8 +29,9 @@ from etl.databases.postgresql.connection import (
     quoted,
     safe_errors,
     shapes,
+    state_of,
 )
-from etl.domain.masking import masked
+from etl.domain.masking import recorded_key
 from etl.domain.typed_values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
@@ -79,20 +80,20 @@ class PostgresSource:
             raise self._failed("reading", error) from None
 
     def _failed(self, doing: str, error: Any) -> MigrationError:
-        state = getattr(error, "sqlstate", None)
+        state = state_of(error)
         why = " for a lock that another session holds" if state == LOCKED else ""
         message = f"{self.name}: {doing} failed{why} ({f'SQLSTATE {state}' if state else type(error).__name__})."
         return (Busy if state == LOCKED else MigrationError)(message, next_step(state or "08"))
 
-    def _batches(self, query: str) -> Iterator[pa.RecordBatch]:
+    def _batches(self, query: str, about: str = "") -> Iterator[pa.RecordBatch]:
         try:
             with adbc.AdbcStatement(self._reader) as prepared:
                 prepared.set_sql_query(query)
                 handle, _ = prepared.execute_query()
                 with pa.RecordBatchReader._import_from_c(handle.address) as batches:
                     yield from batches
-        except (adbc.Error, pa.ArrowException) as error:
-            raise self._failed("reading", error) from None
+        except (adbc.Error, pa.ArrowException, OSError) as error:  # the stream's own errors come as OSError, without errno
+            raise self._failed(f"reading {about}" if about else "reading", error) from None
 
     def shapes(self) -> dict[str, dict[str, str]]:
         with safe_errors(self.name, "reading the catalogue"):
@@ -138,7 +139,7 @@ class PostgresSource:
         waiting: list[pa.RecordBatch] = []
         count = 0
         for batch in self._batches(
-            f"SELECT {listed} FROM {quoted(mapping.table)} WHERE {_within(mapping, self._cut)} ORDER BY {_order(mapping)}"
+            f"SELECT {listed} FROM {quoted(mapping.table)} WHERE {_within(mapping, self._cut)} ORDER BY {_order(mapping)}", mapping.table
         ):
             # Cut by rows, not by what the driver happens to send: the stage files must not depend on it.
             while count + batch.num_rows >= rows:
@@ -212,7 +213,9 @@ class PostgresSource:
             large = self._session.execute(
                 f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {key}"
             ).fetchall()
-        for batch in self._batches(f"SELECT {key}, {name} FROM {table} WHERE octet_length({name}) <= {_SMALL} AND {within} ORDER BY {key}"):
+        for batch in self._batches(
+            f"SELECT {key}, {name} FROM {table} WHERE octet_length({name}) <= {_SMALL} AND {within} ORDER BY {key}", mapping.table
+        ):
             for value, content in zip(batch.column(0).to_pylist(), batch.column(1), strict=True):
                 yield str(value), iter([content.as_py()])
         for value, size in large:
@@ -260,7 +263,11 @@ class PostgresSource:
         order = ", ".join(f"{quoted(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
         with safe_errors(self.name, f"looking for the last key of {mapping.table}"):
             row = self._session.execute(f"SELECT {listed} FROM {quoted(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
-        return masked("|".join("" if part is None else str(part) for part in row)) if row else ""
+        return (
+            recorded_key(("" if part is None else str(part), mapping.is_number(name)) for part, name in zip(row, mapping.key, strict=True))
+            if row
+            else ""
+        )
 
     def counted(self) -> dict[str, str]:
         with safe_errors(self.name, "reading the statistics"):

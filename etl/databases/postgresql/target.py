@@ -20,7 +20,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from etl.databases import shown
-from etl.databases.postgresql import merge
+from etl.databases.postgresql import merge, replacement
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage
@@ -86,6 +86,8 @@ class PostgresTarget:
         self._one("SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL")
         self._fresh = False
         self._marks: dict[str, str] = {}
+        self._schema: Schema | None = None  # the contract that the tables which are there were found to agree with
+        self._replacing = False  # whether they are empty and may give way to the staged ones
         self._staged = any(
             name.startswith(STAGED) for name in self._existing()
         )  # by a load that was killed: whoever holds the lock takes it away
@@ -114,6 +116,7 @@ class PostgresTarget:
             return shapes(self._session)
 
     def differences_from(self, schema: Schema) -> list[str]:
+        self._schema = schema
         with safe_errors("--target", "reading the catalogue"):
             return differences(self._session, schema)
 
@@ -144,11 +147,12 @@ class PostgresTarget:
         existing = self._existing().keys()
         self._fresh, self._staged = not existing & {table.name for table in tables}, True
         self._sweep()
+        self._replacing = not self._fresh and self._schema is not None and self._worn(self._schema, tables) is not None
         yield from stage(self._url, tables, rows, self._taken())
 
     def _taken(self) -> frozenset[str] | None:
-        """Names that keys of a fresh store's tables may not have: those of other relations. None: the store is not fresh."""
-        if not self._fresh:
+        """Names that keys of tables which are to become the real ones may not have: those of other relations. None: they only bring rows."""
+        if not (self._fresh or self._replacing):
             return None
         with safe_errors("--target", "reading the catalogue"):
             found = self._session.execute("SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace").fetchall()
@@ -183,7 +187,8 @@ class PostgresTarget:
             self._run("ANALYZE migration_run")  # all others have their statistics already
             changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
         else:
-            changes = self._fill_or_merge(tables, record, tell)
+            replaced = self._replaced(schema, tables, record) if self._replacing else None
+            changes = replaced if replaced is not None else self._fill_or_merge(tables, record, tell)
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
             self._sweep()
@@ -192,6 +197,31 @@ class PostgresTarget:
         self._run("COMMIT")
         self._staged = False
         return changes
+
+    def _worn(self, schema: Schema, tables: Sequence[Table]) -> replacement.Worn | None:
+        """What the tables that are there have of their own, where they may give way; None where they may not."""
+        if any(run.state == "PUBLISHED" for run in self.runs()):
+            return None
+        return replacement.worn(self._session, schema, tables)
+
+    def _replaced(self, schema: Schema, tables: list[Table], record: RunRecord) -> list[Change] | None:
+        """The staged tables in the place of the empty ones; None, with nothing changed, where those may not give way any more."""
+        self._run(f"LOCK TABLE {', '.join(quoted(table.name) for table in tables)} IN ACCESS EXCLUSIVE MODE")
+        old = self._worn(schema, tables)
+        if old is None:
+            return None
+        self._run("SAVEPOINT before_replacing")
+        replacement.give_way(self._session, schema, tables)
+        self._record(replace(record, fresh=True))
+        for table in tables:
+            for statement in references(table, lambda parent: parent == OF_THE_RUN).values():
+                self._run(statement)
+        for statement in (*alterations(schema.ddl), *schema.views.values()):
+            self._run_alone(statement)
+        if not replacement.wear(self._session, tables, old):
+            self._run("ROLLBACK TO SAVEPOINT before_replacing")
+            return None
+        return [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
 
     def _fill_or_merge(self, tables: list[Table], record: RunRecord, tell: Tell) -> list[Change]:
         """Into tables that are there already: all staged rows where those are empty, else what differs."""

@@ -13,7 +13,7 @@ from typing import Any, Self
 import sqlalchemy
 
 from etl.databases import Batch, Since, shown
-from etl.domain.masking import masked
+from etl.domain.masking import recorded_key
 from etl.domain.typed_values import HELD, Cell, Typed, readable, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
@@ -182,7 +182,7 @@ class SqliteSource:
         listed = ", ".join(_quoted(name) for name in mapping.key)
         order = ", ".join(f"{_quoted(name)} DESC" for name in mapping.key)
         row = self._execute(mapping.table, f"SELECT {listed} FROM {_quoted(mapping.table)} ORDER BY {order} LIMIT 1").fetchone()
-        return masked("|".join(map(_part_text, row))) if row else ""
+        return recorded_key((_part_text(part), mapping.is_number(name)) for part, name in zip(row, mapping.key, strict=True)) if row else ""
 
     def counted(self) -> dict[str, str]:
         return {}

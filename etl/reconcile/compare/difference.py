@@ -13,9 +13,12 @@ SCHEMA = pl.Schema({
     "column": pl.String, "expected": pl.String, "actual": pl.String,
 })  # fmt: skip
 MISSING, UNEXPECTED, CHANGED, NOT_CHECKED = "missing", "unexpected", "changed", "not_checked"
-_SSN = re.compile(r"(?<![0-9])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9])")
+_GAP = r"[-\u2010-\u2015\u2212\s._/]"  # what people write between the digits, of any script
+_SSN = re.compile(rf"(?<!\d)\d{{3}}{_GAP}\d{{2}}{_GAP}\d{{4}}(?!\d)")
+# Begun at a word's start alone: at each letter of a long word the search for its @ would begin anew.
+_EMAIL = re.compile(r"(?<![^\s|@])[^\s|@]+(?:@[^\s|@]*)+")
 _RFC = re.compile(r"(?<![A-Za-z0-9\u00d1\u00f1&])[A-Za-z\u00d1\u00f1&]{4}[0-9]{6}[A-Za-z0-9\u00d1\u00f1&]{3}(?![A-Za-z0-9\u00d1\u00f1&])")
-_EMAIL = re.compile(r"[^\s|]+@[^\s|]+")
+_SUSPECT = r"[^0-9]{4}[0-9]{6}|@|\d{3}[^0-9|]\d{2}[^0-9|]\d{4}"
 _CODES = ("_cd", "sha256", "account_number", "_no", "_year")
 
 
@@ -59,7 +62,7 @@ def sorted_differences(frames: list[pl.DataFrame], spec: Spec) -> pl.DataFrame:
     place = {table: n for n, table in enumerate(spec.target)}
     every = pl.concat([SCHEMA.to_frame(), *frames])
     for column in ("legacy_portal", "legacy_key", "account_number", "expected", "actual"):
-        if every[column].str.contains(r"@|[0-9]{3}-[0-9]{2}-[0-9]{4}|[^0-9][0-9]{6}").any():
+        if every[column].str.contains(_SUSPECT).any():
             every = every.with_columns(pl.Series(column, [masked(text) for text in every[column].to_list()], dtype=pl.String))
     number = pl.col("legacy_key").str.extract(r"^(-?[0-9]{1,18})").cast(pl.Int64)
     order = [pl.col("table").replace_strict(place, default=len(place)), pl.col("table"), pl.col("kind"), pl.col("legacy_portal"), number]

@@ -25,6 +25,13 @@ from etl.reconcile.errors import ReconcileError
 BATCH = 1 << 24  # bytes of a batch, which the driver takes for a hint
 PIECE = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 5_000  # locators in one query
+# What the driver's stream says where it gives no SQLSTATE.
+_SAID = {"statement timeout": "57014", "idle-in-transaction": "25P03", "lock timeout": "55P03", "terminating connection": "57P01"}
+_NEXT = {
+    "55P03": "Another session holds a lock: close it, then run again.",
+    "57014": "The role's statement_timeout ended it: ALTER ROLE ... SET statement_timeout = 0; then run again.",
+    "25P03": "idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
+}
 # Days and microseconds of the years 1 to 9999: the others are read as texts. Infinity lies outside, whatever the driver makes of it.
 _DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
 # A server that is gone without a word is noticed. `portal-migrate` is what `freeze check` knows our sessions by.
@@ -180,16 +187,11 @@ class PostgresDatabase:
             handle, _ = statement.execute_query()
             with pa.RecordBatchReader._import_from_c(handle.address) as reader:
                 yield from (batch for batch in reader if batch.num_rows)
-        except (adbc_driver_manager.Error, pa.ArrowException) as error:
+        except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:  # OSError: the stream's own, without a state
             # Its text may hold values.
-            state = getattr(error, "sqlstate", None) or "none"
+            state = getattr(error, "sqlstate", None) or next((code for said, code in _SAID.items() if said in str(error)), "none")
             message = f"{self._where}: reading failed ({type(error).__name__}, SQLSTATE {state})."
-            next_step = (
-                "Another session holds a lock: close it, then run again."
-                if state == "55P03"
-                else "Check server and network, then run again."
-            )
-            raise ReconcileError(message, next_step) from None
+            raise ReconcileError(message, _NEXT.get(state, "Check server and network, then run again.")) from None
         finally:
             if statement is not None:
                 statement.close()

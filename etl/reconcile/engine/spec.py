@@ -19,6 +19,7 @@ KINDS = {
     "BIGINT": "integer", "INTEGER": "integer", "SMALLINT": "integer", "VARCHAR": "text", "CHAR": "text", "TEXT": "text", "DATE": "date",
     "TIMESTAMP": "timestamp", "BYTEA": "binary", "BOOLEAN": "boolean", "UUID": "uuid",
 }  # fmt: skip
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_BYTES = 1 << 20  # of a schema file
 ALSO_CALLED = {"INT": "INTEGER"}  # as the parser writes them
 BITS = {"BIGINT": 64, "INTEGER": 32, "SMALLINT": 16}
@@ -150,6 +151,9 @@ def _harmless(statement: exp.Expr) -> bool:
 
 def _table(declared: exp.Schema) -> Table:
     name = declared.this.name
+    for named in (name, *(item.name for item in declared.expressions if isinstance(item, exp.ColumnDef))):
+        if not PLAIN.fullmatch(named):
+            raise SpecError(f"schema, {name!a}: {named!a} is not a name of letters, digits and underscores")
     columns: dict[str, Column] = {}
     key: tuple[str, ...] = ()
     unique, refers = [], {}

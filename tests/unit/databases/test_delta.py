@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from etl.errors import Refused
-from tests.support.evolution import Content, _session, content, differing, evolved, forwards_and_back, staged
+from tests.support.evolution import Content, _session, constraints, content, differing, evolved, forwards_and_back, staged
 from tests.support.legacy import Legacy
 from tests.support.worlds import worlds
 from tests.unit.transform.test_laws import LAW
@@ -126,3 +126,42 @@ def test_K8_a_rollback_that_lacks_before_images_is_refused_and_changes_nothing(k
         with pytest.raises(Refused, match="changed a store that held an earlier run"):
             runs[1].rollback(url)
         assert content(url) == before
+
+
+def test_a_load_into_empty_tables_leaves_them_their_keys_indexes_comments_and_rights(stores: Stores, postgres: str, tmp_path: Path) -> None:
+    """Made by hand, or left by a rollback: replaced where nothing else hangs on them, else filled as they are; the same store either way."""
+    run = staged(changing()[0], tmp_path / "run", tmp_path / "objects")
+    run.load(url := stores("postgresql", "fresh"))
+    wanted, demanded = content(url), constraints(url)
+    with psycopg.connect(postgres, autocommit=True) as session:
+        session.execute("DROP ROLE IF EXISTS delta_reader")
+        session.execute("CREATE ROLE delta_reader")
+    extras = (
+        "CREATE INDEX by_name ON entity_account (legal_name)",
+        "COMMENT ON COLUMN login.phone IS 'it''s 100% theirs'",
+        "GRANT SELECT ON login, account_picker TO delta_reader",
+        "GRANT UPDATE (phone) ON login TO delta_reader",
+        "ALTER TABLE login RENAME CONSTRAINT login_email_key_key TO one_login_an_email",
+    )
+    asked = (
+        "SELECT relname, relacl::text, obj_description(oid) FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+        " AND relkind IN ('r', 'v') ORDER BY 1",
+        "SELECT attname, attacl::text, col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = 'login'::regclass AND attnum > 0 ORDER BY 1",
+    )
+    for more in ((), ("CREATE VIEW theirs AS SELECT count(*) FROM login",)):
+        run.rollback(url)
+        with _session(url) as session:
+            if not more:
+                for statement in extras:
+                    session.execute(statement)
+            for statement in more:
+                session.execute(statement)
+            before = [session.execute(question).fetchall() for question in asked]
+            place = session.execute("SELECT 'login'::regclass::oid").fetchone()
+        had = constraints(url)
+        run.load(url)
+        assert content(url) == wanted
+        assert constraints(url) == had != demanded
+        with _session(url) as session:
+            assert [session.execute(question).fetchall() for question in asked] == before
+            assert (session.execute("SELECT 'login'::regclass::oid").fetchone() == place) is bool(more)

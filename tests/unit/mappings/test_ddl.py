@@ -40,6 +40,7 @@ HOSTILE = {
     "a column that is not there": "CREATE VIEW v AS SELECT b FROM t;",
     "a temporary table": "CREATE TEMPORARY TABLE u (a INTEGER PRIMARY KEY);",
     "another database": "CREATE TABLE main.u (a INTEGER PRIMARY KEY);",
+    "a name of other signs": 'CREATE VIEW "v; DROP TABLE t; --" AS SELECT a FROM t;',
     "no end of depth": "CREATE VIEW v AS SELECT {deep} AS a FROM t;",
 }
 
@@ -81,17 +82,17 @@ def test_K5_plan_with_a_folder_that_attaches_leaves_the_old_portal_as_it_is(tmp_
 
 
 RICH = """
-CREATE TABLE parent ("first part" INTEGER, second VARCHAR (8), note TEXT, PRIMARY KEY ("first part", second)); -- of two parts
+CREATE TABLE parent ("order" INTEGER, second VARCHAR (8), note TEXT, PRIMARY KEY ("order", second)); -- of two parts
 CREATE TABLE child (
   id BIGINT CONSTRAINT called PRIMARY KEY, one INTEGER NOT NULL DEFAULT 7, other VARCHAR(8) DEFAULT 'it''s; --' CHECK (other <> 'x'),
-  alone INTEGER REFERENCES child, flag BOOLEAN DEFAULT TRUE, UNIQUE (one, other), FOREIGN KEY (one, other) REFERENCES parent ("first part", second),
+  alone INTEGER REFERENCES child, flag BOOLEAN DEFAULT TRUE, UNIQUE (one, other), FOREIGN KEY (one, other) REFERENCES parent ("order", second),
   CONSTRAINT fits CHECK (one BETWEEN 0 AND 100 AND other IN ('a', 'b', 'it''s; --') OR flag IS NOT TRUE)
 );
 /* a comment */ CREATE UNIQUE INDEX child_note ON child (alone);
 COMMENT ON COLUMN child.one IS 'a comment''s text; DROP TABLE child';
 CREATE VIEW seen (id, total, word) AS
   SELECT c.id, count(*) + 1, CASE WHEN coalesce(c.other, 'none') LIKE 'n%' THEN 'none' ELSE upper(c.other) || '!' END
-  FROM child AS c LEFT JOIN parent p ON p."first part" = c.one JOIN (SELECT DISTINCT id FROM child) d USING (id)
+  FROM child AS c LEFT JOIN parent p ON p."order" = c.one JOIN (SELECT DISTINCT id FROM child) d USING (id)
   WHERE NOT EXISTS (SELECT 1 FROM child x WHERE x.alone = c.id) AND c.one NOT IN (SELECT 3 FROM parent) GROUP BY c.id, c.other HAVING count(*) > 0
   UNION ALL SELECT CAST(1 AS BIGINT), 2, 'x' FROM parent ORDER BY 1 DESC;
 """
@@ -101,7 +102,7 @@ def test_checks_defaults_and_keys_of_several_columns_are_seen_and_made_on_both_d
     schema = read_schema("rich", RICH.encode())
     ddl = schema.ddl
     parent, child = schema.tables["parent"], schema.tables["child"]
-    assert (parent.key, child.key, child.unique) == (("first part", "second"), ("id",), (("one", "other"),))
+    assert (parent.key, child.key, child.unique) == (("order", "second"), ("id",), (("one", "other"),))
     assert [(c.name, c.sql_type, c.not_null, c.refers_to) for c in child.columns][:4] == [
         ("id", "BIGINT", True, None), ("one", "INTEGER", True, None), ("other", "VARCHAR(8)", False, None), ("alone", "INTEGER", False, "child"),
     ]  # fmt: skip

@@ -187,7 +187,7 @@ def test_every_source_row_of_the_cast_is_loaded_held_or_retired(folder):
 
 def test_rows_that_are_loaded_and_held_as_well_count_loaded(folder):
     row = next(row for row in facts(folder, MAPPINGS)["conservation"] if row["table"] == "security_profile")
-    found = lists(folder).held.filter(pl.col("table") == "security_profile").height
+    found = lists(folder, MAPPINGS).held.filter(pl.col("table") == "security_profile").height
     assert row["held_and_loaded"] > 0
     assert row["held_rows"] + row["held_and_loaded"] == found
     assert row["read"] == row["loaded"] + row["held_rows"]
@@ -438,7 +438,7 @@ def hostile(folder: RunFolder) -> Report:
 
 
 def test_hostile_names_are_text_in_html(folder):
-    page = as_html(hostile(folder), lists(folder), MAPPINGS)
+    page = as_html(hostile(folder), lists(folder, MAPPINGS), MAPPINGS)
     assert page.count("<script>") == page.count("</script>") == 1
     assert "&lt;/td&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;amp;" in page
     assert not set(page) & {"\x1b", "\u202e", "\x00"}
@@ -446,7 +446,7 @@ def test_hostile_names_are_text_in_html(folder):
 
 
 def test_hostile_names_are_text_in_markdown(folder):
-    text = as_markdown(hostile(folder), lists(folder))
+    text = as_markdown(hostile(folder), lists(folder, MAPPINGS))
     assert not set(text) & {"\x1b", "\u202e", "\x00"}
     prose = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", text)  # code spans hold anything
     assert not re.search(r"(?<!\\)<script", prose)
@@ -494,7 +494,7 @@ def test_the_screen_begins_and_ends_with_the_verdict(folder):
 
 
 def test_the_page_needs_nothing_from_anywhere(folder):
-    page = as_html(facts(folder, MAPPINGS), lists(folder), MAPPINGS)
+    page = as_html(facts(folder, MAPPINGS), lists(folder, MAPPINGS), MAPPINGS)
     assert "Content-Security-Policy" in page
     assert not re.search(r"(src|href)=\"(?!#|[a-z]+\.(json|md|xml|csv)\")", page)
     assert not re.search(r"url\(|@import|https?://", page)
@@ -521,7 +521,7 @@ def normal(text: str, place: Path) -> str:
 def test_report_md_of_the_cast(folder):
     """Golden. After a wanted change: GOLDEN=write pytest tests/unit/report/test_report.py, then read the difference."""
     reconciled(folder, [])
-    text = normal(as_markdown(facts(folder, MAPPINGS), lists(folder)), folder.path.parent)
+    text = normal(as_markdown(facts(folder, MAPPINGS), lists(folder, MAPPINGS)), folder.path.parent)
     golden = GOLDEN / "report.md"
     if os.environ.get("GOLDEN") == "write":
         golden.write_text(text, encoding="utf-8")

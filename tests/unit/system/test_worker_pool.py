@@ -64,18 +64,15 @@ def test_a_cluster_on_other_machines_is_reached_by_tls_alone(address: str) -> No
         secured(address)
 
 
-def test_tls_needs_certificates_and_this_machine_needs_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_tls_needs_certificates_and_this_machine_needs_none(tmp_path: Path) -> None:
     for address in ("tcp://127.0.0.1:8786", "localhost:8786", "tcp://[::1]:8786"):
         assert secured(address) is None
     with pytest.raises(WrongUsage, match="tls_ca_file, tls_client_cert, tls_client_key"):
         secured("tls://scheduler.example:8786")
-    import dask
-
-    own = {"ca-file": "ca.pem", "client.cert": "c.pem", "client.key": "k.pem"}
-    with dask.config.set({f"distributed.comm.tls.{name}": str(tmp_path / file) for name, file in own.items()}):
-        security = secured("tls://scheduler.example:8786")
-    assert security is not None
-    assert security.require_encryption
+    given = {f"DASK_DISTRIBUTED__COMM__TLS__{name}": str(tmp_path / name) for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")}
+    script = "from etl.system.worker_pool import secured; print(secured('tls://scheduler.example:8786').require_encryption)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 @pytest.mark.parametrize(

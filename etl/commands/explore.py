@@ -1,0 +1,217 @@
+"""The command `explore`: builds the index, prints the start address, serves until it is stopped."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etl.commands.lookups import published, target_url
+from etl.databases import shown
+from etl.errors import MigrationError, WrongUsage
+from etl.options import Options
+from etl.runfolder.folder import RunFolder, seen
+from mappings.model import Mappings
+from mappings.read import read_mappings
+
+_LOOPBACK = "127.0.0.1"
+_LOOP_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Where and for whom the application is served."""
+
+    host: str = _LOOPBACK
+    port: int = 0
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    login: Path | None = None
+    state: Path | None = None
+    names: bool = False
+    documents: bool = False
+
+
+def explore(options: Options, serving: Serving) -> dict[str, Any]:
+    """Serves until the process is told to stop. The first line on stdout is the start address.
+
+    Raises WrongUsage where an address beyond loopback comes without TLS and login, Refused where nothing was published and no stage files are there.
+    """
+    try:
+        import starlette  # noqa: F401  # asked first, so that the message is ours
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise MigrationError(
+            "The explorer's packages are not installed.", "pip install 'portal-migration[explore]', or requirements-dev.lock."
+        ) from None
+    _judge(serving)
+    mappings = read_mappings(options.mappings)
+    folder = seen(options.run) if options.run is not None else None
+    state = _state(serving, options)
+    index = state / "index.sqlite"
+    about = _made(index, mappings, options, folder)
+    with ExitStack() as stack:
+        listening = _listening(serving)
+        port = listening.getsockname()[1]
+        stack.callback(listening.close)
+        token = secrets.token_urlsafe(32)
+        scheme = "https" if serving.tls_cert else "http"
+        shown_host = f"[{serving.host}]" if ":" in serving.host else serving.host
+        object_file = _object_file(options, folder, stack) if serving.documents else None
+        _serve(
+            serving,
+            listening,
+            index,
+            mappings,
+            state,
+            about,
+            port,
+            token,
+            object_file,
+            f"{scheme}://{shown_host}:{port}/" + ("" if serving.login is not None else f"?token={token}"),
+        )
+    return {"state": str(state), "stopped": True}
+
+
+def added_login(file: Path | None, name: str) -> dict[str, Any]:
+    """Adds a login to the file, its password read from standard input."""
+    from etl.explore.logins import add_login
+
+    if file is None:
+        raise WrongUsage("--login is missing.", "Name the file of logins: --login FILE.")
+    if sys.stdin.isatty():
+        import getpass
+
+        password = getpass.getpass("Password: ")
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    add_login(file, name, password)
+    return {"added": f"{name} can log in; the digest is in {file}", "login": str(file)}
+
+
+def _judge(serving: Serving) -> None:
+    beyond = serving.host not in ("localhost", "::1") and not _is_loopback(serving.host)
+    if (serving.tls_cert is None) != (serving.tls_key is None):
+        raise WrongUsage("--tls-cert and --tls-key go together.", "Give both, or neither.")
+    if beyond and (serving.tls_cert is None or serving.login is None):
+        raise WrongUsage(
+            f"--host {serving.host} is reached from other machines: that needs TLS and a login.",
+            "Give --tls-cert, --tls-key and --login, or leave --host out and use a tunnel.",
+        )
+    for option, file in (("--tls-cert", serving.tls_cert), ("--tls-key", serving.tls_key)):
+        if file is not None and not file.is_file():
+            raise WrongUsage(f"{option}: {file} is not a file.", f"Give a PEM file: {option}.")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _state(serving: Serving, options: Options) -> Path:
+    """The folder of index and audit log: `explore/` in the run's folder, or --state; 0700."""
+    if serving.state is None and options.run is None:
+        raise WrongUsage("--state is missing.", "Give a folder for index and audit log: --state DIR (or --run DIR).")
+    from etl.system.private_folder import PrivateFolder
+
+    return PrivateFolder(serving.state or Path(str(options.run)) / "explore", "--state").path
+
+
+def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder | None) -> dict[str, str]:
+    """Builds the index where it is not of this store's state; what the pages say about where it comes from comes back."""
+    from etl.explore.index import build, is_current, write_stamp
+
+    purged = folder is not None and "purged" in folder.settings
+    about = {
+        "run": str(options.run.name) if options.run is not None else "", "purged": "yes" if purged else "",
+        "gone": "The run's stage files were purged: the old rows as they were read, and the digests of new rows, are gone." if purged else "",
+    }  # fmt: skip
+    if folder is not None and "load" not in folder.steps and options.target is None:
+        stamp = f"stage {folder.digest(*folder.steps)}"
+        if not is_current(index, stamp):
+            sys.stderr.write("explore: building the index out of the run's stage files\n")
+            build(index, mappings, None, folder)
+            write_stamp(index, stamp)
+        return {**about, "published": "", "store": "stage files of a run that published nothing"}
+    url = target_url(options)
+    with published(options) as store:
+        runs = store.rows("SELECT run_id, state_cd, manifest_sha256 FROM migration_run ORDER BY run_id")
+    stamp = f"store {shown(url)} {mappings.digest} {runs}"
+    if not is_current(index, stamp):
+        sys.stderr.write("explore: building the index\n")
+        build(index, mappings, url, None)
+        write_stamp(index, stamp)
+    return {**about, "published": "yes", "store": shown(url)}
+
+
+def _listening(serving: Serving) -> socket.socket:
+    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((serving.host, serving.port))
+    except OSError as error:
+        listening.close()
+        raise MigrationError(
+            f"{serving.host}:{serving.port} cannot be listened on ({error.strerror}).",
+            "Give another --port (0 takes a free one) or --host.",
+        ) from None
+    listening.listen(128)
+    return listening
+
+
+def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -> Callable[[str], Path | None]:
+    """Gives an object as a file: verified against its digest, kept in a folder that goes with the process."""
+    from etl.objects.registry import open_objects
+
+    address = options.objects or (folder.settings.get("objects") if folder is not None else None)
+    if not address or address == "none":
+        raise WrongUsage("--documents needs the object store.", "Give --objects, or --run of a run that has one.")
+    store = open_objects(address)
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-")))
+
+    def file_of(sha256: str) -> Path | None:
+        place = scratch / sha256
+        if not place.exists():
+            if store.size(sha256) is None:
+                return None
+            while sum(1 for _ in scratch.iterdir()) >= 32:  # bounded: the oldest goes
+                min(scratch.iterdir(), key=lambda old: old.stat().st_mtime).unlink(missing_ok=True)
+            store.copy(sha256, place)
+        return place
+
+    return file_of
+
+
+def _serve(
+    serving: Serving, listening: socket.socket, index: Path, mappings: Mappings, state: Path, about: dict[str, str], port: int, token: str,
+    object_file: Callable[[str], Path | None] | None, address: str,
+) -> None:  # fmt: skip
+    import uvicorn
+
+    from etl.explore.app import Settings, application
+    from etl.explore.logins import read_logins
+
+    names = {serving.host, f"[{serving.host}]"} | (set(_LOOP_NAMES) if serving.login is None else {socket.gethostname(), socket.getfqdn()})
+    settings = Settings(
+        index=index, mappings=mappings, hosts=frozenset(f"{name}:{port}".lower() for name in names), token=token,
+        logins=read_logins(serving.login) if serving.login is not None else None, audit=state / "audit.jsonl", names=serving.names,
+        secure=serving.tls_cert is not None, about=about, object_file=object_file,
+    )  # fmt: skip
+    sys.stdout.write(f"{address}\n")
+    sys.stdout.flush()
+    sys.stderr.write("explore: read only; stop it with Ctrl-C\n")
+    config = uvicorn.Config(
+        application(settings), log_level="error", access_log=False, server_header=False, date_header=True, lifespan="off", limit_concurrency=512,
+        timeout_keep_alive=30, h11_max_incomplete_event_size=16_384, ssl_certfile=serving.tls_cert, ssl_keyfile=serving.tls_key,
+    )  # fmt: skip
+    uvicorn.Server(config).run(sockets=[listening])

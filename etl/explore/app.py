@@ -1,0 +1,269 @@
+"""The web application: GET only, one session token or a login, strict headers, limits, an audit log. No route writes to any store."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from etl.explore.logins import Logins
+from etl.explore.pages import NotFound, Page, Pages, as_text
+from etl.explore.personal import Personal
+from etl.explore.search import LONGEST, SHOWN, search
+from etl.report.text import number, size, visible
+from mappings.model import Mappings
+
+COOKIE = "explore"
+_HERE = Path(__file__).parent
+_LONGEST_PATH = 2_000
+_RATE, _BURST = 400.0, 2_000.0  # requests a second of all clients together, and how many at once: far above what people do
+_CSP = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+_HEADERS = (
+    (b"content-security-policy", _CSP.encode()), (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"), (b"cross-origin-opener-policy", b"same-origin"), (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"interest-cohort=()"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the application was started. `hosts`: the values of the Host header that it answers to; `token`: of the start address, unused where
+    there are logins; `object_file`: the bytes of a digest as a file."""
+
+    index: Path
+    mappings: Mappings
+    hosts: frozenset[str]
+    token: str
+    logins: Logins | None
+    audit: Path
+    names: bool
+    secure: bool
+    about: Mapping[str, str]
+    object_file: Callable[[str], Path | None] | None = None
+
+
+class Guard:
+    """Every request passes here first: method, host, length, rate, and who asks."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+        self._left, self._at = _BURST, time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                given = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(pair for pair in _HEADERS if pair[0] not in given)]
+            await send(message)
+
+        refused = self._refused(Request(scope))
+        await (refused or self._app)(scope, receive, with_headers)
+
+    def _refused(self, request: Request) -> Response | None:
+        if request.method not in ("GET", "HEAD"):
+            return PlainTextResponse("Only GET: nothing can be changed here.\n", 405, {"allow": "GET, HEAD"})
+        if request.headers.get("host", "").lower() not in self._settings.hosts:
+            return PlainTextResponse("This host name is not served here.\n", 421)
+        if len(request.url.path) + len(request.url.query) > _LONGEST_PATH:
+            return PlainTextResponse("The address is too long.\n", 414)
+        now = time.monotonic()
+        self._left, self._at = min(_BURST, self._left + (now - self._at) * _RATE), now
+        if self._left < 1:
+            return PlainTextResponse("Too many requests.\n", 429, {"retry-after": "1"})
+        self._left -= 1
+        return self._unknown(request)
+
+    def _unknown(self, request: Request) -> Response | None:
+        """The answer for somebody who is not let in; None for somebody who is. Notes who asks in the request's state."""
+        settings = self._settings
+        if settings.logins is not None:
+            name = settings.logins.who(request.headers.get("authorization", ""))
+            if name is None:
+                return PlainTextResponse("A login is needed.\n", 401, {"www-authenticate": 'Basic realm="explorer", charset="UTF-8"'})
+            request.state.who = name
+            return None
+        if _same(request.cookies.get(COOKIE, ""), session(settings.token)):
+            request.state.who = "start address"
+            return None
+        if request.url.path == "/" and _same(request.query_params.get("token", ""), settings.token):
+            answer = RedirectResponse("/", 303)
+            answer.set_cookie(COOKIE, session(settings.token), httponly=True, samesite="strict", secure=settings.secure, path="/")
+            return answer
+        return PlainTextResponse("Open the address that the command printed at its start.\n", 403)
+
+
+def session(token: str) -> str:
+    """The cookie's value: made of the token, so that the token itself stays out of the browser's store."""
+    return hmac.new(token.encode(), b"explorer session", hashlib.sha256).hexdigest()
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+@dataclass
+class Audit:
+    """Who looked at which company, account, person, document or row, one JSON line each; mode 0600."""
+
+    place: Path
+    _lock: Lock = field(default_factory=Lock)
+
+    def note(self, who: str, kind: str, ref: str) -> None:
+        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "who": who, "page": kind, "of": ref}) + "\n"
+        with self._lock:
+            descriptor = os.open(self.place, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, line.encode())
+            finally:
+                os.close(descriptor)
+
+
+class Explorer:
+    """The routes. Each reads the index in a connection of its own, which cannot write."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._engine = sa.create_engine(
+            f"sqlite:///file:{quote(str(settings.index.absolute()))}?mode=ro&uri=true", pool_size=8, max_overflow=8, hide_parameters=True,
+            connect_args={"check_same_thread": False},
+        )  # fmt: skip
+        self._audit = Audit(settings.audit)
+        self._personal = Personal(settings.names)
+        self._templates = Environment(
+            loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        self._templates.filters |= {"visible": visible, "number": number, "size": size, "path": lambda part: quote(str(part), safe="")}
+        self._static = {
+            "explore.css": (
+                (_HERE.parent / "report" / "report.css").read_bytes() + (_HERE / "templates" / "explore.css").read_bytes(),
+                "text/css",
+            ),
+            "icon.svg": ((_HERE / "templates" / "icon.svg").read_bytes(), "image/svg+xml"),
+            "explore.js": ((_HERE / "templates" / "explore.js").read_bytes(), "text/javascript"),
+        }
+
+    def routes(self) -> list[Route]:
+        """Every address that is answered."""
+        pages: dict[str, tuple[str, Callable[[Pages, dict[str, str]], Page]]] = {
+            "/company/{profile}": ("company", lambda pages, at: pages.company(at["profile"])),
+            "/account/{number:path}": ("account", lambda pages, at: pages.account(at["number"])),
+            "/person/{login}": ("person", lambda pages, at: pages.person(at["login"])),
+            "/document/{portal}/{key:path}": ("document", lambda pages, at: pages.document(at["portal"], at["key"])),
+            "/rule/{number}": ("rule", lambda pages, at: pages.rule(at["number"])),
+            "/held/{reason}": ("held", lambda pages, at: pages.held_reason(at["reason"])),
+            "/row/{portal}/{table}/{key:path}": ("row", lambda pages, at: pages.row(at["portal"], at["table"], at["key"])),
+            "/run": ("run", lambda pages, at: pages.overview()),
+        }
+        found = [Route(path, self._page(kind, made), methods=["GET"]) for path, (kind, made) in pages.items()]
+        return [
+            Route("/", self._start, methods=["GET"]), Route("/search", self._search, methods=["GET"]), *found,
+            Route("/object/{sha256}", self._object, methods=["GET"]), Route("/static/{name}", self._file, methods=["GET"]),
+        ]  # fmt: skip
+
+    def _page(self, kind: str, made: Callable[[Pages, dict[str, str]], Page]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            at = {name: str(value) for name, value in request.path_params.items()}
+
+            def read() -> Response:
+                with self._engine.connect() as connection:
+                    page = made(Pages(connection, self._settings.mappings, self._personal), at)
+                if request.query_params.get("as") == "text":
+                    return self._answer(request, as_text(page), "text/plain")
+                return self._answer(request, self._rendered(f"{kind}.html.j2", page=page, typed=""), "text/html")
+
+            try:
+                response = await run_in_threadpool(read)
+            except NotFound as error:
+                return await run_in_threadpool(self._nothing, request, str(error))
+            self._audit.note(request.state.who, kind, "/".join(at.values()))
+            return response
+
+        return answer
+
+    async def _start(self, request: Request) -> Response:
+        return await self._found(request, "search.html.j2")
+
+    async def _search(self, request: Request) -> Response:
+        """The list of hits alone, for a page that is typed into."""
+        return await self._found(request, "hits.html.j2")
+
+    async def _found(self, request: Request, template: str) -> Response:
+        typed = request.query_params.get("q", "")[:LONGEST]
+
+        def read() -> Response:
+            with self._engine.connect() as connection:
+                found = search(connection, typed)
+                hits = Pages(connection, self._settings.mappings, self._personal).hits(found)
+            return self._answer(request, self._rendered(template, typed=typed, found=found, hits=hits, most=SHOWN), "text/html")
+
+        return await run_in_threadpool(read)
+
+    def _nothing(self, request: Request, what: str) -> Response:
+        return PlainTextResponse(
+            f"Nothing is known of {visible(what)} here.\nTry the search: part of a name, number, e-mail or document name.\n", 404
+        )
+
+    async def _object(self, request: Request) -> Response:
+        sha256 = request.path_params["sha256"]
+        if self._settings.object_file is None:
+            return PlainTextResponse("Documents are not shown: start with --documents.\n", 404)
+        if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
+            return self._nothing(request, "that digest")
+        place = await run_in_threadpool(self._settings.object_file, sha256)
+        if place is None:
+            return self._nothing(request, f"object {sha256}")
+        self._audit.note(request.state.who, "object", sha256)
+        # Whatever the bytes are, the browser saves them and runs nothing of them.
+        return FileResponse(
+            place, media_type="application/octet-stream", filename=f"{sha256}.bin", headers={"content-security-policy": "sandbox"}
+        )
+
+    async def _file(self, request: Request) -> Response:
+        known = self._static.get(request.path_params["name"])
+        if known is None:
+            return self._nothing(request, "that file")
+        await asyncio.sleep(0)
+        return self._answer(request, known[0], known[1])
+
+    def _answer(self, request: Request, content: str | bytes, kind: str) -> Response:
+        """200 with a tag of the content, or 304 where the browser has it already."""
+        body = content if isinstance(content, bytes) else content.encode()
+        tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        headers = {"etag": tag, "cache-control": "private, no-cache"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type=f"{kind}; charset=utf-8", headers=headers)
+
+    def _rendered(self, template: str, **values: Any) -> str:
+        return self._templates.get_template(template).render(
+            about=self._settings.about, documents=self._settings.object_file is not None, names=self._settings.names, **values
+        )
+
+
+def application(settings: Settings) -> Starlette:
+    """The ASGI application."""
+    return Starlette(routes=Explorer(settings).routes(), middleware=[Middleware(Guard, settings=settings)])

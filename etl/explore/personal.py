@@ -1,0 +1,38 @@
+"""What a page shows of personal data: all of it with --names, else masked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from etl.domain.masking import masked
+
+
+@dataclass(frozen=True)
+class Personal:
+    """`names`: whether people's names, e-mail addresses and identifiers are shown as they are."""
+
+    names: bool
+
+    def email(self, text: str | None) -> str:
+        """`r***@harbor-pine.example`: enough to recognise, too little to write to."""
+        if not text:
+            return "–"
+        if self.names:
+            return text
+        local, at, domain = text.strip().rpartition("@")
+        return f"{local[:1]}***@{domain}" if at else f"{text.strip()[:1]}***"
+
+    def name(self, *parts: str | None) -> str:
+        """The full name, or its initials."""
+        known = [part.strip() for part in parts if part and part.strip()]
+        if not known:
+            return "–"
+        return " ".join(known) if self.names else " ".join(f"{word[:1]}." for part in known for word in part.split())
+
+    def identifier(self, text: str, pii: object) -> str:
+        """A number of a company; one that can be a person's (H6) only by its last two characters."""
+        return text if self.names or not (pii and pii not in (0, "0", "false", "False")) else f"***{text[-2:]}"
+
+    def text(self, text: str | None) -> str:
+        """Any other text: what looks like a social security number is masked."""
+        return "–" if not text else text if self.names else masked(text)

@@ -1,0 +1,50 @@
+"""What is typed, answered out of the index: companies, accounts, persons, identifiers, documents, held rows."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+SHOWN = 40
+LONGEST = 200  # characters of what is typed
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One place that was found: its kind and what names it there."""
+
+    kind: str
+    ref: str
+    profile: str | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """`words`: what was searched for, as the index has words; `more`: whether there are more hits than are shown."""
+
+    words: tuple[str, ...]
+    hits: tuple[Hit, ...]
+    more: bool
+
+
+def words_of(typed: str) -> tuple[str, ...]:
+    """The words of what is typed, without accents; a word of one letter alone finds too much and is left out where there are others."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", typed[:LONGEST].casefold()) if not unicodedata.combining(letter))
+    found = tuple(word for part in _WORD.findall(plain) for word in part.split("_") if word)
+    return tuple(word for word in found if len(word) > 1) or found
+
+
+def search(connection: sa.Connection, typed: str) -> Found:
+    """At most SHOWN hits that have a word beginning with each of the words typed, companies first."""
+    words = words_of(typed)
+    if not words:
+        return Found((), (), False)
+    asked = " ".join(f'"{word}"*' for word in words)
+    statement = sa.text("SELECT kind, ref, profile FROM search WHERE search MATCH :asked ORDER BY rowid LIMIT :most")
+    rows = connection.execute(statement, {"asked": asked, "most": SHOWN + 1}).all()
+    hits = tuple(Hit(str(kind), str(ref), None if profile is None else str(profile)) for kind, ref, profile in rows)
+    return Found(words, hits[:SHOWN], len(hits) > SHOWN)

@@ -1,0 +1,28 @@
+"""What a command that failed may say about publishing: only what is known at that moment."""
+
+from __future__ import annotations
+
+from etl.errors import DifferencesFound, MigrationError
+from etl.runfolder.folder import RunFolder
+
+_NOT_LOST = "Nothing has to be loaded again: run the same command again, it compares and reports."
+
+
+def known(folder: RunFolder, publishing: bool) -> str:
+    """A sentence: whether the store is published. `publishing`: the transaction that publishes was begun by this command."""
+    if "load" in folder.steps:
+        return f"The store is published ({folder.steps['load'].facts['run_id']})."
+    if publishing:
+        return "Whether the store is published is not known: the same command looks first, and publishes nothing twice."
+    return "Nothing was published by this command."
+
+
+def truthful(error: MigrationError, step: str, folder: RunFolder, publishing: bool) -> MigrationError:
+    """The error with what is known about publishing; one that kept `reconcile` from looking is exit 4: published, and not compared."""
+    if error.exit_code != 1 or step not in ("load", "reconcile", "report") or not (publishing or "load" in folder.steps):
+        return error
+    message = f"{error.message} {known(folder, publishing)}"
+    if step == "reconcile":
+        return DifferencesFound(f"{message} It was not compared with the old portals.", f"{error.next_step} {_NOT_LOST}")
+    error.message = message
+    return error

@@ -1,0 +1,116 @@
+"""Whether the places of a migration lie apart: what is only read, what is written, what is thrown away.
+
+Asked before anything is made. Places are compared by where they really are, links followed, and by what the file system says is one and the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from etl.databases import place_of
+from etl.errors import Refused
+from etl.objects.place import bucket_of, folder_of
+from etl.options import Options
+
+OWN = "rehearsal"  # in the run's folder: a rehearsal's throw-away stores, letters and evidence
+_NEXT = "Give each a place of its own, none within another; then run the same command again."
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of the migration: the option that names it, and where it really is."""
+
+    option: str
+    path: Path
+    is_folder: bool = True
+
+
+def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
+    """Refused where two places of these options lie within each other, one of which is written to. `outs`: further ones that are going to be written."""
+    folders, files = list(_folders(options)), list(_files(options))
+    own = options.run.resolve() / OWN if options.run is not None else None
+    for number, one in enumerate(folders):
+        for other in folders[number + 1 :]:
+            if not _is_own(own, one, other) and (_within(one, other) or _within(other, one)):
+                raise _overlap(one, other)
+        for file in files:
+            # An old database in the old share: both are only read.
+            read_only = one.option == "--files" and file.option != "--target"
+            if not read_only and not _is_own(own, one, file) and _within(file, one):
+                raise _overlap(file, one)
+    target = next((file for file in files if file.option == "--target"), None)
+    for file in files:
+        if target is not None and file is not target and _is_same(file.path, target.path):
+            raise _overlap(target, file)
+    kept = [folder for folder in folders if folder.option != "--run"]  # what is written into a run's folder goes with it
+    for option, path in outs:
+        out = Place(option, path.resolve())
+        for folder in kept:
+            if not _is_own(own, out, folder) and _within(out, folder):
+                raise _overlap(out, folder)
+        for file in files:
+            if _is_same(out.path, file.path):
+                raise _overlap(out, file)
+        run = next((folder for folder in folders if folder.option == "--run"), None)
+        if run is not None and _is_same(out.path, run.path):
+            raise _overlap(out, run)
+
+
+def of_run(options: Options, settings: Mapping[str, str]) -> Options:
+    """The options, those not given as the run began with them; a URL whose password is hidden is no less a place."""
+
+    def of(name: str, given: str | None) -> str | None:
+        known = settings.get(name, "none")
+        return given if given is not None or known == "none" else known
+
+    return replace(
+        options, source=of("source", options.source), tc=of("tc", options.tc), target=of("target", options.target),
+        files=of("files", options.files), objects=of("objects", options.objects),
+    )  # fmt: skip
+
+
+def _folders(options: Options) -> Iterator[Place]:
+    if options.run is not None:
+        yield Place("--run", options.run.resolve())
+    if options.objects is not None and bucket_of(options.objects) is None:
+        yield Place("--objects", folder_of(options.objects, "--objects").resolve())
+    if options.files is not None:
+        yield Place("--files", folder_of(options.files, "--files").resolve())
+
+
+def _files(options: Options) -> Iterator[Place]:
+    for option, url in (("--source", options.source), ("--tc", options.tc), ("--target", options.target)):
+        if url is None:
+            continue
+        kind, *rest = place_of(url)
+        if kind == "sqlite" and rest and ":memory:" not in url and url.rstrip("/") != "sqlite:":
+            yield Place(option, Path(str(rest[0])), is_folder=False)
+
+
+def _is_own(own: Path | None, one: Place, other: Place) -> bool:
+    """Whether one of them is the run's folder and the other a rehearsal's own place in it."""
+    if own is None or "--run" not in (one.option, other.option):
+        return False
+    inner = other if one.option == "--run" else one
+    return inner.option != "--files" and inner.path.is_relative_to(own) and inner.path != own
+
+
+def _within(inner: Place, outer: Place) -> bool:
+    return inner.path.is_relative_to(outer.path) or any(_is_same(folder, outer.path) for folder in (inner.path, *inner.path.parents))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both are one and the same: by name, or by the file system's number, as of hard links and of folders that are mounted twice."""
+    if one == other:
+        return True
+    try:
+        return os.path.samestat(one.stat(), other.stat())
+    except OSError:
+        return False
+
+
+def _overlap(one: Place, other: Place) -> Refused:
+    return Refused(f"Places overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)

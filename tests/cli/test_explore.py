@@ -1,0 +1,325 @@
+"""The explorer as a process of its own: who is let in, what it answers, that it changes nothing."""
+
+import http.client
+import json
+import re
+import signal
+import sqlite3
+import ssl
+import stat
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from tests.support.command import Night, command, process, started
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+@dataclass
+class Client:
+    """A browser without a screen: one cookie, one address."""
+
+    address: str
+    cookie: str = ""
+    authorization: str = ""
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        at = urlsplit(self.address)
+        if at.scheme == "https":
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(at.hostname or "", at.port, timeout=30, context=context)
+        else:
+            connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=30)
+        given = {
+            **({"Cookie": self.cookie} if self.cookie else {}),
+            **({"Authorization": self.authorization} if self.authorization else {}),
+            **headers,
+        }
+        with closing(connection):
+            connection.request(method, path, headers=given)
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, found, answer.read().decode("utf-8", "replace"))
+
+    def enter(self) -> Answer:
+        """Opens the start address and keeps the cookie."""
+        at = urlsplit(self.address)
+        answer = self.ask(f"{at.path}?{at.query}")
+        self.cookie = answer.headers.get("set-cookie", "").partition(";")[0]
+        return answer
+
+
+@contextmanager
+def serving(night: Night, *words: str) -> Iterator[Client]:
+    running = started("explore", *words, folder=night.folder)
+    try:
+        assert running.stdout is not None
+        line = running.stdout.readline().strip()
+        assert line.startswith("http"), running.stderr.read() if running.stderr else ""
+        yield Client(line)
+    finally:
+        running.send_signal(signal.SIGINT)
+        try:
+            running.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.communicate()
+
+
+@pytest.fixture(scope="module")
+def night(cast: Night, tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """The cast, whose explorer keeps its state elsewhere: the cast is for looking only."""
+    return cast
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("explorer") / "state"
+
+
+@pytest.fixture(scope="module")
+def inside(night: Night, state: Path) -> Iterator[Client]:
+    with serving(night, "--run", "run", "--state", str(state)) as client:
+        assert client.enter().status == 303
+        yield client
+
+
+def test_only_the_start_address_lets_in_and_the_cookie_is_not_the_token(night: Night, inside: Client) -> None:
+    token = urlsplit(inside.address).query.partition("=")[2]
+    assert token not in inside.cookie
+    stranger = Client(inside.address)
+    assert stranger.ask("/run").status == 403
+    assert stranger.ask("/?token=guess").status == 403
+    entered = stranger.enter()
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(entered.headers["set-cookie"].split("; "))
+    assert stranger.ask("/run").status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_nothing_but_get_is_answered(inside: Client, method: str) -> None:
+    assert inside.ask("/run", method).status == 405
+
+
+def test_another_host_name_is_refused(inside: Client) -> None:
+    """DNS rebinding: the browser sends the name of the page that it believes to be on."""
+    port = urlsplit(inside.address).port
+    assert inside.ask("/run", Host=f"evil.example:{port}").status == 421
+    assert inside.ask("/run", Host=f"localhost:{port}").status == 200
+
+
+def test_every_answer_has_strict_headers(inside: Client) -> None:
+    for path in ("/", "/run", "/company/1", "/nothing", "/static/explore.css", "/search?q=harbor"):
+        headers = inside.ask(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"], path
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "server" not in headers
+    assert inside.ask("/" + "x" * 3000).status == 414
+
+
+@pytest.mark.parametrize(
+    ("typed", "href"),
+    [
+        ("harb", "/company/1"), ("pine imp", "/company/1"), ("10000101", "/account/10000101"), ("rosa.field@harbor", "/person/"),
+        ("site-visit.txt", "/document/"), ("empty shell", "/company/4"), ("STRASSE", "/company/15"),
+    ],
+)  # fmt: skip
+def test_search_finds_by_the_beginning_of_words(inside: Client, typed: str, href: str) -> None:
+    answer = inside.ask("/search?q=" + quote(typed))
+    assert answer.status == 200
+    assert f'href="{href}' in answer.body
+
+
+def test_an_empty_result_says_what_was_searched(inside: Client) -> None:
+    body = inside.ask("/search?q=zzzzqqqq").body
+    assert "zzzzqqqq" in body
+    assert "Searched:" in body
+
+
+def test_the_company_page_shows_old_and_new_and_what_nobody_can_open(night: Night, inside: Client) -> None:
+    body = inside.ask("/company/2").body
+    for shown in ("East River", "West River", "/account/10000201", "/account/10000202"):
+        assert shown in body
+    with closing(sqlite3.connect(night.target)) as store:
+        closed = store.execute(
+            """SELECT a.legacy_profile_id, a.account_number FROM entity_account a WHERE a.trade_visible AND NOT EXISTS (SELECT 1 FROM account_picker p
+               JOIN login l ON l.login_id = p.login_id WHERE p.account_id = a.account_id AND (l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED'
+               AND l.lock_reason_cd IN ('PASSWORD', 'IDLE'))) ORDER BY 1 LIMIT 1"""
+        ).fetchone()
+    assert f"Nobody can open {closed[1]}" in inside.ask(f"/company/{closed[0]}").body
+
+
+def test_a_person_sees_exactly_what_the_picker_shows(night: Night, inside: Client) -> None:
+    with closing(sqlite3.connect(night.target)) as store:
+        login, count = store.execute("SELECT login_id, count(*) FROM account_picker GROUP BY login_id ORDER BY 2 DESC LIMIT 1").fetchone()
+        numbers = {row[0] for row in store.execute("SELECT account_number FROM account_picker WHERE login_id = ?", (login,))}
+    body = inside.ask(f"/person/{login}").body
+    now = body.partition('id="now"')[2].partition("</section>")[0]
+    assert f"{count} accounts" in now
+    assert set(re.findall(r'href="/account/([^"]+)"', now)) == numbers
+
+
+def test_personal_data_is_masked_without_names(night: Night, inside: Client) -> None:
+    with closing(sqlite3.connect(night.target)) as store:
+        emails = [row[0] for row in store.execute("SELECT email_display FROM login") if "@" in row[0]]
+        personal = [row[0] for row in store.execute("SELECT value_raw FROM account_identifier WHERE pii")]
+        numbers = [row[0] for row in store.execute("SELECT account_number FROM entity_account")]
+    assert personal
+    pages = "".join(inside.ask(f"/account/{quote(number, safe='')}").body for number in numbers)
+    assert [email for email in emails if email in pages] == []
+    assert [number for number in personal if number in pages] == []
+
+
+def test_hostile_names_are_text(night: Night, inside: Client) -> None:
+    with closing(sqlite3.connect(night.target)) as store:
+        profiles = [row[0] for row in store.execute("SELECT DISTINCT legacy_profile_id FROM entity_account")]
+    for profile in profiles:
+        body = inside.ask(f"/company/{profile}").body
+        assert "<script>alert" not in body
+        assert "<img" not in body
+        assert not {c for c in body if ord(c) < 32 and c not in "\n"}, profile
+
+
+def test_counts_on_the_run_page_lead_to_their_rows(night: Night, inside: Client) -> None:
+    body = inside.ask("/run").body
+    with closing(sqlite3.connect(night.target)) as store:
+        flagged = dict(store.execute("SELECT rule_cd, count(*) FROM migration_exception GROUP BY 1").fetchall())
+        held = dict(store.execute("SELECT reason_cd, count(*) FROM migration_holding GROUP BY 1").fetchall())
+    for rule, count in flagged.items():
+        assert re.search(rf'href="/rule/{rule}">{rule}</a></th><td class="n">{count}<', body)
+        assert f"{count} rows" in inside.ask(f"/rule/{rule}").body
+    for reason, count in held.items():
+        assert f"{count} rows" in inside.ask(f"/held/{reason}").body
+
+
+def test_every_link_of_a_company_leads_somewhere(inside: Client) -> None:
+    for start in ("/run", "/company/1", "/company/21", "/company/4"):
+        links = set(re.findall(r'href="(/[a-z]+/[^"#]*)"', inside.ask(start).body)) - {"/static/explore.css"}
+        assert links
+        for link in sorted(links):
+            assert inside.ask(link.replace("&amp;", "&")).status == 200, link
+
+
+def test_a_page_comes_as_text_and_unchanged_pages_are_not_sent_again(inside: Client) -> None:
+    text = inside.ask("/company/1?as=text")
+    assert text.headers["content-type"].startswith("text/plain")
+    assert "Harbor & Pine Imports" in text.body
+    tag = inside.ask("/company/1").headers["etag"]
+    assert inside.ask("/company/1", **{"If-None-Match": tag}).status == 304
+
+
+def test_documents_are_downloaded_only_where_that_was_asked_for(night: Night, inside: Client, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(night.target)) as store:
+        sha256, size = store.execute("SELECT sha256, size_bytes FROM stored_object WHERE size_bytes > 0 ORDER BY 1 LIMIT 1").fetchone()
+    assert inside.ask(f"/object/{sha256}").status == 404
+    with serving(night, "--run", "run", "--state", str(tmp_path / "state"), "--documents") as client:
+        client.enter()
+        answer = client.ask(f"/object/{sha256}")
+        assert (answer.status, int(answer.headers["content-length"])) == (200, size)
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert client.ask("/object/" + "0" * 64).status == 404
+        assert client.ask("/object/..%2F..%2Fetc").status == 404
+
+
+def test_who_looked_at_which_company_is_logged(inside: Client, state: Path) -> None:
+    inside.ask("/company/3")
+    lines = [json.loads(line) for line in (state / "audit.jsonl").read_text().splitlines()]
+    assert {"who": "start address", "page": "company", "of": "3"} in [{k: v for k, v in line.items() if k != "at"} for line in lines]
+    assert stat.S_IMODE((state / "audit.jsonl").stat().st_mode) == 0o600
+    assert stat.S_IMODE((state / "index.sqlite").stat().st_mode) == 0o600
+
+
+def test_no_route_writes_to_store_or_index(night: Night, inside: Client, state: Path) -> None:
+    before = {place: place.read_bytes() for place in (night.target, state / "index.sqlite")}
+    for path in ("/", "/run", "/company/1", "/account/10000101", "/rule/H3", "/row/P2/model_entity/101", "/search?q=a", "/document/P2/301"):
+        assert inside.ask(path).status == 200, path
+    assert {place: place.read_bytes() for place in before} == before
+
+
+def test_a_run_that_published_nothing_shows_what_would_have_been_loaded(checked: Night) -> None:
+    with serving(checked, "--run", "run") as client:
+        client.enter()
+        assert "would have been loaded" in client.ask("/company/1").body
+        assert "Harbor" in client.ask("/search?q=harbor").body
+
+
+def test_a_purged_run_says_what_is_gone_and_its_index_went_with_it(published: Night) -> None:
+    with serving(published, "--run", "run"):
+        assert (published.run / "explore" / "index.sqlite").is_file()
+    assert published.command("purge", "--yes").code == 0
+    with serving(published, "--run", "run") as client:
+        client.enter()
+        assert "were purged" in client.ask("/company/1").body
+
+
+def test_without_a_run_the_stores_are_enough(night: Night, tmp_path: Path) -> None:
+    with serving(night, "--target", night.stores["--target"], "--state", str(tmp_path / "state")) as client:
+        client.enter()
+        assert "Harbor" in client.ask("/company/1").body
+
+
+def test_beyond_loopback_it_wants_tls_and_a_login(night: Night, tmp_path: Path) -> None:
+    assert night.command("explore", "--host", "192.0.2.1", "--state", str(tmp_path / "s")).code == 2
+    logins = tmp_path / "logins.toml"
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    assert made.returncode == 0
+    added = subprocess.run(
+        [sys.executable, "-m", "cli", "explore", "--login", str(logins), "--add-login", "auditor"], input="a long enough secret\n", text=True, capture_output=True,
+        cwd=Path(__file__).parents[2], check=False,
+    )  # fmt: skip
+    assert added.returncode == 0, added.stderr
+    assert stat.S_IMODE(logins.stat().st_mode) == 0o600
+    assert "a long enough secret" not in logins.read_text()
+    words = (
+        "--run",
+        "run",
+        "--state",
+        str(tmp_path / "s"),
+        "--tls-cert",
+        str(tmp_path / "cert.pem"),
+        "--tls-key",
+        str(tmp_path / "key.pem"),
+        "--login",
+        str(logins),
+    )
+    with serving(night, *words) as client:
+        assert client.address.startswith("https://")
+        assert client.ask("/run").status == 401
+        client.authorization = "Basic " + b64encode(b"auditor:wrong").decode()
+        assert client.ask("/run").status == 401
+        client.authorization = "Basic " + b64encode(b"auditor:a long enough secret").decode()
+        assert client.ask("/run").status == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--tls-cert", "none.pem"), 2, "go together"), (("--host", "not a host"), 2, "reached from other machines"),
+        (("--documents", "--run", "nowhere"), 1, "nowhere"), (("--state", "legacy/portal2.sqlite"), 7, "not a folder"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_before_anything_is_served(night: Night, words: tuple[str, ...], code: int, said: str) -> None:
+    run = () if "--run" in words else ("--run", "run")
+    done = process("explore", *run, *words, folder=night.folder)
+    assert (done.code, said in done.err) == (code, True), done.err
+
+
+def test_wrong_words_of_the_command_line_end_with_2(tmp_path: Path) -> None:
+    assert command("explore", folder=tmp_path).code == 2
+    assert command("explore", "--port", "99999", folder=tmp_path).code == 2

@@ -1,0 +1,130 @@
+"""The explorer in a real browser: a help desk's story, an auditor's story, a phone, the keyboard alone."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.cli.test_explore import Client, serving
+from tests.support.command import Night
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def explorer(cast: Night, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with serving(cast, "--run", "run", "--state", str(tmp_path_factory.mktemp("explore") / "state"), "--names") as client:
+        yield client
+
+
+@pytest.fixture
+def page(chromium: Browser, explorer: Client) -> Iterator[Page]:
+    """A page that has entered, whose complaints end the test."""
+    made = chromium.new_page(viewport={"width": 1280, "height": 900})
+    complaints: list[str] = []
+    made.on("console", lambda message: complaints.append(message.text))
+    made.on("pageerror", lambda error: complaints.append(str(error)))
+    made.goto(explorer.address)
+    yield made
+    made.close()
+    assert complaints == []
+
+
+def base(client: Client) -> str:
+    return client.address.partition("/?")[0]
+
+
+def test_from_a_name_to_why_nobody_can_open_the_account(page: Page, cast: Night) -> None:
+    with closing(sqlite3.connect(cast.target)) as store:
+        name, number = store.execute(
+            """SELECT a.legal_name, a.account_number FROM entity_account a WHERE a.trade_visible AND a.legal_name GLOB 'Closed Wing*' AND NOT EXISTS
+               (SELECT 1 FROM account_picker p JOIN login l ON l.login_id = p.login_id WHERE p.account_id = a.account_id AND l.status_cd = 'ACTIVE')"""
+        ).fetchone()
+    page.fill("#q", name[:8].lower())
+    page.wait_for_selector(f".hits a:has-text('{name}')")
+    page.click(f".hits a:has-text('{name}')")
+    assert page.url.rpartition("/")[0].endswith("/company")
+    points = page.inner_text(".points")
+    assert "Nobody can open" in points
+    assert number in points
+    assert "Say:" in points
+    assert "Do:" in points
+
+
+def test_from_a_count_to_the_source_row(page: Page, explorer: Client) -> None:
+    page.goto(base(explorer) + "/run")
+    page.click("a:text-is('H3')")
+    assert "identifiers" in page.inner_text(".lead").lower()
+    page.click("section[aria-labelledby=rows] tbody a >> nth=0")
+    assert page.inner_text(".kicker") == "Row of the old portal"
+    assert "H3" in page.inner_text("section[aria-labelledby=flags]")
+    page.click("summary")
+    assert "SELECT" in page.inner_text(".sql pre >> nth=0")
+
+
+def test_typing_searches_and_the_address_can_be_mailed(page: Page, explorer: Client) -> None:
+    page.fill("#q", "twin riv")
+    page.wait_for_selector(".hits a:has-text('Twin Rivers')")
+    assert page.url.endswith("/?q=twin%20riv")
+    page.goto(page.url)
+    assert page.inner_text(".hits a >> nth=0").endswith("profile 2")
+
+
+def test_the_keyboard_alone_leads_from_search_to_account(page: Page) -> None:
+    page.keyboard.press("Tab")
+    page.keyboard.press("/")
+    page.keyboard.type("10000201")
+    page.wait_for_selector(".hits a")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('.hits a')"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/account/10000201")
+    assert page.evaluate("getComputedStyle(document.activeElement).display") != "none"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_runs_over_the_edge_and_the_text_can_be_read(chromium: Browser, explorer: Client, scheme: str) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark" if scheme == "dark" else "light")
+    phone = context.new_page()
+    phone.goto(explorer.address)
+    for path in ("/", "/company/1", "/company/32", "/account/10000101", "/run", "/?q=a"):
+        phone.goto(base(explorer) + path)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 390, path
+    ink, ground = phone.evaluate("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
+    assert ink != ground
+    context.close()
+
+
+def test_a_login_with_many_accounts_is_one_page(page: Page, explorer: Client, cast: Night) -> None:
+    with closing(sqlite3.connect(cast.target)) as store:
+        login, count = store.execute(
+            "SELECT login_id, count(DISTINCT account_id) FROM account_picker GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
+        ).fetchone()
+    page.goto(f"{base(explorer)}/person/{login}")
+    assert page.locator("section[aria-labelledby=now] tbody tr").count() == count
+
+
+def test_nothing_is_asked_of_another_host(chromium: Browser, explorer: Client, tmp_path: Path) -> None:
+    made = chromium.new_page()
+    asked: list[str] = []
+    made.on("request", lambda request: asked.append(request.url))
+    made.goto(explorer.address)
+    for path in ("/company/1", "/run", "/account/10000101"):
+        made.goto(base(explorer) + path)
+    made.close()
+    assert {url for url in asked if not url.startswith(base(explorer) + "/")} == set()

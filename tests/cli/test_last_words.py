@@ -1,0 +1,150 @@
+"""The last words of a command are true: whether something is published, what an error is about, and what helps."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from etl import errors
+from etl.databases.postgresql.connection import state_of
+from etl.errors import MigrationError
+from tests.support.command import Night, command
+from tests.support.legacy import Legacy
+
+
+def _night(folder: Path) -> Night:
+    world = Legacy().user(5, user_name="a@x.example").profile(1).model(11).entity(101, type="IMP").contact(1, user=5)
+    world.document(1, model=11).content(1, b"abc").write(folder / "legacy")
+    return Night(folder)
+
+
+class Unforeseen(Exception):
+    """Something that nobody thought of; its text may hold values."""
+
+    sqlstate = "XX001"
+
+
+def _breaks(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(place, broken)
+
+
+def test_an_unforeseen_error_says_whether_the_store_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = _night(tmp_path)
+    for place, words in (
+        ("etl.pipeline.runner.extract", "Nothing was published by this command."),
+        ("etl.pipeline.runner.open_target", "Nothing was published by this command."),
+        ("etl.databases.sqlite.target.SqliteTarget.publish", "Whether the store is published is not known: the same command looks first"),
+        ("etl.pipeline.reconcile_step.verified", "The store is published (run-"),
+        ("etl.report.write_report", "The store is published (run-"),
+    ):
+        with monkeypatch.context() as patch:
+            _breaks(patch, place, Unforeseen("secret@value.example"))
+            done = night.command("run")
+        assert done.code == 1, (place, done.err)
+        assert words in done.err, (place, done.err)
+        assert "Unforeseen in " in done.err
+        assert "SQLSTATE XX001" in done.err
+        assert "secret" not in done.out + done.err
+        assert night.target.exists() == ("is published (" in words), place
+    assert night.command("run").code == 0
+
+
+def test_a_reconcile_that_cannot_look_is_4_because_the_store_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = _night(tmp_path)
+    with monkeypatch.context() as patch:
+        _breaks(patch, "etl.pipeline.reconcile_step.verified", MigrationError("Reading failed.", "Check the server."))
+        done = night.command("run")
+    assert done.code == 4
+    assert "Reading failed. The store is published (run-" in done.err
+    assert "It was not compared with the old portals." in done.err
+    assert "Nothing has to be loaded again" in done.next
+    assert (night.run / "report" / "junit.xml").exists()
+    assert night.command("run").code == 0
+
+
+def test_an_error_of_one_table_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    night = _night(tmp_path)
+    with monkeypatch.context() as patch:
+        _breaks(patch, "etl.extract.step.stretches", OSError("IOError: the driver's own words"))
+        done = night.command("extract", "--workers", "1")
+    assert (done.code, "OSError in " in done.err, ", at P2." in done.err) == (1, True, True)
+    assert "driver's own words" not in done.err
+    with pytest.raises(ValueError, match="x") as caught, errors.concerning("P2.outer"), errors.concerning("P2.inner"):
+        raise ValueError("x")
+    assert caught.value.__dict__["table"] == "P2.inner"
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("ERROR: canceling statement due to statement timeout", "57014"), ("SQLSTATE: 22021 x", "22021"), ("terminating connection due to", "57P01"),
+        ("terminating connection due to idle-in-transaction timeout", "25P03"), ("nothing that is known", None),
+    ],
+)  # fmt: skip
+def test_the_state_behind_the_words_of_the_drivers_stream(text: str, state: str | None) -> None:
+    assert state_of(OSError(text)) == state
+
+
+@pytest.fixture
+def portals(postgres: str) -> Iterator[dict[str, str]]:
+    names = ("words_p2", "words_tc")
+    with psycopg.connect(postgres, autocommit=True) as server:
+        for name in names:
+            server.execute(f"CREATE DATABASE {name}".encode())
+        yield {name: make_url(postgres).set(database=name).render_as_string(hide_password=False) for name in (*names, "words_none")}
+        for name in names:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def test_databases_that_are_not_there_are_swapped_or_end_a_statement_have_their_own_sentence(
+    portals: dict[str, str], tmp_path: Path
+) -> None:
+    p2, tc, none = portals.values()
+    for source, other in ((none, tc), (p2, none)):
+        done = command("sample", "--source", source, "--tc", other, "--files", "files", folder=tmp_path)
+        assert (done.code, "there is no such database" in done.err) == (1, True), done.err
+        assert "fault of the toolkit" not in done.err
+    done = command("sample", "--source", "sqlite:///nowhere/p2.db", "--tc", tc, "--files", "files", folder=tmp_path)
+    assert (done.code, "--source: there is no folder" in done.err) == (1, True)
+    assert command("sample", "--source", p2, "--tc", tc, "--files", "files", "--profiles", "2", folder=tmp_path).code == 0
+    done = command("plan", "--source", tc, "--tc", p2, folder=tmp_path)
+    assert (done.code, "look like each other's" in done.err, len(done.err.splitlines()) < 6) == (1, True, True), done.err
+    done = command("plan", "--source", tc, folder=tmp_path)
+    assert (done.code, "looks like that of --tc" in done.err) == (1, True), done.err
+    with psycopg.connect(p2, autocommit=True) as owner:
+        owner.execute("ALTER TABLE company_profile ALTER deleted_ind TYPE BOOLEAN USING deleted_ind = 'Y'")
+        done = command("plan", "--source", p2, "--tc", tc, folder=tmp_path)
+        assert (done.code, "found type BOOLEAN" in done.err, "Map each new" in done.err) == (1, True, False), done.err
+        assert "--adapter DIR" in done.err
+
+
+def test_an_altered_object_is_not_a_missing_one(tmp_path: Path) -> None:
+    night = _night(tmp_path)
+    for step in ("extract", "split", "reattach", "check"):
+        assert night.command(step).code == 0
+    (stored,) = [place for place in (tmp_path / "objects" / "sha256").rglob("*") if place.is_file()]
+    stored.chmod(0o600)
+    stored.write_bytes(stored.read_bytes() + b"x")
+    done = night.command("load")
+    assert (done.code, "in the object store, but altered" in done.err) == (1, True), done.err
+    shutil.rmtree(tmp_path / "objects")
+    assert night.command("run").code == 0
+
+
+def test_the_advice_to_give_the_file_share_works_in_the_same_folder(tmp_path: Path) -> None:
+    world = Legacy().profile(1).model(11).entity(101, type="IMP").document(1, model=11, object_path="a.txt")
+    world.share("a.txt", b"abc").write(tmp_path / "legacy")
+    night = Night(tmp_path)
+    words = [word for word in night.words("run") if word not in ("--files", "legacy/files")]
+    done = command(*words, folder=tmp_path)
+    assert (done.code, "--files DIR" in done.next) == (1, True), done.err
+    done = night.command("run")
+    assert done.code == 0, done.err

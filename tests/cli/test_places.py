@@ -1,0 +1,173 @@
+"""Places of a migration: none lies within another, and a folder that is refused is left as it was."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from etl.commands.sample_audit import free_name
+from tests.support.command import Night, command
+
+
+def everything(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Mode, time and bytes of all that lies there."""
+    found = {}
+    for place in sorted(folder.rglob("*")):
+        seen = place.lstat()
+        found[str(place.relative_to(folder))] = (seen.st_mode, seen.st_mtime_ns, place.read_bytes() if place.is_file() else b"")
+    return found
+
+
+OVERLAPS = {
+    "objects are the share": {"--objects": "legacy/files"},
+    "objects in the share": {"--objects": "legacy/files/deep/new"},
+    "objects by a link into the share": {"--objects": "alias/new"},
+    "objects above the share": {"--objects": "legacy"},
+    "objects in the run": {"--objects": "night/objects"},
+    "objects are the run": {"--objects": "night"},
+    "objects by a URI": {"--objects": "file://{folder}/legacy/files"},
+    "run in the share": {"--run": "legacy/files/night"},
+    "run above the share": {"--run": "legacy"},
+    "run in the objects": {"--run": "objects/night"},
+    "target in the share": {"--target": "sqlite:///legacy/files/new.sqlite"},
+    "target in the objects": {"--target": "sqlite:///objects/new.sqlite"},
+    "target in the run": {"--target": "sqlite:///night/new.sqlite"},
+    "target is the old portal": {"--target": "sqlite:///legacy/portal2.sqlite"},
+    "target is the old portal by a hard link": {"--target": "sqlite:///hard.sqlite"},
+    "target is the old portal by a link": {"--target": "sqlite:///soft.sqlite"},
+    "an old portal in the objects": {"--source": "sqlite:///objects/portal2.sqlite"},
+}
+
+
+def test_K1_places_that_overlap_are_refused_before_anything_is_made(cast: Night, tmp_path: Path) -> None:
+    """The old share got `sha256/` and a note; exit 0."""
+    shutil.copytree(
+        cast.folder / "legacy", tmp_path / "legacy", ignore=lambda folder, names: ["files"] if folder.endswith("legacy") else []
+    )
+    (tmp_path / "legacy" / "files" / "deep").mkdir(parents=True)
+    (tmp_path / "objects").mkdir()
+    shutil.copy(tmp_path / "legacy" / "portal2.sqlite", tmp_path / "objects" / "portal2.sqlite")
+    (tmp_path / "alias").symlink_to("legacy/files/deep")
+    os.link(tmp_path / "legacy" / "portal2.sqlite", tmp_path / "hard.sqlite")
+    (tmp_path / "soft.sqlite").symlink_to("legacy/portal2.sqlite")
+    plain = {
+        "--source": "sqlite:///legacy/portal2.sqlite", "--tc": "sqlite:///legacy/tc.sqlite", "--files": "legacy/files",
+        "--target": "sqlite:///new.sqlite", "--objects": "objects", "--run": "night",
+    }  # fmt: skip
+    before = everything(tmp_path)
+    for name, other in OVERLAPS.items():
+        given = {**plain, **{option: value.format(folder=tmp_path) for option, value in other.items()}}
+        for step in ("run", "extract", "load"):
+            words = [word for pair in given.items() for word in pair]
+            done = command(step, *words, folder=tmp_path)
+            assert (done.code, "Places overlap" in done.err) == (7, True), (name, step, done.err)
+            assert everything(tmp_path) == before, (name, step)
+        if "--run" not in other and "run" not in name:
+            words = [word for pair in given.items() if pair[0] != "--run" for word in pair]
+            done = command("plan", *words, folder=tmp_path)
+            assert (done.code, "Places overlap" in done.err) == (7, True), (name, done.err)
+            assert everything(tmp_path) == before, name
+
+
+def test_a_folder_that_is_no_runs_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    """`purge --run www` closed a web server's folder to everybody else."""
+    for held in ("index.html", ".profile"):
+        www = tmp_path / held.strip(".")
+        www.mkdir(mode=0o755)
+        (www / held).write_text("x")
+        before = (www.stat().st_mode, www.stat().st_mtime_ns, everything(www))
+        for words in (
+            ("purge",),
+            ("rollback",),
+            ("status",),
+            ("report",),
+            ("load",),
+            ("extract", "--source", "sqlite:///x"),
+            ("run", "--rehearse", "--source", "sqlite:///x"),
+        ):
+            done = command(*words, "--run", str(www), folder=tmp_path)
+            assert done.code in (1, 7), (words, done.err)
+            assert (www.stat().st_mode, www.stat().st_mtime_ns, everything(www)) == before, words
+    for words in (("purge", "--yes"), ("rollback", "--yes")):
+        assert command(*words, "--run", "nothing", folder=tmp_path).code == 1
+        assert not (tmp_path / "nothing").exists()
+
+
+def test_what_is_written_for_others_does_not_go_into_the_stores(published: Night) -> None:
+    for words in (
+        ("company", "--folder", "objects/letters"), ("company", "--folder", "legacy/files/letters"), ("sample-audit", "--out", "legacy/files/a.csv"),
+        ("evidence", "pack", "--key", "key", "--bundle", "objects/bundle"),
+    ):  # fmt: skip
+        done = command(*words, "--run", "run", folder=published.folder)
+        assert (done.code, "Places overlap" in done.err) == (7, True), (words, done.err)
+    assert not [name for name in ("objects/letters", "legacy/files/letters", "objects/bundle", "key") if (published.folder / name).exists()]
+
+
+def test_purge_takes_all_that_proves_nothing_and_says_what_is_left(published: Night) -> None:
+    """The sample and the letters stayed, under "nothing of the old portals' data is left"."""
+    folder = published.folder
+    for words in (("sample-audit", "--size", "5"), ("company", "--folder", "run/letters")):
+        assert command(*words, "--run", "run", folder=folder).code == 0
+    (folder / "run" / "notes").mkdir()
+    (folder / "run" / "notes" / "people.txt").write_text("somebody")
+    done = command("purge", "--run", "run", "--yes", folder=folder)
+    assert done.code == 0, done.err
+    left = {place.relative_to(folder / "run").as_posix() for place in (folder / "run").rglob("*") if place.is_file()}
+    assert left - {".lock", ".workers"} == {"manifest.json", "events.jsonl", "report/report.json", "report/summary.md", "report/junit.xml"}
+    assert "report/report.json" in done.out
+    assert max(map(len, done.out.splitlines())) < 400
+
+
+def test_a_ticked_sample_is_never_overwritten(published: Night) -> None:
+    folder = published.folder
+    words = ("sample-audit", "--size", "5", "--out", "ticks.csv", "--run", "run")
+    assert command(*words, folder=folder).code == 0
+    with (folder / "ticks.csv").open("a", encoding="utf-8") as file:
+        file.write("ticked\n")
+    before = (folder / "ticks.csv").read_bytes()
+    done = command(*words, folder=folder)
+    assert done.code == 7
+    assert "somebody may have ticked it" in done.err
+    assert "--out another name" in done.next
+    assert (folder / "ticks.csv").read_bytes() == before
+    assert free_name(folder / "ticks.csv") == folder / "ticks-2.csv"
+
+
+def test_bytes_and_texts_of_a_sample_are_sealed_and_documents_are_among_them(published: Night) -> None:
+    """Vetting content stood there in the clear; loaded documents as held; a digest without key gives a short text away."""
+    folder = published.folder
+    with published.database("portal3.sqlite") as store:
+        store.execute("UPDATE vetting_record SET sealed_content = ?", (b"\xff\xfe not text",))
+        store.commit()
+    for name in ("a.csv", "b.csv"):
+        done = command("sample-audit", "--size", "5000", "--seed", "1", "--out", name, "--run", "run", folder=folder)
+        assert done.code == 0, done.err
+    rows, others = ([*csv.DictReader((folder / name).open(encoding="utf-8-sig", newline=""))] for name in ("a.csv", "b.csv"))
+    sealed = [row for row in rows if row["column"] == "sealed_content" and row["old"] != "NULL"]
+    assert sealed
+    assert all("bytes, " in row["old"] and row["new"].startswith("11 bytes, ") for row in sealed)
+    documents = [row for row in rows if row["table"] == "document_content" and row["new_table"] == "stored_object"]
+    assert documents
+    assert all(row["old"] == row["new"] and "bytes, " in row["old"] for row in documents)
+    texts = {row["key"]: row["old"] for row in rows if (row["table"], row["column"]) == ("company_contact", "last_name")}
+    again = {row["key"]: row["old"] for row in others if (row["table"], row["column"]) == ("company_contact", "last_name")}
+    assert texts.keys() == again.keys()
+    assert not set(texts.values()) & set(again.values()) - {"NULL"}
+    held = {row["key"] for row in rows if row["table"] == "document_content" and row["new_table"] == "migration_holding"}
+    with published.database("portal3.sqlite") as store:
+        assert held == {key for (key,) in store.execute("SELECT legacy_key FROM migration_holding WHERE legacy_table = 'document_content'")}
+
+
+@pytest.mark.parametrize(
+    "uri", ["file://user:Hunter2@host/share", "https://user:Hunter2@host/x", "file://host/x?token=Hunter2", "user:Hunter2://x"]
+)
+def test_an_address_with_a_secret_is_never_repeated(uri: str, tmp_path: Path) -> None:
+    for option in ("--files", "--objects"):
+        for words in (("run", "--run", "run"), ("plan",)):
+            done = command(*words, "--source", "sqlite:///x.sqlite", "--target", "sqlite:///y.sqlite", option, uri, folder=tmp_path)
+            assert (done.code, "Hunter2" in done.err + done.out) == (2, False), (words, done.err)
+            assert not (tmp_path / "run").exists()
