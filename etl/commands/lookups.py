@@ -48,7 +48,11 @@ def _published_or_not(folder: RunFolder) -> str:
 
 
 def _state(facts: dict[str, Any]) -> str:
-    if facts.get("critical") or facts.get("answer", "equal") != "equal":
+    if (
+        facts.get("critical")
+        or facts.get("answer", "equal") != "equal"
+        or any(since["changed"] for since in facts.get("looked", {}).values())
+    ):
         return "failed"
     return "done" if facts else "not done"
 

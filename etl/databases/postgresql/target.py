@@ -20,7 +20,9 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from etl.databases import shown
+from etl.databases.conditions import Conditions, refuse_altered
 from etl.databases.postgresql import merge, replacement
+from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage
@@ -66,7 +68,7 @@ class PostgresTarget:
         if encoding != "UTF8":
             self._session.close()
             message = f"--target: the database's encoding is {encoding}; it cannot hold every text, or not as text."
-            raise MigrationError(message, "Create its database with ENCODING 'UTF8' TEMPLATE template0.")
+            raise Refused(message, "Create its database with ENCODING 'UTF8' TEMPLATE template0.")
         if schema is None:
             self._session.close()
             raise MigrationError(
@@ -119,6 +121,10 @@ class PostgresTarget:
         self._schema = schema
         with safe_errors("--target", "reading the catalogue"):
             return differences(self._session, schema)
+
+    def conditions(self, schema: Schema) -> Conditions:
+        with safe_errors("--target", "reading the catalogue"):
+            return conditions(self._session, schema)
 
     def runs(self) -> list[RunRecord]:
         if OF_THE_RUN not in self._existing():
@@ -236,6 +242,7 @@ class PostgresTarget:
         else:
             changes, images = merge.merge(self._session, tables, number, tell)
             self._keep(record.run_id, number, images)
+        refuse_altered(merge.unlike(self._session, tables))
         tell("load: checking references", 0, 0)
         merge.with_references(self._session, references)
         return changes

@@ -19,8 +19,10 @@ import pyarrow as pa
 import sqlalchemy
 
 from etl.databases import shown
+from etl.databases.conditions import Conditions, refuse_altered
 from etl.databases.editions import VIEW_DIFFERS, words_of
 from etl.databases.sqlite import merge
+from etl.databases.sqlite.conditions import conditions
 from etl.databases.sqlite.merge import quoted as _q
 from etl.databases.target import (
     KEPT,
@@ -91,6 +93,9 @@ class SqliteTarget:
 
     def differences_from(self, schema: Schema) -> list[str]:
         return _differences(self._connection, schema)
+
+    def conditions(self, schema: Schema) -> Conditions:
+        return conditions(self._connection, schema)
 
     def _exists(self, table: str) -> bool:
         return bool(self._shape(table))
@@ -165,6 +170,7 @@ class SqliteTarget:
                 number = merge.number_of_next(self._connection)
                 changes, images = merge.merge(self._connection, tables, number, tell)
                 merge.keep(self._connection, record.run_id, number, images)
+            refuse_altered([table.name for table in tables if merge.unlike(self._connection, table)])
         return changes
 
     @contextmanager

@@ -9,7 +9,7 @@ import pytest
 
 from etl.domain.decisions import DecisionError, parsed
 from etl.errors import WrongUsage
-from etl.reconcile.errors import OtherRun
+from etl.reconcile.errors import OtherInputs
 from sample_data.world import write_cast
 from tests.support.command import Night
 from tests.support.legacy import Legacy, migrate
@@ -140,13 +140,13 @@ def test_L4_fp67_reconcile_without_the_decisions_of_the_run_or_with_others_is_re
     text = _decided('[[user]]; user_id = 1; user_name = "joe@x.example"')
     store = _world().migrate(tmp_path, decisions=_file(tmp_path, text))
     assert store.differences() == []
-    with pytest.raises(OtherRun, match="L4"):
+    with pytest.raises(OtherInputs, match="L4"):
         store.differences(_file(tmp_path / "other", text + "# other bytes\n"))
     store.decisions = None
-    with pytest.raises(OtherRun, match="none are given"):
+    with pytest.raises(OtherInputs, match="none are given"):
         store.differences()
     plain = _world().migrate(tmp_path / "plain")
-    with pytest.raises(OtherRun, match="without decisions"):
+    with pytest.raises(OtherInputs, match="without decisions"):
         plain.differences(tmp_path / "decisions.toml")
 
 
