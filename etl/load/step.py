@@ -19,7 +19,7 @@ from etl.objects import Objects, of_each
 from etl.objects.journal import JOURNAL, journaled
 from etl.placement.target_rows import arrow_type
 from etl.runfolder.folder import RunFolder, StageFile, Step
-from mappings.limits import mappings_sha256
+from mappings.limits import digest_of
 from mappings.model import Mappings
 from mappings.schema import Table
 
@@ -50,11 +50,10 @@ def load(
     # Whatever the clock says: what is published now is published behind all that was published before.
     earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
     finished = max([datetime.now(UTC).replace(tzinfo=None), *earlier])
-    adapter = folder.settings.get("adapter", "none")
     record = RunRecord(
         run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
-        grace.in_force(freeze), mappings_sha256(mappings.digest, adapter if adapter != "none" else None), decisions_sha256,
+        grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")), decisions_sha256,
     )  # fmt: skip
     changes = target.publish(mappings.target, record, tell)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]

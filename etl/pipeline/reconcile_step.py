@@ -20,7 +20,7 @@ from etl.reconcile import Reconciliation, Recorded, reconcile
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.folder import RunFolder, Step, opened, seen
 from etl.system.progress import Talk
-from mappings.limits import adapter_digest, mappings_sha256
+from mappings.limits import adapter_digest
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
@@ -53,7 +53,6 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
         grace,
         record,
         options.decisions,
-        made_with(read_mappings(options.mappings).digest, options.adapter),
     )
 
 
@@ -96,11 +95,6 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
         error.data = data
         raise error
     return data
-
-
-def made_with(mappings: str, adapter: Path | None) -> str:
-    """The digest that `migration_run` records of these mappings and this adapter."""
-    return mappings_sha256(mappings, adapter_digest(adapter) if adapter is not None else None)
 
 
 def compared_with(mappings: Mappings) -> dict[str, Any]:

@@ -88,19 +88,14 @@ def recorded_runs(
     )
 
 
-def refuse_other_run(runs: Runs, decisions: str | None, mappings: str | None) -> None:
-    """L4: OtherInputs (7) without the decisions that the run was made with, or with others; and with other mappings. None of `mappings`: not asked."""
-    if runs.published is None:
-        return
-    made_with, mapped_with = runs.decisions_sha256, runs.mappings_sha256
-    if decisions != made_with:
+def refuse_other_decisions(runs: Runs, decisions: str | None) -> None:
+    """L4: OtherInputs (7) without the decisions that the run in force was made with, or with others."""
+    made_with = runs.decisions_sha256
+    if runs.published is not None and decisions != made_with:
         given = "none are given" if decisions is None else f"those given have the digest {decisions}"
         made = "without decisions" if made_with is None else f"with decisions of the digest {made_with}"
         advice = "Leave out --decisions." if made_with is None else "Give the file that the run was made with: --decisions FILE."
         raise OtherInputs(f"The run in force was made {made}, and {given} (L4).", advice)
-    if mappings is not None and mapped_with is not None and mappings != mapped_with:
-        message = f"The run in force was made with mappings of the digest {mapped_with}, and those given have {mappings}."
-        raise OtherInputs(message, "Give the mappings that the run was made with: --mappings DIR, and --adapter DIR where it had one.")
 
 
 _GRACE = ("grace_before", "grace_after", "grace_add")
