@@ -180,13 +180,25 @@ def modules() -> Iterator[tuple[str, str]]:
             yield file.relative_to(ROOT).as_posix(), text.split("\n\n")[0].replace("\n", " ")
 
 
+def _packages() -> str:
+    """The table that test_architecture.py enforces."""
+    from tests.unit.project.test_architecture import MAY_IMPORT
+
+    names = {name: f"`{name.replace('.', '/')}`" for name in MAY_IMPORT}
+    rows = [
+        (names[name], ", ".join(names[other] for other in MAY_IMPORT if other in allowed) or "nothing")
+        for name, allowed in MAY_IMPORT.items()
+    ]
+    return table(("package", "may import"), rows)
+
+
 def _modules() -> str:
     return table(("module", "what it is"), [(f"`{path}`", text) for path, text in modules()])
 
 
 MADE: dict[str, Callable[[], str]] = {
     "checks": _checks, "codes": _codes, "commands": _commands, "kinds": _kinds, "modules": _modules, "reasons": _reasons, "rules": _rules, "tables": _tables,
-    "fine print": _fine_print, "references": _references,
+    "fine print": _fine_print, "references": _references, "packages": _packages,
 }  # fmt: skip
 
 
@@ -195,7 +207,23 @@ def in_step(page: Path) -> str:
     return _MADE.sub(lambda found: f"{found[1]}\n{MADE[found[2]]()}\n{found[3]}", page.read_text(encoding="utf-8"))
 
 
+SCRIPTS = ROOT / "etl" / "commands" / "night_sql"
+
+
+def scripts() -> dict[str, str]:
+    """By file of `night_sql`: the pages' SQL that `portal-migrate sql` prints."""
+
+    def of(page: str, *labels: str) -> str:
+        return "\n".join(code for label, code in blocks(RUNBOOKS / page, "sql") if label in labels)
+
+    night = {f"{name}.sql": of("cutover.md", name) for name in ("freeze", "frozen", "unfreeze")}
+    roles = {"server": ("postgres",), "portal": ("portal2 tc",), "store": ("portal3",)}
+    return {**night, **{f"roles_{name}.sql": of("roles.md", *labels) for name, labels in roles.items()}}
+
+
 def main() -> None:
+    for name, text in scripts().items():
+        (SCRIPTS / name).write_text(text, encoding="utf-8")
     for page in pages():
         text = in_step(page)
         if text != page.read_text(encoding="utf-8"):

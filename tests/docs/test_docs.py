@@ -28,7 +28,7 @@ from etl.errors import MigrationError
 from mappings.limits import read_limits
 from mappings.read import HOME, read_mappings
 from sample_data.world import write_cast
-from tests.docs.handbook import MADE, ROOT, RUNBOOKS, blocks, every_command, in_step, modules, pages
+from tests.docs.handbook import MADE, ROOT, RUNBOOKS, SCRIPTS, blocks, every_command, in_step, modules, pages, scripts
 
 COMMANDS = dict(every_command())
 PAGES = pages()
@@ -352,7 +352,7 @@ def test_every_shell_block_is_run_by_a_test() -> None:
 
 
 def test_ci_runs_the_readmes_second_command_part_by_part() -> None:
-    script = text_of(".ci/run").splitlines()
+    script = [line.strip() for line in text_of(".ci/run").splitlines()]
     for part in shell("README.md", "tests").strip().split(" && "):
         assert any(line == part or line.startswith(f"{part} |") for line in script), part
 
@@ -430,6 +430,12 @@ def test_the_expression_makes_the_examples_again(server: Server) -> None:
     (rows,) = server.do("postgres", sql("ids.md", "examples").replace("EXPRESSION", expression))
     assert len(rows) == 5
     assert {same for _, same in rows} == {True}
+
+
+def test_the_sql_that_is_printed_is_that_of_the_pages() -> None:
+    for name, text in scripts().items():
+        assert (SCRIPTS / name).read_text(encoding="utf-8") == text, "python tests/docs/handbook.py writes it anew"
+        assert text.strip(), name
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,57 @@
+"""The group `sql` of the command line: what to print, and under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from etl.commands.strict_options import StrictGroup
+
+_READER = click.option(
+    "--reader", metavar="NAME", default="migration_reader", show_default=True, help="The role that reads the old portals."
+)
+_HELP = {
+    "freeze": "Closes an old portal (PostgreSQL): nobody else connects, nothing is written. Run it in each of the two databases.",
+    "frozen": "Counts what would be wrong with a freeze: three times 0 is right.",
+    "unfreeze": "Opens it again, as it was.",
+}
+_NAMES = (
+    ("--writer", "migration_writer", "The role that fills the new store."),
+    ("--auditor", "migration_auditor", "The role that reads both."),
+    ("--maintenance", "postgres", "The database in which roles are made."),
+    ("--portal2", "portal2", "The database of Portal 2.0."),
+    ("--tc-database", "tc", "The database of Trade Compliance."),
+    ("--portal3", "portal3", "The database of the new store."),
+    ("--portal-schema", "public", "The schema of the old portals' tables."),
+    ("--store-schema", "portal3", "The new store's schema."),
+)
+
+
+def sql_commands(takes: Callable[..., Any]) -> click.Group:
+    """The group; `takes()` gives a command the options that every command has."""
+
+    @click.group("sql", cls=StrictGroup)
+    def group() -> None:
+        """The SQL of the pages, with your own names, for `psql -f`."""
+
+    for name, text in _HELP.items():
+        group.command(name, help=text)(_READER(takes()(_printing(name))))
+    roles = takes()(_printing("roles"))
+    for option, default, text in reversed(_NAMES):
+        roles = click.option(option, metavar="NAME", default=default, show_default=True, help=text)(roles)
+    group.command("roles", help="Makes the three roles and gives them exactly the rights that they need, all databases on one server.")(
+        _READER(roles)
+    )
+    return group
+
+
+def _printing(name: str) -> Callable[..., None]:
+    def command(output: str, verbose: bool, **names: str) -> None:
+        from etl.commands.command_result import answer
+        from etl.commands.sql_scripts import sql_script
+
+        answer(f"sql {name}", {"output": output, "verbose": verbose}, lambda: sql_script(name, names))
+
+    return command
