@@ -19,6 +19,7 @@ from etl.objects import Objects, of_each
 from etl.objects.journal import JOURNAL, journaled
 from etl.placement.target_rows import arrow_type
 from etl.runfolder.folder import RunFolder, StageFile, Step
+from mappings.limits import digest_of
 from mappings.model import Mappings
 from mappings.schema import Table
 
@@ -52,7 +53,7 @@ def load(
     record = RunRecord(
         run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
-        grace.in_force(freeze), mappings.digest,
+        grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")),
     )  # fmt: skip
     changes = target.publish(mappings.target, record, tell)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
