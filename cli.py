@@ -364,13 +364,28 @@ def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
 @evidence.command("verify")
 @_BUNDLE
 @click.option("--public-key", metavar="FILE", required=True, help="The public key (PEM).")
+@click.option("--approver", metavar="FILE", help="Public key (PEM) of the person who has to have approved the run.")
+@click.option("--authority", metavar="FILE", help="Certificates (PEM) of the time-stamping authority, its root among them.")
 @_takes()
-def evidence_verify(bundle: str, public_key: str, **given: Any) -> None:
-    """Says whether every bit is what was signed; names file and line where not (exit 6). Works offline."""
+def evidence_verify(bundle: str, public_key: str, approver: str | None, authority: str | None, **given: Any) -> None:
+    """Says what the bundle proves, and whether every bit is what was signed; names file and line where not (exit 6). Works offline."""
     from etl.commands.command_result import answer
     from etl.evidence.bundle import verify
 
-    answer("evidence verify", given, lambda: verify(Path(bundle), Path(public_key)))
+    keys = [Path(place) if place else None for place in (approver, authority)]
+    answer("evidence verify", given, lambda: verify(Path(bundle), Path(public_key), *keys))
+
+
+@evidence.command("stamp")
+@_BUNDLE
+@click.option("--time-stamp", metavar="FILE", required=True, help="The authority's RFC 3161 response about the bundle's evidence.sig.")
+@_takes()
+def evidence_stamp(bundle: str, time_stamp: str, **given: Any) -> None:
+    """Puts a trusted time stamp beside the bundle's signature."""
+    from etl.commands.command_result import answer
+    from etl.evidence.time_stamp import stamp
+
+    answer("evidence stamp", given, lambda: stamp(Path(bundle), Path(time_stamp)))
 
 
 @commands.command("sample-audit")

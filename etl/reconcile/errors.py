@@ -7,6 +7,12 @@ class ReconcileError(MigrationError):
     """A database, a file or a store that the verifier cannot use (exit 1)."""
 
 
+class OtherInputs(ReconcileError):
+    """The store was made with other mappings than those that were given (exit 7)."""
+
+    exit_code, code = 7, "REFUSED"
+
+
 class SpecError(ReconcileError):
     """A mapping file, a schema or a code table that the verifier's own reader does not understand."""
 
