@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -137,6 +137,7 @@ def run_steps(
                     folder.record(step, f"refused: {error.code}", night.roles(), {})
                     said = truthful(error, step, folder, night.publishing)
                     if not isinstance(said, DifferencesFound):
+                        _tell_early(night, step, said)
                         raise said from None
                     failure = said
                 except Exception as error:
@@ -150,6 +151,15 @@ def run_steps(
             failure.data = answer
             raise failure
         return answer
+
+
+def _tell_early(night: Night, step: str, error: MigrationError) -> None:
+    """A page of CI says why the run ended, where the folder can still be written to."""
+    from etl.report import write_early
+
+    if step != "report" and "load" not in night.folder.steps:  # the report of a published run stays
+        with suppress(OSError, MigrationError):
+            write_early(night.folder, step, error)
 
 
 def _look_ahead(night: Night) -> None:
