@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from etl.errors import Busy, SourceChanged
-from etl.extract.source_contract import refuse_hidden
 from etl.options import Options
+from etl.pipeline.preflight import refuse_hidden
 from etl.pipeline.sources import sources_of
 from mappings.read import read_mappings
 

@@ -14,7 +14,8 @@ from etl.databases.registry import contract_differences, open_source, reading_ri
 from etl.databases.rights import Rights
 from etl.databases.source_conditions import SourceConditions
 from etl.errors import MigrationError
-from etl.extract.source_contract import refuse_hidden, refuse_problems
+from etl.extract.source_contract import refuse_hidden as refuse_hidden  # for the command freeze check too
+from etl.extract.source_contract import refuse_problems
 from etl.objects.share import Share
 from etl.options import Options
 from etl.present import presented
