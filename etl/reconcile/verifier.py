@@ -20,11 +20,12 @@ from etl.reconcile.compare.holdings import EXCEPTION, HOLDING, exceptions_compar
 from etl.reconcile.compare.picker import VIEW as PICKER
 from etl.reconcile.compare.picker import picker_compared
 from etl.reconcile.compare.recorded_runs import TABLE as RUN
-from etl.reconcile.compare.recorded_runs import Recorded, Runs, recorded_runs
+from etl.reconcile.compare.recorded_runs import Recorded, Runs, recorded_runs, refuse_other_decisions
 from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.databases.folder import PREFIX as FOLDER
 from etl.reconcile.databases.folder import FolderDatabase
 from etl.reconcile.engine.background import Look, beside
+from etl.reconcile.engine.decisions import NOTHING, Decided, read_decided
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.source import Source
@@ -90,11 +91,12 @@ def expected_side(
     began: datetime | None,
     padded: bool = False,
     grace: tuple[int, int, int] | None = None,
+    decided: Decided = NOTHING,
 ) -> Side:
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
-    world = World(spec, sources, share, freeze, began, grace, padded)
+    world = World(spec, sources, share, freeze, began, grace, decided, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "there is no such folder"))
     expected = Expected(world)
@@ -255,11 +257,13 @@ def reconcile(
     adapter: Path | None = None,
     grace: tuple[int, int, int | None] | None = None,
     recorded: Recorded | None = None,
+    decisions: Path | None = None,
 ) -> Reconciliation:
     """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere.
 
     `recorded`: what the folder of a run knows of its own record in the store, which is compared too.
     """
+    decided = read_decided(decisions)
     tell = progress or (lambda what, done, total: None)
     spec = read_spec(mappings)
     databases: list[Database] = []
@@ -274,8 +278,9 @@ def reconcile(
                 "Give the store that was published.",
             )
         runs = recorded_runs(store, freeze, grace, recorded)
+        refuse_other_decisions(runs, decided.sha256)
         refuse_others(runs.mappings_sha256, spec.sha256, adapter)
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace, decided)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
             return compared(side, reading.result(), store, runs, tell)
