@@ -6,9 +6,9 @@ import polars as pl
 
 from checks.comparable import alike, slices
 from checks.model import Check, Found
+from checks.recomputed import is_personal_number, normal_form_of
 from checks.relations import Relation, failing
 from checks.staged import Staged
-from etl.domain.identifier_values import is_personal, normal
 
 
 def one_account_per_entity(check: Check, staged: Staged) -> Found:
@@ -99,7 +99,7 @@ def applicability(check: Check, staged: Staged) -> Found:
 def normalised(check: Check, staged: Staged) -> Found:
     """Identifiers whose normal form or whose mark as personal is not what their value gives (rules H4, H6)."""
     rows = staged.frame("account_identifier", "identifier_type_cd", "value_raw", "value_norm", "pii")
-    wrong = [row for row, kind, raw, norm, pii in rows.iter_rows() if norm != normal(raw) or pii != is_personal(kind, raw)]
+    wrong = [row for row, kind, raw, norm, pii in rows.iter_rows() if norm != normal_form_of(raw) or pii != is_personal_number(kind, raw)]
     return failing(check, staged, pl.Series(wrong, dtype=pl.Int64), rows.height)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
 from checks.comparable import slices
 from checks.model import Check, Found
+from checks.recomputed import ids_of
 from checks.relations import Relation, failing
 from checks.staged import Staged, entities
-from etl.domain.id_recipe import tag
-from etl.domain.ids import Ids, account_row_ids, as_arrow, once_ids
 from mappings.model import Mappings, TableMapping
 
 
@@ -26,7 +24,7 @@ def _makes(mapping: TableMapping, table: str, own: str) -> bool:
 
 
 def own_id(check: Check, staged: Staged) -> Found:
-    """Rows whose id is another than the recipe's for their old key, their old table and the account that they are on (`etl/domain/ids.py`)."""
+    """Rows whose id is another than the recipe's for their old key, their old table and the account that they are on (runbooks/ids.md)."""
     table = check.table
     shape = staged.shapes[table]
     key = "legacy_entity_id" if table == "entity_account" else "legacy_key"
@@ -40,19 +38,10 @@ def own_id(check: Check, staged: Staged) -> Found:
             mine = staged.made_by(table, f"{mapping.portal}.{mapping.table}", own, key)
             for some in slices(mine):
                 old = some[key].cast(pl.Int64, strict=False)
-                ids = _recomputed(tag(table, mapping.portal, mapping.table), old, entity.gather(some["_row"]))
+                ids = ids_of(f"{table}|{mapping.portal}|{mapping.table}", old, entity.gather(some["_row"]))
                 wrong.append(some.filter(old.is_null() | (some[own] != ids))["_row"])
             asked += mine.height
     return failing(check, staged, pl.concat(wrong).sort(), asked)
-
-
-def _recomputed(mark: str, old: pl.Series, entity: pl.Series) -> pl.Series:
-    keys, alone = old.fill_null(0).to_numpy(), entity.is_null().to_numpy()
-    ids: Ids = account_row_ids(mark, keys, entity.fill_null(0).to_numpy())
-    if alone.any():
-        ids = np.where(alone[:, None], once_ids(mark, keys), ids)
-    series = pl.Series(as_arrow(ids), dtype=pl.Binary)
-    return series.bin.reinterpret(dtype=pl.Int128, endianness="big")
 
 
 IDS: dict[str, Relation] = {"own_id": own_id}

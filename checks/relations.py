@@ -13,8 +13,8 @@ import polars as pl
 from checks.comparable import among, slices
 from checks.frames import when
 from checks.model import Check, Found
+from checks.recomputed import email_key_of
 from checks.staged import Staged, entities, entity_of
-from etl.domain.emails import email_key
 
 Relation = Callable[[Check, Staged], Found]
 
@@ -125,7 +125,7 @@ def _owned(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
 def folded_email(check: Check, staged: Staged) -> Found:
     """Logins whose e-mail key is not what their e-mail, as it was typed, becomes by trimming and case-folding (rule B2)."""
     rows = staged.frame("login", "email_key", "email_display")
-    wrong = [row for row, key, shown in rows.iter_rows() if email_key(shown) != key]
+    wrong = [row for row, key, shown in rows.iter_rows() if email_key_of(shown) != key]
     return failing(check, staged, pl.Series(wrong, dtype=pl.Int64), rows.height)
 
 

@@ -25,6 +25,24 @@ if _HOME := os.environ.get("POSTGRES_HOME"):
         module.POSTGRES_BIN_PATH = Path(_HOME) / "bin"
 
 
+# Of the quick tier: files that start no server and migrate no world; of them, the tests that use none of the fixtures which do.
+_QUICK = (
+    "unit/checks/test_checks_suites.py", "unit/domain", "unit/mappings", "unit/objects/test_objects.py", "unit/placement", "unit/project",
+    "unit/runfolder/test_events.py", "unit/runfolder/test_room.py", "unit/system", "verifier/test_reconcile_spec.py", "cli/test_cli.py",
+)  # fmt: skip
+_NOT_QUICK = ("test_packaging.py", "test_a_rule_that_fills_a_column_and_flags_rows_costs_at_most_six_files")
+_MIGRATED = {"cast", "published", "checked", "_checked", "_published", "postgres"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        named = place.startswith(_QUICK) and not any(word in item.nodeid for word in _NOT_QUICK)
+        if named and not _MIGRATED & set(getattr(item, "fixturenames", ())):
+            item.add_marker("quick")
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the session (one per worker)."""

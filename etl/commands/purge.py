@@ -8,7 +8,6 @@ from typing import Any
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options
 from etl.runfolder.event_log import NAME as EVENTS
-from etl.runfolder.event_log import record
 from etl.runfolder.folder import LOCK, MANIFEST, WORKERS, opened, seen
 from etl.system.confirm import confirm, refuse_unasked
 
@@ -33,8 +32,7 @@ def purge(options: Options, yes: bool) -> dict[str, Any]:
         gone = [folder.remove(name) for name in _others(folder.path)]
         removed, size = sum(files for files, _ in gone), sum(size for _, size in gone)
         folder.settings = {**folder.settings, "purged": "yes"}
-        folder.save()
-        record(folder.path, "purge", "stage files removed", folder.settings, {}, {"files": removed, "bytes": size})
+        folder.record("purge", "stage files removed", {}, {"files": removed, "bytes": size})
         if still := _others(folder.path):
             raise MigrationError(f"Not everything could be removed: {still[0]} and {len(still) - 1:,} more.", "Remove these files by hand.")
         left = sorted(place.relative_to(folder.path).as_posix() for place in folder.path.rglob("*") if place.is_file())

@@ -66,6 +66,8 @@ def show_plan(data: dict[str, Any]) -> None:
             console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than it needs"))
         if rights["role"] and not rights["excess"]:
             console.print(plain(f"rights: {option}: role {rights['role']} has what it needs and nothing else"))
+    for sentence in data["beside"]:
+        console.print(plain(f"target: {sentence}: not of the contract, and no obstacle"))
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(
@@ -216,6 +218,21 @@ def show_approve(data: dict[str, Any]) -> None:
 
 
 def show_verify(data: dict[str, Any]) -> None:
+    console, last, backup, stamp = _console(), data["last_event"], data["backup"], data["time_stamp"]
+    console.print(plain(f"verdict: {data['verdict'] or 'none: no report was packed'}{' (a rehearsal)' if data['rehearsal'] else ''}"))
+    console.print(plain(f"packed at {data['packed_at']}, signed by {data['signed_by']}{'; the run was purged' if data['purged'] else ''}"))
+    checked = "" if data["approver_checked"] else ", not held against --approver"
+    console.print(
+        plain(f"approved by {data['approved_by']} at {data['approved_at']}{checked}" if data["approved_by"] else "approved by nobody")
+    )
+    console.print(plain(f"backup: {backup['id']} of {backup['at']}, SHA-256 {backup['sha256']}" if backup else "backup: none named"))
+    console.print(plain(f"last of {data['events']:,} events: {last['what']} at {last['at']}: {last['outcome']}"))
+    if len(data["builds"]) > 1:
+        console.print(f"done by {len(data['builds']):,} different builds of this program: {', '.join(data['builds'])}")
+    if stamp:
+        console.print(plain(f"time stamp: {stamp['at']}{'' if stamp['authority_checked'] else ', not held against --authority'}"))
+    else:
+        console.print("time stamp: none")
     _console().print(plain(f"{data['files']:,} files are what was signed for {data['run_id']}; Merkle root {data['root']}"))
 
 
@@ -319,6 +336,7 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "approve": show_approve,
     "evidence pack": show_pack,
     "evidence verify": show_verify,
+    "evidence stamp": lambda data: _console().print(plain(f"stamped at {data['stamped_at']}; written to {data['file']}")),
     "freeze check": show_freeze,
     **dict.fromkeys(("run", "demo", "report"), show_report),
     **dict.fromkeys(("extract", "split", "reattach", "check", "load"), show_step),

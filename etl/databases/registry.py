@@ -14,6 +14,7 @@ from etl.databases.postgresql.kind import PostgreSQL
 from etl.databases.sqlite.kind import PLAIN_FILE, SQLite
 
 if TYPE_CHECKING:  # a look-up imports this module, and has to be quicker than the import of what these need
+    from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
     from etl.databases.target import Target
@@ -37,6 +38,10 @@ class Kind(Protocol):
 
     def contract_differences(self, url: str, schema: Schema) -> list[str]:
         """How an existing new store differs from the contract, without locking or making it."""
+        ...
+
+    def store_conditions(self, url: str, schema: Schema) -> Conditions:
+        """What an existing new store has besides the contract's tables, without locking or making it."""
         ...
 
     def open_reading(self, url: str) -> Reading:
@@ -79,6 +84,11 @@ def open_target(url: str, folder: Path) -> Target:
 def contract_differences(url: str, schema: Schema) -> list[str]:
     """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet. Refused where no lock would hold."""
     return kind_of(url).contract_differences(url, schema)
+
+
+def store_conditions(url: str, schema: Schema) -> Conditions:
+    """What the store behind the URL has besides the contract's tables; of one that is not there yet there is nothing. Only looked at, as above."""
+    return kind_of(url).store_conditions(url, schema)
 
 
 @contextmanager

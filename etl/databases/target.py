@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from etl.databases.conditions import Conditions
 from etl.domain.id_recipe import tag
 from etl.errors import MigrationError, Refused
 from mappings.model import Mappings
@@ -36,6 +37,17 @@ class RunRecord:
     mappings_sha256: str = ""
     decisions_sha256: str | None = None
     fresh: bool = False  # set by `publish`: whether it published into an empty store (fine print 66)
+
+    def row(self) -> dict[str, str | int | None]:
+        """By column: days and moments as ISO 8601 writes them, as the run's folder keeps them and the verifier compares them."""
+        first, last = self.freeze or (None, None)
+        return {
+            "run_id": self.run_id, "state_cd": self.state, "started_at": self.started_at.isoformat(),
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None, "freeze_from": first.isoformat() if first else None,
+            "freeze_to": last.isoformat() if last else None, "manifest_sha256": self.manifest_sha256,
+            **dict(zip(("grace_before", "grace_after", "grace_add"), self.grace or (None, None, None), strict=True)),
+            "mappings_sha256": self.mappings_sha256, "decisions_sha256": self.decisions_sha256, "fresh": self.fresh,
+        }  # fmt: skip
 
 
 class Tell(Protocol):
@@ -121,6 +133,10 @@ class Target(Protocol):
 
     def differences_from(self, schema: Schema) -> list[str]:
         """Where existing tables differ from the contract: sentences; empty where they agree or where there are none yet."""
+        ...
+
+    def conditions(self, schema: Schema) -> Conditions:
+        """What it has besides the contract's tables: what stands in the way of a load, and what does not."""
         ...
 
     def runs(self) -> list[RunRecord]:

@@ -23,21 +23,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.evidence.approval import canonical
+from etl.evidence.bill_of_materials import bill_of_materials
 from etl.evidence.keys import fingerprint, private_key, public_key, public_path
+from etl.evidence.proved import APPROVAL, approval_of, proved
+from etl.evidence.time_stamp import STAMP, stamped
 from etl.objects import Readable, object_key, of_each
 from etl.objects.registry import open_objects
 from etl.options import Options
 from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
 from etl.runfolder.folder import RunFolder, seen, write_durably
+from etl.system.code_identity import code_identity
 from etl.system.durable_files import make_private
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
 LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json", "packed.json"
-APPROVAL = "approval.json"
-VERSION = 1
-_LISTING_BYTES = 256 << 20
+KIND, VERSION = "portal-migrate evidence", 2
+_LISTED = 64 << 20  # bytes of a listing: of a file that is larger nothing is read
 _FROM_RUN = ("check", "reconcile", "report")
 _AGAIN = "Ask for the bundle again."
 
@@ -87,31 +90,40 @@ def _listing(files: dict[str, tuple[int, str]], packed: bytes) -> bytes:
     """`evidence.json`: size and SHA-256 of every file, their Merkle root, and what `packed.json` says."""
     entries = [{"name": name, "size": size, "sha256": digest} for name, (size, digest) in sorted(files.items())]
     root = merkle_root([(name, digest) for name, (_, digest) in files.items()])
-    return json.dumps({"version": VERSION, "root": root, "files": entries, **json.loads(packed)}, indent=1, sort_keys=True).encode()
+    return json.dumps(
+        {"kind": KIND, "version": VERSION, "root": root, "files": entries, **json.loads(packed)}, indent=1, sort_keys=True
+    ).encode()
 
 
-def verify(bundle: Path, place: Path) -> dict[str, Any]:
-    """What was verified; EvidenceAltered (exit 6) names the file and, where it can be told, the line. Needs the public key (its `place`) and nothing else."""
+def verify(bundle: Path, place: Path, approver: Path | None = None, authority: Path | None = None) -> dict[str, Any]:
+    """What the bundle proves; EvidenceAltered (exit 6) names the file and, where it can be told, the line.
+
+    Needs the public key (its `place`) and nothing else. `approver`: the public key of whoever has to have approved the run; `authority`: the
+    certificates of whoever stamped the time.
+    """
     key = public_key(place, "--public-key")
+    if bundle.is_symlink():
+        raise EvidenceAltered(f"{bundle} is a link, not a folder.", "Give --bundle the folder itself.")
     if not bundle.is_dir():
         raise MigrationError(f"There is no folder {bundle}.", "Give --bundle what `evidence pack` made.")
-    lacking = [name for name in (LISTING, SIGNATURE) if not (bundle / name).is_file()]
+    lacking = [name for name in (LISTING, SIGNATURE) if not (bundle / name).is_file() or (bundle / name).is_symlink()]
     if len(lacking) == 2:
         raise MigrationError(
             f"{bundle} is no evidence bundle: it has neither {LISTING} nor {SIGNATURE}.", "Give --bundle what `evidence pack` made."
         )
     if lacking:
         raise EvidenceAltered(f"{lacking[0]} is missing from the bundle.", _AGAIN)
-    if (bundle / LISTING).stat().st_size > _LISTING_BYTES:
-        raise EvidenceAltered(f"{LISTING} is larger than a listing can be.", _AGAIN)
+    if max((bundle / name).stat().st_size for name in (LISTING, SIGNATURE)) > _LISTED:
+        raise EvidenceAltered(f"{LISTING} or {SIGNATURE} is larger than it can be.", _AGAIN)
     exact = (bundle / LISTING).read_bytes()
     if not _signed(exact, (bundle / SIGNATURE).read_bytes(), key):
         raise _not_signed(bundle, exact, key)
-    listing = json.loads(exact)
-    if listing["version"] != VERSION:
-        raise Refused(f"The bundle was packed by another version ({listing['version']}).", "Verify it with the version that packed it.")
+    listing = _listed(exact)
+    claimed, given = str(listing["signed_by"]), fingerprint(key.public_bytes_raw())
+    if claimed != given:
+        raise EvidenceAltered(f"It says that {claimed} signed it, and was signed by {given}: it was signed again.", _AGAIN)
     known = {file["name"]: file for file in listing["files"]}
-    there = {place.relative_to(bundle).as_posix() for place in _files(bundle)} - {LISTING, SIGNATURE}
+    there = {place.relative_to(bundle).as_posix() for place in _files(bundle)} - {LISTING, SIGNATURE, STAMP}
     _refuse_others(known.keys(), there, "")
     for name, file in known.items():
         if _digest_of(bundle / name) != file["sha256"]:
@@ -123,10 +135,23 @@ def verify(bundle: Path, place: Path) -> dict[str, Any]:
     if merkle_root([(name, file["sha256"]) for name, file in known.items()]) != listing["root"]:
         raise EvidenceAltered(f"{LISTING}: the Merkle root does not fit the files.", _AGAIN)
     _refuse_other_documents(bundle / "bag")
-    broken = events.broken_line((bundle / events.NAME).read_bytes())
-    if broken is not None:
-        raise EvidenceAltered(f"{events.NAME}, line {broken}: the chain of events is broken.", "The log was altered before it was packed.")
-    return {"bundle": str(bundle), "files": len(known), "root": listing["root"], "run_id": listing["run_id"]}
+    facts = {"bundle": str(bundle), "files": len(known), "root": listing["root"], "run_id": listing["run_id"]}
+    return {**facts, **proved(bundle, listing, approver), "time_stamp": stamped(bundle, authority)}
+
+
+def _listed(exact: bytes) -> dict[str, Any]:
+    """The listing, its shape judged: a signature says who, not of which kind."""
+    try:
+        listing = json.loads(exact)
+        kind, version = listing.get("kind", KIND), listing["version"]
+        listing["signed_by"], listing["run_id"], listing["root"], listing["packed_at"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise EvidenceAltered(f"{LISTING} is signed, and is not a listing of evidence.", _AGAIN) from None
+    if kind != KIND:
+        raise EvidenceAltered(f"{LISTING} is signed, and is not a listing of evidence.", _AGAIN)
+    if version != VERSION:
+        raise Refused(f"The bundle was packed by another version ({version}).", "Verify it with the version that packed it.")
+    return dict(listing)
 
 
 def _signed(listing: bytes, signature: bytes, key: Ed25519PublicKey) -> bool:
@@ -168,21 +193,18 @@ def merkle_root(leaves: list[tuple[str, str]]) -> str:
 
 def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
     found = {name: _own(folder, name) for name in ("manifest.json", events.NAME)}
-    broken = events.broken_line(found[events.NAME])
-    if broken is not None:
-        message = f"{events.NAME} in the run's folder was altered: line {broken} breaks the chain of events."
-        raise EvidenceAltered(message, "Find out who did it: a log like that proves nothing.")
+    events.refuse_undone(events.refuse_altered(found[events.NAME], folder.log), list(folder.steps))
     for step in _FROM_RUN:
         for file in folder.steps[step].files if step in folder.steps else ():
             if (folder.path / file.path).is_file():  # a purged run has lost its lists
                 found[file.path] = folder.read_bytes(file)
     found |= {f"mappings/{path}": content for path, content in mappings.files.items()}
-    approved = folder.steps["load"].facts.get("approval")
+    approved = approval_of(folder)
     if approved is not None:
         found[APPROVAL] = canonical(approved)
-    versions = {"python": platform.python_version(), "system": platform.platform(), **_installed()}
+    versions = {"python": platform.python_version(), "system": platform.platform(), "code": code_identity(), **_installed()}
     found["versions.json"] = json.dumps(versions, indent=1, sort_keys=True).encode()
-    found["sbom.json"] = json.dumps(_bill_of_materials(), indent=1, sort_keys=True).encode()
+    found["sbom.json"] = json.dumps(bill_of_materials(), indent=1, sort_keys=True).encode()
     return found
 
 
@@ -197,15 +219,6 @@ def _own(folder: RunFolder, name: str) -> bytes:
 
 def _installed() -> dict[str, str]:
     return {str(one.metadata["Name"]).lower(): one.version for one in importlib.metadata.distributions() if one.metadata["Name"]}
-
-
-def _bill_of_materials() -> dict[str, Any]:
-    """The installed packages as CycloneDX."""
-    components = [
-        {"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{name}@{version}"}
-        for name, version in sorted(_installed().items())
-    ]
-    return {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components}
 
 
 def _refuse_missing(stored: list[dict[str, Any]], objects: Readable) -> None:
@@ -234,7 +247,7 @@ def _refuse_other_documents(bag: Path) -> None:
     listed = bag / "manifest-sha256.txt"
     lines = listed.read_text(encoding="ascii").splitlines() if listed.is_file() else []
     known = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-    there = {place.relative_to(bag).as_posix() for place in (bag / "data").rglob("*") if place.is_symlink() or not place.is_dir()}
+    there = {place.relative_to(bag).as_posix() for place in (bag / "data").rglob("*") if _counts(place)}
     _refuse_others(known.keys(), there, "bag/")
     for name, digest in known.items():
         if _digest_of(bag / name) != digest:
@@ -247,10 +260,15 @@ def _refuse_others(known: Set[str], there: Set[str], before: str) -> None:
 
 
 def _files(bundle: Path) -> list[Path]:
-    """The bundle's own files, and every link; the bag's payload is named by the bag's own manifest."""
+    """The bundle's own files, every link, and every folder that is empty; the bag's payload is named by the bag's own manifest."""
     payload = bundle / "bag" / "data"
     found = [Path(base) / name for base, folders, names in os.walk(bundle) for name in (*names, *folders)]
-    return [place for place in found if (place.is_symlink() or not place.is_dir()) and not place.is_relative_to(payload)]
+    return [place for place in found if _counts(place) and not place.is_relative_to(payload)]
+
+
+def _counts(place: Path) -> bool:
+    """Whether it has to be listed: a file, a link, or a folder with nothing in it."""
+    return place.is_symlink() or not place.is_dir() or not any(place.iterdir())
 
 
 def _digest_of(place: Path) -> str:

@@ -23,6 +23,14 @@ _BESIDE = 1_000  # files in a public key's folder that are looked at
 _PUBLIC = ".public"  # stands behind the private key's name
 
 
+def bounded(place: Path, option: str) -> bytes:
+    """The bytes of a certificate or a time stamp; MigrationError of a pipe, which has no end, and of what cannot be read."""
+    try:
+        return _read(place)[0]
+    except OSError as error:
+        raise MigrationError(f"{option}: {place.name} cannot be read ({error.strerror}).", "Give another file.") from None
+
+
 def private_key(place: Path) -> Ed25519PrivateKey:
     """The key in that file. Where there is no file a key is made, and its public half beside it."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pyarrow as pa
 
+from etl.databases.conditions import refuse_conditions
 from etl.databases.editions import refuse_differences
 from etl.databases.target import Change, RunRecord, Target, Tell, in_reference_order
 from etl.domain.grace import NO_GRACE, Grace
@@ -18,6 +19,7 @@ from etl.objects import Objects, of_each
 from etl.objects.journal import JOURNAL, journaled
 from etl.placement.target_rows import arrow_type
 from etl.runfolder.folder import RunFolder, StageFile, Step
+from mappings.limits import digest_of
 from mappings.model import Mappings
 from mappings.schema import Table
 
@@ -34,14 +36,15 @@ def run_id_of(folder: RunFolder) -> str:
 
 def load(
     folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell,
-    grace: Grace = NO_GRACE,
+    grace: Grace = NO_GRACE, decisions_sha256: str | None = None,
 ) -> Step:  # fmt: skip
     """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
     refuse_unfit(target, mappings)
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
     if published and published[-1].run_id == run_id:
-        return Step("", [], {"run_id": run_id, "already": True, "changes": []})
+        known = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
+        return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": known or [run.row() for run in target.runs()]})
     stage_all(folder, mappings, target, run_id, tell)
     ready()
     # Whatever the clock says: what is published now is published behind all that was published before.
@@ -50,14 +53,12 @@ def load(
     record = RunRecord(
         run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
-        grace.in_force(freeze), mappings.digest,
+        grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")), decisions_sha256,
     )  # fmt: skip
     changes = target.publish(mappings.target, record, tell)
-    marks = target.marks
+    told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
     return Step(
-        "",
-        [],
-        {"run_id": run_id, "already": False, "marks": marks, "changes": [[c.table, c.inserted, c.updated, c.removed] for c in changes]},
+        "", [], {"run_id": run_id, "already": False, "changes": told, "marks": target.marks, "record": [run.row() for run in target.runs()]}
     )
 
 
@@ -72,6 +73,7 @@ def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
 def refuse_unfit(target: Target, mappings: Mappings) -> None:
     """Refuses a store whose tables are not the contract's, or that holds rows which no migration put there (exit 7)."""
     refuse_differences(target.differences_from(mappings.target), mappings.target)
+    refuse_conditions(target.conditions(mappings.target))
     filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
     if filled and not any(run.state == "PUBLISHED" for run in target.runs()):
         raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")

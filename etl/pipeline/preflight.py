@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etl.databases import Source
+from etl.databases.conditions import refuse_conditions
 from etl.databases.editions import refuse_differences
 from etl.databases.quoting import quoted
-from etl.databases.registry import contract_differences, open_source, reading_rights, writing_rights
+from etl.databases.registry import contract_differences, open_source, reading_rights, store_conditions, writing_rights
 from etl.databases.rights import Rights
 from etl.errors import MigrationError
 from etl.extract.source_contract import refuse_problems
@@ -44,6 +45,7 @@ class Plan:
     grants: list[str] = field(default_factory=list)  # SQL for the reading role on the physical tables of PostgreSQL
     will_be_held: list[dict[str, Any]] = field(default_factory=list)  # portal, table, column, rows: values that do not fit
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
+    beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, and no obstacle
 
 
 def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
@@ -89,9 +91,13 @@ def grants(source: PresentedSource) -> list[str]:
     return found
 
 
-def refuse_other_tables(target: str, mappings: Mappings) -> None:
-    """Refuses a store that has tables of the contract's names which are not the contract's (exit 7); nothing of it is changed."""
+def refuse_other_tables(target: str, mappings: Mappings) -> list[str]:
+    """Refuses a store that has tables of the contract's names which are not the contract's, or what acts on them (exit 7); nothing of it is changed.
+
+    Sentences about what else is there come back: no obstacle.
+    """
     refuse_differences(contract_differences(target, mappings.target), mappings.target)
+    return refuse_conditions(store_conditions(target, mappings.target))
 
 
 def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None, whole: bool = False) -> Plan:

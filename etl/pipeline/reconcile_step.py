@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,17 +16,19 @@ from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
-from etl.reconcile import Reconciliation, reconcile
+from etl.reconcile import Reconciliation, Recorded, reconcile
 from etl.runfolder.disk_space import kept, require_room
-from etl.runfolder.event_log import record
 from etl.runfolder.folder import RunFolder, Step, opened, seen
 from etl.system.progress import Talk
 from mappings.limits import adapter_digest
+from mappings.model import Mappings
 from mappings.read import read_mappings
 
+NONE = "none"  # in a run's settings: this was not given, and later starts must do without
 
-def verified(options: Options, talk: Talk) -> Reconciliation:
-    """The verifier's answer for these stores."""
+
+def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Reconciliation:
+    """The verifier's answer for these stores; `record`: what the run's folder knows of `migration_run`."""
     source = needed(options.source, "--source", "the URL of the Portal 2.0 database")
     target = needed(options.target, "--target", "the URL of the new store")
     objects = needed(options.objects, "--objects", "the root of the new object store")
@@ -38,47 +41,105 @@ def verified(options: Options, talk: Talk) -> Reconciliation:
     given = options.grace
     grace = (given.before, given.after, given.add) if given is not None else None
     return reconcile(
-        source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings, options.adapter, grace
+        source,
+        options.tc,
+        options.files,
+        target,
+        objects,
+        options.freeze,
+        talk.tell,
+        options.mappings,
+        options.adapter,
+        grace,
+        record,
+        options.decisions,
     )
 
 
 def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
-    """The verifier's answer: every difference as {table, kind, legacy_key, account_number, column}, and their number.
+    """The verifier's answer: every difference as {table, kind, legacy_key, account_number, column}, their number, the mappings compared with.
 
-    Raises DifferencesFound (exit 4) with the same data where old and new are not equal, or not everything could be looked at.
+    With --run it becomes part of the run's evidence, and the run's report is written anew. Raises DifferencesFound (exit 4) with the same data
+    where old and new are not equal, where not everything could be looked at, or where an old portal was written to since the run read it.
     """
     began, clock = datetime.now(UTC), time.monotonic()
+    mappings = read_mappings(options.mappings)
+    used = compared_with(mappings)
+    talk.say(f"reconcile: compares with the {'installed' if used['installed'] else 'given'} mappings, SHA-256 {used['sha256']}")
+    if not used["installed"]:
+        talk.say(
+            "reconcile: these are not the installed mappings: hold their digest against the run's report before you rely on the answer"
+        )
+    record = None
     if options.run is not None:
         folder = seen(options.run)
-        refuse_other_stores(options, folder)
+        folder.refuse_altered_log()
+        refuse_other_inputs(options, mappings, folder)
         require_room([kept(folder, "reconcile")])
+        record = recorded(folder)
     with talk.bars():
-        result = verified(options, talk)
-    data = {**summary(result), "differences": result.differences.to_dicts()}
-    written = ""
+        result = verified(options, talk, record)
+    data = {**summary(result), "mappings": used, "differences": result.differences.to_dicts()}
+    facts: dict[str, Any] = {"answer": result.answer, "total": data["total"], "looked": {}}
     if options.run is not None:
         with opened(options.run) as folder, sources_of(options) as sources:
-            step = evidence(result, folder, looked_again(sources, read_mappings(options.mappings), folder))
+            step = evidence(result, folder, looked_again(sources, mappings, folder))
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
-            folder.save()
-            record(folder.path, "reconcile", step.facts["sentence"], folder.settings, roles(options), {})
+            folder.record("reconcile", step.facts["sentence"], roles(options), {"mappings": mappings.digest})
+            report_anew(folder, mappings, roles(options))
         data["changed_since_extract"] = changed_of(step.facts["looked"])
-        written = written_to(step.facts["looked"])
-    if result.answer != "equal":
-        raise _with_data(result.answer, data, written)
-    if written:
-        talk.say(f"reconcile:{written}")
+        facts = step.facts
+    error = failure(facts, "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back.")
+    if error is not None:
+        error.data = data
+        raise error
     return data
 
 
-def refuse_other_stores(options: Options, folder: RunFolder) -> None:
-    """Refuses to make the answer about other stores part of this run's evidence; another role in the same database is welcome."""
+def compared_with(mappings: Mappings) -> dict[str, Any]:
+    """Which mappings decided what the new store has to hold: their digest, and whether they are the installed ones."""
+    return {"sha256": mappings.digest, "installed": mappings.digest == read_mappings().digest}
+
+
+def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, str]) -> None:
+    """Writes the report again, which says what was so before; of a purged run, whose rows are gone, nothing can be written: it is removed."""
+    from etl.report import write_report
+
+    folder.remove("report")
+    folder.steps.pop("report", None)
+    if "purged" in folder.settings:
+        folder.record("report", "removed: it said what was so before", known_roles, {})
+        return
+    folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / 'report'}"})
+    folder.record("report", folder.steps["report"].facts["sentence"], known_roles, {})
+
+
+def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None:
+    """How a comparison ends that is not all good (exit 4): it differs, it could not look at everything, or an old portal was written to since."""
+    written = written_to(facts["looked"])
+    match facts["answer"]:
+        case "different":
+            message = f"Reconciliation found {facts['total']:,} differences."
+        case "not_checked":
+            message = "Reconciliation could not look at everything."
+        case _ if written:
+            message = "Old and new are equal, but an old portal is not what was extracted."
+            next_step = (
+                "Find out who wrote to it, and whether old and new were changed alike: what is equal now may not be what was migrated."
+            )
+        case _:
+            return None
+    return DifferencesFound(message + written, next_step)
+
+
+def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder) -> None:
+    """Refuses (7) to make an answer about other stores, mappings or dates part of this run's evidence; another role in the same database is welcome."""
     if "load" not in folder.steps:
         raise Refused("This run has published nothing yet: there is nothing to compare.", "Finish the run, or leave out --run.")
     for name, value in (("source", options.source), ("tc", options.tc), ("target", options.target)):
         known = folder.settings.get(name)
-        if value is not None and known is not None and place_of(value) != place_of(known):
+        if value is not None and known is not None and (known == NONE or place_of(value) != place_of(known)):
             raise _other(name, known, shown(value))
     known = folder.settings.get("adapter", "none")
     given = adapter_digest(options.adapter) if options.adapter is not None else "none"
@@ -88,6 +149,24 @@ def refuse_other_stores(options: Options, folder: RunFolder) -> None:
         known = folder.settings.get(name)
         if value is not None and known is not None and value != known and Path(value).resolve() != Path(known).resolve():
             raise _other(name, known, value)
+    for name, value in (("tc", options.tc), ("files", options.files)):
+        if value is None and folder.settings.get(name, NONE) != NONE:
+            raise _other(name, folder.settings[name], "not given")
+    freeze = f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None
+    for name, value in (
+        ("mappings", mappings.digest),
+        ("freeze", freeze),
+        ("grace", str(options.grace) if options.grace is not None else None),
+    ):
+        known = folder.settings.get(name)
+        if value is not None and known is not None and value != known:
+            raise _other(name, known, value)
+
+
+def recorded(folder: RunFolder) -> Recorded | None:
+    """What `migration_run` has to say of this run and of those before it, as its publish left it; None of a run that kept no record."""
+    rows = folder.steps["load"].facts.get("record")
+    return None if rows is None else Recorded(folder.steps["load"].facts["run_id"], tuple(dict(row) for row in rows))
 
 
 def _other(name: str, known: str, given: str) -> Refused:
@@ -119,16 +198,7 @@ def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[s
     total = result.differences.height
     sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[
         result.answer
-    ] + written_to(looked).rstrip(".")
+    ]
+    if written := written_to(looked):
+        sentence += "." + written.rstrip(".")
     return Step("", files, {"answer": result.answer, "total": total, "sentence": sentence, "looked": looked})
-
-
-def _with_data(answer: str, data: dict[str, Any], written: str) -> DifferencesFound:
-    message = (
-        f"Reconciliation found {data['total']:,} differences." if answer == "different" else "Reconciliation could not look at everything."
-    )
-    error = DifferencesFound(
-        message + written, "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back."
-    )
-    error.data = data
-    return error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,13 +14,14 @@ from typing import Any
 from etl.databases import backend, place_of, shown, sqlite_url
 from etl.databases.registry import open_target
 from etl.databases.target import Change, Target
+from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage, note
 from etl.evidence.approval import approved, approver, asked, settle_place
-from etl.extract.freeze_guard import changed_of, looked_again, written_to
+from etl.extract.freeze_guard import changed_of, looked_again
 from etl.extract.step import Helpers, ShareMissing, extract
-from etl.load.step import load, missing_objects, rollback
+from etl.load.step import MADE_BY, load, missing_objects, rollback
 from etl.objects import Objects
 from etl.objects.journal import JOURNAL, journaled
 from etl.objects.place import bucket_of, folder_of
@@ -35,8 +36,10 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
+from etl.runfolder.decisions_file import NAME as DECISIONS
+from etl.runfolder.decisions_file import settled as settled_decisions
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
-from etl.runfolder.event_log import record
+from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
 from etl.system.confirm import confirm, refuse_unasked
 from etl.system.memory import give_memory_back
@@ -53,7 +56,7 @@ from mappings.model import Mappings
 _NONE = "none"
 ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace")}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions")}
 _DEFAULTS = {"grace": str(NO_GRACE)}
 
 
@@ -68,6 +71,7 @@ class Night:
     crew: Crew
     limits: Limits = field(default_factory=Limits)
     publishing: bool = False  # the transaction that publishes was begun
+    decisions: Decisions = NO_DECISIONS
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:
@@ -113,7 +117,10 @@ def run_steps(
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
-        night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew, limits)
+        settled = _settled(options, mappings, folder)
+        decisions = settled_decisions(folder, options.decisions)
+        settled = replace(settled, decisions=folder.path / DECISIONS if decisions.sha256 is not None else None)
+        night = Night(settled, mappings, folder, talk, crew, limits, decisions=decisions)
         refuse_overlap(night.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
@@ -127,9 +134,10 @@ def run_steps(
                 except (CheckFailed, DifferencesFound) as error:
                     failure = error
                 except MigrationError as error:
-                    record(folder.path, step, f"refused: {error.code}", folder.settings, night.roles(), {})
+                    folder.record(step, f"refused: {error.code}", night.roles(), {})
                     said = truthful(error, step, folder, night.publishing)
                     if not isinstance(said, DifferencesFound):
+                        _tell_early(night, step, said)
                         raise said from None
                     failure = said
                 except Exception as error:
@@ -145,13 +153,23 @@ def run_steps(
         return answer
 
 
+def _tell_early(night: Night, step: str, error: MigrationError) -> None:
+    """A page of CI says why the run ended, where the folder can still be written to."""
+    from etl.report import write_early
+
+    if step != "report" and "load" not in night.folder.steps:  # the report of a published run stays
+        with suppress(OSError, MigrationError):
+            write_early(night.folder, step, error)
+
+
 def _look_ahead(night: Night) -> None:
     """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
     for option, found in rights(night.options, night.mappings).items():
         for sentence in found.excess:
             night.talk.say(f"{option}: role {found.role} {sentence}: more than it needs (runbooks/roles.md)")
     if night.options.target is not None:
-        refuse_other_tables(night.options.target, night.mappings)
+        for sentence in refuse_other_tables(night.options.target, night.mappings):
+            night.talk.say(f"--target: {sentence}: not of the contract, and no obstacle")
         refuse_left_out(night.options, night.options.target)
 
 
@@ -245,9 +263,8 @@ def _do(night: Night, step: str) -> None:
     done.inputs = inputs
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done
-    folder.save()
     about = {"inputs": inputs, **({"approval": done.facts["approval"]} if "approval" in done.facts else {})}
-    record(folder.path, step, str(done.facts.get("sentence", "done")), folder.settings, night.roles(), about)
+    folder.record(step, str(done.facts.get("sentence", "done")), night.roles(), about)
     night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
     night.crew.rest()
     give_memory_back()
@@ -272,7 +289,7 @@ def _require_room(night: Night, step: str) -> None:
 def _inputs(night: Night, step: str) -> str:
     """The digest of all that the step is made of."""
     before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
-    freeze = f"{night.options.freeze}|{night.options.grace}" if step != "extract" else ""
+    freeze = f"{night.options.freeze}|{night.options.grace}|{night.decisions.sha256}" if step != "extract" else ""
     import hashlib
 
     return hashlib.sha256(f"{night.mappings.digest}|{freeze}|{night.folder.digest(*before)}".encode()).hexdigest()
@@ -288,11 +305,12 @@ def _refuse_failed_check(night: Night) -> None:
 
 def _refuse_differences(night: Night, step: str) -> None:
     facts = night.folder.steps[step].facts
-    if step == "reconcile" and facts["answer"] != "equal":
-        message = (
-            f"Reconciliation found {facts['total']:,} differences." if facts["total"] else "Reconciliation could not look at everything."
-        ) + written_to(facts["looked"])
-        raise DifferencesFound(message, f"{_READ}, or run `portal-migrate reconcile --output json`.")
+    if step == "reconcile":
+        from etl.pipeline.reconcile_step import failure
+
+        error = failure(facts, f"{_READ}, or run `portal-migrate reconcile --output json`.")
+        if error is not None:
+            raise error
 
 
 def _extract(night: Night) -> Step:
@@ -325,7 +343,7 @@ def _grace(night: Night) -> Grace:
 
 def _split(night: Night) -> Step:
     night.folder.refuse_strangers("extract")
-    step = split(night.folder, night.mappings, night.options.freeze, _grace(night))
+    step = split(night.folder, night.mappings, night.options.freeze, _grace(night), night.decisions)
     step.facts["sentence"] = f"{step.facts['accounts']:,} accounts, {step.facts['logins']:,} logins"
     return step
 
@@ -345,12 +363,18 @@ def _reattach(night: Night) -> Step:
 
 def _check(night: Night) -> Step:
     import checks
+    from etl.pipeline.staged_comparison import is_asked, verifiers_answer
 
     folder = night.folder
     folder.refuse_strangers("reattach")
     pool = night.crew.helpers(rows_of(folder.files("extract")))
     answers = checks.ask(folder, night.mappings, night.talk.tell, pool=pool, limits=night.limits)
     night.crew.dismiss()  # nobody needs them any more, nor what they keep
+    if not answers.critical_failures and is_asked(night.options, sum(file.rows for step in MADE_BY for file in folder.files(step))):
+        answer = verifiers_answer(night.options, night.mappings, folder, night.talk)
+        if not answer.passed:
+            refuse_changed(night)  # what differs may be what was written to since: then it is the source that has to stand still
+        answers = replace(answers, answers=(*answers.answers, answer))
     files = [
         folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
         folder.write_table("check/failures.parquet", checks.failures_table(answers)),
@@ -370,6 +394,7 @@ def _load(night: Night) -> Step:
         )
     _refuse_failed_check(night)
     folder.verify("extract", "split", "reattach", "check")  # all of it, before the first write
+    refuse_undone(folder.refuse_altered_log(), ["extract", "split", "reattach", "check"])
     target_url = needed(options.target, "--target", "the URL of the new store")
     approval = None if options.rehearse else approved(folder, options.approval)
 
@@ -392,7 +417,7 @@ def _load(night: Night) -> Step:
 
             try:
                 refuse_left_out(options, target_url)
-                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night))
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night), night.decisions.sha256)
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
@@ -434,9 +459,9 @@ def refuse_changed(night: Night) -> dict[str, dict[str, Any]]:
 
 
 def _reconcile(night: Night) -> Step:
-    from etl.pipeline.reconcile_step import evidence, verified
+    from etl.pipeline.reconcile_step import evidence, recorded, verified
 
-    result = verified(night.options, night.talk)
+    result = verified(night.options, night.talk, recorded(night.folder))
     with sources_of(night.options) as sources:
         looked = looked_again(sources, night.mappings, night.folder)
     return evidence(result, night.folder, looked)
@@ -462,15 +487,16 @@ def planned(options: Options) -> Plan:
         adapter_digest(options.adapter)
         read_limits(options.adapter, mappings)
     found = rights(options, mappings)
-    if options.target is not None:
-        refuse_other_tables(options.target, mappings)
+    beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
-        return replace(plan(sources, mappings, share, whole=True), rights=found)
+        return replace(plan(sources, mappings, share, whole=True), rights=found, beside=beside)
 
 
 def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
+    from etl.pipeline.reconcile_step import report_anew
+
     mappings = bound_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
@@ -502,7 +528,10 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
             when = datetime.now(UTC).isoformat(timespec="seconds")
             folder.settings = {**folder.settings, ROLLED_BACK: f"{taken['run_id']} at {when}"}
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
-            record(folder.path, "rollback", "taken back", folder.settings, roles(options), taken)
+            folder.record("rollback", "taken back", roles(options), taken)
+            report_anew(folder, mappings, roles(options))
+            del folder.steps["report"]  # it says what became of the run; the next one has a report to write
+            folder.save()
             return taken
         finally:
             target.close()

@@ -17,12 +17,15 @@ from etl.reconcile.compare.audit import logins_audited, profiles_audited
 from etl.reconcile.compare.difference import CHANGED, NOT_CHECKED, differences, sorted_differences
 from etl.reconcile.compare.hashing import ACCOUNT, Hashes, identity, own_id
 from etl.reconcile.compare.holdings import EXCEPTION, HOLDING, exceptions_compared, holdings_compared
+from etl.reconcile.compare.picker import VIEW as PICKER
+from etl.reconcile.compare.picker import picker_compared
 from etl.reconcile.compare.recorded_runs import TABLE as RUN
-from etl.reconcile.compare.recorded_runs import Runs, recorded_runs
+from etl.reconcile.compare.recorded_runs import Recorded, Runs, recorded_runs, refuse_other_decisions
 from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.databases.folder import PREFIX as FOLDER
 from etl.reconcile.databases.folder import FolderDatabase
 from etl.reconcile.engine.background import Look, beside
+from etl.reconcile.engine.decisions import NOTHING, Decided, read_decided
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.source import Source
@@ -30,6 +33,7 @@ from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
+from etl.reconcile.present.binding import refuse_others
 from etl.reconcile.present.database import presented, written
 from etl.reconcile.result import Reconciliation
 
@@ -87,11 +91,12 @@ def expected_side(
     began: datetime | None,
     padded: bool = False,
     grace: tuple[int, int, int] | None = None,
+    decided: Decided = NOTHING,
 ) -> Side:
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
-    world = World(spec, sources, share, freeze, began, grace, padded)
+    world = World(spec, sources, share, freeze, began, grace, decided, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "there is no such folder"))
     expected = Expected(world)
@@ -167,6 +172,7 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     counts: dict[str, Count] = {}
     rows = [*actual.unread, *(_not_checked(*what) for what in world.not_checked)]
     rows += [_not_checked(table, column, "the contract knows no such column") for table, column in store.unknown()]
+    rows += [_not_checked(relation, "", why) for relation, why in store.database.conditions(list(spec.target), spec.views)]
     tables = store.order()
     for n, table in enumerate(tables):
         progress(f"compare {table}", n, len(tables))
@@ -194,7 +200,11 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     found.append(actual.altered)
     profiles, of_profiles = (0, differences([])) if "entity_account" not in counts else profiles_audited(world, store)
     logins, of_logins = (0, differences([])) if not {"account_contact", "login"} <= counts.keys() else logins_audited(world, store)
-    every = sorted_differences([*found, of_profiles, of_logins, differences(rows)], spec)
+    try:
+        picked = picker_compared(expected, store)
+    except READING as error:
+        picked = differences([_unread(PICKER, error)])
+    every = sorted_differences([*found, of_profiles, of_logins, picked, differences(rows)], spec)
     return Reconciliation(every, counts, world.ledger.tallies, actual.objects, profiles, logins, runs.published)
 
 
@@ -203,6 +213,36 @@ _LACKING = {True: "the store has no such table", False: "the store has no such c
 
 def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
     return (table, NOT_CHECKED, None, None, None, column or None, None, why)
+
+
+def _refuse_by_record(spec: Spec, target: str, adapter: Path | None) -> None:
+    """Refused where the store's record says that these tables need another adapter; whatever else is wrong with the store is not said here."""
+    database = opened(target)
+    try:
+        store = Store(spec, database, database.pads)
+        refuse_others(recorded_runs(store, None).mappings_sha256, spec.sha256, adapter)
+    finally:
+        database.close()
+
+
+def old_portals(
+    spec: Spec, source: str, tc: str | None, databases: list[Database], adapter: Path | None = None, target: str = ""
+) -> dict[str, Source]:
+    """The old portals, opened; each goes into `databases`, for whoever asked to close."""
+    sources = {}
+    for portal, url in (("P2", source), ("TC", tc)):
+        if url is not None:
+            databases.append(opened(url) if adapter is None else opened(url, written(adapter, spec, portal)))
+            if adapter is not None:
+                databases[-1] = presented(adapter, spec, portal, databases[-1])
+            option, tables = _OLD_PORTALS[portal]
+            if not databases[-1].tables().keys() & set(tables):
+                if target:
+                    _refuse_by_record(spec, target, adapter)
+                message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
+                raise ReconcileError(message, "Give the database that was migrated.")
+            sources[portal] = Source(spec, portal, databases[-1])
+    return sources
 
 
 def reconcile(
@@ -216,23 +256,19 @@ def reconcile(
     mappings: Path | None = None,
     adapter: Path | None = None,
     grace: tuple[int, int, int | None] | None = None,
+    recorded: Recorded | None = None,
+    decisions: Path | None = None,
 ) -> Reconciliation:
-    """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere."""
+    """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere.
+
+    `recorded`: what the folder of a run knows of its own record in the store, which is compared too.
+    """
+    decided = read_decided(decisions)
     tell = progress or (lambda what, done, total: None)
     spec = read_spec(mappings)
     databases: list[Database] = []
     try:
-        sources = {}
-        for portal, url in (("P2", source), ("TC", tc)):
-            if url is not None:
-                databases.append(opened(url) if adapter is None else opened(url, written(adapter, spec, portal)))
-                if adapter is not None:
-                    databases[-1] = presented(adapter, spec, portal, databases[-1])
-                option, tables = _OLD_PORTALS[portal]
-                if not databases[-1].tables().keys() & set(tables):
-                    message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
-                    raise ReconcileError(message, "Give the database that was migrated.")
-                sources[portal] = Source(spec, portal, databases[-1])
+        sources = old_portals(spec, source, tc, databases, adapter, target)
         databases.append(opened(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
@@ -241,8 +277,10 @@ def reconcile(
                 f"--target is not the new store: it has none of the tables {', '.join(_UNMISTAKABLE)}.",
                 "Give the store that was published.",
             )
-        runs = recorded_runs(store, freeze, grace)
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace)
+        runs = recorded_runs(store, freeze, grace, recorded)
+        refuse_other_decisions(runs, decided.sha256)
+        refuse_others(runs.mappings_sha256, spec.sha256, adapter)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace, decided)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
             return compared(side, reading.result(), store, runs, tell)

@@ -12,6 +12,7 @@ from etl.evidence.approval import asked
 from etl.report import counts
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
+from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings
 
@@ -64,12 +65,19 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "id": steps["load"].facts.get("run_id") if "load" in steps else None, "place": str((folder.path / "report").absolute()),
         "sources": {name: _harmless(settings[key]) for name, key in _SOURCES.items() if key in settings},
         "target": _harmless(target) if target else None, "objects": _harmless(settings["objects"]) if "objects" in settings else None,
-        "rehearsal": bool(target) and "/rehearsal/portal3" in str(target),
+        "taken_back": _taken_back(folder), "rehearsal": bool(target) and "/rehearsal/portal3" in str(target),
         "freeze": {"from": first, "to": last} if last else None,
         "approval": asked(folder), "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
         "snapshot": dict(sorted(extract.get("levels", {}).items())), "fingerprints": dict(sorted(extract.get("marks", {}).items())),
         "mappings": mappings.digest, "manifest": folder.digest(*(name for name in STEPS[:4] if name in steps)), "versions": _versions(),
     }  # fmt: skip
+
+
+def _taken_back(folder: RunFolder) -> str | None:
+    """When a rollback took back what this run published; None where it did not, or where the run published again afterwards."""
+    events = [event for event in read_events(content_of(folder.path)) if not str(event.get("outcome")).startswith("refused")]
+    last: dict[str, Any] = next((event for event in reversed(events) if event.get("what") in ("load", "rollback")), {})
+    return str(last["at"]) if last.get("what") == "rollback" else None
 
 
 def _freeze_guard(folder: RunFolder) -> dict[str, Any]:

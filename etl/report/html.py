@@ -21,7 +21,10 @@ from mappings.model import Mappings
 
 HERE = Path(__file__).parent
 ROWS_SHOWN = 1000  # of each list; the CSV beside the page has them all
-TONE = {"published_and_equal": "good", "published_but_different": "bad", "critical_checks_failed": "bad", "not_finished": "warn"}
+TONE = {
+    "published_and_equal": "good", "published_but_different": "bad", "critical_checks_failed": "bad", "not_finished": "warn",
+    "published_but_written_to": "warn", "taken_back": "warn",
+}  # fmt: skip
 CONTENTS = (
     ("flow", "Where the rows went"), ("rows", "Source rows"), ("store", "New store"), ("checks", "Checks"),
     ("compared", "Old and new compared"), ("exceptions", "Exceptions"), ("held", "Held rows"), ("documents", "Documents"),

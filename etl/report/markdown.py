@@ -11,7 +11,10 @@ from etl.report.lists import Lists
 from etl.report.text import code, escaped, number, plural, seconds, size
 
 KEYS_SHOWN = 200  # of one failed check; failures.csv has them all
-SIGN = {"published_and_equal": "✅", "published_but_different": "❌", "critical_checks_failed": "❌", "not_finished": "⚠️"}
+SIGN = {
+    "published_and_equal": "✅", "published_but_different": "❌", "critical_checks_failed": "❌", "not_finished": "⚠️",
+    "published_but_written_to": "⚠️", "taken_back": "⚠️",
+}  # fmt: skip
 Report = dict[str, Any]
 
 

@@ -13,7 +13,7 @@ from etl.report.text import capital, number, plural, seconds, visible
 
 _STYLE = {
     "published_and_equal": "bold green", "published_but_different": "bold red", "critical_checks_failed": "bold red",
-    "not_finished": "bold yellow",
+    "not_finished": "bold yellow", "published_but_written_to": "bold yellow", "taken_back": "bold yellow",
 }  # fmt: skip
 _COUNTED = ("read", "loaded", "made_rows", "held_rows", "held_and_loaded", "retired", "difference")
 _SEVERITY = {"critical": "red", "attention": "yellow", "warning": "yellow", "info": "dim"}

@@ -6,28 +6,37 @@ from typing import Any
 
 
 def verdict(report: dict[str, Any]) -> dict[str, Any]:
-    """`state`, `holds` (only "published and equal" does), `sentence`, and `why`: what stands against it."""
+    """`state`, `holds` (only "published and equal" does), `sentence`, and `why`: what stands against it. The strongest finding comes first."""
     missing = [step["step"] for step in report["steps"] if not step["done"]]
-    why = contradictions(report)
-    answer = report["reconciliation"]["answer"]
+    answer, taken_back = report["reconciliation"]["answer"], report["run"]["taken_back"]
+    since, contradicted = written_to(report), contradictions(report)
+    unknown = report["reconciliation"]["not_checked"]
+    if answer == "different":
+        total = report["reconciliation"]["total"]
+        places = f"Old and new differ in {total:,} {'place' if total == 1 else 'places'}; differences.csv names each."
+        return _verdict("published_but_different", "published, but different", [places, *contradicted, *since, *unknown])
     if report["checks"]["critical"]:
         names = ", ".join(report["checks"]["critical"])
         found = [a["sentence"] for a in report["checks"]["answers"] if a["sentence"] and a["failed"] and a["severity"] == "critical"]
         return _verdict("critical_checks_failed", "not published: critical checks failed", [f"Critical checks failed: {names}.", *found])
+    if taken_back is not None:
+        return _verdict("taken_back", "taken back: the new store holds nothing of this run", [f"A rollback took it back at {taken_back}."])
     if missing:
         what = f"not finished: {_listed(missing)} {'was' if len(missing) == 1 else 'were'} not done"
-        return _verdict("not_finished", what, why)
-    if why:
-        return _verdict("not_finished", "not finished: not every row is accounted for", why)
-    match answer:
-        case "equal":
-            return _verdict("published_and_equal", "published and equal", [])
-        case "different":
-            total = report["reconciliation"]["total"]
-            places = [f"Old and new differ in {total:,} {'place' if total == 1 else 'places'}; differences.csv names each."]
-            return _verdict("published_but_different", "published, but different", places)
-    unknown = report["reconciliation"]["not_checked"]
-    return _verdict("not_finished", "not finished: published, but not everything could be compared", unknown)
+        return _verdict("not_finished", what, contradicted)
+    if contradicted:
+        return _verdict("not_finished", "not finished: not every row is accounted for", [*contradicted, *since, *unknown])
+    if answer != "equal":
+        return _verdict("not_finished", "not finished: published, but not everything could be compared", [*unknown, *since])
+    if since:
+        return _verdict("published_but_written_to", "published and equal, but an old portal was written to since", since)
+    return _verdict("published_and_equal", "published and equal", [])
+
+
+def written_to(report: dict[str, Any]) -> list[str]:
+    """Sentences about old tables that were written to after they were read, as the last comparison saw it."""
+    looks = [look for look in report["freeze_guard"]["looks"] if look["moment"] == "in reconcile" and look["changed"]]
+    return [f"Written to since the extract: {', '.join(look['changed'])}. The old portal is not frozen." for look in looks]
 
 
 def contradictions(report: dict[str, Any]) -> list[str]:

@@ -20,13 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
+from etl.runfolder import event_log as events
 from etl.runfolder.event_log import NAME as EVENTS
+from etl.runfolder.event_log import Head
 from etl.system.locks import free_within, only
 
 if TYPE_CHECKING:
     import pyarrow as pa  # where it is used it is imported there: a look-up reads the manifest alone and has to be quick
 
-VERSION = 2
+VERSION = 3
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 MANIFEST = "manifest.json"
 LOCK = ".lock"
@@ -64,6 +66,7 @@ class RunFolder:
         self.path = path
         self.steps: dict[str, Step] = {}
         self.settings: dict[str, str] = {}
+        self.log = Head()  # where events.jsonl ends
         self._lock: int | None = None
         if not reading:
             _refuse_other_folder(path)
@@ -71,6 +74,8 @@ class RunFolder:
             self._lock = _locked(path)
         try:
             self._read_manifest()
+            if not reading:
+                self.refuse_altered_log()
         except BaseException:
             self.close()
             raise
@@ -78,7 +83,7 @@ class RunFolder:
         if not reading and any(entry.is_symlink() for entry in entries):
             self.close()
             raise EvidenceAltered("The run's folder holds a link: nothing is written or removed through it.", "Use a new run folder.")
-        others = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in ("manifest.json", EVENTS)]
+        others = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in ("manifest.json", EVENTS, "report")]
         if not (reading or self.steps or others):
             self.settings = {}  # nothing was read or stored yet: a mistyped path may be mended
 
@@ -101,10 +106,10 @@ class RunFolder:
             key = _key_for(bool(body.get("sealed")))
             if not hmac.compare_digest(content["sha256"], _digest(body, key)):
                 raise ValueError("its digest does not fit")
-            self.settings = body["settings"]
+            self.settings, self.log = body["settings"], Head(*body.get("log", (0, "")))
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise EvidenceAltered(
                 f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
             ) from None
@@ -120,9 +125,27 @@ class RunFolder:
             steps[name] = {"inputs": step.inputs, "files": files, "facts": step.facts, "before": before}
             before = _digest(steps[name])
         key = _key()
-        body = {"version": VERSION, **({"sealed": True} if key else {}), "settings": self.settings, "steps": steps}
+        body = {
+            "version": VERSION,
+            **({"sealed": True} if key else {}),
+            "settings": self.settings,
+            "steps": steps,
+            "log": [self.log.count, self.log.hash],
+        }
         text = json.dumps({"run": body, "sha256": _digest(body, key)}, indent=1, ensure_ascii=False)  # in the order of the steps
         write_durably(self.path / "manifest.json", text.encode())
+
+    def record(self, what: str, outcome: str, roles: dict[str, str], about: dict[str, Any]) -> None:
+        """Appends an event to the run's log, then writes the manifest, which names the log's new end (and the step, where one was done)."""
+        self.refuse_altered_log()  # a log that was cut must not get a new end
+        self.log = events.record(self.path, what, outcome, self.settings, roles, about)
+        self.save()
+
+    def refuse_altered_log(self) -> list[dict[str, Any]]:
+        """The run's events; EvidenceAltered (exit 6) where a line was altered, or where some that there were are missing."""
+        content = events.content_of(self.path)
+        whole = content[: content.rfind(b"\n") + 1]  # what a kill or a full disk cut short never became an event
+        return events.refuse_altered(whole, self.log)
 
     def digest(self, *names: str) -> str:
         """The digest of what these steps left: their files and the digests of their inputs, but no times."""
@@ -210,6 +233,22 @@ class RunFolder:
             self._lock = None
 
 
+def told(content: bytes) -> RunFolder:
+    """What a manifest says, for reading only; whether it is the run's own somebody else has to vouch for (ValueError: it is none)."""
+    folder = RunFolder.__new__(RunFolder)
+    try:
+        body = json.loads(content)["run"]
+        folder.path, folder._lock = Path(), None
+        folder.settings, folder.log = dict(body["settings"]), Head(*body["log"])
+        folder.steps = {
+            name: Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
+            for name, step in body["steps"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("is not a manifest of this version") from None
+    return folder
+
+
 def seen(path: Path) -> RunFolder:
     """The run's folder as it is now, for reading only: also while a run is at work in it."""
     if not (path / "manifest.json").is_file():
@@ -283,17 +322,39 @@ def read_table(root: Path, file: StageFile) -> pa.Table:
     return table_of(read_verified(root, file))
 
 
+_verified: dict[tuple[str, str, str], tuple[int, ...]] = {}  # by root, path and digest: the file that had it, as this process found it
+
+
 def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
-    """Some columns of a stage file, every page's checksum compared; the whole file is compared where it is read whole."""
+    """Some columns of a stage file whose bytes are exactly those of the manifest; else EvidenceAltered (exit 6).
+
+    The digest is computed once in a process, for as long as the file is the same one, unchanged; the columns come from the file that was opened
+    then, whatever its path leads to meanwhile.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    again = "Start again in a new run folder."
     try:
-        return pq.ParquetFile(root / file.path, page_checksum_verification=True).read(columns=columns, use_threads=False)
+        descriptor = os.open(root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            before, known = _state(descriptor), (str(root), file.path, file.sha256)
+            if _verified.get(known) != before and hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
+                raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", again)
+            # Of the descriptor, not of the path: the same file, read by Arrow itself.
+            found = pq.ParquetFile(f"/dev/fd/{descriptor}", page_checksum_verification=True).read(columns=columns, use_threads=False)
+            if _state(descriptor) != before:
+                raise EvidenceAltered(f"{file.path} of the run's folder was written to while it was read.", again)
+            _verified[known] = before
+            return found
     except (OSError, pa.ArrowInvalid):
-        raise EvidenceAltered(
-            f"{file.path} of the run's folder cannot be read or is damaged.", "Start again in a new run folder."
-        ) from None
+        raise EvidenceAltered(f"{file.path} of the run's folder cannot be read or is damaged.", again) from None
+
+
+def _state(descriptor: int) -> tuple[int, ...]:
+    """What changes with a file: which one it is, its size, and when it was last written to, which nobody can turn back."""
+    about = os.fstat(descriptor)
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 def read_verified(root: Path, file: StageFile) -> bytes:

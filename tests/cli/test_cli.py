@@ -95,7 +95,7 @@ def test_the_output_too_may_be_chosen_by_file_or_environment(cast: Night, tmp_pa
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("sorce = 'x'", "sorce is no option of any command"), ("source = ", "is no TOML"), ("workers = 'many'", "workers")],
+    [("sorce = 'x'", "sorce is no option of any command"), ("source = ", "is not a valid TOML file"), ("workers = 'many'", "workers")],
 )
 def test_a_configuration_file_is_read_strictly(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "migration.toml").write_text(text, encoding="utf-8")

@@ -180,13 +180,25 @@ def modules() -> Iterator[tuple[str, str]]:
             yield file.relative_to(ROOT).as_posix(), text.split("\n\n")[0].replace("\n", " ")
 
 
+def _packages() -> str:
+    """The table that test_architecture.py enforces."""
+    from tests.unit.project.test_architecture import MAY_IMPORT
+
+    names = {name: f"`{name.replace('.', '/')}`" for name in MAY_IMPORT}
+    rows = [
+        (names[name], ", ".join(names[other] for other in MAY_IMPORT if other in allowed) or "nothing")
+        for name, allowed in MAY_IMPORT.items()
+    ]
+    return table(("package", "may import"), rows)
+
+
 def _modules() -> str:
     return table(("module", "what it is"), [(f"`{path}`", text) for path, text in modules()])
 
 
 MADE: dict[str, Callable[[], str]] = {
     "checks": _checks, "codes": _codes, "commands": _commands, "kinds": _kinds, "modules": _modules, "reasons": _reasons, "rules": _rules, "tables": _tables,
-    "fine print": _fine_print, "references": _references,
+    "fine print": _fine_print, "references": _references, "packages": _packages,
 }  # fmt: skip
 
 

@@ -359,7 +359,7 @@ def test_every_shell_block_is_run_by_a_test() -> None:
 
 
 def test_ci_runs_the_readmes_second_command_part_by_part() -> None:
-    script = text_of(".ci/run").splitlines()
+    script = [line.strip() for line in text_of(".ci/run").splitlines()]
     for part in shell("README.md", "tests").strip().split(" && "):
         assert any(line == part or line.startswith(f"{part} |") for line in script), part
 

@@ -17,13 +17,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from etl.domain.id_recipe import as_text, hashed_digits, row_id, tag
 from etl.reconcile import Reconciliation, reconcile
-from etl.reconcile.compare.hashing import fingerprint, identity, own_id
+from etl.reconcile.compare.hashing import ACCOUNT, fingerprint, identity, own_id
 from etl.reconcile.databases.sqlite import SqliteDatabase
 from etl.reconcile.engine.cells import plain
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import LOCATOR
-from etl.reconcile.engine.source import NEVER_READ, Source
+from etl.reconcile.engine.source import KEY, NEVER_READ, Source
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.engine.world import Piece, World
 from etl.reconcile.selftest.harness import selftest
@@ -61,8 +62,10 @@ def mint(place: Place, folder: Path) -> tuple[str, str]:
         "INSERT INTO migration_run VALUES ('r1', 'PUBLISHED', ?, ?, ?, ?, 0, 0, 15, true, ?, NULL, ?)",
         (str(BEGAN), str(BEGAN), *map(str, FREEZE), "0" * 64, "0" * 64),
     )
+    ids: dict[str, str] = {}
     for piece in expected.first_pass():
-        _insert(db, piece)
+        _insert(db, piece, ids)
+    _renamed(db, ids)
     for rule, portal, table, key in world.ledger.flags().iter_rows():
         db.execute("INSERT INTO migration_exception VALUES (?, ?, ?, ?, 'r1', 'look at it')", (rule, portal, table, key))
     for row in world.ledger.held().iter_rows(named=True):
@@ -83,7 +86,34 @@ def mint(place: Place, folder: Path) -> tuple[str, str]:
     return f"sqlite:///{path}", str(objects)
 
 
-def _insert(db: sqlite3.Connection, piece: Piece) -> None:
+def _renamed(db: sqlite3.Connection, ids: dict[str, str]) -> None:
+    """Gives every row the id of the recipe, and every reference to it."""
+    db.execute("CREATE TEMP TABLE renamed (old TEXT PRIMARY KEY, new TEXT)")
+    db.executemany("INSERT INTO renamed VALUES (?, ?)", ids.items())
+    for name, table in SPEC.target.items():
+        columns = [c for c in table.columns if c == own_id(table) or (c in table.refers and own_id(SPEC.target[table.refers[c]]))]
+        for column in [*columns, *(["target_id"] if name == "document_link" else [])]:
+            db.execute(f"UPDATE {name} SET {column} = coalesce((SELECT new FROM renamed WHERE old = {column}), {column})")
+    db.execute("DROP TABLE renamed")
+
+
+def _id_of(piece: Piece, row: dict[str, object]) -> str | None:
+    """The row's id as the recipe for one row gives it; None where its table has none."""
+    key, portal, source = row[KEY], piece.portal, piece.source
+    if piece.table == "login":
+        return as_text(hashed_digits(tag("login"), str(row["email_key"])))
+    if piece.table == "svi_link":
+        ends = f"{key}|{row['monitor_account_id']}|{row['monitored_account_id']}"
+        return as_text(hashed_digits(tag("svi_link", portal, source), ends))
+    if piece.table == "entity_account":
+        return row_id(tag(piece.table, portal, source), int(str(row["legacy_entity_id"])), int(str(row["legacy_entity_id"])))
+    if "legacy_key" not in row:
+        return None
+    owner = row.get(ACCOUNT)
+    return row_id(tag(piece.table, portal, source), int(str(row["legacy_key"])), None if owner is None else int(str(owner)))
+
+
+def _insert(db: sqlite3.Connection, piece: Piece, ids: dict[str, str]) -> None:
     table = SPEC.target[piece.table]
     everything = piece.frame(np.ones(len(piece), np.bool_))
     numbers = fingerprint((everything[name] for name in identity(SPEC, piece.table)), len(everything))
@@ -93,6 +123,7 @@ def _insert(db: sqlite3.Connection, piece: Piece) -> None:
             parent = table.refers.get(name)
             if name == own_id(table):
                 values.append(_uuid(piece.table, number))
+                ids[values[-1]] = _id_of(piece, row) or values[-1]
             elif (piece.table, name) == ("document_link", "target_id"):
                 values.append(_uuid(SPEC.link_targets[row["target_cd"]][1], row[name]))
             elif parent == "entity_account":

@@ -9,6 +9,7 @@ from etl.errors import MigrationError
 
 if TYPE_CHECKING:
     from etl.databases import Shared, Source
+    from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
     from etl.databases.target import Target
@@ -30,6 +31,9 @@ class Folder:
         _no_store(url)
 
     def contract_differences(self, url: str, schema: Schema) -> list[str]:
+        _no_store(url)
+
+    def store_conditions(self, url: str, schema: Schema) -> Conditions:
         _no_store(url)
 
     def open_reading(self, url: str) -> Reading:

@@ -10,6 +10,7 @@ from etl.errors import MigrationError
 
 if TYPE_CHECKING:
     from etl.databases import Shared, Source
+    from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
     from etl.databases.target import Target
@@ -33,6 +34,9 @@ class Generic:
         raise self._no_target(url)
 
     def contract_differences(self, url: str, schema: Schema) -> list[str]:
+        raise self._no_target(url)
+
+    def store_conditions(self, url: str, schema: Schema) -> Conditions:
         raise self._no_target(url)
 
     def _no_target(self, url: str) -> MigrationError:

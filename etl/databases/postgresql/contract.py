@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from etl.databases.conditions import query_of
 from etl.databases.editions import VIEW_DIFFERS
 from etl.databases.postgresql.connection import quoted, shapes
 from mappings.schema import Schema, Table
@@ -54,17 +55,12 @@ def _same_view(session: Session, name: str, sql: str, whole: bool) -> bool:
         session.execute(beside.encode())
         made = session.execute("SELECT pg_get_viewdef(to_regclass(%s)::oid, true)", (f"pg_temp.{_BESIDE}",)).fetchone()
         return made is not None and str(made[0]) == str(there[0])
-    except psycopg.errors.InsufficientPrivilege:  # the role may make no temporary view: it is judged by its columns
+    except psycopg.errors.InsufficientPrivilege:  # the role may make no temporary view: both are compared as they are spelled
         session.execute("ROLLBACK TO SAVEPOINT view_of_contract" if begun else "ROLLBACK")
-        return _columns_named(there[0]) == _columns_named(sql)
+        (schema,) = session.execute("SELECT current_schema()::text").fetchone() or ("",)
+        return query_of(str(there[0]), schema) == query_of(sql, schema)
     finally:
         session.execute("ROLLBACK TO SAVEPOINT view_of_contract" if begun else "ROLLBACK")
-
-
-def _columns_named(statement: str) -> list[str]:
-    """The names of the columns that a view's SELECT gives, in their order."""
-    named = statement[statement.upper().index("SELECT") :].upper().replace("SELECT", "").replace("DISTINCT", "").split("FROM")[0]
-    return [part.split()[-1].split(".")[-1] for part in named.split(",")]
 
 
 def _key_differences(table: Table, there: set[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from etl.databases import Shared, Source
+    from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
     from etl.databases.target import Target
@@ -39,6 +40,13 @@ class PostgreSQL:
         with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
             refuse_pooler(session, url)
             return differences(session, schema)
+
+    def store_conditions(self, url: str, schema: Schema) -> Conditions:
+        from etl.databases.postgresql.conditions import conditions
+        from etl.databases.postgresql.connection import connect, safe_errors
+
+        with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
+            return conditions(session, schema)
 
     def open_reading(self, url: str) -> Reading:
         from etl.databases.postgresql.reading import PostgresReading

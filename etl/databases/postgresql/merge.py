@@ -154,6 +154,23 @@ def empty(session: Session, tables: Sequence[Table], tell: Tell) -> list[Change]
     return changes
 
 
+def unlike(session: Session, tables: Sequence[Table]) -> list[str]:
+    """The tables whose rows are not exactly the staged ones, by key and column by column, in the transaction that is going to publish."""
+    with safe_errors("--target", "comparing what is stored with what was staged"):
+        # Never row by row: what the statistics say of a table that was filled just now may be what it was before.
+        (nested,) = session.execute("SELECT current_setting('enable_nestloop')").fetchone() or ("on",)
+        run(session, "SET LOCAL enable_nestloop = off")
+        found = []
+        for table in tables:
+            real, staged = quoted(table.name), quoted(STAGED + table.name)
+            other = f"SELECT 1 FROM {staged} s LEFT JOIN {real} r ON {_same(table, 's', 'r')} WHERE r.{quoted(table.key[0])} IS NULL OR {_differs(table)}"
+            counts = f"(SELECT count(*) FROM {real}) <> (SELECT count(*) FROM {staged})"
+            (differs,) = session.execute(f"SELECT {counts} OR EXISTS ({other})".encode()).fetchone() or (True,)
+            found += [table.name] if differs else []
+        run(session, f"SET LOCAL enable_nestloop = {'off' if nested == 'off' else 'on'}")
+    return found
+
+
 def _same(table: Table, one: str, other: str) -> str:
     return " AND ".join(f"{one}.{quoted(c)} = {other}.{quoted(c)}" for c in table.key)
 

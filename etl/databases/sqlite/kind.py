@@ -10,6 +10,7 @@ from etl.errors import MigrationError
 
 if TYPE_CHECKING:
     from etl.databases import Shared, Source
+    from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
     from etl.databases.target import Target
@@ -38,6 +39,11 @@ class SQLite:
         from etl.databases.sqlite.target import looked_at
 
         return looked_at(url, schema)
+
+    def store_conditions(self, url: str, schema: Schema) -> Conditions:
+        from etl.databases.sqlite.conditions import conditions_of
+
+        return conditions_of(url, schema)
 
     def open_reading(self, url: str) -> Reading:
         from etl.databases.sqlite.reading import SqliteReading

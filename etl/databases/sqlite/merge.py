@@ -127,6 +127,17 @@ def empty(lite: sqlite3.Connection, tables: Sequence[Table], tell: Tell) -> list
     return changes
 
 
+def unlike(lite: sqlite3.Connection, table: Table) -> bool:
+    """Whether the table's rows are not exactly the staged ones, by key and column by column, in the transaction that is going to publish."""
+    real, staged = f"main.{quoted(table.name)}", f"staging.{quoted(table.name)}"
+    same = " AND ".join(f"r.{quoted(c)} = s.{quoted(c)}" for c in table.key)
+    others = [c.name for c in table.columns if c.name not in table.key and c.name not in volatile(table)]
+    differs = " OR ".join([f"r.{quoted(table.key[0])} IS NULL", *(f"r.{quoted(c)} IS NOT s.{quoted(c)}" for c in others)])
+    if lite.execute(f"SELECT (SELECT count(*) FROM {real}) <> (SELECT count(*) FROM {staged})").fetchone()[0]:
+        return True
+    return lite.execute(f"SELECT 1 FROM {staged} s LEFT JOIN {real} r ON {same} WHERE {differs} LIMIT 1").fetchone() is not None
+
+
 def quoted(name: str) -> str:
     """The name as it stands in a statement."""
     return '"' + name.replace('"', '""') + '"'

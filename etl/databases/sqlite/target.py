@@ -19,8 +19,10 @@ import pyarrow as pa
 import sqlalchemy
 
 from etl.databases import shown
+from etl.databases.conditions import Conditions, refuse_altered
 from etl.databases.editions import VIEW_DIFFERS, words_of
 from etl.databases.sqlite import merge
+from etl.databases.sqlite.conditions import conditions
 from etl.databases.sqlite.merge import quoted as _q
 from etl.databases.target import (
     KEPT,
@@ -62,6 +64,7 @@ class SqliteTarget:
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+        self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
         try:
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.DatabaseError as error:
@@ -91,6 +94,9 @@ class SqliteTarget:
 
     def differences_from(self, schema: Schema) -> list[str]:
         return _differences(self._connection, schema)
+
+    def conditions(self, schema: Schema) -> Conditions:
+        return conditions(self._connection, schema)
 
     def _exists(self, table: str) -> bool:
         return bool(self._shape(table))
@@ -165,6 +171,7 @@ class SqliteTarget:
                 number = merge.number_of_next(self._connection)
                 changes, images = merge.merge(self._connection, tables, number, tell)
                 merge.keep(self._connection, record.run_id, number, images)
+            refuse_altered([table.name for table in tables if merge.unlike(self._connection, table)])
         return changes
 
     @contextmanager

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.compare.hashing import ACCOUNT, Hashes, account_path, fingerprint, identity, own_id
+from etl.reconcile.compare.own_ids import wrong_ids
 from etl.reconcile.engine.cells import UNREADABLE, Extreme, Id, extreme, readable, shown
 from etl.reconcile.engine.frames import DTYPES, LOCATOR, Database, rows_framed
 from etl.reconcile.engine.spec import Column, Spec
@@ -100,6 +101,15 @@ class Store:
         found = self._found.get(table)
         return [table] if found is None else [name for name in self.spec.target[table].columns if name not in found]
 
+    def columns_of(self, name: str) -> list[str] | None:
+        """The columns of a table or view of the store; None where it has none of that name."""
+        return self._found.get(name)
+
+    def blank(self, values: pl.Series, column: str, table: str) -> pl.Series:
+        """The values without the blanks that a database fills CHAR(n) up with, which say nothing then."""
+        padded = self._padded and self.spec.target[table].columns[column].padded
+        return values.str.strip_chars_end(" ") if padded else values
+
     def unknown(self) -> list[tuple[str, str]]:
         """Columns of the contract's tables that the contract does not know."""
         return [
@@ -137,7 +147,7 @@ class Store:
         needed = table not in self._places and own_id(declared) is not None
         needed &= table in self._wanted or not self.database.has_key(table, declared.key)
         for raw in self._read(table, list(declared.columns.values())):
-            frame = self._resolved(table, raw)
+            frame = self._resolved(table, raw, ids=True)
             if needed:
                 gathering.add(frame[OWN_ID], frame)
             yield frame
@@ -208,8 +218,11 @@ class Store:
             blank = [column.name for column in columns if column.padded and self._padded]
             yield frame.drop(LOCATOR).with_columns(pl.col(name).str.strip_chars_end(" ") for name in blank)
 
-    def _resolved(self, table: str, raw: pl.DataFrame) -> pl.DataFrame:
-        """Ids replaced by what they lead to; those that lead nowhere, and own ids that are no canonical id, are named in #alien."""
+    def _resolved(self, table: str, raw: pl.DataFrame, ids: bool = False) -> pl.DataFrame:
+        """Ids replaced by what they lead to; those that lead nowhere, and own ids that are no canonical id, are named in #alien.
+
+        `ids`: own ids that are not those of the recipe, too.
+        """
         declared = self.spec.target[table]
         key, path = own_id(declared), account_path(self.spec, table)
         found: dict[str, pl.Series] = {}
@@ -239,6 +252,9 @@ class Store:
                 found[name] = raw[name]
         if table == "entity_account" and "legacy_entity_id" in found:
             found[ACCOUNT] = found["legacy_entity_id"]
+        wrong = wrong_ids(self.spec, table, raw[key], found) if ids and key else None
+        if key and wrong is not None and wrong.any():
+            aliens.append(_named(key, pl.Series(wrong)))
         frame = pl.DataFrame([values.alias(name) for name, values in found.items()])
         several = [alias for alias in aliens if alias.null_count() < len(alias)]
         joined = (

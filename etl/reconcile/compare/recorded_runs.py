@@ -2,17 +2,26 @@
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
 from etl.reconcile.compare.actual import ALIEN, Store
-from etl.reconcile.compare.difference import CHANGED, MISSING, differences
+from etl.reconcile.compare.difference import CHANGED, MISSING, UNEXPECTED, differences
+from etl.reconcile.errors import OtherInputs
 
 TABLE = "migration_run"
 _STATES = ("LOADING", "PUBLISHED", "ROLLED_BACK")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a run's folder knows of `migration_run`: the run's own id, and every row as its publish left it, by column as ISO 8601 writes it."""
+
+    run_id: str
+    rows: tuple[dict[str, object], ...]
 
 
 @dataclass(frozen=True)
@@ -29,10 +38,14 @@ class Runs:
     differences: pl.DataFrame
     rows: int
     grace: tuple[int, int, int] | None = None
+    mappings_sha256: str | None = None  # of the run in force; None: not known
+    decisions_sha256: str | None = None  # of the run in force
 
 
-def recorded_runs(store: Store, freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None = None) -> Runs:
-    """What migration_run says; `freeze` and `grace` are compared with it where they are given, and used instead of it."""
+def recorded_runs(
+    store: Store, freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None = None, recorded: Recorded | None = None
+) -> Runs:
+    """What migration_run says; `freeze` and `grace` are compared with it where they are given, and used instead of it. `recorded`: what it has to say."""
     if store.absent(TABLE):  # told as a table that was not checked
         return Runs(frozenset(), None, None, freeze, differences([]), 0, _numbers(freeze, grace))
     frames = list(store.frames(TABLE))
@@ -43,7 +56,9 @@ def recorded_runs(store: Store, freeze: tuple[date, date] | None, grace: tuple[i
         wrong += [] if record["state_cd"] in _STATES else ["state_cd"]
         wrong += [name for name in ("manifest_sha256", "mappings_sha256") if not _DIGEST.fullmatch(record.get(name) or "")]
         wrong += ["decisions_sha256"] if not _DIGEST.fullmatch(record.get("decisions_sha256") or "0" * 64) else []
+        wrong += [] if _is_possible(record) else ["finished_at"]
         found += [(TABLE, CHANGED, None, record["run_id"], None, column, None, None) for column in wrong]
+    found += _others_than(recorded, records) if recorded is not None else []
     known = frozenset(r["run_id"] for r in records)
     last = in_force(records)
     if last is None:
@@ -60,7 +75,27 @@ def recorded_runs(store: Store, freeze: tuple[date, date] | None, grace: tuple[i
     for column, value in wanted.items():
         if last.get(column) != value:
             found.append((TABLE, CHANGED, None, last["run_id"], None, column, _said(value), _said(last.get(column))))
-    return Runs(known, last["run_id"], last["started_at"], freeze or own, differences(found), len(records), numbers)
+    return Runs(
+        known,
+        last["run_id"],
+        last["started_at"],
+        freeze or own,
+        differences(found),
+        len(records),
+        numbers,
+        _known(last.get("mappings_sha256")),
+        last.get("decisions_sha256"),
+    )
+
+
+def refuse_other_decisions(runs: Runs, decisions: str | None) -> None:
+    """L4: OtherInputs (7) without the decisions that the run in force was made with, or with others."""
+    made_with = runs.decisions_sha256
+    if runs.published is not None and decisions != made_with:
+        given = "none are given" if decisions is None else f"those given have the digest {decisions}"
+        made = "without decisions" if made_with is None else f"with decisions of the digest {made_with}"
+        advice = "Leave out --decisions." if made_with is None else "Give the file that the run was made with: --decisions FILE."
+        raise OtherInputs(f"The run in force was made {made}, and {given} (L4).", advice)
 
 
 _GRACE = ("grace_before", "grace_after", "grace_add")
@@ -82,3 +117,40 @@ def _numbers(freeze: tuple[date, date] | None, grace: tuple[int, int, int | None
 
 def _said(value: date | int | None) -> str | None:
     return value.isoformat() if isinstance(value, date) else None if value is None else str(value)
+
+
+def _known(digest: str | None) -> str | None:
+    """The digest; None of a store of the first edition that was brought up, whose record says nothing of it."""
+    return digest if digest is not None and digest.strip("0") else None
+
+
+_CLOCKS_APART = timedelta(days=1)  # of two machines; a record from further ahead would stay the one in force for ever
+
+
+def _is_possible(record: dict[str, Any]) -> bool:
+    """Whether a published run ended, after it began, and not in days to come."""
+    began, ended = record["started_at"], record["finished_at"]
+    if record["state_cd"] != "PUBLISHED":
+        return True
+    return began is not None and ended is not None and began <= ended <= datetime.now(UTC).replace(tzinfo=None) + _CLOCKS_APART
+
+
+def _others_than(recorded: Recorded, records: list[dict[str, Any]]) -> list[tuple[str | None, ...]]:
+    """Rows that are not as the run left them, rows that are gone, and others that were put beside them; what was taken back may stand there."""
+    there = {record["run_id"]: record for record in records}
+    known = {row["run_id"]: row for row in recorded.rows}
+    found: list[tuple[str | None, ...]] = []
+    for run_id, row in known.items():
+        if run_id not in there:
+            found.append((TABLE, MISSING, None, str(run_id), None, None, None, None))
+            continue
+        changed = [column for column, value in row.items() if _written(there[run_id].get(column)) != value]
+        found += [
+            (TABLE, CHANGED, None, str(run_id), None, column, None if row[column] is None else str(row[column]), None) for column in changed
+        ]
+    more = [record for run_id, record in there.items() if run_id not in known and record["state_cd"] != "ROLLED_BACK"]
+    return found + [(TABLE, UNEXPECTED, None, record["run_id"], None, None, None, None) for record in more]
+
+
+def _written(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value

@@ -2,7 +2,7 @@
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
@@ -34,6 +34,9 @@ class PortableDatabase(SqliteDatabase):
             self._folder.cleanup()
             raise
         super().__init__(file)
+
+    def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
+        return []  # of a copy there is nothing to say; only old portals lie in such databases
 
     def close(self) -> None:
         super().close()

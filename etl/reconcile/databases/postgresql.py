@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 from sqlalchemy.engine import URL
 
+from etl.reconcile.databases.postgresql_conditions import conditions
 from etl.reconcile.engine.background import ahead
 from etl.reconcile.engine.cells import Id, Raw, Text
 from etl.reconcile.engine.frames import LOCATOR, Content, Part, series_of, text_typed
@@ -127,6 +128,19 @@ class PostgresDatabase:
                 odd |= doubtful
             frame = pl.DataFrame(series)
             yield Part(frame.filter(pl.Series(~odd)), at.filter(pl.Series(odd)).to_list()) if odd.any() else Part(frame, [])
+
+    def view(self, name: str, columns: Sequence[Column]) -> Iterator[Part]:
+        listed = ", ".join(_quoted(column.name) for column in columns)
+        for batch in self._batches(f"SELECT {listed} FROM {_quoted(name)}"):
+            values = [(_typed(array, column), column.name) for array, column in zip(batch.columns, columns, strict=True)]
+            frame = pl.DataFrame(
+                [pl.Series(LOCATOR, [0], dtype=pl.Int64).new_from_index(0, batch.num_rows), *(v.alias(n) for (v, _), n in values)]
+            )
+            odd = np.logical_or.reduce([doubtful for (_, doubtful), _ in values])
+            yield Part(frame.filter(pl.Series(~odd)), [0] * int(odd.sum()))
+
+    def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
+        return conditions(lambda sql: list(self._tuples(sql)), tables, views)
 
     def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
         # Dates and times as their text: there are some that Python's own types cannot hold.

@@ -2,7 +2,7 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from etl.reconcile.databases.sqlite_conditions import conditions
 from etl.reconcile.engine.cells import Raw, Text
 from etl.reconcile.engine.frames import LOCATOR, Content, Part, typed
 from etl.reconcile.engine.spec import Column
@@ -35,6 +36,7 @@ class SqliteDatabase:
             raise ReconcileError(f"{path.name}: there is no such SQLite file.", "Check the URL; reconcile never creates a database.")
         self.path, self._bulk = path, _bulk(path)
         self._rows = sqlite3.connect(_uri(path), uri=True, isolation_level=None, check_same_thread=False)
+        self._rows.execute("PRAGMA trusted_schema = off")  # a stranger's file: its views and indexes call no function that does anything
         self._rows.text_factory = Text
         try:
             self._begin()
@@ -84,13 +86,22 @@ class SqliteDatabase:
         )  # fmt: skip
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
+        yield from self._parts(_quoted(table), columns, exact)
+
+    def view(self, name: str, columns: Sequence[Column]) -> Iterator[Part]:
+        yield from self._parts(f"(SELECT 0 AS rowid, * FROM {_quoted(name)})", columns, True)
+
+    def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
+        return conditions(self._rows, tables, views)
+
+    def _parts(self, relation: str, columns: Sequence[Column], exact: bool) -> Iterator[Part]:
         size = min(BATCH, *(_BATCH.get(column.kind if column.length == 0 else "", BATCH) for column in columns), BATCH)
         if self._bulk is None:
-            yield from self._parts_by_rows(table, columns, exact, size)
+            yield from self._parts_by_rows(relation, columns, exact, size)
             return
         done = 0
         try:
-            for batch in _batches(self._bulk, _select(table, columns, exact, guarded=False, skip=0), size):
+            for batch in _batches(self._bulk, _select(relation, columns, exact, guarded=False, skip=0), size):
                 _expect(batch.schema, columns)
                 part = _part(batch, columns, exact)
                 done += batch.num_rows
@@ -98,12 +109,12 @@ class SqliteDatabase:
             return
         except (OSError, pa.ArrowException, _Surprise):
             pass  # a value of another type than declared: once more from there, looking at each value's type
-        for batch in _batches(self._bulk, _select(table, columns, exact, guarded=True, skip=max(done - 1, 0)), size):
+        for batch in _batches(self._bulk, _select(relation, columns, exact, guarded=True, skip=max(done - 1, 0)), size):
             yield _part(batch, columns, exact)
 
-    def _parts_by_rows(self, table: str, columns: Sequence[Column], exact: bool, size: int) -> Iterator[Part]:
+    def _parts_by_rows(self, relation: str, columns: Sequence[Column], exact: bool, size: int) -> Iterator[Part]:
         """The same without the ADBC driver: slower, and needs nothing but Python."""
-        cursor = self._rows.execute(_select(table, columns, exact, guarded=True, skip=0))
+        cursor = self._rows.execute(_select(relation, columns, exact, guarded=True, skip=0))
         kinds = [
             pa.int64(),
             *(pa.int64() if column.kind in _FIRST and column.kind != "binary" else pa.binary() for column in columns),
@@ -189,7 +200,7 @@ def _batches(connection: Any, sql: str, size: int) -> Iterator[Any]:
         statement.close()
 
 
-def _select(table: str, columns: Sequence[Column], exact: bool, guarded: bool, skip: int) -> str:
+def _select(relation: str, columns: Sequence[Column], exact: bool, guarded: bool, skip: int) -> str:
     """The locator, the columns, and 1 where a value is stored as a type that its column cannot mean."""
     wanted, doubts = [], []
     for column in columns:
@@ -204,7 +215,7 @@ def _select(table: str, columns: Sequence[Column], exact: bool, guarded: bool, s
             doubts.append(f"typeof({name}) NOT IN ({stored})")
     odd = f"({' OR '.join(doubts)})" if doubts else "0"
     first = ", ".join([str(_NOWHERE), *(_FIRST.get(column.kind, "''") for column in columns), "0"])
-    source = f"SELECT rowid, {', '.join([*wanted, odd])} FROM {_quoted(table)}"
+    source = f"SELECT rowid, {', '.join([*wanted, odd])} FROM {relation}"
     if skip:
         source = f"SELECT * FROM ({source} LIMIT -1 OFFSET {skip})"
     return f"SELECT {first} UNION ALL {source}"

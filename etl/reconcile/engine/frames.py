@@ -1,7 +1,7 @@
 """Columns of a batch as the rest of the verifier compares them: typed, with the rows apart that whole columns cannot settle."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -61,6 +61,12 @@ class Database(Protocol):
 
     def has_key(self, table: str, key: Sequence[str]) -> bool:
         """Whether the database itself keeps these columns unique."""
+
+    def view(self, name: str, columns: Sequence[Column]) -> Iterator[Part]:
+        """All rows of a view, as `parts` gives a table's; their locators say nothing."""
+
+    def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
+        """What acts on these tables, hides their rows or opens them to everybody, and which of these views are other ones: (relation, sentence)."""
 
     def close(self) -> None: ...
 

@@ -1,6 +1,7 @@
 """What the mapping files, the schemas and the code tables say, read a second time and independently of the loader."""
 
 import csv
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping as Map
@@ -94,6 +95,8 @@ class Spec:
     target: Map[str, Table]
     mappings: Map[tuple[str, str], Mapping]
     codes: Map[str, tuple[Map[str, str], ...]]
+    views: Map[str, str] = field(default_factory=dict)  # the target's, as the schema file declares them
+    sha256: str = ""  # over all files of the folder: their paths, sizes and bytes, in the order of the paths
 
     @property
     def link_targets(self) -> dict[str, tuple[str, str]]:
@@ -117,7 +120,16 @@ def read_spec(folder: Path | None = None) -> Spec:
             mappings[portal, path.stem] = _mapping(portal, path)
     codes = {path.stem: _codes(path) for path in sorted((root / "codes").glob("*.csv"))}
     sources = {portal: tables(root / "schemas" / schema) for portal, (_, schema) in PORTALS.items()}
-    return Spec(sources, tables(root / "schemas" / "portal3.sql"), mappings, codes)
+    target = root / "schemas" / "portal3.sql"
+    return Spec(sources, tables(target), mappings, codes, views(target), _sha256(root))
+
+
+def _sha256(root: Path) -> str:
+    total = hashlib.sha256()
+    for file in sorted(found for kind in ("*.toml", "*.csv", "*.sql") for found in root.rglob(kind)):
+        content = file.read_bytes()
+        total.update(b"\0".join((file.relative_to(root).as_posix().encode(), str(len(content)).encode(), content)))
+    return total.hexdigest()
 
 
 def tables(path: Path) -> dict[str, Table]:
@@ -141,6 +153,23 @@ def tables(path: Path) -> dict[str, Table]:
             found[table.name] = table
         elif statement is not None and not _harmless(statement):
             raise SpecError(f"schemas/{path.name}: {type(statement).__name__} is not a statement of a schema")
+    return found
+
+
+_PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|.", re.DOTALL)
+
+
+def views(path: Path) -> dict[str, str]:
+    """The views that the DDL at `path` declares: their statements as they are written, without comments, by name."""
+    found, pieces = {}, list[str]()
+    for piece in [*_PIECES.findall(path.read_text(encoding="utf-8-sig")), ";"]:
+        if piece == ";":
+            statement = "".join(pieces).strip()
+            if match := re.match(r"CREATE\s+VIEW\s+(\w+)\s", statement, re.IGNORECASE):
+                found[match[1].lower()] = statement
+            pieces.clear()
+        else:
+            pieces.append(" " if piece.startswith(("--", "/*")) else piece)
     return found
 
 

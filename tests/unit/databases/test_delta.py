@@ -9,15 +9,15 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from etl.errors import Refused
 from tests.support.evolution import Content, _session, constraints, content, differing, evolved, forwards_and_back, staged
+from tests.support.laws import law
 from tests.support.legacy import Legacy
 from tests.support.worlds import worlds
-from tests.unit.transform.test_laws import LAW
 
 KINDS = ("sqlite", "postgresql")
 Stores = Callable[[str, str], str]
@@ -84,7 +84,7 @@ def test_K2_a_delta_gives_the_store_of_a_fresh_run_and_rollbacks_in_reverse_give
 
 
 @given(world=worlds(), seeds=st.tuples(st.integers(0, 2**32), st.integers(0, 2**32)))
-@settings(LAW, max_examples=3)
+@law(3)
 def test_K2_K8_whatever_changed_between_runs_the_store_is_that_of_a_fresh_run_and_every_rollback_is_exact(
     stores: Stores, world: Legacy, seeds: tuple[int, int]
 ) -> None:

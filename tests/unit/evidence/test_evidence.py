@@ -176,8 +176,8 @@ def test_what_is_no_bundle_is_said_so(bundle: Path) -> None:
 
 
 def test_a_bundle_of_another_version_is_refused(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.evidence.bundle.VERSION", 2)
-    said(verified(bundle), 7, "packed by another version (1)")
+    monkeypatch.setattr("etl.evidence.bundle.VERSION", 3)
+    said(verified(bundle), 7, "packed by another version (2)")
 
 
 def test_a_bundle_is_packed_of_a_published_run_only_into_an_empty_folder_and_without_the_key(

@@ -79,7 +79,7 @@ def test_a_refused_step_is_in_the_log_with_its_code(checked: Night) -> None:
 def test_reconcile_rollback_and_purge_are_in_the_log(published: Night) -> None:
     assert command(*published.words("reconcile", "--run", "run"), folder=published.folder).code == 0
     assert published.command("rollback").code == 0
-    assert [event["what"] for event in logged(published.run)[7:]] == ["reconcile", "rollback"]
+    assert [event["what"] for event in logged(published.run)[7:]] == ["reconcile", "report", "rollback", "report"]
     assert set(logged(published.run)[-1]["roles"]) == {"source", "tc", "target"}
 
 

@@ -42,7 +42,9 @@ def test_what_is_needed_on_one_disk_is_added_up_and_each_need_is_named(tmp_path:
 
 
 def test_what_lies_there_already_is_not_asked_for_again(tmp_path: Path) -> None:
-    require_room([Need(tmp_path, _MORE_THAN_ANY_DISK, "documents", there=lambda: _MORE_THAN_ANY_DISK)])
+    with pytest.raises(NoSpace):
+        require_room([Need(tmp_path, _MORE_THAN_ANY_DISK, "documents")])
+    require_room([Need(tmp_path, _MORE_THAN_ANY_DISK, "documents", there=lambda: _MORE_THAN_ANY_DISK)])  # does not raise
 
 
 def test_links_and_folders_that_cannot_be_read_do_not_count(tmp_path: Path) -> None:

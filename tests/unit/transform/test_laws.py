@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.extract import table_batch as stretch
@@ -19,13 +19,9 @@ from etl.runfolder.folder import opened
 from etl.system.worker_pool import worker_processes
 from sample_data.world import write_cast
 from tests.support.command import Night
+from tests.support.laws import law
 from tests.support.legacy import FREEZE, MAPPINGS, Legacy, Store, Undecodable, content_of_store, migrate, publish
 from tests.support.worlds import COMPANY_IDS, worlds
-
-# Not shrunk: a migration takes half a second, and a failing world is small anyhow. Add Phase.shrink to look for a smaller one.
-LAW = settings(
-    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), print_blob=True, phases=(Phase.explicit, Phase.generate)
-)  # fmt: skip
 
 
 @contextmanager
@@ -92,7 +88,7 @@ def loaded_keys(store: Store) -> dict[str, set[str]]:
 
 
 @given(world=worlds(odd_keys=True))
-@settings(LAW, max_examples=7)
+@law(7)
 def test_every_source_row_is_loaded_or_held_and_both_only_where_X2_says_so(world: Legacy) -> None:
     """X2, K10: conservation on keys, not on numbers, from the source's rows and the new store's tables alone."""
     with _folder() as folder:
@@ -118,7 +114,7 @@ def test_every_source_row_is_loaded_or_held_and_both_only_where_X2_says_so(world
 
 
 @given(world=worlds())
-@settings(LAW, max_examples=3)
+@law(3)
 def test_every_object_that_a_row_names_is_in_the_object_store_under_its_digest_and_no_other_is(world: Legacy) -> None:
     with _folder() as folder:
         store = world.migrate(folder)
@@ -133,7 +129,7 @@ def test_every_object_that_a_row_names_is_in_the_object_store_under_its_digest_a
 
 
 @given(world=worlds(odd_keys=True))
-@settings(LAW, max_examples=4)
+@law(4)
 def test_any_cut_into_stage_files_gives_the_same_store(world: Legacy) -> None:
     with _folder() as folder:
         place = world.write(folder / "legacy")
@@ -148,7 +144,7 @@ def test_any_cut_into_stage_files_gives_the_same_store(world: Legacy) -> None:
 
 
 @given(world=worlds())
-@settings(LAW, max_examples=4)
+@law(4)
 def test_the_order_of_the_rows_in_the_source_does_not_matter(world: Legacy) -> None:
     with _folder() as folder:
         one = migrate(world.write(folder / "one"), folder / "1")
@@ -157,7 +153,7 @@ def test_the_order_of_the_rows_in_the_source_does_not_matter(world: Legacy) -> N
 
 
 @given(world=worlds())
-@settings(LAW, max_examples=4)
+@law(4)
 def test_K2_K4_a_run_in_another_folder_gives_identical_rows_and_the_same_run_again_changes_nothing(world: Legacy) -> None:
     with _folder() as folder:
         place = world.write(folder / "legacy")
@@ -185,7 +181,7 @@ def _whole(path: Path) -> dict[str, list[dict[str, object]]]:
 
 
 @given(world=worlds(), number=st.integers(500, 2**61))
-@settings(LAW, max_examples=4)
+@law(4)
 def test_K2_ids_never_change_whatever_else_is_in_the_source(world: Legacy, number: int) -> None:
     """K2: a row that was not there before changes no id of those that were."""
     with _folder() as folder:
@@ -199,7 +195,7 @@ def test_K2_ids_never_change_whatever_else_is_in_the_source(world: Legacy, numbe
 
 
 @given(world=worlds(), shift=st.sampled_from([1_000_000_000_000, -7]))
-@settings(LAW, max_examples=4)
+@law(4)
 def test_shifting_all_company_ids_changes_nothing_but_those_ids(world: Legacy, shift: int) -> None:
     with _folder() as folder:
         one = migrate(world.write(folder / "one"), folder / "1")
@@ -277,7 +273,7 @@ def test_the_cast_cut_into_single_rows_is_the_cast(tmp_path: Path) -> None:
 
 
 @given(world=worlds(clean=True))
-@settings(LAW, max_examples=4)
+@law(4)
 def test_K10_per_profile_the_multiset_of_type_status_and_tier_is_unchanged(world: Legacy) -> None:
     with _folder() as folder:
         store = world.migrate(folder)
@@ -293,7 +289,7 @@ def test_K10_per_profile_the_multiset_of_type_status_and_tier_is_unchanged(world
 
 
 @given(world=worlds(odd_keys=True))
-@settings(LAW, max_examples=5)
+@law(5)
 def test_K10_whatever_the_world_its_rows_pass_the_checks_and_the_verifier_finds_them_equal(world: Legacy) -> None:
     """Three readings of the rule book, written apart: the loader's, the checks', the verifier's."""
     with _folder() as folder:

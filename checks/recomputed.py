@@ -1,0 +1,73 @@
+"""What e-mails, identifiers and ids have to become, written down once more: no check calls what it checks."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import polars as pl
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_SOCIAL_SECURITY = "999-99-9999"
+_TAX_NUMBER = "AAAA999999XXX"  # of a natural person
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_ACCOUNT_BITS, _KEY_BITS = 48, 60
+
+
+def email_key_of(typed: str | None) -> str | None:
+    """B2, B15: the e-mail trimmed and case-folded; None where it is no e-mail."""
+    trimmed = (typed or "").strip()
+    return trimmed.casefold() if _EMAIL.fullmatch(trimmed) else None
+
+
+def normal_form_of(value: str | None) -> str:
+    """H4: the upper-cased value without all that is neither a letter A to Z nor a digit."""
+    return "".join(letter for letter in (value or "").upper() if letter in _LETTERS)
+
+
+def is_personal_number(kind: str | None, value: str | None) -> bool:
+    """H6: the form of a social security number under any type; the RFC of a natural person under type RFC."""
+    trimmed = (value or "").strip()
+    return _shape_of(trimmed) == _SOCIAL_SECURITY or (kind == "RFC" and _is_tax_number(trimmed.upper()))
+
+
+def _shape_of(text: str) -> str:
+    """The text with 9 for every digit, A for every letter of an RFC (Ñ and & included)."""
+    return "".join("9" if letter in "0123456789" else "A" if letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZÑ&" else letter for letter in text)
+
+
+def _is_tax_number(text: str) -> bool:
+    shape = _shape_of(text)
+    return len(shape) == len(_TAX_NUMBER) and shape.startswith(_TAX_NUMBER[:10]) and set(shape[10:]) <= {"A", "9"}
+
+
+def ids_of(name: str, keys: pl.Series, accounts: pl.Series) -> pl.Series:
+    """The ids (runbooks/ids.md) of rows with these whole-number keys on these accounts (null: of none), as signed 128-bit numbers.
+
+    `name`: target table, portal and source table, joined by `|`.
+    """
+    mark = int(hashlib.sha256(name.encode()).hexdigest()[:3], 16)
+    rows = pl.DataFrame([keys.alias("key"), accounts.alias("account")])
+    key, account = pl.col("key").cast(pl.Int128), pl.col("account").cast(pl.Int128).fill_null(0)
+    kind = pl.when(pl.col("account").is_null()).then(9).otherwise(8).cast(pl.Int128)
+    whole = account * (1 << 80) + pl.lit((8 << 12) + mark, dtype=pl.Int128) * (1 << 64) + kind * (1 << _KEY_BITS) + key
+    fits = pl.col("key").is_between(0, (1 << _KEY_BITS) - 1) & pl.col("account").fill_null(0).is_between(0, (1 << _ACCOUNT_BITS - 1) - 1)
+    found = rows.select(pl.when(fits).then(whole)).to_series()
+    odd = found.is_null().arg_true()
+    if len(odd):  # few: what does not fit is hashed
+        told = rows[odd].select("key", "account").iter_rows()
+        found[odd] = pl.Series([_of_large(mark, key, account) for key, account in told], dtype=pl.Int128)
+    return found
+
+
+def _of_large(mark: int, key: int | None, account: int | None) -> int | None:
+    """The id of a row whose key or account is below zero or larger than its digits hold."""
+    if key is None:
+        return None
+    owner = account or 0
+    if 0 <= key < 1 << _KEY_BITS and 0 <= owner < 1 << _ACCOUNT_BITS:
+        digits = f"{owner:012x}8{mark:03x}{9 if account is None else 8}{key:015x}"
+    else:
+        digest = hashlib.sha256((str(key) if account is None else f"{key}|{account}").encode()).hexdigest()
+        digits = f"{digest[:12]}8{mark:03x}a{digest[12:27]}"
+    return int.from_bytes(bytes.fromhex(digits), "big", signed=True)

@@ -1,0 +1,100 @@
+"""What a PostgreSQL schema has besides the contract's tables: triggers, rules, policies, collations and rights of everybody."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import psycopg
+
+from etl.databases.conditions import Conditions, listed
+from mappings.schema import Schema
+
+Session = psycopg.Connection[Any]
+_OURS = "c.relnamespace = pg_catalog.current_schema()::pg_catalog.regnamespace AND c.relname = ANY (%s)"
+_CHANGES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
+_ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+# (what is found, the query: relation, name or None). What is disabled for good acts on nothing and is named only.
+_FOUND = (
+    ("trigger {1} on {0}", "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'"),
+    ("rule {1} on {0}", "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'D'"),
+    ("row-security policy {1} on {0}", "SELECT c.relname, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE true"),
+    ("{0}: row security is on", "SELECT c.relname, NULL FROM pg_class c WHERE (c.relrowsecurity OR c.relforcerowsecurity)"),
+    ("{0}: {1} inherits from it, so that its rows are seen in both",
+     "SELECT c.relname, i.inhrelid::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r'"),
+    ("{0}: inherits from {1}",
+     "SELECT c.relname, i.inhparent::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE true"),
+    ("{0}.{1}: a collation under which different texts are equal",
+     "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_collation k ON k.oid = a.attcollation"
+     " WHERE a.attnum > 0 AND NOT a.attisdropped AND NOT k.collisdeterministic"),
+)  # fmt: skip
+_IDLE = (
+    ("disabled trigger {1} on {0}", "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgenabled = 'D'"),
+    ("disabled rule {1} on {0}", "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.ev_enabled = 'D'"),
+    ("{0}: not logged, so that a crash of the server empties it", "SELECT c.relname, NULL FROM pg_class c WHERE c.relpersistence = 'u'"),
+)  # fmt: skip
+
+
+def conditions(session: Session, schema: Schema) -> Conditions:
+    """The conditions of the session's schema."""
+    refused, named = _of_everybody(session), []
+    (encoding,) = session.execute("SELECT getdatabaseencoding()").fetchone() or ("",)
+    if encoding != "UTF8":
+        refused.append(f"the database's encoding is {encoding}; it cannot hold every text, or not as text (wanted: UTF8)")
+    ours = [*schema.tables, *schema.views]
+    if not session.execute(
+        f"SELECT 1 FROM pg_class c WHERE {_OURS} AND c.relkind IN ('r', 'p', 'f') LIMIT 1".encode(), (list(schema.tables),)
+    ).fetchone():
+        return Conditions(refused)
+    refused += _found(session, _FOUND, ours)
+    named += _found(session, _IDLE, ours)
+    actions = session.execute(
+        "SELECT c.relname, k.conname, k.confdeltype::text, k.confupdtype::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
+        f" WHERE {_OURS} AND k.contype = 'f' ORDER BY 1, 2".encode(), (ours,),
+    )  # fmt: skip
+    refused += [
+        f"{table}: {key}, a reference that acts by itself ({_ACTIONS[action]})"
+        for table, key, *two in actions
+        for action in two
+        if action in _ACTIONS
+    ]
+    for sentence, stands_in_the_way in _rights(session, ours):
+        (refused if stands_in_the_way else named).append(sentence)
+    events = session.execute("SELECT evtname FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1").fetchall()
+    return Conditions(refused, [*named, *(f"event trigger {name} in the database" for (name,) in events)])
+
+
+def _found(session: Session, questions: tuple[tuple[str, str], ...], ours: list[str]) -> list[str]:
+    return [
+        form.format(*row)
+        for form, question in questions
+        for row in session.execute(f"{question} AND {_OURS} ORDER BY 1, 2".encode(), (ours,)).fetchall()
+    ]
+
+
+def _rights(session: Session, ours: list[str]) -> list[tuple[str, bool]]:
+    """Sentences about what others than the tables' owners may do with them, and whether it stands in the way: what everybody may change."""
+    rows = session.execute(
+        "SELECT x.grantee, coalesce(g.rolname, 'PUBLIC'), x.privilege_type, c.relname FROM pg_class c"
+        " CROSS JOIN LATERAL (SELECT * FROM aclexplode(c.relacl) UNION ALL SELECT e.* FROM pg_attribute a, aclexplode(a.attacl) e"
+        "   WHERE a.attrelid = c.oid AND NOT a.attisdropped) x LEFT JOIN pg_roles g ON g.oid = x.grantee"
+        f" WHERE {_OURS} AND x.grantee <> c.relowner ORDER BY 2, 3, 4".encode(), (ours,),
+    ).fetchall()  # fmt: skip
+    tables: dict[tuple[int, str, str], dict[str, None]] = defaultdict(dict)
+    for number, role, privilege, table in rows:
+        tables[number, role, privilege][table] = None
+    return [
+        (f"{role} may {privilege} {listed(names)}", number == 0 and privilege in _CHANGES)
+        for (number, role, privilege), names in tables.items()
+    ]
+
+
+def _of_everybody(session: Session) -> list[str]:
+    """What everybody may change in tables that this role is going to make here."""
+    rows = session.execute(
+        "SELECT DISTINCT x.privilege_type FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) x WHERE d.defaclobjtype = 'r'"
+        " AND x.grantee = 0 AND x.privilege_type = ANY (%s) AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
+        " AND (d.defaclnamespace = 0 OR d.defaclnamespace = current_schema()::regnamespace) ORDER BY 1",
+        (list(_CHANGES),),
+    )
+    return [f"PUBLIC may {privilege} every table that is made here (ALTER DEFAULT PRIVILEGES)" for (privilege,) in rows]

@@ -1,0 +1,103 @@
+"""What a bundle proves, beyond that its files are what was signed: verdict, run, approval, backup, the log's end; and whether they agree."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from etl.errors import EvidenceAltered
+from etl.evidence.approval import canonical, digest_of, read
+from etl.evidence.keys import fingerprint, public_key
+from etl.runfolder import event_log as events
+from etl.runfolder.folder import RunFolder, told
+
+APPROVAL, REPORT, MANIFEST = "approval.json", "report/report.json", "manifest.json"
+_FORGED = "Find out who did it: nobody approved this run."
+
+
+def approval_of(folder: RunFolder) -> dict[str, Any] | None:
+    """The approval that the run published with; None where it needed none. EvidenceAltered where it is not one of the approver's, for just this run."""
+    document, key = folder.steps["load"].facts.get("approval"), folder.settings.get("approver")
+    if document is None and (key is None or _is_rehearsal(folder)):
+        return None
+    who = _fingerprint(key)
+    if key is None or who is None:
+        raise EvidenceAltered("The run names an approval, and no approver's key.", _FORGED)
+    if not isinstance(document, dict):
+        raise EvidenceAltered(f"The run was published, and has no approval of {who}.", _FORGED)
+    try:
+        found = read(canonical(document), key)
+    except ValueError as error:
+        raise EvidenceAltered(f"The run's approval {error}; the approver's key is {who}.", _FORGED) from None
+    if found["approval"]["digest"] != digest_of(folder):
+        raise EvidenceAltered("The run's approval is for another digest than that of what was published.", _FORGED)
+    return found
+
+
+def _fingerprint(key: str | None) -> str | None:
+    try:
+        return None if key is None else fingerprint(bytes.fromhex(key))
+    except ValueError:
+        return None
+
+
+def _is_rehearsal(folder: RunFolder) -> bool:
+    return "/rehearsal/portal3" in folder.settings.get("target", "")
+
+
+def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict[str, Any]:
+    """What is proved, as data. EvidenceAltered where files that were signed together contradict each other, or where the approval is not the approver's."""
+    try:
+        folder = told((bundle / MANIFEST).read_bytes())
+        run_id = folder.steps["load"].facts["run_id"]
+    except (OSError, ValueError, KeyError):
+        raise EvidenceAltered(f"{MANIFEST} of the bundle is not a published run's.", "Ask for the bundle again.") from None
+    known = events.refuse_altered(_bytes(bundle / events.NAME), folder.log)
+    events.refuse_undone(known, list(folder.steps))
+    report = _report(bundle)
+    for name, said in ((MANIFEST, run_id), (REPORT, report["run"]["id"] if report else run_id)):
+        if said != listing["run_id"]:
+            raise EvidenceAltered(f"{name} is of {said}, the bundle is of {listing['run_id']}.", "Ask for the bundle again.")
+    approval = approval_of(folder)
+    if approval is not None and _bytes(bundle / APPROVAL) != canonical(approval):
+        raise EvidenceAltered(f"{APPROVAL} is not the approval that {MANIFEST} names.", _FORGED)
+    if approver is not None:
+        _refuse_other(approver, folder, approval)
+    given = approval["approval"] if approval is not None else None
+    last = known[-1]
+    return {
+        "verdict": report["verdict"]["sentence"] if report else None, "state": report["verdict"]["state"] if report else None,
+        "rehearsal": _is_rehearsal(folder), "purged": "purged" in folder.settings, "packed_at": listing["packed_at"], "signed_by": listing["signed_by"],
+        "target": folder.settings.get("target"), "mappings": folder.settings.get("mappings"),
+        "approved_by": given["approved_by"] if given else None, "approved_at": given["approved_at"] if given else None,
+        "approver_checked": approver is not None, "backup": given["backup"] if given else None, "events": len(known),
+        "last_event": {name: last[name] for name in ("seq", "at", "what", "outcome")}, "builds": sorted({str(event["code"]) for event in known if "code" in event}),
+    }  # fmt: skip
+
+
+def _refuse_other(place: Path, folder: RunFolder, approval: dict[str, Any] | None) -> None:
+    """Refuses where the run's approval is not one of the key in that file."""
+    wanted, key = fingerprint(public_key(place, "--approver").public_bytes_raw()), folder.settings.get("approver")
+    if key is None or approval is None:
+        raise EvidenceAltered(f"The run was published without an approval, not with one of {wanted}.", "Ask whoever ran it why.")
+    if _fingerprint(key) != wanted:
+        raise EvidenceAltered(f"The run was approved by {_fingerprint(key)}, not by {wanted}.", _FORGED)
+
+
+def _bytes(place: Path) -> bytes:
+    try:
+        return place.read_bytes()
+    except OSError:
+        return b""
+
+
+def _report(bundle: Path) -> dict[str, Any] | None:
+    """The report's facts; None where none was packed."""
+    try:
+        found = json.loads((bundle / REPORT).read_bytes())
+        return dict(found) if isinstance(found["verdict"]["sentence"], str) and "id" in found["run"] else None
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise EvidenceAltered(f"{REPORT} is not a report.", "Ask for the bundle again.") from None

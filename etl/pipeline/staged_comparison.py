@@ -1,0 +1,49 @@
+"""The verifier asked before anything is published: about the very rows that are going to be loaded."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Any
+
+from checks import Answer
+from etl.domain.grace import NO_GRACE
+from etl.load.step import rows_of, run_id_of
+from etl.options import Options
+from etl.reconcile import reconcile_staged
+from etl.runfolder.folder import RunFolder
+from etl.system.progress import Talk
+from mappings.model import Mappings
+
+ID = "verifier.staged_rows"
+MOST_ROWS = 1_000_000  # staged rows of which a run asks always; of more only a rehearsal does, for it takes a quarter of a run's time
+_QUESTION = "Is what is going to be published what the verifier computes from the old portals?"
+_WHY = "A wrong rule, id, key, route, code or date in the loader would be seen only after publishing."
+_SHOWN = ("table", "kind", "legacy_portal", "legacy_key", "account_number", "column")
+
+
+def is_asked(options: Options, rows: int) -> bool:
+    """Whether the verifier is asked about that many staged rows."""
+    return options.source is not None and (options.rehearse or rows <= MOST_ROWS)
+
+
+def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, talk: Talk) -> Answer:
+    """The verifier's answer as one more check: critical, each difference with its table, kind, key, account and column."""
+    began, run_id = time.monotonic(), run_id_of(folder)
+    assert options.source is not None  # noqa: S101 - `is_asked` said so
+    result = reconcile_staged(
+        options.source, options.tc, options.files, lambda table: rows_of(folder, mappings.target.tables[table], run_id), run_id,
+        datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), options.freeze, talk.tell, mappings.home, options.adapter,
+        (options.grace or NO_GRACE).in_force(options.freeze), options.decisions,
+    )  # fmt: skip
+    keys = tuple(sorted(_named(row) for row in result.differences.select(_SHOWN).iter_rows(named=True)))
+    asked = sum(count.expected for count in result.tables.values())
+    return Answer(ID, _QUESTION, _WHY, "critical", "", asked, len(keys), keys, time.monotonic() - began)
+
+
+def _named(row: dict[str, Any]) -> str:
+    """One difference: where it is, never what the values are."""
+    where = f"{row['table']}.{row['column']}" if row["column"] else row["table"]
+    key = "|".join(str(part) for part in (row["legacy_portal"], row["legacy_key"]) if part is not None)
+    account = f" of account {row['account_number']}" if row["account_number"] else ""
+    return f"{key or '?'}{account}: {where} {row['kind']}"

@@ -1,0 +1,51 @@
+"""What a PostgreSQL store has that alters, hides or exposes rows, and whether its views are the contract's; asked of the catalogue, read only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from etl.reconcile.databases.view_text import spelled
+
+Ask = Callable[[str], list[tuple[Any, ...]]]
+_OURS = """c.relname IN ({names}) AND pg_catalog.pg_table_is_visible(c.oid)
+           AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"""
+# Each gives (relation, sentence).
+_QUESTIONS = (
+    """SELECT c.relname::text, 'trigger ' || t.tgname || ' acts on it' FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+       WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND {ours}""",
+    """SELECT c.relname::text, 'rule ' || r.rulename || ' acts on it' FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
+       WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'D' AND {ours}""",
+    """SELECT c.relname::text, 'row-security policy ' || p.polname FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid WHERE {ours}""",
+    """SELECT c.relname::text, 'row security is on: rows may be hidden from this role' FROM pg_catalog.pg_class c
+       WHERE (c.relrowsecurity OR c.relforcerowsecurity) AND {ours}""",
+    """SELECT c.relname::text, i.inhrelid::regclass::text || ' inherits from it' FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c
+       ON c.oid = i.inhparent WHERE c.relkind = 'r' AND {ours}""",
+    """SELECT c.relname::text, a.attname || ' is a generated column' FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+       WHERE a.attgenerated <> '' AND NOT a.attisdropped AND {ours}""",
+    """SELECT c.relname::text, a.attname || ' has a collation under which different texts are equal' FROM pg_catalog.pg_attribute a
+       JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_collation k ON k.oid = a.attcollation
+       WHERE a.attnum > 0 AND NOT a.attisdropped AND NOT k.collisdeterministic AND {ours}""",
+    """SELECT DISTINCT c.relname::text, 'PUBLIC may ' || x.privilege_type FROM pg_catalog.pg_class c CROSS JOIN LATERAL
+       (SELECT * FROM pg_catalog.aclexplode(c.relacl) UNION ALL SELECT e.* FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) e
+        WHERE a.attrelid = c.oid) x
+       WHERE x.grantee = 0 AND x.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER') AND {ours}""",
+)
+_VIEWS = """SELECT c.relname::text, c.relkind::text, n.nspname::text, CASE WHEN c.relkind = 'v' THEN pg_catalog.pg_get_viewdef(c.oid, true) ELSE '' END
+            FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {ours}"""
+
+
+def conditions(ask: Ask, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(relation, sentence) for everything of that kind, and for each view that is missing or another one."""
+    names = ", ".join("'" + name.replace("'", "''") + "'" for name in (*tables, *views))
+    ours = _OURS.format(names=names)
+    found = [(str(relation), str(sentence)) for question in _QUESTIONS for relation, sentence in ask(question.format(ours=ours))]
+    [(encoding,)] = ask("SELECT pg_catalog.getdatabaseencoding()::text")
+    if encoding != "UTF8":
+        found.append((next(iter(tables), ""), f"the database's encoding is {encoding}"))
+    there = {name: (kind, schema, text) for name, kind, schema, text in ask(_VIEWS.format(ours=ours))}
+    for view, text in views.items():
+        kind, schema, query = there.get(view, ("", "", ""))
+        if kind != "v":
+            found.append((view, "the store has no such view"))
+        elif spelled(query, schema) != spelled(text, schema):
+            found.append((view, "the view is not the contract's"))
+    return sorted(found)

@@ -1,0 +1,37 @@
+"""A view's query in a form in which two spellings of the same one agree."""
+
+import re
+
+_SKIPPED = re.compile(r"--[^\n]*|/\*.*?\*/|\s+", re.DOTALL)
+_TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|\w+|.""", re.DOTALL)
+
+
+def spelled(sql: str, schema: str = "") -> tuple[str, ...]:
+    """The tokens behind the first AS of a CREATE VIEW, or of a query alone; without the name of the view's own schema before a dot."""
+    found: list[str] = []
+    place = 0
+    while place < len(sql):
+        if gap := _SKIPPED.match(sql, place):
+            place = gap.end()
+            continue
+        token = _TOKEN.match(sql, place)
+        assert token is not None  # noqa: S101 - any character is a token
+        place = token.end()
+        found.append(_plain(token[0]))
+    if found[:1] == ["create"]:
+        found = found[found.index("as") + 1 :] if "as" in found else []
+    while found[-1:] == [";"]:
+        found.pop()
+    found = [word for word in found if word != "as"]  # before an alias it says nothing
+    dots = {at for at, word in enumerate(found) if schema and word == schema and found[at + 1 : at + 2] == ["."]}
+    return tuple(word for at, word in enumerate(found) if at not in dots and at - 1 not in dots)
+
+
+def _plain(token: str) -> str:
+    """Words in small letters; a quoted name as the plain one that it stands for, where it does; texts as they are."""
+    if token[0] == "'":
+        return token
+    if token[0] in '"`[' and len(token) > 1:
+        inner = token[1:-1].replace('""', '"')
+        return inner if re.fullmatch(r"[a-z_]\w*", inner) and inner == inner.lower() else f'"{inner}"'
+    return token.lower()

@@ -1,0 +1,21 @@
+"""Which code is at work: the version alone does not tell a build from one that somebody changed."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_FOLDERS = ("etl", "checks", "mappings")
+
+
+@lru_cache
+def code_identity() -> str:
+    """SHA-256 over all modules and data files of the project, as they are installed: their names and their bytes."""
+    digest = hashlib.sha256()
+    files = [_ROOT / "cli.py", *(place for folder in _FOLDERS for place in (_ROOT / folder).rglob("*"))]
+    for place in sorted(place for place in files if place.suffix in {".py", ".toml", ".csv", ".sql", ".json", ".j2", ".css", ".js"}):
+        digest.update(f"{place.relative_to(_ROOT).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(place.read_bytes()).digest())
+    return digest.hexdigest()

@@ -1,0 +1,39 @@
+"""A few of the planted faults, one of each kind; `python -m tests.planted` plants them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.planted.faults import FAULTS, Planted
+from tests.planted.planting import outcome
+from tests.support.command import Night
+
+_CHOSEN = (
+    "ids of rows per account", "e-mails are not folded", "normal forms with hyphens", "routes in another order", "flags of C6 are lost", "days one later",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in _CHOSEN], ids=lambda fault: fault.name.replace(" ", "-"))
+def test_a_fault_of_the_loader_is_found_before_anything_is_published(checked: Night, fault: Planted, tmp_path: Path) -> None:
+    """By the checks, or by the verifier that they ask about the staged rows."""
+    for step in ("split", "reattach", "check"):
+        assert (checked.run / step).is_dir()
+    (tmp_path / "planted").mkdir()
+    ended = outcome(fault, again(checked), tmp_path / "planted")
+    assert (ended.code, ended.published) == (3, False), ended.said
+    assert "Critical checks failed" in ended.said
+
+
+def again(night: Night) -> Night:
+    """The same night, back where only the extract was done."""
+    from etl.runfolder.folder import opened
+
+    with opened(night.run) as folder:
+        folder.clear("split")
+    return night
+
+
+def test_at_least_thirty_faults_are_planted_by_different_names() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 30
