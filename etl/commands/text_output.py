@@ -304,6 +304,19 @@ def _count(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
+def show_doctor(data: dict[str, Any]) -> None:
+    console = _console()
+    rows: list[list[object]] = [[entry["state"], entry["what"], entry["found"], entry["step"]] for entry in data["findings"]]
+    console.print(table("Findings", ["state", "about", "found", "what to do"], rows))
+    counted = data["counted"]
+    verdict = "the cut-over must not begin" if counted["no"] else "the cut-over may begin"
+    console.print(f"{verdict}: {counted['no']:,} say no, {counted['warning']:,} warnings, {counted['ok']:,} in order")
+
+
+def show_written(data: dict[str, Any]) -> None:
+    _console().print(plain(f"{', '.join(data['files'])} written to {data['folder']}"))
+
+
 def show_selftest(data: dict[str, Any]) -> None:
     console = _console()
     columns = ["kind", "planted", "found", "named"]
@@ -327,6 +340,9 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,
+    "doctor": show_doctor,
+    "init": show_written,
+    "runbook": show_written,
     "explore": show_explore,
     "readiness": show_readiness,
     "compare": show_compare,
