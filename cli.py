@@ -29,6 +29,7 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
     """Takes defaults from the configuration file: the command line wins, then the environment, then the file."""
     if value is None:
         return None
+    context.meta["config"] = value
     try:
         words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
@@ -83,6 +84,7 @@ _OPTIONS: dict[str, Command] = {
     "run": _option("--run", metavar="DIR", help="The run's folder: stage files, manifest, evidence, report."),
     "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
     "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
+    "decisions": _option("--decisions", metavar="FILE", help="What people decided (TOML, chapter L of the rule book)."),
     "grace_before": _option("--grace-before", metavar="DAYS", type=_DAYS, help="Due dates so many days before the freeze are adjusted too (default: 0)."),
     "grace_after": _option("--grace-after", metavar="DAYS", type=_DAYS, help="And so many days behind it (default: 0)."),
     "grace_add": _option("--grace-add", metavar="DAYS", type=_DAYS, help="Days that are added to them (default: the length of the freeze)."),
@@ -111,7 +113,7 @@ _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
 _LEFT_OUT = ("tc", "files", "decisions", "freeze")
 _WITHOUT = tuple(f"without_{name}" for name in _LEFT_OUT)
-_RUN = (*_STORES, "run", *_FREEZE, *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
+_RUN = (*_STORES, "run", *_FREEZE, "decisions", *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -146,7 +148,9 @@ def _options(given: dict[str, Any]) -> Options:
             raise WrongUsage(f"--without-{name} and what it leaves out are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
     plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
-    paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "adapter", "approver", "approval") if given.get(name)}
+    paths: dict[str, Any] = {
+        name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
+    }
     return Options(
         **plain, **paths, without=without, rehearse=bool(given.get("rehearse")), grace=grace,
         freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
@@ -223,7 +227,7 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", *_FREEZE, "mappings", "adapter", "log")
+@_takes(*_STORES, "run", *_FREEZE, "decisions", "mappings", "adapter", "log")
 def reconcile(**given: Any) -> None:
     """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
     from etl.commands.command_result import answer
@@ -493,6 +497,47 @@ def scaffold(to: str, scan: str | None, **given: Any) -> None:
     from etl.commands.scaffold import scaffold as facts
 
     answer("scaffold", given, lambda: facts(_options(given), Path(to), Path(scan) if scan else None))
+
+
+@commands.command()
+@_takes(*_STORES, "run", "freeze_from", "freeze_to", "workers", "mappings", "adapter", "approver")
+def doctor(**given: Any) -> None:
+    """Says whether the cut-over may begin: plan, rights, servers, clocks, connections, disks. Exit code 7 where it must not; changes nothing."""
+    from etl.commands.command_result import answer
+    from etl.commands.doctor import doctor as facts
+
+    answer("doctor", given, lambda: facts(_options(given)))
+
+
+@commands.command()
+@click.option("--to", metavar="DIR", required=True, help="The folder in which the files are written.")
+@click.option("--reader", metavar="NAME", default="migration_reader", show_default=True, help="The role that reads the old portals.")
+@click.option("--writer", metavar="NAME", default="migration_writer", show_default=True, help="The role that fills the new store.")
+@click.option("--auditor", metavar="NAME", default="migration_auditor", show_default=True, help="The role that reads both.")
+@click.option("--portal-schema", metavar="NAME", default="public", show_default=True, help="The schema of the old portals' tables.")
+@click.option("--store-schema", metavar="NAME", default="portal3", show_default=True, help="The new store's schema.")
+@_takes(*_STORES, "run", "freeze_from", "freeze_to", "approver")
+def init(to: str, **given: Any) -> None:
+    """Writes migration.toml and the SQL of roles and freeze under your names; asks on a terminal for what is not given."""
+    from etl.commands.command_result import answer
+    from etl.commands.init import init as written
+
+    settings = {name.replace("_", "-"): given[name] for name in (*_STORES, "run", "freeze_from", "freeze_to", "approver")}
+    names = {name: given[name] for name in ("reader", "writer", "auditor", "portal_schema", "store_schema")} | {"maintenance": "postgres"}
+    answer("init", given, lambda: written(Path(to), settings, names))
+
+
+@commands.command()
+@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
+@click.option("--out", metavar="DIR", required=True, help="Where runbook.html and runbook.md are written.")
+@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter", "approver")
+def runbook(earlier: tuple[str, ...], out: str, **given: Any) -> None:
+    """Writes the checklist of this cut-over from its configuration and forecast: who, when, the command, what must be seen, the way back."""
+    from etl.commands.command_result import answer
+    from etl.commands.runbook import runbook as written
+
+    config = click.get_current_context().meta.get("config")
+    answer("runbook", given, lambda: written(_options(given), Path(config) if config else None, Path(out), [Path(run) for run in earlier]))
 
 
 @commands.command()

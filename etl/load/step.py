@@ -36,7 +36,7 @@ def run_id_of(folder: RunFolder) -> str:
 
 def load(
     folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell,
-    grace: Grace = NO_GRACE,
+    grace: Grace = NO_GRACE, decisions_sha256: str | None = None,
 ) -> Step:  # fmt: skip
     """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
     refuse_unfit(target, mappings)
@@ -53,7 +53,7 @@ def load(
     record = RunRecord(
         run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
-        grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")),
+        grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")), decisions_sha256,
     )  # fmt: skip
     changes = target.publish(mappings.target, record, tell)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]

@@ -41,7 +41,18 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
     given = options.grace
     grace = (given.before, given.after, given.add) if given is not None else None
     return reconcile(
-        source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings, options.adapter, grace, record
+        source,
+        options.tc,
+        options.files,
+        target,
+        objects,
+        options.freeze,
+        talk.tell,
+        options.mappings,
+        options.adapter,
+        grace,
+        record,
+        options.decisions,
     )
 
 
@@ -174,6 +185,7 @@ def summary(result: Reconciliation) -> dict[str, Any]:
     return {
         "answer": result.answer, "total": result.differences.height, "run_id": result.run_id, "tables": tables, "sources": sources,
         "objects": asdict(result.objects), "profiles_checked": result.profiles_checked, "logins_checked": result.logins_checked,
+        "not_ruled_out": {portal: list(sentences) for portal, sentences in result.not_ruled_out.items()},
     }  # fmt: skip
 
 

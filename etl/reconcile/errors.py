@@ -7,8 +7,14 @@ class ReconcileError(MigrationError):
     """A database, a file or a store that the verifier cannot use (exit 1)."""
 
 
+class Hidden(ReconcileError):
+    """Something keeps rows or bytes from the verifier: it refuses, for what is not seen cannot be called equal (exit 7, K9)."""
+
+    exit_code, code = 7, "REFUSED"
+
+
 class OtherInputs(ReconcileError):
-    """The store was made with other mappings than those that were given (exit 7)."""
+    """The store was made with other mappings or decisions than those that were given (exit 7)."""
 
     exit_code, code = 7, "REFUSED"
 
@@ -17,3 +23,9 @@ class SpecError(ReconcileError):
     """A mapping file, a schema or a code table that the verifier's own reader does not understand."""
 
     code = "MAPPING"
+
+
+class NotOpened(ReconcileError):
+    """A file that an option names and that cannot be opened: wrong usage (exit 2)."""
+
+    exit_code, code = 2, "USAGE"

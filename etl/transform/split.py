@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from etl.domain.decisions import NO_DECISIONS, DecisionError, Decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.ids import as_arrow
 from etl.placement.account_directory import Spine, login_ids
@@ -18,7 +19,7 @@ from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Placed, ints, s
 from etl.placement.stage_tables import odd_values, whole, write_record, write_rows
 from etl.placement.table_outcome import Outcome, outcome, where_rows_are
 from etl.placement.target_rows import Computed, Copies, arrow_type, as_column, render
-from etl.rules import a_accounts, a_catalogues, a_structure
+from etl.rules import a_accounts, a_catalogues, a_structure, l_decisions
 from etl.rules import b_people as people
 from etl.rules import d_agreements as agreements
 from etl.rules import h_identifiers as identifiers
@@ -45,6 +46,8 @@ class Splitting:
     spine: Spine
     outcomes: list[Outcome]
     types_added: set[str]
+    decisions: Decisions = NO_DECISIONS
+    problems: list[str] = field(default_factory=list)  # decisions that cannot be carried out (L3)
 
     def mapping(self, portal: Portal, table: str) -> TableMapping:
         return self.mappings.tables[portal, table]
@@ -59,13 +62,19 @@ class Splitting:
             self.spine.where[rows.mapping.portal, rows.mapping.table] = found
 
 
-def split(folder: RunFolder, mappings: Mappings, freeze: tuple[object, object] | None, grace: Grace = NO_GRACE) -> Step:
+def split(
+    folder: RunFolder,
+    mappings: Mappings,
+    freeze: tuple[object, object] | None,
+    grace: Grace = NO_GRACE,
+    decisions: Decisions = NO_DECISIONS,
+) -> Step:
     """The finished step: stage files of the accounts, logins, contacts, catalogues, and where every row of the spine went."""
     has_tc = "TC" in folder.steps["extract"].facts["marks"]
     frames = {key: whole(folder, mappings.tables[key]) for key in SPINE}
     began = str(folder.steps["extract"].facts["began"])
     spine = Spine(mappings, pl.DataFrame(), began=began, freeze=freeze, grace=grace)  # type: ignore[arg-type]  # two dates
-    work = Splitting(mappings, frames, spine, [], set())
+    work = Splitting(mappings, frames, spine, [], set(), decisions)
     odd = odd_values(folder.path, folder.files("extract"))
     split_frames(work, odd)
     return Step(
@@ -106,6 +115,8 @@ def split_frames(work: Splitting, odd: Odd) -> None:
     agreements.flag_odd_signatures(signature, version, spine.consultants, spine.began)
     work.keep(signature)
     tc_account, tc_ior, tc_contact = _trade_compliance(work, identifier)
+    if work.problems:
+        raise DecisionError(work.problems)
 
     complete = identifiers.complete(identifier, spine.accounts["business_type_cd"], work.mappings)
     identifiers.entity_flags(entity, spine.accounts, complete)
@@ -189,7 +200,9 @@ def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bo
     spine = work.spine
     longest = work.mappings.target.tables["login"].by_name["email_key"].length or 0
     user = work.begin("P2", "portal_user")
-    known = people.logins(user, longest)
+    names, decided = l_decisions.decided_names(user, work.decisions, longest, work.problems)
+    known = people.logins(user, longest, names)
+    user.flag("L2", decided, "decided by a person: counts under the user name that the decision gives")
     spine.logins = known.users
     spine.email_keys = frozenset(known.logins["email_key"].to_list())
     contact = placed(work.mapping("P2", "company_contact"), work.frames["P2", "company_contact"], spine)
@@ -208,7 +221,7 @@ def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bo
     acting = people.acting_officers(contact, of_contact, restricted, spine.accounts.height)
     computed: dict[str, dict[str, Computed]] = {
         "login": {
-            "login_id": as_arrow(ids[survivors]), "email_key": known.logins["email_key"],
+            "login_id": as_arrow(ids[survivors]), "email_key": known.logins["email_key"], "email_display": names.gather(survivors),
             "status_cd": status.gather(survivors), "lock_reason_cd": reason.gather(survivors), "_row": pl.Series(survivors),
         },
         "login_alias": {"login_id": as_arrow(ids[user.loaded])},
@@ -242,7 +255,8 @@ def _trade_compliance(work: Splitting, identifier: Placed) -> tuple[Placed, Plac
     spine = work.spine
     numbers = identifiers.importer_numbers(identifier)
     tc_account, tc_ior = work.begin("TC", "tc_account"), work.begin("TC", "tc_ior")
-    trade_compliance.place_tc_accounts(tc_account, tc_ior, numbers, spine)
+    decided = l_decisions.decided_accounts(tc_account, work.decisions, spine, work.problems)
+    trade_compliance.place_tc_accounts(tc_account, tc_ior, numbers, spine, decided)
     work.keep(tc_account)
     tc_ior = placed(work.mapping("TC", "tc_ior"), work.frames["TC", "tc_ior"], spine)
     trade_compliance.flag_unknown_numbers(tc_ior, numbers)
@@ -308,7 +322,7 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     tables = {
         "business_type/added": types, "spine/accounts": spine.accounts.to_arrow(), "spine/logins": spine.logins.to_arrow(),
         "spine/email_keys": emails.to_arrow(), "spine/model_profiles": models.to_arrow(),
-        "spine/consultants": spine.consultants.to_arrow(),
+        "spine/consultants": spine.consultants.to_arrow(), "decisions": l_decisions.record(work.decisions).to_arrow(),
         **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
     }  # fmt: skip
     return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]
