@@ -83,6 +83,7 @@ _OPTIONS: dict[str, Command] = {
     "run": _option("--run", metavar="DIR", help="The run's folder: stage files, manifest, evidence, report."),
     "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
     "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
+    "decisions": _option("--decisions", metavar="FILE", help="What people decided (TOML, chapter L of the rule book)."),
     "grace_before": _option("--grace-before", metavar="DAYS", type=_DAYS, help="Due dates so many days before the freeze are adjusted too (default: 0)."),
     "grace_after": _option("--grace-after", metavar="DAYS", type=_DAYS, help="And so many days behind it (default: 0)."),
     "grace_add": _option("--grace-add", metavar="DAYS", type=_DAYS, help="Days that are added to them (default: the length of the freeze)."),
@@ -111,7 +112,7 @@ _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
 _LEFT_OUT = ("tc", "files", "decisions", "freeze")
 _WITHOUT = tuple(f"without_{name}" for name in _LEFT_OUT)
-_RUN = (*_STORES, "run", *_FREEZE, *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
+_RUN = (*_STORES, "run", *_FREEZE, "decisions", *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -146,7 +147,9 @@ def _options(given: dict[str, Any]) -> Options:
             raise WrongUsage(f"--without-{name} and what it leaves out are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
     plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
-    paths: dict[str, Any] = {name: Path(given[name]) for name in ("run", "mappings", "adapter", "approver", "approval") if given.get(name)}
+    paths: dict[str, Any] = {
+        name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
+    }
     return Options(
         **plain, **paths, without=without, rehearse=bool(given.get("rehearse")), grace=grace,
         freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
@@ -223,7 +226,7 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", *_FREEZE, "mappings", "adapter", "log")
+@_takes(*_STORES, "run", *_FREEZE, "decisions", "mappings", "adapter", "log")
 def reconcile(**given: Any) -> None:
     """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
     from etl.commands.command_result import answer

@@ -24,6 +24,7 @@ class Options:
     run: Path | None = None
     freeze: tuple[date, date] | None = None
     grace: Grace | None = None  # None: not given
+    decisions: Path | None = None
     workers: int | None = None
     scheduler: str | None = None
     rehearse: bool = False
@@ -31,7 +32,6 @@ class Options:
     approval: Path | None = None
     mappings: Path = HOME
     adapter: Path | None = None
-    decisions: Path | None = None
     without: frozenset[str] = frozenset()  # of tc, files, decisions, freeze: left out on purpose though the store has it
 
     def __post_init__(self) -> None:

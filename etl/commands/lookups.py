@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from etl.databases.reading import Reading
@@ -12,6 +14,7 @@ from etl.domain.emails import email_key
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.evidence.approval import asked
 from etl.options import Options, needed
+from etl.places import OWN
 from etl.runfolder.folder import STEPS, RunFolder, seen
 from etl.system.progress_note import at_work
 
@@ -57,6 +60,20 @@ def _state(facts: dict[str, Any]) -> str:
     return "done" if facts else "not done"
 
 
+def _here(run: Path, known: str) -> str:
+    """The store that a run began with: a rehearsal's own lies in its folder, wherever that is now; a relative path is one from where the run was begun."""
+    if not known.startswith("sqlite:///"):
+        return known
+    place = Path(urllib.parse.unquote(known.removeprefix("sqlite:///")))
+    own = run / OWN / place.name
+    if place.parent.name == OWN and own.is_file():
+        return f"sqlite:///{urllib.parse.quote(str(own.absolute()))}"
+    if not place.is_absolute() and not place.is_file():
+        message = f"There is no file behind {known}: the run names its store by a path that begins where the run was begun."
+        raise MigrationError(message, "Give the command from that folder, or give --target.")
+    return known
+
+
 def target_url(options: Options) -> str:
     """The new store: --target, or the one that the run's folder names; Refused where that run has published nothing."""
     if options.run is not None:
@@ -67,7 +84,7 @@ def target_url(options: Options) -> str:
             )
         known = folder.settings.get("target")
         if options.target is None and known and "***" not in known:
-            return known
+            return _here(options.run, known)
     return needed(options.target, "--target", "the URL of the new store, or --run of a run that has one")
 
 

@@ -1,4 +1,4 @@
-"""Rule H6: nothing that is shown holds what looks like a social security number."""
+"""Rule H6: nothing that is shown holds what looks like a social security number or a natural person's tax number (RFC)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ _BETWEEN = r"[-\u2010-\u2015\u2212\s._/]"
 _LOOKS_PERSONAL = re.compile(rf"(?<!\d)\d{{3}}{_BETWEEN}\d{{2}}{_BETWEEN}\d{{4}}(?!\d)")
 _NINE_DIGITS = re.compile(r"(?<!\d)\d{9}(?!\d)")
 _MANY_DIGITS = re.compile(r"(?:\d\D*){7}")
+_LETTER = "A-Za-zÑñ&"
+_PERSON_RFC = re.compile(rf"(?<![{_LETTER}0-9])[{_LETTER}]{{4}}[0-9]{{6}}[{_LETTER}0-9]{{3}}(?![{_LETTER}0-9])")
+SUSPECT = r"\d{3}[^0-9|]\d{2}[^0-9|]\d{4}|[^0-9]{4}[0-9]{6}"  # finds the few texts that `masked` has to look at
 HIDDEN = "***-**-****"
 
 
 def masked(text: str) -> str:
-    """H6: the text with everything that looks like a social security number masked, for anything that is shown."""
-    return _LOOKS_PERSONAL.sub(HIDDEN, text)
+    """H6: the text with everything masked that looks like one of them, under whatever type it stands: what is shown is not typed."""
+    return _PERSON_RFC.sub("****", _LOOKS_PERSONAL.sub(HIDDEN, text))
 
 
 def masked_key(key: str, texts: Iterable[int]) -> str:

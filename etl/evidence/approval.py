@@ -25,7 +25,7 @@ KIND, VERSION = "portal-migrate approval", 1
 LIMIT = 8192  # bytes of an approval's file
 ID_LIMIT = 200  # letters of a backup's id
 _STEPS = STEPS[: STEPS.index("load")]
-_SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "grace", "mappings", "adapter", "place")
+_SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "grace", "decisions", "mappings", "adapter", "place")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 

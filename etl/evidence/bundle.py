@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.evidence.approval import canonical
+from etl.evidence.bill_of_materials import bill_of_materials
 from etl.evidence.keys import fingerprint, private_key, public_key, public_path
 from etl.evidence.proved import APPROVAL, approval_of, proved
 from etl.evidence.time_stamp import STAMP, stamped
@@ -203,7 +204,7 @@ def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
         found[APPROVAL] = canonical(approved)
     versions = {"python": platform.python_version(), "system": platform.platform(), "code": code_identity(), **_installed()}
     found["versions.json"] = json.dumps(versions, indent=1, sort_keys=True).encode()
-    found["sbom.json"] = json.dumps(_bill_of_materials(), indent=1, sort_keys=True).encode()
+    found["sbom.json"] = json.dumps(bill_of_materials(), indent=1, sort_keys=True).encode()
     return found
 
 
@@ -218,15 +219,6 @@ def _own(folder: RunFolder, name: str) -> bytes:
 
 def _installed() -> dict[str, str]:
     return {str(one.metadata["Name"]).lower(): one.version for one in importlib.metadata.distributions() if one.metadata["Name"]}
-
-
-def _bill_of_materials() -> dict[str, Any]:
-    """The installed packages as CycloneDX."""
-    components = [
-        {"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{name}@{version}"}
-        for name, version in sorted(_installed().items())
-    ]
-    return {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components}
 
 
 def _refuse_missing(stored: list[dict[str, Any]], objects: Readable) -> None:

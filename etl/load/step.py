@@ -19,6 +19,7 @@ from etl.objects import Objects, of_each
 from etl.objects.journal import JOURNAL, journaled
 from etl.placement.target_rows import arrow_type
 from etl.runfolder.folder import RunFolder, StageFile, Step
+from mappings.limits import digest_of
 from mappings.model import Mappings
 from mappings.schema import Table
 
@@ -35,7 +36,7 @@ def run_id_of(folder: RunFolder) -> str:
 
 def load(
     folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell,
-    grace: Grace = NO_GRACE,
+    grace: Grace = NO_GRACE, decisions_sha256: str | None = None,
 ) -> Step:  # fmt: skip
     """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
     refuse_unfit(target, mappings)
@@ -52,7 +53,7 @@ def load(
     record = RunRecord(
         run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
-        grace.in_force(freeze), mappings.digest,
+        grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")), decisions_sha256,
     )  # fmt: skip
     changes = target.publish(mappings.target, record, tell)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]

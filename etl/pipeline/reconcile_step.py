@@ -41,7 +41,18 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
     given = options.grace
     grace = (given.before, given.after, given.add) if given is not None else None
     return reconcile(
-        source, options.tc, options.files, target, objects, options.freeze, talk.tell, options.mappings, options.adapter, grace, record
+        source,
+        options.tc,
+        options.files,
+        target,
+        objects,
+        options.freeze,
+        talk.tell,
+        options.mappings,
+        options.adapter,
+        grace,
+        record,
+        options.decisions,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from etl.databases import backend, place_of, shown, sqlite_url
 from etl.databases.registry import open_target
 from etl.databases.target import Change, Target
+from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage, note
@@ -35,6 +36,8 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
+from etl.runfolder.decisions_file import NAME as DECISIONS
+from etl.runfolder.decisions_file import settled as settled_decisions
 from etl.runfolder.disk_space import Need, bytes_below, kept, loaded_bytes, require_room
 from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, RunFolder, Step, opened, rows_of, sealing, seen
@@ -53,7 +56,7 @@ from mappings.model import Mappings
 _NONE = "none"
 ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 _READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace")}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions")}
 _DEFAULTS = {"grace": str(NO_GRACE)}
 
 
@@ -68,6 +71,7 @@ class Night:
     crew: Crew
     limits: Limits = field(default_factory=Limits)
     publishing: bool = False  # the transaction that publishes was begun
+    decisions: Decisions = NO_DECISIONS
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:
@@ -113,7 +117,10 @@ def run_steps(
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         if "purged" in folder.settings:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
-        night = Night(_settled(options, mappings, folder), mappings, folder, talk, crew, limits)
+        settled = _settled(options, mappings, folder)
+        decisions = settled_decisions(folder, options.decisions)
+        settled = replace(settled, decisions=folder.path / DECISIONS if decisions.sha256 is not None else None)
+        night = Night(settled, mappings, folder, talk, crew, limits, decisions=decisions)
         refuse_overlap(night.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
@@ -130,6 +137,7 @@ def run_steps(
                     folder.record(step, f"refused: {error.code}", night.roles(), {})
                     said = truthful(error, step, folder, night.publishing)
                     if not isinstance(said, DifferencesFound):
+                        _tell_early(night, step, said)
                         raise said from None
                     failure = said
                 except Exception as error:
@@ -143,6 +151,15 @@ def run_steps(
             failure.data = answer
             raise failure
         return answer
+
+
+def _tell_early(night: Night, step: str, error: MigrationError) -> None:
+    """A page of CI says why the run ended, where the folder can still be written to."""
+    from etl.report import write_early
+
+    if step != "report" and "load" not in night.folder.steps:  # the report of a published run stays
+        with suppress(OSError, MigrationError):
+            write_early(night.folder, step, error)
 
 
 def _look_ahead(night: Night) -> None:
@@ -272,7 +289,7 @@ def _require_room(night: Night, step: str) -> None:
 def _inputs(night: Night, step: str) -> str:
     """The digest of all that the step is made of."""
     before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
-    freeze = f"{night.options.freeze}|{night.options.grace}" if step != "extract" else ""
+    freeze = f"{night.options.freeze}|{night.options.grace}|{night.decisions.sha256}" if step != "extract" else ""
     import hashlib
 
     return hashlib.sha256(f"{night.mappings.digest}|{freeze}|{night.folder.digest(*before)}".encode()).hexdigest()
@@ -326,7 +343,7 @@ def _grace(night: Night) -> Grace:
 
 def _split(night: Night) -> Step:
     night.folder.refuse_strangers("extract")
-    step = split(night.folder, night.mappings, night.options.freeze, _grace(night))
+    step = split(night.folder, night.mappings, night.options.freeze, _grace(night), night.decisions)
     step.facts["sentence"] = f"{step.facts['accounts']:,} accounts, {step.facts['logins']:,} logins"
     return step
 
@@ -400,7 +417,7 @@ def _load(night: Night) -> Step:
 
             try:
                 refuse_left_out(options, target_url)
-                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night))
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night), night.decisions.sha256)
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):

@@ -34,7 +34,7 @@ def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, ta
     result = reconcile_staged(
         options.source, options.tc, options.files, lambda table: rows_of(folder, mappings.target.tables[table], run_id), run_id,
         datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), options.freeze, talk.tell, mappings.home, options.adapter,
-        (options.grace or NO_GRACE).in_force(options.freeze),
+        (options.grace or NO_GRACE).in_force(options.freeze), options.decisions,
     )  # fmt: skip
     keys = tuple(sorted(_named(row) for row in result.differences.select(_SHOWN).iter_rows(named=True)))
     asked = sum(count.expected for count in result.tables.values())

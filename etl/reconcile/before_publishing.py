@@ -11,6 +11,7 @@ from etl.reconcile.compare.hashing import Hashes
 from etl.reconcile.compare.recorded_runs import Runs
 from etl.reconcile.compare.tables import actual_numbers
 from etl.reconcile.databases.staged import Rows, StagedRows
+from etl.reconcile.engine.decisions import read_decided
 from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.objects.store import ObjectCount
@@ -30,6 +31,7 @@ def reconcile_staged(
     mappings: Path | None = None,
     adapter: Path | None = None,
     grace: tuple[int, int, int] | None = None,
+    decisions: Path | None = None,
 ) -> Reconciliation:
     """Whether these rows are exactly what the old portals and the rule book say. The objects' bytes, the view and the store itself are not looked at.
 
@@ -42,7 +44,7 @@ def reconcile_staged(
         sources = old_portals(spec, source, tc, databases, adapter)
         padded = any(database.pads for database in databases)
         store = Store(spec, StagedRows(spec.target, rows), padded)
-        side = expected_side(spec, sources, files, freeze, began, padded, grace)
+        side = expected_side(spec, sources, files, freeze, began, padded, grace, read_decided(decisions))
         compute(side, tell)
         actual = Actual(_numbers(store, side.columns), [], ObjectCount(), differences([]))
         runs = Runs(frozenset({run_id}), run_id, began, freeze, differences([]), 1)

@@ -8,7 +8,7 @@ class ReconcileError(MigrationError):
 
 
 class OtherInputs(ReconcileError):
-    """The store was made with other mappings than those that were given (exit 7)."""
+    """The store was made with other mappings or decisions than those that were given (exit 7)."""
 
     exit_code, code = 7, "REFUSED"
 
@@ -17,3 +17,9 @@ class SpecError(ReconcileError):
     """A mapping file, a schema or a code table that the verifier's own reader does not understand."""
 
     code = "MAPPING"
+
+
+class NotOpened(ReconcileError):
+    """A file that an option names and that cannot be opened: wrong usage (exit 2)."""
+
+    exit_code, code = 2, "USAGE"

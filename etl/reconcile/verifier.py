@@ -20,18 +20,20 @@ from etl.reconcile.compare.holdings import EXCEPTION, HOLDING, exceptions_compar
 from etl.reconcile.compare.picker import VIEW as PICKER
 from etl.reconcile.compare.picker import picker_compared
 from etl.reconcile.compare.recorded_runs import TABLE as RUN
-from etl.reconcile.compare.recorded_runs import Recorded, Runs, recorded_runs
+from etl.reconcile.compare.recorded_runs import Recorded, Runs, recorded_runs, refuse_other_decisions
 from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.databases.folder import PREFIX as FOLDER
 from etl.reconcile.databases.folder import FolderDatabase
 from etl.reconcile.engine.background import Look, beside
+from etl.reconcile.engine.decisions import NOTHING, Decided, read_decided
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.source import Source
 from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
-from etl.reconcile.errors import OtherInputs, ReconcileError
+from etl.reconcile.errors import ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
+from etl.reconcile.present.binding import refuse_others
 from etl.reconcile.present.database import presented, written
 from etl.reconcile.result import Reconciliation
 
@@ -89,11 +91,12 @@ def expected_side(
     began: datetime | None,
     padded: bool = False,
     grace: tuple[int, int, int] | None = None,
+    decided: Decided = NOTHING,
 ) -> Side:
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
-    world = World(spec, sources, share, freeze, began, grace, padded)
+    world = World(spec, sources, share, freeze, began, grace, decided, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "there is no such folder"))
     expected = Expected(world)
@@ -212,7 +215,19 @@ def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
     return (table, NOT_CHECKED, None, None, None, column or None, None, why)
 
 
-def old_portals(spec: Spec, source: str, tc: str | None, databases: list[Database], adapter: Path | None = None) -> dict[str, Source]:
+def _refuse_by_record(spec: Spec, target: str, adapter: Path | None) -> None:
+    """Refused where the store's record says that these tables need another adapter; whatever else is wrong with the store is not said here."""
+    database = opened(target)
+    try:
+        store = Store(spec, database, database.pads)
+        refuse_others(recorded_runs(store, None).mappings_sha256, spec.sha256, adapter)
+    finally:
+        database.close()
+
+
+def old_portals(
+    spec: Spec, source: str, tc: str | None, databases: list[Database], adapter: Path | None = None, target: str = ""
+) -> dict[str, Source]:
     """The old portals, opened; each goes into `databases`, for whoever asked to close."""
     sources = {}
     for portal, url in (("P2", source), ("TC", tc)):
@@ -222,6 +237,8 @@ def old_portals(spec: Spec, source: str, tc: str | None, databases: list[Databas
                 databases[-1] = presented(adapter, spec, portal, databases[-1])
             option, tables = _OLD_PORTALS[portal]
             if not databases[-1].tables().keys() & set(tables):
+                if target:
+                    _refuse_by_record(spec, target, adapter)
                 message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
                 raise ReconcileError(message, "Give the database that was migrated.")
             sources[portal] = Source(spec, portal, databases[-1])
@@ -240,16 +257,18 @@ def reconcile(
     adapter: Path | None = None,
     grace: tuple[int, int, int | None] | None = None,
     recorded: Recorded | None = None,
+    decisions: Path | None = None,
 ) -> Reconciliation:
     """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere.
 
     `recorded`: what the folder of a run knows of its own record in the store, which is compared too.
     """
+    decided = read_decided(decisions)
     tell = progress or (lambda what, done, total: None)
     spec = read_spec(mappings)
     databases: list[Database] = []
     try:
-        sources = old_portals(spec, source, tc, databases, adapter)
+        sources = old_portals(spec, source, tc, databases, adapter, target)
         databases.append(opened(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
@@ -259,12 +278,9 @@ def reconcile(
                 "Give the store that was published.",
             )
         runs = recorded_runs(store, freeze, grace, recorded)
-        if adapter is None and runs.mappings_sha256 not in (None, spec.sha256):
-            message = f"The store was made with the mappings {runs.mappings_sha256}, those that were given are {spec.sha256}."
-            raise OtherInputs(
-                message, "Give --mappings the folder that the run was given, or leave it out where that was the installed one."
-            )
-        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace)
+        refuse_other_decisions(runs, decided.sha256)
+        refuse_others(runs.mappings_sha256, spec.sha256, adapter)
+        side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace, decided)
         with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
             return compared(side, reading.result(), store, runs, tell)

@@ -8,8 +8,10 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from etl.errors import MigrationError
 from etl.report.annotations import annotated
 from etl.report.csv_files import as_csv
+from etl.report.early import early_files, early_line
 from etl.report.facts import facts_of
 from etl.report.html import as_html
 from etl.report.junit import as_junit
@@ -18,7 +20,7 @@ from etl.report.markdown import as_markdown, summary
 from etl.runfolder.folder import RunFolder, StageFile
 from mappings.model import Mappings
 
-__all__ = ["write_report"]
+__all__ = ["write_early", "write_report"]
 
 
 def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
@@ -37,6 +39,14 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
     files = [folder.write_bytes(f"report/{name}", content) for name, content in sorted(contents.items())]
     _tell_job(short, annotated(report))
     return files
+
+
+def write_early(folder: RunFolder, step: str, error: MigrationError) -> None:
+    """What CI shows of a run that ended in that step: junit.xml and summary.md in `report/`, the job's summary, one line beside the job."""
+    files = early_files(folder, step, error)
+    for name, content in files.items():
+        folder.write_bytes(f"report/{name}", content)
+    _tell_job(files["summary.md"].decode(), [early_line(step, error)])
 
 
 def _tell_job(short: str, notes: list[str]) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from etl.report.text import visible
 
+MOST = 10  # of a step: GitHub shows no more
+
 
 def annotated(report: dict[str, Any]) -> list[str]:
     """Errors first, then warnings; names, questions and counts only, never a value from the old portals. None where all is well."""
@@ -16,7 +18,13 @@ def annotated(report: dict[str, Any]) -> list[str]:
     for answer in failed:
         level = "error" if answer["severity"] == "critical" else "warning"
         found.append(_line(level, f"check {answer['id']}", answer["sentence"] or f"{answer['question']} Failed for {answer['failed']:,}."))
-    return found
+    more = len(found) - MOST
+    return found if more <= 0 else [*found[: MOST - 1], _line("warning", "More", f"{more + 1:,} more are in report/summary.md.")]
+
+
+def error_line(title: str, text: str) -> str:
+    """One error as a workflow command."""
+    return _line("error", title, text)
 
 
 def _line(level: str, title: str, text: str) -> str:

@@ -29,14 +29,16 @@ def _case(group: str, name: str, seconds: float | None = None) -> Xml.Element:
 def _checks(report: Report) -> list[Xml.Element]:
     cases = []
     for answer in report["checks"]["answers"]:
-        case = _case(f"checks.{answer['table']}", f"{answer['id']}: {answer['question']}", answer["seconds"])
+        case = _case(f"checks.{answer['table']}", answer["id"], answer["seconds"])
+        asked = visible(answer["question"])  # not in the name: a case keeps its history when its sentence changes
         if answer["failed"]:
             said = answer["sentence"] or f"{plural(answer['failed'], 'row')} of {answer['table']}"
             message = visible(f"{said}; {answer['why']}")
             if answer["severity"] == "critical":
                 Xml.SubElement(case, "failure", type="critical", message=message).text = "Every key: failures.csv."
             else:
-                Xml.SubElement(case, "system-out").text = f"warning: {message}"
+                asked = f"{asked}\nwarning: {message}"
+        Xml.SubElement(case, "system-out").text = asked
         cases.append(case)
     return cases
 

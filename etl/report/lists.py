@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.domain.masking import masked, masked_key
+from etl.domain.masking import SUSPECT, masked, masked_key
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
 from etl.runfolder.folder import RunFolder, read_verified
@@ -21,7 +21,6 @@ DIFFERENCE = {
     "table": pl.String, "kind": pl.String, "legacy_portal": pl.String, "legacy_key": pl.String, "account_number": pl.String,
     "column": pl.String, "expected": pl.String, "actual": pl.String,
 }  # fmt: skip
-_FEW_DIGITS = r"\d{3}[^0-9|]\d{2}[^0-9|]\d{4}"  # finds the few texts that `masked` has to look at
 _NINE = r"\|.*\d{9}"  # and those that `masked_key` has
 
 
@@ -74,9 +73,9 @@ def _keys(frame: pl.DataFrame, column: str, texts: dict[str, list[int]]) -> pl.D
 
 
 def without_personal(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    """The frame with everything masked that has the form of a social security number (H6)."""
+    """The frame with everything masked that is a natural person's number by its form (H6)."""
     for column in columns:
-        suspects = frame[column].str.contains(_FEW_DIGITS).fill_null(False)
+        suspects = frame[column].str.contains(SUSPECT).fill_null(False)
         if suspects.any():
             clean = frame[column].filter(suspects).unique()
             by_text = {text: masked(text) for text in clean.to_list()}

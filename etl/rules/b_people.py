@@ -42,10 +42,13 @@ class People:
     shared: pl.Series  # the e-mail keys of SHARED logins (B2)
 
 
-def logins(user: Placed, longest: int) -> People:
-    """Rules B2, B15: the login of each user; holds users without an e-mail; flags e-mails that different people share."""
+def logins(user: Placed, longest: int, names: pl.Series | None = None) -> People:
+    """Rules B2, B15: the login of each user; holds users without an e-mail; flags e-mails that different people share.
+
+    `names`: the users' names where some were decided (L2).
+    """
     frame = user.frame
-    key_of = [email_key(text) for text in frame["user_name"].to_list()]
+    key_of = [email_key(text) for text in (frame["user_name"] if names is None else names).to_list()]
     invalid = np.array([key is None for key in key_of], bool)
     too_long = np.array([key is not None and len(key) > longest for key in key_of], bool)
     user.hold(too_long, "UNREADABLE_VALUE")  # fine print 44: a computed value that outgrew its column

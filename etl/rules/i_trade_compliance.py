@@ -23,8 +23,13 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def place_tc_accounts(tc_account: Placed, tc_ior: Placed, numbers: pl.DataFrame, spine: Spine) -> None:
-    """Rule I1. `numbers`: importer-of-record numbers on accounts (account, value, active); values are compared in normal form (fine print 35)."""
+def place_tc_accounts(
+    tc_account: Placed, tc_ior: Placed, numbers: pl.DataFrame, spine: Spine, decided: dict[int, int] | None = None
+) -> None:
+    """Rule I1. `numbers`: importer-of-record numbers on accounts (account, value, active); values are compared in normal form (fine print 35).
+
+    `decided`: by row, the account that people decided (L1): I1 is not asked.
+    """
     active: dict[str, set[int]] = defaultdict(set)
     for account, value in numbers.filter(pl.col("active") & (pl.col("value") != "")).select("account", "value").iter_rows():
         active[value].add(account)
@@ -38,7 +43,12 @@ def place_tc_accounts(tc_account: Placed, tc_ior: Placed, numbers: pl.DataFrame,
     profile_id, named = ints(tc_account.frame, "company_profile_id")
     _, exists = spine.where["P2", "company_profile"].find(profile_id)
     found_row, found_account = [], []
+    decided = decided or {}
     for row in tc_account.loaded.tolist():
+        if row in decided:
+            found_row.append(row)
+            found_account.append(decided[row])
+            continue
         by_name = bool(named[row] and exists[row])
         candidates = importer_of.get(int(profile_id[row]), []) if by_name else everyone
         match = _match(tc_account.frame["tc_account_id"][row], candidates, own, active, by_name)
@@ -49,7 +59,10 @@ def place_tc_accounts(tc_account: Placed, tc_ior: Placed, numbers: pl.DataFrame,
         else:
             found_row.append(row)
             found_account.append(match)
-    tc_account.flag("I1", named & ~exists, "the named profile does not exist: matched among all importers")
+    open_ = np.ones(tc_account.frame.height, bool)
+    open_[list(decided)] = False
+    tc_account.flag("L1", ~open_, "decided by a person: the account of the entity that the decision names")
+    tc_account.flag("I1", named & ~exists & open_, "the named profile does not exist: matched among all importers")
     tc_account.copy_to(np.array(found_row, np.int64), np.array(found_account, np.int32))
 
 

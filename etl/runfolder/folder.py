@@ -84,7 +84,7 @@ class RunFolder:
         if not reading and any(entry.is_symlink() for entry in entries):
             self.close()
             raise EvidenceAltered("The run's folder holds a link: nothing is written or removed through it.", "Use a new run folder.")
-        others = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in ("manifest.json", EVENTS)]
+        others = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in ("manifest.json", EVENTS, "report")]
         if not (reading or self.steps or others):
             self.settings = {}  # nothing was read or stored yet: a mistyped path may be mended
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from etl.domain.decisions import NO_DECISIONS, DecisionError, Decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.ids import as_arrow
 from etl.placement.account_directory import Spine, login_ids
@@ -19,7 +20,7 @@ from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Placed, ints, s
 from etl.placement.stage_tables import odd_values, whole, write_record, write_rows
 from etl.placement.table_outcome import Outcome, outcome, where_rows_are
 from etl.placement.target_rows import Computed, Copies, arrow_type, as_column, render
-from etl.rules import a_accounts, a_catalogues, a_structure
+from etl.rules import a_accounts, a_catalogues, a_structure, l_decisions
 from etl.rules import b_people as people
 from etl.rules import d_agreements as agreements
 from etl.rules import h_identifiers as identifiers
@@ -47,6 +48,8 @@ class Splitting:
     odd: Odd
     outcomes: list[Outcome] = field(default_factory=list)
     types_added: set[str] = field(default_factory=set)
+    decisions: Decisions = NO_DECISIONS
+    problems: list[str] = field(default_factory=list)  # decisions that cannot be carried out (L3)
 
     def mapping(self, portal: Portal, table: str) -> TableMapping:
         return self.mappings.tables[portal, table]
@@ -117,13 +120,15 @@ class _Trade:
     contact: Placed
 
 
-def split(folder: RunFolder, mappings: Mappings, freeze: tuple[date, date] | None, grace: Grace = NO_GRACE) -> Step:
+def split(
+    folder: RunFolder, mappings: Mappings, freeze: tuple[date, date] | None, grace: Grace = NO_GRACE, decisions: Decisions = NO_DECISIONS
+) -> Step:
     """The finished step: stage files of the accounts, logins, contacts, catalogues, and where every row of the spine went."""
     has_tc = "TC" in folder.steps["extract"].facts["marks"]
     frames = {key: whole(folder, mappings.tables[key]) for key in SPINE}
     began = str(folder.steps["extract"].facts["began"])
     spine = Spine(mappings, pl.DataFrame(), began=began, freeze=freeze, grace=grace)
-    work = Splitting(mappings, frames, spine, odd_values(folder.path, folder.files("extract")))
+    work = Splitting(mappings, frames, spine, odd_values(folder.path, folder.files("extract")), decisions=decisions)
     split_frames(work)
     return Step(
         "", _written(folder, work), {"accounts": spine.accounts.height, "logins": len(spine.email_keys), "trade_compliance": has_tc}
@@ -138,6 +143,8 @@ def split_frames(work: Splitting) -> None:
     identifier = _identifiers(work)
     signature, coverage = _signatures(work, catalogues, people)
     trade = _trade_compliance(work, identifier)
+    if work.problems:
+        raise DecisionError(work.problems)
     _account_rows(work, accounts, people, identifier, signature, catalogues)
     _people_rows(work, people)
     work.account_for(identifier)
@@ -238,7 +245,9 @@ def _people(work: Splitting, accounts: _Accounts) -> _People:
     spine, profile = work.spine, accounts.profile
     longest = work.longest("login", "email_key")
     user = work.begin("P2", "portal_user")
-    known = people.logins(user, longest)
+    names, decided = l_decisions.decided_names(user, work.decisions, longest, work.problems)
+    known = people.logins(user, longest, names)
+    user.flag("L2", decided, "decided by a person: counts under the user name that the decision gives")
     spine.logins = known.users
     spine.email_keys = frozenset(known.logins["email_key"].to_list())
     contact = placed(work.mapping("P2", "company_contact"), work.frames["P2", "company_contact"], spine)
@@ -257,7 +266,7 @@ def _people(work: Splitting, accounts: _Accounts) -> _People:
     acting = people.acting_officers(contact, of_contact, restricted, spine.accounts.height)
     computed: dict[str, dict[str, Computed]] = {
         "login": {
-            "login_id": as_arrow(ids[survivors]), "email_key": known.logins["email_key"],
+            "login_id": as_arrow(ids[survivors]), "email_key": known.logins["email_key"], "email_display": names.gather(survivors),
             "status_cd": status.gather(survivors), "lock_reason_cd": reason.gather(survivors),
         },
         "login_alias": {"login_id": as_arrow(ids[user.loaded])},
@@ -295,7 +304,8 @@ def _trade_compliance(work: Splitting, identifier: Placed) -> _Trade:
     spine = work.spine
     numbers = identifiers.importer_numbers(identifier)
     tc_account, tc_ior = work.begin("TC", "tc_account"), work.begin("TC", "tc_ior")
-    trade_compliance.place_tc_accounts(tc_account, tc_ior, numbers, spine)
+    decided = l_decisions.decided_accounts(tc_account, work.decisions, spine, work.problems)
+    trade_compliance.place_tc_accounts(tc_account, tc_ior, numbers, spine, decided)
     work.keep(tc_account)
     tc_ior = placed(work.mapping("TC", "tc_ior"), work.frames["TC", "tc_ior"], spine)
     trade_compliance.flag_unknown_numbers(tc_ior, numbers)
@@ -369,7 +379,7 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     tables = {
         "business_type/added": types, "spine/accounts": spine.accounts.to_arrow(), "spine/logins": spine.logins.to_arrow(),
         "spine/email_keys": emails.to_arrow(), "spine/model_profiles": models.to_arrow(),
-        "spine/consultants": spine.consultants.to_arrow(),
+        "spine/consultants": spine.consultants.to_arrow(), "decisions": l_decisions.record(work.decisions).to_arrow(),
         **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
     }  # fmt: skip
     return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]

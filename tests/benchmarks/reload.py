@@ -65,7 +65,7 @@ STEPS = ("extract", "split", "reattach", "check", "load")
 
 
 def _command(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "cli", *words], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "cli", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def measured(night: Night, server: Server) -> dict[str, float]:

@@ -92,6 +92,11 @@ def test_another_adapter_or_none_is_refused_by_the_run(world: Path, tmp_path: Pa
     sources = ("--source", f"sqlite:///{foreign}/portal2.sqlite", "--tc", f"sqlite:///{foreign}/tc.sqlite", "--run", str(foreign / "run"))
     done = command("split", *sources, "--adapter", str(foreign / "adapter"))
     assert done.code == 7, done.err
+    for more in ((), ("--adapter", str(foreign / "adapter"))):  # without the run's folder the store's own record says so
+        assert reconciled(foreign, world / "legacy" / "files", *more).code == 7
+    assert reconciled(foreign / "twin", world / "legacy" / "files", "--adapter", str(tmp_path / "limits")).code == 1
+    (tmp_path / "limits").mkdir()
+    assert reconciled(foreign / "twin", world / "legacy" / "files", "--adapter", str(tmp_path / "limits")).code == 7
 
 
 def test_the_rows_are_asked_too_words_rests_and_look_ups(world: Path, tmp_path: Path) -> None:

@@ -148,3 +148,21 @@ def test_the_advice_to_give_the_file_share_works_in_the_same_folder(tmp_path: Pa
     assert (done.code, "--files DIR" in done.next) == (1, True), done.err
     done = night.command("run")
     assert done.code == 0, done.err
+
+
+def test_a_run_that_ends_early_leaves_something_for_the_ci_page(tmp_path: Path) -> None:
+    night = _night(tmp_path)
+    with night.database("legacy/portal2.sqlite") as portal:
+        portal.execute("ALTER TABLE message ADD COLUMN colour TEXT")
+    done = night.command("run", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(tmp_path / "summary"))
+    assert done.code == 1
+    assert "::error title=Migration ended in extract (exit 1)::" in done.err
+    assert "P2.message.colour" in (tmp_path / "summary").read_text()
+    junit = (night.run / "report" / "junit.xml").read_text()
+    assert 'name="extract"' in junit
+    assert "<error" in junit
+    assert "P2.message.colour" in junit
+    with night.database("legacy/portal2.sqlite") as portal:
+        portal.execute("ALTER TABLE message DROP COLUMN colour")
+    assert night.command("run").code == 0  # the same folder goes on
+    assert "<error" not in (night.run / "report" / "junit.xml").read_text()

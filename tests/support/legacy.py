@@ -22,6 +22,7 @@ from typing import Any, Self
 from etl.databases import Source
 from etl.databases.registry import open_source, open_target
 from etl.databases.target import in_reference_order
+from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.extract.step import extract
 from etl.load.step import load
@@ -156,9 +157,11 @@ class Legacy:
             place.write_bytes(content)
         return world
 
-    def migrate(self, folder: Path, freeze: tuple[date, date] | None = FREEZE, grace: Grace = NO_GRACE) -> Store:
+    def migrate(
+        self, folder: Path, freeze: tuple[date, date] | None = FREEZE, grace: Grace = NO_GRACE, decisions: Path | None = None
+    ) -> Store:
         """The world on disk, extracted, split, reattached and published in that folder."""
-        return migrate(self.write(folder / "legacy"), folder, freeze, grace=grace)
+        return migrate(self.write(folder / "legacy"), folder, freeze, grace=grace, decisions=decisions)
 
 
 def _shape(table: str) -> Table | None:
@@ -185,27 +188,31 @@ def _silent(what: str, done: int, total: int, unit: str = "rows") -> None:
 
 def migrate(
     world: World, folder: Path, freeze: tuple[date, date] | None = FREEZE, pool: Executor | None = None, mappings: Mappings = MAPPINGS,
-    share: bool = True, grace: Grace = NO_GRACE,
+    share: bool = True, grace: Grace = NO_GRACE, decisions: Path | None = None,
 ) -> Store:  # fmt: skip
     """The steps up to publishing, without the checks: what the new store then holds."""
     objects = folder / "objects"
+    decided = read_decisions(decisions) if decisions is not None else NO_DECISIONS
     sources: dict[Portal, Source] = {"P2": open_source(world.source, "Portal 2.0"), "TC": open_source(world.tc, "Trade Compliance")}
     with opened(folder / "run") as run, sources["P2"], sources["TC"]:
         put = open_objects(str(objects), run.path / JOURNAL)
         run.steps["extract"] = extract(sources, Share(str(world.files)) if share else None, put, mappings, run, _silent)
-        run.steps["split"] = split(run, mappings, freeze, grace)
+        run.steps["split"] = split(run, mappings, freeze, grace, decided)
         run.steps["reattach"] = reattach(
             run, mappings, str(objects), freeze, pool, _silent, str(world.files) if share else None, grace=grace
         )
-        publish(run, folder / "portal3.sqlite", freeze, mappings, grace)
-    return Store(folder / "portal3.sqlite", objects, run, mappings, world)
+        publish(run, folder / "portal3.sqlite", freeze, mappings, grace, decided.sha256)
+    return Store(folder / "portal3.sqlite", objects, run, mappings, world, decisions)
 
 
-def publish(run: RunFolder, path: Path, freeze: tuple[date, date] | None, mappings: Mappings = MAPPINGS, grace: Grace = NO_GRACE) -> None:
+def publish(
+    run: RunFolder, path: Path, freeze: tuple[date, date] | None, mappings: Mappings = MAPPINGS, grace: Grace = NO_GRACE,
+    decisions_sha256: str | None = None,
+) -> None:  # fmt: skip
     """The step `load` into a SQLite file."""
     target = open_target(f"sqlite:///{path}", run.path / "load")
     try:
-        run.steps["load"] = load(run, mappings, target, freeze, lambda: None, _silent, grace)
+        run.steps["load"] = load(run, mappings, target, freeze, lambda: None, _silent, grace, decisions_sha256)
     finally:
         target.close()
     run.save()
@@ -218,8 +225,10 @@ class Store:
     a row per account, with `TC ` before it where the key is one of Trade Compliance.
     """
 
-    def __init__(self, path: Path, objects: Path, run: RunFolder, mappings: Mappings = MAPPINGS, world: World | None = None) -> None:
-        self._world = world
+    def __init__(
+        self, path: Path, objects: Path, run: RunFolder, mappings: Mappings = MAPPINGS, world: World | None = None, decisions: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._world, self.decisions = world, decisions
         self.path, self.objects, self.run, self._mappings = path, objects, run, mappings
         self._raw: dict[str, list[dict[str, Any]]] = {}
         self._names: dict[str, Any] = {}
@@ -304,11 +313,13 @@ class Store:
             )
             return sorted(self._names[row[0]] for row in found)
 
-    def differences(self) -> list[dict[str, Any]]:
+    def differences(self, decisions: Path | None = None) -> list[dict[str, Any]]:
         """What the verifier finds between the old world and this store: both sides read the rule book the same way where it is nothing."""
         assert self._world is not None
         files = str(self._world.files)
-        result = reconcile(self._world.source, self._world.tc, files, f"sqlite:///{self.path}", str(self.objects))
+        result = reconcile(
+            self._world.source, self._world.tc, files, f"sqlite:///{self.path}", str(self.objects), decisions=decisions or self.decisions
+        )
         return result.differences.to_dicts()
 
     def stored(self) -> dict[str, bytes]:

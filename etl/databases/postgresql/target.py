@@ -55,6 +55,12 @@ _HOLDS = (
     "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND classid = %s AND objsubid = 2"
     " AND objid = current_schema()::regnamespace::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
 )
+_HOLDER = (
+    "SELECT l.pid, a.usename::text, coalesce('client ' || host(a.client_addr), 'client ' || nullif(a.application_name, '')),"
+    " to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC' FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objsubid = 2"
+    " AND l.objid = current_schema()::regnamespace::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 _CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads a staging table, nor for a server that is silent
 
 
@@ -82,10 +88,20 @@ class PostgresTarget:
             raise
         (locked,) = self._one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
         if not locked:
+            who = self._holder()
             self._session.close()
-            raise Refused(f"Another run is at work on {self._shown}.", "Wait for it to end, then run the same command again.")
+            message = f"Another run is at work on {self._shown}{who}."
+            raise Refused(
+                message,
+                "Wait for it to end; a session that is no run's can be ended (pg_terminate_backend). Then run the same command again.",
+            )
         # It waits while others load; what a server allows an idle session must not end it.
         self._one("SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL")
+        # A run that is killed in mid statement must not go on in the server (14 and later, where the system can tell).
+        with suppress(MigrationError):
+            self._one(
+                "SELECT set_config('client_connection_check_interval', '5s', false) WHERE current_setting('client_connection_check_interval', true) IS NOT NULL"
+            )
         self._fresh = False
         self._marks: dict[str, str] = {}
         self._schema: Schema | None = None  # the contract that the tables which are there were found to agree with
@@ -93,6 +109,15 @@ class PostgresTarget:
         self._staged = any(
             name.startswith(STAGED) for name in self._existing()
         )  # by a load that was killed: whoever holds the lock takes it away
+
+    def _holder(self) -> str:
+        """In words, which session holds the lock; as much of it as this role may know. Whoever may connect can hold it, not only a run."""
+        with suppress(MigrationError):
+            pid, user, client, since = (*self._one(_HOLDER, (_LOCK,)), None, None, None)[:4]
+            if pid is not None:
+                known = f", {client}" if client else ""
+                return f": session {pid} of role {user}{known}{f', since {since}' if since else ''}"
+        return ""
 
     def _require_lock(self) -> None:
         """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""

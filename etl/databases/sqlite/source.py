@@ -34,6 +34,7 @@ class SqliteSource:
         # Read-only by the file's own mode and by the connection: nothing here can write to the old portal.
         uri = f"file:{urllib.parse.quote(str(self.path.absolute()))}?mode=ro"
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
         self._connection.text_factory = bytes
         self._take_snapshot()
         self.level = "one read transaction (SQLite)"

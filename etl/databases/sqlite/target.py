@@ -64,6 +64,7 @@ class SqliteTarget:
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+        self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
         try:
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.DatabaseError as error:

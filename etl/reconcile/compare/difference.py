@@ -17,13 +17,14 @@ _GAP = r"[-\u2010-\u2015\u2212\s._/]"  # what people write between the digits, o
 _SSN = re.compile(rf"(?<!\d)\d{{3}}{_GAP}\d{{2}}{_GAP}\d{{4}}(?!\d)")
 # Begun at a word's start alone: at each letter of a long word the search for its @ would begin anew.
 _EMAIL = re.compile(r"(?<![^\s|@])[^\s|@]+(?:@[^\s|@]*)+")
-_SUSPECT = r"@|\d{3}[^0-9|]\d{2}[^0-9|]\d{4}"
+_RFC = re.compile(r"(?<![A-Za-z0-9\u00d1\u00f1&])[A-Za-z\u00d1\u00f1&]{4}[0-9]{6}[A-Za-z0-9\u00d1\u00f1&]{3}(?![A-Za-z0-9\u00d1\u00f1&])")
+_SUSPECT = r"[^0-9]{4}[0-9]{6}|@|\d{3}[^0-9|]\d{2}[^0-9|]\d{4}"
 _CODES = ("_cd", "sha256", "account_number", "_no", "_year")
 
 
 def masked(text: str | None) -> str | None:
-    """The text with whatever has the form of a social security number (H6) or of an e-mail masked; a key can be either."""
-    return None if text is None else _EMAIL.sub("***@***", _SSN.sub("***-**-****", text))
+    """The text with whatever has the form of a social security number, a natural person's tax number (H6) or an e-mail masked; a key can be either."""
+    return None if text is None else _EMAIL.sub("***@***", _RFC.sub("****", _SSN.sub("***-**-****", text)))
 
 
 def may_be_shown(column: Column) -> bool:

@@ -9,6 +9,7 @@ import polars as pl
 
 from etl.reconcile.compare.actual import ALIEN, Store
 from etl.reconcile.compare.difference import CHANGED, MISSING, UNEXPECTED, differences
+from etl.reconcile.errors import OtherInputs
 
 TABLE = "migration_run"
 _STATES = ("LOADING", "PUBLISHED", "ROLLED_BACK")
@@ -38,6 +39,7 @@ class Runs:
     rows: int
     grace: tuple[int, int, int] | None = None
     mappings_sha256: str | None = None  # of the run in force; None: not known
+    decisions_sha256: str | None = None  # of the run in force
 
 
 def recorded_runs(
@@ -82,7 +84,18 @@ def recorded_runs(
         len(records),
         numbers,
         _known(last.get("mappings_sha256")),
+        last.get("decisions_sha256"),
     )
+
+
+def refuse_other_decisions(runs: Runs, decisions: str | None) -> None:
+    """L4: OtherInputs (7) without the decisions that the run in force was made with, or with others."""
+    made_with = runs.decisions_sha256
+    if runs.published is not None and decisions != made_with:
+        given = "none are given" if decisions is None else f"those given have the digest {decisions}"
+        made = "without decisions" if made_with is None else f"with decisions of the digest {made_with}"
+        advice = "Leave out --decisions." if made_with is None else "Give the file that the run was made with: --decisions FILE."
+        raise OtherInputs(f"The run in force was made {made}, and {given} (L4).", advice)
 
 
 _GRACE = ("grace_before", "grace_after", "grace_add")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.reconcile.compare.hashing import ACCOUNT, Hashes, fingerprint, identity
+from etl.reconcile.engine.decisions import NOTHING, Decided
 from etl.reconcile.engine.ledger import Ledger
 from etl.reconcile.engine.scopes import Index, Scopes
 from etl.reconcile.engine.source import KEY, Source
@@ -91,6 +92,7 @@ class World:
     freeze: tuple[date, date] | None
     began: datetime | None  # D11
     grace: tuple[int, int, int] | None = None  # E14: days before and after the freeze, days added; None: 0, 0 and its length
+    decided: Decided = NOTHING  # chapter L
     padded: bool = False  # a database fills CHAR(n) up with blanks: those say nothing then
     ledger: Ledger = field(default_factory=Ledger)
     scopes: Scopes = field(default_factory=Scopes)

@@ -13,6 +13,7 @@ from etl.reconcile.engine.scopes import indexed
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.rules import l_decisions
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -39,6 +40,8 @@ NEW_LOGIN = "COMPANY_STATUS"
 def settle_people(world: World) -> None:
     """Nothing; afterwards `world` knows the users, the contacts and what the rules decide of them."""
     users = world.sources["P2"].whole("portal_user", world.ledger)
+    as_typed = users["user_name"]
+    users = users.with_columns(as_typed.alias("#typed"), l_decisions.names(world, users))
     keys = email_keys(users["user_name"])
     reason = np.where(keys.is_null().to_numpy(), REASON["INVALID_EMAIL"], LOADED)
     too_long = mask(users, BAD) | (keys.str.len_chars() > LONGEST).fill_null(False).to_numpy()
@@ -66,7 +69,7 @@ def login_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     surviving = survivors(users)
     mapping = world.spec.mappings["P2", "portal_user"]
     for into in mapping.into:
-        rows = surviving if into.table == "login" else users
+        rows = surviving if into.table == "login" else users.with_columns(pl.col("#typed").alias("user_name"))  # the alias: as it was
         yield Piece(into.table, "P2", "portal_user", row_columns(world, rulebook, mapping, into, rows))
 
 
@@ -196,8 +199,9 @@ def _flag_widened(world: World, shared: pl.Series) -> None:
 
 
 def _flag_people(world: World) -> None:
-    """B2, B8, B12, B16, B20."""
+    """B2, B8, B12, B16, B20; L2."""
     users, contacts = world.known.users, world.known.contacts
+    l_decisions.flag_users(world, users)
     world.flag("B12", "P2", "portal_user", users, mask(users, "#stuck"))
     names = users.with_columns(folded(users["first_name"]).alias("#first"), folded(users["last_name"]).alias("#last"))
     shared = names.select("email_key", "#first", "#last").unique().filter(pl.col("email_key").is_duplicated())["email_key"]

@@ -14,6 +14,7 @@ from etl.reconcile.engine.scopes import MISSING, indexed
 from etl.reconcile.engine.source import BAD, mask
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.rules import l_decisions
 from etl.reconcile.rules.h_identifiers import normalised
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -35,8 +36,12 @@ def matched(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     by_account: dict[int, list[str]] = dict(iors.iter_rows())
     profiles = world.index["P2", "company_profile"]
     exists = profiles.find(frame["company_profile_id"]) != MISSING
+    place_of = {entity: place for place, entity in enumerate(world.accounts["entity_id"].to_list())}
     scope, reason = np.full(len(frame), -1, np.int64), np.zeros(len(frame), np.int64)
     for row, (account, profile) in enumerate(frame.select("tc_account_id", "company_profile_id").iter_rows()):
+        if account in world.decided.accounts:  # L1 goes first
+            scope[row] = place_of[world.decided.accounts[account]]
+            continue
         named = profile is not None and bool(exists[row])
         candidates = of_profile.get(profile, []) if named else importers.tolist()
         if named and len(candidates) == 1:
@@ -120,7 +125,8 @@ def login_of_uploader(world: World, rows: pl.DataFrame, value: Value) -> pl.Seri
 def note_account(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     """I1: a named profile that does not exist."""
     place = world.index["P2", "company_profile"].find(rows["company_profile_id"])
-    world.flag("I1", "TC", "tc_account", rows, place == MISSING)
+    decided = l_decisions.flag_accounts(world, rows)
+    world.flag("I1", "TC", "tc_account", rows, (place == MISSING) & ~decided)
 
 
 def note_contact(world: World, rows: pl.DataFrame, scope: Ints) -> None:

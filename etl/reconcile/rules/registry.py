@@ -6,7 +6,7 @@ from typing import Any
 from etl.reconcile.engine.ordinary import Rulebook
 from etl.reconcile.rules import a_accounts as accounts
 from etl.reconcile.rules import a_catalogues as catalogues
-from etl.reconcile.rules import a_structure, k_the_run, x_values_and_references
+from etl.reconcile.rules import a_structure, k_the_run, l_decisions, x_values_and_references
 from etl.reconcile.rules import b_people as people
 from etl.reconcile.rules import c_contents as contents
 from etl.reconcile.rules import c_documents as documents
@@ -21,7 +21,7 @@ from etl.reconcile.rules.c_documents import Library
 
 CHAPTERS: tuple[ModuleType, ...] = (
     a_structure, accounts, catalogues, people, documents, contents, agreements, responses, validations, svi, identifiers, trade, events,
-    k_the_run, x_values_and_references,
+    k_the_run, l_decisions, x_values_and_references,
 )  # fmt: skip
 # By number: the source tables (PORTAL.table, or * for any) whose rows the rule flags.
 RULES: dict[str, tuple[str, ...]] = {number: tables for chapter in CHAPTERS for number, tables in chapter.RULES.items()}

@@ -102,7 +102,8 @@ def test_rules_flag_rows_of_the_tables_that_their_chapters_name_and_of_no_others
     for rule, tables in happened.items():
         declared = set(loader.RULES[rule])
         assert tables <= declared or declared == {"*"}, rule
-    unseen = {rule for rule, tables in loader.RULES.items() if tables} - happened.keys()
+    decided = {"L1", "L2"}  # the cast is migrated without decisions: tests/unit/rules/test_rules_l.py
+    unseen = {rule for rule, tables in loader.RULES.items() if tables} - happened.keys() - decided
     assert unseen == set()
 
 

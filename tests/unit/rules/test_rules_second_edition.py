@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from etl.domain.grace import Grace
+from etl.domain.masking import masked
+from etl.reconcile.compare.difference import masked as verifiers_mask
 from tests.support.legacy import FREEZE, Legacy
 
 LATER = "2022-01-01 00:00:00"
@@ -170,6 +172,12 @@ def test_H6_fp56_the_tax_number_of_a_natural_person_is_personal_under_its_own_ty
         **{str(number): pii for number, pii in enumerate(cases.values(), start=1)}, "99": 0,
     }  # fmt: skip
     assert store.differences() == []
+
+
+def test_H6_fp56_such_a_number_is_masked_wherever_it_is_shown() -> None:
+    text = "1|GODE561231GR8; rfc=ñoño561231a&1, ABC561231GR8 and sha 3fGODE561231GR8aa"
+    for mask in (masked, verifiers_mask):
+        assert mask(text) == "1|****; rfc=****, ABC561231GR8 and sha 3fGODE561231GR8aa"
 
 
 def test_H7_fp57_the_same_active_number_on_accounts_of_different_profiles_is_flagged_on_every_row(tmp_path: Path) -> None:

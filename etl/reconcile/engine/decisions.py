@@ -1,0 +1,38 @@
+"""People's decisions (chapter L), read a second time: which account of Trade Compliance is whose, and under which name a user counts."""
+
+import hashlib
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from etl.reconcile.errors import NotOpened, ReconcileError
+
+
+@dataclass(frozen=True)
+class Decided:
+    """`accounts`: entity by Trade Compliance account; `names`: by user; `sha256`: of the file's bytes, None without one."""
+
+    accounts: dict[int, int] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    sha256: str | None = None
+
+
+NOTHING = Decided()
+
+
+def read_decided(file: Path | None) -> Decided:
+    """What the file says; a run is made with its very bytes, so what it says wrongly was refused then."""
+    if file is None:
+        return NOTHING
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise NotOpened(f"--decisions: {file} cannot be read ({error.strerror}).", "Give the file that the run was made with.") from None
+    try:
+        said = tomllib.loads(content.decode("utf-8"))
+        accounts = {int(entry["tc_account_id"]): int(entry["entity_id"]) for entry in said.get("tc_account", [])}
+        names = {int(entry["user_id"]): str(entry["user_name"]) for entry in said.get("user", [])}
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError):
+        message = f"{file.name} is not a file of decisions that a run can have been made with."
+        raise ReconcileError(message, "Give the file that the run was made with: --decisions FILE.") from None
+    return Decided(accounts, names, hashlib.sha256(content).hexdigest())

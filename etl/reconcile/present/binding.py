@@ -1,0 +1,20 @@
+"""Whether the mappings and the adapter are those that the published run was made with (fine print 66)."""
+
+import hashlib
+from pathlib import Path
+
+from etl.reconcile.errors import OtherInputs
+from etl.reconcile.present.words import folder_digest
+
+
+def refuse_others(recorded: str | None, mappings: str, adapter: Path | None) -> None:
+    """OtherInputs (exit 7) where the record in force names other mappings, another adapter, or none; nothing is asked of a record that says nothing."""
+    given = mappings if adapter is None else hashlib.sha256(f"{mappings}|{folder_digest(adapter)}".encode()).hexdigest()
+    if recorded is None or given == recorded:
+        return
+    if adapter is not None and recorded == mappings:
+        raise OtherInputs("The store was published without an adapter, and one is given.", "Leave out --adapter.")
+    raise OtherInputs(
+        f"The store was made with the mappings {recorded}, those that were given are {given}; with an adapter the digest is that of both.",
+        "Give --mappings and --adapter the folders that the run was given, or leave them out where it had none.",
+    )

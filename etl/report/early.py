@@ -1,0 +1,35 @@
+"""What a CI system shows of a run that ended early: a page that stays blank would be taken for one that has nothing to say."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as Xml
+
+from etl.errors import MigrationError
+from etl.report.annotations import error_line
+from etl.report.text import escaped, visible
+from etl.runfolder.folder import STEPS, RunFolder
+
+
+def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str, bytes]:
+    """By name in `report/`: junit.xml with a case for each step, and summary.md. Steps behind the failed one are skipped."""
+    root = Xml.Element("testsuites", name="portal-migrate")
+    steps = [name for name in STEPS if name != "report"]
+    failed_at = steps.index(step) if step in steps else len(steps)
+    suite = Xml.SubElement(root, "testsuite", name="steps", tests=str(len(steps)), failures="0", errors="1")
+    suite.set("skipped", str(sum(place > failed_at for place in range(len(steps)))))
+    for place, name in enumerate(steps):
+        seconds = folder.steps[name].facts.get("seconds", 0) if name in folder.steps and place != failed_at else 0
+        case = Xml.SubElement(suite, "testcase", classname="steps", name=name, time=f"{seconds:.3f}")
+        if place == failed_at:
+            Xml.SubElement(case, "error", type=error.code, message=visible(error.message)).text = visible(error.next_step)
+        elif place > failed_at:
+            Xml.SubElement(case, "skipped", message="not got to")
+    Xml.indent(root)
+    lines = [f"# Ended early: {step} (exit {error.exit_code})", "", *(escaped(line) for line in error.message.splitlines()), ""]
+    summary = "\n".join([*lines, f"Next: {escaped(error.next_step)}", ""])
+    return {"junit.xml": bytes(Xml.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n", "summary.md": summary.encode()}
+
+
+def early_line(step: str, error: MigrationError) -> str:
+    """The one line that GitHub shows beside the job."""
+    return error_line(f"Migration ended in {step} (exit {error.exit_code})", f"{error.message} {error.next_step}")

@@ -1,0 +1,83 @@
+"""Chapter L: people's decisions applied to the rows that they are about, and the refusal of those that cannot be carried out (L3)."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from etl.domain.decisions import Decisions
+from etl.domain.emails import email_key
+from etl.placement.account_directory import Spine
+from etl.placement.row_placement import Bools, Placed, keys
+
+# Each rule of this module, and the source tables whose rows it flags. L3: here and domain/decisions.py; L4: the verifier's.
+RULES: dict[str, tuple[str, ...]] = {
+    "L1": ("TC.tc_account",),
+    "L2": ("P2.portal_user",),
+    "L3": (),
+    "L4": (),
+    "L5": (),
+}
+RECORD = {
+    "rule": pl.String, "portal": pl.String, "table": pl.String, "key": pl.String, "by": pl.String, "on": pl.Date, "reason": pl.String,
+}  # fmt: skip
+_TABLES = {"tc_account": ("TC", "tc_account"), "user": ("P2", "portal_user"), "waiver": ("", "goal")}
+
+
+def decided_names(user: Placed, decisions: Decisions, longest: int, problems: list[str]) -> tuple[pl.Series, Bools]:
+    """Rule L2: (each user's name, the decided one where there is one; which are decided); adds to `problems` what cannot be carried out."""
+    names = user.frame["user_name"].to_list()
+    decided = np.zeros(user.frame.height, bool)
+    rows = _rows(user)
+    for decision in decisions.of("user"):
+        row = rows.get(decision.key)
+        name = str(decision.value)
+        if row is None:
+            problems.append(decision.refused("there is no such row in portal_user; write the user_id of one"))
+        elif user.reason[row] > 0:
+            problems.append(
+                decision.refused("the user is held for a value that cannot be read, which no name mends; leave the decision out")
+            )
+        elif names[row] is None:
+            problems.append(decision.refused("the user never had a name, so its alias would have none; leave the decision out"))
+        elif len(name) > longest or len(email_key(name) or "") > longest:
+            problems.append(
+                decision.refused(f"user_name is longer than the {longest} characters that a login's key may have; write a shorter one")
+            )
+        else:
+            names[row] = name
+            decided[row] = True
+    return pl.Series("user_name", names, dtype=pl.String), decided
+
+
+def decided_accounts(tc_account: Placed, decisions: Decisions, spine: Spine, problems: list[str]) -> dict[int, int]:
+    """Rule L1: by row of the Trade Compliance account, the position of its importer's account; adds to `problems` what cannot be carried out."""
+    types = spine.accounts["business_type_cd"].to_list() if spine.accounts.height else []
+    position = {entity: place for place, entity in enumerate(spine.accounts["entity_id"].to_list())} if spine.accounts.height else {}
+    rows = _rows(tc_account)
+    found = {}
+    for decision in decisions.of("tc_account"):
+        row, entity = rows.get(decision.key), position.get(int(decision.value or 0))
+        if row is None:
+            problems.append(decision.refused("there is no such row in tc_account; write the tc_account_id of one"))
+        elif tc_account.reason[row] > 0:
+            problems.append(decision.refused("the row is held for a value that cannot be read; leave the decision out"))
+        elif entity is None:
+            problems.append(decision.refused(f"entity {decision.value} did not become an account; write the entity_id of an importer"))
+        elif types[entity] != "IMP":
+            problems.append(
+                decision.refused(f"the account of entity {decision.value} is not of type IMP; write the entity_id of an importer")
+            )
+        else:
+            found[row] = entity
+    return found
+
+
+def record(decisions: Decisions) -> pl.DataFrame:
+    """Rows of RECORD: who decided what about which row, for report and trace. A decided name is not in it."""
+    rows = [(d.rule, *_TABLES[d.kind], d.key, d.by, d.on, d.reason) for d in decisions.every]
+    return pl.DataFrame(rows, schema=RECORD, orient="row").sort("rule", "table", "key")
+
+
+def _rows(placed: Placed) -> dict[str, int]:
+    return {key: row for row, key in enumerate(keys(placed.mapping, placed.frame).to_list())}

@@ -1,0 +1,48 @@
+"""The lock of a run: who holds it is named, and a run that is killed in mid statement does not go on in the server."""
+
+from __future__ import annotations
+
+import time
+
+import psycopg
+import pytest
+
+from etl.databases.postgresql.target import _LOCK, PostgresTarget
+from etl.errors import Refused
+
+
+def test_the_session_that_holds_the_lock_is_named(postgres: str) -> None:
+    """Whoever may connect, an auditor too, can hold an advisory lock for as long as he likes."""
+    with psycopg.connect(postgres, autocommit=True) as auditor:
+        auditor.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
+        pid = auditor.info.backend_pid
+        with pytest.raises(Refused, match=rf"Another run is at work on .*: session {pid} of role \w+.*, since 20.* UTC\.") as raised:
+            PostgresTarget(postgres)
+        assert f"session {pid}" in raised.value.message
+        assert "pg_terminate_backend" in raised.value.next_step
+
+
+def test_a_session_whose_client_is_gone_ends_in_mid_statement(postgres: str) -> None:
+    target = PostgresTarget(postgres)
+    try:
+        (interval,) = target._one("SELECT current_setting('client_connection_check_interval', true)")
+        assert interval in ("5s", None)
+    finally:
+        target.close()
+    if interval is None:  # PostgreSQL 13
+        return
+    # The same setting, a session that is cut off while it sleeps: the lock is free within seconds, not when the statement ends.
+    session = psycopg.connect(postgres, autocommit=True)
+    session.execute("SET client_connection_check_interval = '1s'")
+    session.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
+    session.pgconn.send_query(b"SELECT pg_sleep(120)")
+    time.sleep(0.2)
+    session.pgconn.finish()
+    until = time.monotonic() + 20
+    while True:
+        try:
+            PostgresTarget(postgres).close()
+            break
+        except Refused:
+            assert time.monotonic() < until
+            time.sleep(0.2)

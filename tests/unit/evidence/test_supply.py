@@ -1,0 +1,70 @@
+"""What a bundle says of the software, the modes of all its parts, and stores that a run's folder names."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from etl.commands.lookups import _here
+from etl.databases import sqlite_url
+from etl.evidence.bill_of_materials import bill_of_materials
+from tests.support.command import Night, command
+
+
+def test_the_bill_of_materials_has_digests_edges_and_what_it_is_of() -> None:
+    bill = bill_of_materials()
+    assert bill["serialNumber"].startswith("urn:uuid:")
+    assert {"timestamp", "component"} <= bill["metadata"].keys()
+    assert bill["metadata"]["component"]["name"] == "portal-migration"
+    by_name = {component["name"]: component for component in bill["components"]}
+    assert len(by_name) == len(bill["components"]) > 30
+    assert all(
+        len(component["hashes"][0]["content"]) == 64 for component in bill["components"] if component["name"] in ("polars", "psycopg")
+    )
+    assert not [name for name in by_name if "_" in name or "." in name or name != name.lower()]
+    edges = {edge["ref"]: edge["dependsOn"] for edge in bill["dependencies"]}
+    assert by_name["botocore"]["bom-ref"] in edges[by_name["boto3"]["bom-ref"]]
+    assert {other for others in edges.values() for other in others} <= edges.keys()
+
+
+def test_every_part_of_a_bundle_is_private_whatever_the_umask_and_what_was_there(cast: Night, tmp_path: Path) -> None:
+    """On another disk folders were 0777 and files 0666, only the bundle's own 0700 covered them; an existing one kept its mode."""
+    before = os.umask(0)
+    try:
+        (tmp_path / "bundle").mkdir(mode=0o755)
+        done = command(
+            "evidence",
+            "pack",
+            "--run",
+            "run",
+            "--bundle",
+            str(tmp_path / "bundle"),
+            "--key",
+            str(tmp_path / "keys" / "key"),
+            "--documents",
+            folder=cast.folder,
+        )
+    finally:
+        os.umask(before)
+    assert done.code == 0, done.err
+    for place in (tmp_path / "bundle", *(tmp_path / "bundle").rglob("*"), tmp_path / "keys", tmp_path / "keys" / "key"):
+        assert (place.stat().st_mode & 0o777, place.is_file() and place.stat().st_nlink) in ((0o700, False), (0o600, 1)), place
+    documents = [place for place in (tmp_path / "bundle" / "bag" / "data").rglob("*") if place.is_file()]
+    assert documents
+    subprocess.run(["chmod", "-R", "a+rX", str(tmp_path / "bundle")], check=True)
+    assert {place.stat().st_mode & 0o777 for place in (cast.folder / "objects" / "sha256").rglob("*") if place.is_file()} == {0o600}
+    json.loads((tmp_path / "bundle" / "sbom.json").read_text())
+
+
+def test_a_rehearsals_copy_reads_the_store_in_it_and_a_relative_path_says_where_it_begins(tmp_path: Path, cast: Night) -> None:
+    run = tmp_path / "copy"
+    (run / "rehearsal").mkdir(parents=True)
+    (run / "rehearsal" / "portal3.sqlite").touch()
+    assert _here(run, sqlite_url(tmp_path / "original" / "rehearsal" / "portal3.sqlite")) == sqlite_url(
+        run / "rehearsal" / "portal3.sqlite"
+    )
+    assert _here(run, "sqlite:////elsewhere/portal3.sqlite") == "sqlite:////elsewhere/portal3.sqlite"
+    done = command("picker", "per@lindqvist.example", "--run", str(cast.run), folder=tmp_path)
+    assert (done.code, "begins where the run was begun" in done.err, "--target" in done.next) == (1, True, True), done.err

@@ -1,0 +1,183 @@
+"""Chapter L of the rule book: what only people can decide, carried out by both sides, refused where it cannot be, and on record."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from etl.domain.decisions import DecisionError, parsed
+from etl.errors import WrongUsage
+from etl.reconcile.errors import OtherInputs
+from sample_data.world import write_cast
+from tests.support.command import Night
+from tests.support.legacy import Legacy, migrate
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "sample_data" / "decisions" / "decisions.toml"
+SIGNED = '\nby = "E. Example"\non = 2023-09-15\nreason = "Asked."\n'
+
+
+def _decided(*tables: str) -> str:
+    return "\n".join(table.replace("; ", "\n") + SIGNED for table in tables)
+
+
+def _file(folder: Path, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "decisions.toml").write_text(text, encoding="utf-8")
+    return folder / "decisions.toml"
+
+
+def _world() -> Legacy:
+    """Importers 101, 102 of profile 1, importer 201 and broker 202 of profile 2; profile 3 has no entity."""
+    world = Legacy().profile(1).model(11).entity(101, type="IMP").entity(102, type="IMP")
+    world.profile(2).model(21).entity(201, type="IMP").entity(202, type="BRK").profile(3)
+    world.user(1, user_name="no mail").contact(1, profile=1, user=1).user(2, user_name="desk@x.example").contact(2, profile=2, user=2)
+    world.user(3, user_name="DESK@x.example", first_name="Other").contact(3, profile=1, user=3)
+    return world.tc_account(1, company_profile=1).tc_account(2, company_profile=99).tc_account(3, company_profile=2).tc_ior(1, "5")
+
+
+def test_L1_fp67_a_decided_account_goes_first_whatever_I1_finds_and_is_flagged_L1_only(tmp_path: Path) -> None:
+    tables = ("[[tc_account]]; tc_account_id = 1; entity_id = 102", "[[tc_account]]; tc_account_id = 2; entity_id = 201",
+              "[[tc_account]]; tc_account_id = 3; entity_id = 201")  # fmt: skip
+    store = _world().migrate(tmp_path, decisions=_file(tmp_path, _decided(*tables)))
+    assert store.rows("tc_program", "legacy_key", "account_id") == [("1", 102), ("2", 201), ("3", 201)]
+    assert {rule for rule, row in store.all_flags if row.startswith("tc_account")} == {"L1"}
+    assert store.flags("L1") == ["tc_account 1", "tc_account 2", "tc_account 3"]  # 3 would have come about all the same (fine print 59)
+    assert not any(name in detail for detail in store.details("L1").values() for name in ("Example", "Asked"))
+    assert store.differences() == []
+
+
+def test_L2_fp59_a_user_counts_under_the_decided_name_and_the_alias_keeps_the_old_one(tmp_path: Path) -> None:
+    file = _file(
+        tmp_path, _decided('[[user]]; user_id = 1; user_name = " Joe@x.example "', '[[user]]; user_id = 3; user_name = "own@x.example"')
+    )
+    store = _world().migrate(tmp_path, decisions=file)
+    assert store.rows("login", "email_key", "email_display") == [
+        ("desk@x.example", "desk@x.example"), ("joe@x.example", " Joe@x.example "), ("own@x.example", "own@x.example"),
+    ]  # fmt: skip
+    assert ("1", "joe@x.example", "no mail") in store.rows("login_alias", "legacy_key", "login_id", "email_as_typed")
+    assert (store.flags("L2"), store.flags("B2"), store.flags("B15"), store.flags("B20")) == (
+        ["portal_user 1", "portal_user 3"],
+        [],
+        [],
+        [],
+    )
+    assert store.picker("joe@x.example") == [101, 102]
+    assert not any("x.example" in detail for detail in store.details("L2").values())
+    assert store.rows("migration_run", "decisions_sha256") == [hashlib.sha256(file.read_bytes()).hexdigest()]
+    assert store.differences() == []
+
+
+WRONG = {
+    "tc_account_id = 9": ("[[tc_account]]; tc_account_id = 9; entity_id = 101", "line 1: tc_account 9: there is no such row"),
+    "entity 202": (
+        "[[tc_account]]; tc_account_id = 1; entity_id = 202",
+        "line 1: tc_account 1: the account of entity 202 is not of type IMP",
+    ),
+    "entity 999": ("[[tc_account]]; tc_account_id = 1; entity_id = 999", "line 1: tc_account 1: entity 999 did not become an account"),
+    "held account": ("[[tc_account]]; tc_account_id = 4; entity_id = 101", "line 1: tc_account 4: the row is held"),
+    "no such user": ('[[user]]; user_id = 9; user_name = "a@b"', "line 1: user 9: there is no such row"),
+    "held user": ('[[user]]; user_id = 4; user_name = "a@b"', "line 1: user 4: the user is held"),
+    "nameless user": ('[[user]]; user_id = 5; user_name = "a@b"', "line 1: user 5: the user never had a name"),
+    "long name": (f'[[user]]; user_id = 1; user_name = "{"ß" * 130}@b"', "line 1: user 1: user_name is longer than the 254"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_L3_a_decision_that_its_row_cannot_take_ends_the_run_before_anything_is_published(tmp_path: Path, case: str) -> None:
+    text, sentence = WRONG[case]
+    world = _world().tc_account(4, company_profile="soon").user(4, user_name="u@x.example", user_status="x" * 40).user(5, user_name=None)
+    with pytest.raises(DecisionError) as refused:
+        world.migrate(tmp_path, decisions=_file(tmp_path, _decided(text)))
+    assert sentence in str(refused.value)
+    assert not (tmp_path / "portal3.sqlite").exists()
+
+
+BADLY_WRITTEN = {
+    "[[usr]]\nuser_id = 1": "line 1: usr is not a kind of decision; write one of [[tc_account]], [[user]], [[waiver]]",
+    "[user]\nuser_id = 1": "line 1: user is not a list of tables; write [[user]]",
+    "# a\n\n[[user]]\nuser_id = 1" + SIGNED: "line 3: user 1: user_name is missing; write user_name = ",
+    '[[user]]\nuser_id = "1"\nuser_name = "a@b"' + SIGNED: "line 1: user 1: user_id is of the wrong type; write a whole number",
+    "[[user]]\nuser_id = true\nuser_name = 'a@b'" + SIGNED: "user_id is of the wrong type",
+    '[[user]]\nuser_id = 1\nuser_name = "a b@c"' + SIGNED: "line 1: user 1: user_name is not an e-mail; write one",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = "2023-09-15"\nreason = "r"': "on is of the wrong type; write a date without quotes",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = 2023-09-15T10:00:00\nreason = "r"': "on is of the wrong type",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = " "\non = 2023-09-15\nreason = "r"': "by is empty; write a text",
+    '[[waiver]]\ngoal = "g"\nwhy = "x"' + SIGNED: "line 1: waiver: why is not a word of [[waiver]]; it has goal, by, on, reason",
+    _decided(
+        '[[user]]; user_id = 1; user_name = "a@b"', '[[user]]; user_id = 1; user_name = "c@d"'
+    ): "is decided twice (decisions.toml, line 1)",
+    "[[user]\n": "decisions.toml: is not TOML: ",
+    "on = 2023-02-30\n": "decisions.toml: is not TOML: ",
+}
+
+
+@pytest.mark.parametrize("text", BADLY_WRITTEN)
+def test_L3_what_is_badly_written_is_refused_with_its_line_and_what_to_write_instead(text: str) -> None:
+    with pytest.raises(DecisionError) as refused:
+        parsed(text.encode(), "decisions.toml")
+    assert BADLY_WRITTEN[text] in str(refused.value)
+
+
+def test_L3_every_fault_is_in_one_answer_and_other_encodings_are_told(tmp_path: Path) -> None:
+    text = 'note = """\n[[user]]\n"""\n[[user]]\nuser_id = 1\n[[waiver]]\ngoal = ""\n'
+    with pytest.raises(DecisionError) as refused:
+        parsed(text.encode(), "d.toml")
+    assert [
+        part
+        for part in ("line 1: note", "line 4: user 1: user_name", "line 4: user 1: by", "line 6: waiver: goal is empty")
+        if part not in str(refused.value)
+    ] == []
+    for content, sentence in (("x".encode("utf-16"), "line 1: the file is not UTF-8"), (b"\xef\xbb\xbf", "byte order mark")):
+        with pytest.raises(DecisionError, match=sentence):
+            parsed(content, "d.toml")
+    with pytest.raises(WrongUsage, match="cannot be read"):
+        _world().migrate(tmp_path, decisions=tmp_path / "nowhere.toml")
+
+
+def test_L4_fp67_reconcile_without_the_decisions_of_the_run_or_with_others_is_refused(tmp_path: Path) -> None:
+    text = _decided('[[user]]; user_id = 1; user_name = "joe@x.example"')
+    store = _world().migrate(tmp_path, decisions=_file(tmp_path, text))
+    assert store.differences() == []
+    with pytest.raises(OtherInputs, match="L4"):
+        store.differences(_file(tmp_path / "other", text + "# other bytes\n"))
+    store.decisions = None
+    with pytest.raises(OtherInputs, match="none are given"):
+        store.differences()
+    plain = _world().migrate(tmp_path / "plain")
+    with pytest.raises(OtherInputs, match="without decisions"):
+        plain.differences(tmp_path / "decisions.toml")
+
+
+def test_L5_a_waiver_is_a_decision_that_touches_no_row(tmp_path: Path) -> None:
+    store = _world().migrate(tmp_path, decisions=_file(tmp_path, _decided('[[waiver]]; goal = "held.document"')))
+    assert {rule for rule, _ in store.all_flags if rule.startswith("L")} == set()
+    assert store.differences() == []
+
+
+def test_L1_L2_the_example_decides_rows_of_the_cast(tmp_path: Path) -> None:
+    store = migrate(write_cast(tmp_path / "legacy"), tmp_path, decisions=EXAMPLE)
+    assert (store.flags("L1"), store.flags("L2")) == (["tc_account 5", "tc_account 7"], ["portal_user 1907"])
+    assert not {"tc_account 5", "tc_account 7", "portal_user 1907"} & store.held.keys()
+    assert ("5", 3002) in store.rows("tc_program", "legacy_key", "account_id")
+    assert store.differences() == []
+
+
+def test_L3_L4_the_command_fixes_the_decisions_and_refuses_others(tmp_path: Path) -> None:
+    night = Night(tmp_path)
+    write_cast(tmp_path / "legacy")
+    bad = _file(tmp_path / "bad", _decided('[[user]]; user_id = 101; user_name = "no mail"'))
+    done = night.command("run", "--decisions", str(bad))
+    assert (done.code, night.target.exists()) == (1, False)
+    assert "decisions.toml, line 1: user 101: user_name is not an e-mail" in done.err
+    assert night.command("run", "--decisions", str(tmp_path / "nowhere")).code == 2
+    for step in ("extract", "split"):
+        assert night.command(step, "--decisions", str(EXAMPLE)).code == 0
+    other = night.command("run", "--decisions", str(_file(tmp_path / "other", EXAMPLE.read_text() + "# changed")))
+    assert (other.code, "decisions" in other.err) == (7, True)
+    done = night.command("run")  # the decisions are those that the run began with
+    assert done.code == 0, done.err
+    assert night.command("reconcile").code == 7
+    equal = night.command("reconcile", "--decisions", str(EXAMPLE))
+    assert equal.code == 0, equal.err
