@@ -89,6 +89,7 @@ class Store:
 
     def __init__(self, spec: Spec, database: Database, padded: bool = False) -> None:
         self.spec, self.database, self._padded = spec, database, padded
+        self.hiding = database.hiding()  # such a table counts as absent: what is not seen whole is not read
         self._found = database.tables()
         self._places: dict[str, Places] = {}
         self._entity_ids: Ints | None = None
@@ -96,6 +97,14 @@ class Store:
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
         self._wanted |= {table for _, table in spec.link_targets.values()}
         self._referring = {table: self._tables_referring(table) for table in spec.target}  # asked for each table after each table
+        waiting = [table for table in self.hiding if table in spec.target]
+        while waiting:
+            hidden = waiting.pop()
+            for table in sorted(self._referring[hidden] - self.hiding.keys()):
+                self.hiding[table] = f"it refers to rows of {hidden}, which cannot all be seen (K9)"
+                waiting.append(table)
+        for table in self.hiding:
+            self._found.pop(table, None)
 
     def absent(self, table: str) -> list[str]:
         """The columns that the store lacks; the table's name where it lacks the whole table."""
