@@ -222,6 +222,10 @@ def _not_checked(folder: RunFolder, report: dict[str, Any]) -> list[str]:
     found = [_NOT_DONE[step] for step in STEPS if step not in folder.steps]
     if "extract" in folder.steps and "TC" not in report["run"]["snapshot"]:
         found.append("Trade Compliance: no database was given (--tc).")
+    for portal, known in (folder.steps["extract"].facts.get("conditions", {}) if "extract" in folder.steps else {}).items():
+        found += [f"{portal}, there and not read: {sentence}." for sentence in known["beside"]]
+        found += [f"{portal}, not ruled out: {sentence}." for sentence in known["not_ruled_out"]]
+        found += [f"{portal}, to be known: {sentence}." for sentence in known["notes"]]
     settings = _settings(folder)
     if settings and "files" not in settings:
         found.append("The old file share: none was given (--files); documents that lie there count as missing.")
