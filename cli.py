@@ -29,6 +29,7 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
     """Takes defaults from the configuration file: the command line wins, then the environment, then the file."""
     if value is None:
         return None
+    context.meta["config"] = value
     try:
         words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
@@ -482,6 +483,61 @@ def explore(**given: Any) -> None:
     if given["add_login"]:
         answer("explore", given, lambda: added_login(files["login"], given["add_login"]))
     answer("explore", given, lambda: served(_options(given), serving))
+
+
+@commands.command()
+@click.option(
+    "--to", metavar="DIR", required=True, help="Where scan.json, the draft and worklist.md are written; approved lines that lie there stay."
+)
+@click.option("--scan", metavar="FILE", help="A scan.json instead of the old portal: no connection is needed.")
+@_takes("source", "tc", "mappings")
+def scaffold(to: str, scan: str | None, **given: Any) -> None:
+    """Looks at an unknown old portal and drafts its adapter: a scan without personal data, suggestions with scores, a work list."""
+    from etl.commands.command_result import answer
+    from etl.commands.scaffold import scaffold as facts
+
+    answer("scaffold", given, lambda: facts(_options(given), Path(to), Path(scan) if scan else None))
+
+
+@commands.command()
+@_takes(*_STORES, "run", "freeze_from", "freeze_to", "workers", "mappings", "adapter", "approver")
+def doctor(**given: Any) -> None:
+    """Says whether the cut-over may begin: plan, rights, servers, clocks, connections, disks. Exit code 7 where it must not; changes nothing."""
+    from etl.commands.command_result import answer
+    from etl.commands.doctor import doctor as facts
+
+    answer("doctor", given, lambda: facts(_options(given)))
+
+
+@commands.command()
+@click.option("--to", metavar="DIR", required=True, help="The folder in which the files are written.")
+@click.option("--reader", metavar="NAME", default="migration_reader", show_default=True, help="The role that reads the old portals.")
+@click.option("--writer", metavar="NAME", default="migration_writer", show_default=True, help="The role that fills the new store.")
+@click.option("--auditor", metavar="NAME", default="migration_auditor", show_default=True, help="The role that reads both.")
+@click.option("--portal-schema", metavar="NAME", default="public", show_default=True, help="The schema of the old portals' tables.")
+@click.option("--store-schema", metavar="NAME", default="portal3", show_default=True, help="The new store's schema.")
+@_takes(*_STORES, "run", "freeze_from", "freeze_to", "approver")
+def init(to: str, **given: Any) -> None:
+    """Writes migration.toml and the SQL of roles and freeze under your names; asks on a terminal for what is not given."""
+    from etl.commands.command_result import answer
+    from etl.commands.init import init as written
+
+    settings = {name.replace("_", "-"): given[name] for name in (*_STORES, "run", "freeze_from", "freeze_to", "approver")}
+    names = {name: given[name] for name in ("reader", "writer", "auditor", "portal_schema", "store_schema")} | {"maintenance": "postgres"}
+    answer("init", given, lambda: written(Path(to), settings, names))
+
+
+@commands.command()
+@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
+@click.option("--out", metavar="DIR", required=True, help="Where runbook.html and runbook.md are written.")
+@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter", "approver")
+def runbook(earlier: tuple[str, ...], out: str, **given: Any) -> None:
+    """Writes the checklist of this cut-over from its configuration and forecast: who, when, the command, what must be seen, the way back."""
+    from etl.commands.command_result import answer
+    from etl.commands.runbook import runbook as written
+
+    config = click.get_current_context().meta.get("config")
+    answer("runbook", given, lambda: written(_options(given), Path(config) if config else None, Path(out), [Path(run) for run in earlier]))
 
 
 @commands.command()

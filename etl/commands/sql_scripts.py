@@ -1,4 +1,4 @@
-"""`portal-migrate sql`: the SQL of the pages with this installation's own names, so that nobody copies it out of Markdown at night."""
+"""The commands `sql ...`: the SQL of the pages with this installation's own names, so that nobody copies it out of Markdown at night."""
 
 from __future__ import annotations
 

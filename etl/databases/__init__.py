@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from etl.errors import WrongUsage
 
 if TYPE_CHECKING:
+    from etl.databases.source_conditions import SourceConditions
     from etl.domain.typed_values import Typed
     from mappings.model import TableMapping
 
@@ -37,10 +38,14 @@ WHOLE = Cut()
 
 @dataclass(frozen=True)
 class Since:
-    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words."""
+    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words.
+
+    `unknown`: tables of which only reading them again tells (views, foreign tables).
+    """
 
     changed: list[str] | None
     how: str
+    unknown: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -50,6 +55,17 @@ class Source(Protocol):
 
     def shapes(self) -> dict[str, dict[str, str]]:
         """Declared type of every column of every table."""
+        ...
+
+    def kinds(self) -> dict[str, str]:
+        """What of the database is no table of its own, by name: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
+        ...
+
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
+        """What hides rows or bytes of these tables from us (K9), what is there besides, and what could not be ruled out.
+
+        `deep`: everything is looked at for it, a SQLite file from end to end; without, what can be asked in a moment.
+        """
         ...
 
     def count(self, table: str) -> int:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.domain import canonical_json
 from etl.errors import Refused, WrongUsage
 from etl.evidence.keys import fingerprint, private_beside, private_key, public_key, public_path, signed_by
 from etl.objects.place import bucket_of, folder_of
@@ -67,7 +68,7 @@ def settle_place(folder: RunFolder, target: str | None, objects: str | None) -> 
 
 def canonical(content: dict[str, Any]) -> bytes:
     """The content as JSON, in the one way in which it is signed and written."""
-    return json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
+    return canonical_json.canonical(content, ascii_only=True)
 
 
 def asked(folder: RunFolder) -> dict[str, Any] | None:

@@ -185,6 +185,7 @@ def summary(result: Reconciliation) -> dict[str, Any]:
     return {
         "answer": result.answer, "total": result.differences.height, "run_id": result.run_id, "tables": tables, "sources": sources,
         "objects": asdict(result.objects), "profiles_checked": result.profiles_checked, "logins_checked": result.logins_checked,
+        "not_ruled_out": {portal: list(sentences) for portal, sentences in result.not_ruled_out.items()},
     }  # fmt: skip
 
 

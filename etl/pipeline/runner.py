@@ -333,6 +333,7 @@ def _extract(night: Night) -> Step:
             step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers)
         except ShareMissing as error:
             raise share_left_out(options.target) or error from None
+    step.facts["conditions"] = {portal: asdict(known) for portal, known in ahead.conditions.items()}
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
     return step
 

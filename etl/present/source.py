@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import TracebackType
@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from etl.databases import Batch, Cut, Shared, Since, Source
+from etl.databases.source_conditions import SourceConditions
 from etl.domain.masking import masked
 from etl.domain.typed_values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
 from etl.errors import MigrationError
@@ -63,6 +64,16 @@ class PresentedSource:
     def shapes(self) -> dict[str, dict[str, str]]:
         """As the contract declares them: the closed world was asked when the adapter was bound."""
         return {name: {column.name: column.sql_type for column in table.mapping.shape.columns} for name, table in self.bound.tables.items()}
+
+    def kinds(self) -> dict[str, str]:
+        return {}
+
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
+        """Those of the physical tables that these contract tables are made of."""
+        blocks = [block for mapping in mapped for block in self.bound.tables[mapping.table].blocks]
+        relations = {of.name: of for block in blocks for of in (block.relation, *(look.relation for look in block.lookups.values()))}
+        whole = [physical(of, list(of.columns), {}, STORED, self.catalog, derived=False) for of in relations.values()]
+        return self.inner.conditions(whole, deep)
 
     def count(self, table: str) -> int:
         if table not in self._counts:
@@ -327,6 +338,8 @@ class PresentedSource:
         tables = {name: rows for name, rows in known["rows"].items() if name not in views and name in self.bound.read}
         asked = {physical_whole(self.bound.read[name], self.catalog): rows for name, rows in tables.items()}
         since = self.inner.changed_since(known["mark"], asked)
+        if since.unknown and not since.changed:
+            return Since(None, since.how)
         if since.changed or not views:
             return Since(None if since.changed is None else [str(name) for name in since.changed], since.how)
         moved = [name for name in views if self.inner.count(physical_whole(self.bound.read[name], self.catalog)) != known["rows"][name]]

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from etl.domain.canonical_json import canonical
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.runfolder import event_log as events
 from etl.runfolder.event_log import NAME as EVENTS
@@ -268,7 +269,7 @@ def opened(path: Path) -> Iterator[RunFolder]:
 
 def _digest(body: Any, key: bytes | None = None) -> str:
     """SHA-256; with a key HMAC-SHA-256, which nobody without it can compute anew."""
-    text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    text = canonical(body)
     return hmac.new(key, text, hashlib.sha256).hexdigest() if key else hashlib.sha256(text).hexdigest()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from datetime import date
+from graphlib import TopologicalSorter
 from itertools import islice
 
 import numpy as np
@@ -81,15 +82,13 @@ def reattach(
 
 def _levels(mappings: Mappings) -> list[list[Key]]:
     """The tables in an order in which every table comes after those that it refers to; the tables of one level do not need each other."""
-    waiting = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE}
-    levels = []
-    while waiting:
-        ready = [key for key, needed in waiting.items() if not needed & waiting.keys()]
-        if not ready:
-            raise ValueError(f"the mappings' references form a circle: {sorted(waiting)}")
+    needed = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE}
+    order = TopologicalSorter({key: parents & needed.keys() for key, parents in needed.items()})
+    order.prepare()  # CycleError names the tables of a circle
+    levels, place = [], {key: number for number, key in enumerate(needed)}
+    while ready := sorted(order.get_ready(), key=place.__getitem__):
         levels.append(ready)
-        for key in ready:
-            del waiting[key]
+        order.done(*ready)
     return levels
 
 

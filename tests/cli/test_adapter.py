@@ -185,3 +185,6 @@ class Shapes:
 
     def shapes(self) -> dict[str, dict[str, str]]:
         return self.found
+
+    def kinds(self) -> dict[str, str]:
+        return {}

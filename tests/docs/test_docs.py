@@ -294,6 +294,12 @@ def test_audit_works_as_it_stands(demo: Path) -> None:
     assert (demo / "demo" / "ticks.csv").read_text(encoding="utf-8-sig").startswith("number,portal,table,key,")
 
 
+def test_prepare_works_as_it_stands(demo: Path) -> None:
+    printed = run(shell("runbooks/prepare.md"), demo / "demo")
+    assert "the cut-over may begin" in printed
+    assert (demo / "demo" / "checklist" / "runbook.html").is_file()
+
+
 def test_readiness_works_as_it_stands(demo: Path) -> None:
     run(shell("runbooks/readiness.md"), demo / "demo")
     listed = {path.name for path in (demo / "demo" / "lists").iterdir()}
@@ -342,6 +348,7 @@ def test_every_shell_block_is_run_by_a_test() -> None:
             "evidence",
             "audit",
             "readiness",
+            "prepare",
             "explore",
             "letters",
         )
