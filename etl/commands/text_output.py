@@ -151,6 +151,8 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}{kept}"))
     for entry in data["flags"]:
         console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
+    for entry in data["decisions"]:
+        console.print(plain(f"decided ({entry['rule']}) by {entry['by']} on {entry['on']}: {entry['reason']}"))
     console.print(plain(f"rules of this table: {', '.join(data['rules'])}"))
     console.print(f"{len(data['rows']):,} rows in the new store, {len(data['held']):,} in the holding")
 
