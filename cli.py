@@ -260,7 +260,7 @@ def status(**given: Any) -> None:
 @commands.command(cls=RowCommand)
 @click.argument("where", nargs=-1, metavar="[PORTAL TABLE KEY]")
 @click.option("--account", metavar="NUMBER", help="An account's number: every source row behind it.")
-@_takes("run", "target", "mappings")
+@_takes("run", "target", "mappings", "adapter")
 def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
     """Where one source row went (trace P2 document 17); and back (trace --account NUMBER)."""
     from etl.commands.command_result import answer
