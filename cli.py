@@ -184,7 +184,7 @@ def _day(name: str, text: str) -> date:
             raise ValueError
         return day
     except ValueError:
-        raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is no date.", "Write it as YYYY-MM-DD.") from None
+        raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is not a valid date.", "Write it as YYYY-MM-DD.") from None
 
 
 def _talk(given: dict[str, Any]) -> Talk:
