@@ -291,7 +291,7 @@ def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: 
         for bit in range(8):
             changed = bytearray(exact)
             changed[at] ^= 1 << bit
-            with pytest.raises(ValueError, match=said):
+            with pytest.raises(ValueError, match=r"is not an approval|was altered"):
                 approval.read(bytes(changed), folder.settings["approver"])
     file.write_bytes(bytes(changed))
     before = checked.content()
@@ -308,7 +308,7 @@ def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: 
 )  # fmt: skip
 def test_a_file_that_is_no_approval_is_refused(checked: Night, anna: Approver, text: str, said: str) -> None:
     key = load_pem_public_key(anna.public.read_bytes()).public_bytes_raw().hex()  # type: ignore[union-attr]
-    with pytest.raises(ValueError, match=r"is not an approval|was altered"):
+    with pytest.raises(ValueError, match=said):
         approval.read(text.encode("utf-8", "surrogatepass"), key)
 
 
