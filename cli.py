@@ -486,6 +486,20 @@ def explore(**given: Any) -> None:
 
 
 @commands.command()
+@click.option(
+    "--to", metavar="DIR", required=True, help="Where scan.json, the draft and worklist.md are written; approved lines that lie there stay."
+)
+@click.option("--scan", metavar="FILE", help="A scan.json instead of the old portal: no connection is needed.")
+@_takes("source", "tc", "mappings")
+def scaffold(to: str, scan: str | None, **given: Any) -> None:
+    """Looks at an unknown old portal and drafts its adapter: a scan without personal data, suggestions with scores, a work list."""
+    from etl.commands.command_result import answer
+    from etl.commands.scaffold import scaffold as facts
+
+    answer("scaffold", given, lambda: facts(_options(given), Path(to), Path(scan) if scan else None))
+
+
+@commands.command()
 @_takes(*_STORES, "run", "freeze_from", "freeze_to", "workers", "mappings", "adapter", "approver")
 def doctor(**given: Any) -> None:
     """Says whether the cut-over may begin: plan, rights, servers, clocks, connections, disks. Exit code 7 where it must not; changes nothing."""

@@ -151,6 +151,8 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}{kept}"))
     for entry in data["flags"]:
         console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
+    for entry in data["decisions"]:
+        console.print(plain(f"decided ({entry['rule']}) by {entry['by']} on {entry['on']}: {entry['reason']}"))
     console.print(plain(f"rules of this table: {', '.join(data['rules'])}"))
     console.print(f"{len(data['rows']):,} rows in the new store, {len(data['held']):,} in the holding")
 
@@ -329,6 +331,16 @@ def show_selftest(data: dict[str, Any]) -> None:
     )
 
 
+def show_scaffold(data: dict[str, Any]) -> None:
+    share = data["coverage"]
+    console = _console()
+    console.print(plain(f"written to {data['to']}: scan.json, the draft, worklist.md"))
+    console.print(
+        f"suggestions for {share['columns']} % of the columns, {share['rows']} % of the rows, {share['codes']} % of the code occurrences"
+    )
+    console.print(f"approved: {data['approved']:,} lines; about {data['hours']} hours of work are left")
+
+
 def show_sql(data: dict[str, Any]) -> None:
     sys.stdout.write(data["sql"])  # as it is: psql reads it
 
@@ -336,7 +348,7 @@ def show_sql(data: dict[str, Any]) -> None:
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     **dict.fromkeys(("sql freeze", "sql frozen", "sql unfreeze", "sql roles"), show_sql),
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
-    "rollback": show_rollback, "sample": show_sample,
+    "scaffold": show_scaffold, "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,

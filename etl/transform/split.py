@@ -380,7 +380,8 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     tables = {
         "business_type/added": types, "spine/accounts": spine.accounts.to_arrow(), "spine/logins": spine.logins.to_arrow(),
         "spine/email_keys": emails.to_arrow(), "spine/model_profiles": models.to_arrow(),
-        "spine/consultants": spine.consultants.to_arrow(), "decisions": l_decisions.record(work.decisions).to_arrow(),
+        "spine/consultants": spine.consultants.to_arrow(),
         **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
     }  # fmt: skip
+    files.append(folder.write_bytes("split/record/decisions.json", l_decisions.record(work.decisions)))
     return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]

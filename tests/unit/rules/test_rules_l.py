@@ -181,3 +181,10 @@ def test_L3_L4_the_command_fixes_the_decisions_and_refuses_others(tmp_path: Path
     assert night.command("reconcile").code == 7
     equal = night.command("reconcile", "--decisions", str(EXAMPLE))
     assert equal.code == 0, equal.err
+    report = night.command("report", "--output", "json").data["decisions"]
+    assert [(d["rule"], d["table"], d["key"], d["on"]) for d in report] == [
+        ("L1", "tc_account", "5", "2023-09-11"), ("L1", "tc_account", "7", "2023-09-11"), ("L2", "portal_user", "1907", "2023-09-12"),
+    ]  # fmt: skip
+    assert "Ledger Imports took the business over." in (night.run / "report" / "report.md").read_text(encoding="utf-8")
+    assert "E. Example" in (night.run / "report" / "report.html").read_text(encoding="utf-8")
+    assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in night.command("trace", "TC", "tc_account", "5").out
