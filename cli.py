@@ -238,7 +238,7 @@ def reconcile(**given: Any) -> None:
 
 @commands.command()
 @click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
-@_takes("source", "tc", "files", "target", "objects", "run", "mappings", "adapter")
+@_takes("source", "tc", "files", "target", "objects", "run", "decisions", "mappings", "adapter")
 def plan(earlier: tuple[str, ...], **given: Any) -> None:
     """What would happen: sources against mappings, rows, steps, space, time; reads, changes nothing."""
     from etl.commands.command_result import answer

@@ -14,7 +14,7 @@ from typing import Any
 from etl.databases import backend, place_of, shown, sqlite_url
 from etl.databases.registry import open_target
 from etl.databases.target import Change, Target
-from etl.domain.decisions import NO_DECISIONS, Decisions
+from etl.domain.decisions import NO_DECISIONS, Decisions, read_decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage, note
@@ -50,6 +50,7 @@ from etl.system.worker_pool import Crew, refuse_password, secured
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from etl.transform.stage_file_task import forget
+from etl.transform.waiting_decisions import template
 from mappings.limits import Limits, adapter_digest, read_limits
 from mappings.model import Mappings
 
@@ -491,7 +492,9 @@ def planned(options: Options) -> Plan:
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
-        return replace(plan(sources, mappings, share, whole=True), rights=found, beside=beside)
+        ahead = plan(sources, mappings, share, whole=True)
+        decisions = read_decisions(options.decisions) if options.decisions is not None else NO_DECISIONS
+        return replace(ahead, rights=found, beside=beside, decisions_template=template(sources, mappings, decisions))
 
 
 def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
