@@ -34,6 +34,7 @@ from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
+from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
 from etl.runfolder.decisions_file import NAME as DECISIONS
@@ -50,7 +51,6 @@ from etl.system.worker_pool import Crew, refuse_password, secured
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from etl.transform.stage_file_task import forget
-from etl.transform.waiting_decisions import template
 from mappings.limits import Limits, adapter_digest, read_limits
 from mappings.model import Mappings
 
