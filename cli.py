@@ -238,7 +238,7 @@ def reconcile(**given: Any) -> None:
 
 @commands.command()
 @click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
-@_takes("source", "tc", "files", "target", "objects", "run", "mappings", "adapter")
+@_takes("source", "tc", "files", "target", "objects", "run", "decisions", "mappings", "adapter")
 def plan(earlier: tuple[str, ...], **given: Any) -> None:
     """What would happen: sources against mappings, rows, steps, space, time; reads, changes nothing."""
     from etl.commands.command_result import answer
@@ -557,13 +557,20 @@ def selftest(size: int, seed: int, **given: Any) -> None:
     "--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="How many company profiles."
 )
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same world.")
-@_takes("source", "tc", "files")
-def sample(profiles: int, seed: int, **given: Any) -> None:
+@click.option(
+    "--like",
+    type=click.Choice(["contract", "foreign"]),
+    default="contract",
+    show_default=True,
+    help="foreign: another schema; its adapter goes to --adapter.",
+)
+@_takes("source", "tc", "files", "adapter")
+def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
     """Writes a synthetic legacy world of any size into empty databases."""
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
-    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given)))
+    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given), like == "foreign"))
 
 
 @commands.command()

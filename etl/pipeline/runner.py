@@ -14,6 +14,7 @@ from typing import Any
 from etl.databases import backend, place_of, sqlite_url
 from etl.databases.registry import open_target
 from etl.databases.target import Change
+from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, WrongUsage, note
 from etl.evidence.approval import asked, settle_place
 from etl.extract.step import ShareMissing
@@ -31,6 +32,7 @@ from etl.pipeline.publication import known, truthful
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.pipeline.step_actions import ACTIONS, READ, ROLLED_BACK, refuse_failed_check
+from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
 from etl.runfolder.decisions_file import NAME as DECISIONS
@@ -239,7 +241,9 @@ def planned(options: Options) -> Plan:
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
-        return replace(plan(sources, mappings, share, whole=True), rights=found, beside=beside)
+        ahead = plan(sources, mappings, share, whole=True)
+        decisions = read_decisions(options.decisions) if options.decisions is not None else NO_DECISIONS
+        return replace(ahead, rights=found, beside=beside, decisions_template=template(sources, mappings, decisions))
 
 
 def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
