@@ -69,6 +69,10 @@ def show_plan(data: dict[str, Any]) -> None:
     show_conditions(console, data["conditions"])
     for sentence in data["beside"]:
         console.print(plain(f"target: {sentence}: not of the contract, and no obstacle"))
+    if data["decisions_template"]:
+        console.print("waiting for a decision (a file for --decisions; fill in, take out what is not decided):")
+        for line in data["decisions_template"].splitlines():
+            console.print(plain(line), soft_wrap=True)
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(
