@@ -24,7 +24,7 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
     world_folder = folder / "legacy"
     made_before = (world_folder / "portal2.sqlite").exists()
     if folder.exists() and not folder.is_dir():
-        raise Refused(f"{folder} is no folder.", "Give an empty or a new folder: portal-migrate demo DIR.")
+        raise Refused(f"{folder} is not a folder.", "Give an empty or a new folder: portal-migrate demo DIR.")
     if folder.exists() and any(folder.iterdir()) and not made_before:
         raise Refused(f"{folder} is not empty.", "Give an empty or a new folder: portal-migrate demo DIR.")
     if made_before:

@@ -9,7 +9,8 @@ from pathlib import Path
 from etl.domain.decisions import NO_DECISIONS, Decisions, parsed, read_decisions
 from etl.domain.masking import without_names
 from etl.errors import EvidenceAltered
-from etl.runfolder.folder import RunFolder, write_durably
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import write_durably
 
 NAME = "decisions.toml"
 NONE = "none"

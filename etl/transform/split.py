@@ -27,7 +27,8 @@ from etl.rules import d_agreements as agreements
 from etl.rules import h_identifiers as identifiers
 from etl.rules import i_trade_compliance as trade_compliance
 from etl.rules.registry import COLUMNS
-from etl.runfolder.folder import RunFolder, StageFile, Step
+from etl.runfolder.folder import RunFolder, Step
+from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
 
 CATALOGUES = ("criteria_version", "criteria_category", "profile_question", "cbp_user", "consultant_company")
