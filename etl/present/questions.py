@@ -91,7 +91,7 @@ def _ask_block(
         held.update(Counter(odd.column for odd in typed.oddities if odd.unreadable))
         for declared in table.mapping.shape.columns:
             series = typed.columns.get(declared.name)
-            if series is not None and declared.not_null and declared.name in table.mapping.decisive:
+            if series is not None and (declared.name in table.mapping.never_null or declared.name in table.mapping.key):
                 unreadable = sum(odd.unreadable for odd in typed.oddities if odd.column == declared.name)
                 held[declared.name] += series.null_count() - unreadable
     answers.will_be_held += [(name, column, count) for column, count in sorted(held.items()) if count]

@@ -181,7 +181,7 @@ class PresentedSource:
                 out.oddities.append(Oddity(row, cell.column.name, raw, bool(bad[row])))
             for row, exact in found.spoilt.items():
                 out.texts.append(InvalidText(row, cell.column.name, exact))
-            if cell.column.not_null and cell.column.name in mapping.decisive:
+            if cell.column.name in mapping.never_null or cell.column.name in mapping.key:
                 bad = bad | found.series.is_null().to_numpy()
             if bad.any():
                 out.mark[bad] = np.maximum(out.mark[bad], HELD if cell.column.name in mapping.decisive else LOADS_WITH_NULL)
