@@ -260,7 +260,7 @@ def status(**given: Any) -> None:
 @commands.command(cls=RowCommand)
 @click.argument("where", nargs=-1, metavar="[PORTAL TABLE KEY]")
 @click.option("--account", metavar="NUMBER", help="An account's number: every source row behind it.")
-@_takes("run", "target", "mappings")
+@_takes("run", "target", "mappings", "adapter")
 def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
     """Show what became of a source row (trace P2 document 17), or the source rows of an account (trace --account NUMBER)."""
     from etl.commands.command_result import answer
