@@ -28,6 +28,7 @@ from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import Options, needed
+from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
@@ -186,6 +187,7 @@ def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any
         return answer
     if step == "check":
         answer["approval"] = asked(night.folder)
+        answer |= {name: answer["facts"].get(name) for name in ("changes", "changes_unknown")}
     return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
 
 
@@ -242,6 +244,9 @@ def _do(night: Night, step: str) -> None:
     inputs = _inputs(night, step)
     if step in folder.steps and folder.steps[step].inputs == inputs and step in ("extract", "split", "reattach", "check"):
         night.talk.say(f"{step}: done before, unchanged")
+        if step == "check":
+            changes.renew(folder, night.mappings, night.options.target)
+            _say_changes(night)
         _refuse_failed_check(night)
         return
     before = folder.settings
@@ -268,9 +273,17 @@ def _do(night: Night, step: str) -> None:
     night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
     night.crew.rest()
     give_memory_back()
+    if step == "check":
+        _say_changes(night)
     if step in ("check", "reconcile"):
         _refuse_failed_check(night)
         _refuse_differences(night, step)
+
+
+def _say_changes(night: Night) -> None:
+    facts = night.folder.steps["check"].facts
+    if "load" not in night.folder.steps and "changes" in facts:
+        night.talk.say(f"check: {changes.sentence(facts)}")
 
 
 def _require_room(night: Night, step: str) -> None:
@@ -384,7 +397,8 @@ def _check(night: Night) -> Step:
     counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
     sentence = f"{counts['asked']:,} checks asked, {counts['passed']:,} passed, {counts['warnings']:,} warnings, {len(critical):,} critical"
     implausible = [answer.sentence for answer in answers.critical_failures if answer.sentence]
-    return Step("", files, {**counts, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
+    ahead = changes.foresee(folder, night.mappings, night.options.target) if not critical else {}
+    return Step("", files, {**counts, **ahead, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
 
 
 def _load(night: Night) -> Step:
@@ -398,6 +412,13 @@ def _load(night: Night) -> Step:
     refuse_undone(folder.refuse_altered_log(), ["extract", "split", "reattach", "check"])
     target_url = needed(options.target, "--target", "the URL of the new store")
     approval = None if options.rehearse else approved(folder, options.approval)
+
+    known, unforeseen = folder.steps["check"].facts.get("changes"), list[str]()
+
+    def agree(done: list[Change]) -> None:
+        unforeseen[:] = changes.others(known, done)
+        if approval is not None:
+            changes.refuse_others(unforeseen)
 
     looked: dict[str, Any] = folder.steps["load"].facts.get("looked", {}) if "load" in folder.steps else {}
 
@@ -418,7 +439,7 @@ def _load(night: Night) -> Step:
 
             try:
                 refuse_left_out(options, target_url)
-                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night), night.decisions.sha256)
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night), night.decisions.sha256, agree)
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
@@ -430,6 +451,9 @@ def _load(night: Night) -> Step:
     else:
         inserted, updated, removed = (sum(change[i] for change in step.facts["changes"]) for i in (1, 2, 3))
         step.facts["sentence"] = f"published {step.facts['run_id']}: {inserted:,} rows inserted, {updated:,} updated, {removed:,} removed"
+    if unforeseen:
+        step.facts["unforeseen"] = unforeseen
+        step.facts["sentence"] += f"; not what the check foresaw: {'; '.join(unforeseen)}"
     if approval is not None:
         step.facts["approval"] = approval
         step.facts["sentence"] += f"; approved by {approval['approval']['approved_by']}"
