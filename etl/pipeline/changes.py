@@ -47,7 +47,10 @@ def renew(folder: RunFolder, mappings: Mappings, target: str | None) -> None:
 
 def as_data(changes: list[Change]) -> Changes:
     """By table, in the order of their names."""
-    return {change.table: dict(zip(_WORDS, (change.inserted, change.updated, change.removed), strict=True)) for change in sorted(changes, key=lambda c: c.table)}
+    return {
+        change.table: dict(zip(_WORDS, (change.inserted, change.updated, change.removed), strict=True))
+        for change in sorted(changes, key=lambda c: c.table)
+    }
 
 
 def sentence(facts: dict[str, Any]) -> str:

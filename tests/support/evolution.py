@@ -168,7 +168,11 @@ def forwards_and_back(runs: Sequence[Staged], url: str, fresh: Sequence[Content]
     found = []
     for number, run in enumerate(runs):
         ahead = run.foreseen(url)
-        found += [f"run {number}: {said} foreseen, {done} done" for said, done in zip(ahead, run.load(url)["changes"], strict=True) if said != done]
+        found += [
+            f"run {number}: {said} foreseen, {done} done"
+            for said, done in zip(ahead, run.load(url)["changes"], strict=True)
+            if said != done
+        ]
         found += [f"run {number}: {name}" for name in differing(content(url), fresh[number])]
     demanded = constraints(url)
     for number in range(len(runs) - 1, 0, -1):
