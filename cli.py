@@ -184,7 +184,7 @@ def _day(name: str, text: str) -> date:
             raise ValueError
         return day
     except ValueError:
-        raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is no date.", "Write it as YYYY-MM-DD.") from None
+        raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is not a valid date.", "Write it as YYYY-MM-DD.") from None
 
 
 def _talk(given: dict[str, Any]) -> Talk:
@@ -238,7 +238,7 @@ def reconcile(**given: Any) -> None:
 
 @commands.command()
 @click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
-@_takes("source", "tc", "files", "target", "objects", "run", "mappings", "adapter")
+@_takes("source", "tc", "files", "target", "objects", "run", "decisions", "mappings", "adapter")
 def plan(earlier: tuple[str, ...], **given: Any) -> None:
     """What would happen: sources against mappings, rows, steps, space, time; reads, changes nothing."""
     from etl.commands.command_result import answer
@@ -486,6 +486,20 @@ def explore(**given: Any) -> None:
 
 
 @commands.command()
+@click.option(
+    "--to", metavar="DIR", required=True, help="Where scan.json, the draft and worklist.md are written; approved lines that lie there stay."
+)
+@click.option("--scan", metavar="FILE", help="A scan.json instead of the old portal: no connection is needed.")
+@_takes("source", "tc", "mappings")
+def scaffold(to: str, scan: str | None, **given: Any) -> None:
+    """Looks at an unknown old portal and drafts its adapter: a scan without personal data, suggestions with scores, a work list."""
+    from etl.commands.command_result import answer
+    from etl.commands.scaffold import scaffold as facts
+
+    answer("scaffold", given, lambda: facts(_options(given), Path(to), Path(scan) if scan else None))
+
+
+@commands.command()
 @_takes(*_STORES, "run", "freeze_from", "freeze_to", "workers", "mappings", "adapter", "approver")
 def doctor(**given: Any) -> None:
     """Says whether the cut-over may begin: plan, rights, servers, clocks, connections, disks. Exit code 7 where it must not; changes nothing."""
@@ -543,13 +557,20 @@ def selftest(size: int, seed: int, **given: Any) -> None:
     "--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="How many company profiles."
 )
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same world.")
-@_takes("source", "tc", "files")
-def sample(profiles: int, seed: int, **given: Any) -> None:
+@click.option(
+    "--like",
+    type=click.Choice(["contract", "foreign"]),
+    default="contract",
+    show_default=True,
+    help="foreign: another schema; its adapter goes to --adapter.",
+)
+@_takes("source", "tc", "files", "adapter")
+def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
     """Writes a synthetic legacy world of any size into empty databases."""
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
-    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given)))
+    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given), like == "foreign"))
 
 
 @commands.command()

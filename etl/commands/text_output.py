@@ -85,6 +85,10 @@ def show_plan(data: dict[str, Any]) -> None:
     show_conditions(console, data["conditions"])
     for sentence in data["beside"]:
         console.print(plain(f"target: {sentence}: not of the contract, and no obstacle"))
+    if data["decisions_template"]:
+        console.print("waiting for a decision (a file for --decisions; fill in, take out what is not decided):")
+        for line in data["decisions_template"].splitlines():
+            console.print(plain(line), soft_wrap=True)
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(
@@ -167,6 +171,8 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}{kept}"))
     for entry in data["flags"]:
         console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
+    for entry in data["decisions"]:
+        console.print(plain(f"decided ({entry['rule']}) by {entry['by']} on {entry['on']}: {entry['reason']}"))
     console.print(plain(f"rules of this table: {', '.join(data['rules'])}"))
     console.print(f"{len(data['rows']):,} rows in the new store, {len(data['held']):,} in the holding")
 
@@ -345,6 +351,16 @@ def show_selftest(data: dict[str, Any]) -> None:
     )
 
 
+def show_scaffold(data: dict[str, Any]) -> None:
+    share = data["coverage"]
+    console = _console()
+    console.print(plain(f"written to {data['to']}: scan.json, the draft, worklist.md"))
+    console.print(
+        f"suggestions for {share['columns']} % of the columns, {share['rows']} % of the rows, {share['codes']} % of the code occurrences"
+    )
+    console.print(f"approved: {data['approved']:,} lines; about {data['hours']} hours of work are left")
+
+
 def show_sql(data: dict[str, Any]) -> None:
     sys.stdout.write(data["sql"])  # as it is: psql reads it
 
@@ -352,7 +368,7 @@ def show_sql(data: dict[str, Any]) -> None:
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     **dict.fromkeys(("sql freeze", "sql frozen", "sql unfreeze", "sql roles"), show_sql),
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
-    "rollback": show_rollback, "sample": show_sample,
+    "scaffold": show_scaffold, "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,

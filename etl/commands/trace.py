@@ -53,7 +53,18 @@ def _row(options: Options, mappings: Mappings, mapping: TableMapping, key: str) 
         "portal": mapping.portal, "table": mapping.table, "key": shown, "rules": list(mapping.rules), "rows": rows,
         "held": [{**entry, "meaning": mappings.reasons[entry["reason_cd"]].meaning} for entry in held],
         "flags": [{**entry, "decision": mappings.rules[entry["rule_cd"]].decision} for entry in flags],
+        "decisions": _decisions(options, of) if flags else [],
     }  # fmt: skip
+
+
+def _decisions(options: Options, of: tuple[str, str, str]) -> list[dict[str, str]]:
+    """Who decided about the row, when and why, as the run's folder knows it, names masked; none where no folder is given."""
+    if options.run is None:
+        return []
+    from etl.runfolder.decisions_file import made
+    from etl.runfolder.folder import seen
+
+    return [entry for entry in made(seen(options.run)) if (entry["portal"], entry["table"], entry["key"]) == of]
 
 
 def _target_rows(store: Reading, mappings: Mappings, into: Into, condition: Condition | None) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -131,21 +132,12 @@ class Store:
 
     def order(self) -> list[str]:
         """The tables, each after those that it refers to."""
-        done: list[str] = []
-
-        def place(table: str) -> None:
-            if table in done:
-                return
-            parents = set(self.spec.target[table].refers.values()) | (
-                {t for _, t in self.spec.link_targets.values()} if table == LINK_TARGET[0] else set()
-            )
-            for parent in sorted(parents - {table}):
-                place(parent)
-            done.append(table)
-
-        for table in self.spec.target:
-            place(table)
-        return done
+        links = {target for _, target in self.spec.link_targets.values()}
+        parents = {
+            name: sorted(({*table.refers.values()} | (links if name == LINK_TARGET[0] else set())) - {name})
+            for name, table in self.spec.target.items()
+        }
+        return list(TopologicalSorter(parents).static_order())
 
     def frames(self, table: str) -> Iterator[pl.DataFrame]:
         """The rows in batches: every column but the own id, #account where the row has one, #id, #alien."""
