@@ -59,7 +59,9 @@ def show_changes(console: Console, data: dict[str, Any]) -> None:
             console.print(plain(f"what the load will change is not known: {data['changes_unknown']}"))
         return
     words = ("insert", "update", "remove")
-    rows: list[list[object]] = [[name, *(change[word] for word in words)] for name, change in data["changes"].items() if any(change.values())]
+    rows: list[list[object]] = [
+        [name, *(change[word] for word in words)] for name, change in data["changes"].items() if any(change.values())
+    ]
     if rows:
         console.print(table("What the load will change in the new store", ["table", *(f"to {word}" for word in words)], rows))
     else:

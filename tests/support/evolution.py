@@ -15,6 +15,7 @@ import psycopg
 
 from etl.databases import Source
 from etl.databases.registry import open_source, open_target
+from etl.databases.target import Agree, agreed
 from etl.extract.step import extract
 from etl.load.step import TakenBack, foreseen, load, rollback
 from etl.objects.journal import JOURNAL
@@ -76,12 +77,12 @@ class Staged:
     folder: Path
     objects: Path
 
-    def load(self, url: str) -> dict[str, Any]:
+    def load(self, url: str, agree: Agree = agreed) -> dict[str, Any]:
         """What the load says of itself."""
         with opened(self.folder) as run:
             target = open_target(url, run.path / "load")
             try:
-                step = load(run, MAPPINGS, target, FREEZE, lambda: None, _silent)
+                step = load(run, MAPPINGS, target, FREEZE, lambda: None, _silent, agree=agree)
             finally:
                 target.close()
             run.steps["load"] = step

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from etl.errors import Refused
+from etl.pipeline.changes import others, refuse_others
 from tests.support.evolution import Content, _session, constraints, content, differing, evolved, forwards_and_back, staged
 from tests.support.laws import law
 from tests.support.legacy import Legacy
@@ -120,6 +121,9 @@ def test_what_a_load_will_change_is_foreseen_by_table_and_nothing_of_the_store_i
         before = (content(url), constraints(url)) if number else None
         ahead = run.foreseen(url)
         assert before is None or (content(url), constraints(url)) == before
+        with pytest.raises(Refused, match="not what was approved"):
+            run.load(url, lambda done: refuse_others(others({}, done)))
+        assert (content(url) if before else {}) == (before[0] if before else {})  # it was asked before the commit
         assert ahead == run.load(url)["changes"]
         kinds |= {what for _, *counts in ahead for what, count in zip(("insert", "update", "remove"), counts, strict=True) if count}
         assert all(updated == removed == 0 for _, _, updated, removed in ahead) is (number == 0)
