@@ -25,6 +25,7 @@ from etl.pipeline.context import Night
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import plan
 from etl.pipeline.sources import sources_of
+from etl.pipeline.taking_back import ROLLED_BACK
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import Step
@@ -36,7 +37,6 @@ from etl.transform.split import split
 from etl.transform.stage_file_task import forget
 
 READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 
 
 def refuse_failed_check(night: Night) -> None:
