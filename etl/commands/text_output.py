@@ -164,6 +164,9 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
         console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
         return
+    for physical in data.get("physical", ()):
+        key = f" {physical['key']}" if physical["key"] is not None else ""
+        console.print(plain(f"physical: {physical['table']}{key}; presented as {data['table']} {data['key']}"))
     found: list[list[object]] = [[row["table"], row["id"], row["account_number"], row["digest"][:16]] for row in data["rows"]]
     console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account", "row's digest"], found))
     for content in sorted({row["sha256"] for row in data["rows"] if row.get("sha256")}):
