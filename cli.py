@@ -248,6 +248,16 @@ def plan(earlier: tuple[str, ...], **given: Any) -> None:
 
 
 @commands.command()
+@_takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log")
+def precopy(**given: Any) -> None:
+    """Brings documents into the object store while the old portals are open; as often as you like, before `run` with the same --run."""
+    from etl.commands.command_result import answer
+    from etl.pipeline.precopy import precopy as copied
+
+    answer("precopy", given, lambda: copied(_options(given), _talk(given)))
+
+
+@commands.command()
 @_takes("run")
 def status(**given: Any) -> None:
     """How far a run is, as a table."""

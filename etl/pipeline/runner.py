@@ -20,8 +20,9 @@ from etl.domain.grace import read as read_grace
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, SourceChanged, WrongUsage, note
 from etl.evidence.approval import approved, approver, asked, settle_place
 from etl.extract.freeze_guard import changed_of, looked_again
+from etl.extract.precopied import precopied
 from etl.extract.step import Helpers, ShareMissing, extract
-from etl.load.step import MADE_BY, load, missing_objects, rollback
+from etl.load.step import MADE_BY, load, missing_objects, remove_orphans, rollback
 from etl.objects import Objects
 from etl.objects.journal import JOURNAL, journaled
 from etl.objects.place import bucket_of, folder_of
@@ -316,6 +317,11 @@ def _refuse_differences(night: Night, step: str) -> None:
 def _extract(night: Night) -> Step:
     options = night.options
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
+    if (
+        options.tc is None and night.folder.settings.get("tc", _NONE) != _NONE
+    ):  # with a password in it, it is not filled in from the settings
+        raise Refused("This run began with --tc, and none is given now.", "Give the same --tc.")
+    brought = precopied(night.folder)
     objects = open_objects(objects_uri, night.folder.path / JOURNAL)
     objects.clean()
     left_out = NoShare() if "files" in options.without else None
@@ -330,10 +336,12 @@ def _extract(night: Night) -> Step:
         pool = night.crew.helpers(sum(ahead.rows.values()))
         helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
         try:
-            step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers)
+            step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers, brought)
         except ShareMissing as error:
             raise share_left_out(options.target) or error from None
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
+    if brought is not None:
+        step.facts["sentence"] += f"; {step.facts['unchanged']:,} documents not read again: the rows are those of the precopy"
     return step
 
 
@@ -418,6 +426,7 @@ def _load(night: Night) -> Step:
             try:
                 refuse_left_out(options, target_url)
                 step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night), night.decisions.sha256)
+                orphans = remove_orphans(folder, target, objects, target.identity(objects_uri))
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
@@ -429,6 +438,9 @@ def _load(night: Night) -> Step:
     else:
         inserted, updated, removed = (sum(change[i] for change in step.facts["changes"]) for i in (1, 2, 3))
         step.facts["sentence"] = f"published {step.facts['run_id']}: {inserted:,} rows inserted, {updated:,} updated, {removed:,} removed"
+    if orphans[0] or orphans[1]:
+        kept = f", {orphans[1]:,} kept: {', '.join(orphans[2])} may need them" if orphans[1] else ""
+        step.facts["sentence"] += f"; {orphans[0]:,} objects removed that no row refers to{kept}"
     if approval is not None:
         step.facts["approval"] = approval
         step.facts["sentence"] += f"; approved by {approval['approval']['approved_by']}"

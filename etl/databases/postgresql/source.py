@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from itertools import pairwise
@@ -17,7 +17,7 @@ import polars as pl
 import psycopg
 import pyarrow as pa
 
-from etl.databases import WHOLE, Batch, Cut, Since
+from etl.databases import WHOLE, Batch, Cut, Relation, Since
 from etl.databases.postgresql.connection import (
     LOCKED,
     NAME,
@@ -31,6 +31,7 @@ from etl.databases.postgresql.connection import (
     shapes,
     state_of,
 )
+from etl.databases.postgresql.row_versions import relation, versions_query
 from etl.domain.masking import recorded_key
 from etl.domain.typed_values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
 from etl.errors import Busy, MigrationError
@@ -39,6 +40,7 @@ from mappings.schema import Column
 
 _SMALL = 8 << 20  # documents up to this size travel whole, larger ones in pieces
 _PIECE = 4 << 20
+_KEYS_TOGETHER = 2_000  # named in one statement
 # ADBC adds the distance from 2000 to 1970 to PostgreSQL's infinities, which wrap around: these are what comes out.
 _WRAPPED_DAYS = {-2147472692: INFINITE_DAY[1], -2147472691: INFINITE_DAY[0]}
 _WRAPPED_MOMENTS = {-9222425352054775809: INFINITE_MOMENT[1], -9222425352054775808: INFINITE_MOMENT[0]}
@@ -207,8 +209,26 @@ class PostgresSource:
         return series.to_frame().select(pl.when(~long).then(pl.col(column.name)).alias(column.name))[column.name], long.to_numpy()
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        yield from self._contents(mapping, column, _within(mapping, self._cut))
+
+    def contents_of(self, mapping: TableMapping, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        for first in range(0, len(keys), _KEYS_TOGETHER):
+            listed = ", ".join(str(int(key)) for key in keys[first : first + _KEYS_TOGETHER])
+            yield from self._contents(mapping, column, f"{quoted(mapping.key[0])} IN ({listed})")
+
+    def relation(self, mapping: TableMapping, column: str) -> Relation | None:
+        with safe_errors(self.name, "reading the catalogue"):
+            return relation(self._session, mapping, column)
+
+    def versions(self, mapping: TableMapping, column: str) -> pl.DataFrame:
+        found = [
+            pl.DataFrame(batch) for batch in self._batches(versions_query(mapping, column, _within(mapping, self._cut)), mapping.table)
+        ]
+        return pl.concat([pl.DataFrame(schema={"key": pl.String, "version": pl.String}), *found])
+
+    def _contents(self, mapping: TableMapping, column: str, within: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         key, name, table = quoted(mapping.key[0]), quoted(column), quoted(mapping.table)
-        within = f"{_within(mapping, self._cut)} AND {key} IS NOT NULL"  # such a row is refused where the others of its columns are read
+        within += f" AND {key} IS NOT NULL"  # such a row is refused where the others of its columns are read
         with safe_errors(self.name, f"reading {mapping.table}"):
             large = self._session.execute(
                 f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {key}"
