@@ -66,8 +66,13 @@ def show_plan(data: dict[str, Any]) -> None:
             console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than it needs"))
         if rights["role"] and not rights["excess"]:
             console.print(plain(f"rights: {option}: role {rights['role']} has what it needs and nothing else"))
+    show_conditions(console, data["conditions"])
     for sentence in data["beside"]:
         console.print(plain(f"target: {sentence}: not of the contract, and no obstacle"))
+    if data["decisions_template"]:
+        console.print("waiting for a decision (a file for --decisions; fill in, take out what is not decided):")
+        for line in data["decisions_template"].splitlines():
+            console.print(plain(line), soft_wrap=True)
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(
@@ -93,6 +98,14 @@ def show_plan(data: dict[str, Any]) -> None:
             table("Rows whose value will not fit (held, or loaded with null and held as well)", ["table", "column", "rows"], held)
         )
     console.print(f"coverage {data['coverage']}")
+
+
+def show_conditions(console: Console, conditions: dict[str, dict[str, list[str]]]) -> None:
+    """Of each old portal what is there and not read, what is read otherwise than it is stored, and what could not be ruled out."""
+    for portal, known in conditions.items():
+        for word, sentences in (("not read", known["beside"]), ("note", known["notes"]), ("not ruled out", known["not_ruled_out"])):
+            for sentence in sentences:
+                console.print(plain(f"{word}: {portal}: {sentence}"))
 
 
 def _seconds(span: dict[str, float]) -> str:
@@ -133,6 +146,9 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
         console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
         return
+    for physical in data.get("physical", ()):
+        key = f" {physical['key']}" if physical["key"] is not None else ""
+        console.print(plain(f"physical: {physical['table']}{key}; presented as {data['table']} {data['key']}"))
     found: list[list[object]] = [[row["table"], row["id"], row["account_number"], row["digest"][:16]] for row in data["rows"]]
     console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account", "row's digest"], found))
     for content in sorted({row["sha256"] for row in data["rows"] if row.get("sha256")}):
@@ -142,6 +158,8 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}{kept}"))
     for entry in data["flags"]:
         console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
+    for entry in data["decisions"]:
+        console.print(plain(f"decided ({entry['rule']}) by {entry['by']} on {entry['on']}: {entry['reason']}"))
     console.print(plain(f"rules of this table: {', '.join(data['rules'])}"))
     console.print(f"{len(data['rows']):,} rows in the new store, {len(data['held']):,} in the holding")
 
@@ -161,6 +179,9 @@ def show_reconcile(data: dict[str, Any]) -> None:
     columns = ["table", "kind", "legacy_key", "account_number", "column"]
     if data["differences"]:
         console.print(table("Differences", columns, [[row.get(c) for c in columns] for row in data["differences"]]))
+    for portal, sentences in data["not_ruled_out"].items():
+        for sentence in sentences:
+            console.print(plain(f"not ruled out: {portal}: {sentence}"))
     console.print({"equal": "old and new are equal"}.get(data["answer"], f"{data['answer']}: {data['total']:,} differences"))
 
 
@@ -193,6 +214,8 @@ def show_freeze(data: dict[str, Any]) -> None:
         console.print(plain(f"{entry['portal']}: {'changed: ' + ', '.join(entry['changed']) if entry['changed'] else 'no table changed'}"))
         for sentence in entry["writers"]:
             console.print(plain(f"  {sentence}"))
+        for sentence in entry["not_ruled_out"]:
+            console.print(plain(f"  not ruled out: {sentence}"))
     moving = any(entry["changed"] for entry in data["portals"])
     console.print("not frozen" if moving else f"nothing changed within {data['seconds']:g} seconds")
 
@@ -319,6 +342,16 @@ def show_selftest(data: dict[str, Any]) -> None:
     )
 
 
+def show_scaffold(data: dict[str, Any]) -> None:
+    share = data["coverage"]
+    console = _console()
+    console.print(plain(f"written to {data['to']}: scan.json, the draft, worklist.md"))
+    console.print(
+        f"suggestions for {share['columns']} % of the columns, {share['rows']} % of the rows, {share['codes']} % of the code occurrences"
+    )
+    console.print(f"approved: {data['approved']:,} lines; about {data['hours']} hours of work are left")
+
+
 def show_sql(data: dict[str, Any]) -> None:
     sys.stdout.write(data["sql"])  # as it is: psql reads it
 
@@ -327,7 +360,7 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     **dict.fromkeys(("sql freeze", "sql frozen", "sql unfreeze", "sql roles"), show_sql),
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
     "precopy": show_precopy,
-    "rollback": show_rollback, "sample": show_sample,
+    "scaffold": show_scaffold, "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,

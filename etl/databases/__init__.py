@@ -14,6 +14,7 @@ from etl.errors import WrongUsage
 if TYPE_CHECKING:
     import polars as pl
 
+    from etl.databases.source_conditions import SourceConditions
     from etl.domain.typed_values import Typed
     from mappings.model import TableMapping
 
@@ -39,10 +40,14 @@ WHOLE = Cut()
 
 @dataclass(frozen=True)
 class Since:
-    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words."""
+    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words.
+
+    `unknown`: tables of which only reading them again tells (views, foreign tables).
+    """
 
     changed: list[str] | None
     how: str
+    unknown: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -52,6 +57,17 @@ class Source(Protocol):
 
     def shapes(self) -> dict[str, dict[str, str]]:
         """Declared type of every column of every table."""
+        ...
+
+    def kinds(self) -> dict[str, str]:
+        """What of the database is no table of its own, by name: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
+        ...
+
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
+        """What hides rows or bytes of these tables from us (K9), what is there besides, and what could not be ruled out.
+
+        `deep`: everything is looked at for it, a SQLite file from end to end; without, what can be asked in a moment.
+        """
         ...
 
     def count(self, table: str) -> int:

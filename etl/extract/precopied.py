@@ -17,7 +17,8 @@ import polars as pl
 from etl.databases import Relation, Source, Versioned
 from etl.objects import Objects, Stored, of_each
 from etl.objects.transfer import store_all
-from etl.runfolder.folder import RunFolder, StageFile, read_table
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import StageFile, read_table
 from mappings.model import TableMapping
 
 PRECOPY = "precopy"  # the step in the manifest, and the folder of its files

@@ -17,7 +17,8 @@ from etl.extract.precopied import PRECOPY, Precopied, precopied, rows_of_record,
 from etl.extract.step import Files, Tell
 from etl.objects import Objects, Stored
 from etl.objects.transfer import store_all
-from etl.runfolder.folder import RunFolder, StageFile, Step
+from etl.runfolder.folder import RunFolder, Step
+from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
 
 _TOGETHER = 2_000  # documents: what a kill may lose

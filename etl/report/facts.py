@@ -12,6 +12,7 @@ from etl.evidence.approval import asked
 from etl.report import counts
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
+from etl.runfolder.decisions_file import made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings
@@ -48,7 +49,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
     report: dict[str, Any] = {
         "version": VERSION, "verdict": {}, "run": _run(folder, mappings), "steps": _steps(folder),
         "conservation": _conservation(folder, mappings, found), "targets": _targets(folder, mappings), "checks": _checks(folder, found),
-        "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "documents": counts.documents(folder),
+        "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "decisions": made(folder), "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder), "coverage": counts.coverage(folder, mappings), "reconciliation": _reconciliation(folder, found), "not_checked": [],
     }  # fmt: skip
     report["not_checked"] = _not_checked(folder, report)
@@ -221,6 +222,10 @@ def _not_checked(folder: RunFolder, report: dict[str, Any]) -> list[str]:
     found = [_NOT_DONE[step] for step in STEPS if step not in folder.steps]
     if "extract" in folder.steps and "TC" not in report["run"]["snapshot"]:
         found.append("Trade Compliance: no database was given (--tc).")
+    for portal, known in (folder.steps["extract"].facts.get("conditions", {}) if "extract" in folder.steps else {}).items():
+        found += [f"{portal}, there and not read: {sentence}." for sentence in known["beside"]]
+        found += [f"{portal}, not ruled out: {sentence}." for sentence in known["not_ruled_out"]]
+        found += [f"{portal}, to be known: {sentence}." for sentence in known["notes"]]
     settings = _settings(folder)
     if settings and "files" not in settings:
         found.append("The old file share: none was given (--files); documents that lie there count as missing.")

@@ -185,3 +185,21 @@ class Shapes:
 
     def shapes(self) -> dict[str, dict[str, str]]:
         return self.found
+
+    def kinds(self) -> dict[str, str]:
+        return {}
+
+
+def test_trace_takes_physical_names_and_shows_both(world: Path) -> None:
+    foreign = world / "foreign"
+    with closing(sqlite3.connect(foreign / "portal2.sqlite")) as portal:
+        (note,) = portal.execute("SELECT NT_ID FROM CT_INTR_NT ORDER BY 1").fetchone()
+    stores = ("--target", f"sqlite:///{foreign}/store.sqlite", "--adapter", str(foreign / "adapter"), "--output", "json")
+    done = command("trace", "P2", "ct_intr_nt", note, *stores)
+    assert done.code == 0, done.out
+    assert done.data["table"] == "internal_note"
+    assert done.data["physical"] == [{"table": "ct_intr_nt", "key": note}]
+    again = command("trace", "P2", "internal_note", done.data["key"], *stores)
+    assert again.data["rows"] == done.data["rows"]
+    assert again.data["physical"] == [{"table": "ct_intr_nt", "key": None}]
+    assert command("trace", "P2", "NO_TABLE", "1", *stores).code == 2

@@ -12,7 +12,11 @@ from tests.support.legacy import content_of_store
 
 def inodes(night: Night) -> dict[str, tuple[int, int]]:
     """Every object's file: another one, or one written to, shows."""
-    return {place.name: (place.stat().st_ino, place.stat().st_mtime_ns) for place in (night.folder / "objects" / "sha256").rglob("*") if place.is_file()}
+    return {
+        place.name: (place.stat().st_ino, place.stat().st_mtime_ns)
+        for place in (night.folder / "objects" / "sha256").rglob("*")
+        if place.is_file()
+    }
 
 
 def begun(folder: Path) -> Night:
@@ -49,7 +53,9 @@ def test_a_document_that_changes_behind_a_precopy_is_read_again_and_its_old_obje
     assert night.command("precopy").code == 0
     early = set(inodes(night))
     with night.database("legacy/portal2.sqlite") as portal:
-        portal.execute("UPDATE document_content SET content = zeroblob(length(content)) WHERE document_id = (SELECT min(document_id) FROM document_content)")
+        portal.execute(
+            "UPDATE document_content SET content = zeroblob(length(content)) WHERE document_id = (SELECT min(document_id) FROM document_content)"
+        )
         (path,) = portal.execute(
             "SELECT object_path FROM document WHERE object_path IS NOT NULL AND document_id NOT IN (SELECT document_id FROM document_content)"
         ).fetchone()

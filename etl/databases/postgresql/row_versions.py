@@ -37,29 +37,29 @@ WHERE c.oid = to_regclass(%(table)s) AND c.relkind = 'r' AND c.relpersistence = 
 """
 
 
-def relation(session: psycopg.Connection[Any], mapping: TableMapping, column: str) -> Relation | None:
-    """What the versions of the table's rows are versions of; None where some of it may not be asked, or means nothing of such a table."""
+def relation(session: psycopg.Connection[Any], table: str, mapping: TableMapping, column: str) -> Relation | None:
+    """What the versions of the table's rows are versions of; None where some of it may not be asked, or means nothing of such a table. `table`: quoted, as SQL."""
     if len(mapping.key) != 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
         return None
     allowed = session.execute(_MAY_ASK).fetchone()
     if allowed is None or not allowed[0]:  # asked first: an error would end the snapshot
         return None
     columns = [mapping.key[0], column]
-    row = session.execute(_EVIDENCE, {"table": quoted(mapping.table), "columns": columns}).fetchone()
+    row = session.execute(_EVIDENCE, {"table": table, "columns": columns}).fetchone()
     if row is None:
         return None
     *evidence, attributes, transactions = row
     if len(attributes) != len(columns) or any(one is None for one in evidence[:7]):
         return None
-    text = json.dumps([*evidence, mapping.table, attributes])
+    text = json.dumps([*evidence, attributes])
     return Relation(hashlib.sha256(text.encode()).hexdigest()[:32], int(transactions))
 
 
-def versions_query(mapping: TableMapping, column: str, within: str) -> str:
+def versions_query(table: str, mapping: TableMapping, column: str, within: str) -> str:
     """The statement that gives key and version, as text, of the rows that have bytes; the version is null where it tells nothing."""
     key = quoted(mapping.key[0])
     return (
         f"SELECT {key}::text AS key, CASE WHEN xmin::text::bigint > 2 THEN xmin::text || ' ' || ctid::text END AS version"
-        f" FROM {quoted(mapping.table)}"
+        f" FROM {table}"
         f" WHERE {within} AND {key} IS NOT NULL AND {quoted(column)} IS NOT NULL"
     )

@@ -80,6 +80,20 @@ class PresentedDatabase:
         left = [name for name in self._source.tables if name not in read and name.casefold() not in ignored]
         return {**found, **{name: self._source.relations[name] for name in left if name not in found}}
 
+    def kinds(self) -> dict[str, str]:
+        return {name: kind for name, kind in self._database.kinds().items() if name not in self._declared}
+
+    def hiding(self) -> dict[str, str]:
+        """Of any physical table: what is made of it cannot be seen whole (K9)."""
+        found = [f"{table}: {why}" if table else why for table, why in sorted(self._database.hiding().items())]
+        return {"": "; ".join(found)} if found else {}
+
+    def doubts(self) -> list[str]:
+        return self._database.doubts()
+
+    def in_stored_order(self, table: str) -> bool:
+        return True  # of the presented rows: their locators
+
     def only_integers(self, table: str, column: str) -> bool:
         return False
 
