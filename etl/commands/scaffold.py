@@ -15,7 +15,7 @@ from etl.options import Options
 from etl.pipeline.sources import NAMES
 from etl.present.draft import OPEN, SURE, TableDraft, drafted
 from etl.present.scan import SECRET, VERSION, scan
-from etl.runfolder.folder import write_durably
+from etl.runfolder.stage_file_io import write_durably
 from mappings.model import Mappings, Portal
 from mappings.read import FOLDERS, read_mappings
 

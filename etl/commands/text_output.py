@@ -69,6 +69,10 @@ def show_plan(data: dict[str, Any]) -> None:
     show_conditions(console, data["conditions"])
     for sentence in data["beside"]:
         console.print(plain(f"target: {sentence}: not of the contract, and no obstacle"))
+    if data["decisions_template"]:
+        console.print("waiting for a decision (a file for --decisions; fill in, take out what is not decided):")
+        for line in data["decisions_template"].splitlines():
+            console.print(plain(line), soft_wrap=True)
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(
@@ -142,6 +146,9 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
         console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
         return
+    for physical in data.get("physical", ()):
+        key = f" {physical['key']}" if physical["key"] is not None else ""
+        console.print(plain(f"physical: {physical['table']}{key}; presented as {data['table']} {data['key']}"))
     found: list[list[object]] = [[row["table"], row["id"], row["account_number"], row["digest"][:16]] for row in data["rows"]]
     console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account", "row's digest"], found))
     for content in sorted({row["sha256"] for row in data["rows"] if row.get("sha256")}):
@@ -151,6 +158,8 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}{kept}"))
     for entry in data["flags"]:
         console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
+    for entry in data["decisions"]:
+        console.print(plain(f"decided ({entry['rule']}) by {entry['by']} on {entry['on']}: {entry['reason']}"))
     console.print(plain(f"rules of this table: {', '.join(data['rules'])}"))
     console.print(f"{len(data['rows']):,} rows in the new store, {len(data['held']):,} in the holding")
 

@@ -14,7 +14,8 @@ from etl.databases import Source
 from etl.extract.source_contract import problems, refuse_hidden
 from etl.extract.table_batch import CONTENT, Aside, stage_tables
 from etl.objects import Nowhere
-from etl.runfolder.folder import RunFolder, StageFile, parquet, rows_of, table_of
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import StageFile, parquet, rows_of, table_of
 from mappings.model import Mappings, Portal, TableMapping
 
 

@@ -23,7 +23,8 @@ from etl.extract.freeze_guard import fingerprints
 from etl.extract.table_batch import CONTENT, Aside, Joining, Stretch, read_elsewhere, rows_per_file, stretches
 from etl.objects import Objects
 from etl.objects.transfer import store_all
-from etl.runfolder.folder import RunFolder, StageFile, Step
+from etl.runfolder.folder import RunFolder, Step
+from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
 
 Tell = Callable[[str, int, int], None]  # (what is going on, rows done, rows in all)

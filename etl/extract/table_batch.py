@@ -20,7 +20,7 @@ from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.transfer import store_all
 from etl.present import presented
-from etl.runfolder.folder import StageFile, write_table
+from etl.runfolder.stage_file_io import StageFile, write_table
 from etl.system.kept_resources import keep
 from etl.system.memory import give_memory_back
 from etl.system.prefetch import ahead

@@ -18,7 +18,8 @@ from etl.errors import Refused
 from etl.objects import Objects, of_each
 from etl.objects.journal import JOURNAL, journaled
 from etl.placement.target_rows import arrow_type
-from etl.runfolder.folder import RunFolder, StageFile, Step
+from etl.runfolder.folder import RunFolder, Step
+from etl.runfolder.stage_file_io import StageFile
 from mappings.limits import digest_of
 from mappings.model import Mappings
 from mappings.schema import Table

@@ -49,6 +49,7 @@ class Plan:
     conditions: dict[Portal, SourceConditions] = field(default_factory=dict)  # what hides or alters, is beside, or could not be ruled out
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
     beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, and no obstacle
+    decisions_template: str = ""  # lines to fill in for all that waits for a decision (chapter L); empty: nothing does
 
 
 def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:

@@ -37,7 +37,7 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
     if options.files is not None and "://" not in options.files and not Path(options.files).is_dir():
         raise MigrationError(f"--files: there is no folder {options.files}.", "Give the root of the old file share.")
     if "://" not in objects and Path(objects).exists() and not Path(objects).is_dir():
-        raise MigrationError(f"--objects: {objects} is no folder.", "Give the root of the new object store.")
+        raise MigrationError(f"--objects: {objects} is not a folder.", "Give the root of the new object store.")
     given = options.grace
     grace = (given.before, given.after, given.add) if given is not None else None
     return reconcile(

@@ -12,6 +12,7 @@ from etl.evidence.approval import asked
 from etl.report import counts
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
+from etl.runfolder.decisions_file import made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.rehearsed import was_rehearsal
@@ -49,7 +50,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
     report: dict[str, Any] = {
         "version": VERSION, "verdict": {}, "run": _run(folder, mappings), "steps": _steps(folder),
         "conservation": _conservation(folder, mappings, found), "targets": _targets(folder, mappings), "checks": _checks(folder, found),
-        "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "documents": counts.documents(folder),
+        "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "decisions": made(folder), "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder), "coverage": counts.coverage(folder, mappings), "reconciliation": _reconciliation(folder, found), "not_checked": [],
     }  # fmt: skip
     report["not_checked"] = _not_checked(folder, report)

@@ -11,7 +11,8 @@ import polars as pl
 from etl.domain.masking import SUSPECT, masked, masked_key
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
-from etl.runfolder.folder import RunFolder, read_verified
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import read_verified
 from mappings.model import Mappings
 
 MADE_BY = ("split", "reattach")

@@ -22,7 +22,7 @@ def as_markdown(report: Report, found: Lists) -> str:
     """report.md."""
     parts = [
         *_verdict(report), *_run(report), *_conservation(report), *_targets(report), *_checks(report, found), *_reconciliation(report),
-        *_exceptions(report), *_held(report), *_documents(report), *_freeze_guard(report), *_coverage(report), *_timings(report), *_not_checked(report),
+        *_exceptions(report), *_decisions(report), *_held(report), *_documents(report), *_freeze_guard(report), *_coverage(report), *_timings(report), *_not_checked(report),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
 
@@ -182,6 +182,16 @@ def _exceptions(report: Report) -> list[str]:
     ]  # fmt: skip
     note = f"{plural(report['exceptions']['total'], 'row')} carried over that somebody should look at; exceptions.csv lists each."
     return ["## Exceptions by rule", "", note, "", *table(("Rule", "Severity", "Rows", "What it says", "Where"), rows)]
+
+
+def _decisions(report: Report) -> list[str]:
+    """What people decided; nothing where they decided nothing."""
+    made = report["decisions"]
+    rows = [
+        (d["rule"], code(f"{d['portal']} {d['table']} {d['key']}".strip()), escaped(d["by"]), d["on"], escaped(d["reason"])) for d in made
+    ]
+    note = f"{plural(len(made), 'decision')} that people made (chapter L)."
+    return ["## Decisions", "", note, "", *table(("Rule", "About", "By", "On", "Why"), rows)] if made else []
 
 
 def _held(report: Report) -> list[str]:

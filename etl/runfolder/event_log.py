@@ -56,7 +56,7 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
         return Head(event["seq"], event["hash"])
     except ValueError:
         raise EvidenceAltered(
-            f"{NAME} in the run's folder was altered: its last line is no event.", "Start again in a new run folder."
+            f"{NAME} in the run's folder was altered: its last line is not an event.", "Start again in a new run folder."
         ) from None
     finally:
         os.close(descriptor)

@@ -30,7 +30,8 @@ from etl.rules import c_documents as documents
 from etl.rules import e_responses as responses
 from etl.rules import g_status_verification as svi
 from etl.rules.x_values_and_references import flag_invalid_texts
-from etl.runfolder.folder import RunFolder, StageFile, Step, read_columns
+from etl.runfolder.folder import RunFolder, Step
+from etl.runfolder.stage_file_io import StageFile, read_columns
 from etl.transform.split import SPINE
 from etl.transform.stage_file_task import Base, Context, Piece, Ticket, context_of, finish_piece, reattach_file
 from mappings.model import Mappings, Portal, TableMapping

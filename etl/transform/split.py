@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from etl.domain.decisions import NO_DECISIONS, DecisionError, Decisions
 from etl.domain.grace import NO_GRACE, Grace
+from etl.domain.identifier_values import normal
 from etl.domain.ids import as_arrow
 from etl.placement.account_directory import Spine, login_ids
 from etl.placement.account_index import Where
@@ -26,7 +27,8 @@ from etl.rules import d_agreements as agreements
 from etl.rules import h_identifiers as identifiers
 from etl.rules import i_trade_compliance as trade_compliance
 from etl.rules.registry import COLUMNS
-from etl.runfolder.folder import RunFolder, StageFile, Step
+from etl.runfolder.folder import RunFolder, Step
+from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
 
 CATALOGUES = ("criteria_version", "criteria_category", "profile_question", "cbp_user", "consultant_company")
@@ -150,6 +152,29 @@ def split_frames(work: Splitting) -> None:
     work.account_for(identifier)
     work.account_for(signature, {"account_agreement": {"coverage_cd": coverage}})
     _trade_compliance_rows(work, trade)
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """The rows among which some wait for a decision (L1, L2), and what candidates are found by: `numbers`: tc_account_id and normal form of each IOR."""
+
+    user: Placed
+    contact: Placed
+    account: Placed
+    identifier: Placed
+    numbers: pl.DataFrame
+
+
+def undecided(work: Splitting) -> Undecided:
+    """As `split_frames` as far as decisions go; raises DecisionError where one cannot be carried out (L3)."""
+    catalogues = _catalogues(work)
+    people = _people(work, _accounts(work, catalogues))
+    identifier = _identifiers(work)
+    trade = _trade_compliance(work, identifier)
+    if work.problems:
+        raise DecisionError(work.problems)
+    values = pl.Series("value", [normal(value) for value in trade.ior.frame["ior_value"].to_list()], dtype=pl.String)
+    return Undecided(people.user, people.contact, trade.account, identifier, pl.DataFrame([trade.ior.frame["tc_account_id"], values]))
 
 
 def _catalogues(work: Splitting) -> _Catalogues:
@@ -379,7 +404,8 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     tables = {
         "business_type/added": types, "spine/accounts": spine.accounts.to_arrow(), "spine/logins": spine.logins.to_arrow(),
         "spine/email_keys": emails.to_arrow(), "spine/model_profiles": models.to_arrow(),
-        "spine/consultants": spine.consultants.to_arrow(), "decisions": l_decisions.record(work.decisions).to_arrow(),
+        "spine/consultants": spine.consultants.to_arrow(),
         **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
     }  # fmt: skip
+    files.append(folder.write_bytes("split/record/decisions.json", l_decisions.record(work.decisions)))
     return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]

@@ -190,7 +190,7 @@ def test_demo_refuses_a_folder_with_other_files(tmp_path: Path) -> None:
     assert command("demo", str(tmp_path)).code == 7
     done = command("demo", str(tmp_path / "mine.txt"))
     assert done.code == 7
-    assert "is no folder" in done.err
+    assert "is not a folder" in done.err
     assert [place.name for place in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -456,7 +456,7 @@ def test_K3_an_interrupted_run_goes_on_with_the_same_command_and_ends_like_an_un
         envelope = json.loads(out)
         assert (envelope["exit_code"], envelope["errors"][0]["code"]) == (143, "INTERRUPTED")
     else:
-        assert err.rstrip().splitlines()[-1] == "next: Run the same command again: it goes on where it stopped."
+        assert err.rstrip().splitlines()[-1] == "next: Run the same command again: it resumes where it stopped."
     assert not night.target.exists()
     again = night.command("run")
     assert again.code == 0, again.err

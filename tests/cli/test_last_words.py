@@ -39,8 +39,8 @@ def _breaks(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception) -> No
 def test_an_unforeseen_error_says_whether_the_store_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     night = _night(tmp_path)
     for place, words in (
-        ("etl.pipeline.runner.extract", "Nothing was published by this command."),
-        ("etl.pipeline.runner.open_target", "Nothing was published by this command."),
+        ("etl.pipeline.step_actions.extract", "Nothing was published by this command."),
+        ("etl.pipeline.step_actions.open_target", "Nothing was published by this command."),
         ("etl.databases.sqlite.target.SqliteTarget.publish", "Whether the store is published is not known: the same command looks first"),
         ("etl.pipeline.reconcile_step.verified", "The store is published (run-"),
         ("etl.report.write_report", "The store is published (run-"),

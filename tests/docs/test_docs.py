@@ -243,6 +243,24 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_foreign_portal_is_rehearsed_from_a_scan_on(tmp_path: Path) -> None:
+    printed = run(f"({shell('runbooks/your-portal-is-not-ours.md', 'foreign')}) 2>&1", tmp_path)
+    for piece in ("refused with 1", "still open: ", "adapter: P2: physical columns", "Published and equal"):
+        assert piece in printed, piece
+
+
+def test_a_second_domain_needs_files_only(tmp_path: Path) -> None:
+    text = shell("runbooks/your-portal-is-not-ours.md", "school").replace("SCHOOL", str(ROOT / "sample_data" / "school"))
+    assert "Published and equal" in run(text, tmp_path)
+    with closing(sqlite3.connect(tmp_path / "school.sqlite")) as store:
+        logins = store.execute("SELECT email_key FROM login ORDER BY email_key").fetchall()
+        held = store.execute(
+            "SELECT legacy_table, legacy_key, reason_cd FROM migration_holding WHERE reason_cd = 'PROFILE_WITHOUT_ENTITY'"
+        ).fetchall()
+    assert [key for (key,) in logins].count("b.brandt@mail.example") == 1
+    assert held == [("company_profile", "4", "PROFILE_WITHOUT_ENTITY")]
+
+
 def test_rehearse_works_as_it_stands(world: Path) -> None:
     assert "Published and equal" in run(shell("runbooks/rehearse.md"), world)
     assert not (world / "rehearsal-1").exists()

@@ -250,6 +250,8 @@ class PostgresSource:
             batch.columns[column.name] = series
             if bad is not None and bad.any():
                 batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else 1)
+            if column.name in mapping.never_null and series.null_count():
+                batch.mark[series.is_null().to_numpy()] = HELD
         return Batch(batch, _keys(mapping, batch))
 
     def _column(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:

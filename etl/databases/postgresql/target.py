@@ -427,7 +427,7 @@ def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
 def _void(message: str) -> Refused:
     return Refused(
         f"{message}. Two runs could write at once. Nothing was changed.",
-        "Connect past the pooler, to the server's own host and port; one that pools whole sessions is no hindrance.",
+        "Connect past the pooler, to the server's own host and port; one that pools whole sessions is fine.",
     )
 
 

@@ -78,7 +78,7 @@ def refusal(name: str, shown: str, file: Path, error: sqlite3.DatabaseError) -> 
             f"{name}: {shown} is in WAL mode, and {file.name}-wal and {file.name}-shm cannot be made or read beside it (a read-only folder?).",
             f"Copy it, with {file.name}-wal if there is one, to a folder that can be written to; or set journal_mode = DELETE before it is frozen.",
         )
-    return MigrationError(f"{name}: {shown} is no readable SQLite database ({error}).", "Check the file, then run again.")
+    return MigrationError(f"{name}: {shown} is not a readable SQLite database ({error}).", "Check the file, then run again.")
 
 
 def _wal(file: Path) -> bool:

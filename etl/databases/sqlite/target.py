@@ -70,7 +70,7 @@ class SqliteTarget:
         except sqlite3.DatabaseError as error:
             self.close()
             raise MigrationError(
-                f"--target: {self._shown} is no readable SQLite database ({error}).", "Give a new or an empty file."
+                f"--target: {self._shown} is not a readable SQLite database ({error}).", "Give a new or an empty file."
             ) from None
         self._connection.execute("PRAGMA foreign_keys = on")
         self._connection.execute("PRAGMA synchronous = full")

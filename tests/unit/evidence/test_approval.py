@@ -105,7 +105,9 @@ def test_check_and_status_say_who_has_to_approve_which_digest(checked: Night, an
     digest = checks(checked, anna)
     sentence = f"approval by {anna.name} of digest {digest}: not given"
     for name in ("check", "status"):
-        assert checked.command(name).out.splitlines()[-2:] == [sentence, "next: load"]
+        *_, last = lines = checked.command(name).out.splitlines()
+        assert sentence in lines[-3:]
+        assert last == "next: load"
     assert checked.json("status").data["approval"] == {"by": anna.name, "digest": digest, "at": None, "backup": None}
 
 
@@ -291,7 +293,7 @@ def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: 
         for bit in range(8):
             changed = bytearray(exact)
             changed[at] ^= 1 << bit
-            with pytest.raises(ValueError, match=said):
+            with pytest.raises(ValueError, match=r"is not an approval|was altered"):
                 approval.read(bytes(changed), folder.settings["approver"])
     file.write_bytes(bytes(changed))
     before = checked.content()
@@ -302,13 +304,13 @@ def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "is no approval"), ("{}", "is no approval"), ("[]", "is no approval"), ("null", "is no approval"), ("[" * 5000, "is no approval"),
-        ('{"approval":{},"signature":""}', "was altered"), ('{"approval":{},"signature":5}', "is no approval"), ("\ud800", "is no approval"),
+        ("", "is not an approval"), ("{}", "is not an approval"), ("[]", "is not an approval"), ("null", "is not an approval"), ("[" * 5000, "is not an approval"),
+        ('{"approval":{},"signature":""}', "was altered"), ('{"approval":{},"signature":5}', "is not an approval"), ("\ud800", "is not an approval"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_approval_is_refused(checked: Night, anna: Approver, text: str, said: str) -> None:
     key = load_pem_public_key(anna.public.read_bytes()).public_bytes_raw().hex()  # type: ignore[union-attr]
-    with pytest.raises(ValueError, match=r"is no approval|was altered"):
+    with pytest.raises(ValueError, match=said):
         approval.read(text.encode("utf-8", "surrogatepass"), key)
 
 
@@ -341,7 +343,7 @@ def test_a_link_a_pipe_a_folder_and_a_large_file_are_no_approval(checked: Night,
     (checked.folder / "large").write_bytes(file.read_bytes() + b" " * approval.LIMIT)
     for name, sentence in (
         ("link", "cannot be read"),
-        ("pipe", "is no file"),
+        ("pipe", "is not a file"),
         ("legacy", "cannot be read"),
         ("large", "larger than an approval"),
     ):
