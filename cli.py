@@ -90,17 +90,7 @@ _OPTIONS: dict[str, Command] = {
     "grace_add": _option("--grace-add", metavar="DAYS", type=_DAYS, help="Days added to an adjusted due date (default: the length of the freeze)."),
     "workers": _option("--workers", metavar="N", type=click.IntRange(1, 256), help="Processes on this machine (default: its cores)."),
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
-<<<<<<< HEAD
-    "rehearse": _option("--rehearse", is_flag=True, default=False, help="All steps, into a throw-away store: a SQLite file, or (--target given here) a schema of that server."),
-    "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
-    "adapter": _option("--adapter", metavar="DIR", help="How another legacy schema is presented as the contract; it may hold limits.toml alone."),
-    "without_tc": _option("--without-tc", is_flag=True, default=False, help="Trade Compliance, which an earlier run had, is left out on purpose."),
-    "without_files": _option("--without-files", is_flag=True, default=False, help="The file share, which an earlier run had, is left out on purpose."),
-    "without_decisions": _option("--without-decisions", is_flag=True, default=False, help="So are the decisions."),
-    "without_freeze": _option("--without-freeze", is_flag=True, default=False, help="So is the freeze."),
-    "yes": _option("--yes", is_flag=True, default=False, help="No question before it is done."),
-=======
-    "rehearse": _option("--rehearse", is_flag=True, default=False, help="Run every step against a temporary target."),
+    "rehearse": _option("--rehearse", is_flag=True, default=False, help="Run every step against a temporary store: a SQLite file or, with --target here, a schema of that server."),
     "mappings": _option("--mappings", metavar="DIR", help="Mapping folder to use instead of the installed one."),
     "adapter": _option("--adapter", metavar="DIR", help="Adapter folder: presents another legacy schema as the contract; may contain limits.toml alone."),
     "without_tc": _option("--without-tc", is_flag=True, default=False, help="Leave out Trade Compliance although an earlier run had it."),
@@ -108,7 +98,6 @@ _OPTIONS: dict[str, Command] = {
     "without_decisions": _option("--without-decisions", is_flag=True, default=False, help="Leave out the decisions although an earlier run had them."),
     "without_freeze": _option("--without-freeze", is_flag=True, default=False, help="Leave out the freeze although an earlier run had one."),
     "yes": _option("--yes", is_flag=True, default=False, help="Do not ask for confirmation."),
->>>>>>> main
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
