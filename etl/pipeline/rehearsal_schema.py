@@ -10,7 +10,7 @@ from dataclasses import replace
 import sqlalchemy
 
 from etl.databases import backend
-from etl.errors import Refused, WrongUsage
+from etl.errors import WrongUsage
 from etl.options import Options
 from etl.runfolder.rehearsed import SCHEMA_PREFIX
 
@@ -30,11 +30,13 @@ def throwaway_schema(options: Options) -> Iterator[Options]:
             "Leave out --target: the rehearsal's own store is a SQLite file in the run's folder.",
         )
     name = SCHEMA_PREFIX + hashlib.sha256(str(options.run.absolute()).encode()).hexdigest()[:16]
-    _make(options.target, name)
+    from etl.databases.postgresql.throwaway import drop_schema, make_schema
+
+    make_schema(options.target, name)
     try:
         yield replace(options, target=_within(options.target, name))
     finally:
-        _drop(options.target, name)
+        drop_schema(options.target, name)
 
 
 def _within(url: str, schema: str) -> str:
@@ -44,26 +46,3 @@ def _within(url: str, schema: str) -> str:
     before = f"{given} " if isinstance(given, str) else ""
     changed = parsed.update_query_dict({"options": f"{before}-csearch_path={schema}"})
     return changed.render_as_string(hide_password=False)
-
-
-def _make(url: str, name: str) -> None:
-    import psycopg
-
-    from etl.databases.postgresql.connection import connect, safe_errors
-
-    with connect(url, "--target") as session, safe_errors("--target", "making the rehearsal's schema"):
-        try:
-            session.execute(f'CREATE SCHEMA IF NOT EXISTS "{name}"'.encode())
-        except psycopg.errors.InsufficientPrivilege:
-            raise Refused(
-                "The role of --target may not create a schema in that database.",
-                "Rehearse under the role that `portal-migrate sql roles` makes for it (migration_rehearser), or leave out --target.",
-            ) from None
-
-
-def _drop(url: str, name: str) -> None:
-    from etl.databases.postgresql.connection import connect, safe_errors
-
-    with connect(url, "--target") as session, safe_errors("--target", "dropping the rehearsal's schema"):
-        session.execute(b"SET client_min_messages = warning")
-        session.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE'.encode())
