@@ -312,7 +312,7 @@ def approve(
 def rollback(**given: Any) -> None:
     """Roll back exactly what the run published."""
     from etl.commands.command_result import answer
-    from etl.pipeline.runner import take_back
+    from etl.pipeline.taking_back import take_back
 
     answer("rollback", given, lambda: take_back(_options(given), _talk(given), bool(given["yes"])))
 

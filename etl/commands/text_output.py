@@ -45,9 +45,27 @@ def show_report(report: dict[str, Any]) -> None:
 def show_step(data: dict[str, Any]) -> None:
     console = _console()
     console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}"))
+    if "changes" in data:
+        show_changes(console, data)
     show_asked(console, data.get("approval"))
     if "next" in data:  # not after a failure, which says itself what to do
         console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
+
+
+def show_changes(console: Console, data: dict[str, Any]) -> None:
+    """By table what the load will insert, update and remove, or why that is not known."""
+    if data["changes"] is None:
+        if data["changes_unknown"]:
+            console.print(plain(f"what the load will change is not known: {data['changes_unknown']}"))
+        return
+    words = ("insert", "update", "remove")
+    rows: list[list[object]] = [
+        [name, *(change[word] for word in words)] for name, change in data["changes"].items() if any(change.values())
+    ]
+    if rows:
+        console.print(table("What the load will change in the new store", ["table", *(f"to {word}" for word in words)], rows))
+    else:
+        console.print("the load will change no row of the new store")
 
 
 def show_asked(console: Console, approval: dict[str, Any] | None) -> None:

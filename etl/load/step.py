@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from etl.databases.conditions import refuse_conditions
 from etl.databases.editions import refuse_differences
-from etl.databases.target import Change, RunRecord, Target, Tell, in_reference_order
+from etl.databases.registry import would_change
+from etl.databases.target import Agree, Change, RunRecord, Target, Tell, agreed, in_reference_order
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
 from etl.objects import Objects, of_each
@@ -37,9 +38,12 @@ def run_id_of(folder: RunFolder) -> str:
 
 def load(
     folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell,
-    grace: Grace = NO_GRACE, decisions_sha256: str | None = None,
+    grace: Grace = NO_GRACE, decisions_sha256: str | None = None, agree: Agree = agreed,
 ) -> Step:  # fmt: skip
-    """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
+    """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1).
+
+    `agree` is told what is changed before that is committed, and may raise too.
+    """
     refuse_unfit(target, mappings)
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
@@ -56,11 +60,19 @@ def load(
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
         grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")), decisions_sha256,
     )  # fmt: skip
-    changes = target.publish(mappings.target, record, tell)
+    changes = target.publish(mappings.target, record, tell, agree)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
     return Step(
         "", [], {"run_id": run_id, "already": False, "changes": told, "marks": target.marks, "record": [run.row() for run in target.runs()]}
     )
+
+
+def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]:
+    """What `load` would change in that store as it is now; nothing of it is changed. MigrationError where it cannot be compared."""
+    run_id = run_id_of(folder)
+    tables = mappings.target.tables
+    sizes = {name: sum(file.rows for file in _files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
+    return would_change(target, mappings.target, sizes, lambda table: rows_of(folder, table, run_id), folder.path / "check")
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:

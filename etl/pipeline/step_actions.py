@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.databases import shown
 from etl.databases.registry import open_target
-from etl.databases.target import Target
+from etl.databases.target import Change, Target
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import CheckFailed, MigrationError, Refused, SourceChanged
 from etl.evidence.approval import approved
@@ -20,10 +20,12 @@ from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import needed
+from etl.pipeline import changes
 from etl.pipeline.context import Night
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import plan
 from etl.pipeline.sources import sources_of
+from etl.pipeline.taking_back import ROLLED_BACK
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import Step
@@ -35,7 +37,6 @@ from etl.transform.split import split
 from etl.transform.stage_file_task import forget
 
 READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 
 
 def refuse_failed_check(night: Night) -> None:
@@ -117,7 +118,8 @@ def _check(night: Night) -> Step:
     counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
     sentence = f"{counts['asked']:,} checks asked, {counts['passed']:,} passed, {counts['warnings']:,} warnings, {len(critical):,} critical"
     implausible = [answer.sentence for answer in answers.critical_failures if answer.sentence]
-    return Step("", files, {**counts, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
+    ahead = changes.foresee(folder, night.mappings, night.options.target) if not critical else {}
+    return Step("", files, {**counts, **ahead, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
 
 
 def _load(night: Night) -> Step:
@@ -131,6 +133,13 @@ def _load(night: Night) -> Step:
     refuse_undone(folder.refuse_altered_log(), ["extract", "split", "reattach", "check"])
     target_url = needed(options.target, "--target", "the URL of the new store")
     approval = None if options.rehearse else approved(folder, options.approval)
+
+    foreseen, unforeseen = folder.steps["check"].facts.get("changes"), list[str]()
+
+    def agree(done: list[Change]) -> None:
+        unforeseen[:] = changes.others(foreseen, done)
+        if approval is not None:
+            changes.refuse_others(unforeseen)
 
     looked: dict[str, Any] = folder.steps["load"].facts.get("looked", {}) if "load" in folder.steps else {}
 
@@ -151,7 +160,8 @@ def _load(night: Night) -> Step:
 
             try:
                 refuse_left_out(options, target_url)
-                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night), night.decisions.sha256)
+                grace, decisions = _grace(night), night.decisions.sha256
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, grace, decisions, agree)
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
@@ -163,6 +173,9 @@ def _load(night: Night) -> Step:
     else:
         inserted, updated, removed = (sum(change[i] for change in step.facts["changes"]) for i in (1, 2, 3))
         step.facts["sentence"] = f"published {step.facts['run_id']}: {inserted:,} rows inserted, {updated:,} updated, {removed:,} removed"
+    if unforeseen:
+        step.facts["unforeseen"] = unforeseen
+        step.facts["sentence"] += f"; not what the check foresaw: {'; '.join(unforeseen)}"
     if approval is not None:
         step.facts["approval"] = approval
         step.facts["sentence"] += f"; approved by {approval['approval']['approved_by']}"
