@@ -14,6 +14,8 @@ from etl.pipeline.runner import run_steps
 from etl.reconcile.selftest.harness import selftest
 from etl.system.progress import Talk
 
+_OF_ADAPTERS = 300  # so many faults the small world's adapter surely has a place for
+
 
 def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
     """The score by kind of fault: planted, found, found under the right table; and the false alarms on clean copies.
@@ -24,6 +26,7 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
     from sample_data.disguise import disguise
     from sample_data.world import write_cast
 
+    of_adapters = min(size // 5, _OF_ADAPTERS)
     with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:
         place = Path(scratch)
         world = write_cast(place / "legacy")
@@ -35,11 +38,11 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
             run_steps(options, (step,), talk)
         with talk.bars():
             score = selftest(
-                world.source, world.tc, str(world.files), str(options.target), str(options.objects), size, seed,
+                world.source, world.tc, str(world.files), str(options.target), str(options.objects), size - of_adapters, seed,
                 lambda done, total: talk.tell("selftest", done, total, "faults"),
             )  # fmt: skip
             disguise(place / "legacy", place / "foreign")
-            planted, seen, alarms = adapter_faults(place / "foreign", max(size // 4, 5), seed)
+            planted, seen, alarms = adapter_faults(place / "foreign", of_adapters, seed)
     kinds = [
         {"kind": name, "planted": kind.planted, "found": kind.found, "named": kind.named} for name, kind in sorted(score.by_kind.items())
     ]

@@ -16,6 +16,7 @@ from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
+from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.folder import RunFolder, Step, opened, seen
@@ -113,19 +114,6 @@ def left_out(options: Options, result: Reconciliation) -> str:
 def compared_with(mappings: Mappings) -> dict[str, Any]:
     """Which mappings decided what the new store has to hold: their digest, and whether they are the installed ones."""
     return {"sha256": mappings.digest, "installed": mappings.digest == read_mappings().digest}
-
-
-def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, str]) -> None:
-    """Writes the report again, which says what was so before; of a purged run, whose rows are gone, nothing can be written: it is removed."""
-    from etl.report import write_report
-
-    folder.remove("report")
-    folder.steps.pop("report", None)
-    if "purged" in folder.settings:
-        folder.record("report", "removed: it said what was so before", known_roles, {})
-        return
-    folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / 'report'}"})
-    folder.record("report", folder.steps["report"].facts["sentence"], known_roles, {})
 
 
 def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None:

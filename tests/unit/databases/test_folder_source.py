@@ -74,7 +74,7 @@ def test_both_readers_see_the_same_cells_in_every_kind_of_file(tmp_path: Path) -
         assert set(source.shapes()) == set(expected)
         for table, rows in expected.items():
             names = ", ".join(f'"{name}"' for name in source.shapes()[table])
-            assert source.query(f"SELECT {names} FROM {table}") == [tuple(_decoded(cell, table) for cell in row) for row in rows], table
+            assert source.query(f"SELECT {names} FROM {table}") == [tuple(_decoded(cell, table) for cell in row) for row in rows], table  # type: ignore[attr-defined]  # rows of any shape
             raw = database._rows.execute(f"SELECT {names} FROM {table}").fetchall()
             assert [
                 tuple(str(cell, "utf-8") if type(cell) is not bytes and isinstance(cell, bytes) else cell for cell in row) for row in raw
