@@ -72,6 +72,7 @@ class Night:
     limits: Limits = field(default_factory=Limits)
     publishing: bool = False  # the transaction that publishes was begun
     decisions: Decisions = NO_DECISIONS
+    alone: bool = False  # the command is this one step, and its answer is the step's sentence
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:
@@ -115,12 +116,11 @@ def run_steps(
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)  # its own errors, before anything is made
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
-        if "purged" in folder.settings:
-            raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
+        folder.refuse_purged("Start again in a new run folder.")
         settled = _settled(options, mappings, folder)
         decisions = settled_decisions(folder, options.decisions)
         settled = replace(settled, decisions=folder.path / DECISIONS if decisions.sha256 is not None else None)
-        night = Night(settled, mappings, folder, talk, crew, limits, decisions=decisions)
+        night = Night(settled, mappings, folder, talk, crew, limits, decisions=decisions, alone=len(steps) == 1 and steps != ("report",))
         refuse_overlap(night.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
@@ -265,7 +265,8 @@ def _do(night: Night, step: str) -> None:
     folder.steps[step] = done
     about = {"inputs": inputs, **({"approval": done.facts["approval"]} if "approval" in done.facts else {})}
     folder.record(step, str(done.facts.get("sentence", "done")), night.roles(), about)
-    night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
+    tell = night.talk.say_beside if night.alone else night.talk.say
+    tell(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
     night.crew.rest()
     give_memory_back()
     if step in ("check", "reconcile"):
@@ -503,6 +504,9 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     seen(options.run)  # where there is no run there is nothing to take back, and no folder is made
     refuse_unasked("rollback", yes)
     with opened(options.run) as folder, ExitStack() as stack:
+        folder.refuse_purged(
+            "What a rollback needs is gone with the stage files: restore the new store from its backup (runbooks/rollback.md)."
+        )
         options = _settled(options, mappings, folder)
         if ROLLED_BACK in folder.settings and "load" not in folder.steps:
             raise Refused(

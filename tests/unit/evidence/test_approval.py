@@ -291,7 +291,7 @@ def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: 
         for bit in range(8):
             changed = bytearray(exact)
             changed[at] ^= 1 << bit
-            with pytest.raises(ValueError, match=said):
+            with pytest.raises(ValueError, match=r"is no approval|was altered"):
                 approval.read(bytes(changed), folder.settings["approver"])
     file.write_bytes(bytes(changed))
     before = checked.content()
