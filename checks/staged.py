@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from checks.comparable import alike, numbers, together
 from checks.names import called, key_columns
 from etl.domain.typed_values import HELD, POLARS_TYPE
-from etl.runfolder.folder import RunFolder, StageFile, read_columns
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import StageFile, read_columns
 from mappings.limits import Limits
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column, Table

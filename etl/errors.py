@@ -16,7 +16,7 @@ class MigrationError(Exception):
     exit_code = 1
     code = "FAILED"
 
-    def __init__(self, message: str, next_step: str = "Mend what the message names, then run the same command again.") -> None:
+    def __init__(self, message: str, next_step: str = "Correct what the message names, then run the same command again.") -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step

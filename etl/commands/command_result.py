@@ -129,7 +129,7 @@ class _Failure:
         self.trail: list[str] = []  # where it happened: files and lines, never values; shown with -v
 
 
-_AGAIN = "Run the same command again: it goes on where it stopped."
+_AGAIN = "Run the same command again: it resumes where it stopped."
 
 
 _DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
@@ -147,9 +147,9 @@ def _failure(error: BaseException) -> _Failure:
         case MappingError():
             return _Failure(1, "MAPPING", str(error), "Mend the mapping file, then run again. No data was read.")
         case Interrupted():
-            return _Failure(error.exit_code, "INTERRUPTED", "Interrupted; nothing is half done.", _AGAIN)
+            return _Failure(error.exit_code, "INTERRUPTED", "Interrupted. No partial changes were published.", _AGAIN)
         case KeyboardInterrupt():
-            return _Failure(130, "INTERRUPTED", "Interrupted; nothing is half done.", _AGAIN)
+            return _Failure(130, "INTERRUPTED", "Interrupted. No partial changes were published.", _AGAIN)
         case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
             return _Failure(1, "NO_SPACE", f"No space is left to write{where}: {os.strerror(error.errno or 0)}.", f"Free space. {_AGAIN}")

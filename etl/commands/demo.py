@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
     world_folder = folder / "legacy"
     made_before = (world_folder / "portal2.sqlite").exists()
     if folder.exists() and not folder.is_dir():
-        raise Refused(f"{folder} is no folder.", "Give an empty or a new folder: portal-migrate demo DIR.")
+        raise Refused(f"{folder} is not a folder.", "Give an empty or a new folder: portal-migrate demo DIR.")
     if folder.exists() and any(folder.iterdir()) and not made_before:
         raise Refused(f"{folder} is not empty.", "Give an empty or a new folder: portal-migrate demo DIR.")
     if made_before:
@@ -44,8 +45,10 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
     return run_steps(options, STEPS, talk)
 
 
-def write_sample(options: Options, profiles: int, seed: int, talk: Talk) -> dict[str, Any]:
-    """Rows by table of the synthetic world that was written."""
+def write_sample(options: Options, profiles: int, seed: int, talk: Talk, foreign: bool = False) -> dict[str, Any]:
+    """Rows by table of the synthetic world that was written; of a foreign one by the contract's tables, its adapter beside it."""
+    if foreign:
+        return _write_foreign(options, profiles, seed)
     from sample_data.synthetic import write_synthetic
 
     source = needed(options.source, "--source", "the URL of an empty database for Portal 2.0")
@@ -57,6 +60,34 @@ def write_sample(options: Options, profiles: int, seed: int, talk: Talk) -> dict
         rows = write_synthetic(source, tc, files, profiles, seed)
     except ValueError as error:
         raise MigrationError(str(error), "Give empty databases.") from None
+    return {"rows": rows, "total": sum(rows.values()), "profiles": profiles, "seed": seed}
+
+
+def _write_foreign(options: Options, profiles: int, seed: int) -> dict[str, Any]:
+    from sample_data.disguise import disguised, write_adapter, write_sqlite
+    from sample_data.synthetic import write_synthetic
+
+    if options.adapter is None:
+        raise WrongUsage("--adapter is missing.", "Give the folder in which the foreign world's adapter is written: --adapter DIR.")
+    if options.adapter.exists() and any(options.adapter.iterdir()):
+        raise MigrationError(f"--adapter: {options.adapter} is not empty.", "Give another folder: no adapter is overwritten.")
+    files = Path(needed(options.files, "--files", "a folder for the old file share"))
+    urls = {"portal2": needed(options.source, "--source", "a SQLite file"), "tc": needed(options.tc, "--tc", "a SQLite file")}
+    places = {}
+    for folder, url in urls.items():
+        if backend(url) != "sqlite":
+            raise WrongUsage("A foreign world is written into SQLite files.", "Give sqlite:// URLs.")
+        _reached(f"--{'source' if folder == 'portal2' else 'tc'}", url)
+        places[folder] = Path(str(place_of(url)[1]))
+        if places[folder].exists():
+            raise MigrationError(f"{places[folder].name} is there already.", "Give the names of files that are not there yet.")
+    with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:
+        plain = {folder: Path(scratch) / f"{folder}.sqlite" for folder in urls}
+        rows = write_synthetic(sqlite_url(plain["portal2"]), sqlite_url(plain["tc"]), files, profiles, seed)
+        for folder, place in places.items():
+            made = disguised(plain[folder], folder)
+            write_sqlite(made, place)
+            write_adapter(made, options.adapter)
     return {"rows": rows, "total": sum(rows.values()), "profiles": profiles, "seed": seed}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from etl.errors import Busy, SourceChanged
 from etl.options import Options
+from etl.pipeline.preflight import refuse_hidden
 from etl.pipeline.sources import sources_of
 from mappings.read import read_mappings
 
@@ -26,6 +27,7 @@ def _looked(options: Options, seconds: float) -> dict[str, Any]:
     """
     mappings = read_mappings(options.mappings)
     with sources_of(options) as sources:
+        known = refuse_hidden(sources, mappings, deep=False)
         before = {portal: source.mark() for portal, source in sources.items()}
         counts = {portal: {m.table: source.count(m.table) for m in mappings.of(portal)} for portal, source in sources.items()}
     time.sleep(seconds)
@@ -33,7 +35,13 @@ def _looked(options: Options, seconds: float) -> dict[str, Any]:
     with sources_of(options) as sources:
         for portal, source in sources.items():
             changed = source.changed_since(before[portal], counts[portal]).changed
-            portals.append({"portal": portal, "changed": ["some table"] if changed is None else changed, "writers": source.writers()})
+            unsure = known[portal].not_ruled_out
+            portals.append(
+                {
+                    "portal": portal, "changed": ["some table"] if changed is None else changed, "writers": source.writers(),
+                    "not_ruled_out": unsure,
+                }
+            )  # fmt: skip
     data: dict[str, Any] = {"portals": portals, "seconds": seconds}
     moving = [f"{entry['portal']} ({', '.join(entry['changed'])})" for entry in portals if entry["changed"]]
     if moving:

@@ -111,7 +111,8 @@ def picker(options: Options, email: str) -> dict[str, Any]:
     key = email_key(email)
     if key is None:
         raise WrongUsage(
-            "That is no e-mail: exactly one @, something on both sides, no white space.", "Give the e-mail that the person logs in with."
+            "That is not an e-mail address: exactly one @, something on both sides, no white space.",
+            "Give the e-mail that the person logs in with.",
         )
     with published(options) as store:
         found = store.rows(f"SELECT {store.as_text('login_id')} AS login_id, status_cd FROM login WHERE email_key = ?", key)

@@ -31,7 +31,8 @@ from etl.options import Options
 from etl.placement.row_placement import keys
 from etl.placement.stage_tables import frames
 from etl.places import of_run, refuse_overlap
-from etl.runfolder.folder import RunFolder, seen, write_durably
+from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.stage_file_io import write_durably
 from mappings.ddl import quoted
 from mappings.model import Mappings, TableMapping
 from mappings.read import read_mappings

@@ -1,4 +1,4 @@
-"""`portal-migrate sql`: the SQL of the pages with this installation's own names, so that nobody copies it out of Markdown at night."""
+"""The commands `sql ...`: the SQL of the pages with this installation's own names, so that nobody copies it out of Markdown at night."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCRIPTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }  # fmt: skip
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_ROLES = ("reader", "writer", "auditor")
+_ROLES = ("reader", "writer", "auditor", "rehearser")
 
 
 def sql_script(name: str, given: dict[str, str]) -> dict[str, Any]:

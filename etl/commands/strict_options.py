@@ -83,6 +83,8 @@ def database_url(option: str, text: str) -> str:
 
     `postgres://`, which PostgreSQL's own tools take, is `postgresql://`. The message never has the URL: it may hold a password.
     """
+    if text.startswith("folder:"):  # files in place of a database
+        return text
     kind, colon, _ = text.partition("://")
     dialect, plus, driver = kind.partition("+")
     if not colon or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", dialect):

@@ -48,9 +48,27 @@ def show_step(data: dict[str, Any]) -> None:
         f" ({data['facts']['seconds']:.1f} s)" if console.is_terminal and "seconds" in data["facts"] else ""
     )  # stderr does not say it then
     console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}{spent}"))
+    if "changes" in data:
+        show_changes(console, data)
     show_asked(console, data.get("approval"))
     if "next" in data:  # not after a failure, which says itself what to do
         console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
+
+
+def show_changes(console: Console, data: dict[str, Any]) -> None:
+    """By table what the load will insert, update and remove, or why that is not known."""
+    if data["changes"] is None:
+        if data["changes_unknown"]:
+            console.print(plain(f"what the load will change is not known: {data['changes_unknown']}"))
+        return
+    words = ("insert", "update", "remove")
+    rows: list[list[object]] = [
+        [name, *(change[word] for word in words)] for name, change in data["changes"].items() if any(change.values())
+    ]
+    if rows:
+        console.print(table("What the load will change in the new store", ["table", *(f"to {word}" for word in words)], rows))
+    else:
+        console.print("the load will change no row of the new store")
 
 
 def show_asked(console: Console, approval: dict[str, Any] | None) -> None:
@@ -69,8 +87,13 @@ def show_plan(data: dict[str, Any]) -> None:
             console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than it needs"))
         if rights["role"] and not rights["excess"]:
             console.print(plain(f"rights: {option}: role {rights['role']} has what it needs and nothing else"))
+    show_conditions(console, data["conditions"])
     for sentence in data["beside"]:
         console.print(plain(f"target: {sentence}: not of the contract, and no obstacle"))
+    if data["decisions_template"]:
+        console.print("waiting for a decision (a file for --decisions; fill in, take out what is not decided):")
+        for line in data["decisions_template"].splitlines():
+            console.print(plain(line), soft_wrap=True)
     console.print(f"steps: {', '.join(data['steps'])}")
     console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
     console.print(
@@ -96,6 +119,14 @@ def show_plan(data: dict[str, Any]) -> None:
             table("Rows whose value will not fit (held, or loaded with null and held as well)", ["table", "column", "rows"], held)
         )
     console.print(f"coverage {data['coverage']}")
+
+
+def show_conditions(console: Console, conditions: dict[str, dict[str, list[str]]]) -> None:
+    """Of each old portal what is there and not read, what is read otherwise than it is stored, and what could not be ruled out."""
+    for portal, known in conditions.items():
+        for word, sentences in (("not read", known["beside"]), ("note", known["notes"]), ("not ruled out", known["not_ruled_out"])):
+            for sentence in sentences:
+                console.print(plain(f"{word}: {portal}: {sentence}"))
 
 
 def _seconds(span: dict[str, float]) -> str:
@@ -140,6 +171,9 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
         console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
         return
+    for physical in data.get("physical", ()):
+        key = f" {physical['key']}" if physical["key"] is not None else ""
+        console.print(plain(f"physical: {physical['table']}{key}; presented as {data['table']} {data['key']}"))
     found: list[list[object]] = [[row["table"], row["id"], row["account_number"], row["digest"][:16]] for row in data["rows"]]
     console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account", "row's digest"], found))
     for content in sorted({row["sha256"] for row in data["rows"] if row.get("sha256")}):
@@ -149,6 +183,8 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}{kept}"))
     for entry in data["flags"]:
         console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
+    for entry in data["decisions"]:
+        console.print(plain(f"decided ({entry['rule']}) by {entry['by']} on {entry['on']}: {entry['reason']}"))
     console.print(plain(f"rules of this table: {', '.join(data['rules'])}"))
     console.print(f"{len(data['rows']):,} rows in the new store, {len(data['held']):,} in the holding")
 
@@ -168,6 +204,9 @@ def show_reconcile(data: dict[str, Any]) -> None:
     columns = ["table", "kind", "legacy_key", "account_number", "column"]
     if data["differences"]:
         console.print(table("Differences", columns, [[row.get(c) for c in columns] for row in data["differences"]]))
+    for portal, sentences in data["not_ruled_out"].items():
+        for sentence in sentences:
+            console.print(plain(f"not ruled out: {portal}: {sentence}"))
     console.print({"equal": "old and new are equal"}.get(data["answer"], f"{data['answer']}: {data['total']:,} differences"))
 
 
@@ -200,6 +239,8 @@ def show_freeze(data: dict[str, Any]) -> None:
         console.print(plain(f"{entry['portal']}: {'changed: ' + ', '.join(entry['changed']) if entry['changed'] else 'no table changed'}"))
         for sentence in entry["writers"]:
             console.print(plain(f"  {sentence}"))
+        for sentence in entry["not_ruled_out"]:
+            console.print(plain(f"  not ruled out: {sentence}"))
     moving = any(entry["changed"] for entry in data["portals"])
     console.print("not frozen" if moving else f"nothing changed within {data['seconds']:g} seconds")
 
@@ -297,6 +338,23 @@ def _count(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
+def show_doctor(data: dict[str, Any]) -> None:
+    console = _console()
+    rows: list[list[object]] = [[entry["state"], entry["what"], entry["found"], entry["step"]] for entry in data["findings"]]
+    console.print(table("Findings", ["state", "about", "found", "what to do"], rows))
+    counted = data["counted"]
+    verdict = "the cut-over must not begin" if counted["no"] else "the cut-over may begin"
+    console.print(f"{verdict}: {counted['no']:,} say no, {counted['warning']:,} warnings, {counted['ok']:,} in order")
+
+
+def show_written(data: dict[str, Any]) -> None:
+    _console().print(plain(f"{', '.join(data['files'])} written to {data['folder']}"))
+
+
+def show_precopy(data: dict[str, Any]) -> None:
+    _console().print(plain(f"{data['documents']:,} documents: {data['sentence']}"))
+
+
 def show_selftest(data: dict[str, Any]) -> None:
     console = _console()
     columns = ["kind", "planted", "found", "named"]
@@ -309,6 +367,16 @@ def show_selftest(data: dict[str, Any]) -> None:
     )
 
 
+def show_scaffold(data: dict[str, Any]) -> None:
+    share = data["coverage"]
+    console = _console()
+    console.print(plain(f"written to {data['to']}: scan.json, the draft, worklist.md"))
+    console.print(
+        f"suggestions for {share['columns']} % of the columns, {share['rows']} % of the rows, {share['codes']} % of the code occurrences"
+    )
+    console.print(f"approved: {data['approved']:,} lines; about {data['hours']} hours of work are left")
+
+
 def show_sql(data: dict[str, Any]) -> None:
     sys.stdout.write(data["sql"])  # as it is: psql reads it
 
@@ -316,10 +384,14 @@ def show_sql(data: dict[str, Any]) -> None:
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     **dict.fromkeys(("sql freeze", "sql frozen", "sql unfreeze", "sql roles"), show_sql),
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
-    "rollback": show_rollback, "sample": show_sample,
+    "precopy": show_precopy,
+    "scaffold": show_scaffold, "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,
+    "doctor": show_doctor,
+    "init": show_written,
+    "runbook": show_written,
     "explore": show_explore,
     "readiness": show_readiness,
     "compare": show_compare,

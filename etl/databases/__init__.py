@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from etl.errors import WrongUsage
 
 if TYPE_CHECKING:
+    import polars as pl
+
+    from etl.databases.source_conditions import SourceConditions
     from etl.domain.typed_values import Typed
     from mappings.model import TableMapping
 
@@ -37,10 +40,14 @@ WHOLE = Cut()
 
 @dataclass(frozen=True)
 class Since:
-    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words."""
+    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words.
+
+    `unknown`: tables of which only reading them again tells (views, foreign tables).
+    """
 
     changed: list[str] | None
     how: str
+    unknown: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -50,6 +57,17 @@ class Source(Protocol):
 
     def shapes(self) -> dict[str, dict[str, str]]:
         """Declared type of every column of every table."""
+        ...
+
+    def kinds(self) -> dict[str, str]:
+        """What of the database is no table of its own, by name: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
+        ...
+
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
+        """What hides rows or bytes of these tables from us (K9), what is there besides, and what could not be ruled out.
+
+        `deep`: everything is looked at for it, a SQLite file from end to end; without, what can be asked in a moment.
+        """
         ...
 
     def count(self, table: str) -> int:
@@ -109,6 +127,31 @@ class Shared(Source, Protocol):
 
     def within(self, cut: Cut) -> Source:
         """The same snapshot on the same connection; `read` and `contents` give only that stretch."""
+        ...
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What a row's version is a version of. `identity`: equal only where versions can be compared; `transactions`: how many the server had begun."""
+
+    identity: str
+    transactions: int
+
+
+@runtime_checkable
+class Versioned(Source, Protocol):
+    """An old database that tells by a row's version, without reading the row, that it was not written to since."""
+
+    def relation(self, mapping: TableMapping, column: str) -> Relation | None:
+        """What the versions of that column's rows are versions of; None where a piece of the evidence is not to be had."""
+        ...
+
+    def versions(self, mapping: TableMapping, column: str) -> pl.DataFrame:
+        """key (text), version (text) of the rows in the cut that have bytes in that column; null where a version tells nothing."""
+        ...
+
+    def contents_of(self, mapping: TableMapping, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """As `contents`, of these keys alone."""
         ...
 
 

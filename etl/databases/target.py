@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from graphlib import CycleError, TopologicalSorter
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -20,7 +21,6 @@ RUN_COLUMNS = (
     "run_id", "state_cd", "started_at", "finished_at", "freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add", "fresh",
     "mappings_sha256", "decisions_sha256", "manifest_sha256",
 )  # fmt: skip
-RECORD = ("migration_run", "migration_holding", "migration_exception")
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,13 @@ class RunRecord:
             **dict(zip(("grace_before", "grace_after", "grace_add"), self.grace or (None, None, None), strict=True)),
             "mappings_sha256": self.mappings_sha256, "decisions_sha256": self.decisions_sha256, "fresh": self.fresh,
         }  # fmt: skip
+
+
+Agree = Callable[["list[Change]"], None]  # told what a publish changes before it is committed; raises where that must not be
+
+
+def agreed(changes: list[Change]) -> None:
+    """Agrees to any change."""
 
 
 class Tell(Protocol):
@@ -155,8 +162,8 @@ class Target(Protocol):
         """Stages these tables' rows, in this order as far as it goes; what was staged before is forgotten. Numbers of rows come back on the way."""
         ...
 
-    def publish(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
-        """Makes the real tables equal to the staged ones, in one transaction together with the run's record."""
+    def publish(self, schema: Schema, record: RunRecord, tell: Tell, agree: Agree = agreed) -> list[Change]:
+        """Makes the real tables equal to the staged ones, in one transaction together with the run's record; `agree` is asked before its commit."""
         ...
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
@@ -196,16 +203,16 @@ class Target(Protocol):
 
 def in_reference_order(schema: Schema) -> list[Table]:
     """The tables, each after those that its foreign keys name."""
+    order = TopologicalSorter({name: {c.refers_to for c in table.columns if c.refers_to} - {name} for name, table in schema.tables.items()})
+    try:
+        order.prepare()
+    except CycleError as error:
+        raise MigrationError(f"The contract's foreign keys form a circle: {error.args[1]}.") from None
     ordered: list[Table] = []
-    done: set[str] = set()
-    waiting = list(schema.tables.values())
-    while waiting:
-        ready = [table for table in waiting if {c.refers_to for c in table.columns if c.refers_to} - {table.name} <= done]
-        if not ready:
-            raise MigrationError(f"The contract's foreign keys form a circle: {[table.name for table in waiting]}.")
-        ordered += ready
-        done.update(table.name for table in ready)
-        waiting = [table for table in waiting if table.name not in done]
+    place = {name: number for number, name in enumerate(schema.tables)}
+    while ready := sorted(order.get_ready(), key=place.__getitem__):
+        ordered += [schema.tables[name] for name in ready]
+        order.done(*ready)
     return ordered
 
 

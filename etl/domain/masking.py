@@ -13,6 +13,7 @@ _MANY_DIGITS = re.compile(r"(?:\d\D*){7}")
 _LETTER = "A-Za-zÑñ&"
 _PERSON_RFC = re.compile(rf"(?<![{_LETTER}0-9])[{_LETTER}]{{4}}[0-9]{{6}}[{_LETTER}0-9]{{3}}(?![{_LETTER}0-9])")
 SUSPECT = r"\d{3}[^0-9|]\d{2}[^0-9|]\d{4}|[^0-9]{4}[0-9]{6}"  # finds the few texts that `masked` has to look at
+_EMAIL = re.compile(r"(?<![^\s|@])[^\s|@]+(?:@[^\s|@]*)+")
 HIDDEN = "***-**-****"
 
 
@@ -33,3 +34,8 @@ def masked_key(key: str, texts: Iterable[int]) -> str:
 def recorded_key(parts: Iterable[tuple[str, bool]]) -> str:
     """A key that is kept where `purge` leaves it: its parts, (text, whether it is a number); what is a text of seven digits or more is left out."""
     return "|".join(masked(part) if is_number or not _MANY_DIGITS.search(part) else "***" for part, is_number in parts)
+
+
+def without_names(text: str) -> str:
+    """What a person wrote, to be shown: as `masked`, and every e-mail, which is a user's name, masked too."""
+    return _EMAIL.sub("***@***", masked(text))

@@ -15,10 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.domain import canonical_json
 from etl.errors import Refused, WrongUsage
 from etl.evidence.keys import fingerprint, private_beside, private_key, public_key, public_path, signed_by
 from etl.objects.place import bucket_of, folder_of
-from etl.runfolder.folder import STEPS, RunFolder, write_durably
+from etl.runfolder.folder import STEPS, RunFolder
+from etl.runfolder.stage_file_io import write_durably
 
 KIND, VERSION = "portal-migrate approval", 1
 LIMIT = 8192  # bytes of an approval's file
@@ -44,7 +46,10 @@ def digest_of(folder: RunFolder) -> str | None:
     """The digest of what the run is going to publish, from where and into what; None as long as that is not settled."""
     if any(step not in folder.steps for step in _STEPS) or "place" not in folder.settings:
         return None
-    content = {"steps": folder.digest(*_STEPS), "settings": {name: folder.settings.get(name) for name in _SETTINGS}}
+    content: dict[str, Any] = {"steps": folder.digest(*_STEPS), "settings": {name: folder.settings.get(name) for name in _SETTINGS}}
+    facts = folder.steps["check"].facts
+    if "changes" in facts:  # of a run that an earlier version checked nobody foresaw them
+        content["changes"] = facts["changes"]
     return hashlib.sha256(canonical(content)).hexdigest()
 
 
@@ -67,7 +72,7 @@ def settle_place(folder: RunFolder, target: str | None, objects: str | None) -> 
 
 def canonical(content: dict[str, Any]) -> bytes:
     """The content as JSON, in the one way in which it is signed and written."""
-    return json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
+    return canonical_json.canonical(content, ascii_only=True)
 
 
 def asked(folder: RunFolder) -> dict[str, Any] | None:
@@ -119,12 +124,12 @@ def approve(key: Path, digest: str | None, backup_id: str | None, at: str | None
 
 def _refuse_no_digest(option: str, text: str) -> None:
     if not _DIGEST.fullmatch(text):
-        raise WrongUsage(f"{option}: {text[:80]!a} is no digest.", "Give a SHA-256: 64 digits, 0 to 9 and a to f.")
+        raise WrongUsage(f"{option}: {text[:80]!a} is not a valid digest.", "Give a SHA-256: 64 digits, 0 to 9 and a to f.")
 
 
 def _id(text: str) -> str:
     if not _is_id(text):
-        message = f"--backup-id: {text[:80]!a} is no name of a backup."
+        message = f"--backup-id: {text[:80]!a} is not a valid backup id."
         raise WrongUsage(message, f"Give at most {ID_LIMIT} letters, no control characters among them.")
     return text
 
@@ -141,7 +146,7 @@ def _moment(text: str) -> str:
             raise ValueError
         moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        message = f"--backup-at: {text[:80]!a} is no moment with its offset from UTC."
+        message = f"--backup-at: {text[:80]!a} is not a time with its offset from UTC."
         raise WrongUsage(message, "Write it like 2023-09-16T21:30:00+00:00.") from None
     if moment > datetime.now(UTC):
         raise WrongUsage("--backup-at: that moment is still to come.", "Give the moment at which the backup was made.")
@@ -212,7 +217,7 @@ def read(content: bytes, key: str) -> dict[str, Any]:
         if document.keys() != {"approval", "signature"} or signature.hex() != document["signature"]:
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ValueError("is no approval, or it was altered") from None
+        raise ValueError("is not an approval, or it was altered") from None
     if not signed_by(bytes.fromhex(key), signature, canonical(approval)):
         claimed = approval.get("approved_by") if isinstance(approval, dict) else None
         own = fingerprint(bytes.fromhex(key))
@@ -220,7 +225,7 @@ def read(content: bytes, key: str) -> dict[str, Any]:
             raise ValueError(f"was altered, or signed with another key (it names {claimed}; the run's approver is {own})")
         raise ValueError("was altered, or signed with another key")
     if not _has_shape(approval) or approval["approved_by"] != fingerprint(bytes.fromhex(key)):
-        raise ValueError("is no approval of this version")
+        raise ValueError("is not an approval of this version")
     return dict(document)
 
 
@@ -247,7 +252,7 @@ def _content(place: Path) -> bytes:
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError("is no file")
+                raise ValueError("is not a file")
             content = stream.read(LIMIT + 1)
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None

@@ -32,7 +32,8 @@ from etl.objects.registry import open_objects
 from etl.options import Options
 from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
-from etl.runfolder.folder import RunFolder, seen, write_durably
+from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.stage_file_io import write_durably
 from etl.system.code_identity import code_identity
 from etl.system.durable_files import make_private
 from mappings.model import Mappings
@@ -109,7 +110,7 @@ def verify(bundle: Path, place: Path, approver: Path | None = None, authority: P
     lacking = [name for name in (LISTING, SIGNATURE) if not (bundle / name).is_file() or (bundle / name).is_symlink()]
     if len(lacking) == 2:
         raise MigrationError(
-            f"{bundle} is no evidence bundle: it has neither {LISTING} nor {SIGNATURE}.", "Give --bundle what `evidence pack` made."
+            f"{bundle} is not an evidence bundle: it has neither {LISTING} nor {SIGNATURE}.", "Give --bundle what `evidence pack` made."
         )
     if lacking:
         raise EvidenceAltered(f"{lacking[0]} is missing from the bundle.", _AGAIN)
@@ -273,7 +274,7 @@ def _counts(place: Path) -> bool:
 
 def _digest_of(place: Path) -> str:
     if place.is_symlink() or not place.is_file():  # a link may lead anywhere, a pipe has no end
-        raise EvidenceAltered(f"{place.name} in the bundle is no file.", _AGAIN)
+        raise EvidenceAltered(f"{place.name} in the bundle is not a file.", _AGAIN)
     with place.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

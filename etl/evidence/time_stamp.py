@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.errors import EvidenceAltered, MigrationError, Refused
 from etl.evidence.keys import bounded
-from etl.runfolder.folder import write_durably
+from etl.runfolder.stage_file_io import write_durably
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -23,7 +23,7 @@ _ASK = "openssl ts -query -data evidence.sig -sha256 -cert -out request.tsq"
 def stamp(bundle: Path, place: Path) -> dict[str, Any]:
     """Puts the authority's response into the bundle; Refused where there is one already, or where it is not one for this bundle's signature."""
     if not (bundle / STAMPED).is_file():
-        raise MigrationError(f"{bundle} is no evidence bundle: it has no {STAMPED}.", "Give --bundle what `evidence pack` made.")
+        raise MigrationError(f"{bundle} is not an evidence bundle: it has no {STAMPED}.", "Give --bundle what `evidence pack` made.")
     if (bundle / STAMP).exists() or (bundle / STAMP).is_symlink():
         raise Refused(f"{bundle} has a time stamp already.", "A bundle has one; pack the evidence again for another.")
     content = bounded(place, "--time-stamp")
@@ -49,7 +49,7 @@ def stamped(bundle: Path, authority: Path | None) -> dict[str, Any] | None:
             raise EvidenceAltered("The bundle has no time stamp.", "Ask for the bundle with its time stamp, or leave out --authority.")
         return None
     if (bundle / STAMP).is_symlink() or not (bundle / STAMP).is_file():
-        raise EvidenceAltered(f"{STAMP} in the bundle is no file.", "Ask for the bundle again.")
+        raise EvidenceAltered(f"{STAMP} in the bundle is not a file.", "Ask for the bundle again.")
     found = _response(bounded(bundle / STAMP, "--bundle"))
     if found is None or not _is_of(found, (bundle / STAMPED).read_bytes()):
         raise EvidenceAltered(f"{STAMP} is not a time stamp of this bundle's {STAMPED}.", "Ask for the bundle again.")

@@ -11,10 +11,11 @@ from typing import Any
 import polars as pl
 
 from etl.databases import Source
-from etl.extract.source_contract import problems
+from etl.extract.source_contract import problems, refuse_hidden
 from etl.extract.table_batch import CONTENT, Aside, stage_tables
 from etl.objects import Nowhere
-from etl.runfolder.folder import RunFolder, StageFile, parquet, rows_of, table_of
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import StageFile, parquet, rows_of, table_of
 from mappings.model import Mappings, Portal, TableMapping
 
 
@@ -55,7 +56,9 @@ def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: R
     """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `Since` as data.
 
     As the database tells, and by the highest keys; where it cannot tell by reading everything again and comparing with the stage files.
+    Refused where something keeps rows or bytes from us (K9).
     """
+    refuse_hidden(sources, mappings, deep=False)  # the rest was looked at when they were read
     facts = folder.steps["extract"].facts
     found: dict[str, dict[str, Any]] = {}
     for portal, source in sources.items():
@@ -65,7 +68,8 @@ def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: R
             continue
         before = {mapping.table: Fingerprint(**facts["fingerprints"][f"{portal}.{mapping.table}"]) for mapping in mappings.of(portal)}
         since = source.changed_since(facts["marks"][portal], {table: known.rows for table, known in before.items()})
-        tables = since.changed if since.changed is not None else _changed_content(source, portal, mappings, folder)
+        again = list(before) if since.changed is None else [table for table in since.unknown if table not in since.changed]
+        tables = [*(since.changed or ()), *_changed_content(source, portal, mappings, folder, again)]
         moved = [m.table for m in mappings.of(portal) if m.table not in tables and source.highest_key(m) != before[m.table].highest_key]
         found[portal] = {"changed": [f"{portal}.{table}" for table in (*tables, *moved)], "how": since.how}
     return found
@@ -82,10 +86,13 @@ def written_to(looked: Mapping[str, Mapping[str, Any]]) -> str:
     return f" Written to since the extract: {', '.join(changed)}; the old portal is not frozen." if changed else ""
 
 
-def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder: RunFolder) -> list[str]:
+def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder: RunFolder, tables: Sequence[str]) -> list[str]:
+    """Those of these tables whose rows or documents are not those of the stage files, read once more."""
+    if not tables:
+        return []
     known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", "extract/content.parquet")[0])))
     changed = []
-    for mapping in mappings.of(portal):
+    for mapping in (mappings.tables[portal, table] for table in tables):
         before = [file.sha256 for file in folder.files("extract", f"extract/{portal}.{mapping.table}/")]
         aside, again = Aside(), []
         for table, part in stage_tables(source, mapping, Nowhere()):

@@ -6,7 +6,8 @@ import polars as pl
 
 from etl.holding.held_roots import FOLLOWER, HeldRows, Row, held_rows
 from etl.holding.row_counts import RowsByProfile
-from etl.runfolder.folder import RunFolder, read_columns
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings
 
 BECAUSE = {

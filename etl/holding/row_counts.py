@@ -9,7 +9,8 @@ from functools import cached_property
 import polars as pl
 
 from etl.holding.held_roots import HeldRows, Row
-from etl.runfolder.folder import RunFolder, read_columns
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings, TableMapping
 
 _GROUPS_ONLY = frozenset({"trade_organization"})  # A10: a group grants nothing and holds nothing; its row is on no account

@@ -56,7 +56,9 @@ class S3Objects:
                 if isinstance(error, BotoCoreError):
                     raise
                 # Its text repeats the address, which may hold a password.
-                raise MigrationError("AWS_ENDPOINT_URL is no address of a store.", "Write it as https://host, then run again.") from None
+                raise MigrationError(
+                    "AWS_ENDPOINT_URL is not the address of a store.", "Write it as https://host, then run again."
+                ) from None
             self._client.head_bucket(Bucket=bucket.name)  # what will not work shows now, not after hours
 
     def put(self, pieces: Iterable[bytes]) -> Stored:

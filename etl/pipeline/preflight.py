@@ -12,7 +12,9 @@ from etl.databases.editions import refuse_differences
 from etl.databases.quoting import quoted
 from etl.databases.registry import contract_differences, open_source, reading_rights, store_conditions, writing_rights
 from etl.databases.rights import Rights
+from etl.databases.source_conditions import SourceConditions
 from etl.errors import MigrationError
+from etl.extract.source_contract import refuse_hidden as refuse_hidden  # for the command freeze check too
 from etl.extract.source_contract import refuse_problems
 from etl.objects.share import Share
 from etl.options import Options
@@ -44,8 +46,10 @@ class Plan:
     presented: dict[str, dict[str, int]] = field(default_factory=dict)  # by portal, the adapter's counts
     grants: list[str] = field(default_factory=list)  # SQL for the reading role on the physical tables of PostgreSQL
     will_be_held: list[dict[str, Any]] = field(default_factory=list)  # portal, table, column, rows: values that do not fit
+    conditions: dict[Portal, SourceConditions] = field(default_factory=dict)  # what hides or alters, is beside, or could not be ruled out
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
     beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, and no obstacle
+    decisions_template: str = ""  # lines to fill in for all that waits for a decision (chapter L); empty: nothing does
 
 
 def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
@@ -105,6 +109,7 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
 
     `whole`: all rows behind an adapter are presented once, to count the values that will not fit.
     """
+    known = refuse_hidden(sources, mappings)
     refuse_problems(sources, mappings)
     answers = {portal: asked(source, whole) for portal, source in sources.items()}
     if found := [problem for answer in answers.values() for problem in answer.problems]:
@@ -132,4 +137,5 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
             {"portal": portal, "table": table, "column": column, "rows": count}
             for portal, answer in answers.items() for table, column, count in answer.will_be_held
         ],
+        known,
     )  # fmt: skip

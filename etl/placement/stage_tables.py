@@ -13,7 +13,8 @@ from etl.placement.account_directory import APPLICABILITY, Spine
 from etl.placement.account_index import Where, from_arrow
 from etl.placement.held_rows import HELD, Odd
 from etl.placement.table_outcome import TALLY, Outcome, merged_flags
-from etl.runfolder.folder import RunFolder, StageFile, read_table, write_table
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import StageFile, read_table, write_table
 from mappings.model import Mappings, Portal, TableMapping
 
 

@@ -16,7 +16,7 @@ class Relation:
     name: str
     columns: dict[str, str]
     view: bool = False
-    schema: str = ""  # PostgreSQL: where it lies, where the file gives one
+    schema: str = ""  # PostgreSQL: where it lies
 
     def kind(self, column: str) -> Kind:
         return kind_of(self.columns[column])
@@ -67,12 +67,13 @@ def _sqlite(source: Any) -> dict[str, Relation]:
 _COLUMNS = """
 SELECT n.nspname::text, c.relname::text, a.attname::text,
        CASE WHEN base.typtype = 'e' THEN 'ENUM' ELSE base.typname::text END, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
-       c.relkind IN ('v', 'm'), n.nspname = ANY (current_schemas(false))
+       c.relkind IN ('v', 'm')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_type base ON base.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND NOT c.relispartition
-  AND (n.nspname = ANY (%s) OR (cardinality(%s::text[]) = 0 AND n.nspname = ANY (current_schemas(false))))
-ORDER BY array_position(current_schemas(false), n.nspname), n.nspname, c.relname, a.attnum
+  AND NOT EXISTS (SELECT 1 FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE i.inhrelid = c.oid AND p.relnamespace = c.relnamespace)
+  AND (n.nspname = ANY (%s) OR (cardinality(%s::text[]) = 0 AND n.nspname = %s))
+ORDER BY n.nspname, c.relname, a.attnum
 """
 
 
@@ -83,14 +84,13 @@ def _postgresql(source: object, schemas: frozenset[str]) -> dict[str, Relation]:
     assert isinstance(source, PostgresSource)  # noqa: S101  # tells the type checker what `catalog_of` has asked
     wanted = sorted(schemas)
     found: dict[str, Relation] = {}
-    for schema, table, column, kind, modifier, view, _ in source.query(_COLUMNS, wanted, wanted):
+    for schema, table, column, kind, modifier, view in source.query(_COLUMNS, wanted, wanted, source.schema):
         word = WORDS.get(kind, str(kind).upper())
         if word in ("VARCHAR", "CHAR") and modifier > 4:
             word += f"({modifier - 4})"
         if word == "NUMERIC" and modifier > 4:
             word += f"({(modifier - 4) >> 16},{(modifier - 4) & 0x7FF})"
         name = f"{schema}.{table}" if schemas else table
-        relation = found.setdefault(name, Relation(name, {}, bool(view), schema if schemas else ""))
-        if not schemas or relation.schema == schema:
-            relation.columns[column] = word
+        relation = found.setdefault(name, Relation(name, {}, bool(view), schema))
+        relation.columns[column] = word
     return found

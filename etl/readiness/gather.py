@@ -17,7 +17,8 @@ from etl.holding.row_counts import RowsByProfile, rows_by_profile
 from etl.readiness.lists import DATES, activation, clocks, companies, crosswalk, dates
 from etl.readiness.points import Points, Sources
 from etl.readiness.store import read_store
-from etl.runfolder.folder import RunFolder, read_columns
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings
 from mappings.readiness import read_points
 

@@ -7,6 +7,12 @@ class ReconcileError(MigrationError):
     """A database, a file or a store that the verifier cannot use (exit 1)."""
 
 
+class Hidden(ReconcileError):
+    """Something keeps rows or bytes from the verifier: it refuses, for what is not seen cannot be called equal (exit 7, K9)."""
+
+    exit_code, code = 7, "REFUSED"
+
+
 class OtherInputs(ReconcileError):
     """The store was made with other mappings or decisions than those that were given (exit 7)."""
 

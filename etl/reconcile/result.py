@@ -1,7 +1,7 @@
 """What a reconciliation found: every difference, and what was counted on the way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -26,6 +26,9 @@ class Reconciliation:
     profiles_checked: int
     logins_checked: int
     run_id: str | None
+    not_ruled_out: Mapping[str, list[str]] = field(
+        default_factory=dict
+    )  # by portal: what could hide rows or bytes and cannot be asked from here
 
     @property
     def answer(self) -> str:

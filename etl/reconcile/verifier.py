@@ -1,10 +1,11 @@
 """The comparison from end to end: the expected side computed once, then any number of stores held against it."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -31,10 +32,10 @@ from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.source import Source
 from etl.reconcile.engine.spec import Spec, read_spec
 from etl.reconcile.engine.world import World
-from etl.reconcile.errors import ReconcileError
+from etl.reconcile.errors import Hidden, ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
 from etl.reconcile.present.binding import refuse_others
-from etl.reconcile.present.database import presented, written
+from etl.reconcile.present.database import left_out, presented, written
 from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
@@ -64,8 +65,11 @@ class Actual:
     altered: pl.DataFrame
 
 
-def opened(url: str, written: tuple[str, str] = (",", "utf-8")) -> Database:
-    """The database behind a SQLAlchemy URL, or a folder of files, opened for reading, in one snapshot. `written`: the delimiter and encoding of CSV files."""
+def opened(url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({}), written: tuple[str, str] = (",", "utf-8")) -> Database:
+    """The database behind a SQLAlchemy URL, or a folder of files, opened for reading, in one snapshot.
+
+    `left_out`: of each table that counts, what is never read (B17); `written`: the delimiter and encoding of CSV files.
+    """
     if url.startswith(FOLDER):
         return FolderDatabase(Path(url.removeprefix(FOLDER)), *written)
     parsed = make_url(url)
@@ -73,14 +77,35 @@ def opened(url: str, written: tuple[str, str] = (",", "utf-8")) -> Database:
         case "sqlite":
             from etl.reconcile.databases.sqlite import SqliteDatabase
 
-            return SqliteDatabase(Path(parsed.database or ""))
+            return SqliteDatabase(Path(parsed.database or ""), left_out)
         case "postgresql":
             from etl.reconcile.databases.postgresql import PostgresDatabase
 
-            return PostgresDatabase(parsed)
+            return PostgresDatabase(parsed, left_out)
     from etl.reconcile.databases.portable import PortableDatabase
 
-    return PortableDatabase(parsed)
+    return PortableDatabase(parsed, left_out)
+
+
+def _left_out(spec: Spec, portal: str) -> dict[str, frozenset[str]]:
+    """By table that a mapping names, the columns that are never read (B17)."""
+    return {name: spec.never_read(of, name) for of, name in spec.mappings if of == portal}
+
+
+def refuse_hidden(option: str, source: Source) -> None:
+    """Raises where an old portal's database does not show all of a table: what is not seen cannot be called equal (K9)."""
+    hiding = source.database.hiding()
+    found = [
+        f"{table}: {why}" if table else why
+        for table, why in sorted(hiding.items())
+        if not table or (source.portal, table) in source.spec.mappings
+    ]
+    if found:
+        message = f"{option}: not everything can be seen:\n  " + "\n  ".join(found)
+        raise Hidden(
+            message,
+            "Mend what is named (row-level security: ALTER ROLE ... BYPASSRLS for who reads; a file: copy it with its log), then reconcile again.",
+        )
 
 
 def expected_side(
@@ -177,7 +202,10 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     for n, table in enumerate(tables):
         progress(f"compare {table}", n, len(tables))
         lacking = store.absent(table)
-        rows += [_not_checked(table, "" if column == table else column, _LACKING[column == table]) for column in lacking]
+        rows += [
+            _not_checked(table, "" if column == table else column, store.hiding.get(table) or _LACKING[column == table])
+            for column in lacking
+        ]
         if table in actual.numbers:
             expect, there = side.numbers[table], actual.numbers[table]
             equal, odd = unmatched(expect, there)
@@ -205,7 +233,8 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     except READING as error:
         picked = differences([_unread(PICKER, error)])
     every = sorted_differences([*found, of_profiles, of_logins, picked, differences(rows)], spec)
-    return Reconciliation(every, counts, world.ledger.tallies, actual.objects, profiles, logins, runs.published)
+    doubts = {portal: source.database.doubts() for portal, source in sources.items()}
+    return Reconciliation(every, counts, world.ledger.tallies, actual.objects, profiles, logins, runs.published, doubts)
 
 
 _LACKING = {True: "the store has no such table", False: "the store has no such column"}
@@ -232,8 +261,13 @@ def old_portals(
     sources = {}
     for portal, url in (("P2", source), ("TC", tc)):
         if url is not None:
-            databases.append(opened(url) if adapter is None else opened(url, written(adapter, spec, portal)))
-            if adapter is not None:
+            if adapter is None:
+                databases.append(opened(url, _left_out(spec, portal)))
+            else:
+                # The portable reader copies tables; the others select what they need, by name.
+                copied = not url.startswith(("sqlite", "postgres", FOLDER))
+                never = left_out(adapter, spec, portal) if copied else {}
+                databases.append(opened(url, never, written(adapter, spec, portal)))
                 databases[-1] = presented(adapter, spec, portal, databases[-1])
             option, tables = _OLD_PORTALS[portal]
             if not databases[-1].tables().keys() & set(tables):
@@ -242,6 +276,7 @@ def old_portals(
                 message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
                 raise ReconcileError(message, "Give the database that was migrated.")
             sources[portal] = Source(spec, portal, databases[-1])
+            refuse_hidden(option, sources[portal])
     return sources
 
 
@@ -272,11 +307,13 @@ def reconcile(
         databases.append(opened(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
-        if all(store.absent(table) == [table] for table in _UNMISTAKABLE):
+        if all(store.absent(table) == [table] and table not in store.hiding for table in _UNMISTAKABLE):
             raise ReconcileError(
                 f"--target is not the new store: it has none of the tables {', '.join(_UNMISTAKABLE)}.",
                 "Give the store that was published.",
             )
+        if why := store.hiding.get(""):
+            raise Hidden(f"--target: {why}.", "Give the store's own file, or a copy of it with all that lies beside it.")
         runs = recorded_runs(store, freeze, grace, recorded)
         refuse_other_decisions(runs, decided.sha256)
         refuse_others(runs.mappings_sha256, spec.sha256, adapter)

@@ -17,7 +17,8 @@ from etl.report.html import as_html
 from etl.report.junit import as_junit
 from etl.report.lists import lists
 from etl.report.markdown import as_markdown, summary
-from etl.runfolder.folder import RunFolder, StageFile
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings
 
 __all__ = ["write_early", "write_report"]

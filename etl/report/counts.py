@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from etl.errors import EvidenceAltered
 from etl.placement.table_outcome import TALLY
 from etl.report.lists import MADE_BY, Lists
-from etl.runfolder.folder import RunFolder, StageFile, read_columns
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import StageFile, read_columns
 from mappings.model import Mappings, TableMapping
 
 _SECTION = re.compile(r"^-- (.+?) -{5,}$")

@@ -12,8 +12,10 @@ from etl.evidence.approval import asked
 from etl.report import counts, set_aside
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
+from etl.runfolder.decisions_file import made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
+from etl.runfolder.rehearsed import was_rehearsal
 from mappings.model import Mappings
 
 _WORST = ("attention", "warning", "info")
@@ -47,15 +49,24 @@ def facts(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
 def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, Any]:
     """The report's facts where the lists have been read already."""
     report: dict[str, Any] = {
-        "version": VERSION, "verdict": {}, "run": _run(folder, mappings), "steps": _steps(folder),
+        "version": VERSION, "verdict": {}, "changes": _changes(folder), "run": _run(folder, mappings), "steps": _steps(folder),
         "conservation": _conservation(folder, mappings, found), "targets": _targets(folder, mappings), "checks": _checks(folder, found),
-        "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "documents": counts.documents(folder),
+        "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "decisions": made(folder), "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder), "coverage": counts.coverage(folder, mappings), "reconciliation": _reconciliation(folder, found), "not_checked": [],
         "set_aside": {"visible": found.visible, "closed": found.closed.height, "roots": found.held.select("portal", "root_table", "root_key").n_unique()},
     }  # fmt: skip
     report["not_checked"] = _not_checked(folder, report)
     report["verdict"] = {**verdict(report), "aside": set_aside.sentences(report)}
     return report
+
+
+def _changes(folder: RunFolder) -> dict[str, Any] | None:
+    """What the load will change in the new store as it was when the check looked; None where the run has published, or was not checked so far."""
+    known = folder.steps["check"].facts if "check" in folder.steps else {}
+    if "load" in folder.steps or "changes" not in known:
+        return None
+    tables = [{"table": table, **change} for table, change in sorted((known["changes"] or {}).items())]
+    return {"tables": tables if known["changes"] is not None else None, "unknown": known["changes_unknown"]}
 
 
 def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
@@ -67,7 +78,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "id": steps["load"].facts.get("run_id") if "load" in steps else None, "place": str((folder.path / "report").absolute()),
         "sources": {name: _harmless(settings[key]) for name, key in _SOURCES.items() if key in settings},
         "target": _harmless(target) if target else None, "objects": _harmless(settings["objects"]) if "objects" in settings else None,
-        "taken_back": _taken_back(folder), "rehearsal": bool(target) and "/rehearsal/portal3" in str(target),
+        "taken_back": _taken_back(folder), "rehearsal": was_rehearsal(settings),
         "freeze": {"from": first, "to": last} if last else None,
         "approval": asked(folder), "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
         "snapshot": dict(sorted(extract.get("levels", {}).items())), "fingerprints": dict(sorted(extract.get("marks", {}).items())),
@@ -242,6 +253,10 @@ def _not_checked(folder: RunFolder, report: dict[str, Any]) -> list[str]:
     found = [_NOT_DONE[step] for step in STEPS if step not in folder.steps]
     if "extract" in folder.steps and "TC" not in report["run"]["snapshot"]:
         found.append("Trade Compliance: no database was given (--tc).")
+    for portal, known in (folder.steps["extract"].facts.get("conditions", {}) if "extract" in folder.steps else {}).items():
+        found += [f"{portal}, there and not read: {sentence}." for sentence in known["beside"]]
+        found += [f"{portal}, not ruled out: {sentence}." for sentence in known["not_ruled_out"]]
+        found += [f"{portal}, to be known: {sentence}." for sentence in known["notes"]]
     settings = _settings(folder)
     if settings and "files" not in settings:
         found.append("The old file share: none was given (--files); documents that lie there count as missing.")

@@ -13,7 +13,8 @@ from etl.holding.causes import causes
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
 from etl.report.set_aside import closed_accounts
-from etl.runfolder.folder import RunFolder, read_verified
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import read_verified
 from mappings.model import Mappings
 
 MADE_BY = ("split", "reattach")

@@ -9,7 +9,7 @@ import polars as pl
 
 from etl.report.lists import Lists
 from etl.report.recheck import queries
-from etl.report.text import code, escaped, number, plural, seconds, size
+from etl.report.text import changed_tables, changes_sentence, code, escaped, number, plural, seconds, size
 from mappings.model import Mappings
 
 KEYS_SHOWN = 200  # of one failed check; failures.csv has them all
@@ -24,8 +24,8 @@ def as_markdown(report: Report, found: Lists, mappings: Mappings) -> str:
     """report.md."""
     parts = [
         *_verdict(report), *_run(report), *_conservation(report), *_targets(report), *_checks(report, found), *_reconciliation(report),
-        *_exceptions(report), *_held(report), *_documents(report), *_freeze_guard(report), *_coverage(report), *_timings(report), *_not_checked(report),
-        *_recheck(report, mappings),
+        *_exceptions(report), *_decisions(report), *_held(report), *_documents(report), *_freeze_guard(report), *_coverage(report), *_timings(report),
+        *_not_checked(report), *_recheck(report, mappings),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
 
@@ -78,7 +78,15 @@ def _verdict(report: Report) -> list[str]:
     lines = [f"# {SIGN[verdict['state']]} Migration report: {escaped(verdict['sentence'])}", ""]
     lines += [*(f"- {escaped(reason)}" for reason in verdict["why"]), *([""] if verdict["why"] else [])]
     lines += [escaped(" ".join(verdict["aside"])), ""] if verdict["aside"] else []
-    return [*lines, f"Next: {escaped(verdict['next'])}", ""]
+    return [*lines, f"Next: {escaped(verdict['next'])}", "", *_changes(report)]
+
+
+def _changes(report: Report) -> list[str]:
+    changes = report["changes"]
+    if changes is None:
+        return []
+    rows = [(code(name), *map(number, counts)) for name, *counts in changed_tables(changes)]
+    return [escaped(changes_sentence(changes)), "", *(table(("Table", "To insert", "To update", "To remove"), rows) if rows else [])]
 
 
 def _run(report: Report) -> list[str]:
@@ -187,6 +195,16 @@ def _exceptions(report: Report) -> list[str]:
     ]  # fmt: skip
     note = f"{plural(report['exceptions']['total'], 'row')} carried over that somebody should look at; exceptions.csv lists each."
     return ["## Exceptions by rule", "", note, "", *table(("Rule", "Severity", "Rows", "What it says", "Where"), rows)]
+
+
+def _decisions(report: Report) -> list[str]:
+    """What people decided; nothing where they decided nothing."""
+    made = report["decisions"]
+    rows = [
+        (d["rule"], code(f"{d['portal']} {d['table']} {d['key']}".strip()), escaped(d["by"]), d["on"], escaped(d["reason"])) for d in made
+    ]
+    note = f"{plural(len(made), 'decision')} that people made (chapter L)."
+    return ["## Decisions", "", note, "", *table(("Rule", "About", "By", "On", "Why"), rows)] if made else []
 
 
 def _held(report: Report) -> list[str]:

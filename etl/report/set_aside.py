@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 
 from etl.report.text import plural
-from etl.runfolder.folder import RunFolder, read_columns
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import read_columns
 
 CURABLE = ("PASSWORD", "IDLE")  # locks that an activation ends; a company's status is another matter
 CLOSED = {

@@ -1,7 +1,7 @@
 """Chapter K: rules of the run as a whole. They are carried out where the run is made, not row by row:
 
 K1 `etl/extract/freeze_guard.py`; K2, K3, K4 `etl/pipeline/runner.py`, `etl/domain/ids.py` and each database's `target.py`; K5 `etl/extract/source_contract.py`;
-K8 `etl/load/step.py`; K10 `etl/reconcile/compare/audit.py`.
+K8 `etl/load/step.py`; K9 `conditions` of each database's `source.py`; K10 `etl/reconcile/compare/audit.py`.
 """
 
 from __future__ import annotations
@@ -14,5 +14,6 @@ RULES: dict[str, tuple[str, ...]] = {
     "K4": (),
     "K5": (),
     "K8": (),
+    "K9": (),
     "K10": (),
 }

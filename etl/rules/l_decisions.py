@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 
@@ -18,9 +20,7 @@ RULES: dict[str, tuple[str, ...]] = {
     "L4": (),
     "L5": (),
 }
-RECORD = {
-    "rule": pl.String, "portal": pl.String, "table": pl.String, "key": pl.String, "by": pl.String, "on": pl.Date, "reason": pl.String,
-}  # fmt: skip
+RECORD = ("rule", "portal", "table", "key", "by", "on", "reason")
 _TABLES = {"tc_account": ("TC", "tc_account"), "user": ("P2", "portal_user"), "waiver": ("", "goal")}
 
 
@@ -73,10 +73,10 @@ def decided_accounts(tc_account: Placed, decisions: Decisions, spine: Spine, pro
     return found
 
 
-def record(decisions: Decisions) -> pl.DataFrame:
-    """Rows of RECORD: who decided what about which row, for report and trace. A decided name is not in it."""
-    rows = [(d.rule, *_TABLES[d.kind], d.key, d.by, d.on, d.reason) for d in decisions.every]
-    return pl.DataFrame(rows, schema=RECORD, orient="row").sort("rule", "table", "key")
+def record(decisions: Decisions) -> bytes:
+    """Who decided what about which row, for report and trace, as JSON. A decided name is not in it."""
+    rows = [(d.rule, *_TABLES[d.kind], d.key, d.by, d.on.isoformat(), d.reason) for d in decisions.every]
+    return json.dumps([dict(zip(RECORD, row, strict=True)) for row in sorted(rows)], ensure_ascii=False, indent=1).encode()
 
 
 def _rows(placed: Placed) -> dict[str, int]:

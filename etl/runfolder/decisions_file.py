@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from etl.domain.decisions import NO_DECISIONS, Decisions, parsed, read_decisions
+from etl.domain.masking import without_names
 from etl.errors import EvidenceAltered
-from etl.runfolder.folder import RunFolder, write_durably
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import write_durably
 
 NAME = "decisions.toml"
 NONE = "none"
@@ -37,3 +40,12 @@ def _kept(folder: RunFolder, digest: str) -> Decisions:
     if hashlib.sha256(content).hexdigest() != digest:
         raise EvidenceAltered(f"{NAME} of the run's folder is not what the run began with.", "Start again in a new run folder.")
     return parsed(content, NAME)
+
+
+def made(folder: RunFolder) -> list[dict[str, str]]:
+    """The run's decisions as they may be shown: rule, portal, table, key, by, on, reason; names masked. None before the step `split`."""
+    files = [
+        file for file in (folder.steps["split"].files if "split" in folder.steps else []) if file.path == "split/record/decisions.json"
+    ]
+    entries = [entry for file in files for entry in json.loads(folder.read_bytes(file))]
+    return [{name: without_names(text) for name, text in entry.items()} for entry in entries]

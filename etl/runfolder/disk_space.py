@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etl.errors import NoSpace
-from etl.runfolder.folder import RunFolder, rows_of
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import rows_of
 
 # Bytes for each row of the old portals: about three times of what the steps wrote for synthetic worlds, whose texts are compressed well.
 STAGED_PER_ROW = {"extract": 120, "split": 20, "reattach": 160, "check": 4, "load": 0, "reconcile": 2, "report": 20}

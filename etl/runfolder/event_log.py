@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.domain.canonical_json import canonical
 from etl.errors import EvidenceAltered
 from etl.system.code_identity import code_identity
 
@@ -55,7 +56,7 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
         return Head(event["seq"], event["hash"])
     except ValueError:
         raise EvidenceAltered(
-            f"{NAME} in the run's folder was altered: its last line is no event.", "Start again in a new run folder."
+            f"{NAME} in the run's folder was altered: its last line is not an event.", "Start again in a new run folder."
         ) from None
     finally:
         os.close(descriptor)
@@ -127,7 +128,7 @@ def refuse_undone(events: list[dict[str, Any]], steps: list[str]) -> None:
 
 def digest_of(words: dict[str, Any]) -> str:
     """SHA-256 of the words as JSON, their names sorted, without blanks: what chains the events, and names a configuration."""
-    return hashlib.sha256(json.dumps(words, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(canonical(words)).hexdigest()
 
 
 def account_name(number: int) -> str:

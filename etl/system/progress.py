@@ -106,11 +106,6 @@ class Talk:
         self._noted = self.clock()
         write_note(self.note, {"step": step, "since": self._step[1], "what": what, "done": done, "total": total, "unit": unit})
 
-    def detail(self, sentence: str) -> None:
-        """Said only with -v."""
-        if self.verbose:
-            self.say(sentence)
-
     def tell(self, what: str, done: int, total: int, unit: str = "rows") -> None:
         if self._told:
             self._write_note(what, done, max(done, total), unit)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from datetime import date
+from graphlib import TopologicalSorter
 from itertools import islice
 
 import numpy as np
@@ -29,7 +30,8 @@ from etl.rules import c_documents as documents
 from etl.rules import e_responses as responses
 from etl.rules import g_status_verification as svi
 from etl.rules.x_values_and_references import flag_invalid_texts
-from etl.runfolder.folder import RunFolder, StageFile, Step, read_columns
+from etl.runfolder.folder import RunFolder, Step
+from etl.runfolder.stage_file_io import StageFile, read_columns
 from etl.transform.split import SPINE
 from etl.transform.stage_file_task import Base, Context, Piece, Ticket, context_of, finish_piece, reattach_file
 from mappings.model import Mappings, Portal, TableMapping
@@ -81,15 +83,13 @@ def reattach(
 
 def _levels(mappings: Mappings) -> list[list[Key]]:
     """The tables in an order in which every table comes after those that it refers to; the tables of one level do not need each other."""
-    waiting = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE}
-    levels = []
-    while waiting:
-        ready = [key for key, needed in waiting.items() if not needed & waiting.keys()]
-        if not ready:
-            raise ValueError(f"the mappings' references form a circle: {sorted(waiting)}")
+    needed = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE}
+    order = TopologicalSorter({key: parents & needed.keys() for key, parents in needed.items()})
+    order.prepare()  # CycleError names the tables of a circle
+    levels, place = [], {key: number for number, key in enumerate(needed)}
+    while ready := sorted(order.get_ready(), key=place.__getitem__):
         levels.append(ready)
-        for key in ready:
-            del waiting[key]
+        order.done(*ready)
     return levels
 
 

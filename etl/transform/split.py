@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from etl.domain.decisions import NO_DECISIONS, DecisionError, Decisions
 from etl.domain.grace import NO_GRACE, Grace
+from etl.domain.identifier_values import normal
 from etl.domain.ids import as_arrow
 from etl.placement.account_directory import Spine, login_ids
 from etl.placement.account_index import Where
@@ -25,7 +27,8 @@ from etl.rules import d_agreements as agreements
 from etl.rules import h_identifiers as identifiers
 from etl.rules import i_trade_compliance as trade_compliance
 from etl.rules.registry import COLUMNS
-from etl.runfolder.folder import RunFolder, StageFile, Step
+from etl.runfolder.folder import RunFolder, Step
+from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
 
 CATALOGUES = ("criteria_version", "criteria_category", "profile_question", "cbp_user", "consultant_company")
@@ -44,8 +47,9 @@ class Splitting:
     mappings: Mappings
     frames: dict[tuple[Portal, str], pl.DataFrame]
     spine: Spine
-    outcomes: list[Outcome]
-    types_added: set[str]
+    odd: Odd
+    outcomes: list[Outcome] = field(default_factory=list)
+    types_added: set[str] = field(default_factory=set)
     decisions: Decisions = NO_DECISIONS
     problems: list[str] = field(default_factory=list)  # decisions that cannot be carried out (L3)
 
@@ -61,97 +65,163 @@ class Splitting:
         if found is not None:
             self.spine.where[rows.mapping.portal, rows.mapping.table] = found
 
+    def longest(self, table: str, column: str) -> int:
+        """The characters that a target column holds."""
+        return self.mappings.target.tables[table].by_name[column].length or 0
+
+    def account_for(
+        self, rows: Placed, computed: dict[str, dict[str, Computed]] | None = None, excused: dict[str, Bools] | None = None,
+        made: dict[str, pa.Table] | None = None,
+    ) -> None:  # fmt: skip
+        """Renders the rows and accounts for each of them. `made`: target tables whose rows are not one for each of these."""
+        made = made or {}
+        self.keep(rows, self.spine.where.get((rows.mapping.portal, rows.mapping.table)))
+        one = outcome(rows, self.spine, self.odd, COLUMNS, computed, excused=excused, leave=frozenset(made))
+        self.outcomes.append(replace(one, tables={**one.tables, **made}))
+
+
+@dataclass(frozen=True)
+class _Catalogues:
+    """`types`: the business types of the catalogue; `version`: the agreement versions."""
+
+    types: set[str]
+    version: Placed
+
+
+@dataclass(frozen=True)
+class _Accounts:
+    """The rows that accounts are made of."""
+
+    profile: Placed
+    model: Placed
+    entity: Placed
+
+
+@dataclass(frozen=True)
+class _People:
+    """Users and contacts. By contact row: whether it stays primary (B7), whether its user's name is not an e-mail address (B15); by copy: whether
+    it is restricted (B12); by account: whether an officer can act for it (B19). `columns`: of login and login_alias; `survivors`: rows of login.
+    """
+
+    user: Placed
+    contact: Placed
+    primary: Bools
+    invalid: Bools
+    restricted: Bools
+    acting: Bools
+    columns: dict[str, dict[str, Computed]]
+    survivors: Ints
+
+
+@dataclass(frozen=True)
+class _Trade:
+    """The Trade Compliance tables that the logins depend on."""
+
+    account: Placed
+    ior: Placed
+    contact: Placed
+
 
 def split(
-    folder: RunFolder,
-    mappings: Mappings,
-    freeze: tuple[object, object] | None,
-    grace: Grace = NO_GRACE,
-    decisions: Decisions = NO_DECISIONS,
+    folder: RunFolder, mappings: Mappings, freeze: tuple[date, date] | None, grace: Grace = NO_GRACE, decisions: Decisions = NO_DECISIONS
 ) -> Step:
     """The finished step: stage files of the accounts, logins, contacts, catalogues, and where every row of the spine went."""
     has_tc = "TC" in folder.steps["extract"].facts["marks"]
     frames = {key: whole(folder, mappings.tables[key]) for key in SPINE}
     began = str(folder.steps["extract"].facts["began"])
-    spine = Spine(mappings, pl.DataFrame(), began=began, freeze=freeze, grace=grace)  # type: ignore[arg-type]  # two dates
-    work = Splitting(mappings, frames, spine, [], set(), decisions)
-    odd = odd_values(folder.path, folder.files("extract"))
-    split_frames(work, odd)
+    spine = Spine(mappings, pl.DataFrame(), began=began, freeze=freeze, grace=grace)
+    work = Splitting(mappings, frames, spine, odd_values(folder.path, folder.files("extract")), decisions=decisions)
+    split_frames(work)
     return Step(
         "", _written(folder, work), {"accounts": spine.accounts.height, "logins": len(spine.email_keys), "trade_compliance": has_tc}
     )
 
 
-def split_frames(work: Splitting, odd: Odd) -> None:
-    """Decides every row of the spine; pure but for the `work` that it fills."""
-    spine = work.spine
+def split_frames(work: Splitting) -> None:
+    """Decides every row of the spine; pure but for the `work` that it fills. Each function takes what the ones before it decided."""
+    catalogues = _catalogues(work)
+    accounts = _accounts(work, catalogues)
+    people = _people(work, accounts)
+    identifier = _identifiers(work)
+    signature, coverage = _signatures(work, catalogues, people)
+    trade = _trade_compliance(work, identifier)
+    if work.problems:
+        raise DecisionError(work.problems)
+    _account_rows(work, accounts, people, identifier, signature, catalogues)
+    _people_rows(work, people)
+    work.account_for(identifier)
+    work.account_for(signature, {"account_agreement": {"coverage_cd": coverage}})
+    _trade_compliance_rows(work, trade)
 
-    def done(rows: Placed, computed: dict[str, dict[str, Computed]] | None = None, **more: object) -> None:
-        work.keep(rows, spine.where.get((rows.mapping.portal, rows.mapping.table)))
-        work.outcomes.append(outcome(rows, spine, odd, COLUMNS, computed, **more))  # type: ignore[arg-type]  # named options of outcome
 
+@dataclass(frozen=True)
+class Undecided:
+    """The rows among which some wait for a decision (L1, L2), and what candidates are found by: `numbers`: tc_account_id and normal form of each IOR."""
+
+    user: Placed
+    contact: Placed
+    account: Placed
+    identifier: Placed
+    numbers: pl.DataFrame
+
+
+def undecided(work: Splitting) -> Undecided:
+    """As `split_frames` as far as decisions go; raises DecisionError where one cannot be carried out (L3)."""
+    catalogues = _catalogues(work)
+    people = _people(work, _accounts(work, catalogues))
+    identifier = _identifiers(work)
+    trade = _trade_compliance(work, identifier)
+    if work.problems:
+        raise DecisionError(work.problems)
+    values = pl.Series("value", [normal(value) for value in trade.ior.frame["ior_value"].to_list()], dtype=pl.String)
+    return Undecided(people.user, people.contact, trade.account, identifier, pl.DataFrame([trade.ior.frame["tc_account_id"], values]))
+
+
+def _catalogues(work: Splitting) -> _Catalogues:
+    """The catalogues, carried over as they are, and the business types that they lack (A12)."""
     for table in CATALOGUES:
         rows = work.begin("P2", table)
         work.keep(rows)
-        done(rows)
+        work.account_for(rows)
     types = work.begin("P2", "business_type")
     known = set(types.frame["business_type_cd"].filter(pl.Series(types.reason == 0)).to_list())
-    done(types)
-    applicability = placed(work.mapping("P2", "question_applicability"), work.frames["P2", "question_applicability"], spine)
+    work.account_for(types)
+    applicability = placed(work.mapping("P2", "question_applicability"), work.frames["P2", "question_applicability"], work.spine)
     version = work.begin("P2", "agreement_version")
     for rows in (applicability, version):
         work.types_added |= a_catalogues.unknown_types(rows, rows.frame["business_type_cd"], known)
         work.keep(rows)
-        done(rows)
-    profile, model, entity = _accounts(work, known)
-    user, contact, primary, invalid, restricted, acting, login_computed = _people(work, profile)
+        work.account_for(rows)
+    return _Catalogues(known, version)
+
+
+def _identifiers(work: Splitting) -> Placed:
+    """Rules H1, H2, H7."""
     identifier = work.begin("P2", "entity_identifier")
-    longest = work.mappings.target.tables["account_identifier"].by_name["value_norm"].length or 0
-    identifiers.place_identifiers(identifier, spine, longest)
-    identifiers.flag_shared_identifiers(identifier, spine)
-    signature = work.begin("P2", "agreement_signature")
-    coverage = agreements.place_signatures(signature, version, spine)
-    spine.consultants = agreements.consultants_only(contact.frame)
-    agreements.flag_odd_signatures(signature, version, spine.consultants, spine.began)
-    work.keep(signature)
-    tc_account, tc_ior, tc_contact = _trade_compliance(work, identifier)
-    if work.problems:
-        raise DecisionError(work.problems)
-
-    complete = identifiers.complete(identifier, spine.accounts["business_type_cd"], work.mappings)
-    identifiers.entity_flags(entity, spine.accounts, complete)
-    officers = people.profiles_with_officer(contact)
-    needs_officer = [profile_id not in officers for profile_id in spine.accounts["profile_id"].to_list()]
-    basis = agreements.agreement_basis(signature, version, spine)
-    account_columns: dict[str, Computed] = {
-        "agreement_basis_cd": basis, "identifiers_complete": pl.Series(complete, dtype=pl.Boolean),
-        "needs_officer": pl.Series(needs_officer, dtype=pl.Boolean), "acting_officer": pl.Series(acting, dtype=pl.Boolean),
-    }  # fmt: skip
-    work.outcomes.append(_account_outcome(work, profile, model, entity, odd, account_columns))
-    for rows in (_organizations(work), profile, model):
-        done(rows)
-    done(user, login_computed, leave=frozenset({"login"}))
-    work.outcomes[-1].tables["login"] = _surviving_logins(work, user, login_computed["login"])
-    contact_columns: dict[str, Computed] = {
-        "primary_poc": pl.Series(primary).gather(contact.row),
-        "restricted_reason_cd": pl.Series(np.where(restricted, "COMPANY_STATUS", "")).replace("", None),
-    }
-    done(contact, {"account_contact": contact_columns}, excused={"user_id": invalid})
-    done(identifier)
-    done(signature, {"account_agreement": {"coverage_cd": coverage}})
-    done(tc_account)
-    done(tc_ior)
-    _tc_contacts(work, tc_contact, done)
+    identifiers.place_identifiers(identifier, work.spine, work.longest("account_identifier", "value_norm"))
+    identifiers.flag_shared_identifiers(identifier, work.spine)
+    return identifier
 
 
-def _accounts(work: Splitting, known: set[str]) -> tuple[Placed, Placed, Placed]:
-    """Rules A1 to A18: the accounts, and where profiles, models and entities went."""
+def _signatures(work: Splitting, catalogues: _Catalogues, people: _People) -> tuple[Placed, pl.Series]:
+    """Rules D1, D2, D4, D11, D12: the signatures, and the coverage of each copy."""
     spine = work.spine
+    signature = work.begin("P2", "agreement_signature")
+    coverage = agreements.place_signatures(signature, catalogues.version, spine)
+    spine.consultants = agreements.consultants_only(people.contact.frame)
+    agreements.flag_odd_signatures(signature, catalogues.version, spine.consultants, spine.began)
+    work.keep(signature)
+    return signature, coverage
+
+
+def _accounts(work: Splitting, catalogues: _Catalogues) -> _Accounts:
+    """Rules A1 to A18: the accounts, and where profiles, models and entities went."""
+    spine, known = work.spine, catalogues.types
     profile, model, entity = (work.begin("P2", table) for table in ("company_profile", "security_model", "model_entity"))
     a_structure.hold_by_structure(profile, model, entity)
     accounts = a_structure.account_rows(profile, model, entity)
     numbers, lost = a_structure.numbers(entity, accounts)
-    longest = work.mappings.target.tables["entity_account"].by_name["account_number"].length or 0
+    longest = work.longest("entity_account", "account_number")
     if a_structure.hold_long_numbers(entity, accounts, numbers, longest):
         a_structure.hold_by_structure(profile, model, entity)  # once more: what is held now is no account (fine print 24)
         number_by_row = dict(zip(accounts["entity_row"].to_list(), numbers, strict=True))
@@ -175,7 +245,7 @@ def _accounts(work: Splitting, known: set[str]) -> tuple[Placed, Placed, Placed]
         where = a_structure.where_accounts_are(rows, rows.mapping.key[0], of_account)
         work.keep(rows, where)
         rows.copy_to(accounts[f"{column}_row"].to_numpy(), positions)
-    return profile, model, entity
+    return _Accounts(profile, model, entity)
 
 
 def _organizations(work: Splitting) -> Placed:
@@ -195,10 +265,10 @@ def _organizations(work: Splitting) -> Placed:
     return rows
 
 
-def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bools, Bools, Bools, dict[str, dict[str, Computed]]]:
-    """Rules B1 to B20: users, contacts, which contacts are primary, of a user held for his e-mail, restricted; accounts with an acting officer."""
-    spine = work.spine
-    longest = work.mappings.target.tables["login"].by_name["email_key"].length or 0
+def _people(work: Splitting, accounts: _Accounts) -> _People:
+    """Rules B1 to B20."""
+    spine, profile = work.spine, accounts.profile
+    longest = work.longest("login", "email_key")
     user = work.begin("P2", "portal_user")
     names, decided = l_decisions.decided_names(user, work.decisions, longest, work.problems)
     known = people.logins(user, longest, names)
@@ -222,13 +292,13 @@ def _people(work: Splitting, profile: Placed) -> tuple[Placed, Placed, Bools, Bo
     computed: dict[str, dict[str, Computed]] = {
         "login": {
             "login_id": as_arrow(ids[survivors]), "email_key": known.logins["email_key"], "email_display": names.gather(survivors),
-            "status_cd": status.gather(survivors), "lock_reason_cd": reason.gather(survivors), "_row": pl.Series(survivors),
+            "status_cd": status.gather(survivors), "lock_reason_cd": reason.gather(survivors),
         },
         "login_alias": {"login_id": as_arrow(ids[user.loaded])},
     }  # fmt: skip
     assert valid[user.loaded].all()  # noqa: S101  # every loaded user has a login: B15 held the others
     _flag_missing_organizations(work, profile)
-    return user, contact, primary, invalid, restricted, acting, computed
+    return _People(user, contact, primary, invalid, restricted, acting, computed, survivors)
 
 
 def _flag_missing_organizations(work: Splitting, profile: Placed) -> None:
@@ -238,19 +308,23 @@ def _flag_missing_organizations(work: Splitting, profile: Placed) -> None:
     profile.flag("X1", present & ~loaded, "in no organisation's group, no such row or it is held: trade_org_id")
 
 
-def _surviving_logins(work: Splitting, user: Placed, computed: dict[str, Computed]) -> pa.Table:
-    """Rule B2: one login per e-mail, with the attributes of the surviving user."""
-    into = user.mapping.block("login")
-    rows = computed["_row"]
-    assert isinstance(rows, pl.Series)  # noqa: S101  # made by _people
-    return render(_once(user, rows.to_numpy(), work.spine), into, computed, COLUMNS)
+def _people_rows(work: Splitting, found: _People) -> None:
+    """Rule B2: one login per e-mail, with the attributes of the surviving user, every user its alias; and the contacts."""
+    user, contact = found.user, found.contact
+    logins = render(_once(user, found.survivors, work.spine), user.mapping.block("login"), found.columns["login"], COLUMNS)
+    work.account_for(user, found.columns, made={"login": logins})
+    columns: dict[str, Computed] = {
+        "primary_poc": pl.Series(found.primary).gather(contact.row),
+        "restricted_reason_cd": pl.Series(np.where(found.restricted, "COMPANY_STATUS", "")).replace("", None),
+    }
+    work.account_for(contact, {"account_contact": columns}, excused={"user_id": found.invalid})
 
 
 def _once(rows: Placed, chosen: Ints, spine: Spine) -> Copies:
     return Copies(rows, spine, chosen, np.full(len(chosen), NO_ACCOUNT, np.int32))
 
 
-def _trade_compliance(work: Splitting, identifier: Placed) -> tuple[Placed, Placed, Placed]:
+def _trade_compliance(work: Splitting, identifier: Placed) -> _Trade:
     """Rules I1, I4, I9: the TC accounts' importers, and the tables that the logins depend on."""
     spine = work.spine
     numbers = identifiers.importer_numbers(identifier)
@@ -261,41 +335,47 @@ def _trade_compliance(work: Splitting, identifier: Placed) -> tuple[Placed, Plac
     tc_ior = placed(work.mapping("TC", "tc_ior"), work.frames["TC", "tc_ior"], spine)
     trade_compliance.flag_unknown_numbers(tc_ior, numbers)
     tc_contact = placed(work.mapping("TC", "tc_contact"), work.frames["TC", "tc_contact"], spine)
-    return tc_account, tc_ior, tc_contact
+    return _Trade(tc_account, tc_ior, tc_contact)
 
 
-def _tc_contacts(work: Splitting, contact: Placed, done: object) -> None:
-    """Rule I9: TC contacts, and the logins that only they have."""
-    spine = work.spine
-    longest = work.mappings.target.tables["login"].by_name["email_key"].length or 0
-    email_keys, made = people.trade_compliance_logins(contact, set(spine.email_keys), longest)
+def _trade_compliance_rows(work: Splitting, trade: _Trade) -> None:
+    """The Trade Compliance accounts and numbers; rule I9: the contacts, and the logins that only they have."""
+    spine, contact = work.spine, trade.contact
+    work.account_for(trade.account)
+    work.account_for(trade.ior)
+    email_keys, made = people.trade_compliance_logins(contact, set(spine.email_keys), work.longest("login", "email_key"))
     spine.email_keys |= frozenset(made["email_key"].to_list())
     ids, valid = login_ids(email_keys.gather(contact.row))
-    done(contact, {"account_contact": {"login_id": as_arrow(ids, valid)}})  # type: ignore[operator]  # split_frames's own function
-    into = contact.mapping.block("login")
     rows = made["row"].to_numpy()
     new_ids, _ = login_ids(made["email_key"])
     columns: dict[str, Computed] = {
         "login_id": as_arrow(new_ids), "email_key": made["email_key"], "status_cd": pl.Series(["ACTIVE"] * len(rows), dtype=pl.String),
     }  # fmt: skip
-    work.outcomes[-1].tables["login"] = render(_once(contact, rows, spine), into, columns, COLUMNS)
+    logins = render(_once(contact, rows, spine), contact.mapping.block("login"), columns, COLUMNS)
+    work.account_for(contact, {"account_contact": {"login_id": as_arrow(ids, valid)}}, made={"login": logins})
 
 
-def _account_outcome(work: Splitting, profile: Placed, model: Placed, entity: Placed, odd: Odd, columns: dict[str, Computed]) -> Outcome:
-    """The accounts' rows, put together from entity, model and profile (A17: value copies on every account)."""
-    spine = work.spine
+def _account_rows(work: Splitting, of: _Accounts, found: _People, identifier: Placed, signature: Placed, catalogues: _Catalogues) -> None:
+    """The accounts' rows, put together from entity, model and profile (A17: value copies on every account), and the groups that they come from."""
+    spine, profile, model, entity = work.spine, of.profile, of.model, of.entity
     accounts = spine.accounts
+    complete = identifiers.complete(identifier, accounts["business_type_cd"], work.mappings)
+    identifiers.entity_flags(entity, accounts, complete)
+    officers = people.profiles_with_officer(found.contact)
+    needs_officer = [profile_id not in officers for profile_id in accounts["profile_id"].to_list()]
+    acting = pl.Series(found.acting, dtype=pl.Boolean)
     archived = (
         (model.frame["deleted_ind"].gather(accounts["model_row"]) == "Y").fill_null(False)
         | (profile.frame["deleted_ind"].gather(accounts["profile_row"]) == "Y").fill_null(False)
     )  # fmt: skip
     visible = a_accounts.visible(accounts["status_cd"], archived, work.mappings)
-    people.flag_without_acting_officer(entity, accounts, visible, columns["acting_officer"])
-    columns = {
-        **columns, "business_type_cd": accounts["business_type_cd"], "account_number": accounts["account_number"], "archived": archived,
-        "trade_visible": visible,
+    people.flag_without_acting_officer(entity, accounts, visible, acting)
+    columns: dict[str, Computed] = {
+        "agreement_basis_cd": agreements.agreement_basis(signature, catalogues.version, spine), "needs_officer": pl.Series(needs_officer, dtype=pl.Boolean),
+        "identifiers_complete": pl.Series(complete, dtype=pl.Boolean), "acting_officer": acting, "business_type_cd": accounts["business_type_cd"],
+        "account_number": accounts["account_number"], "archived": archived, "trade_visible": visible,
     }  # fmt: skip
-    result = outcome(entity, spine, odd, COLUMNS, {"entity_account": columns})
+    result = outcome(entity, spine, work.odd, COLUMNS, {"entity_account": columns})
     pieces = [result.tables["entity_account"]]
     for rows in (model, profile):
         into = rows.mapping.block("entity_account")
@@ -303,7 +383,9 @@ def _account_outcome(work: Splitting, profile: Placed, model: Placed, entity: Pl
     shape = work.mappings.target.tables["entity_account"]
     by_name = {name: piece[name] for piece in pieces for name in piece.column_names}
     result.tables["entity_account"] = pa.table({column.name: as_column(by_name[column.name], column) for column in shape.columns})
-    return result
+    work.outcomes.append(result)
+    for rows in (_organizations(work), profile, model):
+        work.account_for(rows)
 
 
 def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
@@ -322,7 +404,8 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     tables = {
         "business_type/added": types, "spine/accounts": spine.accounts.to_arrow(), "spine/logins": spine.logins.to_arrow(),
         "spine/email_keys": emails.to_arrow(), "spine/model_profiles": models.to_arrow(),
-        "spine/consultants": spine.consultants.to_arrow(), "decisions": l_decisions.record(work.decisions).to_arrow(),
+        "spine/consultants": spine.consultants.to_arrow(),
         **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
     }  # fmt: skip
+    files.append(folder.write_bytes("split/record/decisions.json", l_decisions.record(work.decisions)))
     return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]

@@ -27,7 +27,7 @@ from etl.placement.table_outcome import outcome
 from etl.placement.target_rows import Computed
 from etl.rules.e_responses import NONE, stub_questions
 from etl.rules.registry import COLUMNS, flag_rows
-from etl.runfolder.folder import StageFile, read_table
+from etl.runfolder.stage_file_io import StageFile, read_table
 from etl.system.kept_resources import turn_to
 from mappings.model import Mappings, Portal
 from mappings.read import read_mappings

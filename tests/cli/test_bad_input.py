@@ -69,7 +69,7 @@ def _empty(file: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
-    "gone": (Path.unlink, "there is no file"), "a folder": (_folder, "there is no file"), "no database": (_garbage, "is no readable SQLite database"),
+    "gone": (Path.unlink, "there is no file"), "a folder": (_folder, "there is no file"), "no database": (_garbage, "is not a readable SQLite database"),
     "cut off": (_cut, "database disk image is malformed"),
     "empty": (_empty, "P2.company_profile: the table is gone"),
 }  # fmt: skip
@@ -151,7 +151,9 @@ def test_a_target_with_other_tables_of_the_same_names_is_refused(checked: Night)
     assert checked.content() == before
 
 
-@pytest.mark.parametrize(("url", "sentence"), [("garbage", "is no readable SQLite database"), ("no/such/folder/x", "there is no folder")])
+@pytest.mark.parametrize(
+    ("url", "sentence"), [("garbage", "is not a readable SQLite database"), ("no/such/folder/x", "there is no folder")]
+)
 def test_a_target_that_cannot_be_written_is_named(checked: Night, url: str, sentence: str) -> None:
     _garbage(checked.folder / "garbage")
     before = (checked.folder / "garbage").read_bytes()

@@ -124,7 +124,7 @@ def _an_old_portal(night: Night) -> None:
 
 STORES: dict[str, tuple[Callable[[Night], object], int, str]] = {
     "gone": (lambda night: night.target.unlink(), 1, "There is no file behind sqlite:///portal3.sqlite"),
-    "garbage": (_garbage, 1, "is no readable SQLite database"),
+    "garbage": (_garbage, 1, "is not a readable SQLite database"),
     "empty": (lambda night: night.target.write_bytes(b""), 1, "is not the new store of a run"),
     "an old portal": (_an_old_portal, 1, "is not the new store of a run"),
     "another run's": (_of_another_run, 7, "it is another run's store, or the run was taken back"),
@@ -230,7 +230,7 @@ WRONG_STORES: dict[str, tuple[tuple[str, ...], int, str]] = {
     "the other portal as tc": (("--tc", "sqlite:///legacy/portal2.sqlite"), 1, "--tc is not that old portal"),
     "garbage": (("--tc", "sqlite:///garbage"), 1, "cannot be read as a SQLite database"),
     "no file share": (("--files", "nowhere"), 1, "--files: there is no folder nowhere"), "a file as share": (("--files", "garbage"), 1, "--files: there is no folder garbage"),
-    "a file as object store": (("--objects", "garbage"), 1, "--objects: garbage is no folder"),
+    "a file as object store": (("--objects", "garbage"), 1, "--objects: garbage is not a folder"),
 }  # fmt: skip
 
 
@@ -247,10 +247,12 @@ def test_reconcile_of_stores_that_are_none(cast: Night, tmp_path: Path, case: st
 def test_what_cannot_be_written_there_is_said_before_anything_is_looked_up(cast: Night, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     run = ("--run", str(cast.run), "--target", f"sqlite:///{cast.target}")
-    said(command("company", "3", "--folder", "file", *run, folder=tmp_path), 7, "--folder: file is no folder")
+    said(command("company", "3", "--folder", "file", *run, folder=tmp_path), 7, "--folder: file is not a folder")
     for out in ("nowhere/ticks.csv", "."):
         said(command("sample-audit", "--out", out, *run, folder=tmp_path), 1, "--out: ")
-    said(command("evidence", "pack", "--bundle", "file", "--key", "key", "--run", str(cast.run), folder=tmp_path), 7, "file is no folder")
+    said(
+        command("evidence", "pack", "--bundle", "file", "--key", "key", "--run", str(cast.run), folder=tmp_path), 7, "file is not a folder"
+    )
     assert [place.name for place in tmp_path.iterdir()] == ["file"]
 
 

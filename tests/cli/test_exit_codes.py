@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.pipeline import runner as pipeline
+from etl.runfolder.folder import STEPS
 from etl.system import worker_pool as processes
 from tests.support.command import FREEZE, Night, changed, command, copied_mappings, started
 from tests.support.legacy import Legacy, content_of_store
@@ -99,7 +99,7 @@ def test_v_adds_where_it_happened_and_never_values(tmp_path: Path) -> None:
 def test_run_says_every_step_on_stderr_and_ends_with_the_verdict_and_where_the_report_lies(published: Night) -> None:
     done = published.command("run")
     assert done.code == 0
-    assert [line.split(":")[0] for line in done.err.splitlines()] == list(pipeline.STEPS)
+    assert [line.split(":")[0] for line in done.err.splitlines()] == list(STEPS)
     assert done.out.rstrip().splitlines()[-1].startswith("Published and equal.")
 
 
@@ -117,7 +117,7 @@ def test_plan_changes_nothing(cast: Night) -> None:
     assert {str(place): place.lstat().st_mtime_ns for place in cast.folder.rglob("*")} == before
     data = cast.json("plan").data
     assert data["total"] == sum(data["rows"].values()) == 887
-    assert data["steps"] == list(pipeline.STEPS)
+    assert data["steps"] == list(STEPS)
 
 
 def test_plan_without_trade_compliance_looks_at_portal_2_only(cast: Night) -> None:
@@ -190,7 +190,7 @@ def test_demo_refuses_a_folder_with_other_files(tmp_path: Path) -> None:
     assert command("demo", str(tmp_path)).code == 7
     done = command("demo", str(tmp_path / "mine.txt"))
     assert done.code == 7
-    assert "is no folder" in done.err
+    assert "is not a folder" in done.err
     assert [place.name for place in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -456,7 +456,7 @@ def test_K3_an_interrupted_run_goes_on_with_the_same_command_and_ends_like_an_un
         envelope = json.loads(out)
         assert (envelope["exit_code"], envelope["errors"][0]["code"]) == (143, "INTERRUPTED")
     else:
-        assert err.rstrip().splitlines()[-1] == "next: Run the same command again: it goes on where it stopped."
+        assert err.rstrip().splitlines()[-1] == "next: Run the same command again: it resumes where it stopped."
     assert not night.target.exists()
     again = night.command("run")
     assert again.code == 0, again.err

@@ -243,6 +243,24 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_foreign_portal_is_rehearsed_from_a_scan_on(tmp_path: Path) -> None:
+    printed = run(f"({shell('runbooks/your-portal-is-not-ours.md', 'foreign')}) 2>&1", tmp_path)
+    for piece in ("refused with 1", "still open: ", "adapter: P2: physical columns", "Published and equal"):
+        assert piece in printed, piece
+
+
+def test_a_second_domain_needs_files_only(tmp_path: Path) -> None:
+    text = shell("runbooks/your-portal-is-not-ours.md", "school").replace("SCHOOL", str(ROOT / "sample_data" / "school"))
+    assert "Published and equal" in run(text, tmp_path)
+    with closing(sqlite3.connect(tmp_path / "school.sqlite")) as store:
+        logins = store.execute("SELECT email_key FROM login ORDER BY email_key").fetchall()
+        held = store.execute(
+            "SELECT legacy_table, legacy_key, reason_cd FROM migration_holding WHERE reason_cd = 'PROFILE_WITHOUT_ENTITY'"
+        ).fetchall()
+    assert [key for (key,) in logins].count("b.brandt@mail.example") == 1
+    assert held == [("company_profile", "4", "PROFILE_WITHOUT_ENTITY")]
+
+
 def test_rehearse_works_as_it_stands(world: Path) -> None:
     assert "Published and equal" in run(shell("runbooks/rehearse.md"), world)
     assert not (world / "rehearsal-1").exists()
@@ -294,6 +312,12 @@ def test_audit_works_as_it_stands(demo: Path) -> None:
     assert (demo / "demo" / "ticks.csv").read_text(encoding="utf-8-sig").startswith("number,portal,table,key,")
 
 
+def test_prepare_works_as_it_stands(demo: Path) -> None:
+    printed = run(shell("runbooks/prepare.md"), demo / "demo")
+    assert "the cut-over may begin" in printed
+    assert (demo / "demo" / "checklist" / "runbook.html").is_file()
+
+
 def test_readiness_works_as_it_stands(demo: Path) -> None:
     run(shell("runbooks/readiness.md"), demo / "demo")
     listed = {path.name for path in (demo / "demo" / "lists").iterdir()}
@@ -323,6 +347,13 @@ def test_evidence_works_as_it_stands(demo: Path) -> None:
     assert not (demo / "copy" / "run" / "extract").exists() or not any((demo / "copy" / "run" / "extract").rglob("*"))
 
 
+def test_precopy_works_as_it_stands(demo: Path) -> None:
+    printed = run(f"({shell('runbooks/precopy.md')}) 2>&1", demo / "demo")
+    assert "0 objects new in the store" in printed
+    assert "documents not read again" in printed
+    assert "Published and equal" in printed
+
+
 def test_the_readmes_everyday_commands_work(demo: Path) -> None:
     printed = run(shell("README.md", "after-demo").replace(".venv/bin/", ""), demo)
     assert "old and new are equal" in printed
@@ -342,6 +373,8 @@ def test_every_shell_block_is_run_by_a_test() -> None:
             "evidence",
             "audit",
             "readiness",
+            "prepare",
+            "precopy",
             "explore",
             "letters",
         )

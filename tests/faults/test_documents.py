@@ -160,7 +160,7 @@ def test_changed_while_read(how: str, reference: Reference, scenes: Scenes) -> N
         end = ended(process)
         assert end.code == (0 if how == "gone" else 5), end
         codes = [scene.run(step).code for step in ("split", "reattach", "check", "load")] if how == "gone" else []
-        assert codes in ([], [0, 0, 0, 0], [0, 0, 0, 5])
+        assert codes in ([], [0, 0, 0, 0], [0, 0, 0, 5], [0, 0, 3, 3])  # 3: the verifier, asked about the staged rows, misses the file
         if codes and codes[-1] == 0:
             found = arrived(scene)
             assert sorted(found) == keys

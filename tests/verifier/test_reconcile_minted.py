@@ -24,7 +24,7 @@ from etl.reconcile.databases.sqlite import SqliteDatabase
 from etl.reconcile.engine.cells import plain
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import LOCATOR
-from etl.reconcile.engine.source import KEY, NEVER_READ, Source
+from etl.reconcile.engine.source import KEY, Source
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.engine.world import Piece, World
 from etl.reconcile.selftest.harness import selftest
@@ -70,7 +70,8 @@ def mint(place: Place, folder: Path) -> tuple[str, str]:
         db.execute("INSERT INTO migration_exception VALUES (?, ?, ?, ?, 'r1', 'look at it')", (rule, portal, table, key))
     for row in world.ledger.held().iter_rows(named=True):
         source = sources[row["portal"]]
-        columns = [c for c in source.table(row["table"]).columns.values() if c.name != NEVER_READ and c.kind != "binary"]
+        never = source.spec.never_read(source.portal, row["table"])
+        columns = [c for c in source.table(row["table"]).columns.values() if c.name not in never and c.kind != "binary"]
         [(_, raws)] = source.database.rows(row["table"], [c.name for c in columns], [row[LOCATOR]])
         text = json.dumps({c.name: plain(raw, c) for raw, c in zip(raws, columns, strict=True)})
         db.execute(
@@ -127,9 +128,9 @@ def _insert(db: sqlite3.Connection, piece: Piece, ids: dict[str, str]) -> None:
             elif (piece.table, name) == ("document_link", "target_id"):
                 values.append(_uuid(SPEC.link_targets[row["target_cd"]][1], row[name]))
             elif parent == "entity_account":
-                values.append(None if row[name] is None else _uuid_of_entity(row[name]))
+                values.append(None if row[name] is None else _uuid_of_entity(row[name]))  # type: ignore[arg-type]  # a null is a value too
             elif parent and own_id(SPEC.target[parent]):
-                values.append(None if row[name] is None else _uuid(parent, row[name]))
+                values.append(None if row[name] is None else _uuid(parent, row[name]))  # type: ignore[arg-type]  # a null is a value too
             elif (piece.table, name) == ("stored_object", "object_key"):
                 values.append(row["sha256"])
             else:

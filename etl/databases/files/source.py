@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Self
 from etl.databases import Batch, Since, sqlite_url
 from etl.databases.files.tables import columns_and_rows, tables_in
 from etl.databases.quoting import quoted
+from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.source import SqliteSource
 from mappings.model import TableMapping
 
@@ -57,6 +58,13 @@ class FolderSource:
 
     def shapes(self) -> dict[str, dict[str, str]]:
         return self.inner.shapes()
+
+    def kinds(self) -> dict[str, str]:
+        return {}
+
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
+        """Files have nothing that hides a row from who can read them; the copy is made by this process."""
+        return SourceConditions(not_ruled_out=["rows that were left out when the files were written"])
 
     def count(self, table: str) -> int:
         return self.inner.count(table)

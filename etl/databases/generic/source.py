@@ -6,7 +6,7 @@ whether something changed since is told only by reading everything again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from types import TracebackType
@@ -15,6 +15,8 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from etl.databases import Batch, Since, shown
+from etl.databases.source_conditions import SourceConditions
+from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
 from etl.domain.typed_values import Cell, typed
 from etl.errors import Busy, MigrationError
@@ -52,7 +54,10 @@ class PortableSource:
             self._connection.begin()
             if kind in _WAITS:
                 self._connection.exec_driver_sql(_WAITS[kind])
-            self._tables = sa.inspect(self._connection).get_table_names()
+            inspector = sa.inspect(self._connection)
+            self._views = dict.fromkeys(sorted(inspector.get_view_names()), "view")
+            self._tables = [*inspector.get_table_names(), *self._views]
+        self._padded: dict[str, frozenset[str]] = {}  # by table the columns that such a database may fill up with blanks
         self.level = f"one transaction, {level or 'no snapshot promised'} ({kind}, portable reader)"
 
     @contextmanager
@@ -76,6 +81,17 @@ class PortableSource:
             inspector = sa.inspect(self._connection)
             return {table: {c["name"]: _word(c["type"]) for c in inspector.get_columns(table)} for table in sorted(self._tables)}
 
+    def kinds(self) -> dict[str, str]:
+        return self._views
+
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
+        names = {mapping.table for mapping in mapped}
+        return SourceConditions(
+            beside=[f"{kind} {name}" for name, kind in self._views.items() if name not in names],
+            notes=[f"{name} is a {kind}; it is read as a table" for name, kind in self._views.items() if name in names],
+            not_ruled_out=["rows that the server hides from this role: this kind of database is not asked for its policies"],
+        )
+
     def count(self, table: str) -> int:
         with self._safe(f"counting {table}"):
             return int(self._connection.execute(sa.select(sa.func.count()).select_from(sa.table(table))).scalar_one())
@@ -89,10 +105,54 @@ class PortableSource:
 
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
         names = [column.name for column in mapping.columns if column.name not in without]
+        if self._has_odd_keys(mapping):
+            yield from self._read_carefully(mapping, names, rows)
+            return
         for fetched in self._rows(mapping, names, rows):
-            cells = {name: [_cell(value) for value in column] for name, column in zip(names, zip(*fetched, strict=True), strict=True)}
+            padded = self._filled(mapping.table)
+            columns = zip(names, zip(*fetched, strict=True), strict=True)
+            cells = {name: [_cell(value, name in padded) for value in column] for name, column in columns}
             batch = typed(mapping, cells, len(fetched))
             yield Batch(batch, _keys(mapping, cells))
+
+    def _filled(self, table: str) -> frozenset[str]:
+        """The table's columns of type CHAR(n): what fills them up is no part of their values."""
+        if table not in self._padded:
+            with self._safe("reading the catalogue"):
+                columns = sa.inspect(self._connection).get_columns(table)
+            self._padded[table] = frozenset(c["name"] for c in columns if isinstance(c["type"], sa.CHAR | sa.NCHAR))
+        return self._padded[table]
+
+    def _has_odd_keys(self, mapping: TableMapping) -> bool:
+        """Whether some key is NULL or stands twice, in a table that has lost its primary key (fine print 63)."""
+        if not mapping.key:
+            return False
+        with self._safe("reading the catalogue"):
+            of_view = mapping.table in self._views
+            own = set() if of_view else set(sa.inspect(self._connection).get_pk_constraint(mapping.table)["constrained_columns"])
+        if own and own <= set(mapping.key):
+            return False
+        keys: list[sa.ColumnClause[Any]] = [sa.column(name) for name in mapping.key]
+        table = sa.table(mapping.table)
+        doubled = sa.select(sa.literal(1)).select_from(table).group_by(*keys).having(sa.func.count() > 1).limit(1)
+        empty = sa.select(sa.literal(1)).select_from(table).where(sa.or_(*(key.is_(None) for key in keys))).limit(1)
+        with self._safe(f"reading {mapping.table}"):
+            return any(self._connection.execute(statement).first() is not None for statement in (doubled, empty))
+
+    def _read_carefully(self, mapping: TableMapping, names: list[str], rows: int) -> Iterator[Batch]:
+        """The whole table at once, in the order of its keys and then of all its columns, the keys told apart."""
+        every = [column.name for column in mapping.columns if column.family != "binary"]
+        wanted = list(dict.fromkeys([*mapping.key, *every, *names]))
+        padded = [name in self._filled(mapping.table) for name in wanted]
+        found = [list(map(_cell, row, padded)) for fetched in self._rows(mapping, wanted, rows) for row in fetched]
+        at = {name: place for place, name in enumerate(wanted)}
+        found.sort(key=lambda row: [_rank(row[at[name]]) for name in (*mapping.key, *every)])
+        cells: dict[str, list[Cell]] = {name: [row[at[name]] for row in found] for name in wanted}
+        whole = typed(mapping, {name: cells[name] for name in names}, len(found))
+        parts = [tuple(None if row[at[name]] is None else _text(row[at[name]]) for name in mapping.key) for row in found]
+        keys = told_apart(parts, range(len(found)), whole)
+        for start in range(0, len(found), rows):
+            yield cut(whole, keys, start, start + rows)
 
     def _rows(self, mapping: TableMapping, names: list[str], rows: int, last: bool = False) -> Iterator[list[tuple[Any, ...]]]:
         columns: dict[str, sa.ColumnClause[Any]] = {name: sa.column(name) for name in {*names, *mapping.key}}
@@ -167,10 +227,14 @@ def _word(kind: sa.types.TypeEngine[Any]) -> str:
     return type(kind).__name__.upper()
 
 
-def _cell(value: Any) -> Cell:
-    """The value as a SQLite file would hold it: days and moments as their texts, and whole numbers beyond 64 bits (BIGINT UNSIGNED), which are unreadable."""
-    if value is None or type(value) is bytes or (type(value) is int and -(2**63) <= value < 2**63):
-        return value
+def _cell(value: Any, filled: bool = False) -> Cell:
+    """The value as a SQLite file would hold it: days and moments as their texts; `filled`: without the blanks at its end."""
+    if filled and isinstance(value, str):
+        value = value.rstrip(" ")
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        return str(value).encode()  # no BIGINT: its text, which no whole number's column can hold (X2)
+    if value is None or type(value) in (int, bytes):
+        return value  # type: ignore[no-any-return]  # just looked at
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str):
@@ -184,13 +248,21 @@ def _cell(value: Any) -> Cell:
     return str(value).encode()
 
 
+def _rank(cell: Cell) -> tuple[int, Any]:
+    """What a cell is ordered by: nothing, numbers, texts by their bytes."""
+    return (0, 0) if cell is None else (2, cell) if isinstance(cell, bytes) else (1, cell)
+
+
 def _text(value: Any) -> str:
     cell = _cell(value)
     return cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
 
 
 def _keys(mapping: TableMapping, cells: dict[str, list[Cell]]) -> list[str] | None:
-    first = mapping.key[0]
-    if len(mapping.key) == 1 and mapping.shape.by_name[first].sql_type == "BIGINT" and all(type(cell) is int for cell in cells[first]):
+    if (
+        len(mapping.key) == 1
+        and mapping.shape.by_name[mapping.key[0]].sql_type == "BIGINT"
+        and all(type(c) is int for c in cells[mapping.key[0]])
+    ):
         return None
     return ["|".join(map(_text, parts)) for parts in zip(*(cells[name] for name in mapping.key), strict=True)]

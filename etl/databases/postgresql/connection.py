@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,7 @@ import sqlalchemy
 from etl.databases import shown
 from etl.databases.postgresql.transport import sslmode
 from etl.databases.quoting import quoted as quoted
-from etl.errors import Busy, MigrationError, NoSpace, Transient
+from etl.errors import Busy, MigrationError, NoSpace, Refused, Transient
 from etl.system.retries import passes
 
 OLDEST = 130000  # PostgreSQL 13
@@ -24,7 +25,20 @@ SESSION = (
     "SET TimeZone = 'UTC'", "SET client_encoding = 'UTF8'",
     "SELECT set_config('lock_timeout', '60s', false) WHERE current_setting('lock_timeout') = '0'",
 )  # fmt: skip
-LOCKED, FULL = "55P03", "53100"
+# An old portal is read in one transaction, which begins like this: read-only from its first statement, and nothing that a role or a database
+# sets decides what is seen. `row_security` off: the server refuses where it would leave rows out (K9). Nothing in another schema than
+# pg_catalog is ever found by its bare name: neither operators nor functions nor casts of others are called.
+READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+OLD_SESSION = (
+    "SET LOCAL idle_in_transaction_session_timeout = 0", "SET LOCAL statement_timeout = 0", "SET LOCAL search_path = pg_catalog",
+    "SET LOCAL row_security = off", "SET LOCAL quote_all_identifiers = off", "SET LOCAL DateStyle = 'ISO, YMD'",
+    "SET LOCAL IntervalStyle = 'postgres'", "SET LOCAL TimeZone = 'UTC'", "SET LOCAL bytea_output = 'hex'", "SET LOCAL extra_float_digits = 1",
+    "SET LOCAL standard_conforming_strings = on", "SET LOCAL client_encoding = 'UTF8'",
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",  # later versions have them
+    "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
+)  # fmt: skip
+WRITING = 4  # connections of a load: its own, those that stage, and one to look with
+LOCKED, FULL, HIDDEN = "55P03", "53100", "42501"
 NAME = "portal-migrate"  # of all our sessions, so that `freeze check` does not take them for somebody else's
 # A server that is gone without a word (power, network, firewall) is noticed within a minute or two, not after the system's two hours.
 _NOTICING = {
@@ -34,6 +48,8 @@ _NOTICING = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
+
+ROW_SECURITY = "ALTER ROLE ... BYPASSRLS for the role that reads (runbooks/roles.md), or have the old portal's owner disable row security; then run again."
 
 # The contract's words for what the server calls its types.
 WORDS = {
@@ -56,7 +72,35 @@ def conninfo(url: str) -> str:
 
 
 def connect(url: str, name: str) -> psycopg.Connection[Any]:
-    """A connection in UTC that speaks UTF-8; `name` is what messages call the database."""
+    """A connection in UTC that speaks UTF-8; `name` is what messages call the database. Of an old portal it is `old_portal` that connects."""
+    connection = connected(url, name)
+    with safe_errors(name, "connecting"):
+        for setting in SESSION:
+            connection.execute(setting.encode())
+    return connection
+
+
+def reading_conninfo(url: str) -> str:
+    """The same for the driver that reads an old portal: it asks the catalogue as soon as it is connected, so these two hold from the start."""
+    plain = conninfo(url)
+    given = sqlalchemy.make_url(plain)
+    said = given.query.get("options") or os.environ.get("PGOPTIONS", "")
+    options = f"{said if isinstance(said, str) else ' '.join(said)} -csearch_path=pg_catalog -cquote_all_identifiers=off".strip()
+    rendered = given.difference_update_query(["options"]).render_as_string(hide_password=False)
+    return f"{rendered}{'&' if '?' in rendered else '?'}options={urllib.parse.quote(options)}"  # libpq takes no + for a blank
+
+
+@contextmanager
+def old_portal(url: str, name: str) -> Iterator[tuple[psycopg.Connection[Any], str | None]]:
+    """A session on an old portal inside of the one transaction that only reads, and the schema that its tables lie in; None: there is none."""
+    with connected(url, name) as session:
+        with safe_errors(name, "beginning to read"):
+            schema = begin_reading(session)
+        yield session, schema
+
+
+def connected(url: str, name: str) -> psycopg.Connection[Any]:
+    """A connection on which nothing was said yet."""
     try:
         connection = psycopg.connect(conninfo(url), autocommit=True)
     except psycopg.Error as error:
@@ -65,15 +109,29 @@ def connect(url: str, name: str) -> psycopg.Connection[Any]:
         version = connection.info.server_version // 10000
         connection.close()
         raise MigrationError(f"{name}: the server is PostgreSQL {version}.", f"PostgreSQL {OLDEST // 10000} or later is needed.")
-    with safe_errors(name, "connecting"):
-        for setting in SESSION:
-            connection.execute(setting.encode())
     return connection
+
+
+def begin_reading(session: psycopg.Connection[Any], snapshot: str | None = None) -> str | None:
+    """Begins the transaction in which an old portal is read, and sets all that matters there; the schema that the role's path leads to first."""
+    session.execute(f"{READING}; {OLD_SESSION[0]}".encode())  # at once: the time-out may be short
+    if snapshot is not None:
+        session.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
+    session.execute("SET LOCAL client_encoding = 'UTF8'")  # a database without an encoding gives bytes for names otherwise
+    row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
+    session.execute("; ".join(OLD_SESSION).encode())
+    return None if row is None or row[0] is None else str(row[0])
 
 
 _SECURED = (
     "Give sslrootcert=FILE, the certificate of who signed the server's, which has to name the host of the URL. Without an sslmode that is verify-full;"
     " whoever wants less says so in the URL or in PGSSLMODE: sslmode=require."
+)
+# A role's, a database's and the server's own limit (53300). They pass, but rarely by themselves.
+_EXHAUSTED = ("too many connections", "too many clients", "connection slots are reserved")
+_ENOUGH = (
+    f"A run reads each old portal over 2 connections and 2 more for each worker, and loads over {WRITING}. End other sessions, raise the limit"
+    " (ALTER ROLE or DATABASE ... CONNECTION LIMIT, max_connections), or give fewer --workers; then run the same command again."
 )
 # What libpq says of a connection that does not come about, and what to do about it. It gives no SQLSTATE, and says it in English
 # unless the server's lc_messages is another language: then the last line of `no_connection` serves.
@@ -98,8 +156,6 @@ _PASSING = (
     "starting up",
     "shutting down",
     "recovery mode",
-    "too many clients",
-    "remaining connection slots",
     "closed the connection unexpectedly",
 )
 
@@ -107,6 +163,8 @@ _PASSING = (
 def no_connection(url: str, name: str, said: str) -> MigrationError:
     """The error in words of our own: libpq's text may repeat the whole URL, its password too."""
     where = f"{name}: no connection to {shown(url)}"
+    if any(piece in said for piece in _EXHAUSTED):
+        return Transient(f"{where} (the limit of connections is reached: the role's, the database's or the server's).", _ENOUGH)
     for piece in _PASSING:
         if piece in said:
             return Transient(f"{where} (the server is not ready: {piece}).", "Wait a little, then run the same command again.")
@@ -129,6 +187,8 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         state = error.diag.sqlstate or "connection lost"
+        if state == HIDDEN and "row-level security" in str(error):
+            raise Refused(f"{name}: {doing} failed: row-level security hides rows from the role (K9).", ROW_SECURITY) from None
         about = f", constraint {error.diag.constraint_name}" if error.diag.constraint_name else ""
         where = f" on {error.diag.table_name}" if error.diag.table_name else ""
         why = " for a lock that another session holds" if state == LOCKED else ""
@@ -146,6 +206,7 @@ _NEXT_STEPS = {
     "57014": "The role's statement_timeout ended it (or somebody cancelled it): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
     "42": "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md.",
     "53100": "The server's own disk has no room left: make some there, then run the same command again: nothing is half done.",
+    "53300": _ENOUGH,
     "53": "The server lacks resources (disk, memory, connections): mend that, then run the same command again.",
     "08": "The connection was lost. Run the same command again: nothing is half done.",
     "57": "The server ended the session. Run the same command again: nothing is half done.",

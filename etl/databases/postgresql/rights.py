@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from etl.databases.postgresql.connection import connect, quoted, safe_errors
+from etl.databases.postgresql.connection import connect, old_portal, quoted, safe_errors
 from etl.databases.rights import Rights, Wanted
 
 _POWERS = {
@@ -22,32 +22,44 @@ _FAR = (
     "pg_write_all_data", "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", "pg_signal_backend", "pg_maintain",
     "pg_create_subscription", "pg_checkpoint",
 )  # fmt: skip
-_SYSTEM = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+_SYSTEM = "n.nspname OPERATOR(pg_catalog.!~) '^pg_' AND n.nspname <> 'information_schema'"
+# A relation's name, with its schema's before it where that is another one.
+_SHOWN = "CASE WHEN n.nspname = %(schema)s THEN '' ELSE quote_ident(n.nspname) || '.' END || quote_ident(c.relname)"
 _MINE = "pg_roles m WHERE m.oid >= 16384 AND pg_has_role(current_user, m.oid, 'MEMBER')"  # the role and those that it may become
 _MANY = 8  # names in one sentence
 
 
 def of_reader(url: str, name: str, wanted: Wanted) -> Rights:
-    """What the role lacks to read these columns, and what it may do besides reading."""
-    with connect(url, name) as session, safe_errors(name, "looking at the role's rights"):
+    """What the role lacks to read these columns, and what it may do besides reading; what hides rows from it (K9) its source says."""
+    with old_portal(url, name) as (session, schema), safe_errors(name, "looking at the role's rights"):
         role, excess = _powers(session)
-        if _one(session, "SELECT current_schema()") is None:
-            return Rights(role, [_no_schema(session)], excess)
+        if schema is None:
+            return Rights(role, ["no schema of the search path exists, or the role may not use it"], excess)
         if "is a superuser" not in excess:
-            excess += _ownership(session, "true")
-            excess += _writing(session, "true")
-            excess += _named("may read what is never needed:", [f"{table}.{column}" for table, column in _unneeded(session, wanted)])
-        return Rights(role, _unreadable(session, wanted), excess)
+            excess += _ownership(session, schema, "true")
+            excess += _writing(session, schema, "true")
+            excess += _named(
+                "may read what is never needed:", [f"{table}.{column}" for table, column in _unneeded(session, schema, wanted)]
+            )
+        if _secured(session, schema, wanted):  # without that attribute such a table could not be read
+            excess = [sentence for sentence in excess if sentence != _POWERS["rolbypassrls"]]
+        return Rights(role, _unreadable(session, schema, wanted), excess)
 
 
 def role_of(url: str, name: str) -> str:
     """The role whose rights count; with the one that logged in, where that is another."""
-    with connect(url, name) as session, safe_errors(name, "looking at the role"):
+    with old_portal(url, name) as (session, _), safe_errors(name, "looking at the role"):
         return str(
             _one(
                 session, "SELECT current_user || CASE WHEN session_user <> current_user THEN ', logged in as ' || session_user ELSE '' END"
             )
         )
+
+
+def _secured(session: psycopg.Connection[Any], schema: str, wanted: Wanted) -> bool:
+    """Whether one of these tables has row-level security at all."""
+    statement = "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)) AND relname = ANY (%s) AND relrowsecurity)"
+    return bool(_one(session, statement, schema, list(wanted)))
 
 
 def of_writer(url: str, tables: tuple[str, ...]) -> Rights:
@@ -65,7 +77,7 @@ def of_writer(url: str, tables: tuple[str, ...]) -> Rights:
         missing += _unwritable(session, tables)
         if "is a superuser" not in excess:
             elsewhere = "n.nspname <> current_schema()"
-            excess += _ownership(session, elsewhere) + _writing(session, elsewhere)
+            excess += _ownership(session, schema, elsewhere) + _writing(session, schema, elsewhere)
         return Rights(role, missing, excess)
 
 
@@ -93,7 +105,7 @@ def _powers(session: psycopg.Connection[Any]) -> tuple[str, list[str]]:
     return role, found + [f"is a member of {name}" for (name,) in session.execute(statement, (list(_FAR),))]
 
 
-def _ownership(session: psycopg.Connection[Any], where: str) -> list[str]:
+def _ownership(session: psycopg.Connection[Any], schema: str, where: str) -> list[str]:
     """The database, the schemas and the tables that the role owns or may create in, among those of the condition on schema `n`."""
     found = []
     if _one(
@@ -108,13 +120,14 @@ def _ownership(session: psycopg.Connection[Any], where: str) -> list[str]:
     )
     found += [f"owns schema {name}" if owner else f"may create in schema {name}" for name, owner in schemas]
     owned = session.execute(
-        f"SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, {_MINE} AND {_SYSTEM} AND {where}"
-        " AND c.relowner = m.oid AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') ORDER BY 1".encode()
+        f"SELECT {_SHOWN} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, {_MINE} AND {_SYSTEM} AND {where}"
+        " AND c.relowner = m.oid AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S') ORDER BY 1".encode(),
+        {"schema": schema},
     )
     return found + _named("owns", [str(name) for (name,) in owned])
 
 
-def _writing(session: psycopg.Connection[Any], where: str) -> list[str]:
+def _writing(session: psycopg.Connection[Any], schema: str, where: str) -> list[str]:
     """The tables and sequences that the role may change without owning them."""
     found = []
     for verb in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER"):
@@ -124,15 +137,17 @@ def _writing(session: psycopg.Connection[Any], where: str) -> list[str]:
             else f"has_table_privilege(m.oid, c.oid, '{verb}')"
         )
         rows = session.execute(
-            f"SELECT DISTINCT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, {_MINE} AND {_SYSTEM} AND {where}"
-            f" AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relowner <> m.oid AND {test} ORDER BY 1".encode()
+            f"SELECT DISTINCT {_SHOWN} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, {_MINE} AND {_SYSTEM} AND {where}"
+            f" AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relowner <> m.oid AND {test} ORDER BY 1".encode(),
+            {"schema": schema},
         )
         found += _named(f"may {verb}", [str(name) for (name,) in rows])
     # CASE: the planner may ask about a table before it asks whether it is a sequence, which is an error.
     rows = session.execute(
-        f"SELECT DISTINCT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, {_MINE} AND {_SYSTEM} AND {where}"
+        f"SELECT DISTINCT {_SHOWN} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, {_MINE} AND {_SYSTEM} AND {where}"
         " AND c.relowner <> m.oid AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(m.oid, c.oid, 'USAGE, UPDATE') ELSE false END"
-        " ORDER BY 1".encode()
+        " ORDER BY 1".encode(),
+        {"schema": schema},
     )
     return found + _named("may advance the sequence", [str(name) for (name,) in rows])
 
@@ -144,32 +159,32 @@ def _named(doing: str, names: list[str]) -> list[str]:
     return [f"{doing} {', '.join(names[:_MANY])}{rest}"]
 
 
-def _unneeded(session: psycopg.Connection[Any], wanted: Wanted) -> list[tuple[str, str]]:
+def _unneeded(session: psycopg.Connection[Any], schema: str, wanted: Wanted) -> list[tuple[str, str]]:
     """Passwords' columns (B17) of these tables that the role may read; other new columns stop the plan by themselves (K5)."""
     rows = session.execute(
         "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-        " WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%s) AND a.attnum > 0 AND NOT a.attisdropped"
+        " WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND c.relname = ANY (%s) AND a.attnum > 0 AND NOT a.attisdropped"
         " AND has_column_privilege(c.oid, a.attnum, 'SELECT') ORDER BY 1, a.attnum",
-        (list(wanted),),
+        (schema, list(wanted)),
     )
     return [(table, column) for table, column in rows if column not in wanted[table] and "password" in column]
 
 
-def _unreadable(session: psycopg.Connection[Any], wanted: Wanted) -> list[str]:
+def _unreadable(session: psycopg.Connection[Any], schema: str, wanted: Wanted) -> list[str]:
     """The tables and columns that are there and that the role may not read; what is not there is the plan's to say."""
-    schema = _one(session, "SELECT current_schema()")
     if not _one(session, "SELECT has_schema_privilege(%s, 'USAGE')", schema):
         return [f"may not USE schema {schema}"]
     rows = session.execute(
         "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-        " WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%s) AND c.relkind IN ('r', 'p', 'f')"
-        " AND (a.attnum > 0 OR a.attname IN ('ctid', 'xmin') AND c.relkind = 'r') AND NOT a.attisdropped"
+        " WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND c.relname = ANY (%s) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"
+        " AND (a.attnum > 0 OR a.attname IN ('ctid', 'xmin') AND c.relkind IN ('r', 'p')"
+        "  OR a.attname = 'tableoid' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid)) AND NOT a.attisdropped"
         " AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT') ORDER BY c.relname, a.attnum",
-        (list(wanted),),
+        (schema, list(wanted)),
     ).fetchall()
     lacking: dict[str, list[str]] = {}
     for table, column in rows:
-        if column in wanted[table] or column in ("ctid", "xmin"):
+        if column in wanted[table] or column in ("ctid", "xmin", "tableoid"):
             lacking.setdefault(table, []).append(column)
     whole = {table for table, columns in lacking.items() if set(wanted[table]) <= set(columns)}
     found = _named("may not SELECT from", sorted(whole))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from copy import copy
 from itertools import pairwise
 from types import TracebackType
@@ -16,29 +16,40 @@ import numpy.typing as npt
 import polars as pl
 import psycopg
 import pyarrow as pa
+from adbc_driver_manager._reader import AdbcRecordBatchReader
 
-from etl.databases import WHOLE, Batch, Cut, Since
+from etl.databases import WHOLE, Batch, Cut, Relation, Since
+from etl.databases.postgresql.catalogue import conditions, kinds, parents, shapes, unique_keys, unpadded
 from etl.databases.postgresql.connection import (
+    HIDDEN,
     LOCKED,
-    NAME,
-    SESSION,
-    connect,
+    OLD_SESSION,
+    READING,
+    ROW_SECURITY,
+    begin_reading,
+    connected,
     conninfo,
     next_step,
     no_connection,
     quoted,
+    reading_conninfo,
     safe_errors,
-    shapes,
     state_of,
 )
+from etl.databases.postgresql.row_versions import relation, versions_query
+from etl.databases.postgresql.writers import writers
+from etl.databases.quoting import Sql
+from etl.databases.source_conditions import SourceConditions
+from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
 from etl.domain.typed_values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, readable
-from etl.errors import Busy, MigrationError
+from etl.errors import Busy, MigrationError, Refused
 from mappings.model import TableMapping
 from mappings.schema import Column
 
 _SMALL = 8 << 20  # documents up to this size travel whole, larger ones in pieces
 _PIECE = 4 << 20
+_KEYS_TOGETHER = 2_000  # named in one statement
 # ADBC adds the distance from 2000 to 1970 to PostgreSQL's infinities, which wrap around: these are what comes out.
 _WRAPPED_DAYS = {-2147472692: INFINITE_DAY[1], -2147472691: INFINITE_DAY[0]}
 _WRAPPED_MOMENTS = {-9222425352054775809: INFINITE_MOMENT[1], -9222425352054775808: INFINITE_MOMENT[0]}
@@ -49,27 +60,29 @@ class PostgresSource:
 
     def __init__(self, url: str, name: str, snapshot: str | None = None) -> None:
         self.url, self.name, self._cut = url, name, WHOLE
-        self._session: psycopg.Connection[Any] = connect(url, name)
+        self._session: psycopg.Connection[Any] = connected(url, name)
         with safe_errors(name, "taking the snapshot"):
-            self._session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self.schema = begin_reading(self._session, snapshot) or "public"
             if snapshot is None:
                 (snapshot,) = self._session.execute("SELECT pg_export_snapshot()").fetchone() or ("",)
-            else:
-                self._session.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
-            (encoding,) = self._session.execute("SHOW server_encoding").fetchone() or ("",)
+            encoding, role = self._session.execute("SELECT current_setting('server_encoding'), current_user").fetchone() or ("", "")
+            self._shape = shapes(self._session, self.schema)
+            self._kinds = kinds(self._session, self.schema)
+            self._unique, self._parents = unique_keys(self._session, self.schema), parents(self._session, self.schema)
         self.level = "one exported snapshot, REPEATABLE READ, READ ONLY (PostgreSQL)"
+        self._role, self._odd = str(role), dict[str, bool]()
         self._trusted_text = str(encoding).upper() != "SQL_ASCII"  # all others are made UTF-8 by the server
         try:
-            self._database = adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))
+            self._database = _database(url)
             self._reader = adbc.AdbcConnection(self._database)
         except adbc.Error as error:
             self._session.close()
             raise no_connection(url, name, str(error)) from None
-        for setting in SESSION:
-            self._do(setting)
-        self._do("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        self._do(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
         self.snapshot = str(snapshot)
+        for statement in (READING, f"SET TRANSACTION SNAPSHOT '{snapshot}'", *OLD_SESSION):
+            self._do(statement)
+        if not self._trusted_text:  # a server without an encoding would check that its bytes are UTF-8, and refuse those that are not (E8)
+            self._do("SET LOCAL client_encoding = 'SQL_ASCII'")
 
     def _do(self, statement: str) -> None:
         try:
@@ -81,6 +94,8 @@ class PostgresSource:
 
     def _failed(self, doing: str, error: Any) -> MigrationError:
         state = state_of(error)
+        if state == HIDDEN and "row-level security" in str(error):
+            return Refused(f"{self.name}: {doing} failed: row-level security hides rows from role {self._role} (K9).", ROW_SECURITY)
         why = " for a lock that another session holds" if state == LOCKED else ""
         message = f"{self.name}: {doing} failed{why} ({f'SQLSTATE {state}' if state else type(error).__name__})."
         return (Busy if state == LOCKED else MigrationError)(message, next_step(state or "08"))
@@ -90,14 +105,32 @@ class PostgresSource:
             with adbc.AdbcStatement(self._reader) as prepared:
                 prepared.set_sql_query(query)
                 handle, _ = prepared.execute_query()
-                with pa.RecordBatchReader._import_from_c(handle.address) as batches:
+                # The driver's own reader: pyarrow's makes an OSError without SQLSTATE of what the server says while rows are coming.
+                with closing(AdbcRecordBatchReader._import_from_c(handle.address)) as batches:
                     yield from batches
         except (adbc.Error, pa.ArrowException, OSError) as error:  # the stream's own errors come as OSError, without errno
             raise self._failed(f"reading {about}" if about else "reading", error) from None
 
     def shapes(self) -> dict[str, dict[str, str]]:
+        return self._shape
+
+    def kinds(self) -> dict[str, str]:
+        return self._kinds
+
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         with safe_errors(self.name, "reading the catalogue"):
-            return shapes(self._session)
+            return conditions(self._session, self.schema, tuple(mapped), self._shape, self._role)
+
+    def _table(self, table: str) -> str:
+        return table.sql if isinstance(table, Sql) else f"{quoted(self.schema)}.{quoted(table)}"
+
+    def _column_sql(self, mapping: TableMapping, name: str) -> str:
+        """The column as it is selected: without the blanks that fill it up, where the contract has none there."""
+        return (
+            f"CAST({quoted(name)} AS text) AS {quoted(name)}"
+            if name in unpadded(mapping, self._shape.get(mapping.table, {}))
+            else quoted(name)
+        )
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows of a question about the catalogue."""
@@ -105,21 +138,28 @@ class PostgresSource:
             return self._session.execute(statement.encode(), values or None).fetchall()
 
     def count(self, table: str) -> int:
-        with safe_errors(self.name, f"counting {table}"):
-            row = self._session.execute(f"SELECT count(*) FROM {quoted(table)}").fetchone()
+        # By the table itself: an index that lacks rows would count too few, and the extract compares (K9).
+        with safe_errors(self.name, f"counting {table}"), self._session.transaction(force_rollback=True):
+            for way in ("indexscan", "indexonlyscan", "bitmapscan"):
+                self._session.execute(f"SET LOCAL enable_{way} = off".encode())
+            row = self._session.execute(f"SELECT count(*) FROM {self._table(table)}").fetchone()
         return int(row[0]) if row else 0
 
     def bytes_in(self, table: str, column: str) -> int:
         with safe_errors(self.name, f"measuring {table}"):
-            row = self._session.execute(f"SELECT coalesce(sum(octet_length({quoted(column)})), 0) FROM {quoted(table)}").fetchone()
+            row = self._session.execute(f"SELECT coalesce(sum(octet_length({quoted(column)})), 0) FROM {self._table(table)}").fetchone()
         return int(row[0]) if row else 0
 
     def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
-        if any(mapping.shape.by_name[name].family != "integer" for name in mapping.key) or self.count(mapping.table) <= rows:
+        if (
+            any(mapping.shape.by_name[name].family != "integer" for name in mapping.key)
+            or self._has_odd_keys(mapping)
+            or self.count(mapping.table) <= rows
+        ):
             return [WHOLE]
         key = ", ".join(map(quoted, mapping.key))
         statement = (
-            f"SELECT {key} FROM (SELECT {key}, row_number() OVER (ORDER BY {key}) AS place FROM {quoted(mapping.table)}"
+            f"SELECT {key} FROM (SELECT {key}, row_number() OVER (ORDER BY {key}) AS place FROM {self._table(mapping.table)}"
             f" WHERE ({key}) IS NOT NULL) numbered"
             f" WHERE place % {rows} = 1 AND place > 1 ORDER BY place"
         )
@@ -135,11 +175,15 @@ class PostgresSource:
 
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
         columns = [column for column in mapping.columns if column.name not in without]
-        listed = ", ".join(quoted(column.name) for column in columns)
+        listed = ", ".join(self._column_sql(mapping, column.name) for column in columns)
+        if self._has_odd_keys(mapping):
+            yield from self._read_carefully(mapping, columns, rows)
+            return
         waiting: list[pa.RecordBatch] = []
         count = 0
         for batch in self._batches(
-            f"SELECT {listed} FROM {quoted(mapping.table)} WHERE {_within(mapping, self._cut)} ORDER BY {_order(mapping)}", mapping.table
+            f"SELECT {listed} FROM {self._table(mapping.table)} WHERE {_within(mapping, self._cut)} ORDER BY {_order(mapping)}",
+            mapping.table,
         ):
             # Cut by rows, not by what the driver happens to send: the stage files must not depend on it.
             while count + batch.num_rows >= rows:
@@ -152,6 +196,54 @@ class PostgresSource:
         if count:
             yield self._typed(mapping, columns, waiting)
 
+    def _has_odd_keys(self, mapping: TableMapping) -> bool:
+        """Whether some key is NULL or stands twice: in a table that has lost its primary key, or has children with keys of their own (fine print 63)."""
+        if not mapping.key:
+            return False
+        if mapping.table not in self._odd:
+            known = self._unique.get(mapping.table, set())
+            odd = False
+            if mapping.table in self._parents or not any(columns <= frozenset(mapping.key) for columns in known):
+                keys = ", ".join(self._ordered(mapping, [mapping.shape.by_name[name] for name in mapping.key]))
+                missing = " OR ".join(f"{quoted(name)} IS NULL" for name in mapping.key)
+                statement = f"SELECT 1 FROM {self._table(mapping.table)} GROUP BY {keys} HAVING count(*) > 1 OR bool_or({missing}) LIMIT 1"
+                with safe_errors(self.name, f"looking for doubled keys of {mapping.table}"):
+                    odd = self._session.execute(statement.encode()).fetchone() is not None
+            self._odd[mapping.table] = odd
+        return self._odd[mapping.table]
+
+    def _read_carefully(self, mapping: TableMapping, columns: list[Column], rows: int) -> Iterator[Batch]:
+        """The whole table at once, in the order of its keys and then of all its columns, the keys told apart."""
+        listed = ", ".join(self._column_sql(mapping, column.name) for column in columns)
+        whole, parts = Typed(), list[tuple[str | None, ...]]()
+        batches = list(
+            self._batches(f"SELECT {listed} FROM {self._table(mapping.table)} ORDER BY {self._careful_order(mapping)}", mapping.table)
+        )
+        if not batches:
+            return
+        whole = self._typed(mapping, columns, batches).typed
+        texts = [column.to_list() for column in _key_parts(mapping, whole)]
+        parts = list(zip(*texts, strict=True))
+        for row, key in enumerate(parts):
+            if None in key:
+                whole.mark[row] = HELD
+        keys = told_apart(parts, range(len(parts)), whole)
+        for start in range(0, len(parts), rows):
+            yield cut(whole, keys, start, start + rows)
+
+    def _ordered(self, mapping: TableMapping, columns: Sequence[Column]) -> list[str]:
+        """The columns as they are ordered: texts by their bytes, without the blanks that fill them up."""
+        padded = unpadded(mapping, self._shape.get(mapping.table, {}))
+        return [
+            (f"CAST({quoted(c.name)} AS text)" if c.name in padded else quoted(c.name)) + (' COLLATE "C"' if c.family == "text" else "")
+            for c in columns
+        ]
+
+    def _careful_order(self, mapping: TableMapping) -> str:
+        columns = [mapping.shape.by_name[name] for name in mapping.key]
+        columns += sorted(mapping.columns, key=lambda column: column.family == "binary")
+        return ", ".join(f"{part} NULLS FIRST" for part in self._ordered(mapping, columns))
+
     def _typed(self, mapping: TableMapping, columns: list[Column], batches: list[pa.RecordBatch]) -> Batch:
         table = pa.Table.from_batches(batches)
         batch = Typed(mark=np.zeros(table.num_rows, np.uint8))
@@ -160,12 +252,8 @@ class PostgresSource:
             batch.columns[column.name] = series
             if bad is not None and bad.any():
                 batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else 1)
-        for name in mapping.key:
-            if batch.columns[name].null_count() > sum(oddity.column == name for oddity in batch.oddities):
-                raise MigrationError(
-                    f"{self.name}: {mapping.table} has rows whose key {name} is NULL. Nothing was published.",
-                    f"Find them (WHERE {quoted(name)} IS NULL); have the old portal's owner give them keys or remove them, then run the same command again.",
-                )
+            if column.name in mapping.never_null and series.null_count():
+                batch.mark[series.is_null().to_numpy()] = HELD
         return Batch(batch, _keys(mapping, batch))
 
     def _column(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
@@ -207,8 +295,33 @@ class PostgresSource:
         return series.to_frame().select(pl.when(~long).then(pl.col(column.name)).alias(column.name))[column.name], long.to_numpy()
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-        key, name, table = quoted(mapping.key[0]), quoted(column), quoted(mapping.table)
-        within = f"{_within(mapping, self._cut)} AND {key} IS NOT NULL"  # such a row is refused where the others of its columns are read
+        yield from self._contents(mapping, column, _within(mapping, self._cut))
+
+    def contents_of(self, mapping: TableMapping, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        for first in range(0, len(keys), _KEYS_TOGETHER):
+            listed = ", ".join(str(int(key)) for key in keys[first : first + _KEYS_TOGETHER])
+            yield from self._contents(mapping, column, f"{quoted(mapping.key[0])} IN ({listed})")
+
+    def relation(self, mapping: TableMapping, column: str) -> Relation | None:
+        if isinstance(mapping.table, Sql) or self._has_odd_keys(mapping):
+            return None
+        with safe_errors(self.name, "reading the catalogue"):
+            return relation(self._session, self._table(mapping.table), mapping, column)
+
+    def versions(self, mapping: TableMapping, column: str) -> pl.DataFrame:
+        query = versions_query(self._table(mapping.table), mapping, column, _within(mapping, self._cut))
+        found = [pl.DataFrame(batch) for batch in self._batches(query, mapping.table)]
+        return pl.concat([pl.DataFrame(schema={"key": pl.String, "version": pl.String}), *found])
+
+    def _contents(self, mapping: TableMapping, column: str, within: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        key, name, table = quoted(mapping.key[0]), quoted(column), self._table(mapping.table)
+        if self._has_odd_keys(mapping):
+            keys = [key for batch in self.read(mapping, 1 << 30, frozenset({column})) for key in batch.keys or ()]
+            batches = self._batches(f"SELECT {name} FROM {table} ORDER BY {self._careful_order(mapping)}", mapping.table)
+            for place, content in enumerate(content for batch in batches for content in batch.column(0)):
+                if content.is_valid:
+                    yield keys[place], iter([content.as_py()])
+            return
         with safe_errors(self.name, f"reading {mapping.table}"):
             large = self._session.execute(
                 f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {key}"
@@ -238,58 +351,53 @@ class PostgresSource:
     def changed_since(self, mark: str, read: dict[str, int]) -> Since:
         """Rows that the recorded snapshot could not see, or fewer rows than it saw: inserted, updated, deleted since."""
         (_, now, _), (_, then, running) = self.mark().split(":"), mark.split(":")
+        # Rows of a view have no transaction of their own, and a foreign table's are those of another server.
+        unknown = tuple(table for table in read if self._kinds.get(table) in ("view", "materialized view", "foreign table"))
         if now == then and not running:
-            return Since([], "no transaction has written anything in the whole server")
+            foreign = tuple(table for table in unknown if self._kinds[table] == "foreign table")
+            return Since([], "no transaction has written anything in the whole server", foreign)
         if int(now) < int(then):
             return Since([*read], "the server knows fewer transactions than then: it was put back to an earlier state")
         changed = []
         for table, count in read.items():
+            if table in unknown:
+                continue
             with safe_errors(self.name, f"comparing {table}"):
                 row = self._session.execute(
-                    f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {quoted(table)}", {"snapshot": mark}
+                    f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {self._table(table)}", {"snapshot": mark}
                 ).fetchone()
             if row is None or int(row[0]) != count or int(row[1]):
                 changed.append(table)
-        return Since(
-            changed,
-            "every row is of a transaction that the snapshot saw, and none is missing"
-            if not changed
-            else "rows of later transactions, or fewer rows",
+        how = (
+            "rows of later transactions, or fewer rows"
+            if changed
+            else "every row is of a transaction that the snapshot saw, and none is missing"
         )
+        return Since(changed, how + ("; views were read again and compared" if unknown else ""), unknown)
 
     def highest_key(self, mapping: TableMapping) -> str:
-        listed = ", ".join(f"{quoted(name)}::text" for name in mapping.key)
+        texts = [f"{quoted(name)}::text" for name in mapping.key]
+        # Without an encoding there are bytes that are no text: they come as such.
+        listed = ", ".join(texts if self._trusted_text else [f"convert_to({text}, 'SQL_ASCII')" for text in texts])
         # With the table's name: without it the order would be that of the texts that are selected.
-        order = ", ".join(f"{quoted(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
+        order = ", ".join(f"{self._table(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
         with safe_errors(self.name, f"looking for the last key of {mapping.table}"):
-            row = self._session.execute(f"SELECT {listed} FROM {quoted(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
-        return (
-            recorded_key(("" if part is None else str(part), mapping.is_number(name)) for part, name in zip(row, mapping.key, strict=True))
-            if row
-            else ""
-        )
+            row = self._session.execute(f"SELECT {listed} FROM {self._table(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
+        texts = ["" if part is None else readable(part) if isinstance(part, bytes) else str(part) for part in row or ()]
+        return recorded_key((text, mapping.is_number(name)) for text, name in zip(texts, mapping.key, strict=True)) if row else ""
 
     def counted(self) -> dict[str, str]:
         with safe_errors(self.name, "reading the statistics"):
             rows = self._session.execute(
                 "SELECT relname, n_tup_ins || ' inserted, ' || n_tup_upd || ' updated, ' || n_tup_del || ' deleted'"
-                " FROM pg_stat_user_tables WHERE schemaname = current_schema()"
+                " FROM pg_stat_user_tables WHERE schemaname = %s",
+                (self.schema,),
             ).fetchall()
         return {str(name): str(words) for name, words in rows}
 
     def writers(self) -> list[str]:
         with safe_errors(self.name, "looking for writers"):
-            sessions = self._session.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
-                " AND application_name <> %s",
-                (NAME,),
-            ).fetchone()
-            roles = self._session.execute(
-                "SELECT DISTINCT grantee FROM information_schema.role_table_grants WHERE table_schema = current_schema()"
-                " AND privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE') ORDER BY grantee"
-            ).fetchall()
-        found = [f"{sessions[0]} other sessions are connected"] if sessions and sessions[0] else []
-        return found + [f"role {row[0]} may write" for row in roles]
+            return writers(self._session, self.schema)
 
     def close(self) -> None:
         # What ended the reading is the error to tell, not that a table was left half read or that nobody answers the good-bye.
@@ -303,6 +411,15 @@ class PostgresSource:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _database(url: str) -> adbc.AdbcDatabase:
+    try:
+        return adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=reading_conninfo(url))
+    except adbc.Error as error:
+        if "unsupported startup parameter" not in str(error):
+            raise
+        return adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))  # a pooler, which lets no options through
 
 
 # xmin has 32 bits, a snapshot 64: the snapshot's own epoch is put before xmin, or the one before it where xmin would lie in the future.
@@ -328,10 +445,16 @@ def _keys(mapping: TableMapping, batch: Typed) -> list[str] | None:
     odd = [oddity for oddity in batch.oddities if oddity.column in mapping.key]
     if len(mapping.key) == 1 and mapping.shape.by_name[mapping.key[0]].family == "integer" and not odd:
         return None
+    return pl.DataFrame(_key_parts(mapping, batch)).select(pl.concat_str(pl.all(), separator="|")).to_series().to_list()
+
+
+def _key_parts(mapping: TableMapping, batch: Typed) -> list[pl.Series]:
+    """The key's columns as texts, what does not fit its type as it was found."""
     parts = {name: batch.columns[name].cast(pl.String) for name in mapping.key}
-    for oddity in odd:
-        parts[oddity.column] = parts[oddity.column].scatter(oddity.row, str(oddity.raw))
-    return pl.DataFrame(list(parts.values())).select(pl.concat_str(pl.all(), separator="|")).to_series().to_list()
+    for oddity in batch.oddities:
+        if oddity.column in parts:
+            parts[oddity.column] = parts[oddity.column].scatter(oddity.row, str(oddity.raw))
+    return list(parts.values())
 
 
 def _within(mapping: TableMapping, cut: Cut) -> str:

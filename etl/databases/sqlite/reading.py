@@ -30,7 +30,7 @@ class SqliteReading:
             if str(error).startswith(("no such table", "no such column")):
                 raise no_store(self._url) from None
             if getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-                message = f"--target: {shown(self._url)} is no readable SQLite database ({error})."
+                message = f"--target: {shown(self._url)} is not a readable SQLite database ({error})."
                 raise MigrationError(message, "Give the new store that was published, or its copy from the backup.") from None
             name = getattr(error, "sqlite_errorname", type(error).__name__)
             raise MigrationError(f"--target: {shown(self._url)} cannot be read ({name}).", "Check the file and who else uses it.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,8 +13,12 @@ from typing import Any, Self
 import sqlalchemy
 
 from etl.databases import Batch, Since, shown
+from etl.databases.quoting import Sql
+from etl.databases.source_conditions import SourceConditions
+from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal
+from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
-from etl.domain.typed_values import HELD, Cell, Typed, readable, typed
+from etl.domain.typed_values import Cell, Typed, readable, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
 
@@ -31,8 +35,11 @@ class SqliteSource:
         self.path = Path(file)
         if not self.path.is_file():
             raise MigrationError(f"{name}: there is no file {file!r} ({self._shown}).", "Give the path of the old database's SQLite file.")
+        self.path = self.path.resolve()  # its log lies beside the file itself, not beside a link to it
+        self._given = Path(file)
+        self._indexes_trusted, self._rowless = True, dict[str, bool]()
         # Read-only by the file's own mode and by the connection: nothing here can write to the old portal.
-        uri = f"file:{urllib.parse.quote(str(self.path.absolute()))}?mode=ro"
+        uri = f"file:{urllib.parse.quote(str(self.path))}?mode=ro"
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
         self._connection.text_factory = bytes
@@ -45,14 +52,13 @@ class SqliteSource:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._connection.execute("PRAGMA query_only = on")
+            self._connection.execute("PRAGMA trusted_schema = off")  # a view of a stranger calls no function that could do harm
             self._connection.execute("BEGIN")
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only a read takes it
         except sqlite3.DatabaseError as error:
             self._connection.close()
             self._refuse_busy(error)
-            raise MigrationError(
-                f"{self._name}: {self._shown} is no readable SQLite database ({error}).", "Check the file, then run again."
-            ) from None
+            raise refusal(self._name, self._shown, self.path, error) from None
 
     def _refuse_busy(self, error: sqlite3.DatabaseError) -> None:
         """Raises Busy where the error says that another process holds the file locked."""
@@ -63,13 +69,78 @@ class SqliteSource:
 
     def shapes(self) -> dict[str, dict[str, str]]:
         names = self._execute(
-            "the catalogue", "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
+            "the catalogue",
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
         )
         shapes = {}
         for (name,) in names.fetchall():
-            info = self._execute("the catalogue", "SELECT name, type FROM pragma_table_info(?)", (name.decode(),)).fetchall()
-            shapes[name.decode()] = {column.decode(): kind.decode().upper() for column, kind in info}
+            # Not table_info: that one leaves out generated and hidden columns (fine print 60).
+            info = self._execute("the catalogue", "SELECT name, type FROM pragma_table_xinfo(?)", (name.decode(),)).fetchall()
+            row = self._execute(
+                "the catalogue", "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = ?", (name.decode(),)
+            ).fetchone()
+            if row is not None and row[0]:  # STRICT knows five types, none of them a date: each value is looked at, as in every file
+                info = [(column, b"ANY") for column, _ in info]
+            shapes[name.decode()] = {column.decode(): kind.decode().upper().removesuffix(" GENERATED ALWAYS") for column, kind in info}
         return shapes
+
+    def kinds(self) -> dict[str, str]:
+        views = self._execute("the catalogue", "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name")
+        return {name.decode(): "view" for (name,) in views}
+
+    def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
+        views, names = self.kinds(), {mapping.table for mapping in mapped}
+        found = SourceConditions(
+            list(hidden_logs(self._given)), [f"view {name}" for name in views if name not in names],
+            [f"{name} is a view; it is read as a table" for name in views if name in names], list(not_ruled_out(self._given)),
+        )  # fmt: skip
+        found.not_ruled_out.extend(f"{name}: which rows a view leaves out is not known here" for name in views if name in names)
+        for mapping in mapped:
+            if mapping.key and mapping.table not in views and not self._keeps_unique(mapping):
+                found.notes.append(
+                    f"{mapping.table} has no key of its own on {', '.join(mapping.key)}: rows with one key are told apart (fine print 63)"
+                )
+        self._indexes_trusted = not collations(self._connection, names)
+        if deep:
+            try:
+                wrong, unasked = damages(self._connection)
+            except sqlite3.DatabaseError as error:
+                self._refuse_busy(error)
+                wrong, unasked = [f"the file is damaged: {error} (PRAGMA integrity_check, K9)"], ""
+            found.hiding.extend(wrong)
+            self._indexes_trusted &= not unasked
+            if unasked:
+                found.not_ruled_out.append(unasked)
+        return found
+
+    def _keeps_unique(self, mapping: TableMapping) -> bool:
+        """Whether the file itself keeps the key's columns unique; of a table that is not there nothing is said."""
+        rows = self._execute("the catalogue", "SELECT name, pk FROM pragma_table_xinfo(?)", (mapping.table,)).fetchall()
+        own = {name.decode() for name, place in rows if place}
+        if not rows or (own and own <= set(mapping.key)):
+            return True
+        statement = (
+            'SELECT l.name, x.name FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) x WHERE l."unique" AND NOT l.partial AND x.key'
+        )
+        indexes: dict[bytes, set[str]] = {}
+        for index, column in self._execute("the catalogue", statement, (mapping.table,)):
+            indexes.setdefault(index, set()).add("" if column is None else column.decode())
+        return any(columns <= set(mapping.key) for columns in indexes.values())
+
+    def _has_no_rowid(self, table: str) -> bool:
+        """Whether the table is a view, or was made WITHOUT ROWID."""
+        if table not in self._rowless:
+            row = self._execute(
+                "the catalogue", "SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", (table,)
+            ).fetchone()
+            self._rowless[table] = row is not None and (row[0] == b"view" or bool(row[1]))
+        return self._rowless[table]
+
+    def _from(self, table: str) -> str:
+        """The table, read without its indexes where nobody could say whether they are whole. A view has none of its own."""
+        if isinstance(table, Sql):
+            return table.sql
+        return _quoted(table) + ("" if self._indexes_trusted or self.kinds().get(table) else " NOT INDEXED")
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """The rows of a question about the catalogue, texts as `str`."""
@@ -77,7 +148,9 @@ class SqliteSource:
         return [tuple(cell.decode("utf-8", "replace") if isinstance(cell, bytes) else cell for cell in row) for row in found]
 
     def count(self, table: str) -> int:
-        return int(self._execute(table, f"SELECT count(*) FROM {_quoted(table)}").fetchone()[0])
+        # By the table itself: an index that lacks rows would count too few, and the extract compares (K9).
+        whole = "" if self.kinds().get(table) else " NOT INDEXED"
+        return int(self._execute(table, f"SELECT count(*) FROM {_quoted(table)}{whole}").fetchone()[0])
 
     def bytes_in(self, table: str, column: str) -> int:
         name = _quoted(column)
@@ -90,10 +163,8 @@ class SqliteSource:
         if self._has_odd_keys(mapping):
             yield from self._read_carefully(mapping, names, rows)
             return
-        # Without a key: as they are stored. A table without rowid takes the quoted name for a text, and gives them as they lie.
-        order = ", ".join(_quoted(column) for column in mapping.key) or '"rowid"'
         listed = ", ".join(_quoted(name) for name in names)
-        cursor = self._execute(mapping.table, f"SELECT {listed} FROM {_quoted(mapping.table)} ORDER BY {order}")
+        cursor = self._execute(mapping.table, f"SELECT {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}")
         while fetched := cursor.fetchmany(rows):
             batch = typed(mapping, dict(zip(names, zip(*fetched, strict=True), strict=True)), len(fetched))
             yield Batch(batch, _key_texts(mapping, batch) if len(mapping.key) > 1 else None)
@@ -117,45 +188,70 @@ class SqliteSource:
             if declared.family == "integer":
                 odd.append(f"typeof({column}) <> 'integer'")
                 if declared.sql_type != "BIGINT":
-                    odd.append(f"{column} NOT BETWEEN -2147483648 AND 2147483647")
+                    odd.append(f"({column} COLLATE BINARY) NOT BETWEEN -2147483648 AND 2147483647")
             else:
                 if declared.length is not None:
                     odd.append(f"length({column}) > {declared.length}")
                 odd.append(f"typeof({column}) <> 'text' OR instr({column}, '|') > 0 OR CAST({column} AS BLOB) GLOB '*[^ -~]*'")
                 odd.append(f"length({column}) <> length(CAST({column} AS BLOB))")
-        found = self._execute(mapping.table, f"SELECT 1 FROM {_quoted(mapping.table)} WHERE {' OR '.join(odd)} LIMIT 1").fetchone()
-        return found is not None
+        found = self._execute(mapping.table, f"SELECT 1 FROM {self._from(mapping.table)} WHERE {' OR '.join(odd)} LIMIT 1").fetchone()
+        return found is not None or (not self._keeps_unique(mapping) and self._has_doubles(mapping))
+
+    def _has_doubles(self, mapping: TableMapping) -> bool:
+        """Whether two rows have one key (fine print 63)."""
+        keys = ", ".join(f"{_quoted(name)} COLLATE BINARY" for name in mapping.key)
+        statement = f"SELECT 1 FROM {self._from(mapping.table)} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
+        return self._execute(mapping.table, statement).fetchone() is not None
 
     def _read_carefully(self, mapping: TableMapping, names: Sequence[str], rows: int) -> Iterator[Batch]:
-        """The whole table at once, its keys told apart: NULL keys numbered by rowid, keys that are equal as text by `#2`, `#3` ..."""
-        order = ", ".join(_quoted(column) for column in mapping.key)
-        any_null = " OR ".join(f"{_quoted(column)} IS NULL" for column in mapping.key)
-        nulls = self._execute(mapping.table, f"SELECT count(*) FROM {_quoted(mapping.table)} WHERE {any_null}").fetchone()[0]
-        rowid = "rowid" if nulls else "NULL"  # a table may have none; then no key of it is NULL either
+        """The whole table at once, its keys told apart: NULL keys numbered by their place, keys that are equal as text by `#2`, `#3` ..."""
+        place = self._places(mapping)
+        kinds = ", ".join(f"typeof({_quoted(column)})" for column in mapping.key)
         listed = ", ".join(_quoted(name) for name in names)
-        fetched = self._execute(
-            mapping.table, f"SELECT {rowid}, {listed} FROM {_quoted(mapping.table)} ORDER BY {order}, {rowid}"
-        ).fetchall()
-        columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(len(names) + 1)]
-        cells = dict(zip(names, columns[1:], strict=True))
+        statement = f"SELECT {kinds}, {place}, {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {place}"
+        fetched = self._execute(mapping.table, statement).fetchall()
+        width = len(mapping.key) + 1
+        columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(len(names) + width)]
+        cells = dict(zip(names, columns[width:], strict=True))
+        if self._is_utf16():  # SQLite orders such texts by other bytes than those of UTF-8
+            order = _in_order([[columns[n] for n in range(len(mapping.key))], [cells[name] for name in mapping.key]], columns[width - 1])
+            columns = [tuple(column[row] for row in order) for column in columns]
+            cells = dict(zip(names, columns[width:], strict=True))
         whole = typed(mapping, cells, len(fetched))
-        keys = _told_apart(mapping, cells, columns[0], whole)
+        found = zip(*(cells[name] for name in mapping.key), strict=True)
+        keys = told_apart([tuple(None if c is None else _part_text(c) for c in key) for key in found], columns[width - 1], whole)
         for start in range(0, len(fetched), rows):
-            yield _slice(whole, keys, start, start + rows)
+            yield cut(whole, keys, start, start + rows)
+
+    def _places(self, mapping: TableMapping) -> str:
+        """Each row's place among rows of one key: its rowid; where there is none, its place in the order of all columns (fine print 61)."""
+        if not self._has_no_rowid(mapping.table):
+            return "rowid"
+        return f"row_number() OVER (ORDER BY {_by_bytes([column.name for column in mapping.columns if column.family != 'binary'])})"
+
+    def _is_utf16(self) -> bool:
+        return bool(self._execute("the catalogue", "PRAGMA encoding").fetchone()[0] != b"UTF-8")
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         keys = {key: text for batch in self.read(mapping, 1 << 30, frozenset({column})) for key, text in _key_pairs(mapping, batch)}
-        order, name = ", ".join(_quoted(key) for key in mapping.key), _quoted(column)
+        name, place = _quoted(column), self._places(mapping)
+        if self._has_no_rowid(mapping.table):
+            statement = f"SELECT {name}, typeof({name}) FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {place}"
+            for row, (content, kind) in enumerate(self._execute(mapping.table, statement)):
+                if kind in (b"blob", b"text"):
+                    yield keys[row], iter([content])
+            return
         # The length of a blob stands in its header; only a text has to be read for it.
         size_of = f"CASE typeof({name}) WHEN 'text' THEN length(CAST({name} AS BLOB)) ELSE length({name}) END"
-        statement = f"SELECT rowid, {order}, typeof({name}), {size_of} FROM {_quoted(mapping.table)} ORDER BY {order}, rowid"
-        for place, (rowid, *_parts, kind, size) in enumerate(self._execute(mapping.table, statement)):
+        statement = f"SELECT rowid, typeof({name}), {size_of} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, rowid"
+        utf16 = self._is_utf16()
+        for row, (rowid, kind, size) in enumerate(self._execute(mapping.table, statement)):
             if kind in (b"blob", b"text"):
-                yield keys[place], self._pieces(mapping.table, column, rowid, size)
+                yield keys[row], self._pieces(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
 
     def _pieces(self, table: str, column: str, rowid: int, size: int) -> Iterator[bytes]:
-        if size <= _SMALL:
-            statement = f"SELECT CAST({_quoted(column)} AS BLOB) FROM {_quoted(table)} WHERE rowid = ?"
+        if size <= _SMALL:  # a text comes in UTF-8, whatever encoding the file has (fine print 42, 61)
+            statement = f"SELECT {_quoted(column)} FROM {_quoted(table)} WHERE rowid = ?"
             yield self._connection.execute(statement, (rowid,)).fetchone()[0]
             return
         with self._connection.blobopen(table, column, rowid, readonly=True) as blob:
@@ -181,8 +277,8 @@ class SqliteSource:
 
     def highest_key(self, mapping: TableMapping) -> str:
         listed = ", ".join(_quoted(name) for name in mapping.key)
-        order = ", ".join(f"{_quoted(name)} DESC" for name in mapping.key)
-        row = self._execute(mapping.table, f"SELECT {listed} FROM {_quoted(mapping.table)} ORDER BY {order} LIMIT 1").fetchone()
+        order = ", ".join(f"{_quoted(name)} COLLATE BINARY DESC" for name in mapping.key)
+        row = self._execute(mapping.table, f"SELECT {listed} FROM {self._from(mapping.table)} ORDER BY {order} LIMIT 1").fetchone()
         return recorded_key((_part_text(part), mapping.is_number(name)) for part, name in zip(row, mapping.key, strict=True)) if row else ""
 
     def counted(self) -> dict[str, str]:
@@ -205,6 +301,24 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _by_bytes(columns: Sequence[str]) -> str:
+    """The order of the bytes, whatever collation a column has (fine print 61)."""
+    # Without a key: as they are stored. A table without rowid takes the quoted name for a text, and gives them as they lie.
+    return ", ".join(f"{_quoted(column)} COLLATE BINARY" for column in columns) or '"rowid"'
+
+
+def _in_order(keys: list[list[Sequence[Any]]], places: Sequence[int]) -> list[int]:
+    """The rows in the order of their keys: NULL, numbers, texts, blobs, the last two by their bytes; then by their places."""
+    rank = {b"null": 0, b"integer": 1, b"real": 1, b"text": 2, b"blob": 3}
+    kinds, cells = keys
+
+    def of(row: int) -> tuple[Any, ...]:
+        parts = [(rank[kind[row]], 0 if column[row] is None else column[row]) for kind, column in zip(kinds, cells, strict=True)]
+        return (*parts, places[row])
+
+    return sorted(range(len(places)), key=of)
+
+
 def _key_texts(mapping: TableMapping, batch: Typed) -> list[str]:
     columns = [batch.columns[name].to_list() for name in mapping.key]
     return ["|".join(map(str, parts)) for parts in zip(*columns, strict=True)]
@@ -217,32 +331,3 @@ def _key_pairs(mapping: TableMapping, batch: Batch) -> Iterator[tuple[int, str]]
 
 def _part_text(cell: Cell) -> str:
     return readable(cell) if isinstance(cell, bytes) else repr(cell) if isinstance(cell, float) else str(cell)
-
-
-def _told_apart(mapping: TableMapping, cells: Mapping[str, Sequence[Cell]], rowids: Sequence[int], whole: Typed) -> list[str]:
-    """Each row's key as text, unique in the table; marks rows whose key is NULL or equals an earlier one's part by part (fine print 43, 47)."""
-    parts = list(zip(*(cells[name] for name in mapping.key), strict=True))
-    null_rows = sorted((rowid, row) for row, (key, rowid) in enumerate(zip(parts, rowids, strict=True)) if None in key)
-    place_of_null = {row: place for place, (_, row) in enumerate(null_rows, start=1)}
-    seen: dict[str, int] = {}
-    seen_parts: set[tuple[str, ...]] = set()
-    keys = []
-    for row, key in enumerate(parts):
-        texts = tuple(_part_text(cell) for cell in key)
-        text = f"NULL#{place_of_null[row]}" if row in place_of_null else "|".join(texts)
-        if row in place_of_null or texts in seen_parts:
-            whole.mark[row] = HELD
-        seen_parts.add(texts)
-        seen[text] = seen.get(text, 0) + 1
-        keys.append(text if seen[text] == 1 else f"{text}#{seen[text]}")
-    return keys
-
-
-def _slice(whole: Typed, keys: list[str], start: int, stop: int) -> Batch:
-    def moved(odd: Any) -> bool:
-        return bool(start <= odd.row < stop)
-
-    part = Typed({name: series[start:stop] for name, series in whole.columns.items()}, whole.mark[start:stop])
-    part.oddities = [type(odd)(odd.row - start, odd.column, odd.raw, odd.unreadable) for odd in filter(moved, whole.oddities)]
-    part.texts = [type(odd)(odd.row - start, odd.column, odd.exact) for odd in filter(moved, whole.texts)]
-    return Batch(part, keys[start:stop])

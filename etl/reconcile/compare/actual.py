@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,7 @@ class Store:
 
     def __init__(self, spec: Spec, database: Database, padded: bool = False) -> None:
         self.spec, self.database, self._padded = spec, database, padded
+        self.hiding = database.hiding()  # such a table counts as absent: what is not seen whole is not read
         self._found = database.tables()
         self._places: dict[str, Places] = {}
         self._entity_ids: Ints | None = None
@@ -95,6 +97,14 @@ class Store:
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
         self._wanted |= {table for _, table in spec.link_targets.values()}
         self._referring = {table: self._tables_referring(table) for table in spec.target}  # asked for each table after each table
+        waiting = [table for table in self.hiding if table in spec.target]
+        while waiting:
+            hidden = waiting.pop()
+            for table in sorted(self._referring[hidden] - self.hiding.keys()):
+                self.hiding[table] = f"it refers to rows of {hidden}, which cannot all be seen (K9)"
+                waiting.append(table)
+        for table in self.hiding:
+            self._found.pop(table, None)
 
     def absent(self, table: str) -> list[str]:
         """The columns that the store lacks; the table's name where it lacks the whole table."""
@@ -122,21 +132,12 @@ class Store:
 
     def order(self) -> list[str]:
         """The tables, each after those that it refers to."""
-        done: list[str] = []
-
-        def place(table: str) -> None:
-            if table in done:
-                return
-            parents = set(self.spec.target[table].refers.values()) | (
-                {t for _, t in self.spec.link_targets.values()} if table == LINK_TARGET[0] else set()
-            )
-            for parent in sorted(parents - {table}):
-                place(parent)
-            done.append(table)
-
-        for table in self.spec.target:
-            place(table)
-        return done
+        links = {target for _, target in self.spec.link_targets.values()}
+        parents = {
+            name: sorted(({*table.refers.values()} | (links if name == LINK_TARGET[0] else set())) - {name})
+            for name, table in self.spec.target.items()
+        }
+        return list(TopologicalSorter(parents).static_order())
 
     def frames(self, table: str) -> Iterator[pl.DataFrame]:
         """The rows in batches: every column but the own id, #account where the row has one, #id, #alien."""

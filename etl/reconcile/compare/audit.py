@@ -41,8 +41,8 @@ def profiles_audited(world: World, store: Store) -> tuple[int, pl.DataFrame]:
 
 def logins_audited(world: World, store: Store) -> tuple[int, pl.DataFrame]:
     """How many logins were counted, and those that reach another set of entities than before (as `account_picker`, trade_visible aside)."""
-    users = world.memory["user"].select("user_id", "email_key", "#key")
-    contacts = world.memory["contact"].filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls()
+    users = world.known.users.select("user_id", "email_key", "#key")
+    contacts = world.known.contacts.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls()
     entities = world.accounts.select("company_profile_id", "entity_id")
     reach = users.join(contacts, on="user_id").join(entities, on="company_profile_id")
     before = pl.DataFrame([pl.Series("login", hashed(reach["email_key"])), reach["entity_id"].alias("entity")]).unique()

@@ -12,7 +12,7 @@ from etl.reconcile.compare.difference import CHANGED, MISSING, UNEXPECTED, diffe
 from etl.reconcile.compare.tables import Count
 from etl.reconcile.engine.cells import Raw, plain, same_in_json
 from etl.reconcile.engine.frames import LOCATOR
-from etl.reconcile.engine.source import NEVER_READ, Source
+from etl.reconcile.engine.source import Source
 from etl.reconcile.present.database import PresentedDatabase
 
 PHYSICAL = "_physical"  # the member of a row that an adapter presented: the raw cells behind it
@@ -95,7 +95,8 @@ def _contents(sources: Mapping[str, Source], portal: str, table: str, at: list[i
     if not at:
         return {}
     source = sources[portal]
-    columns = [c for c in source.table(table).columns.values() if c.name != NEVER_READ and c.kind != "binary"]
+    never = source.spec.never_read(source.portal, table)
+    columns = [c for c in source.table(table).columns.values() if c.name not in never and c.kind != "binary"]
     rows = source.database.rows(table, [c.name for c in columns], sorted(at))
     if isinstance(source.database, PresentedDatabase):
         read = [c.name for c in source.columns(table)]

@@ -39,7 +39,7 @@ def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
         return differences([])
     wanted = _numbered([_expected(expected, schema)], schema)
     names = Names(dict(expected.world.accounts.select("entity_id", "#number").iter_rows()))
-    keys = dict(zip(hashed(expected.world.memory["user"]["email_key"]).tolist(), expected.world.memory["user"]["#key"], strict=True))
+    keys = dict(zip(hashed(expected.world.known.users["email_key"]).tolist(), expected.world.known.users["#key"], strict=True))
     # A row that stands twice in the view is one too many: the contract's has each once.
     place = pl.int_range(pl.len()).over(_ROW).alias("#place")
     here, there = wanted.with_columns(place), actual.with_columns(place)

@@ -39,10 +39,6 @@ class Names:
     number_by_entity: dict[int, str]
 
 
-def piece_numbers(piece: Piece, columns: tuple[str, ...]) -> Hashes:
-    return piece.hashes(columns)
-
-
 def actual_numbers(store: Store, table: str, columns: tuple[str, ...]) -> Iterator[tuple[pl.DataFrame, Hashes]]:
     """The table's batches, each with one number a row."""
     for frame in store.frames(table):

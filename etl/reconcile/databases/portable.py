@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,17 +15,16 @@ from etl.reconcile.databases.sqlite import SqliteDatabase
 from etl.reconcile.errors import ReconcileError
 
 AT_ONCE = 1_000
-NEVER_READ = "password_hash"  # B17
 
 
 class PortableDatabase(SqliteDatabase):
     """The copy; it is private and goes with `close`."""
 
-    def __init__(self, url: sa.URL) -> None:
+    def __init__(self, url: sa.URL, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="portal-migrate-")
         file = Path(self._folder.name) / "copy.sqlite"
         try:
-            _copied(url, file)
+            self._views = _copied(url, file, left_out)
         except (sa.exc.SQLAlchemyError, ImportError, NotImplementedError) as error:
             self._folder.cleanup()
             kind = type(getattr(error, "orig", None) or error).__name__
@@ -35,6 +35,16 @@ class PortableDatabase(SqliteDatabase):
             raise
         super().__init__(file)
 
+    def kinds(self) -> dict[str, str]:
+        super().kinds()
+        return self._views
+
+    def doubts(self) -> list[str]:
+        return ["rows that the server hides from this role: this kind of database is not asked for its policies"]
+
+    def in_stored_order(self, table: str) -> bool:
+        return False  # they are in the order in which they came
+
     def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
         return []  # of a copy there is nothing to say; only old portals lie in such databases
 
@@ -43,7 +53,8 @@ class PortableDatabase(SqliteDatabase):
         self._folder.cleanup()
 
 
-def _copied(url: sa.URL, file: Path) -> None:
+def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    """Copies all tables and views but the columns left out (B17); which of them are views."""
     engine = sa.create_engine(url, hide_parameters=True)
     level = next((n for n in ("REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE") if n in engine.dialect.get_isolation_level_values(None)), None)  # type: ignore[arg-type]
     try:
@@ -51,25 +62,31 @@ def _copied(url: sa.URL, file: Path) -> None:
             connection = plain.execution_options(isolation_level=level) if level else plain
             copy.execute("PRAGMA synchronous = off")
             inspector = sa.inspect(connection)
-            for table in inspector.get_table_names():
-                columns = [c["name"] for c in inspector.get_columns(table) if c["name"] != NEVER_READ]
+            views = dict.fromkeys(inspector.get_view_names(), "view")
+            for table in [*inspector.get_table_names(), *(view for view in views if view in left_out)]:  # other views are never read
+                described = [c for c in inspector.get_columns(table) if c["name"] not in left_out.get(table, ())]
+                columns = [c["name"] for c in described]
+                filled = [isinstance(c["type"], sa.CHAR | sa.NCHAR) for c in described]  # with blanks, which are no part of the value
                 key = inspector.get_pk_constraint(table)["constrained_columns"]
                 declared = ", ".join([*map(_quoted, columns), *([f"PRIMARY KEY ({', '.join(map(_quoted, key))})"] if key else [])])
                 copy.execute(f"CREATE TABLE {_quoted(table)} ({declared})")
+                if left_out and table not in left_out:
+                    continue  # no mapping names it: its name is all that is needed (K5)
                 listed: list[sa.ColumnClause[Any]] = [sa.column(name) for name in columns]
                 statement = sa.select(*listed).select_from(sa.table(table))
                 rows = connection.execution_options(stream_results=True, max_row_buffer=AT_ONCE).execute(statement)
                 marks = ", ".join("?" for _ in columns)
                 copy.execute("BEGIN")
-                copy.executemany(f"INSERT INTO {_quoted(table)} VALUES ({marks})", _stored(rows))
+                copy.executemany(f"INSERT INTO {_quoted(table)} VALUES ({marks})", _stored(rows, filled))
                 copy.execute("COMMIT")
+            return views
     finally:
         engine.dispose()
 
 
-def _stored(rows: Any) -> Iterator[list[Any]]:
+def _stored(rows: Any, filled: list[bool]) -> Iterator[list[Any]]:
     for row in rows:
-        yield [_value(value) for value in row]
+        yield [_value(value.rstrip(" ") if blank and isinstance(value, str) else value) for value, blank in zip(row, filled, strict=True)]
 
 
 def _value(value: Any) -> Any:

@@ -4,11 +4,12 @@ import hashlib
 import os
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import polars as pl
@@ -34,6 +35,7 @@ _NEXT = {
     "25P03": "idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
 }
 # Days and microseconds of the years 1 to 9999: the others are read as texts. Infinity lies outside, whatever the driver makes of it.
+_PLACE_BITS, _PLACE_MASK = 48, (1 << 48) - 1  # block and line of a row in its own table
 _DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
 # A server that is gone without a word is noticed. `portal-migrate` is what `freeze check` knows our sessions by.
 _NOTICING = {
@@ -42,29 +44,64 @@ _NOTICING = {
 }  # fmt: skip
 
 
+# Whatever role, database or server say: nothing but pg_catalog is found by a bare name; row
+# security raises an error instead of choosing rows (K9). Tables are read themselves, never an index that may lack rows, and by one process:
+# with several the rows come in another order each time. What is read as text is ISO and UTF-8, from any encoding but SQL_ASCII, which is none:
+# its bytes come as they are. Nobody's lock is waited for for ever.
+_SETTINGS = (
+    "SET LOCAL idle_in_transaction_session_timeout = 0", "SET LOCAL search_path = pg_catalog",
+    *(f"SET LOCAL {name} = {value}" for name, value in {
+        "row_security": "off", "enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off",
+        "max_parallel_workers_per_gather": "0", "synchronize_seqscans": "off", "datestyle": "ISO", "intervalstyle": "postgres", "timezone": "'UTC'",
+        "bytea_output": "hex", "extra_float_digits": "1", "quote_all_identifiers": "off", "standard_conforming_strings": "on",
+        "statement_timeout": "0",
+    }.items()),
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",
+    "SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)",
+    "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
+)  # fmt: skip
+
+_EXHAUSTED = ("too many connections", "too many clients", "connection slots are reserved")  # where no SQLSTATE comes along
+
+
 class PostgresDatabase:
     """One snapshot of one PostgreSQL database, of the tables that the search path shows."""
 
     pads = True
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
         import adbc_driver_manager
         import adbc_driver_postgresql
+        import psycopg
 
+        self._left_out = left_out
         waiting = {name: value for name, value in _NOTICING.items() if name not in url.query}
         if _elsewhere(url) and not _said(url, "sslmode"):
             waiting["sslmode"] = "verify-full"
         plain = url.set(drivername="postgresql").update_query_dict(waiting).render_as_string(hide_password=False)
         self._where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
         try:
-            self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
+            self.schema = _first_schema(plain)
+            # The driver looks at the catalogue as soon as it is connected: what is found there must not depend on the role's settings either.
+            try:
+                uri = _with_options(plain, url, "-csearch_path=pg_catalog -cquote_all_identifiers=off")
+                self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=uri)
+            except adbc_driver_manager.Error as error:
+                if "unsupported startup parameter" not in str(error):  # a pooler says so, which lets no options through
+                    raise
+                self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
             # A connection is lent out while rows come from it: whoever asks for others meanwhile gets one more, in the same snapshot.
             self._connections = [self._connected()]
             self._free = list(self._connections)
             [(self._snapshot,)] = self._tuples("SELECT pg_export_snapshot()")
-            self._types = self._look()
-        except adbc_driver_manager.Error as error:
+            self._types, self._kinds, self.members = self._look(), self._look_at_kinds(), self._look_at_members()
+        except (adbc_driver_manager.Error, psycopg.Error) as error:
             # The driver's own message may repeat the whole URL.
+            if error.sqlstate == "53300" or any(words in str(error) for words in _EXHAUSTED):
+                raise ReconcileError(
+                    f"{self._where}: the limit of connections is reached: the role's, the database's or the server's.",
+                    "The verifier needs up to 3 connections to each database. End other sessions or raise the limit; then run the same command again.",
+                ) from None
             raise ReconcileError(
                 f"{self._where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).",
                 "Check the URL and the role's rights"
@@ -76,12 +113,8 @@ class PostgresDatabase:
 
         connection = adbc_driver_manager.AdbcConnection(self._database)
         connection.set_autocommit(False)
-        # No parallel plans: their rows come in another order each time. ISO dates: what this reads as text, it reads itself. UTF-8
-        # from any encoding but SQL_ASCII, which is none: its bytes come as they are. Nobody's lock is waited for for ever.
         for sql in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                    *([f"SET TRANSACTION SNAPSHOT {_literal(snapshot)}"] if snapshot else []), "SET LOCAL max_parallel_workers_per_gather = 0",
-                    "SET LOCAL synchronize_seqscans = off", "SET LOCAL datestyle = ISO", "SET LOCAL client_encoding = 'UTF8'",
-                    "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'"):  # fmt: skip
+                    *([f"SET TRANSACTION SNAPSHOT {_literal(snapshot)}"] if snapshot else []), *_SETTINGS):  # fmt: skip
             with adbc_driver_manager.AdbcStatement(connection) as statement:
                 statement.set_sql_query(sql)
                 statement.execute_update()
@@ -95,15 +128,108 @@ class PostgresDatabase:
             return self._connections[-1]
 
     def _look(self) -> dict[str, dict[str, str]]:
-        """Every visible table's columns and their types."""
-        sql = """SELECT c.relname::text, a.attname::text, t.typname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-                 JOIN pg_type t ON t.oid = a.atttypid WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
-                 AND pg_table_is_visible(c.oid) AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-                 ORDER BY c.relname, a.attnum"""
+        """Every table's columns and their types, those of its partitions and children too, and those of all that may stand in a table's place."""
+        sql = f"""WITH RECURSIVE tree(top, part) AS (SELECT oid, oid FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND {self._here()}
+                  UNION SELECT t.top, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.part)
+                  SELECT c.relname::text, a.attname::text, t.typname::text FROM tree JOIN pg_class c ON c.oid = tree.top
+                  JOIN pg_attribute a ON a.attrelid = tree.part JOIN pg_type t ON t.oid = a.atttypid
+                  WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, tree.part <> tree.top, a.attnum"""
         found: dict[str, dict[str, str]] = {}
         for table, column, kind in self._tuples(sql):
-            found.setdefault(str(table), {})[str(column)] = str(kind)
+            found.setdefault(str(table), {}).setdefault(str(column), str(kind))
         return found
+
+    def _look_at_kinds(self) -> dict[str, str]:
+        sql = f"""SELECT c.relname::text, CASE WHEN p.oid IS NOT NULL THEN 'part of ' || p.relname WHEN c.relkind = 'v' THEN 'view'
+                  WHEN c.relkind = 'm' THEN 'materialized view' ELSE 'foreign table' END
+                  FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent AND p.relnamespace = c.relnamespace
+                  WHERE {self._here("c.")} AND (c.relkind IN ('v', 'm', 'f') OR c.relkind IN ('r', 'p') AND p.oid IS NOT NULL)"""
+        return {str(name): str(kind) for name, kind in self._tuples(sql)}
+
+    def _look_at_members(self) -> dict[str, list[int]]:
+        """By table that has partitions or children: the numbers of all tables whose rows it shows, sorted."""
+        sql = f"""WITH RECURSIVE tree(top, part) AS (SELECT oid, oid FROM pg_class WHERE relkind IN ('r', 'p') AND {self._here()}
+                  UNION SELECT t.top, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.part)
+                  SELECT c.relname::text, tree.part::bigint FROM tree JOIN pg_class c ON c.oid = tree.top
+                  WHERE EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = tree.top) ORDER BY 1, 2"""
+        found: dict[str, list[int]] = {}
+        for table, member in self._tuples(sql):
+            found.setdefault(str(table), []).append(int(member))
+        return found
+
+    def _here(self, of: str = "") -> str:
+        return f"{of}relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_literal(self.schema)})"
+
+    def kinds(self) -> dict[str, str]:
+        return self._kinds
+
+    def doubts(self) -> list[str]:
+        [(checksums, standby)] = self._tuples("SELECT current_setting('data_checksums'), pg_is_in_recovery()")
+        found = [
+            f"{name} is a {kind}: what it leaves out is not known here"
+            for name, kind in sorted(self._kinds.items())
+            if name in self._left_out and kind[:4] != "part"
+        ]
+        found += (
+            ["pages that were damaged on the disk: the server keeps no checksums of them (data_checksums is off)"]
+            if checksums != "on"
+            else []
+        )
+        return found + (["what the primary has written and this standby has not yet received"] if standby else [])
+
+    def in_stored_order(self, table: str) -> bool:
+        return False  # a row's place changes with every update
+
+    def _has_places(self, table: str) -> bool:
+        """Whether `ctid` alone says which row it is."""
+        return table not in self.members and self._kinds.get(table) not in ("view", "foreign table")
+
+    def _locator(self, table: str) -> str:
+        """The columns that say where a row lies: its place; in which table and its place; or its place in the order of all columns."""
+        if self._has_places(table):
+            return "ctid"
+        if table in self.members:
+            return "tableoid::bigint, ctid"
+        every = [name for name in self._types[table] if name not in self._left_out.get(table, ())]
+        order = ", ".join(_quoted(name) + '::text COLLATE "C"' for name in every)
+        return f"row_number() OVER (ORDER BY {order})"
+
+    def _located(self, table: str, batch: Any) -> tuple[pl.Series, list[Any]]:
+        """The locators of a batch, and its columns behind what `_locator` selects."""
+        if self._has_places(table):
+            return _locators(batch.column(0)), batch.columns[1:]
+        if table not in self.members:
+            return series_of(batch.column(0), pl.Int64).alias(LOCATOR), batch.columns[1:]
+        members = np.asarray(self.members[table], np.int64)
+        of = np.searchsorted(members, series_of(batch.column(0), pl.Int64).to_numpy()).astype(np.int64)
+        return pl.Series((of << _PLACE_BITS) | _locators(batch.column(1)).to_numpy()), batch.columns[2:]
+
+    def _at(self, table: str, listed: str, locators: Sequence[int]) -> Iterator[str]:
+        """Queries for the rows at these locators."""
+        if self._has_places(table) or table in self.members:
+            members = self.members.get(table, [])
+            for of in sorted({at >> _PLACE_BITS for at in locators}):
+                some = [at & _PLACE_MASK for at in locators if at >> _PLACE_BITS == of]
+                places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in some)
+                whose = f"tableoid = {members[of]} AND " if members else ""
+                yield f"SELECT {self._locator(table)}, {listed} FROM {self._named(table)} WHERE {whose}ctid = ANY (ARRAY[{places}]::tid[])"
+        else:
+            numbers = ", ".join(map(str, locators))
+            inner = f"SELECT {self._locator(table)} AS portal_migrate_at, {listed} FROM {self._named(table)}"
+            yield f"SELECT * FROM ({inner}) numbered WHERE portal_migrate_at IN ({numbers})"
+
+    def _listed(self, table: str, names: Sequence[str], far: bool) -> str:
+        """The columns as they are selected: CHAR(n) without the blanks that fill it up; `far`: days and moments as texts, those of any year."""
+        texts = {"bpchar", *(("date", "timestamp", "timestamptz") if far else ())}
+        kinds = self._types[table]
+        return ", ".join(f"{_quoted(n)}::text AS {_quoted(n)}" if kinds[n] in texts else _quoted(n) for n in names)
+
+    def _named(self, table: str) -> str:
+        return f"{_quoted(self.schema)}.{_quoted(table)}"
+
+    def hiding(self) -> dict[str, str]:
+        sql = f"SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND row_security_active(oid) AND {self._here()}"
+        return {str(table): "row-level security chooses the rows that this role sees (K9)" for (table,) in self._tuples(sql)}
 
     def tables(self) -> dict[str, list[str]]:
         return {table: list(columns) for table, columns in self._types.items()}
@@ -114,15 +240,16 @@ class PostgresDatabase:
     def has_key(self, table: str, key: Sequence[str]) -> bool:
         sql = f"""SELECT array_to_string(array_agg(a.attname::text ORDER BY a.attname), ',') FROM pg_index i
                   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-                  WHERE i.indrelid = {_literal(_quoted(table))}::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL GROUP BY i.indexrelid"""
+                  WHERE i.indrelid = {_literal(self._named(table))}::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL GROUP BY i.indexrelid"""
         return any(columns == ",".join(sorted(key)) for (columns,) in self._tuples(sql))
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
-        listed = ", ".join(_quoted(column.name) for column in columns)
-        for batch in self._batches(f"SELECT ctid, {listed} FROM {_quoted(table)}"):
-            at = _locators(batch.column(0)).alias(LOCATOR)
+        listed = self._listed(table, [column.name for column in columns], far=False)
+        for batch in self._batches(f"SELECT {self._locator(table)}, {listed} FROM {self._named(table)}"):
+            at, arrays = self._located(table, batch)
+            at = at.alias(LOCATOR)
             odd, series = np.zeros(batch.num_rows, np.bool_), [at]
-            for array, column in zip(batch.columns[1:], columns, strict=True):
+            for array, column in zip(arrays, columns, strict=True):
                 values, doubtful = _typed(array, column)
                 series.append(values.alias(column.name))
                 odd |= doubtful
@@ -131,7 +258,7 @@ class PostgresDatabase:
 
     def view(self, name: str, columns: Sequence[Column]) -> Iterator[Part]:
         listed = ", ".join(_quoted(column.name) for column in columns)
-        for batch in self._batches(f"SELECT {listed} FROM {_quoted(name)}"):
+        for batch in self._batches(f"SELECT {listed} FROM {self._named(name)}"):
             values = [(_typed(array, column), column.name) for array, column in zip(batch.columns, columns, strict=True)]
             frame = pl.DataFrame(
                 [pl.Series(LOCATOR, [0], dtype=pl.Int64).new_from_index(0, batch.num_rows), *(v.alias(n) for (v, _), n in values)]
@@ -140,26 +267,26 @@ class PostgresDatabase:
             yield Part(frame.filter(pl.Series(~odd)), [0] * int(odd.sum()))
 
     def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
-        return conditions(lambda sql: list(self._tuples(sql)), tables, views)
+        return conditions(lambda sql: list(self._tuples(sql)), self.schema, tables, views)
 
     def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
         # Dates and times as their text: there are some that Python's own types cannot hold.
-        listed = ", ".join(
-            f"{_quoted(n)}::text" if self._types[table][n] in ("date", "timestamp", "timestamptz") else _quoted(n) for n in names
-        )
+        listed = self._listed(table, names, far=True)
         for start in range(0, len(locators), AT_ONCE):
-            places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in locators[start : start + AT_ONCE])
-            sql = f"SELECT ctid, {listed} FROM {_quoted(table)} WHERE ctid = ANY (ARRAY[{places}]::tid[])"
-            for batch in self._batches(sql):
-                at = _locators(batch.column(0)).to_list()
-                yield from zip(
-                    at,
-                    zip(*(_raw(array, self._types[table][n]) for array, n in zip(batch.columns[1:], names, strict=True)), strict=True),
-                    strict=True,
-                )
+            for sql in self._at(table, listed, locators[start : start + AT_ONCE]):
+                for batch in self._batches(sql):
+                    at, arrays = self._located(table, batch)
+                    raws = [_raw(array, self._types[table][n]) for array, n in zip(arrays, names, strict=True)]
+                    yield from zip(at.to_list(), zip(*raws, strict=True), strict=True)
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
-        name, of, blob = _quoted(table), _quoted(key), _quoted(column)
+        name, of, blob = self._named(table), _quoted(key), _quoted(column)
+        if not self._has_places(table):  # whole, a batch at a time
+            for batch in self._batches(f"SELECT {self._locator(table)}, {of}, {blob} FROM {name}"):
+                at, (keys, blobs) = self._located(table, batch)
+                for where, found, data in zip(at.to_list(), _raw(keys), blobs.to_pylist(), strict=True):
+                    yield Content(where, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
+            return
         for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {PIECE} OR {blob} IS NULL"):
             for at, found, data in zip(
                 _locators(batch.column(0)).to_list(), _raw(batch.column(1)), batch.column(2).to_pylist(), strict=True
@@ -191,6 +318,7 @@ class PostgresDatabase:
 
     def _read(self, sql: str) -> Generator[Any]:
         import adbc_driver_manager
+        from adbc_driver_manager._reader import AdbcRecordBatchReader
 
         connection = statement = None
         try:
@@ -199,7 +327,8 @@ class PostgresDatabase:
             statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH)})
             statement.set_sql_query(sql)
             handle, _ = statement.execute_query()
-            with pa.RecordBatchReader._import_from_c(handle.address) as reader:
+            # The driver's own reader: with pyarrow's an error that comes behind the first rows has no SQLSTATE.
+            with closing(AdbcRecordBatchReader._import_from_c(handle.address)) as reader:
                 yield from (batch for batch in reader if batch.num_rows)
         except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:  # OSError: the stream's own, without a state
             # Its text may hold values.
@@ -215,6 +344,25 @@ class PostgresDatabase:
     def _tuples(self, sql: str) -> Iterator[tuple[Any, ...]]:
         for batch in self._batches(sql):
             yield from zip(*(_storage(array).to_pylist() for array in batch.columns), strict=True)
+
+
+def _first_schema(conninfo: str) -> str:
+    """The schema that the role's path leads to first; empty where it leads to none."""
+    import psycopg
+
+    with psycopg.connect(conninfo, autocommit=True) as session:
+        session.execute("SET client_encoding = 'UTF8'")  # a database without an encoding gives bytes for names otherwise
+        row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
+    return str(row[0]) if row and row[0] is not None else ""
+
+
+def _with_options(conninfo: str, url: URL, options: str) -> str:
+    """The connection's URL with these options behind those that it or the environment has; libpq takes no + for a blank."""
+    said = url.query.get("options") or os.environ.get("PGOPTIONS", "")
+    before, _, _ = conninfo.partition("?")
+    words = [word for word in conninfo.partition("?")[2].split("&") if word and not word.startswith("options=")]
+    every = f"{said if isinstance(said, str) else ' '.join(said)} {options}".strip()
+    return f"{before}?{'&'.join([*words, f'options={quote(every)}'])}"
 
 
 def _typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:

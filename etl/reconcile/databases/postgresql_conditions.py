@@ -6,8 +6,7 @@ from typing import Any
 from etl.reconcile.databases.view_text import spelled
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
-_OURS = """c.relname IN ({names}) AND pg_catalog.pg_table_is_visible(c.oid)
-           AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"""
+_OURS = "c.relname IN ({names}) AND c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = {schema})"
 # Each gives (relation, sentence).
 _QUESTIONS = (
     """SELECT c.relname::text, 'trigger ' || t.tgname || ' acts on it' FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
@@ -17,8 +16,8 @@ _QUESTIONS = (
     """SELECT c.relname::text, 'row-security policy ' || p.polname FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid WHERE {ours}""",
     """SELECT c.relname::text, 'row security is on: rows may be hidden from this role' FROM pg_catalog.pg_class c
        WHERE (c.relrowsecurity OR c.relforcerowsecurity) AND {ours}""",
-    """SELECT c.relname::text, i.inhrelid::regclass::text || ' inherits from it' FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c
-       ON c.oid = i.inhparent WHERE c.relkind = 'r' AND {ours}""",
+    """SELECT c.relname::text, (SELECT h.relname FROM pg_catalog.pg_class h WHERE h.oid = i.inhrelid) || ' inherits from it'
+       FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r' AND {ours}""",
     """SELECT c.relname::text, a.attname || ' is a generated column' FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
        WHERE a.attgenerated <> '' AND NOT a.attisdropped AND {ours}""",
     """SELECT c.relname::text, a.attname || ' has a collation under which different texts are equal' FROM pg_catalog.pg_attribute a
@@ -33,19 +32,19 @@ _VIEWS = """SELECT c.relname::text, c.relkind::text, n.nspname::text, CASE WHEN 
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {ours}"""
 
 
-def conditions(ask: Ask, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
+def conditions(ask: Ask, schema: str, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
     """(relation, sentence) for everything of that kind, and for each view that is missing or another one."""
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in (*tables, *views))
-    ours = _OURS.format(names=names)
+    ours = _OURS.format(names=names, schema="'" + schema.replace("'", "''") + "'")
     found = [(str(relation), str(sentence)) for question in _QUESTIONS for relation, sentence in ask(question.format(ours=ours))]
     [(encoding,)] = ask("SELECT pg_catalog.getdatabaseencoding()::text")
     if encoding != "UTF8":
         found.append((next(iter(tables), ""), f"the database's encoding is {encoding}"))
-    there = {name: (kind, schema, text) for name, kind, schema, text in ask(_VIEWS.format(ours=ours))}
+    there = {name: (kind, its, text) for name, kind, its, text in ask(_VIEWS.format(ours=ours))}
     for view, text in views.items():
-        kind, schema, query = there.get(view, ("", "", ""))
+        kind, its, query = there.get(view, ("", "", ""))
         if kind != "v":
             found.append((view, "the store has no such view"))
-        elif spelled(query, schema) != spelled(text, schema):
+        elif spelled(query, its) != spelled(text, its):
             found.append((view, "the view is not the contract's"))
     return sorted(found)

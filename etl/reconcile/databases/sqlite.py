@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from etl.reconcile.databases.sqlite_conditions import conditions
+from etl.reconcile.databases.sqlite_hiding import doubts, lacking_indexes, of_file
 from etl.reconcile.engine.cells import Raw, Text
 from etl.reconcile.engine.frames import LOCATOR, Content, Part, typed
 from etl.reconcile.engine.spec import Column
@@ -30,19 +32,23 @@ class SqliteDatabase:
     """One snapshot of one SQLite file."""
 
     pads = False
+    _kinds: dict[str, str] | None = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
         if not path.is_file():
             raise ReconcileError(f"{path.name}: there is no such SQLite file.", "Check the URL; reconcile never creates a database.")
+        self._opened_as, self._left_out = path, left_out
+        path = path.resolve()  # the log lies beside the file itself, not beside a link to it
         self.path, self._bulk = path, _bulk(path)
         self._rows = sqlite3.connect(_uri(path), uri=True, isolation_level=None, check_same_thread=False)
         self._rows.execute("PRAGMA trusted_schema = off")  # a stranger's file: its views and indexes call no function that does anything
         self._rows.text_factory = Text
         try:
+            self._rows.execute("PRAGMA trusted_schema = off")
             self._begin()
         except sqlite3.DatabaseError as error:
             self.close()
-            raise ReconcileError(f"{path.name}: cannot be read as a SQLite database ({error}).") from error
+            raise _not_opened(path, error) from error
 
     def _begin(self) -> None:
         # Two connections see the same snapshot where the files did not change between the first read of the one and of the other.
@@ -66,17 +72,53 @@ class SqliteDatabase:
             "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         )
         return {
-            name: [str(row[1], "utf-8") for row in self._rows.execute(f"PRAGMA table_info({_quoted(name)})")]
+            name: [str(row[1], "utf-8") for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(name)})")]  # generated ones too
             for name in sorted(str(row[0], "utf-8") for row in names.fetchall())
         }
 
+    def kinds(self) -> dict[str, str]:
+        if self._kinds is None:
+            rows = self._rows.execute("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'").fetchall()
+            named = [(str(row[0], "utf-8"), str(row[1], "utf-8"), row[2]) for row in rows]
+            self._kinds = {name: "view" if kind == "view" else "without rowid" for name, kind, wr in named if kind == "view" or wr}
+        return {name: kind for name, kind in self._kinds.items() if kind == "view"}
+
+    def hiding(self) -> dict[str, str]:
+        whole = of_file(self._opened_as)
+        return {**lacking_indexes(self._rows), **({"": whole} if whole else {})}
+
+    def doubts(self) -> list[str]:
+        return doubts(self._opened_as)
+
+    def in_stored_order(self, table: str) -> bool:
+        return self._has_rowid(table)
+
+    def _has_rowid(self, table: str) -> bool:
+        self.kinds()
+        return table not in (self._kinds or {})
+
+    def _named(self, table: str) -> str:
+        """The table itself, never an index of it, which may lack rows (K9); a view has none."""
+        return _quoted(table) + ("" if table in self.kinds() else " NOT INDEXED")
+
+    def _place(self, table: str) -> str:
+        """What the locator of a row is: its rowid, or its place in the order of all columns."""
+        if self._has_rowid(table):
+            return "rowid"
+        every = [name for name in self.tables()[table] if name not in self._left_out.get(table, ())]
+        return f"row_number() OVER (ORDER BY {', '.join(f'{_quoted(name)} COLLATE BINARY' for name in every)})"
+
+    def _rows_at(self, table: str, listed: str) -> str:
+        """A query for the locator `#at` and these columns, which may go on with a condition on the locator."""
+        return f'SELECT * FROM (SELECT {self._place(table)} AS "#at", {listed} FROM {self._named(table)})'
+
     def only_integers(self, table: str, column: str) -> bool:
         name = _quoted(column)
-        return self._rows.execute(f"SELECT 1 FROM {_quoted(table)} WHERE typeof({name}) <> 'integer' LIMIT 1").fetchone() is None
+        return self._rows.execute(f"SELECT 1 FROM {self._named(table)} WHERE typeof({name}) <> 'integer' LIMIT 1").fetchone() is None
 
     def has_key(self, table: str, key: Sequence[str]) -> bool:
         wanted = sorted(key)
-        placed = [row for row in self._rows.execute(f"PRAGMA table_info({_quoted(table)})") if row[5]]
+        placed = [row for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(table)})") if row[5]]
         if placed and sorted(str(row[1], "utf-8") for row in placed) == wanted:
             return True
         indexes = self._rows.execute(f"PRAGMA index_list({_quoted(table)})").fetchall()
@@ -86,22 +128,22 @@ class SqliteDatabase:
         )  # fmt: skip
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
-        yield from self._parts(_quoted(table), columns, exact)
+        yield from self._parts(self._place(table), self._named(table), columns, exact)
 
     def view(self, name: str, columns: Sequence[Column]) -> Iterator[Part]:
-        yield from self._parts(f"(SELECT 0 AS rowid, * FROM {_quoted(name)})", columns, True)
+        yield from self._parts("0", _quoted(name), columns, True)
 
     def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
         return conditions(self._rows, tables, views)
 
-    def _parts(self, relation: str, columns: Sequence[Column], exact: bool) -> Iterator[Part]:
+    def _parts(self, place: str, relation: str, columns: Sequence[Column], exact: bool) -> Iterator[Part]:
         size = min(BATCH, *(_BATCH.get(column.kind if column.length == 0 else "", BATCH) for column in columns), BATCH)
         if self._bulk is None:
-            yield from self._parts_by_rows(relation, columns, exact, size)
+            yield from self._parts_by_rows(place, relation, columns, exact, size)
             return
         done = 0
         try:
-            for batch in _batches(self._bulk, _select(relation, columns, exact, guarded=False, skip=0), size):
+            for batch in _batches(self._bulk, _select(place, relation, columns, exact, guarded=False, skip=0), size):
                 _expect(batch.schema, columns)
                 part = _part(batch, columns, exact)
                 done += batch.num_rows
@@ -109,12 +151,12 @@ class SqliteDatabase:
             return
         except (OSError, pa.ArrowException, _Surprise):
             pass  # a value of another type than declared: once more from there, looking at each value's type
-        for batch in _batches(self._bulk, _select(relation, columns, exact, guarded=True, skip=max(done - 1, 0)), size):
+        for batch in _batches(self._bulk, _select(place, relation, columns, exact, guarded=True, skip=max(done - 1, 0)), size):
             yield _part(batch, columns, exact)
 
-    def _parts_by_rows(self, relation: str, columns: Sequence[Column], exact: bool, size: int) -> Iterator[Part]:
+    def _parts_by_rows(self, place: str, relation: str, columns: Sequence[Column], exact: bool, size: int) -> Iterator[Part]:
         """The same without the ADBC driver: slower, and needs nothing but Python."""
-        cursor = self._rows.execute(_select(relation, columns, exact, guarded=True, skip=0))
+        cursor = self._rows.execute(_select(place, relation, columns, exact, guarded=True, skip=0))
         kinds = [
             pa.int64(),
             *(pa.int64() if column.kind in _FIRST and column.kind != "binary" else pa.binary() for column in columns),
@@ -129,18 +171,21 @@ class SqliteDatabase:
         for start in range(0, len(locators), AT_ONCE):
             some = [int(at) for at in locators[start : start + AT_ONCE]]
             marks = ", ".join("?" * len(some))
-            for row in self._rows.execute(f"SELECT rowid, {listed} FROM {_quoted(table)} WHERE rowid IN ({marks}) ORDER BY rowid", some):
+            if self._has_rowid(table):
+                sql = f"SELECT rowid, {listed} FROM {_quoted(table)} WHERE rowid IN ({marks}) ORDER BY rowid"
+            else:
+                sql = f'{self._rows_at(table, listed)} WHERE "#at" IN ({marks}) ORDER BY "#at"'
+            for row in self._rows.execute(sql, some):
                 yield row[0], row[1:]
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
-        name, blob = _quoted(table), _quoted(column)
+        blob, whole = _quoted(column), not self._has_rowid(table)
         cursor = self._rows.cursor()
-        cursor.execute(
-            f"SELECT rowid, {_quoted(key)}, typeof({blob}), length({blob}), CASE WHEN length({blob}) <= {PIECE} THEN {blob} END FROM {name}"
-        )
+        small = blob if whole else f"CASE WHEN length({blob}) <= {PIECE} THEN {blob} END"
+        cursor.execute(f"SELECT {self._place(table)}, {_quoted(key)}, typeof({blob}), length({blob}), {small} FROM {self._named(table)}")
         for at, found, kind, length, raw in cursor:
             if kind == b"text" and raw is None:
-                [(raw,)] = self._rows.execute(f"SELECT {blob} FROM {name} WHERE rowid = ?", (at,))
+                [(raw,)] = self._rows.execute(f"SELECT {blob} FROM {_quoted(table)} WHERE rowid = ?", (at,))
             if kind not in (b"text", b"blob"):
                 yield Content(at, found, None, 0)
             elif raw is not None:
@@ -166,6 +211,21 @@ _NOWHERE = -(1 << 63)  # the first row's locator
 
 class _Surprise(Exception):
     """A column came with another type than its declared one."""
+
+
+def _not_opened(path: Path, error: sqlite3.DatabaseError) -> ReconcileError:
+    """Why the file cannot be opened, where that can be told, and what helps."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        if Path(f"{path}-journal").exists():
+            return ReconcileError(
+                f"{path.name}: an unfinished transaction lies in {path.name}-journal.",
+                "Open a copy of both files once with a program that may write, so that it is rolled back.",
+            )
+        return ReconcileError(
+            f"{path.name}: cannot be opened; a file in WAL mode needs {path.name}-wal and {path.name}-shm beside it.",
+            "Copy it, with its -wal if there is one, to a folder that can be written to.",
+        )
+    return ReconcileError(f"{path.name}: cannot be read as a SQLite database ({error}).")
 
 
 def _uri(path: Path) -> str:
@@ -200,7 +260,7 @@ def _batches(connection: Any, sql: str, size: int) -> Iterator[Any]:
         statement.close()
 
 
-def _select(relation: str, columns: Sequence[Column], exact: bool, guarded: bool, skip: int) -> str:
+def _select(place: str, relation: str, columns: Sequence[Column], exact: bool, guarded: bool, skip: int) -> str:
     """The locator, the columns, and 1 where a value is stored as a type that its column cannot mean."""
     wanted, doubts = [], []
     for column in columns:
@@ -215,7 +275,7 @@ def _select(relation: str, columns: Sequence[Column], exact: bool, guarded: bool
             doubts.append(f"typeof({name}) NOT IN ({stored})")
     odd = f"({' OR '.join(doubts)})" if doubts else "0"
     first = ", ".join([str(_NOWHERE), *(_FIRST.get(column.kind, "''") for column in columns), "0"])
-    source = f"SELECT rowid, {', '.join([*wanted, odd])} FROM {relation}"
+    source = f"SELECT {place}, {', '.join([*wanted, odd])} FROM {relation}"
     if skip:
         source = f"SELECT * FROM ({source} LIMIT -1 OFFSET {skip})"
     return f"SELECT {first} UNION ALL {source}"

@@ -24,6 +24,18 @@ class StagedRows:
     def tables(self) -> dict[str, list[str]]:
         return {name: list(table.columns) for name, table in self._tables.items()}
 
+    def kinds(self) -> dict[str, str]:
+        return {}
+
+    def hiding(self) -> dict[str, str]:
+        return {}
+
+    def doubts(self) -> list[str]:
+        return []
+
+    def in_stored_order(self, table: str) -> bool:
+        return True
+
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
         first = 0
         for piece in self._rows(table):

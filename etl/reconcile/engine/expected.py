@@ -1,6 +1,7 @@
 """The expected side: every row that the new store must hold, recomputed from the old portals in the order of the rule book."""
 
 from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 
 import polars as pl
 
@@ -56,7 +57,7 @@ class Expected:
         yield from self._plain("P2", lambda m: not m.owner and not m.needs)
         settle_people(world)
         settle_identifiers(world, rules)
-        world.memory["login key"] = world.memory["user"].select("email_key")
+        world.known.login_keys = world.known.users.select("email_key")
         if "TC" in world.sources:
             settle_trade(world, rules)
         yield from self._take("logins", lambda: login_pieces(world, rules), self._targets("P2", "portal_user"))
@@ -77,7 +78,7 @@ class Expected:
         yield from self._take("svi", lambda: svi_pieces(world, rules), {"svi_link"})
         progress("documents")
         for portal in world.sources:
-            world.memory[f"content {portal} all"] = hashed_contents(world, portal)
+            world.known.hashed[portal] = hashed_contents(world, portal)
         library = survey(world)
         self._rules = rules = rulebook(library)
         yield from self._take("documents", lambda: document_pieces(world, rules, library), {"document"})
@@ -132,25 +133,23 @@ class Expected:
         """Tables that need no module of their own, each after what it refers to. `before`: only those that this one waits for."""
         world = self.world
         mappings = {name: m for (owner, name), m in world.spec.mappings.items() if owner == portal and name not in OWN[portal]}
-        order: list[str] = []
-
-        def place(name: str) -> None:
-            if name not in mappings or name in order:
-                return
-            mapping = mappings[name]
-            parents = {*mapping.owner.values(), *mapping.needs.values()}
-            parents |= {
-                world.spec.source_of(portal, v.of) for i in mapping.into for v in i.columns.values() if v.form == "soft" and v.of != "login"
-            }
-            for parent in sorted(parents - {name}):
-                place(parent)
-            order.append(name)
-
-        roots = world.spec.mappings[portal, before].owner.values() if before else sorted(mappings)
-        for name in roots:
-            place(name)
-        for name in order:
-            if wanted(mappings[name]) and (portal, name) not in world.ledger.tallies:
+        parents = {
+            name: sorted(
+                {
+                    *mapping.owner.values(), *mapping.needs.values(),
+                    *(world.spec.source_of(portal, v.of) for i in mapping.into for v in i.columns.values() if v.form == "soft" and v.of != "login"),
+                }
+                & (mappings.keys() - {name})
+            )
+            for name, mapping in sorted(mappings.items())
+        }  # fmt: skip
+        chosen = set(mappings)
+        if before:
+            chosen = {*world.spec.mappings[portal, before].owner.values()} & mappings.keys()
+            while more := {parent for name in chosen for parent in parents[name]} - chosen:
+                chosen |= more
+        for name in TopologicalSorter(parents).static_order():
+            if name in chosen and wanted(mappings[name]) and (portal, name) not in world.ledger.tallies:
                 yield from self._table(portal, name)
 
     def _table(self, portal: str, name: str) -> Iterator[Piece]:

@@ -47,6 +47,18 @@ class Database(Protocol):
     def tables(self) -> dict[str, list[str]]:
         """Every table and view by name, with its columns' names."""
 
+    def kinds(self) -> dict[str, str]:
+        """By name, what has rows and is no table: a view, a foreign table, a part of another table."""
+
+    def hiding(self) -> dict[str, str]:
+        """By table, what keeps some of its rows from this session (K9); under the empty name, what keeps bytes of the whole file from it."""
+
+    def doubts(self) -> list[str]:
+        """Sentences: what could not be ruled out from here."""
+
+    def in_stored_order(self, table: str) -> bool:
+        """Whether the locators of its rows are in the order in which they were stored, as rowids are (fine print 43, 61)."""
+
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
         """All rows in their stored order. `exact`: only canonical forms count as settled, as a store of ours has them."""
 

@@ -15,7 +15,6 @@ from etl.reconcile.engine.ledger import Ledger
 from etl.reconcile.engine.spec import Column, Spec, Table
 
 KEY, BAD, ALSO_HELD = "#key", "#bad", "#also_held"
-NEVER_READ = "password_hash"  # B17
 
 
 @dataclass(frozen=True)
@@ -40,20 +39,20 @@ class Source:
     def columns(self, name: str) -> list[Column]:
         """The columns that are read: all but binary contents that rules hash apart, and the password hash (B17)."""
         taken = self.spec.mappings[self.portal, name]
+        never = self.spec.never_read(self.portal, name)
         return [
-            c for c in self.table(name).columns.values() if c.name != NEVER_READ and not (c.kind == "binary" and taken.owner_rule == "C7")
+            c for c in self.table(name).columns.values() if c.name not in never and not (c.kind == "binary" and taken.owner_rule == "C7")
         ]
 
     def absent(self, name: str) -> list[str]:
         """The columns that are to be read and that the database lacks; the table's name where it lacks the whole table."""
-        found = self._found.get(name)
-        return (
-            [name] if found is None else [c.name for c in self.table(name).columns.values() if c.name != NEVER_READ and c.name not in found]
-        )
+        found, never = self._found.get(name), self.spec.never_read(self.portal, name)
+        return [name] if found is None else [c for c in self.table(name).columns if c not in never and c not in found]
 
     def unknown(self) -> list[tuple[str, str]]:
         """The tables and (table, column) pairs that no mapping file names (K5)."""
-        unknown = [(table, "") for table in self._found if (self.portal, table) not in self.spec.mappings]
+        kinds = self.database.kinds()  # views and parts of tables are no tables (fine print 60)
+        unknown = [(table, "") for table in self._found if (self.portal, table) not in self.spec.mappings and table not in kinds]
         for table, columns in self._found.items():
             if declared := self.spec.sources[self.portal].get(table):
                 unknown += [(table, column) for column in columns if column not in declared.columns]
@@ -119,11 +118,17 @@ class Source:
         return _takes_mandatory(self.spec, self.portal, name, column)
 
     def must_not_be_null(self, name: str, column: str) -> bool:
-        """Whether null is no value there: the source declares so, and the target column that takes it does (flags aside: fine print 36)."""
-        declared = self.table(name).columns[column]
-        if not declared.mandatory or column in self.table(name).key or self._is_reference(name, column) or column.endswith("_ind"):
+        """Whether null is no value there: the source declares so, and the target column that takes it does (fine print 23).
+
+        Flags aside, whose absence is false (36), and owners, whose absence is NO_OWNER.
+        """
+        declared, mapping = self.table(name).columns[column], self.spec.mappings[self.portal, name]
+        if not declared.mandatory or column in self.table(name).key or column in mapping.owner or column.endswith("_ind"):
             return False
-        return _takes_mandatory(self.spec, self.portal, name, column)
+        copied = [(i.table, c) for i in mapping.into for c, v in i.columns.items() if v.form in ("copy", "once") and column in v.source]
+        return _takes_mandatory(self.spec, self.portal, name, column) or any(
+            self.spec.target[into].columns[c].mandatory for into, c in copied
+        )
 
     def _is_reference(self, name: str, column: str) -> bool:
         return column in self.spec.mappings[self.portal, name].references
@@ -151,21 +156,30 @@ class Source:
             odd = [(at, raws) for at, raws in self.database.rows(name, table.key, part.odd)]
             nulls += [at for at, raws in odd if None in raws]
             texts.append(_hashed_texts([(at, key_text(raws)) for at, raws in odd if None not in raws]))
-        names = {at: f"NULL#{n}" for n, at in enumerate(sorted(nulls), start=1)}
+        place = self._places(name, nulls)
+        names = {at: f"NULL#{n}" for n, at in enumerate(sorted(nulls, key=lambda at: place.get(at, (at,))), start=1)}
         texts.append(_hashed_texts(list(names.items())))
         doubled = pl.concat(texts).filter(pl.col("text").is_duplicated())[LOCATOR].to_list()
         by_text: dict[str, list[tuple[tuple[tuple[int, object], ...], int, tuple[Raw, ...]]]] = defaultdict(list)
+        place |= self._places(name, [at for at in doubled if at not in place])
         for at, raws in self.database.rows(name, table.key, sorted(doubled)):
             by_text[names.get(at) or key_text(raws)].append((key_order(raws), at, raws))
         taken: set[int] = set()
         for named, same in by_text.items():
             seen: set[tuple[str, ...]] = set()
-            for n, (_, at, raws) in enumerate(sorted(same, key=lambda row: row[:2]), start=1):
+            for n, (_, at, raws) in enumerate(sorted(same, key=lambda row: (row[0], place.get(row[1], (row[1],)))), start=1):
                 parts = tuple(shown(raw) for raw in raws)
                 names |= {at: f"{named}#{n}"} if n > 1 else {}
                 taken |= {at} if parts in seen else set()
                 seen.add(parts)
         return Special(names, frozenset(taken))
+
+    def _places(self, name: str, locators: Sequence[int]) -> dict[int, tuple[object, ...]]:
+        """Where no order was stored, the rows' order is that of their columns (fine print 61); nothing where it was: their locators say it."""
+        if self.database.in_stored_order(name):
+            return {}
+        columns = [column.name for column in self.columns(name) if column.kind != "binary"]
+        return {at: (*key_order(raws), at) for at, raws in self.database.rows(name, columns, sorted(locators))}
 
 
 _MARKS = {KEY: pl.String, BAD: pl.Boolean, ALSO_HELD: pl.Boolean}

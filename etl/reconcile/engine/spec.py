@@ -103,6 +103,11 @@ class Spec:
         """What a document's link may lead to (C2), by its code: the source table, and the target table that has its copies."""
         return {row["target_cd"]: (row["source_table"], row["target_table"]) for row in self.codes["link_target"]}
 
+    def never_read(self, portal: str, table: str) -> frozenset[str]:
+        """The columns that never leave the old portal: retired by B17, whatever their names are."""
+        mapping = self.mappings.get((portal, table))
+        return frozenset(c for c, why in mapping.retired.items() if why.startswith("B17")) if mapping else frozenset()
+
     def source_of(self, portal: str, target_table: str) -> str:
         """The source table of this portal whose rows become `target_table` one to one (login: portal_user)."""
         for (owner, name), mapping in self.mappings.items():

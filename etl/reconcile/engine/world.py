@@ -51,6 +51,37 @@ class Piece:
         return pl.concat([self.rows[self.take[chosen]], self.copies.filter(pl.Series(chosen))], how="horizontal")
 
 
+@dataclass(init=False)
+class Known:
+    """Small tables that several rules ask, each filled once by the function behind it, in the order of `Expected.first_pass`; AttributeError before."""
+
+    # settle_spine (A): profiles, models and organizations with #key; `loaded_*`: those that are not held
+    organizations: pl.DataFrame
+    profiles: pl.DataFrame
+    models: pl.DataFrame
+    loaded_profiles: pl.DataFrame
+    loaded_models: pl.DataFrame
+    # settle_people (B): loaded users with their login's key; all contacts; those that are loaded, with whether each stays primary
+    users: pl.DataFrame
+    every_contact: pl.DataFrame
+    contacts: pl.DataFrame
+    # settle_identifiers (H): loaded identifiers; one row for each account that carries one
+    identifiers: pl.DataFrame
+    carried: pl.DataFrame
+    # settle_trade (I): loaded accounts, contacts and importer numbers of Trade Compliance; `login_keys`: every e-mail key that has a login
+    tc_accounts: pl.DataFrame
+    tc_contacts: pl.DataFrame
+    tc_iors: pl.DataFrame
+    login_keys: pl.DataFrame
+    # survey (C): loaded document links
+    links: pl.DataFrame
+
+    def __init__(self) -> None:
+        self.catalogues: dict[str, pl.DataFrame] = {}  # settle_catalogues: by source table, its loaded rows
+        self.hashed: dict[str, pl.DataFrame] = {}  # hashed_contents: by portal, the digest and size of every content row
+        self.contents: dict[str, pl.DataFrame] = {}  # by portal, those that belong to a document
+
+
 @dataclass
 class World:
     """The state that the chapters of the rule book share; each module fills its part, in the order of `expected.py`."""
@@ -70,7 +101,7 @@ class World:
     added_types: set[str] = field(default_factory=set)  # A12
     stubs: set[int] = field(default_factory=set)  # E10
     covered: set[int] = field(default_factory=set)  # D5: accounts under a voluntary agreement
-    memory: dict[str, pl.DataFrame] = field(default_factory=dict)  # small tables that several rules look at
+    known: "Known" = field(default_factory=lambda: Known())  # small tables that several rules ask
     not_checked: list[tuple[str, str, str]] = field(default_factory=list)  # table, column, why
 
     def entity_ids(self, account: Ints) -> pl.Series:

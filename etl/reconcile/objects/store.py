@@ -79,9 +79,7 @@ def _reader(root: str) -> Callable[[str], Found]:
     if "://" not in root or parts.scheme == "file":
         return _from_folder(Path(unquote(parts.path) if "://" in root else root))
     if parts.scheme != "s3":
-        raise ReconcileError(
-            f"The object store: {parts.scheme}:// is no kind of store that is known here.", "Give a folder or s3://bucket/prefix."
-        )
+        raise ReconcileError(f"The object store: {parts.scheme}:// is not a known kind of store.", "Give a folder or s3://bucket/prefix.")
     from etl.reconcile.objects.bucket import Bucket
 
     bucket = Bucket(root)

@@ -122,7 +122,7 @@ class PostgresPhysical:
         self.tables: set[str] = set()
         self._types: dict[tuple[str, str], str] = {}
         listed = ", ".join("'" + name.replace("'", "''") + "'" for name in schemas)
-        which = f"n.nspname IN ({listed})" if schemas else "n.nspname = ANY (current_schemas(false)) AND pg_table_is_visible(c.oid)"
+        which = f"n.nspname IN ({listed})" if schemas else "n.nspname = '" + database.schema.replace("'", "''") + "'"
         self._sql: dict[str, str] = {}
         self._views: set[str] = set()
         for schema, table, column, kind, form, category, base in database._tuples(_COLUMNS.format(which)):
@@ -130,9 +130,9 @@ class PostgresPhysical:
             self.relations.setdefault(name, []).append(str(column))
             self._types[name, str(column)] = str(base) if category == "d" else "enum" if category == "e" else str(kind)
             self._sql[name] = f"{_quoted(str(schema))}.{_quoted(str(table))}"
-            if form in ("v", "m"):
+            if form in ("v", "m", "f") or str(table) in database.members:  # `ctid` does not say which of its rows it is
                 self._views.add(name)
-            else:
+            if form not in ("v", "m"):
                 self.tables.add(name)
 
     def _said(self, table: str, column: str) -> str:

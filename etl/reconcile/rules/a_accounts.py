@@ -35,8 +35,8 @@ def account_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     accounts = world.accounts
     by_table = {
         "model_entity": accounts,
-        "security_model": _beside(accounts, world.memory["model loaded"], "security_model_id"),
-        "company_profile": _beside(accounts, world.memory["profile loaded"], "company_profile_id"),
+        "security_model": _beside(accounts, world.known.loaded_models, "security_model_id"),
+        "company_profile": _beside(accounts, world.known.loaded_profiles, "company_profile_id"),
     }
     columns: dict[str, pl.Series] = {KEY: accounts[KEY]}
     archived = pl.Series([False]).new_from_index(0, len(accounts))
@@ -65,11 +65,11 @@ def account_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
 def group_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     """A10: a group for each organisation, loaded profile and loaded model, and their members."""
     for table, key in (("company_profile", "company_profile_id"), ("security_model", "security_model_id")):
-        rows = world.memory["profile loaded" if table == "company_profile" else "model loaded"]
+        rows = world.known.loaded_profiles if table == "company_profile" else world.known.loaded_models
         index = world.index["P2", table]
         yield from of_rows(world, rulebook, world.spec.mappings["P2", table], rows, index.scope_of(index.find(rows[key])))
-    organisations = world.memory["trade_organization"].filter(~pl.col(BAD))
-    profiles = _beside(world.accounts, world.memory["profile loaded"], "company_profile_id")
+    organisations = world.known.organizations.filter(~pl.col(BAD))
+    profiles = _beside(world.accounts, world.known.loaded_profiles, "company_profile_id")
     place = indexed(organisations["trade_org_id"], np.ones(len(organisations), np.bool_), np.arange(len(organisations)))
     owner = place.scope_of(place.find(profiles["trade_org_id"]))
     member = np.flatnonzero(owner >= 0)

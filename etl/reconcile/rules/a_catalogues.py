@@ -32,13 +32,13 @@ def settle_catalogues(world: World, rulebook: Rulebook) -> None:
         key = source.table(table).key
         if len(key) == 1:
             world.index["P2", table] = indexed(rows[key[0]], reason == LOADED)
-        world.memory[table] = rows.filter(pl.Series(reason == LOADED))
+        world.known.catalogues[table] = rows.filter(pl.Series(reason == LOADED))
     _lacking(world, "model_entity", world.accounts, world.accounts["#type"])
 
 
 def catalogue_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     for table in TYPED:
-        rows = world.memory[table]
+        rows = world.known.catalogues[table]
         yield from of_rows(world, rulebook, world.spec.mappings["P2", table], rows, np.full(len(rows), -1))
 
 

@@ -71,14 +71,14 @@ def settle_spine(world: World) -> None:
         ),
         ("P2", "model_entity"): indexed(entities["entity_id"], loaded, entity_scope),
     }  # fmt: skip
-    world.memory |= {"trade_organization": organisations, "company_profile": profiles, "security_model": models}
+    world.known.organizations, world.known.profiles, world.known.models = organisations, profiles, models
     for table, rows, reason in (
         ("trade_organization", organisations, _bad(organisations)), ("company_profile", profiles, profile_reason),
         ("security_model", models, model_reason), ("model_entity", entities, entity_reason),
     ):  # fmt: skip
         ledger.settle("P2", table, rows, reason)
-    world.memory["profile loaded"] = profiles.filter(pl.Series(profile_reason == LOADED))
-    world.memory["model loaded"] = models.filter(pl.Series(model_reason == LOADED))
+    world.known.loaded_profiles = profiles.filter(pl.Series(profile_reason == LOADED))
+    world.known.loaded_models = models.filter(pl.Series(model_reason == LOADED))
     _flag(world, organisation)
 
 
@@ -87,10 +87,10 @@ def _flag(world: World, organisation: Index) -> None:
     accounts = world.accounts
     world.flag("A16", "P2", "model_entity", accounts, mask(accounts, "#lost"))
     world.flag("A11", "P2", "model_entity", accounts, mask(accounts, "#undecided"))
-    profiles = world.memory["company_profile"]
+    profiles = world.known.profiles
     folded = pl.Series([None if name is None else name.strip().casefold() for name in profiles["company_name"].to_list()], dtype=pl.String)
     doubled = profiles.with_columns(folded.alias("#name")).filter(pl.col("#name").is_not_null() & pl.col("#name").is_duplicated())[KEY]
-    loaded = world.memory["profile loaded"]
+    loaded = world.known.loaded_profiles
     world.flag("A18", "P2", "company_profile", loaded, loaded[KEY].is_in(doubled.implode()).to_numpy())
     place = organisation.find(loaded["trade_org_id"])
     world.flag("X1", "P2", "company_profile", loaded, (place != UNSET) & ~organisation.is_loaded(place))

@@ -56,16 +56,16 @@ def settle_people(world: World) -> None:
     _, contact_reason = route(world, "P2", world.spec.mappings["P2", "company_contact"].owner, contacts)
     contact_reason = np.where(mask(contacts, BAD), UNREADABLE_VALUE, contact_reason)
     world.ledger.settle("P2", "company_contact", contacts, contact_reason)
-    world.memory["every contact"] = contacts
+    world.known.every_contact = contacts
     contacts = contacts.filter(pl.Series(contact_reason == LOADED))
-    world.memory["contact"] = contacts.with_columns(_keeps_primary(contacts))
-    world.memory["user"] = _freed(world, users.filter(pl.Series(loaded)))
+    world.known.contacts = contacts.with_columns(_keeps_primary(contacts))
+    world.known.users = _freed(world, users.filter(pl.Series(loaded)))
     _flag_people(world)
 
 
 def login_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     """The logins and aliases that users become (B2: the surviving user's attributes)."""
-    users = world.memory["user"]
+    users = world.known.users
     surviving = survivors(users)
     mapping = world.spec.mappings["P2", "portal_user"]
     for into in mapping.into:
@@ -76,7 +76,7 @@ def login_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
 def contact_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     """The contacts of every account (B6)."""
     mapping = world.spec.mappings["P2", "company_contact"]
-    contacts = world.memory["contact"]
+    contacts = world.known.contacts
     scope, _ = route(world, "P2", mapping.owner, contacts)
     yield from of_rows(world, rulebook, mapping, contacts, scope)
 
@@ -109,7 +109,7 @@ def primary_poc(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
 
 def restricted(world: World, copies: Copies) -> pl.Series:
     """B12: on SUSPENDED accounts, the contacts of users that were locked for their company's status."""
-    users = world.memory["user"].filter(_locked_for_status())["user_id"]
+    users = world.known.users.filter(_locked_for_status())["user_id"]
     hit = copies.of("user_id").is_in(users.implode()).fill_null(False) & (copies.of_account(world, "status_cd") == "SUSPENDED")
     return pl.select(pl.when(hit).then(pl.lit(NEW_LOGIN))).to_series().cast(pl.String)
 
@@ -130,7 +130,7 @@ def note_contact(world: World, rows: pl.DataFrame, scope: Ints) -> None:
 
 def profiles_with_officer(world: World) -> pl.Series:
     """The profiles with an officer among their contacts that are not removed (B10)."""
-    contacts = world.memory["contact"]
+    contacts = world.known.contacts
     return contacts.filter(pl.col("removed_at").is_null() & (pl.col("contact_type_cd") == "OFFICER"))["company_profile_id"].unique()
 
 
@@ -151,7 +151,7 @@ def _locked_for_status() -> pl.Expr:
 def _freed(world: World, users: pl.DataFrame) -> pl.DataFrame:
     """Users with #status and #lock as their login gets them, and #freed, #stuck (B12; fine print 11)."""
     profiles = world.accounts.filter(pl.col("status_cd") == "SUSPENDED")["company_profile_id"].unique()
-    contacts = world.memory["contact"].filter(pl.col("company_profile_id").is_in(profiles.implode()))
+    contacts = world.known.contacts.filter(pl.col("company_profile_id").is_in(profiles.implode()))
     locked = _locked_for_status()
     has = pl.col("user_id").is_in(contacts["user_id"].drop_nulls().unique().implode())
     users = users.with_columns((locked & has).alias("#freed"), (locked & ~has).alias("#stuck"))
@@ -169,11 +169,11 @@ def survivors(users: pl.DataFrame) -> pl.DataFrame:
 
 def acting_officers(world: World) -> pl.Series:
     """B19: for each account whether an officer's contact is in force there, not restricted, and under a login that activation opens."""
-    users = world.memory["user"]
+    users = world.known.users
     opens = (pl.col("#status") == "ACTIVE") | ((pl.col("#status") == "LOCKED") & pl.col("#lock").is_in(["PASSWORD", "IDLE"]))
     usable = survivors(users).filter(opens.fill_null(False))["email_key"]
     able = users.filter(pl.col("email_key").is_in(usable.implode())).select("user_id", locked=_locked_for_status())
-    officers = world.memory["contact"].filter((pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null())
+    officers = world.known.contacts.filter((pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null())
     officers = officers.select("user_id", "company_profile_id").join(able, on="user_id")
     everywhere = officers.filter(~pl.col("locked"))["company_profile_id"].unique()
     elsewhere = officers.filter("locked")["company_profile_id"].unique()  # B12: restricted on suspended accounts
@@ -184,8 +184,8 @@ def acting_officers(world: World) -> pl.Series:
 
 def _flag_widened(world: World, shared: pl.Series) -> None:
     """B20: users of these shared logins who, by their own contacts in force, reached fewer accounts than the login reaches."""
-    users = world.memory["user"].filter(pl.col("email_key").is_in(shared.implode()))
-    contacts = world.memory["contact"].filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls().unique()
+    users = world.known.users.filter(pl.col("email_key").is_in(shared.implode()))
+    contacts = world.known.contacts.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls().unique()
     entities = world.accounts.select("company_profile_id", "entity_id")
     reach = users.select(KEY, "user_id", "email_key").join(contacts, on="user_id").join(entities, on="company_profile_id")
     own = reach.group_by(KEY).agg(pl.col("entity_id").n_unique().alias("own"))
@@ -200,21 +200,21 @@ def _flag_widened(world: World, shared: pl.Series) -> None:
 
 def _flag_people(world: World) -> None:
     """B2, B8, B12, B16, B20; L2."""
-    users, contacts = world.memory["user"], world.memory["contact"]
+    users, contacts = world.known.users, world.known.contacts
     l_decisions.flag_users(world, users)
     world.flag("B12", "P2", "portal_user", users, mask(users, "#stuck"))
     names = users.with_columns(folded(users["first_name"]).alias("#first"), folded(users["last_name"]).alias("#last"))
     shared = names.select("email_key", "#first", "#last").unique().filter(pl.col("email_key").is_duplicated())["email_key"]
     world.flag("B2", "P2", "portal_user", users, users["email_key"].is_in(shared.implode()).to_numpy())
     _flag_widened(world, shared)
-    named = world.memory["every contact"]["user_id"].drop_nulls().unique()
+    named = world.known.every_contact["user_id"].drop_nulls().unique()
     world.flag("B16", "P2", "portal_user", users, ~users["user_id"].is_in(named.implode()).to_numpy())
     primary = contacts.filter((pl.col("primary_poc_ind") == "Y").fill_null(False) & ~pl.col("#lost") & pl.col("removed_at").is_null())
     index = world.index["P2", "portal_user"]
     login = index.is_loaded(index.find(primary["user_id"]))
     reachable = pl.Series(login) | email_keys(primary["email"]).is_not_null()
     good = primary.filter(reachable & (primary["contact_type_cd"] != "CONSULTANT"))["company_profile_id"]
-    profiles = world.memory["profile loaded"]
+    profiles = world.known.loaded_profiles
     world.flag("B8", "P2", "company_profile", profiles, ~profiles["company_profile_id"].is_in(good.implode()).to_numpy())
 
 

@@ -60,7 +60,7 @@ def settle_contents(world: World, portal: str, contents: pl.DataFrame) -> None:
 def with_bytes(world: World, portal: str, rows: pl.DataFrame, at_path: dict[str, tuple[str, int]]) -> pl.DataFrame:
     """Document rows with #digest and #size of their bytes: the content row's, else those of the file at the path (null: there are none)."""
     _, _, name = OF_BYTES[portal]
-    contents = world.memory[f"content {portal}"].select(pl.col(name), pl.col("digest").alias("#digest"), pl.col("size").alias("#size"))
+    contents = world.known.contents[portal].select(pl.col(name), pl.col("digest").alias("#digest"), pl.col("size").alias("#size"))
     found = rows.join(contents, on=name, how="left", maintain_order="left")
     if "object_path" not in rows.columns or not at_path:
         return found

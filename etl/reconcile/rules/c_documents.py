@@ -81,8 +81,8 @@ def survey(world: World) -> Library:
     world.flag("X1", "P2", "document", documents, missing_model & (reason == LOADED) & (placed | inherited))
 
     world.index["P2", "document"] = indexed(documents["document_id"], reason == LOADED, scope, place=np.arange(len(documents)))
-    contents = world.memory["content P2 all"]
-    world.memory["content P2"] = usable(contents, "document_id")
+    contents = world.known.hashed["P2"]
+    world.known.contents["P2"] = usable(contents, "document_id")
     settle_contents(world, "P2", contents)
     at_path, held = _files(world, documents, reason)
     world.ledger.settle("P2", "document", documents, reason, held)
@@ -93,7 +93,7 @@ def survey(world: World) -> Library:
     )
     link_reason = lowest(target_reason, document_held, np.where(cross, CROSS_PROFILE, LOADED))
     world.ledger.settle("P2", "document_link", links, link_reason)
-    world.memory["link"] = links.with_columns(pl.Series("#scope", target_scope)).filter(pl.Series(link_reason == LOADED))
+    world.known.links = links.with_columns(pl.Series("#scope", target_scope)).filter(pl.Series(link_reason == LOADED))
 
     final = _pairs(world, scope, reason)
     return Library(
@@ -136,8 +136,8 @@ def tc_document_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     world.ledger.settle("TC", "tc_document", rows, reason)
     loaded = reason == LOADED
     world.index["TC", "tc_document"] = indexed(rows["tc_document_id"], loaded, np.where(loaded, scope, -1))
-    contents = world.memory["content TC all"]
-    world.memory["content TC"] = usable(contents, "tc_document_id")
+    contents = world.known.hashed["TC"]
+    world.known.contents["TC"] = usable(contents, "tc_document_id")
     settle_contents(world, "TC", contents)
     rows = with_bytes(world, "TC", rows.filter(pl.Series(loaded)), {})
     flag_bytes(world, "TC", rows)
@@ -146,7 +146,7 @@ def tc_document_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
 
 def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     """C2: one link for each account that has the target, from the document's row in that account to the target's copy there."""
-    links = world.memory["link"]
+    links = world.known.links
     take, account = world.scopes.expand(links["#scope"].to_numpy())
     entity = world.entity_ids(account)
     target = pl.select(
@@ -232,7 +232,7 @@ def _crosses(own: pl.Series, links: pl.DataFrame, of_link: Ints, company: pl.Ser
 def _files(world: World, documents: pl.DataFrame, reason: Ints) -> tuple[dict[str, tuple[str, int]], pl.Series]:
     """The bytes at the paths of documents without a content row, and the digest of the file at each held document's path (fine print 9)."""
     held = pl.Series("held", reason != LOADED)
-    with_content = documents["document_id"].is_in(world.memory["content P2"]["document_id"].implode()).fill_null(False)
+    with_content = documents["document_id"].is_in(world.known.contents["P2"]["document_id"].implode()).fill_null(False)
     wanted = documents["object_path"].filter(documents["object_path"].is_not_null() & (held | ~with_content)).unique().sort()
     found: dict[str, tuple[str, int]] = {}
     for path in wanted.to_list():

@@ -44,7 +44,7 @@ def note_signature(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     early[copies.take[(copies.of_account(world, "created_at") > copies.of("signed_at")).to_numpy()]] = True
     world.flag("D2", "P2", "agreement_signature", rows, early)
 
-    contacts = world.memory["every contact"].drop_nulls(["user_id", "company_profile_id"])
+    contacts = world.known.every_contact.drop_nulls(["user_id", "company_profile_id"])
     outsiders = contacts.group_by("user_id", "company_profile_id").agg(
         (pl.col("contact_type_cd") == "CONSULTANT").fill_null(False).all().alias("#only")
     )
@@ -52,7 +52,9 @@ def note_signature(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     only = signer.join(outsiders, on=["user_id", "company_profile_id"], how="left", maintain_order="left")["#only"].fill_null(False)
     world.flag("D4", "P2", "agreement_signature", rows, only.to_numpy())
 
-    versions = world.memory["agreement_version"].select("agreement_version_id", "agreement_cd", "effective_dt", "business_type_cd")
+    versions = world.known.catalogues["agreement_version"].select(
+        "agreement_version_id", "agreement_cd", "effective_dt", "business_type_cd"
+    )
     known = rows.select("agreement_version_id", "signed_at").join(versions, on="agreement_version_id", how="left", maintain_order="left")
     # Day against day: the last days that PostgreSQL knows, and infinity, are no moment of 64 bits.
     signed, effective = known["signed_at"].to_physical(), known["effective_dt"].to_physical().cast(pl.Int64)
@@ -81,7 +83,7 @@ def basis(world: World) -> pl.Series:
 
 
 def _type_of_version(world: World, frame: pl.DataFrame) -> pl.Series:
-    versions = world.memory["agreement_version"].select("agreement_version_id", "business_type_cd")
+    versions = world.known.catalogues["agreement_version"].select("agreement_version_id", "business_type_cd")
     return frame.select("agreement_version_id").join(versions, on="agreement_version_id", how="left", maintain_order="left")[
         "business_type_cd"
     ]

@@ -66,7 +66,7 @@ def superseded(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
 def applicability(world: World, copies: Copies) -> pl.Series:
     """E3: the strength for (question, the account's type) by the loaded catalogue, else NOT_APPLICABLE."""
     wanted = pl.DataFrame([copies.of("question_id"), copies.of_account(world, "#type").alias("business_type_cd")])
-    table = world.memory["question_applicability"].select("question_id", "business_type_cd", "strength_cd")
+    table = world.known.catalogues["question_applicability"].select("question_id", "business_type_cd", "strength_cd")
     return wanted.join(table, on=["question_id", "business_type_cd"], how="left", maintain_order="left")["strength_cd"].fill_null(
         "NOT_APPLICABLE"
     )
@@ -123,10 +123,10 @@ def adjusted(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
 
 def note_security_profile(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     """E15: submitted by somebody whose contacts on the model's profile, removed ones too, are all consultants (fine print 54)."""
-    contacts = world.memory["every contact"].drop_nulls(["user_id", "company_profile_id"])
+    contacts = world.known.every_contact.drop_nulls(["user_id", "company_profile_id"])
     insiders = contacts.filter((pl.col("contact_type_cd") != "CONSULTANT").fill_null(True)).select("user_id", "company_profile_id")
     outsiders = contacts.select("user_id", "company_profile_id").unique().join(insiders, on=["user_id", "company_profile_id"], how="anti")
-    of_model = world.memory["model loaded"].select("security_model_id", "company_profile_id")
+    of_model = world.known.loaded_models.select("security_model_id", "company_profile_id")
     submitted = rows.select(KEY, "security_model_id", pl.col("submitted_by_user_id").alias("user_id")).drop_nulls("user_id")
     odd = submitted.join(of_model, on="security_model_id").join(outsiders, on=["user_id", "company_profile_id"], how="semi")[KEY]
     world.flag("E15", "P2", "security_profile", rows, rows[KEY].is_in(odd.implode()).to_numpy())

@@ -36,10 +36,10 @@ def settle_identifiers(world: World, rulebook: Rulebook) -> None:
     reason = np.where(mask(rows, BAD), UNREADABLE_VALUE, reason)
     world.ledger.settle("P2", "entity_identifier", rows, reason)
     loaded = reason == LOADED
-    world.memory["identifier"] = rows.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
-    kept = world.memory["identifier"]
+    world.known.identifiers = rows.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
+    kept = world.known.identifiers
     copies = Copies(kept, *world.scopes.expand(kept["#scope"].to_numpy()))
-    world.memory["carried"] = pl.DataFrame([
+    world.known.carried = pl.DataFrame([
         pl.Series("account", copies.account), copies.of("identifier_type_cd"), normalised(copies.of("identifier_value")).alias("norm"),
         (copies.of("active_ind") == "Y").fill_null(False).alias("active"), copies.of(KEY),
     ])  # fmt: skip
@@ -49,16 +49,16 @@ def settle_identifiers(world: World, rulebook: Rulebook) -> None:
 def _flag_one_number_of_several_companies(world: World) -> None:
     """H7: the same active number, of a type that is one company's, on accounts of different profiles (fine print 57)."""
     kinds = [row["identifier_type_cd"] for row in world.spec.codes["identifier_unique"]]
-    carried = world.memory["carried"].filter(pl.col("active") & pl.col("identifier_type_cd").is_in(kinds) & (pl.col("norm") != ""))
+    carried = world.known.carried.filter(pl.col("active") & pl.col("identifier_type_cd").is_in(kinds) & (pl.col("norm") != ""))
     carried = carried.with_columns(world.accounts["company_profile_id"][carried["account"].to_numpy()].alias("profile"))
     companies = carried.group_by("identifier_type_cd", "norm").agg(pl.col("profile").n_unique().alias("companies"))
     doubled = carried.join(companies.filter(pl.col("companies") > 1), on=["identifier_type_cd", "norm"], how="semi")[KEY]
-    rows = world.memory["identifier"]
+    rows = world.known.identifiers
     world.flag("H7", "P2", "entity_identifier", rows, rows[KEY].is_in(doubled.unique().implode()).to_numpy())
 
 
 def identifier_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
-    rows = world.memory["identifier"]
+    rows = world.known.identifiers
     yield from of_rows(world, rulebook, world.spec.mappings["P2", "entity_identifier"], rows, rows["#scope"].to_numpy())
 
 
@@ -120,7 +120,7 @@ def complete(world: World) -> pl.Series:
     for row in world.spec.codes["identifier_required"]:
         groups.setdefault(row["business_type_cd"], {}).setdefault(row["group_no"], set()).add(row["identifier_type_cd"])
     active: dict[int, set[str]] = {}
-    for account, kind in world.memory["carried"].filter("active").select("account", "identifier_type_cd").iter_rows():
+    for account, kind in world.known.carried.filter("active").select("account", "identifier_type_cd").iter_rows():
         active.setdefault(account, set()).add(kind)
     found = [
         all(needed & active.get(account, set()) for needed in groups.get(kind, {}).values())

@@ -32,7 +32,7 @@ def matched(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     for account in importers.tolist():
         of_profile.setdefault(world.accounts["company_profile_id"][account], []).append(account)
     numbers = _numbers(world)
-    iors = world.memory["tc ior"].filter("active").group_by("tc_account_id").agg(pl.col("norm").unique())
+    iors = world.known.tc_iors.filter("active").group_by("tc_account_id").agg(pl.col("norm").unique())
     by_account: dict[int, list[str]] = dict(iors.iter_rows())
     profiles = world.index["P2", "company_profile"]
     exists = profiles.find(frame["company_profile_id"]) != MISSING
@@ -61,7 +61,7 @@ def settle_trade(world: World, rulebook: Rulebook) -> None:
     """Nothing; afterwards `world` knows the Trade Compliance accounts, their numbers and their contacts."""
     source = world.sources["TC"]
     iors = source.whole("tc_ior", world.ledger)
-    world.memory["tc ior"] = (
+    world.known.tc_iors = (
         iors.filter(~pl.col(BAD))
         .select(
             "tc_account_id",
@@ -76,7 +76,7 @@ def settle_trade(world: World, rulebook: Rulebook) -> None:
     world.ledger.settle("TC", "tc_account", accounts, reason)
     loaded = reason == LOADED
     world.index["TC", "tc_account"] = indexed(accounts["tc_account_id"], loaded, np.where(loaded, scope, -1))
-    world.memory["tc account"] = accounts.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
+    world.known.tc_accounts = accounts.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
 
     contacts = source.whole("tc_contact", world.ledger)
     mapping = world.spec.mappings["TC", "tc_contact"]
@@ -86,18 +86,18 @@ def settle_trade(world: World, rulebook: Rulebook) -> None:
     loaded = reason == LOADED
     keys = email_keys(contacts["email"])
     fitting = pl.select(pl.when(keys.str.len_chars() <= LONGEST).then(keys).alias("email_key")).to_series()  # fine print 50
-    world.memory["tc contact"] = contacts.with_columns(fitting, pl.Series("#scope", scope)).filter(pl.Series(loaded))
-    world.memory["login key"] = pl.DataFrame(
-        {"email_key": pl.concat([world.memory["user"]["email_key"], world.memory["tc contact"]["email_key"]])}
+    world.known.tc_contacts = contacts.with_columns(fitting, pl.Series("#scope", scope)).filter(pl.Series(loaded))
+    world.known.login_keys = pl.DataFrame(
+        {"email_key": pl.concat([world.known.users["email_key"], world.known.tc_contacts["email_key"]])}
     ).drop_nulls()
 
 
 def trade_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     """Trade Compliance programs, contacts, and the logins that only Trade Compliance knows (I9; fine print 21)."""
-    accounts, contacts = world.memory["tc account"], world.memory["tc contact"]
+    accounts, contacts = world.known.tc_accounts, world.known.tc_contacts
     yield from of_rows(world, rulebook, world.spec.mappings["TC", "tc_account"], accounts, accounts["#scope"].to_numpy())
     yield from of_rows(world, rulebook, world.spec.mappings["TC", "tc_contact"], contacts, contacts["#scope"].to_numpy())
-    known = world.memory["user"]["email_key"].unique()
+    known = world.known.users["email_key"].unique()
     new = contacts.filter(pl.col("email_key").is_not_null() & ~pl.col("email_key").is_in(known.implode())).sort("tc_contact_id")
     new = new.unique("email_key", keep="first", maintain_order=True)
     mapping = world.spec.mappings["TC", "tc_contact"]
@@ -118,7 +118,7 @@ def login_of_uploader(world: World, rows: pl.DataFrame, value: Value) -> pl.Seri
     """I9: the login of that e-mail, if there is one."""
     keys = email_keys(rows[value.source[0]])
     return _login(
-        pl.select(pl.when(keys.is_in(world.memory["login key"]["email_key"].unique().implode())).then(keys).alias("email_key")).to_series()
+        pl.select(pl.when(keys.is_in(world.known.login_keys["email_key"].unique().implode())).then(keys).alias("email_key")).to_series()
     )
 
 
@@ -136,7 +136,7 @@ def note_contact(world: World, rows: pl.DataFrame, scope: Ints) -> None:
 
 def note_ior(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     """I4: a number that the account lacks, active or not."""
-    iors = world.memory["carried"].filter(pl.col("identifier_type_cd") == "IOR").select("account", "norm").unique()
+    iors = world.known.carried.filter(pl.col("identifier_type_cd") == "IOR").select("account", "norm").unique()
     has = set(iors.iter_rows())
     accounts = world.scopes.first(scope).tolist()
     numbers = normalised(rows["ior_value"]).to_list()
@@ -159,7 +159,7 @@ def _login(keys: pl.Series) -> pl.Series:
 def _numbers(world: World) -> dict[str, set[int]]:
     """By normalised active IOR the accounts that carry it."""
     found: dict[str, set[int]] = {}
-    chosen = world.memory["carried"].filter(pl.col("active") & (pl.col("identifier_type_cd") == "IOR") & (pl.col("norm") != ""))
+    chosen = world.known.carried.filter(pl.col("active") & (pl.col("identifier_type_cd") == "IOR") & (pl.col("norm") != ""))
     for account, number in chosen.select("account", "norm").iter_rows():
         found.setdefault(number, set()).add(account)
     return found

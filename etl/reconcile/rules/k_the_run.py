@@ -2,5 +2,6 @@
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
+    "K9": (),
     "K10": (),
 }

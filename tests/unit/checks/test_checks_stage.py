@@ -19,7 +19,8 @@ from etl.databases.registry import open_source
 from etl.extract.step import extract
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
-from etl.runfolder.folder import RunFolder, StageFile, opened
+from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.stage_file_io import StageFile
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from tests.support.legacy import FREEZE, MAPPINGS, Legacy

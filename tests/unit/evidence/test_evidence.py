@@ -136,10 +136,10 @@ def test_a_link_or_a_pipe_in_a_bundle_is_no_file_of_it(bundle: Path) -> None:
     place = bundle / "report" / "report.json"
     place.rename(bundle.parent / "elsewhere.json")
     place.symlink_to(bundle.parent / "elsewhere.json")
-    said(verified(bundle), 6, "report.json in the bundle is no file")
+    said(verified(bundle), 6, "report.json in the bundle is not a file")
     place.unlink()
     os.mkfifo(place)
-    said(verified(bundle), 6, "report.json in the bundle is no file")
+    said(verified(bundle), 6, "report.json in the bundle is not a file")
     place.unlink()
     (bundle.parent / "elsewhere.json").rename(place)
     (bundle / "way").symlink_to("/")
@@ -170,7 +170,7 @@ def test_a_key_that_is_none_is_said_so(bundle: Path) -> None:
 def test_what_is_no_bundle_is_said_so(bundle: Path) -> None:
     for name in ("evidence.json", "evidence.sig"):
         (bundle / name).unlink()
-    said(verified(bundle), 1, "is no evidence bundle")
+    said(verified(bundle), 1, "is not an evidence bundle")
     shutil.rmtree(bundle)
     said(verified(bundle), 1, "There is no folder bundle")
 

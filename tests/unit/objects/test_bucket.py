@@ -138,7 +138,7 @@ def test_an_address_of_no_bucket_is_wrong_usage(name: str, uri: str, tmp_path: P
         ({"AWS_PROFILE": "nobody"}, "the AWS configuration cannot be used (ProfileNotFound)"),
         ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "it cannot be reached"),
         ({"AWS_ENDPOINT_URL_S3": f"http://ours:{SECRET}@127.0.0.1:9/"}, "the AWS configuration cannot be used (EndpointResolutionError)"),
-        ({"AWS_ENDPOINT_URL_S3": f"ours {SECRET}"}, "AWS_ENDPOINT_URL is no address of a store"),
+        ({"AWS_ENDPOINT_URL_S3": f"ours {SECRET}"}, "AWS_ENDPOINT_URL is not the address of a store"),
         ({}, "There is no bucket bucket-of-nobody"),
     ],
 )

@@ -183,7 +183,11 @@ def test_the_direction_is_command_line_steps_mappings_and_checks() -> None:
     assert who_imports("cli") == set()
     assert {name.split(".")[0] for name in imported(ROOT / "cli.py")} & set(OURS) == {"etl"}
     assert who_imports("etl", "checks", "sample_data", among="mappings/") == set()
-    assert who_imports("checks", among="etl/") == {"etl/pipeline/binding.py", "etl/pipeline/runner.py", "etl/pipeline/staged_comparison.py"}
+    assert who_imports("checks", among="etl/") == {
+        "etl/pipeline/binding.py",
+        "etl/pipeline/staged_comparison.py",
+        "etl/pipeline/step_actions.py",
+    }
     assert who_imports("sample_data", among="etl/") == {"etl/commands/demo.py", "etl/commands/selftest.py"}
     assert who_imports("checks", "etl.pipeline", among="sample_data/") == set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,34 @@ def test_L3_L4_the_command_fixes_the_decisions_and_refuses_others(tmp_path: Path
     assert night.command("reconcile").code == 7
     equal = night.command("reconcile", "--decisions", str(EXAMPLE))
     assert equal.code == 0, equal.err
+    report = night.command("report", "--output", "json").data["decisions"]
+    assert [(d["rule"], d["table"], d["key"], d["on"]) for d in report] == [
+        ("L1", "tc_account", "5", "2023-09-11"), ("L1", "tc_account", "7", "2023-09-11"), ("L2", "portal_user", "1907", "2023-09-12"),
+    ]  # fmt: skip
+    assert "Ledger Imports took the business over." in (night.run / "report" / "report.md").read_text(encoding="utf-8")
+    assert "E. Example" in (night.run / "report" / "report.html").read_text(encoding="utf-8")
+    assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in night.command("trace", "TC", "tc_account", "5").out
+
+
+def test_L1_L2_L3_plan_gives_the_lines_to_fill_in_and_names_nobody(tmp_path: Path) -> None:
+    night = Night(tmp_path)
+    write_cast(tmp_path / "legacy")
+    plan = night.json("plan").data["decisions_template"]
+    empty = tomllib.loads(plan)
+    assert {row["user_id"] for row in empty["user"]} == {1907, 1908, 1909, 1910}  # 1911 never had a name
+    assert (
+        {row["tc_account_id"] for row in empty["tc_account"]}
+        == {5, 6, 7, 8, 9, 11} & {row["tc_account_id"] for row in empty["tc_account"]}
+        >= {5, 6, 7, 8, 9}
+    )
+    assert "#   entity_id = 3002    # account 10003002, company profile 30, has a number in common" in plan
+    assert "@" not in plan
+    assert "Joe" not in plan
+    unfilled = night.command("run", "--decisions", str(_file(tmp_path / "unfilled", plan)))
+    assert (unfilled.code, "user 1907: user_name is empty" in unfilled.err) == (1, True)
+    left = tomllib.loads(night.json("plan", "--decisions", str(EXAMPLE)).data["decisions_template"])
+    assert {row["user_id"] for row in left["user"]} == {1908, 1909, 1910}
+    dead = _file(tmp_path / "dead", _decided("[[tc_account]]; tc_account_id = 5; entity_id = 101010"))
+    refused = night.command("plan", "--decisions", str(dead))
+    assert (refused.code, "tc_account 5: entity 101010 did not become an account" in refused.err) == (1, True)
+    assert plan.splitlines()[-4:] == [line for line in night.command("plan").out.splitlines() if line in plan.splitlines()][-4:]

@@ -1,0 +1,184 @@
+"""The command `doctor`: the strict plan that says whether the cut-over may begin. Everything is asked, all findings are in one answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from etl.databases import backend, place_of
+from etl.databases.postgresql.transport import is_here
+from etl.errors import MigrationError, Refused
+from etl.objects.place import bucket_of, folder_of
+from etl.options import Options
+from etl.pipeline.preflight import Plan
+from etl.pipeline.runner import planned
+from etl.runfolder.folder import seen
+
+_SKEW, _SKEW_MOST = 5.0, 60.0  # seconds
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`state`: "ok", "warning" (look at it), "no" (the cut-over must not begin). `step`: what to do about it."""
+
+    state: str
+    what: str
+    found: str
+    step: str = ""
+
+
+def doctor(options: Options) -> dict[str, Any]:
+    """All findings, the ones that say no first; raises Refused (exit 7) with all of them where one says no. Nothing is changed."""
+    findings: list[Finding] = []
+    plan: Plan | None = None
+    try:
+        plan = planned(options)
+        findings.append(Finding("ok", "plan", f"{sum(plan.rows.values()):,} rows, every column accounted for"))
+    except MigrationError as error:
+        findings.append(Finding("no", "plan", error.message, error.next_step))
+    for look in (_given, _rights, _servers, _disks, _run):
+        findings += look(options, plan)
+    order = ("no", "warning", "ok")
+    findings.sort(key=lambda finding: order.index(finding.state))
+    counted = {state: sum(finding.state == state for finding in findings) for state in order}
+    data = {"findings": [asdict(finding) for finding in findings], "counted": counted}
+    if counted["no"]:
+        first = findings[0]
+        refusal = Refused(
+            f"The cut-over must not begin: {counted['no']:,} finding{'s' if counted['no'] > 1 else ''} say no.",
+            first.step or "See the findings.",
+        )
+        refusal.data = data
+        raise refusal
+    return data
+
+
+def _given(options: Options, plan: Plan | None) -> Iterator[Finding]:
+    """What the cut-over needs and was not given."""
+    wanted: tuple[tuple[object, str, str], ...] = (
+        (options.source, "--source", "no"), (options.target, "--target", "no"), (options.objects, "--objects", "no"), (options.run, "--run", "no"),
+        (options.tc, "--tc", "warning"), (options.files, "--files", "warning"), (options.freeze, "--freeze-from and --freeze-to", "warning"),
+        (options.approver, "--approver", "warning"),
+    )  # fmt: skip
+    for value, option, state in wanted:
+        if value is None:
+            yield Finding(state, "options", f"{option} is not given", f"Give {option}, or leave it out knowingly.")
+    if options.freeze is not None and datetime.now(UTC).date() > options.freeze[1]:
+        yield Finding(
+            "warning", "freeze", f"the freeze ended on {options.freeze[1]}", "Give the dates of the freeze that is announced now."
+        )
+
+
+def _rights(options: Options, plan: Plan | None) -> Iterator[Finding]:
+    for option, rights in plan.rights.items() if plan is not None else ():
+        for sentence in rights.excess:
+            yield Finding(
+                "warning",
+                f"rights of {option}",
+                f"role {rights.role} {sentence}: more than it needs",
+                "portal-migrate sql roles prints the exact rights.",
+            )
+        if rights.role and not rights.excess:
+            yield Finding("ok", f"rights of {option}", f"role {rights.role} has what it needs and nothing else")
+
+
+def _servers(options: Options, plan: Plan | None) -> Iterator[Finding]:
+    for option, url in (("--source", options.source), ("--tc", options.tc), ("--target", options.target)):
+        if url is None or backend(url) != "postgresql":
+            continue
+        from etl.databases.postgresql.connection import WRITING
+        from etl.databases.postgresql.health import health
+
+        try:
+            found = health(url, option)
+        except MigrationError as error:
+            yield Finding("no", f"server of {option}", error.message, error.next_step)
+            continue
+        about = f"server of {option}"
+        yield Finding("ok", about, f"PostgreSQL {found.version}, {found.database_bytes:,} bytes in the database")
+        if abs(found.skew) > _SKEW:
+            state = "no" if abs(found.skew) > _SKEW_MOST else "warning"
+            yield Finding(
+                state, about, f"its clock is {found.skew:+.0f} seconds from this machine's", "Set both clocks by the same source."
+            )
+        needed = WRITING if option == "--target" else 2 * (1 + (options.workers or os.cpu_count() or 1))
+        if found.free < needed:
+            yield Finding(
+                "no",
+                about,
+                f"{found.free:,} connections are free, {needed:,} are needed",
+                "End sessions, raise the role's or server's limit, or give fewer --workers.",
+            )
+        if not found.durable:
+            yield Finding(
+                "warning", about, "fsync or full_page_writes is off: a power failure can lose what was published", "Switch both on."
+            )
+        if found.settings:
+            names = ", ".join(setting.partition("=")[0] for setting in found.settings)
+            yield Finding("ok", about, f"the role or database sets {names}; sessions of this program set what matters themselves")
+        if found.stale and option == "--target":
+            yield Finding(
+                "warning", about, f"never analyzed: {', '.join(found.stale[:5])}", "ANALYZE in the new store, or let the load do it."
+            )
+        if option == "--target":
+            yield _server_disk(url)
+
+
+def _server_disk(url: str) -> Finding:
+    import sqlalchemy
+
+    host = sqlalchemy.make_url(url).host or ""
+    where = "this machine's" if is_here(host) else "another machine's"
+    return Finding(
+        "warning",
+        "server of --target",
+        f"its disk is {where} server's to know: it cannot be asked from here",
+        "Look there for twice what plan says.",
+    )
+
+
+def _disks(options: Options, plan: Plan | None) -> Iterator[Finding]:
+    if plan is None:
+        return
+    needs: dict[Path, int] = {}
+
+    def need(place: Path, size: int) -> None:
+        there = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.is_dir())
+        needs[there] = needs.get(there, 0) + size
+
+    if options.run is not None:
+        need(options.run, sum(plan.staged.values()))
+    if options.objects is not None and bucket_of(options.objects) is None:
+        need(folder_of(options.objects, "--objects"), plan.documents_bytes)
+    if options.target is not None and backend(options.target) == "sqlite":
+        need(Path(str(place_of(options.target)[1])).parent, 2 * plan.loaded_bytes)
+    for place, size in needs.items():
+        free = shutil.disk_usage(place).free
+        state = "no" if free < size else "warning" if free < 2 * size else "ok"
+        yield Finding(
+            state,
+            "disk",
+            f"{place.name or place}: {free:,} bytes are free, about {size:,} are needed",
+            "Free space, or give another place." if state != "ok" else "",
+        )
+
+
+def _run(options: Options, plan: Plan | None) -> Iterator[Finding]:
+    if options.run is None or not (options.run / "manifest.json").exists():
+        return
+    try:
+        folder = seen(options.run)
+    except MigrationError as error:
+        yield Finding("no", "run's folder", error.message, error.next_step)
+        return
+    if "purged" in folder.settings:
+        yield Finding("no", "run's folder", "this run was purged", "Give a new folder: --run.")
+    elif "load" in folder.steps:
+        yield Finding("warning", "run's folder", "this run has published already", "Give a new folder for a new cut-over.")
+    else:
+        yield Finding("ok", "run's folder", f"a run that got as far as {list(folder.steps)[-1] if folder.steps else 'its beginning'}")

@@ -1,0 +1,104 @@
+"""The command `init`: writes migration.toml and, for PostgreSQL, the SQL of roles and freeze under one's own names."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+
+from etl.commands.sql_scripts import sql_script
+from etl.errors import Refused, WrongUsage
+from etl.system.private_folder import PrivateFolder
+
+# By option: what is asked where a terminal is there, and whether the run needs it.
+_ASKED = (
+    ("source", "Portal 2.0 database, as a URL", True), ("tc", "Trade Compliance database (empty: none)", False), ("files", "Root of the old file share (empty: none)", False),
+    ("target", "The new store, as a URL", True), ("objects", "Object store, a folder or s3://bucket/prefix", True), ("run", "Folder of the run", True),
+    ("freeze-from", "First day of the freeze, YYYY-MM-DD (empty: none)", False), ("freeze-to", "Last day of the freeze (empty: none)", False),
+    ("approver", "Public key of the approver (empty: none)", False),
+)  # fmt: skip
+_COMMENTS = {
+    "source": "Portal 2.0, only ever read", "tc": "Trade Compliance, only ever read", "files": "root of the old file share", "target": "the new store",
+    "objects": "root of the new object store", "run": "the run's folder", "freeze-from": "the announced freeze, both days included",
+    "freeze-to": "", "approver": "without that person's approval nothing is published",
+}  # fmt: skip
+_DATABASES = ("source", "tc", "target")
+
+
+def init(to: Path, given: Mapping[str, str | None], names: Mapping[str, str]) -> dict[str, Any]:
+    """Writes the files into the folder (0700) and names them. `given`: by option; `names`: of roles and schemas for the SQL.
+
+    A password in a URL is refused: the file would keep it. Refused where a file of that name is there already.
+    """
+    answers = _answers(given)
+    files = {"migration.toml": _configuration(answers)}
+    names = {**names, **_database_names(answers)}
+    if any(_is_postgresql(answers.get(option)) for option in _DATABASES):
+        for script in ("roles", "freeze", "frozen", "unfreeze"):
+            wanted = names if script == "roles" else {"reader": names["reader"]}
+            files[f"{script}.sql"] = str(sql_script(script, dict(wanted))["sql"])
+    folder = PrivateFolder(to, "--to")
+    there = sorted(name for name in files if (folder.path / name).exists())
+    if there:
+        raise Refused(f"{to} has {', '.join(there)} already.", "Give another folder, or move them away.")
+    for name, text in files.items():
+        folder.write(name, text.encode())
+    return {"folder": str(to), "files": list(files)}
+
+
+def _answers(given: Mapping[str, str | None]) -> dict[str, str]:
+    asking = sys.stdin.isatty() and sys.stdout.isatty()
+    answers = {}
+    for option, question, needed in _ASKED:
+        value = given.get(option)
+        if value is None and asking:
+            sys.stderr.write(f"{question}: ")
+            sys.stderr.flush()
+            value = sys.stdin.readline().strip() or None
+        if value is None and needed:
+            raise WrongUsage(f"--{option} is missing.", f"Give it: --{option} ({question}).")
+        if value is not None:
+            answers[option] = value
+    for option in _DATABASES:
+        if option in answers and _url(option, answers[option]).password is not None:
+            raise WrongUsage(f"--{option}: a password is in the URL.", "Leave it out, and use a password file (PGPASSFILE) or a service.")
+    if ("freeze-from" in answers) != ("freeze-to" in answers):
+        raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
+    return answers
+
+
+def _url(option: str, text: str) -> sqlalchemy.URL:
+    try:
+        return sqlalchemy.make_url(text)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        raise WrongUsage(f"--{option}: this is not a database URL.", "Write postgresql://role@host/database or sqlite:///file.") from None
+
+
+def _is_postgresql(text: str | None) -> bool:
+    return text is not None and text.startswith("postgresql")
+
+
+def _database_names(answers: Mapping[str, str]) -> dict[str, str]:
+    """The databases of PostgreSQL, by the options of `sql roles`."""
+    names = {"portal2": "portal2", "tc_database": "tc", "portal3": "portal3"}
+    for option, name in (("source", "portal2"), ("tc", "tc_database"), ("target", "portal3")):
+        if _is_postgresql(answers.get(option)):
+            names[name] = _url(option, answers[option]).database or names[name]
+    return names
+
+
+def _configuration(answers: Mapping[str, str]) -> str:
+    lines = ["# Options of portal-migrate: `portal-migrate run --config migration.toml`. No password belongs here.", ""]
+    for option, value in answers.items():
+        comment = f"   # {_COMMENTS[option]}" if _COMMENTS[option] else ""
+        lines.append(f"{option:<11} = {_quoted(value)}{comment}")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """The text as a TOML basic string."""
+    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    return '"' + "".join(escapes.get(c, c if c.isprintable() else f"\\U{ord(c):08x}") for c in text) + '"'

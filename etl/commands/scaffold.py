@@ -1,0 +1,236 @@
+"""The command `scaffold`: a scan of an unknown old portal, a draft of its adapter, and the list of what a person has to decide."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from etl.databases.registry import open_source
+from etl.errors import MigrationError, WrongUsage
+from etl.options import Options
+from etl.pipeline.sources import NAMES
+from etl.present.draft import OPEN, SURE, TableDraft, drafted
+from etl.present.scan import SECRET, VERSION, scan
+from etl.runfolder.stage_file_io import write_durably
+from mappings.model import Mappings, Portal
+from mappings.read import FOLDERS, read_mappings
+
+_MINUTES = 5  # of a unit of work
+_UNITS = {"check": 0.2, "open column": 2, "open table": 6, "code word": 1, "retire": 0.4}
+_COLUMN = re.compile(r"^(?P<name>[a-z0-9_]+) = (?P<value>.*?)(?P<comment>\s+# \d\.\d\d: .*)?$")
+
+
+def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]:
+    """Writes `scan.json`, the draft and `worklist.md` into the folder; how much of the contract the draft covers comes back."""
+    mappings = read_mappings(options.mappings)
+    before = _read_scan(to / "scan.json") if (to / "scan.json").is_file() else None
+    found = _read_scan(scanned) if scanned is not None else _scanned(options)
+    to.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write(to / "scan.json", json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    lines: list[str] = ["# Work list", ""]
+    totals = dict.fromkeys(("columns", "suggested", "sure", "approved", "rows", "rows_covered", "codes", "codes_covered"), 0)
+    units = 0.0
+    for portal, of in found["portals"].items():
+        drafts = drafted(of, portal, mappings)
+        units += _write_portal(to, portal, of, drafts, mappings, lines, totals)
+    if before is not None:
+        lines += _drift(before, found)
+    share = {name: round(100 * totals[part] / totals[whole], 1) if totals[whole] else 100.0 for name, part, whole in (
+        ("columns", "suggested", "columns"), ("rows", "rows_covered", "rows"), ("codes", "codes_covered", "codes"))}  # fmt: skip
+    head = [
+        f"Coverage: {share['columns']} % of the contract's columns have a suggestion, {share['rows']} % of the rows, {share['codes']} % of the code occurrences.",
+        f"Estimate: {units * _MINUTES / 60:.1f} hours ({units:.0f} units of {_MINUTES} minutes).", "",
+        "A line is approved by removing its comment; `scaffold` again keeps approved lines.", "",
+    ]  # fmt: skip
+    _write(to / "worklist.md", "\n".join([*lines[:2], *head, *lines[2:]]) + "\n")
+    return {
+        "to": str(to),
+        "coverage": share,
+        "approved": totals["approved"],
+        "hours": round(units * _MINUTES / 60, 1),
+        "next": f"read {to / 'worklist.md'}",
+    }
+
+
+def _scanned(options: Options) -> dict[str, Any]:
+    if options.source is None:
+        raise WrongUsage("--source is missing.", "Give the URL of the old portal, or --scan FILE of a scan.")
+    portals = {}
+    for portal, url in (("P2", options.source), ("TC", options.tc)):
+        if url is not None:
+            with open_source(url, NAMES["P2" if portal == "P2" else "TC"]) as source:
+                portals[portal] = scan(source)
+    return {"version": VERSION, "portals": portals}
+
+
+def _read_scan(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise MigrationError(f"{file} is not a scan that can be read.", "Give the scan.json that `scaffold` wrote.") from None
+    if not isinstance(found, dict) or found.get("version") != VERSION or not isinstance(found.get("portals"), dict):
+        raise MigrationError(f"{file} is not a scan of this version.", "Make it anew: `scaffold --source URL --to DIR`.")
+    return found
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_durably(file, text.encode())
+
+
+def _write_portal(
+    to: Path, portal: Portal, of: Mapping[str, Any], drafts: list[TableDraft], mappings: Mappings, lines: list[str], totals: dict[str, int]
+) -> float:  # fmt: skip
+    folder, tables, units = FOLDERS[portal], of["tables"], 0.0
+    lines += [f"## {folder}", ""]
+    matched = {draft.table for draft in drafts if draft.table}
+    for draft in drafts:
+        file = to / folder / f"{draft.mapping.table}.toml"
+        approved = _approved(file)
+        totals["columns"] += len(draft.mapping.shape.columns)
+        totals["approved"] += len(approved)
+        if not draft.table:
+            lines.append(
+                f"- OPEN {folder}/{draft.mapping.table}: no physical table is like it; present it by hand, or name it in [absent] of source.toml."
+            )
+            units += _UNITS["open table"]
+            continue
+        about = tables[draft.table]
+        totals["rows_covered"] += about["rows"]
+        written, todo, cost = _table_text(draft, about, approved, totals)
+        units += cost
+        _write(file, written)
+        lines += [f"- {line}" for line in todo]
+        for name, words in draft.codes.items():
+            units += _write_codes(to / "codes" / f"{name}.csv", words, about, draft, name, lines, totals)
+    totals["rows"] += sum(about["rows"] for about in tables.values() if not about["view"])
+    left = [name for name, about in sorted(tables.items()) if not about["view"] and name not in matched]
+    for name in left:
+        lines.append(
+            f"- OPEN physical table {name} ({tables[name]['rows']:,} rows): no contract table is like it; present it, or name it in [ignored] with the reason."
+        )
+    units += _UNITS["retire"] * len(left)
+    source = to / folder / "source.toml"
+    if not source.is_file():
+        _write(source, "".join(["[ignored]\n", *(f'# OPEN {_bare(name)} = "why it is not migrated"\n' for name in left)]))
+    lines.append("")
+    return units
+
+
+def _approved(file: Path) -> dict[str, str]:
+    """The lines of a draft whose comment somebody removed: they stay."""
+    if not file.is_file():
+        return {}
+    found, within = {}, False
+    for line in file.read_text(encoding="utf-8").splitlines():
+        within = line.strip() == "[from.columns]" if line.startswith("[") else within
+        match = _COLUMN.match(line)
+        if within and match and not match["comment"]:
+            try:
+                tomllib.loads(line)
+            except tomllib.TOMLDecodeError:
+                continue
+            found[match["name"]] = line
+    return found
+
+
+def _table_text(
+    draft: TableDraft, about: Mapping[str, Any], approved: Mapping[str, str], totals: dict[str, int]
+) -> tuple[str, list[str], float]:
+    text = [f"# {draft.score:.2f}: {draft.table}, {about['rows']:,} rows", "[[from]]", f"table = {_quoted(draft.table)}", "[from.columns]"]
+    todo, units, used = [], 0.0, set[str]()
+    for column in draft.mapping.shape.columns:
+        match = draft.columns.get(column.name)
+        if column.name in approved:
+            text.append(approved[column.name])
+            totals["suggested"] += 1
+            used |= {name for name in about["columns"] if f'"{name}"' in approved[column.name]}
+        elif match is not None:
+            text.append(f"{column.name} = {match.line}  # {match.score:.2f}: {match.why}")
+            used.add(match.physical)
+            totals["suggested"] += 1
+            totals["sure"] += match.score >= SURE
+            units += _UNITS["check"]
+            if match.score - match.second < 0.03 and match.second >= OPEN:
+                todo.append(
+                    f"AMBIGUOUS {draft.mapping.table}.{column.name}: {match.physical} is only a little more like it than another column."
+                )
+            if column.not_null and about["columns"][match.physical].get("nulls"):
+                share = about["columns"][match.physical]["nulls"]
+                todo.append(
+                    f"WOULD BE HELD {draft.mapping.table}.{column.name}: {share:.1%} of {match.physical} are NULL, where none may be."
+                )
+        else:
+            text.append(f"# OPEN {column.name} = ...")
+            todo.append(f"OPEN {draft.mapping.table}.{column.name} ({column.sql_type}): no column of {draft.table} is like it.")
+            units += _UNITS["open column"]
+    left = [name for name in about["columns"] if name not in used]
+    text.append("[from.retired]")
+    for name in left:
+        secret = about["columns"][name].get("secret") or SECRET.search(name)
+        text.append(
+            f'{_bare(name)} = "B17: it smells of a secret and was not read"'
+            if secret
+            else f'# OPEN {_bare(name)} = "why it is not migrated"'
+        )
+        todo.append(f"OPEN physical column {draft.table}.{name}: unmatched; use it, or retire it with the reason.")
+    return "\n".join(text) + "\n", todo, units + _UNITS["retire"] * len(left)
+
+
+def _write_codes(
+    file: Path, words: Mapping[str, str], about: Mapping[str, Any], draft: TableDraft, name: str, lines: list[str], totals: dict[str, int]
+) -> float:
+    """The code list by frequency; a line that a person has completed stays."""
+    column = draft.columns[name.removeprefix(f"{draft.mapping.table}_")].physical
+    counts = about["columns"][column]["values"]
+    known: dict[str, str] = {}
+    if file.is_file():
+        known = dict(line.partition(",")[::2] for line in file.read_text(encoding="utf-8").splitlines()[1:])
+    merged = {**{word: known.get(_field(word), "") or _field(contract) for word, contract in words.items()}}
+    text = "legacy,contract\n" + "".join(f"{_field(word)},{contract}\n" for word, contract in merged.items())
+    text += "".join(f"{legacy},{contract}\n" for legacy, contract in known.items() if legacy not in {_field(word) for word in merged})
+    _write(file, text)
+    units = 0.0
+    for word, contract in merged.items():
+        totals["codes"] += counts[word]
+        totals["codes_covered"] += counts[word] if contract else 0
+        if not contract:
+            lines.append(f"- OPEN codes/{name}.csv: {word!r} ({counts[word]:,} times) has no contract word.")
+            units += _UNITS["code word"]
+    return units
+
+
+def _field(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\r\n') else text
+
+
+def _bare(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _quoted(name)
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What the old portal has, or has no longer, since the scan before."""
+    found = []
+    for portal, of in now["portals"].items():
+        old = before["portals"].get(portal, {"tables": {}})["tables"]
+        for name in sorted(of["tables"].keys() | old.keys()):
+            if name not in old or name not in of["tables"]:
+                found.append(f"- {portal}: the table {name} is {'new' if name not in old else 'gone'}.")
+                continue
+            columns, earlier = of["tables"][name]["columns"], old[name]["columns"]
+            found += [
+                f"- {portal}: the column {name}.{c} is {'new' if c not in earlier else 'gone'}."
+                for c in sorted(columns.keys() ^ earlier.keys())
+            ]
+            for both in sorted(columns.keys() & earlier.keys()):
+                if earlier[both]["type"] != columns[both]["type"]:
+                    found.append(f"- {portal}: {name}.{both} was {earlier[both]['type']}, is {columns[both]['type']}.")
+    return ["## Drift since the scan before", "", *(found or ["Nothing."]), ""]

@@ -1,0 +1,164 @@
+"""An old portal's PostgreSQL catalogue: the tables, what is there besides, what the server hides from the role, and what stays unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+
+from etl.databases.postgresql.connection import WORDS
+from etl.databases.source_conditions import SourceConditions
+from mappings.model import TableMapping
+
+Session = psycopg.Connection[Any]
+Kinds = dict[str, str]
+
+_KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
+_OLDER = {"v", "m", "f"}  # what has rows and is no table
+_MANY = 8  # names in one sentence
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first names of these, and how many more there are."""
+    every = sorted(names)
+    return ", ".join(every[:_MANY]) + (f" and {len(every) - _MANY:,} more" if len(every) > _MANY else "")
+
+
+def kinds(session: Session, schema: str) -> Kinds:
+    """What of the schema's relations is no table of its own: by name `view`, `sequence`, `partition of T`, `child of T` and so on."""
+    rows = session.execute(
+        "SELECT c.relname, c.relkind::text, p.relname, p.relkind::text FROM pg_class c"
+        " LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relkind IN ('r', 'p', 'f')"
+        " LEFT JOIN pg_class p ON p.oid = i.inhparent AND p.relnamespace = c.relnamespace"
+        " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')",
+        (schema,),
+    )
+    found = {}
+    for name, kind, parent, of in rows:
+        if parent is not None:
+            found[name] = f"{'partition' if of == 'p' else 'child'} of {parent}"
+        elif kind in _KINDS:
+            found[name] = _KINDS[kind]
+    return found
+
+
+def shapes(session: Session, schema: str) -> dict[str, dict[str, str]]:
+    """Declared type of every column of all that has rows in the schema, in the contract's words.
+
+    A table's partitions and children belong to it, wherever they lie: a column that only they have is one of its columns (K5).
+    """
+    rows = session.execute(
+        "WITH RECURSIVE family(root, member) AS (SELECT c.oid, c.oid FROM pg_class c"
+        " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"
+        " UNION SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.member)"
+        " SELECT r.relname, a.attname, t.typname, a.atttypmod FROM family f JOIN pg_class r ON r.oid = f.root"
+        " JOIN pg_attribute a ON a.attrelid = f.member JOIN pg_type t ON t.oid = a.atttypid"
+        " WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY r.relname, f.member <> f.root, a.attnum",
+        (schema,),
+    )
+    found: dict[str, dict[str, str]] = {}
+    for table, column, kind, modifier in rows:
+        word = WORDS.get(kind, kind.upper())
+        length = f"({modifier - 4})" if word in ("VARCHAR", "CHAR") and modifier > 4 else ""
+        found.setdefault(table, {}).setdefault(column, word + length)
+    return found
+
+
+def hidden_tables(session: Session, schema: str, tables: Iterable[str]) -> list[str]:
+    """Those of the tables whose rows row-level security chooses for this role (K9)."""
+    rows = session.execute(
+        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
+        " AND c.relname = ANY (%s) AND row_security_active(c.oid) ORDER BY 1",
+        (schema, list(tables)),
+    )
+    return [str(name) for (name,) in rows]
+
+
+def row_security_sentence(role: str, tables: Iterable[str]) -> str:
+    """What is wrong where row-level security is active."""
+    return f"row-level security chooses the rows that role {role} sees of {listed(tables)} (K9)"
+
+
+def conditions(
+    session: Session, schema: str, mapped: tuple[TableMapping, ...], shape: dict[str, dict[str, str]], role: str
+) -> SourceConditions:
+    """All of it, for these tables of the schema."""
+    there = {mapping.table: mapping for mapping in mapped if mapping.table in shape}
+    what = kinds(session, schema)
+    hidden = hidden_tables(session, schema, there)
+    found = SourceConditions(
+        hiding=[row_security_sentence(role, hidden)] if hidden else [],
+        beside=[f"{what[name]} {name}" for name in sorted(what) if name not in there],
+    )
+    for name in sorted(set(what) & set(there)):
+        found.notes.append(f"{name} is a {what[name]}; it is read as a table")
+    for kind, why in (
+        ("view", "which rows a view leaves out is not known here"), ("materialized view", "whether it is as fresh as the tables behind it is not known here"),
+        ("foreign table", "what its own server hides from this role is not known here"),
+    ):  # fmt: skip
+        found.not_ruled_out.extend(f"{name}: {why}" for name in sorted(there) if what.get(name) == kind)
+    unkeyed = _without_key(session, schema, there)
+    found.notes.extend(
+        f"{name} has no key of its own on {', '.join(there[name].key)}: rows with one key are told apart (fine print 63)"
+        for name in unkeyed
+    )
+    for name, mapping in there.items():
+        for column in unpadded(mapping, shape[name]):
+            found.notes.append(f"{name}.{column} is {shape[name][column]}: read without the blanks that fill it up")
+    if _one(session, "SHOW data_checksums") != "on":
+        found.not_ruled_out.append("pages that were damaged on the disk: the server keeps no checksums of them (data_checksums is off)")
+    if _one(session, "SELECT pg_is_in_recovery()"):
+        found.not_ruled_out.append("what the primary has written and this standby has not yet received")
+    return found
+
+
+def unpadded(mapping: TableMapping, shape: dict[str, str]) -> list[str]:
+    """The columns that the server fills up with blanks, to a length that the contract does not ask for: these blanks are no part of the value."""
+    return [
+        column.name
+        for column in mapping.columns
+        if column.family == "text" and shape.get(column.name, "").startswith("CHAR") and shape[column.name] != column.sql_type
+    ]
+
+
+def unique_keys(session: Session, schema: str) -> dict[str, set[frozenset[str]]]:
+    """By table the sets of columns that the server itself keeps unique, without exception."""
+    rows = session.execute(
+        "SELECT c.relname, array_agg(a.attname::text), bool_and(a.attnotnull) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)"
+        " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND i.indisunique AND i.indisvalid"
+        " AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts GROUP BY i.indexrelid, c.relname",
+        (schema,),
+    )
+    found: dict[str, set[frozenset[str]]] = {}
+    for table, columns, never_null in rows:
+        if never_null:
+            found.setdefault(table, set()).add(frozenset(columns))
+    return found
+
+
+def parents(session: Session, schema: str) -> set[str]:
+    """The tables that other tables inherit from: no key of theirs holds for these too. A partitioned table's key does."""
+    rows = session.execute(
+        "SELECT DISTINCT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r'"
+        " AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)",
+        (schema,),
+    )
+    return {str(name) for (name,) in rows}
+
+
+def _without_key(session: Session, schema: str, there: dict[str, TableMapping]) -> list[str]:
+    """The tables that nothing keeps from having two rows with one key: a table with children is one of them, whatever key it has."""
+    unique = unique_keys(session, schema)
+    shared = parents(session, schema)
+    return [
+        name
+        for name, mapping in there.items()
+        if mapping.key and (name in shared or not any(columns <= frozenset(mapping.key) for columns in unique.get(name, ())))
+    ]
+
+
+def _one(session: Session, statement: str) -> Any:
+    row = session.execute(statement.encode()).fetchone()
+    return row[0] if row else None

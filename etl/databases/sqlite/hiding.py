@@ -1,0 +1,97 @@
+"""What may hide rows or bytes of an old portal's SQLite file: another name of the file, a damaged index; and the file's own refusals in words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from etl.errors import MigrationError
+
+_SIDES = ("-wal", "-journal")
+# What `integrity_check` says of values and constraints: such rows are read as any others. All else it says may keep rows from being read.
+_HARMLESS = ("NULL value in ", "CHECK constraint failed", "non-unique entry in index", "NUMERIC value in ", "TEXT value in ", "non-", "ok")
+_MANY = 5
+
+
+def hidden_logs(given: Path) -> Iterator[str]:
+    """Sentences: a log or journal beside another name of the file, which SQLite does not read; or a WAL file that may have one anywhere."""
+    real = given.resolve()
+    for name in sorted(set(_other_names(given, real))):
+        for side in _SIDES:
+            beside = name.with_name(name.name + side)
+            if beside.is_file() and beside.stat().st_size:
+                yield f"{beside.name} lies beside another name of the file than {real.name}: what stands in it is not read (K9)"
+    if real.stat().st_nlink > 1 and in_wal_mode(real):
+        yield f"{real.name} has {real.stat().st_nlink} names (hard links) and is in WAL mode: its write-ahead log may lie beside another name (K9)"
+
+
+def not_ruled_out(given: Path) -> Iterator[str]:
+    """Sentences: what the file alone cannot say."""
+    real = given.resolve()
+    log = real.with_name(real.name + "-wal")
+    if in_wal_mode(real) and not (log.is_file() and log.stat().st_size):
+        yield "the file is in WAL mode and has no log: if it was copied from elsewhere, whether its log was left behind is not known"
+    if real.stat().st_nlink > 1:
+        yield f"the file has {real.stat().st_nlink} names (hard links): what lies beside the others is not known"
+
+
+def _other_names(given: Path, real: Path) -> Iterator[Path]:
+    if given.absolute() != real:
+        yield given.absolute()
+    if real.stat().st_nlink > 1:
+        for other in real.parent.iterdir():
+            if other != real and not other.is_symlink() and other.is_file() and other.samefile(real):
+                yield other
+
+
+def in_wal_mode(file: Path) -> bool:
+    """Whether the file's head says that its writers use a write-ahead log."""
+    with file.open("rb") as stream:
+        head = stream.read(20)
+    return len(head) == 20 and 2 in head[18:20]
+
+
+def damages(connection: sqlite3.Connection) -> tuple[list[str], str]:
+    """(what is wrong with tables and indexes: rows that an index lacks among it; why that cannot be asked, empty where it can)."""
+    try:
+        lines = [bytes(line).decode("utf-8", "replace") for (line,) in connection.execute("PRAGMA integrity_check(1000)")]
+    except sqlite3.DatabaseError as error:
+        if str(error).startswith("no such"):  # a collation or function of the old application
+            return [], f"whether an index lacks rows: {error}, so no index is read"
+        raise
+    found = [line for text in lines for line in text.splitlines() if line and not line.startswith(_HARMLESS)]
+    more = [f"and {len(found) - _MANY:,} more"] if len(found) > _MANY else []
+    return [f"the file is damaged: {line} (PRAGMA integrity_check, K9)" for line in found[:_MANY]] + more, ""
+
+
+def refusal(name: str, shown: str, file: Path, error: sqlite3.DatabaseError) -> MigrationError:
+    """The error for a file that cannot be opened, in words of our own where the reason is known."""
+    journal, code = file.with_name(file.name + "-journal"), getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and journal.exists() and not _wal(file):
+        return MigrationError(
+            f"{name}: {shown} has an unfinished transaction: its journal {journal.name} lies beside it.",
+            "Let the old portal, or sqlite3 on a copy of both files, open it once so that it is rolled back; nothing here writes to it. Then run again.",
+        )
+    if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and _wal(file):
+        return MigrationError(
+            f"{name}: {shown} is in WAL mode, and {file.name}-wal and {file.name}-shm cannot be made or read beside it (a read-only folder?).",
+            f"Copy it, with {file.name}-wal if there is one, to a folder that can be written to; or set journal_mode = DELETE before it is frozen.",
+        )
+    return MigrationError(f"{name}: {shown} is not a readable SQLite database ({error}).", "Check the file, then run again.")
+
+
+def _wal(file: Path) -> bool:
+    try:
+        return in_wal_mode(file)
+    except OSError:
+        return False
+
+
+def collations(connection: sqlite3.Connection, tables: Iterable[str]) -> list[str]:
+    """The collations of these tables' keys that SQLite itself does not know."""
+    found = set()
+    for table in tables:
+        for row in connection.execute("SELECT x.coll FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) x WHERE x.key", (table,)):
+            found.add(bytes(row[0] or b"").decode("utf-8", "replace").upper())
+    return sorted(found - {"BINARY", "NOCASE", "RTRIM", ""})

@@ -1,0 +1,41 @@
+"""Rows whose keys are NULL or equal: each gets a text of its own, and those that have no key of their own are held (fine print 43, 47, 63)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from etl.databases import Batch
+from etl.domain.typed_values import HELD, Typed
+
+
+def told_apart(parts: Sequence[tuple[str | None, ...]], places: Sequence[int], whole: Typed) -> list[str]:
+    """Each row's key as text, unique in the table; marks rows whose key is NULL or equals an earlier one's part by part.
+
+    `parts`: by row, in the order of the keys, their parts as texts; `places`: what orders rows whose keys are NULL.
+    """
+    null_rows = sorted((place, row) for row, (key, place) in enumerate(zip(parts, places, strict=True)) if None in key)
+    place_of_null = {row: number for number, (_, row) in enumerate(null_rows, start=1)}
+    seen: dict[str, int] = {}
+    seen_parts: set[tuple[str | None, ...]] = set()
+    keys = []
+    for row, key in enumerate(parts):
+        text = f"NULL#{place_of_null[row]}" if row in place_of_null else "|".join(part for part in key if part is not None)
+        if row in place_of_null or key in seen_parts:
+            whole.mark[row] = HELD
+        seen_parts.add(key)
+        seen[text] = seen.get(text, 0) + 1
+        keys.append(text if seen[text] == 1 else f"{text}#{seen[text]}")
+    return keys
+
+
+def cut(whole: Typed, keys: Sequence[str], start: int, stop: int) -> Batch:
+    """Some of the rows, with what was odd about them."""
+
+    def moved(odd: Any) -> bool:
+        return bool(start <= odd.row < stop)
+
+    part = Typed({name: series[start:stop] for name, series in whole.columns.items()}, whole.mark[start:stop])
+    part.oddities = [type(odd)(odd.row - start, odd.column, odd.raw, odd.unreadable) for odd in filter(moved, whole.oddities)]
+    part.texts = [type(odd)(odd.row - start, odd.column, odd.exact) for odd in filter(moved, whole.texts)]
+    return Batch(part, list(keys[start:stop]))

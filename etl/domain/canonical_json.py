@@ -1,0 +1,11 @@
+"""JSON as bytes that are the same for the same content, for digests and signatures."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def canonical(content: Any, ascii_only: bool = False) -> bytes:
+    """Keys sorted, no blanks, UTF-8; `ascii_only`: everything else as escapes."""
+    return json.dumps(content, sort_keys=True, ensure_ascii=ascii_only, separators=(",", ":")).encode()

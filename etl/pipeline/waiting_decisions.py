@@ -1,0 +1,100 @@
+"""What waits for a decision of people (chapter L), found without a run: the spine is split in memory, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from etl.databases import Source
+from etl.domain.decisions import Decisions
+from etl.extract.table_batch import stage_tables
+from etl.objects.registry import open_objects
+from etl.placement.account_directory import Spine
+from etl.placement.held_rows import Odd
+from etl.placement.row_placement import CODE, REASONS, keys
+from etl.placement.stage_tables import empty
+from etl.rules.h_identifiers import importer_numbers
+from etl.transform.split import SPINE, Splitting, Undecided, undecided
+from mappings.model import Mappings, Portal
+
+_HEAD = """# What this migration waits for people to decide (chapter L of the rule book). Fill in the lines, take out what is not decided,
+# and give the file with --decisions. A line with "" is not filled in and is refused."""
+_SIGNED = 'by     = ""\non     = 2000-01-01    # the day of the decision\nreason = ""'
+_MOST = 20  # candidates of one account
+
+
+def template(sources: Mapping[Portal, Source], mappings: Mappings, decisions: Decisions) -> str:
+    """The lines of a file of decisions for all that waits for one, candidates as comments; empty where nothing does. No names are in it.
+
+    Raises DecisionError where one of `decisions` cannot be carried out (L3).
+    """
+    frames: dict[tuple[Portal, str], pl.DataFrame] = {}
+    odd: Odd = defaultdict(dict)
+    with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:  # 0700; only texts that are not valid Unicode go there
+        objects = open_objects(scratch)
+        for portal, table in SPINE:
+            mapping = mappings.tables[portal, table]
+            parts = [empty(mapping)]
+            for rows, aside in stage_tables(sources[portal], mapping, objects) if portal in sources else ():
+                parts.append(pl.DataFrame(rows))
+                for of_portal, name, key, column, raw, unreadable in aside.odd:
+                    odd[of_portal, name, key][column] = (json.loads(raw), unreadable)
+            frames[portal, table] = pl.concat(parts, how="diagonal") if len(parts) > 1 else parts[0]
+    spine = Spine(mappings, pl.DataFrame(), began="2000-01-01 00:00:00")
+    found = undecided(Splitting(mappings, frames, spine, odd, decisions=decisions))
+    parts_ = [*_accounts(found, spine), *_users(found)]
+    return "\n\n".join([_HEAD, *parts_]) + "\n" if parts_ else ""
+
+
+def _users(found: Undecided) -> list[str]:
+    user, contact = found.user, found.contact
+    names = user.frame["user_name"].is_not_null().to_numpy()
+    waiting = np.flatnonzero((user.reason == CODE["INVALID_EMAIL"]) & names)
+    rows = contact.frame.select(pl.col("user_id"), keys(contact.mapping, contact.frame).alias("key")).drop_nulls("user_id")
+    of_user: dict[int, list[str]] = defaultdict(list)
+    for user_id, key in rows.iter_rows():
+        of_user[user_id].append(key)
+    blocks = []
+    for row in waiting.tolist():
+        user_id = user.frame["user_id"][row]
+        about = ", ".join(of_user.get(user_id, [])[:_MOST]) or "none"
+        blocks.append(
+            f"# P2 portal_user {user_id} is held (INVALID_EMAIL): its name is not an e-mail. Its contacts (company_contact): {about}.\n"
+            f'[[user]]\nuser_id   = {user_id}\nuser_name = ""    # the e-mail that he logs in with\n{_SIGNED}'
+        )
+    return blocks
+
+
+def _accounts(found: Undecided, spine: Spine) -> list[str]:
+    account = found.account
+    waiting = np.flatnonzero(np.isin(account.reason, [CODE["TC_AMBIGUOUS"], CODE["TC_NO_IMPORTER"]]))
+    if not len(waiting):
+        return []
+    importers = spine.accounts.with_row_index("place").filter(pl.col("business_type_cd") == "IMP")
+    by_number: dict[str, set[int]] = defaultdict(set)
+    for place, value in importer_numbers(found.identifier).select("account", "value").iter_rows():
+        by_number[value].add(place)
+    numbers: dict[int, set[str]] = defaultdict(set)
+    for tc_id, value in found.numbers.iter_rows():
+        numbers[tc_id].add(value)
+    blocks = []
+    for row in waiting.tolist():
+        tc_id, profile = account.frame["tc_account_id"][row], account.frame["company_profile_id"][row]
+        shared = {place for value in numbers[tc_id] if value for place in by_number.get(value, ())}
+        own = pl.col("profile_id") == profile if profile is not None else pl.lit(False)
+        chosen = importers.filter(own | pl.col("place").is_in(sorted(shared)))
+        lines = [
+            f"#   entity_id = {entity}    # account {number}, company profile {of}{', has a number in common' if place in shared else ''}"
+            for place, entity, number, of in chosen.select("place", "entity_id", "account_number", "profile_id").head(_MOST).iter_rows()
+        ]
+        blocks.append(
+            f"# TC tc_account {tc_id} is held ({REASONS[account.reason[row]]}). Candidates:\n"
+            + "\n".join(lines or ["#   none: any entity that becomes an account of type IMP"])
+            + f"\n[[tc_account]]\ntc_account_id = {tc_id}\nentity_id     = 0\n{_SIGNED}"
+        )
+    return blocks

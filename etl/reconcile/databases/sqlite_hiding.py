@@ -1,0 +1,69 @@
+"""What keeps bytes or rows of a SQLite file from whoever opens it by this name: asked here a second time, and otherwise than the loader asks (K9)."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+
+def of_file(opened_as: Path) -> str:
+    """Why the file by this name may not be all of it; empty where nothing says so."""
+    real = Path(os.path.realpath(opened_as))
+    names = {opened_as.absolute()}
+    state = real.stat()
+    if state.st_nlink > 1:
+        with os.scandir(real.parent) as there:
+            names |= {Path(entry.path) for entry in there if entry.inode() == state.st_ino and entry.is_file(follow_symlinks=False)}
+    for name in sorted(names - {real}):
+        for log in (Path(f"{name}-wal"), Path(f"{name}-journal")):
+            if log.is_file() and log.stat().st_size > 0:
+                return f"{log.name} lies beside another name of the file, where nobody reads it (K9)"
+    if state.st_nlink > 1 and _logs_ahead(real):
+        return f"the file has {state.st_nlink} hard links and is in WAL mode: its log may lie beside another of its names (K9)"
+    return ""
+
+
+def doubts(opened_as: Path) -> list[str]:
+    """Sentences: what nothing here can rule out."""
+    real = Path(os.path.realpath(opened_as))
+    log = Path(f"{real}-wal")
+    if _logs_ahead(real) and not (log.is_file() and log.stat().st_size > 0):
+        return ["the file is in WAL mode and has no log beside it: whether one was left where it was copied from is not known"]
+    return []
+
+
+def lacking_indexes(connection: sqlite3.Connection) -> dict[str, str]:
+    """By table, an index of its own that has another number of rows than it: whoever reads by that index is blind (K9)."""
+    found = {}
+    for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        name = str(table, "utf-8", "replace")
+        whole = None
+        for index in connection.execute(f"PRAGMA index_list({_quoted(name)})").fetchall():
+            if index[4] or (index[3] == b"pk" and _is_the_table(connection, name)):  # partial; or the table itself
+                continue
+            try:
+                whole = whole or _counted(connection, f"{_quoted(name)} NOT INDEXED")
+                by_index = _counted(connection, f"{_quoted(name)} INDEXED BY {_quoted(str(index[1], 'utf-8', 'replace'))}")
+            except sqlite3.OperationalError:  # a collation of the old application's own: nothing is read by that index either
+                continue
+            if by_index != whole:
+                found[name] = f"an index has {by_index:,} rows and the table {whole:,} (K9)"
+    return found
+
+
+def _counted(connection: sqlite3.Connection, source: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {source}").fetchone()[0])
+
+
+def _is_the_table(connection: sqlite3.Connection, table: str) -> bool:
+    row = connection.execute("SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", (table,)).fetchone()
+    return bool(row and row[0])
+
+
+def _logs_ahead(file: Path) -> bool:
+    with file.open("rb") as opened:
+        head = opened.read(20)
+    return b"\x02" in head[18:20]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,202 @@
+"""Files of a run's folder, reached by descriptors of their folders: written beside their place, made durable, moved; read with their digest."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etl.errors import EvidenceAltered, MigrationError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+_verified: dict[tuple[str, str, str], tuple[int, ...]] = {}  # by root, path and digest: the file that had it, as this process found it
+
+
+@dataclass(frozen=True)
+class StageFile:
+    """One stage file as the manifest knows it: path relative to the run's folder, rows, bytes, SHA-256."""
+
+    path: str
+    rows: int
+    size: int
+    sha256: str
+
+
+def write_table(root: Path, path: str, table: pa.Table) -> StageFile:
+    """Writes a table as a stage file; the same table gives the same bytes."""
+    return write_bytes(root, path, parquet(table), table.num_rows)
+
+
+def write_bytes(root: Path, path: str, content: bytes | memoryview, rows: int = 0) -> StageFile:
+    """Writes a stage file, durably and private."""
+    parent, _, name = path.rpartition("/")
+    with within(root, parent) as folder:
+        write_in(folder, name, content)
+    return StageFile(path, rows, len(content), hashlib.sha256(content).hexdigest())
+
+
+def read_table(root: Path, file: StageFile) -> pa.Table:
+    """The table in a stage file, from bytes that are exactly those of the manifest; else EvidenceAltered (exit 6)."""
+    return table_of(read_verified(root, file))
+
+
+def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
+    """Some columns of a stage file whose bytes are exactly those of the manifest; else EvidenceAltered (exit 6).
+
+    The digest is computed once in a process, for as long as the file is the same one, unchanged; the columns come from the file that was opened
+    then, whatever its path leads to meanwhile.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    again = "Start again in a new run folder."
+    try:
+        descriptor = os.open(root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            before, known = _state(descriptor), (str(root), file.path, file.sha256)
+            if _verified.get(known) != before and hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
+                raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", again)
+            # Of the descriptor, not of the path: the same file, read by Arrow itself.
+            found = pq.ParquetFile(f"/dev/fd/{descriptor}", page_checksum_verification=True).read(columns=columns, use_threads=False)
+            if _state(descriptor) != before:
+                raise EvidenceAltered(f"{file.path} of the run's folder was written to while it was read.", again)
+            _verified[known] = before
+            return found
+    except (OSError, pa.ArrowInvalid):
+        raise EvidenceAltered(f"{file.path} of the run's folder cannot be read or is damaged.", again) from None
+
+
+def _state(descriptor: int) -> tuple[int, ...]:
+    """What changes with a file: which one it is, its size, and when it was last written to, which nobody can turn back."""
+    about = os.fstat(descriptor)
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
+def read_verified(root: Path, file: StageFile) -> bytes:
+    """The bytes of a stage file, exactly those that the manifest names; else EvidenceAltered (exit 6)."""
+    try:
+        descriptor = os.open(root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            content = stream.read()
+    except OSError as error:
+        raise EvidenceAltered(
+            f"{file.path} of the run's folder cannot be read ({error.strerror}).", "Start again in a new run folder."
+        ) from None
+    if len(content) != file.size or hashlib.sha256(content).hexdigest() != file.sha256:
+        raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", "Start again in a new run folder.")
+    return content
+
+
+def parquet(table: pa.Table) -> memoryview:
+    """The table as the bytes of a Parquet file with a checksum for every page; the same table gives the same bytes."""
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    # No dictionaries, no statistics: long texts would pay for both and gain nothing.
+    pq.write_table(table, buffer, compression="lz4", use_dictionary=False, write_statistics=False, write_page_checksum=True)
+    return buffer.getbuffer()
+
+
+def table_of(content: bytes) -> pa.Table:
+    """The table in the bytes of a Parquet file, every page's checksum compared."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Not pq.read_table: it brings in pyarrow.dataset, and that pandas, seconds before the first row.
+    return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
+
+
+def write_durably(place: Path, content: bytes | memoryview) -> None:
+    """Writes beside the place, makes it durable, moves it there, makes the folder durable; mode 0600 under any umask."""
+    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        write_in(folder, place.name, content)
+    finally:
+        os.close(folder)
+
+
+# What is done in the run's folder is done by descriptors of folders, not by paths: somebody may put a link into a path at any moment.
+OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def write_in(folder: int, name: str, content: bytes | memoryview) -> None:
+    beside = f".{name}.writing"
+    with suppress(FileNotFoundError):
+        os.unlink(beside, dir_fd=folder)
+    descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:
+        os.unlink(beside, dir_fd=folder)
+        raise
+    os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    os.fsync(folder)
+
+
+@contextmanager
+def within(root: Path, path: str) -> Iterator[int]:
+    """The folder of that path below the root, opened; it and those above it are made where they are missing, and none of them is a link."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in filter(None, path.split("/")):
+            folder = inside(folder, part)
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def inside(folder: int, name: str) -> int:
+    """The folder of that name in the opened one, which is closed."""
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=folder)
+        inner = os.open(name, OPEN_FOLDER, dir_fd=folder)
+        os.fchmod(inner, 0o700)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise EvidenceAltered(f"{name} in the run's folder is not a folder.", "Start again in a new run folder.") from None
+        if error.errno in FULL:
+            raise  # no matter of the place that was given: the answer is NO_SPACE
+        message = f"The folder {name} of the run's folder cannot be made ({error.strerror})."
+        raise MigrationError(message, "Give --run a folder that can be written to.") from None
+    os.close(folder)
+    return inner
+
+
+def removed_entries(parent: int, name: str) -> tuple[int, int]:
+    try:
+        folder = os.open(name, OPEN_FOLDER, dir_fd=parent)
+    except FileNotFoundError:
+        return 0, 0
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+            raise
+        size = os.stat(name, dir_fd=parent, follow_symlinks=False).st_size
+        os.unlink(name, dir_fd=parent)
+        return 1, size
+    try:
+        within = [removed_entries(folder, inner) for inner in sorted(os.listdir(folder), reverse=True)]  # noqa: PTH208  # of a descriptor
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=parent)
+    return sum(files for files, _ in within), sum(size for _, size in within)
+
+
+def rows_of(files: Iterable[StageFile]) -> int:
+    """The rows of these files together."""
+    return sum(file.rows for file in files)

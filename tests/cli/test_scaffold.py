@@ -1,0 +1,136 @@
+"""`scaffold`: how much of a foreign portal it draws right, what it never tells, and that it keeps what people approved."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import tomllib
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sample_data.disguise import disguise
+from tests.support.command import Done, command
+
+_FORMS = ("text", "integer", "flag", "code", "date", "moment", "number", "part", "trim", "path", "bytes")
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A synthetic world, disguised: names as old systems abbreviate them."""
+    folder = tmp_path_factory.mktemp("scaffold")
+    world = ("--source", f"sqlite:///{folder}/portal2.sqlite", "--tc", f"sqlite:///{folder}/tc.sqlite", "--files", str(folder / "files"))
+    assert command("sample", *world, "--profiles", "30").code == 0
+    disguise(folder, folder / "foreign")
+    return folder / "foreign"
+
+
+def scaffolded(foreign: Path, to: Path, *more: str) -> Done:
+    sources = ("--source", f"sqlite:///{foreign}/portal2.sqlite", "--tc", f"sqlite:///{foreign}/tc.sqlite")
+    return command("scaffold", *(more or sources), "--to", str(to), "--output", "json")
+
+
+def _columns(file: Path) -> tuple[str, dict[str, str]]:
+    """The physical table of a file's first block, and the first physical column of each contract column; upper case."""
+    block: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))["from"][0]
+    found = {}
+    for column, form in block["columns"].items():
+        of = form if isinstance(form, str) else next(form[word] for word in _FORMS if word in form)
+        found[column] = (of if isinstance(of, str) else of[0]).upper()
+    return block["table"].upper(), found
+
+
+def right(draft: Path, truth: Path) -> float:
+    """The share of the contract's columns whose first suggestion is the physical column that stands behind it."""
+    hits = total = 0
+    for file in [*(truth / "portal2").glob("*.toml"), *(truth / "tc").glob("*.toml")]:
+        if file.stem != "source":
+            table, columns = _columns(file)
+            suggested = draft / file.parent.name / file.name
+            other, found = _columns(suggested) if suggested.is_file() else ("", {})
+            total += len(columns)
+            hits += sum(found.get(column) == name for column, name in columns.items()) if other == table else 0
+    return hits / total
+
+
+def test_abbreviated_names_are_right_at_the_first_suggestion(foreign: Path, tmp_path: Path) -> None:
+    done = scaffolded(foreign, tmp_path / "draft")
+    assert done.code == 0, done.out
+    assert right(tmp_path / "draft", foreign / "adapter") >= 0.95
+    assert done.data["coverage"]["columns"] > 95
+
+
+def _opaque(file: Path, to: Path) -> dict[str, tuple[str, dict[str, str]]]:
+    """A copy whose names say nothing; by table what it and its columns are called now."""
+    to.write_bytes(file.read_bytes())
+    called = {}
+    with closing(sqlite3.connect(to)) as portal, portal:
+        portal.execute("DROP VIEW IF EXISTS V_FIRST")
+        tables = [name for (name,) in portal.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid")]
+        for number, table in enumerate(tables):
+            columns = [row[1] for row in portal.execute(f'PRAGMA table_info("{table}")')]
+            new = {column: f"C{number:02}_{place:02}" for place, column in enumerate(columns)}
+            for column, name in new.items():
+                portal.execute(f'ALTER TABLE "{table}" RENAME COLUMN "{column}" TO "{name}"')
+            portal.execute(f'ALTER TABLE "{table}" RENAME TO "T{number:02}"')
+            called[table.upper()] = (f"T{number:02}", {column.upper(): name for column, name in new.items()})
+    return called
+
+
+def test_opaque_names_are_found_by_what_lies_in_the_columns(foreign: Path, tmp_path: Path) -> None:
+    called = {folder: _opaque(foreign / f"{folder}.sqlite", tmp_path / f"{folder}.sqlite") for folder in ("portal2", "tc")}
+    assert scaffolded(tmp_path, tmp_path / "draft").code == 0
+    hits = total = 0
+    for folder, names in called.items():
+        for truth in (foreign / "adapter" / folder).glob("*.toml"):
+            if truth.stem != "source":
+                table, columns = _columns(truth)
+                suggested = tmp_path / "draft" / folder / truth.name
+                other, found = _columns(suggested) if suggested.is_file() else ("", {})
+                new, of = names[table]
+                total += len(columns)
+                hits += sum(found.get(column) == of[name] for column, name in columns.items()) if other == new else 0
+    assert hits / total >= 0.75
+
+
+def test_the_scan_tells_no_value_of_persons_secrets_or_free_texts(foreign: Path, tmp_path: Path) -> None:
+    assert scaffolded(foreign, tmp_path / "draft").code == 0
+    text = (tmp_path / "draft" / "scan.json").read_text(encoding="utf-8")
+    assert re.search(r"[^\"\s@]+@[^\"\s@]+", text) is None
+    assert re.search(r"\b\d{3}-\d{2}-\d{4}\b", text) is None
+    user = json.loads(text)["portals"]["P2"]["tables"]["CT_PRTL_USR"]["columns"]
+    assert user["PSSW_HSH"] == {"kind": "text", "length": 200, "secret": True, "type": "VARCHAR(200)"}
+    assert "values" not in user["FRST_NM"]
+    assert 'password_hash = "PSSW_HSH"' in (tmp_path / "draft" / "portal2" / "portal_user.toml").read_text(encoding="utf-8")
+    assert all(
+        count >= 5
+        for table in json.loads(text)["portals"]["P2"]["tables"].values()
+        for c in table["columns"].values()
+        for count in c.get("values", {}).values()
+    )
+
+
+def test_approved_lines_stay_drift_is_told_and_a_scan_is_enough(foreign: Path, tmp_path: Path) -> None:
+    draft = tmp_path / "draft"
+    assert scaffolded(foreign, draft).code == 0
+    entity = draft / "portal2" / "model_entity.toml"
+    lines = entity.read_text(encoding="utf-8").splitlines()
+    approved = 'account_number = { trim = "ACCN_NMBR" }'
+    lines = [approved if line.startswith("account_number = ") else line for line in lines]
+    entity.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    scan = json.loads((draft / "scan.json").read_text(encoding="utf-8"))
+    scan["portals"]["P2"]["tables"]["NEW_ONE"] = {"rows": 0, "view": False, "columns": {}, "keys": []}
+    scan["portals"]["P2"]["tables"]["CT_MDL_ENTT"]["columns"]["STTS_CD"]["type"] = "CHAR(9)"
+    (tmp_path / "scan.json").write_text(json.dumps(scan), encoding="utf-8")
+    done = scaffolded(foreign, draft, "--scan", str(tmp_path / "scan.json"))
+    assert done.code == 0, done.out
+    assert done.data["approved"] == 1
+    assert approved in entity.read_text(encoding="utf-8").splitlines()
+    work = (draft / "worklist.md").read_text(encoding="utf-8")
+    assert "the table NEW_ONE is new" in work
+    assert "CT_MDL_ENTT.STTS_CD was CHAR(2), is CHAR(9)" in work
+    (tmp_path / "bad.json").write_text("{}", encoding="utf-8")
+    assert scaffolded(foreign, draft, "--scan", str(tmp_path / "bad.json")).code == 1

@@ -1,0 +1,181 @@
+"""K9 on PostgreSQL: what server, role or database hide or alter is asked for, by loader and verifier, under the roles of runbooks/roles.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from etl.reconcile import reconcile
+from tests.support.command import command
+from tests.support.servers import AUDITOR, READER, WRITER, Portals, portals
+
+__all__ = ["portals"]  # a fixture
+
+
+@contextmanager
+def changed(portals: Portals, database: str, there: str, back: str) -> Iterator[None]:
+    """The statement, taken back at the end."""
+    portals.do(database, there)
+    try:
+        yield
+    finally:
+        portals.do(database, back)
+
+
+def audited(portals: Portals, run: str) -> tuple[str, ...]:
+    """The options of the auditor's own `reconcile`."""
+    return (
+        "reconcile", "--source", portals.url("portal2", AUDITOR), "--tc", portals.url("tc", AUDITOR), "--target", portals.url("portal3", AUDITOR),
+        "--files", "files", "--objects", f"{run}-objects",
+    )  # fmt: skip
+
+
+SECURED = {
+    "no policy": ("portal2", "message", "ALTER TABLE message ENABLE ROW LEVEL SECURITY"),
+    "a policy that shows some": (
+        "tc", "tc_contact", f"ALTER TABLE tc_contact ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON tc_contact FOR SELECT TO {READER} USING (tc_contact_id % 2 = 0)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SECURED)
+def test_K9_row_security_on_a_source_table_is_refused(what: str, portals: Portals) -> None:
+    database, table, statement = SECURED[what]
+    back = f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY; DROP POLICY IF EXISTS p ON {table}"
+    with changed(portals, database, statement, back):
+        for name in ("plan", "extract", "run"):
+            done = portals.run(name, run="secured")
+            assert done.code == 7, done
+            assert f"row-level security chooses the rows that role {READER} sees of {table} (K9)" in done.err
+            assert "BYPASSRLS" in done.next
+        assert not list((portals.folder / "secured").rglob("*.parquet"))
+        stores = portals.stores()[:4]
+        frozen = command("freeze", "check", *stores, "--seconds", "0", folder=portals.folder)
+        assert (frozen.code, table in frozen.err) == (7, True), frozen.err
+        with changed(portals, "postgres", f"ALTER ROLE {READER} BYPASSRLS", f"ALTER ROLE {READER} NOBYPASSRLS"):
+            seen = portals.run("plan", "--output", "json")
+            assert seen.code == 0, seen.out
+            assert seen.data["rights"]["--source" if database == "portal2" else "--tc"]["excess"] == []  # it needs that attribute
+    assert portals.run("plan").code == 0
+
+
+def test_K9_the_auditors_reconcile_is_never_equal_over_hidden_rows(portals: Portals) -> None:
+    for step in ("extract", "split", "reattach", "check"):
+        assert portals.run(step, run="seen").code == 0
+    hide, show = (f"ALTER TABLE internal_note {word} ROW LEVEL SECURITY" for word in ("ENABLE", "DISABLE"))
+    with changed(portals, "portal2", hide, show):  # behind the extract
+        late = portals.run("run", run="seen")
+        assert (late.code, "internal_note" in late.err) == (7, True), late.err
+    done = portals.run("run", run="seen")
+    assert done.code == 0, done.err
+    words = audited(portals, "seen")
+    with changed(portals, "portal2", hide, show):
+        found = command(*words, folder=portals.folder)
+        assert found.code == 7, found
+        assert "internal_note: row-level security" in found.err
+    with changed(
+        portals, "portal3", "ALTER TABLE portal3.internal_note ENABLE ROW LEVEL SECURITY", "ALTER TABLE portal3.internal_note DISABLE ROW LEVEL SECURITY"
+    ):  # fmt: skip
+        found = command(*words, "--output", "json", folder=portals.folder)
+        assert found.code == 4, found.err
+        assert {(d["table"], d["kind"]) for d in found.data["differences"]} == {
+            ("internal_note", "not_checked"),
+            ("note_account", "not_checked"),
+        }
+    equal = command(*words, folder=portals.folder)
+    assert equal.code == 0, equal.err
+    portals.new_store()
+
+
+def test_K9_the_settings_of_a_role_change_nothing(portals: Portals) -> None:
+    """What a role, a database or a server set by default is set by every session itself: time-outs, quoting, forms of dates and bytes, path."""
+    settings = {
+        "quote_all_identifiers": "on", "DateStyle": "'German, DMY'", "IntervalStyle": "'sql_standard'", "TimeZone": "'Asia/Kolkata'", "bytea_output": "'escape'",
+        "extra_float_digits": "-3", "standard_conforming_strings": "off", "statement_timeout": "'2s'", "idle_in_transaction_session_timeout": "'1s'",
+        "search_path": "public, pg_catalog", "row_security": "on", "client_encoding": "'LATIN1'",
+    }  # fmt: skip
+    there = "; ".join(f"ALTER ROLE {role} SET {name} = {value}" for role in (READER,) for name, value in settings.items())
+    back = f"ALTER ROLE {READER} RESET ALL; ALTER ROLE {READER} SET default_transaction_read_only = on"
+    with changed(portals, "postgres", there, back):
+        done = portals.run("run", run="settings")
+        assert done.code == 0, done.err
+        result = reconcile(
+            portals.url("portal2", READER), portals.url("tc", READER), str(portals.folder / "files"), portals.url("portal3", AUDITOR),
+            str(portals.folder / "settings-objects"),
+        )  # fmt: skip
+        assert result.answer == "equal"
+    portals.new_store()
+
+
+def test_K9_operators_and_functions_of_others_are_never_called(portals: Portals) -> None:
+    """Whoever may create in `public` puts his own code under the names of the system's (as CVE-2018-1058 was)."""
+    mine = (
+        "CREATE TABLE public.caught (who text); GRANT INSERT ON public.caught TO PUBLIC;"
+        " CREATE FUNCTION public.spy(a name, b name) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called'; END $$;"
+        " CREATE FUNCTION public.spy(a text, b text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called'; END $$;"
+        " CREATE OPERATOR public.!~ (LEFTARG = name, RIGHTARG = name, FUNCTION = public.spy);"
+        " CREATE OPERATOR public.= (LEFTARG = text, RIGHTARG = text, FUNCTION = public.spy);"
+        " CREATE OPERATOR public.= (LEFTARG = name, RIGHTARG = name, FUNCTION = public.spy);"
+        " CREATE FUNCTION public.current_schema() RETURNS name LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called'; END $$;"
+        " CREATE FUNCTION public.quote_ident(name) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called'; END $$;"
+        f" ALTER ROLE {READER} SET search_path = public, pg_catalog"
+    )
+    back = (
+        "DROP OPERATOR public.!~ (name, name); DROP OPERATOR public.= (text, text); DROP OPERATOR public.= (name, name); DROP FUNCTION public.spy(name, name);"
+        " DROP FUNCTION public.spy(text, text); DROP FUNCTION public.current_schema(); DROP FUNCTION public.quote_ident(name); DROP TABLE public.caught;"
+        f" ALTER ROLE {READER} RESET search_path"
+    )
+    with changed(portals, "portal2", mine, back):
+        done = portals.run("plan")
+        assert done.code == 1, done  # of the strange table, and of nothing else (K5)
+        assert done.err.count("P2.") == 1
+        assert "P2.caught: no mapping names this table" in done.err
+        portals.do("portal2", "DROP TABLE public.caught")
+        assert portals.run("extract", run="spied").code == 0
+        frozen = command("freeze", "check", *portals.stores()[:4], "--seconds", "0", folder=portals.folder)
+        assert frozen.code == 0, frozen.err
+        portals.do("portal2", "CREATE TABLE public.caught (who text)")
+
+
+def test_the_freeze_check_names_under_the_documented_role_who_may_write(portals: Portals) -> None:
+    there = (
+        "CREATE ROLE app_owner LOGIN; CREATE ROLE app_writer LOGIN; CREATE ROLE app_group; CREATE ROLE app_member LOGIN IN ROLE app_group; CREATE ROLE app_column LOGIN;"
+        " ALTER TABLE message OWNER TO app_owner; GRANT INSERT ON internal_note TO app_writer; GRANT DELETE ON document TO app_group;"
+        " GRANT UPDATE (file_name) ON document TO app_column; GRANT TRUNCATE ON portal_task TO PUBLIC"
+    )
+    back = (
+        f"ALTER TABLE message OWNER TO postgres; REVOKE TRUNCATE ON portal_task FROM PUBLIC; GRANT SELECT ON message TO {READER};"
+        " DROP OWNED BY app_writer, app_group, app_column; DROP ROLE app_owner, app_writer, app_member, app_group, app_column"
+    )
+    with changed(portals, "portal2", there, back):
+        done = command("freeze", "check", *portals.stores()[:4], "--seconds", "0", "--output", "json", folder=portals.folder)
+        assert done.code == 0, done.err
+        (portal,) = [entry for entry in done.data["portals"] if entry["portal"] == "P2"]
+        assert {
+            "role postgres may write: it is a superuser", "role app_owner may write: it owns message", "role app_writer may write: it was granted that on internal_note",
+            "role app_group may write: it was granted that on document; its members: app_member", "role app_column may write: it was granted that on document",
+            "role PUBLIC (everybody) may write: it was granted that on portal_task",
+        } <= set(portal["writers"])  # fmt: skip
+        assert "not_ruled_out" in portal
+
+
+def test_the_documented_reader_sees_tables_by_column_and_no_views(portals: Portals) -> None:
+    """A view may show a password under another name; a column that is added later is nobody's business."""
+    with portals.session("portal2", READER) as session:
+        session.execute("SET default_transaction_read_only = off")
+        for statement in ("SELECT password_hash FROM portal_user", "CREATE TEMPORARY TABLE t (x int)"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute(statement.encode())
+    with (
+        changed(
+            portals, "portal2", "ALTER TABLE portal_user ADD COLUMN reset_token text", "ALTER TABLE portal_user DROP COLUMN reset_token"
+        ),
+        portals.session("portal2", READER) as session,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        session.execute("SELECT reset_token FROM portal_user")
+    with pytest.raises(psycopg.OperationalError), portals.session("portal2", WRITER):
+        raise AssertionError("whoever has no right by name may not connect")
