@@ -1,4 +1,4 @@
-"""The command line: options in, step called, result rendered, exit code out. Nothing heavy is imported to say hello."""
+"""The command line: options in, step called, result rendered, exit code out. `--help` imports no heavy dependency."""
 
 from __future__ import annotations
 
@@ -76,32 +76,32 @@ def _option(*names: str, **settings: Any) -> Command:
 
 _DAYS = click.IntRange(0, 2147483647)  # migration_run keeps them as INTEGER
 _OPTIONS: dict[str, Command] = {
-    "source": _option("--source", metavar="URL", help="Portal 2.0 database (SQLAlchemy URL); only ever read."),
-    "tc": _option("--tc", metavar="URL", help="Trade Compliance database; without it there is no Trade Compliance part."),
+    "source": _option("--source", metavar="URL", help="Portal 2.0 database (SQLAlchemy URL), read-only."),
+    "tc": _option("--tc", metavar="URL", help="Trade Compliance database; without it only Portal 2.0 is migrated."),
     "target": _option("--target", metavar="URL", help="The new store."),
     "files": _option("--files", metavar="URI", help="Root of the old file share."),
     "objects": _option("--objects", metavar="URI", help="Root of the new object store: a folder, or s3://bucket/prefix."),
     "run": _option("--run", metavar="DIR", help="The run's folder: stage files, manifest, evidence, report."),
     "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
     "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
-    "decisions": _option("--decisions", metavar="FILE", help="What people decided (TOML, chapter L of the rule book)."),
-    "grace_before": _option("--grace-before", metavar="DAYS", type=_DAYS, help="Due dates so many days before the freeze are adjusted too (default: 0)."),
-    "grace_after": _option("--grace-after", metavar="DAYS", type=_DAYS, help="And so many days behind it (default: 0)."),
-    "grace_add": _option("--grace-add", metavar="DAYS", type=_DAYS, help="Days that are added to them (default: the length of the freeze)."),
+    "decisions": _option("--decisions", metavar="FILE", help="Decisions made by people (TOML; rules of chapter L)."),
+    "grace_before": _option("--grace-before", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days before the freeze (default: 0)."),
+    "grace_after": _option("--grace-after", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days after the freeze (default: 0)."),
+    "grace_add": _option("--grace-add", metavar="DAYS", type=_DAYS, help="Days added to an adjusted due date (default: the length of the freeze)."),
     "workers": _option("--workers", metavar="N", type=click.IntRange(1, 256), help="Processes on this machine (default: its cores)."),
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
-    "rehearse": _option("--rehearse", is_flag=True, default=False, help="Everything, really, against a throw-away target."),
-    "mappings": _option("--mappings", metavar="DIR", help="A folder of mappings instead of those that are installed."),
-    "adapter": _option("--adapter", metavar="DIR", help="How another legacy schema is presented as the contract; it may hold limits.toml alone."),
-    "without_tc": _option("--without-tc", is_flag=True, default=False, help="Trade Compliance, which an earlier run had, is left out on purpose."),
-    "without_files": _option("--without-files", is_flag=True, default=False, help="The file share, which an earlier run had, is left out on purpose."),
-    "without_decisions": _option("--without-decisions", is_flag=True, default=False, help="So are the decisions."),
-    "without_freeze": _option("--without-freeze", is_flag=True, default=False, help="So is the freeze."),
-    "yes": _option("--yes", is_flag=True, default=False, help="No question before it is done."),
+    "rehearse": _option("--rehearse", is_flag=True, default=False, help="Run every step against a temporary store: a SQLite file or, with --target here, a schema of that server."),
+    "mappings": _option("--mappings", metavar="DIR", help="Mapping folder to use instead of the installed one."),
+    "adapter": _option("--adapter", metavar="DIR", help="Adapter folder: presents another legacy schema as the contract; may contain limits.toml alone."),
+    "without_tc": _option("--without-tc", is_flag=True, default=False, help="Leave out Trade Compliance although an earlier run had it."),
+    "without_files": _option("--without-files", is_flag=True, default=False, help="Leave out the file share although an earlier run had it."),
+    "without_decisions": _option("--without-decisions", is_flag=True, default=False, help="Leave out the decisions although an earlier run had them."),
+    "without_freeze": _option("--without-freeze", is_flag=True, default=False, help="Leave out the freeze although an earlier run had one."),
+    "yes": _option("--yes", is_flag=True, default=False, help="Do not ask for confirmation."),
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
-    "log": _option("--log", metavar="FILE", help="A file that progress and warnings go to as well (0600)."),
+    "log": _option("--log", metavar="FILE", help="Also write progress and warnings to this file (0600)."),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(
         "--config", metavar="FILE", is_eager=True, callback=_configured, expose_value=False, envvar=f"{ENVIRONMENT}_CONFIG",
@@ -138,8 +138,8 @@ def _options(given: dict[str, Any]) -> Options:
     if days and days["freeze_from"] > days["freeze_to"]:
         raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
     grace = _grace(given, bool(days))
-    if given.get("rehearse") and any(_typed(name) for name in ("target", "objects")):
-        raise WrongUsage("--rehearse brings its own target and object store.", "Leave out --target and --objects.")
+    if given.get("rehearse") and _typed("objects"):
+        raise WrongUsage("--rehearse brings its own object store.", "Leave out --objects.")
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
     without = frozenset(name for name in _LEFT_OUT if given.get(f"without_{name}"))
@@ -147,6 +147,8 @@ def _options(given: dict[str, Any]) -> Options:
         if given.get("freeze_from" if name == "freeze" else name):
             raise WrongUsage(f"--without-{name} and what it leaves out are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
+    if given.get("rehearse") and not _typed("target"):
+        plain["target"] = None  # a configuration's target is the cut-over's, not a rehearsal's
     plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {
         name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
@@ -199,7 +201,7 @@ def _talk(given: dict[str, Any]) -> Talk:
 @click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
 def commands() -> None:
-    """Carries the CTPAT and Trade Compliance portals' whole memory to standalone entity accounts, once, and proves that nothing was lost."""
+    """Migrates all data of the CTPAT and Trade Compliance portals to standalone entity accounts, once, and proves that nothing was lost."""
 
 
 def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple[str, ...]) -> None:
@@ -213,15 +215,15 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
 
 
 _STEP_HELP = {
-    "extract": "One snapshot of the old portals, typed, into the run's folder; documents into the object store.",
-    "split": "Every profile becomes standalone accounts, every old user gets his login.",
-    "reattach": "Documents, agreements, responses and all else follow to the accounts.",
-    "check": "Asks all questions of the new rows; a critical failure ends with exit code 3.",
-    "load": "Publishes the checked rows: all or nothing.",
-    "report": "Writes the report into the run's folder.",
+    "extract": "Extract one typed snapshot of the old portals into the run's folder, documents into the object store.",
+    "split": "Split every profile into standalone accounts, and make one login of each e-mail address.",
+    "reattach": "Assign documents, agreements, responses and all other rows to the accounts.",
+    "check": "Run all checks on the staged rows; a critical failure ends with exit code 3.",
+    "load": "Publish the checked rows in one transaction.",
+    "report": "Write the report into the run's folder.",
 }
 _ALL = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
-_run_command("run", _ALL, "All steps in order; done ones are skipped: also the way to resume.", (*_RUN, "approval", "rehearse"))
+_run_command("run", _ALL, "Run all steps in order, skipping completed ones; rerun to resume.", (*_RUN, "approval", "rehearse"))
 for _name, _help in _STEP_HELP.items():
     _run_command(_name, (_name,), _help, (*_RUN, "approval") if _name == "load" else _RUN)
 
@@ -229,7 +231,7 @@ for _name, _help in _STEP_HELP.items():
 @commands.command()
 @_takes(*_STORES, "run", *_FREEZE, "decisions", "mappings", "adapter", "log")
 def reconcile(**given: Any) -> None:
-    """Compares old and new, counted from the databases and the stores themselves; needs no run folder."""
+    """Compare old and new from the databases and object stores themselves; needs no run folder."""
     from etl.commands.command_result import answer
     from etl.pipeline.reconcile_step import reconciled
 
@@ -240,7 +242,7 @@ def reconcile(**given: Any) -> None:
 @click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
 @_takes("source", "tc", "files", "target", "objects", "run", "decisions", "mappings", "adapter")
 def plan(earlier: tuple[str, ...], **given: Any) -> None:
-    """What would happen: sources against mappings, rows, steps, space, time; reads, changes nothing."""
+    """Show what a run would do: sources against mappings, rows, steps, space, time. Read-only."""
     from etl.commands.command_result import answer
     from etl.commands.plan import plan as facts
 
@@ -248,9 +250,19 @@ def plan(earlier: tuple[str, ...], **given: Any) -> None:
 
 
 @commands.command()
+@_takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log")
+def precopy(**given: Any) -> None:
+    """Brings documents into the object store while the old portals are open; as often as you like, before `run` with the same --run."""
+    from etl.commands.command_result import answer
+    from etl.pipeline.precopy import precopy as copied
+
+    answer("precopy", given, lambda: copied(_options(given), _talk(given)))
+
+
+@commands.command()
 @_takes("run")
 def status(**given: Any) -> None:
-    """How far a run is, as a table."""
+    """Show the progress of a run."""
     from etl.commands.command_result import answer
     from etl.commands.lookups import status as facts
 
@@ -260,9 +272,9 @@ def status(**given: Any) -> None:
 @commands.command(cls=RowCommand)
 @click.argument("where", nargs=-1, metavar="[PORTAL TABLE KEY]")
 @click.option("--account", metavar="NUMBER", help="An account's number: every source row behind it.")
-@_takes("run", "target", "mappings")
+@_takes("run", "target", "mappings", "adapter")
 def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
-    """Where one source row went (trace P2 document 17); and back (trace --account NUMBER)."""
+    """Show what became of a source row (trace P2 document 17), or the source rows of an account (trace --account NUMBER)."""
     from etl.commands.command_result import answer
     from etl.commands.trace import trace as facts
 
@@ -273,7 +285,7 @@ def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
 @click.argument("email")
 @_takes("run", "target", "source", "mappings")
 def picker(email: str, **given: Any) -> None:
-    """The accounts that this person sees after logging in, and through which old profiles."""
+    """List the accounts that a person sees after logging in, and through which old profiles."""
     from etl.commands.command_result import answer
     from etl.commands.lookups import picker as facts
 
@@ -281,12 +293,12 @@ def picker(email: str, **given: Any) -> None:
 
 
 @commands.command()
-@click.option("--digest", metavar="HEX", help="What is approved: the digest that `check` and `status` say.")
-@click.option("--key", metavar="FILE", required=True, help="The approver's own Ed25519 key (PEM); made where there is none.")
-@click.option("--backup-id", metavar="TEXT", help="The backup of the new store that there is: its name.")
-@click.option("--backup-at", metavar="MOMENT", help="When it was made (2023-09-16T21:30:00+00:00).")
-@click.option("--backup-sha256", metavar="HEX", help="Its SHA-256.")
-@click.option("--approval", metavar="FILE", help="Where the approval is written.")
+@click.option("--digest", metavar="HEX", help="The digest to approve, as printed by `check` and `status`.")
+@click.option("--key", metavar="FILE", required=True, help="The approver's own Ed25519 key (PEM); created if it does not exist.")
+@click.option("--backup-id", metavar="TEXT", help="Name of the backup of the new store.")
+@click.option("--backup-at", metavar="MOMENT", help="When the backup was made (2023-09-16T21:30:00+00:00).")
+@click.option("--backup-sha256", metavar="HEX", help="SHA-256 of the backup.")
+@click.option("--approval", metavar="FILE", help="File to write the approval to.")
 @_takes()
 def approve(
     digest: str | None,
@@ -297,7 +309,7 @@ def approve(
     approval: str | None,
     **given: Any,
 ) -> None:
-    """Signs that a run may publish what has this digest; needs no run folder. With --key alone it only makes the key."""
+    """Sign the approval to publish what has this digest; needs no run folder. With --key alone only create the key."""
     from etl.commands.command_result import answer
     from etl.evidence.approval import approve as signed
 
@@ -308,9 +320,9 @@ def approve(
 @commands.command()
 @_takes("target", "objects", "run", "mappings", "adapter", "log", "yes")
 def rollback(**given: Any) -> None:
-    """Takes back exactly what the run published."""
+    """Roll back exactly what the run published."""
     from etl.commands.command_result import answer
-    from etl.pipeline.runner import take_back
+    from etl.pipeline.taking_back import take_back
 
     answer("rollback", given, lambda: take_back(_options(given), _talk(given), bool(given["yes"])))
 
@@ -318,7 +330,7 @@ def rollback(**given: Any) -> None:
 @commands.command()
 @_takes("run", "yes")
 def purge(**given: Any) -> None:
-    """Removes what the run left of the old portals' data; what proves the migration stays."""
+    """Delete the legacy data that the run's folder holds; keep what proves the migration."""
     from etl.commands.command_result import answer
     from etl.commands.purge import purge as facts
 
@@ -327,14 +339,14 @@ def purge(**given: Any) -> None:
 
 @commands.group()
 def freeze() -> None:
-    """Whether the old portals are really closed."""
+    """Check whether the old portals are frozen."""
 
 
 @freeze.command("check")
 @click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to look.")
 @_takes("source", "tc", "mappings", "adapter")
 def freeze_check(seconds: float, **given: Any) -> None:
-    """Looks twice: ends with exit code 5 where a table changed in between; lists who could still write."""
+    """Inspect twice: exit code 5 if a table changed in between; list who could still write."""
     from etl.commands.command_result import answer
     from etl.commands.freeze_check import check
 
@@ -346,7 +358,7 @@ commands.add_command(sql_commands(_takes))
 
 @commands.group()
 def evidence() -> None:
-    """What proves the migration, in one signed folder."""
+    """Pack and verify the evidence of a migration."""
 
 
 _BUNDLE = click.option("--bundle", metavar="DIR", required=True, help="The bundle's folder.")
@@ -355,10 +367,10 @@ _BUNDLE = click.option("--bundle", metavar="DIR", required=True, help="The bundl
 @evidence.command("pack")
 @_BUNDLE
 @click.option("--key", metavar="FILE", required=True, help="Ed25519 key (PEM); made where there is none. Keep it outside the bundle.")
-@click.option("--documents", is_flag=True, default=False, help="Also the documents' bytes, as a BagIt bag.")
+@click.option("--documents", is_flag=True, default=False, help="Include the documents' bytes as a BagIt bag.")
 @_takes("run", "mappings")
 def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
-    """Packs manifest, events, report, results, mappings and versions; signs them."""
+    """Pack and sign manifest, events, report, results, mappings and versions."""
     from etl.commands.command_result import answer
     from etl.evidence.bundle import pack
 
@@ -372,7 +384,7 @@ def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
 @click.option("--authority", metavar="FILE", help="Certificates (PEM) of the time-stamping authority, its root among them.")
 @_takes()
 def evidence_verify(bundle: str, public_key: str, approver: str | None, authority: str | None, **given: Any) -> None:
-    """Says what the bundle proves, and whether every bit is what was signed; names file and line where not (exit 6). Works offline."""
+    """Verify that every bit is what was signed, and say what the bundle proves; exit 6 names file and line. Works offline."""
     from etl.commands.command_result import answer
     from etl.evidence.bundle import verify
 
@@ -398,7 +410,7 @@ def evidence_stamp(bundle: str, time_stamp: str, **given: Any) -> None:
 @click.option("--out", metavar="FILE", help="Where the list is written (default: sample-audit.csv in the run's folder).")
 @_takes("run", "target", "mappings")
 def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
-    """Draws source rows by chance, risky ones more often; old and new side by side for an auditor to tick."""
+    """Draw a random sample of source rows, risky ones more often, old and new side by side for an auditor."""
     from etl.commands.command_result import answer
     from etl.commands.sample_audit import sample as drawn
 
@@ -417,7 +429,7 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
 @click.option("--replaces", metavar="DIR", help="The folder of the letters that these replace.")
 @_takes("target", "source", "run", "mappings")
 def company(profile: int | None, folder: str, sender: str | None, dated: str | None, replaces: str | None, **given: Any) -> None:
-    """Writes a letter to one company, or to all: its accounts, what each person sees, what to do now, what was not carried over."""
+    """Write a letter to one company or to all: accounts, what each person sees, what to do, what was not carried over."""
     from etl.commands.command_result import answer
     from etl.commands.company import letters
 
@@ -523,7 +535,10 @@ def init(to: str, **given: Any) -> None:
     from etl.commands.init import init as written
 
     settings = {name.replace("_", "-"): given[name] for name in (*_STORES, "run", "freeze_from", "freeze_to", "approver")}
-    names = {name: given[name] for name in ("reader", "writer", "auditor", "portal_schema", "store_schema")} | {"maintenance": "postgres"}
+    names = {name: given[name] for name in ("reader", "writer", "auditor", "portal_schema", "store_schema")} | {
+        "maintenance": "postgres",
+        "rehearser": "migration_rehearser",
+    }
     answer("init", given, lambda: written(Path(to), settings, names))
 
 
@@ -545,7 +560,7 @@ def runbook(earlier: tuple[str, ...], out: str, **given: Any) -> None:
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed plants the same faults.")
 @_takes()
 def selftest(size: int, seed: int, **given: Any) -> None:
-    """Tests the verifier: plants faults in copies of a small migrated world and counts how many it finds."""
+    """Test the verifier: plant faults in copies of a small migrated world and count how many it finds."""
     from etl.commands.command_result import answer
     from etl.commands.selftest import selftested
 
@@ -566,7 +581,7 @@ def selftest(size: int, seed: int, **given: Any) -> None:
 )
 @_takes("source", "tc", "files", "adapter")
 def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
-    """Writes a synthetic legacy world of any size into empty databases."""
+    """Write a synthetic legacy world of any size into empty databases."""
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
@@ -577,7 +592,7 @@ def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
 @click.argument("folder", default="demo", metavar="[DIR]")
 @_takes()
 def demo(folder: str, **given: Any) -> None:
-    """Builds the sample world in DIR, migrates it, reconciles, writes the report, says where it is."""
+    """Create the sample world in DIR, migrate it, reconcile, and write the report."""
     from etl.commands.command_result import answer
     from etl.commands.demo import run_demo
 

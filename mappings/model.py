@@ -96,6 +96,18 @@ class TableMapping:
         return frozenset(self.key) | self.references | self.mandatory | frozenset(self.guarded)
 
     @cached_property
+    def never_null(self) -> frozenset[str]:
+        """Columns whose NULL, where an old table allows it against the contract, holds the row as a value that cannot be read (fine print 23).
+
+        Those that the contract declares NOT NULL and a NOT NULL target column takes. A missing flag is false (36), a missing owner NO_OWNER.
+        """
+        routed = {route.column for route in self.owner}
+        needed = self.mandatory - set(self.key) - routed
+        return frozenset(
+            column.name for column in self.columns if column.not_null and column.name in needed and not column.name.endswith("_ind")
+        )
+
+    @cached_property
     def content_columns(self) -> frozenset[str]:
         """The binary columns whose bytes go to the object store (C9)."""
         return frozenset(

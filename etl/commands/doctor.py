@@ -20,7 +20,6 @@ from etl.pipeline.runner import planned
 from etl.runfolder.folder import seen
 
 _SKEW, _SKEW_MOST = 5.0, 60.0  # seconds
-_SPARE = 4  # connections beside one for each worker: main, fingerprints, verifier, one to look with
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,7 @@ def _servers(options: Options, plan: Plan | None) -> Iterator[Finding]:
     for option, url in (("--source", options.source), ("--tc", options.tc), ("--target", options.target)):
         if url is None or backend(url) != "postgresql":
             continue
+        from etl.databases.postgresql.connection import WRITING
         from etl.databases.postgresql.health import health
 
         try:
@@ -106,7 +106,7 @@ def _servers(options: Options, plan: Plan | None) -> Iterator[Finding]:
             yield Finding(
                 state, about, f"its clock is {found.skew:+.0f} seconds from this machine's", "Set both clocks by the same source."
             )
-        needed = (options.workers or os.cpu_count() or 1) + _SPARE
+        needed = WRITING if option == "--target" else 2 * (1 + (options.workers or os.cpu_count() or 1))
         if found.free < needed:
             yield Finding(
                 "no",

@@ -14,14 +14,19 @@ from etl.pipeline.runner import run_steps
 from etl.reconcile.selftest.harness import selftest
 from etl.system.progress import Talk
 
+_OF_ADAPTERS = 300  # so many faults the small world's adapter surely has a place for
+
 
 def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
     """The score by kind of fault: planted, found, found under the right table; and the false alarms on clean copies.
 
     Raises CheckFailed (exit 3) with the same data where a fault was missed or a clean copy was called different.
     """
+    from etl.commands.adapter_faults import adapter_faults
+    from sample_data.disguise import disguise
     from sample_data.world import write_cast
 
+    of_adapters = min(size // 5, _OF_ADAPTERS)
     with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:
         place = Path(scratch)
         world = write_cast(place / "legacy")
@@ -33,20 +38,24 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
             run_steps(options, (step,), talk)
         with talk.bars():
             score = selftest(
-                world.source, world.tc, str(world.files), str(options.target), str(options.objects), size, seed,
+                world.source, world.tc, str(world.files), str(options.target), str(options.objects), size - of_adapters, seed,
                 lambda done, total: talk.tell("selftest", done, total, "faults"),
             )  # fmt: skip
+            disguise(place / "legacy", place / "foreign")
+            planted, seen, alarms = adapter_faults(place / "foreign", of_adapters, seed)
     kinds = [
         {"kind": name, "planted": kind.planted, "found": kind.found, "named": kind.named} for name, kind in sorted(score.by_kind.items())
     ]
-    found = sum(kind.found for kind in score.by_kind.values())
+    kinds += [{"kind": f"adapter: {name}", "planted": planted[name], "found": seen[name], "named": seen[name]} for name in sorted(planted)]
+    found = sum(kind.found for kind in score.by_kind.values()) + sum(seen.values())
+    total, false_alarms = score.planted + sum(planted.values()), score.false_alarms + alarms
     data: dict[str, Any] = {
-        "planted": score.planted, "found": found, "kinds": kinds, "missed": [str(fault) for fault in score.missed],
-        "tables": score.tables, "columns": score.columns, "clean_rounds": score.clean_rounds, "false_alarms": score.false_alarms,
+        "planted": total, "found": found, "kinds": kinds, "missed": [str(fault) for fault in score.missed],
+        "tables": score.tables, "columns": score.columns, "clean_rounds": score.clean_rounds, "false_alarms": false_alarms,
     }  # fmt: skip
-    if found < score.planted or score.false_alarms:
+    if found < total or false_alarms:
         error = CheckFailed(
-            f"The verifier found {found:,} of {score.planted:,} faults; {score.false_alarms:,} false alarms.",
+            f"The verifier found {found:,} of {total:,} faults; {false_alarms:,} false alarms.",
             "Do not believe it: report this.",
         )
         error.data = data

@@ -45,9 +45,27 @@ def show_report(report: dict[str, Any]) -> None:
 def show_step(data: dict[str, Any]) -> None:
     console = _console()
     console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}"))
+    if "changes" in data:
+        show_changes(console, data)
     show_asked(console, data.get("approval"))
     if "next" in data:  # not after a failure, which says itself what to do
         console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
+
+
+def show_changes(console: Console, data: dict[str, Any]) -> None:
+    """By table what the load will insert, update and remove, or why that is not known."""
+    if data["changes"] is None:
+        if data["changes_unknown"]:
+            console.print(plain(f"what the load will change is not known: {data['changes_unknown']}"))
+        return
+    words = ("insert", "update", "remove")
+    rows: list[list[object]] = [
+        [name, *(change[word] for word in words)] for name, change in data["changes"].items() if any(change.values())
+    ]
+    if rows:
+        console.print(table("What the load will change in the new store", ["table", *(f"to {word}" for word in words)], rows))
+    else:
+        console.print("the load will change no row of the new store")
 
 
 def show_asked(console: Console, approval: dict[str, Any] | None) -> None:
@@ -146,6 +164,9 @@ def show_trace(data: dict[str, Any]) -> None:
         console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
         console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
         return
+    for physical in data.get("physical", ()):
+        key = f" {physical['key']}" if physical["key"] is not None else ""
+        console.print(plain(f"physical: {physical['table']}{key}; presented as {data['table']} {data['key']}"))
     found: list[list[object]] = [[row["table"], row["id"], row["account_number"], row["digest"][:16]] for row in data["rows"]]
     console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account", "row's digest"], found))
     for content in sorted({row["sha256"] for row in data["rows"] if row.get("sha256")}):
@@ -323,6 +344,10 @@ def show_written(data: dict[str, Any]) -> None:
     _console().print(plain(f"{', '.join(data['files'])} written to {data['folder']}"))
 
 
+def show_precopy(data: dict[str, Any]) -> None:
+    _console().print(plain(f"{data['documents']:,} documents: {data['sentence']}"))
+
+
 def show_selftest(data: dict[str, Any]) -> None:
     console = _console()
     columns = ["kind", "planted", "found", "named"]
@@ -352,6 +377,7 @@ def show_sql(data: dict[str, Any]) -> None:
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     **dict.fromkeys(("sql freeze", "sql frozen", "sql unfreeze", "sql roles"), show_sql),
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
+    "precopy": show_precopy,
     "scaffold": show_scaffold, "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
     "sample-audit": show_audit_sample,

@@ -30,9 +30,44 @@ def trace(options: Options, where: tuple[str, ...], account: str | None) -> dict
     if account is not None:
         return _account(options, mappings, account)
     portal: Portal = "P2" if where[0].upper() == "P2" else "TC"
-    if where[0].upper() not in ("P2", "TC") or (portal, where[1]) not in mappings.tables:
+    known = (portal, where[1]) in mappings.tables
+    if where[0].upper() in ("P2", "TC") and options.adapter is not None:
+        return _presented(options, mappings, portal, where[1], where[2], known)
+    if where[0].upper() not in ("P2", "TC") or not known:
         raise WrongUsage(f"There is no source table {where[0]} {where[1]}.", "The portal is P2 or TC; `plan` lists the tables.")
     return _row(options, mappings, mappings.tables[portal, where[1]], where[2])
+
+
+def _presented(options: Options, mappings: Mappings, portal: Portal, table: str, key: str, known: bool) -> dict[str, Any]:
+    """The same behind an adapter: a contract table's name goes before a physical one; both names are shown."""
+    from etl.present.grammar import read_adapter
+    from etl.present.keys import contract_keys, physical_tables
+
+    adapter = read_adapter(options.adapter, mappings)  # type: ignore[arg-type]  # the caller has asked
+    if known:
+        row = _row(options, mappings, mappings.tables[portal, table], key)
+        return {**row, "physical": [{"table": name, "key": None} for name in physical_tables(adapter, portal, table)]}
+    rows = contract_keys(adapter, mappings, portal, table, key)
+    if not rows:
+        raise WrongUsage(
+            f"No contract table is presented out of {portal} {table}, or its key has other parts.",
+            "Name a physical table that the adapter's files read, and the parts of its key joined with |.",
+        )
+    found: dict[str, Any] = {}
+    for mapping, contract_key in rows:
+        try:
+            one = _row(options, mappings, mapping, contract_key)
+        except MigrationError:
+            continue  # presented as several tables, the row may have gone to some of them only
+        if not found:
+            found = one
+        else:
+            for part in ("rows", "held", "flags", "decisions", "rules"):
+                found[part] = [*found[part], *(entry for entry in one[part] if entry not in found[part])]
+    if not found:
+        message = f"The new store knows no row {portal} {table} {masked(key)}, presented as {', '.join(m.table for m, _ in rows)}."
+        raise MigrationError(message, "Check the key: parts of a composite key are joined with |.")
+    return {**found, "physical": [{"table": table, "key": masked(key)}]}
 
 
 def _row(options: Options, mappings: Mappings, mapping: TableMapping, key: str) -> dict[str, Any]:

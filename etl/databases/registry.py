@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # a look-up imports this module, and has to be quicker than t
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Target
+    from etl.databases.target import Change, Rows, Target
     from mappings.schema import Schema
 
 
@@ -42,6 +42,13 @@ class Kind(Protocol):
 
     def store_conditions(self, url: str, schema: Schema) -> Conditions:
         """What an existing new store has besides the contract's tables, without locking or making it."""
+        ...
+
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+        """What a publish of these rows would change in the new store, which is only looked at; `sizes`: how many rows each table has.
+
+        `folder`: where rows may lie meanwhile. MigrationError where the store cannot be compared.
+        """
         ...
 
     def open_reading(self, url: str) -> Reading:
@@ -89,6 +96,11 @@ def contract_differences(url: str, schema: Schema) -> list[str]:
 def store_conditions(url: str, schema: Schema) -> Conditions:
     """What the store behind the URL has besides the contract's tables; of one that is not there yet there is nothing. Only looked at, as above."""
     return kind_of(url).store_conditions(url, schema)
+
+
+def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+    """By table what a publish of these rows would insert, update and remove of the store behind the URL as it is now."""
+    return kind_of(url).would_change(url, schema, sizes, rows, folder)
 
 
 @contextmanager

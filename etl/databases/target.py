@@ -50,6 +50,13 @@ class RunRecord:
         }  # fmt: skip
 
 
+Agree = Callable[["list[Change]"], None]  # told what a publish changes before it is committed; raises where that must not be
+
+
+def agreed(changes: list[Change]) -> None:
+    """Agrees to any change."""
+
+
 class Tell(Protocol):
     """Takes what is at work, how much of it is done, of how much, and what is counted."""
 
@@ -155,8 +162,8 @@ class Target(Protocol):
         """Stages these tables' rows, in this order as far as it goes; what was staged before is forgotten. Numbers of rows come back on the way."""
         ...
 
-    def publish(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
-        """Makes the real tables equal to the staged ones, in one transaction together with the run's record."""
+    def publish(self, schema: Schema, record: RunRecord, tell: Tell, agree: Agree = agreed) -> list[Change]:
+        """Makes the real tables equal to the staged ones, in one transaction together with the run's record; `agree` is asked before its commit."""
         ...
 
     def differs_from_staged(self, schema: Schema) -> list[str]:

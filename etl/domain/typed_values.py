@@ -64,7 +64,7 @@ def typed(mapping: TableMapping, cells: Mapping[str, Sequence[Cell]], rows: int)
             continue
         series, bad = _column(batch, column, cells[column.name])
         batch.columns[column.name] = series
-        if column.not_null and column.name in mapping.decisive:
+        if column.name in mapping.never_null or column.name in mapping.key:
             bad = bad | series.is_null().to_numpy()
         if bad.any():
             batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else LOADS_WITH_NULL)

@@ -46,7 +46,10 @@ def digest_of(folder: RunFolder) -> str | None:
     """The digest of what the run is going to publish, from where and into what; None as long as that is not settled."""
     if any(step not in folder.steps for step in _STEPS) or "place" not in folder.settings:
         return None
-    content = {"steps": folder.digest(*_STEPS), "settings": {name: folder.settings.get(name) for name in _SETTINGS}}
+    content: dict[str, Any] = {"steps": folder.digest(*_STEPS), "settings": {name: folder.settings.get(name) for name in _SETTINGS}}
+    facts = folder.steps["check"].facts
+    if "changes" in facts:  # of a run that an earlier version checked nobody foresaw them
+        content["changes"] = facts["changes"]
     return hashlib.sha256(canonical(content)).hexdigest()
 
 

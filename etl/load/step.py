@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from etl.databases.conditions import refuse_conditions
 from etl.databases.editions import refuse_differences
-from etl.databases.target import Change, RunRecord, Target, Tell, in_reference_order
+from etl.databases.registry import would_change
+from etl.databases.target import Agree, Change, RunRecord, Target, Tell, agreed, in_reference_order
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
 from etl.objects import Objects, of_each
@@ -37,9 +38,12 @@ def run_id_of(folder: RunFolder) -> str:
 
 def load(
     folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell,
-    grace: Grace = NO_GRACE, decisions_sha256: str | None = None,
+    grace: Grace = NO_GRACE, decisions_sha256: str | None = None, agree: Agree = agreed,
 ) -> Step:  # fmt: skip
-    """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1)."""
+    """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1).
+
+    `agree` is told what is changed before that is committed, and may raise too.
+    """
     refuse_unfit(target, mappings)
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
@@ -56,11 +60,19 @@ def load(
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
         grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")), decisions_sha256,
     )  # fmt: skip
-    changes = target.publish(mappings.target, record, tell)
+    changes = target.publish(mappings.target, record, tell, agree)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
     return Step(
         "", [], {"run_id": run_id, "already": False, "changes": told, "marks": target.marks, "record": [run.row() for run in target.runs()]}
     )
+
+
+def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]:
+    """What `load` would change in that store as it is now; nothing of it is changed. MigrationError where it cannot be compared."""
+    run_id = run_id_of(folder)
+    tables = mappings.target.tables
+    sizes = {name: sum(file.rows for file in _files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
+    return would_change(target, mappings.target, sizes, lambda table: rows_of(folder, table, run_id), folder.path / "check")
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
@@ -172,7 +184,20 @@ def rollback(
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
     """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
-    unneeded = target.unknown_objects(sorted(journaled(folder.path / JOURNAL)))
+    taken = _removed(target.unknown_objects(sorted(journaled(folder.path / JOURNAL))), objects, store)
+    if not any(run.state == "PUBLISHED" for run in target.runs()):
+        objects.note(store, "")
+    return taken
+
+
+def remove_orphans(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
+    """The same once the run has published: documents that changed or vanished after they were precopied. What its rows name is not asked for."""
+    ours = {sha256 for table in folder.tables("reattach", "reattach/stored_object/") for sha256 in table["sha256"].to_pylist()}
+    orphans = sorted(journaled(folder.path / JOURNAL) - ours)
+    return _removed(target.unknown_objects(orphans), objects, store) if orphans else (0, 0, [])
+
+
+def _removed(unneeded: list[str], objects: Objects, store: str) -> tuple[int, int, list[str]]:
     gone, kept, others = 0, 0, list[str]()
     for first in range(0, len(unneeded), _REMOVED_TOGETHER):
         others = objects.others(store)  # asked again and again: one may publish meanwhile
@@ -180,6 +205,4 @@ def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store:
             kept = sum(size is not None for size in of_each(objects.size, unneeded[first:]))
             break
         gone += sum(of_each(objects.remove, unneeded[first : first + _REMOVED_TOGETHER]))
-    if not any(run.state == "PUBLISHED" for run in target.runs()):
-        objects.note(store, "")
     return gone, kept, others if kept else []

@@ -60,15 +60,22 @@ def share_left_out(target: str | None) -> MigrationError | None:
 
 def _in_force(target: str) -> tuple[dict[str, Any] | None, bool]:
     """The record in force (fine print 66), None where there is none; and whether the store holds rows of Trade Compliance."""
+    found = published_last(target)
+    if found is None:
+        return None, False
+    with reading(target) as store:
+        of_tc = " UNION ALL ".join(f"SELECT 1 AS one FROM {table} WHERE legacy_portal_cd = 'TC'" for table in _OF_TC)
+        return found, bool(store.rows(f"SELECT 1 AS one FROM tc_program UNION ALL {of_tc} LIMIT 1"))
+
+
+def published_last(target: str) -> dict[str, Any] | None:
+    """The row of `migration_run` that is in force; None where the store is not there yet or holds no published run."""
     lite = backend(target) == "sqlite"
     if lite and not Path(str(place_of(target)[1])).is_file():
-        return None, False
+        return None
     with reading(target) as store:
         there = "SELECT name FROM sqlite_master WHERE name = 'migration_run'" if lite else "SELECT to_regclass('migration_run') AS name"
         if not any(row["name"] for row in store.rows(there)):
-            return None, False
+            return None
         found = store.rows("SELECT * FROM migration_run WHERE state_cd = 'PUBLISHED' ORDER BY finished_at DESC, run_id DESC LIMIT 1")
-        if not found:
-            return None, False
-        of_tc = " UNION ALL ".join(f"SELECT 1 AS one FROM {table} WHERE legacy_portal_cd = 'TC'" for table in _OF_TC)
-        return found[0], bool(store.rows(f"SELECT 1 AS one FROM tc_program UNION ALL {of_tc} LIMIT 1"))
+        return found[0] if found else None

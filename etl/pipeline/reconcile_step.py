@@ -16,6 +16,7 @@ from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
+from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.folder import RunFolder, Step, opened, seen
@@ -90,29 +91,29 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
             report_anew(folder, mappings, roles(options))
         data["changed_since_extract"] = changed_of(step.facts["looked"])
         facts = step.facts
-    error = failure(facts, "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back.")
+    error = failure(
+        facts, left_out(options, result) or "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back."
+    )
     if error is not None:
         error.data = data
         raise error
     return data
 
 
+def left_out(options: Options, result: Reconciliation) -> str:
+    """What to give before anything is mended or rolled back: stores that this comparison lacked, and that the differences speak of; else empty."""
+    found = result.differences
+    lacking = []
+    if options.tc is None and "TC" in found["legacy_portal"]:
+        lacking.append("--tc: the new store has rows of Trade Compliance")
+    if options.files is None and not found.filter((found["table"] == "migration_exception") & (found["column"] == "C6")).is_empty():
+        lacking.append("--files: without the old file share its documents count as missing")
+    return f"Give {'; and '.join(lacking)}. Then run the same command again; nothing is to be mended before." if lacking else ""
+
+
 def compared_with(mappings: Mappings) -> dict[str, Any]:
     """Which mappings decided what the new store has to hold: their digest, and whether they are the installed ones."""
     return {"sha256": mappings.digest, "installed": mappings.digest == read_mappings().digest}
-
-
-def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, str]) -> None:
-    """Writes the report again, which says what was so before; of a purged run, whose rows are gone, nothing can be written: it is removed."""
-    from etl.report import write_report
-
-    folder.remove("report")
-    folder.steps.pop("report", None)
-    if "purged" in folder.settings:
-        folder.record("report", "removed: it said what was so before", known_roles, {})
-        return
-    folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / 'report'}"})
-    folder.record("report", folder.steps["report"].facts["sentence"], known_roles, {})
 
 
 def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None:

@@ -5,33 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from etl.databases import backend, place_of, sqlite_url
-from etl.databases.registry import open_target
-from etl.databases.target import Change
 from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, WrongUsage, note
 from etl.evidence.approval import asked, settle_place
 from etl.extract.step import ShareMissing
-from etl.load.step import rollback
-from etl.objects import Objects
-from etl.objects.journal import JOURNAL, journaled
-from etl.objects.registry import open_objects
 from etl.objects.share import Share
-from etl.options import Options, needed
+from etl.options import Options
+from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.context import DEFAULTS, NOT_GIVEN, Night, settled_options
 from etl.pipeline.left_out import refuse_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
-from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
-from etl.pipeline.step_actions import ACTIONS, READ, ROLLED_BACK, refuse_failed_check
+from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
 from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
@@ -40,7 +34,6 @@ from etl.runfolder.decisions_file import settled as settled_decisions
 from etl.runfolder.disk_space import Need, kept, loaded_bytes, require_room
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, opened, sealing, seen
 from etl.runfolder.stage_file_io import rows_of
-from etl.system.confirm import confirm, refuse_unasked
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
 from etl.system.worker_pool import Crew, refuse_password, secured
@@ -50,11 +43,11 @@ _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze"
 
 
 def rehearsal(options: Options) -> Options:
-    """The same run against a throw-away store in the run's folder."""
+    """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     place = options.run / "rehearsal"
-    return replace(options, target=sqlite_url(place / "portal3.sqlite"), objects=str(place / "objects"))
+    return replace(options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(place / "objects"))
 
 
 def run_steps(
@@ -156,6 +149,7 @@ def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any
         return answer
     if step == "check":
         answer["approval"] = asked(night.folder)
+        answer |= {name: answer["facts"].get(name) for name in ("changes", "changes_unknown")}
     return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
 
 
@@ -167,6 +161,9 @@ def _do(night: Night, step: str) -> None:
     inputs = _inputs(night, step)
     if step in folder.steps and folder.steps[step].inputs == inputs and step in ("extract", "split", "reattach", "check"):
         night.talk.say(f"{step}: done before, unchanged")
+        if step == "check":
+            changes.renew(folder, night.mappings, night.options.target)
+            _say_changes(night)
         refuse_failed_check(night)
         return
     before = folder.settings
@@ -193,9 +190,17 @@ def _do(night: Night, step: str) -> None:
     night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
     night.crew.rest()
     give_memory_back()
+    if step == "check":
+        _say_changes(night)
     if step in ("check", "reconcile"):
         refuse_failed_check(night)
         _refuse_differences(night, step)
+
+
+def _say_changes(night: Night) -> None:
+    facts = night.folder.steps["check"].facts
+    if "load" not in night.folder.steps and "changes" in facts:
+        night.talk.say(f"check: {changes.sentence(facts)}")
 
 
 def _require_room(night: Night, step: str) -> None:
@@ -244,47 +249,3 @@ def planned(options: Options) -> Plan:
         ahead = plan(sources, mappings, share, whole=True)
         decisions = read_decisions(options.decisions) if options.decisions is not None else NO_DECISIONS
         return replace(ahead, rights=found, beside=beside, decisions_template=template(sources, mappings, decisions))
-
-
-def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
-    """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
-    from etl.pipeline.reconcile_step import report_anew
-
-    mappings = bound_mappings(options.mappings)
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    seen(options.run)  # where there is no run there is nothing to take back, and no folder is made
-    refuse_unasked("rollback", yes)
-    with opened(options.run) as folder, ExitStack() as stack:
-        options = settled_options(options, mappings, folder)
-        if ROLLED_BACK in folder.settings and "load" not in folder.steps:
-            raise Refused(
-                f"The run was rolled back already: {folder.settings[ROLLED_BACK]}. There is nothing to take back.",
-                "Give `portal-migrate run` with the same options to publish it again.",
-            )
-
-        def preview(changes: list[Change]) -> None:
-            for change in changes:
-                if change.removed or change.updated:
-                    talk.say(f"rollback: {change.table}: {change.removed:,} rows to remove, {change.updated:,} to restore")
-            removed, restored = sum(change.removed for change in changes), sum(change.updated for change in changes)
-            confirm(f"Remove {removed:,} rows and restore {restored:,}?", yes)
-            stack.enter_context(talk.bars())  # not before: a bar would be drawn over the question
-
-        target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
-        objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-        objects: Objects = open_objects(objects_uri, folder.path / JOURNAL)
-        objects.clean()
-        try:
-            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell, preview))
-            gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
-            when = datetime.now(UTC).isoformat(timespec="seconds")
-            folder.settings = {**folder.settings, ROLLED_BACK: f"{taken['run_id']} at {when}"}
-            folder.clear("extract" if gone else "load")  # a new start brings the objects again
-            folder.record("rollback", "taken back", roles(options), taken)
-            report_anew(folder, mappings, roles(options))
-            del folder.steps["report"]  # it says what became of the run; the next one has a report to write
-            folder.save()
-            return taken
-        finally:
-            target.close()

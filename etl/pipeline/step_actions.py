@@ -7,23 +7,26 @@ from typing import Any
 
 from etl.databases import shown
 from etl.databases.registry import open_target
-from etl.databases.target import Target
+from etl.databases.target import Change, Target
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import CheckFailed, MigrationError, Refused, SourceChanged
 from etl.evidence.approval import approved
 from etl.extract.freeze_guard import changed_of, looked_again
+from etl.extract.precopied import precopied
 from etl.extract.step import Helpers, ShareMissing, extract
-from etl.load.step import MADE_BY, load, missing_objects
+from etl.load.step import MADE_BY, load, missing_objects, remove_orphans
 from etl.objects import Objects
 from etl.objects.journal import JOURNAL
 from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import needed
+from etl.pipeline import changes
 from etl.pipeline.context import Night
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import plan
 from etl.pipeline.sources import sources_of
+from etl.pipeline.taking_back import ROLLED_BACK
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import Step
@@ -35,7 +38,6 @@ from etl.transform.split import split
 from etl.transform.stage_file_task import forget
 
 READ = "Read report/report.md of the run's folder (`portal-migrate report` writes it)"
-ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 
 
 def refuse_failed_check(night: Night) -> None:
@@ -49,6 +51,9 @@ def refuse_failed_check(night: Night) -> None:
 def _extract(night: Night) -> Step:
     options = night.options
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
+    if options.tc is None and night.folder.settings.get("tc", "none") != "none":  # one with a password is not filled in from the settings
+        raise Refused("This run began with --tc, and none is given now.", "Give the same --tc.")
+    brought = precopied(night.folder)
     objects = open_objects(objects_uri, night.folder.path / JOURNAL)
     objects.clean()
     left_out = NoShare() if "files" in options.without else None
@@ -63,11 +68,13 @@ def _extract(night: Night) -> Step:
         pool = night.crew.helpers(sum(ahead.rows.values()))
         helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
         try:
-            step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers)
+            step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers, brought)
         except ShareMissing as error:
             raise share_left_out(options.target) or error from None
     step.facts["conditions"] = {portal: asdict(known) for portal, known in ahead.conditions.items()}
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
+    if brought is not None:
+        step.facts["sentence"] += f"; {step.facts['unchanged']:,} documents not read again: the rows are those of the precopy"
     return step
 
 
@@ -117,7 +124,8 @@ def _check(night: Night) -> Step:
     counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
     sentence = f"{counts['asked']:,} checks asked, {counts['passed']:,} passed, {counts['warnings']:,} warnings, {len(critical):,} critical"
     implausible = [answer.sentence for answer in answers.critical_failures if answer.sentence]
-    return Step("", files, {**counts, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
+    ahead = changes.foresee(folder, night.mappings, night.options.target) if not critical else {}
+    return Step("", files, {**counts, **ahead, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
 
 
 def _load(night: Night) -> Step:
@@ -131,6 +139,13 @@ def _load(night: Night) -> Step:
     refuse_undone(folder.refuse_altered_log(), ["extract", "split", "reattach", "check"])
     target_url = needed(options.target, "--target", "the URL of the new store")
     approval = None if options.rehearse else approved(folder, options.approval)
+
+    foreseen, unforeseen = folder.steps["check"].facts.get("changes"), list[str]()
+
+    def agree(done: list[Change]) -> None:
+        unforeseen[:] = changes.others(foreseen, done)
+        if approval is not None:
+            changes.refuse_others(unforeseen)
 
     looked: dict[str, Any] = folder.steps["load"].facts.get("looked", {}) if "load" in folder.steps else {}
 
@@ -151,7 +166,9 @@ def _load(night: Night) -> Step:
 
             try:
                 refuse_left_out(options, target_url)
-                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, _grace(night), night.decisions.sha256)
+                grace, decisions = _grace(night), night.decisions.sha256
+                step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, grace, decisions, agree)
+                orphans = remove_orphans(folder, target, objects, target.identity(objects_uri))
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
@@ -163,6 +180,12 @@ def _load(night: Night) -> Step:
     else:
         inserted, updated, removed = (sum(change[i] for change in step.facts["changes"]) for i in (1, 2, 3))
         step.facts["sentence"] = f"published {step.facts['run_id']}: {inserted:,} rows inserted, {updated:,} updated, {removed:,} removed"
+    if unforeseen:
+        step.facts["unforeseen"] = unforeseen
+        step.facts["sentence"] += f"; not what the check foresaw: {'; '.join(unforeseen)}"
+    if orphans[0] or orphans[1]:
+        kept = f", {orphans[1]:,} kept: {', '.join(orphans[2])} may need them" if orphans[1] else ""
+        step.facts["sentence"] += f"; {orphans[0]:,} objects removed that no row refers to{kept}"
     if approval is not None:
         step.facts["approval"] = approval
         step.facts["sentence"] += f"; approved by {approval['approval']['approved_by']}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from etl.databases import Source
+    from etl.present.model import Adapter
     from mappings.model import Mappings, Portal
 
 
@@ -15,15 +16,20 @@ def presented(sources: Mapping[Portal, Source], adapter: Path | None, mappings: 
     """The old portals as the adapter presents them, the same ones without an adapter; raises AdapterWrong with all that does not fit (K5)."""
     if adapter is None:
         return dict(sources)
+    from etl.present.grammar import read_adapter
+
+    return with_adapter(sources, read_adapter(adapter, mappings), mappings)
+
+
+def with_adapter(sources: Mapping[Portal, Source], read: Adapter, mappings: Mappings) -> dict[Portal, Source]:
+    """The same with an adapter that was read already."""
     from etl.databases import Shared
     from etl.databases.files.source import FolderSource
     from etl.present.bind import Binder
     from etl.present.catalog import catalog_of
-    from etl.present.grammar import read_adapter
     from etl.present.problem import AdapterWrong
     from etl.present.source import PresentedShared, PresentedSource
 
-    read = read_adapter(adapter, mappings)
     problems = []
     found: dict[Portal, Source] = {}
     for portal, source in sources.items():

@@ -11,6 +11,7 @@ from mappings.model import TableMapping
 from mappings.schema import Column, Family, Table
 
 STORED: tuple[str, ...] = ()  # no key: the rows in the order in which they are stored
+COUNT = "#n"
 _FAMILY: dict[str, Family] = {"BIGINT": "integer", "DATE": "date", "TIMESTAMP": "timestamp", "BYTEA": "binary", "TEXT": "text"}
 
 
@@ -24,6 +25,20 @@ def physical(
     if catalog.server and derived:
         name = Sql(relation.name, _select(relation, declared))
     return TableMapping("P2", name, "", Table(name, declared, key, ()), (), (), None, (), (), {}, {})
+
+
+def grouped(relation: Relation, columns: list[str], catalog: Catalog) -> TableMapping | None:
+    """The different combinations of these columns' texts, and as COUNT how often each occurs; None where no SQL is written for that database."""
+    if catalog.portable or COUNT in relation.columns:
+        return None
+    declared = tuple(Column(name, "TEXT", False, None) for name in columns)
+    listed = [
+        f"{server_text(relation.columns[name], quoted(name))} AS {quoted(name)}" if catalog.server else quoted(name) for name in columns
+    ]
+    places = ", ".join(str(place) for place in range(1, len(columns) + 1))
+    sql = f"(SELECT {', '.join(listed)}, count(*) AS {quoted(COUNT)} FROM {quoted(physical_whole(relation, catalog))} GROUP BY {places}) AS presented"
+    shape = Table(relation.name, (*declared, Column(COUNT, "BIGINT", False, None)), STORED, ())
+    return TableMapping("P2", Sql(relation.name, sql), "", shape, (), (), None, (), (), {}, {})
 
 
 def physical_whole(relation: Relation, catalog: Catalog) -> str:

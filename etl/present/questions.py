@@ -72,28 +72,28 @@ def _ask_block(
     words: dict[tuple[str, str, str], Counter[str]], places: dict[tuple[str, str, str], BoundCell],
 ) -> None:  # fmt: skip
     codes = tuple(cell for cell in block.cells if cell.form.kind == "code" and "*" not in source.adapter.codes[cell.form.by])
-    cells = tuple(cell for cell in block.cells if cell.column.family != "binary") if whole else codes
-    if not cells:
-        return
     name = table.mapping.table
+    if codes:
+        for batch, counts in source.combinations(block.relation, tuple(block.columns(codes)), _ROWS):
+            for cell, found in source.words(block, batch, counts, codes):
+                missing = found.filter(~pl.col("t").is_in(list(source.adapter.codes[cell.form.by])))
+                if missing.height:
+                    key = (name, cell.column.name, cell.form.by)
+                    places[key] = cell
+                    for word, count in missing.iter_rows():
+                        words[key][word] += count
+    if not whole:
+        return
     held: Counter[str] = Counter()
-    for batch in source.batches(block, cells, _ROWS):
-        for column, cell, texts in source.texts(block, batch, codes):
-            known = source.adapter.codes[cell.form.by]
-            missing = texts.filter(~texts.is_in(list(known))).drop_nulls()
-            if len(missing):
-                key = (name, column, cell.form.by)
-                places[key] = cell
-                words[key].update(dict(missing.value_counts().iter_rows()))
-        if whole:
-            without = frozenset(cell.column.name for cell in block.cells if cell.column.family == "binary")
-            typed = source.presented(table, block, batch, without)
-            held.update(Counter(odd.column for odd in typed.oddities if odd.unreadable))
-            for declared in table.mapping.shape.columns:
-                series = typed.columns.get(declared.name)
-                if series is not None and declared.not_null and declared.name in table.mapping.decisive:
-                    unreadable = sum(odd.unreadable for odd in typed.oddities if odd.column == declared.name)
-                    held[declared.name] += series.null_count() - unreadable
+    without = frozenset(cell.column.name for cell in block.cells if cell.column.family == "binary")
+    for batch in source.batches(block, tuple(cell for cell in block.cells if cell.column.name not in without), _ROWS):
+        typed = source.presented(table, block, batch, without)
+        held.update(Counter(odd.column for odd in typed.oddities if odd.unreadable))
+        for declared in table.mapping.shape.columns:
+            series = typed.columns.get(declared.name)
+            if series is not None and (declared.name in table.mapping.never_null or declared.name in table.mapping.key):
+                unreadable = sum(odd.unreadable for odd in typed.oddities if odd.column == declared.name)
+                held[declared.name] += series.null_count() - unreadable
     answers.will_be_held += [(name, column, count) for column, count in sorted(held.items()) if count]
 
 
@@ -119,9 +119,9 @@ def _left_out(source: PresentedSource, readers: Iterable[BoundBlock]) -> int:
     some = list(readers)
     columns = tuple(dict.fromkeys(column for block in some for column in block.where))
     left = 0
-    for batch in source.columns_of(some[0].relation, columns, _ROWS):
+    for batch, counts in source.combinations(some[0].relation, columns, _ROWS):
         taken = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(batch.typed.mark))
         for block in some:
             taken |= source.kept(block, batch)
-        left += int((~taken).sum())
+        left += int(counts.filter(~taken).sum())
     return left

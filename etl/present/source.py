@@ -23,7 +23,7 @@ from etl.present.catalog import Catalog, Relation
 from etl.present.cells import Cells, cells_of
 from etl.present.forms import decoded, made
 from etl.present.model import Adapter
-from etl.present.physical import STORED, key_columns, physical, physical_whole
+from etl.present.physical import COUNT, STORED, grouped, key_columns, physical, physical_whole
 from etl.present.sorting import Pile, sorted_batches
 from mappings.model import TableMapping
 
@@ -83,7 +83,8 @@ class PresentedSource:
     def _rows_of(self, block: BoundBlock) -> int:
         if not block.where:
             return self.inner.count(physical_whole(block.relation, self.catalog))
-        return sum(int(self.kept(block, batch).sum()) for batch in self.batches(block, (), _AT_ONCE))
+        some = self.combinations(block.relation, tuple(block.where), _AT_ONCE)
+        return sum(int(counts.filter(self.kept(block, batch)).sum()) for batch, counts in some)
 
     def bytes_in(self, table: str, column: str) -> int:
         found = 0
@@ -99,17 +100,27 @@ class PresentedSource:
         mapping = physical(block.relation, columns, self._typed_as(block, columns), key, self.catalog)
         return self.inner.read(mapping, rows)
 
+    def combinations(self, relation: Relation, columns: tuple[str, ...], rows: int) -> Iterator[tuple[Batch, pl.Series]]:
+        """The different combinations of these columns' texts, and how often each occurs; every row by itself where the database is not asked for them."""
+        mapping = grouped(relation, list(columns), self.catalog)
+        for batch in self.inner.read(mapping, rows) if mapping is not None else self.columns_of(relation, columns, rows):
+            counts = batch.typed.columns.get(COUNT)
+            yield batch, counts if counts is not None else pl.Series([1], dtype=pl.Int64).new_from_index(0, len(batch.typed.mark))
+
     def columns_of(self, relation: Relation, columns: tuple[str, ...], rows: int) -> Iterator[Batch]:
         """These columns of all rows of a physical table, as text."""
         return self.inner.read(physical(relation, list(columns), {}, STORED, self.catalog), rows)
 
-    def texts(self, block: BoundBlock, batch: Batch, cells: Iterable[BoundCell]) -> Iterator[tuple[str, BoundCell, pl.Series]]:
-        """(contract column, cell, the text forms of its physical column) in the rows that the block selects."""
+    def words(
+        self, block: BoundBlock, batch: Batch, counts: pl.Series, cells: Iterable[BoundCell]
+    ) -> Iterator[tuple[BoundCell, pl.DataFrame]]:
+        """(cell, the texts `t` of its physical column that are not NULL with the rows `n` that have them) in the rows that the block selects."""
         own = self.cells(block, batch.typed)
         keep = self._selected(block, own, len(batch.typed.mark)) if block.where else None
         for cell in cells:
             text = self._input(block, own, cell.refs[0].column, cell.refs[0].alias).text
-            yield cell.column.name, cell, text if keep is None else text.filter(keep)
+            frame = pl.DataFrame([text.alias("t"), counts.alias("n")])
+            yield cell, (frame if keep is None else frame.filter(keep)).drop_nulls("t")
 
     def _typed_as(self, block: BoundBlock, columns: list[str]) -> dict[str, str]:
         """The contract's word for the columns that are read as they are; all others are read as text."""
@@ -170,7 +181,7 @@ class PresentedSource:
                 out.oddities.append(Oddity(row, cell.column.name, raw, bool(bad[row])))
             for row, exact in found.spoilt.items():
                 out.texts.append(InvalidText(row, cell.column.name, exact))
-            if cell.column.not_null and cell.column.name in mapping.decisive:
+            if cell.column.name in mapping.never_null or cell.column.name in mapping.key:
                 bad = bad | found.series.is_null().to_numpy()
             if bad.any():
                 out.mark[bad] = np.maximum(out.mark[bad], HELD if cell.column.name in mapping.decisive else LOADS_WITH_NULL)

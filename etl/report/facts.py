@@ -15,6 +15,7 @@ from etl.report.verdict import verdict
 from etl.runfolder.decisions_file import made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
+from etl.runfolder.rehearsed import was_rehearsal
 from mappings.model import Mappings
 
 VERSION = 1  # of report.json; schema.json describes it
@@ -47,7 +48,7 @@ def facts(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
 def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, Any]:
     """The report's facts where the lists have been read already."""
     report: dict[str, Any] = {
-        "version": VERSION, "verdict": {}, "run": _run(folder, mappings), "steps": _steps(folder),
+        "version": VERSION, "verdict": {}, "changes": _changes(folder), "run": _run(folder, mappings), "steps": _steps(folder),
         "conservation": _conservation(folder, mappings, found), "targets": _targets(folder, mappings), "checks": _checks(folder, found),
         "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "decisions": made(folder), "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder), "coverage": counts.coverage(folder, mappings), "reconciliation": _reconciliation(folder, found), "not_checked": [],
@@ -55,6 +56,15 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
     report["not_checked"] = _not_checked(folder, report)
     report["verdict"] = verdict(report)
     return report
+
+
+def _changes(folder: RunFolder) -> dict[str, Any] | None:
+    """What the load will change in the new store as it was when the check looked; None where the run has published, or was not checked so far."""
+    known = folder.steps["check"].facts if "check" in folder.steps else {}
+    if "load" in folder.steps or "changes" not in known:
+        return None
+    tables = [{"table": table, **change} for table, change in sorted((known["changes"] or {}).items())]
+    return {"tables": tables if known["changes"] is not None else None, "unknown": known["changes_unknown"]}
 
 
 def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
@@ -66,7 +76,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "id": steps["load"].facts.get("run_id") if "load" in steps else None, "place": str((folder.path / "report").absolute()),
         "sources": {name: _harmless(settings[key]) for name, key in _SOURCES.items() if key in settings},
         "target": _harmless(target) if target else None, "objects": _harmless(settings["objects"]) if "objects" in settings else None,
-        "taken_back": _taken_back(folder), "rehearsal": bool(target) and "/rehearsal/portal3" in str(target),
+        "taken_back": _taken_back(folder), "rehearsal": was_rehearsal(settings),
         "freeze": {"from": first, "to": last} if last else None,
         "approval": asked(folder), "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
         "snapshot": dict(sorted(extract.get("levels", {}).items())), "fingerprints": dict(sorted(extract.get("marks", {}).items())),

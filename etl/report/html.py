@@ -16,7 +16,7 @@ from etl.report.flow import flow
 from etl.report.lists import Lists
 from etl.report.markdown import approval_sentence, guard_sentences, totals
 from etl.report.recheck import queries
-from etl.report.text import capital, number, plural, seconds, size, visible
+from etl.report.text import capital, changed_tables, changes_sentence, number, plural, seconds, size, visible
 from mappings.model import Mappings
 
 HERE = Path(__file__).parent
@@ -52,7 +52,8 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
     coverage = report["coverage"]
     counted = {**totals(report), "failures": found.failures.height}
     return environment().get_template("report.html.j2").render(
-        report=report, tone=TONE[report["verdict"]["state"]], contents=CONTENTS, classes=_CLASSES, made_of=_MADE_OF,
+        report=report, changed=changed_tables(report["changes"]) if report["changes"] else [],
+        changes=changes_sentence(report["changes"]) if report["changes"] else "", tone=TONE[report["verdict"]["state"]], contents=CONTENTS, classes=_CLASSES, made_of=_MADE_OF,
         totals=counted, figures=figures(report), flow=flow(report), chapters=_chapters(report),
         lost=sum(row["difference"] or 0 for row in report["conservation"]),
         failed=[answer for answer in report["checks"]["answers"] if answer["failed"]], questions=_questions(report),

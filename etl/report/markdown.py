@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from etl.report.lists import Lists
-from etl.report.text import code, escaped, number, plural, seconds, size
+from etl.report.text import changed_tables, changes_sentence, code, escaped, number, plural, seconds, size
 
 KEYS_SHOWN = 200  # of one failed check; failures.csv has them all
 SIGN = {
@@ -73,7 +73,15 @@ def _is_number(cell: str) -> bool:
 def _verdict(report: Report) -> list[str]:
     verdict = report["verdict"]
     lines = [f"# {SIGN[verdict['state']]} Migration report: {escaped(verdict['sentence'])}", ""]
-    return [*lines, *(f"- {escaped(reason)}" for reason in verdict["why"]), *([""] if verdict["why"] else [])]
+    return [*lines, *(f"- {escaped(reason)}" for reason in verdict["why"]), *([""] if verdict["why"] else []), *_changes(report)]
+
+
+def _changes(report: Report) -> list[str]:
+    changes = report["changes"]
+    if changes is None:
+        return []
+    rows = [(code(name), *map(number, counts)) for name, *counts in changed_tables(changes)]
+    return [escaped(changes_sentence(changes)), "", *(table(("Table", "To insert", "To update", "To remove"), rows) if rows else [])]
 
 
 def _run(report: Report) -> list[str]:

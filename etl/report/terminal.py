@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.report.text import capital, number, plural, seconds, visible
+from etl.report.text import capital, changed_tables, changes_sentence, number, plural, seconds, visible
 
 _STYLE = {
     "published_and_equal": "bold green", "published_but_different": "bold red", "critical_checks_failed": "bold red",
@@ -29,7 +29,7 @@ def show(report: dict[str, Any], console: Console, full: bool = False) -> None:
     for reason in verdict["why"]:
         console.print(Text(f"  {visible(reason)}"))
     tables = (
-        _conservation(report, full), _targets(report, full), _checks(report, full), _exceptions(report), _held(report), _documents(report),
+        _changes(report), _conservation(report, full), _targets(report, full), _checks(report, full), _exceptions(report), _held(report), _documents(report),
         _differences(report), _steps(report),
     )  # fmt: skip
     for title, shown in tables:
@@ -50,6 +50,13 @@ def _table(*columns: str) -> Table:
         right = column.startswith(">")
         table.add_column(Text(column.lstrip(">")), justify="right" if right else "left", no_wrap=right, overflow="fold")
     return table
+
+
+def _changes(report: dict[str, Any]) -> Shown:
+    table = _table("Table", ">To insert", ">To update", ">To remove")
+    for name, *counts in changed_tables(report["changes"]) if report["changes"] else ():
+        table.add_row(Text(name), *(Text(number(count)) for count in counts))
+    return changes_sentence(report["changes"]) if report["changes"] else "", table
 
 
 def _conservation(report: dict[str, Any], full: bool) -> Shown:

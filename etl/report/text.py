@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from etl.system.visible import visible
 
-__all__ = ["capital", "code", "escaped", "number", "plural", "seconds", "size", "visible"]
+__all__ = ["capital", "changed_tables", "changes_sentence", "code", "escaped", "number", "plural", "seconds", "size", "visible"]
 
 # An underscore inside a word and a hash inside a line are only themselves.
 _MARKUP = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#)")
@@ -24,6 +25,20 @@ def code(text: object) -> str:
     fence = "`" * (longest + 1)
     pad = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
     return f"{fence}{pad}{shown or ' '}{pad}{fence}"
+
+
+def changes_sentence(changes: dict[str, Any]) -> str:
+    """What the load will do to the new store altogether, or that it is not known."""
+    if changes["tables"] is None:
+        return f"What the load will change in the new store is not known: {changes['unknown']}"
+    inserted, updated, removed = (sum(row[word] for row in changes["tables"]) for word in ("insert", "update", "remove"))
+    return f"The load will insert {inserted:,} rows into the new store as the check found it, update {updated:,} and remove {removed:,}."
+
+
+def changed_tables(changes: dict[str, Any]) -> list[tuple[str, int, int, int]]:
+    """(table, rows to insert, to update, to remove) of the tables that the load will change."""
+    rows = [(row["table"], row["insert"], row["update"], row["remove"]) for row in changes["tables"] or []]
+    return [row for row in rows if any(row[1:])]
 
 
 def number(value: int | None) -> str:

@@ -55,7 +55,8 @@ def hold_by_structure(profile: Placed, model: Placed, entity: Placed) -> None:
 def _hold_orphans(rows: Placed, column: str, parents: Where) -> None:
     wanted, present = ints(rows.frame, column)
     place, exists = parents.find(wanted)
-    rows.hold(~(present & exists), "BROKEN_REFERENCE")
+    rows.hold(~present, "NO_OWNER")  # an old table may allow NULL where the contract does not
+    rows.hold(present & ~exists, "BROKEN_REFERENCE")
     if len(parents.keys):
         rows.hold(present & exists & parents.held[place], "PARENT_HELD")
 

@@ -48,7 +48,7 @@ def place_identifiers(identifier: Placed, spine: Spine, longest: int) -> None:
     anywhere = [kind for kind, types in carriers.items() if "*" in types]
     fits = pairs.join(allowed.with_columns(pl.lit(True).alias("fits")), on=["kind", "type"], how="left", maintain_order="left")["fits"]
     by_entity = decided[row] == 0
-    good = by_entity | fits.fill_null(False).to_numpy() | pairs["kind"].is_in(anywhere).to_numpy()
+    good = by_entity | fits.fill_null(False).to_numpy() | pairs["kind"].is_in(anywhere).fill_null(False).to_numpy()
     some = np.zeros(identifier.frame.height, bool)
     some[row[good]] = True
     identifier.hold((identifier.reason == 0) & ~some, "NO_ELIGIBLE_ACCOUNT")

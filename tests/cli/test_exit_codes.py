@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.pipeline import runner as pipeline
+from etl.runfolder.folder import STEPS
 from etl.system import worker_pool as processes
 from tests.support.command import FREEZE, Night, changed, command, copied_mappings, started
 from tests.support.legacy import Legacy, content_of_store
@@ -99,7 +99,7 @@ def test_v_adds_where_it_happened_and_never_values(tmp_path: Path) -> None:
 def test_run_says_every_step_on_stderr_and_ends_with_the_verdict_and_where_the_report_lies(published: Night) -> None:
     done = published.command("run")
     assert done.code == 0
-    assert [line.split(":")[0] for line in done.err.splitlines()] == list(pipeline.STEPS)
+    assert [line.split(":")[0] for line in done.err.splitlines()] == list(STEPS)
     assert done.out.rstrip().splitlines()[-1].startswith("Published and equal.")
 
 
@@ -117,7 +117,7 @@ def test_plan_changes_nothing(cast: Night) -> None:
     assert {str(place): place.lstat().st_mtime_ns for place in cast.folder.rglob("*")} == before
     data = cast.json("plan").data
     assert data["total"] == sum(data["rows"].values()) == 887
-    assert data["steps"] == list(pipeline.STEPS)
+    assert data["steps"] == list(STEPS)
 
 
 def test_plan_without_trade_compliance_looks_at_portal_2_only(cast: Night) -> None:

@@ -41,7 +41,7 @@ class Client:
         if at.scheme == "https":
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            connection = http.client.HTTPSConnection(at.hostname or "", at.port, timeout=30, context=context)
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(at.hostname or "", at.port, timeout=30, context=context)
         else:
             connection = http.client.HTTPConnection(at.hostname or "", at.port, timeout=30)
         given = {

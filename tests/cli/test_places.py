@@ -92,8 +92,8 @@ def test_a_folder_that_is_no_runs_is_refused_and_left_as_it_was(tmp_path: Path) 
             done = command(*words, "--run", str(www), folder=tmp_path)
             assert done.code in (1, 7), (words, done.err)
             assert (www.stat().st_mode, www.stat().st_mtime_ns, everything(www)) == before, words
-    for words in (("purge", "--yes"), ("rollback", "--yes")):
-        assert command(*words, "--run", "nothing", folder=tmp_path).code == 1
+    for name in ("purge", "rollback"):
+        assert command(name, "--yes", "--run", "nothing", folder=tmp_path).code == 1
         assert not (tmp_path / "nothing").exists()
 
 

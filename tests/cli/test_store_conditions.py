@@ -82,7 +82,7 @@ def schema_with(what: str) -> str:
 def test_fp62_what_changes_what_is_loaded_is_named_by_plan_and_refused_before_the_load_sqlite(small: Night, what: str) -> None:
     given = ALTERING[what]
     # One statement may hold semicolons of its own (a trigger's body).
-    statements = [given] if isinstance(given, str) and given.startswith("CREATE TRIGGER") else given.split(";") if given else []
+    statements = [given] if isinstance(given, str) and given.startswith("CREATE TRIGGER") else given.split(";") if given else []  # type: ignore[attr-defined]  # one text or several statements
     prepared(small, schema_with(what), *statements)
     before = small.target.read_bytes()
     for words in (("plan",), ("run",)):

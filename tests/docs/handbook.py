@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -22,6 +22,7 @@ from checks.kinds import RELATIONS  # noqa: E402
 from checks.suites import HOME as SUITES  # noqa: E402
 from checks.suites import read_suites  # noqa: E402
 from cli import commands  # noqa: E402
+from mappings.model import Portal  # noqa: E402
 from mappings.read import HOME, read_mappings  # noqa: E402
 
 _FENCE = re.compile(r"^```([a-z]+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -38,7 +39,7 @@ def blocks(page: Path, language: str) -> list[tuple[str, str]]:
     return [(found[2] or "", found[3]) for found in _FENCE.finditer(page.read_text(encoding="utf-8")) if found[1] == language]
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
@@ -153,7 +154,8 @@ def _first_comment(file: Path) -> str:
 def _tables() -> str:
     mappings = read_mappings()
     parts = []
-    for portal, title in (("P2", "Portal 2.0"), ("TC", "Trade Compliance")):
+    titles: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
+    for portal, title in titles.items():
         rows = []
         for mapping in mappings.of(portal):
             into = ", ".join(f"`{block.table}`" + ("" if block.per == "account" else f" ({block.per})") for block in mapping.into)

@@ -15,8 +15,9 @@ import psycopg
 
 from etl.databases import Source
 from etl.databases.registry import open_source, open_target
+from etl.databases.target import Agree, agreed
 from etl.extract.step import extract
-from etl.load.step import TakenBack, load, rollback
+from etl.load.step import TakenBack, foreseen, load, rollback
 from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
@@ -76,17 +77,22 @@ class Staged:
     folder: Path
     objects: Path
 
-    def load(self, url: str) -> dict[str, Any]:
+    def load(self, url: str, agree: Agree = agreed) -> dict[str, Any]:
         """What the load says of itself."""
         with opened(self.folder) as run:
             target = open_target(url, run.path / "load")
             try:
-                step = load(run, MAPPINGS, target, FREEZE, lambda: None, _silent)
+                step = load(run, MAPPINGS, target, FREEZE, lambda: None, _silent, agree=agree)
             finally:
                 target.close()
             run.steps["load"] = step
             run.save()
             return step.facts
+
+    def foreseen(self, url: str) -> list[list[object]]:
+        """What is said before a load that it will change, as the load says afterwards what it did."""
+        with opened(self.folder) as run:
+            return [[c.table, c.inserted, c.updated, c.removed] for c in foreseen(run, MAPPINGS, url)]
 
     def rollback(self, url: str) -> TakenBack:
         with opened(self.folder) as run:
@@ -162,7 +168,12 @@ def forwards_and_back(runs: Sequence[Staged], url: str, fresh: Sequence[Content]
     """Loads one behind the other, then takes them back in reverse: sentences, each a difference from the stores that fresh runs gave."""
     found = []
     for number, run in enumerate(runs):
-        run.load(url)
+        ahead = run.foreseen(url)
+        found += [
+            f"run {number}: {said} foreseen, {done} done"
+            for said, done in zip(ahead, run.load(url)["changes"], strict=True)
+            if said != done
+        ]
         found += [f"run {number}: {name}" for name in differing(content(url), fresh[number])]
     demanded = constraints(url)
     for number in range(len(runs) - 1, 0, -1):

@@ -116,7 +116,7 @@ class Legacy:
     def _default(self, shape: Table, column: Column) -> object:
         name = column.name
         if shape.key == (name,) and OWNERS.get(name) == shape.name:
-            return 1 + max((row[name] for row in self.tables.get(shape.name, ()) if isinstance(row[name], int)), default=0)  # type: ignore[type-var]
+            return 1 + max((row[name] for row in self.tables.get(shape.name, ()) if isinstance(row[name], int)), default=0)  # type: ignore[type-var, operator]
         if not column.not_null:
             return None
         if name in self._last and name not in ("business_type_cd",):

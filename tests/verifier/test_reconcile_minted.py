@@ -128,9 +128,9 @@ def _insert(db: sqlite3.Connection, piece: Piece, ids: dict[str, str]) -> None:
             elif (piece.table, name) == ("document_link", "target_id"):
                 values.append(_uuid(SPEC.link_targets[row["target_cd"]][1], row[name]))
             elif parent == "entity_account":
-                values.append(None if row[name] is None else _uuid_of_entity(row[name]))
+                values.append(None if row[name] is None else _uuid_of_entity(row[name]))  # type: ignore[arg-type]  # a null is a value too
             elif parent and own_id(SPEC.target[parent]):
-                values.append(None if row[name] is None else _uuid(parent, row[name]))
+                values.append(None if row[name] is None else _uuid(parent, row[name]))  # type: ignore[arg-type]  # a null is a value too
             elif (piece.table, name) == ("stored_object", "object_key"):
                 values.append(row["sha256"])
             else:

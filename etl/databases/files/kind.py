@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Target
+    from etl.databases.target import Change, Rows, Target
     from mappings.schema import Schema
 
 
@@ -34,6 +35,9 @@ class Folder:
         _no_store(url)
 
     def store_conditions(self, url: str, schema: Schema) -> Conditions:
+        _no_store(url)
+
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
         _no_store(url)
 
     def open_reading(self, url: str) -> Reading:

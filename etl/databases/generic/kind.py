@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Target
+    from etl.databases.target import Change, Rows, Target
     from mappings.schema import Schema
 
 _USE = "Use a sqlite:// or postgresql:// URL."
@@ -37,6 +38,9 @@ class Generic:
         raise self._no_target(url)
 
     def store_conditions(self, url: str, schema: Schema) -> Conditions:
+        raise self._no_target(url)
+
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
         raise self._no_target(url)
 
     def _no_target(self, url: str) -> MigrationError:

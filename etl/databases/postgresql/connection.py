@@ -37,6 +37,7 @@ OLD_SESSION = (
     "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",  # later versions have them
     "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
 )  # fmt: skip
+WRITING = 4  # connections of a load: its own, those that stage, and one to look with
 LOCKED, FULL, HIDDEN = "55P03", "53100", "42501"
 NAME = "portal-migrate"  # of all our sessions, so that `freeze check` does not take them for somebody else's
 # A server that is gone without a word (power, network, firewall) is noticed within a minute or two, not after the system's two hours.
@@ -126,6 +127,12 @@ _SECURED = (
     "Give sslrootcert=FILE, the certificate of who signed the server's, which has to name the host of the URL. Without an sslmode that is verify-full;"
     " whoever wants less says so in the URL or in PGSSLMODE: sslmode=require."
 )
+# A role's, a database's and the server's own limit (53300). They pass, but rarely by themselves.
+_EXHAUSTED = ("too many connections", "too many clients", "connection slots are reserved")
+_ENOUGH = (
+    f"A run reads each old portal over 2 connections and 2 more for each worker, and loads over {WRITING}. End other sessions, raise the limit"
+    " (ALTER ROLE or DATABASE ... CONNECTION LIMIT, max_connections), or give fewer --workers; then run the same command again."
+)
 # What libpq says of a connection that does not come about, and what to do about it. It gives no SQLSTATE, and says it in English
 # unless the server's lc_messages is another language: then the last line of `no_connection` serves.
 _REFUSALS = (
@@ -149,8 +156,6 @@ _PASSING = (
     "starting up",
     "shutting down",
     "recovery mode",
-    "too many clients",
-    "remaining connection slots",
     "closed the connection unexpectedly",
 )
 
@@ -158,6 +163,8 @@ _PASSING = (
 def no_connection(url: str, name: str, said: str) -> MigrationError:
     """The error in words of our own: libpq's text may repeat the whole URL, its password too."""
     where = f"{name}: no connection to {shown(url)}"
+    if any(piece in said for piece in _EXHAUSTED):
+        return Transient(f"{where} (the limit of connections is reached: the role's, the database's or the server's).", _ENOUGH)
     for piece in _PASSING:
         if piece in said:
             return Transient(f"{where} (the server is not ready: {piece}).", "Wait a little, then run the same command again.")
@@ -199,6 +206,7 @@ _NEXT_STEPS = {
     "57014": "The role's statement_timeout ended it (or somebody cancelled it): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
     "42": "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md.",
     "53100": "The server's own disk has no room left: make some there, then run the same command again: nothing is half done.",
+    "53300": _ENOUGH,
     "53": "The server lacks resources (disk, memory, connections): mend that, then run the same command again.",
     "08": "The connection was lost. Run the same command again: nothing is half done.",
     "57": "The server ended the session. Run the same command again: nothing is half done.",

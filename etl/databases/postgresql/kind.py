@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Target
+    from etl.databases.target import Change, Rows, Target
     from mappings.schema import Schema
 
 
@@ -47,6 +48,11 @@ class PostgreSQL:
 
         with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
             return conditions(session, schema)
+
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+        from etl.databases.postgresql.foreseen import would_change
+
+        return would_change(url, schema, sizes, rows)
 
     def open_reading(self, url: str) -> Reading:
         from etl.databases.postgresql.reading import PostgresReading

@@ -92,10 +92,10 @@ def _look(session: Session, table: Table, number: int) -> Images:
     """Keeps the before-images of rows that go or change and the keys of those that come; tables that would be empty are not kept."""
     before, new = (quoted(name) for name in undo_tables(number, table.name))
     real, staged, first = quoted(table.name), quoted(STAGED + table.name), quoted(table.key[0])
-    same, keys = _same(table, "s", "r"), ", ".join(f"s.{quoted(c)}" for c in table.key)
+    on, keys = same(table, "s", "r"), ", ".join(f"s.{quoted(c)}" for c in table.key)
     run(session, f"DROP TABLE IF EXISTS {before}, {new}")  # left by hand: a number is given out once
-    rows = run(session, f"CREATE TABLE {before} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {same} WHERE s.{first} IS NULL OR {_differs(table)}")  # fmt: skip
-    came = run(session, f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s LEFT JOIN {real} r ON {same} WHERE r.{first} IS NULL")
+    rows = run(session, f"CREATE TABLE {before} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {on} WHERE s.{first} IS NULL OR {differs(table)}")  # fmt: skip
+    came = run(session, f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s LEFT JOIN {real} r ON {on} WHERE r.{first} IS NULL")
     for count, name in ((rows, before), (came, new)):
         run(session, f"ANALYZE {name}" if count else f"DROP TABLE {name}")
     return Images(table.name, rows, came)
@@ -103,7 +103,7 @@ def _look(session: Session, table: Table, number: int) -> Images:
 
 def _delete(session: Session, table: Table, keys: str) -> int:
     """Deletes the rows whose keys that table has."""
-    return run(session, f"DELETE FROM {quoted(table.name)} r USING {quoted(keys)} s WHERE {_same(table, 's', 'r')}")
+    return run(session, f"DELETE FROM {quoted(table.name)} r USING {quoted(keys)} s WHERE {same(table, 's', 'r')}")
 
 
 def _insert(session: Session, table: Table, number: int, image: Images) -> int:
@@ -113,7 +113,7 @@ def _insert(session: Session, table: Table, number: int, image: Images) -> int:
     keys, names = ", ".join(map(quoted, table.key)), ", ".join(quoted(c.name) for c in table.columns)
     chosen = " UNION ALL ".join(f"SELECT {keys} FROM {name}" for name in kept)
     columns = ", ".join(f"s.{quoted(c.name)}" for c in table.columns)
-    rows = f"SELECT {columns} FROM {quoted(STAGED + table.name)} s JOIN ({chosen}) r ON {_same(table, 's', 'r')}"
+    rows = f"SELECT {columns} FROM {quoted(STAGED + table.name)} s JOIN ({chosen}) r ON {same(table, 's', 'r')}"
     return run(session, f"INSERT INTO {quoted(table.name)} ({names}) {rows}")
 
 
@@ -163,18 +163,20 @@ def unlike(session: Session, tables: Sequence[Table]) -> list[str]:
         found = []
         for table in tables:
             real, staged = quoted(table.name), quoted(STAGED + table.name)
-            other = f"SELECT 1 FROM {staged} s LEFT JOIN {real} r ON {_same(table, 's', 'r')} WHERE r.{quoted(table.key[0])} IS NULL OR {_differs(table)}"
+            other = f"SELECT 1 FROM {staged} s LEFT JOIN {real} r ON {same(table, 's', 'r')} WHERE r.{quoted(table.key[0])} IS NULL OR {differs(table)}"
             counts = f"(SELECT count(*) FROM {real}) <> (SELECT count(*) FROM {staged})"
-            (differs,) = session.execute(f"SELECT {counts} OR EXISTS ({other})".encode()).fetchone() or (True,)
-            found += [table.name] if differs else []
+            (other_rows,) = session.execute(f"SELECT {counts} OR EXISTS ({other})".encode()).fetchone() or (True,)
+            found += [table.name] if other_rows else []
         run(session, f"SET LOCAL enable_nestloop = {'off' if nested == 'off' else 'on'}")
     return found
 
 
-def _same(table: Table, one: str, other: str) -> str:
+def same(table: Table, one: str, other: str) -> str:
+    """The condition that two rows have the same key."""
     return " AND ".join(f"{one}.{quoted(c)} = {other}.{quoted(c)}" for c in table.key)
 
 
-def _differs(table: Table) -> str:
+def differs(table: Table) -> str:
+    """The condition that a staged row (`s`) has another value than the real one (`r`) in a column that matters."""
     others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in volatile(table)]
     return " OR ".join(f"s.{c} IS DISTINCT FROM r.{c}" for c in others) or "false"

@@ -94,7 +94,7 @@ def _fill(
             copy_in = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary, FREEZE)"
             sent = 0
             with session.cursor() as cursor, cursor.copy(copy_in.encode()) as copy:
-                for content, count in ahead(_encoded(table, rows(table))):
+                for content, count in ahead(encoded(table, rows(table))):
                     copy.write(content)
                     sent += count
                     tell(count)
@@ -174,7 +174,7 @@ def create(table: Table, place: str, taken: frozenset[str] | None) -> list[str]:
     return [f"CREATE TABLE {quoted(place)} ({columns})", *(f"ALTER TABLE {quoted(place)} ADD {key}" for key in keys)]
 
 
-def _encoded(table: Table, batches: Iterator[pa.Table]) -> Iterator[tuple[bytes, int]]:
+def encoded(table: Table, batches: Iterator[pa.Table]) -> Iterator[tuple[bytes, int]]:
     """The rows as binary COPY, batch by batch, with the number of rows in each."""
     encoder: Any = None
     for rows in batches:

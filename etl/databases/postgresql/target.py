@@ -31,11 +31,13 @@ from etl.databases.target import (
     KEPT,
     RUN_COLUMNS,
     UNDO,
+    Agree,
     Change,
     Images,
     Rows,
     RunRecord,
     Tell,
+    agreed,
     id_tags,
     in_reference_order,
     nothing_to_restore,
@@ -202,7 +204,7 @@ class PostgresTarget:
             self._run("BEGIN")
             self._run("SET LOCAL synchronous_commit = on")
 
-    def publish(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+    def publish(self, schema: Schema, record: RunRecord, tell: Tell, agree: Agree = agreed) -> list[Change]:
         self._begin()
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
@@ -226,6 +228,7 @@ class PostgresTarget:
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
             self._sweep()
+        agree(changes)
         tell("load: noting what was published", 0, 0)
         self._marks = self._marks_of(schema)
         if self._fresh or replaced:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Target
+    from etl.databases.target import Change, Rows, Target
     from mappings.schema import Schema
 
 PLAIN_FILE = re.compile(r"sqlite:///([A-Za-z0-9_./-]+)")  # needs no URL parser, whose import would take longer than a look-up
@@ -44,6 +45,11 @@ class SQLite:
         from etl.databases.sqlite.conditions import conditions_of
 
         return conditions_of(url, schema)
+
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+        from etl.databases.sqlite.foreseen import would_change
+
+        return would_change(url, schema, sizes, rows, folder)
 
     def open_reading(self, url: str) -> Reading:
         from etl.databases.sqlite.reading import SqliteReading

@@ -13,6 +13,7 @@ from typing import Any, Self
 import sqlalchemy
 
 from etl.databases import Batch, Since, shown
+from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal
 from etl.databases.told_apart import cut, told_apart
@@ -137,6 +138,8 @@ class SqliteSource:
 
     def _from(self, table: str) -> str:
         """The table, read without its indexes where nobody could say whether they are whole. A view has none of its own."""
+        if isinstance(table, Sql):
+            return table.sql
         return _quoted(table) + ("" if self._indexes_trusted or self.kinds().get(table) else " NOT INDEXED")
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:

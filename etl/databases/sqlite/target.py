@@ -8,14 +8,12 @@ import platform
 import sqlite3
 import urllib.parse
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-import pyarrow as pa
 import sqlalchemy
 
 from etl.databases import shown
@@ -24,14 +22,17 @@ from etl.databases.editions import VIEW_DIFFERS, words_of
 from etl.databases.sqlite import merge
 from etl.databases.sqlite.conditions import conditions
 from etl.databases.sqlite.merge import quoted as _q
+from etl.databases.sqlite.staging import key_staged, stage
 from etl.databases.target import (
     KEPT,
     RUN_COLUMNS,
     UNDO,
+    Agree,
     Change,
     Rows,
     RunRecord,
     Tell,
+    agreed,
     id_tags,
     in_reference_order,
     orphaned,
@@ -39,8 +40,6 @@ from etl.databases.target import (
     run_values,
     volatile,
 )
-from etl.domain.ids import as_text
-from etl.domain.typed_values import texts_of
 from etl.errors import MigrationError, Refused
 from etl.objects.place import bucket_of, folder_of
 from mappings.ddl import create_table
@@ -48,8 +47,6 @@ from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
 Shape = dict[str, tuple[str, bool, int]]  # by column: type, mandatory, place in the key
-
-_AT_ONCE = 16_384  # rows as Python values at a time: they take ten times the room of their columns
 
 
 class SqliteTarget:
@@ -127,26 +124,7 @@ class SqliteTarget:
         return found
 
     def stage(self, tables: Sequence[Table], rows: Rows) -> Generator[int, None, None]:
-        for leftover in self._staging.parent.glob(self._staging.name + "*"):
-            leftover.unlink()
-        self._staging.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made before SQLite opens it, whose own mode is that of the umask.
-        os.close(os.open(self._staging, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        with closing(sqlite3.connect(self._staging, isolation_level=None)) as staging:
-            staging.execute("PRAGMA synchronous = off")  # thrown away after any crash: only the store itself has to last
-            staging.execute("PRAGMA journal_mode = off")
-            for table in tables:
-                names = ", ".join(_q(column.name) for column in table.columns)
-                staging.execute(f"CREATE TABLE {_q(table.name)} ({names})")  # without types: what is staged is stored as it is
-                places = ", ".join("?" * len(table.columns))
-                staging.execute("BEGIN")
-                for batch in rows(table):
-                    for first in range(0, batch.num_rows, _AT_ONCE):
-                        piece = batch.slice(first, _AT_ONCE)
-                        columns = [_cells(piece[column.name], column.family) for column in table.columns]
-                        staging.executemany(f"INSERT INTO {_q(table.name)} VALUES ({places})", zip(*columns, strict=True))
-                        yield piece.num_rows
-                staging.execute("COMMIT")
+        yield from stage(self._staging, tables, rows)
 
     def _attach(self) -> None:
         attached = {row[1] for row in self._connection.execute("PRAGMA database_list")}
@@ -154,11 +132,11 @@ class SqliteTarget:
             # Read-only: a second file that could be written to would draw the commit into a super-journal, which a kill leaves beside the store.
             self._connection.execute("ATTACH DATABASE ? AS staging", (f"file:{urllib.parse.quote(str(self._staging.absolute()))}?mode=ro",))
 
-    def publish(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+    def publish(self, schema: Schema, record: RunRecord, tell: Tell, agree: Agree = agreed) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         fresh = not any(run.state == "PUBLISHED" for run in self.runs()) and not any(self.rows(table.name) for table in tables)
         if not fresh:
-            self._key_staged(tables)
+            key_staged(self._staging, tables)
         self._attach()
         with self._changing() as run:
             for statement in _statements(schema, {name for name in schema.tables if self._exists(name)}):
@@ -172,6 +150,7 @@ class SqliteTarget:
                 changes, images = merge.merge(self._connection, tables, number, tell)
                 merge.keep(self._connection, record.run_id, number, images)
             refuse_altered([table.name for table in tables if merge.unlike(self._connection, table)])
+            agree(changes)
         return changes
 
     @contextmanager
@@ -192,15 +171,6 @@ class SqliteTarget:
             raise
         finally:
             run("PRAGMA foreign_keys = on")
-
-    def _key_staged(self, tables: Sequence[Table]) -> None:
-        """Gives the staged tables their keys: to compare them with the real ones row by row would take the square of the time without."""
-        with closing(sqlite3.connect(self._staging, isolation_level=None)) as staging:
-            staging.execute("PRAGMA synchronous = off")
-            staging.execute("PRAGMA journal_mode = off")
-            for table in tables:
-                key = ", ".join(map(_q, table.key))
-                staging.execute(f"CREATE INDEX IF NOT EXISTS {_q('key of ' + table.name)} ON {_q(table.name)} ({key})")
 
     def _fill(self, table: Table) -> Change:
         names = ", ".join(_q(column.name) for column in table.columns)
@@ -308,18 +278,6 @@ def _declared(kind: str) -> str:
 
 def _described(shape: tuple[str, bool, int]) -> str:
     return f"{shape[0]}{' NOT NULL' if shape[1] else ''}{' PRIMARY KEY' if shape[2] else ''}"
-
-
-def _cells(column: pa.ChunkedArray, family: str) -> list[object]:
-    """Values as SQLite stores them: ids and moments as text, truth as 0 and 1."""
-    match family:
-        case "uuid":
-            return list(as_text(column).to_pylist())
-        case "date" | "timestamp":
-            return texts_of(pl.Series("x", column)).to_list()
-        case "boolean":
-            return list(column.cast(pa.int8()).to_pylist())
-    return list(column.to_pylist())
 
 
 def looked_at(url: str, schema: Schema) -> list[str]:

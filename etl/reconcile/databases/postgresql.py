@@ -61,6 +61,8 @@ _SETTINGS = (
     "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
 )  # fmt: skip
 
+_EXHAUSTED = ("too many connections", "too many clients", "connection slots are reserved")  # where no SQLSTATE comes along
+
 
 class PostgresDatabase:
     """One snapshot of one PostgreSQL database, of the tables that the search path shows."""
@@ -95,6 +97,11 @@ class PostgresDatabase:
             self._types, self._kinds, self.members = self._look(), self._look_at_kinds(), self._look_at_members()
         except (adbc_driver_manager.Error, psycopg.Error) as error:
             # The driver's own message may repeat the whole URL.
+            if error.sqlstate == "53300" or any(words in str(error) for words in _EXHAUSTED):
+                raise ReconcileError(
+                    f"{self._where}: the limit of connections is reached: the role's, the database's or the server's.",
+                    "The verifier needs up to 3 connections to each database. End other sessions or raise the limit; then run the same command again.",
+                ) from None
             raise ReconcileError(
                 f"{self._where}: cannot be read ({type(error).__name__}, SQLSTATE {error.sqlstate or 'none'}).",
                 "Check the URL and the role's rights"

@@ -118,11 +118,17 @@ class Source:
         return _takes_mandatory(self.spec, self.portal, name, column)
 
     def must_not_be_null(self, name: str, column: str) -> bool:
-        """Whether null is no value there: the source declares so, and the target column that takes it does (flags aside: fine print 36)."""
-        declared = self.table(name).columns[column]
-        if not declared.mandatory or column in self.table(name).key or self._is_reference(name, column) or column.endswith("_ind"):
+        """Whether null is no value there: the source declares so, and the target column that takes it does (fine print 23).
+
+        Flags aside, whose absence is false (36), and owners, whose absence is NO_OWNER.
+        """
+        declared, mapping = self.table(name).columns[column], self.spec.mappings[self.portal, name]
+        if not declared.mandatory or column in self.table(name).key or column in mapping.owner or column.endswith("_ind"):
             return False
-        return _takes_mandatory(self.spec, self.portal, name, column)
+        copied = [(i.table, c) for i in mapping.into for c, v in i.columns.items() if v.form in ("copy", "once") and column in v.source]
+        return _takes_mandatory(self.spec, self.portal, name, column) or any(
+            self.spec.target[into].columns[c].mandatory for into, c in copied
+        )
 
     def _is_reference(self, name: str, column: str) -> bool:
         return column in self.spec.mappings[self.portal, name].references

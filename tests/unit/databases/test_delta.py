@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from etl.errors import Refused
+from etl.pipeline.changes import others, refuse_others
 from tests.support.evolution import Content, _session, constraints, content, differing, evolved, forwards_and_back, staged
 from tests.support.laws import law
 from tests.support.legacy import Legacy
@@ -101,6 +102,33 @@ def test_K2_K8_whatever_changed_between_runs_the_store_is_that_of_a_fresh_run_an
             run.load(url := stores("postgresql", "fresh"))
             great.append(content(url))
         assert forwards_and_back(runs, stores("postgresql", "same"), great) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_load_will_change_is_foreseen_by_table_and_nothing_of_the_store_is_changed_for_it(
+    kind: str, stores: Stores, tmp_path: Path
+) -> None:
+    """Three evolved states, the first one again behind them, and rows that others altered: foreseen is what the load then does."""
+    runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate(changing())]
+    url, kinds = stores(kind, "foreseen"), set[str]()
+    for number, run in enumerate([*runs, runs[0]]):
+        if number:
+            with _session(url) as session:  # a value, a row that goes, in a table that no other refers to
+                session.execute("UPDATE login SET phone = 'altered'")
+                session.execute("DELETE FROM migration_exception WHERE legacy_key IN (SELECT min(legacy_key) FROM migration_exception)")
+                if kind == "sqlite":
+                    session.commit()
+        before = (content(url), constraints(url)) if number else None
+        ahead = run.foreseen(url)
+        assert before is None or (content(url), constraints(url)) == before
+        with pytest.raises(Refused, match="not what was approved"):
+            run.load(url, lambda done: refuse_others(others({}, done)))
+        assert (content(url) if before else {}) == (before[0] if before else {})  # it was asked before the commit
+        assert ahead == run.load(url)["changes"]
+        kinds |= {what for _, *counts in ahead for what, count in zip(("insert", "update", "remove"), counts, strict=True) if count}
+        assert all(updated == removed == 0 for _, _, updated, removed in ahead) is (number == 0)
+    assert kinds == {"insert", "update", "remove"}
+    assert not [place for run in runs for place in run.folder.rglob("foreseen*")]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -118,6 +118,22 @@ def test_a_wrong_password_is_not_shown(locked: Portals) -> None:
     refused(command("reconcile", "--source", name, "--target", name, "--objects", "o", folder=locked.folder), 1, "cannot be read")
 
 
+def test_a_limit_of_connections_says_how_many_are_needed(portals: Portals) -> None:
+    """53300: at the first connection, at a later one, in the verifier; `doctor` counts before."""
+    sentence = "the limit of connections is reached"
+    try:
+        for limit in (0, 1):
+            portals.do("portal2", f"ALTER ROLE {READER} CONNECTION LIMIT {limit}")
+            refused(portals.run("plan"), 1, sentence, "2 more for each worker")
+        audit = ("reconcile", "--source", portals.url("portal2", READER), "--target", portals.url("portal3", WRITER), "--files", "files")
+        refused(command(*audit, "--objects", "o", folder=portals.folder), 1, sentence, "up to 3 connections")
+        portals.do("portal2", f"ALTER ROLE {READER} CONNECTION LIMIT 8")
+        found = portals.run("doctor", "--workers", "3", "--output", "json")
+        assert [f for f in found.data["findings"] if "7 connections are free, 8 are needed" in str(f)], found.out
+    finally:
+        portals.do("portal2", f"ALTER ROLE {READER} CONNECTION LIMIT -1")
+
+
 def as_superuser(portals: Portals, database: str) -> str:
     return portals.url(database, "postgres")
 

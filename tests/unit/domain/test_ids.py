@@ -136,7 +136,7 @@ def test_a_look_up_finds_rows_whose_key_or_account_does_not_fit_into_an_id_both_
         if row[5] is not None and row[3] in ("profile_response", "entity_identifier", "model_entity") and hashed(row[0])
     ]
     chosen = [*Random(3).sample(odd, 20), *(row for row in odd if row[3] == "model_entity")]
-    assert {int(row[4]) < 0 for row in chosen} == {int(row[5]) < 0 for row in chosen} == {False, True}
+    assert {int(row[4]) < 0 for row in chosen} == {int(row[5]) < 0 for row in chosen} == {False, True}  # type: ignore[arg-type]  # ids that are there
     for id_, target, portal, source, key, account in chosen:
         there = {"table": target, "id": id_, "account_number": number[str(account)]}
         rows = trace(options, (str(portal), str(source), key), None)["rows"]

@@ -496,3 +496,68 @@ def test_before_the_checks_there_is_nothing_to_approve(checked: Night, anna: App
     del folder.steps["check"]
     with pytest.raises(Refused, match="nothing yet that"):
         approval.approved(folder, None)
+
+
+# -- what the load will change -------------------------------------------------------------------------------------------------------------
+
+
+def test_what_the_load_will_change_is_approved_and_a_store_that_changed_since_is_checked_again(published: Night, anna: Approver) -> None:
+    night = published
+    with night.database("legacy/portal2.sqlite") as source:
+        source.execute("UPDATE company_profile SET phone = '+1 0' WHERE company_profile_id = 1")
+        source.execute("DELETE FROM message WHERE message_id = (SELECT max(message_id) FROM message)")
+    second = ("--run", "second", "--approver", str(anna.public))
+    for step in ("extract", "split", "reattach"):
+        assert night.command(step, *second).code == 0
+    before = night.content()
+    first = night.json("check", *second)
+    assert first.code == 0, first.err
+    changes = first.data["changes"]
+    assert sum(change["update"] for change in changes.values()) > 0 < sum(change["remove"] for change in changes.values())
+    assert (night.content(), first.data["changes_unknown"]) == (before, None)
+    told = night.command("check", *second)
+    assert "What the load will change in the new store" in told.out
+    assert "check: the load will insert " in told.err
+    assert night.command("report", *second).code == 0
+    report = night.folder / "second" / "report"
+    written = json.loads((report / "report.json").read_bytes())
+    jsonschema.validate(written, json.loads((ROOT / "etl" / "report" / "schema.json").read_bytes()))
+    assert {row.pop("table"): row for row in written["changes"]["tables"]} == changes
+    for name in ("report.md", "summary.md", "report.html"):
+        text = (report / name).read_text(encoding="utf-8")
+        assert text.index("The load will insert") < text.index("Every source row" if name != "summary.md" else "## In numbers"), name
+
+    file = anna.approves(first.data["approval"]["digest"])
+    with night.database("portal3.sqlite") as store:
+        store.execute("UPDATE login SET phone = 'altered' WHERE login_id = (SELECT min(login_id) FROM login)")
+    before = night.content()
+    done = night.command("load", *second, "--approval", str(file))
+    said(done, 7, "The store was changed since the check", "login: ", "Nothing was published.", "portal-migrate check")
+    assert night.content()["portal3.sqlite"] == before["portal3.sqlite"]
+    again = night.json("check", *second)
+    assert again.data["changes"]["login"]["update"] == changes["login"]["update"] + 1
+    assert again.data["approval"]["digest"] != first.data["approval"]["digest"]
+    said(night.command("load", *second, "--approval", str(file)), 7, f"has digest {again.data['approval']['digest']}"[-64:])
+    done = night.json("load", *second, "--approval", str(anna.approves(again.data["approval"]["digest"])))
+    assert done.code == 0, done.err
+    did = {table: {"insert": i, "update": u, "remove": r} for table, i, u, r in done.data["facts"]["changes"]}
+    assert did == again.data["changes"]
+    assert night.json("status", "--run", "second").data["approval"]["at"]
+    assert night.command("report", *second).code == 0
+    assert json.loads((report / "report.json").read_bytes())["changes"] is None
+
+
+def test_a_load_that_nobody_approves_says_what_the_check_had_not_foreseen(published: Night) -> None:
+    night, second = published, ("--run", "second")
+    with night.database("legacy/portal2.sqlite") as source:
+        source.execute("UPDATE company_profile SET phone = '+1 0' WHERE company_profile_id = 1")
+    for step in ("extract", "split", "reattach", "check"):
+        assert night.command(step, *second).code == 0
+    with night.database("portal3.sqlite") as store:
+        store.execute("UPDATE login SET phone = 'altered' WHERE login_id = (SELECT min(login_id) FROM login)")
+    done = night.command("load", *second)
+    assert done.code == 0, done.err
+    assert (
+        "not what the check foresaw: login: 0 to insert, 1 to update, 0 to remove, foreseen 0 to insert, 0 to update, 0 to remove"
+        in done.out
+    )

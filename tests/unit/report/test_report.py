@@ -42,6 +42,7 @@ from etl.report.verdict import verdict
 from etl.runfolder.folder import RunFolder, Step, opened
 from etl.transform.reattach import reattach
 from etl.transform.split import split
+from mappings.model import Portal
 from mappings.read import read_mappings
 from sample_data.world import write_cast
 
@@ -177,7 +178,8 @@ def test_every_source_row_of_the_cast_is_loaded_held_or_retired(folder):
     assert {row["difference"] for row in rows} == {0}
     assert {(row["portal"], row["table"]) for row in rows} == set(MAPPINGS.tables)
     read = {(row["portal"], row["table"]): row["read"] for row in rows}
-    for portal, name in (("P2", "portal2"), ("TC", "tc")):
+    folders: dict[Portal, str] = {"P2": "portal2", "TC": "tc"}
+    for portal, name in folders.items():
         with sqlite3.connect(cast().folder / f"{name}.sqlite") as source:
             tables = MAPPINGS.sources[portal].tables
             assert {table: source.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables} == {
@@ -348,7 +350,7 @@ def test_junit_ha_case_per_check_and_per_table(folder):
     suites = {suite.get("name"): suite for suite in root}
     assert [suites[name].get("tests") for name in ("checks", "source tables", "new store")] == ["3", str(len(MAPPINGS.tables)), "54"]
     assert [suites[name].get("failures") for name in ("checks", "source tables", "new store")] == ["1", "0", "1"]
-    assert "warning" in next(case for case in suites["checks"] if case.get("name").startswith("odd")).findtext("system-out")
+    assert "warning" in str(next(case for case in suites["checks"] if str(case.get("name")).startswith("odd")).findtext("system-out"))
 
 
 def test_the_job_summary_is_appended(folder, tmp_path, monkeypatch):

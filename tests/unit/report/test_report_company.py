@@ -1,5 +1,8 @@
 """The page per company: what one profile has become, and that nobody else's data and nothing of CBP's own is in it."""
 
+# The fixture `urls` is a pair.
+# mypy: disable-error-code="call-arg"
+
 import json
 import re
 import sqlite3

@@ -92,7 +92,7 @@ def test_J4_fp28_the_wall_clock_becomes_utc_and_the_uncertain_is_flagged_with_it
     found = {
         raw: (at, bool(certain)) for raw, at, certain in store.rows("event_history", "occurred_raw", "occurred_at", "occurred_certain")
     }
-    assert found == {**CLOCK, None: (None, False)}
+    assert found == {**CLOCK, None: (None, False)}  # type: ignore[misc]  # a text that is null
     assert store.flags("J4") == sorted(
         ["event_history 99", *(f"event_history {number}" for number, (_, certain) in enumerate(CLOCK.values(), start=1) if not certain)]
     )

@@ -117,8 +117,8 @@ def test_E15_fp54_a_security_profile_submitted_by_a_consultant_only_is_flagged(t
         world.user(user, user_name=f"u{user}@x.example")
         for profile, kind, removed in rows:
             world.contact(profile=profile, user=user, contact_type=kind, removed=removed)
-    for user in (*contacts, None, 99):
-        world.year(user or 7, model=11, submitted_by_user=user)
+    for submitter in (*contacts, None, 99):
+        world.year(submitter or 7, model=11, submitted_by_user=submitter)
     store = world.year(8, model=99, submitted_by_user=1).migrate(tmp_path)
     assert store.flags("E15") == ["security_profile 1", "security_profile 5"]
     assert store.differences() == []

@@ -8,6 +8,7 @@ import os
 import pwd
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,7 +18,7 @@ from sample_data.world import write_cast
 from tests.support.command import Night, command
 
 STEPS = ["extract", "split", "reattach", "check", "load", "reconcile", "report"]
-Event = dict[str, object]
+Event = dict[str, Any]
 
 
 def logged(run: Path) -> list[Event]:

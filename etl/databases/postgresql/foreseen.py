@@ -1,0 +1,65 @@
+"""What a publish would change in a store that is PostgreSQL: compared inside of the server, in a transaction that is rolled back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+
+from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
+from etl.databases.postgresql.merge import differs, same
+from etl.databases.postgresql.staging import OF_THE_RUN, create, encoded
+from etl.databases.target import Change, Rows, in_reference_order
+from mappings.schema import Schema, Table
+
+Session = psycopg.Connection[Any]
+_PLACE = "migration_foreseen__"
+
+
+def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows) -> list[Change]:
+    """By table what `publish` would insert, update and remove of the store as it is now; MigrationError where that cannot be asked.
+
+    Neither locked nor made; the role has to be allowed to make temporary tables, or tables of the schema.
+    """
+    tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
+    with connect(url, "--target") as session, safe_errors("--target", "comparing the store with what is going to be loaded"):
+        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")  # one state of the store for all tables
+        try:
+            # Never row by row: the statistics of the real tables may be anything.
+            session.execute("SET LOCAL enable_nestloop = off")
+            existing = shapes(session)
+            there = {table.name: _rows(session, table.name) if table.name in existing else 0 for table in tables}
+            return [
+                _compared(session, table, rows) if there[table.name] and sizes[table.name]
+                else Change(table.name, sizes[table.name], 0, there[table.name])
+                for table in tables
+            ]  # fmt: skip
+        finally:
+            if not session.closed:
+                session.execute("ROLLBACK")
+
+
+def _rows(session: Session, table: str) -> int:
+    return int((session.execute(f"SELECT count(*) FROM {quoted(table)}".encode()).fetchone() or (0,))[0])
+
+
+def _compared(session: Session, table: Table, rows: Rows) -> Change:
+    """By key and column by column, as the merge does; the rows that were sent for it are gone afterwards."""
+    place = quoted(_PLACE + table.name)
+    (temporary,) = session.execute("SELECT has_database_privilege(current_database(), 'TEMP')").fetchone() or (False,)
+    made = create(table, _PLACE + table.name, None)[0]
+    session.execute(made.replace("CREATE TABLE", f"CREATE {'TEMPORARY' if temporary else 'UNLOGGED'} TABLE", 1).encode())
+    names = ", ".join(quoted(column.name) for column in table.columns)
+    with session.cursor() as cursor, cursor.copy(f"COPY {place} ({names}) FROM STDIN (FORMAT binary)".encode()) as copy:
+        for content, _ in encoded(table, rows(table)):
+            copy.write(content)
+    session.execute(f"ANALYZE {place}".encode())
+    first, real = quoted(table.key[0]), quoted(table.name)
+    counted = (
+        f"SELECT count(*) FILTER (WHERE r.{first} IS NULL), count(*) FILTER (WHERE r.{first} = s.{first} AND ({differs(table)})),"
+        f" count(*) FILTER (WHERE s.{first} IS NULL) FROM {place} s FULL JOIN {real} r ON {same(table, 's', 'r')}"
+    )
+    inserted, updated, removed = session.execute(counted.encode()).fetchone() or (0, 0, 0)
+    session.execute(f"DROP TABLE {place}".encode())
+    return Change(table.name, inserted, updated, removed)

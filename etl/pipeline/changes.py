@@ -1,0 +1,86 @@
+"""What the load is going to change by table: said before anybody approves it, signed with what is approved, and held against what it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from etl.databases.target import Change
+from etl.errors import MigrationError, Refused
+from etl.load.step import foreseen, run_id_of
+from etl.pipeline.left_out import published_last
+from etl.runfolder.folder import RunFolder
+from mappings.model import Mappings
+
+Changes = dict[str, dict[str, int]]
+_WORDS = ("insert", "update", "remove")
+_SHOWN = 5
+
+
+def foresee(folder: RunFolder, mappings: Mappings, target: str | None) -> dict[str, Any]:
+    """Facts of the step check: `changes`, by table how many rows to insert, update and remove; None where that is not known, and why."""
+    if target is None:
+        return {"changes": None, "changes_unknown": "No new store was given (--target)."}
+    try:
+        return {"changes": as_data(foreseen(folder, mappings, target)), "changes_unknown": None}
+    except MigrationError as error:
+        return {"changes": None, "changes_unknown": error.message}
+
+
+def renew(folder: RunFolder, mappings: Mappings, target: str | None) -> None:
+    """The same again of a check that was done before: others may have written to the store since. What has led to a published run stays."""
+    known = folder.steps["check"].facts
+    if known["critical"] or (target is None and known.get("changes") is not None):
+        return
+    try:
+        last = published_last(target) if target is not None else None
+    except MigrationError:
+        if "load" in folder.steps:
+            return
+        last = None
+    if last is not None and last["run_id"] == run_id_of(folder):
+        return
+    found = foresee(folder, mappings, target)
+    if found != {name: known.get(name) for name in found}:
+        known.update(found)
+        folder.save()
+
+
+def as_data(changes: list[Change]) -> Changes:
+    """By table, in the order of their names."""
+    return {
+        change.table: dict(zip(_WORDS, (change.inserted, change.updated, change.removed), strict=True))
+        for change in sorted(changes, key=lambda c: c.table)
+    }
+
+
+def sentence(facts: dict[str, Any]) -> str:
+    """What the load will change altogether."""
+    if (changes := facts.get("changes")) is None:
+        return f"what the load will change is not known: {facts.get('changes_unknown') or 'the check did not ask'}"
+    inserted, updated, removed = (sum(change[word] for change in changes.values()) for word in _WORDS)
+    return f"the load will insert {inserted:,} rows, update {updated:,} and remove {removed:,}"
+
+
+def others(known: Changes | None, changes: list[Change]) -> list[str]:
+    """Sentences: in which tables the load changes another number of rows than was foreseen; none where nothing was foreseen."""
+    if known is None:
+        return []
+    return [
+        f"{table}: {_told(done)}, foreseen {_told(known.get(table, dict.fromkeys(_WORDS, 0)))}"
+        for table, done in as_data(changes).items() if done != known.get(table, dict.fromkeys(_WORDS, 0))
+    ]  # fmt: skip
+
+
+def refuse_others(found: list[str]) -> None:
+    """Refuses (7) to publish other changes than those that were approved."""
+    if found:
+        more = f"; {len(found) - _SHOWN:,} more tables" if len(found) > _SHOWN else ""
+        raise Refused(
+            f"The store was changed since the check: what the load would change is not what was approved ({'; '.join(found[:_SHOWN])}{more})."
+            " Nothing was published.",
+            "Run `portal-migrate check` again and let the approver approve what it says then; or find out who wrote to the store.",
+        )
+
+
+def _told(change: dict[str, int]) -> str:
+    return ", ".join(f"{change[word]:,} to {word}" for word in _WORDS)

@@ -1,0 +1,94 @@
+"""`rollback` and `purge` at a real terminal: they ask, and do it only where the answer is yes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support.command import ROOT, Night
+
+_PATIENCE = 120.0  # seconds; many tests may share the machine
+
+
+class Terminal:
+    """A command at a terminal of its own, whose every byte is kept."""
+
+    def __init__(self, night: Night, name: str) -> None:
+        words = [word for word in night.words(name) if word != "--yes"]
+        self.seen = b""
+        self._master, slave = pty.openpty()
+        given = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "cli", *words], cwd=night.folder, env=given, stdin=slave, stdout=slave, stderr=slave,
+            start_new_session=True, preexec_fn=lambda: _controlling(0),
+        )  # fmt: skip
+        os.close(slave)
+
+    def answers(self, question: str, answer: bytes) -> int:
+        """Types the answer once the question stands there; the exit code."""
+        self._until(lambda: question.encode() in self.seen and b"[y/N] " in self.seen)
+        os.write(self._master, answer)
+        self._until(lambda: self._process.poll() is not None)
+        self._read()
+        os.close(self._master)
+        return self._process.wait()
+
+    def _until(self, met: object) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not met():  # type: ignore[operator]
+            assert time.monotonic() < end, self.seen
+            assert self._read() or self._process.poll() is None or met(), self.seen  # type: ignore[operator]
+
+    def _read(self) -> bool:
+        if not select.select([self._master], [], [], 0.2)[0]:
+            return False
+        try:
+            piece = os.read(self._master, 65_536)
+        except OSError:  # nobody has the terminal open any more
+            return False
+        self.seen += piece
+        return bool(piece)
+
+
+def _controlling(descriptor: int) -> None:
+    """The terminal becomes the process's own: what is typed as Ctrl-C is a signal to it."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
+
+
+@pytest.mark.parametrize(("name", "question"), [("rollback", "rows and restore "), ("purge", "Remove all that proves nothing from ")])
+def test_rollback_and_purge_ask_at_a_terminal_and_do_it_only_for_a_yes(name: str, question: str, published: Night) -> None:
+    night = published
+
+    def state() -> tuple[dict[str, bytes], set[str]]:
+        run = {str(place.relative_to(night.run)) for place in night.run.rglob("*") if place.is_file()}
+        return night.content(), run - {"lock", "progress.json"}
+
+    before = state()
+    for answer, code, said in (
+        (b"n\n", 1, "Not confirmed. Nothing was changed."), (b"\n", 1, "Not confirmed."), (b"yessir\n", 1, "Not confirmed."),
+        (b"\x04", 1, "Not confirmed."), (b"\x03", 130, "Interrupted"),
+    ):  # fmt: skip
+        terminal = Terminal(night, name)
+        assert terminal.answers(question, answer) == code, terminal.seen
+        shown = terminal.seen.decode()
+        assert said in shown, shown
+        assert "Traceback" not in shown, shown
+        assert "next: " in shown, shown
+        assert state() == before, answer
+    terminal = Terminal(night, name)
+    assert terminal.answers(question, b"YES\n") == 0, terminal.seen
+    shown = terminal.seen.decode()
+    if name == "rollback":
+        assert shown.index("rollback: entity_account: ") < shown.index("[y/N]")  # what it will do is said before
+    after = state()
+    assert after != before
+    assert ("split" in {place.split("/")[0] for place in after[1]}) is (name == "rollback")
