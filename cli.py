@@ -90,7 +90,7 @@ _OPTIONS: dict[str, Command] = {
     "grace_add": _option("--grace-add", metavar="DAYS", type=_DAYS, help="Days added to an adjusted due date (default: the length of the freeze)."),
     "workers": _option("--workers", metavar="N", type=click.IntRange(1, 256), help="Processes on this machine (default: its cores)."),
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
-    "rehearse": _option("--rehearse", is_flag=True, default=False, help="Run every step against a temporary target."),
+    "rehearse": _option("--rehearse", is_flag=True, default=False, help="Run every step against a temporary store: a SQLite file or, with --target here, a schema of that server."),
     "mappings": _option("--mappings", metavar="DIR", help="Mapping folder to use instead of the installed one."),
     "adapter": _option("--adapter", metavar="DIR", help="Adapter folder: presents another legacy schema as the contract; may contain limits.toml alone."),
     "without_tc": _option("--without-tc", is_flag=True, default=False, help="Leave out Trade Compliance although an earlier run had it."),
@@ -138,8 +138,8 @@ def _options(given: dict[str, Any]) -> Options:
     if days and days["freeze_from"] > days["freeze_to"]:
         raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
     grace = _grace(given, bool(days))
-    if given.get("rehearse") and any(_typed(name) for name in ("target", "objects")):
-        raise WrongUsage("--rehearse brings its own target and object store.", "Leave out --target and --objects.")
+    if given.get("rehearse") and _typed("objects"):
+        raise WrongUsage("--rehearse brings its own object store.", "Leave out --objects.")
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
     without = frozenset(name for name in _LEFT_OUT if given.get(f"without_{name}"))
@@ -147,6 +147,8 @@ def _options(given: dict[str, Any]) -> Options:
         if given.get("freeze_from" if name == "freeze" else name):
             raise WrongUsage(f"--without-{name} and what it leaves out are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
+    if given.get("rehearse") and not _typed("target"):
+        plain["target"] = None  # a configuration's target is the cut-over's, not a rehearsal's
     plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {
         name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
@@ -245,6 +247,16 @@ def plan(earlier: tuple[str, ...], **given: Any) -> None:
     from etl.commands.plan import plan as facts
 
     answer("plan", given, lambda: facts(_options(given), [Path(run) for run in earlier]))
+
+
+@commands.command()
+@_takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log")
+def precopy(**given: Any) -> None:
+    """Brings documents into the object store while the old portals are open; as often as you like, before `run` with the same --run."""
+    from etl.commands.command_result import answer
+    from etl.pipeline.precopy import precopy as copied
+
+    answer("precopy", given, lambda: copied(_options(given), _talk(given)))
 
 
 @commands.command()
@@ -523,7 +535,10 @@ def init(to: str, **given: Any) -> None:
     from etl.commands.init import init as written
 
     settings = {name.replace("_", "-"): given[name] for name in (*_STORES, "run", "freeze_from", "freeze_to", "approver")}
-    names = {name: given[name] for name in ("reader", "writer", "auditor", "portal_schema", "store_schema")} | {"maintenance": "postgres"}
+    names = {name: given[name] for name in ("reader", "writer", "auditor", "portal_schema", "store_schema")} | {
+        "maintenance": "postgres",
+        "rehearser": "migration_rehearser",
+    }
     answer("init", given, lambda: written(Path(to), settings, names))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.commands.lookups import published, target_url
+from etl.commands.lookups import published
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options
 from etl.readiness.gather import work_lists
@@ -18,6 +18,7 @@ from etl.readiness.points import COLUMNS
 from etl.readiness.workbook import workbook
 from etl.report.csv_files import csv_bytes
 from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.rehearsed import was_rehearsal
 from etl.system.private_folder import PrivateFolder
 from mappings.model import Mappings
 from mappings.read import read_mappings
@@ -41,7 +42,7 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
         known = {row["email_key"] for row in store.rows("SELECT email_key FROM login")} if bounced else set()
     changes = _since(lists.points, since, options, mappings) if since is not None else None
     kinds = read_points(mappings.home)
-    run = _run(folder, options)
+    run = _run(folder)
     tables = {
         "points": lists.points, "companies": lists.companies, "crosswalk": lists.crosswalk, "dates": lists.dates, "clocks": lists.clocks,
         **({"since": changes} if changes is not None else {}), **({"activation": lists.activation} if names else {}),
@@ -69,7 +70,7 @@ def _finished(run: Path) -> RunFolder:
     return folder
 
 
-def _run(folder: RunFolder, options: Options) -> dict[str, Any]:
+def _run(folder: RunFolder) -> dict[str, Any]:
     facts = folder.steps["load"].facts
     started = str(facts.get("started") or "")
     try:
@@ -77,7 +78,7 @@ def _run(folder: RunFolder, options: Options) -> dict[str, Any]:
     except ValueError:
         made_at = datetime(2000, 1, 1)
     return {
-        "id": facts["run_id"], "rehearsal": "/rehearsal/" in target_url(options), "published_at": f"{made_at:%Y-%m-%d %H:%M}",
+        "id": facts["run_id"], "rehearsal": was_rehearsal(folder.settings), "published_at": f"{made_at:%Y-%m-%d %H:%M}",
         "made_at": made_at,
     }  # fmt: skip
 

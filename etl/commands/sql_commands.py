@@ -20,6 +20,7 @@ _HELP = {
 _NAMES = (
     ("--writer", "migration_writer", "The role that fills the new store."),
     ("--auditor", "migration_auditor", "The role that reads both."),
+    ("--rehearser", "migration_rehearser", "The role that rehearses on the server of the new store."),
     ("--maintenance", "postgres", "The database in which roles are made."),
     ("--portal2", "portal2", "The database of Portal 2.0."),
     ("--tc-database", "tc", "The database of Trade Compliance."),
@@ -41,7 +42,7 @@ def sql_commands(takes: Callable[..., Any]) -> click.Group:
     roles = takes()(_printing("roles"))
     for option, default, text in reversed(_NAMES):
         roles = click.option(option, metavar="NAME", default=default, show_default=True, help=text)(roles)
-    group.command("roles", help="Makes the three roles and gives them exactly the rights that they need, all databases on one server.")(
+    group.command("roles", help="Makes the four roles and gives them exactly the rights that they need, all databases on one server.")(
         _READER(roles)
     )
     return group

@@ -18,7 +18,7 @@ SCRIPTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }  # fmt: skip
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_ROLES = ("reader", "writer", "auditor")
+_ROLES = ("reader", "writer", "auditor", "rehearser")
 
 
 def sql_script(name: str, given: dict[str, str]) -> dict[str, Any]:

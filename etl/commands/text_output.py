@@ -344,6 +344,10 @@ def show_written(data: dict[str, Any]) -> None:
     _console().print(plain(f"{', '.join(data['files'])} written to {data['folder']}"))
 
 
+def show_precopy(data: dict[str, Any]) -> None:
+    _console().print(plain(f"{data['documents']:,} documents: {data['sentence']}"))
+
+
 def show_selftest(data: dict[str, Any]) -> None:
     console = _console()
     columns = ["kind", "planted", "found", "named"]
@@ -373,6 +377,7 @@ def show_sql(data: dict[str, Any]) -> None:
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     **dict.fromkeys(("sql freeze", "sql frozen", "sql unfreeze", "sql roles"), show_sql),
     "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
+    "precopy": show_precopy,
     "scaffold": show_scaffold, "rollback": show_rollback, "sample": show_sample,
     "purge": show_purge,
     "sample-audit": show_audit_sample,

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from etl.errors import WrongUsage
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from etl.databases.source_conditions import SourceConditions
     from etl.domain.typed_values import Typed
     from mappings.model import TableMapping
@@ -125,6 +127,31 @@ class Shared(Source, Protocol):
 
     def within(self, cut: Cut) -> Source:
         """The same snapshot on the same connection; `read` and `contents` give only that stretch."""
+        ...
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What a row's version is a version of. `identity`: equal only where versions can be compared; `transactions`: how many the server had begun."""
+
+    identity: str
+    transactions: int
+
+
+@runtime_checkable
+class Versioned(Source, Protocol):
+    """An old database that tells by a row's version, without reading the row, that it was not written to since."""
+
+    def relation(self, mapping: TableMapping, column: str) -> Relation | None:
+        """What the versions of that column's rows are versions of; None where a piece of the evidence is not to be had."""
+        ...
+
+    def versions(self, mapping: TableMapping, column: str) -> pl.DataFrame:
+        """key (text), version (text) of the rows in the cut that have bytes in that column; null where a version tells nothing."""
+        ...
+
+    def contents_of(self, mapping: TableMapping, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """As `contents`, of these keys alone."""
         ...
 
 

@@ -11,6 +11,7 @@ from etl.evidence.approval import canonical, digest_of, read
 from etl.evidence.keys import fingerprint, public_key
 from etl.runfolder import event_log as events
 from etl.runfolder.folder import RunFolder, told
+from etl.runfolder.rehearsed import was_rehearsal
 
 APPROVAL, REPORT, MANIFEST = "approval.json", "report/report.json", "manifest.json"
 _FORGED = "Find out who did it: nobody approved this run."
@@ -43,7 +44,7 @@ def _fingerprint(key: str | None) -> str | None:
 
 
 def _is_rehearsal(folder: RunFolder) -> bool:
-    return "/rehearsal/portal3" in folder.settings.get("target", "")
+    return was_rehearsal(folder.settings)
 
 
 def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import polars as pl
 from etl.databases import Cut, Shared, Source
 from etl.errors import MigrationError, concerning
 from etl.extract.freeze_guard import fingerprints
+from etl.extract.precopied import Precopied, forget_record
 from etl.extract.table_batch import CONTENT, Aside, Joining, Stretch, read_elsewhere, rows_per_file, stretches
 from etl.objects import Objects
 from etl.objects.transfer import store_all
@@ -56,7 +57,7 @@ class ShareMissing(MigrationError):
 
 def extract(
     sources: Mapping[Portal, Source], share: Files | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell,
-    helpers: Helpers | None = None,
+    helpers: Helpers | None = None, precopied: Precopied | None = None,
 ) -> Step:  # fmt: skip
     """The finished step. Every reader sees one snapshot; whether the source changed since is asked before publishing (K1).
 
@@ -65,7 +66,7 @@ def extract(
     began = datetime.now(UTC).replace(tzinfo=None)
     marks = {portal: source.mark() for portal, source in sources.items()}
     tables = [(source, mapping) for portal, source in sources.items() for mapping in mappings.of(portal)]
-    elsewhere = _elsewhere(sources, mappings, folder, helpers) if helpers is not None else {}
+    elsewhere = _elsewhere(sources, mappings, folder, helpers, precopied) if helpers is not None else {}
     files: list[StageFile] = []
     aside = Aside()
     read: dict[str, int] = {}
@@ -73,7 +74,7 @@ def extract(
         name, total = f"{mapping.portal}.{mapping.table}", source.count(mapping.table)
         read[name] = 0
         with concerning(name):
-            for part in elsewhere[name] if name in elsewhere else stretches(source, mapping, objects, folder.path):
+            for part in elsewhere[name] if name in elsewhere else stretches(source, mapping, objects, folder.path, precopied=precopied):
                 files += part.files
                 aside.add(part.aside)
                 read[name] += part.rows
@@ -89,10 +90,14 @@ def extract(
         files.append(folder.write_table(f"extract/{name}.parquet", frame.to_arrow()))
     levels = {portal: source.level for portal, source in sources.items()}
     prints = fingerprints(sources, mappings, files, pl.DataFrame(aside.content, schema=CONTENT, orient="row"))
-    return Step("", files, {"began": began.isoformat(sep=" "), "marks": marks, "levels": levels, "read": read, "fingerprints": prints})
+    forget_record()
+    facts = {"began": began.isoformat(sep=" "), "marks": marks, "levels": levels, "read": read, "fingerprints": prints}
+    return Step("", files, {**facts, "unchanged": aside.unchanged})
 
 
-def _elsewhere(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, helpers: Helpers) -> dict[str, Iterator[Stretch]]:
+def _elsewhere(
+    sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, helpers: Helpers, precopied: Precopied | None
+) -> dict[str, Iterator[Stretch]]:  # fmt: skip
     """By table, what worker processes read of it: of those databases whose snapshot others can join. All of it is handed out here."""
     waiting: dict[str, dict[int, Future[Stretch]]] = {}
     later: list[_Task] = []
@@ -109,6 +114,7 @@ def _elsewhere(sources: Mapping[Portal, Source], mappings: Mappings, folder: Run
             folder.path,
             helpers.objects_uri,
             helpers.adapter,
+            precopied,
         )
         for mapping in mappings.of(portal):
             tasks = [_Task(joining, mapping, cut, number) for number, cut in enumerate(source.cuts(mapping, rows_per_file(mapping)))]

@@ -15,10 +15,10 @@ import pyarrow as pa
 from etl.databases import Batch, Cut, Shared, Source
 from etl.databases.registry import join_source
 from etl.domain.typed_values import HELD
+from etl.extract.precopied import Precopied, contents, forget_record
 from etl.objects import Objects, Stored
 from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
-from etl.objects.transfer import store_all
 from etl.present import presented
 from etl.runfolder.stage_file_io import StageFile, write_table
 from etl.system.kept_resources import keep
@@ -39,11 +39,13 @@ class Aside:
     odd: list[tuple[str, str, str, str, str, bool]] = field(default_factory=list)
     text: list[tuple[str, str, str, str, str, int]] = field(default_factory=list)
     content: list[tuple[str, str, str, str, int]] = field(default_factory=list)
+    unchanged: int = 0  # documents that were not read again: the rows are the versions that were precopied
 
     def add(self, other: Aside) -> None:
         self.odd += other.odd
         self.text += other.text
         self.content += other.content
+        self.unchanged += other.unchanged
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class Joining:
     root: Path
     objects_uri: str
     adapter: Path | None = None
+    precopied: Precopied | None = None
 
 
 def rows_per_file(mapping: TableMapping) -> int:
@@ -78,9 +81,11 @@ def rows_per_file(mapping: TableMapping) -> int:
     return DOCUMENTS_PER_FILE if mapping.content_columns else ROWS_PER_FILE
 
 
-def stretches(source: Source, mapping: TableMapping, objects: Objects, root: Path, first: int = 0) -> Iterator[Stretch]:
+def stretches(
+    source: Source, mapping: TableMapping, objects: Objects, root: Path, first: int = 0, precopied: Precopied | None = None
+) -> Iterator[Stretch]:  # fmt: skip
     """The table as this connection reads it, one stage file at a time; `first`: the number of the first one."""
-    for number, (table, aside) in enumerate(stage_tables(source, mapping, objects), start=first):
+    for number, (table, aside) in enumerate(stage_tables(source, mapping, objects, precopied), start=first):
         yield Stretch([write_table(root, f"extract/{mapping.portal}.{mapping.table}/{number:05}.parquet", table)], aside)
 
 
@@ -88,7 +93,8 @@ def read_elsewhere(joining: Joining, table: str, cut: Cut, number: int) -> Stret
     """One stretch, read by a worker process; `number`: which one it is."""
     source, mappings, objects = _joined(joining)
     try:
-        parts = list(stretches(source.within(cut), mappings.tables[joining.portal, table], objects, joining.root, number))
+        mapping = mappings.tables[joining.portal, table]
+        parts = list(stretches(source.within(cut), mapping, objects, joining.root, number, joining.precopied))
     except BaseException:
         _forget(joining)  # what broke is not used again: the next stretch would fail of that, and hide why
         raise
@@ -124,16 +130,21 @@ def leave(root: Path) -> None:
     joined = [joining for joining in list(_JOINED) if joining.root == root]
     for joining in joined:
         _forget(joining)
+    forget_record()
     if joined:
         give_memory_back()
 
 
-def stage_tables(source: Source, mapping: TableMapping, objects: Objects) -> Iterator[tuple[pa.Table, Aside]]:
+def stage_tables(
+    source: Source, mapping: TableMapping, objects: Objects, precopied: Precopied | None = None
+) -> Iterator[tuple[pa.Table, Aside]]:  # fmt: skip
     """The stage tables of one source table, each with what does not fit into it."""
     binary = mapping.content_columns
-    stored = {key: put for column in binary for key, put in store_all(source.contents(mapping, column), objects).items()}
+    brought = [contents(source, mapping, column, objects, precopied) for column in sorted(binary)]
+    stored = {key: put for some, _ in brought for key, put in some.items()}
+    unchanged = sum(count for _, count in brought)
     for batch in ahead(source.read(mapping, rows_per_file(mapping), without=binary)):
-        aside = Aside()
+        aside, unchanged = Aside(unchanged=unchanged), 0
         if batch.typed.oddities or batch.typed.texts or binary:
             _put_aside(mapping, batch, stored if binary else None, aside, objects)
         yield _stage_table(batch), aside

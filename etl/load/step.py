@@ -184,7 +184,20 @@ def rollback(
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
     """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
-    unneeded = target.unknown_objects(sorted(journaled(folder.path / JOURNAL)))
+    taken = _removed(target.unknown_objects(sorted(journaled(folder.path / JOURNAL))), objects, store)
+    if not any(run.state == "PUBLISHED" for run in target.runs()):
+        objects.note(store, "")
+    return taken
+
+
+def remove_orphans(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
+    """The same once the run has published: documents that changed or vanished after they were precopied. What its rows name is not asked for."""
+    ours = {sha256 for table in folder.tables("reattach", "reattach/stored_object/") for sha256 in table["sha256"].to_pylist()}
+    orphans = sorted(journaled(folder.path / JOURNAL) - ours)
+    return _removed(target.unknown_objects(orphans), objects, store) if orphans else (0, 0, [])
+
+
+def _removed(unneeded: list[str], objects: Objects, store: str) -> tuple[int, int, list[str]]:
     gone, kept, others = 0, 0, list[str]()
     for first in range(0, len(unneeded), _REMOVED_TOGETHER):
         others = objects.others(store)  # asked again and again: one may publish meanwhile
@@ -192,6 +205,4 @@ def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store:
             kept = sum(size is not None for size in of_each(objects.size, unneeded[first:]))
             break
         gone += sum(of_each(objects.remove, unneeded[first : first + _REMOVED_TOGETHER]))
-    if not any(run.state == "PUBLISHED" for run in target.runs()):
-        objects.note(store, "")
     return gone, kept, others if kept else []

@@ -14,6 +14,7 @@ import stat
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TOP = "sha256"
 _NOTE_BYTES = 64 << 10
 _COPIED = 1 << 30  # bytes at a time
+_HASHED_FIRST = 16 << 20  # a document up to this size is hashed before any of it is written
 
 
 class FolderObjects:
@@ -50,12 +52,19 @@ class FolderObjects:
         _require_private(self._root, str(root))
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
-        digest = hashlib.sha256()
-        with self._written(_hashed(pieces, digest)) as (written, size, descriptor):
-            # A failed fsync is final: the file is thrown away, never synced a second time.
-            os.fsync(descriptor)
-        sha256 = digest.hexdigest()
-        if self._holds(sha256, size):
+        digest, waiting = hashlib.sha256(), iter(pieces)
+        first = _first(waiting)
+        digest.update(first)
+        if len(first) <= _HASHED_FIRST:  # all of it: what is there already is not written again
+            sha256 = digest.hexdigest()
+            if self._holds(sha256, len(first)):
+                return Stored(sha256, len(first), False)
+        with self._written(chain([first], _hashed(waiting, digest))) as (written, size, descriptor):
+            sha256 = digest.hexdigest()
+            known = self._holds(sha256, size)
+            if not known:  # a failed fsync is final: the file is thrown away, never synced a second time
+                os.fsync(descriptor)
+        if known:
             self._discard(written)
             return Stored(sha256, size, False)
         self._note([sha256])
@@ -302,6 +311,17 @@ def _copied(source: int, new: int) -> None:
             pass
     while piece := os.read(source, PIECE):
         write_all(new, piece)
+
+
+def _first(pieces: Iterator[bytes]) -> bytes:
+    """The bytes that come first, a piece more than _HASHED_FIRST where there are so many."""
+    found, size = list[bytes](), 0
+    for piece in pieces:
+        found.append(piece)
+        size += len(piece)
+        if size > _HASHED_FIRST:
+            break
+    return b"".join(found)
 
 
 def _hashed(pieces: Iterable[bytes], digest: Any) -> Iterator[bytes]:

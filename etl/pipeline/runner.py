@@ -43,11 +43,11 @@ _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze"
 
 
 def rehearsal(options: Options) -> Options:
-    """The same run against a throw-away store in the run's folder."""
+    """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     place = options.run / "rehearsal"
-    return replace(options, target=sqlite_url(place / "portal3.sqlite"), objects=str(place / "objects"))
+    return replace(options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(place / "objects"))
 
 
 def run_steps(

@@ -12,8 +12,9 @@ from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import CheckFailed, MigrationError, Refused, SourceChanged
 from etl.evidence.approval import approved
 from etl.extract.freeze_guard import changed_of, looked_again
+from etl.extract.precopied import precopied
 from etl.extract.step import Helpers, ShareMissing, extract
-from etl.load.step import MADE_BY, load, missing_objects
+from etl.load.step import MADE_BY, load, missing_objects, remove_orphans
 from etl.objects import Objects
 from etl.objects.journal import JOURNAL
 from etl.objects.place import bucket_of, folder_of
@@ -50,6 +51,9 @@ def refuse_failed_check(night: Night) -> None:
 def _extract(night: Night) -> Step:
     options = night.options
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
+    if options.tc is None and night.folder.settings.get("tc", "none") != "none":  # one with a password is not filled in from the settings
+        raise Refused("This run began with --tc, and none is given now.", "Give the same --tc.")
+    brought = precopied(night.folder)
     objects = open_objects(objects_uri, night.folder.path / JOURNAL)
     objects.clean()
     left_out = NoShare() if "files" in options.without else None
@@ -64,11 +68,13 @@ def _extract(night: Night) -> Step:
         pool = night.crew.helpers(sum(ahead.rows.values()))
         helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
         try:
-            step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers)
+            step = extract(sources, share or left_out, objects, night.mappings, night.folder, night.talk.tell, helpers, brought)
         except ShareMissing as error:
             raise share_left_out(options.target) or error from None
     step.facts["conditions"] = {portal: asdict(known) for portal, known in ahead.conditions.items()}
     step.facts["sentence"] = f"{sum(step.facts['read'].values()):,} rows read, {', '.join(sorted(set(step.facts['levels'].values())))}"
+    if brought is not None:
+        step.facts["sentence"] += f"; {step.facts['unchanged']:,} documents not read again: the rows are those of the precopy"
     return step
 
 
@@ -162,6 +168,7 @@ def _load(night: Night) -> Step:
                 refuse_left_out(options, target_url)
                 grace, decisions = _grace(night), night.decisions.sha256
                 step = load(folder, night.mappings, target, options.freeze, ready, night.talk.tell, grace, decisions, agree)
+                orphans = remove_orphans(folder, target, objects, target.identity(objects_uri))
             finally:
                 target.close()
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
@@ -176,6 +183,9 @@ def _load(night: Night) -> Step:
     if unforeseen:
         step.facts["unforeseen"] = unforeseen
         step.facts["sentence"] += f"; not what the check foresaw: {'; '.join(unforeseen)}"
+    if orphans[0] or orphans[1]:
+        kept = f", {orphans[1]:,} kept: {', '.join(orphans[2])} may need them" if orphans[1] else ""
+        step.facts["sentence"] += f"; {orphans[0]:,} objects removed that no row refers to{kept}"
     if approval is not None:
         step.facts["approval"] = approval
         step.facts["sentence"] += f"; approved by {approval['approval']['approved_by']}"

@@ -35,7 +35,7 @@ from etl.reconcile.engine.world import World
 from etl.reconcile.errors import Hidden, ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
 from etl.reconcile.present.binding import refuse_others
-from etl.reconcile.present.database import presented, written
+from etl.reconcile.present.database import left_out, presented, written
 from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
@@ -264,7 +264,10 @@ def old_portals(
             if adapter is None:
                 databases.append(opened(url, _left_out(spec, portal)))
             else:
-                databases.append(opened(url, written=written(adapter, spec, portal)))
+                # The portable reader copies tables; the others select what they need, by name.
+                copied = not url.startswith(("sqlite", "postgres", FOLDER))
+                never = left_out(adapter, spec, portal) if copied else {}
+                databases.append(opened(url, never, written(adapter, spec, portal)))
                 databases[-1] = presented(adapter, spec, portal, databases[-1])
             option, tables = _OLD_PORTALS[portal]
             if not databases[-1].tables().keys() & set(tables):

@@ -15,6 +15,7 @@ from etl.report.verdict import verdict
 from etl.runfolder.decisions_file import made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
+from etl.runfolder.rehearsed import was_rehearsal
 from mappings.model import Mappings
 
 VERSION = 1  # of report.json; schema.json describes it
@@ -75,7 +76,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "id": steps["load"].facts.get("run_id") if "load" in steps else None, "place": str((folder.path / "report").absolute()),
         "sources": {name: _harmless(settings[key]) for name, key in _SOURCES.items() if key in settings},
         "target": _harmless(target) if target else None, "objects": _harmless(settings["objects"]) if "objects" in settings else None,
-        "taken_back": _taken_back(folder), "rehearsal": bool(target) and "/rehearsal/portal3" in str(target),
+        "taken_back": _taken_back(folder), "rehearsal": was_rehearsal(settings),
         "freeze": {"from": first, "to": last} if last else None,
         "approval": asked(folder), "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
         "snapshot": dict(sorted(extract.get("levels", {}).items())), "fingerprints": dict(sorted(extract.get("marks", {}).items())),

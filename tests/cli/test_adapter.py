@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from etl.commands.adapter_faults import adapter_faults
 from etl.errors import MigrationError
 from etl.extract.source_contract import refuse_problems
+from etl.reconcile.databases.portable import PortableDatabase
+from etl.reconcile.engine.spec import read_spec
+from etl.reconcile.present.database import left_out
 from sample_data.world import write_cast
 from tests.support.command import Done, command
 from tests.support.legacy import MAPPINGS
@@ -211,3 +215,15 @@ def test_faults_of_an_adapter_on_the_loaders_side_are_all_found_by_the_verifier(
     assert sum(planted.values()) == 100
     assert set(planted) == {"columns swapped", "code line gone", "another century", "another zone", "yes and no exchanged"}
     assert (found, alarms) == (planted, 0)
+
+
+def test_B17_the_verifiers_copy_of_another_database_leaves_out_what_the_adapter_never_reads(world: Path) -> None:
+    foreign = world / "foreign"
+    never = left_out(foreign / "adapter", read_spec(), "P2")
+    database = PortableDatabase(make_url(f"sqlite:///{foreign}/portal2.sqlite"), never)
+    try:
+        columns = database.tables()["CT_PRTL_USR"]
+        assert "USR_NM" in columns
+        assert not {"PSSW_HSH", "ROW_CHK"} & set(columns)
+    finally:
+        database.close()

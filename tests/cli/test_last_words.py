@@ -166,3 +166,15 @@ def test_a_run_that_ends_early_leaves_something_for_the_ci_page(tmp_path: Path) 
         portal.execute("ALTER TABLE message DROP COLUMN colour")
     assert night.command("run").code == 0  # the same folder goes on
     assert "<error" not in (night.run / "report" / "junit.xml").read_text()
+
+
+def test_a_comparison_without_a_store_that_the_run_had_asks_for_it_before_anything_is_mended(cast: Night) -> None:
+    """Not: "mend and load again, or roll back", about a store that is all right."""
+    stores = cast.stores
+    given = [word for option in ("--source", "--target", "--objects") for word in (option, stores[option])]
+    for more, wanted in (
+        (("--files", stores["--files"]), "Give --tc: the new store has rows of Trade Compliance. Then"),
+        (("--tc", stores["--tc"]), "Give --files: without"),
+    ):
+        done = command("reconcile", *given, *more, folder=cast.folder)
+        assert (done.code, wanted in done.err, "roll back" in done.err) == (4, True, False), done.err

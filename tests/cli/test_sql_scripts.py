@@ -52,12 +52,12 @@ def test_a_portal_is_frozen_and_opened_again_by_what_is_printed(portal: str) -> 
 
 
 def test_the_roles_script_has_every_part_under_ones_own_names() -> None:
-    text = _script("roles", "--reader", "r1", "--writer", "w1", "--auditor", "a1", "--portal2", "old", "--tc-database", "trade", "--portal3", "new",
+    text = _script("roles", "--reader", "r1", "--writer", "w1", "--auditor", "a1", "--rehearser", "h1", "--portal2", "old", "--tc-database", "trade", "--portal3", "new",
                    "--portal-schema", "legacy", "--store-schema", "store")  # fmt: skip
     assert [line for line in text.splitlines() if line.startswith("\\connect")] == [
         "\\connect postgres", "\\connect old", "\\connect trade", "\\connect new",
     ]  # fmt: skip
-    assert "migration_" not in text
+    assert "migration_" not in text.replace("migration_freeze", "")
     assert "CREATE SCHEMA store AUTHORIZATION w1" in text
     assert "REVOKE ALL ON SCHEMA public FROM PUBLIC" in text  # the new store's own schema public keeps its name
     assert "'legacy'::regnamespace" in text
@@ -68,4 +68,4 @@ def test_names_that_would_have_to_be_quoted_are_refused(tmp_path: Path) -> None:
     for name in ("Reader", "a b", "x; DROP ROLE y", 'q"', "1a", "é"):
         done = command("sql", "freeze", "--reader", name, folder=tmp_path)
         assert (done.code, done.out, "--reader" in done.err) == (2, "", True), name
-    assert command("sql", "roles", "--output", "json", folder=tmp_path).data["sql"].count("CREATE ROLE") == 3
+    assert command("sql", "roles", "--output", "json", folder=tmp_path).data["sql"].count("CREATE ROLE") == 4

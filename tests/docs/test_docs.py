@@ -347,6 +347,13 @@ def test_evidence_works_as_it_stands(demo: Path) -> None:
     assert not (demo / "copy" / "run" / "extract").exists() or not any((demo / "copy" / "run" / "extract").rglob("*"))
 
 
+def test_precopy_works_as_it_stands(demo: Path) -> None:
+    printed = run(f"({shell('runbooks/precopy.md')}) 2>&1", demo / "demo")
+    assert "0 objects new in the store" in printed
+    assert "documents not read again" in printed
+    assert "Published and equal" in printed
+
+
 def test_the_readmes_everyday_commands_work(demo: Path) -> None:
     printed = run(shell("README.md", "after-demo").replace(".venv/bin/", ""), demo)
     assert "old and new are equal" in printed
@@ -367,6 +374,7 @@ def test_every_shell_block_is_run_by_a_test() -> None:
             "audit",
             "readiness",
             "prepare",
+            "precopy",
             "explore",
             "letters",
         )

@@ -10,3 +10,5 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 CREATE SCHEMA portal3 AUTHORIZATION migration_writer;
 GRANT USAGE ON SCHEMA portal3 TO migration_auditor;
 ALTER DEFAULT PRIVILEGES FOR ROLE migration_writer IN SCHEMA portal3 GRANT SELECT ON TABLES TO migration_auditor;
+
+DO $$ BEGIN EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO migration_rehearser', current_database()); END $$;

@@ -18,7 +18,7 @@ import psycopg
 import pyarrow as pa
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
-from etl.databases import WHOLE, Batch, Cut, Since
+from etl.databases import WHOLE, Batch, Cut, Relation, Since
 from etl.databases.postgresql.catalogue import conditions, kinds, parents, shapes, unique_keys, unpadded
 from etl.databases.postgresql.connection import (
     HIDDEN,
@@ -36,6 +36,7 @@ from etl.databases.postgresql.connection import (
     safe_errors,
     state_of,
 )
+from etl.databases.postgresql.row_versions import relation, versions_query
 from etl.databases.postgresql.writers import writers
 from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
@@ -48,6 +49,7 @@ from mappings.schema import Column
 
 _SMALL = 8 << 20  # documents up to this size travel whole, larger ones in pieces
 _PIECE = 4 << 20
+_KEYS_TOGETHER = 2_000  # named in one statement
 # ADBC adds the distance from 2000 to 1970 to PostgreSQL's infinities, which wrap around: these are what comes out.
 _WRAPPED_DAYS = {-2147472692: INFINITE_DAY[1], -2147472691: INFINITE_DAY[0]}
 _WRAPPED_MOMENTS = {-9222425352054775809: INFINITE_MOMENT[1], -9222425352054775808: INFINITE_MOMENT[0]}
@@ -293,6 +295,25 @@ class PostgresSource:
         return series.to_frame().select(pl.when(~long).then(pl.col(column.name)).alias(column.name))[column.name], long.to_numpy()
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        yield from self._contents(mapping, column, _within(mapping, self._cut))
+
+    def contents_of(self, mapping: TableMapping, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        for first in range(0, len(keys), _KEYS_TOGETHER):
+            listed = ", ".join(str(int(key)) for key in keys[first : first + _KEYS_TOGETHER])
+            yield from self._contents(mapping, column, f"{quoted(mapping.key[0])} IN ({listed})")
+
+    def relation(self, mapping: TableMapping, column: str) -> Relation | None:
+        if isinstance(mapping.table, Sql) or self._has_odd_keys(mapping):
+            return None
+        with safe_errors(self.name, "reading the catalogue"):
+            return relation(self._session, self._table(mapping.table), mapping, column)
+
+    def versions(self, mapping: TableMapping, column: str) -> pl.DataFrame:
+        query = versions_query(self._table(mapping.table), mapping, column, _within(mapping, self._cut))
+        found = [pl.DataFrame(batch) for batch in self._batches(query, mapping.table)]
+        return pl.concat([pl.DataFrame(schema={"key": pl.String, "version": pl.String}), *found])
+
+    def _contents(self, mapping: TableMapping, column: str, within: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         key, name, table = quoted(mapping.key[0]), quoted(column), self._table(mapping.table)
         if self._has_odd_keys(mapping):
             keys = [key for batch in self.read(mapping, 1 << 30, frozenset({column})) for key in batch.keys or ()]
@@ -301,7 +322,6 @@ class PostgresSource:
                 if content.is_valid:
                     yield keys[place], iter([content.as_py()])
             return
-        within = _within(mapping, self._cut)
         with safe_errors(self.name, f"reading {mapping.table}"):
             large = self._session.execute(
                 f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {key}"

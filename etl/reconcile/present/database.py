@@ -40,6 +40,42 @@ def written(root: Path, spec: Spec, portal: str) -> tuple[str, str]:
     return said.delimiter, said.encoding
 
 
+class _Names(frozenset[str]):
+    """Names without regard to case."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name.casefold() if isinstance(name, str) else name)
+
+
+class _Tables(dict[str, frozenset[str]]):
+    """The same by table."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name.casefold() if isinstance(name, str) else name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.casefold(), default)
+
+
+def left_out(root: Path, spec: Spec, portal: str) -> dict[str, frozenset[str]]:
+    """By physical table that is read, the columns that never are: what stands behind a column of B17, and what the adapter retires."""
+    found: dict[str, set[str]] = {}
+    for name, blocks in presentations(root, spec.sources)[portal].blocks.items():
+        never = spec.never_read(portal, name)
+        for block in blocks:
+            own = found.setdefault(block.table.casefold(), set())
+            tables = {alias: look["table"].casefold() for alias, look in block.lookups.items()}
+            for table in tables.values():
+                found.setdefault(table, set())
+            own |= {column.casefold() for contract in never for column in block.recipes[contract].columns}
+            for column in block.retired:
+                alias, dot, of = column.partition(".")
+                found[tables[alias] if dot and alias in tables else block.table.casefold()].add(
+                    (of if dot and alias in tables else column).casefold()
+                )
+    return _Tables({table: _Names(columns) for table, columns in found.items()})
+
+
 class PresentedDatabase:
     """Implements `Database`."""
 

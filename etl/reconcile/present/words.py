@@ -33,6 +33,7 @@ class Block:
     where: Map[str, Any]
     lookups: Map[str, Map[str, str]]
     recipes: Map[str, Recipe]  # of every contract column, named or not
+    retired: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _toml(path: Path) -> dict[str, Any]:
 def _block(file: str, table: Table, raw: Map[str, Any], codes: Map[str, Map[str, str]]) -> Block:
     named = raw.get("columns", {})
     recipes = {column: _recipe(f"{file}: {column}", named.get(column, column), codes) for column in table.columns}
-    return Block(raw.get("table", table.name), raw.get("where", {}), raw.get("lookup", {}), recipes)
+    return Block(raw.get("table", table.name), raw.get("where", {}), raw.get("lookup", {}), recipes, frozenset(raw.get("retired", {})))
 
 
 def _recipe(place: str, raw: Any, codes: Map[str, Map[str, str]]) -> Recipe:

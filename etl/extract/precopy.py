@@ -1,0 +1,145 @@
+"""Documents ahead of the freeze: every document's bytes into the object store while the old portals are open, and a record of them.
+
+Nothing here is proof of the freeze: `extract` asks again for every document. A kill loses at most the part that was under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from etl.databases import Source, Versioned
+from etl.errors import SourceChanged, Unreadable
+from etl.extract.precopied import PRECOPY, Precopied, precopied, rows_of_record, unchanged
+from etl.extract.step import Files, Tell
+from etl.objects import Objects, Stored
+from etl.objects.transfer import store_all
+from etl.runfolder.folder import RunFolder, Step
+from etl.runfolder.stage_file_io import StageFile
+from mappings.model import Mappings, Portal, TableMapping
+
+_TOGETHER = 2_000  # documents: what a kill may lose
+_ROWS = 50_000
+SHARED = ("P2", "document", "object_path")  # the table and column that name files of the share
+
+
+class Record:
+    """The record that grows in the run's folder: part by part while the portals are read, then as one file."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self.kept: Precopied | None = precopied(folder)
+        step = folder.steps.setdefault(PRECOPY, Step(""))
+        named = {file.path for file in step.files}
+        for place in sorted((folder.path / PRECOPY).glob("*")) if (folder.path / PRECOPY).is_dir() else ():
+            if f"{PRECOPY}/{place.name}" not in named:
+                folder.remove(f"{PRECOPY}/{place.name}")  # a part that a kill kept from the manifest
+        self._number = max((int(Path(path).stem) + 1 for path in named), default=0)
+        self._whole: list[pl.DataFrame] = []
+        # The record has to be before the other steps: `clear` forgets all that come behind one.
+        folder.steps = {PRECOPY: step, **{name: other for name, other in folder.steps.items() if name != PRECOPY}}
+
+    def carry(self, rows: pl.DataFrame) -> None:
+        """These rows are in the record already, and still hold."""
+        self._whole.append(rows)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """These rows are new: they are on the disk when this returns."""
+        if rows.height:
+            self._whole.append(rows)
+            self._folder.steps[PRECOPY].files.append(self._write(rows))
+            self._folder.save()
+
+    def finish(self) -> None:
+        """The whole record as one file; those before it go once the manifest names it. The caller saves the manifest."""
+        step = self._folder.steps[PRECOPY]
+        before = [file.path for file in step.files]
+        if self._whole:
+            step.files = [self._write(pl.concat(self._whole).sort("portal", "table", "column", "key"))]
+        self._folder.save()
+        for path in before:
+            self._folder.remove(path)
+
+    def _write(self, rows: pl.DataFrame) -> StageFile:
+        self._number += 1
+        return self._folder.write_table(f"{PRECOPY}/{self._number - 1:05}.parquet", rows.to_arrow())
+
+
+def precopy(
+    sources: Mapping[Portal, Source], share: Files | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell
+) -> dict[str, int]:  # fmt: skip
+    """Counts: documents there are, those that are unchanged since the last precopy, those that were read, and the objects new in the store."""
+    record = Record(folder)
+    counts = {"documents": 0, "unchanged": 0, "read": 0, "objects": 0}
+    have: set[str] = set()
+    for portal, source in sources.items():
+        for mapping in mappings.of(portal):
+            for column in sorted(mapping.content_columns):
+                keys = _column(source, mapping, column, objects, record, counts, tell)
+                if (portal, mapping.table) == ("P2", "document_content"):
+                    have = keys
+    if share is not None and "P2" in sources:
+        mapping = mappings.tables["P2", "document"]
+        waiting = _on_share(sources["P2"], share, mapping, have)
+        while stored := store_all(islice(waiting, _TOGETHER), objects):
+            _count(counts, "read", stored)
+            record.add(rows_of_record(mapping, SHARED[2], stored))
+            tell("precopy P2.document", counts["documents"], counts["documents"])
+    record.finish()
+    return counts
+
+
+def _column(
+    source: Source, mapping: TableMapping, column: str, objects: Objects, record: Record, counts: dict[str, int], tell: Tell
+) -> set[str]:  # fmt: skip
+    """The keys of the rows whose bytes are in the object store now."""
+    name = f"precopy {mapping.portal}.{mapping.table}"
+    relation = source.relation(mapping, column) if isinstance(source, Versioned) else None
+    if relation is None or not isinstance(source, Versioned):
+        stored = store_all(source.contents(mapping, column), objects)
+        _count(counts, "read", stored)
+        record.add(rows_of_record(mapping, column, stored))
+        tell(name, len(stored), len(stored))
+        return set(stored)
+    now, same = unchanged(source, relation, mapping, column, objects, record.kept)
+    versions = dict(now.iter_rows())
+    record.carry(rows_of_record(mapping, column, same, relation, versions))
+    _count(counts, "unchanged", same)
+    keys = set(same)
+    changed = [key for key in now["key"].to_list() if key not in same]
+    for first in range(0, len(changed), _TOGETHER):
+        stored = store_all(source.contents_of(mapping, column, changed[first : first + _TOGETHER]), objects)
+        record.add(rows_of_record(mapping, column, stored, relation, versions))
+        _count(counts, "read", stored)
+        keys |= stored.keys()
+        tell(name, len(keys), now.height)
+    return keys
+
+
+def _count(counts: dict[str, int], what: str, stored: Mapping[str, Stored]) -> None:
+    counts["documents"] += len(stored)
+    counts[what] += len(stored)
+    counts["objects"] += len({put.sha256 for put in stored.values() if put.created})
+
+
+def _on_share(source: Source, share: Files, mapping: TableMapping, have: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """(key, pieces) of every document that has no content row and names a file that can be read (C6)."""
+    key, path = mapping.key[0], SHARED[2]
+    others = frozenset(column.name for column in mapping.columns if column.name not in (key, path))
+    for batch in source.read(mapping, _ROWS, without=others):
+        keys = batch.keys or batch.typed.columns[key].cast(pl.String).to_list()
+        for one, where in zip(keys, batch.typed.columns[path].to_list(), strict=True):
+            pieces = share.pieces(where) if where is not None and one not in have else None
+            if pieces is not None:
+                yield one, _while_open(pieces)
+
+
+def _while_open(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes; a file that somebody writes to is left for the next time."""
+    try:
+        yield from pieces
+    except SourceChanged:
+        raise Unreadable from None

@@ -1,0 +1,87 @@
+"""Documents ahead of the freeze: the store that comes of it is the one without, whatever became of the documents meanwhile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sample_data.world import write_cast
+from tests.support.command import Night
+from tests.support.legacy import content_of_store
+
+
+def inodes(night: Night) -> dict[str, tuple[int, int]]:
+    """Every object's file: another one, or one written to, shows."""
+    return {
+        place.name: (place.stat().st_ino, place.stat().st_mtime_ns)
+        for place in (night.folder / "objects" / "sha256").rglob("*")
+        if place.is_file()
+    }
+
+
+def begun(folder: Path) -> Night:
+    folder.mkdir()
+    write_cast(folder / "legacy")
+    return Night(folder)
+
+
+def test_a_precopied_run_gives_the_store_of_one_without_and_writes_each_object_once(cast: Night, tmp_path: Path) -> None:
+    night = begun(tmp_path / "night")
+    first = night.json("precopy")
+    assert first.code == 0, first.err
+    assert not night.target.exists()
+    settings = {"source", "tc", "files", "objects", "adapter"}
+    assert set(night.json("status").data["settings"]) == settings
+    brought = inodes(night)
+    assert first.data["objects"] == len(brought) > 0
+    again = night.json("precopy")
+    assert (again.data["objects"], again.data["documents"]) == (0, first.data["documents"])
+    assert night.command("precopy", "--objects", "elsewhere").code == 7
+    done = night.command("run")
+    assert done.code == 0, done.err
+    assert content_of_store(night.target) == content_of_store(cast.target)
+    after = inodes(night)
+    assert set(after) == set(inodes(cast))
+    assert {name: after[name] for name in brought} == brought
+    assert night.command("precopy").code == 7, "it has extracted already"
+    assert all(place.stat().st_mode & 0o077 == 0 for place in (night.run / "precopy").iterdir())
+
+
+def test_a_document_that_changes_behind_a_precopy_is_read_again_and_its_old_object_goes_at_the_publish(cast: Night, tmp_path: Path) -> None:
+    """Equal length and a modification time put back, in the database and on the share; one document vanishes."""
+    night = begun(tmp_path / "night")
+    assert night.command("precopy").code == 0
+    early = set(inodes(night))
+    with night.database("legacy/portal2.sqlite") as portal:
+        portal.execute(
+            "UPDATE document_content SET content = zeroblob(length(content)) WHERE document_id = (SELECT min(document_id) FROM document_content)"
+        )
+        (path,) = portal.execute(
+            "SELECT object_path FROM document WHERE object_path IS NOT NULL AND document_id NOT IN (SELECT document_id FROM document_content)"
+        ).fetchone()
+    shared = night.folder / "legacy" / "files" / path
+    before = shared.stat()
+    shared.write_bytes(bytes(before.st_size))
+    os.utime(shared, ns=(before.st_atime_ns, before.st_mtime_ns))
+    done = night.json("run")
+    assert done.code == 0, done.err
+    fresh = Night(tmp_path / "fresh")
+    fresh.folder.mkdir()
+    (fresh.folder / "legacy").symlink_to(night.folder / "legacy")
+    assert fresh.command("run").code == 0
+    assert content_of_store(night.target) == content_of_store(fresh.target)
+    assert set(inodes(night)) == set(inodes(fresh)), "what no row refers to went at the publish"
+    assert early - set(inodes(night))
+    assert night.command("rollback").code == 0
+    assert inodes(night) == {}
+    assert night.command("run").code == 0, "the precopied objects are gone, and are brought again"
+    assert set(inodes(night)) == set(inodes(fresh))
+
+
+def test_an_altered_record_of_the_precopy_ends_the_run_with_6(tmp_path: Path) -> None:
+    night = begun(tmp_path / "night")
+    assert night.command("precopy").code == 0
+    (record,) = (night.run / "precopy").iterdir()
+    record.write_bytes(record.read_bytes()[:-1] + b"?")
+    assert night.command("run").code == 6
+    assert night.command("precopy").code == 6
