@@ -91,11 +91,24 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
             report_anew(folder, mappings, roles(options))
         data["changed_since_extract"] = changed_of(step.facts["looked"])
         facts = step.facts
-    error = failure(facts, "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back.")
+    error = failure(
+        facts, left_out(options, result) or "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back."
+    )
     if error is not None:
         error.data = data
         raise error
     return data
+
+
+def left_out(options: Options, result: Reconciliation) -> str:
+    """What to give before anything is mended or rolled back: stores that this comparison lacked, and that the differences speak of; else empty."""
+    found = result.differences
+    lacking = []
+    if options.tc is None and "TC" in found["legacy_portal"]:
+        lacking.append("--tc: the new store has rows of Trade Compliance")
+    if options.files is None and not found.filter((found["table"] == "migration_exception") & (found["column"] == "C6")).is_empty():
+        lacking.append("--files: without the old file share its documents count as missing")
+    return f"Give {'; and '.join(lacking)}. Then run the same command again; nothing is to be mended before." if lacking else ""
 
 
 def compared_with(mappings: Mappings) -> dict[str, Any]:

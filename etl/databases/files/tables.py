@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from etl.databases.files.workbook_cells import unreadable_cells
 from etl.errors import MigrationError
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".xlsx")
@@ -187,9 +188,17 @@ def _calamine() -> Any:
 def _sheets(file: Path) -> list[str]:
     library = _calamine()
     try:
-        return list(library.CalamineWorkbook.from_path(str(file)).sheet_names)
+        names = list(library.CalamineWorkbook.from_path(str(file)).sheet_names)
+        lost = next(unreadable_cells(file), None)
     except Exception as error:  # the library has no class of its own for all that a damaged workbook does to it
         raise MigrationError(f"{file.name}: it cannot be read as a workbook ({type(error).__name__}).", "Save it again as .xlsx.") from None
+    if lost is not None:
+        cell, shown = lost
+        raise MigrationError(
+            f"{file.name}: cell {cell} shows {shown}, which a reader of workbooks does not give.",
+            "Put its text into the cell (format Text), or export the sheets as CSV; then run again. No row of it was read.",
+        )
+    return names
 
 
 def _sheet(table: FileTable) -> tuple[dict[str, str], Iterator[Sequence[Any]]]:

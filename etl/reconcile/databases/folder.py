@@ -1,8 +1,10 @@
 """A folder of files as the verifier reads it: each file copied, as the texts or values that it holds, to a SQLite file of its own, read there."""
 
 import importlib
+import re
 import sqlite3
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, time
@@ -108,6 +110,10 @@ def _value(value: Any) -> Any:
 
 
 def _of_workbook(path: Path) -> Iterator[tuple[str, list[list[str]]]]:
+    with zipfile.ZipFile(path) as parts:  # a cell such as #N/A would come as nothing
+        for name in (name for name in parts.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")):
+            if re.search(rb'<c\b[^>]*\bt="e"', parts.read(name)):
+                raise ReconcileError(f"{path.name}: a cell holds an error such as #N/A.", "Give the workbook that was migrated.")
     workbook = importlib.import_module("python_calamine").CalamineWorkbook.from_path(str(path))
     for sheet in workbook.sheet_names:
         lines = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)

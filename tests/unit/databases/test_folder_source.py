@@ -8,11 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 
 from etl.databases.files.source import FolderSource
 from etl.databases.files.tables import columns_and_rows, tables_in
 from etl.errors import MigrationError
 from etl.reconcile.databases.folder import FolderDatabase
+from etl.reconcile.errors import ReconcileError
 
 BAD = {
     "ragged": (b"A,B\n1,2\n3\n", "line 3 has 1 fields, the header 2"),
@@ -115,3 +117,23 @@ def _workbook(file: Path) -> None:
     with zipfile.ZipFile(file, "w") as archive:
         for name, text in parts.items():
             archive.writestr(name, '<?xml version="1.0" encoding="UTF-8"?>' + text)
+
+
+def test_cells_whose_text_the_library_does_not_give_are_refused_on_both_sides(tmp_path: Path) -> None:
+    """#N/A came as an empty text, a row of nothing else not at all, and 00042 as 42: all of it in silence, on both sides."""
+    for cells, found, both in (((1, "=NA()"), "cell B2 shows #N/A", True), ((42, "x"), "cell A2 shows a number in the form 00000", False)):
+        with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
+            sheet = book.add_worksheet("T")
+            sheet.write_row(0, 0, ["A", "B"])
+            sheet.write_number(1, 0, cells[0], None if both else book.add_format({"num_format": "00000"}))
+            sheet.write_number(2, 0, 12345, book.add_format({"num_format": "00000"}))  # shows what it is
+            if both:
+                sheet.write_formula(1, 1, cells[1], value="#N/A")
+            else:
+                sheet.write_string(1, 1, cells[1])
+        with pytest.raises(MigrationError) as refused:
+            tables_in(tmp_path, "Portal 2.0")
+        assert found in refused.value.message
+        if both:
+            with pytest.raises(ReconcileError, match="a cell holds an error"):
+                FolderDatabase(tmp_path)

@@ -100,9 +100,9 @@ def test_on_a_terminal_a_bar_with_speed_and_time_left(clock: Clock) -> None:
 def test_what_is_said_goes_to_the_log_too_with_its_moment(clock: Clock, tmp_path: Path) -> None:
     log = tmp_path / "run.log"
     talk = Talk(console=Screen(file=io.StringIO()), clock=clock, log=log)
-    talk.say("extract: 5 rows (0.1 s)\nsecond line")
+    talk.say("extract: 5 rows (0.1 s)\n  second line\nof hostile data")
     lines = log.read_text().splitlines()
-    assert [line.partition(" ")[2] for line in lines] == ["extract: 5 rows (0.1 s)", "second line"]
+    assert [line.partition(" ")[2] for line in lines] == ["extract: 5 rows (0.1 s)", r"  second line\nof hostile data"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", lines[0].partition(" ")[0])
     assert log.stat().st_mode & 0o777 == 0o600
 
