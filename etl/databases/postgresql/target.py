@@ -220,7 +220,6 @@ class PostgresTarget:
                     self._run(statement)
             for statement in (*alterations(schema.ddl), *schema.views.values(), *schema.ddl.indexes, *schema.ddl.comments):
                 self._run_alone(statement)
-            self._run("ANALYZE migration_run")  # all others have their statistics already
             changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
         else:
             replaced = self._replaced(schema, tables, record) if self._replacing else None
@@ -228,6 +227,7 @@ class PostgresTarget:
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
             self._sweep()
+        self._run(f"ANALYZE {OF_THE_RUN}")  # all others have their statistics already
         agree(changes)
         tell("load: noting what was published", 0, 0)
         self._marks = self._marks_of(schema)

@@ -162,9 +162,8 @@ def world(portals: Portals, source: str | None = None) -> tuple[str, ...]:
 
 def test_a_target_that_is_read_only_or_of_another_encoding(portals: Portals) -> None:
     portals.do("postgres", "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
-    assert portals.run("run", "--target", as_superuser(portals, "ascii"), *world(portals), run="encoding").code == 1
     done = portals.run("run", "--target", as_superuser(portals, "ascii"), *world(portals), run="encoding")
-    refused(done, 1, "the database's encoding is SQL_ASCII", "ENCODING 'UTF8'")
+    assert (done.code, "SQL_ASCII" in done.err, "UTF8" in done.err) == (7, True, True), done.err
     portals.do("postgres", "CREATE DATABASE still", "ALTER DATABASE still SET default_transaction_read_only = on")
     refused(portals.run("run", "--target", as_superuser(portals, "still"), *world(portals), run="still"), 1, "SQLSTATE 25006", "read-only")
 
