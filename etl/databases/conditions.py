@@ -38,7 +38,7 @@ def refuse_altered(tables: list[str]) -> None:
     """Refuses to publish where what these tables hold is not what was staged for them (exit 7)."""
     if tables:
         raise Refused(
-            f"What the new store keeps is not what was staged: {', '.join(tables)}. Nothing was published.",
+            f"What the new store keeps is not what was staged: {', '.join(dict.fromkeys(tables))}. Nothing was published.",
             "Something in the store alters rows on their way in (a trigger, a rule, another session): remove it, then run the same command again.",
         )
 

@@ -89,7 +89,7 @@ def test_wrong_usage_is_an_envelope_wherever_json_was_asked_for(tmp_path: Path) 
 def test_v_adds_where_it_happened_and_never_values(tmp_path: Path) -> None:
     quiet, loud = (command("plan", "--source", "sqlite:///nothing.sqlite", *more, folder=tmp_path) for more in ((), ("-v",)))
     assert ", line " not in quiet.err
-    assert "sqlite_source.py, line " in loud.err
+    assert "sqlite/source.py, line " in loud.err
     assert loud.next == quiet.next
 
 

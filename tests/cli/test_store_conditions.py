@@ -237,6 +237,58 @@ def test_what_a_store_keeps_is_compared_with_what_was_staged_before_the_commit_p
         assert session.execute("SELECT count(*) FROM login").fetchone() == (0,)
 
 
+UPPER = "CREATE FUNCTION up() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.email_display = upper(NEW.email_display); RETURN NEW; END'"
+AS_EACH_IS_MADE = (
+    "CREATE FUNCTION harm() RETURNS event_trigger LANGUAGE plpgsql AS $$ DECLARE made text; BEGIN"
+    " SELECT object_identity INTO made FROM pg_event_trigger_ddl_commands() WHERE object_type = 'table' AND object_identity LIKE '%\\_\\_login';"
+    " IF made IS NOT NULL THEN EXECUTE format('CREATE TRIGGER up BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION up()', made); END IF; END $$"
+)
+
+
+@pytest.mark.parametrize("store", ["new", "empty tables", "tables that stay"])
+def test_staged_tables_that_another_session_wrote_to_are_not_published_postgresql(
+    small: Night, database: str, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    """Where staged tables become the real ones nothing is copied that could be compared: each row has to be of the transaction that staged it."""
+    import etl.load.step
+
+    whole, harm = etl.load.step.stage_all, ""
+    with psycopg.connect(database, autocommit=True) as session:
+        if store == "new":
+            session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        if store == "tables that stay":
+            session.execute("ALTER TABLE login ALTER last_login_at SET DEFAULT now()")
+
+    def harmed(*given: object) -> None:
+        whole(*given)  # type: ignore[arg-type]
+        with psycopg.connect(database, autocommit=True) as session:
+            assert session.execute(harm.encode()).rowcount == 1
+
+    monkeypatch.setattr("etl.load.step.stage_all", harmed)
+    for harm in (
+        "UPDATE migration_stage__login SET email_display = 'another'",
+        "DELETE FROM migration_stage__account_contact",
+    ):
+        done = run(small, "run", database)
+        table = harm.partition("migration_stage__")[2].split()[0]
+        assert (done.code, f"not what was staged: {table}. Nothing was published." in done.err) == (7, True), (harm, done.err)
+    monkeypatch.setattr("etl.load.step.stage_all", whole)
+    assert run(small, "run", database).code == 0
+
+
+def test_a_trigger_on_a_staging_table_is_found_before_the_commit_postgresql(small: Night, database: str) -> None:
+    """A superuser's event trigger, which acts on each table as it is made, alters rows while they are staged."""
+    with psycopg.connect(database, autocommit=True) as session:
+        session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        session.execute(UPPER)
+        session.execute(AS_EACH_IS_MADE.encode())
+        session.execute("CREATE EVENT TRIGGER harm ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION harm()")
+    done = run(small, "run", database)
+    assert (done.code, "trigger up on login" in done.err) == (7, True), done.err
+    with psycopg.connect(database) as session:
+        assert session.execute("SELECT to_regclass('login')").fetchone() == (None,)
+
+
 def test_a_database_of_another_encoding_is_refused_by_plan_already(small: Night, postgres: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as session:
         session.execute("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")

@@ -1,4 +1,7 @@
-"""`python -m tests.planted`: plants every fault, one by one, and prints which were found before anything was published. Exit code 1 where one was not."""
+"""`python -m tests.planted`: plants every fault, one by one, and prints which were found before anything was published. Exit code 1 where one was not.
+
+`python -m tests.planted 11 20` plants the 11th to the 20th only.
+"""
 
 from __future__ import annotations
 
@@ -9,32 +12,37 @@ from pathlib import Path
 
 from sample_data.world import write_cast
 from tests.planted.faults import FAULTS
-from tests.planted.planting import outcome
+from tests.planted.planting import outcome, planted
 from tests.support.command import Night
 
 
-def main() -> int:
-    """The number of faults that were published."""
+def main(words: list[str]) -> int:
+    """1 where a fault was not found, else 0."""
+    first, last = (int(word) for word in words) if words else (1, len(FAULTS))
     missed = 0
+    for fault in FAULTS:
+        with planted(fault):
+            pass  # raises where the loader has no such function: before any minute is spent
     with tempfile.TemporaryDirectory(prefix="planted-") as name:
         folder = Path(name)
         write_cast(folder / "cast" / "legacy")
         night = Night(folder / "cast")
         assert night.command("extract").code == 0
-        for number, fault in enumerate(FAULTS, start=1):
+        for number, fault in list(enumerate(FAULTS, start=1))[first - 1 : last]:
             place = folder / str(number)
             place.mkdir()
             began = time.monotonic()
             ended = outcome(fault, night, place)
             missed += not ended.found
             said = "found" if ended.found else "MISSED"
-            lines = [line for line in ended.said.splitlines() if "Critical checks failed" in line or line.startswith("A fault")]
-            told = f"{said:6} {ended.code} {time.monotonic() - began:5.1f} s  {fault.name}: {(lines or [''])[0][:120]}"
-            sys.stdout.write(f"{told}\n")
+            sys.stdout.write(f"{number:2} {said:6} {ended.code} {time.monotonic() - began:5.1f} s  {fault.name}: {ended.why[:400]}\n")
             sys.stdout.flush()
-    sys.stdout.write(f"{len(FAULTS) - missed:,} of {len(FAULTS):,} found before anything was published\n")
+        # In the same process, behind all of them: nothing of a fault was left, and what failed the checks was the fault alone.
+        control = night.command("run", "--workers", "1")
+        assert control.code == 0, control.err
+    sys.stdout.write(f"{last - first + 1 - missed:,} of {last - first + 1:,} found before anything was published\n")
     return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

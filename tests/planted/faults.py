@@ -33,11 +33,6 @@ def _answer(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda right: lambda *given, **named: change(right(*given, **named))
 
 
-def _first(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The first thing that is given, changed."""
-    return lambda right: lambda one, *given, **named: right(change(one), *given, **named)
-
-
 def _instead(value: Callable[..., Any]) -> Callable[[Any], Any]:
     return lambda right: value
 
@@ -49,9 +44,9 @@ def _reasons_swapped(right: Any) -> Any:
     return wrong
 
 
-def _nobody_held_as(reason: str) -> Callable[[Any], Any]:
+def _held_as_other(reason: str, other: str) -> Callable[[Any], Any]:
     def planted(right: Any) -> Any:
-        return lambda rows, which, why: None if why == reason else right(rows, which, why)
+        return lambda rows, which, why: right(rows, which, other if why == reason else why)
 
     return planted
 
@@ -88,10 +83,10 @@ FAULTS = (
     Planted("no number is personal", "etl.domain.identifier_values.is_personal", _instead(lambda kind, value: False)),
     Planted("every importer's number is personal", "etl.domain.identifier_values.is_personal", _instead(lambda kind, value: kind == "IOR")),
     # accounts
-    Planted("highways are not split", "etl.rules.a_accounts.types_after_split", lambda right: lambda entity, accounts, mappings: accounts["business_type_cd"]),
+    Planted("highways are not split", "etl.rules.a_structure.types_after_split", lambda right: lambda entity, accounts, mappings: entity.frame["business_type_cd"].gather(accounts["entity_row"])),
     Planted("every account is visible", "etl.rules.a_accounts.visible", _answer(lambda seen: pl.Series(seen.name, [True] * len(seen)))),
-    Planted("numbers of employees times ten", "etl.rules.a_accounts.employee_count", _answer(lambda count: count and count * 10)),
-    Planted("double account numbers stay", "etl.rules.a_accounts.numbers",
+    Planted("numbers of employees one less", "etl.rules.a_accounts.employee_count", _answer(lambda count: count and count - 1)),
+    Planted("double account numbers stay", "etl.rules.a_structure.numbers",
             lambda right: lambda entity, accounts: (lambda found: ([f"X{text}" for text in found[0]], found[1]))(right(entity, accounts))),
     # people
     Planted("each contact is primary", "etl.rules.b_people.primary_contacts", _answer(lambda primary: np.ones_like(primary))),
@@ -103,7 +98,7 @@ FAULTS = (
     Planted("routes in another order", "etl.placement.routing.follow", _routes_reversed),
     Planted("unmet needs are not held", "etl.placement.routing.hold_unmet_needs", _instead(lambda rows, spine: None)),
     Planted("one hold reason for another", "etl.placement.row_placement.Placed.hold", _reasons_swapped),
-    Planted("invalid e-mails are not held", "etl.placement.row_placement.Placed.hold", _nobody_held_as("INVALID_EMAIL")),
+    Planted("invalid e-mails are held for another reason", "etl.placement.row_placement.Placed.hold", _held_as_other("INVALID_EMAIL", "NO_OWNER")),
     Planted("flags of C6 are lost", "etl.placement.row_placement.Placed.flag", _flag_lost("C6")),
     Planted("flags of X1 are lost", "etl.placement.row_placement.Placed.flag", _flag_lost("X1")),
     Planted("broken soft references are not flagged", "etl.placement.target_rows.flag_broken_soft_references", _instead(lambda *given: None)),
@@ -117,15 +112,15 @@ FAULTS = (
     Planted("every identifier is complete", "etl.rules.h_identifiers.complete", _answer(lambda found: [True] * len(found))),
     Planted("importers match by no number", "etl.rules.i_trade_compliance._active_numbers", _instead(lambda tc_ior: {})),
     # dates and codes
-    Planted("due dates are not adjusted", "etl.rules.registry.due_date_adjusted", _instead(lambda copies, form: None)),
-    Planted("internal notes are for trade", "etl.rules.registry.internal", _answer(lambda found: pl.Series(found.name, [False] * len(found)))),
-    Planted("moments in New York time", "etl.rules.registry.occurred_at",
+    Planted("no due date is adjusted", "etl.rules.e_responses.due_date_adjusted", _answer(lambda found: found.clear(len(found)))),
+    Planted("internal notes are for trade", "etl.rules.c_documents.internal", _answer(lambda found: pl.Series(found.name, [False] * len(found)))),
+    Planted("moments in New York time", "etl.rules.j_event_times.occurred_at",
             _answer(lambda found: found.dt.offset_by("-5h") if isinstance(found, pl.Series) else found)),
     Planted("days one later", "etl.placement.target_rows._plain", _answer(_one_later)),
-    Planted("each uncertain moment is certain", "etl.rules.registry.occurred_certain",
+    Planted("each uncertain moment is certain", "etl.rules.j_event_times.occurred_certain",
             _answer(lambda found: pl.Series(found.name, [True] * len(found)))),
-    Planted("applicability is always MUST", "etl.rules.registry.applicability",
+    Planted("applicability is always MUST", "etl.rules.e_responses.applicability",
             _answer(lambda found: pl.Series(found.name, ["MUST"] * len(found)))),
-    Planted("contents are all present", "etl.rules.registry.content_state",
+    Planted("contents are all present", "etl.rules.c_contents.content_state",
             _answer(lambda found: pl.Series(found.name, ["PRESENT"] * len(found)))),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 import shutil
 import subprocess
@@ -20,35 +21,56 @@ from tests.support.command import Night
 _STRANGERS = ("etl.reconcile", "etl.report")  # the verifier has no function of the loader; nothing is planted into it
 
 
+_CRITICAL_CHECK = 3  # the exit code of a critical check; any other end (a crash too) has found nothing
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """How the run ended and what it said; `published`: whether the new store has a row."""
+    """How the run ended and what it said; `published`: whether there is a new store; `calls`: how often the wrong function was called."""
 
     code: int
     said: str
     published: bool
+    calls: int
 
     @property
     def found(self) -> bool:
-        """Whether the fault was found before anything was published."""
-        return self.code != 0 and not self.published
+        """Whether a critical check found the fault before anything was published."""
+        return self.code == _CRITICAL_CHECK and "Critical checks failed" in self.said and not self.published and self.calls > 0
+
+    @property
+    def why(self) -> str:
+        """The checks that failed, or what else the run ended with."""
+        lines = self.said.splitlines()
+        told = next((line for line in lines if "Critical checks failed" in line), "") or " ".join(lines[-3:])
+        return told if self.calls else f"the planted function is never called; {told}"
+
+
+class Planting:
+    """The calls of the wrong function since it was planted."""
+
+    calls = 0
 
 
 @contextmanager
-def planted(fault: Planted) -> Iterator[None]:
-    """The loader with that fault: wherever the function was imported to, the wrong one stands."""
+def planted(fault: Planted) -> Iterator[Planting]:
+    """The loader with that fault: wherever the function was imported to, the wrong one stands. Raises LookupError where there is no such function."""
     for module in pkgutil.walk_packages(etl.__path__, "etl."):
         if not module.name.startswith(_STRANGERS):
             importlib.import_module(module.name)
     holder, name = _found(fault.place)
     right = getattr(holder, name)
-    wrong = fault.wrong(right)
+    wrong, planting = fault.wrong(right), Planting()
+
+    def counted(*given: Any, **named: Any) -> Any:
+        planting.calls += 1
+        return wrong(*given, **named)
+
     places = [(holder, name)] if isinstance(holder, type) else _everywhere(right)
-    assert places, fault.place
     for where, key in places:
-        _put(where, key, wrong)
+        _put(where, key, counted)
     try:
-        yield
+        yield planting
     finally:
         for where, key in places:
             _put(where, key, right)
@@ -58,19 +80,22 @@ def outcome(fault: Planted, night: Night, folder: Path) -> Outcome:
     """What a run ends with whose extract is done already (`night`), with the fault in it; everything lies in `folder`."""
     subprocess.run([shutil.which("cp") or "cp", "-a", night.folder, folder / "night"], check=True)
     copy = Night(folder / "night")
-    with planted(fault):
+    with planted(fault) as planting:
         done = copy.command("run", "--workers", "1")
-    return Outcome(done.code, done.err, copy.target.exists())
+    return Outcome(done.code, done.err, copy.target.exists(), planting.calls)
 
 
 def _found(place: str) -> tuple[Any, str]:
-    """The module or class that has it, and its name there."""
-    module, _, name = place.rpartition(".")
+    """The module or class that has it, and its name there; LookupError where the loader has no such function (it was moved, renamed or split)."""
+    outer, _, name = place.rpartition(".")
+    module, _, kind = outer.rpartition(".")
     try:
-        return importlib.import_module(module), name
-    except ModuleNotFoundError:
-        outer, _, kind = module.rpartition(".")
-        return getattr(importlib.import_module(outer), kind), name
+        holder = importlib.import_module(outer) if importlib.util.find_spec(outer) else None
+    except ModuleNotFoundError:  # `outer` is a class: a module is no package of it
+        holder = getattr(importlib.import_module(module), kind, None) if importlib.util.find_spec(module) else None
+    if not callable(getattr(holder, name, None)):
+        raise LookupError(f"No function of the loader: {place}. Name the function in tests/planted/faults.py by where it stands now.")
+    return holder, name
 
 
 def _everywhere(right: Any) -> list[tuple[Any, str]]:

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.planted.faults import FAULTS, Planted
-from tests.planted.planting import outcome
+from tests.planted.planting import Outcome, outcome, planted
 from tests.support.command import Night
 
-_CHOSEN = ("ids of rows per account", "e-mails are not folded", "routes in another order")
+_CHOSEN = (
+    "ids of rows per account", "e-mails are not folded", "routes in another order", "flags of C6 are lost", "days one later", "normal forms with hyphens",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in _CHOSEN], ids=lambda fault: fault.name.replace(" ", "-"))
@@ -31,6 +33,29 @@ def again(night: Night) -> Night:
     with opened(night.run) as folder:
         folder.clear("split")
     return night
+
+
+def test_a_fault_in_a_function_that_is_gone_ends_the_harness() -> None:
+    for place in (
+        "etl.rules.a_accounts.types_after_split",
+        "etl.rules.gone.numbers",
+        "etl.placement.row_placement.Gone.hold",
+        "etl.domain.ids.Ids.gone",
+    ):
+        with pytest.raises(LookupError, match=place), planted(Planted("gone", place, lambda right: right)):
+            pass
+    for fault in FAULTS:
+        with planted(fault):
+            pass
+
+
+def test_a_crash_is_not_found() -> None:
+    """Only a critical check finds a fault: no other exit code, nothing that was never called, and no store."""
+    said = "Critical checks failed: routed.P2.event_history. Nothing was published."
+    assert Outcome(3, said, False, 1).found
+    assert not any(
+        one.found for one in (Outcome(1, said, False, 1), Outcome(3, "", False, 1), Outcome(3, said, True, 1), Outcome(3, said, False, 0))
+    )
 
 
 def test_at_least_thirty_faults_are_planted_by_different_names() -> None:

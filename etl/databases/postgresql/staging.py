@@ -32,9 +32,10 @@ _SESSIONS = 2  # one table, the responses, has two thirds of all rows: the other
 _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000  # from 1970 to 2000
 
 
-def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] | None) -> Generator[int, None, None]:
+def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] | None, wrote: dict[str, str]) -> Generator[int, None, None]:
     """Fills a staging table for each table, the first ones first; numbers of rows come back as they are sent.
 
+    `wrote` gets, by table, the transaction that filled it and the number of rows sent ('ID:ROWS'; '' without rows): see `PostgresTarget.publish`.
     `taken`: see `create`; where it is given, the tables are to become the real ones and get their references too. Raises the first error of
     any session; the others are hung up on then.
     """
@@ -49,7 +50,7 @@ def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] |
         complete = False
         try:
             for table in tables:
-                pool.submit(_fill, idle, table, rows, taken, news.put, failed).add_done_callback(news.put)
+                pool.submit(_fill, idle, table, rows, taken, news.put, failed, wrote).add_done_callback(news.put)
             yield from _told(news, len(tables), failed)
             # All are made before the first is checked: making one needs its parent for itself, checking only keeps others from making some there.
             for statements in (_made, _checked) if taken is not None else ():
@@ -78,7 +79,7 @@ def _told(news: queue.SimpleQueue[int | Future[None]], jobs: int, failed: list[B
 
 def _fill(
     idle: queue.SimpleQueue[Session], table: Table, rows: Rows, taken: frozenset[str] | None, tell: Callable[[int], None],
-    failed: list[BaseException],
+    failed: list[BaseException], wrote: dict[str, str],
 ) -> None:  # fmt: skip
     """One table: there with all its rows, keys and statistics, or not there."""
     place = STAGED + table.name
@@ -91,10 +92,14 @@ def _fill(
             session.execute(first.encode())
             # Frozen, for the table was made in this very transaction: who reads it first need not write to every page of it.
             copy_in = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary, FREEZE)"
+            sent = 0
             with session.cursor() as cursor, cursor.copy(copy_in.encode()) as copy:
                 for content, count in ahead(encoded(table, rows(table))):
                     copy.write(content)
+                    sent += count
                     tell(count)
+            (by,) = session.execute("SELECT txid_current() % 4294967296").fetchone() or (0,)  # as a row's xmin shows it
+            wrote[table.name] = f"{by}:{sent}" if sent else ""
             for statement in (*keys, f"ANALYZE {quoted(place)}", "COMMIT"):
                 session.execute(statement.encode())
     except BaseException as error:
@@ -102,6 +107,14 @@ def _fill(
         raise
     finally:
         idle.put(session)  # a broken one too: whoever gets it fails at once instead of waiting for ever
+
+
+def touched(marks: dict[str, str], wrote: dict[str, str]) -> list[str]:
+    """The tables whose rows are not of the transaction that staged them, or not as many as it sent: another session wrote to the staging table.
+
+    `marks`: by table, its oid, a blank, and then what `stage` put into `wrote`.
+    """
+    return [name for name, mark in marks.items() if mark.partition(" ")[2] != wrote[name]]
 
 
 def _made(table: Table) -> list[str]:

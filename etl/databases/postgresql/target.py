@@ -20,12 +20,12 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from etl.databases import shown
-from etl.databases.conditions import Conditions, refuse_altered
+from etl.databases.conditions import Conditions, refuse_altered, refuse_conditions
 from etl.databases.postgresql import merge, replacement
 from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
-from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage
+from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage, touched
 from etl.databases.postgresql.transport import is_here
 from etl.databases.target import (
     KEPT,
@@ -106,6 +106,7 @@ class PostgresTarget:
             )
         self._fresh = False
         self._marks: dict[str, str] = {}
+        self._wrote: dict[str, str] = {}  # by table: the transaction that staged its rows, and how many
         self._schema: Schema | None = None  # the contract that the tables which are there were found to agree with
         self._replacing = False  # whether they are empty and may give way to the staged ones
         self._staged = any(
@@ -181,7 +182,8 @@ class PostgresTarget:
         self._fresh, self._staged = not existing & {table.name for table in tables}, True
         self._sweep()
         self._replacing = not self._fresh and self._schema is not None and self._worn(self._schema, tables) is not None
-        yield from stage(self._url, tables, rows, self._taken())
+        self._wrote = {}
+        yield from stage(self._url, tables, rows, self._taken(), self._wrote)
 
     def _taken(self) -> frozenset[str] | None:
         """Names that keys of tables which are to become the real ones may not have: those of other relations. None: they only bring rows."""
@@ -206,6 +208,7 @@ class PostgresTarget:
         self._begin()
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
+        replaced: list[Change] | None = None
         if self._fresh:
             for table in tables:
                 self._run(f"ALTER TABLE {quoted(STAGED + table.name)} RENAME TO {quoted(table.name)}")
@@ -221,13 +224,17 @@ class PostgresTarget:
             changes = [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
         else:
             replaced = self._replaced(schema, tables, record) if self._replacing else None
-            changes = replaced if replaced is not None else self._fill_or_merge(tables, record, tell)
+            changes = replaced if replaced is not None else self._fill_or_merge(schema, tables, record, tell)
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
             self._sweep()
         agree(changes)
         tell("load: noting what was published", 0, 0)
         self._marks = self._marks_of(schema)
+        if self._fresh or replaced:
+            # Nothing was copied: the rows are the staged ones, of that transaction alone, and nothing was at work on those tables while they came.
+            refuse_altered(touched(self._marks, self._wrote))
+            refuse_conditions(self.conditions(schema))
         self._run("COMMIT")
         self._staged = False
         return changes
@@ -257,7 +264,7 @@ class PostgresTarget:
             return None
         return [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
 
-    def _fill_or_merge(self, tables: list[Table], record: RunRecord, tell: Tell) -> list[Change]:
+    def _fill_or_merge(self, schema: Schema, tables: list[Table], record: RunRecord, tell: Tell) -> list[Change]:
         """Into tables that are there already: all staged rows where those are empty, else what differs."""
         earlier = [run for run in self.runs() if run.state == "PUBLISHED"]
         fresh = not earlier and not any(self.rows(table.name) for table in tables)
@@ -270,7 +277,7 @@ class PostgresTarget:
         else:
             changes, images = merge.merge(self._session, tables, number, tell)
             self._keep(record.run_id, number, images)
-        refuse_altered(merge.unlike(self._session, tables))
+        refuse_altered(merge.unlike(self._session, tables) + touched(self._marks_of(schema, STAGED), self._wrote))
         tell("load: checking references", 0, 0)
         merge.with_references(self._session, references)
         return changes
@@ -364,14 +371,15 @@ class PostgresTarget:
     def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
         return bool(marks) and marks == self._marks_of(schema)
 
-    def _marks_of(self, schema: Schema) -> dict[str, str]:
+    def _marks_of(self, schema: Schema, prefix: str = "") -> dict[str, str]:
         """By table: which transactions wrote how many of its rows. Whoever writes a row is another one, and whoever removes one changes a number."""
         found = {}
         for name in schema.tables:
             if name != OF_THE_RUN:
-                wrote = f"SELECT xmin::text AS by, count(*) AS rows FROM {quoted(name)} GROUP BY 1"
+                place = quoted(prefix + name)
+                wrote = f"SELECT xmin::text AS by, count(*) AS rows FROM {place} GROUP BY 1"
                 (found[name],) = self._one(
-                    f"SELECT '{quoted(name)}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by), '') FROM ({wrote}) t"
+                    f"SELECT '{place}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by), '') FROM ({wrote}) t"
                 )
         return found
 
