@@ -88,6 +88,8 @@ def _bounced(file: Path | None) -> tuple[frozenset[str], int, int]:
         return frozenset(), 0, 0
     from etl.domain.emails import email_key
 
+    if file.exists() and not file.is_file():  # a pipe or a device may have no end
+        raise MigrationError(f"--bounces: {file} is not a file.", "Give a CSV file with a column email.")
     try:
         text = file.read_bytes().decode("utf-8-sig")
         frame = pl.read_csv(io.StringIO(text), infer_schema=False, truncate_ragged_lines=True)
