@@ -151,6 +151,11 @@ _REFUSALS = (
     ("Connection refused", "no server listens there", "Start the server, or check host and port (PGHOST, PGPORT)."),
     ("No such file or directory", "no server listens there", "Start the server, or check host and port (PGHOST, PGPORT)."),
     ("timeout expired", "the server did not answer in time", "Check host, port and firewall."),
+    (
+        "statement timeout",
+        "the role's statement_timeout ended it, SQLSTATE 57014",
+        "ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
+    ),
 )
 _PASSING = (
     "starting up",

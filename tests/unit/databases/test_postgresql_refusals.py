@@ -121,11 +121,12 @@ def test_a_wrong_password_is_not_shown(locked: Portals) -> None:
 def test_a_limit_of_connections_says_how_many_are_needed(portals: Portals) -> None:
     """53300: at the first connection, at a later one, in the verifier; `doctor` counts before."""
     sentence = "the limit of connections is reached"
+    assert portals.run("run", run="limits").code == 0  # so that there is a store to compare
     try:
         for limit in (0, 1):
             portals.do("portal2", f"ALTER ROLE {READER} CONNECTION LIMIT {limit}")
             refused(portals.run("plan"), 1, sentence, "2 more for each worker")
-        audit = ("reconcile", "--source", portals.url("portal2", READER), "--target", portals.url("portal3", WRITER), "--files", "files")
+        audit = ("reconcile", "--source", portals.url("portal2", READER), "--tc", portals.url("tc", READER), "--target", portals.url("portal3", WRITER), "--files", "files")
         refused(command(*audit, "--objects", "o", folder=portals.folder), 1, sentence, "up to 3 connections")
         portals.do("portal2", f"ALTER ROLE {READER} CONNECTION LIMIT 8")
         found = portals.run("doctor", "--workers", "3", "--output", "json")
