@@ -55,22 +55,22 @@ def ask(
     limits = limits or Limits()
     staged = Staged(folder, mappings, limits)
     rows = sum(map(staged.rows, staged.files))
-    done = rows  # every row is looked at twice: across tables, and in its own
+    done = rows  # every row is looked at twice, across tables and in its own; each look counts half
 
     def told(table: str) -> None:
         nonlocal done
-        tell(f"check {table}", done, 2 * rows)
+        tell(f"check the rows of {table}", done // 2, rows)
         done += staged.rows(table)
 
     if pool is not None:
         found, importing = _elsewhere(pool, folder, mappings, limits, (across, of_rows), staged, tell), 0.0
     else:
-        found = _across(across, staged, lambda share: tell("check across tables", int(share * rows), 2 * rows))
+        found = _across(across, staged, lambda share: tell("check what tables say of each other", int(share * rows / 2), rows))
         staged = Staged(folder, mappings, limits)  # anew: what the first one keeps is let go
         importing = 0.0 if expectations.loaded() or not of_rows else expectations.tools().seconds
         if of_rows:
             found.update(expectations.ask_rows(of_rows, staged, told))
-        tell("check", 2 * rows, 2 * rows)
+        tell("check", rows, rows)
     return Answers(tuple(_answer(check, found[check.id]) for check in checks), time.monotonic() - began, importing)
 
 

@@ -64,8 +64,7 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
 
 def _read(run: Path, mappings: Mappings, name: str) -> _Run:
     folder = seen(run)
-    if "purged" in folder.settings:
-        raise Refused(f"The stage files of {run} were purged; the lists are made from them.", "Name runs that were not purged.")
+    folder.refuse_purged("The lists are made from the stage files: name runs that were not purged.")
     if "extract" not in folder.steps:
         raise Refused(f"{run} has read nothing yet.", "Name runs that got beyond extract.")
     found = lists(folder, mappings)

@@ -39,7 +39,7 @@ def status(options: Options) -> dict[str, Any]:
         if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
             entry |= {"state": "at work", "started": working["since"]}
     known = {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder), "at_work": working}
-    return {**known, "store": _published_or_not(folder)}
+    return {**known, "store": _published_or_not(folder), "purged": "purged" in folder.settings}
 
 
 def _published_or_not(folder: RunFolder) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from etl.commands.lookups import published
-from etl.errors import MigrationError, Refused, WrongUsage
+from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.readiness.gather import work_lists
 from etl.readiness.page import as_page
@@ -65,8 +65,7 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
 
 def _finished(run: Path) -> RunFolder:
     folder = seen(run)
-    if "purged" in folder.settings:
-        raise Refused("This run's stage files were purged; the lists are made from them.", "Give a run that was not purged.")
+    folder.refuse_purged("The lists are made from the stage files: give a run that was not purged.")
     return folder
 
 
@@ -89,6 +88,8 @@ def _bounced(file: Path | None) -> tuple[frozenset[str], int, int]:
         return frozenset(), 0, 0
     from etl.domain.emails import email_key
 
+    if file.exists() and not file.is_file():  # a pipe or a device may have no end
+        raise MigrationError(f"--bounces: {file} is not a file.", "Give a CSV file with a column email.")
     try:
         text = file.read_bytes().decode("utf-8-sig")
         frame = pl.read_csv(io.StringIO(text), infer_schema=False, truncate_ragged_lines=True)

@@ -58,6 +58,7 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     folder = seen(options.run)
+    folder.refuse_purged("The sample is drawn from the stage files: draw it before `purge`, or give a run that was not purged.")
     if out.is_dir() or not out.parent.is_dir():
         raise MigrationError(f"--out: {out} cannot be a file there.", "Give a file's name in a folder that exists.")
     if os.path.lexists(out):

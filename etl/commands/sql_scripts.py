@@ -32,7 +32,7 @@ def sql_script(name: str, given: dict[str, str]) -> dict[str, Any]:
             raise WrongUsage(message, "Give small letters, digits and _, at most 63; another name has to be put into the SQL by hand.")
     parts = []
     for file, option in SCRIPTS[name]:
-        text = resources.files("etl.commands.night_sql").joinpath(file).read_text(encoding="utf-8")
+        text = resources.files("etl.commands.sql_texts").joinpath(file).read_text(encoding="utf-8")
         parts.append((f"\\connect {given[option]}\n" if option else "") + _renamed(text, given, of_portal=file == "roles_portal.sql"))
     return {"script": name, "sql": "\\set ON_ERROR_STOP on\n" + "\n".join(parts)}
 

@@ -44,7 +44,10 @@ def show_report(report: dict[str, Any]) -> None:
 
 def show_step(data: dict[str, Any]) -> None:
     console = _console()
-    console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}"))
+    spent = (
+        f" ({data['facts']['seconds']:.1f} s)" if console.is_terminal and "seconds" in data["facts"] else ""
+    )  # stderr does not say it then
+    console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}{spent}"))
     if "changes" in data:
         show_changes(console, data)
     show_asked(console, data.get("approval"))
@@ -136,8 +139,12 @@ def show_status(data: dict[str, Any]) -> None:
     rows: list[list[object]] = [[s["step"], s["state"], s["started"], s["seconds"], s["rows"], s["sentence"]] for s in data["steps"]]
     console = _console()
     console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
-    show_asked(console, data["approval"])
     console.print(plain(data["store"]))
+    show_asked(console, data["approval"])
+    if data["purged"]:
+        console.print("purged: the stage files are gone; what proves the run is kept")
+        console.print("next: portal-migrate evidence pack, or a new run folder")
+        return
     if data["at_work"] is not None:
         now = data["at_work"]
         share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""

@@ -35,6 +35,7 @@ class Night:
     limits: Limits = field(default_factory=Limits)
     publishing: bool = False  # the transaction that publishes was begun
     decisions: Decisions = NO_DECISIONS
+    alone: bool = False  # the command is this one step, and its answer is the step's sentence
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from etl.databases import backend, place_of, sqlite_url
 from etl.domain.decisions import NO_DECISIONS, read_decisions
-from etl.errors import CheckFailed, DifferencesFound, MigrationError, Refused, WrongUsage, note
+from etl.errors import CheckFailed, DifferencesFound, MigrationError, WrongUsage, note
 from etl.evidence.approval import asked, settle_place
 from etl.extract.step import ShareMissing
 from etl.objects.share import Share
@@ -78,12 +78,11 @@ def run_steps(
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)  # its own errors, before anything is made
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
-        if "purged" in folder.settings:
-            raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
+        folder.refuse_purged("Start again in a new run folder.")
         settled = settled_options(options, mappings, folder)
         decisions = settled_decisions(folder, options.decisions)
         settled = replace(settled, decisions=folder.path / DECISIONS if decisions.sha256 is not None else None)
-        night = Night(settled, mappings, folder, talk, crew, limits, decisions=decisions)
+        night = Night(settled, mappings, folder, talk, crew, limits, decisions=decisions, alone=len(steps) == 1 and steps != ("report",))
         refuse_overlap(night.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
@@ -187,7 +186,8 @@ def _do(night: Night, step: str) -> None:
     folder.steps[step] = done
     about = {"inputs": inputs, **({"approval": done.facts["approval"]} if "approval" in done.facts else {})}
     folder.record(step, str(done.facts.get("sentence", "done")), night.roles(), about)
-    night.talk.say(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
+    tell = night.talk.say_beside if night.alone else night.talk.say
+    tell(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
     night.crew.rest()
     give_memory_back()
     if step == "check":

@@ -35,6 +35,9 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     seen(options.run)  # where there is no run there is nothing to take back, and no folder is made
     refuse_unasked("rollback", yes)
     with opened(options.run) as folder, ExitStack() as stack:
+        folder.refuse_purged(
+            "What a rollback needs is gone with the stage files: restore the new store from its backup (runbooks/rollback.md)."
+        )
         options = settled_options(options, mappings, folder)
         if ROLLED_BACK in folder.settings and "load" not in folder.steps:
             raise Refused(

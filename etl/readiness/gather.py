@@ -12,10 +12,10 @@ import polars as pl
 
 from etl.databases.reading import Reading
 from etl.domain.typed_values import texts_of
-from etl.readiness.held_roots import HeldRows, Row, held_rows
+from etl.holding.held_roots import HeldRows, Row, held_rows
+from etl.holding.row_counts import RowsByProfile, rows_by_profile
 from etl.readiness.lists import DATES, activation, clocks, companies, crosswalk, dates
 from etl.readiness.points import Points, Sources
-from etl.readiness.row_counts import RowsByProfile, rows_by_profile
 from etl.readiness.store import read_store
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.readiness.held_roots import HeldRows, Row
+from etl.holding.held_roots import HeldRows, Row
 from etl.readiness.store import StoreFacts
 from etl.report.lists import without_personal
 from mappings.model import Mappings

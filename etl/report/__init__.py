@@ -31,7 +31,7 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
     short = summary(report)
     contents = {
         "report.json": (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode(),
-        "report.md": as_markdown(report, found).encode(),
+        "report.md": as_markdown(report, found, mappings).encode(),
         "summary.md": short.encode(),
         "report.html": as_html(report, found, mappings).encode(),
         "junit.xml": as_junit(report),

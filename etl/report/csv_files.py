@@ -20,6 +20,7 @@ def as_csv(found: Lists, mappings: Mappings) -> dict[str, bytes]:
         "exceptions.csv": csv_bytes(flagged.select("rule", "severity", "portal", "table", "key", "detail")),
         "held.csv": csv_bytes(found.held),
         "failures.csv": csv_bytes(found.failures),
+        "closed_accounts.csv": csv_bytes(found.closed),
     }
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from etl.evidence.approval import asked
-from etl.report import counts
+from etl.report import counts, set_aside
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
 from etl.runfolder.decisions_file import made
@@ -18,6 +18,7 @@ from etl.runfolder.folder import RunFolder
 from etl.runfolder.rehearsed import was_rehearsal
 from mappings.model import Mappings
 
+_WORST = ("attention", "warning", "info")
 VERSION = 1  # of report.json; schema.json describes it
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile")
 _LIBRARIES = ("portal-migration", "polars", "pyarrow", "pandas", "great-expectations", "sqlalchemy")
@@ -52,9 +53,10 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         "conservation": _conservation(folder, mappings, found), "targets": _targets(folder, mappings), "checks": _checks(folder, found),
         "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "decisions": made(folder), "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder), "coverage": counts.coverage(folder, mappings), "reconciliation": _reconciliation(folder, found), "not_checked": [],
+        "set_aside": {"visible": found.visible, "closed": found.closed.height, "roots": found.held.select("portal", "root_table", "root_key").n_unique()},
     }  # fmt: skip
     report["not_checked"] = _not_checked(folder, report)
-    report["verdict"] = verdict(report)
+    report["verdict"] = {**verdict(report), "aside": set_aside.sentences(report)}
     return report
 
 
@@ -207,13 +209,32 @@ def _exceptions(mappings: Mappings, found: Lists) -> dict[str, Any]:
     tables: dict[str, dict[str, int]] = {}
     for rule, portal, table, rows in found.exceptions.group_by("rule", "portal", "table").len().sort("rule", "portal", "table").iter_rows():
         tables.setdefault(rule, {})[f"{portal}.{table}"] = rows
+    said = _said(mappings, found)
     rules = [
         {"rule": rule.number, "chapter": rule.chapter, "situation": rule.situation, "decision": rule.decision, "severity": rule.severity,
-         "count": sum(tables[rule.number].values()), "tables": tables[rule.number]}
+         "sentence": said[rule.number], "count": sum(tables[rule.number].values()), "tables": tables[rule.number]}
         for rule in mappings.rules.values() if rule.number in tables
     ]  # fmt: skip
+    rules.sort(key=lambda rule: _WORST.index(rule["severity"]))
     quiet = [rule.number for rule in mappings.rules.values() if rule.flags and rule.number not in tables]
     return {"total": found.exceptions.height, "rules": rules, "quiet": quiet}
+
+
+def _said(mappings: Mappings, found: Lists) -> dict[str, str]:
+    """By rule, what is wrong with its rows, in the flags' own words where at least half of them say the same; else the rule's situation.
+
+    What stands behind a colon is often of one row: it is left out where the rows differ in it.
+    """
+    said = {}
+    for (rule,), rows in found.exceptions.group_by("rule"):
+        for texts in (rows["detail"], rows["detail"].str.split(": ").list.first()):
+            text, count = texts.value_counts().sort("count", "detail", descending=[True, False]).row(0)
+            if text and 2 * count >= rows.height:
+                said[str(rule)] = f"{text[:1].upper()}{text[1:].rstrip('.')}."
+                break
+        else:
+            said[str(rule)] = mappings.rules[str(rule)].situation
+    return said
 
 
 def _held(mappings: Mappings, found: Lists) -> dict[str, Any]:

@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from etl.report.set_aside import published
+
 LEFT, RIGHT, BAR = 330.0, 700.0, 14.0
 # Pixels: all rows together; the least between two labels; the thinnest line; the margin.
 _TALL, _PITCH, _HAIR, _TOP = 340.0, 34.0, 1.5, 12.0
 ENDS = {
     "accounts": "Loaded onto accounts", "once": "Loaded once, for all", "both": "Loaded, and held as well", "held": "Held",
     "retired": "Retired",
+}  # fmt: skip
+
+
+_WOULD = {
+    "accounts": "Would be loaded onto accounts", "once": "Would be loaded once, for all", "both": "Would be loaded, and held as well",
+    "held": "Would be held", "retired": "Would be retired",
 }  # fmt: skip
 
 
@@ -48,6 +56,11 @@ class Flow:
     height: float
 
 
+def _labels(report: dict[str, Any]) -> dict[str, str]:
+    """What the ends are called: nothing is loaded or held before the run is published."""
+    return ENDS if published(report) else {name: _WOULD.get(name, label) for name, label in ENDS.items()}
+
+
 def flow(report: dict[str, Any]) -> Flow | None:
     """The picture; None where no row has got anywhere yet."""
     rows: dict[str, dict[str, int]] = {}
@@ -65,7 +78,7 @@ def flow(report: dict[str, Any]) -> Flow | None:
     ends = {end: sum(counts[end] for counts in rows.values()) for end in ENDS}
     scale = _TALL / sum(chapters.values())
     left = _placed([(name, f"{total:,} rows", "source", total) for name, total in chapters.items()], LEFT - BAR, scale)
-    right = _placed([(ENDS[end], f"{total:,} rows", end, total) for end, total in ends.items() if total], RIGHT, scale)
+    right = _placed([(_labels(report)[end], f"{total:,} rows", end, total) for end, total in ends.items() if total], RIGHT, scale)
     height = max(node.y + max(node.height, _PITCH) for node in (*left, *right)) + _TOP
     right = _centred(right, height)
     left = _centred(left, height)

@@ -16,6 +16,7 @@ from etl.report.flow import flow
 from etl.report.lists import Lists
 from etl.report.markdown import approval_sentence, guard_sentences, totals
 from etl.report.recheck import queries
+from etl.report.set_aside import published
 from etl.report.text import capital, changed_tables, changes_sentence, number, plural, seconds, size, visible
 from mappings.model import Mappings
 
@@ -27,13 +28,14 @@ TONE = {
 }  # fmt: skip
 CONTENTS = (
     ("flow", "Where the rows went"), ("rows", "Source rows"), ("store", "New store"), ("checks", "Checks"),
-    ("compared", "Old and new compared"), ("exceptions", "Exceptions"), ("held", "Held rows"), ("documents", "Documents"),
+    ("compared", "Old and new compared"), ("exceptions", "Exceptions"), ("held", "Held rows"), ("closed", "Nobody can open"), ("documents", "Documents"),
     ("columns", "Columns"), ("steps", "Steps"), ("not-checked", "Not checked"), ("recheck", "Recheck"), ("run", "The run"),
 )  # fmt: skip
 _CLASSES = {
-    **dict.fromkeys(("Key", "Old key", "Bytes kept as", "Expected", "Actual"), "key"), **dict.fromkeys(("Rows asked", "Failed"), "n"),
-    **dict.fromkeys(("Table", "Check", "Account", "Column", "Reason"), "name"),
-    **dict.fromkeys(("Question", "Why it matters", "Detail"), "prose"),
+    **dict.fromkeys(("Key", "Old key", "Because of", "Top of the chain", "Bytes kept as", "Expected", "Actual"), "key"),
+    **dict.fromkeys(("Rows asked", "Failed", "Profile", "Entity"), "n"),
+    **dict.fromkeys(("Table", "Check", "Account", "Column", "Reason", "Type"), "name"),
+    **dict.fromkeys(("Question", "Why it matters", "Detail", "Cause"), "prose"),
 }  # fmt: skip
 _MADE_OF = {"migration_holding": "rows held", "migration_exception": "rows flagged"}
 
@@ -60,7 +62,8 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
         failures=some(found.failures, "check_id").select("check_id", "severity", "table", "key").rows(),
         differences=some(found.differences, "table", "kind").fill_null("").rows(),
         exceptions=some(found.exceptions, "rule").select("rule", "portal", "table", "key", "detail").rows(),
-        held=some(found.held, "reason").select("portal", "table", "key", "reason", pl.col("sha256").fill_null("")).rows(),
+        held=_held_rows(found), closed=[(a, str(p), str(e), t, c) for a, p, e, t, c in found.closed.head(ROWS_SHOWN).rows()],
+        published=published(report), bridge=bridge(report), bridged=_bridged(report),
         share=f"{100 * coverage['accounted'] / coverage['columns']:.0f}%" if coverage["columns"] else "–",
         spent=sum(step["seconds"] or 0 for step in report["steps"]), queries=queries(report, mappings), facts=run_facts(report),
         prints=[(f"{t['portal']}.{t['table']}", t["rows"], t["highest_key"], t["sha256"], t["counted"]) for t in report["freeze_guard"]["tables"]],
@@ -92,11 +95,60 @@ def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
         {"value": number(accounts["expected"]), "label": "standalone accounts", "alarm": False},
         {"value": number(logins["expected"]), "label": "logins", "alarm": False},
         {"value": number(total["made"]), "label": "rows made for them", "alarm": False},
-        {"value": number(total["held"] - total["both"]), "label": "rows held, kept whole", "alarm": False},
+        {
+            "value": number(total["held"] - total["both"]),
+            "label": "rows held, kept whole" if published(report) else "rows that would be held",
+            "alarm": False,
+        },
         {"value": number(lost), "label": "rows unaccounted for", "alarm": bool(lost)},
         {"value": passed, "label": "checks passed", "alarm": bool(checks["critical"])},
         {"value": number(differences), "label": "differences old to new", "alarm": bool(differences)},
     ]
+
+
+def _held_rows(found: Lists) -> list[tuple[str, ...]]:
+    """Of each held row what it is, because of what, and the row at the top of the chain where that is another one."""
+    row = pl.concat_str("because_table", "because_key", separator=" ")
+    because = pl.concat_str(pl.col("because_column"), pl.when(row.is_null()).then(pl.lit("")).otherwise(pl.concat_str(pl.lit(": "), row)))
+    own = (pl.col("root_table") == pl.col("table")) & (pl.col("root_key") == pl.col("key"))
+    top = pl.when(own).then(pl.lit("")).otherwise(pl.concat_str("root_table", "root_key", separator=" "))
+    shown = some(found.held, "reason").select(
+        "portal",
+        "table",
+        "key",
+        "reason",
+        because.alias("because"),
+        top.alias("top"),
+        pl.col("company_profile_id").cast(pl.String),
+        "sha256",
+    )
+    return shown.fill_null("").rows()
+
+
+def bridge(report: dict[str, Any]) -> dict[str, dict[str, int | None]]:
+    """By table of the new store, the rows that old rows gave (`made`) and the others (`besides`); together they are the rows expected."""
+    made: dict[str, int] = {}
+    for entry in report["conservation"]:
+        for table, rows in entry["made"].items():
+            made[table] = made.get(table, 0) + rows
+    return {
+        row["table"]: {"made": made.get(row["table"], 0), "besides": None if row["expected"] is None else row["expected"] - made.get(row["table"], 0)}
+        for row in report["targets"]
+    }  # fmt: skip
+
+
+def _bridged(report: dict[str, Any]) -> dict[str, int | None]:
+    """The bridge's last line; None where a number of it is not known yet."""
+
+    def together(numbers: list[int | None]) -> int | None:
+        known = [value for value in numbers if value is not None]
+        return sum(known) if len(known) == len(numbers) else None
+
+    rows, parts = report["targets"], list(bridge(report).values())
+    return {
+        **{name: together([part[name] for part in parts]) for name in ("made", "besides")},
+        **{name: together([row[name] for row in rows]) for name in ("expected", "actual")},
+    }  # fmt: skip
 
 
 def _questions(report: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 
 from etl.domain.masking import SUSPECT, masked, masked_key
+from etl.holding.causes import causes
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
+from etl.report.set_aside import closed_accounts
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_verified
 from mappings.model import Mappings
@@ -27,27 +29,38 @@ _NINE = r"\|.*\d{9}"  # and those that `masked_key` has
 
 @dataclass(frozen=True)
 class Lists:
-    """`held`: HELD without the row itself; `exceptions`: FLAG; `failures`: FAILURE; `differences`: DIFFERENCE. Steps not done: empty."""
+    """`held`: HELD without the row itself, and BECAUSE; `exceptions`: FLAG; `failures`: FAILURE; `differences`: DIFFERENCE. Steps not done: empty.
+
+    `closed`: CLOSED, accounts that nobody can open, of `visible` that trade may see.
+    """
 
     held: pl.DataFrame
     exceptions: pl.DataFrame
     failures: pl.DataFrame
     differences: pl.DataFrame
+    closed: pl.DataFrame
+    visible: int | None
 
 
 def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     """All lists of the run, from stage files whose bytes are those of the manifest (else EvidenceAltered)."""
-    held = _recorded(folder, "held", pl.Schema(HELD)).select(HELD_SHOWN)
+    whole = _recorded(folder, "held", pl.Schema(HELD))
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
+    held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, flagged))
     failures = _table(folder, "check", "check/failures.parquet", pl.Schema(FAILURE))
     differences = _table(folder, "reconcile", "reconcile/differences.parquet", pl.Schema(DIFFERENCE))
     texts = _text_parts(mappings)
+    visible, closed = closed_accounts(folder)
     return Lists(
-        without_personal(_keys(held, "key", texts), "key").sort("portal", "table", "key"),
+        without_personal(
+            _keys(_keys(_keys(held, "key", texts), "because_key", texts, "because_table"), "root_key", texts, "root_table"),
+            "key", "because_key", "root_key",
+        ).sort("portal", "table", "key"),
         without_personal(_keys(flagged, "key", texts), "key", "detail").sort("rule", "portal", "table", "key"),
         without_personal(_keys(failures, "key", texts), "key").sort("severity", "check_id", "table", "key"),
         without_personal(_keys(differences, "legacy_key", texts), "legacy_key", "expected", "actual").sort(list(DIFFERENCE)),
-    )
+        without_personal(closed, "account_number"), visible,
+    )  # fmt: skip
 
 
 def _text_parts(mappings: Mappings) -> dict[str, list[int]]:
@@ -62,14 +75,18 @@ def _text_parts(mappings: Mappings) -> dict[str, list[int]]:
     return {name: sorted(places) for name, places in found.items() if places}
 
 
-def _keys(frame: pl.DataFrame, column: str, texts: dict[str, list[int]]) -> pl.DataFrame:
-    """The frame with nine digits masked where they are a text's part of a key (H6): an importer's number may be a person's."""
-    suspects = frame["table"].is_in(list(texts)) & frame[column].str.contains(_NINE).fill_null(False)
+def _keys(frame: pl.DataFrame, column: str, texts: dict[str, list[int]], of: str = "table") -> pl.DataFrame:
+    """The frame with nine digits masked where they are a text's part of a key (H6): an importer's number may be a person's.
+
+    `of`: the column that names the table whose key it is.
+    """
+    suspects = frame[of].is_in(list(texts)) & frame[column].str.contains(_NINE).fill_null(False)
+    suspects = suspects.fill_null(False)
     if not suspects.any():
         return frame
-    pairs = frame.filter(suspects).select("table", column).unique()
+    pairs = frame.filter(suspects).select(of, column).unique()
     shown = pairs.with_columns(pl.Series("_shown", [masked_key(key, texts[table]) for table, key in pairs.iter_rows()], dtype=pl.String))
-    joined = frame.join(shown, on=["table", column], how="left", maintain_order="left")
+    joined = frame.join(shown, on=[of, column], how="left", maintain_order="left")
     return joined.with_columns(pl.coalesce("_shown", column).alias(column)).drop("_shown")
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import polars as pl
 
 from etl.report.lists import Lists
+from etl.report.recheck import queries
 from etl.report.text import changed_tables, changes_sentence, code, escaped, number, plural, seconds, size
+from mappings.model import Mappings
 
 KEYS_SHOWN = 200  # of one failed check; failures.csv has them all
 SIGN = {
@@ -18,11 +20,12 @@ SIGN = {
 Report = dict[str, Any]
 
 
-def as_markdown(report: Report, found: Lists) -> str:
+def as_markdown(report: Report, found: Lists, mappings: Mappings) -> str:
     """report.md."""
     parts = [
         *_verdict(report), *_run(report), *_conservation(report), *_targets(report), *_checks(report, found), *_reconciliation(report),
-        *_exceptions(report), *_decisions(report), *_held(report), *_documents(report), *_freeze_guard(report), *_coverage(report), *_timings(report), *_not_checked(report),
+        *_exceptions(report), *_decisions(report), *_held(report), *_documents(report), *_freeze_guard(report), *_coverage(report), *_timings(report),
+        *_not_checked(report), *_recheck(report, mappings),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
 
@@ -73,7 +76,9 @@ def _is_number(cell: str) -> bool:
 def _verdict(report: Report) -> list[str]:
     verdict = report["verdict"]
     lines = [f"# {SIGN[verdict['state']]} Migration report: {escaped(verdict['sentence'])}", ""]
-    return [*lines, *(f"- {escaped(reason)}" for reason in verdict["why"]), *([""] if verdict["why"] else []), *_changes(report)]
+    lines += [*(f"- {escaped(reason)}" for reason in verdict["why"]), *([""] if verdict["why"] else [])]
+    lines += [escaped(" ".join(verdict["aside"])), ""] if verdict["aside"] else []
+    return [*lines, f"Next: {escaped(verdict['next'])}", "", *_changes(report)]
 
 
 def _changes(report: Report) -> list[str]:
@@ -185,7 +190,7 @@ def _reconciliation(report: Report) -> list[str]:
 
 def _exceptions(report: Report) -> list[str]:
     rows = [
-        (r["rule"], r["severity"], number(r["count"]), escaped(f"{r['situation']} {r['decision']}"), _by_table(r["tables"]))
+        (r["rule"], r["severity"], number(r["count"]), escaped(" ".join(dict.fromkeys((r["sentence"], r["situation"], r["decision"])))), _by_table(r["tables"]))
         for r in report["exceptions"]["rules"]
     ]  # fmt: skip
     note = f"{plural(report['exceptions']['total'], 'row')} carried over that somebody should look at; exceptions.csv lists each."
@@ -259,3 +264,16 @@ def _timings(report: Report) -> list[str]:
 
 def _not_checked(report: Report) -> list[str]:
     return ["## What was not checked", "", *(f"- {escaped(sentence)}" for sentence in report["not_checked"])]
+
+
+def _recheck(report: Report, mappings: Mappings) -> list[str]:
+    lines = [
+        "",
+        "## How to find each number again",
+        "",
+        "Each statement runs as it stands on PostgreSQL and on SQLite; a role that may only read is enough.",
+        "",
+    ]
+    for query in queries(report, mappings):
+        lines += [f"### {query.title} ({query.where})", "", query.shows, "", "```sql", query.sql, "```", ""]
+    return lines[:-1]

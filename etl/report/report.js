@@ -20,18 +20,35 @@ for (const block of document.querySelectorAll("[data-list]")) {
   search.hidden = false;
   input.addEventListener("input", filter);
   tell(rows.length);
+  const heading = block.querySelector("h3");
+  for (const link of document.querySelectorAll("a[data-find]")) {
+    if (link.getAttribute("href") !== "#" + heading.id) continue;
+    link.addEventListener("click", () => {
+      input.value = link.dataset.find;
+      // The whole cell: A1 does not find A11.
+      rows.forEach((row) => { row.hidden = !Array.from(row.cells).some((cell) => cell.textContent === link.dataset.find); });
+      tell(rows.filter((row) => !row.hidden).length);
+    });
+  }
   const collator = new Intl.Collator("en", { numeric: true });
   block.querySelectorAll("thead th").forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = head.textContent;
-    head.replaceChildren(button);
+    // A button in a head that is repeated on the next printed page stays blank: paper shows the text beside it.
+    const printed = document.createElement("span");
+    printed.className = "printed";
+    printed.setAttribute("aria-hidden", "true");
+    printed.textContent = head.textContent;
+    head.replaceChildren(button, printed);
     button.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
       block.querySelectorAll("thead th").forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const keyed = Array.from(body.rows, (row) => [row.cells[column].textContent, row]);
-      keyed.sort((one, other) => collator.compare(one[0], other[0]) * (down ? -1 : 1));
+      // A separator of thousands would end the number: 999 before 52,771.
+      const bare = (text) => text.replace(/(\d),(?=\d{3}(?!\d))/g, "$1");
+      keyed.sort((one, other) => collator.compare(bare(one[0]), bare(other[0])) * (down ? -1 : 1));
       body.append(...keyed.map((pair) => pair[1]));
     });
   });

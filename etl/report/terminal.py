@@ -28,6 +28,8 @@ def show(report: dict[str, Any], console: Console, full: bool = False) -> None:
     console.print(Text(f"{capital(visible(verdict['sentence']))}.", style=style))
     for reason in verdict["why"]:
         console.print(Text(f"  {visible(reason)}"))
+    for sentence in verdict["aside"]:
+        console.print(Text(f"  {visible(sentence)}"))
     tables = (
         _changes(report), _conservation(report, full), _targets(report, full), _checks(report, full), _exceptions(report), _held(report), _documents(report),
         _differences(report), _steps(report),
@@ -112,10 +114,10 @@ def _checks(report: dict[str, Any], full: bool) -> Shown:
 
 
 def _exceptions(report: dict[str, Any]) -> Shown:
-    table = _table("Rule", "Severity", ">Rows", "Situation")
+    table = _table("Rule", "Severity", ">Rows", "What is wrong")
     for rule in report["exceptions"]["rules"]:
         severity = Text(visible(rule["severity"]), style=_SEVERITY.get(rule["severity"], ""))
-        table.add_row(Text(visible(rule["rule"])), severity, Text(number(rule["count"])), Text(visible(rule["situation"])))
+        table.add_row(Text(visible(rule["rule"])), severity, Text(number(rule["count"])), Text(visible(rule["sentence"])))
     return f"Exceptions: {plural(report['exceptions']['total'], 'row')} to look at", table
 
 

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from etl.report.text import plural
+
+_NEXT = {
+    "published_and_equal": "Hand out what is left to do: portal-migrate readiness makes the work lists.",
+    "published_but_different": "Keep the new store as it is until differences.csv is explained; then roll back, or mend the cause and run again.",
+    "critical_checks_failed": "Mend the mapping or the old portal's rows that failures.csv names, then give the same command again.",
+    "not_finished": "Give the same command again: it goes on where it stopped, and compares.",
+    "published_but_written_to": "Find out who wrote, freeze the old portals, and start again in a new run folder where the change matters.",
+    "taken_back": "portal-migrate run with the same options publishes it again.",
+}
+
 
 def verdict(report: dict[str, Any]) -> dict[str, Any]:
-    """`state`, `holds` (only "published and equal" does), `sentence`, and `why`: what stands against it. The strongest finding comes first."""
+    """`state`, `holds` (only "published and equal" does), `sentence`, `why`: what stands against it, the strongest first; `next`: what to do.
+
+    `aside`, what is said whatever the verdict is, is empty here: the facts fill it.
+    """
     missing = [step["step"] for step in report["steps"] if not step["done"]]
     answer, taken_back = report["reconciliation"]["answer"], report["run"]["taken_back"]
     since, contradicted = written_to(report), contradictions(report)
@@ -16,9 +30,10 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
         places = f"Old and new differ in {total:,} {'place' if total == 1 else 'places'}; differences.csv names each."
         return _verdict("published_but_different", "published, but different", [places, *contradicted, *since, *unknown])
     if report["checks"]["critical"]:
-        names = ", ".join(report["checks"]["critical"])
-        found = [a["sentence"] for a in report["checks"]["answers"] if a["sentence"] and a["failed"] and a["severity"] == "critical"]
-        return _verdict("critical_checks_failed", "not published: critical checks failed", [f"Critical checks failed: {names}.", *found])
+        failed = [answer for answer in report["checks"]["answers"] if answer["failed"] and answer["severity"] == "critical"]
+        return _verdict(
+            "critical_checks_failed", "not published: critical checks failed", [*map(_meaning, failed), "Nothing was published."]
+        )
     if taken_back is not None:
         return _verdict("taken_back", "taken back: the new store holds nothing of this run", [f"A rollback took it back at {taken_back}."])
     if missing:
@@ -31,6 +46,12 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     if since:
         return _verdict("published_but_written_to", "published and equal, but an old portal was written to since", since)
     return _verdict("published_and_equal", "published and equal", [])
+
+
+def _meaning(answer: dict[str, Any]) -> str:
+    """What a failed check would mean for people; its id stands last."""
+    rows = f"{plural(answer['failed'], 'row')} of {answer['table']}"
+    return f"{rows}: {answer['sentence'] or answer['why']} ({answer['id']})"
 
 
 def written_to(report: dict[str, Any]) -> list[str]:
@@ -55,7 +76,9 @@ def _counts(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _verdict(state: str, sentence: str, why: list[str]) -> dict[str, Any]:
-    return {"state": state, "holds": state == "published_and_equal", "sentence": sentence, "why": why}
+    return {
+        "state": state, "holds": state == "published_and_equal", "sentence": sentence, "why": why, "aside": [], "next": _NEXT[state],
+    }  # fmt: skip
 
 
 def _listed(words: list[str]) -> str:

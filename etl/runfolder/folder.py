@@ -200,6 +200,11 @@ class RunFolder:
             for _ in pool.map(lambda file: read_verified(self.path, file), files):
                 pass
 
+    def refuse_purged(self, next_step: str) -> None:
+        """Refuses what needs stage files of a run whose stage files `purge` removed: they are not altered, they were taken away on purpose."""
+        if "purged" in self.settings:
+            raise Refused(f"This run was purged: the stage files of {self.path} are gone.", next_step)
+
     def refuse_strangers(self, name: str) -> None:
         """Refuses when a file lies among the step's that the manifest does not name, or one is a link; its own files are compared when they are read."""
         known = {file.path for file in self._step(name).files}

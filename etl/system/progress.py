@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -77,6 +78,13 @@ class Talk:
         with suppress(OSError):  # nobody listens any more: the work goes on, its exit code says how it ended
             self.console.print(sentence, markup=False)
         self._write_log(sentence)
+
+    def say_beside(self, sentence: str) -> None:
+        """Says a fact that the command's answer says as well: where both go to one terminal it is left to the answer."""
+        if self.console.is_terminal and sys.stdout.isatty():
+            self._write_log(sentence)
+        else:
+            self.say(sentence)
 
     def _write_log(self, sentence: str) -> None:
         """Appends the sentence; a log that cannot be written ends nothing."""

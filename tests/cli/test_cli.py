@@ -216,8 +216,16 @@ def test_purge_leaves_nothing_of_the_old_portals_data_and_the_run_is_over(publis
     left = {place.relative_to(published.run).as_posix(): place.read_bytes() for place in published.run.rglob("*") if place.is_file()}
     assert set(left) == set(done.data["left"]) >= {"manifest.json", "events.jsonl", "report/summary.md", "report/report.json"}
     assert {(name, value) for name, content in left.items() for value in personal if value in content} == set()
-    assert published.command("run").code == 7
+    for words in (("run",), ("rollback",), ("sample-audit", "--out", "audit.csv")):
+        done = published.command(*words)
+        assert (done.code, "This run was purged" in done.err, "altered" in done.err) == (7, True, False), done.err
     assert published.json("status").data["steps"][4]["state"] == "done"
+    assert published.json("status").data["purged"]
+    lines = published.command("status").out.splitlines()
+    assert lines[-2:] == [
+        "purged: the stage files are gone; what proves the run is kept",
+        "next: portal-migrate evidence pack, or a new run folder",
+    ]
 
 
 def test_purge_before_publishing_is_refused_and_removes_nothing(checked: Night) -> None:
@@ -246,7 +254,7 @@ def test_sample_audit_draws_the_same_rows_again_and_others_for_another_seed(cast
 
 def test_company_writes_a_letter_for_one_or_for_all_and_says_where_there_is_none(cast: Night, tmp_path: Path) -> None:
     one = cast.json("company", "1", "--folder", str(tmp_path / "one")).data["files"]
-    assert {place.name for place in (tmp_path / "one").iterdir()} == set(one)
+    assert {place.name for place in (tmp_path / "one").iterdir()} == {*one, "letters.json"}
     assert all("Harbor" in (tmp_path / "one" / name).read_text(encoding="utf-8") for name in one)
     every = cast.json("company", "--folder", str(tmp_path / "all")).data["files"]
     assert set(one) < set(every)

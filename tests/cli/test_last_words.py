@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -11,9 +17,12 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from etl import errors
+from etl.commands.command_result import answer
 from etl.databases.postgresql.connection import state_of
-from etl.errors import MigrationError
-from tests.support.command import Night, command
+from etl.pipeline.publication import known
+from etl.runfolder.folder import seen
+from tests.faults.proxy import Fault, Proxy
+from tests.support.command import ROOT, SIGNALS, Night, command
 from tests.support.legacy import Legacy
 
 
@@ -23,63 +32,85 @@ def _night(folder: Path) -> Night:
     return Night(folder)
 
 
-class Unforeseen(Exception):
-    """Something that nobody thought of; its text may hold values."""
+def _said_of(error: BaseException, capsys: pytest.CaptureFixture[str]) -> str:
+    """The last words of a command that ended with this error."""
 
-    sqlstate = "XX001"
-
-
-def _breaks(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception) -> None:
-    def broken(*_: object, **__: object) -> None:
+    def action() -> dict[str, object]:
         raise error
 
-    monkeypatch.setattr(place, broken)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    with pytest.raises(SystemExit) as end:
+        answer("status", {"output": "text", "verbose": False}, action)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert end.value.code == 1
+    return capsys.readouterr().err
 
 
-def test_an_unforeseen_error_says_whether_the_store_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unforeseen_error_says_whether_the_store_is_published_and_which_table(
+    tmp_path: Path, postgres: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     night = _night(tmp_path)
-    for place, words in (
-        ("etl.pipeline.step_actions.extract", "Nothing was published by this command."),
-        ("etl.pipeline.step_actions.open_target", "Nothing was published by this command."),
-        ("etl.databases.sqlite.target.SqliteTarget.publish", "Whether the store is published is not known: the same command looks first"),
-        ("etl.pipeline.reconcile_step.verified", "The store is published (run-"),
-        ("etl.report.write_report", "The store is published (run-"),
+    assert night.command("extract").code == 0
+    with (
+        psycopg.connect(postgres) as server,
+        pytest.raises(psycopg.Error) as caught,
+        errors.concerning("P2.outer"),
+        errors.concerning("P2.inner"),
     ):
-        with monkeypatch.context() as patch:
-            _breaks(patch, place, Unforeseen("secret@value.example"))
-            done = night.command("run")
-        assert done.code == 1, (place, done.err)
-        assert words in done.err, (place, done.err)
-        assert "Unforeseen in " in done.err
-        assert "SQLSTATE XX001" in done.err
-        assert "secret" not in done.out + done.err
-        assert night.target.exists() == ("is published (" in words), place
-    assert night.command("run").code == 0
+        server.execute("SELECT 'secret@value.example'::int")
+    error = caught.value
+    for publishing, words in (
+        (False, "Nothing was published by this command."),
+        (True, "Whether the store is published is not known: the same command looks first"),
+        (True, "The store is published (run-"),
+    ):
+        if "run-" in words:
+            assert night.command("run").code == 0
+        error.__dict__.pop("publication", None)
+        errors.note(error, "publication", known(seen(night.run), publishing))
+        said = _said_of(error, capsys)
+        assert words in said
+        assert "InvalidTextRepresentation in " in said
+        assert "SQLSTATE 22P02" in said
+        assert ", at P2.inner" in said
+        assert "secret" not in said
 
 
-def test_a_reconcile_that_cannot_look_is_4_because_the_store_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    night = _night(tmp_path)
-    with monkeypatch.context() as patch:
-        _breaks(patch, "etl.pipeline.reconcile_step.verified", MigrationError("Reading failed.", "Check the server."))
-        done = night.command("run")
-    assert done.code == 4
-    assert "Reading failed. The store is published (run-" in done.err
+def test_a_reconcile_that_loses_its_server_is_4_because_the_store_is_published(portals: dict[str, str], tmp_path: Path) -> None:
+    p2, tc, _ = portals.values()
+    files = ("--tc", tc, "--files", "files")
+    assert command("sample", "--source", p2, *files, "--profiles", "2", folder=tmp_path).code == 0
+    host, number = make_url(p2).query["host"], make_url(p2).port or 5432
+    with Proxy(f"{host}/.s.PGSQL.{number}") as proxy:
+        through = make_url(p2).set(host="127.0.0.1", port=proxy.port, query={"sslmode": "disable", "gssencmode": "disable"})
+        stores = (
+            "--source",
+            through.render_as_string(hide_password=False),
+            *files,
+            "--target",
+            "sqlite:///portal3.sqlite",
+            "--objects",
+            "objects",
+        )
+        run = ("run", *stores, "--run", "run")
+        done = command(*run, folder=tmp_path)
+        assert done.code == 0, done.err
+        proxy.arm(Fault())
+        assert command(*run, folder=tmp_path).code == 0  # published already: it compares and reports
+        statements = proxy.counts["statement"]
+        fault = proxy.arm(Fault("statement", statements, act=proxy.close))
+        done = command(*run, folder=tmp_path)
+    assert fault.fired
+    assert done.code == 4, done.err
+    assert "The store is published (run-" in done.err
     assert "It was not compared with the old portals." in done.err
     assert "Nothing has to be loaded again" in done.next
-    assert (night.run / "report" / "junit.xml").exists()
-    assert night.command("run").code == 0
-
-
-def test_an_error_of_one_table_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    night = _night(tmp_path)
-    with monkeypatch.context() as patch:
-        _breaks(patch, "etl.extract.step.stretches", OSError("IOError: the driver's own words"))
-        done = night.command("extract", "--workers", "1")
-    assert (done.code, "OSError in " in done.err, ", at P2." in done.err) == (1, True, True)
-    assert "driver's own words" not in done.err
-    with pytest.raises(ValueError, match="x") as caught, errors.concerning("P2.outer"), errors.concerning("P2.inner"):
-        raise ValueError("x")
-    assert caught.value.__dict__["table"] == "P2.inner"
+    assert (tmp_path / "run" / "report" / "junit.xml").exists()
+    with Proxy(f"{host}/.s.PGSQL.{number}") as proxy:
+        again = make_url(stores[1]).set(port=proxy.port).render_as_string(hide_password=False)
+        done = command("reconcile", "--source", again, *stores[2:], folder=tmp_path)
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize(
@@ -124,6 +155,25 @@ def test_databases_that_are_not_there_are_swapped_or_end_a_statement_have_their_
         done = command("plan", "--source", p2, "--tc", tc, folder=tmp_path)
         assert (done.code, "found type BOOLEAN" in done.err, "Map each new" in done.err) == (1, True, False), done.err
         assert "--adapter DIR" in done.err
+
+
+def test_on_one_terminal_the_sentence_of_a_step_comes_once(tmp_path: Path) -> None:
+    night = _night(tmp_path)
+    ours, theirs = pty.openpty()
+    running = subprocess.Popen(
+        [sys.executable, "-m", "cli", *night.words("extract")], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the other end is closed: the command has ended
+        while part := os.read(ours, 1 << 16):
+            shown += part
+    os.close(ours)
+    assert running.wait(60) == 0, shown
+    assert shown.count(b"rows read") == 1, shown
+    apart = night.command("split")  # two places: both say it
+    assert (apart.out.count("accounts"), apart.err.count("accounts")) == (1, 1)
 
 
 def test_an_altered_object_is_not_a_missing_one(tmp_path: Path) -> None:

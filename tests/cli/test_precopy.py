@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from etl.objects.registry import open_objects
 from sample_data.world import write_cast
 from tests.support.command import Night
 from tests.support.legacy import content_of_store
@@ -85,3 +86,16 @@ def test_an_altered_record_of_the_precopy_ends_the_run_with_6(tmp_path: Path) ->
     record.write_bytes(record.read_bytes()[:-1] + b"?")
     assert night.command("run").code == 6
     assert night.command("precopy").code == 6
+
+
+def test_an_object_that_no_row_refers_to_stays_where_another_store_may_refer_to_it(cast: Night, tmp_path: Path) -> None:
+    night = begun(tmp_path / "night")
+    assert night.command("precopy").code == 0
+    early = set(inodes(night))
+    open_objects(str(night.folder / "objects")).note("another", "sqlite:///other.sqlite")
+    with night.database("legacy/portal2.sqlite") as portal:
+        portal.execute("UPDATE document_content SET content = zeroblob(1 + length(content))")
+    done = night.command("run")
+    assert done.code == 0, done.err
+    assert "kept: sqlite:///other.sqlite may need them" in done.err
+    assert early <= set(inodes(night))

@@ -16,13 +16,13 @@ from tests.support.command import command
 def portal(postgres: str) -> Iterator[str]:
     """A database with one table, and a role that reads it."""
     with psycopg.connect(postgres, autocommit=True) as server:
-        server.execute("CREATE DATABASE night_sql")
+        server.execute("CREATE DATABASE sql_texts")
         server.execute("CREATE ROLE night_reader LOGIN")
-        url = make_url(postgres).set(database="night_sql").render_as_string(hide_password=False)
+        url = make_url(postgres).set(database="sql_texts").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute("CREATE TABLE message (message_id int)")
         yield url
-        server.execute("DROP DATABASE night_sql WITH (FORCE)")
+        server.execute("DROP DATABASE sql_texts WITH (FORCE)")
         server.execute("DROP ROLE night_reader")
 
 

@@ -209,11 +209,11 @@ def in_step(page: Path) -> str:
     return _MADE.sub(lambda found: f"{found[1]}\n{MADE[found[2]]()}\n{found[3]}", page.read_text(encoding="utf-8"))
 
 
-SCRIPTS = ROOT / "etl" / "commands" / "night_sql"
+SCRIPTS = ROOT / "etl" / "commands" / "sql_texts"
 
 
 def scripts() -> dict[str, str]:
-    """By file of `night_sql`: the pages' SQL that `portal-migrate sql` prints."""
+    """By file of `sql_texts`: the pages' SQL that `portal-migrate sql` prints."""
 
     def of(page: str, *labels: str) -> str:
         return "\n".join(code for label, code in blocks(RUNBOOKS / page, "sql") if label in labels)

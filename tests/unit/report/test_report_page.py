@@ -97,6 +97,30 @@ def test_sorting_knows_numbers_and_says_its_direction(browser, page):
     assert [int(key) for key in found["down"][1] if key.isdigit()] == numbers[::-1]
 
 
+def test_a_separator_of_thousands_does_not_end_a_number_and_a_printed_head_is_text(browser, page):
+    browser.goto(page)
+    found = browser.evaluate("""(() => {
+      const block = document.getElementById("all-checks").closest("[data-list]");
+      const cells = Array.from(block.querySelectorAll("tbody tr"), (row) => row.cells[4]);
+      ["52,771", "999"].forEach((text, place) => { cells[place].textContent = text; });
+      const button = block.querySelectorAll("th")[4].querySelector("button");
+      button.click(); button.click();
+      return Array.from(block.querySelectorAll("tbody tr"), (row) => row.cells[4].textContent);
+    })()""")
+    assert found[:2] == ["52,771", "999"]
+    browser.click("a[data-find=BROKEN_REFERENCE]")
+    rows = browser.evaluate("""Array.from(document.getElementById("held-list").closest("[data-list]").querySelectorAll("tbody tr"))
+      .filter((row) => !row.hidden).map((row) => row.cells[3].textContent)""")
+    assert set(rows) == {"BROKEN_REFERENCE"}
+    number = browser.evaluate("""document.querySelector("a[data-find=BROKEN_REFERENCE]").closest("tr").cells[1].textContent""")
+    assert str(len(rows)) == number
+    browser.emulate_media(media="print")
+    heads = browser.evaluate("""Array.from(document.querySelectorAll("[data-list] thead th")).filter((head) => head.getClientRects().length)
+      .map((head) => [head.innerText.trim(), getComputedStyle(head.querySelector("button")).display])""")
+    assert heads
+    assert all(text and shown == "none" for text, shown in heads)
+
+
 def test_it_reads_without_script_and_offers_no_dead_controls(chromium, page):
     plain = chromium.new_page(java_script_enabled=False)
     plain.goto(page)

@@ -42,11 +42,10 @@ class HeldRows:
 
         A row that two held rows hold counts for each of them; a row that a root holds in two ways counts once.
         """
-        known: dict[Row, frozenset[Row]] = {}
         counted: Counter[Row] = Counter()
         for row, reason in self.reasons.items():
             if reason == FOLLOWER:
-                counted.update(self._roots(row, known))
+                counted.update(self.roots(row))
         return {row: counted[row] for row, reason in self.reasons.items() if reason != FOLLOWER}
 
     def _roots(self, start: Row, known: dict[Row, frozenset[Row]]) -> frozenset[Row]:
@@ -67,8 +66,20 @@ class HeldRows:
 
     def parents(self, row: Row) -> tuple[Row, ...]:
         """The held rows that hold this one: on its route the first reference that is set; every further hard reference."""
-        found = dict.fromkeys(route for group in self._groups(row) if (route := self._first(row, group)) is not None)
-        return tuple(parent for parent in found if parent in self.only and parent != row)
+        return tuple(dict.fromkeys(parent for _, parent in self.references(row) if parent in self.only and parent != row))
+
+    def references(self, row: Row) -> tuple[tuple[str, Row], ...]:
+        """The references that decide where the row goes: (column, the row that it names), of each group the first that is set."""
+        found = dict.fromkeys(named for group in self._groups(row) if (named := self._first_set(row, group)) is not None)
+        return tuple(found)
+
+    def roots(self, row: Row) -> frozenset[Row]:
+        """The held rows at the top because of which this one is held; the row itself where nothing else holds it."""
+        return self._roots(row, self._known)
+
+    @cached_property
+    def _known(self) -> dict[Row, frozenset[Row]]:
+        return {}
 
     def _groups(self, row: Row) -> list[tuple[Route, ...]]:
         """The references that can hold the row; of each group the first that is set decides."""
@@ -92,10 +103,14 @@ class HeldRows:
 
     def _first(self, row: Row, routes: Iterable[Route]) -> Row | None:
         """The row that the first reference that is set names."""
+        named = self._first_set(row, routes)
+        return None if named is None else named[1]
+
+    def _first_set(self, row: Row, routes: Iterable[Route]) -> tuple[str, Row] | None:
         for route in routes:
             value = self.values[row].get(route.column)
             if value is not None:
-                return (row[0], route.table, str(value))
+                return route.column, (row[0], route.table, str(value))
         return None
 
     def profile(self, row: Row, loaded: Callable[[Row], int | None]) -> int | None:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
-from etl.readiness.held_roots import HeldRows, Row
+from etl.holding.held_roots import HeldRows, Row
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings, TableMapping
@@ -23,7 +23,7 @@ class RowsByProfile:
         self._folder, self._mappings = folder, mappings
         self._files = {
             file.path.rsplit("/", 1)[-1].removesuffix(".parquet"): file
-            for step in ("split", "reattach") for file in folder.files(step, f"{step}/where/")
+            for step in ("split", "reattach") if step in folder.steps for file in folder.files(step, f"{step}/where/")
         }  # fmt: skip
         self._known: dict[tuple[str, str], pl.DataFrame] = {}
 

@@ -1,0 +1,85 @@
+"""What a green verdict leaves unsaid: rows that are set aside, accounts that nobody can open, whose approval there was, whether it was a rehearsal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from etl.report.text import plural
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import read_columns
+
+CURABLE = ("PASSWORD", "IDLE")  # locks that an activation ends; a company's status is another matter
+CLOSED = {
+    "account_number": pl.String, "company_profile_id": pl.Int64, "entity_id": pl.Int64, "business_type_cd": pl.String, "cause": pl.String,
+}  # fmt: skip
+
+
+def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame]:
+    """(accounts that trade may see, of these CLOSED: those that account_picker shows to no login that can be used).
+
+    A login can be used where it is ACTIVE, or LOCKED for CURABLE. From the staged rows; None and no rows before reattach is done.
+    """
+    if not {"split", "reattach"} <= folder.steps.keys():
+        return None, pl.DataFrame(schema=CLOSED)
+    accounts = _staged(
+        folder,
+        "entity_account",
+        "account_id",
+        "account_number",
+        "legacy_profile_id",
+        "legacy_entity_id",
+        "business_type_cd",
+        "trade_visible",
+    )
+    contacts = _staged(folder, "account_contact", "account_id", "login_id", "removed_at").filter(pl.col("removed_at").is_null())
+    logins = _staged(folder, "login", "login_id", "status_cd", "lock_reason_cd")
+    locked = (pl.col("status_cd") == "LOCKED") & pl.col("lock_reason_cd").is_in(CURABLE).fill_null(False)
+    usable = logins.filter((pl.col("status_cd") == "ACTIVE") | locked)
+    seen = contacts.drop_nulls("login_id")
+    visible = accounts.filter(pl.col("trade_visible"))
+    closed = visible.join(seen.join(usable, on="login_id", how="semi"), on="account_id", how="anti")
+    cause = (
+        pl.when(~pl.col("account_id").is_in(contacts["account_id"].implode())).then(pl.lit("no contact is in force"))
+        .when(~pl.col("account_id").is_in(seen["account_id"].implode())).then(pl.lit("none of its contacts has a login"))
+        .otherwise(pl.lit("the logins of its contacts are disabled, deleted or locked for the company's status"))
+    )  # fmt: skip
+    listed = closed.select(
+        "account_number", pl.col("legacy_profile_id").alias("company_profile_id"), pl.col("legacy_entity_id").alias("entity_id"), "business_type_cd",
+        cause.alias("cause"),
+    )  # fmt: skip
+    return visible.height, listed.sort("company_profile_id", "entity_id")
+
+
+def _staged(folder: RunFolder, table: str, *columns: str) -> pl.DataFrame:
+    frames = [
+        pl.DataFrame(read_columns(folder.path, file, list(columns))).select(columns)
+        for step in ("split", "reattach") for file in folder.files(step, f"{step}/{table}/")
+    ]  # fmt: skip
+    return pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+
+
+def sentences(report: dict[str, Any]) -> list[str]:
+    """What stands in the second line under the verdict."""
+    held, aside = report["held"], report["set_aside"]
+    done = {step["step"] for step in report["steps"] if step["done"]}
+    found = []
+    if held["total"]:
+        kept = "are held" if published(report) else "would be held"
+        found.append(f"{plural(held['total'], 'row')} {kept}, because of {plural(aside['roots'], 'cause')}.")
+    attention = sum(rule["count"] for rule in report["exceptions"]["rules"] if rule["severity"] == "attention")
+    if attention:
+        found.append(f"{plural(attention, 'exception')} need attention.")
+    if aside["closed"]:
+        found.append(f"{aside['closed']:,} of {plural(aside['visible'], 'account')} that trade may see can be opened by nobody.")
+    if report["run"]["rehearsal"]:
+        found.append("This was a rehearsal: nothing was written into the real new store.")
+    elif "load" in done and report["run"]["approval"] is None:
+        found.append("Nobody's approval was asked for.")
+    return found
+
+
+def published(report: dict[str, Any]) -> bool:
+    """Whether the run's rows are in a store now."""
+    return report["run"]["id"] is not None and report["run"]["taken_back"] is None
