@@ -302,7 +302,7 @@ def test_extend_works_as_it_stands(world: Path) -> None:
 
 def test_read_a_report_works_as_it_stands(demo: Path) -> None:
     printed = run(shell("runbooks/read-a-report.md"), demo / "demo")
-    files = set(re.findall(r"`([a-z]+\.[a-z]+)`", text_of("runbooks/read-a-report.md"))) - {"schema.json", "reconcile.json"}
+    files = set(re.findall(r"`([a-z_]+\.[a-z]+)`", text_of("runbooks/read-a-report.md"))) - {"schema.json", "reconcile.json"}
     assert files == {path.name for path in (demo / "demo" / "run" / "report").iterdir()}
     assert (demo / "demo" / "reconcile.json").read_text().startswith('{"version": 1, "command": "reconcile", "status": "ok"')
     assert "10000301" in printed
