@@ -126,7 +126,17 @@ def test_a_limit_of_connections_says_how_many_are_needed(portals: Portals) -> No
         for limit in (0, 1):
             portals.do("portal2", f"ALTER ROLE {READER} CONNECTION LIMIT {limit}")
             refused(portals.run("plan"), 1, sentence, "2 more for each worker")
-        audit = ("reconcile", "--source", portals.url("portal2", READER), "--tc", portals.url("tc", READER), "--target", portals.url("portal3", WRITER), "--files", "files")
+        audit = (
+            "reconcile",
+            "--source",
+            portals.url("portal2", READER),
+            "--tc",
+            portals.url("tc", READER),
+            "--target",
+            portals.url("portal3", WRITER),
+            "--files",
+            "files",
+        )
         refused(command(*audit, "--objects", "o", folder=portals.folder), 1, sentence, "up to 3 connections")
         portals.do("portal2", f"ALTER ROLE {READER} CONNECTION LIMIT 8")
         found = portals.run("doctor", "--workers", "3", "--output", "json")
