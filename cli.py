@@ -42,7 +42,7 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
         if word.replace("-", "_") not in everywhere:
             raise click.BadParameter(f"{value}: {word} is no option of any command.")
         if isinstance(setting, dict | list):
-            raise click.BadParameter(f"{value}: {word} is no single value.")
+            raise click.BadParameter(f"{value}: {word} is not a single value.")
         if isinstance(setting, str) and not setting.strip():
             raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
     context.default_map = {

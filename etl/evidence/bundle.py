@@ -56,7 +56,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     if folder.settings.get("mappings") != mappings.digest:
         raise Refused("These are not the mappings that the run was made with.", "Give --mappings the folder that the run was given.")
     if bundle.exists() and (not bundle.is_dir() or any(bundle.iterdir())):
-        raise Refused(f"{bundle} is {'not empty' if bundle.is_dir() else 'no folder'}.", "Give --bundle a new folder.")
+        raise Refused(f"{bundle} is {'not empty' if bundle.is_dir() else 'not a folder'}.", "Give --bundle a new folder.")
     if bundle.resolve() in (key.resolve(), *key.resolve().parents):
         raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
     refuse_overlap(of_run(options, folder.settings), ("--bundle", bundle))

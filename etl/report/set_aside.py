@@ -11,6 +11,11 @@ from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 
 CURABLE = ("PASSWORD", "IDLE")  # locks that an activation ends; a company's status is another matter
+# The types of the columns that are read where a table has no row; all others are texts.
+_STAGED: dict[str, pl.DataType] = {
+    "account_id": pl.Binary(), "login_id": pl.Binary(), "legacy_profile_id": pl.Int64(), "legacy_entity_id": pl.Int64(), "trade_visible": pl.Boolean(),
+    "removed_at": pl.Datetime("us"),
+}  # fmt: skip
 CLOSED = {
     "account_number": pl.String, "company_profile_id": pl.Int64, "entity_id": pl.Int64, "business_type_cd": pl.String, "cause": pl.String,
 }  # fmt: skip
@@ -57,7 +62,11 @@ def _staged(folder: RunFolder, table: str, *columns: str) -> pl.DataFrame:
         pl.DataFrame(read_columns(folder.path, file, list(columns))).select(columns)
         for step in ("split", "reattach") for file in folder.files(step, f"{step}/{table}/")
     ]  # fmt: skip
-    return pl.concat(frames, how="vertical_relaxed") if frames else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    return (
+        pl.concat(frames, how="vertical_relaxed")
+        if frames
+        else pl.DataFrame(schema={name: _STAGED.get(name, pl.String()) for name in columns})
+    )
 
 
 def sentences(report: dict[str, Any]) -> list[str]:

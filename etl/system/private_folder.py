@@ -22,7 +22,7 @@ class PrivateFolder:
                     if not folder.is_dir():
                         folder.mkdir(mode=0o700, exist_ok=True)
             if path.is_symlink() or not path.is_dir():
-                raise Refused(f"{path} is not a folder.", f"Give {option} a folder, or a new name.")
+                raise Refused(f"{option}: {path} is not a folder.", f"Give {option} a folder, or a new name.")
             found = path.stat()
             if found.st_uid != os.geteuid():
                 raise Refused(f"{path} belongs to another user.", f"Give {option} a folder of your own.")

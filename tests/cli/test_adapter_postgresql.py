@@ -47,7 +47,7 @@ def test_69_a_disguised_portal_on_postgresql_gives_the_identical_store(postgres:
         with psycopg.connect(foreign[folder], autocommit=True) as portal:
             known = {row[0] for row in portal.execute("SELECT relname FROM pg_class WHERE relkind = 'r'")}
             for statement in planned.data["grants"]:
-                if statement.partition(' ON "')[2].partition('"')[0] in known:
+                if statement.rpartition('"')[0].rpartition('"')[2] in known:
                     portal.execute(statement.encode())
     reader = {
         folder: sqlalchemy.make_url(url).set(username="migration_reader").render_as_string(hide_password=False)

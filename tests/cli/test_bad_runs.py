@@ -222,7 +222,7 @@ def test_what_was_not_checked_makes_no_step_and_no_report_green(published: Night
 
 
 WRONG_STORES: dict[str, tuple[tuple[str, ...], int, str]] = {
-    "no URL": (("--source", "portal2"), 2, "cannot be read"), "no target URL": (("--target", "portal3"), 2, "cannot be read"),
+    "no URL": (("--source", "portal2"), 2, "--source is not a valid"), "no target URL": (("--target", "portal3"), 2, "--target is not a valid"),
     "no such source": (("--source", "sqlite:///nowhere"), 1, "there is no such SQLite file"),
     "an empty source": (("--source", "sqlite:///empty"), 1, "--source is not that old portal"),
     "the new store as source": (("--source", "sqlite:///portal3.sqlite"), 1, "--source is not that old portal"),

@@ -117,7 +117,7 @@ def test_doctor_asks_the_server_for_clock_connections_and_durability(postgres: s
         assert found.durable == all(
             session.execute(f"SHOW {name}".encode()).fetchone() == ("on",) for name in ("fsync", "full_page_writes")
         )
-    done = command("doctor", "--target", postgres, "--workers", "200", "--output", "json", folder=tmp_path)
+    done = command("doctor", "--source", postgres, "--workers", "200", "--output", "json", folder=tmp_path)
     assert done.code == 7
     assert any("connections are free" in finding["found"] and finding["state"] == "no" for finding in done.data["findings"])
     assert postgres.rpartition("@")[2] not in done.out or ":" not in postgres.partition("://")[2].partition("@")[0]

@@ -116,7 +116,7 @@ def test_plan_changes_nothing(cast: Night) -> None:
     assert done.out.rstrip().splitlines()[-1] == "coverage 100% (362/362 columns)"
     assert {str(place): place.lstat().st_mtime_ns for place in cast.folder.rglob("*")} == before
     data = cast.json("plan").data
-    assert data["total"] == sum(data["rows"].values()) == 887
+    assert data["total"] == sum(data["rows"].values()) == 954
     assert data["steps"] == list(STEPS)
 
 
@@ -482,7 +482,7 @@ def test_a_file_may_hold_the_options_of_all_commands_with_hyphens_or_underscores
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("\udcff", "is no TOML"), ("[source]\nurl = 'x'", "source is no single value"), ("run = ['a']", "run is no single value")]
+    ("text", "said"), [("\udcff", "is not a valid TOML"), ("[source]\nurl = 'x'", "source is not a single value"), ("run = ['a']", "run is not a single value")]
 )  # fmt: skip
 def test_a_configuration_that_cannot_be_is_wrong_usage_and_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "migration.toml").write_bytes(text.encode("utf-8", "surrogateescape"))

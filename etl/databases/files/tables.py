@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -179,10 +178,10 @@ def _cell(value: Any) -> Any:
 
 
 def _calamine() -> Any:
-    try:
-        return importlib.import_module("python_calamine")
-    except ImportError:
-        raise MigrationError("Workbooks (.xlsx) need the library python-calamine.", "Install it, or export the sheets as CSV.") from None
+    """The reader of workbooks; imported late, for most sources have none."""
+    import python_calamine
+
+    return python_calamine
 
 
 def _sheets(file: Path) -> list[str]:

@@ -232,7 +232,7 @@ def test_what_is_too_long_for_one_request_goes_in_parts_and_what_a_killed_run_le
 
 def test_a_long_object_needs_little_memory_and_leaves_no_file(store: Store, tmp_path: Path) -> None:
     script = (
-        "import resource, sys; from pathlib import Path; from etl.objects import open_objects\n"
+        "import resource, sys; from pathlib import Path; from etl.objects.registry import open_objects\n"
         f"store = open_objects('s3://{store.bucket}', Path('journal'))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "put = store.put(bytes([n]) * (1 << 20) for n in range(100)); store.copy(put.sha256, Path('copy'))\n"

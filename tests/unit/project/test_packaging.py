@@ -28,7 +28,10 @@ PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
 RUNTIME = PROJECT["project"]["dependencies"]
 EXTRAS = PROJECT["project"]["optional-dependencies"]
 BUILD = PROJECT["dependency-groups"]["build"]
-DIRECT = {"requirements.lock": [*RUNTIME, *BUILD], "requirements-dev.lock": [*RUNTIME, *EXTRAS["dev"], *EXTRAS["cluster"], *BUILD]}
+DIRECT = {
+    "requirements.lock": [*RUNTIME, *BUILD],
+    "requirements-dev.lock": [*RUNTIME, *EXTRAS["dev"], *EXTRAS["cluster"], *EXTRAS["explore"], *BUILD],
+}
 both_locks = pytest.mark.parametrize("lock", DIRECT)
 
 # Distributions whose packages have another name.
@@ -130,13 +133,13 @@ def shipped_modules() -> Iterator[Path]:
 
 
 def test_what_is_shipped_imports_only_what_it_requires() -> None:
-    assert undeclared(imported(shipped_modules()), [*RUNTIME, *EXTRAS["cluster"]]) == {}
+    assert undeclared(imported(shipped_modules()), [*RUNTIME, *EXTRAS["cluster"], *EXTRAS["explore"]]) == {}
 
 
 def test_tests_import_only_what_development_requires() -> None:
     elsewhere = "dlt_way.py"  # a contender of the benchmark, started by another environment's Python
     names = imported(place for place in (ROOT / "tests").rglob("*.py") if place.name != elsewhere)
-    assert undeclared(names, [*RUNTIME, *EXTRAS["dev"], *EXTRAS["cluster"]]) == {}
+    assert undeclared(names, [*RUNTIME, *EXTRAS["dev"], *EXTRAS["cluster"], *EXTRAS["explore"]]) == {}
 
 
 def test_every_runtime_requirement_is_used() -> None:
