@@ -17,6 +17,10 @@ def accounts(block: Block, texts: pa.Array) -> dict[str, pa.Table]:
     shape, seed = block.shape, block.shape.seed
     chosen = block.entity[(shape.entity_type[block.entity] == IMPORTER) & happens(seed, "tc", block.entity, 40)]
     profile = shape.model_profile[shape.entity_model[chosen]]
+    # Two accounts that name one company are ambiguous (I1): every fourth company may have them, so that a small world stays plausible.
+    single = np.r_[True, profile[1:] != profile[:-1]] if len(profile) else np.ones(0, dtype=bool)
+    chosen = chosen[single | (profile % 4 == 0)]
+    profile = shape.model_profile[shape.entity_model[chosen]]
     active = np.minimum(shape.entity_created[chosen] + 700 * DAY, CLOSE)
     account = frame(
         "tc_account",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -64,7 +65,7 @@ def ahead(portals: Portals, tmp_path: Path) -> Iterator[Precopy]:
 
 
 def test_what_did_not_change_is_not_read_again_and_a_changed_row_of_equal_length_is(ahead: Precopy, portals: Portals) -> None:
-    (rows,) = one(portals, "SELECT count(*) FROM document_content")
+    rows = int(one(portals, "SELECT count(*) FROM document_content")[0])
     assert ahead.not_read() == rows > 2
     portals.do("portal2", "VACUUM (FREEZE) document_content")  # xmin stays what it was
     assert ahead.not_read() == rows
@@ -143,6 +144,10 @@ def recorded(run: RunFolder, change: Callable[[pl.DataFrame], pl.DataFrame]) -> 
     run.save()
 
 
+def moved(frame: pl.DataFrame, by: int) -> pl.DataFrame:
+    return frame.with_columns(transactions=pl.col("transactions") + by)
+
+
 def test_another_server_or_transactions_that_ran_back_or_wrapped_around_are_no_evidence(ahead: Precopy, tmp_path: Path) -> None:
     """As after a restored dump or a copy of the server's files; xmin has 32 bits."""
     rows = ahead.not_read()
@@ -151,7 +156,7 @@ def test_another_server_or_transactions_that_ran_back_or_wrapped_around_are_no_e
     assert ahead.not_read() == rows
     for change in (-(1 << 31), (1 << 31) + (1 << 20)):
         with opened(tmp_path / "run") as run:
-            recorded(run, lambda frame, by=change: frame.with_columns(transactions=pl.col("transactions") + by))
+            recorded(run, partial(moved, by=change))
         assert ahead.not_read() == 0
         ahead()
     with opened(tmp_path / "run") as run:
@@ -169,7 +174,7 @@ def test_a_precopy_that_is_killed_goes_on_with_what_it_has_not_read(
     def killed(*given: object) -> object:
         nonlocal groups
         groups += 1
-        if groups == 3:
+        if groups == 2:
             raise KeyboardInterrupt
         return whole(*given)  # type: ignore[arg-type]
 
@@ -178,7 +183,7 @@ def test_a_precopy_that_is_killed_goes_on_with_what_it_has_not_read(
         with pytest.raises(KeyboardInterrupt):
             made()
     again = made()
-    assert again["unchanged"] == 2
+    assert again["unchanged"] == 1
     assert made()["read"] == 0
     assert len(list((tmp_path / "run" / PRECOPY).iterdir())) == 1
 

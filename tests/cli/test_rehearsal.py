@@ -16,6 +16,7 @@ from tests.support.legacy import Legacy
 
 REPORT = {
     "report.html", "report.json", "report.md", "summary.md", "junit.xml", "exceptions.csv", "held.csv", "failures.csv", "differences.csv",
+    "closed_accounts.csv",
 }  # fmt: skip
 
 

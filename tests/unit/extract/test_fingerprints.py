@@ -82,7 +82,7 @@ def test_K1_postgresql_knows_of_writes_that_changed_no_value(portals: Portals) -
     assert known["P2.message"]["counted"].startswith(f"{known['P2.message']['rows']} inserted")
     portals.do("portal2", "UPDATE portal_user SET password_hash = password_hash")
     done = portals.run("reconcile")
-    assert done.code == 0, done.err
+    assert done.code == 4, done.err
     assert "Written to since the extract: P2.portal_user" in done.err
     assert portals.run("report").code == 0
     looks = {(look["moment"], look["portal"]): look["changed"] for look in guard(run)["looks"]}
@@ -106,4 +106,4 @@ def test_H6_no_highest_key_looks_like_a_social_security_number(published: Night)
         row = {name: row[name] if row[name] is not None else value for name, value in zip(columns, kinds, strict=True)}
         source.execute(f"INSERT INTO tc_ior VALUES ({', '.join('?' for _ in columns)})", [row[name] for name in columns])
     assert published.command("extract", "--run", "other").code == 0
-    assert prints(published.folder / "other")["TC.tc_ior"]["highest_key"] == f"{account}|***-**-****"
+    assert prints(published.folder / "other")["TC.tc_ior"]["highest_key"] == f"{account}|***"

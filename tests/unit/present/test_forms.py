@@ -64,8 +64,10 @@ def _verified(form: Form, words: dict[str, Any], column: Column, raws: list[str 
         cell = made_again(recipe, [None if raw is None else Text(raw.encode())])
         value = UNREADABLE if isinstance(cell, Unfit) else str(cell, "utf-8") if isinstance(cell, bytes) else cell
         long = isinstance(value, str) and column.length is not None and len(value) > column.length
-        moment = isinstance(value, str) and column.family == "timestamp" and "." in value
-        found.append(UNREADABLE if long else f"{value.partition('.')[0]}.{value.partition('.')[2].ljust(6, '0')}" if moment else value)
+        if isinstance(value, str) and column.family == "timestamp" and "." in value:
+            whole, _, fraction = value.partition(".")
+            value = f"{whole}.{fraction.ljust(6, '0')}"
+        found.append(UNREADABLE if long else value)
     return found
 
 
