@@ -123,13 +123,13 @@ def test_a_piece_of_evidence_that_is_missing_or_an_object_that_is_gone_costs_a_s
     assert ahead.objects.size(sha256) is not None, "read again, it is there again"
     for statement, undo in (
         ("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC", "GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC"),
-        ("CREATE TABLE child () INHERITS (document_content)", "DROP TABLE child"),
+        ("CREATE TABLE child () INHERITS (document_content)", "DROP TABLE child; ANALYZE document_content"),
     ):
         portals.do("portal2", statement)
         try:
             assert ahead.not_read() == 0, statement
         finally:
-            portals.do("portal2", undo)
+            portals.do("portal2", *undo.split("; "))  # ANALYZE: a server forgets lazily that a table had a child
 
 
 def one(portals: Portals, statement: str) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ def test_a_precopy_that_is_killed_goes_on_with_what_it_has_not_read(
     def killed(*given: object) -> object:
         nonlocal groups
         groups += 1
-        if groups == 2:
+        if groups == 3:
             raise KeyboardInterrupt
         return whole(*given)  # type: ignore[arg-type]
 
@@ -183,7 +183,7 @@ def test_a_precopy_that_is_killed_goes_on_with_what_it_has_not_read(
         with pytest.raises(KeyboardInterrupt):
             made()
     again = made()
-    assert again["unchanged"] == 1
+    assert again["unchanged"] == 2
     assert made()["read"] == 0
     assert len(list((tmp_path / "run" / PRECOPY).iterdir())) == 1
 
