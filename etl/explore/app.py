@@ -233,7 +233,10 @@ class Explorer:
             return PlainTextResponse("Documents are not shown: start with --documents.\n", 404)
         if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
             return self._nothing(request, "that digest")
-        place = await run_in_threadpool(self._settings.object_file, sha256)
+        # Bytes of held rows and sealed contents lie in the same store: only what a document shows is given out.
+        place = (
+            await run_in_threadpool(self._settings.object_file, sha256) if await run_in_threadpool(self._is_of_a_document, sha256) else None
+        )
         if place is None:
             return self._nothing(request, f"object {sha256}")
         self._audit.note(request.state.who, "object", sha256)
@@ -241,6 +244,10 @@ class Explorer:
         return FileResponse(
             place, media_type="application/octet-stream", filename=f"{sha256}.bin", headers={"content-security-policy": "sandbox"}
         )
+
+    def _is_of_a_document(self, sha256: str) -> bool:
+        with self._engine.connect() as connection:
+            return Pages(connection, self._settings.mappings, self._personal).has_document_of(sha256)
 
     async def _file(self, request: Request) -> Response:
         known = self._static.get(request.path_params["name"])

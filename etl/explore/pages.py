@@ -188,6 +188,10 @@ class Pages:
                 "sql": [("Its copies", f"SELECT document_id, account_id, content_state_cd, sha256 FROM document WHERE legacy_portal_cd = {_quoted(portal)}"
                          f" AND legacy_key = {_quoted(key)}")]}  # fmt: skip
 
+    def has_document_of(self, sha256: str) -> bool:
+        """Whether a document of the new store has these bytes."""
+        return bool(self._rows("SELECT 1 FROM document WHERE sha256 = :s LIMIT 1", s=sha256))
+
     def rule(self, number: str) -> Page:
         """One rule: its sentence, and the rows that it flagged."""
         rule = self._mappings.rules.get(number)

@@ -223,7 +223,12 @@ def test_a_page_comes_as_text_and_unchanged_pages_are_not_sent_again(inside: Cli
 
 def test_documents_are_downloaded_only_where_that_was_asked_for(night: Night, inside: Client, tmp_path: Path) -> None:
     with closing(sqlite3.connect(night.target)) as store:
-        sha256, size = store.execute("SELECT sha256, size_bytes FROM stored_object WHERE size_bytes > 0 ORDER BY 1 LIMIT 1").fetchone()
+        shown = "SELECT sha256 FROM document WHERE sha256 IS NOT NULL"
+        sha256, size = store.execute(
+            f"SELECT sha256, size_bytes FROM stored_object WHERE size_bytes > 0 AND sha256 IN ({shown}) ORDER BY 1 LIMIT 1"
+        ).fetchone()
+        held = [row[0] for row in store.execute(f"SELECT sha256 FROM stored_object WHERE sha256 NOT IN ({shown}) ORDER BY 1")]
+    assert held, "the bytes of held rows are in the store too"
     assert inside.ask(f"/object/{sha256}").status == 404
     with serving(night, "--run", "run", "--state", str(tmp_path / "state"), "--documents") as client:
         client.enter()
@@ -231,6 +236,7 @@ def test_documents_are_downloaded_only_where_that_was_asked_for(night: Night, in
         assert (answer.status, int(answer.headers["content-length"])) == (200, size)
         assert answer.headers["content-disposition"].startswith("attachment")
         assert client.ask("/object/" + "0" * 64).status == 404
+        assert {client.ask(f"/object/{other}").status for other in held} == {404}
         assert client.ask("/object/..%2F..%2Fetc").status == 404
 
 
