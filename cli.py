@@ -45,9 +45,7 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
             raise click.BadParameter(f"{value}: {word} is not a single value.")
         if isinstance(setting, str) and not setting.strip():
             raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
-    context.default_map = {
-        name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known
-    }  # fmt: skip
+    context.default_map = {name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known}
     return value
 
 
@@ -85,29 +83,55 @@ _OPTIONS: dict[str, Command] = {
     "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
     "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
     "decisions": _option("--decisions", metavar="FILE", help="Decisions made by people (TOML; rules of chapter L)."),
-    "grace_before": _option("--grace-before", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days before the freeze (default: 0)."),
-    "grace_after": _option("--grace-after", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days after the freeze (default: 0)."),
-    "grace_add": _option("--grace-add", metavar="DAYS", type=_DAYS, help="Days added to an adjusted due date (default: the length of the freeze)."),
+    "grace_before": _option(
+        "--grace-before", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days before the freeze (default: 0)."
+    ),
+    "grace_after": _option(
+        "--grace-after", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days after the freeze (default: 0)."
+    ),
+    "grace_add": _option(
+        "--grace-add", metavar="DAYS", type=_DAYS, help="Days added to an adjusted due date (default: the length of the freeze)."
+    ),
     "workers": _option("--workers", metavar="N", type=click.IntRange(1, 256), help="Processes on this machine (default: its cores)."),
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
-    "rehearse": _option("--rehearse", is_flag=True, default=False, help="Run every step against a temporary store: a SQLite file or, with --target here, a schema of that server."),
+    "rehearse": _option(
+        "--rehearse",
+        is_flag=True,
+        default=False,
+        help="Run every step against a temporary store: a SQLite file or, with --target here, a schema of that server.",
+    ),
     "mappings": _option("--mappings", metavar="DIR", help="Mapping folder to use instead of the installed one."),
-    "adapter": _option("--adapter", metavar="DIR", help="Adapter folder: presents another legacy schema as the contract; may contain limits.toml alone."),
+    "adapter": _option(
+        "--adapter", metavar="DIR", help="Adapter folder: presents another legacy schema as the contract; may contain limits.toml alone."
+    ),
     "without_tc": _option("--without-tc", is_flag=True, default=False, help="Leave out Trade Compliance although an earlier run had it."),
-    "without_files": _option("--without-files", is_flag=True, default=False, help="Leave out the file share although an earlier run had it."),
-    "without_decisions": _option("--without-decisions", is_flag=True, default=False, help="Leave out the decisions although an earlier run had them."),
-    "without_freeze": _option("--without-freeze", is_flag=True, default=False, help="Leave out the freeze although an earlier run had one."),
+    "without_files": _option(
+        "--without-files", is_flag=True, default=False, help="Leave out the file share although an earlier run had it."
+    ),
+    "without_decisions": _option(
+        "--without-decisions", is_flag=True, default=False, help="Leave out the decisions although an earlier run had them."
+    ),
+    "without_freeze": _option(
+        "--without-freeze", is_flag=True, default=False, help="Leave out the freeze although an earlier run had one."
+    ),
     "yes": _option("--yes", is_flag=True, default=False, help="Do not ask for confirmation."),
     "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
-    "output": _option("--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."),
+    "output": _option(
+        "--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."
+    ),
     "log": _option("--log", metavar="FILE", help="Also write progress and warnings to this file (0600)."),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(
-        "--config", metavar="FILE", is_eager=True, callback=_configured, expose_value=False, envvar=f"{ENVIRONMENT}_CONFIG",
+        "--config",
+        metavar="FILE",
+        is_eager=True,
+        callback=_configured,
+        expose_value=False,
+        envvar=f"{ENVIRONMENT}_CONFIG",
         help="Options from a TOML file (migration.toml).",
     ),
-}  # fmt: skip
+}
 _EVERYWHERE = ("output", "verbose", "config")
 _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
@@ -154,9 +178,13 @@ def _options(given: dict[str, Any]) -> Options:
         name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
     }
     return Options(
-        **plain, **paths, without=without, rehearse=bool(given.get("rehearse")), grace=grace,
+        **plain,
+        **paths,
+        without=without,
+        rehearse=bool(given.get("rehearse")),
+        grace=grace,
         freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
-    )  # fmt: skip
+    )
 
 
 def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:

@@ -73,13 +73,17 @@ def coverage(check: Check, staged: Staged) -> Found:
     accounts = staged.frame("entity_account", "account_id", "created_at").drop("_row")
     acts, old = alike(acts, staged.source("P2", "agreement_signature", "entity_id"), "_key")
     whole = (
-        rows.join(acts, on="act_id", maintain_order="left").join(accounts, on="account_id", maintain_order="left")
+        rows.join(acts, on="act_id", maintain_order="left")
+        .join(accounts, on="account_id", maintain_order="left")
         .join(old, on="_key", how="left", maintain_order="left")
-    )  # fmt: skip
+    )
     expected = (
-        pl.when(pl.col("created_at") > pl.col("signed_at")).then(pl.lit("PRE_DATES_ACCOUNT"))
-        .when(pl.col("entity_id").is_not_null()).then(pl.lit("DIRECT")).otherwise(pl.lit("INHERITED"))
-    )  # fmt: skip
+        pl.when(pl.col("created_at") > pl.col("signed_at"))
+        .then(pl.lit("PRE_DATES_ACCOUNT"))
+        .when(pl.col("entity_id").is_not_null())
+        .then(pl.lit("DIRECT"))
+        .otherwise(pl.lit("INHERITED"))
+    )
     return failing(check, staged, whole.filter(expected != pl.col("coverage_cd"))["_row"], rows.height)
 
 
@@ -112,9 +116,12 @@ def agreement_basis(check: Check, staged: Staged) -> Found:
     members = [row["status_cd"] for row in staged.mappings.codes["status"] if row["continued_membership"] == "true"]
     whole = rows.join(signed.with_columns(pl.lit(True).alias("_signed")), on="account_id", how="left", maintain_order="left")
     expected = (
-        pl.when(pl.col("_signed").is_not_null()).then(pl.lit("SIGNED"))
-        .when(pl.col("status_cd").is_in(members)).then(pl.lit("CONTINUED_MEMBERSHIP")).otherwise(pl.lit("NONE"))
-    )  # fmt: skip
+        pl.when(pl.col("_signed").is_not_null())
+        .then(pl.lit("SIGNED"))
+        .when(pl.col("status_cd").is_in(members))
+        .then(pl.lit("CONTINUED_MEMBERSHIP"))
+        .otherwise(pl.lit("NONE"))
+    )
     return failing(check, staged, whole.filter(expected != pl.col("agreement_basis_cd"))["_row"], rows.height)
 
 
@@ -151,14 +158,16 @@ def acting_officer(check: Check, staged: Staged) -> Found:
     rows = staged.frame("entity_account", "account_id", "acting_officer")
     contacts = staged.frame(
         "account_contact", "account_id", "login_id", "scope_cd", "contact_type_cd", "restricted_reason_cd", "removed_at"
-    )  # fmt: skip
+    )
     logins = staged.frame("login", "login_id", "status_cd", "lock_reason_cd").drop("_row")
     curable = (pl.col("status_cd") == "LOCKED") & pl.col("lock_reason_cd").is_in(["PASSWORD", "IDLE"])
     usable = logins.filter((pl.col("status_cd") == "ACTIVE") | curable).select("login_id")
     officers = contacts.filter(
-        (pl.col("scope_cd") == "CTPAT") & (pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null()
+        (pl.col("scope_cd") == "CTPAT")
+        & (pl.col("contact_type_cd") == "OFFICER")
+        & pl.col("removed_at").is_null()
         & pl.col("restricted_reason_cd").is_null()
-    ).join(usable, on="login_id", how="semi")  # fmt: skip
+    ).join(usable, on="login_id", how="semi")
     wrong = rows.filter(pl.col("acting_officer") != pl.col("account_id").is_in(officers["account_id"].unique().implode()))
     return failing(check, staged, wrong["_row"], rows.height)
 
@@ -171,9 +180,10 @@ def same_access(check: Check, staged: Staged) -> Found:
         contacts, staged.frame("login_alias", "legacy_key", "login_id").drop("_row").rename({"legacy_key": "user_id"}), "user_id"
     )
     before = (
-        contacts.join(accounts, left_on="company_profile_id", right_on="legacy_profile_id").join(logins, on="user_id", how="left")
+        contacts.join(accounts, left_on="company_profile_id", right_on="legacy_profile_id")
+        .join(logins, on="user_id", how="left")
         .select("_key", "account_id", "login_id", pl.col("removed_at").is_null().alias("has_access"))
-    )  # fmt: skip
+    )
     rows = staged.frame("account_contact", "legacy_portal_cd", "legacy_key", "account_id", "login_id", "removed_at")
     now = rows.filter(pl.col("legacy_portal_cd") == "P2").select(
         pl.col("legacy_key").alias("_key"), "account_id", "login_id", pl.col("removed_at").is_null().alias("has_access")
@@ -187,8 +197,16 @@ def same_access(check: Check, staged: Staged) -> Found:
 
 
 ACCOUNTS: dict[str, Relation] = {
-    "one_account_per_entity": one_account_per_entity, "same_statuses": same_statuses, "visible_by_status": visible_by_status, "grouped": grouped,
-    "coverage": coverage, "agreement_basis": agreement_basis, "identifiers_complete": identifiers_complete, "needs_officer": needs_officer,
+    "one_account_per_entity": one_account_per_entity,
+    "same_statuses": same_statuses,
+    "visible_by_status": visible_by_status,
+    "grouped": grouped,
+    "coverage": coverage,
+    "agreement_basis": agreement_basis,
+    "identifiers_complete": identifiers_complete,
+    "needs_officer": needs_officer,
     "acting_officer": acting_officer,
-    "same_access": same_access, "applicability": applicability, "normalised": normalised,
-}  # fmt: skip
+    "same_access": same_access,
+    "applicability": applicability,
+    "normalised": normalised,
+}

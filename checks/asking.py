@@ -38,8 +38,13 @@ _SHOWN = 20  # keys in answers.json; failures.parquet has them all
 
 
 def ask(
-    folder: RunFolder, mappings: Mappings, tell: Tell, suites: Suites | Path = HOME, pool: Executor | None = None, limits: Limits | None = None
-) -> Answers:  # fmt: skip
+    folder: RunFolder,
+    mappings: Mappings,
+    tell: Tell,
+    suites: Suites | Path = HOME,
+    pool: Executor | None = None,
+    limits: Limits | None = None,
+) -> Answers:
     """Every check of the suites, answered from the run's stage files. Changes nothing; raises only where a question cannot be asked at all.
 
     `limits`: what people raised the plausibility gate's limits to.
@@ -167,15 +172,24 @@ def answers_json(answers: Answers) -> str:
     """The answers as JSON: counts and the first keys. Without times: the same rows give the same bytes."""
     entries = [
         {
-            "id": answer.id, "severity": answer.severity, "table": answer.table, "question": answer.question, "why": answer.why,
-            "asked": answer.asked, "failed": answer.failed, "first_keys": list(answer.keys[:_SHOWN]),
+            "id": answer.id,
+            "severity": answer.severity,
+            "table": answer.table,
+            "question": answer.question,
+            "why": answer.why,
+            "asked": answer.asked,
+            "failed": answer.failed,
+            "first_keys": list(answer.keys[:_SHOWN]),
             **({"sentence": answer.sentence} if answer.sentence else {}),
         }
         for answer in answers
-    ]  # fmt: skip
+    ]
     counts = {
-        "asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": len(answers.critical_failures),
-    }  # fmt: skip
+        "asked": len(answers.answers),
+        "passed": len(answers.passed),
+        "warnings": len(answers.warnings),
+        "critical": len(answers.critical_failures),
+    }
     return json.dumps({**counts, "answers": entries}, indent=1, ensure_ascii=False) + "\n"
 
 

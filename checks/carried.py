@@ -152,7 +152,7 @@ def whole_rows(check: Check, staged: Staged) -> Found:
     rows = staged.frame("migration_holding", "legacy_portal_cd", "legacy_table", "row_json")
     expected: dict[tuple[str, str], set[str]] = {
         key: {column.name for column in mapping.columns if column.family != "binary"} for key, mapping in staged.mappings.tables.items()
-    }  # fmt: skip
+    }
     wrong = [row for row, portal, table, text in rows.iter_rows() if _columns_of(text) != expected.get((portal, table))]
     return Found(rows.height, staged.keys(check.table, wrong))
 
@@ -189,5 +189,9 @@ def flagged_rows(check: Check, staged: Staged) -> Found:
 
 
 CARRIED: dict[str, Relation] = {
-    "unchanged": unchanged, "routed": routed, "internal_unless_known": internal_unless_known, "whole_rows": whole_rows, "flagged_rows": flagged_rows,
-}  # fmt: skip
+    "unchanged": unchanged,
+    "routed": routed,
+    "internal_unless_known": internal_unless_known,
+    "whole_rows": whole_rows,
+    "flagged_rows": flagged_rows,
+}

@@ -43,7 +43,7 @@ EXPECTATIONS: dict[str, Kind] = {
     "lacks": _takes(1, 1, TEXT, needs="pattern", may="when"),
     "between": _takes(1, MANY, ORDERED, may="when min max"),
     "in_order": _takes(2, 2, ORDERED, may="when"),
-}  # fmt: skip
+}
 
 # Asked across tables (checks/relations.py, accounts.py, ids.py), and between the old tables and the staged rows (conserved.py, carried.py, plausible.py).
 RELATIONS: dict[str, Kind] = {
@@ -82,7 +82,7 @@ RELATIONS: dict[str, Kind] = {
     "held_share": Kind(of="source", needs=frozenset({"share"})),
     "indicator_share": Kind(of="source", needs=frozenset({"share"})),
     "entity_share": _about("entity_account", needs="share"),
-}  # fmt: skip
+}
 
 KINDS = {**EXPECTATIONS, **RELATIONS}
 

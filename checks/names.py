@@ -32,6 +32,6 @@ def called(shape: Table, columns: tuple[tuple[str, ...], tuple[str, ...]], value
     texts = [
         id_text(value) if shape.by_name[name].family == "uuid" else "" if value is None else str(value)  # type: ignore[arg-type]  # an id is a number
         for name, value in zip((*columns[0], *columns[1]), values, strict=True)
-    ]  # fmt: skip
+    ]
     name, copy = "|".join(texts[: len(columns[0])]), "|".join(texts[len(columns[0]) :])
     return masked(f"{name} ({copy})" if copy else name)

@@ -97,12 +97,16 @@ def _form(column: str) -> pl.Expr:
     """What kind of word a value is, so that a person sees the cause and nobody a value."""
     text = pl.col(column)
     return (
-        pl.when(text.str.strip_chars() == "").then(pl.lit("blank or empty"))
-        .when(text.str.contains(r"^[0-9]+$")).then(pl.lit("digits"))
-        .when(text.str.contains(r"^[A-Z]+$")).then(pl.lit("capital letters"))
-        .when(text.str.contains(r"^[a-z]+$")).then(pl.lit("small letters"))
+        pl.when(text.str.strip_chars() == "")
+        .then(pl.lit("blank or empty"))
+        .when(text.str.contains(r"^[0-9]+$"))
+        .then(pl.lit("digits"))
+        .when(text.str.contains(r"^[A-Z]+$"))
+        .then(pl.lit("capital letters"))
+        .when(text.str.contains(r"^[a-z]+$"))
+        .then(pl.lit("small letters"))
         .otherwise(pl.lit("another text"))
-    )  # fmt: skip
+    )
 
 
 PLAUSIBLE: dict[str, Relation] = {"held_share": held_share, "indicator_share": indicator_share, "entity_share": entity_share}

@@ -134,11 +134,14 @@ def content_agrees(check: Check, staged: Staged) -> Found:
     rows = staged.frame("document", "sha256", "content_state_cd", "recorded_size_bytes", "recorded_sha256")
     rows = rows.join(staged.frame("stored_object", "sha256", "size_bytes").drop("_row"), on="sha256", how="left", maintain_order="left")
     state = (
-        pl.when(pl.col("sha256").is_null()).then(pl.lit("MISSING"))
-        .when(pl.col("recorded_sha256").str.to_lowercase() != pl.col("sha256")).then(pl.lit("DIGEST_MISMATCH"))
-        .when(pl.col("recorded_size_bytes") != pl.col("size_bytes")).then(pl.lit("SIZE_MISMATCH"))
+        pl.when(pl.col("sha256").is_null())
+        .then(pl.lit("MISSING"))
+        .when(pl.col("recorded_sha256").str.to_lowercase() != pl.col("sha256"))
+        .then(pl.lit("DIGEST_MISMATCH"))
+        .when(pl.col("recorded_size_bytes") != pl.col("size_bytes"))
+        .then(pl.lit("SIZE_MISMATCH"))
         .otherwise(pl.lit("PRESENT"))
-    )  # fmt: skip
+    )
     wrong = rows.filter(state != pl.col("content_state_cd"))
     return failing(check, staged, wrong["_row"], rows.height)
 
@@ -179,7 +182,16 @@ def moved_by_freeze(check: Check, staged: Staged) -> Found:
 
 
 RELATIONS: dict[str, Relation] = {
-    "refers": refers, "reached": reached, "found_in": found_in, "same_account": same_account, "parent_is": parent_is, "differ": differ,
-    "linked_within_account": linked_within_account, "folded_email": folded_email, "content_agrees": content_agrees,
-    "named_by_digest": named_by_digest, "has_current": has_current, "moved_by_freeze": moved_by_freeze,
-}  # fmt: skip
+    "refers": refers,
+    "reached": reached,
+    "found_in": found_in,
+    "same_account": same_account,
+    "parent_is": parent_is,
+    "differ": differ,
+    "linked_within_account": linked_within_account,
+    "folded_email": folded_email,
+    "content_agrees": content_agrees,
+    "named_by_digest": named_by_digest,
+    "has_current": has_current,
+    "moved_by_freeze": moved_by_freeze,
+}

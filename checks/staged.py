@@ -29,15 +29,16 @@ LATER = frozenset({"migration_run"})  # made when the run is published: nothing 
 _RECORD = {
     "migration_holding": ("held", {"portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_key", "reason": "reason_cd"}),
     "migration_exception": ("flag", {"rule": "rule_cd", "portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_key"}),
-}  # fmt: skip
+}
 
 
 def staged_shapes(mappings: Mappings) -> dict[str, Table]:
     """The tables of the new store as they are staged: without what only the load knows."""
     return {
         name: replace(table, columns=tuple(column for column in table.columns if column.name != "run_id")) if name in _RECORD else table
-        for name, table in mappings.target.tables.items() if name not in LATER
-    }  # fmt: skip
+        for name, table in mappings.target.tables.items()
+        if name not in LATER
+    }
 
 
 class Staged:

@@ -67,9 +67,13 @@ def of_run(options: Options, settings: Mapping[str, str]) -> Options:
         return given if given is not None or known == "none" else known
 
     return replace(
-        options, source=of("source", options.source), tc=of("tc", options.tc), target=of("target", options.target),
-        files=of("files", options.files), objects=of("objects", options.objects),
-    )  # fmt: skip
+        options,
+        source=of("source", options.source),
+        tc=of("tc", options.tc),
+        target=of("target", options.target),
+        files=of("files", options.files),
+        objects=of("objects", options.objects),
+    )
 
 
 def _folders(options: Options) -> Iterator[Place]:

@@ -14,12 +14,14 @@ _Lines = list[tuple[int, dict[str, str]]]
 
 # By file: its columns, and how many of them from the left are its key.
 _SHAPES: dict[str, tuple[tuple[str, ...], int]] = {
-    "code_list": (("table", "column", "code", "meaning"), 3), "highway_split": (("border_crossed_cd", "business_type_cd"), 1),
+    "code_list": (("table", "column", "code", "meaning"), 3),
+    "highway_split": (("border_crossed_cd", "business_type_cd"), 1),
     "identifier_carrier": (("identifier_type_cd", "business_type_cd"), 2),
     "identifier_required": (("business_type_cd", "group_no", "identifier_type_cd"), 3),
-    "identifier_unique": (("identifier_type_cd",), 1), "link_target": (("target_cd", "source_table", "target_table"), 1),
+    "identifier_unique": (("identifier_type_cd",), 1),
+    "link_target": (("target_cd", "source_table", "target_table"), 1),
     "status": (("status_cd", "trade_visible", "continued_membership"), 1),
-}  # fmt: skip
+}
 
 
 def read_codes(

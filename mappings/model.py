@@ -85,9 +85,12 @@ class TableMapping:
     def reference_kinds(self) -> dict[str, Reference]:
         """What is declared of each column that names, or seems to name, another row: by its route, by its form, or under [references]."""
         by_form = {
-            column: _REFERRING[form.kind] for into in self.into for form in into.columns.values() if form.kind in _REFERRING
+            column: _REFERRING[form.kind]
+            for into in self.into
+            for form in into.columns.values()
+            if form.kind in _REFERRING
             for column in form.columns
-        }  # fmt: skip
+        }
         return {**self.declared, **by_form, **{route.column: "hard" for route in (*self.owner, *self.needs)}}
 
     @cached_property

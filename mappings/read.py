@@ -23,9 +23,16 @@ MIGRATION_TABLES = frozenset({"migration_run", "migration_holding", "migration_e
 _WORDS = {"rules", "owner", "owner_rule", "needs", "references", "into", "used", "retired", "held_if_unreadable"}
 _REFERENCES: dict[str, Reference] = {"hard": "hard", "soft": "soft", "none": "none"}
 _FORM_WORDS = {
-    frozenset({"id"}), frozenset({"legacy_key"}), frozenset({"copy", "of"}), frozenset({"once", "of"}), frozenset({"soft", "of"}),
-    frozenset({"constant"}), frozenset({"null"}), frozenset({"rule"}), frozenset({"rule", "from"}),
-}  # fmt: skip
+    frozenset({"id"}),
+    frozenset({"legacy_key"}),
+    frozenset({"copy", "of"}),
+    frozenset({"once", "of"}),
+    frozenset({"soft", "of"}),
+    frozenset({"constant"}),
+    frozenset({"null"}),
+    frozenset({"rule"}),
+    frozenset({"rule", "from"}),
+}
 
 
 def read_mappings(folder: Path = HOME, digest: str | None = None) -> Mappings:
@@ -124,12 +131,20 @@ def _construct(portal: Portal, shown: str, files: dict[str, bytes], shape: Table
             raise MappingError(shown, word, "an unknown word", "one of " + ", ".join(sorted(_WORDS)))
     blocks = tuple(_into(shown, number, block) for number, block in enumerate(words.get("into", [])))
     return TableMapping(
-        portal, shape.name, shown, shape, tuple(words.get("rules", ())),
-        tuple(Route(column, table) for column, table in words.get("owner", {}).items()), words.get("owner_rule"),
-        tuple(Route(column, table) for column, table in words.get("needs", {}).items()), blocks,
-        dict(words.get("used", {})), dict(words.get("retired", {})), dict(words.get("held_if_unreadable", {})),
+        portal,
+        shape.name,
+        shown,
+        shape,
+        tuple(words.get("rules", ())),
+        tuple(Route(column, table) for column, table in words.get("owner", {}).items()),
+        words.get("owner_rule"),
+        tuple(Route(column, table) for column, table in words.get("needs", {}).items()),
+        blocks,
+        dict(words.get("used", {})),
+        dict(words.get("retired", {})),
+        dict(words.get("held_if_unreadable", {})),
         _references(shown, words.get("references", {})),
-    )  # fmt: skip
+    )
 
 
 def _references(shown: str, declared: dict[str, Any]) -> dict[str, Reference]:

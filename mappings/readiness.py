@@ -14,12 +14,21 @@ WEIGHTS = ("critical", "attention", "info")
 WHO = ("partner", "specialist", "migration")
 # What each point's sentence may fill in.
 BLANKS = {
-    "NOBODY_CAN_OPEN": {"company", "cause"}, "NO_ACTING_OFFICER": {"company", "cause"}, "LOGIN_WIDENED": {"key", "more"},
-    "TC_WAITING": {"key", "cause"}, "IDENTIFIERS_MISSING": {"company", "missing"}, "IDENTIFIER_SHARED": {"type"},
-    "PRIMARY_UNUSABLE": {"company"}, "NO_EMAIL": {"key"}, "MAIL_BOUNCES": {"key"}, "DOCUMENT_BROKEN": {"file", "cause"},
-    "AGREEMENT_MISSING": {"company", "basis"}, "HELD_ROOT": {"table", "key", "cause", "followers"}, "EMAIL_DIFFERS": {"key"},
+    "NOBODY_CAN_OPEN": {"company", "cause"},
+    "NO_ACTING_OFFICER": {"company", "cause"},
+    "LOGIN_WIDENED": {"key", "more"},
+    "TC_WAITING": {"key", "cause"},
+    "IDENTIFIERS_MISSING": {"company", "missing"},
+    "IDENTIFIER_SHARED": {"type"},
+    "PRIMARY_UNUSABLE": {"company"},
+    "NO_EMAIL": {"key"},
+    "MAIL_BOUNCES": {"key"},
+    "DOCUMENT_BROKEN": {"file", "cause"},
+    "AGREEMENT_MISSING": {"company", "basis"},
+    "HELD_ROOT": {"table", "key", "cause", "followers"},
+    "EMAIL_DIFFERS": {"key"},
     "TWIN": {"cause"},
-}  # fmt: skip
+}
 _WORDS = ("code", "weight", "who", "by", "sentence", "action")
 
 

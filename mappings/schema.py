@@ -18,9 +18,19 @@ from mappings.errors import MappingError
 Family = Literal["integer", "text", "date", "timestamp", "binary", "boolean", "uuid"]
 
 FAMILY_BY_TYPE: dict[str, Family] = {
-    "BIGINT": "integer", "INTEGER": "integer", "SMALLINT": "integer", "VARCHAR": "text", "CHAR": "text", "TEXT": "text", "DATE": "date",
-    "TIMESTAMP": "timestamp", "BYTEA": "binary", "BLOB": "binary", "BOOLEAN": "boolean", "UUID": "uuid",
-}  # fmt: skip
+    "BIGINT": "integer",
+    "INTEGER": "integer",
+    "SMALLINT": "integer",
+    "VARCHAR": "text",
+    "CHAR": "text",
+    "TEXT": "text",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "BYTEA": "binary",
+    "BLOB": "binary",
+    "BOOLEAN": "boolean",
+    "UUID": "uuid",
+}
 _TYPE = re.compile(r"([A-Z0-9]+)(?:\((\d+)\))?$")
 
 
@@ -73,10 +83,16 @@ _STEPS = 10_000  # of SQLite's machine, between two looks at the clock
 # What SQLite does for CREATE TABLE, VIEW and INDEX, and to compile a query of a view. All else is denied, by whatever way it got there.
 _ALLOWED = frozenset(
     {
-        sqlite3.SQLITE_CREATE_TABLE, sqlite3.SQLITE_CREATE_VIEW, sqlite3.SQLITE_CREATE_INDEX, sqlite3.SQLITE_REINDEX, sqlite3.SQLITE_READ,
-        sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_TRANSACTION,
+        sqlite3.SQLITE_CREATE_TABLE,
+        sqlite3.SQLITE_CREATE_VIEW,
+        sqlite3.SQLITE_CREATE_INDEX,
+        sqlite3.SQLITE_REINDEX,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_FUNCTION,
+        sqlite3.SQLITE_TRANSACTION,
     }
-)  # fmt: skip
+)
 
 
 def read_schema(name: str, content: bytes) -> Schema:

@@ -24,9 +24,12 @@ NEW_YORK = ZoneInfo("America/New_York")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 # Keys that become texts: UUIDs, or two columns; with the columns that refer to them, in whatever table.
 UUID_KEYS = {
-    "user_id": ("portal_user", r"(?!.*cbp).*user_id$"), "task_id": ("portal_task", "task_id$"), "vetting_id": ("vetting_record", "vetting_id$"),
-    "note_id": ("internal_note", "note_id$"), "address_id": ("company_address", "address_id$"),
-}  # fmt: skip
+    "user_id": ("portal_user", r"(?!.*cbp).*user_id$"),
+    "task_id": ("portal_task", "task_id$"),
+    "vetting_id": ("vetting_record", "vetting_id$"),
+    "note_id": ("internal_note", "note_id$"),
+    "address_id": ("company_address", "address_id$"),
+}
 PAIR_KEYS = {"history_id": "entity_status_history", "comment_id": "response_comment"}
 PASSWORD = "password_hash"  # noqa: S105  # a column's name
 
@@ -234,8 +237,14 @@ def number(parts: Sequence[str]) -> int:
 
 
 def _disguise_table(
-    made: Disguised, names: _Names, folder: str, table: Table, rows: list[list[Any]], keys: Mapping[str, Mapping[int, tuple[str, ...]]], texts: bool,
-) -> None:  # fmt: skip
+    made: Disguised,
+    names: _Names,
+    folder: str,
+    table: Table,
+    rows: list[list[Any]],
+    keys: Mapping[str, Mapping[int, tuple[str, ...]]],
+    texts: bool,
+) -> None:
     physical = Physical(names.short(table.name, "CT_"))
     of_table = _Names()
     lines: list[str] = []
@@ -348,9 +357,11 @@ def _as_text(form: _Form, declared: str, cells: list[Any]) -> _Form:
     name = form.line.strip('"')
     moments = all(cell is None or len(cell) == 19 for cell in cells) if declared == "TIMESTAMP" else True
     line = {
-        "BIGINT": f'{{ integer = "{name}" }}', "INTEGER": f'{{ integer = "{name}" }}', "DATE": f'{{ date = "{name}", form = "YYYY-MM-DD" }}',
+        "BIGINT": f'{{ integer = "{name}" }}',
+        "INTEGER": f'{{ integer = "{name}" }}',
+        "DATE": f'{{ date = "{name}", form = "YYYY-MM-DD" }}',
         "TIMESTAMP": f'{{ moment = "{name}", form = "YYYY-MM-DD HH24:MI:SS{"" if moments else ".FF"}" }}',
-    }.get(declared, form.line)  # fmt: skip
+    }.get(declared, form.line)
     return _Form(line, form.columns)
 
 

@@ -27,9 +27,18 @@ if _HOME := os.environ.get("POSTGRES_HOME"):
 
 # Of the quick tier: files that start no server and migrate no world; of them, the tests that use none of the fixtures which do.
 _QUICK = (
-    "unit/checks/test_checks_suites.py", "unit/domain", "unit/mappings", "unit/objects/test_objects.py", "unit/placement", "unit/project",
-    "unit/runfolder/test_events.py", "unit/runfolder/test_room.py", "unit/system", "verifier/test_reconcile_spec.py", "cli/test_cli.py",
-)  # fmt: skip
+    "unit/checks/test_checks_suites.py",
+    "unit/domain",
+    "unit/mappings",
+    "unit/objects/test_objects.py",
+    "unit/placement",
+    "unit/project",
+    "unit/runfolder/test_events.py",
+    "unit/runfolder/test_room.py",
+    "unit/system",
+    "verifier/test_reconcile_spec.py",
+    "cli/test_cli.py",
+)
 _NOT_QUICK = ("test_packaging.py", "test_a_rule_that_fills_a_column_and_flags_rows_costs_at_most_six_files")
 _MIGRATED = {"cast", "published", "checked", "_checked", "_published", "postgres"}
 

@@ -44,10 +44,15 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
     known = [_read(run, mappings, f"{place} {run.name}") for place, run in enumerate(runs, 1)]
     numbers, keys = _numbers(known), _keys(known)
     described: list[dict[str, Any]] = [
-        {"name": run.name, "id": run.facts["run"]["id"], "verdict": run.facts["verdict"]["sentence"],
-         "extract_began": run.facts["run"]["extract_began"], "mappings": run.facts["run"]["mappings"]}
+        {
+            "name": run.name,
+            "id": run.facts["run"]["id"],
+            "verdict": run.facts["verdict"]["sentence"],
+            "extract_began": run.facts["run"]["extract_began"],
+            "mappings": run.facts["run"]["mappings"],
+        }
         for run in known
-    ]  # fmt: skip
+    ]
     document = {"version": VERSION, "runs": described, "numbers": numbers.to_dicts(), "keys": keys.to_dicts()}
     place = PrivateFolder(out or runs[-1] / "compare")
     place.write("compare.csv", csv_bytes(_as_lines(numbers, keys, known)))
@@ -55,11 +60,13 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
     place.write("compare.html", as_comparison_page(described, numbers, keys).encode())
     changed = numbers.filter(pl.any_horizontal(pl.col(run.name).ne_missing(pl.col(known[0].name)) for run in known[1:]))
     return {
-        "folder": str(place.path), "runs": described, "numbers": numbers.height,
+        "folder": str(place.path),
+        "runs": described,
+        "numbers": numbers.height,
         "changed": changed.filter(pl.col("section") != "step seconds").to_dicts(),
         "appeared": keys.filter(~pl.col(known[0].name) & pl.col(known[-1].name)).height,
         "disappeared": keys.filter(pl.col(known[0].name) & ~pl.col(known[-1].name)).height,
-    }  # fmt: skip
+    }
 
 
 def _read(run: Path, mappings: Mappings, name: str) -> _Run:
@@ -119,9 +126,10 @@ def _keys(runs: Sequence[_Run]) -> pl.DataFrame:
         if joined is not None:
             flags = [pl.col(run.name).fill_null(False) for run in runs]
             found.append(
-                joined.with_columns(flags).filter(~pl.all_horizontal(run.name for run in runs))
+                joined.with_columns(flags)
+                .filter(~pl.all_horizontal(run.name for run in runs))
                 .select(pl.lit(name).alias("list"), pl.col(columns[0]).alias("code"), *columns[1:], *(run.name for run in runs))
-            )  # fmt: skip
+            )
     return pl.concat(found).sort("list", "code", "portal", "table", "key")
 
 

@@ -39,9 +39,14 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
         source, tc, files = world.source, world.tc, Path(world.files)
     talk.say(f"demo: the sample world lies in {world_folder}")
     options = Options(
-        source=source, tc=tc, target=sqlite_url(folder / "portal3.sqlite"), files=str(files.absolute()),
-        objects=str((folder / "objects").absolute()), run=folder / "run", freeze=FREEZE,
-    )  # fmt: skip
+        source=source,
+        tc=tc,
+        target=sqlite_url(folder / "portal3.sqlite"),
+        files=str(files.absolute()),
+        objects=str((folder / "objects").absolute()),
+        run=folder / "run",
+        freeze=FREEZE,
+    )
     return run_steps(options, STEPS, talk)
 
 

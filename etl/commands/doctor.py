@@ -61,10 +61,15 @@ def doctor(options: Options) -> dict[str, Any]:
 def _given(options: Options, plan: Plan | None) -> Iterator[Finding]:
     """What the cut-over needs and was not given."""
     wanted: tuple[tuple[object, str, str], ...] = (
-        (options.source, "--source", "no"), (options.target, "--target", "no"), (options.objects, "--objects", "no"), (options.run, "--run", "no"),
-        (options.tc, "--tc", "warning"), (options.files, "--files", "warning"), (options.freeze, "--freeze-from and --freeze-to", "warning"),
+        (options.source, "--source", "no"),
+        (options.target, "--target", "no"),
+        (options.objects, "--objects", "no"),
+        (options.run, "--run", "no"),
+        (options.tc, "--tc", "warning"),
+        (options.files, "--files", "warning"),
+        (options.freeze, "--freeze-from and --freeze-to", "warning"),
         (options.approver, "--approver", "warning"),
-    )  # fmt: skip
+    )
     for value, option, state in wanted:
         if value is None:
             yield Finding(state, "options", f"{option} is not given", f"Give {option}, or leave it out knowingly.")

@@ -132,9 +132,12 @@ def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder |
 
     purged = folder is not None and "purged" in folder.settings
     about = {
-        "run": str(options.run.name) if options.run is not None else "", "purged": "yes" if purged else "",
-        "gone": "The run's stage files were purged: the old rows as they were read, and the digests of new rows, are gone." if purged else "",
-    }  # fmt: skip
+        "run": str(options.run.name) if options.run is not None else "",
+        "purged": "yes" if purged else "",
+        "gone": "The run's stage files were purged: the old rows as they were read, and the digests of new rows, are gone."
+        if purged
+        else "",
+    }
     if folder is not None and "load" not in folder.steps and options.target is None:
         stamp = f"stage {folder.digest(*folder.steps)}"
         if not is_current(index, stamp):
@@ -193,9 +196,17 @@ def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -
 
 
 def _serve(
-    serving: Serving, listening: socket.socket, index: Path, mappings: Mappings, state: Path, about: dict[str, str], port: int, token: str,
-    object_file: Callable[[str], Path | None] | None, address: str,
-) -> None:  # fmt: skip
+    serving: Serving,
+    listening: socket.socket,
+    index: Path,
+    mappings: Mappings,
+    state: Path,
+    about: dict[str, str],
+    port: int,
+    token: str,
+    object_file: Callable[[str], Path | None] | None,
+    address: str,
+) -> None:
     import uvicorn
 
     from etl.explore.app import Settings, application
@@ -203,15 +214,31 @@ def _serve(
 
     names = {serving.host, f"[{serving.host}]"} | (set(_LOOP_NAMES) if serving.login is None else {socket.gethostname(), socket.getfqdn()})
     settings = Settings(
-        index=index, mappings=mappings, hosts=frozenset(f"{name}:{port}".lower() for name in names), token=token,
-        logins=read_logins(serving.login) if serving.login is not None else None, audit=state / "audit.jsonl", names=serving.names,
-        secure=serving.tls_cert is not None, about=about, object_file=object_file,
-    )  # fmt: skip
+        index=index,
+        mappings=mappings,
+        hosts=frozenset(f"{name}:{port}".lower() for name in names),
+        token=token,
+        logins=read_logins(serving.login) if serving.login is not None else None,
+        audit=state / "audit.jsonl",
+        names=serving.names,
+        secure=serving.tls_cert is not None,
+        about=about,
+        object_file=object_file,
+    )
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
     sys.stderr.write("explore: read only; stop it with Ctrl-C\n")
     config = uvicorn.Config(
-        application(settings), log_level="error", access_log=False, server_header=False, date_header=True, lifespan="off", limit_concurrency=512,
-        timeout_keep_alive=30, h11_max_incomplete_event_size=16_384, ssl_certfile=serving.tls_cert, ssl_keyfile=serving.tls_key,
-    )  # fmt: skip
+        application(settings),
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        lifespan="off",
+        limit_concurrency=512,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=16_384,
+        ssl_certfile=serving.tls_cert,
+        ssl_keyfile=serving.tls_key,
+    )
     uvicorn.Server(config).run(sockets=[listening])

@@ -38,10 +38,12 @@ def _looked(options: Options, seconds: float) -> dict[str, Any]:
             unsure = known[portal].not_ruled_out
             portals.append(
                 {
-                    "portal": portal, "changed": ["some table"] if changed is None else changed, "writers": source.writers(),
+                    "portal": portal,
+                    "changed": ["some table"] if changed is None else changed,
+                    "writers": source.writers(),
                     "not_ruled_out": unsure,
                 }
-            )  # fmt: skip
+            )
     data: dict[str, Any] = {"portals": portals, "seconds": seconds}
     moving = [f"{entry['portal']} ({', '.join(entry['changed'])})" for entry in portals if entry["changed"]]
     if moving:

@@ -15,16 +15,27 @@ from etl.system.private_folder import PrivateFolder
 
 # By option: what is asked where a terminal is there, and whether the run needs it.
 _ASKED = (
-    ("source", "Portal 2.0 database, as a URL", True), ("tc", "Trade Compliance database (empty: none)", False), ("files", "Root of the old file share (empty: none)", False),
-    ("target", "The new store, as a URL", True), ("objects", "Object store, a folder or s3://bucket/prefix", True), ("run", "Folder of the run", True),
-    ("freeze-from", "First day of the freeze, YYYY-MM-DD (empty: none)", False), ("freeze-to", "Last day of the freeze (empty: none)", False),
+    ("source", "Portal 2.0 database, as a URL", True),
+    ("tc", "Trade Compliance database (empty: none)", False),
+    ("files", "Root of the old file share (empty: none)", False),
+    ("target", "The new store, as a URL", True),
+    ("objects", "Object store, a folder or s3://bucket/prefix", True),
+    ("run", "Folder of the run", True),
+    ("freeze-from", "First day of the freeze, YYYY-MM-DD (empty: none)", False),
+    ("freeze-to", "Last day of the freeze (empty: none)", False),
     ("approver", "Public key of the approver (empty: none)", False),
-)  # fmt: skip
+)
 _COMMENTS = {
-    "source": "Portal 2.0, only ever read", "tc": "Trade Compliance, only ever read", "files": "root of the old file share", "target": "the new store",
-    "objects": "root of the new object store", "run": "the run's folder", "freeze-from": "the announced freeze, both days included",
-    "freeze-to": "", "approver": "without that person's approval nothing is published",
-}  # fmt: skip
+    "source": "Portal 2.0, only ever read",
+    "tc": "Trade Compliance, only ever read",
+    "files": "root of the old file share",
+    "target": "the new store",
+    "objects": "root of the new object store",
+    "run": "the run's folder",
+    "freeze-from": "the announced freeze, both days included",
+    "freeze-to": "",
+    "approver": "without that person's approval nothing is published",
+}
 _DATABASES = ("source", "tc", "target")
 
 

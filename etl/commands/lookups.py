@@ -30,10 +30,14 @@ def status(options: Options) -> dict[str, Any]:
         rows = sum(file.rows for file in folder.steps[name].files) if name in folder.steps else 0
         steps.append(
             {
-                "step": name, "state": _state(facts), "started": facts.get("started"), "seconds": facts.get("seconds"),
-                "rows": rows, "sentence": facts.get("sentence", ""),
+                "step": name,
+                "state": _state(facts),
+                "started": facts.get("started"),
+                "seconds": facts.get("seconds"),
+                "rows": rows,
+                "sentence": facts.get("sentence", ""),
             }
-        )  # fmt: skip
+        )
     working = at_work(options.run)
     for entry in steps:
         if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
@@ -125,6 +129,9 @@ def picker(options: Options, email: str) -> dict[str, Any]:
     visible = [{name: value for name, value in row.items() if name != "trade_visible"} for row in rows if row["trade_visible"]]
     profiles = sorted({int(row["legacy_profile_id"]) for row in rows})
     return {
-        "status": found[0]["status_cd"], "users": [row["legacy_key"] for row in users], "before": profiles, "after": visible,
+        "status": found[0]["status_cd"],
+        "users": [row["legacy_key"] for row in users],
+        "before": profiles,
+        "after": visible,
         "hidden": len(rows) - len(visible),
-    }  # fmt: skip
+    }

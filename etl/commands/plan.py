@@ -24,6 +24,10 @@ def plan(options: Options, earlier: Sequence[Path]) -> dict[str, Any]:
     rows = sum(found.rows.values())
     expected = forecast(rows, known)
     return {
-        **asdict(found), "coverage": f"{share}% ({found.mapped}/{found.columns} columns)", "steps": list(STEPS), "total": rows,
-        "seconds": round(expected.whole.seconds, 1), "forecast": asdict(expected),
-    }  # fmt: skip
+        **asdict(found),
+        "coverage": f"{share}% ({found.mapped}/{found.columns} columns)",
+        "steps": list(STEPS),
+        "total": rows,
+        "seconds": round(expected.whole.seconds, 1),
+        "forecast": asdict(expected),
+    }

@@ -44,9 +44,14 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
     kinds = read_points(mappings.home)
     run = _run(folder)
     tables = {
-        "points": lists.points, "companies": lists.companies, "crosswalk": lists.crosswalk, "dates": lists.dates, "clocks": lists.clocks,
-        **({"since": changes} if changes is not None else {}), **({"activation": lists.activation} if names else {}),
-    }  # fmt: skip
+        "points": lists.points,
+        "companies": lists.companies,
+        "crosswalk": lists.crosswalk,
+        "dates": lists.dates,
+        "clocks": lists.clocks,
+        **({"since": changes} if changes is not None else {}),
+        **({"activation": lists.activation} if names else {}),
+    }
     place = PrivateFolder(out or options.run / "readiness")
     for name, frame in tables.items():
         place.write(f"{name}.csv", csv_bytes(frame))
@@ -55,12 +60,13 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
     place.write("readiness.html", as_page(lists.points, lists.companies, kinds, run, changes).encode())
     place.remove_others({f"{name}.csv" for name in tables} | {"readiness.xlsx", "readiness.html"}, {"since.csv", "activation.csv"})
     return {
-        "folder": str(place.path), "lines": {name: frame.height for name, frame in tables.items()},
+        "folder": str(place.path),
+        "lines": {name: frame.height for name, frame in tables.items()},
         "weights": {weight: lists.points.filter(pl.col("weight_cd") == weight).height for weight in ("critical", "attention", "info")},
         "points": dict(lists.points.group_by("point_cd").len().sort("point_cd").iter_rows()),
         "bounces": {"unknown": len(bounced - known), "double": doubled, "invalid": unknown} if bounces is not None else None,
         "since": dict(changes.group_by("since_cd").len().sort("since_cd").iter_rows()) if changes is not None else None,
-    }  # fmt: skip
+    }
 
 
 def _finished(run: Path) -> RunFolder:
@@ -77,9 +83,11 @@ def _run(folder: RunFolder) -> dict[str, Any]:
     except ValueError:
         made_at = datetime(2000, 1, 1)
     return {
-        "id": facts["run_id"], "rehearsal": was_rehearsal(folder.settings), "published_at": f"{made_at:%Y-%m-%d %H:%M}",
+        "id": facts["run_id"],
+        "rehearsal": was_rehearsal(folder.settings),
+        "published_at": f"{made_at:%Y-%m-%d %H:%M}",
         "made_at": made_at,
-    }  # fmt: skip
+    }
 
 
 def _bounced(file: Path | None) -> tuple[frozenset[str], int, int]:
@@ -112,7 +120,7 @@ def _since(points: pl.DataFrame, earlier: Path, options: Options, mappings: Mapp
         points.join(before, on=_IDENTITY, how="anti", nulls_equal=True).with_columns(since_cd=pl.lit("new")),
         before.join(points, on=_IDENTITY, how="anti", nulls_equal=True).with_columns(since_cd=pl.lit("gone")),
         points.join(before, on=_IDENTITY, how="semi", nulls_equal=True).with_columns(since_cd=pl.lit("still")),
-    ]  # fmt: skip
+    ]
     return pl.concat(marked).select("since_cd", *COLUMNS)
 
 

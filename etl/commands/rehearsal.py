@@ -35,6 +35,7 @@ def write(options: Options, run: Path) -> list[str]:
     drawn = sample(options, SAMPLE_SIZE, SAMPLE_SEED, free_name(place / "sample-audit.csv"))
     packed = pack(options, place / "evidence", place / "evidence.pem")
     return [
-        f"{len(written['files']):,} letters in {written['folder']}", f"{drawn['rows']:,} rows to tick in {drawn['file']}",
+        f"{len(written['files']):,} letters in {written['folder']}",
+        f"{drawn['rows']:,} rows to tick in {drawn['file']}",
         f"{packed['files']:,} files of evidence in {packed['bundle']}, to be verified with {packed['public_key']}",
-    ]  # fmt: skip
+    ]

@@ -60,10 +60,14 @@ def runbook(options: Options, config: Path | None, out: Path, earlier: list[Path
     expected = forecast(rows, known)
     stages = _stages(options, str(config), expected)
     facts = {
-        "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else "not given", "rows": rows, "source": shown(options.source or ""),
-        "tc": shown(options.tc) if options.tc else "none", "target": shown(options.target or ""), "forecast": asdict(expected),
+        "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else "not given",
+        "rows": rows,
+        "source": shown(options.source or ""),
+        "tc": shown(options.tc) if options.tc else "none",
+        "target": shown(options.target or ""),
+        "forecast": asdict(expected),
         "from": ", ".join(expected.source) or "a probe of this machine: rehearse to know better",
-    }  # fmt: skip
+    }
     place = PrivateFolder(out, "--out")
     place.write("runbook.md", as_runbook_markdown(stages, facts).encode())
     place.write("runbook.html", as_runbook_html(stages, facts).encode())

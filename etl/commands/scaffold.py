@@ -39,13 +39,21 @@ def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]
         units += _write_portal(to, portal, of, drafts, mappings, lines, totals)
     if before is not None:
         lines += _drift(before, found)
-    share = {name: round(100 * totals[part] / totals[whole], 1) if totals[whole] else 100.0 for name, part, whole in (
-        ("columns", "suggested", "columns"), ("rows", "rows_covered", "rows"), ("codes", "codes_covered", "codes"))}  # fmt: skip
+    share = {
+        name: round(100 * totals[part] / totals[whole], 1) if totals[whole] else 100.0
+        for name, part, whole in (
+            ("columns", "suggested", "columns"),
+            ("rows", "rows_covered", "rows"),
+            ("codes", "codes_covered", "codes"),
+        )
+    }
     head = [
         f"Coverage: {share['columns']} % of the contract's columns have a suggestion, {share['rows']} % of the rows, {share['codes']} % of the code occurrences.",
-        f"Estimate: {units * _MINUTES / 60:.1f} hours ({units:.0f} units of {_MINUTES} minutes).", "",
-        "A line is approved by removing its comment; `scaffold` again keeps approved lines.", "",
-    ]  # fmt: skip
+        f"Estimate: {units * _MINUTES / 60:.1f} hours ({units:.0f} units of {_MINUTES} minutes).",
+        "",
+        "A line is approved by removing its comment; `scaffold` again keeps approved lines.",
+        "",
+    ]
     _write(to / "worklist.md", "\n".join([*lines[:2], *head, *lines[2:]]) + "\n")
     return {
         "to": str(to),
@@ -84,7 +92,7 @@ def _write(file: Path, text: str) -> None:
 
 def _write_portal(
     to: Path, portal: Portal, of: Mapping[str, Any], drafts: list[TableDraft], mappings: Mappings, lines: list[str], totals: dict[str, int]
-) -> float:  # fmt: skip
+) -> float:
     folder, tables, units = FOLDERS[portal], of["tables"], 0.0
     lines += [f"## {folder}", ""]
     matched = {draft.table for draft in drafts if draft.table}

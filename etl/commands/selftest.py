@@ -31,16 +31,27 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
         place = Path(scratch)
         world = write_cast(place / "legacy")
         options = Options(
-            source=world.source, tc=world.tc, files=str(world.files), target=sqlite_url(place / "portal3.sqlite"),
-            objects=str(place / "objects"), run=place / "run", freeze=FREEZE,
-        )  # fmt: skip
+            source=world.source,
+            tc=world.tc,
+            files=str(world.files),
+            target=sqlite_url(place / "portal3.sqlite"),
+            objects=str(place / "objects"),
+            run=place / "run",
+            freeze=FREEZE,
+        )
         for step in ("extract", "split", "reattach", "check", "load"):
             run_steps(options, (step,), talk)
         with talk.bars():
             score = selftest(
-                world.source, world.tc, str(world.files), str(options.target), str(options.objects), size - of_adapters, seed,
+                world.source,
+                world.tc,
+                str(world.files),
+                str(options.target),
+                str(options.objects),
+                size - of_adapters,
+                seed,
                 lambda done, total: talk.tell("selftest", done, total, "faults"),
-            )  # fmt: skip
+            )
             disguise(place / "legacy", place / "foreign")
             planted, seen, alarms = adapter_faults(place / "foreign", of_adapters, seed)
     kinds = [
@@ -50,9 +61,15 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
     found = sum(kind.found for kind in score.by_kind.values()) + sum(seen.values())
     total, false_alarms = score.planted + sum(planted.values()), score.false_alarms + alarms
     data: dict[str, Any] = {
-        "planted": total, "found": found, "kinds": kinds, "missed": [str(fault) for fault in score.missed],
-        "tables": score.tables, "columns": score.columns, "clean_rounds": score.clean_rounds, "false_alarms": false_alarms,
-    }  # fmt: skip
+        "planted": total,
+        "found": found,
+        "kinds": kinds,
+        "missed": [str(fault) for fault in score.missed],
+        "tables": score.tables,
+        "columns": score.columns,
+        "clean_rounds": score.clean_rounds,
+        "false_alarms": false_alarms,
+    }
     if found < total or false_alarms:
         error = CheckFailed(
             f"The verifier found {found:,} of {total:,} faults; {false_alarms:,} false alarms.",

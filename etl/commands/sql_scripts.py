@@ -14,9 +14,12 @@ SCRIPTS: dict[str, tuple[tuple[str, str], ...]] = {
     "frozen": (("frozen.sql", ""),),
     "unfreeze": (("unfreeze.sql", ""),),
     "roles": (
-        ("roles_server.sql", "maintenance"), ("roles_portal.sql", "portal2"), ("roles_portal.sql", "tc_database"), ("roles_store.sql", "portal3"),
+        ("roles_server.sql", "maintenance"),
+        ("roles_portal.sql", "portal2"),
+        ("roles_portal.sql", "tc_database"),
+        ("roles_store.sql", "portal3"),
     ),
-}  # fmt: skip
+}
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _ROLES = ("reader", "writer", "auditor", "rehearser")
 

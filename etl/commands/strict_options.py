@@ -45,9 +45,7 @@ class RowCommand(StrictCommand):
 
     def _keys_last(self, args: list[str]) -> list[str]:
         """The words, negative numbers that are no option's value behind `--`: there nothing is taken for an option."""
-        takes_value = {
-            name for option in self.params if isinstance(option, click.Option) and not option.is_flag for name in option.opts
-        }  # fmt: skip
+        takes_value = {name for option in self.params if isinstance(option, click.Option) and not option.is_flag for name in option.opts}
         head, behind = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
         keys: list[str] = []
         others: list[str] = []

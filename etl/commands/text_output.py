@@ -167,7 +167,7 @@ def show_trace(data: dict[str, Any]) -> None:
             shown.setdefault((row["portal"], row["table"]), {})[row["key"]] = None
         rows: list[list[object]] = [
             [p, t, len(keys), ", ".join([*keys][:12]) + (" ..." if len(keys) > 12 else "")] for (p, t), keys in shown.items()
-        ]  # fmt: skip
+        ]
         console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
         console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
         return
@@ -383,9 +383,15 @@ def show_sql(data: dict[str, Any]) -> None:
 
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     **dict.fromkeys(("sql freeze", "sql frozen", "sql unfreeze", "sql roles"), show_sql),
-    "plan": show_plan, "status": show_status, "trace": show_trace, "picker": show_picker, "reconcile": show_reconcile,
+    "plan": show_plan,
+    "status": show_status,
+    "trace": show_trace,
+    "picker": show_picker,
+    "reconcile": show_reconcile,
     "precopy": show_precopy,
-    "scaffold": show_scaffold, "rollback": show_rollback, "sample": show_sample,
+    "scaffold": show_scaffold,
+    "rollback": show_rollback,
+    "sample": show_sample,
     "purge": show_purge,
     "sample-audit": show_audit_sample,
     "company": show_company,
@@ -403,4 +409,4 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "freeze check": show_freeze,
     **dict.fromkeys(("run", "demo", "report"), show_report),
     **dict.fromkeys(("extract", "split", "reattach", "check", "load"), show_step),
-}  # fmt: skip
+}

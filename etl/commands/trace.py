@@ -85,11 +85,15 @@ def _row(options: Options, mappings: Mappings, mapping: TableMapping, key: str) 
             "Check the key: parts of a composite key are joined with |.",
         )
     return {
-        "portal": mapping.portal, "table": mapping.table, "key": shown, "rules": list(mapping.rules), "rows": rows,
+        "portal": mapping.portal,
+        "table": mapping.table,
+        "key": shown,
+        "rules": list(mapping.rules),
+        "rows": rows,
         "held": [{**entry, "meaning": mappings.reasons[entry["reason_cd"]].meaning} for entry in held],
         "flags": [{**entry, "decision": mappings.rules[entry["rule_cd"]].decision} for entry in flags],
         "decisions": _decisions(options, of) if flags else [],
-    }  # fmt: skip
+    }
 
 
 def _decisions(options: Options, of: tuple[str, str, str]) -> list[dict[str, str]]:
@@ -113,11 +117,14 @@ def _target_rows(store: Reading, mappings: Mappings, into: Into, condition: Cond
     found = store.rows(f"SELECT {whole}, {number} AS _number FROM {into.table} WHERE {condition.sql} ORDER BY {order}", *condition.values)
     return [
         {
-            "table": into.table, "id": masked("|".join(str(row[name]) for name in shape.key)), "account_number": row["_number"],
-            "digest": digest(shape, row), **({"sha256": row["sha256"]} if into.table == "document" else {}),
+            "table": into.table,
+            "id": masked("|".join(str(row[name]) for name in shape.key)),
+            "account_number": row["_number"],
+            "digest": digest(shape, row),
+            **({"sha256": row["sha256"]} if into.table == "document" else {}),
         }
         for row in found
-    ]  # fmt: skip
+    ]
 
 
 def _whole(store: Reading, shape: Table) -> str:
@@ -253,9 +260,16 @@ def _sources(store: Reading, mappings: Mappings, name: str, condition: Condition
         columns = "legacy_key" if kind is None else f"legacy_key, {kind}"
         found = store.rows(f"SELECT {_whole(store, shape)} FROM {name} WHERE {condition.sql} ORDER BY {columns}", *condition.values)
         return [
-            {"portal": maker.portal, "table": maker.table, "key": masked(str(row["legacy_key"])), "into": name, "digest": digest(shape, row)}
-            for row in found for maker in [makers[0] if kind is None else by_kind[row[kind]]]
-        ]  # fmt: skip
+            {
+                "portal": maker.portal,
+                "table": maker.table,
+                "key": masked(str(row["legacy_key"])),
+                "into": name,
+                "digest": digest(shape, row),
+            }
+            for row in found
+            for maker in [makers[0] if kind is None else by_kind[row[kind]]]
+        ]
     if len(makers) != 1:  # a link between account and group or event: what it links to is listed itself
         return []
     (maker,) = makers

@@ -10,11 +10,16 @@ from mappings.schema import Schema
 
 # What the second edition added. A column that may not be null needs a value in rows that are there; the next publish sets the right one.
 _ADDED = {
-    ("entity_account", "acting_officer"): " DEFAULT false", ("svi_membership", "share_more"): " DEFAULT false",
-    ("svi_link", "blocked"): " DEFAULT false", ("migration_run", "grace_before"): "", ("migration_run", "grace_after"): "",
-    ("migration_run", "grace_add"): "", ("migration_run", "fresh"): " DEFAULT false",
-    ("migration_run", "mappings_sha256"): f" DEFAULT '{'0' * 64}'", ("migration_run", "decisions_sha256"): "",
-}  # fmt: skip
+    ("entity_account", "acting_officer"): " DEFAULT false",
+    ("svi_membership", "share_more"): " DEFAULT false",
+    ("svi_link", "blocked"): " DEFAULT false",
+    ("migration_run", "grace_before"): "",
+    ("migration_run", "grace_after"): "",
+    ("migration_run", "grace_add"): "",
+    ("migration_run", "fresh"): " DEFAULT false",
+    ("migration_run", "mappings_sha256"): f" DEFAULT '{'0' * 64}'",
+    ("migration_run", "decisions_sha256"): "",
+}
 VIEW_DIFFERS = "is not the contract's view"
 
 

@@ -16,9 +16,14 @@ from etl.errors import MigrationError
 from mappings.schema import Schema
 
 _TYPES: dict[str, Any] = {
-    "integer": sa.BigInteger, "text": sa.String, "date": sa.String, "timestamp": sa.String, "binary": sa.LargeBinary, "boolean": sa.Boolean,
+    "integer": sa.BigInteger,
+    "text": sa.String,
+    "date": sa.String,
+    "timestamp": sa.String,
+    "binary": sa.LargeBinary,
+    "boolean": sa.Boolean,
     "uuid": sa.String,
-}  # fmt: skip
+}
 
 
 def tables_of(schema: Schema) -> dict[str, sa.Table]:

@@ -18,9 +18,20 @@ from mappings.schema import Schema, Table
 
 Rows = Callable[[Table], Iterator[pa.Table]]  # the new rows of a table, piece by piece
 RUN_COLUMNS = (
-    "run_id", "state_cd", "started_at", "finished_at", "freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add", "fresh",
-    "mappings_sha256", "decisions_sha256", "manifest_sha256",
-)  # fmt: skip
+    "run_id",
+    "state_cd",
+    "started_at",
+    "finished_at",
+    "freeze_from",
+    "freeze_to",
+    "grace_before",
+    "grace_after",
+    "grace_add",
+    "fresh",
+    "mappings_sha256",
+    "decisions_sha256",
+    "manifest_sha256",
+)
 
 
 @dataclass(frozen=True)
@@ -42,12 +53,18 @@ class RunRecord:
         """By column: days and moments as ISO 8601 writes them, as the run's folder keeps them and the verifier compares them."""
         first, last = self.freeze or (None, None)
         return {
-            "run_id": self.run_id, "state_cd": self.state, "started_at": self.started_at.isoformat(),
-            "finished_at": self.finished_at.isoformat() if self.finished_at else None, "freeze_from": first.isoformat() if first else None,
-            "freeze_to": last.isoformat() if last else None, "manifest_sha256": self.manifest_sha256,
+            "run_id": self.run_id,
+            "state_cd": self.state,
+            "started_at": self.started_at.isoformat(),
+            "finished_at": self.finished_at.isoformat() if self.finished_at else None,
+            "freeze_from": first.isoformat() if first else None,
+            "freeze_to": last.isoformat() if last else None,
+            "manifest_sha256": self.manifest_sha256,
             **dict(zip(("grace_before", "grace_after", "grace_add"), self.grace or (None, None, None), strict=True)),
-            "mappings_sha256": self.mappings_sha256, "decisions_sha256": self.decisions_sha256, "fresh": self.fresh,
-        }  # fmt: skip
+            "mappings_sha256": self.mappings_sha256,
+            "decisions_sha256": self.decisions_sha256,
+            "fresh": self.fresh,
+        }
 
 
 Agree = Callable[["list[Change]"], None]  # told what a publish changes before it is committed; raises where that must not be
@@ -118,9 +135,17 @@ class Change:
 def run_values(record: RunRecord) -> tuple[str | int | bool | date | datetime | None, ...]:
     """The record's values in the order of RUN_COLUMNS."""
     return (
-        record.run_id, record.state, record.started_at, record.finished_at, *(record.freeze or (None, None)),
-        *(record.grace or (None, None, None)), record.fresh, record.mappings_sha256, record.decisions_sha256, record.manifest_sha256,
-    )  # fmt: skip
+        record.run_id,
+        record.state,
+        record.started_at,
+        record.finished_at,
+        *(record.freeze or (None, None)),
+        *(record.grace or (None, None, None)),
+        record.fresh,
+        record.mappings_sha256,
+        record.decisions_sha256,
+        record.manifest_sha256,
+    )
 
 
 def run_record(values: Sequence[Any]) -> RunRecord:
@@ -129,10 +154,17 @@ def run_record(values: Sequence[Any]) -> RunRecord:
     freeze = (named["freeze_from"], named["freeze_to"])
     grace = (named["grace_before"], named["grace_after"], named["grace_add"])
     return RunRecord(
-        named["run_id"], named["state_cd"], named["started_at"], named["finished_at"], freeze if None not in freeze else None,
-        named["manifest_sha256"], grace if None not in grace else None, named["mappings_sha256"], named["decisions_sha256"],
+        named["run_id"],
+        named["state_cd"],
+        named["started_at"],
+        named["finished_at"],
+        freeze if None not in freeze else None,
+        named["manifest_sha256"],
+        grace if None not in grace else None,
+        named["mappings_sha256"],
+        named["decisions_sha256"],
         bool(named["fresh"]),
-    )  # fmt: skip
+    )
 
 
 class Target(Protocol):

@@ -17,8 +17,10 @@ Kind = Literal["tc_account", "user", "waiver"]
 RULE_OF: dict[Kind, str] = {"tc_account": "L1", "user": "L2", "waiver": "L5"}
 _SIGNED: dict[str, type] = {"by": str, "on": date, "reason": str}
 _WORDS: dict[Kind, dict[str, type]] = {
-    "tc_account": {"tc_account_id": int, "entity_id": int}, "user": {"user_id": int, "user_name": str}, "waiver": {"goal": str},
-}  # fmt: skip
+    "tc_account": {"tc_account_id": int, "entity_id": int},
+    "user": {"user_id": int, "user_name": str},
+    "waiver": {"goal": str},
+}
 _KINDS = ", ".join(f"[[{kind}]]" for kind in _WORDS)
 _NAMES = {int: "a whole number, without quotes", str: "a text in quotes that is not empty", date: "a date without quotes (2023-09-15)"}
 _LARGEST = 2**63 - 1

@@ -23,8 +23,12 @@ FITS, LOADS_WITH_NULL, HELD = 0, 1, 2  # the marks of a row
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?: 00:00:00)?$"
 _TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|\+00:00)?$"
 POLARS_TYPE: dict[Family, pl.DataType] = {
-    "integer": pl.Int64(), "text": pl.String(), "date": pl.Date(), "timestamp": pl.Datetime("us"), "binary": pl.Binary(),
-}  # fmt: skip
+    "integer": pl.Int64(),
+    "text": pl.String(),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us"),
+    "binary": pl.Binary(),
+}
 
 
 @dataclass(frozen=True)

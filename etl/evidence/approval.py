@@ -109,9 +109,13 @@ def approve(key: Path, digest: str | None, backup_id: str | None, at: str | None
     private = private_key(key)
     raw = private.public_key().public_bytes_raw()
     approval = {
-        "kind": KIND, "version": VERSION, "digest": digest, "approved_by": fingerprint(raw),
-        "approved_at": datetime.now(UTC).isoformat(timespec="seconds"), "backup": vars(backup),
-    }  # fmt: skip
+        "kind": KIND,
+        "version": VERSION,
+        "digest": digest,
+        "approved_by": fingerprint(raw),
+        "approved_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "backup": vars(backup),
+    }
     write_durably(out, canonical({"approval": approval, "signature": private.sign(canonical(approval)).hex()}))
     return {
         "approved_by": fingerprint(raw),

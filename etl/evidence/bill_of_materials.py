@@ -40,9 +40,13 @@ def _component(name: str, one: importlib.metadata.Distribution) -> dict[str, Any
     record = one.read_text("RECORD")
     hashes = [{"alg": "SHA-256", "content": hashlib.sha256(record.encode()).hexdigest()}] if record else []
     return {
-        "type": "library", "bom-ref": _ref(name, one), "name": name, "version": one.version, "purl": _ref(name, one),
+        "type": "library",
+        "bom-ref": _ref(name, one),
+        "name": name,
+        "version": one.version,
+        "purl": _ref(name, one),
         **({"hashes": hashes} if hashes else {}),
-    }  # fmt: skip
+    }
 
 
 def _ref(name: str, one: importlib.metadata.Distribution) -> str:

@@ -68,13 +68,22 @@ def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict
     given = approval["approval"] if approval is not None else None
     last = known[-1]
     return {
-        "verdict": report["verdict"]["sentence"] if report else None, "state": report["verdict"]["state"] if report else None,
-        "rehearsal": _is_rehearsal(folder), "purged": "purged" in folder.settings, "packed_at": listing["packed_at"], "signed_by": listing["signed_by"],
-        "target": folder.settings.get("target"), "mappings": folder.settings.get("mappings"),
-        "approved_by": given["approved_by"] if given else None, "approved_at": given["approved_at"] if given else None,
-        "approver_checked": approver is not None, "backup": given["backup"] if given else None, "events": len(known),
-        "last_event": {name: last[name] for name in ("seq", "at", "what", "outcome")}, "builds": sorted({str(event["code"]) for event in known if "code" in event}),
-    }  # fmt: skip
+        "verdict": report["verdict"]["sentence"] if report else None,
+        "state": report["verdict"]["state"] if report else None,
+        "rehearsal": _is_rehearsal(folder),
+        "purged": "purged" in folder.settings,
+        "packed_at": listing["packed_at"],
+        "signed_by": listing["signed_by"],
+        "target": folder.settings.get("target"),
+        "mappings": folder.settings.get("mappings"),
+        "approved_by": given["approved_by"] if given else None,
+        "approved_at": given["approved_at"] if given else None,
+        "approver_checked": approver is not None,
+        "backup": given["backup"] if given else None,
+        "events": len(known),
+        "last_event": {name: last[name] for name in ("seq", "at", "what", "outcome")},
+        "builds": sorted({str(event["code"]) for event in known if "code" in event}),
+    }
 
 
 def _refuse_other(place: Path, folder: RunFolder, approval: dict[str, Any] | None) -> None:

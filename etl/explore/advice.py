@@ -6,20 +6,38 @@ from collections.abc import Sequence
 from typing import Any
 
 _HELD = {
-    "BROKEN_REFERENCE": ("The record names something that the old portal did not have.", "Ask the migration team: the row is kept whole and can be mended."),
-    "PARENT_HELD": ("The record belongs to another one that was set aside.", "Look at the record that holds it: mending that brings this one along."),
+    "BROKEN_REFERENCE": (
+        "The record names something that the old portal did not have.",
+        "Ask the migration team: the row is kept whole and can be mended.",
+    ),
+    "PARENT_HELD": (
+        "The record belongs to another one that was set aside.",
+        "Look at the record that holds it: mending that brings this one along.",
+    ),
     "NO_OWNER": ("The record names no company.", "Ask the specialist whose it is; the migration team can attach it."),
-    "UNREADABLE_VALUE": ("A value in the record was damaged in the old portal and was not guessed.", "Ask the specialist for the true value."),
-    "PROFILE_WITHOUT_ENTITY": ("The company had a profile, but no certification: there is no account.", "If it wants to join, it applies anew."),
+    "UNREADABLE_VALUE": (
+        "A value in the record was damaged in the old portal and was not guessed.",
+        "Ask the specialist for the true value.",
+    ),
+    "PROFILE_WITHOUT_ENTITY": (
+        "The company had a profile, but no certification: there is no account.",
+        "If it wants to join, it applies anew.",
+    ),
     "MODEL_WITHOUT_ENTITY": ("The security model covered no certification.", "Nothing to do, unless the company names the missing entity."),
-    "INVALID_EMAIL": ("The user name was not an e-mail address, so there is no login.", "Ask for the person's e-mail and have a contact added."),
-    "CROSS_PROFILE": ("The document was linked to another company and is not shown there.", "Nothing to do; tell the specialist if the link was meant."),
+    "INVALID_EMAIL": (
+        "The user name was not an e-mail address, so there is no login.",
+        "Ask for the person's e-mail and have a contact added.",
+    ),
+    "CROSS_PROFILE": (
+        "The document was linked to another company and is not shown there.",
+        "Nothing to do; tell the specialist if the link was meant.",
+    ),
     "ORPHAN_CONTENT": ("Bytes without a record: nobody knows whose document it is.", "Ask the migration team with the digest."),
     "NO_ACCOUNT": ("The status verification link names no account.", "Both companies send the request again."),
     "NO_ELIGIBLE_ACCOUNT": ("None of the company's accounts may carry this identifier.", "Ask the specialist which account it belongs to."),
     "TC_AMBIGUOUS": ("Several importers match this Trade Compliance account.", "Ask the migration team for a decision; nothing is lost."),
     "TC_NO_IMPORTER": ("No importer matches this Trade Compliance account.", "Ask the migration team for a decision; nothing is lost."),
-}  # fmt: skip
+}
 
 
 def said_of_held(reason: str) -> dict[str, str]:

@@ -39,10 +39,14 @@ _LONGEST_PATH = 2_000
 _RATE, _BURST = 400.0, 2_000.0  # requests a second of all clients together, and how many at once: far above what people do
 _CSP = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 _HEADERS = (
-    (b"content-security-policy", _CSP.encode()), (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"), (b"cross-origin-opener-policy", b"same-origin"), (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", _CSP.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"interest-cohort=()"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -148,9 +152,12 @@ class Explorer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._engine = sa.create_engine(
-            f"sqlite:///file:{quote(str(settings.index.absolute()))}?mode=ro&uri=true", pool_size=8, max_overflow=8, hide_parameters=True,
+            f"sqlite:///file:{quote(str(settings.index.absolute()))}?mode=ro&uri=true",
+            pool_size=8,
+            max_overflow=8,
+            hide_parameters=True,
             connect_args={"check_same_thread": False},
-        )  # fmt: skip
+        )
         self._audit = Audit(settings.audit)
         self._personal = Personal(settings.names)
         self._templates = Environment(
@@ -180,9 +187,12 @@ class Explorer:
         }
         found = [Route(path, self._page(kind, made), methods=["GET"]) for path, (kind, made) in pages.items()]
         return [
-            Route("/", self._start, methods=["GET"]), Route("/search", self._search, methods=["GET"]), *found,
-            Route("/object/{sha256}", self._object, methods=["GET"]), Route("/static/{name}", self._file, methods=["GET"]),
-        ]  # fmt: skip
+            Route("/", self._start, methods=["GET"]),
+            Route("/search", self._search, methods=["GET"]),
+            *found,
+            Route("/object/{sha256}", self._object, methods=["GET"]),
+            Route("/static/{name}", self._file, methods=["GET"]),
+        ]
 
     def _page(self, kind: str, made: Callable[[Pages, dict[str, str]], Page]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:

@@ -23,10 +23,15 @@ Page = dict[str, Any]
 
 # Old tables whose rows are found in the index by their old key: the new table, and the portal where it holds both portals' rows.
 _INDEXED: dict[str, tuple[str, str | None]] = {
-    "company_contact": ("account_contact", "P2"), "tc_contact": ("account_contact", "TC"), "document": ("document", "P2"),
-    "tc_document": ("document", "TC"), "entity_identifier": ("account_identifier", None), "security_profile": ("security_profile", None),
-    "validation": ("validation", None), "tc_account": ("tc_program", None),
-}  # fmt: skip
+    "company_contact": ("account_contact", "P2"),
+    "tc_contact": ("account_contact", "TC"),
+    "document": ("document", "P2"),
+    "tc_document": ("document", "TC"),
+    "entity_identifier": ("account_identifier", None),
+    "security_profile": ("security_profile", None),
+    "validation": ("validation", None),
+    "tc_account": ("tc_program", None),
+}
 
 
 class NotFound(Exception):  # an answer of the application (404), not a failure of it
@@ -103,8 +108,9 @@ class Pages:
         accounts = self._rows(f"SELECT {_ACCOUNT} FROM entity_account WHERE legacy_profile_id = :p ORDER BY account_number", p=number)
         held = self._rows(
             "SELECT * FROM migration_holding WHERE profile = :p OR (legacy_table = 'company_profile' AND legacy_key = :t) ORDER BY legacy_table, legacy_key",
-            p=number, t=str(profile),
-        )  # fmt: skip
+            p=number,
+            t=str(profile),
+        )
         if not accounts and not held:
             raise NotFound(f"company profile {profile}")
         models: dict[Any, list[Row]] = {}
@@ -113,19 +119,33 @@ class Pages:
         people = self._people("a.legacy_profile_id = :p", p=number)
         closed = [account["account_number"] for account in accounts if account["trade_visible"] and not account["openers"]]
         return {
-            "title": self._company_name(profile) or f"Company profile {profile}", "profile": profile,
+            "title": self._company_name(profile) or f"Company profile {profile}",
+            "profile": profile,
             "models": [{"id": model, "name": name, "entities": entities} for (model, name), entities in models.items()],
-            "accounts": accounts, "people": people[:LISTED], "people_more": max(0, len(people) - LISTED),
-            "documents": self._documents("a.legacy_profile_id = :p", p=number), "document_states": self._states(number),
-            "agreements": self._agreements("a.legacy_profile_id = :p", p=number), "profiles": self._security_profiles("a.legacy_profile_id = :p", p=number),
+            "accounts": accounts,
+            "people": people[:LISTED],
+            "people_more": max(0, len(people) - LISTED),
+            "documents": self._documents("a.legacy_profile_id = :p", p=number),
+            "document_states": self._states(number),
+            "agreements": self._agreements("a.legacy_profile_id = :p", p=number),
+            "profiles": self._security_profiles("a.legacy_profile_id = :p", p=number),
             "validations": self._validations("a.legacy_profile_id = :p", p=number),
-            "held": [self._held(row) for row in held[:LISTED]], "held_more": max(0, len(held) - LISTED),
+            "held": [self._held(row) for row in held[:LISTED]],
+            "held_more": max(0, len(held) - LISTED),
             "held_by": sorted(Counter((row["legacy_table"], row["reason_cd"]) for row in held).items()),
             "advice": advice(accounts, people, closed),
-            "sql": [("Accounts", "SELECT account_number, business_type_cd, status_cd FROM entity_account WHERE legacy_profile_id = " + str(number)),
-                    ("Rows set aside", "SELECT legacy_table, legacy_key, reason_cd FROM migration_holding WHERE legacy_portal_cd = 'P2'"
-                     f" AND row_json LIKE '%\"company_profile_id\":{number},%'")],
-        }  # fmt: skip
+            "sql": [
+                (
+                    "Accounts",
+                    "SELECT account_number, business_type_cd, status_cd FROM entity_account WHERE legacy_profile_id = " + str(number),
+                ),
+                (
+                    "Rows set aside",
+                    "SELECT legacy_table, legacy_key, reason_cd FROM migration_holding WHERE legacy_portal_cd = 'P2'"
+                    f" AND row_json LIKE '%\"company_profile_id\":{number},%'",
+                ),
+            ],
+        }
 
     def account(self, account_number: str) -> Page:
         """One account: what it is, who sees it, what it holds."""
@@ -142,14 +162,27 @@ class Pages:
             row["shown"] = self._personal.identifier(row["value_raw"], row["pii"])
         closed = [account_number] if account["trade_visible"] and not account["openers"] else []
         return {
-            "title": account_number, "account": account, "company": self._company_name(account["legacy_profile_id"]), "people": people[:LISTED],
-            "people_more": max(0, len(people) - LISTED), "identifiers": identifiers, "documents": self._documents(**mine),
-            "agreements": self._agreements(**mine), "profiles": self._security_profiles(**mine), "validations": self._validations(**mine),
+            "title": account_number,
+            "account": account,
+            "company": self._company_name(account["legacy_profile_id"]),
+            "people": people[:LISTED],
+            "people_more": max(0, len(people) - LISTED),
+            "identifiers": identifiers,
+            "documents": self._documents(**mine),
+            "agreements": self._agreements(**mine),
+            "profiles": self._security_profiles(**mine),
+            "validations": self._validations(**mine),
             "trade_compliance": self._rows("SELECT * FROM tc_program WHERE account_id = :a", a=account["account_id"]),
-            "flags": self._flags("P2", "model_entity", str(account["legacy_entity_id"])), "advice": advice([account], people, closed),
-            "sql": [("Who sees it", "SELECT l.email_display FROM account_picker p JOIN login l ON l.login_id = p.login_id"
-                     f" WHERE p.account_number = {_quoted(account_number)}")],
-        }  # fmt: skip
+            "flags": self._flags("P2", "model_entity", str(account["legacy_entity_id"])),
+            "advice": advice([account], people, closed),
+            "sql": [
+                (
+                    "Who sees it",
+                    "SELECT l.email_display FROM account_picker p JOIN login l ON l.login_id = p.login_id"
+                    f" WHERE p.account_number = {_quoted(account_number)}",
+                )
+            ],
+        }
 
     def person(self, login_id: str) -> Page:
         """One login: its old users, what it could reach before, what it sees now, and why not the rest."""
@@ -162,31 +195,48 @@ class Pages:
                  EXISTS (SELECT 1 FROM account_picker k WHERE k.login_id = c.login_id AND k.account_id = c.account_id) AS seen
                FROM account_contact c JOIN entity_account a ON a.account_id = c.account_id WHERE c.login_id = :l ORDER BY a.legal_name, a.account_number""",
             l=login_id,
-        )  # fmt: skip
+        )
         users = self._rows("SELECT legacy_key, email_as_typed FROM login_alias WHERE login_id = :l ORDER BY legacy_key", l=login_id)
         reached = [contact for contact in contacts if contact["removed_at"] is None]
         return {
-            "title": f"{p.name(login['first_name'], login['last_name'])} · {p.email(login['email_display'])}", "login": login,
+            "title": f"{p.name(login['first_name'], login['last_name'])} · {p.email(login['email_display'])}",
+            "login": login,
             "users": [{"key": user["legacy_key"], "typed": p.email(user["email_as_typed"])} for user in users],
             "profiles": sorted({contact["legacy_profile_id"] for contact in reached}),
-            "sees": _by_account(contact for contact in reached if contact["seen"]), "hidden": [{**c, "why": _why_hidden(c)} for c in contacts if not c["seen"]],
-            "state": _state(login), "flags": [flag for user in users for flag in self._flags("P2", "portal_user", user["legacy_key"])],
+            "sees": _by_account(contact for contact in reached if contact["seen"]),
+            "hidden": [{**c, "why": _why_hidden(c)} for c in contacts if not c["seen"]],
+            "state": _state(login),
+            "flags": [flag for user in users for flag in self._flags("P2", "portal_user", user["legacy_key"])],
             "sql": [("What the login sees", f"SELECT account_number, legal_name FROM account_picker WHERE login_id = {_quoted(login_id)}")],
-        }  # fmt: skip
+        }
 
     def document(self, portal: str, key: str) -> Page:
         """One old document: its state, its bytes, the accounts that have it."""
         copies = self._rows(
             """SELECT d.*, a.account_number, a.legal_name, a.legacy_profile_id, o.size_bytes FROM document d
                LEFT JOIN entity_account a ON a.account_id = d.account_id LEFT JOIN stored_object o ON o.sha256 = d.sha256
-               WHERE d.legacy_portal_cd = :p AND d.legacy_key = :k ORDER BY a.account_number""", p=portal, k=key,
-        )  # fmt: skip
+               WHERE d.legacy_portal_cd = :p AND d.legacy_key = :k ORDER BY a.account_number""",
+            p=portal,
+            k=key,
+        )
         if not copies:
             raise NotFound(f"document {portal} {key}")
         table = "document" if portal == "P2" else "tc_document"
-        return {"title": copies[0]["file_name"], "document": copies[0], "copies": copies, "flags": self._flags(portal, table, key), "portal": portal, "key": key,
-                "sql": [("Its copies", f"SELECT document_id, account_id, content_state_cd, sha256 FROM document WHERE legacy_portal_cd = {_quoted(portal)}"
-                         f" AND legacy_key = {_quoted(key)}")]}  # fmt: skip
+        return {
+            "title": copies[0]["file_name"],
+            "document": copies[0],
+            "copies": copies,
+            "flags": self._flags(portal, table, key),
+            "portal": portal,
+            "key": key,
+            "sql": [
+                (
+                    "Its copies",
+                    f"SELECT document_id, account_id, content_state_cd, sha256 FROM document WHERE legacy_portal_cd = {_quoted(portal)}"
+                    f" AND legacy_key = {_quoted(key)}",
+                )
+            ],
+        }
 
     def has_document_of(self, sha256: str) -> bool:
         """Whether a document of the new store has these bytes."""
@@ -203,8 +253,13 @@ class Pages:
         )
         for row in rows:
             row["key_shown"], row["detail"] = self._personal.text(row["legacy_key"]), self._personal.text(row["detail"])
-        return {"title": f"Rule {number}", "rule": rule, "rows": rows, "total": total,
-                "sql": [("Its rows", f"SELECT legacy_table, legacy_key, detail FROM migration_exception WHERE rule_cd = {_quoted(number)}")]}  # fmt: skip
+        return {
+            "title": f"Rule {number}",
+            "rule": rule,
+            "rows": rows,
+            "total": total,
+            "sql": [("Its rows", f"SELECT legacy_table, legacy_key, detail FROM migration_exception WHERE rule_cd = {_quoted(number)}")],
+        }
 
     def row(self, portal: str, table: str, key: str) -> Page:
         """One source row: held or loaded, flags, rules, and where its copies are."""
@@ -217,10 +272,23 @@ class Pages:
         copies = self._copies(portal, table, key)
         if not held and not flags and not copies:
             raise NotFound(f"{portal}.{table} {self._personal.text(key)}")
-        return {"title": f"{portal}.{table} {self._personal.text(key)}", "held": [self._held(row) for row in held], "flags": flags, "copies": copies,
-                "rules": [self._mappings.rules[n] for n in mapping.rules if n in self._mappings.rules], "table": table, "portal": portal, "key": key,
-                "sql": [("Held", f"SELECT reason_cd FROM migration_holding WHERE legacy_portal_cd = {_quoted(portal)}"
-                         f" AND legacy_table = {_quoted(table)} AND legacy_key = {_quoted(key)}")]}  # fmt: skip
+        return {
+            "title": f"{portal}.{table} {self._personal.text(key)}",
+            "held": [self._held(row) for row in held],
+            "flags": flags,
+            "copies": copies,
+            "rules": [self._mappings.rules[n] for n in mapping.rules if n in self._mappings.rules],
+            "table": table,
+            "portal": portal,
+            "key": key,
+            "sql": [
+                (
+                    "Held",
+                    f"SELECT reason_cd FROM migration_holding WHERE legacy_portal_cd = {_quoted(portal)}"
+                    f" AND legacy_table = {_quoted(table)} AND legacy_key = {_quoted(key)}",
+                )
+            ],
+        }
 
     def _copies(self, portal: str, table: str, key: str) -> list[Row]:
         own = {"model_entity": "legacy_entity_id", "security_model": "legacy_model_id", "company_profile": "legacy_profile_id"}
@@ -235,8 +303,10 @@ class Pages:
         condition = "AND x.legacy_portal_cd = :p" if side else ""
         return self._rows(
             f"SELECT '{target}' AS target, a.account_number, a.legal_name FROM {target} x LEFT JOIN entity_account a ON a.account_id = x.account_id"
-            f" WHERE x.legacy_key = :k {condition} ORDER BY a.account_number", k=key, p=portal,
-        )  # fmt: skip
+            f" WHERE x.legacy_key = :k {condition} ORDER BY a.account_number",
+            k=key,
+            p=portal,
+        )
 
     def held_reason(self, reason: str) -> Page:
         """All rows that are held for one reason."""
@@ -246,8 +316,13 @@ class Pages:
         rows = self._rows(
             "SELECT * FROM migration_holding WHERE reason_cd = :r ORDER BY legacy_table, legacy_key LIMIT :most", r=reason, most=LISTED
         )
-        return {"title": reason, "reason": self._mappings.reasons[reason], "rows": [self._held(row) for row in rows], "total": total,
-                "sql": [("Its rows", f"SELECT legacy_table, legacy_key FROM migration_holding WHERE reason_cd = {_quoted(reason)}")]}  # fmt: skip
+        return {
+            "title": reason,
+            "reason": self._mappings.reasons[reason],
+            "rows": [self._held(row) for row in rows],
+            "total": total,
+            "sql": [("Its rows", f"SELECT legacy_table, legacy_key FROM migration_holding WHERE reason_cd = {_quoted(reason)}")],
+        }
 
     def overview(self) -> Page:
         """What the store holds, by number: each leads to its rows."""
@@ -260,11 +335,21 @@ class Pages:
         closed = self._rows(
             f"SELECT account_number, legal_name, legacy_profile_id FROM entity_account a WHERE trade_visible AND NOT {_OPENED} ORDER BY account_number"
         )
-        return {"title": "Portal migration explorer", "counted": counted, "flagged": flagged, "held": held, "rules": self._mappings.rules,
-                "reasons": self._mappings.reasons, "closed": closed[:LISTED], "closed_total": len(closed),
-                "runs": self._rows("SELECT * FROM migration_run ORDER BY finished_at"),
-                "sql": [("Exceptions by rule", "SELECT rule_cd, count(*) FROM migration_exception GROUP BY rule_cd"),
-                        ("Held rows by reason", "SELECT reason_cd, count(*) FROM migration_holding GROUP BY reason_cd")]}  # fmt: skip
+        return {
+            "title": "Portal migration explorer",
+            "counted": counted,
+            "flagged": flagged,
+            "held": held,
+            "rules": self._mappings.rules,
+            "reasons": self._mappings.reasons,
+            "closed": closed[:LISTED],
+            "closed_total": len(closed),
+            "runs": self._rows("SELECT * FROM migration_run ORDER BY finished_at"),
+            "sql": [
+                ("Exceptions by rule", "SELECT rule_cd, count(*) FROM migration_exception GROUP BY rule_cd"),
+                ("Held rows by reason", "SELECT reason_cd, count(*) FROM migration_holding GROUP BY reason_cd"),
+            ],
+        }
 
     def _people(self, where: str, **values: object) -> list[Row]:
         """One entry a contact in force: who, as what, with which login, and which accounts the person sees."""
@@ -297,15 +382,17 @@ class Pages:
     def _states(self, profile: int | None) -> list[Row]:
         return self._rows(
             """SELECT content_state_cd, count(DISTINCT d.legacy_portal_cd || d.legacy_key) AS n FROM document d
-               JOIN entity_account a ON a.account_id = d.account_id WHERE a.legacy_profile_id = :p GROUP BY content_state_cd""", p=profile,
-        )  # fmt: skip
+               JOIN entity_account a ON a.account_id = d.account_id WHERE a.legacy_profile_id = :p GROUP BY content_state_cd""",
+            p=profile,
+        )
 
     def _agreements(self, where: str, **values: object) -> list[Row]:
         rows = self._rows(
             f"""SELECT s.legacy_key, s.signer_name, s.signer_title, s.signed_at, g.coverage_cd, a.account_number FROM account_agreement g
                JOIN signature_act s ON s.act_id = g.act_id JOIN entity_account a ON a.account_id = g.account_id WHERE {where}
-               ORDER BY s.signed_at DESC, a.account_number LIMIT {LISTED}""", **values,
-        )  # fmt: skip
+               ORDER BY s.signed_at DESC, a.account_number LIMIT {LISTED}""",
+            **values,
+        )
         for row in rows:
             row["signer"] = self._personal.name(row["signer_name"])
         return rows
@@ -313,20 +400,24 @@ class Pages:
     def _security_profiles(self, where: str, **values: object) -> list[Row]:
         return self._rows(
             f"""SELECT x.legacy_key, x.profile_year, x.status_cd, x.due_dt, x.due_dt_adjusted, x.submitted_at, a.account_number FROM security_profile x
-               JOIN entity_account a ON a.account_id = x.account_id WHERE {where} ORDER BY x.profile_year DESC, a.account_number LIMIT {LISTED}""", **values,
-        )  # fmt: skip
+               JOIN entity_account a ON a.account_id = x.account_id WHERE {where} ORDER BY x.profile_year DESC, a.account_number LIMIT {LISTED}""",
+            **values,
+        )
 
     def _validations(self, where: str, **values: object) -> list[Row]:
         return self._rows(
             f"""SELECT x.legacy_key, x.validation_type_cd, x.status_cd, x.initiated_dt, x.closed_dt, a.account_number FROM validation x
-               JOIN entity_account a ON a.account_id = x.account_id WHERE {where} ORDER BY x.initiated_dt DESC, a.account_number LIMIT {LISTED}""", **values,
-        )  # fmt: skip
+               JOIN entity_account a ON a.account_id = x.account_id WHERE {where} ORDER BY x.initiated_dt DESC, a.account_number LIMIT {LISTED}""",
+            **values,
+        )
 
     def _flags(self, portal: str, table: str, key: str) -> list[Row]:
         rows = self._rows(
             "SELECT rule_cd, detail FROM migration_exception WHERE legacy_portal_cd = :p AND legacy_table = :t AND legacy_key = :k ORDER BY rule_cd",
-            p=portal, t=table, k=key,
-        )  # fmt: skip
+            p=portal,
+            t=table,
+            k=key,
+        )
         return [{**row, "detail": self._personal.text(row["detail"]), "rule": self._mappings.rules.get(row["rule_cd"])} for row in rows]
 
     def _held(self, row: Row) -> Row:

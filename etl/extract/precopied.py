@@ -23,9 +23,16 @@ from mappings.model import TableMapping
 
 PRECOPY = "precopy"  # the step in the manifest, and the folder of its files
 RECORD = {
-    "portal": pl.String, "table": pl.String, "column": pl.String, "key": pl.String, "sha256": pl.String, "size": pl.Int64,
-    "relation": pl.String, "transactions": pl.Int64, "version": pl.String,
-}  # fmt: skip
+    "portal": pl.String,
+    "table": pl.String,
+    "column": pl.String,
+    "key": pl.String,
+    "sha256": pl.String,
+    "size": pl.Int64,
+    "relation": pl.String,
+    "transactions": pl.Int64,
+    "version": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -79,18 +86,14 @@ def unchanged(
     once = now.filter(pl.col("key").is_unique())
     found = once.join(known, on=("key", "version"), how="inner").select("key", "sha256", "size")
     sizes = dict(found.select("sha256", "size").iter_rows())
-    there = {
-        sha256 for (sha256, size), held in zip(sizes.items(), of_each(objects.size, list(sizes)), strict=True) if held == size
-    }  # fmt: skip
+    there = {sha256 for (sha256, size), held in zip(sizes.items(), of_each(objects.size, list(sizes)), strict=True) if held == size}
     return now, {key: Stored(sha256, size, False) for key, sha256, size in found.iter_rows() if sha256 in there}
 
 
 _TELLABLE = 1 << 31
 
 
-def contents(
-    source: Source, mapping: TableMapping, column: str, objects: Objects, kept: Precopied | None
-) -> tuple[dict[str, Stored], int]:  # fmt: skip
+def contents(source: Source, mapping: TableMapping, column: str, objects: Objects, kept: Precopied | None) -> tuple[dict[str, Stored], int]:
     """By key where each row's bytes are now, and of how many rows they were not read again."""
     relation = source.relation(mapping, column) if kept is not None and isinstance(source, Versioned) else None
     if relation is None or not isinstance(source, Versioned):
@@ -103,8 +106,12 @@ def contents(
 
 
 def rows_of_record(
-    mapping: TableMapping, column: str, stored: Mapping[str, Stored], relation: Relation | None = None, versions: Mapping[str, str] | None = None
-) -> pl.DataFrame:  # fmt: skip
+    mapping: TableMapping,
+    column: str,
+    stored: Mapping[str, Stored],
+    relation: Relation | None = None,
+    versions: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
     """The record's rows about these objects."""
     known = versions or {}
     identity, transactions = (relation.identity, relation.transactions) if relation is not None else (None, None)

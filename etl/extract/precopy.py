@@ -70,7 +70,7 @@ class Record:
 
 def precopy(
     sources: Mapping[Portal, Source], share: Files | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell
-) -> dict[str, int]:  # fmt: skip
+) -> dict[str, int]:
     """Counts: documents there are, those that are unchanged since the last precopy, those that were read, and the objects new in the store."""
     record = Record(folder)
     counts = {"documents": 0, "unchanged": 0, "read": 0, "objects": 0}
@@ -94,7 +94,7 @@ def precopy(
 
 def _column(
     source: Source, mapping: TableMapping, column: str, objects: Objects, record: Record, counts: dict[str, int], tell: Tell
-) -> set[str]:  # fmt: skip
+) -> set[str]:
     """The keys of the rows whose bytes are in the object store now."""
     name = f"precopy {mapping.portal}.{mapping.table}"
     relation = source.relation(mapping, column) if isinstance(source, Versioned) else None

@@ -69,7 +69,7 @@ _STEPS = (
     ("no mapping names", "Map each new table or column, or retire it with a reason (runbooks/extend.md)."),
     ("found type", "Where a type differs, give a form that reads it (--adapter DIR, runbooks/adapter.md): a mapping cannot change a type."),
     (" is gone (", "Where something is gone, give its present name, or say that it is absent (--adapter DIR, runbooks/adapter.md)."),
-)  # fmt: skip
+)
 
 
 def _next_step(found: list[str]) -> str:

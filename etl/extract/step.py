@@ -56,9 +56,15 @@ class ShareMissing(MigrationError):
 
 
 def extract(
-    sources: Mapping[Portal, Source], share: Files | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell,
-    helpers: Helpers | None = None, precopied: Precopied | None = None,
-) -> Step:  # fmt: skip
+    sources: Mapping[Portal, Source],
+    share: Files | None,
+    objects: Objects,
+    mappings: Mappings,
+    folder: RunFolder,
+    tell: Tell,
+    helpers: Helpers | None = None,
+    precopied: Precopied | None = None,
+) -> Step:
     """The finished step. Every reader sees one snapshot; whether the source changed since is asked before publishing (K1).
 
     The files are the same whoever reads: a table is cut by the number of rows alone.
@@ -97,7 +103,7 @@ def extract(
 
 def _elsewhere(
     sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, helpers: Helpers, precopied: Precopied | None
-) -> dict[str, Iterator[Stretch]]:  # fmt: skip
+) -> dict[str, Iterator[Stretch]]:
     """By table, what worker processes read of it: of those databases whose snapshot others can join. All of it is handed out here."""
     waiting: dict[str, dict[int, Future[Stretch]]] = {}
     later: list[_Task] = []

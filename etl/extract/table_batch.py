@@ -83,7 +83,7 @@ def rows_per_file(mapping: TableMapping) -> int:
 
 def stretches(
     source: Source, mapping: TableMapping, objects: Objects, root: Path, first: int = 0, precopied: Precopied | None = None
-) -> Iterator[Stretch]:  # fmt: skip
+) -> Iterator[Stretch]:
     """The table as this connection reads it, one stage file at a time; `first`: the number of the first one."""
     for number, (table, aside) in enumerate(stage_tables(source, mapping, objects, precopied), start=first):
         yield Stretch([write_table(root, f"extract/{mapping.portal}.{mapping.table}/{number:05}.parquet", table)], aside)
@@ -137,7 +137,7 @@ def leave(root: Path) -> None:
 
 def stage_tables(
     source: Source, mapping: TableMapping, objects: Objects, precopied: Precopied | None = None
-) -> Iterator[tuple[pa.Table, Aside]]:  # fmt: skip
+) -> Iterator[tuple[pa.Table, Aside]]:
     """The stage tables of one source table, each with what does not fit into it."""
     binary = mapping.content_columns
     brought = [contents(source, mapping, column, objects, precopied) for column in sorted(binary)]

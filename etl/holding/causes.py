@@ -11,9 +11,13 @@ from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings
 
 BECAUSE = {
-    "because_column": pl.String, "because_table": pl.String, "because_key": pl.String, "root_table": pl.String, "root_key": pl.String,
+    "because_column": pl.String,
+    "because_table": pl.String,
+    "because_key": pl.String,
+    "root_table": pl.String,
+    "root_key": pl.String,
     "company_profile_id": pl.Int64,
-}  # fmt: skip
+}
 _STORE = {"portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_key", "reason": "reason_cd", "rule": "rule_cd"}
 
 

@@ -17,9 +17,12 @@ Row = tuple[str, str, str]  # portal, table, key
 FOLLOWER = "PARENT_HELD"
 # G1: each side names an entity, else a model, else a profile.
 _SIDES = tuple(
-    tuple(Route(f"{side}_{scope}_id", table) for scope, table in (("entity", "model_entity"), ("model", "security_model"), ("profile", "company_profile")))
+    tuple(
+        Route(f"{side}_{scope}_id", table)
+        for scope, table in (("entity", "model_entity"), ("model", "security_model"), ("profile", "company_profile"))
+    )
     for side in ("monitor", "monitored")
-)  # fmt: skip
+)
 _DOCUMENT_SCOPES = (Route("security_model_id", "security_model"), Route("company_profile_id", "company_profile"))
 
 

@@ -23,8 +23,10 @@ class RowsByProfile:
         self._folder, self._mappings = folder, mappings
         self._files = {
             file.path.rsplit("/", 1)[-1].removesuffix(".parquet"): file
-            for step in ("split", "reattach") if step in folder.steps for file in folder.files(step, f"{step}/where/")
-        }  # fmt: skip
+            for step in ("split", "reattach")
+            if step in folder.steps
+            for file in folder.files(step, f"{step}/where/")
+        }
         self._known: dict[tuple[str, str], pl.DataFrame] = {}
 
     @cached_property
@@ -108,8 +110,10 @@ def rows_by_profile(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> 
     profiles = sorted({*loaded, *aside})
     return pl.DataFrame(
         {
-            "company_profile_id": profiles, "rows_read": [loaded[p] + aside[p] - both[p] for p in profiles],
-            "rows_loaded": [loaded[p] for p in profiles], "rows_held": [aside[p] for p in profiles],
+            "company_profile_id": profiles,
+            "rows_read": [loaded[p] + aside[p] - both[p] for p in profiles],
+            "rows_loaded": [loaded[p] for p in profiles],
+            "rows_held": [aside[p] for p in profiles],
         },
         schema={"company_profile_id": pl.Int64, "rows_read": pl.Int64, "rows_loaded": pl.Int64, "rows_held": pl.Int64},
-    )  # fmt: skip
+    )

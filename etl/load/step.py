@@ -37,9 +37,16 @@ def run_id_of(folder: RunFolder) -> str:
 
 
 def load(
-    folder: RunFolder, mappings: Mappings, target: Target, freeze: tuple[date, date] | None, ready: Callable[[], None], tell: Tell,
-    grace: Grace = NO_GRACE, decisions_sha256: str | None = None, agree: Agree = agreed,
-) -> Step:  # fmt: skip
+    folder: RunFolder,
+    mappings: Mappings,
+    target: Target,
+    freeze: tuple[date, date] | None,
+    ready: Callable[[], None],
+    tell: Tell,
+    grace: Grace = NO_GRACE,
+    decisions_sha256: str | None = None,
+    agree: Agree = agreed,
+) -> Step:
     """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1).
 
     `agree` is told what is changed before that is committed, and may raise too.
@@ -56,10 +63,16 @@ def load(
     earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
     finished = max([datetime.now(UTC).replace(tzinfo=None), *earlier])
     record = RunRecord(
-        run_id, "PUBLISHED", datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), finished, freeze,
+        run_id,
+        "PUBLISHED",
+        datetime.fromisoformat(str(folder.steps["extract"].facts["began"])),
+        finished,
+        freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
-        grace.in_force(freeze), digest_of(mappings.digest, folder.settings.get("adapter")), decisions_sha256,
-    )  # fmt: skip
+        grace.in_force(freeze),
+        digest_of(mappings.digest, folder.settings.get("adapter")),
+        decisions_sha256,
+    )
     changes = target.publish(mappings.target, record, tell, agree)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
     return Step(
@@ -128,13 +141,18 @@ def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
 
 def _recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
     source = {
-        "legacy_portal_cd": "portal", "legacy_table": "table", "legacy_key": "key", "reason_cd": "reason", "rule_cd": "rule",
-    }  # fmt: skip
+        "legacy_portal_cd": "portal",
+        "legacy_table": "table",
+        "legacy_key": "key",
+        "reason_cd": "reason",
+        "rule_cd": "rule",
+    }
     arrays = [
-        pl.repeat(run_id, rows.num_rows, eager=True).to_arrow() if column.name == "run_id"
+        pl.repeat(run_id, rows.num_rows, eager=True).to_arrow()
+        if column.name == "run_id"
         else rows[source.get(column.name, column.name)].cast(arrow_type(column))
         for column in table.columns
-    ]  # fmt: skip
+    ]
     return pa.table(arrays, names=[column.name for column in table.columns])
 
 

@@ -32,10 +32,14 @@ _IN_MEMORY = 8 << 20  # bytes of one object; what is longer waits in a file that
 # Requests are tried again by botocore's standard mode: it knows which answers of S3 pass, sends a body again from its beginning, waits longer each
 # time and stops early where nothing gets through. Silence ends each try, so that a request is over within two minutes.
 _CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=10, read_timeout=30, max_pool_connections=4 * _AT_ONCE,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    connect_timeout=10,
+    read_timeout=30,
+    max_pool_connections=4 * _AT_ONCE,
     # Our own SHA-256 goes with every object; other checksums would only be unknown to other makes of S3.
-    request_checksum_calculation="when_required", response_checksum_validation="when_required",
-)  # fmt: skip
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+)
 ONE_PIECE = 5 << 30  # what S3 takes in one request
 PART = 64 << 20  # of a longer object
 _MOST_PARTS = 10_000

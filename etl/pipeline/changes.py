@@ -67,8 +67,9 @@ def others(known: Changes | None, changes: list[Change]) -> list[str]:
         return []
     return [
         f"{table}: {_told(done)}, foreseen {_told(known.get(table, dict.fromkeys(_WORDS, 0)))}"
-        for table, done in as_data(changes).items() if done != known.get(table, dict.fromkeys(_WORDS, 0))
-    ]  # fmt: skip
+        for table, done in as_data(changes).items()
+        if done != known.get(table, dict.fromkeys(_WORDS, 0))
+    ]
 
 
 def refuse_others(found: list[str]) -> None:

@@ -46,13 +46,17 @@ class Night:
 def settled_options(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
     """The options, those not given filled in from the run's start; refuses others than the run began with (exit 7)."""
     given = {
-        "source": shown(options.source) if options.source else None, "tc": shown(options.tc) if options.tc else None,
-        "target": shown(options.target) if options.target else None, "files": options.files, "objects": options.objects,
-        "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None, "mappings": mappings.digest,
+        "source": shown(options.source) if options.source else None,
+        "tc": shown(options.tc) if options.tc else None,
+        "target": shown(options.target) if options.target else None,
+        "files": options.files,
+        "objects": options.objects,
+        "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None,
+        "mappings": mappings.digest,
         "grace": str(options.grace) if options.grace is not None else None,
         "approver": approver(options.approver) if options.approver is not None else None,
         "adapter": adapter_digest(options.adapter) if options.adapter is not None else None,
-    }  # fmt: skip
+    }
     refuse_no_adapter(options, folder)
     if given["approver"] is not None and "approver" not in folder.settings and "load" in folder.steps:
         raise Refused(
@@ -75,11 +79,16 @@ def settled_options(options: Options, mappings: Mappings, folder: RunFolder) -> 
         return value if value is not None or stored is None or stored == NOT_GIVEN or "***" in stored else stored
 
     return replace(
-        options, source=filled("source", options.source), tc=filled("tc", options.tc), target=filled("target", options.target),
-        files=filled("files", options.files), objects=filled("objects", options.objects), freeze=freeze,
+        options,
+        source=filled("source", options.source),
+        tc=filled("tc", options.tc),
+        target=filled("target", options.target),
+        files=filled("files", options.files),
+        objects=filled("objects", options.objects),
+        freeze=freeze,
         without=frozenset(name for name in ("tc", "files", "decisions", "freeze") if f"without {name}" in known),
         grace=grace,
-    )  # fmt: skip
+    )
 
 
 def refuse_no_adapter(options: Options, folder: RunFolder) -> None:

@@ -76,16 +76,16 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
 def _settled(options: Options, folder: RunFolder) -> Options:
     """The options, those not given filled in from an earlier precopy; Refused where they differ from it."""
     given = {
-        "source": shown(options.source) if options.source else None, "tc": shown(options.tc) if options.tc else None,
-        "files": options.files, "objects": options.objects,
+        "source": shown(options.source) if options.source else None,
+        "tc": shown(options.tc) if options.tc else None,
+        "files": options.files,
+        "objects": options.objects,
         "adapter": adapter_digest(options.adapter) if options.adapter is not None else _NONE,
-    }  # fmt: skip
+    }
     known = folder.settings
     for name in ("source", "tc"):
         if given[name] is None and "***" in known.get(name, ""):
             raise Refused(f"This run began with --{name}, and none is given now.", f"Give the same --{name}.")
     folder.settle({name: value for name, value in given.items() if value is not None})
-    filled = {
-        name: known[name] for name in ("source", "tc", "files", "objects") if given[name] is None and known.get(name, _NONE) != _NONE
-    }  # fmt: skip
+    filled = {name: known[name] for name in ("source", "tc", "files", "objects") if given[name] is None and known.get(name, _NONE) != _NONE}
     return replace(options, **filled)  # type: ignore[arg-type]  # of these four each is a text

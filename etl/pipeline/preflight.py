@@ -59,8 +59,9 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     """
     found = {}
     portals: tuple[tuple[str, str | None, Portal, str], ...] = (
-        ("--source", options.source, "P2", "Portal 2.0"), ("--tc", options.tc, "TC", "Trade Compliance"),
-    )  # fmt: skip
+        ("--source", options.source, "P2", "Portal 2.0"),
+        ("--tc", options.tc, "TC", "Trade Compliance"),
+    )
     for option, url, portal, name in portals:
         if url is not None:
             wanted = {mapping.table: tuple(column.name for column in mapping.columns) for mapping in mappings.of(portal)}
@@ -123,19 +124,33 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
     levels: dict[str, str] = {portal: source.level for portal, source in sources.items()}
     documents = sum(sources[m.portal].bytes_in(m.table, column) for m in chosen for column in m.content_columns)
     return Plan(
-        rows, levels, columns, columns, retired, {step: staged_bytes(step, total) for step in STAGED_PER_ROW}, loaded_bytes(total),
+        rows,
+        levels,
+        columns,
+        columns,
+        retired,
+        {step: staged_bytes(step, total) for step in STAGED_PER_ROW},
+        loaded_bytes(total),
         documents + (share.size() if share is not None else 0),
         {
-            portal: {**source.bound.counts, "rows_presented": sum(rows[f"{portal}.{m.table}"] for m in mappings.of(portal)), "rows_left_out": answers[portal].left_out}
-            for portal, source in sources.items() if isinstance(source, PresentedSource)
+            portal: {
+                **source.bound.counts,
+                "rows_presented": sum(rows[f"{portal}.{m.table}"] for m in mappings.of(portal)),
+                "rows_left_out": answers[portal].left_out,
+            }
+            for portal, source in sources.items()
+            if isinstance(source, PresentedSource)
         },
         [
-            statement for source in sources.values() if isinstance(source, PresentedSource) and source.catalog.server
+            statement
+            for source in sources.values()
+            if isinstance(source, PresentedSource) and source.catalog.server
             for statement in grants(source)
         ],
         [
             {"portal": portal, "table": table, "column": column, "rows": count}
-            for portal, answer in answers.items() for table, column, count in answer.will_be_held
+            for portal, answer in answers.items()
+            for table, column, count in answer.will_be_held
         ],
         known,
-    )  # fmt: skip
+    )

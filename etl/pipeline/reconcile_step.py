@@ -184,10 +184,16 @@ def summary(result: Reconciliation) -> dict[str, Any]:
         for (portal, table), tally in result.sources.items()
     ]
     return {
-        "answer": result.answer, "total": result.differences.height, "run_id": result.run_id, "tables": tables, "sources": sources,
-        "objects": asdict(result.objects), "profiles_checked": result.profiles_checked, "logins_checked": result.logins_checked,
+        "answer": result.answer,
+        "total": result.differences.height,
+        "run_id": result.run_id,
+        "tables": tables,
+        "sources": sources,
+        "objects": asdict(result.objects),
+        "profiles_checked": result.profiles_checked,
+        "logins_checked": result.logins_checked,
         "not_ruled_out": {portal: list(sentences) for portal, sentences in result.not_ruled_out.items()},
-    }  # fmt: skip
+    }
 
 
 def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[str, Any]]) -> Step:

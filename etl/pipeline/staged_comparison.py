@@ -32,10 +32,19 @@ def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, ta
     began, run_id = time.monotonic(), run_id_of(folder)
     assert options.source is not None  # noqa: S101 - `is_asked` said so
     result = reconcile_staged(
-        options.source, options.tc, options.files, lambda table: rows_of(folder, mappings.target.tables[table], run_id), run_id,
-        datetime.fromisoformat(str(folder.steps["extract"].facts["began"])), options.freeze, talk.tell, mappings.home, options.adapter,
-        (options.grace or NO_GRACE).in_force(options.freeze), options.decisions,
-    )  # fmt: skip
+        options.source,
+        options.tc,
+        options.files,
+        lambda table: rows_of(folder, mappings.target.tables[table], run_id),
+        run_id,
+        datetime.fromisoformat(str(folder.steps["extract"].facts["began"])),
+        options.freeze,
+        talk.tell,
+        mappings.home,
+        options.adapter,
+        (options.grace or NO_GRACE).in_force(options.freeze),
+        options.decisions,
+    )
     keys = tuple(sorted(_named(row) for row in result.differences.select(_SHOWN).iter_rows(named=True)))
     asked = sum(count.expected for count in result.tables.values())
     return Answer(ID, _QUESTION, _WHY, "critical", "", asked, len(keys), keys, time.monotonic() - began)

@@ -232,5 +232,11 @@ def _report(night: Night) -> Step:
 
 
 ACTIONS = {
-    "extract": _extract, "split": _split, "reattach": _reattach, "check": _check, "load": _load, "reconcile": _reconcile, "report": _report,
-}  # fmt: skip
+    "extract": _extract,
+    "split": _split,
+    "reattach": _reattach,
+    "check": _check,
+    "load": _load,
+    "reconcile": _reconcile,
+    "report": _report,
+}

@@ -14,8 +14,13 @@ from mappings.model import TableMapping
 
 PHYSICAL = "_physical"  # of a stage file that an adapter presented: a struct of raw text forms by TABLE.COLUMN
 HELD = {
-    "portal": pl.String, "table": pl.String, "key": pl.String, "reason": pl.String, "row_json": pl.String, "sha256": pl.String,
-}  # fmt: skip
+    "portal": pl.String,
+    "table": pl.String,
+    "key": pl.String,
+    "reason": pl.String,
+    "row_json": pl.String,
+    "sha256": pl.String,
+}
 Odd = dict[tuple[str, str, str], dict[str, tuple[Any, bool]]]  # (portal, table, key) -> column -> (raw value, unreadable)
 
 
@@ -36,11 +41,15 @@ def held_rows(placed: Placed, odd: Odd, digests: dict[str, str] | None = None) -
     sha256 = [digests.get(text) if digests and alone else None for text, alone in zip(key, held_only, strict=True)]
     return pl.DataFrame(
         {
-            "portal": [mapping.portal] * len(chosen), "table": [mapping.table] * len(chosen), "key": key, "reason": reasons,
-            "row_json": row_json(mapping, frame, key, odd), "sha256": sha256,
+            "portal": [mapping.portal] * len(chosen),
+            "table": [mapping.table] * len(chosen),
+            "key": key,
+            "reason": reasons,
+            "row_json": row_json(mapping, frame, key, odd),
+            "sha256": sha256,
         },
         schema=HELD,
-    )  # fmt: skip
+    )
 
 
 def row_json(mapping: TableMapping, frame: pl.DataFrame, key: pl.Series, odd: Odd) -> list[str]:

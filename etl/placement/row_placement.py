@@ -19,9 +19,21 @@ Flagged = tuple[Bools, str]  # which rows a rule flags, and the sentence that sa
 
 # By rank, as mappings/rules.toml declares it (fine print 2, 23): where several fit, the smallest number wins. 0: the row is loaded.
 REASONS = (
-    "LOADED", "UNREADABLE_VALUE", "BROKEN_REFERENCE", "PARENT_HELD", "CROSS_PROFILE", "NO_OWNER", "PROFILE_WITHOUT_ENTITY",
-    "MODEL_WITHOUT_ENTITY", "INVALID_EMAIL", "ORPHAN_CONTENT", "NO_ACCOUNT", "NO_ELIGIBLE_ACCOUNT", "TC_AMBIGUOUS", "TC_NO_IMPORTER",
-)  # fmt: skip
+    "LOADED",
+    "UNREADABLE_VALUE",
+    "BROKEN_REFERENCE",
+    "PARENT_HELD",
+    "CROSS_PROFILE",
+    "NO_OWNER",
+    "PROFILE_WITHOUT_ENTITY",
+    "MODEL_WITHOUT_ENTITY",
+    "INVALID_EMAIL",
+    "ORPHAN_CONTENT",
+    "NO_ACCOUNT",
+    "NO_ELIGIBLE_ACCOUNT",
+    "TC_AMBIGUOUS",
+    "TC_NO_IMPORTER",
+)
 CODE = {reason: number for number, reason in enumerate(REASONS)}
 FLAG = {"rule": pl.String, "portal": pl.String, "table": pl.String, "key": pl.String, "detail": pl.String}
 NO_ACCOUNT = -1  # the account position of a copy that belongs to no account: the public library (C1)

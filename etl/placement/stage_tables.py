@@ -92,21 +92,25 @@ def load_spine(root: Path, mappings: Mappings, extract: Iterable[StageFile], spl
     every = contents(root, extract)
     applicable = [pl.DataFrame(read_table(root, file)) for file in split if file.path.startswith("split/question_applicability/")]
     return Spine(
-        mappings, _frame(root, split, "split/spine/accounts.parquet"), Wheres(root, wheres), _frame(root, split, "split/spine/logins.parquet"),
+        mappings,
+        _frame(root, split, "split/spine/accounts.parquet"),
+        Wheres(root, wheres),
+        _frame(root, split, "split/spine/logins.parquet"),
         frozenset(_frame(root, split, "split/spine/email_keys.parquet")["email_key"].to_list()),
         pl.concat([pl.DataFrame(schema=APPLICABILITY), *(frame.select(*APPLICABILITY) for frame in applicable)]),
         contents={portal: contents_of(portal, every) for portal in mappings.sources},
         model_profiles=_frame(root, split, "split/spine/model_profiles.parquet"),
         consultants=_frame(root, split, "split/spine/consultants.parquet"),
-    )  # fmt: skip
+    )
 
 
 def write_rows(root: Path, step: str, one: Outcome, number: int) -> list[StageFile]:
     """The stage files of an outcome's target rows: `step/TARGET/PORTAL.source.00000.parquet`."""
     return [
         write_table(root, f"{step}/{target}/{one.portal}.{one.table}.{number:05}.parquet", table)
-        for target, table in one.tables.items() if table.num_rows
-    ]  # fmt: skip
+        for target, table in one.tables.items()
+        if table.num_rows
+    ]
 
 
 def write_record(

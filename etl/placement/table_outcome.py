@@ -16,8 +16,14 @@ from etl.placement.row_placement import FLAG, Bools, Placed, ints
 from etl.placement.target_rows import Computed, Rule, copies_of, flag_broken_soft_references, render
 
 TALLY = {
-    "portal": pl.String, "table": pl.String, "read": pl.Int64, "loaded": pl.Int64, "copies": pl.Int64, "held": pl.Int64, "loaded_and_held": pl.Int64,
-}  # fmt: skip
+    "portal": pl.String,
+    "table": pl.String,
+    "read": pl.Int64,
+    "loaded": pl.Int64,
+    "copies": pl.Int64,
+    "held": pl.Int64,
+    "loaded_and_held": pl.Int64,
+}
 
 
 @dataclass
@@ -34,9 +40,15 @@ class Outcome:
 
 
 def outcome(
-    placed: Placed, spine: Spine, odd: Odd, rules: dict[str, Rule], computed: dict[str, dict[str, Computed]] | None = None,
-    digests: dict[str, str] | None = None, excused: dict[str, Bools] | None = None, leave: frozenset[str] = frozenset(),
-) -> Outcome:  # fmt: skip
+    placed: Placed,
+    spine: Spine,
+    odd: Odd,
+    rules: dict[str, Rule],
+    computed: dict[str, dict[str, Computed]] | None = None,
+    digests: dict[str, str] | None = None,
+    excused: dict[str, Bools] | None = None,
+    leave: frozenset[str] = frozenset(),
+) -> Outcome:
     """Renders every block of the mapping (but those in `leave`, which the caller makes) and accounts for every row.
 
     `computed`: by target table and column, what the caller has worked out; `digests`: stored bytes of held rows by key;

@@ -18,9 +18,13 @@ from mappings.model import Form, Into
 from mappings.schema import Column
 
 ARROW_TYPE = {
-    "text": pa.large_string(), "date": pa.date32(), "timestamp": pa.timestamp("us"), "binary": pa.large_binary(), "boolean": pa.bool_(),
+    "text": pa.large_string(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "binary": pa.large_binary(),
+    "boolean": pa.bool_(),
     "uuid": pa.binary(16),
-}  # fmt: skip
+}
 Computed = Any  # a polars series or an Arrow array (which has no types to name): one value for each target row
 
 

@@ -58,7 +58,10 @@ def _schemas(tables: object) -> frozenset[str]:
     from etl.present.model import TableFile
 
     names = [
-        name for file in tables if isinstance(file, TableFile)  # type: ignore[attr-defined]  # an iterable of them
-        for block in file.blocks for name in (block.table, *(look.table for look in block.lookup.values()))
-    ]  # fmt: skip
+        name
+        for file in tables
+        if isinstance(file, TableFile)  # type: ignore[attr-defined]  # an iterable of them
+        for block in file.blocks
+        for name in (block.table, *(look.table for look in block.lookup.values()))
+    ]
     return frozenset(name.partition(".")[0] for name in names if "." in name)

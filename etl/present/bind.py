@@ -16,14 +16,29 @@ from mappings.schema import Column, Family
 
 # The kinds that each form can read; what is not named here reads whatever has a text form.
 _READS: dict[str, tuple[Kind, ...]] = {
-    "integer": ("integer", "text", "fraction", "any"), "date": ("text", "integer", "date", "any"),
-    "moment": ("text", "integer", "date", "moment", "any"), "part": ("text", "any"), "trim": ("text", "any"), "path": ("text", "any"), "bytes": ("text", "any"),
-}  # fmt: skip
+    "integer": ("integer", "text", "fraction", "any"),
+    "date": ("text", "integer", "date", "any"),
+    "moment": ("text", "integer", "date", "moment", "any"),
+    "part": ("text", "any"),
+    "trim": ("text", "any"),
+    "path": ("text", "any"),
+    "bytes": ("text", "any"),
+}
 _HAVE_TEXT: tuple[Kind, ...] = ("integer", "text", "date", "moment", "boolean", "any")
 _GIVES: dict[str, Family] = {
-    "text": "text", "integer": "integer", "flag": "text", "code": "text", "date": "date", "moment": "timestamp", "number": "integer",
-    "join": "text", "part": "text", "trim": "text", "path": "text", "bytes": "binary",
-}  # fmt: skip
+    "text": "text",
+    "integer": "integer",
+    "flag": "text",
+    "code": "text",
+    "date": "date",
+    "moment": "timestamp",
+    "number": "integer",
+    "join": "text",
+    "part": "text",
+    "trim": "text",
+    "path": "text",
+    "bytes": "binary",
+}
 _KIND_WORDS: dict[Kind, str] = {
     "moment": "a moment",
     "fraction": "a number with fractions",
@@ -231,9 +246,15 @@ class Binder:
         return found
 
     def _cell(
-        self, mapping: TableMapping, column: Column, block: From, relation: Relation, lookups: Mapping[str, BoundLookup],
-        file: str, place: str,
-    ) -> BoundCell | None:  # fmt: skip
+        self,
+        mapping: TableMapping,
+        column: Column,
+        block: From,
+        relation: Relation,
+        lookups: Mapping[str, BoundLookup],
+        file: str,
+        place: str,
+    ) -> BoundCell | None:
         form = block.columns.get(column.name)
         never = mapping.retired.get(column.name, "").startswith("B17")
         dotted = f"{place}.columns.{column.name}"
@@ -380,9 +401,12 @@ class Binder:
 def _constant_problem(value: object, column: Column) -> tuple[str, str] | None:
     """(found, expected) where the contract's column cannot hold the constant."""
     fits = {
-        "text": isinstance(value, str), "integer": type(value) is int, "date": type(value) is date,
-        "timestamp": isinstance(value, datetime) and value.tzinfo is None, "binary": False,
-    }[column.family]  # fmt: skip
+        "text": isinstance(value, str),
+        "integer": type(value) is int,
+        "date": type(value) is date,
+        "timestamp": isinstance(value, datetime) and value.tzinfo is None,
+        "binary": False,
+    }[column.family]
     if not fits:
         return f"a {type(value).__name__}", f"what {column.sql_type} can hold"
     if isinstance(value, str) and column.length is not None and len(value) > column.length:

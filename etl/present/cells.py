@@ -48,8 +48,14 @@ class Cells:
             return {new: of[old] for new, old in enumerate(places) if old is not None and old in of} if of else {}
 
         return Cells(
-            self.name, self.kind, self.text.gather(rows), self.typed.gather(rows), moved(self.odd), moved(self.other), moved(self.spoilt)  # type: ignore[arg-type]  # the same values
-        )  # fmt: skip
+            self.name,
+            self.kind,
+            self.text.gather(rows),
+            self.typed.gather(rows),
+            moved(self.odd),
+            moved(self.other),
+            moved(self.spoilt),  # type: ignore[arg-type]  # the same values
+        )
 
 
 @dataclass(frozen=True)

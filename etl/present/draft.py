@@ -107,9 +107,14 @@ def _columns(mapping: TableMapping, about: Mapping[str, Any], mappings: Mappings
 
 
 def _likeness(
-    mapping: TableMapping, column: Column, name: str, found: Mapping[str, Any], near: float, mappings: Mappings,
+    mapping: TableMapping,
+    column: Column,
+    name: str,
+    found: Mapping[str, Any],
+    near: float,
+    mappings: Mappings,
     weights: Weights,
-) -> tuple[float, str]:  # fmt: skip
+) -> tuple[float, str]:
     """(score, the evidence); 0 where the physical column's kind can never give the contract's type."""
     never = mapping.retired.get(column.name, "").startswith("B17")
     if found.get("secret"):

@@ -68,9 +68,13 @@ def _formed(form: Form, cells: Sequence[Cells], codes: Codes) -> Made:
             series = texts[0].str.strip_chars_end(" ")
             spoilt = {row: exact.rstrip(b" ") for row, exact in cells[0].spoilt.items()}
         case "join":
-            series = pl.DataFrame([t.alias(str(n)) for n, t in enumerate(texts)]).select(
-                pl.when(~pl.all_horizontal(pl.all().is_null())).then(pl.concat_str(pl.all(), separator=form.sep, ignore_nulls=True))
-            ).to_series()  # fmt: skip
+            series = (
+                pl.DataFrame([t.alias(str(n)) for n, t in enumerate(texts)])
+                .select(
+                    pl.when(~pl.all_horizontal(pl.all().is_null())).then(pl.concat_str(pl.all(), separator=form.sep, ignore_nulls=True))
+                )
+                .to_series()
+            )
         case "number":
             series = numbers(texts, form.mark)
         case _:

@@ -23,15 +23,30 @@ _SOURCE_WORDS = ("null", "case", "ignored", "absent", "csv")
 _BLOCK_WORDS = ("table", "where", "rest", "lookup", "columns", "retired")
 # By form: the words that may stand beside its own, with the types of their values; those in _NEEDED have to.
 _FORMS: dict[FormKind, dict[str, type]] = {
-    "text": {}, "integer": {}, "flag": {"yes": list, "no": list}, "code": {"by": str}, "date": {"form": str, "pivot": int},
-    "moment": {"form": str, "zone": str, "pivot": int}, "number": {"mark": str}, "join": {"with": str},
-    "part": {"split": str, "take": int, "trim": bool}, "trim": {}, "path": {"from": str, "slash": str}, "bytes": {"form": str},
-    "constant": {}, "absent": {},
-}  # fmt: skip
+    "text": {},
+    "integer": {},
+    "flag": {"yes": list, "no": list},
+    "code": {"by": str},
+    "date": {"form": str, "pivot": int},
+    "moment": {"form": str, "zone": str, "pivot": int},
+    "number": {"mark": str},
+    "join": {"with": str},
+    "part": {"split": str, "take": int, "trim": bool},
+    "trim": {},
+    "path": {"from": str, "slash": str},
+    "bytes": {"form": str},
+    "constant": {},
+    "absent": {},
+}
 _NEEDED: dict[str, tuple[str, ...]] = {
-    "flag": ("yes", "no"), "code": ("by",), "date": ("form",), "moment": ("form",), "part": ("split", "take"), "path": ("from",),
+    "flag": ("yes", "no"),
+    "code": ("by",),
+    "date": ("form",),
+    "moment": ("form",),
+    "part": ("split", "take"),
+    "path": ("from",),
     "bytes": ("form",),
-}  # fmt: skip
+}
 _SEVERAL = ("number", "join")
 
 
@@ -282,11 +297,23 @@ class _Reader:
             return None
         columns = () if kind in ("constant", "absent") else (first,) if isinstance(first, str) else tuple(first)
         return Form(
-            kind, columns, value.get("by", ""), tuple(value.get("yes", ())), tuple(value.get("no", ())), value.get("form", ""),
-            value.get("pivot"), value.get("zone", "UTC"), value.get("mark"), value.get("with", value.get("split", " ")), value.get("take", 1),
-            value.get("trim", False) is True, value.get("from", ""), value.get("slash", "\\"), first if kind == "constant" else None,
+            kind,
+            columns,
+            value.get("by", ""),
+            tuple(value.get("yes", ())),
+            tuple(value.get("no", ())),
+            value.get("form", ""),
+            value.get("pivot"),
+            value.get("zone", "UTC"),
+            value.get("mark"),
+            value.get("with", value.get("split", " ")),
+            value.get("take", 1),
+            value.get("trim", False) is True,
+            value.get("from", ""),
+            value.get("slash", "\\"),
+            first if kind == "constant" else None,
             str(first) if kind == "absent" else "",
-        )  # fmt: skip
+        )
 
     def _values(self, file: str, place: str, kind: FormKind, value: dict[str, Any]) -> None:
         """What the words of a form say has to make sense together."""

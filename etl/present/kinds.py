@@ -10,12 +10,36 @@ from mappings.schema import Family
 Kind = Literal["integer", "text", "date", "moment", "bytes", "boolean", "fraction", "other", "any"]
 # The kinds that a physical column may have to stand for a contract column of that family as it is (the form "COL").
 AS_IT_IS: dict[Family, tuple[Kind, ...]] = {
-    "integer": ("integer", "any"), "text": ("text", "any"), "date": ("date", "any"), "timestamp": ("moment", "any"), "binary": ("bytes", "any"),
-}  # fmt: skip
+    "integer": ("integer", "any"),
+    "text": ("text", "any"),
+    "date": ("date", "any"),
+    "timestamp": ("moment", "any"),
+    "binary": ("bytes", "any"),
+}
 _TEXTS = {
-    "TEXT", "CLOB", "NCLOB", "UUID", "UNIQUEIDENTIFIER", "JSON", "JSONB", "CITEXT", "ENUM", "NAME", "XML", "INET", "CIDR", "MACADDR", "SET", "LONG",
-    "STRING", "LONGTEXT", "MEDIUMTEXT", "TINYTEXT", "NTEXT", "SYSNAME",
-}  # fmt: skip
+    "TEXT",
+    "CLOB",
+    "NCLOB",
+    "UUID",
+    "UNIQUEIDENTIFIER",
+    "JSON",
+    "JSONB",
+    "CITEXT",
+    "ENUM",
+    "NAME",
+    "XML",
+    "INET",
+    "CIDR",
+    "MACADDR",
+    "SET",
+    "LONG",
+    "STRING",
+    "LONGTEXT",
+    "MEDIUMTEXT",
+    "TINYTEXT",
+    "NTEXT",
+    "SYSNAME",
+}
 _INTEGERS = {"INT", "INTEGER", "BIGINT", "SMALLINT", "TINYINT", "MEDIUMINT", "INT2", "INT4", "INT8", "SERIAL", "BIGSERIAL", "YEAR"}
 _BYTES = {"BYTEA", "BLOB", "LONGBLOB", "MEDIUMBLOB", "TINYBLOB", "BINARY", "VARBINARY", "RAW", "IMAGE", "BFILE"}
 _MOMENTS = {"TIMESTAMP", "TIMESTAMPTZ", "DATETIME", "DATETIME2", "SMALLDATETIME", "DATETIMEOFFSET"}

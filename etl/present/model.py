@@ -12,7 +12,7 @@ from mappings.model import Portal
 
 FormKind = Literal[
     "plain", "text", "integer", "flag", "code", "date", "moment", "number", "join", "part", "trim", "path", "bytes", "constant", "absent"
-]  # fmt: skip
+]
 Constant = str | int | date | datetime
 
 

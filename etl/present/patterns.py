@@ -9,9 +9,18 @@ _DATE_PARTS = ("YYYY", "YY", "MON", "MM", "DD")
 _TIME_PARTS = ("HH24", "HH12", "AM", "MI", "SS", "FF")
 # By part: the regular expression that its text fits, ASCII digits only.
 PARTS = {
-    "YYYY": "[0-9]{4}", "YY": "[0-9]{2}", "MM": "[0-9]{2}", "MON": "[A-Za-z]{3}", "DD": "[0-9]{2}", "HH24": "[0-9]{2}", "HH12": "[0-9]{2}",
-    "AM": "[AaPp][Mm]", "MI": "[0-9]{2}", "SS": "[0-9]{2}", "FF": "[0-9]{1,6}",
-}  # fmt: skip
+    "YYYY": "[0-9]{4}",
+    "YY": "[0-9]{2}",
+    "MM": "[0-9]{2}",
+    "MON": "[A-Za-z]{3}",
+    "DD": "[0-9]{2}",
+    "HH24": "[0-9]{2}",
+    "HH12": "[0-9]{2}",
+    "AM": "[AaPp][Mm]",
+    "MI": "[0-9]{2}",
+    "SS": "[0-9]{2}",
+    "FF": "[0-9]{1,6}",
+}
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 

@@ -68,9 +68,14 @@ def _ask_look_ups(source: PresentedSource, answers: Answers) -> None:
 
 
 def _ask_block(
-    source: PresentedSource, table: BoundTable, block: BoundBlock, whole: bool, answers: Answers,
-    words: dict[tuple[str, str, str], Counter[str]], places: dict[tuple[str, str, str], BoundCell],
-) -> None:  # fmt: skip
+    source: PresentedSource,
+    table: BoundTable,
+    block: BoundBlock,
+    whole: bool,
+    answers: Answers,
+    words: dict[tuple[str, str, str], Counter[str]],
+    places: dict[tuple[str, str, str], BoundCell],
+) -> None:
     codes = tuple(cell for cell in block.cells if cell.form.kind == "code" and "*" not in source.adapter.codes[cell.form.by])
     name = table.mapping.table
     if codes:

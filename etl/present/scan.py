@@ -27,9 +27,16 @@ _PERSONAL = re.compile(
 _SSN, _MAIL = r"^\d{3}-\d{2}-\d{4}$", r"^[^@\s]+@[^@\s]+$"
 _DATES = ("YYYY-MM-DD", "DD-MON-YYYY", "MM/DD/YYYY", "DD.MM.YYYY", "YYYYMMDD", "DD-MON-YY", "MM/DD/YY")
 _MOMENTS = (
-    "YYYY-MM-DD HH24:MI:SS", "YYYY-MM-DD HH24:MI:SS.FF", "YYYY-MM-DDTHH24:MI:SS", "MM/DD/YYYY HH12:MI:SS AM", "MM/DD/YYYY HH24:MI:SS",
-    "DD-MON-YYYY HH24:MI:SS", "DD-MON-YY HH24:MI:SS", "epoch_ms", "epoch_s",
-)  # fmt: skip
+    "YYYY-MM-DD HH24:MI:SS",
+    "YYYY-MM-DD HH24:MI:SS.FF",
+    "YYYY-MM-DDTHH24:MI:SS",
+    "MM/DD/YYYY HH12:MI:SS AM",
+    "MM/DD/YYYY HH24:MI:SS",
+    "DD-MON-YYYY HH24:MI:SS",
+    "DD-MON-YY HH24:MI:SS",
+    "epoch_ms",
+    "epoch_s",
+)
 _FLAGS = (("Y", "N"), ("1", "0"), ("T", "F"), ("true", "false"), ("t", "f"), ("yes", "no"), ("Yes", "No"), ("J", "N"))
 _PIVOT = 1950  # what the draft proposes; a person has to know better
 
@@ -86,10 +93,14 @@ def _column(name: str, text: pl.Series) -> dict[str, Any]:
     present = text.drop_nulls()
     different = present.unique()
     about: dict[str, Any] = {
-        "nulls": round(text.null_count() / len(text), 4) if len(text) else 0.0, "distinct": len(different),
-        "unique": len(different) == len(present) and len(present) > 0, "empty": int((present == "").sum()),
-        "shortest": present.str.len_chars().min(), "longest": present.str.len_chars().max(), "forms": forms_of(different),
-    }  # fmt: skip
+        "nulls": round(text.null_count() / len(text), 4) if len(text) else 0.0,
+        "distinct": len(different),
+        "unique": len(different) == len(present) and len(present) > 0,
+        "empty": int((present == "").sum()),
+        "shortest": present.str.len_chars().min(),
+        "longest": present.str.len_chars().max(),
+        "forms": forms_of(different),
+    }
     average = float(str(present.str.len_chars().mean() or 0))
     personal = bool(_PERSONAL.search(name)) or _any(different, _SSN) or _any(different, _MAIL)
     about["personal"] = personal
@@ -149,9 +160,13 @@ def _references(source: Source, catalog: Catalog, tables: dict[str, Any], keys: 
     """For each column of keys' form: the tables whose single key has all of its values (at most three, smallest first)."""
     for name, table in tables.items():
         candidates = [
-            column for column, about in table["columns"].items()
-            if about.get("distinct", 0) > 2 and column not in table["keys"][:1] and not about.get("personal") and not about.get("values", {}).keys() - {""} - _digits(about)
-        ]  # fmt: skip
+            column
+            for column, about in table["columns"].items()
+            if about.get("distinct", 0) > 2
+            and column not in table["keys"][:1]
+            and not about.get("personal")
+            and not about.get("values", {}).keys() - {""} - _digits(about)
+        ]
         batch = _first(source, catalog, catalog.relations[name], candidates)
         for column in candidates if batch is not None else ():
             about = table["columns"][column]

@@ -96,9 +96,7 @@ def _keys(mapping: TableMapping, whole: Typed) -> pl.Series | None:
         simple = len(columns) == 1 and mapping.shape.by_name[mapping.key[0]].family == "integer"
         return None if simple else text
     raw = {(odd.row, odd.column): odd.raw for odd in whole.oddities if odd.unreadable}
-    parts = [
-        [_text(raw.get((row, name), cell)) for row, cell in enumerate(whole.columns[name].to_list())] for name in mapping.key
-    ]  # fmt: skip
+    parts = [[_text(raw.get((row, name), cell)) for row, cell in enumerate(whole.columns[name].to_list())] for name in mapping.key]
     return _told_apart(list(zip(*parts, strict=True)), whole, mapping)
 
 

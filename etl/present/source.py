@@ -142,8 +142,9 @@ class PresentedSource:
         relation = block.relation
         return {
             name: cells_of(batch, name, f"{relation.name}.{name}", relation.kind(name), self._null)
-            for name in batch.columns if name in relation.columns
-        }  # fmt: skip
+            for name in batch.columns
+            if name in relation.columns
+        }
 
     def kept(self, block: BoundBlock, batch: Batch) -> pl.Series:
         """Which rows the block's conditions select."""
@@ -386,9 +387,11 @@ class PresentedSource:
     def counted(self) -> dict[str, str]:
         found = self.inner.counted()
         return {
-            name: "; ".join(f"{block.relation.name}: {found[block.relation.name]}" for block in table.blocks if block.relation.name in found)
+            name: "; ".join(
+                f"{block.relation.name}: {found[block.relation.name]}" for block in table.blocks if block.relation.name in found
+            )
             for name, table in self.bound.tables.items()
-        }  # fmt: skip
+        }
 
     def writers(self) -> list[str]:
         return self.inner.writers()
@@ -449,8 +452,9 @@ def refuse_collisions(table: BoundTable, pile: Pile) -> None:
             names = [f"{(block.lookups[ref.alias].relation if ref.alias else block.relation).name}.{ref.column}" for ref in cell.refs]
             frames = [
                 pl.DataFrame([piece.columns[cell.column.name].alias("#"), *(piece.columns[PHYSICAL].struct.field(name) for name in names)])
-                for piece in pile.pieces if set(names) <= set(piece.columns[PHYSICAL].struct.fields)
-            ]  # fmt: skip
+                for piece in pile.pieces
+                if set(names) <= set(piece.columns[PHYSICAL].struct.fields)
+            ]
             pairs = pl.concat(frames).drop_nulls().unique() if frames else pl.DataFrame({"#": []})
             if pairs["#"].is_duplicated().any():
                 raise MigrationError(

@@ -46,10 +46,16 @@ def work_lists(folder: RunFolder, store: Reading, mappings: Mappings, bounced: f
     profile_of_held = {row: profile for row in held.reasons if (profile := held.profile(row, rows.profile_of)) is not None}
     points = Points(
         Sources(
-            known, mappings, read_points(mappings.home), held, profile_of_held, _why_held(held, mappings, folder),
-            extracted.pairs("company_contact", "contact_id", "user_id"), bounced,
+            known,
+            mappings,
+            read_points(mappings.home),
+            held,
+            profile_of_held,
+            _why_held(held, mappings, folder),
+            extracted.pairs("company_contact", "contact_id", "user_id"),
+            bounced,
         )
-    )  # fmt: skip
+    )
     found = points.frame()
     profiles = extracted.texts("company_profile", "company_profile_id", "company_name").select(
         pl.col("company_profile_id").cast(pl.Int64, strict=False), "company_name"

@@ -13,21 +13,30 @@ from etl.readiness.points import Points
 from etl.readiness.store import StoreFacts
 
 DATES = (
-    "application_dt", "certification_dt", "anniversary_dt", "last_validation_dt", "next_validation_due_dt", "business_start_dt",
-    "created_at", "modified_at",
-)  # fmt: skip
+    "application_dt",
+    "certification_dt",
+    "anniversary_dt",
+    "last_validation_dt",
+    "next_validation_due_dt",
+    "business_start_dt",
+    "created_at",
+    "modified_at",
+)
 IDLE_DAYS = 45  # a user who has not logged in for so long is disabled until the specialist reactivates the login
 
 
 def companies(store: StoreFacts, points: Points, found: pl.DataFrame, rows: pl.DataFrame, profiles: pl.DataFrame) -> pl.DataFrame:
     """One line a company profile (`profiles`: company_profile_id, company_name of the old portal), in the order of their ids."""
     accounts = store.accounts.group_by(pl.col("legacy_profile_id").alias("company_profile_id")).agg(
-        pl.len().cast(pl.Int64).alias("accounts"), pl.col("trade_visible").sum().cast(pl.Int64).alias("accounts_visible"),
+        pl.len().cast(pl.Int64).alias("accounts"),
+        pl.col("trade_visible").sum().cast(pl.Int64).alias("accounts_visible"),
         pl.col("account_id").is_in(list(points.nobody_can_open)).sum().cast(pl.Int64).alias("accounts_nobody_can_open"),
-    )  # fmt: skip
-    weights = found.drop_nulls("company_profile_id").group_by("company_profile_id").agg(
-        *((pl.col("weight_cd") == weight).sum().cast(pl.Int64).alias(weight) for weight in ("critical", "attention", "info"))
-    )  # fmt: skip
+    )
+    weights = (
+        found.drop_nulls("company_profile_id")
+        .group_by("company_profile_id")
+        .agg(*((pl.col("weight_cd") == weight).sum().cast(pl.Int64).alias(weight) for weight in ("critical", "attention", "info")))
+    )
     office = pl.DataFrame(
         {"company_profile_id": list(points.office_by_profile), "office_cd": list(points.office_by_profile.values())},
         schema={"company_profile_id": pl.Int64, "office_cd": pl.String},
@@ -61,12 +70,22 @@ def crosswalk(store: StoreFacts, entities: pl.DataFrame, models: Mapping[int, in
     )
     profile = {str(model): str(profile) for model, profile in models.items()}
     joined = entities.rename({"account_number": "old_account_number"}).join(account, on="entity_id", how="left")
-    return joined.with_columns(
-        pl.col("security_model_id").replace_strict(profile, default=None, return_dtype=pl.String).alias("company_profile_id")
-    ).select(
-        "company_profile_id", "security_model_id", "entity_id", "old_account_number", "account_id", "account_number", "business_type_cd",
-        "status_cd",
-    ).sort(pl.col("entity_id").cast(pl.Int64, strict=False), "entity_id", nulls_last=True)  # fmt: skip
+    return (
+        joined.with_columns(
+            pl.col("security_model_id").replace_strict(profile, default=None, return_dtype=pl.String).alias("company_profile_id")
+        )
+        .select(
+            "company_profile_id",
+            "security_model_id",
+            "entity_id",
+            "old_account_number",
+            "account_id",
+            "account_number",
+            "business_type_cd",
+            "status_cd",
+        )
+        .sort(pl.col("entity_id").cast(pl.Int64, strict=False), "entity_id", nulls_last=True)
+    )
 
 
 def dates(store: StoreFacts, old: pl.DataFrame) -> pl.DataFrame:
@@ -80,10 +99,17 @@ def dates(store: StoreFacts, old: pl.DataFrame) -> pl.DataFrame:
 
 
 _CLOCKS = {
-    "clock_cd": pl.String(), "office_cd": pl.String(), "company_profile_id": pl.Int64(), "account_number": pl.String(),
-    "legacy_portal_cd": pl.String(), "legacy_table": pl.String(), "legacy_key": pl.String(), "due_dt": pl.String(),
-    "due_dt_adjusted": pl.String(), "days": pl.Int64(),
-}  # fmt: skip
+    "clock_cd": pl.String(),
+    "office_cd": pl.String(),
+    "company_profile_id": pl.Int64(),
+    "account_number": pl.String(),
+    "legacy_portal_cd": pl.String(),
+    "legacy_table": pl.String(),
+    "legacy_key": pl.String(),
+    "due_dt": pl.String(),
+    "due_dt_adjusted": pl.String(),
+    "days": pl.Int64(),
+}
 
 
 def clocks(store: StoreFacts, points: Points) -> pl.DataFrame:
@@ -128,11 +154,16 @@ def activation(store: StoreFacts, points: Points, bounced: frozenset[str]) -> pl
     `wave_cd`: the office of the lowest profile that the login reaches; logins are invited office by office.
     """
     accounts = store.accounts.select("account_id", "account_number", "legal_name", "legacy_profile_id")
-    reach = store.picker.join(accounts, on="account_id").group_by("login_id").agg(
-        pl.col("legal_name").unique().sort().str.join("; ").alias("companies"),
-        pl.col("account_number").sort().str.join(" ").alias("account_numbers"),
-        pl.len().cast(pl.Int64).alias("accounts"), pl.col("legacy_profile_id").min().alias("profile"),
-    )  # fmt: skip
+    reach = (
+        store.picker.join(accounts, on="account_id")
+        .group_by("login_id")
+        .agg(
+            pl.col("legal_name").unique().sort().str.join("; ").alias("companies"),
+            pl.col("account_number").sort().str.join(" ").alias("account_numbers"),
+            pl.len().cast(pl.Int64).alias("accounts"),
+            pl.col("legacy_profile_id").min().alias("profile"),
+        )
+    )
     officers = store.contacts.filter(
         (pl.col("contact_type_cd") == "OFFICER")
         & pl.col("removed_at").is_null()
@@ -142,12 +173,20 @@ def activation(store: StoreFacts, points: Points, bounced: frozenset[str]) -> pl
     offices: dict[int, str | None] = defaultdict(lambda: None, {p: o for p, o in points.office_by_profile.items() if p is not None})
     frame = store.logins.join(reach, on="login_id", how="left")
     return frame.select(
-        pl.col("email_display").alias("email"), "first_name", "last_name", "companies", pl.col("accounts").fill_null(0), "account_numbers",
-        pl.col("login_id").is_in(officers.implode()).alias("officer"), "status_cd", "lock_reason_cd", "last_login_at",
+        pl.col("email_display").alias("email"),
+        "first_name",
+        "last_name",
+        "companies",
+        pl.col("accounts").fill_null(0),
+        "account_numbers",
+        pl.col("login_id").is_in(officers.implode()).alias("officer"),
+        "status_cd",
+        "lock_reason_cd",
+        "last_login_at",
         pl.Series("can_activate", [login in points.usable for login in frame["login_id"]], dtype=pl.Boolean),
         pl.col("email_key").is_in(list(bounced)).alias("mail_bounced"),
         pl.Series("wave_cd", [offices[profile] for profile in frame["profile"]], dtype=pl.String),
-    ).sort("wave_cd", "email", nulls_last=True)  # fmt: skip
+    ).sort("wave_cd", "email", nulls_last=True)
 
 
 def _day(text: str | None) -> date | None:

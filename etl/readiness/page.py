@@ -24,15 +24,32 @@ def as_page(
     counted = dict(points.group_by("weight_cd").len().iter_rows())
     weights = {weight: counted.get(weight, 0) for weight in WEIGHTS}
     worst = next((weight for weight in WEIGHTS if weights[weight]), "info")
-    return environment().get_template("readiness.html.j2").render(
-        run=run, weights=weights, tone=_TONE[worst], total=points.height,
-        kinds=_kinds(points, kinds), offices=_offices(points), offices_named=points["office_cd"].drop_nulls().n_unique(),
-        companies=_companies(companies), companies_total=companies.height,
-        points=some(points.with_columns(pl.col("point_cd").replace_strict({kind.code: kind.by for kind in kinds.values()}, default="").alias("by")), "point_cd"),
-        since=_since(since), rows_shown=ROWS_SHOWN,
-        style=Markup((HERE / "report.css").read_text(encoding="utf-8")), script=Markup(script),  # noqa: S704  # both come from this package
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("readiness.html.j2")
+        .render(
+            run=run,
+            weights=weights,
+            tone=_TONE[worst],
+            total=points.height,
+            kinds=_kinds(points, kinds),
+            offices=_offices(points),
+            offices_named=points["office_cd"].drop_nulls().n_unique(),
+            companies=_companies(companies),
+            companies_total=companies.height,
+            points=some(
+                points.with_columns(
+                    pl.col("point_cd").replace_strict({kind.code: kind.by for kind in kinds.values()}, default="").alias("by")
+                ),
+                "point_cd",
+            ),
+            since=_since(since),
+            rows_shown=ROWS_SHOWN,
+            style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704  # comes from this package
+            script=Markup(script),  # noqa: S704  # both come from this package
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )
 
 
 def _kinds(points: pl.DataFrame, kinds: Mapping[str, PointKind]) -> list[tuple[PointKind, int]]:

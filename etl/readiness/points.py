@@ -17,10 +17,19 @@ from mappings.model import Mappings
 from mappings.readiness import WEIGHTS, PointKind
 
 COLUMNS: dict[str, pl.DataType] = {
-    "point_cd": pl.String(), "weight_cd": pl.String(), "who_cd": pl.String(), "company_profile_id": pl.Int64(), "account_number": pl.String(),
-    "office_cd": pl.String(), "legacy_portal_cd": pl.String(), "legacy_table": pl.String(), "legacy_key": pl.String(),
-    "followers": pl.Int64(), "sentence": pl.String(), "action": pl.String(),
-}  # fmt: skip
+    "point_cd": pl.String(),
+    "weight_cd": pl.String(),
+    "who_cd": pl.String(),
+    "company_profile_id": pl.Int64(),
+    "account_number": pl.String(),
+    "office_cd": pl.String(),
+    "legacy_portal_cd": pl.String(),
+    "legacy_table": pl.String(),
+    "legacy_key": pl.String(),
+    "followers": pl.Int64(),
+    "sentence": pl.String(),
+    "action": pl.String(),
+}
 _BASIS = {"CONTINUED_MEMBERSHIP": "continued membership", "NONE": "nothing"}
 _DOCUMENT = {
     "MISSING": "is missing: the old portal has its record, but not its content",
@@ -73,9 +82,19 @@ class Points:
     def frame(self) -> pl.DataFrame:
         """The points as COLUMNS: critical ones first, then by all columns in order, nulls first."""
         finders = (
-            self._by_account, self._nobody, self._shared_identifiers, self._primaries, self._widened, self._no_email, self._documents,
-            self._email_differs, self._twins, self._bounces, self._waiting, self._held_roots,
-        )  # fmt: skip
+            self._by_account,
+            self._nobody,
+            self._shared_identifiers,
+            self._primaries,
+            self._widened,
+            self._no_email,
+            self._documents,
+            self._email_differs,
+            self._twins,
+            self._bounces,
+            self._waiting,
+            self._held_roots,
+        )
         rows = [self._row(found) for finder in finders for found in finder()]
         frame = pl.DataFrame(rows, schema=COLUMNS, orient="row")
         rank = pl.col("weight_cd").replace_strict({weight: place for place, weight in enumerate(WEIGHTS)}, return_dtype=pl.Int8)
@@ -89,8 +108,17 @@ class Points:
         blanks = {"company": self._company(profile), "key": found.row[2], **found.blanks}
         number = account["account_number"] if account is not None else None
         return (
-            kind.code, kind.weight, kind.who, profile, number, office, *found.row, found.followers, kind.filled(**blanks), kind.action,
-        )  # fmt: skip
+            kind.code,
+            kind.weight,
+            kind.who,
+            profile,
+            number,
+            office,
+            *found.row,
+            found.followers,
+            kind.filled(**blanks),
+            kind.action,
+        )
 
     def _company(self, profile: int | None) -> str:
         return self.name_by_profile.get(profile) or (f"company profile {profile}" if profile is not None else "a company")
@@ -128,9 +156,10 @@ class Points:
     def usable(self) -> frozenset[str]:
         """Logins that can open an account: ACTIVE, or LOCKED for a reason that activation cures."""
         return frozenset(
-            key for key, row in self._logins.items()
+            key
+            for key, row in self._logins.items()
             if row["status_cd"] == "ACTIVE" or (row["status_cd"] == "LOCKED" and row["lock_reason_cd"] in ("PASSWORD", "IDLE"))
-        )  # fmt: skip
+        )
 
     @cached_property
     def _openers(self) -> dict[str, set[str]]:

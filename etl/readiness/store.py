@@ -11,32 +11,71 @@ from etl.databases.reading import Reading
 
 # "id": a UUID as text; "day", "moment": ISO text, decimals only where there are some.
 _ACCOUNT = {
-    "account_id": "id", "account_number": "text", "business_type_cd": "text", "legal_name": "text", "account_label": "text",
-    "status_cd": "text", "tier_cd": "text", "office_cd": "text", "scss_cbp_user_id": "integer", "agreement_basis_cd": "text",
-    "identifiers_complete": "boolean", "acting_officer": "boolean", "trade_visible": "boolean", "archived": "boolean",
-    "legacy_profile_id": "integer", "legacy_model_id": "integer", "legacy_entity_id": "integer",
-    "application_dt": "day", "certification_dt": "day", "anniversary_dt": "day", "last_validation_dt": "day",
-    "next_validation_due_dt": "day", "business_start_dt": "day", "created_at": "moment", "modified_at": "moment",
-}  # fmt: skip
+    "account_id": "id",
+    "account_number": "text",
+    "business_type_cd": "text",
+    "legal_name": "text",
+    "account_label": "text",
+    "status_cd": "text",
+    "tier_cd": "text",
+    "office_cd": "text",
+    "scss_cbp_user_id": "integer",
+    "agreement_basis_cd": "text",
+    "identifiers_complete": "boolean",
+    "acting_officer": "boolean",
+    "trade_visible": "boolean",
+    "archived": "boolean",
+    "legacy_profile_id": "integer",
+    "legacy_model_id": "integer",
+    "legacy_entity_id": "integer",
+    "application_dt": "day",
+    "certification_dt": "day",
+    "anniversary_dt": "day",
+    "last_validation_dt": "day",
+    "next_validation_due_dt": "day",
+    "business_start_dt": "day",
+    "created_at": "moment",
+    "modified_at": "moment",
+}
 _CONTACT = {
-    "account_id": "id", "login_id": "id", "scope_cd": "text", "contact_type_cd": "text", "primary_poc": "boolean", "email": "text",
-    "restricted_reason_cd": "text", "removed_at": "moment", "legacy_portal_cd": "text", "legacy_key": "text",
-}  # fmt: skip
+    "account_id": "id",
+    "login_id": "id",
+    "scope_cd": "text",
+    "contact_type_cd": "text",
+    "primary_poc": "boolean",
+    "email": "text",
+    "restricted_reason_cd": "text",
+    "removed_at": "moment",
+    "legacy_portal_cd": "text",
+    "legacy_key": "text",
+}
 _LOGIN = {
-    "login_id": "id", "email_key": "text", "email_display": "text", "first_name": "text", "last_name": "text", "status_cd": "text",
-    "lock_reason_cd": "text", "last_login_at": "moment",
-}  # fmt: skip
+    "login_id": "id",
+    "email_key": "text",
+    "email_display": "text",
+    "first_name": "text",
+    "last_name": "text",
+    "status_cd": "text",
+    "lock_reason_cd": "text",
+    "last_login_at": "moment",
+}
 _DOCUMENT = {
-    "account_id": "id", "content_state_cd": "text", "file_name": "text", "legacy_portal_cd": "text", "legacy_key": "text",
-}  # fmt: skip
+    "account_id": "id",
+    "content_state_cd": "text",
+    "file_name": "text",
+    "legacy_portal_cd": "text",
+    "legacy_key": "text",
+}
 _HOLDING = {"legacy_portal_cd": "text", "legacy_table": "text", "legacy_key": "text", "reason_cd": "text", "row_json": "text"}
 _EXCEPTION = {"rule_cd": "text", "legacy_portal_cd": "text", "legacy_table": "text", "legacy_key": "text"}
 _IDENTIFIER = {"account_id": "id", "identifier_type_cd": "text", "active": "boolean", "legacy_key": "text"}
 _RUN = {"run_id": "text", "state_cd": "text", "finished_at": "moment", "freeze_from": "day", "freeze_to": "day"}
 _DUE = {"account_id": "id", "due_dt": "day", "due_dt_adjusted": "day", "legacy_key": "text"}
 _TYPES: dict[str, pl.DataType] = {
-    **dict.fromkeys(("id", "text", "day", "moment"), pl.String()), "integer": pl.Int64(), "boolean": pl.Boolean(),
-}  # fmt: skip
+    **dict.fromkeys(("id", "text", "day", "moment"), pl.String()),
+    "integer": pl.Int64(),
+    "boolean": pl.Boolean(),
+}
 
 
 @dataclass(frozen=True)
@@ -78,15 +117,21 @@ def read_store(store: Reading) -> StoreFacts:
             ("P2", "security_profile"): _frame(store, "security_profile", _DUE, where="due_dt IS NOT NULL AND submitted_at IS NULL"),
             ("P2", "portal_task"): _frame(store, "portal_task", _DUE, where="due_dt IS NOT NULL AND done_at IS NULL"),
             ("P2", "validation_finding"): _frame(
-                store, "validation_finding JOIN validation USING (validation_id)",
-                {**_DUE, "legacy_key": "own_key"}, where="due_dt IS NOT NULL", own="validation_finding",
+                store,
+                "validation_finding JOIN validation USING (validation_id)",
+                {**_DUE, "legacy_key": "own_key"},
+                where="due_dt IS NOT NULL",
+                own="validation_finding",
             ),
             ("TC", "tc_annual_notification"): _frame(
-                store, "tc_annual_notification JOIN tc_program USING (tc_program_id)",
-                {**_DUE, "legacy_key": "own_key"}, where="due_dt IS NOT NULL AND submitted_at IS NULL", own="tc_annual_notification",
+                store,
+                "tc_annual_notification JOIN tc_program USING (tc_program_id)",
+                {**_DUE, "legacy_key": "own_key"},
+                where="due_dt IS NOT NULL AND submitted_at IS NULL",
+                own="tc_annual_notification",
             ),
         },
-    )  # fmt: skip
+    )
 
 
 def _frame(store: Reading, table: str, columns: Mapping[str, str], where: str = "", own: str = "") -> pl.DataFrame:

@@ -40,8 +40,9 @@ from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
 _OLD_PORTALS = {  # by portal: its option, and tables that no other of the three databases has
-    "P2": ("--source", ("company_profile", "security_model", "model_entity")), "TC": ("--tc", ("tc_account", "tc_contact", "tc_event")),
-}  # fmt: skip
+    "P2": ("--source", ("company_profile", "security_model", "model_entity")),
+    "TC": ("--tc", ("tc_account", "tc_contact", "tc_event")),
+}
 _UNMISTAKABLE = (RUN, "entity_account", "login")  # no old portal has a table of these names
 OF_THE_RUN = (RUN, HOLDING, EXCEPTION)
 

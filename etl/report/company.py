@@ -117,10 +117,13 @@ def _models(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _account(books: Books, row: dict[str, Any]) -> dict[str, Any]:
     flags = ("trade_visible", "archived", "identifiers_complete", "needs_officer", "acting_officer")
     return {
-        **{name: row[name] for name in _COLUMNS}, "business_type": books.types.get(row["business_type_cd"], row["business_type_cd"]),
-        "model": row["legacy_model_id"], "agreement_basis": row["agreement_basis_cd"], **{name: bool(row[name]) for name in flags},
+        **{name: row[name] for name in _COLUMNS},
+        "business_type": books.types.get(row["business_type_cd"], row["business_type_cd"]),
+        "model": row["legacy_model_id"],
+        "agreement_basis": row["agreement_basis_cd"],
+        **{name: bool(row[name]) for name in flags},
         "counts": {what: counts.get(row["account_id"], 0) for what, counts in books.counts.items()},
-    }  # fmt: skip
+    }
 
 
 def _people(books: Books, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -133,11 +136,19 @@ def _people(books: Books, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             names = [contact["first_name"], contact["last_name"]]
             person = people.setdefault(
                 (contact["legacy_portal_cd"], contact["legacy_key"]),
-                {"name": contact["full_name"] or " ".join(filter(None, names)), "email": contact["email"] or contact["login_email"],
-                 "type": contact["contact_type_cd"], "scope": contact["scope_cd"], "primary": bool(contact["primary_poc"]),
-                 "login": contact["login_status"], "lock_reason": contact["lock_reason"],
-                 "restricted_on": [], "on": [], "sees": []},
-            )  # fmt: skip
+                {
+                    "name": contact["full_name"] or " ".join(filter(None, names)),
+                    "email": contact["email"] or contact["login_email"],
+                    "type": contact["contact_type_cd"],
+                    "scope": contact["scope_cd"],
+                    "primary": bool(contact["primary_poc"]),
+                    "login": contact["login_status"],
+                    "lock_reason": contact["lock_reason"],
+                    "restricted_on": [],
+                    "on": [],
+                    "sees": [],
+                },
+            )
             person["on"].append(row["account_number"])
             if contact["login_status"] is not None and row["trade_visible"]:
                 person["sees"].append(row["account_number"])

@@ -14,24 +14,71 @@ from mappings.model import Mappings
 
 # The tables whose rows a company may see, and whose flags are therefore its business. Vetting, notes, findings, comments and events are CBP's.
 SEEN = (
-    "account_contact", "account_identifier", "account_address", "account_status_history", "account_program", "security_profile",
-    "profile_response", "document", "validation", "portal_task",
-)  # fmt: skip
+    "account_contact",
+    "account_identifier",
+    "account_address",
+    "account_status_history",
+    "account_program",
+    "security_profile",
+    "profile_response",
+    "document",
+    "validation",
+    "portal_task",
+)
 _SEEN_SOURCES = frozenset(
-    {"company_profile", "security_model", "model_entity", "company_contact", "company_address", "entity_identifier", "document",
-     "agreement_signature", "security_profile", "profile_response", "validation", "portal_task", "program_participation", "svi_setting",
-     "svi_link", "message_thread", "message", "finding_response"}
-)  # fmt: skip
+    {
+        "company_profile",
+        "security_model",
+        "model_entity",
+        "company_contact",
+        "company_address",
+        "entity_identifier",
+        "document",
+        "agreement_signature",
+        "security_profile",
+        "profile_response",
+        "validation",
+        "portal_task",
+        "program_participation",
+        "svi_setting",
+        "svi_link",
+        "message_thread",
+        "message",
+        "finding_response",
+    }
+)
 _OWN_KEYS = {"company_profile": "legacy_profile_id", "security_model": "legacy_model_id", "model_entity": "legacy_entity_id"}
 _ACCOUNT = (
-    "account_number", "legal_name", "account_label", "business_type_cd", "status_cd", "tier_cd", "agreement_basis_cd", "identifiers_complete",
-    "needs_officer", "acting_officer", "trade_visible", "archived", "legacy_profile_id", "legacy_model_id", "legacy_entity_id",
-)  # fmt: skip
+    "account_number",
+    "legal_name",
+    "account_label",
+    "business_type_cd",
+    "status_cd",
+    "tier_cd",
+    "agreement_basis_cd",
+    "identifiers_complete",
+    "needs_officer",
+    "acting_officer",
+    "trade_visible",
+    "archived",
+    "legacy_profile_id",
+    "legacy_model_id",
+    "legacy_entity_id",
+)
 _ADDRESS = ("street1", "street2", "city", "state_cd", "postal_code", "country_cd")
 _CONTACT = (
-    "scope_cd", "contact_type_cd", "primary_poc", "first_name", "last_name", "full_name", "email", "restricted_reason_cd", "removed_at",
-    "legacy_portal_cd", "legacy_key",
-)  # fmt: skip
+    "scope_cd",
+    "contact_type_cd",
+    "primary_poc",
+    "first_name",
+    "last_name",
+    "full_name",
+    "email",
+    "restricted_reason_cd",
+    "removed_at",
+    "legacy_portal_cd",
+    "legacy_key",
+)
 
 
 @dataclass
@@ -117,10 +164,14 @@ class _Reader:
         document = self._tables["document"]
         public = document.c.library_cd != "INTERNAL"
         wanted: dict[str, tuple[str, tuple[sa.ColumnElement[bool], ...]]] = {
-            "documents": ("document", (public,)), "documents_missing": ("document", (public, document.c.content_state_cd == "MISSING")),
-            "agreements": ("account_agreement", ()), "security_profiles": ("security_profile", ()), "responses": ("profile_response", ()),
-            "identifiers": ("account_identifier", ()), "validations": ("validation", ()),
-        }  # fmt: skip
+            "documents": ("document", (public,)),
+            "documents_missing": ("document", (public, document.c.content_state_cd == "MISSING")),
+            "agreements": ("account_agreement", ()),
+            "security_profiles": ("security_profile", ()),
+            "responses": ("profile_response", ()),
+            "identifiers": ("account_identifier", ()),
+            "validations": ("validation", ()),
+        }
         for what, (name, conditions) in wanted.items():
             table = self._tables[name]
             statement = (

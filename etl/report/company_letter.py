@@ -120,10 +120,17 @@ def _person(person: Mapping[str, Any], texts: LetterTexts) -> tuple[str, str, st
 def accounts(page: Page, texts: LetterTexts) -> list[tuple[str, ...]]:
     """(account, business type, name, status, tier, agreement, shown) of each account."""
     return [
-        (a["account_number"], a["business_type"], a["account_label"] or "–", texts.of("status", a["status_cd"]), a["tier_cd"] or "–",
-         texts.of("basis", a["agreement_basis"]), texts.word("yes" if a["trade_visible"] else "no"))
+        (
+            a["account_number"],
+            a["business_type"],
+            a["account_label"] or "–",
+            texts.of("status", a["status_cd"]),
+            a["tier_cd"] or "–",
+            texts.of("basis", a["agreement_basis"]),
+            texts.word("yes" if a["trade_visible"] else "no"),
+        )
         for a in page["accounts"]
-    ]  # fmt: skip
+    ]
 
 
 def head_lines(page: Page, texts: LetterTexts, head: LetterHead) -> list[tuple[str, str]]:
@@ -192,10 +199,28 @@ def _style() -> Markup:
 
 def as_letter_html(page: Page, texts: LetterTexts, head: LetterHead) -> str:
     """The letter as one HTML file without script."""
-    return environment().get_template("company.html.j2").render(
-        page=page, word=texts.word, language=texts.language, title=title(page), opening=opening(page, texts), head=head_lines(page, texts, head),
-        sender=head.sender, replaced=_replaced(page, texts, head), actions=actions(page, texts), accounts=accounts(page, texts), counted=COUNTED,
-        people=people(page, texts), not_carried=not_carried(page, texts), account_head=_ACCOUNT_HEAD, person_head=_PERSON_HEAD,
-        models=[(model["id"], model["name"] or "–", _entities(model, texts)) for model in page["before"]], closing=_closing(texts, head),
-        asked=any(entry["code"] != "ACTIVATE" for entry in page["todo"]) or not page["accounts"], style=_style(),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("company.html.j2")
+        .render(
+            page=page,
+            word=texts.word,
+            language=texts.language,
+            title=title(page),
+            opening=opening(page, texts),
+            head=head_lines(page, texts, head),
+            sender=head.sender,
+            replaced=_replaced(page, texts, head),
+            actions=actions(page, texts),
+            accounts=accounts(page, texts),
+            counted=COUNTED,
+            people=people(page, texts),
+            not_carried=not_carried(page, texts),
+            account_head=_ACCOUNT_HEAD,
+            person_head=_PERSON_HEAD,
+            models=[(model["id"], model["name"] or "–", _entities(model, texts)) for model in page["before"]],
+            closing=_closing(texts, head),
+            asked=any(entry["code"] != "ACTIVATE" for entry in page["todo"]) or not page["accounts"],
+            style=_style(),
+        )
+    )

@@ -19,11 +19,21 @@ def as_comparison_page(runs: Sequence[dict[str, Any]], numbers: pl.DataFrame, ke
     script = (HERE / "report.js").read_text(encoding="utf-8")
     changed = numbers.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(names[0])) for name in names[1:]))
     counts = changed.filter(pl.col("section") != "step seconds")
-    return environment().get_template("compare.html.j2").render(
-        runs=runs, names=names, changed=counts.to_dicts(), unchanged=numbers.height - changed.height,
-        steps=numbers.filter(pl.col("section") == "step seconds").to_dicts(),
-        keys=some(keys, "list", "code").to_dicts(), keys_total=keys.height,
-        appeared=keys.filter(~pl.col(names[0]) & pl.col(names[-1])).height, disappeared=keys.filter(pl.col(names[0]) & ~pl.col(names[-1])).height,
-        style=Markup((HERE / "report.css").read_text(encoding="utf-8")), script=Markup(script),  # noqa: S704  # both come from this package
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("compare.html.j2")
+        .render(
+            runs=runs,
+            names=names,
+            changed=counts.to_dicts(),
+            unchanged=numbers.height - changed.height,
+            steps=numbers.filter(pl.col("section") == "step seconds").to_dicts(),
+            keys=some(keys, "list", "code").to_dicts(),
+            keys_total=keys.height,
+            appeared=keys.filter(~pl.col(names[0]) & pl.col(names[-1])).height,
+            disappeared=keys.filter(pl.col(names[0]) & ~pl.col(names[-1])).height,
+            style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704  # comes from this package
+            script=Markup(script),  # noqa: S704  # both come from this package
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )

@@ -59,11 +59,20 @@ def _entry(
     read = sum(rows_in(folder, file) for file in folder.files("extract", f"extract/{mapping.portal}.{mapping.table}/"))
     retires = not mapping.into  # a mapping without any target retires the rows, each column with its reason
     entry: dict[str, Any] = {
-        "portal": mapping.portal, "table": mapping.table, "chapter": "", "read": read, "loaded": None,
-        "made": made, "made_rows": sum(made.values()), "held": held, "held_rows": sum(held.values()), "held_and_loaded": both,
-        "retired": 0, "difference": None,
+        "portal": mapping.portal,
+        "table": mapping.table,
+        "chapter": "",
+        "read": read,
+        "loaded": None,
+        "made": made,
+        "made_rows": sum(made.values()),
+        "held": held,
+        "held_rows": sum(held.values()),
+        "held_and_loaded": both,
+        "retired": 0,
+        "difference": None,
         "lands": "accounts" if any(into.per in ("account", "part") for into in mapping.into) else "once",
-    }  # fmt: skip
+    }
     if tally is not None:
         loaded = 0 if retires else int(tally["loaded"])
         retired = int(tally["loaded"]) if retires else 0
@@ -105,8 +114,9 @@ def targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
     makers = {name: sorted(f"{maker.portal}.{maker.table}" for maker in mappings.makers(name)) for name in mappings.target.tables}
     return [
         {"table": name, "expected": expected[name] if len(done) == len(MADE_BY) else None, "actual": None, "from": makers[name]}
-        for name in mappings.target.tables if name != "migration_run"
-    ]  # fmt: skip
+        for name in mappings.target.tables
+        if name != "migration_run"
+    ]
 
 
 def _made_files(folder: RunFolder) -> list[StageFile]:
@@ -143,8 +153,9 @@ def coverage(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
     accounted = sum(column in _accounted(mapping) for mapping, column in columns)
     retired = [
         {"portal": mapping.portal, "table": mapping.table, "column": column, "reason": reason}
-        for mapping in chosen for column, reason in mapping.retired.items()
-    ]  # fmt: skip
+        for mapping in chosen
+        for column, reason in mapping.retired.items()
+    ]
     return {"tables": len(chosen), "columns": len(columns), "accounted": accounted, "retired": retired}
 
 

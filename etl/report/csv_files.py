@@ -27,8 +27,12 @@ def as_csv(found: Lists, mappings: Mappings) -> dict[str, bytes]:
 def csv_bytes(frame: pl.DataFrame) -> bytes:
     """The table as CSV; a cell that begins like a formula gets an apostrophe in front."""
     safe = [
-        pl.when(pl.col(name).str.contains(_FORMULA) & ~pl.col(name).str.contains(_NUMBER)).then(pl.concat_str(pl.lit("'"), pl.col(name))).otherwise(pl.col(name)).alias(name)
-        for name, kind in frame.schema.items() if kind == pl.String
-    ]  # fmt: skip
+        pl.when(pl.col(name).str.contains(_FORMULA) & ~pl.col(name).str.contains(_NUMBER))
+        .then(pl.concat_str(pl.lit("'"), pl.col(name)))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name, kind in frame.schema.items()
+        if kind == pl.String
+    ]
     text = frame.with_columns(safe).write_csv(line_terminator="\r\n", quote_style="necessary", null_value="")
     return b"\xef\xbb\xbf" + text.encode()

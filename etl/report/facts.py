@@ -49,12 +49,28 @@ def facts(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
 def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, Any]:
     """The report's facts where the lists have been read already."""
     report: dict[str, Any] = {
-        "version": VERSION, "verdict": {}, "changes": _changes(folder), "run": _run(folder, mappings), "steps": _steps(folder),
-        "conservation": _conservation(folder, mappings, found), "targets": _targets(folder, mappings), "checks": _checks(folder, found),
-        "exceptions": _exceptions(mappings, found), "held": _held(mappings, found), "decisions": made(folder), "documents": counts.documents(folder),
-        "freeze_guard": _freeze_guard(folder), "coverage": counts.coverage(folder, mappings), "reconciliation": _reconciliation(folder, found), "not_checked": [],
-        "set_aside": {"visible": found.visible, "closed": found.closed.height, "roots": found.held.select("portal", "root_table", "root_key").n_unique()},
-    }  # fmt: skip
+        "version": VERSION,
+        "verdict": {},
+        "changes": _changes(folder),
+        "run": _run(folder, mappings),
+        "steps": _steps(folder),
+        "conservation": _conservation(folder, mappings, found),
+        "targets": _targets(folder, mappings),
+        "checks": _checks(folder, found),
+        "exceptions": _exceptions(mappings, found),
+        "held": _held(mappings, found),
+        "decisions": made(folder),
+        "documents": counts.documents(folder),
+        "freeze_guard": _freeze_guard(folder),
+        "coverage": counts.coverage(folder, mappings),
+        "reconciliation": _reconciliation(folder, found),
+        "not_checked": [],
+        "set_aside": {
+            "visible": found.visible,
+            "closed": found.closed.height,
+            "roots": found.held.select("portal", "root_table", "root_key").n_unique(),
+        },
+    }
     report["not_checked"] = _not_checked(folder, report)
     report["verdict"] = {**verdict(report), "aside": set_aside.sentences(report)}
     return report
@@ -75,15 +91,22 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
     first, _, last = settings.get("freeze", "").partition(" to ")
     target = settings.get("target")
     return {
-        "id": steps["load"].facts.get("run_id") if "load" in steps else None, "place": str((folder.path / "report").absolute()),
+        "id": steps["load"].facts.get("run_id") if "load" in steps else None,
+        "place": str((folder.path / "report").absolute()),
         "sources": {name: _harmless(settings[key]) for name, key in _SOURCES.items() if key in settings},
-        "target": _harmless(target) if target else None, "objects": _harmless(settings["objects"]) if "objects" in settings else None,
-        "taken_back": _taken_back(folder), "rehearsal": was_rehearsal(settings),
+        "target": _harmless(target) if target else None,
+        "objects": _harmless(settings["objects"]) if "objects" in settings else None,
+        "taken_back": _taken_back(folder),
+        "rehearsal": was_rehearsal(settings),
         "freeze": {"from": first, "to": last} if last else None,
-        "approval": asked(folder), "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
-        "snapshot": dict(sorted(extract.get("levels", {}).items())), "fingerprints": dict(sorted(extract.get("marks", {}).items())),
-        "mappings": mappings.digest, "manifest": folder.digest(*(name for name in STEPS[:4] if name in steps)), "versions": _versions(),
-    }  # fmt: skip
+        "approval": asked(folder),
+        "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
+        "snapshot": dict(sorted(extract.get("levels", {}).items())),
+        "fingerprints": dict(sorted(extract.get("marks", {}).items())),
+        "mappings": mappings.digest,
+        "manifest": folder.digest(*(name for name in STEPS[:4] if name in steps)),
+        "versions": _versions(),
+    }
 
 
 def _taken_back(folder: RunFolder) -> str | None:
@@ -100,9 +123,10 @@ def _freeze_guard(folder: RunFolder) -> dict[str, Any]:
     tables = [{"portal": name.partition(".")[0], "table": name.partition(".")[2], **known} for name, known in sorted(prints.items())]
     looks = [
         {"moment": moment, "portal": portal, **since}
-        for moment, step in _MOMENTS.items() if step in steps
+        for moment, step in _MOMENTS.items()
+        if step in steps
         for portal, since in sorted(steps[step].facts.get("looked", {}).items())
-    ]  # fmt: skip
+    ]
     return {"tables": tables, "looks": looks}
 
 
@@ -132,11 +156,16 @@ def _steps(folder: RunFolder) -> list[dict[str, Any]]:
         facts = step.facts if step else {}
         entries.append(
             {
-                "step": name, "done": step is not None, "started": facts.get("started"), "seconds": facts.get("seconds"),
-                "rows": sum(file.rows for file in step.files) if step else 0, "files": len(step.files) if step else 0,
-                "bytes": sum(file.size for file in step.files) if step else 0, "sentence": facts.get("sentence", ""),
+                "step": name,
+                "done": step is not None,
+                "started": facts.get("started"),
+                "seconds": facts.get("seconds"),
+                "rows": sum(file.rows for file in step.files) if step else 0,
+                "files": len(step.files) if step else 0,
+                "bytes": sum(file.size for file in step.files) if step else 0,
+                "sentence": facts.get("sentence", ""),
             }
-        )  # fmt: skip
+        )
     return entries
 
 
@@ -149,8 +178,9 @@ def _conservation(folder: RunFolder, mappings: Mappings, found: Lists) -> list[d
         row["chapter"] = chapter[row["portal"], row["table"]]
         row["recounted"] = (
             {"read": recount["read"], "loaded": recount["loaded"], "held": sum(recount["held"].values()), "retired": recount["retired"]}
-            if recount else None
-        )  # fmt: skip
+            if recount
+            else None
+        )
     return rows
 
 
@@ -170,11 +200,12 @@ def _reconciliation(folder: RunFolder, found: Lists) -> dict[str, Any]:
     tables = [{"table": table, "kind": kind, "count": count} for table, kind, count in counted]
     unknown = [entry for entry in tables if entry["kind"] == "not_checked"]
     return {
-        "answer": result.get("answer"), "compared": _compared(result),
+        "answer": result.get("answer"),
+        "compared": _compared(result),
         "total": sum(entry["count"] for entry in tables if entry not in unknown) if result else None,
         "tables": tables,
         "not_checked": [f"{entry['table']}: {entry['count']:,} places not compared; differences.csv names them." for entry in unknown],
-    }  # fmt: skip
+    }
 
 
 def _compared(result: dict[str, Any]) -> dict[str, int] | None:
@@ -182,10 +213,13 @@ def _compared(result: dict[str, Any]) -> dict[str, int] | None:
         return None
     objects = result.get("objects", {})
     return {
-        "tables": len(result.get("tables", [])), "rows": sum(entry["actual"] for entry in result.get("tables", [])),
-        "objects": objects.get("counted", 0), "bytes": objects.get("verified_bytes", 0), "profiles": result.get("profiles_checked", 0),
+        "tables": len(result.get("tables", [])),
+        "rows": sum(entry["actual"] for entry in result.get("tables", [])),
+        "objects": objects.get("counted", 0),
+        "bytes": objects.get("verified_bytes", 0),
+        "profiles": result.get("profiles_checked", 0),
         "logins": result.get("logins_checked", 0),
-    }  # fmt: skip
+    }
 
 
 def _checks(folder: RunFolder, found: Lists) -> dict[str, Any]:
@@ -193,16 +227,22 @@ def _checks(folder: RunFolder, found: Lists) -> dict[str, Any]:
     answers = content["answers"] if isinstance(content, dict) else content
     names = ("id", "question", "why", "severity", "table")
     entries = [
-        {**{name: str(answer.get(name) or "") for name in names}, **{name: int(answer.get(name) or 0) for name in ("asked", "failed")},
-         "seconds": answer.get("seconds"), "sentence": str(answer.get("sentence") or "")}
+        {
+            **{name: str(answer.get(name) or "") for name in names},
+            **{name: int(answer.get(name) or 0) for name in ("asked", "failed")},
+            "seconds": answer.get("seconds"),
+            "sentence": str(answer.get("sentence") or ""),
+        }
         for answer in sorted(answers, key=lambda answer: (answer["severity"], answer["id"], str(answer.get("table"))))
-    ]  # fmt: skip
+    ]
     failed = [entry for entry in entries if entry["failed"]]
     return {
-        "asked": len(entries), "passed": len(entries) - len(failed),
+        "asked": len(entries),
+        "passed": len(entries) - len(failed),
         "warnings": sum(entry["severity"] != "critical" for entry in failed),
-        "critical": sorted({entry["id"] for entry in failed if entry["severity"] == "critical"}), "answers": entries,
-    }  # fmt: skip
+        "critical": sorted({entry["id"] for entry in failed if entry["severity"] == "critical"}),
+        "answers": entries,
+    }
 
 
 def _exceptions(mappings: Mappings, found: Lists) -> dict[str, Any]:
@@ -211,10 +251,19 @@ def _exceptions(mappings: Mappings, found: Lists) -> dict[str, Any]:
         tables.setdefault(rule, {})[f"{portal}.{table}"] = rows
     said = _said(mappings, found)
     rules = [
-        {"rule": rule.number, "chapter": rule.chapter, "situation": rule.situation, "decision": rule.decision, "severity": rule.severity,
-         "sentence": said[rule.number], "count": sum(tables[rule.number].values()), "tables": tables[rule.number]}
-        for rule in mappings.rules.values() if rule.number in tables
-    ]  # fmt: skip
+        {
+            "rule": rule.number,
+            "chapter": rule.chapter,
+            "situation": rule.situation,
+            "decision": rule.decision,
+            "severity": rule.severity,
+            "sentence": said[rule.number],
+            "count": sum(tables[rule.number].values()),
+            "tables": tables[rule.number],
+        }
+        for rule in mappings.rules.values()
+        if rule.number in tables
+    ]
     rules.sort(key=lambda rule: _WORST.index(rule["severity"]))
     quiet = [rule.number for rule in mappings.rules.values() if rule.flags and rule.number not in tables]
     return {"total": found.exceptions.height, "rules": rules, "quiet": quiet}
@@ -242,10 +291,16 @@ def _held(mappings: Mappings, found: Lists) -> dict[str, Any]:
     for reason, portal, table, rows in found.held.group_by("reason", "portal", "table").len().sort("reason", "portal", "table").iter_rows():
         tables.setdefault(reason, {})[f"{portal}.{table}"] = rows
     reasons = [
-        {"reason": reason.code, "meaning": reason.meaning, "rules": list(reason.rules), "count": sum(tables[reason.code].values()),
-         "tables": tables[reason.code]}
-        for reason in mappings.reasons.values() if reason.code in tables
-    ]  # fmt: skip
+        {
+            "reason": reason.code,
+            "meaning": reason.meaning,
+            "rules": list(reason.rules),
+            "count": sum(tables[reason.code].values()),
+            "tables": tables[reason.code],
+        }
+        for reason in mappings.reasons.values()
+        if reason.code in tables
+    ]
     return {"total": found.held.height, "reasons": reasons}
 
 

@@ -11,15 +11,21 @@ LEFT, RIGHT, BAR = 330.0, 700.0, 14.0
 # Pixels: all rows together; the least between two labels; the thinnest line; the margin.
 _TALL, _PITCH, _HAIR, _TOP = 340.0, 34.0, 1.5, 12.0
 ENDS = {
-    "accounts": "Loaded onto accounts", "once": "Loaded once, for all", "both": "Loaded, and held as well", "held": "Held",
+    "accounts": "Loaded onto accounts",
+    "once": "Loaded once, for all",
+    "both": "Loaded, and held as well",
+    "held": "Held",
     "retired": "Retired",
-}  # fmt: skip
+}
 
 
 _WOULD = {
-    "accounts": "Would be loaded onto accounts", "once": "Would be loaded once, for all", "both": "Would be loaded, and held as well",
-    "held": "Would be held", "retired": "Would be retired",
-}  # fmt: skip
+    "accounts": "Would be loaded onto accounts",
+    "once": "Would be loaded once, for all",
+    "both": "Would be loaded, and held as well",
+    "held": "Would be held",
+    "retired": "Would be retired",
+}
 
 
 @dataclass(frozen=True)

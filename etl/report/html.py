@@ -23,20 +23,35 @@ from mappings.model import Mappings
 HERE = Path(__file__).parent
 ROWS_SHOWN = 1000  # of each list; the CSV beside the page has them all
 TONE = {
-    "published_and_equal": "good", "published_but_different": "bad", "critical_checks_failed": "bad", "not_finished": "warn",
-    "published_but_written_to": "warn", "taken_back": "warn",
-}  # fmt: skip
+    "published_and_equal": "good",
+    "published_but_different": "bad",
+    "critical_checks_failed": "bad",
+    "not_finished": "warn",
+    "published_but_written_to": "warn",
+    "taken_back": "warn",
+}
 CONTENTS = (
-    ("flow", "Where the rows went"), ("rows", "Source rows"), ("store", "New store"), ("checks", "Checks"),
-    ("compared", "Old and new compared"), ("exceptions", "Exceptions"), ("held", "Held rows"), ("closed", "Nobody can open"), ("documents", "Documents"),
-    ("columns", "Columns"), ("steps", "Steps"), ("not-checked", "Not checked"), ("recheck", "Recheck"), ("run", "The run"),
-)  # fmt: skip
+    ("flow", "Where the rows went"),
+    ("rows", "Source rows"),
+    ("store", "New store"),
+    ("checks", "Checks"),
+    ("compared", "Old and new compared"),
+    ("exceptions", "Exceptions"),
+    ("held", "Held rows"),
+    ("closed", "Nobody can open"),
+    ("documents", "Documents"),
+    ("columns", "Columns"),
+    ("steps", "Steps"),
+    ("not-checked", "Not checked"),
+    ("recheck", "Recheck"),
+    ("run", "The run"),
+)
 _CLASSES = {
     **dict.fromkeys(("Key", "Old key", "Because of", "Top of the chain", "Bytes kept as", "Expected", "Actual"), "key"),
     **dict.fromkeys(("Rows asked", "Failed", "Profile", "Entity"), "n"),
     **dict.fromkeys(("Table", "Check", "Account", "Column", "Reason", "Type"), "name"),
     **dict.fromkeys(("Question", "Why it matters", "Detail", "Cause"), "prose"),
-}  # fmt: skip
+}
 _MADE_OF = {"migration_holding": "rows held", "migration_exception": "rows flagged"}
 
 
@@ -53,24 +68,46 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
     script = (HERE / "report.js").read_text(encoding="utf-8")
     coverage = report["coverage"]
     counted = {**totals(report), "failures": found.failures.height}
-    return environment().get_template("report.html.j2").render(
-        report=report, changed=changed_tables(report["changes"]) if report["changes"] else [],
-        changes=changes_sentence(report["changes"]) if report["changes"] else "", tone=TONE[report["verdict"]["state"]], contents=CONTENTS, classes=_CLASSES, made_of=_MADE_OF,
-        totals=counted, figures=figures(report), flow=flow(report), chapters=_chapters(report),
-        lost=sum(row["difference"] or 0 for row in report["conservation"]),
-        failed=[answer for answer in report["checks"]["answers"] if answer["failed"]], questions=_questions(report),
-        failures=some(found.failures, "check_id").select("check_id", "severity", "table", "key").rows(),
-        differences=some(found.differences, "table", "kind").fill_null("").rows(),
-        exceptions=some(found.exceptions, "rule").select("rule", "portal", "table", "key", "detail").rows(),
-        held=_held_rows(found), closed=[(a, str(p), str(e), t, c) for a, p, e, t, c in found.closed.head(ROWS_SHOWN).rows()],
-        published=published(report), bridge=bridge(report), bridged=_bridged(report),
-        share=f"{100 * coverage['accounted'] / coverage['columns']:.0f}%" if coverage["columns"] else "–",
-        spent=sum(step["seconds"] or 0 for step in report["steps"]), queries=queries(report, mappings), facts=run_facts(report),
-        prints=[(f"{t['portal']}.{t['table']}", t["rows"], t["highest_key"], t["sha256"], t["counted"]) for t in report["freeze_guard"]["tables"]],
-        # Both come from this package; nothing of the data is in them.
-        style=Markup((HERE / "report.css").read_text(encoding="utf-8")), script=Markup(script),  # noqa: S704
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            changed=changed_tables(report["changes"]) if report["changes"] else [],
+            changes=changes_sentence(report["changes"]) if report["changes"] else "",
+            tone=TONE[report["verdict"]["state"]],
+            contents=CONTENTS,
+            classes=_CLASSES,
+            made_of=_MADE_OF,
+            totals=counted,
+            figures=figures(report),
+            flow=flow(report),
+            chapters=_chapters(report),
+            lost=sum(row["difference"] or 0 for row in report["conservation"]),
+            failed=[answer for answer in report["checks"]["answers"] if answer["failed"]],
+            questions=_questions(report),
+            failures=some(found.failures, "check_id").select("check_id", "severity", "table", "key").rows(),
+            differences=some(found.differences, "table", "kind").fill_null("").rows(),
+            exceptions=some(found.exceptions, "rule").select("rule", "portal", "table", "key", "detail").rows(),
+            held=_held_rows(found),
+            closed=[(a, str(p), str(e), t, c) for a, p, e, t, c in found.closed.head(ROWS_SHOWN).rows()],
+            published=published(report),
+            bridge=bridge(report),
+            bridged=_bridged(report),
+            share=f"{100 * coverage['accounted'] / coverage['columns']:.0f}%" if coverage["columns"] else "–",
+            spent=sum(step["seconds"] or 0 for step in report["steps"]),
+            queries=queries(report, mappings),
+            facts=run_facts(report),
+            prints=[
+                (f"{t['portal']}.{t['table']}", t["rows"], t["highest_key"], t["sha256"], t["counted"])
+                for t in report["freeze_guard"]["tables"]
+            ],
+            # Both come from this package; nothing of the data is in them.
+            style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704  # comes from this package
+            script=Markup(script),  # noqa: S704
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
+    )
 
 
 def some(frame: pl.DataFrame, *kinds: str) -> pl.DataFrame:
@@ -132,9 +169,12 @@ def bridge(report: dict[str, Any]) -> dict[str, dict[str, int | None]]:
         for table, rows in entry["made"].items():
             made[table] = made.get(table, 0) + rows
     return {
-        row["table"]: {"made": made.get(row["table"], 0), "besides": None if row["expected"] is None else row["expected"] - made.get(row["table"], 0)}
+        row["table"]: {
+            "made": made.get(row["table"], 0),
+            "besides": None if row["expected"] is None else row["expected"] - made.get(row["table"], 0),
+        }
         for row in report["targets"]
-    }  # fmt: skip
+    }
 
 
 def _bridged(report: dict[str, Any]) -> dict[str, int | None]:
@@ -148,15 +188,21 @@ def _bridged(report: dict[str, Any]) -> dict[str, int | None]:
     return {
         **{name: together([part[name] for part in parts]) for name in ("made", "besides")},
         **{name: together([row[name] for row in rows]) for name in ("expected", "actual")},
-    }  # fmt: skip
+    }
 
 
 def _questions(report: dict[str, Any]) -> list[tuple[str, ...]]:
     return [
-        (f"{answer['severity']} failed" if answer["failed"] else "passed", answer["table"], answer["question"], answer["why"],
-         number(answer["asked"]), number(answer["failed"]))
+        (
+            f"{answer['severity']} failed" if answer["failed"] else "passed",
+            answer["table"],
+            answer["question"],
+            answer["why"],
+            number(answer["asked"]),
+            number(answer["failed"]),
+        )
         for answer in report["checks"]["answers"]
-    ]  # fmt: skip
+    ]
 
 
 def _chapters(report: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:

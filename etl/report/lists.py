@@ -21,9 +21,15 @@ MADE_BY = ("split", "reattach")
 HELD_SHOWN = [name for name in HELD if name != "row_json"]  # a whole row is personal: it stays in the store
 FAILURE = {"check_id": pl.String, "severity": pl.String, "table": pl.String, "key": pl.String}
 DIFFERENCE = {
-    "table": pl.String, "kind": pl.String, "legacy_portal": pl.String, "legacy_key": pl.String, "account_number": pl.String,
-    "column": pl.String, "expected": pl.String, "actual": pl.String,
-}  # fmt: skip
+    "table": pl.String,
+    "kind": pl.String,
+    "legacy_portal": pl.String,
+    "legacy_key": pl.String,
+    "account_number": pl.String,
+    "column": pl.String,
+    "expected": pl.String,
+    "actual": pl.String,
+}
 _NINE = r"\|.*\d{9}"  # and those that `masked_key` has
 
 
@@ -54,13 +60,16 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     return Lists(
         without_personal(
             _keys(_keys(_keys(held, "key", texts), "because_key", texts, "because_table"), "root_key", texts, "root_table"),
-            "key", "because_key", "root_key",
+            "key",
+            "because_key",
+            "root_key",
         ).sort("portal", "table", "key"),
         without_personal(_keys(flagged, "key", texts), "key", "detail").sort("rule", "portal", "table", "key"),
         without_personal(_keys(failures, "key", texts), "key").sort("severity", "check_id", "table", "key"),
         without_personal(_keys(differences, "legacy_key", texts), "legacy_key", "expected", "actual").sort(list(DIFFERENCE)),
-        without_personal(closed, "account_number"), visible,
-    )  # fmt: skip
+        without_personal(closed, "account_number"),
+        visible,
+    )
 
 
 def _text_parts(mappings: Mappings) -> dict[str, list[int]]:

@@ -14,19 +14,35 @@ from mappings.model import Mappings
 
 KEYS_SHOWN = 200  # of one failed check; failures.csv has them all
 SIGN = {
-    "published_and_equal": "✅", "published_but_different": "❌", "critical_checks_failed": "❌", "not_finished": "⚠️",
-    "published_but_written_to": "⚠️", "taken_back": "⚠️",
-}  # fmt: skip
+    "published_and_equal": "✅",
+    "published_but_different": "❌",
+    "critical_checks_failed": "❌",
+    "not_finished": "⚠️",
+    "published_but_written_to": "⚠️",
+    "taken_back": "⚠️",
+}
 Report = dict[str, Any]
 
 
 def as_markdown(report: Report, found: Lists, mappings: Mappings) -> str:
     """report.md."""
     parts = [
-        *_verdict(report), *_run(report), *_conservation(report), *_targets(report), *_checks(report, found), *_reconciliation(report),
-        *_exceptions(report), *_decisions(report), *_held(report), *_documents(report), *_freeze_guard(report), *_coverage(report), *_timings(report),
-        *_not_checked(report), *_recheck(report, mappings),
-    ]  # fmt: skip
+        *_verdict(report),
+        *_run(report),
+        *_conservation(report),
+        *_targets(report),
+        *_checks(report, found),
+        *_reconciliation(report),
+        *_exceptions(report),
+        *_decisions(report),
+        *_held(report),
+        *_documents(report),
+        *_freeze_guard(report),
+        *_coverage(report),
+        *_timings(report),
+        *_not_checked(report),
+        *_recheck(report, mappings),
+    ]
     return "\n".join(parts) + "\n"
 
 
@@ -37,10 +53,16 @@ def summary(report: Report) -> str:
     lines = [*_verdict(report), "## In numbers", ""]
     lines += table(
         ("", "Rows"),
-        [("read", number(total["read"])), ("loaded", number(total["loaded"])), ("held", number(total["held"])),
-         ("of these loaded as well (X2)", number(total["both"])), ("retired", number(total["retired"])),
-         ("made for the new store", number(total["made"])), ("flagged for somebody to look at", number(report["exceptions"]["total"]))],
-    )  # fmt: skip
+        [
+            ("read", number(total["read"])),
+            ("loaded", number(total["loaded"])),
+            ("held", number(total["held"])),
+            ("of these loaded as well (X2)", number(total["both"])),
+            ("retired", number(total["retired"])),
+            ("made for the new store", number(total["made"])),
+            ("flagged for somebody to look at", number(report["exceptions"]["total"])),
+        ],
+    )
     lines += _checks_sentence(report)
     if failed:
         rows = [(code(a["id"]), a["severity"], escaped(a["sentence"] or a["question"]), number(a["failed"])) for a in failed]
@@ -55,10 +77,13 @@ def totals(report: Report) -> dict[str, int]:
     """Rows of all source tables together."""
     rows = report["conservation"]
     return {
-        "read": sum(row["read"] for row in rows), "loaded": sum(row["loaded"] or 0 for row in rows), "held": report["held"]["total"],
-        "both": sum(row["held_and_loaded"] for row in rows), "retired": sum(row["retired"] for row in rows),
+        "read": sum(row["read"] for row in rows),
+        "loaded": sum(row["loaded"] or 0 for row in rows),
+        "held": report["held"]["total"],
+        "both": sum(row["held_and_loaded"] for row in rows),
+        "retired": sum(row["retired"] for row in rows),
         "made": sum(row["made_rows"] for row in rows),
-    }  # fmt: skip
+    }
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -127,9 +152,18 @@ def _conservation(report: Report) -> list[str]:
     total = totals(report)
     lost = sum(row["difference"] or 0 for row in report["conservation"])
     rows.append(
-        ("**together**", number(total["read"]), number(total["loaded"]), number(total["made"]), number(total["held"] - total["both"]),
-         number(total["both"]), number(total["retired"]), number(lost), "")
-    )  # fmt: skip
+        (
+            "**together**",
+            number(total["read"]),
+            number(total["loaded"]),
+            number(total["made"]),
+            number(total["held"] - total["both"]),
+            number(total["both"]),
+            number(total["retired"]),
+            number(lost),
+            "",
+        )
+    )
     head = ("Source table", "Read", "Loaded", "Rows made", "Held", "Loaded and held", "Retired", "Difference", "Held for")
     note = "Every row that was read is loaded, held or retired. `Difference` = read − loaded − held − retired, and must be 0."
     return ["## Every source row accounted for", "", note, "", *table(head, rows)]
@@ -165,7 +199,7 @@ def _checks(report: Report, found: Lists) -> list[str]:
         rows = [
             (code(a["id"]), a["severity"], code(a["table"]), escaped(a["question"]), number(a["asked"]), number(a["failed"]))
             for a in answers
-        ]  # fmt: skip
+        ]
         lines += table(("Check", "Severity", "Table", "Question", "Rows asked", "Failed"), rows)
     return lines
 
@@ -190,9 +224,15 @@ def _reconciliation(report: Report) -> list[str]:
 
 def _exceptions(report: Report) -> list[str]:
     rows = [
-        (r["rule"], r["severity"], number(r["count"]), escaped(" ".join(dict.fromkeys((r["sentence"], r["situation"], r["decision"])))), _by_table(r["tables"]))
+        (
+            r["rule"],
+            r["severity"],
+            number(r["count"]),
+            escaped(" ".join(dict.fromkeys((r["sentence"], r["situation"], r["decision"])))),
+            _by_table(r["tables"]),
+        )
         for r in report["exceptions"]["rules"]
-    ]  # fmt: skip
+    ]
     note = f"{plural(report['exceptions']['total'], 'row')} carried over that somebody should look at; exceptions.csv lists each."
     return ["## Exceptions by rule", "", note, "", *table(("Rule", "Severity", "Rows", "What it says", "Where"), rows)]
 
@@ -228,9 +268,15 @@ def _freeze_guard(report: Report) -> list[str]:
     guard = report["freeze_guard"]
     looks = [f"- {escaped(sentence)}" for sentence in guard_sentences(report)]
     rows = [
-        (code(f"{t['portal']}.{t['table']}"), number(t["rows"]), code(t["highest_key"]) if t["highest_key"] else "–", code(t["sha256"]), escaped(t["counted"]))
+        (
+            code(f"{t['portal']}.{t['table']}"),
+            number(t["rows"]),
+            code(t["highest_key"]) if t["highest_key"] else "–",
+            code(t["sha256"]),
+            escaped(t["counted"]),
+        )
         for t in guard["tables"]
-    ]  # fmt: skip
+    ]
     head = ("Source table", "Rows", "Highest key", "SHA-256 of rows and documents", "Writes that the database counted")
     return ["## The old portals stood still", "", *looks, *([""] if looks else []), *table(head, rows)]
 
@@ -241,7 +287,7 @@ def guard_sentences(report: Report) -> list[str]:
     return [
         f"{names[look['portal']]} {look['moment']}: {'changed: ' + ', '.join(look['changed']) if look['changed'] else 'unchanged'} ({look['how']})."
         for look in report["freeze_guard"]["looks"]
-    ]  # fmt: skip
+    ]
 
 
 def _coverage(report: Report) -> list[str]:
@@ -258,7 +304,7 @@ def _timings(report: Report) -> list[str]:
     rows = [
         (s["step"], state[s["done"]], seconds(s["seconds"]), number(s["rows"]), size(s["bytes"]), escaped(s["sentence"]))
         for s in report["steps"]
-    ]  # fmt: skip
+    ]
     return ["## Steps", "", *table(("Step", "", "Time", "Rows staged", "Stage files", "What came of it"), rows)]
 
 

@@ -37,38 +37,52 @@ def queries(report: dict[str, Any], mappings: Mappings) -> list[Query]:
         *found,
         Query("Rows of the new store", "new store", "The columns Expected and Actual, table by table.", _counts(names)),
         Query(
-            "Source rows loaded", "new store", "The column Loaded, for every table whose rows keep their old key.",
+            "Source rows loaded",
+            "new store",
+            "The column Loaded, for every table whose rows keep their old key.",
             "\nUNION ALL ".join(loaded) + "\nORDER BY 1;",
         ),
         Query(
-            "Source rows held and not loaded", "new store", "The column Held. With the rows loaded this is the rows read: nothing is lost.",
+            "Source rows held and not loaded",
+            "new store",
+            "The column Held. With the rows loaded this is the rows read: nothing is lost.",
             "SELECT h.legacy_portal_cd, h.legacy_table, count(*) AS held_rows\nFROM migration_holding h\n"
             f"WHERE {_ONLY_HELD}\nGROUP BY h.legacy_portal_cd, h.legacy_table\nORDER BY 1, 2;",
         ),
         Query(
-            "Held rows by reason", "new store", "The list of reasons.",
+            "Held rows by reason",
+            "new store",
+            "The list of reasons.",
             "SELECT reason_cd, count(*) AS held_rows FROM migration_holding GROUP BY reason_cd ORDER BY reason_cd;",
         ),
         Query(
-            "Exceptions by rule", "new store", "The list of rules.",
+            "Exceptions by rule",
+            "new store",
+            "The list of rules.",
             "SELECT rule_cd, count(*) AS flagged_rows FROM migration_exception GROUP BY rule_cd ORDER BY rule_cd;",
         ),
         Query(
-            "Documents by state of their bytes", "new store", "The list of states.",
+            "Documents by state of their bytes",
+            "new store",
+            "The list of states.",
             "SELECT content_state_cd, count(*) AS document_rows FROM document GROUP BY content_state_cd ORDER BY content_state_cd;",
         ),
         Query(
-            "No link leads out of its account", "new store", "0. A SIGNATURE stands for all target kinds here; each has a query like it.",
+            "No link leads out of its account",
+            "new store",
+            "0. A SIGNATURE stands for all target kinds here; each has a query like it.",
             "SELECT count(*) AS crossing_links\nFROM document_link l JOIN document d ON d.document_id = l.document_id\n"
             "JOIN account_agreement a ON a.account_agreement_id = l.target_id\n"
             "WHERE l.target_cd = 'SIGNATURE' AND a.account_id <> d.account_id;",
         ),
         Query(
-            "What a person sees", "new store", "The accounts after logging in; the command picker says the same.",
+            "What a person sees",
+            "new store",
+            "The accounts after logging in; the command picker says the same.",
             "SELECT p.account_number, p.legal_name, p.account_label\nFROM account_picker p JOIN login l ON l.login_id = p.login_id\n"
             "WHERE l.email_key = 'person@example.com'\nORDER BY p.account_number;",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _counts(tables: list[str]) -> str:

@@ -23,11 +23,16 @@ def as_runbook_markdown(stages: Sequence[Any], facts: dict[str, Any]) -> str:
     """runbook.md: each command in a block of its own."""
     whole = facts["forecast"]["whole"]
     lines = [
-        "# Runbook of the cut-over", "",
+        "# Runbook of the cut-over",
+        "",
         f"Freeze: {escaped(facts['freeze'])}. {number(facts['rows'])} rows. Forecast from the beginning of extract to the verdict: {_span(whole)}"
-        f" (from {escaped(facts['from'])}). T+0:00 is the beginning of the freeze; times are the later end of the forecast.", "",
-        f"- Portal 2.0: `{visible(facts['source'])}`", f"- Trade Compliance: `{visible(facts['tc'])}`", f"- New store: `{visible(facts['target'])}`", "",
-    ]  # fmt: skip
+        f" (from {escaped(facts['from'])}). T+0:00 is the beginning of the freeze; times are the later end of the forecast.",
+        "",
+        f"- Portal 2.0: `{visible(facts['source'])}`",
+        f"- Trade Compliance: `{visible(facts['tc'])}`",
+        f"- New store: `{visible(facts['target'])}`",
+        "",
+    ]
     for stage in stages:
         lines += [f"## {escaped(stage.title)}", ""]
         for item in stage.items:
@@ -46,10 +51,19 @@ def as_runbook_markdown(stages: Sequence[Any], facts: dict[str, Any]) -> str:
 
 def as_runbook_html(stages: Sequence[Any], facts: dict[str, Any]) -> str:
     """runbook.html: no network, no script; it prints."""
-    return environment().get_template("runbook.html.j2").render(
-        stages=stages, facts=facts, span=_span(facts["forecast"]["whole"]), moment=moment, sentences=_sentences, sign=_SIGN,
-        style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704  # comes from this package
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("runbook.html.j2")
+        .render(
+            stages=stages,
+            facts=facts,
+            span=_span(facts["forecast"]["whole"]),
+            moment=moment,
+            sentences=_sentences,
+            sign=_SIGN,
+            style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704  # comes from this package
+        )
+    )
 
 
 def _sentences(item: Any) -> list[tuple[str, str]]:

@@ -13,12 +13,20 @@ from etl.runfolder.stage_file_io import read_columns
 CURABLE = ("PASSWORD", "IDLE")  # locks that an activation ends; a company's status is another matter
 # The types of the columns that are read where a table has no row; all others are texts.
 _STAGED: dict[str, pl.DataType] = {
-    "account_id": pl.Binary(), "login_id": pl.Binary(), "legacy_profile_id": pl.Int64(), "legacy_entity_id": pl.Int64(), "trade_visible": pl.Boolean(),
+    "account_id": pl.Binary(),
+    "login_id": pl.Binary(),
+    "legacy_profile_id": pl.Int64(),
+    "legacy_entity_id": pl.Int64(),
+    "trade_visible": pl.Boolean(),
     "removed_at": pl.Datetime("us"),
-}  # fmt: skip
+}
 CLOSED = {
-    "account_number": pl.String, "company_profile_id": pl.Int64, "entity_id": pl.Int64, "business_type_cd": pl.String, "cause": pl.String,
-}  # fmt: skip
+    "account_number": pl.String,
+    "company_profile_id": pl.Int64,
+    "entity_id": pl.Int64,
+    "business_type_cd": pl.String,
+    "cause": pl.String,
+}
 
 
 def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame]:
@@ -46,22 +54,28 @@ def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame]:
     visible = accounts.filter(pl.col("trade_visible"))
     closed = visible.join(seen.join(usable, on="login_id", how="semi"), on="account_id", how="anti")
     cause = (
-        pl.when(~pl.col("account_id").is_in(contacts["account_id"].implode())).then(pl.lit("no contact is in force"))
-        .when(~pl.col("account_id").is_in(seen["account_id"].implode())).then(pl.lit("none of its contacts has a login"))
+        pl.when(~pl.col("account_id").is_in(contacts["account_id"].implode()))
+        .then(pl.lit("no contact is in force"))
+        .when(~pl.col("account_id").is_in(seen["account_id"].implode()))
+        .then(pl.lit("none of its contacts has a login"))
         .otherwise(pl.lit("the logins of its contacts are disabled, deleted or locked for the company's status"))
-    )  # fmt: skip
+    )
     listed = closed.select(
-        "account_number", pl.col("legacy_profile_id").alias("company_profile_id"), pl.col("legacy_entity_id").alias("entity_id"), "business_type_cd",
+        "account_number",
+        pl.col("legacy_profile_id").alias("company_profile_id"),
+        pl.col("legacy_entity_id").alias("entity_id"),
+        "business_type_cd",
         cause.alias("cause"),
-    )  # fmt: skip
+    )
     return visible.height, listed.sort("company_profile_id", "entity_id")
 
 
 def _staged(folder: RunFolder, table: str, *columns: str) -> pl.DataFrame:
     frames = [
         pl.DataFrame(read_columns(folder.path, file, list(columns))).select(columns)
-        for step in ("split", "reattach") for file in folder.files(step, f"{step}/{table}/")
-    ]  # fmt: skip
+        for step in ("split", "reattach")
+        for file in folder.files(step, f"{step}/{table}/")
+    ]
     return (
         pl.concat(frames, how="vertical_relaxed")
         if frames

@@ -12,9 +12,13 @@ from rich.text import Text
 from etl.report.text import capital, changed_tables, changes_sentence, number, plural, seconds, visible
 
 _STYLE = {
-    "published_and_equal": "bold green", "published_but_different": "bold red", "critical_checks_failed": "bold red",
-    "not_finished": "bold yellow", "published_but_written_to": "bold yellow", "taken_back": "bold yellow",
-}  # fmt: skip
+    "published_and_equal": "bold green",
+    "published_but_different": "bold red",
+    "critical_checks_failed": "bold red",
+    "not_finished": "bold yellow",
+    "published_but_written_to": "bold yellow",
+    "taken_back": "bold yellow",
+}
 _COUNTED = ("read", "loaded", "made_rows", "held_rows", "held_and_loaded", "retired", "difference")
 _SEVERITY = {"critical": "red", "attention": "yellow", "warning": "yellow", "info": "dim"}
 
@@ -31,9 +35,16 @@ def show(report: dict[str, Any], console: Console, full: bool = False) -> None:
     for sentence in verdict["aside"]:
         console.print(Text(f"  {visible(sentence)}"))
     tables = (
-        _changes(report), _conservation(report, full), _targets(report, full), _checks(report, full), _exceptions(report), _held(report), _documents(report),
-        _differences(report), _steps(report),
-    )  # fmt: skip
+        _changes(report),
+        _conservation(report, full),
+        _targets(report, full),
+        _checks(report, full),
+        _exceptions(report),
+        _held(report),
+        _documents(report),
+        _differences(report),
+        _steps(report),
+    )
     for title, shown in tables:
         if title:
             console.print()

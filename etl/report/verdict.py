@@ -77,8 +77,13 @@ def _counts(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _verdict(state: str, sentence: str, why: list[str]) -> dict[str, Any]:
     return {
-        "state": state, "holds": state == "published_and_equal", "sentence": sentence, "why": why, "aside": [], "next": _NEXT[state],
-    }  # fmt: skip
+        "state": state,
+        "holds": state == "published_and_equal",
+        "sentence": sentence,
+        "why": why,
+        "aside": [],
+        "next": _NEXT[state],
+    }
 
 
 def _listed(words: list[str]) -> str:

@@ -72,11 +72,15 @@ def account_rows(profile: Placed, model: Placed, entity: Placed) -> pl.DataFrame
     profile_row = _row_of(profile, "company_profile_id", profile_id[model_row])
     return pl.DataFrame(
         {
-            "entity_id": entity_id[order], "model_id": model_id[order], "profile_id": profile_id[model_row],
-            "entity_row": order, "model_row": model_row, "profile_row": profile_row,
+            "entity_id": entity_id[order],
+            "model_id": model_id[order],
+            "profile_id": profile_id[model_row],
+            "entity_row": order,
+            "model_row": model_row,
+            "profile_row": profile_row,
         },
         schema=dict.fromkeys(("entity_id", "model_id", "profile_id", "entity_row", "model_row", "profile_row"), pl.Int64),
-    )  # fmt: skip
+    )
 
 
 def _row_of(rows: Placed, column: str, wanted: Ints) -> Ints:

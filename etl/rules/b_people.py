@@ -57,11 +57,15 @@ def logins(user: Placed, longest: int, names: pl.Series | None = None) -> People
     loaded = user.reason == 0
     known = pl.DataFrame(
         {
-            "user_id": frame["user_id"], "email_key": pl.Series(key_of, dtype=pl.String), "person": pl.Series(person, dtype=pl.String),
-            "last_login_at": frame["last_login_at"], "row": np.arange(frame.height), "loaded": loaded,
+            "user_id": frame["user_id"],
+            "email_key": pl.Series(key_of, dtype=pl.String),
+            "person": pl.Series(person, dtype=pl.String),
+            "last_login_at": frame["last_login_at"],
+            "row": np.arange(frame.height),
+            "loaded": loaded,
             "invalid": invalid & (user.reason == _INVALID_EMAIL),
         }
-    )  # fmt: skip
+    )
     alive = known.filter("loaded")
     shared = alive.filter(pl.col("person").n_unique().over("email_key") > 1)
     mask = np.zeros(frame.height, bool)
@@ -69,8 +73,10 @@ def logins(user: Placed, longest: int, names: pl.Series | None = None) -> People
     user.flag("B2", mask, "SHARED: users with different names have this login's e-mail")
     surviving = (
         alive.sort("last_login_at", "user_id", descending=[True, False], nulls_last=True)
-        .unique("email_key", keep="first", maintain_order=True).select("email_key", "row").sort("email_key")
-    )  # fmt: skip
+        .unique("email_key", keep="first", maintain_order=True)
+        .select("email_key", "row")
+        .sort("email_key")
+    )
     users = (
         known.with_columns(pl.when("loaded").then("email_key"))
         .select("user_id", "email_key", "invalid", "row")

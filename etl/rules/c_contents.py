@@ -29,11 +29,14 @@ def content_columns(documents: pl.DataFrame, contents: pl.DataFrame) -> pl.DataF
     found = documents.join(contents.unique("key", keep="first"), left_on="_key", right_on="key", how="left", maintain_order="left")
     recorded = pl.col("sha256_hex").str.to_lowercase()
     state = (
-        pl.when(pl.col("sha256").is_null()).then(pl.lit("MISSING"))
-        .when(recorded.is_not_null() & (recorded != pl.col("sha256"))).then(pl.lit("DIGEST_MISMATCH"))
-        .when(pl.col("size_bytes").is_not_null() & (pl.col("size_bytes") != pl.col("size"))).then(pl.lit("SIZE_MISMATCH"))
+        pl.when(pl.col("sha256").is_null())
+        .then(pl.lit("MISSING"))
+        .when(recorded.is_not_null() & (recorded != pl.col("sha256")))
+        .then(pl.lit("DIGEST_MISMATCH"))
+        .when(pl.col("size_bytes").is_not_null() & (pl.col("size_bytes") != pl.col("size")))
+        .then(pl.lit("SIZE_MISMATCH"))
         .otherwise(pl.lit("PRESENT"))
-    )  # fmt: skip
+    )
     return found.select("sha256", state.alias("content_state_cd"))
 
 

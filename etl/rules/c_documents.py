@@ -112,9 +112,12 @@ def _own_profiles(
         model_profiles.rename({"company_profile_id": "by_model"}), on="security_model_id", how="left", maintain_order="left"
     )["by_model"]
     first = (
-        link.frame.select("target_cd", "target_id").with_columns(pl.Series("document", of_document), pl.Series("profile", target_profile))
-        .filter(pl.Series(good)).sort("document", "target_cd", "target_id").unique("document", keep="first")
-    )  # fmt: skip
+        link.frame.select("target_cd", "target_id")
+        .with_columns(pl.Series("document", of_document), pl.Series("profile", target_profile))
+        .filter(pl.Series(good))
+        .sort("document", "target_cd", "target_id")
+        .unique("document", keep="first")
+    )
     by_link = pl.DataFrame({"document": np.arange(document.frame.height)}).join(first, on="document", how="left", maintain_order="left")[
         "profile"
     ]
@@ -129,13 +132,17 @@ def _place_documents(document: Placed, of_document: Ints, good: Bools, targets: 
     rows = np.flatnonzero(models.loaded(model_id, has_model))
     index, by_model = models.copies(models.find(model_id[rows])[0])
     by_link = good[targets.row]
-    pairs = pl.DataFrame(
-        {
-            "row": np.concatenate((rows[index], of_document[targets.row[by_link]])),
-            "account": np.concatenate((by_model, targets.account[by_link])),
-        },
-        schema={"row": pl.Int64, "account": pl.Int32},
-    ).unique().sort("row", "account")  # fmt: skip
+    pairs = (
+        pl.DataFrame(
+            {
+                "row": np.concatenate((rows[index], of_document[targets.row[by_link]])),
+                "account": np.concatenate((by_model, targets.account[by_link])),
+            },
+            schema={"row": pl.Int64, "account": pl.Int32},
+        )
+        .unique()
+        .sort("row", "account")
+    )
     document.copy_to(pairs["row"].to_numpy(), pairs["account"].to_numpy())
 
 

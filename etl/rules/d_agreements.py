@@ -77,9 +77,12 @@ def consultants_only(contact: pl.DataFrame) -> pl.DataFrame:
     """The users (user_id, company_profile_id) whose contacts on that profile, removed ones too, are consultants only (fine print 15)."""
     return (
         contact.filter(pl.col("user_id").is_not_null() & pl.col("company_profile_id").is_not_null())
-        .group_by("user_id", "company_profile_id").agg((pl.col("contact_type_cd") == "CONSULTANT").fill_null(False).all().alias("only"))
-        .filter("only").select("user_id", "company_profile_id").sort("user_id", "company_profile_id")
-    )  # fmt: skip
+        .group_by("user_id", "company_profile_id")
+        .agg((pl.col("contact_type_cd") == "CONSULTANT").fill_null(False).all().alias("only"))
+        .filter("only")
+        .select("user_id", "company_profile_id")
+        .sort("user_id", "company_profile_id")
+    )
 
 
 def _by_consultants_only(signature: Placed, consultants: pl.DataFrame) -> Bools:

@@ -123,8 +123,11 @@ def flag_submitted_by_consultants(rows: Placed, spine: Spine) -> Flagged:
     )
     only = profiles.join(
         spine.consultants.with_columns(pl.lit(True).alias("only")),
-        left_on=["submitted_by_user_id", "company_profile_id"], right_on=["user_id", "company_profile_id"], how="left", maintain_order="left",
-    )["only"]  # fmt: skip
+        left_on=["submitted_by_user_id", "company_profile_id"],
+        right_on=["user_id", "company_profile_id"],
+        how="left",
+        maintain_order="left",
+    )["only"]
     return only.fill_null(False).to_numpy(), "the submitter's contacts on the model's profile are consultants only"
 
 

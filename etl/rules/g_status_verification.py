@@ -24,8 +24,10 @@ RULES: dict[str, tuple[str, ...]] = {
 
 def _side(links: Placed, side: str, spine: Spine) -> tuple[Ints, Positions, Ints]:
     routes = (
-        Route(f"{side}_entity_id", "model_entity"), Route(f"{side}_model_id", "security_model"), Route(f"{side}_profile_id", "company_profile"),
-    )  # fmt: skip
+        Route(f"{side}_entity_id", "model_entity"),
+        Route(f"{side}_model_id", "security_model"),
+        Route(f"{side}_profile_id", "company_profile"),
+    )
     return follow(links, routes, spine)
 
 
@@ -63,9 +65,11 @@ def place_links(links: Placed, spine: Spine) -> dict[str, Computed]:
 def _superseded(links: Placed, pairs: pl.DataFrame) -> Bools:
     """Rule G6: of one pair's accepted links, all but the earliest answered (none last; tie: the lowest id)."""
     accepted = pairs.with_columns(
-        links.frame["request_status_cd"].gather(pairs["row"]), links.frame["responded_at"].gather(pairs["row"]),
-        links.frame["link_id"].gather(pairs["row"]), pl.int_range(pl.len()).alias("place"),
-    ).filter(pl.col("request_status_cd") == "ACCEPTED")  # fmt: skip
+        links.frame["request_status_cd"].gather(pairs["row"]),
+        links.frame["responded_at"].gather(pairs["row"]),
+        links.frame["link_id"].gather(pairs["row"]),
+        pl.int_range(pl.len()).alias("place"),
+    ).filter(pl.col("request_status_cd") == "ACCEPTED")
     later = accepted.sort("responded_at", "link_id", nulls_last=True).filter(pl.int_range(pl.len()).over("monitor", "monitored") > 0)
     replaced = np.zeros(pairs.height, bool)
     replaced[later["place"].to_numpy()] = True

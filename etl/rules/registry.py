@@ -28,12 +28,26 @@ from etl.rules import (
     k_the_run,
     l_decisions,
     x_values_and_references,
-)  # fmt: skip
+)
 
 CHAPTERS: tuple[ModuleType, ...] = (
-    a_structure, a_accounts, a_catalogues, b_people, c_documents, c_contents, d_agreements, e_responses, f_validations, g_status_verification,
-    h_identifiers, i_trade_compliance, j_event_times, k_the_run, l_decisions, x_values_and_references,
-)  # fmt: skip
+    a_structure,
+    a_accounts,
+    a_catalogues,
+    b_people,
+    c_documents,
+    c_contents,
+    d_agreements,
+    e_responses,
+    f_validations,
+    g_status_verification,
+    h_identifiers,
+    i_trade_compliance,
+    j_event_times,
+    k_the_run,
+    l_decisions,
+    x_values_and_references,
+)
 # By number: the source tables (PORTAL.table, or * for any) whose rows the rule flags.
 RULES: dict[str, tuple[str, ...]] = {number: tables for chapter in CHAPTERS for number, tables in chapter.RULES.items()}
 

@@ -44,10 +44,19 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
             os.ftruncate(descriptor, len(content) - len(lines.pop()))
         last: dict[str, Any] = json.loads(lines[-1]) if lines else {"seq": 0, "hash": ""}
         event = {
-            "seq": last["seq"] + 1, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "who": account_name(os.geteuid()), "where": platform.node(),
-            "roles": roles, "what": what, "outcome": outcome, "settings": settings, "configuration": digest_of(settings), "about": about, "code": code_identity(),
+            "seq": last["seq"] + 1,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "who": account_name(os.geteuid()),
+            "where": platform.node(),
+            "roles": roles,
+            "what": what,
+            "outcome": outcome,
+            "settings": settings,
+            "configuration": digest_of(settings),
+            "about": about,
+            "code": code_identity(),
             "before": last["hash"],
-        }  # fmt: skip
+        }
         event["hash"] = digest_of(event)
         rest = memoryview(json.dumps(event, ensure_ascii=False).encode() + b"\n")
         while len(rest):  # a disk that fills up takes a part first

@@ -161,8 +161,13 @@ class Talk:
                 self._now = ("", 0, 0, "")
             return
         columns = (
-            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), Speed(), TimeElapsedColumn(), TimeRemainingColumn(),
-        )  # fmt: skip
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Speed(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=self.console, transient=True, get_time=self.clock) as bars:
             self._bars = bars
             try:

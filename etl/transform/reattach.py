@@ -43,9 +43,16 @@ _NUMBERS = ("document_id", "company_profile_id", "security_model_id", "previous_
 
 
 def reattach(
-    folder: RunFolder, mappings: Mappings, objects_uri: str, freeze: tuple[date, date] | None, pool: Executor | None, tell: Tell,
-    files_uri: str | None = None, rest: Callable[[], None] = lambda: None, grace: Grace = NO_GRACE,
-) -> Step:  # fmt: skip
+    folder: RunFolder,
+    mappings: Mappings,
+    objects_uri: str,
+    freeze: tuple[date, date] | None,
+    pool: Executor | None,
+    tell: Tell,
+    files_uri: str | None = None,
+    rest: Callable[[], None] = lambda: None,
+    grace: Grace = NO_GRACE,
+) -> Step:
     """The finished step. `pool`: worker processes, or None for this one; the files are the same. `files_uri`: the old file share.
 
     `rest` is called when the workers have nothing more to do: the documents, placed last, need the memory.
@@ -203,9 +210,13 @@ class _Work:
         whole_row, whole_account = shelf.document.row, shelf.document.account
         begin, end = np.searchsorted(whole_row, [first, first + frame.height])
         rows = Placed(
-            shelf.document.mapping, frame, shelf.document.reason[first : first + frame.height],
-            whole_row[begin:end] - first, whole_account[begin:end], shelf.document.flags if number == 0 else [],
-        )  # fmt: skip
+            shelf.document.mapping,
+            frame,
+            shelf.document.reason[first : first + frame.height],
+            whole_row[begin:end] - first,
+            whole_account[begin:end],
+            shelf.document.flags if number == 0 else [],
+        )
         columns = documents.document_columns(shelf, whole_row[begin:end], whole_account[begin:end], self.context.spine)
         return finish_piece(self.context, rows, number, {"document": columns})
 

@@ -33,11 +33,22 @@ from mappings.model import Mappings, Portal, TableMapping
 
 CATALOGUES = ("criteria_version", "criteria_category", "profile_question", "cbp_user", "consultant_company")
 SPINE: tuple[tuple[Portal, str], ...] = (
-    *(("P2", table) for table in CATALOGUES), ("P2", "business_type"), ("P2", "question_applicability"), ("P2", "agreement_version"),
-    ("P2", "trade_organization"), ("P2", "company_profile"), ("P2", "security_model"), ("P2", "model_entity"), ("P2", "portal_user"),
-    ("P2", "company_contact"), ("P2", "entity_identifier"), ("P2", "agreement_signature"),
-    ("TC", "tc_account"), ("TC", "tc_ior"), ("TC", "tc_contact"),
-)  # fmt: skip
+    *(("P2", table) for table in CATALOGUES),
+    ("P2", "business_type"),
+    ("P2", "question_applicability"),
+    ("P2", "agreement_version"),
+    ("P2", "trade_organization"),
+    ("P2", "company_profile"),
+    ("P2", "security_model"),
+    ("P2", "model_entity"),
+    ("P2", "portal_user"),
+    ("P2", "company_contact"),
+    ("P2", "entity_identifier"),
+    ("P2", "agreement_signature"),
+    ("TC", "tc_account"),
+    ("TC", "tc_ior"),
+    ("TC", "tc_contact"),
+)
 
 
 @dataclass
@@ -70,9 +81,12 @@ class Splitting:
         return self.mappings.target.tables[table].by_name[column].length or 0
 
     def account_for(
-        self, rows: Placed, computed: dict[str, dict[str, Computed]] | None = None, excused: dict[str, Bools] | None = None,
+        self,
+        rows: Placed,
+        computed: dict[str, dict[str, Computed]] | None = None,
+        excused: dict[str, Bools] | None = None,
         made: dict[str, pa.Table] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Renders the rows and accounts for each of them. `made`: target tables whose rows are not one for each of these."""
         made = made or {}
         self.keep(rows, self.spine.where.get((rows.mapping.portal, rows.mapping.table)))
@@ -231,9 +245,11 @@ def _accounts(work: Splitting, catalogues: _Catalogues) -> _Accounts:
     types = a_structure.types_after_split(entity, accounts, work.mappings)
     row = accounts["entity_row"]
     spine.accounts = accounts.with_columns(
-        types.alias("business_type_cd"), pl.Series("account_number", numbers, dtype=pl.String),
-        entity.frame["status_cd"].gather(row), entity.frame["created_at"].gather(row),
-    )  # fmt: skip
+        types.alias("business_type_cd"),
+        pl.Series("account_number", numbers, dtype=pl.String),
+        entity.frame["status_cd"].gather(row),
+        entity.frame["created_at"].gather(row),
+    )
     by_row = pl.Series([None] * entity.frame.height, dtype=pl.String).scatter(row.to_numpy(), types) if len(row) else types.clear()
     work.types_added |= a_catalogues.unknown_types(
         entity, by_row if len(row) else pl.Series([None] * entity.frame.height, dtype=pl.String), known
@@ -291,11 +307,14 @@ def _people(work: Splitting, accounts: _Accounts) -> _People:
     acting = people.acting_officers(contact, of_contact, restricted, spine.accounts.height)
     computed: dict[str, dict[str, Computed]] = {
         "login": {
-            "login_id": as_arrow(ids[survivors]), "email_key": known.logins["email_key"], "email_display": names.gather(survivors),
-            "status_cd": status.gather(survivors), "lock_reason_cd": reason.gather(survivors),
+            "login_id": as_arrow(ids[survivors]),
+            "email_key": known.logins["email_key"],
+            "email_display": names.gather(survivors),
+            "status_cd": status.gather(survivors),
+            "lock_reason_cd": reason.gather(survivors),
         },
         "login_alias": {"login_id": as_arrow(ids[user.loaded])},
-    }  # fmt: skip
+    }
     assert valid[user.loaded].all()  # noqa: S101  # every loaded user has a login: B15 held the others
     _flag_missing_organizations(work, profile)
     return _People(user, contact, primary, invalid, restricted, acting, computed, survivors)
@@ -349,8 +368,10 @@ def _trade_compliance_rows(work: Splitting, trade: _Trade) -> None:
     rows = made["row"].to_numpy()
     new_ids, _ = login_ids(made["email_key"])
     columns: dict[str, Computed] = {
-        "login_id": as_arrow(new_ids), "email_key": made["email_key"], "status_cd": pl.Series(["ACTIVE"] * len(rows), dtype=pl.String),
-    }  # fmt: skip
+        "login_id": as_arrow(new_ids),
+        "email_key": made["email_key"],
+        "status_cd": pl.Series(["ACTIVE"] * len(rows), dtype=pl.String),
+    }
     logins = render(_once(contact, rows, spine), contact.mapping.block("login"), columns, COLUMNS)
     work.account_for(contact, {"account_contact": {"login_id": as_arrow(ids, valid)}}, made={"login": logins})
 
@@ -364,17 +385,21 @@ def _account_rows(work: Splitting, of: _Accounts, found: _People, identifier: Pl
     officers = people.profiles_with_officer(found.contact)
     needs_officer = [profile_id not in officers for profile_id in accounts["profile_id"].to_list()]
     acting = pl.Series(found.acting, dtype=pl.Boolean)
-    archived = (
-        (model.frame["deleted_ind"].gather(accounts["model_row"]) == "Y").fill_null(False)
-        | (profile.frame["deleted_ind"].gather(accounts["profile_row"]) == "Y").fill_null(False)
-    )  # fmt: skip
+    archived = (model.frame["deleted_ind"].gather(accounts["model_row"]) == "Y").fill_null(False) | (
+        profile.frame["deleted_ind"].gather(accounts["profile_row"]) == "Y"
+    ).fill_null(False)
     visible = a_accounts.visible(accounts["status_cd"], archived, work.mappings)
     people.flag_without_acting_officer(entity, accounts, visible, acting)
     columns: dict[str, Computed] = {
-        "agreement_basis_cd": agreements.agreement_basis(signature, catalogues.version, spine), "needs_officer": pl.Series(needs_officer, dtype=pl.Boolean),
-        "identifiers_complete": pl.Series(complete, dtype=pl.Boolean), "acting_officer": acting, "business_type_cd": accounts["business_type_cd"],
-        "account_number": accounts["account_number"], "archived": archived, "trade_visible": visible,
-    }  # fmt: skip
+        "agreement_basis_cd": agreements.agreement_basis(signature, catalogues.version, spine),
+        "needs_officer": pl.Series(needs_officer, dtype=pl.Boolean),
+        "identifiers_complete": pl.Series(complete, dtype=pl.Boolean),
+        "acting_officer": acting,
+        "business_type_cd": accounts["business_type_cd"],
+        "account_number": accounts["account_number"],
+        "archived": archived,
+        "trade_visible": visible,
+    }
     result = outcome(entity, spine, work.odd, COLUMNS, {"entity_account": columns})
     pieces = [result.tables["entity_account"]]
     for rows in (model, profile):
@@ -402,10 +427,13 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     models = work.frames["P2", "security_model"].select("security_model_id", "company_profile_id").drop_nulls().sort("security_model_id")
     emails = pl.DataFrame({"email_key": sorted(spine.email_keys)}, schema={"email_key": pl.String})
     tables = {
-        "business_type/added": types, "spine/accounts": spine.accounts.to_arrow(), "spine/logins": spine.logins.to_arrow(),
-        "spine/email_keys": emails.to_arrow(), "spine/model_profiles": models.to_arrow(),
+        "business_type/added": types,
+        "spine/accounts": spine.accounts.to_arrow(),
+        "spine/logins": spine.logins.to_arrow(),
+        "spine/email_keys": emails.to_arrow(),
+        "spine/model_profiles": models.to_arrow(),
         "spine/consultants": spine.consultants.to_arrow(),
         **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
-    }  # fmt: skip
+    }
     files.append(folder.write_bytes("split/record/decisions.json", l_decisions.record(work.decisions)))
     return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]

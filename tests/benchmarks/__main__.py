@@ -45,10 +45,24 @@ def copied(world: Path, place: Path) -> float:
 def migrated(world: Path, place: Path) -> tuple[float, float, float]:
     """(seconds without the import of Great Expectations, seconds of the check step without it, peak memory in MB) of `portal-migrate run`."""
     words = [
-        "run", "--source", f"sqlite:///{world / 'portal2.sqlite'}", "--tc", f"sqlite:///{world / 'tc.sqlite'}", "--files", str(world / "files"),
-        "--target", f"sqlite:///{place / 'portal3.sqlite'}", "--objects", str(place / "objects"), "--run", str(place / "run"),
-        "--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30",
-    ]  # fmt: skip
+        "run",
+        "--source",
+        f"sqlite:///{world / 'portal2.sqlite'}",
+        "--tc",
+        f"sqlite:///{world / 'tc.sqlite'}",
+        "--files",
+        str(world / "files"),
+        "--target",
+        f"sqlite:///{place / 'portal3.sqlite'}",
+        "--objects",
+        str(place / "objects"),
+        "--run",
+        str(place / "run"),
+        "--freeze-from",
+        "2023-09-16",
+        "--freeze-to",
+        "2023-09-30",
+    ]
     cost = measured([sys.executable, "-m", "cli", *words], ())
     steps = json.loads((place / "run" / "manifest.json").read_bytes())["run"]["steps"]
     importing = _importing()

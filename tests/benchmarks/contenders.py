@@ -67,8 +67,9 @@ def by_pandas(old: str, new: str, method: Any) -> None:
     target = read_mappings().target
     account = pd.read_sql(
         "SELECT entity_id, security_model_id, company_profile_id FROM portal2.model_entity JOIN portal2.security_model USING (security_model_id)"
-        " JOIN portal2.company_profile USING (company_profile_id)", reading
-    )  # fmt: skip
+        " JOIN portal2.company_profile USING (company_profile_id)",
+        reading,
+    )
     account["account_id"] = [f"{n:012x}8000" for n in account["entity_id"]]
     yearly = None
     for source, table, key, route, renamed in SIMPLE:
@@ -99,9 +100,11 @@ def copy_rows(table: Any, connection: Any, keys: list[str], rows: Any) -> None:
 
 
 WAYS = {
-    "by_hand": by_hand, "copied": copied, "pandas_multi": lambda old, new: by_pandas(old, new, "multi"),
+    "by_hand": by_hand,
+    "copied": copied,
+    "pandas_multi": lambda old, new: by_pandas(old, new, "multi"),
     "pandas_copy": lambda old, new: by_pandas(old, new, copy_rows),
-}  # fmt: skip
+}
 
 if __name__ == "__main__":
     WAYS[sys.argv[1]](*sys.argv[2:])

@@ -59,9 +59,12 @@ def questions(folder: Path) -> dict[str, tuple[str, ...]]:
         )
         largest = store.execute(statement).fetchone()[0]
     return {
-        "trace P2 profile_response KEY": ("trace", "P2", "profile_response", answer), "trace P2 document KEY": ("trace", "P2", "document", document),
-        "trace --account NUMBER": ("trace", "--account", largest), "picker EMAIL": ("picker", email), "status": ("status",),
-    }  # fmt: skip
+        "trace P2 profile_response KEY": ("trace", "P2", "profile_response", answer),
+        "trace P2 document KEY": ("trace", "P2", "document", document),
+        "trace --account NUMBER": ("trace", "--account", largest),
+        "picker EMAIL": ("picker", email),
+        "status": ("status",),
+    }
 
 
 def measured(folder: Path) -> None:

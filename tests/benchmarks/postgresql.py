@@ -79,9 +79,12 @@ def dlt_and_sql(scene: Scene) -> Cost:
         moved = scene.measured([str(scene.dlt), str(Path(__file__).with_name("dlt_way.py")), *plain, work])
     split = scene.measured(_way("by_hand", new, ""))
     return Cost(
-        moved.seconds + split.seconds, moved.client_cpu + split.client_cpu, moved.server_cpu + split.server_cpu,
-        max(moved.client_mb, split.client_mb), max(moved.server_mb, split.server_mb),
-    )  # fmt: skip
+        moved.seconds + split.seconds,
+        moved.client_cpu + split.client_cpu,
+        moved.server_cpu + split.server_cpu,
+        max(moved.client_mb, split.client_mb),
+        max(moved.server_mb, split.server_mb),
+    )
 
 
 def ours(scene: Scene, workers: int | None = None) -> Cost:
@@ -90,10 +93,25 @@ def ours(scene: Scene, workers: int | None = None) -> Cost:
     # Left there until all is done: a file system may avoid what was just deleted (ext4 does), and the next contender would pay for it.
     place = tempfile.mkdtemp(dir=scene.folder)
     words = [
-        "run", "--source", scene.old.url("world", "portal2"), "--tc", scene.old.url("world", "tc"), "--files", str(scene.folder / "files"),
-        "--target", scene.new.url("ours"), "--objects", f"{place}/objects", "--run", f"{place}/run",
-        "--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30", *(["--workers", str(workers)] if workers else []),
-    ]  # fmt: skip
+        "run",
+        "--source",
+        scene.old.url("world", "portal2"),
+        "--tc",
+        scene.old.url("world", "tc"),
+        "--files",
+        str(scene.folder / "files"),
+        "--target",
+        scene.new.url("ours"),
+        "--objects",
+        f"{place}/objects",
+        "--run",
+        f"{place}/run",
+        "--freeze-from",
+        "2023-09-16",
+        "--freeze-to",
+        "2023-09-30",
+        *(["--workers", str(workers)] if workers else []),
+    ]
     cost = scene.measured([sys.executable, "-m", "cli", *words])
     steps = json.loads(Path(place, "run", "manifest.json").read_bytes())["run"]["steps"]
     parts = {name: float(step["facts"]["seconds"]) for name, step in steps.items()}
@@ -157,9 +175,13 @@ def _documents_once(papers: str, place: Path) -> tuple[float, float]:
 
 
 CONTENDERS: dict[str, Callable[[Scene], Cost]] = {
-    "(a) SQL by hand": by_hand, "(b) COPY to COPY, no split": copied, "(c) pandas, to_sql(multi), 4 tables": pandas_multi,
-    "(c) pandas, COPY, 4 tables": pandas_copy, "(d) dlt, then SQL": dlt_and_sql, "(e) this project, whole run": ours,
-}  # fmt: skip
+    "(a) SQL by hand": by_hand,
+    "(b) COPY to COPY, no split": copied,
+    "(c) pandas, to_sql(multi), 4 tables": pandas_multi,
+    "(c) pandas, COPY, 4 tables": pandas_copy,
+    "(d) dlt, then SQL": dlt_and_sql,
+    "(e) this project, whole run": ours,
+}
 SLOW = ("(c)", "(d)")
 _PAPERS, _PAPER = 400, 250_000
 

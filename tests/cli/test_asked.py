@@ -25,9 +25,15 @@ class Terminal:
         self._master, slave = pty.openpty()
         given = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "cli", *words], cwd=night.folder, env=given, stdin=slave, stdout=slave, stderr=slave,
-            start_new_session=True, preexec_fn=lambda: _controlling(0),
-        )  # fmt: skip
+            [sys.executable, "-m", "cli", *words],
+            cwd=night.folder,
+            env=given,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: _controlling(0),
+        )
         os.close(slave)
 
     def answers(self, question: str, answer: bytes) -> int:
@@ -74,9 +80,12 @@ def test_rollback_and_purge_ask_at_a_terminal_and_do_it_only_for_a_yes(name: str
 
     before = state()
     for answer, code, said in (
-        (b"n\n", 1, "Not confirmed. Nothing was changed."), (b"\n", 1, "Not confirmed."), (b"yessir\n", 1, "Not confirmed."),
-        (b"\x04", 1, "Not confirmed."), (b"\x03", 130, "Interrupted"),
-    ):  # fmt: skip
+        (b"n\n", 1, "Not confirmed. Nothing was changed."),
+        (b"\n", 1, "Not confirmed."),
+        (b"yessir\n", 1, "Not confirmed."),
+        (b"\x04", 1, "Not confirmed."),
+        (b"\x03", 130, "Interrupted"),
+    ):
         terminal = Terminal(night, name)
         assert terminal.answers(question, answer) == code, terminal.seen
         shown = terminal.seen.decode()

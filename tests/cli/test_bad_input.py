@@ -69,10 +69,12 @@ def _empty(file: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
-    "gone": (Path.unlink, "there is no file"), "a folder": (_folder, "there is no file"), "no database": (_garbage, "is not a readable SQLite database"),
+    "gone": (Path.unlink, "there is no file"),
+    "a folder": (_folder, "there is no file"),
+    "no database": (_garbage, "is not a readable SQLite database"),
     "cut off": (_cut, "database disk image is malformed"),
     "empty": (_empty, "P2.company_profile: the table is gone"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("how", BROKEN)
@@ -228,14 +230,33 @@ LONG = "long " * 40_960  # 200 KB
 BIG = 2**53 + 1
 MOMENTS = ("0001-01-01 00:00:00.000001", "9999-12-31 23:59:59.999999")
 TEXTS: dict[int, object] = {
-    1: "", 2: None, 3: LONG, 4: "zero\0character", 5: Undecodable(b"Latin-1 \xe9"), 6: Undecodable(b"half a pair \xed\xa0\xbd"), 7: " ends with blanks  ",
-    8: "line\r\nline\u2028line", 9: "e\u0301 is not é", 10: "\u202egnp.exe", 11: "'; DROP TABLE document; --", 12: "=1+1", 13: "\N{GRINNING FACE}" * 100,
-}  # fmt: skip
+    1: "",
+    2: None,
+    3: LONG,
+    4: "zero\0character",
+    5: Undecodable(b"Latin-1 \xe9"),
+    6: Undecodable(b"half a pair \xed\xa0\xbd"),
+    7: " ends with blanks  ",
+    8: "line\r\nline\u2028line",
+    9: "e\u0301 is not é",
+    10: "\u202egnp.exe",
+    11: "'; DROP TABLE document; --",
+    12: "=1+1",
+    13: "\N{GRINNING FACE}" * 100,
+}
 LOADED = {4: "zero\ufffdcharacter", 5: "Latin-1 \ufffd", 6: "half a pair \ufffd\ufffd\ufffd"}
 NAMES = {
-    1: "../../etc/passwd", 2: "/etc/shadow", 3: "C:\\CON", 4: "a\nb\tc", 5: "invoice\u202egnp.exe", 6: "\x1b[31mred", 7: "n" * 400, 8: "<img src=x>.pdf",
-    9: ".", 10: "a|b",
-}  # fmt: skip
+    1: "../../etc/passwd",
+    2: "/etc/shadow",
+    3: "C:\\CON",
+    4: "a\nb\tc",
+    5: "invoice\u202egnp.exe",
+    6: "\x1b[31mred",
+    7: "n" * 400,
+    8: "<img src=x>.pdf",
+    9: ".",
+    10: "a|b",
+}
 PATHS = {20: "in.pdf", 21: "../outside.txt", 22: "out.pdf", 23: "way/outside.txt", 24: "/etc/hostname", 25: "a\0b", 26: "pipe"}
 DAYS = {"0001-01-01": "0001-01-01", "9999-12-31": "9999-12-31", "2023-02-30": None, "31.12.2022": None, "": None, "soon": None}
 
@@ -339,8 +360,9 @@ def test_every_row_is_loaded_or_held_and_the_verifier_agrees(store: Store, world
     loaded = loaded_keys(store)
     lost = {
         table: {key for key in keys if key not in loaded[table] and f"{table} {key}" not in store.held}
-        for table, keys in source_keys(world).items() if table not in ("document_content", "tc_document_content")
-    }  # fmt: skip
+        for table, keys in source_keys(world).items()
+        if table not in ("document_content", "tc_document_content")
+    }
     assert {table: keys for table, keys in lost.items() if keys} == {}
     done = Night(store.path.parent).json("reconcile")
     assert (done.data["answer"], done.data["differences"]) == ("equal", [])
@@ -393,17 +415,30 @@ def test_every_option_of_every_command_with_what_it_cannot_have_is_wrong_usage_a
 
 
 COMBINATIONS: dict[str, tuple[str, ...]] = {
-    "half a freeze": ("run", "--run", "run", *FREEZE[:2]), "a freeze that ends first": ("run", "--run", "run", *FREEZE[:2], "--freeze-to", "2023-09-15"),
+    "half a freeze": ("run", "--run", "run", *FREEZE[:2]),
+    "a freeze that ends first": ("run", "--run", "run", *FREEZE[:2], "--freeze-to", "2023-09-15"),
     "a day that is none": ("run", "--run", "run", "--freeze-from", "2023-02-30", "--freeze-to", "2023-03-01"),
     "a rehearsal with a target": ("run", "--run", "run", "--rehearse", "--target", "sqlite:///x"),
     "a rehearsal with objects": ("run", "--run", "run", "--rehearse", "--objects", "x"),
     "workers and a cluster": ("run", "--run", "run", "--workers", "2", "--scheduler", "tcp://x:1"),
-    "no run folder": ("run",), "no source": ("plan",), "neither row nor account": ("trace",), "half a row": ("trace", "P2", "document"),
-    "row and account": ("trace", "P2", "document", "1", "--account", "1"), "no such portal": ("trace", "P3", "document", "1"), "no such table": ("trace", "TC", "document", "1"),
-    "no e-mail": ("picker", "a@b@c"), "no bundle": ("evidence", "verify", "--public-key", "x"), "no key": ("evidence", "pack", "--bundle", "b"),
-    "no folder for letters": ("company", "1"), "a profile that is no number": ("company", "one", "--folder", "f"), "no URL": ("plan", "--source", "portal2.sqlite"),
-    "nothing to reconcile": ("reconcile",), "no target to roll back": ("rollback",), "no command": ("migrate",), "nothing to write the sample to": ("sample",),
-}  # fmt: skip
+    "no run folder": ("run",),
+    "no source": ("plan",),
+    "neither row nor account": ("trace",),
+    "half a row": ("trace", "P2", "document"),
+    "row and account": ("trace", "P2", "document", "1", "--account", "1"),
+    "no such portal": ("trace", "P3", "document", "1"),
+    "no such table": ("trace", "TC", "document", "1"),
+    "no e-mail": ("picker", "a@b@c"),
+    "no bundle": ("evidence", "verify", "--public-key", "x"),
+    "no key": ("evidence", "pack", "--bundle", "b"),
+    "no folder for letters": ("company", "1"),
+    "a profile that is no number": ("company", "one", "--folder", "f"),
+    "no URL": ("plan", "--source", "portal2.sqlite"),
+    "nothing to reconcile": ("reconcile",),
+    "no target to roll back": ("rollback",),
+    "no command": ("migrate",),
+    "nothing to write the sample to": ("sample",),
+}
 
 
 @pytest.mark.parametrize("case", COMBINATIONS)

@@ -20,10 +20,13 @@ from tests.support.command import Done, Night, command
 from tests.support.legacy import Legacy
 
 LOOK_UPS: dict[str, tuple[str, ...]] = {
-    "trace": ("trace", "P2", "document", "301"), "trace --account": ("trace", "--account", "10000301"), "picker": ("picker", "ines@meridian.example"),
-    "company": ("company", "3", "--folder", "letters"), "all companies": ("company", "--folder", "letters"),
+    "trace": ("trace", "P2", "document", "301"),
+    "trace --account": ("trace", "--account", "10000301"),
+    "picker": ("picker", "ines@meridian.example"),
+    "company": ("company", "3", "--folder", "letters"),
+    "all companies": ("company", "--folder", "letters"),
     "sample-audit": ("sample-audit", "--size", "3", "--out", "ticks.csv"),
-}  # fmt: skip
+}
 PACK = ("evidence", "pack", "--bundle", "bundle", "--key", "key")
 OF_A_RUN = {**LOOK_UPS, "status": ("status",), "report": ("report",), "evidence pack": PACK}
 RUN = ("--run", "run")
@@ -128,7 +131,7 @@ STORES: dict[str, tuple[Callable[[Night], object], int, str]] = {
     "empty": (lambda night: night.target.write_bytes(b""), 1, "is not the new store of a run"),
     "an old portal": (_an_old_portal, 1, "is not the new store of a run"),
     "another run's": (_of_another_run, 7, "it is another run's store, or the run was taken back"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("how", STORES)
@@ -171,8 +174,16 @@ def test_reconcile_into_a_run_that_is_none(published: Night) -> None:
     assert not (published.folder / "elsewhere").exists()
 
 
-@pytest.mark.parametrize(("option", "value"), [("--source", "sqlite:///copy/portal2.sqlite"), ("--tc", "sqlite:///copy/tc.sqlite"),
-                                                ("--target", "sqlite:///copy/portal3.sqlite"), ("--files", "copy"), ("--objects", "copy")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--source", "sqlite:///copy/portal2.sqlite"),
+        ("--tc", "sqlite:///copy/tc.sqlite"),
+        ("--target", "sqlite:///copy/portal3.sqlite"),
+        ("--files", "copy"),
+        ("--objects", "copy"),
+    ],
+)
 def test_reconcile_of_other_stores_is_no_part_of_the_run(published: Night, option: str, value: str) -> None:
     shutil.copytree(published.folder / "legacy", published.folder / "copy", symlinks=True, ignore=shutil.ignore_patterns("files"))
     shutil.copyfile(published.target, published.folder / "copy" / "portal3.sqlite")
@@ -184,9 +195,11 @@ def test_reconcile_of_other_stores_is_no_part_of_the_run(published: Night, optio
 
 def test_reconcile_of_what_is_no_new_store_says_so(published: Night) -> None:
     for spoil, sentence in (
-        (_an_old_portal, "--target is not the new store"), (lambda night: night.target.write_bytes(b""), "--target is not the new store"),
-        (_garbage, "cannot be read as a SQLite database"), (lambda night: night.target.unlink(), "there is no such SQLite file"),
-    ):  # fmt: skip
+        (_an_old_portal, "--target is not the new store"),
+        (lambda night: night.target.write_bytes(b""), "--target is not the new store"),
+        (_garbage, "cannot be read as a SQLite database"),
+        (lambda night: night.target.unlink(), "there is no such SQLite file"),
+    ):
         spoil(published)
         said(reconciled(published), 1, sentence)
 
@@ -222,16 +235,18 @@ def test_what_was_not_checked_makes_no_step_and_no_report_green(published: Night
 
 
 WRONG_STORES: dict[str, tuple[tuple[str, ...], int, str]] = {
-    "no URL": (("--source", "portal2"), 2, "--source is not a valid"), "no target URL": (("--target", "portal3"), 2, "--target is not a valid"),
+    "no URL": (("--source", "portal2"), 2, "--source is not a valid"),
+    "no target URL": (("--target", "portal3"), 2, "--target is not a valid"),
     "no such source": (("--source", "sqlite:///nowhere"), 1, "there is no such SQLite file"),
     "an empty source": (("--source", "sqlite:///empty"), 1, "--source is not that old portal"),
     "the new store as source": (("--source", "sqlite:///portal3.sqlite"), 1, "--source is not that old portal"),
     "the other portal as source": (("--source", "sqlite:///legacy/tc.sqlite"), 1, "--source is not that old portal"),
     "the other portal as tc": (("--tc", "sqlite:///legacy/portal2.sqlite"), 1, "--tc is not that old portal"),
     "garbage": (("--tc", "sqlite:///garbage"), 1, "cannot be read as a SQLite database"),
-    "no file share": (("--files", "nowhere"), 1, "--files: there is no folder nowhere"), "a file as share": (("--files", "garbage"), 1, "--files: there is no folder garbage"),
+    "no file share": (("--files", "nowhere"), 1, "--files: there is no folder nowhere"),
+    "a file as share": (("--files", "garbage"), 1, "--files: there is no folder garbage"),
     "a file as object store": (("--objects", "garbage"), 1, "--objects: garbage is not a folder"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG_STORES)

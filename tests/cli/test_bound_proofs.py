@@ -123,10 +123,11 @@ def test_a_log_without_an_event_of_a_done_step_is_no_proof(published: Night, tmp
         (
             "INSERT INTO migration_run SELECT 'run-x', state_cd, started_at, '2027-01-01 00:00:00', freeze_from, freeze_to, manifest_sha256"
             " FROM migration_run",
-            "unexpected", None,
+            "unexpected",
+            None,
         ),
     ],
-)  # fmt: skip
+)
 def test_the_run_s_record_in_the_store_is_held_against_the_run(published: Night, statement: str, kind: str, column: str | None) -> None:
     with published.database("portal3.sqlite") as store:
         store.execute("PRAGMA foreign_keys = off")

@@ -123,7 +123,7 @@ def test_status_is_a_table_of_all_steps(cast: Night) -> None:
     data = cast.json("status").data
     assert [(step["step"], step["state"]) for step in data["steps"]] == [
         (name, "done") for name in ("extract", "split", "reattach", "check", "load", "reconcile", "report")
-    ]  # fmt: skip
+    ]
     assert data["settings"]["freeze"] == "2023-09-16 to 2023-09-30"
     assert "all steps are done" in cast.command("status").out
 
@@ -155,9 +155,12 @@ def test_picker_shows_accounts_and_the_old_profiles(cast: Night) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         email, login = store.execute("SELECT email_key, login_id FROM login JOIN account_picker USING (login_id) LIMIT 1").fetchone()
         expected = {row[0] for row in store.execute("SELECT account_number FROM account_picker WHERE login_id = ?", (login,))}
-        profiles = {row[0] for row in store.execute(
-            "SELECT a.legacy_profile_id FROM account_picker p JOIN entity_account a USING (account_id) WHERE p.login_id = ?", (login,)
-        )}  # fmt: skip
+        profiles = {
+            row[0]
+            for row in store.execute(
+                "SELECT a.legacy_profile_id FROM account_picker p JOIN entity_account a USING (account_id) WHERE p.login_id = ?", (login,)
+            )
+        }
     data = cast.json("picker", f" {email.upper()} ").data
     assert {row["account_number"] for row in data["after"]} == expected
     assert set(data["before"]) >= profiles
@@ -204,10 +207,13 @@ def test_purge_leaves_nothing_of_the_old_portals_data_and_the_run_is_over(publis
     with closing(sqlite3.connect(published.folder / "legacy" / "portal2.sqlite")) as source:
         source.text_factory = bytes
         queries = (
-            "SELECT user_name FROM portal_user WHERE user_name LIKE '%@%'", "SELECT email FROM company_contact WHERE email LIKE '%@%'",
-            "SELECT identifier_value FROM entity_identifier WHERE length(identifier_value) > 8", "SELECT file_name FROM document WHERE length(file_name) > 8",
-            "SELECT response_text FROM profile_response WHERE length(response_text) > 12", "SELECT company_name FROM company_profile WHERE length(company_name) > 8",
-        )  # fmt: skip
+            "SELECT user_name FROM portal_user WHERE user_name LIKE '%@%'",
+            "SELECT email FROM company_contact WHERE email LIKE '%@%'",
+            "SELECT identifier_value FROM entity_identifier WHERE length(identifier_value) > 8",
+            "SELECT file_name FROM document WHERE length(file_name) > 8",
+            "SELECT response_text FROM profile_response WHERE length(response_text) > 12",
+            "SELECT company_name FROM company_profile WHERE length(company_name) > 8",
+        )
         personal = {bytes(row[0]).strip() for query in queries for row in source.execute(query)} - {
             b"unknown kind"
         }  # a sentence of ours too

@@ -46,14 +46,20 @@ def _flip(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("status",), ("plan",), ("picker", "per@lindqvist.example"), ("trace", "P2", "document", "101"), ("trace", "--account", "10000101")], ids=" ".join
-)  # fmt: skip
+    "words",
+    [("status",), ("plan",), ("picker", "per@lindqvist.example"), ("trace", "P2", "document", "101"), ("trace", "--account", "10000101")],
+    ids=" ".join,
+)
 def test_success_is_one_envelope_on_stdout_and_nothing_on_stderr(cast: Night, words: tuple[str, ...]) -> None:
     done = cast.json(*words)
     assert (done.code, done.err) == (0, "")
     assert {name: value for name, value in done.envelope.items() if name != "data"} == {
-        "version": 1, "command": words[0], "status": "ok", "exit_code": 0, "errors": [],
-    }  # fmt: skip
+        "version": 1,
+        "command": words[0],
+        "status": "ok",
+        "exit_code": 0,
+        "errors": [],
+    }
     assert done.data
     assert done.out.isascii()  # no control character of any name reaches a terminal
 
@@ -61,11 +67,14 @@ def test_success_is_one_envelope_on_stdout_and_nothing_on_stderr(cast: Night, wo
 @pytest.mark.parametrize(
     ("words", "code", "kind"),
     [
-        (("plan",), 2, "USAGE"), (("no-such-command",), 2, "USAGE"), (("plan", "--source", "sqlite:///nothing.sqlite"), 1, "FAILED"),
-        (("status", "--run", "nowhere"), 1, "FAILED"), (("load", "--run", "new"), 7, "REFUSED"),
+        (("plan",), 2, "USAGE"),
+        (("no-such-command",), 2, "USAGE"),
+        (("plan", "--source", "sqlite:///nothing.sqlite"), 1, "FAILED"),
+        (("status", "--run", "nowhere"), 1, "FAILED"),
+        (("load", "--run", "new"), 7, "REFUSED"),
         (("plan", "--source", "sqlite:///x", "--mappings", "none"), 1, "MAPPING"),
     ],
-)  # fmt: skip
+)
 def test_every_failure_is_an_envelope_with_its_code_and_says_what_to_do(
     tmp_path: Path, words: tuple[str, ...], code: int, kind: str
 ) -> None:
@@ -323,10 +332,14 @@ def test_K1_a_source_whose_file_changed_but_none_of_its_rows_is_published(checke
 @pytest.mark.parametrize(
     "name",
     [
-        "extract/P2.profile_response/*.parquet", "split/entity_account/*.parquet", "split/spine/accounts.parquet", "split/record/flag.parquet",
-        "reattach/stored_object/all.parquet", "check/answers.json",
+        "extract/P2.profile_response/*.parquet",
+        "split/entity_account/*.parquet",
+        "split/spine/accounts.parquet",
+        "split/record/flag.parquet",
+        "reattach/stored_object/all.parquet",
+        "check/answers.json",
     ],
-)  # fmt: skip
+)
 def test_one_flipped_bit_anywhere_in_the_evidence_ends_with_6_and_publishes_nothing(checked: Night, name: str) -> None:
     (file, *_) = sorted(checked.run.glob(name))
     _flip(file)
@@ -378,10 +391,14 @@ def test_a_damaged_manifest_ends_with_6(checked: Night, damage: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("--source", "sqlite:///legacy/tc.sqlite"), ("--tc", "sqlite:///legacy/portal2.sqlite"), ("--target", "sqlite:///other.sqlite"), ("--objects", "other"),
-        ("--files", "other"), ("--mappings", "mappings"),
+        ("--source", "sqlite:///legacy/tc.sqlite"),
+        ("--tc", "sqlite:///legacy/portal2.sqlite"),
+        ("--target", "sqlite:///other.sqlite"),
+        ("--objects", "other"),
+        ("--files", "other"),
+        ("--mappings", "mappings"),
     ],
-)  # fmt: skip
+)
 def test_other_options_than_the_run_began_with_are_refused_before_anything_is_made(checked: Night, option: str, value: str) -> None:
     if option == "--mappings":
         changed(copied_mappings(checked.folder) / "rules.toml", "No account is invented", "No account is ever invented")
@@ -482,8 +499,13 @@ def test_a_file_may_hold_the_options_of_all_commands_with_hyphens_or_underscores
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("\udcff", "is not a valid TOML"), ("[source]\nurl = 'x'", "source is not a single value"), ("run = ['a']", "run is not a single value")]
-)  # fmt: skip
+    ("text", "said"),
+    [
+        ("\udcff", "is not a valid TOML"),
+        ("[source]\nurl = 'x'", "source is not a single value"),
+        ("run = ['a']", "run is not a single value"),
+    ],
+)
 def test_a_configuration_that_cannot_be_is_wrong_usage_and_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "migration.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     done = command("plan", "--config", "migration.toml", folder=tmp_path)

@@ -133,10 +133,15 @@ def test_every_answer_has_strict_headers(inside: Client) -> None:
 @pytest.mark.parametrize(
     ("typed", "href"),
     [
-        ("harb", "/company/1"), ("pine imp", "/company/1"), ("10000101", "/account/10000101"), ("rosa.field@harbor", "/person/"),
-        ("site-visit.txt", "/document/"), ("empty shell", "/company/4"), ("STRASSE", "/company/15"),
+        ("harb", "/company/1"),
+        ("pine imp", "/company/1"),
+        ("10000101", "/account/10000101"),
+        ("rosa.field@harbor", "/person/"),
+        ("site-visit.txt", "/document/"),
+        ("empty shell", "/company/4"),
+        ("STRASSE", "/company/15"),
     ],
-)  # fmt: skip
+)
 def test_search_finds_by_the_beginning_of_words(inside: Client, typed: str, href: str) -> None:
     answer = inside.ask("/search?q=" + quote(typed))
     assert answer.status == 200
@@ -281,14 +286,34 @@ def test_beyond_loopback_it_wants_tls_and_a_login(night: Night, tmp_path: Path) 
     assert night.command("explore", "--host", "192.0.2.1", "--state", str(tmp_path / "s")).code == 2
     logins = tmp_path / "logins.toml"
     made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
-        capture_output=True, check=True,
-    )  # fmt: skip
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            tmp_path / "key.pem",
+            "-out",
+            tmp_path / "cert.pem",
+        ],
+        capture_output=True,
+        check=True,
+    )
     assert made.returncode == 0
     added = subprocess.run(
-        [sys.executable, "-m", "cli", "explore", "--login", str(logins), "--add-login", "auditor"], input="a long enough secret\n", text=True, capture_output=True,
-        cwd=Path(__file__).parents[2], check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "cli", "explore", "--login", str(logins), "--add-login", "auditor"],
+        input="a long enough secret\n",
+        text=True,
+        capture_output=True,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
     assert added.returncode == 0, added.stderr
     assert stat.S_IMODE(logins.stat().st_mode) == 0o600
     assert "a long enough secret" not in logins.read_text()
@@ -316,10 +341,12 @@ def test_beyond_loopback_it_wants_tls_and_a_login(night: Night, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--tls-cert", "none.pem"), 2, "go together"), (("--host", "not a host"), 2, "reached from other machines"),
-        (("--documents", "--run", "nowhere"), 1, "nowhere"), (("--state", "legacy/portal2.sqlite"), 7, "not a folder"),
+        (("--tls-cert", "none.pem"), 2, "go together"),
+        (("--host", "not a host"), 2, "reached from other machines"),
+        (("--documents", "--run", "nowhere"), 1, "nowhere"),
+        (("--state", "legacy/portal2.sqlite"), 7, "not a folder"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused_before_anything_is_served(night: Night, words: tuple[str, ...], code: int, said: str) -> None:
     run = () if "--run" in words else ("--run", "run")
     done = process("explore", *run, *words, folder=night.folder)

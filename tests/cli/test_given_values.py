@@ -18,7 +18,7 @@ GIVEN = [
     for name, each in COMMANDS.items()
     for option in each.params
     if isinstance(option, click.Option) and not option.is_flag and option.name not in ("version",)
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("blank", ["", " "])
@@ -75,12 +75,15 @@ def test_empty_arguments_are_wrong_usage(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgresql+asyncpg://u@h/d", "the driver 'asyncpg'"), ("postgresql+psycopg2://u@h/d", "Write postgresql:// without a driver"),
-        ("sqlite+aiosqlite:///x.db", "the driver 'aiosqlite'"), ("postgresql://u@h:port/d", "is not a valid database URL"),
-        ("jdbc:postgresql://h/d", "is not a valid database URL"), ("host=h dbname=d", "is not a valid database URL"),
+        ("postgresql+asyncpg://u@h/d", "the driver 'asyncpg'"),
+        ("postgresql+psycopg2://u@h/d", "Write postgresql:// without a driver"),
+        ("sqlite+aiosqlite:///x.db", "the driver 'aiosqlite'"),
+        ("postgresql://u@h:port/d", "is not a valid database URL"),
+        ("jdbc:postgresql://h/d", "is not a valid database URL"),
+        ("host=h dbname=d", "is not a valid database URL"),
         ("mysql+asyncmy://u@h/d", "the driver 'asyncmy'"),
     ],
-)  # fmt: skip
+)
 def test_a_url_that_cannot_be_used_is_refused_by_its_option_and_never_shown(url: str, says: str, tmp_path: Path) -> None:
     for option in ("--source", "--tc", "--target"):
         given = {"--source": "sqlite:///p2.db", "--tc": "sqlite:///tc.db", "--target": "sqlite:///p3.db"} | {option: url}
@@ -103,9 +106,11 @@ def test_a_negative_key_is_traced_wherever_it_stands(tmp_path: Path) -> None:
     night = Night(tmp_path)
     assert night.command("run").code == 0
     for words in (
-        ("trace", "P2", "document", "-11", "--run", "run"), ("trace", "--run", "run", "P2", "document", "--", "-11"),
-        ("trace", "--output", "json", "P2", "--run", "run", "document", "-11"), ("trace", "P2", "document_link", "-11|MODEL|-8", "--run", "run"),
-    ):  # fmt: skip
+        ("trace", "P2", "document", "-11", "--run", "run"),
+        ("trace", "--run", "run", "P2", "document", "--", "-11"),
+        ("trace", "--output", "json", "P2", "--run", "run", "document", "-11"),
+        ("trace", "P2", "document_link", "-11|MODEL|-8", "--run", "run"),
+    ):
         done = command(*words, folder=tmp_path)
         assert done.code == 0, (words, done.err)
         assert "-11" in done.out

@@ -50,10 +50,18 @@ def test_hostile_words_of_the_command_line_and_of_files_are_shown_and_never_obey
     run = tmp_path / START.replace("/", "")
     run.mkdir()
     for words in (
-        ("plan", "--config", str(config)), ("trace", "P2", NAME, "1", "--run", str(cast.run)), ("trace", "P2", "document", NAME, "--run", str(cast.run)),
-        ("trace", "--account", START, "--run", str(cast.run)), ("status", "--run", str(tmp_path / NAME)), ("status", "--run", str(run)), (NAME,),
-        ("plan", f"--{NAME}"), ("evidence", "verify", "--bundle", NAME, "--public-key", START), ("plan", "--source", NAME), ("run", "--run", NAME, "--files", START),
-    ):  # fmt: skip
+        ("plan", "--config", str(config)),
+        ("trace", "P2", NAME, "1", "--run", str(cast.run)),
+        ("trace", "P2", "document", NAME, "--run", str(cast.run)),
+        ("trace", "--account", START, "--run", str(cast.run)),
+        ("status", "--run", str(tmp_path / NAME)),
+        ("status", "--run", str(run)),
+        (NAME,),
+        ("plan", f"--{NAME}"),
+        ("evidence", "verify", "--bundle", NAME, "--public-key", START),
+        ("plan", "--source", NAME),
+        ("run", "--run", NAME, "--files", START),
+    ):
         done = command(*words, folder=cast.folder)
         assert done.code in (1, 2, 6, 7), (words, done.err)
         assert is_harmless(done), words
@@ -62,9 +70,11 @@ def test_hostile_words_of_the_command_line_and_of_files_are_shown_and_never_obey
 @pytest.mark.parametrize("text", [NAME, START, f"  {START}", "a\n::b", "##[command]x"])
 def test_all_that_is_said_goes_through_what_escapes(text: str) -> None:
     for said in (
-        lambda out: write(out, text), lambda out: Screen(file=out).print(text), lambda out: Screen(file=out, highlight=False, markup=False).print(text),
+        lambda out: write(out, text),
+        lambda out: Screen(file=out).print(text),
+        lambda out: Screen(file=out, highlight=False, markup=False).print(text),
         lambda out: Talk(console=Screen(file=out)).say(text),
-    ):  # fmt: skip
+    ):
         out = io.StringIO()
         said(out)
         assert is_harmless(Done(0, out.getvalue(), "")), out.getvalue()

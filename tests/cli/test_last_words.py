@@ -116,10 +116,13 @@ def test_a_reconcile_that_loses_its_server_is_4_because_the_store_is_published(p
 @pytest.mark.parametrize(
     ("text", "state"),
     [
-        ("ERROR: canceling statement due to statement timeout", "57014"), ("SQLSTATE: 22021 x", "22021"), ("terminating connection due to", "57P01"),
-        ("terminating connection due to idle-in-transaction timeout", "25P03"), ("nothing that is known", None),
+        ("ERROR: canceling statement due to statement timeout", "57014"),
+        ("SQLSTATE: 22021 x", "22021"),
+        ("terminating connection due to", "57P01"),
+        ("terminating connection due to idle-in-transaction timeout", "25P03"),
+        ("nothing that is known", None),
     ],
-)  # fmt: skip
+)
 def test_the_state_behind_the_words_of_the_drivers_stream(text: str, state: str | None) -> None:
     assert state_of(OSError(text)) == state
 
@@ -161,9 +164,13 @@ def test_on_one_terminal_the_sentence_of_a_step_comes_once(tmp_path: Path) -> No
     night = _night(tmp_path)
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
-        [sys.executable, "-m", "cli", *night.words("extract")], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs,
-    )  # fmt: skip
+        [sys.executable, "-m", "cli", *night.words("extract")],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
     os.close(theirs)
     shown = b""
     with suppress(OSError):  # the other end is closed: the command has ended

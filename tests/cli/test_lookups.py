@@ -80,8 +80,16 @@ def test_every_held_row_is_found_with_its_reason_and_with_target_rows_only_where
     ("where", "rows"),
     [
         (("P2", "model_entity", "302"), [("entity_account", "10000302")]),
-        (("P2", "security_model", "301"), ["entity_account 10000301", "entity_account 10000302", "account_group", "account_group_member 10000301",
-                                            "account_group_member 10000302"]),
+        (
+            ("P2", "security_model", "301"),
+            [
+                "entity_account 10000301",
+                "entity_account 10000302",
+                "account_group",
+                "account_group_member 10000301",
+                "account_group_member 10000302",
+            ],
+        ),
         (("P2", "profile_response", "301"), ["profile_response 10000301", "profile_response 10000302"]),
         (("P2", "finding_response", "101"), ["finding_response 10000101"]),
         (("P2", "document", "2104"), ["document"]),
@@ -93,7 +101,7 @@ def test_every_held_row_is_found_with_its_reason_and_with_target_rows_only_where
         (("TC", "tc_anl_document", "2|2"), ["tc_anl_document 10000101"]),
         (("TC", "tc_event", "2"), ["event_history", "event_account 10000101"]),
     ],
-)  # fmt: skip
+)
 def test_a_row_is_traced_to_its_new_rows_and_their_accounts(
     options: Options, where: tuple[str, ...], rows: list[str | tuple[str, str]]
 ) -> None:
@@ -119,9 +127,16 @@ def test_H6_a_persons_number_is_masked_in_keys_and_ids_of_a_trace(options: Optio
 
 @pytest.mark.parametrize(
     ("where", "account"),
-    [((), None), (("P2", "document"), None), (("P2", "document", "1", "2"), None), (("P2", "document", "1"), "10000101"), (("P3", "document", "1"), None),
-     (("P2", "no_such_table", "1"), None), (("TC", "document", "1"), None)],
-)  # fmt: skip
+    [
+        ((), None),
+        (("P2", "document"), None),
+        (("P2", "document", "1", "2"), None),
+        (("P2", "document", "1"), "10000101"),
+        (("P3", "document", "1"), None),
+        (("P2", "no_such_table", "1"), None),
+        (("TC", "document", "1"), None),
+    ],
+)
 def test_a_trace_of_nothing_in_particular_is_wrong_usage(options: Options, where: tuple[str, ...], account: str | None) -> None:
     with pytest.raises(WrongUsage):
         trace(options, where, account)

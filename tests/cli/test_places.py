@@ -55,9 +55,13 @@ def test_K1_places_that_overlap_are_refused_before_anything_is_made(cast: Night,
     os.link(tmp_path / "legacy" / "portal2.sqlite", tmp_path / "hard.sqlite")
     (tmp_path / "soft.sqlite").symlink_to("legacy/portal2.sqlite")
     plain = {
-        "--source": "sqlite:///legacy/portal2.sqlite", "--tc": "sqlite:///legacy/tc.sqlite", "--files": "legacy/files",
-        "--target": "sqlite:///new.sqlite", "--objects": "objects", "--run": "night",
-    }  # fmt: skip
+        "--source": "sqlite:///legacy/portal2.sqlite",
+        "--tc": "sqlite:///legacy/tc.sqlite",
+        "--files": "legacy/files",
+        "--target": "sqlite:///new.sqlite",
+        "--objects": "objects",
+        "--run": "night",
+    }
     before = everything(tmp_path)
     for name, other in OVERLAPS.items():
         given = {**plain, **{option: value.format(folder=tmp_path) for option, value in other.items()}}
@@ -99,9 +103,11 @@ def test_a_folder_that_is_no_runs_is_refused_and_left_as_it_was(tmp_path: Path) 
 
 def test_what_is_written_for_others_does_not_go_into_the_stores(published: Night) -> None:
     for words in (
-        ("company", "--folder", "objects/letters"), ("company", "--folder", "legacy/files/letters"), ("sample-audit", "--out", "legacy/files/a.csv"),
+        ("company", "--folder", "objects/letters"),
+        ("company", "--folder", "legacy/files/letters"),
+        ("sample-audit", "--out", "legacy/files/a.csv"),
         ("evidence", "pack", "--key", "key", "--bundle", "objects/bundle"),
-    ):  # fmt: skip
+    ):
         done = command(*words, "--run", "run", folder=published.folder)
         assert (done.code, "Places overlap" in done.err) == (7, True), (words, done.err)
     assert not [name for name in ("objects/letters", "legacy/files/letters", "objects/bundle", "key") if (published.folder / name).exists()]

@@ -93,7 +93,7 @@ def test_what_did_not_change_is_not_read_again_and_a_changed_row_of_equal_length
         ["ALTER TABLE document_content SET UNLOGGED"],
     ],
     ids=["vacuumed full", "rewritten", "restored", "unlogged"],
-)  # fmt: skip
+)
 def test_a_table_of_another_file_is_read_again(statements: list[str], ahead: Precopy, portals: Portals) -> None:
     assert ahead.not_read() > 0
     portals.do("portal2", *statements)

@@ -13,9 +13,19 @@ import pytest
 from tests.support.command import Night, changed, command, copied_mappings
 
 POINTS = (
-    "point_cd", "weight_cd", "who_cd", "company_profile_id", "account_number", "office_cd", "legacy_portal_cd", "legacy_table", "legacy_key",
-    "followers", "sentence", "action",
-)  # fmt: skip
+    "point_cd",
+    "weight_cd",
+    "who_cd",
+    "company_profile_id",
+    "account_number",
+    "office_cd",
+    "legacy_portal_cd",
+    "legacy_table",
+    "legacy_key",
+    "followers",
+    "sentence",
+    "action",
+)
 OPEN = "(l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED' AND l.lock_reason_cd IN ('PASSWORD', 'IDLE'))"
 # By point: what a person would count in the new store.
 COUNTS = {
@@ -34,7 +44,7 @@ COUNTS = {
     "TWIN": """SELECT (SELECT count(*) FROM migration_exception WHERE rule_cd = 'A18') + (SELECT count(*) FROM entity_account a WHERE EXISTS
         (SELECT 1 FROM entity_account b WHERE b.account_id <> a.account_id AND b.legacy_profile_id = a.legacy_profile_id
          AND b.business_type_cd = a.business_type_cd AND b.account_label IS a.account_label))""",
-}  # fmt: skip
+}
 
 
 def lines(content: bytes) -> list[dict[str, str]]:

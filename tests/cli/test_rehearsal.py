@@ -15,9 +15,17 @@ from tests.support.command import FREEZE, Done, Night, changed, command, copied_
 from tests.support.legacy import Legacy
 
 REPORT = {
-    "report.html", "report.json", "report.md", "summary.md", "junit.xml", "exceptions.csv", "held.csv", "failures.csv", "differences.csv",
+    "report.html",
+    "report.json",
+    "report.md",
+    "summary.md",
+    "junit.xml",
+    "exceptions.csv",
+    "held.csv",
+    "failures.csv",
+    "differences.csv",
     "closed_accounts.csv",
-}  # fmt: skip
+}
 
 
 def rehearsed(night: Night, *more: str, **environment: str) -> Done:

@@ -28,9 +28,19 @@ def rehearsed(portals: Portals) -> Iterator[Portals]:
 
 def words(server: Portals, run: str, role: str = REHEARSER) -> tuple[str, ...]:
     return (
-        "run", "--rehearse", "--source", server.url("portal2", READER), "--tc", server.url("tc", READER), "--files", "files",
-        "--target", server.url("portal3", role), "--run", run,
-    )  # fmt: skip
+        "run",
+        "--rehearse",
+        "--source",
+        server.url("portal2", READER),
+        "--tc",
+        server.url("tc", READER),
+        "--files",
+        "files",
+        "--target",
+        server.url("portal3", role),
+        "--run",
+        run,
+    )
 
 
 def test_a_rehearsal_on_the_server_is_published_and_equal_and_leaves_nothing(rehearsed: Portals) -> None:

@@ -52,11 +52,33 @@ def test_a_portal_is_frozen_and_opened_again_by_what_is_printed(portal: str) -> 
 
 
 def test_the_roles_script_has_every_part_under_ones_own_names() -> None:
-    text = _script("roles", "--reader", "r1", "--writer", "w1", "--auditor", "a1", "--rehearser", "h1", "--portal2", "old", "--tc-database", "trade", "--portal3", "new",
-                   "--portal-schema", "legacy", "--store-schema", "store")  # fmt: skip
+    text = _script(
+        "roles",
+        "--reader",
+        "r1",
+        "--writer",
+        "w1",
+        "--auditor",
+        "a1",
+        "--rehearser",
+        "h1",
+        "--portal2",
+        "old",
+        "--tc-database",
+        "trade",
+        "--portal3",
+        "new",
+        "--portal-schema",
+        "legacy",
+        "--store-schema",
+        "store",
+    )
     assert [line for line in text.splitlines() if line.startswith("\\connect")] == [
-        "\\connect postgres", "\\connect old", "\\connect trade", "\\connect new",
-    ]  # fmt: skip
+        "\\connect postgres",
+        "\\connect old",
+        "\\connect trade",
+        "\\connect new",
+    ]
     assert "migration_" not in text.replace("migration_freeze", "")
     assert "CREATE SCHEMA store AUTHORIZATION w1" in text
     assert "REVOKE ALL ON SCHEMA public FROM PUBLIC" in text  # the new store's own schema public keeps its name

@@ -19,7 +19,7 @@ SCHEMA = read_mappings().target
 SECOND = (
     "CREATE VIEW account_picker AS SELECT l.login_id, a.account_id, a.account_number, a.legal_name, a.account_label, a.business_type_cd, a.status_cd, a.tier_cd,"
     " a.legacy_profile_id FROM entity_account a, login l"
-)  # fmt: skip
+)
 
 
 def for_sqlite(text: str) -> str:
@@ -61,7 +61,7 @@ ALTERING = {
     "account_group: a constraint with ON CONFLICT": (),
     "a reference that acts by itself (CASCADE)": (),
     "the file's encoding is UTF-16le": (),
-}  # fmt: skip
+}
 
 
 def schema_with(what: str) -> str:
@@ -159,7 +159,10 @@ POSTGRES = {
         "CREATE TRIGGER up BEFORE INSERT ON login FOR EACH ROW EXECUTE FUNCTION up()",
     ),
     "rule keep on migration_holding": ("CREATE RULE keep AS ON DELETE TO migration_holding DO INSTEAD NOTHING",),
-    "row-security policy p on message": ("ALTER TABLE message ENABLE ROW LEVEL SECURITY", "CREATE POLICY p ON message FOR SELECT USING (false)"),
+    "row-security policy p on message": (
+        "ALTER TABLE message ENABLE ROW LEVEL SECURITY",
+        "CREATE POLICY p ON message FOR SELECT USING (false)",
+    ),
     "document: row security is on": ("ALTER TABLE document ENABLE ROW LEVEL SECURITY",),
     "PUBLIC may INSERT login, message": ("GRANT INSERT ON login, message TO PUBLIC",),
     "PUBLIC may UPDATE login": ("GRANT UPDATE (email_display) ON login TO PUBLIC",),
@@ -176,7 +179,7 @@ POSTGRES = {
     "a reference that acts by itself (CASCADE)": (
         "ALTER TABLE message DROP CONSTRAINT message_thread_id_fkey, ADD FOREIGN KEY (thread_id) REFERENCES message_thread ON DELETE CASCADE",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", POSTGRES)
@@ -355,5 +358,8 @@ def test_the_verifier_sees_what_acts_on_the_store_and_what_its_view_shows_postgr
         session.execute("GRANT UPDATE ON login TO PUBLIC")
         session.execute("CREATE RULE keep AS ON DELETE TO migration_holding DO INSTEAD NOTHING")
     assert found(again()) == {
-        ("account_picker", "not_checked"), ("account_picker", "missing"), ("login", "not_checked"), ("migration_holding", "not_checked"),
-    }  # fmt: skip
+        ("account_picker", "not_checked"),
+        ("account_picker", "missing"),
+        ("login", "not_checked"),
+        ("migration_holding", "not_checked"),
+    }

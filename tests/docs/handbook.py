@@ -199,9 +199,18 @@ def _modules() -> str:
 
 
 MADE: dict[str, Callable[[], str]] = {
-    "checks": _checks, "codes": _codes, "commands": _commands, "kinds": _kinds, "modules": _modules, "reasons": _reasons, "rules": _rules, "tables": _tables,
-    "fine print": _fine_print, "references": _references, "packages": _packages,
-}  # fmt: skip
+    "checks": _checks,
+    "codes": _codes,
+    "commands": _commands,
+    "kinds": _kinds,
+    "modules": _modules,
+    "reasons": _reasons,
+    "rules": _rules,
+    "tables": _tables,
+    "fine print": _fine_print,
+    "references": _references,
+    "packages": _packages,
+}
 
 
 def in_step(page: Path) -> str:

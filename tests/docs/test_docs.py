@@ -495,8 +495,9 @@ def migrated(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     reader = f"--source '{server.url('portal2', 'migration_reader')}' --tc '{server.url('tc', 'migration_reader')}' --files files --objects objects"
     printed = run(
         f"portal-migrate run {reader} --target '{server.url('portal3', 'migration_writer')}' --run run"
-        " --freeze-from 2023-09-16 --freeze-to 2023-09-30", folder,
-    )  # fmt: skip
+        " --freeze-from 2023-09-16 --freeze-to 2023-09-30",
+        folder,
+    )
     assert "Published and equal" in printed
     auditor = reader.replace("migration_reader", "migration_auditor")
     assert "old and new are equal" in run(
@@ -521,9 +522,14 @@ def test_a_frozen_portal_is_frozen(migrated: Server) -> None:
     insert = "INSERT INTO criteria_version VALUES (900, 'while frozen', '2024-01-01')"
     assert migrated.refuses("portal2", insert, "portal_app") == "connect"
     for statement in (
-        insert, "UPDATE criteria_version SET name = 'x'", "DELETE FROM criteria_version", "TRUNCATE company_profile CASCADE",
-        "CREATE TABLE later (x int)", "DROP TABLE message", f"SET session_replication_role = replica; {insert}",
-    ):  # fmt: skip
+        insert,
+        "UPDATE criteria_version SET name = 'x'",
+        "DELETE FROM criteria_version",
+        "TRUNCATE company_profile CASCADE",
+        "CREATE TABLE later (x int)",
+        "DROP TABLE message",
+        f"SET session_replication_role = replica; {insert}",
+    ):
         assert migrated.refuses("portal2", statement, "postgres") == "25006", statement
 
 

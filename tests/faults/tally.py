@@ -25,8 +25,24 @@ SECRETS = "secrets and personal data"
 CLOCK = "the clock jumps"
 BACK = "rollback, purge, resume with something else"
 ROWS = (
-    KILL_COMMIT, KILL_RANDOM, KILL_CALLS, READERS, TWO_RUNS, SOURCE, DROPPED, STAGE, HOSTILE, ZERO, DOCUMENTS, SPACE, BUCKET, SIGNALS, SECRETS, CLOCK, BACK,
-)  # fmt: skip
+    KILL_COMMIT,
+    KILL_RANDOM,
+    KILL_CALLS,
+    READERS,
+    TWO_RUNS,
+    SOURCE,
+    DROPPED,
+    STAGE,
+    HOSTILE,
+    ZERO,
+    DOCUMENTS,
+    SPACE,
+    BUCKET,
+    SIGNALS,
+    SECRETS,
+    CLOCK,
+    BACK,
+)
 
 
 def note(row: str, word: str, count: int) -> None:

@@ -174,8 +174,10 @@ def test_once_more(reference: Reference, scenes: Scenes) -> None:
         assert "nothing changed" in end.out + end.err
         assert scene.store.read_bytes() == reference.done().store.read_bytes()
         assert not difference(object_content(scene.objects), reference.objects)
-        assert not difference(stage_content(scene.run_folder, ["extract", "split", "reattach", "check"]),
-                              {k: v for k, v in reference.stages.items() if not k.startswith(("load", "reconcile", "report"))})  # fmt: skip
+        assert not difference(
+            stage_content(scene.run_folder, ["extract", "split", "reattach", "check"]),
+            {k: v for k, v in reference.stages.items() if not k.startswith(("load", "reconcile", "report"))},
+        )
 
 
 def test_store_with_rows_of_others(reference: Reference, scenes: Scenes) -> None:

@@ -34,9 +34,12 @@ def told(scene: Scene, offset: str) -> Path:
     file = scene.folder / "clock"
     file.write_text(f"{offset}\n")
     scene.environment |= {
-        "LD_PRELOAD": str(_LIBRARY), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
-    }  # fmt: skip
+        "LD_PRELOAD": str(_LIBRARY),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "NO_FAKE_STAT": "1",
+    }
     return file
 
 

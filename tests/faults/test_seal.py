@@ -53,8 +53,10 @@ def test_a_manifest_made_anew_without_the_key(reference: Reference, scenes: Scen
             assert not (scene.run_folder / "split").exists()
     with tried(STAGE):
         sealed.run("run", code=0)
-        assert not difference(stage_content(sealed.run_folder, ["extract", "split", "reattach"]),
-                              {name: it for name, it in reference.stages.items() if name.startswith(("extract/", "split/", "reattach/"))})  # fmt: skip
+        assert not difference(
+            stage_content(sealed.run_folder, ["extract", "split", "reattach"]),
+            {name: it for name, it in reference.stages.items() if name.startswith(("extract/", "split/", "reattach/"))},
+        )
 
 
 def test_a_cluster_does_not_get_the_key(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:

@@ -40,40 +40,141 @@ BYTES = Place(
     "vetting_record", "sealed_content", "vetting_id", {"entity_id": _ENTITY, "created_at": _MOMENT}, "vetting_record", "sealed_content"
 )
 INTEGER = Place(
-    "security_profile", "profile_year", "security_profile_id",
-    {"security_model_id": _MODEL, "criteria_version_id": "(SELECT min(criteria_version_id) FROM criteria_version)", "status_cd": "'X'", "current_ind": "'N'"},
-    "security_profile", "profile_year",
-)  # fmt: skip
-BIGINT = Place(
-    "document", "size_bytes", "document_id",
+    "security_profile",
+    "profile_year",
+    "security_profile_id",
     {
-        "library_cd": "'PARTNER'", "company_profile_id": _PROFILE, "security_model_id": _MODEL, "file_name": "'x'", "version_no": "1",
-        "uploaded_at": _MOMENT, "deleted_ind": "'N'",
+        "security_model_id": _MODEL,
+        "criteria_version_id": "(SELECT min(criteria_version_id) FROM criteria_version)",
+        "status_cd": "'X'",
+        "current_ind": "'N'",
     },
-    "document", "recorded_size_bytes",
-)  # fmt: skip
+    "security_profile",
+    "profile_year",
+)
+BIGINT = Place(
+    "document",
+    "size_bytes",
+    "document_id",
+    {
+        "library_cd": "'PARTNER'",
+        "company_profile_id": _PROFILE,
+        "security_model_id": _MODEL,
+        "file_name": "'x'",
+        "version_no": "1",
+        "uploaded_at": _MOMENT,
+        "deleted_ind": "'N'",
+    },
+    "document",
+    "recorded_size_bytes",
+)
 _ADDRESS = {"company_profile_id": _PROFILE, "address_type_cd": "'X'", "mailing_ind": "'N'", "primary_ind": "'N'", "modified_at": _MOMENT}
 VARCHAR = Place("company_address", "street1", "address_id", _ADDRESS, "account_address", "street1")
 CHAR = Place("company_address", "country_cd", "address_id", _ADDRESS, "account_address", "country_cd")
 
 TEXTS = [
-    "", " ", "  blanks around  ", "\t", "\n", "a\r\nb", "\r", "\\N", "\\.", "\\", "\\\\", "NULL", "null", "None", "NA", "N/A", "nan", "-Infinity",
-    "true", "0", "007", "1e5", "-0", "9007199254740993", "'", '"', "''", '"";', "'; DROP TABLE message; --", "/*", "%s %d %(x)s", "{} {0} {x}",
-    "$1 ${HOME} $(id)", ":x ?", "[bold]x[/]", "<script>alert(1)</script>", "&amp;", "=1+1", "@x", "\x01\x02", "\x1b[31m\x1b]8;;x\x07", "\x7f",
-    "\x80\x85", "\u00a0", "\u200b", "\u202egnp.exe", "\ufeffx", "\ufffd", "\ufffe\uffff", "\U0010ffff", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
-    "e\u0301 is not \u00e9", "\u00df \u0130 \u0131", "\u2028\u2029", "\u0627\u0644\u0639\u0631\u0628\u064a\u0629 \u4e2d\u6587", "a" + "\u0300" * 300,
-    '{"a": "\\u0000"}', "\\x00", "a,b;c|d", "../../etc/passwd", "x" * 1_000_000, "\n" * 100_000,
-]  # fmt: skip
+    "",
+    " ",
+    "  blanks around  ",
+    "\t",
+    "\n",
+    "a\r\nb",
+    "\r",
+    "\\N",
+    "\\.",
+    "\\",
+    "\\\\",
+    "NULL",
+    "null",
+    "None",
+    "NA",
+    "N/A",
+    "nan",
+    "-Infinity",
+    "true",
+    "0",
+    "007",
+    "1e5",
+    "-0",
+    "9007199254740993",
+    "'",
+    '"',
+    "''",
+    '"";',
+    "'; DROP TABLE message; --",
+    "/*",
+    "%s %d %(x)s",
+    "{} {0} {x}",
+    "$1 ${HOME} $(id)",
+    ":x ?",
+    "[bold]x[/]",
+    "<script>alert(1)</script>",
+    "&amp;",
+    "=1+1",
+    "@x",
+    "\x01\x02",
+    "\x1b[31m\x1b]8;;x\x07",
+    "\x7f",
+    "\x80\x85",
+    "\u00a0",
+    "\u200b",
+    "\u202egnp.exe",
+    "\ufeffx",
+    "\ufffd",
+    "\ufffe\uffff",
+    "\U0010ffff",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "e\u0301 is not \u00e9",
+    "\u00df \u0130 \u0131",
+    "\u2028\u2029",
+    "\u0627\u0644\u0639\u0631\u0628\u064a\u0629 \u4e2d\u6587",
+    "a" + "\u0300" * 300,
+    '{"a": "\\u0000"}',
+    "\\x00",
+    "a,b;c|d",
+    "../../etc/passwd",
+    "x" * 1_000_000,
+    "\n" * 100_000,
+]
 DATES = [
-    "-infinity", "infinity", "4713-01-01 BC", "0044-03-15 BC", "0001-12-31 BC", "0001-01-01", "0999-12-31", "1582-10-10", "1899-12-31", "1900-02-28",
-    "1969-12-31", "1970-01-01", "2000-02-29", "9999-12-31", "10000-01-01", "294276-12-31", "5874897-12-31",
-]  # fmt: skip
+    "-infinity",
+    "infinity",
+    "4713-01-01 BC",
+    "0044-03-15 BC",
+    "0001-12-31 BC",
+    "0001-01-01",
+    "0999-12-31",
+    "1582-10-10",
+    "1899-12-31",
+    "1900-02-28",
+    "1969-12-31",
+    "1970-01-01",
+    "2000-02-29",
+    "9999-12-31",
+    "10000-01-01",
+    "294276-12-31",
+    "5874897-12-31",
+]
 MOMENTS = [
-    "-infinity", "infinity", "4714-11-24 00:00:00 BC", "0001-12-31 23:59:59.999999 BC", "0001-01-01 00:00:00", "1677-09-21 00:12:43.145223",
-    "1883-11-18 12:03:58", "1969-12-31 23:59:59.999999", "1970-01-01 00:00:00", "2000-01-01 00:00:00.000001", "2016-12-31 23:59:60",
-    "2021-03-14 02:30:00", "2021-11-07 01:30:00", "2262-04-11 23:47:16.854777", "2020-02-29 24:00:00", "9999-12-31 23:59:59.999999",
-    "10000-01-01 00:00:00", "294276-12-31 23:59:59.999999",
-]  # fmt: skip
+    "-infinity",
+    "infinity",
+    "4714-11-24 00:00:00 BC",
+    "0001-12-31 23:59:59.999999 BC",
+    "0001-01-01 00:00:00",
+    "1677-09-21 00:12:43.145223",
+    "1883-11-18 12:03:58",
+    "1969-12-31 23:59:59.999999",
+    "1970-01-01 00:00:00",
+    "2000-01-01 00:00:00.000001",
+    "2016-12-31 23:59:60",
+    "2021-03-14 02:30:00",
+    "2021-11-07 01:30:00",
+    "2262-04-11 23:47:16.854777",
+    "2020-02-29 24:00:00",
+    "9999-12-31 23:59:59.999999",
+    "10000-01-01 00:00:00",
+    "294276-12-31 23:59:59.999999",
+]
 CONTENTS = [
     b"",
     b"\0",
@@ -94,10 +195,17 @@ PADDED = ["U", "\u00c9", "", " U", "\U0001d4b3"]
 POSTGRES: list[tuple[Place, Any]] = [
     (place, value)
     for place, values in (
-        (TEXT, TEXTS), (DATE, DATES), (MOMENT, MOMENTS), (BYTES, CONTENTS), (INTEGER, INTEGERS), (BIGINT, BIGINTS), (VARCHAR, LENGTHS), (CHAR, PADDED),
+        (TEXT, TEXTS),
+        (DATE, DATES),
+        (MOMENT, MOMENTS),
+        (BYTES, CONTENTS),
+        (INTEGER, INTEGERS),
+        (BIGINT, BIGINTS),
+        (VARCHAR, LENGTHS),
+        (CHAR, PADDED),
     )
     for value in values
-]  # fmt: skip
+]
 
 # For SQLite an expression, and what has to become of it: `same`; `flagged`: U+FFFD in the text, its exact bytes an object (E8);
 # `null`: loaded with null, and held whole (X2); `held`: held only (X2).

@@ -11,8 +11,13 @@ from tests.planted.planting import Outcome, outcome, planted
 from tests.support.command import Night
 
 _CHOSEN = (
-    "ids of rows per account", "e-mails are not folded", "routes in another order", "flags of C6 are lost", "days one later", "normal forms with hyphens",
-)  # fmt: skip
+    "ids of rows per account",
+    "e-mails are not folded",
+    "routes in another order",
+    "flags of C6 are lost",
+    "days one later",
+    "normal forms with hyphens",
+)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in _CHOSEN], ids=lambda fault: fault.name.replace(" ", "-"))

@@ -54,8 +54,11 @@ def command(*words: str, folder: Path | None = None, **environment: str) -> Done
     out, err = io.StringIO(), io.StringIO()
     before = {number: signal.getsignal(number) for number in SIGNALS}
     with (
-        pytest.MonkeyPatch.context() as place, contextlib.chdir(folder or Path.cwd()), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
-    ):  # fmt: skip
+        pytest.MonkeyPatch.context() as place,
+        contextlib.chdir(folder or Path.cwd()),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
         place.setattr(sys, "argv", ["portal-migrate", *words])
         for name in [name for name in os.environ if name.startswith("PORTAL_MIGRATE")]:
             place.delenv(name)
@@ -76,9 +79,14 @@ def started(*words: str, folder: Path, **environment: str) -> subprocess.Popen[s
     """The same as a process of its own; the caller waits for it."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_MIGRATE")}
     return subprocess.Popen(
-        [sys.executable, "-m", "cli", *words], cwd=folder, env={**clean, "PYTHONPATH": str(ROOT), **environment}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, "-m", "cli", *words],
+        cwd=folder,
+        env={**clean, "PYTHONPATH": str(ROOT), **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def process(*words: str, folder: Path, **environment: str) -> Done:
@@ -98,9 +106,12 @@ class Night:
     def stores(self) -> dict[str, str]:
         """By option: what the night is about."""
         return {
-            "--source": "sqlite:///legacy/portal2.sqlite", "--tc": "sqlite:///legacy/tc.sqlite", "--files": "legacy/files",
-            "--target": "sqlite:///portal3.sqlite", "--objects": "objects",
-        }  # fmt: skip
+            "--source": "sqlite:///legacy/portal2.sqlite",
+            "--tc": "sqlite:///legacy/tc.sqlite",
+            "--files": "legacy/files",
+            "--target": "sqlite:///portal3.sqlite",
+            "--objects": "objects",
+        }
 
     def words(self, name: str, *more: str) -> tuple[str, ...]:
         """The command with the options that concern it, and more (which win: the last of an option counts)."""

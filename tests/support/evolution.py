@@ -125,8 +125,9 @@ def content(url: str) -> Content:
     """Every row of the contract's tables but the run's record, sorted; without `run_id`. Nothing where there are no tables yet."""
     tables = {
         name: [column.name for column in table.columns if column.name != "run_id"]
-        for name, table in MAPPINGS.target.tables.items() if name != "migration_run"
-    }  # fmt: skip
+        for name, table in MAPPINGS.target.tables.items()
+        if name != "migration_run"
+    }
     with _session(url) as session:
         return {
             name: sorted(session.execute(f"SELECT {', '.join(columns)} FROM {name}").fetchall(), key=repr)

@@ -9,8 +9,13 @@ from hypothesis import HealthCheck, Phase, settings
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 # The same worlds every time, and not shrunk: a migration takes half a second, and a failing world is small anyhow.
 _EVERY_CHANGE = settings(
-    deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck), print_blob=True, phases=(Phase.explicit, Phase.generate)
-)  # fmt: skip
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+    phases=(Phase.explicit, Phase.generate),
+)
 _NEW_WORLDS = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)  # random, remembered in .hypothesis, shrunk
 _TIMES = 20
 

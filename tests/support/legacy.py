@@ -46,26 +46,59 @@ MAPPINGS = read_mappings()
 FREEZE = (date(2023, 9, 16), date(2023, 9, 30))  # fifteen days
 
 NICKNAMES = {
-    "profile": "company_profile", "model": "security_model", "entity": "model_entity", "user": "portal_user", "contact": "company_contact",
-    "address": "company_address", "identifier": "entity_identifier", "signature": "agreement_signature", "year": "security_profile",
-    "answer": "profile_response", "comment": "response_comment", "content": "document_content", "link": "document_link",
-    "visit": "validation_visit", "finding": "validation_finding", "thread": "message_thread", "note": "internal_note", "task": "portal_task",
-    "event": "event_history", "question": "profile_question", "applicability": "question_applicability", "organization": "trade_organization",
-}  # fmt: skip
+    "profile": "company_profile",
+    "model": "security_model",
+    "entity": "model_entity",
+    "user": "portal_user",
+    "contact": "company_contact",
+    "address": "company_address",
+    "identifier": "entity_identifier",
+    "signature": "agreement_signature",
+    "year": "security_profile",
+    "answer": "profile_response",
+    "comment": "response_comment",
+    "content": "document_content",
+    "link": "document_link",
+    "visit": "validation_visit",
+    "finding": "validation_finding",
+    "thread": "message_thread",
+    "note": "internal_note",
+    "task": "portal_task",
+    "event": "event_history",
+    "question": "profile_question",
+    "applicability": "question_applicability",
+    "organization": "trade_organization",
+}
 SHORT = {
-    "type": "business_type_cd", "number": "account_number", "profile": "company_profile_id", "model": "security_model_id",
-    "entity": "entity_id", "user": "user_id", "name": "company_name",
-}  # fmt: skip
+    "type": "business_type_cd",
+    "number": "account_number",
+    "profile": "company_profile_id",
+    "model": "security_model_id",
+    "entity": "entity_id",
+    "user": "user_id",
+    "name": "company_name",
+}
 ENDINGS = ("", "_cd", "_id", "_at", "_dt", "_ind", "_txt", "_no")
 PLAIN = {"text": "x", "integer": 1, "date": "2020-01-01", "timestamp": "2020-01-01 00:00:00", "binary": b"sealed"}
 USUAL = {
-    "model_entity.business_type_cd": "3PL", "model_entity.status_cd": "CERTIFIED", "portal_user.user_status_cd": "ACTIVE",
-    "company_contact.contact_type_cd": "EMPLOYEE", "security_model.origin_cd": "APPLICATION", "agreement_version.agreement_cd": "VOLUNTARY",
-    "agreement_version.effective_dt": "2000-01-01", "entity_identifier.active_ind": "Y", "document.library_cd": "PARTNER",
-    "svi_link.request_status_cd": "ACCEPTED", "tc_ior.active_ind": "Y", "document_link.target_cd": "RESPONSE",
-    "question_applicability.strength_cd": "MUST", "profile_response.completion_cd": "COMPLETE", "validation.validation_type_cd": "INITIAL",
-    "validation_finding.finding_kind_cd": "ACTION_REQUIRED", "business_type.active_ind": "Y",
-}  # fmt: skip
+    "model_entity.business_type_cd": "3PL",
+    "model_entity.status_cd": "CERTIFIED",
+    "portal_user.user_status_cd": "ACTIVE",
+    "company_contact.contact_type_cd": "EMPLOYEE",
+    "security_model.origin_cd": "APPLICATION",
+    "agreement_version.agreement_cd": "VOLUNTARY",
+    "agreement_version.effective_dt": "2000-01-01",
+    "entity_identifier.active_ind": "Y",
+    "document.library_cd": "PARTNER",
+    "svi_link.request_status_cd": "ACCEPTED",
+    "tc_ior.active_ind": "Y",
+    "document_link.target_cd": "RESPONSE",
+    "question_applicability.strength_cd": "MUST",
+    "profile_response.completion_cd": "COMPLETE",
+    "validation.validation_type_cd": "INITIAL",
+    "validation_finding.finding_kind_cd": "ACTION_REQUIRED",
+    "business_type.active_ind": "Y",
+}
 TYPES = ("IMP", "EXP", "BRK", "CON", "3PL", "AIR", "SEA", "RAIL", "HWM", "HWC", "HWY", "MLH", "FMF", "MPT")
 
 
@@ -187,9 +220,15 @@ def _silent(what: str, done: int, total: int, unit: str = "rows") -> None:
 
 
 def migrate(
-    world: World, folder: Path, freeze: tuple[date, date] | None = FREEZE, pool: Executor | None = None, mappings: Mappings = MAPPINGS,
-    share: bool = True, grace: Grace = NO_GRACE, decisions: Path | None = None,
-) -> Store:  # fmt: skip
+    world: World,
+    folder: Path,
+    freeze: tuple[date, date] | None = FREEZE,
+    pool: Executor | None = None,
+    mappings: Mappings = MAPPINGS,
+    share: bool = True,
+    grace: Grace = NO_GRACE,
+    decisions: Path | None = None,
+) -> Store:
     """The steps up to publishing, without the checks: what the new store then holds."""
     objects = folder / "objects"
     decided = read_decisions(decisions) if decisions is not None else NO_DECISIONS
@@ -206,9 +245,13 @@ def migrate(
 
 
 def publish(
-    run: RunFolder, path: Path, freeze: tuple[date, date] | None, mappings: Mappings = MAPPINGS, grace: Grace = NO_GRACE,
+    run: RunFolder,
+    path: Path,
+    freeze: tuple[date, date] | None,
+    mappings: Mappings = MAPPINGS,
+    grace: Grace = NO_GRACE,
     decisions_sha256: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """The step `load` into a SQLite file."""
     target = open_target(f"sqlite:///{path}", run.path / "load")
     try:
@@ -226,8 +269,14 @@ class Store:
     """
 
     def __init__(
-        self, path: Path, objects: Path, run: RunFolder, mappings: Mappings = MAPPINGS, world: World | None = None, decisions: Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        path: Path,
+        objects: Path,
+        run: RunFolder,
+        mappings: Mappings = MAPPINGS,
+        world: World | None = None,
+        decisions: Path | None = None,
+    ) -> None:
         self._world, self.decisions = world, decisions
         self.path, self.objects, self.run, self._mappings = path, objects, run, mappings
         self._raw: dict[str, list[dict[str, Any]]] = {}
@@ -279,7 +328,7 @@ class Store:
         return {
             row["account_id"]: row[columns[0]] if len(columns) == 1 else tuple(row[column] for column in columns)
             for row in self.rows("entity_account")
-        }  # fmt: skip
+        }
 
     @cached_property
     def held(self) -> dict[str, str]:

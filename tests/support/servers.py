@@ -45,9 +45,17 @@ class Portals:
     def stores(self, run: str = "run") -> tuple[str, ...]:
         """The options of a run under the roles."""
         return (
-            "--source", self.url("portal2", READER), "--tc", self.url("tc", READER), "--files", "files", "--target", self.url("portal3", WRITER),
-            "--objects", f"{run}-objects",
-        )  # fmt: skip
+            "--source",
+            self.url("portal2", READER),
+            "--tc",
+            self.url("tc", READER),
+            "--files",
+            "files",
+            "--target",
+            self.url("portal3", WRITER),
+            "--objects",
+            f"{run}-objects",
+        )
 
     def run(self, *words: str, run: str = "run", **environment: str) -> Done:
         """The command with these stores; what stands in the words wins."""

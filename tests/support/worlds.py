@@ -11,9 +11,11 @@ from mappings.schema import Column
 from tests.support.legacy import MAPPINGS, TYPES, Legacy, Undecodable, _shape
 
 CODES = {
-    (row["table"], row["column"]): [r["code"] for r in MAPPINGS.codes["code_list"] if (r["table"], r["column"]) == (row["table"], row["column"])]
+    (row["table"], row["column"]): [
+        r["code"] for r in MAPPINGS.codes["code_list"] if (r["table"], r["column"]) == (row["table"], row["column"])
+    ]
     for row in MAPPINGS.codes["code_list"]
-}  # fmt: skip
+}
 SPINE = ("company_profile", "security_model", "model_entity")
 OTHERS = sorted(m.table for m in MAPPINGS.tables.values() if m.table not in (*SPINE, "business_type"))
 COMPANY_IDS = ("company_profile_id", "monitor_profile_id", "monitored_profile_id")
@@ -35,10 +37,18 @@ SOUND_KEYS = ("criteria_category", "question_applicability")  # SQLite itself re
 CONTENTS: tuple[object, ...] = (b"abc", b"", b"other", "text")
 # The columns that name a row of another table, where the column's own name does not say which.
 NAMED = {
-    "monitor_profile_id": "company_profile", "monitor_model_id": "security_model", "monitored_model_id": "security_model", "monitored_profile_id": "company_profile", "monitor_entity_id": "model_entity",
-    "monitored_entity_id": "model_entity", "consent_signature_id": "agreement_signature", "previous_document_id": "document",
-    "origin_model_id": "security_model", "target_id": "profile_response", "category_no": "criteria_category",
-}  # fmt: skip
+    "monitor_profile_id": "company_profile",
+    "monitor_model_id": "security_model",
+    "monitored_model_id": "security_model",
+    "monitored_profile_id": "company_profile",
+    "monitor_entity_id": "model_entity",
+    "monitored_entity_id": "model_entity",
+    "consent_signature_id": "agreement_signature",
+    "previous_document_id": "document",
+    "origin_model_id": "security_model",
+    "target_id": "profile_response",
+    "category_no": "criteria_category",
+}
 OWNER = {
     m.key[0]: m.table
     for m in reversed(list(MAPPINGS.tables.values()))
@@ -83,9 +93,7 @@ def worlds(draw: st.DrawFn, clean: bool = False, odd_keys: bool = False) -> Lega
     return world
 
 
-def _fill(
-    world: Legacy, mapping: TableMapping, seed: int, size: int, offsets: dict[str, int], clean: bool, odd_keys: bool
-) -> None:  # fmt: skip
+def _fill(world: Legacy, mapping: TableMapping, seed: int, size: int, offsets: dict[str, int], clean: bool, odd_keys: bool) -> None:
     keys = set()
     for number in range(1, size + 1):
         chance = Random(f"{seed} {mapping.table} {number}")

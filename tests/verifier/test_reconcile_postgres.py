@@ -60,9 +60,11 @@ def test_the_same_store_on_postgresql_is_equal_and_a_changed_one_is_not(store: t
     result = reconcile(place.source, place.tc, str(place.files), url, minted.objects)
     found = {(d["table"], d["kind"], d["column"]) for d in result.differences.to_dicts()}
     assert found == {
-        ("profile_response", "changed", "modified_at"), ("entity_account", "changed", "trade_visible"), ("event_account", "missing", None),
+        ("profile_response", "changed", "modified_at"),
+        ("entity_account", "changed", "trade_visible"),
+        ("event_account", "missing", None),
         ("security_profile", "changed", "due_dt"),
-    }  # fmt: skip
+    }
     open_still = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     by = time.monotonic() + 20  # a server notices that a client has gone only when it comes to look
     while great.execute(open_still).fetchone() != (0,):
@@ -77,18 +79,26 @@ def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.Mo
         db.execute(f"CREATE TABLE {name} (id BIGINT PRIMARY KEY, c CHAR(3), d DATE, t TIMESTAMP, u UUID, x BYTEA, v VARCHAR(9))")
         some = uuid.uuid4()
         rows = [
-            (1, "a", "2020-01-01", "2020-01-01 00:00:00.000001", some, b"\0\xff", "é"), (2, None, None, None, None, None, None),
-            (3, "b", "infinity", None, None, b"longer than a piece", None), (4, "c", None, "-infinity", None, b"", ""),
-            (5, "d", "10000-01-01", None, None, None, None), (6, "e", None, "0044-03-15 BC", None, None, None),
+            (1, "a", "2020-01-01", "2020-01-01 00:00:00.000001", some, b"\0\xff", "é"),
+            (2, None, None, None, None, None, None),
+            (3, "b", "infinity", None, None, b"longer than a piece", None),
+            (4, "c", None, "-infinity", None, b"", ""),
+            (5, "d", "10000-01-01", None, None, None, None),
+            (6, "e", None, "0044-03-15 BC", None, None, None),
             (7, "f", "0001-01-01", "9999-12-31 23:59:59.999999", None, b"12345678", None),
-        ]  # fmt: skip
+        ]
         for row in rows:
             db.execute(f"INSERT INTO {name} VALUES (%s, %s, %s::date, %s::timestamp, %s, %s, %s)", row)
         database = opened(postgres)
         columns = [
-            Column("id", "integer"), Column("c", "text", 3, padded=True), Column("d", "date"), Column("t", "timestamp"), Column("u", "uuid"),
-            Column("x", "binary"), Column("v", "text", 9),
-        ]  # fmt: skip
+            Column("id", "integer"),
+            Column("c", "text", 3, padded=True),
+            Column("d", "date"),
+            Column("t", "timestamp"),
+            Column("u", "uuid"),
+            Column("x", "binary"),
+            Column("v", "text", 9),
+        ]
         parts = list(database.parts(name, columns))
         frame = pl.concat([part.frame for part in parts])
         assert frame["id"].to_list() == [1, 2, 7]
@@ -138,12 +148,23 @@ def test_X2_a_far_day_is_looked_up_while_the_rest_of_a_large_table_is_still_comi
 @pytest.mark.parametrize(
     ("kind", "text"),
     [
-        ("date", "0000-01-01"), ("date", "0000-01-01 BC"), ("date", "2023-02-30"), ("date", "010000-01-01"), ("date", "00044-03-15 BC"),
-        ("date", "10000-02-30"), ("date", "Infinity"), ("date", "infinity "), ("date", "10000-01-01 00:00:00"),
-        ("timestamp", "2020-01-01 24:00:00"), ("timestamp", "10000-01-01 24:00:00"), ("timestamp", "10000-01-01 00:60:00"),
-        ("timestamp", "10000-01-01 00:00:00.50"), ("timestamp", "10000-01-01"), ("timestamp", "10000-01-01T00:00:00"),
+        ("date", "0000-01-01"),
+        ("date", "0000-01-01 BC"),
+        ("date", "2023-02-30"),
+        ("date", "010000-01-01"),
+        ("date", "00044-03-15 BC"),
+        ("date", "10000-02-30"),
+        ("date", "Infinity"),
+        ("date", "infinity "),
+        ("date", "10000-01-01 00:00:00"),
+        ("timestamp", "2020-01-01 24:00:00"),
+        ("timestamp", "10000-01-01 24:00:00"),
+        ("timestamp", "10000-01-01 00:60:00"),
+        ("timestamp", "10000-01-01 00:00:00.50"),
+        ("timestamp", "10000-01-01"),
+        ("timestamp", "10000-01-01T00:00:00"),
     ],
-)  # fmt: skip
+)
 def test_X2_no_other_text_is_one_of_those_far_days(kind: str, text: str) -> None:
     """Else a store that says another text would count as equal."""
     assert readable(text, Column("c", kind)) is UNREADABLE

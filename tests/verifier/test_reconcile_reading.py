@@ -20,15 +20,24 @@ from etl.reconcile.errors import ReconcileError
 from etl.reconcile.objects.store import _from_folder
 
 COLUMNS = [
-    Column("a", "integer"), Column("b", "text", 5), Column("d", "date"), Column("x", "binary"), Column("t", "timestamp"), Column("i", "integer", 0, 32),
-]  # fmt: skip
+    Column("a", "integer"),
+    Column("b", "text", 5),
+    Column("d", "date"),
+    Column("x", "binary"),
+    Column("t", "timestamp"),
+    Column("i", "integer", 0, 32),
+]
 ROWS = [
-    (1, "a\0b", "2020-01-01", b"\0\1", "2020-01-01 00:00:00", 5), (2, None, 2020, None, None, None),
-    (3, "", "2020-01-01 00:00:00", b"", "2020-02-29T23:59:59.5Z", 2**40), (2**62 + 1, "zzzzzz", "2023-02-30", "txt", "2020-01-01", 1),
-    (7, "ok", "0001-01-01", b"z", "9999-12-31 23:59:59.999999+00:00", 1), (8, b"blob", "2020-1-01", 5, "2020-01-01 24:00:00", "abc"),
-    ("key", b"\xff", b"2020-01-01", b"", "2020-01-01 00:00:00.1234567", 1.5), (9, "ééééé", "2000-02-29", "q", "2020-01-01 00:00:00Z", -1),
+    (1, "a\0b", "2020-01-01", b"\0\1", "2020-01-01 00:00:00", 5),
+    (2, None, 2020, None, None, None),
+    (3, "", "2020-01-01 00:00:00", b"", "2020-02-29T23:59:59.5Z", 2**40),
+    (2**62 + 1, "zzzzzz", "2023-02-30", "txt", "2020-01-01", 1),
+    (7, "ok", "0001-01-01", b"z", "9999-12-31 23:59:59.999999+00:00", 1),
+    (8, b"blob", "2020-1-01", 5, "2020-01-01 24:00:00", "abc"),
+    ("key", b"\xff", b"2020-01-01", b"", "2020-01-01 00:00:00.1234567", 1.5),
+    (9, "ééééé", "2000-02-29", "q", "2020-01-01 00:00:00Z", -1),
     *((100 + n, "ab", "2020-05-06", b"1", "2020-05-06 07:08:09.000001", n) for n in range(5)),
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -71,9 +80,14 @@ def test_a_blob_is_told_from_a_text(path: Path) -> None:
 
 
 TEXTS = st.one_of(
-    st.dates().map(str), st.datetimes().map(str), st.datetimes().map(lambda moment: moment.isoformat()), st.text(max_size=30),
-    st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9]([ T][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,7})?(Z|\+00:00|\+01:00)?)?", fullmatch=True),
-)  # fmt: skip
+    st.dates().map(str),
+    st.datetimes().map(str),
+    st.datetimes().map(lambda moment: moment.isoformat()),
+    st.text(max_size=30),
+    st.from_regex(
+        r"[0-9]{4}-[01][0-9]-[0-3][0-9]([ T][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\.[0-9]{0,7})?(Z|\+00:00|\+01:00)?)?", fullmatch=True
+    ),
+)
 
 
 @given(st.lists(st.one_of(st.none(), TEXTS), min_size=1, max_size=20))
@@ -177,6 +191,13 @@ def test_an_object_is_a_file_inside_of_the_store_and_nothing_else(tmp_path: Path
     }
     out = "the key leads out of the store"
     assert lost == {
-        "ab/y": "missing", "ab/out": out, "cd/x": out, "../outside/x": out, "/etc/passwd": out, "ab/folder": "no file", "ab/pipe": "no file",
-        "ab/\0": "cannot be read", "ab/x/y": "cannot be read",
-    }  # fmt: skip
+        "ab/y": "missing",
+        "ab/out": out,
+        "cd/x": out,
+        "../outside/x": out,
+        "/etc/passwd": out,
+        "ab/folder": "no file",
+        "ab/pipe": "no file",
+        "ab/\0": "cannot be read",
+        "ab/x/y": "cannot be read",
+    }

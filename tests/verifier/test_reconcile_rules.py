@@ -119,9 +119,11 @@ def test_a1_a5_profile_and_model_without_entity_are_held_and_what_hangs_on_them(
     old.add("security_profile", {"security_profile_id": 8, "security_model_id": 21})
     seen = old.expected()
     assert seen.held() == {
-        "company_profile 1": "PROFILE_WITHOUT_ENTITY", "security_model 21": "MODEL_WITHOUT_ENTITY", "company_address 7": "PARENT_HELD",
+        "company_profile 1": "PROFILE_WITHOUT_ENTITY",
+        "security_model 21": "MODEL_WITHOUT_ENTITY",
+        "company_address 7": "PARENT_HELD",
         "security_profile 8": "PARENT_HELD",
-    }  # fmt: skip
+    }
     assert seen.rows("account_group", "group_kind_cd", "legacy_key") == [("COMPANY_PROFILE", "2"), ("SECURITY_MODEL", "20")]
 
 
@@ -131,9 +133,12 @@ def test_a4_broken_models_and_entities(old: Old) -> None:
     old.add("vetting_record", {"vetting_id": 3, "entity_id": 1, "sealed_content": b"secret"}, {"vetting_id": 4, "entity_id": 77})
     seen = old.expected()
     assert seen.held() == {
-        "security_model 5": "BROKEN_REFERENCE", "model_entity 1": "PARENT_HELD", "model_entity 2": "BROKEN_REFERENCE",
-        "vetting_record 3": "PARENT_HELD", "vetting_record 4": "BROKEN_REFERENCE",
-    }  # fmt: skip
+        "security_model 5": "BROKEN_REFERENCE",
+        "model_entity 1": "PARENT_HELD",
+        "model_entity 2": "BROKEN_REFERENCE",
+        "vetting_record 3": "PARENT_HELD",
+        "vetting_record 4": "BROKEN_REFERENCE",
+    }
 
 
 def test_a7_a8_visibility(old: Old) -> None:
@@ -169,8 +174,14 @@ def test_a16_account_numbers(old: Old) -> None:
     numbers = {7: "A", 3: "A", 4: None, 5: "  ", 6: "M000000004", -8: None, 9: "a"}
     seen = old.company(1, (10, [{"entity_id": entity, "account_number": number} for entity, number in numbers.items()])).expected()
     assert dict(seen.rows("entity_account", "legacy_entity_id", "account_number")) == {
-        3: "A", 7: "M000000007", 4: "M000000004X", 5: "M000000005", 6: "M000000004", -8: "M-000000008", 9: "a",
-    }  # fmt: skip
+        3: "A",
+        7: "M000000007",
+        4: "M000000004X",
+        5: "M000000005",
+        6: "M000000004",
+        -8: "M-000000008",
+        9: "a",
+    }
     assert seen.flags("A16") == ["model_entity 7"]
 
 
@@ -286,27 +297,50 @@ def test_c1_c2_c3_accounts_of_documents_and_their_links(old: Old) -> None:
     )
     base = {"library_cd": "PARTNER", "file_name": "f", "version_no": 1}
     old.add(
-        "document", base | {"document_id": 1, "security_model_id": 10}, base | {"document_id": 2, "company_profile_id": 1},
-        base | {"document_id": 3, "security_model_id": 10, "company_profile_id": 1}, base | {"document_id": 4},
-        base | {"document_id": 5, "library_cd": "PUBLIC"}, base | {"document_id": 6}, base | {"document_id": 7, "security_model_id": 99},
-        base | {"document_id": 8, "security_model_id": 99, "company_profile_id": 2}, base | {"document_id": 9, "company_profile_id": 99},
-    )  # fmt: skip
+        "document",
+        base | {"document_id": 1, "security_model_id": 10},
+        base | {"document_id": 2, "company_profile_id": 1},
+        base | {"document_id": 3, "security_model_id": 10, "company_profile_id": 1},
+        base | {"document_id": 4},
+        base | {"document_id": 5, "library_cd": "PUBLIC"},
+        base | {"document_id": 6},
+        base | {"document_id": 7, "security_model_id": 99},
+        base | {"document_id": 8, "security_model_id": 99, "company_profile_id": 2},
+        base | {"document_id": 9, "company_profile_id": 99},
+    )
     old.add(
-        "document_link", {"document_id": 3, "target_cd": "RESPONSE", "target_id": 7}, {"document_id": 3, "target_cd": "RESPONSE", "target_id": 8},
-        {"document_id": 4, "target_cd": "RESPONSE", "target_id": 8}, {"document_id": 4, "target_cd": "RESPONSE", "target_id": 7},
-        {"document_id": 1, "target_cd": "POEM", "target_id": 7}, {"document_id": 6, "target_cd": "RESPONSE", "target_id": 70},
-        {"document_id": 77, "target_cd": "RESPONSE", "target_id": 7}, {"document_id": 1, "target_cd": "MODEL", "target_id": 10},
-    )  # fmt: skip
+        "document_link",
+        {"document_id": 3, "target_cd": "RESPONSE", "target_id": 7},
+        {"document_id": 3, "target_cd": "RESPONSE", "target_id": 8},
+        {"document_id": 4, "target_cd": "RESPONSE", "target_id": 8},
+        {"document_id": 4, "target_cd": "RESPONSE", "target_id": 7},
+        {"document_id": 1, "target_cd": "POEM", "target_id": 7},
+        {"document_id": 6, "target_cd": "RESPONSE", "target_id": 70},
+        {"document_id": 77, "target_cd": "RESPONSE", "target_id": 7},
+        {"document_id": 1, "target_cd": "MODEL", "target_id": 10},
+    )
     seen = old.expected()
     assert seen.rows("document", "legacy_key", "@", "inherited") == [
-        ("1", 1, False), ("1", 2, False), ("2", 1, True), ("2", 2, True), ("2", 3, True), ("3", 1, False), ("3", 2, False), ("3", 3, False),
-        ("4", 3, False), ("5", None, False), ("8", 4, True),
-    ]  # fmt: skip
+        ("1", 1, False),
+        ("1", 2, False),
+        ("2", 1, True),
+        ("2", 2, True),
+        ("2", 3, True),
+        ("3", 1, False),
+        ("3", 2, False),
+        ("3", 3, False),
+        ("4", 3, False),
+        ("5", None, False),
+        ("8", 4, True),
+    ]
     assert seen.held("document") == {"6": "NO_OWNER", "7": "BROKEN_REFERENCE", "9": "BROKEN_REFERENCE"}
     assert seen.held("document_link") == {
-        "3|RESPONSE|8": "CROSS_PROFILE", "4|RESPONSE|8": "CROSS_PROFILE", "1|POEM|7": "BROKEN_REFERENCE", "6|RESPONSE|70": "BROKEN_REFERENCE",
+        "3|RESPONSE|8": "CROSS_PROFILE",
+        "4|RESPONSE|8": "CROSS_PROFILE",
+        "1|POEM|7": "BROKEN_REFERENCE",
+        "6|RESPONSE|70": "BROKEN_REFERENCE",
         "77|RESPONSE|7": "BROKEN_REFERENCE",
-    }  # fmt: skip
+    }
     assert seen.rows("document_link", "#key", "@") == [("1|MODEL|10", 1), ("1|MODEL|10", 2), ("3|RESPONSE|7", 3), ("4|RESPONSE|7", 3)]
     assert "document 8" in seen.flags("X1")
 
@@ -334,15 +368,26 @@ def test_c6_c7_c8_bytes(old: Old, tmp_path: Path) -> None:
         old.add("document_content", {"document_id": document, "content": b"abc"})
     seen = old.expected()
     assert dict(seen.rows("document", "legacy_key", "content_state_cd")) == {
-        "1": "PRESENT", "2": "PRESENT", "3": "PRESENT", "4": "MISSING", "5": "MISSING", "6": "MISSING", "7": "MISSING", "8": "MISSING", "9": "MISSING",
-        "10": "PRESENT", "11": "DIGEST_MISMATCH", "12": "SIZE_MISMATCH",
-    }  # fmt: skip
+        "1": "PRESENT",
+        "2": "PRESENT",
+        "3": "PRESENT",
+        "4": "MISSING",
+        "5": "MISSING",
+        "6": "MISSING",
+        "7": "MISSING",
+        "8": "MISSING",
+        "9": "MISSING",
+        "10": "PRESENT",
+        "11": "DIGEST_MISMATCH",
+        "12": "SIZE_MISMATCH",
+    }
     assert dict(seen.rows("document", "legacy_key", "sha256"))["2"] == hashlib.sha256(b"file").hexdigest()
     held = {f"{r['table']} {r['key']}": (r["reason"], r["digest"]) for r in seen.world.ledger.held().to_dicts()}
     assert held == {
-        "document 13": ("BROKEN_REFERENCE", hashlib.sha256(b"file").hexdigest()), "document_content 13": ("PARENT_HELD", digest),
+        "document 13": ("BROKEN_REFERENCE", hashlib.sha256(b"file").hexdigest()),
+        "document_content 13": ("PARENT_HELD", digest),
         "document_content 99": ("ORPHAN_CONTENT", digest),
-    }  # fmt: skip
+    }
     assert seen.rows("stored_object", "sha256", "size_bytes") == sorted([(digest, 3), (hashlib.sha256(b"file").hexdigest(), 4)], key=repr)
 
 
@@ -376,21 +421,29 @@ def test_d1_d2_d5_d11_d12_signatures(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1, "created_at": early}, {"entity_id": 2, "business_type_cd": "BRK", "created_at": late}]))
     old.company(2, (20, [{"entity_id": 3, "status_cd": "APPLICANT"}, {"entity_id": 4, "status_cd": "SUSPENDED"}]))
     old.add(
-        "agreement_version", {"agreement_version_id": 1, "agreement_cd": "VOLUNTARY", "effective_dt": "2018-01-01"},
+        "agreement_version",
+        {"agreement_version_id": 1, "agreement_cd": "VOLUNTARY", "effective_dt": "2018-01-01"},
         {"agreement_version_id": 2, "agreement_cd": "SVI_CONSENT", "business_type_cd": "BRK", "effective_dt": "2018-01-01"},
         {"agreement_version_id": 3, "agreement_cd": "SVI_CONSENT", "business_type_cd": "SEA", "effective_dt": "2020-06-01"},
-    )  # fmt: skip
+    )
     sign = {"company_profile_id": 1, "signed_at": NOON}
     old.add(
-        "agreement_signature", sign | {"signature_id": 1, "agreement_version_id": 1, "security_model_id": 10},
-        sign | {"signature_id": 2, "agreement_version_id": 2}, sign | {"signature_id": 3, "agreement_version_id": 3},
-        sign | {"signature_id": 4, "agreement_version_id": 9}, sign | {"signature_id": 5, "agreement_version_id": 2, "entity_id": 1, "signed_at": "2023-09-17 00:00:01"},
-    )  # fmt: skip
+        "agreement_signature",
+        sign | {"signature_id": 1, "agreement_version_id": 1, "security_model_id": 10},
+        sign | {"signature_id": 2, "agreement_version_id": 2},
+        sign | {"signature_id": 3, "agreement_version_id": 3},
+        sign | {"signature_id": 4, "agreement_version_id": 9},
+        sign | {"signature_id": 5, "agreement_version_id": 2, "entity_id": 1, "signed_at": "2023-09-17 00:00:01"},
+    )
     seen = old.expected()
     assert seen.rows("account_agreement", "#key", "@", "coverage_cd") == [
-        ("1", 1, "INHERITED"), ("1", 2, "PRE_DATES_ACCOUNT"), ("2", 2, "PRE_DATES_ACCOUNT"), ("3", 1, "INHERITED"), ("3", 2, "PRE_DATES_ACCOUNT"),
+        ("1", 1, "INHERITED"),
+        ("1", 2, "PRE_DATES_ACCOUNT"),
+        ("2", 2, "PRE_DATES_ACCOUNT"),
+        ("3", 1, "INHERITED"),
+        ("3", 2, "PRE_DATES_ACCOUNT"),
         ("5", 1, "DIRECT"),
-    ]  # fmt: skip
+    ]
     assert seen.held() == {"agreement_signature 4": "BROKEN_REFERENCE"}
     assert seen.flags("D2") == [f"agreement_signature {n}" for n in (1, 2, 3)]
     assert seen.flags("D11") == ["agreement_signature 3", "agreement_signature 5"]
@@ -435,9 +488,12 @@ def test_e3_e7_e10_answers(old: Old) -> None:
         old.add("profile_response", {"response_id": response, "security_profile_id": 1, "question_id": question, "modified_at": modified})
     seen = old.expected()
     assert seen.rows("profile_response", "legacy_key", "@", "superseded", "applicability_cd") == [
-        ("1", 1, True, "MUST"), ("1", 2, True, "NOT_APPLICABLE"), ("2", 1, False, "MUST"), ("2", 2, False, "NOT_APPLICABLE"),
+        ("1", 1, True, "MUST"),
+        ("1", 2, True, "NOT_APPLICABLE"),
+        ("2", 1, False, "MUST"),
+        ("2", 2, False, "NOT_APPLICABLE"),
         *((key, entity, key == "3", "NOT_APPLICABLE") for key in ("3", "4", "5", "6") for entity in (1, 2)),
-    ]  # fmt: skip
+    ]
     assert seen.flags("E7") == ["profile_response 1", "profile_response 3"]
     assert seen.held("question_applicability") == {"5|BRK": "BROKEN_REFERENCE"}  # even though E10 makes a stub of that id
     assert seen.flags("E10") == ["profile_response 5", "profile_response 6"]
@@ -492,15 +548,22 @@ def test_g1_g6_pairs(old: Old) -> None:
     old.company(2, (20, [{"entity_id": 3, "created_at": early}, {"entity_id": 4, "created_at": late}]))
     link = {"request_status_cd": "ACCEPTED", "monitor_profile_id": 1, "monitored_profile_id": 2, "requested_at": NOON}
     old.add(
-        "svi_link", link | {"link_id": 1, "monitor_entity_id": 1, "responded_at": "2020-02-01 00:00:00"},
+        "svi_link",
+        link | {"link_id": 1, "monitor_entity_id": 1, "responded_at": "2020-02-01 00:00:00"},
         link | {"link_id": 2, "monitor_entity_id": 1, "monitored_entity_id": 3, "responded_at": None},
-        link | {"link_id": 3, "monitored_profile_id": 1}, link | {"link_id": 4, "monitor_entity_id": 1, "monitored_entity_id": 1},
-        link | {"link_id": 5, "monitor_profile_id": 9}, link | {"link_id": 6, "monitored_entity_id": 4, "monitor_entity_id": 2},
-    )  # fmt: skip
+        link | {"link_id": 3, "monitored_profile_id": 1},
+        link | {"link_id": 4, "monitor_entity_id": 1, "monitored_entity_id": 1},
+        link | {"link_id": 5, "monitor_profile_id": 9},
+        link | {"link_id": 6, "monitored_entity_id": 4, "monitor_entity_id": 2},
+    )
     seen = old.expected()
     assert seen.rows("svi_link", "legacy_key", "monitor_account_id", "monitored_account_id", "superseded") == [
-        ("1", 1, 3, False), ("2", 1, 3, True), ("3", 1, 2, False), ("3", 2, 1, False), ("6", 2, 4, False),
-    ]  # fmt: skip
+        ("1", 1, 3, False),
+        ("2", 1, 3, True),
+        ("3", 1, 2, False),
+        ("3", 2, 1, False),
+        ("6", 2, 4, False),
+    ]
     assert seen.held() == {"svi_link 4": "NO_ACCOUNT", "svi_link 5": "BROKEN_REFERENCE"}
     assert seen.flags("G6") == ["svi_link 2"]
 
@@ -536,9 +599,14 @@ def test_h1_h2_h3_h4_h6_identifiers(old: Old) -> None:
         old.add("entity_identifier", row)
     seen = old.expected()
     assert seen.rows("account_identifier", "legacy_key", "@", "value_norm", "pii") == [
-        ("1", 1, "123456789", True), ("2", 1, "B1", False), ("2", 2, "B1", False), ("3", 2, "STRASSE", False), ("6", 2, "FI", False),
-        ("7", 1, "123456789", True), ("7", 2, "123456789", True),
-    ]  # fmt: skip
+        ("1", 1, "123456789", True),
+        ("2", 1, "B1", False),
+        ("2", 2, "B1", False),
+        ("3", 2, "STRASSE", False),
+        ("6", 2, "FI", False),
+        ("7", 1, "123456789", True),
+        ("7", 2, "123456789", True),
+    ]
     assert seen.held() == {
         "entity_identifier 4": "NO_ELIGIBLE_ACCOUNT",
         "entity_identifier 5": "NO_OWNER",
@@ -582,12 +650,20 @@ def test_i1_i4_i9_trade_compliance(old: Old) -> None:
 def test_j4_the_wall_clock_of_new_york(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}]))
     clocks = {
-        1: ("2020-01-15 12:00:00", "2020-01-15 17:00:00", True), 2: ("2020-07-15 12:00:00", "2020-07-15 16:00:00", True),
-        3: ("2020-11-01 01:30:00", "2020-11-01 05:30:00", False), 4: ("2020-03-08 02:30:00", "2020-03-08 07:30:00", False),
-        5: ("2020-03-08 03:00:00", "2020-03-08 07:00:00", True), 6: ("2020-02-30 00:00:00", None, False), 7: ("2020-01-15T12:00:00", None, False),
-        8: (None, None, False), 9: ("2020-01-15 24:00:00", None, False), 10: ("2500-07-01 00:00:00", "2500-07-01 04:00:00", True),
-        11: ("2020-01-15 12:00:00.0", None, False), 12: ("1883-11-18 12:01:00", "1883-11-18 16:57:02", False), 13: ("9999-12-31 23:00:00", None, False),
-    }  # fmt: skip
+        1: ("2020-01-15 12:00:00", "2020-01-15 17:00:00", True),
+        2: ("2020-07-15 12:00:00", "2020-07-15 16:00:00", True),
+        3: ("2020-11-01 01:30:00", "2020-11-01 05:30:00", False),
+        4: ("2020-03-08 02:30:00", "2020-03-08 07:30:00", False),
+        5: ("2020-03-08 03:00:00", "2020-03-08 07:00:00", True),
+        6: ("2020-02-30 00:00:00", None, False),
+        7: ("2020-01-15T12:00:00", None, False),
+        8: (None, None, False),
+        9: ("2020-01-15 24:00:00", None, False),
+        10: ("2500-07-01 00:00:00", "2500-07-01 04:00:00", True),
+        11: ("2020-01-15 12:00:00.0", None, False),
+        12: ("1883-11-18 12:01:00", "1883-11-18 16:57:02", False),
+        13: ("9999-12-31 23:00:00", None, False),
+    }
     for event, (clock, _, _) in clocks.items():
         old.add("event_history", {"event_id": event, "company_profile_id": 1, "updated_local": clock})
     found = {
@@ -618,9 +694,15 @@ def test_x2_unreadable_values(old: Old) -> None:
     seen = old.expected()
     loaded = {key: (due, done) for key, due, done in seen.rows("portal_task", "legacy_key", "due_dt", "done_at")}
     assert loaded == {
-        "1": (None, None), "2": (None, None), "3": (None, None), "4": (date(2023, 1, 1), None), "5": (None, None), "6": (None, None), "9": (None, None),
+        "1": (None, None),
+        "2": (None, None),
+        "3": (None, None),
+        "4": (date(2023, 1, 1), None),
+        "5": (None, None),
+        "6": (None, None),
+        "9": (None, None),
         "10": (None, datetime(2023, 1, 1, 1, 2, 3, 500_000)),
-    }  # fmt: skip
+    }
     also = {str(n) for n in (1, 2, 3, 5, 6, 9)}
     assert seen.held("portal_task") == dict.fromkeys(also | {"7", "8", "abc", "1.5", "NULL#1", "NULL#2"}, "UNREADABLE_VALUE")
     assert seen.flags("X2") == sorted(f"portal_task {key}" for key in also)

@@ -23,13 +23,19 @@ MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 # Written down from the contract by hand, not from the mapping files: where a value gets another name. A flag `x_ind` becomes `x`.
 RENAMED = {
     ("company_profile", "entity_account"): {
-        "company_name": {"legal_name"}, "company_profile_id": {"legacy_profile_id"}, "created_at": {"profile_created_at"},
+        "company_name": {"legal_name"},
+        "company_profile_id": {"legacy_profile_id"},
+        "created_at": {"profile_created_at"},
         "modified_at": {"profile_modified_at"},
     },
     ("company_profile", "account_group"): {"company_name": {"name"}},
     ("security_model", "entity_account"): {
-        "model_name": {"account_label"}, "security_model_id": {"legacy_model_id"}, "origin_cd": {"model_origin_cd"},
-        "origin_model_id": {"legacy_origin_model_id"}, "effective_at": {"model_effective_at"}, "modified_at": {"model_modified_at"},
+        "model_name": {"account_label"},
+        "security_model_id": {"legacy_model_id"},
+        "origin_cd": {"model_origin_cd"},
+        "origin_model_id": {"legacy_origin_model_id"},
+        "effective_at": {"model_effective_at"},
+        "modified_at": {"model_modified_at"},
     },
     ("security_model", "account_group"): {"model_name": {"name"}, "effective_at": {"created_at"}},
     ("trade_organization", "account_group"): {"org_name": {"name"}},
@@ -46,7 +52,7 @@ RENAMED = {
     ("tc_contact", "login"): {"email": {"email_display"}},
     ("tc_contact", "account_contact"): {"tc_mail_ind": {"receives_mail"}},
     ("tc_document", "document"): {"size_bytes": {"recorded_size_bytes"}, "sha256_hex": {"recorded_sha256"}},
-}  # fmt: skip
+}
 
 
 def test_every_value_keeps_its_name_or_gets_the_one_of_the_contract() -> None:

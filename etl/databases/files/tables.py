@@ -144,9 +144,16 @@ def _word(kind: Any) -> str:
 
     types = pa.types
     for test, word in (
-        (types.is_boolean, "BOOLEAN"), (types.is_integer, "BIGINT"), (types.is_string, "TEXT"), (types.is_large_string, "TEXT"), (types.is_date, "DATE"),
-        (types.is_timestamp, "TIMESTAMP"), (types.is_binary, "BYTEA"), (types.is_large_binary, "BYTEA"), (types.is_floating, "DOUBLE"),
-    ):  # fmt: skip
+        (types.is_boolean, "BOOLEAN"),
+        (types.is_integer, "BIGINT"),
+        (types.is_string, "TEXT"),
+        (types.is_large_string, "TEXT"),
+        (types.is_date, "DATE"),
+        (types.is_timestamp, "TIMESTAMP"),
+        (types.is_binary, "BYTEA"),
+        (types.is_large_binary, "BYTEA"),
+        (types.is_floating, "DOUBLE"),
+    ):
         if test(kind):
             return word
     if types.is_decimal(kind):

@@ -94,9 +94,10 @@ def conditions(
     for name in sorted(set(what) & set(there)):
         found.notes.append(f"{name} is a {what[name]}; it is read as a table")
     for kind, why in (
-        ("view", "which rows a view leaves out is not known here"), ("materialized view", "whether it is as fresh as the tables behind it is not known here"),
+        ("view", "which rows a view leaves out is not known here"),
+        ("materialized view", "whether it is as fresh as the tables behind it is not known here"),
         ("foreign table", "what its own server hides from this role is not known here"),
-    ):  # fmt: skip
+    ):
         found.not_ruled_out.extend(f"{name}: {why}" for name in sorted(there) if what.get(name) == kind)
     unkeyed = _without_key(session, schema, there)
     found.notes.extend(

@@ -16,23 +16,41 @@ _CHANGES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
 _ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 # (what is found, the query: relation, name or None). What is disabled for good acts on nothing and is named only.
 _FOUND = (
-    ("trigger {1} on {0}", "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'"),
-    ("rule {1} on {0}", "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'D'"),
+    (
+        "trigger {1} on {0}",
+        "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'",
+    ),
+    (
+        "rule {1} on {0}",
+        "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'D'",
+    ),
     ("row-security policy {1} on {0}", "SELECT c.relname, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE true"),
     ("{0}: row security is on", "SELECT c.relname, NULL FROM pg_class c WHERE (c.relrowsecurity OR c.relforcerowsecurity)"),
-    ("{0}: {1} inherits from it, so that its rows are seen in both",
-     "SELECT c.relname, i.inhrelid::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r'"),
-    ("{0}: inherits from {1}",
-     "SELECT c.relname, i.inhparent::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE true"),
-    ("{0}.{1}: a collation under which different texts are equal",
-     "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_collation k ON k.oid = a.attcollation"
-     " WHERE a.attnum > 0 AND NOT a.attisdropped AND NOT k.collisdeterministic"),
-)  # fmt: skip
+    (
+        "{0}: {1} inherits from it, so that its rows are seen in both",
+        "SELECT c.relname, i.inhrelid::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r'",
+    ),
+    (
+        "{0}: inherits from {1}",
+        "SELECT c.relname, i.inhparent::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE true",
+    ),
+    (
+        "{0}.{1}: a collation under which different texts are equal",
+        "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_collation k ON k.oid = a.attcollation"
+        " WHERE a.attnum > 0 AND NOT a.attisdropped AND NOT k.collisdeterministic",
+    ),
+)
 _IDLE = (
-    ("disabled trigger {1} on {0}", "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgenabled = 'D'"),
-    ("disabled rule {1} on {0}", "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.ev_enabled = 'D'"),
+    (
+        "disabled trigger {1} on {0}",
+        "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgenabled = 'D'",
+    ),
+    (
+        "disabled rule {1} on {0}",
+        "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.ev_enabled = 'D'",
+    ),
     ("{0}: not logged, so that a crash of the server empties it", "SELECT c.relname, NULL FROM pg_class c WHERE c.relpersistence = 'u'"),
-)  # fmt: skip
+)
 
 
 def conditions(session: Session, schema: Schema) -> Conditions:
@@ -50,8 +68,9 @@ def conditions(session: Session, schema: Schema) -> Conditions:
     named += _found(session, _IDLE, ours)
     actions = session.execute(
         "SELECT c.relname, k.conname, k.confdeltype::text, k.confupdtype::text FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid"
-        f" WHERE {_OURS} AND k.contype = 'f' ORDER BY 1, 2".encode(), (ours,),
-    )  # fmt: skip
+        f" WHERE {_OURS} AND k.contype = 'f' ORDER BY 1, 2".encode(),
+        (ours,),
+    )
     refused += [
         f"{table}: {key}, a reference that acts by itself ({_ACTIONS[action]})"
         for table, key, *two in actions
@@ -78,8 +97,9 @@ def _rights(session: Session, ours: list[str]) -> list[tuple[str, bool]]:
         "SELECT x.grantee, coalesce(g.rolname, 'PUBLIC'), x.privilege_type, c.relname FROM pg_class c"
         " CROSS JOIN LATERAL (SELECT * FROM aclexplode(c.relacl) UNION ALL SELECT e.* FROM pg_attribute a, aclexplode(a.attacl) e"
         "   WHERE a.attrelid = c.oid AND NOT a.attisdropped) x LEFT JOIN pg_roles g ON g.oid = x.grantee"
-        f" WHERE {_OURS} AND x.grantee <> c.relowner ORDER BY 2, 3, 4".encode(), (ours,),
-    ).fetchall()  # fmt: skip
+        f" WHERE {_OURS} AND x.grantee <> c.relowner ORDER BY 2, 3, 4".encode(),
+        (ours,),
+    ).fetchall()
     tables: dict[tuple[int, str, str], dict[str, None]] = defaultdict(dict)
     for number, role, privilege, table in rows:
         tables[number, role, privilege][table] = None

@@ -22,21 +22,30 @@ OLDEST = 130000  # PostgreSQL 13
 # Whatever encoding the database or PGCLIENTENCODING has, texts travel as UTF-8. (SQL_ASCII has none: its bytes come as they are, E8.)
 # Nothing waits for another session's lock for ever, whatever the server's default; a role's or database's own lock_timeout stands.
 SESSION = (
-    "SET TimeZone = 'UTC'", "SET client_encoding = 'UTF8'",
+    "SET TimeZone = 'UTC'",
+    "SET client_encoding = 'UTF8'",
     "SELECT set_config('lock_timeout', '60s', false) WHERE current_setting('lock_timeout') = '0'",
-)  # fmt: skip
+)
 # An old portal is read in one transaction, which begins like this: read-only from its first statement, and nothing that a role or a database
 # sets decides what is seen. `row_security` off: the server refuses where it would leave rows out (K9). Nothing in another schema than
 # pg_catalog is ever found by its bare name: neither operators nor functions nor casts of others are called.
 READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 OLD_SESSION = (
-    "SET LOCAL idle_in_transaction_session_timeout = 0", "SET LOCAL statement_timeout = 0", "SET LOCAL search_path = pg_catalog",
-    "SET LOCAL row_security = off", "SET LOCAL quote_all_identifiers = off", "SET LOCAL DateStyle = 'ISO, YMD'",
-    "SET LOCAL IntervalStyle = 'postgres'", "SET LOCAL TimeZone = 'UTC'", "SET LOCAL bytea_output = 'hex'", "SET LOCAL extra_float_digits = 1",
-    "SET LOCAL standard_conforming_strings = on", "SET LOCAL client_encoding = 'UTF8'",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL search_path = pg_catalog",
+    "SET LOCAL row_security = off",
+    "SET LOCAL quote_all_identifiers = off",
+    "SET LOCAL DateStyle = 'ISO, YMD'",
+    "SET LOCAL IntervalStyle = 'postgres'",
+    "SET LOCAL TimeZone = 'UTC'",
+    "SET LOCAL bytea_output = 'hex'",
+    "SET LOCAL extra_float_digits = 1",
+    "SET LOCAL standard_conforming_strings = on",
+    "SET LOCAL client_encoding = 'UTF8'",
     "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",  # later versions have them
     "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
-)  # fmt: skip
+)
 WRITING = 4  # connections of a load: its own, those that stage, and one to look with
 LOCKED, FULL, HIDDEN = "55P03", "53100", "42501"
 NAME = "portal-migrate"  # of all our sessions, so that `freeze check` does not take them for somebody else's
@@ -53,9 +62,18 @@ ROW_SECURITY = "ALTER ROLE ... BYPASSRLS for the role that reads (runbooks/roles
 
 # The contract's words for what the server calls its types.
 WORDS = {
-    "int8": "BIGINT", "int4": "INTEGER", "int2": "SMALLINT", "text": "TEXT", "date": "DATE", "timestamp": "TIMESTAMP", "bytea": "BYTEA",
-    "bool": "BOOLEAN", "uuid": "UUID", "varchar": "VARCHAR", "bpchar": "CHAR",
-}  # fmt: skip
+    "int8": "BIGINT",
+    "int4": "INTEGER",
+    "int2": "SMALLINT",
+    "text": "TEXT",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "bytea": "BYTEA",
+    "bool": "BOOLEAN",
+    "uuid": "UUID",
+    "varchar": "VARCHAR",
+    "bpchar": "CHAR",
+}
 
 
 def conninfo(url: str) -> str:
@@ -220,10 +238,16 @@ _NEXT_STEPS = {
 
 # How the driver's stream says what it has no SQLSTATE for.
 _SAID = (
-    ("statement timeout", "57014"), ("user request", "57014"), ("idle-in-transaction", "25P03"), ("idle in transaction", "25P03"),
-    ("lock timeout", "55P03"), ("terminating connection", "57P01"), ("closed the connection", "08006"), ("no connection", "08003"),
+    ("statement timeout", "57014"),
+    ("user request", "57014"),
+    ("idle-in-transaction", "25P03"),
+    ("idle in transaction", "25P03"),
+    ("lock timeout", "55P03"),
+    ("terminating connection", "57P01"),
+    ("closed the connection", "08006"),
+    ("no connection", "08003"),
     ("invalid byte sequence", "22021"),
-)  # fmt: skip
+)
 _STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})")
 
 

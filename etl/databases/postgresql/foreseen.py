@@ -31,10 +31,11 @@ def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows)
             existing = shapes(session)
             there = {table.name: _rows(session, table.name) if table.name in existing else 0 for table in tables}
             return [
-                _compared(session, table, rows) if there[table.name] and sizes[table.name]
+                _compared(session, table, rows)
+                if there[table.name] and sizes[table.name]
                 else Change(table.name, sizes[table.name], 0, there[table.name])
                 for table in tables
-            ]  # fmt: skip
+            ]
         finally:
             if not session.closed:
                 session.execute("ROLLBACK")

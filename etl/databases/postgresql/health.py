@@ -58,7 +58,11 @@ def health(url: str, option: str) -> ServerHealth:
             b" ORDER BY 1"
         ).fetchall()
         return ServerHealth(
-            version=str(one("SELECT pg_catalog.current_setting('server_version')")), skew=skew, free=free, durable=durable,
-            settings=tuple(str(row[0]) for row in settings), stale=tuple(str(row[0]) for row in stale),
+            version=str(one("SELECT pg_catalog.current_setting('server_version')")),
+            skew=skew,
+            free=free,
+            durable=durable,
+            settings=tuple(str(row[0]) for row in settings),
+            stale=tuple(str(row[0]) for row in stale),
             database_bytes=int(str(one("SELECT pg_catalog.pg_database_size(pg_catalog.current_database())"))),
-        )  # fmt: skip
+        )

@@ -94,7 +94,10 @@ def _look(session: Session, table: Table, number: int) -> Images:
     real, staged, first = quoted(table.name), quoted(STAGED + table.name), quoted(table.key[0])
     on, keys = same(table, "s", "r"), ", ".join(f"s.{quoted(c)}" for c in table.key)
     run(session, f"DROP TABLE IF EXISTS {before}, {new}")  # left by hand: a number is given out once
-    rows = run(session, f"CREATE TABLE {before} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {on} WHERE s.{first} IS NULL OR {differs(table)}")  # fmt: skip
+    rows = run(
+        session,
+        f"CREATE TABLE {before} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {on} WHERE s.{first} IS NULL OR {differs(table)}",
+    )
     came = run(session, f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s LEFT JOIN {real} r ON {on} WHERE r.{first} IS NULL")
     for count, name in ((rows, before), (came, new)):
         run(session, f"ANALYZE {name}" if count else f"DROP TABLE {name}")

@@ -14,14 +14,23 @@ from etl.databases.postgresql.connection import connect, old_portal, quoted, saf
 from etl.databases.rights import Rights, Wanted
 
 _POWERS = {
-    "rolsuper": "is a superuser", "rolcreaterole": "may create roles", "rolcreatedb": "may create databases", "rolreplication": "may replicate",
+    "rolsuper": "is a superuser",
+    "rolcreaterole": "may create roles",
+    "rolcreatedb": "may create databases",
+    "rolreplication": "may replicate",
     "rolbypassrls": "bypasses row security",
-}  # fmt: skip
+}
 # Predefined roles that reach beyond a database's own grants.
 _FAR = (
-    "pg_write_all_data", "pg_execute_server_program", "pg_read_server_files", "pg_write_server_files", "pg_signal_backend", "pg_maintain",
-    "pg_create_subscription", "pg_checkpoint",
-)  # fmt: skip
+    "pg_write_all_data",
+    "pg_execute_server_program",
+    "pg_read_server_files",
+    "pg_write_server_files",
+    "pg_signal_backend",
+    "pg_maintain",
+    "pg_create_subscription",
+    "pg_checkpoint",
+)
 _SYSTEM = "n.nspname OPERATOR(pg_catalog.!~) '^pg_' AND n.nspname <> 'information_schema'"
 # A relation's name, with its schema's before it where that is another one.
 _SHOWN = "CASE WHEN n.nspname = %(schema)s THEN '' ELSE quote_ident(n.nspname) || '.' END || quote_ident(c.relname)"

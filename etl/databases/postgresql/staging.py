@@ -78,9 +78,14 @@ def _told(news: queue.SimpleQueue[int | Future[None]], jobs: int, failed: list[B
 
 
 def _fill(
-    idle: queue.SimpleQueue[Session], table: Table, rows: Rows, taken: frozenset[str] | None, tell: Callable[[int], None],
-    failed: list[BaseException], wrote: dict[str, str],
-) -> None:  # fmt: skip
+    idle: queue.SimpleQueue[Session],
+    table: Table,
+    rows: Rows,
+    taken: frozenset[str] | None,
+    tell: Callable[[int], None],
+    failed: list[BaseException],
+    wrote: dict[str, str],
+) -> None:
     """One table: there with all its rows, keys and statistics, or not there."""
     place = STAGED + table.name
     first, *keys = create(table, place, taken)

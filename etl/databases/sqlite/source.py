@@ -91,9 +91,11 @@ class SqliteSource:
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         views, names = self.kinds(), {mapping.table for mapping in mapped}
         found = SourceConditions(
-            list(hidden_logs(self._given)), [f"view {name}" for name in views if name not in names],
-            [f"{name} is a view; it is read as a table" for name in views if name in names], list(not_ruled_out(self._given)),
-        )  # fmt: skip
+            list(hidden_logs(self._given)),
+            [f"view {name}" for name in views if name not in names],
+            [f"{name} is a view; it is read as a table" for name in views if name in names],
+            list(not_ruled_out(self._given)),
+        )
         found.not_ruled_out.extend(f"{name}: which rows a view leaves out is not known here" for name in views if name in names)
         for mapping in mapped:
             if mapping.key and mapping.table not in views and not self._keeps_unique(mapping):

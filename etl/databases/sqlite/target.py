@@ -250,8 +250,10 @@ _INSERT_RUN = (
 
 
 def _run_values(record: RunRecord) -> list[object]:
-    return [value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat() if isinstance(value, date) else value
-            for value in run_values(record)]  # fmt: skip
+    return [
+        value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat() if isinstance(value, date) else value
+        for value in run_values(record)
+    ]
 
 
 def _typed(column: str, value: Any) -> Any:

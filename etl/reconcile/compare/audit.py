@@ -32,10 +32,18 @@ def profiles_audited(world: World, store: Store) -> tuple[int, pl.DataFrame]:
     profiles = odd["profile"].unique().sort()
     counts = {side: dict(frame.group_by("profile").len().iter_rows()) for side, frame in (("before", before), ("after", after))}
     rows = [
-        ("entity_account", CHANGED, "P2", None if p is None else str(p), None, "type, status and tier of the profile's entities",
-         f"{counts['before'].get(p, 0)} entities", f"{counts['after'].get(p, 0)} entities")
+        (
+            "entity_account",
+            CHANGED,
+            "P2",
+            None if p is None else str(p),
+            None,
+            "type, status and tier of the profile's entities",
+            f"{counts['before'].get(p, 0)} entities",
+            f"{counts['after'].get(p, 0)} entities",
+        )
         for p in profiles
-    ]  # fmt: skip
+    ]
     return before["profile"].n_unique(), differences(rows)
 
 
@@ -60,8 +68,16 @@ def logins_audited(world: World, store: Store) -> tuple[int, pl.DataFrame]:
     named = dict(zip(hashed(users["email_key"]).tolist(), users["#key"], strict=True))
     counts = {side: dict(frame.group_by("login").len().iter_rows()) for side, frame in (("before", before), ("after", after))}
     rows = [
-        ("account_picker", CHANGED, "P2", f"portal_user {named[login]}" if login in named else None, None, "entities that the login reaches",
-         str(counts["before"].get(login, 0)), str(counts["after"].get(login, 0)))
+        (
+            "account_picker",
+            CHANGED,
+            "P2",
+            f"portal_user {named[login]}" if login in named else None,
+            None,
+            "entities that the login reaches",
+            str(counts["before"].get(login, 0)),
+            str(counts["after"].get(login, 0)),
+        )
         for login in odd
-    ]  # fmt: skip
+    ]
     return users["email_key"].n_unique(), differences(rows)

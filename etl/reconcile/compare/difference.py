@@ -8,10 +8,18 @@ import polars as pl
 
 from etl.reconcile.engine.spec import Column, Spec
 
-SCHEMA = pl.Schema({
-    "table": pl.String, "kind": pl.String, "legacy_portal": pl.String, "legacy_key": pl.String, "account_number": pl.String,
-    "column": pl.String, "expected": pl.String, "actual": pl.String,
-})  # fmt: skip
+SCHEMA = pl.Schema(
+    {
+        "table": pl.String,
+        "kind": pl.String,
+        "legacy_portal": pl.String,
+        "legacy_key": pl.String,
+        "account_number": pl.String,
+        "column": pl.String,
+        "expected": pl.String,
+        "actual": pl.String,
+    }
+)
 MISSING, UNEXPECTED, CHANGED, NOT_CHECKED = "missing", "unexpected", "changed", "not_checked"
 _GAP = r"[-\u2010-\u2015\u2212\s._/]"  # what people write between the digits, of any script
 _SSN = re.compile(rf"(?<!\d)\d{{3}}{_GAP}\d{{2}}{_GAP}\d{{4}}(?!\d)")

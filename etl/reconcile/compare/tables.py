@@ -109,8 +109,9 @@ def _paired(
         by = ["#row", "#number"]
         one, other = (side.with_columns(pl.int_range(pl.len()).over(by).alias("#nth")) for side in (one, other))
         one, other = (
-            one.join(other, on=[*by, "#nth"], how="anti", maintain_order="left"), other.join(one, on=[*by, "#nth"], how="anti", maintain_order="left"),
-        )  # fmt: skip
+            one.join(other, on=[*by, "#nth"], how="anti", maintain_order="left"),
+            other.join(one, on=[*by, "#nth"], how="anti", maintain_order="left"),
+        )
         one, other = (side.sort(by).with_columns(pl.int_range(pl.len()).over("#row").alias("#nth")) for side in (one, other))
         both = one.join(other, on=["#row", "#nth"], how="inner", suffix=":actual", maintain_order="left")
         one, other = (a.join(b, on=["#row", "#nth"], how="anti", maintain_order="left") for a, b in ((one, other), (other, one)))
@@ -166,11 +167,18 @@ def _changed(spec: Spec, table: str, columns: tuple[str, ...], both: pl.DataFram
 
 def _listed(table: str, kind: str, portal: pl.Series, key: pl.Series, account: pl.Series) -> pl.DataFrame:
     nothing = pl.lit(None, dtype=pl.String)
-    return pl.DataFrame({"legacy_portal": portal, "legacy_key": key, "account_number": account}, schema_overrides={
-        "legacy_portal": pl.String, "legacy_key": pl.String, "account_number": pl.String,
-    }).with_columns(
-        table=pl.lit(table), kind=pl.lit(kind), column=nothing, expected=nothing, actual=nothing
-    ).select(SCHEMA.names())  # fmt: skip
+    return (
+        pl.DataFrame(
+            {"legacy_portal": portal, "legacy_key": key, "account_number": account},
+            schema_overrides={
+                "legacy_portal": pl.String,
+                "legacy_key": pl.String,
+                "account_number": pl.String,
+            },
+        )
+        .with_columns(table=pl.lit(table), kind=pl.lit(kind), column=nothing, expected=nothing, actual=nothing)
+        .select(SCHEMA.names())
+    )
 
 
 def _numbers(frame: pl.DataFrame, spec: Spec, table: str, names: Names) -> pl.Series:

@@ -39,9 +39,13 @@ _PLACE_BITS, _PLACE_MASK = 48, (1 << 48) - 1  # block and line of a row in its o
 _DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
 # A server that is gone without a word is noticed. `portal-migrate` is what `freeze check` knows our sessions by.
 _NOTICING = {
-    "connect_timeout": "20", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3", "tcp_user_timeout": "60000",
+    "connect_timeout": "20",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
     "application_name": "portal-migrate",
-}  # fmt: skip
+}
 
 
 # Whatever role, database or server say: nothing but pg_catalog is found by a bare name; row
@@ -49,17 +53,31 @@ _NOTICING = {
 # with several the rows come in another order each time. What is read as text is ISO and UTF-8, from any encoding but SQL_ASCII, which is none:
 # its bytes come as they are. Nobody's lock is waited for for ever.
 _SETTINGS = (
-    "SET LOCAL idle_in_transaction_session_timeout = 0", "SET LOCAL search_path = pg_catalog",
-    *(f"SET LOCAL {name} = {value}" for name, value in {
-        "row_security": "off", "enable_indexscan": "off", "enable_indexonlyscan": "off", "enable_bitmapscan": "off",
-        "max_parallel_workers_per_gather": "0", "synchronize_seqscans": "off", "datestyle": "ISO", "intervalstyle": "postgres", "timezone": "'UTC'",
-        "bytea_output": "hex", "extra_float_digits": "1", "quote_all_identifiers": "off", "standard_conforming_strings": "on",
-        "statement_timeout": "0",
-    }.items()),
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    "SET LOCAL search_path = pg_catalog",
+    *(
+        f"SET LOCAL {name} = {value}"
+        for name, value in {
+            "row_security": "off",
+            "enable_indexscan": "off",
+            "enable_indexonlyscan": "off",
+            "enable_bitmapscan": "off",
+            "max_parallel_workers_per_gather": "0",
+            "synchronize_seqscans": "off",
+            "datestyle": "ISO",
+            "intervalstyle": "postgres",
+            "timezone": "'UTC'",
+            "bytea_output": "hex",
+            "extra_float_digits": "1",
+            "quote_all_identifiers": "off",
+            "standard_conforming_strings": "on",
+            "statement_timeout": "0",
+        }.items()
+    ),
     "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",
     "SELECT set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END, true)",
     "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
-)  # fmt: skip
+)
 
 _EXHAUSTED = ("too many connections", "too many clients", "connection slots are reserved")  # where no SQLSTATE comes along
 
@@ -113,8 +131,11 @@ class PostgresDatabase:
 
         connection = adbc_driver_manager.AdbcConnection(self._database)
         connection.set_autocommit(False)
-        for sql in ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                    *([f"SET TRANSACTION SNAPSHOT {_literal(snapshot)}"] if snapshot else []), *_SETTINGS):  # fmt: skip
+        for sql in (
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            *([f"SET TRANSACTION SNAPSHOT {_literal(snapshot)}"] if snapshot else []),
+            *_SETTINGS,
+        ):
             with adbc_driver_manager.AdbcStatement(connection) as statement:
                 statement.set_sql_query(sql)
                 statement.execute_update()

@@ -123,9 +123,12 @@ class SqliteDatabase:
             return True
         indexes = self._rows.execute(f"PRAGMA index_list({_quoted(table)})").fetchall()
         return any(
-            index[2] and not index[4] and sorted(str(row[2] or b"", "utf-8") for row in self._rows.execute(f"PRAGMA index_info({_quoted(str(index[1], 'utf-8'))})")) == wanted
+            index[2]
+            and not index[4]
+            and sorted(str(row[2] or b"", "utf-8") for row in self._rows.execute(f"PRAGMA index_info({_quoted(str(index[1], 'utf-8'))})"))
+            == wanted
             for index in indexes
-        )  # fmt: skip
+        )
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
         yield from self._parts(self._place(table), self._named(table), columns, exact)

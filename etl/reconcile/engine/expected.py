@@ -27,12 +27,26 @@ Producer = Callable[[], Iterator[Piece]]
 # Tables that a module of their own settles; all others are carried over by their mapping file alone.
 OWN = {
     "P2": {
-        "trade_organization", "company_profile", "security_model", "model_entity", "business_type", "profile_question", "question_applicability",
-        "agreement_version", "portal_user", "company_contact", "entity_identifier", "agreement_signature", "profile_response", "document",
-        "document_content", "document_link", "svi_link",
+        "trade_organization",
+        "company_profile",
+        "security_model",
+        "model_entity",
+        "business_type",
+        "profile_question",
+        "question_applicability",
+        "agreement_version",
+        "portal_user",
+        "company_contact",
+        "entity_identifier",
+        "agreement_signature",
+        "profile_response",
+        "document",
+        "document_content",
+        "document_link",
+        "svi_link",
     },
     "TC": {"tc_account", "tc_contact", "tc_document", "tc_document_content"},
-}  # fmt: skip
+}
 
 
 class Expected:
@@ -136,13 +150,19 @@ class Expected:
         parents = {
             name: sorted(
                 {
-                    *mapping.owner.values(), *mapping.needs.values(),
-                    *(world.spec.source_of(portal, v.of) for i in mapping.into for v in i.columns.values() if v.form == "soft" and v.of != "login"),
+                    *mapping.owner.values(),
+                    *mapping.needs.values(),
+                    *(
+                        world.spec.source_of(portal, v.of)
+                        for i in mapping.into
+                        for v in i.columns.values()
+                        if v.form == "soft" and v.of != "login"
+                    ),
                 }
                 & (mappings.keys() - {name})
             )
             for name, mapping in sorted(mappings.items())
-        }  # fmt: skip
+        }
         chosen = set(mappings)
         if before:
             chosen = {*world.spec.mappings[portal, before].owner.values()} & mappings.keys()

@@ -17,9 +17,14 @@ from etl.reconcile.engine.spec import Column
 
 LOCATOR = "#at"  # where the row lies in its table, for reading it again within the same snapshot
 DTYPES: dict[str, Any] = {
-    "integer": pl.Int64, "text": pl.String, "uuid": pl.String, "date": pl.Date, "timestamp": pl.Datetime("us"), "binary": pl.Binary,
+    "integer": pl.Int64,
+    "text": pl.String,
+    "uuid": pl.String,
+    "date": pl.Date,
+    "timestamp": pl.Datetime("us"),
+    "binary": pl.Binary,
     "boolean": pl.Boolean,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

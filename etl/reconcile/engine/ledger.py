@@ -15,9 +15,21 @@ Mask = npt.NDArray[np.bool_]
 
 # Reasons by rank, as mappings/rules.toml declares it (fine print 2, 23): where several hold, the lowest number decides. 0 is a row that is loaded.
 REASONS = (
-    "", "UNREADABLE_VALUE", "BROKEN_REFERENCE", "PARENT_HELD", "CROSS_PROFILE", "NO_OWNER", "PROFILE_WITHOUT_ENTITY", "MODEL_WITHOUT_ENTITY",
-    "INVALID_EMAIL", "ORPHAN_CONTENT", "NO_ACCOUNT", "NO_ELIGIBLE_ACCOUNT", "TC_AMBIGUOUS", "TC_NO_IMPORTER",
-)  # fmt: skip
+    "",
+    "UNREADABLE_VALUE",
+    "BROKEN_REFERENCE",
+    "PARENT_HELD",
+    "CROSS_PROFILE",
+    "NO_OWNER",
+    "PROFILE_WITHOUT_ENTITY",
+    "MODEL_WITHOUT_ENTITY",
+    "INVALID_EMAIL",
+    "ORPHAN_CONTENT",
+    "NO_ACCOUNT",
+    "NO_ELIGIBLE_ACCOUNT",
+    "TC_AMBIGUOUS",
+    "TC_NO_IMPORTER",
+)
 LOADED, UNREADABLE_VALUE, BROKEN_REFERENCE, PARENT_HELD, CROSS_PROFILE, NO_OWNER = range(6)
 REASON = {name: rank for rank, name in enumerate(REASONS)}
 HELD = pl.Schema({"portal": pl.String, "table": pl.String, "key": pl.String, "reason": pl.String, "digest": pl.String, LOCATOR: pl.Int64})

@@ -17,9 +17,18 @@ from etl.reconcile.errors import SpecError
 
 PORTALS = {"P2": ("portal2", "portal2.sql"), "TC": ("tc", "tc.sql")}
 KINDS = {
-    "BIGINT": "integer", "INTEGER": "integer", "SMALLINT": "integer", "VARCHAR": "text", "CHAR": "text", "TEXT": "text", "DATE": "date",
-    "TIMESTAMP": "timestamp", "BYTEA": "binary", "BOOLEAN": "boolean", "UUID": "uuid",
-}  # fmt: skip
+    "BIGINT": "integer",
+    "INTEGER": "integer",
+    "SMALLINT": "integer",
+    "VARCHAR": "text",
+    "CHAR": "text",
+    "TEXT": "text",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+    "BYTEA": "binary",
+    "BOOLEAN": "boolean",
+    "UUID": "uuid",
+}
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_BYTES = 1 << 20  # of a schema file
 ALSO_CALLED = {"INT": "INTEGER"}  # as the parser writes them
@@ -245,10 +254,17 @@ def _mapping(portal: str, path: Path) -> Mapping:
     )
     declared = raw.get("references", {})
     return Mapping(
-        portal, path.stem, raw.get("owner", {}), raw.get("owner_rule", ""), raw.get("needs", {}), into, raw.get("retired", {}),
+        portal,
+        path.stem,
+        raw.get("owner", {}),
+        raw.get("owner_rule", ""),
+        raw.get("needs", {}),
+        into,
+        raw.get("retired", {}),
         frozenset(raw.get("held_if_unreadable", {})),
-        frozenset([*declared.get("hard", []), *declared.get("soft", [])]), frozenset(declared.get("none", [])),
-    )  # fmt: skip
+        frozenset([*declared.get("hard", []), *declared.get("soft", [])]),
+        frozenset(declared.get("none", [])),
+    )
 
 
 def _value(raw: Any, where: str) -> Value:

@@ -15,10 +15,14 @@ from etl.reconcile.errors import ReconcileError
 PIECE = 1 << 20
 TRIES = 3  # to read an object to its end
 _CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=10, read_timeout=30, max_pool_connections=16,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    connect_timeout=10,
+    read_timeout=30,
+    max_pool_connections=16,
     # What the store remembers of an object is not held against it: an altered one is a difference to be counted, not an error of the line.
-    request_checksum_calculation="when_required", response_checksum_validation="when_required",
-)  # fmt: skip
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+)
 
 
 class Bucket:

@@ -110,8 +110,10 @@ class PresentedDatabase:
         read = {self._name(block.table, self._source.relations, "a table") for blocks in self._said.blocks.values() for block in blocks}
         read |= {
             self._name(look["table"], self._source.relations, "a table")
-            for blocks in self._said.blocks.values() for block in blocks for look in block.lookups.values()
-        }  # fmt: skip
+            for blocks in self._said.blocks.values()
+            for block in blocks
+            for look in block.lookups.values()
+        }
         ignored = {name.casefold() for name in self._said.ignored}
         left = [name for name in self._source.tables if name not in read and name.casefold() not in ignored]
         return {**found, **{name: self._source.relations[name] for name in left if name not in found}}

@@ -14,9 +14,18 @@ from etl.reconcile.present.words import Recipe
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 _PIECES = re.compile("YYYY|YY|MON|MM|DD|HH24|HH12|AM|MI|SS|FF")
 _DIGITS = {
-    "YYYY": r"\d{4}", "YY": r"\d\d", "MON": r"[A-Za-z]{3}", "MM": r"\d\d", "DD": r"\d\d", "HH24": r"\d\d", "HH12": r"\d\d", "AM": r"[AaPp][Mm]",
-    "MI": r"\d\d", "SS": r"\d\d", "FF": r"\d{1,6}",
-}  # fmt: skip
+    "YYYY": r"\d{4}",
+    "YY": r"\d\d",
+    "MON": r"[A-Za-z]{3}",
+    "MM": r"\d\d",
+    "DD": r"\d\d",
+    "HH24": r"\d\d",
+    "HH12": r"\d\d",
+    "AM": r"[AaPp][Mm]",
+    "MI": r"\d\d",
+    "SS": r"\d\d",
+    "FF": r"\d{1,6}",
+}
 _BAD = object()  # what cannot be read
 
 

@@ -13,8 +13,21 @@ from etl.reconcile.engine.spec import PORTALS, Table
 from etl.reconcile.errors import SpecError
 
 FORMS = (
-    "text", "integer", "flag", "code", "date", "moment", "number", "join", "part", "trim", "path", "bytes", "constant", "absent",
-)  # fmt: skip
+    "text",
+    "integer",
+    "flag",
+    "code",
+    "date",
+    "moment",
+    "number",
+    "join",
+    "part",
+    "trim",
+    "path",
+    "bytes",
+    "constant",
+    "absent",
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +94,13 @@ def presentations(root: Path, tables: Map[str, Map[str, Table]]) -> dict[str, Pr
         }
         files_of = about.get("csv", {})
         found[portal] = Presentation(
-            frozenset(about.get("null", [])), about.get("case", "fold") == "exact", blocks, frozenset(about.get("ignored", {})),
-            files_of.get("delimiter", ","), files_of.get("encoding", "utf-8"),
-        )  # fmt: skip
+            frozenset(about.get("null", [])),
+            about.get("case", "fold") == "exact",
+            blocks,
+            frozenset(about.get("ignored", {})),
+            files_of.get("delimiter", ","),
+            files_of.get("encoding", "utf-8"),
+        )
     return found
 
 

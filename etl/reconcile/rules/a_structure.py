@@ -66,16 +66,21 @@ def settle_spine(world: World) -> None:
         ("P2", "trade_organization"): organisation,
         ("P2", "company_profile"): indexed(profiles["company_profile_id"], profile_reason == LOADED, of_profile),
         ("P2", "security_model"): indexed(
-            models["security_model_id"], model_reason == LOADED, of_model, profile=_or_none(models["company_profile_id"]),
+            models["security_model_id"],
+            model_reason == LOADED,
+            of_model,
+            profile=_or_none(models["company_profile_id"]),
             known=models["company_profile_id"].is_not_null().to_numpy().astype(np.int64),
         ),
         ("P2", "model_entity"): indexed(entities["entity_id"], loaded, entity_scope),
-    }  # fmt: skip
+    }
     world.known.organizations, world.known.profiles, world.known.models = organisations, profiles, models
     for table, rows, reason in (
-        ("trade_organization", organisations, _bad(organisations)), ("company_profile", profiles, profile_reason),
-        ("security_model", models, model_reason), ("model_entity", entities, entity_reason),
-    ):  # fmt: skip
+        ("trade_organization", organisations, _bad(organisations)),
+        ("company_profile", profiles, profile_reason),
+        ("security_model", models, model_reason),
+        ("model_entity", entities, entity_reason),
+    ):
         ledger.settle("P2", table, rows, reason)
     world.known.loaded_profiles = profiles.filter(pl.Series(profile_reason == LOADED))
     world.known.loaded_models = models.filter(pl.Series(model_reason == LOADED))

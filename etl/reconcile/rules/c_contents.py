@@ -83,9 +83,14 @@ def state(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
     other_digest = (rows["sha256_hex"].str.to_lowercase() != rows["#digest"]).fill_null(False)
     other_size = (rows["size_bytes"] != rows["#size"]).fill_null(False)
     return pl.select(
-        pl.when(rows["#digest"].is_null()).then(pl.lit("MISSING")).when(other_digest).then(pl.lit("DIGEST_MISMATCH"))
-        .when(other_size).then(pl.lit("SIZE_MISMATCH")).otherwise(pl.lit("PRESENT"))
-    ).to_series()  # fmt: skip
+        pl.when(rows["#digest"].is_null())
+        .then(pl.lit("MISSING"))
+        .when(other_digest)
+        .then(pl.lit("DIGEST_MISMATCH"))
+        .when(other_size)
+        .then(pl.lit("SIZE_MISMATCH"))
+        .otherwise(pl.lit("PRESENT"))
+    ).to_series()
 
 
 def flag_bytes(world: World, portal: str, rows: pl.DataFrame) -> None:

@@ -29,8 +29,17 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 SURVEYED = (
-    LOCATOR, KEY, BAD, ALSO_HELD, "document_id", "library_cd", "security_model_id", "company_profile_id", "previous_document_id", "object_path",
-)  # fmt: skip
+    LOCATOR,
+    KEY,
+    BAD,
+    ALSO_HELD,
+    "document_id",
+    "library_cd",
+    "security_model_id",
+    "company_profile_id",
+    "previous_document_id",
+    "object_path",
+)
 
 
 @dataclass(frozen=True)
@@ -115,9 +124,9 @@ def document_pieces(world: World, rulebook: Rulebook, library: Library) -> Itera
         here = slice(first, first + len(frame))
         first += len(frame)
         loaded = library.reason[here] == LOADED
-        rows = frame.with_columns(
-            pl.Series("#inherited", library.inherited[here]), pl.Series("#previous", library.previous[here])
-        ).filter(pl.Series(loaded))  # fmt: skip
+        rows = frame.with_columns(pl.Series("#inherited", library.inherited[here]), pl.Series("#previous", library.previous[here])).filter(
+            pl.Series(loaded)
+        )
         rows = with_bytes(world, "P2", rows, library.at_path)
         flag_bytes(world, "P2", rows)
         scope = library.scope[here][loaded]

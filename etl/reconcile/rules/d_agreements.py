@@ -77,9 +77,11 @@ def basis(world: World) -> pl.Series:
     continued = [row["status_cd"] for row in world.spec.codes["status"] if row["continued_membership"] == "true"]
     signed = pl.Series([account in world.covered for account in range(len(world.accounts))], dtype=pl.Boolean)
     member = world.accounts["status_cd"].is_in(continued)
-    return pl.select(
-        pl.when(signed).then(pl.lit("SIGNED")).when(member).then(pl.lit("CONTINUED_MEMBERSHIP")).otherwise(pl.lit("NONE"))
-    ).to_series().alias("agreement_basis_cd")  # fmt: skip
+    return (
+        pl.select(pl.when(signed).then(pl.lit("SIGNED")).when(member).then(pl.lit("CONTINUED_MEMBERSHIP")).otherwise(pl.lit("NONE")))
+        .to_series()
+        .alias("agreement_basis_cd")
+    )
 
 
 def _type_of_version(world: World, frame: pl.DataFrame) -> pl.Series:

@@ -69,9 +69,15 @@ def _pairs(world: World, rows: pl.DataFrame, monitor: Ints, monitored: Ints) -> 
 
 def _superseded(rows: pl.DataFrame, take: Ints, left: Ints, right: Ints) -> Mask:
     """Which pairs an earlier acceptance of the same pair supersedes (G6)."""
-    pairs = pl.DataFrame({
-        "left": left, "right": right, "status": rows["request_status_cd"][take], "at": rows["responded_at"][take], "id": rows["link_id"][take],
-    }).with_row_index("copy")  # fmt: skip
+    pairs = pl.DataFrame(
+        {
+            "left": left,
+            "right": right,
+            "status": rows["request_status_cd"][take],
+            "at": rows["responded_at"][take],
+            "id": rows["link_id"][take],
+        }
+    ).with_row_index("copy")
     order = pairs.filter(pl.col("status") == "ACCEPTED").sort(["left", "right", "at", "id"], nulls_last=True)
     old = np.zeros(len(take), np.bool_)
     old[order.filter(pl.int_range(pl.len()).over("left", "right") > 0)["copy"].to_numpy()] = True

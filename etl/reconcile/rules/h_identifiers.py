@@ -39,10 +39,15 @@ def settle_identifiers(world: World, rulebook: Rulebook) -> None:
     world.known.identifiers = rows.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
     kept = world.known.identifiers
     copies = Copies(kept, *world.scopes.expand(kept["#scope"].to_numpy()))
-    world.known.carried = pl.DataFrame([
-        pl.Series("account", copies.account), copies.of("identifier_type_cd"), normalised(copies.of("identifier_value")).alias("norm"),
-        (copies.of("active_ind") == "Y").fill_null(False).alias("active"), copies.of(KEY),
-    ])  # fmt: skip
+    world.known.carried = pl.DataFrame(
+        [
+            pl.Series("account", copies.account),
+            copies.of("identifier_type_cd"),
+            normalised(copies.of("identifier_value")).alias("norm"),
+            (copies.of("active_ind") == "Y").fill_null(False).alias("active"),
+            copies.of(KEY),
+        ]
+    )
     _flag_one_number_of_several_companies(world)
 
 

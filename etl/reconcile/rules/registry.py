@@ -20,9 +20,23 @@ from etl.reconcile.rules import j_event_times as events
 from etl.reconcile.rules.c_documents import Library
 
 CHAPTERS: tuple[ModuleType, ...] = (
-    a_structure, accounts, catalogues, people, documents, contents, agreements, responses, validations, svi, identifiers, trade, events,
-    k_the_run, l_decisions, x_values_and_references,
-)  # fmt: skip
+    a_structure,
+    accounts,
+    catalogues,
+    people,
+    documents,
+    contents,
+    agreements,
+    responses,
+    validations,
+    svi,
+    identifiers,
+    trade,
+    events,
+    k_the_run,
+    l_decisions,
+    x_values_and_references,
+)
 # By number: the source tables (PORTAL.table, or * for any) whose rows the rule flags.
 RULES: dict[str, tuple[str, ...]] = {number: tables for chapter in CHAPTERS for number, tables in chapter.RULES.items()}
 # Rules that find the accounts of a table's rows, carried out by the module of that table and not by `Rulebook.owner`.
@@ -33,14 +47,26 @@ def rulebook(library: Library | None = None) -> Rulebook:
     """The rules by owner rule, by (source table, target column), and by number for columns that any table may have, as the chapters declare them."""
     versions = {("document", "previous_document_id"): documents.previous_document(library)} if library else {}
     return Rulebook(
-        owner=_declared("OWNER"), row=_declared("ROW"), copy={**_declared("COPY"), **versions}, note=_declared("NOTE"),
-        made=frozenset({
-            ("svi_link", "monitor_account_id"), ("svi_link", "monitored_account_id"), ("svi_link", "superseded"), ("document_link", "target_id"),
-            ("document", "previous_document_id"),
-            *((table, column) for table in ("document_content", "tc_document_content") for column in ("sha256", "size_bytes", "object_key")),
-        }),
+        owner=_declared("OWNER"),
+        row=_declared("ROW"),
+        copy={**_declared("COPY"), **versions},
+        note=_declared("NOTE"),
+        made=frozenset(
+            {
+                ("svi_link", "monitor_account_id"),
+                ("svi_link", "monitored_account_id"),
+                ("svi_link", "superseded"),
+                ("document_link", "target_id"),
+                ("document", "previous_document_id"),
+                *(
+                    (table, column)
+                    for table in ("document_content", "tc_document_content")
+                    for column in ("sha256", "size_bytes", "object_key")
+                ),
+            }
+        ),
         soft=frozenset({("company_contact", "user_id"), ("company_contact", "consultant_company_id")}),
-    )  # fmt: skip
+    )
 
 
 def _declared(kind: str) -> dict[Any, Any]:

@@ -19,8 +19,9 @@ __all__ = ["sound", "stage"]  # fixtures
 
 
 @pytest.mark.parametrize(
-    ("rows", "held", "fails", "warns"), [(20, 15, False, True), (20, 16, True, True), (19, 19, False, False), (20, 1, False, True), (21, 1, False, False)]
-)  # fmt: skip
+    ("rows", "held", "fails", "warns"),
+    [(20, 15, False, True), (20, 16, True, True), (19, 19, False, False), (20, 1, False, True), (21, 1, False, False)],
+)
 def test_more_than_three_quarters_held_fails_and_one_twentieth_warns(stage: Stage, rows: int, held: int, fails: bool, warns: bool) -> None:
     keys = stage.grow("internal_note", rows)
     stage.hold("internal_note", keys[:held])

@@ -46,13 +46,20 @@ def stores(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Stores:
 
 def changing() -> list[Legacy]:
     """A world and two later ones: in each, what once made a delta fail or could."""
-    first = Legacy().profile(1).model(11).entity(101, type="IMP", number="A1").entity(102, type="BRK", number="B2").profile(2).model(21).entity(
-        201, type="IMP", number="C3"
-    )  # fmt: skip
+    first = (
+        Legacy()
+        .profile(1)
+        .model(11)
+        .entity(101, type="IMP", number="A1")
+        .entity(102, type="BRK", number="B2")
+        .profile(2)
+        .model(21)
+        .entity(201, type="IMP", number="C3")
+    )
     first.user(1, user_name="one@x.example").contact(1, user=1, profile=1).user(2, user_name="two@x.example").contact(2, user=2, profile=2)
-    first.year(5, model=11).answer(7, security_profile=5).document(3, profile=1).content(3, content=b"old bytes").document(4, profile=2).content(
-        4, content=b"other bytes"
-    )  # fmt: skip
+    first.year(5, model=11).answer(7, security_profile=5).document(3, profile=1).content(3, content=b"old bytes").document(
+        4, profile=2
+    ).content(4, content=b"other bytes")
     first.document(6, profile=1, previous_document_id=3).content(6, content=b"old bytes")
     first.thread(1, profile=1).message(1, thread_id=1, from_user_id=1).signature(9, profile=1)
     second = evolved(first, 0)

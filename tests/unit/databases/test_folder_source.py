@@ -68,9 +68,12 @@ def test_both_readers_see_the_same_cells_in_every_kind_of_file(tmp_path: Path) -
     database = FolderDatabase(tmp_path, ";")
     try:
         expected = {
-            "semi": [("1", 'x;"y"'), ("", "line\r\nbreak")], "old": [("1", "caf\u00e9")], "tab": [("1", "b")],
-            "kept": [(1, "x", "true", 2.0, b"\0"), (None, "", "false", 2.5, None)], "People": [("7", "Ann", "2020-02-29")],
-        }  # fmt: skip
+            "semi": [("1", 'x;"y"'), ("", "line\r\nbreak")],
+            "old": [("1", "caf\u00e9")],
+            "tab": [("1", "b")],
+            "kept": [(1, "x", "true", 2.0, b"\0"), (None, "", "false", 2.5, None)],
+            "People": [("7", "Ann", "2020-02-29")],
+        }
         assert set(source.shapes()) == set(expected)
         for table, rows in expected.items():
             names = ", ".join(f'"{name}"' for name in source.shapes()[table])
@@ -113,7 +116,7 @@ def _workbook(file: Path) -> None:
         f'<Relationship Id="r2" Type="{rel}/styles" Target="styles.xml"/></Relationships>',
         "xl/styles.xml": f'<styleSheet xmlns="{main}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14" applyNumberFormat="1"/></cellXfs></styleSheet>',
         "xl/worksheets/sheet1.xml": sheet,
-    }  # fmt: skip
+    }
     with zipfile.ZipFile(file, "w") as archive:
         for name, text in parts.items():
             archive.writestr(name, '<?xml version="1.0" encoding="UTF-8"?>' + text)

@@ -19,16 +19,23 @@ Outcomes = dict[tuple[str, str], str]  # by table and column: the reason of the 
 DATABASES = {"P2": "portal2", "TC": "tc"}
 EXPECTED = {
     # the target column is NOT NULL: no value
-    ("model_entity", "status_cd"): "UNREADABLE_VALUE", ("entity_identifier", "identifier_type_cd"): "UNREADABLE_VALUE",
-    ("entity_identifier", "identifier_value"): "UNREADABLE_VALUE", ("agreement_signature", "agreement_version_id"): "UNREADABLE_VALUE",
-    ("profile_response", "question_id"): "UNREADABLE_VALUE", ("document", "file_name"): "UNREADABLE_VALUE",
+    ("model_entity", "status_cd"): "UNREADABLE_VALUE",
+    ("entity_identifier", "identifier_type_cd"): "UNREADABLE_VALUE",
+    ("entity_identifier", "identifier_value"): "UNREADABLE_VALUE",
+    ("agreement_signature", "agreement_version_id"): "UNREADABLE_VALUE",
+    ("profile_response", "question_id"): "UNREADABLE_VALUE",
+    ("document", "file_name"): "UNREADABLE_VALUE",
     # no owner
-    ("model_entity", "security_model_id"): "NO_OWNER", ("security_model", "company_profile_id"): "NO_OWNER",
-    ("profile_response", "security_profile_id"): "NO_OWNER", ("message", "thread_id"): "NO_OWNER",
+    ("model_entity", "security_model_id"): "NO_OWNER",
+    ("security_model", "company_profile_id"): "NO_OWNER",
+    ("profile_response", "security_profile_id"): "NO_OWNER",
+    ("message", "thread_id"): "NO_OWNER",
     # loaded with null, or false
-    ("security_profile", "criteria_version_id"): "loaded", ("portal_user", "created_at"): "loaded",
-    ("entity_identifier", "active_ind"): "loaded", ("company_profile", "deleted_ind"): "loaded",
-}  # fmt: skip
+    ("security_profile", "criteria_version_id"): "loaded",
+    ("portal_user", "created_at"): "loaded",
+    ("entity_identifier", "active_ind"): "loaded",
+    ("company_profile", "deleted_ind"): "loaded",
+}
 
 
 def _plant(mapping: TableMapping, rows: list[tuple[object, ...]]) -> list[tuple[str, str, tuple[object, ...]]]:

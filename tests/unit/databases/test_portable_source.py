@@ -34,9 +34,18 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal", *common], check=True, capture_output=True
     )
     server = subprocess.Popen(
-        ["mariadbd", "--no-defaults", *common, f"--socket={socket}", f"--pid-file={folder / 'pid'}", "--skip-networking", "--innodb-flush-log-at-trx-commit=0"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            "mariadbd",
+            "--no-defaults",
+            *common,
+            f"--socket={socket}",
+            f"--pid-file={folder / 'pid'}",
+            "--skip-networking",
+            "--innodb-flush-log-at-trx-commit=0",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     for _ in range(300):
         if socket.exists():
             break
@@ -92,9 +101,23 @@ def url(socket: str, database: str, user: str = f"reader:{PASSWORD}") -> str:
 
 def run(world: Path, source: str, tc: str, place: str, *more: str) -> Done:
     return command(
-        "run", "--source", source, "--tc", tc, "--files", "legacy/files", "--target", f"sqlite:///{place}.sqlite", "--objects", f"{place}-objects",
-        "--run", place, *FREEZE, *more, folder=world,
-    )  # fmt: skip
+        "run",
+        "--source",
+        source,
+        "--tc",
+        tc,
+        "--files",
+        "legacy/files",
+        "--target",
+        f"sqlite:///{place}.sqlite",
+        "--objects",
+        f"{place}-objects",
+        "--run",
+        place,
+        *FREEZE,
+        *more,
+        folder=world,
+    )
 
 
 def test_a_portal_in_mariadb_gives_what_it_gives_in_sqlite(world: Path, mariadb: str) -> None:

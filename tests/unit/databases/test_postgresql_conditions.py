@@ -28,17 +28,28 @@ def changed(portals: Portals, database: str, there: str, back: str) -> Iterator[
 def audited(portals: Portals, run: str) -> tuple[str, ...]:
     """The options of the auditor's own `reconcile`."""
     return (
-        "reconcile", "--source", portals.url("portal2", AUDITOR), "--tc", portals.url("tc", AUDITOR), "--target", portals.url("portal3", AUDITOR),
-        "--files", "files", "--objects", f"{run}-objects",
-    )  # fmt: skip
+        "reconcile",
+        "--source",
+        portals.url("portal2", AUDITOR),
+        "--tc",
+        portals.url("tc", AUDITOR),
+        "--target",
+        portals.url("portal3", AUDITOR),
+        "--files",
+        "files",
+        "--objects",
+        f"{run}-objects",
+    )
 
 
 SECURED = {
     "no policy": ("portal2", "message", "ALTER TABLE message ENABLE ROW LEVEL SECURITY"),
     "a policy that shows some": (
-        "tc", "tc_contact", f"ALTER TABLE tc_contact ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON tc_contact FOR SELECT TO {READER} USING (tc_contact_id % 2 = 0)",
+        "tc",
+        "tc_contact",
+        f"ALTER TABLE tc_contact ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON tc_contact FOR SELECT TO {READER} USING (tc_contact_id % 2 = 0)",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", SECURED)
@@ -77,8 +88,11 @@ def test_K9_the_auditors_reconcile_is_never_equal_over_hidden_rows(portals: Port
         assert found.code == 7, found
         assert "internal_note: row-level security" in found.err
     with changed(
-        portals, "portal3", "ALTER TABLE portal3.internal_note ENABLE ROW LEVEL SECURITY", "ALTER TABLE portal3.internal_note DISABLE ROW LEVEL SECURITY"
-    ):  # fmt: skip
+        portals,
+        "portal3",
+        "ALTER TABLE portal3.internal_note ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE portal3.internal_note DISABLE ROW LEVEL SECURITY",
+    ):
         found = command(*words, "--output", "json", folder=portals.folder)
         assert found.code == 4, found.err
         assert {(d["table"], d["kind"]) for d in found.data["differences"]} == {
@@ -93,19 +107,31 @@ def test_K9_the_auditors_reconcile_is_never_equal_over_hidden_rows(portals: Port
 def test_K9_the_settings_of_a_role_change_nothing(portals: Portals) -> None:
     """What a role, a database or a server set by default is set by every session itself: time-outs, quoting, forms of dates and bytes, path."""
     settings = {
-        "quote_all_identifiers": "on", "DateStyle": "'German, DMY'", "IntervalStyle": "'sql_standard'", "TimeZone": "'Asia/Kolkata'", "bytea_output": "'escape'",
-        "extra_float_digits": "-3", "standard_conforming_strings": "off", "statement_timeout": "'2s'", "idle_in_transaction_session_timeout": "'1s'",
-        "search_path": "public, pg_catalog", "row_security": "on", "client_encoding": "'LATIN1'",
-    }  # fmt: skip
+        "quote_all_identifiers": "on",
+        "DateStyle": "'German, DMY'",
+        "IntervalStyle": "'sql_standard'",
+        "TimeZone": "'Asia/Kolkata'",
+        "bytea_output": "'escape'",
+        "extra_float_digits": "-3",
+        "standard_conforming_strings": "off",
+        "statement_timeout": "'2s'",
+        "idle_in_transaction_session_timeout": "'1s'",
+        "search_path": "public, pg_catalog",
+        "row_security": "on",
+        "client_encoding": "'LATIN1'",
+    }
     there = "; ".join(f"ALTER ROLE {role} SET {name} = {value}" for role in (READER,) for name, value in settings.items())
     back = f"ALTER ROLE {READER} RESET ALL; ALTER ROLE {READER} SET default_transaction_read_only = on"
     with changed(portals, "postgres", there, back):
         done = portals.run("run", run="settings")
         assert done.code == 0, done.err
         result = reconcile(
-            portals.url("portal2", READER), portals.url("tc", READER), str(portals.folder / "files"), portals.url("portal3", AUDITOR),
+            portals.url("portal2", READER),
+            portals.url("tc", READER),
+            str(portals.folder / "files"),
+            portals.url("portal3", AUDITOR),
             str(portals.folder / "settings-objects"),
-        )  # fmt: skip
+        )
         assert result.answer == "equal"
     portals.new_store()
 
@@ -155,10 +181,13 @@ def test_the_freeze_check_names_under_the_documented_role_who_may_write(portals:
         assert done.code == 0, done.err
         (portal,) = [entry for entry in done.data["portals"] if entry["portal"] == "P2"]
         assert {
-            "role postgres may write: it is a superuser", "role app_owner may write: it owns message", "role app_writer may write: it was granted that on internal_note",
-            "role app_group may write: it was granted that on document; its members: app_member", "role app_column may write: it was granted that on document",
+            "role postgres may write: it is a superuser",
+            "role app_owner may write: it owns message",
+            "role app_writer may write: it was granted that on internal_note",
+            "role app_group may write: it was granted that on document; its members: app_member",
+            "role app_column may write: it was granted that on document",
             "role PUBLIC (everybody) may write: it was granted that on portal_task",
-        } <= set(portal["writers"])  # fmt: skip
+        } <= set(portal["writers"])
         assert "not_ruled_out" in portal
 
 

@@ -43,7 +43,7 @@ FORMS = (
     # and besides
     "CREATE VIEW v_active AS SELECT 1 AS one",
     "CREATE SEQUENCE numbers",
-)  # fmt: skip
+)
 
 
 def stored(portals: Portals) -> dict[str, list[tuple[Any, ...]]]:
@@ -71,22 +71,40 @@ def test_fp60_whatever_stands_in_a_tables_place_gives_the_store_of_plain_tables(
     assert plan.code == 0, plan.out
     known = plan.data["conditions"]["P2"]
     assert known["beside"] == [
-        "child of document_content content_before", "child of event_history event_before", "partition of message message_p0", "partition of message message_p1",
-        "sequence numbers", "view v_active",
-    ]  # fmt: skip
+        "child of document_content content_before",
+        "child of event_history event_before",
+        "partition of message message_p0",
+        "partition of message message_p1",
+        "sequence numbers",
+        "view v_active",
+    ]
     assert {
-        "company_address.state_cd is CHAR(20): read without the blanks that fill it up", "model_entity.status_cd is CHAR(16): read without the blanks that fill it up",
-        "internal_note is a view; it is read as a table", "vetting_record is a materialized view; it is read as a table",
+        "company_address.state_cd is CHAR(20): read without the blanks that fill it up",
+        "model_entity.status_cd is CHAR(16): read without the blanks that fill it up",
+        "internal_note is a view; it is read as a table",
+        "vetting_record is a materialized view; it is read as a table",
         "event_history has no key of its own on event_id: rows with one key are told apart (fine print 63)",
-    } <= set(known["notes"])  # fmt: skip
+    } <= set(known["notes"])
     assert "internal_note: which rows a view leaves out is not known here" in known["not_ruled_out"]
     done = portals.run("run", run="forms")
     assert done.code == 0, done.err
     assert stored(portals) == plain
     audited = command(
-        "reconcile", "--source", portals.url("portal2", AUDITOR), "--tc", portals.url("tc", AUDITOR), "--target", portals.url("portal3", AUDITOR),
-        "--files", "files", "--objects", "forms-objects", "--output", "json", folder=portals.folder,
-    )  # fmt: skip
+        "reconcile",
+        "--source",
+        portals.url("portal2", AUDITOR),
+        "--tc",
+        portals.url("tc", AUDITOR),
+        "--target",
+        portals.url("portal3", AUDITOR),
+        "--files",
+        "files",
+        "--objects",
+        "forms-objects",
+        "--output",
+        "json",
+        folder=portals.folder,
+    )
     assert audited.code == 0, audited.out
     assert "internal_note is a view: what it leaves out is not known here" in audited.data["not_ruled_out"]["P2"]
     portals.new_store()
@@ -95,10 +113,11 @@ def test_fp60_whatever_stands_in_a_tables_place_gives_the_store_of_plain_tables(
 def test_fp63_rows_with_one_key_or_none_are_told_apart(portals: Portals) -> None:
     """Behind the forms above: event_history has children, whose keys nobody compares."""
     portals.do(
-        "portal2", "ALTER TABLE portal_task DROP CONSTRAINT portal_task_pkey, ALTER task_id DROP NOT NULL",
+        "portal2",
+        "ALTER TABLE portal_task DROP CONSTRAINT portal_task_pkey, ALTER task_id DROP NOT NULL",
         "INSERT INTO portal_task SELECT * FROM portal_task ORDER BY task_id LIMIT 1",
         "INSERT INTO portal_task (company_profile_id, task_kind_cd) SELECT min(company_profile_id), kind FROM portal_task, (VALUES ('b'), ('a')) AS v (kind) GROUP BY kind",
-    )  # fmt: skip
+    )
     with portals.session("portal2") as session:
         (first,) = session.execute("SELECT min(task_id) FROM portal_task").fetchone()
     done = portals.run("run", run="doubled")

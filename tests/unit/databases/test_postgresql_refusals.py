@@ -210,9 +210,11 @@ def test_an_old_portal_of_another_encoding_gives_the_same_texts(portals: Portals
 
 def test_a_statement_timeout_says_so(portals: Portals) -> None:
     refused(
-        portals.run("run", *world(portals), "--target", "sqlite:///t.sqlite", run="timeout", PGOPTIONS="-c statement_timeout=1"), 1,
-        "SQLSTATE 57014", "statement_timeout",
-    )  # fmt: skip
+        portals.run("run", *world(portals), "--target", "sqlite:///t.sqlite", run="timeout", PGOPTIONS="-c statement_timeout=1"),
+        1,
+        "SQLSTATE 57014",
+        "statement_timeout",
+    )
 
 
 def test_a_deadlock_and_a_lock_timeout_are_tried_again(portals: Portals) -> None:

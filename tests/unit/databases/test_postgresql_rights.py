@@ -38,7 +38,12 @@ def test_a_superuser_is_named_as_one(portals: Portals) -> None:
 
 
 MISSING = {
-    "a table": ("portal2", f"REVOKE SELECT ON message FROM {READER}", f"GRANT SELECT ON message TO {READER}", "--source: role migration_reader may not SELECT from message"),
+    "a table": (
+        "portal2",
+        f"REVOKE SELECT ON message FROM {READER}",
+        f"GRANT SELECT ON message TO {READER}",
+        "--source: role migration_reader may not SELECT from message",
+    ),
     "a column": (
         "portal2",
         f"REVOKE SELECT ON message FROM {READER}; DO $$ BEGIN EXECUTE (SELECT format('GRANT SELECT (%s) ON message TO {READER}',"
@@ -48,15 +53,29 @@ MISSING = {
     ),
     "what proves the freeze": (
         "portal2",
-        f"REVOKE SELECT (xmin) ON portal_user FROM {READER}", f"GRANT SELECT (xmin) ON portal_user TO {READER}", "may not SELECT xmin of portal_user",
+        f"REVOKE SELECT (xmin) ON portal_user FROM {READER}",
+        f"GRANT SELECT (xmin) ON portal_user TO {READER}",
+        "may not SELECT xmin of portal_user",
     ),
-    "the old schema": ("tc", "REVOKE USAGE ON SCHEMA public FROM PUBLIC, migration_reader", "GRANT USAGE ON SCHEMA public TO PUBLIC, migration_reader",
-                       "--tc: role migration_reader no schema of the search path"),
-    "the new schema": ("portal3", "ALTER SCHEMA portal3 RENAME TO elsewhere", "ALTER SCHEMA elsewhere RENAME TO portal3",
-                       "--target: role migration_writer no schema of the search path (portal3) exists"),
-    "creating": ("portal3", "ALTER SCHEMA portal3 OWNER TO postgres; GRANT USAGE ON SCHEMA portal3 TO migration_writer", "ALTER SCHEMA portal3 OWNER TO migration_writer",
-                 "--target: role migration_writer may not CREATE in schema portal3"),
-}  # fmt: skip
+    "the old schema": (
+        "tc",
+        "REVOKE USAGE ON SCHEMA public FROM PUBLIC, migration_reader",
+        "GRANT USAGE ON SCHEMA public TO PUBLIC, migration_reader",
+        "--tc: role migration_reader no schema of the search path",
+    ),
+    "the new schema": (
+        "portal3",
+        "ALTER SCHEMA portal3 RENAME TO elsewhere",
+        "ALTER SCHEMA elsewhere RENAME TO portal3",
+        "--target: role migration_writer no schema of the search path (portal3) exists",
+    ),
+    "creating": (
+        "portal3",
+        "ALTER SCHEMA portal3 OWNER TO postgres; GRANT USAGE ON SCHEMA portal3 TO migration_writer",
+        "ALTER SCHEMA portal3 OWNER TO migration_writer",
+        "--target: role migration_writer may not CREATE in schema portal3",
+    ),
+}
 
 
 @pytest.mark.parametrize("what", MISSING)
@@ -73,26 +92,92 @@ def test_missing_rights_stop_plan_and_run_before_anything_is_read(what: str, por
 
 
 EXCESS = {
-    "writing": ("--source", "portal2", f"GRANT INSERT, DELETE ON message TO {READER}", f"REVOKE INSERT, DELETE ON message FROM {READER}", ["may INSERT message", "may DELETE message"]),
-    "writing one column": ("--source", "portal2", f"GRANT UPDATE (body) ON message TO {READER}", f"REVOKE UPDATE (body) ON message FROM {READER}", ["may UPDATE message"]),
-    "by another role": (
-        "--tc", "tc", f"CREATE ROLE other; GRANT UPDATE ON tc_contact TO other; GRANT other TO {READER}", "DROP OWNED BY other; DROP ROLE other", ["may UPDATE tc_contact"],
+    "writing": (
+        "--source",
+        "portal2",
+        f"GRANT INSERT, DELETE ON message TO {READER}",
+        f"REVOKE INSERT, DELETE ON message FROM {READER}",
+        ["may INSERT message", "may DELETE message"],
     ),
-    "as an owner": ("--source", "portal2", f"ALTER TABLE message OWNER TO {READER}", f"ALTER TABLE message OWNER TO postgres; GRANT SELECT ON message TO {READER}", ["owns message"]),
-    "creating": ("--source", "portal2", f"GRANT CREATE ON SCHEMA public TO {READER}; GRANT CREATE ON DATABASE portal2 TO {READER}",
-                 f"REVOKE CREATE ON SCHEMA public FROM {READER}; REVOKE CREATE ON DATABASE portal2 FROM {READER}",
-                 ["may create schemas in the database", "may create in schema public"]),
-    "passwords": ("--source", "portal2", f"GRANT SELECT (password_hash) ON portal_user TO {READER}", f"REVOKE SELECT (password_hash) ON portal_user FROM {READER}",
-                  ["may read what is never needed: portal_user.password_hash"]),
-    "attributes": ("--source", "postgres", f"ALTER ROLE {READER} CREATEDB CREATEROLE", f"ALTER ROLE {READER} NOCREATEDB NOCREATEROLE",
-                   ["may create roles", "may create databases"]),
-    "a predefined role": ("--source", "postgres", f"GRANT pg_execute_server_program TO {READER}", f"REVOKE pg_execute_server_program FROM {READER}", ["is a member of pg_execute_server_program"]),
-    "becoming a superuser": ("--source", "postgres", f"GRANT postgres TO {READER}", f"REVOKE postgres FROM {READER}", ["is a member of postgres"]),
-    "a sequence": ("--source", "portal2", f"CREATE SEQUENCE numbers; GRANT USAGE ON SEQUENCE numbers TO {READER}", "DROP SEQUENCE numbers", ["may advance the sequence numbers"]),
+    "writing one column": (
+        "--source",
+        "portal2",
+        f"GRANT UPDATE (body) ON message TO {READER}",
+        f"REVOKE UPDATE (body) ON message FROM {READER}",
+        ["may UPDATE message"],
+    ),
+    "by another role": (
+        "--tc",
+        "tc",
+        f"CREATE ROLE other; GRANT UPDATE ON tc_contact TO other; GRANT other TO {READER}",
+        "DROP OWNED BY other; DROP ROLE other",
+        ["may UPDATE tc_contact"],
+    ),
+    "as an owner": (
+        "--source",
+        "portal2",
+        f"ALTER TABLE message OWNER TO {READER}",
+        f"ALTER TABLE message OWNER TO postgres; GRANT SELECT ON message TO {READER}",
+        ["owns message"],
+    ),
+    "creating": (
+        "--source",
+        "portal2",
+        f"GRANT CREATE ON SCHEMA public TO {READER}; GRANT CREATE ON DATABASE portal2 TO {READER}",
+        f"REVOKE CREATE ON SCHEMA public FROM {READER}; REVOKE CREATE ON DATABASE portal2 FROM {READER}",
+        ["may create schemas in the database", "may create in schema public"],
+    ),
+    "passwords": (
+        "--source",
+        "portal2",
+        f"GRANT SELECT (password_hash) ON portal_user TO {READER}",
+        f"REVOKE SELECT (password_hash) ON portal_user FROM {READER}",
+        ["may read what is never needed: portal_user.password_hash"],
+    ),
+    "attributes": (
+        "--source",
+        "postgres",
+        f"ALTER ROLE {READER} CREATEDB CREATEROLE",
+        f"ALTER ROLE {READER} NOCREATEDB NOCREATEROLE",
+        ["may create roles", "may create databases"],
+    ),
+    "a predefined role": (
+        "--source",
+        "postgres",
+        f"GRANT pg_execute_server_program TO {READER}",
+        f"REVOKE pg_execute_server_program FROM {READER}",
+        ["is a member of pg_execute_server_program"],
+    ),
+    "becoming a superuser": (
+        "--source",
+        "postgres",
+        f"GRANT postgres TO {READER}",
+        f"REVOKE postgres FROM {READER}",
+        ["is a member of postgres"],
+    ),
+    "a sequence": (
+        "--source",
+        "portal2",
+        f"CREATE SEQUENCE numbers; GRANT USAGE ON SEQUENCE numbers TO {READER}",
+        "DROP SEQUENCE numbers",
+        ["may advance the sequence numbers"],
+    ),
     "another schema": ("--target", "portal3", f"CREATE SCHEMA more AUTHORIZATION {WRITER}", "DROP SCHEMA more", ["owns schema more"]),
-    "another table": ("--target", "portal3", f"CREATE TABLE public.theirs (x int); GRANT TRUNCATE ON public.theirs TO {WRITER}", "DROP TABLE public.theirs", ["may TRUNCATE public.theirs"]),
-    "the database": ("--target", "portal3", f"ALTER DATABASE portal3 OWNER TO {WRITER}", f"ALTER DATABASE portal3 OWNER TO postgres; GRANT CONNECT ON DATABASE portal3 TO {WRITER}", ["owns the database"]),
-}  # fmt: skip
+    "another table": (
+        "--target",
+        "portal3",
+        f"CREATE TABLE public.theirs (x int); GRANT TRUNCATE ON public.theirs TO {WRITER}",
+        "DROP TABLE public.theirs",
+        ["may TRUNCATE public.theirs"],
+    ),
+    "the database": (
+        "--target",
+        "portal3",
+        f"ALTER DATABASE portal3 OWNER TO {WRITER}",
+        f"ALTER DATABASE portal3 OWNER TO postgres; GRANT CONNECT ON DATABASE portal3 TO {WRITER}",
+        ["owns the database"],
+    ),
+}
 
 
 @pytest.mark.parametrize("what", EXCESS)
@@ -121,16 +206,28 @@ def test_a_run_names_excess_rights_and_goes_on(portals: Portals) -> None:
 
 OTHER = {
     "type": ("ALTER TABLE login ALTER COLUMN first_name TYPE varchar(7)", "login.first_name: found VARCHAR(7), expected"),
-    "time zone": ("ALTER TABLE login ALTER COLUMN last_login_at TYPE timestamptz", "login.last_login_at: found TIMESTAMPTZ, expected TIMESTAMP"),
+    "time zone": (
+        "ALTER TABLE login ALTER COLUMN last_login_at TYPE timestamptz",
+        "login.last_login_at: found TIMESTAMPTZ, expected TIMESTAMP",
+    ),
     "nullability": ("ALTER TABLE login ALTER COLUMN email_key DROP NOT NULL", "login.email_key: found"),
     "column gone": ("ALTER TABLE message DROP COLUMN body", "message.body: no such column"),
     "column more": ("ALTER TABLE message ADD COLUMN colour text", "message.colour: not in the contract"),
     "table gone": ("DROP TABLE migration_exception", "migration_exception: no such table"),
     "primary key": ("ALTER TABLE migration_run DROP CONSTRAINT migration_run_pkey CASCADE", "migration_run: no PRIMARY KEY (run_id)"),
-    "unique": ("ALTER TABLE entity_account DROP CONSTRAINT entity_account_account_number_key", "entity_account: no UNIQUE (account_number)"),
-    "reference": ("ALTER TABLE portal_task DROP CONSTRAINT portal_task_account_id_fkey", "portal_task: no FOREIGN KEY (account_id) to entity_account"),
-    "always generated": ("ALTER TABLE entity_account ALTER COLUMN legacy_entity_id ADD GENERATED ALWAYS AS IDENTITY", "entity_account.legacy_entity_id: its value is always generated"),
-}  # fmt: skip
+    "unique": (
+        "ALTER TABLE entity_account DROP CONSTRAINT entity_account_account_number_key",
+        "entity_account: no UNIQUE (account_number)",
+    ),
+    "reference": (
+        "ALTER TABLE portal_task DROP CONSTRAINT portal_task_account_id_fkey",
+        "portal_task: no FOREIGN KEY (account_id) to entity_account",
+    ),
+    "always generated": (
+        "ALTER TABLE entity_account ALTER COLUMN legacy_entity_id ADD GENERATED ALWAYS AS IDENTITY",
+        "entity_account.legacy_entity_id: its value is always generated",
+    ),
+}
 
 
 @pytest.fixture(scope="module")

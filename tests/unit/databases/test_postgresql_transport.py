@@ -104,12 +104,17 @@ def certificate(folder: Path, name: str, address: str, until: timedelta = timede
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
     now = datetime.now(UTC)
     made = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key()).serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=3)).not_valid_after(now + until)
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=3))
+        .not_valid_after(now + until)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
-    )  # fmt: skip
+    )
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     (folder / f"{name}.key").write_bytes(key.private_bytes(*form))
     (folder / f"{name}.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
@@ -134,8 +139,10 @@ def test_a_certificate_that_nobody_vouches_for(server: Server, tmp_path: Path) -
     (tmp_path / "world").mkdir()
     write_world(tmp_path / "world")
     for name, of, until in (
-        ("good", address, timedelta(days=1)), ("other", "192.0.2.1", timedelta(days=1)), ("old", address, timedelta(days=-1)),
-    ):  # fmt: skip
+        ("good", address, timedelta(days=1)),
+        ("other", "192.0.2.1", timedelta(days=1)),
+        ("old", address, timedelta(days=-1)),
+    ):
         right = certificate(tmp_path, name, of, until)
         tls = {"client_tls_sslmode": "allow", "client_tls_cert_file": str(right), "client_tls_key_file": str(right.with_suffix(".key"))}
         with pooled(server, tmp_path / f"tls-{name}", pool_mode="session", listen_addr=address, **tls) as port:
@@ -162,9 +169,10 @@ def test_a_server_without_tls_and_what_the_run_says_of_it(server: Server, tmp_pa
         at = f"postgresql://postgres@{address}:{port}"
         stores = ("--files", "world/files", "--objects", "objects")
         for words in (
-            ("plan", "--target", f"{at}/portal3"), ("plan", "--source", f"{at}/legacy_portal2"),
+            ("plan", "--target", f"{at}/portal3"),
+            ("plan", "--source", f"{at}/legacy_portal2"),
             ("reconcile", "--source", f"{at}/legacy_portal2", "--target", f"{at}/portal3", *stores),
-        ):  # fmt: skip
+        ):
             done = command(*words, folder=tmp_path, **password)
             assert done.code == 1, done.err
             assert "sslmode" in done.err

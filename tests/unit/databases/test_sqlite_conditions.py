@@ -64,7 +64,7 @@ FORMS: dict[str, tuple[Callable[[str], str], str]] = {
     "STRICT": (_strict, ""),
     "NOCASE": (lambda ddl: re.sub(r"(VARCHAR\(\d+\)|CHAR\(\d+\))", r"\1 COLLATE NOCASE", ddl), ""),
     "a collation of its own": (lambda ddl: re.sub(r"(VARCHAR\(\d+\))", rf"\1 COLLATE {COLLATION}", ddl), ""),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +128,10 @@ def test_K5_generated_columns_are_seen(tmp_path: Path) -> None:
 def test_fp63_rows_with_one_key_are_told_apart_where_the_table_has_lost_its_key(tmp_path: Path) -> None:
     """Without rowid-less tables: their places are their rowids; NULL is no key (43)."""
     night = made(
-        tmp_path, lambda ddl: ddl.replace("task_id BIGINT PRIMARY KEY", "task_id BIGINT"),
+        tmp_path,
+        lambda ddl: ddl.replace("task_id BIGINT PRIMARY KEY", "task_id BIGINT"),
         after="INSERT INTO portal_task SELECT * FROM portal_task; INSERT INTO portal_task (company_profile_id, task_kind_cd) VALUES (1, 'x')",
-    )  # fmt: skip
+    )
     done = night.command("run")
     assert done.code == 0, done.err
     with night.database("portal3.sqlite") as store:

@@ -43,9 +43,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
         for remainder, shift in enumerate((BELOW, BEYOND)):
             which = f"%s % 7 = {remainder} AND %s < 500000000000"
             for table, column in (
-                ("model_entity", "entity_id"), ("entity_identifier", "entity_id"), ("profile_response", "response_id"),
-                ("trade_organization", "trade_org_id"), ("company_profile", "trade_org_id"),
-            ):  # fmt: skip
+                ("model_entity", "entity_id"),
+                ("entity_identifier", "entity_id"),
+                ("profile_response", "response_id"),
+                ("trade_organization", "trade_org_id"),
+                ("company_profile", "trade_org_id"),
+            ):
                 condition = which.replace("%s", column)
                 source.execute(f"UPDATE {table} SET {column} = {column} + ? WHERE typeof({column}) = 'integer' AND {condition}", (shift,))
     return migrate(world, folder)

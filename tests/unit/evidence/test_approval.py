@@ -304,10 +304,16 @@ def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "is not an approval"), ("{}", "is not an approval"), ("[]", "is not an approval"), ("null", "is not an approval"), ("[" * 5000, "is not an approval"),
-        ('{"approval":{},"signature":""}', "was altered"), ('{"approval":{},"signature":5}', "is not an approval"), ("\ud800", "is not an approval"),
+        ("", "is not an approval"),
+        ("{}", "is not an approval"),
+        ("[]", "is not an approval"),
+        ("null", "is not an approval"),
+        ("[" * 5000, "is not an approval"),
+        ('{"approval":{},"signature":""}', "was altered"),
+        ('{"approval":{},"signature":5}', "is not an approval"),
+        ("\ud800", "is not an approval"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_approval_is_refused(checked: Night, anna: Approver, text: str, said: str) -> None:
     key = load_pem_public_key(anna.public.read_bytes()).public_bytes_raw().hex()  # type: ignore[union-attr]
     with pytest.raises(ValueError, match=said):
@@ -322,11 +328,21 @@ def test_a_signed_text_of_another_shape_is_refused(anna: Approver) -> None:
     key = private.public_key().public_bytes_raw().hex()
     good = json.loads(anna.approves("1" * 64).read_bytes())["approval"]
     wrong: list[dict[str, object]] = [
-        good | {"kind": "other"}, good | {"version": 2}, good | {"digest": "1"}, good | {"digest": 1}, good | {"approved_by": "1" * 32},
-        good | {"approved_at": "soon"}, good | {"approved_at": "2023-09-16"}, good | {"more": 1}, good | {"backup": None},
-        *(good | {"backup": good["backup"] | change} for change in ({"id": ""}, {"id": "x" * 201}, {"id": "\x1b[2J"}, {"id": 1}, {"at": "now"}, {"sha256": ""}, {"x": 1})),
+        good | {"kind": "other"},
+        good | {"version": 2},
+        good | {"digest": "1"},
+        good | {"digest": 1},
+        good | {"approved_by": "1" * 32},
+        good | {"approved_at": "soon"},
+        good | {"approved_at": "2023-09-16"},
+        good | {"more": 1},
+        good | {"backup": None},
+        *(
+            good | {"backup": good["backup"] | change}
+            for change in ({"id": ""}, {"id": "x" * 201}, {"id": "\x1b[2J"}, {"id": 1}, {"at": "now"}, {"sha256": ""}, {"x": 1})
+        ),
         {name: value for name, value in good.items() if name != "backup"},
-    ]  # fmt: skip
+    ]
     for content in wrong:
         exact = canonical({"approval": content, "signature": private.sign(canonical(content)).hex()})
         with pytest.raises(ValueError, match="of this version"):
@@ -414,8 +430,9 @@ def test_approving_shows_what_was_approved_and_overwrites_nothing(anna: Approver
     words = anna.words("1" * 64, "a.json")
     done = command(*words, folder=anna.home)
     assert done.out.splitlines() == [
-        f"backup {BACKUP['--backup-id']} of 2023-09-16T21:30:00+00:00, SHA-256 {'ab' * 32}", f"{anna.name} approves {'1' * 64}; written to a.json",
-    ]  # fmt: skip
+        f"backup {BACKUP['--backup-id']} of 2023-09-16T21:30:00+00:00, SHA-256 {'ab' * 32}",
+        f"{anna.name} approves {'1' * 64}; written to a.json",
+    ]
     exact = (anna.home / "a.json").read_bytes()
     said(command(*words, folder=anna.home), 7, "a.json is there already")
     (anna.home / "way").symlink_to("nowhere")
@@ -424,9 +441,12 @@ def test_approving_shows_what_was_approved_and_overwrites_nothing(anna: Approver
     assert not (anna.home / "nowhere").exists()
     data = command(*anna.words("1" * 64, "b.json"), "--output", "json", folder=anna.home).data
     assert data == {
-        "approved_by": anna.name, "new_key": False, "public_key": "key.public", "approval": "b.json",
+        "approved_by": anna.name,
+        "new_key": False,
+        "public_key": "key.public",
+        "approval": "b.json",
         "approved": json.loads((anna.home / "b.json").read_bytes())["approval"],
-    }  # fmt: skip
+    }
 
 
 def test_a_new_key_is_said_to_be_new_and_is_private(tmp_path: Path) -> None:
@@ -452,13 +472,27 @@ def test_a_new_key_is_said_to_be_new_and_is_private(tmp_path: Path) -> None:
 
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat(timespec="seconds")
 WRONG: dict[str, tuple[str, str]] = {
-    "a short digest": ("--digest", "1" * 63), "a digest in capitals": ("--digest", "A" * 64), "other digits": ("--digest", "\u0661" * 64),
-    "a line more": ("--digest", "1" * 64 + "\n"), "no digest of a backup": ("--backup-sha256", "x" * 64), "no id": ("--backup-id", ""), "blanks": ("--backup-id", "  "),
-    "a long id": ("--backup-id", "x" * 201), "an escape": ("--backup-id", "a\x1b[2Jb"), "a line break": ("--backup-id", "a\nb"), "a turn": ("--backup-id", "a\u202eb"),
-    "half a pair": ("--backup-id", "a\udcffb"), "a day": ("--backup-at", "2023-09-16"), "no offset": ("--backup-at", "2023-09-16T21:30:00"), "soon": ("--backup-at", "soon"),
-    "tomorrow": ("--backup-at", TOMORROW), "before all years": ("--backup-at", "0001-01-01T00:00:00+01:00"), "behind all years": ("--backup-at", "9999-12-31T23:59:59-01:00"),
-    "the key": ("--approval", "key"), "its public half": ("--approval", "key.public"),
-}  # fmt: skip
+    "a short digest": ("--digest", "1" * 63),
+    "a digest in capitals": ("--digest", "A" * 64),
+    "other digits": ("--digest", "\u0661" * 64),
+    "a line more": ("--digest", "1" * 64 + "\n"),
+    "no digest of a backup": ("--backup-sha256", "x" * 64),
+    "no id": ("--backup-id", ""),
+    "blanks": ("--backup-id", "  "),
+    "a long id": ("--backup-id", "x" * 201),
+    "an escape": ("--backup-id", "a\x1b[2Jb"),
+    "a line break": ("--backup-id", "a\nb"),
+    "a turn": ("--backup-id", "a\u202eb"),
+    "half a pair": ("--backup-id", "a\udcffb"),
+    "a day": ("--backup-at", "2023-09-16"),
+    "no offset": ("--backup-at", "2023-09-16T21:30:00"),
+    "soon": ("--backup-at", "soon"),
+    "tomorrow": ("--backup-at", TOMORROW),
+    "before all years": ("--backup-at", "0001-01-01T00:00:00+01:00"),
+    "behind all years": ("--backup-at", "9999-12-31T23:59:59-01:00"),
+    "the key": ("--approval", "key"),
+    "its public half": ("--approval", "key.public"),
+}
 
 
 @pytest.mark.parametrize("case", WRONG)

@@ -21,8 +21,17 @@ def packed(cast: Night, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `bundle`, documents included, and the public key."""
     folder = tmp_path_factory.mktemp("packed")
     done = command(
-        "evidence", "pack", "--run", "run", "--bundle", str(folder / "bundle"), "--key", str(folder / "key"), "--documents", folder=cast.folder
-    )  # fmt: skip
+        "evidence",
+        "pack",
+        "--run",
+        "run",
+        "--bundle",
+        str(folder / "bundle"),
+        "--key",
+        str(folder / "key"),
+        "--documents",
+        folder=cast.folder,
+    )
     assert done.code == 0, done.err
     assert stat.S_IMODE((folder / "key").stat().st_mode) == 0o600
     (folder / "key").unlink()  # nobody needs it to verify
@@ -52,9 +61,20 @@ def test_a_bundle_is_what_was_signed(bundle: Path) -> None:
     assert "files are what was signed for run-" in done.out
     names = {place.relative_to(bundle).as_posix() for place in bundle.rglob("*") if place.is_file()}
     assert names >= {
-        "manifest.json", "events.jsonl", "report/report.html", "report/report.json", "check/answers.json", "reconcile/result.json", "mappings/rules.toml",
-        "versions.json", "sbom.json", "packed.json", "lines.json", "bag/bagit.txt", "bag/manifest-sha256.txt",
-    }  # fmt: skip
+        "manifest.json",
+        "events.jsonl",
+        "report/report.html",
+        "report/report.json",
+        "check/answers.json",
+        "reconcile/result.json",
+        "mappings/rules.toml",
+        "versions.json",
+        "sbom.json",
+        "packed.json",
+        "lines.json",
+        "bag/bagit.txt",
+        "bag/manifest-sha256.txt",
+    }
 
 
 def test_the_stock_tool_validates_the_documents(bundle: Path) -> None:

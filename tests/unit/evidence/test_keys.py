@@ -45,9 +45,10 @@ def test_a_pipe_for_a_key_holds_nothing_up(place: str, cast: Night, tmp_path: Pa
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "bundle").mkdir()
     words = {
-        "--public-key": ("evidence", "verify", "--bundle", "bundle"), "--key": ("approve", *GIVEN, "--approval", "a"),
+        "--public-key": ("evidence", "verify", "--bundle", "bundle"),
+        "--key": ("approve", *GIVEN, "--approval", "a"),
         "--approver": ("run", "--source", "sqlite:///x", "--run", "run"),
-    }[place]  # fmt: skip
+    }[place]
     done = command(*words, place, "pipe", folder=tmp_path)
     assert (done.code, "cannot be read" in done.err) == (1, True), done.err
 

@@ -43,9 +43,11 @@ def one_helper() -> Iterator[Executor]:
 def extracted(portals: Portals, folder: Path, by_helpers: bool) -> Step:
     objects = str(folder / "objects")
     with (
-        opened(folder / "run") as run, open_source(portals.url("portal2", READER), "Portal 2.0") as old,
-        open_source(portals.url("tc", READER), "Trade Compliance") as trade, one_helper() as pool,
-    ):  # fmt: skip
+        opened(folder / "run") as run,
+        open_source(portals.url("portal2", READER), "Portal 2.0") as old,
+        open_source(portals.url("tc", READER), "Trade Compliance") as trade,
+        one_helper() as pool,
+    ):
         helpers = Helpers(pool, objects) if by_helpers else None
         share = Share(str(portals.folder / "files"))
         return extract({"P2": old, "TC": trade}, share, open_objects(objects), MAPPINGS, run, lambda *_: None, helpers)
@@ -66,10 +68,11 @@ def test_fp43_rows_whose_keys_are_null_are_held_under_keys_of_their_own(
     """A copy of the old database may have come without its keys' constraints; no stretch of keys has such a row."""
     key = "event_history_pkey"
     portals.do(
-        "portal2", f"ALTER TABLE event_history DROP CONSTRAINT {key}, ALTER event_id DROP NOT NULL",
+        "portal2",
+        f"ALTER TABLE event_history DROP CONSTRAINT {key}, ALTER event_id DROP NOT NULL",
         "INSERT INTO event_history (company_profile_id, event_type_cd)"
         " SELECT company_profile_id, 'LOST' FROM (SELECT * FROM event_history LIMIT 1) one, generate_series(1, 60)",  # more than a stretch has
-    )  # fmt: skip
+    )
     try:
         step = extracted(portals, tmp_path, by_helpers)
         files = [file for file in step.files if file.path.startswith("extract/P2.event_history/")]

@@ -104,14 +104,18 @@ def test_checks_defaults_and_keys_of_several_columns_are_seen_and_made_on_both_d
     parent, child = schema.tables["parent"], schema.tables["child"]
     assert (parent.key, child.key, child.unique) == (("order", "second"), ("id",), (("one", "other"),))
     assert [(c.name, c.sql_type, c.not_null, c.refers_to) for c in child.columns][:4] == [
-        ("id", "BIGINT", True, None), ("one", "INTEGER", True, None), ("other", "VARCHAR(8)", False, None), ("alone", "INTEGER", False, "child"),
-    ]  # fmt: skip
+        ("id", "BIGINT", True, None),
+        ("one", "INTEGER", True, None),
+        ("other", "VARCHAR(8)", False, None),
+        ("alone", "INTEGER", False, "child"),
+    ]
     made = [*(create_table(table, {}) for table in ddl.tables.values()), *schema.views.values(), *ddl.indexes]
     assert not any("--" in statement.replace("it''s; --", "") for statement in made)
     broken = [
-        "INSERT INTO child (id, one, other) VALUES (1, 7, 'x')", "INSERT INTO child (id, one, other) VALUES (1, 101, 'a')",
+        "INSERT INTO child (id, one, other) VALUES (1, 7, 'x')",
+        "INSERT INTO child (id, one, other) VALUES (1, 101, 'a')",
         "INSERT INTO child (id, one, other) VALUES (1, 8, 'a')",
-    ]  # fmt: skip
+    ]
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
         db.execute("PRAGMA foreign_keys = on")
         for statement in (*made, "INSERT INTO parent VALUES (7, 'a', NULL), (7, 'it''s; --', NULL)", "INSERT INTO child (id) VALUES (5)"):
@@ -153,8 +157,9 @@ def test_checks_defaults_and_keys_of_several_columns_are_seen_and_made_on_both_d
     place.write_text(RICH, encoding="utf-8")
     read = tables(place)
     assert {name: (list(t.columns), t.key, t.unique, dict(t.refers)) for name, t in read.items()} == {
-        name: ([c.name for c in t.columns], t.key, t.unique, {c.name: c.refers_to for c in t.columns if c.refers_to}) for name, t in schema.tables.items()
-    }  # fmt: skip
+        name: ([c.name for c in t.columns], t.key, t.unique, {c.name: c.refers_to for c in t.columns if c.refers_to})
+        for name, t in schema.tables.items()
+    }
 
 
 def test_both_parsers_read_the_contract_alike() -> None:

@@ -119,10 +119,19 @@ def test_a_rehearsal_asks_no_bucket(night: BucketNight) -> None:
 @pytest.mark.parametrize(
     "uri",
     [
-        "s3://", "s3:///prefix", f"s3://ours:{SECRET}@bucket/prefix", "s3://ours@bucket", f"s3://bucket/prefix?secret={SECRET}", "s3://bucket/p#part",
-        "s3://bucket:9000/prefix", "s3://b/prefix", "s3://bucket//prefix", "s3://bucket/../prefix", "S3://bucket/pre\x1bfix",
+        "s3://",
+        "s3:///prefix",
+        f"s3://ours:{SECRET}@bucket/prefix",
+        "s3://ours@bucket",
+        f"s3://bucket/prefix?secret={SECRET}",
+        "s3://bucket/p#part",
+        "s3://bucket:9000/prefix",
+        "s3://b/prefix",
+        "s3://bucket//prefix",
+        "s3://bucket/../prefix",
+        "S3://bucket/pre\x1bfix",
     ],
-)  # fmt: skip
+)
 def test_an_address_of_no_bucket_is_wrong_usage(name: str, uri: str, tmp_path: Path) -> None:
     done = Night(tmp_path).command(name, "--objects", uri)
     assert done.code == 2, done.err
@@ -239,9 +248,13 @@ def test_a_long_object_needs_little_memory_and_leaves_no_file(store: Store, tmp_
         "print(put.size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, **store.environment, "PYTHONPATH": str(ROOT)}, capture_output=True,
-        text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, **store.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     size, more = map(int, done.stdout.split())
     assert size == 100 << 20
     assert more < (40 << 20) / (1 if sys.platform == "darwin" else 1024)

@@ -53,7 +53,7 @@ PASSING = {
     "truncated once": both(UNHASHED, on("GET", "cut", 2, 1)),
     "no checksums": UNHASHED,
     "slow": both(on("PUT", "late", 1, 12), on("HEAD", "late", 1, 12)),
-}  # fmt: skip
+}
 LASTING = {
     "SlowDown always": (on("PUT", (503, "SlowDown"), 3), "it is overloaded or fails (503), however often it was asked"),
     "InternalError always": (on("PUT", (500, "InternalError"), 3), "it is overloaded or fails (500)"),
@@ -66,7 +66,7 @@ LASTING = {
     "lies": (on("PUT", "lies", 10), "gave back other bytes than were put there, or none (sha256/"),
     "truncated always": (both(UNHASHED, on("GET", "cut", 3)), "the answer ended early"),
     "no S3 at all": (on("PUT", (418, "Teapot 078"), 3), "the request was refused (418)"),
-}  # fmt: skip
+}
 
 
 # Seen with every change; the others belong to the fault harness (faults/test_bucket_store.py).

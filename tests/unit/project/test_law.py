@@ -51,7 +51,12 @@ def test_X2_both_sides_read_the_same_references_from_the_mapping_files() -> None
     [
         ("portal2/document.toml", 'soft = ["previous_document_id"]', "", "previous_document_id undeclared"),
         ("portal2/document.toml", "soft = [", "weak = [", "references.weak: found an unknown word"),
-        ("portal2/security_model.toml", '"origin_model_id"]', '"company_profile_id", "origin_model_id"]', "found company_profile_id, expected hard"),
+        (
+            "portal2/security_model.toml",
+            '"origin_model_id"]',
+            '"company_profile_id", "origin_model_id"]',
+            "found company_profile_id, expected hard",
+        ),
         ("portal2/security_model.toml", '"origin_model_id"]', '"orgin_model_id", "origin_model_id"]', "found orgin_model_id"),
         ("portal2/document.toml", 'soft = ["previous', 'soft = ["company_profile_id", "previous', "company_profile_id twice"),
         ("rules.toml", "rank    = 2", "rank    = 3", "each rank from 1 to 13 once"),
@@ -59,7 +64,7 @@ def test_X2_both_sides_read_the_same_references_from_the_mapping_files() -> None
         ("fine_print.toml", "number = 7", "number = 8", "a gap, a repetition or another order"),
         ("fine_print.toml", 'rules  = ["A18", "B2"', 'rules  = ["Z18", "B2"', "line 1.rules: found Z18"),
     ],
-)  # fmt: skip
+)
 def test_a_law_that_contradicts_itself_is_refused(copy: Path, file: str, old: str, new: str, said: str) -> None:
     text = (copy / file).read_text(encoding="utf-8")
     assert old in text
@@ -125,12 +130,14 @@ def test_plan_and_run_name_all_disagreements_in_one_answer_before_a_byte_is_read
         (copy / file).write_text(text.replace(old, new, 1), encoding="utf-8")
 
     (copy / "rules.toml").write_text(
-        (copy / "rules.toml").read_text(encoding="utf-8").replace(
+        (copy / "rules.toml")
+        .read_text(encoding="utf-8")
+        .replace(
             '[[rule]]\nnumber    = "A2"',
             '[[rule]]\nnumber    = "C21"\nchapter   = "Documents"\nsituation = "S."\ndecision  = "D."\nseverity  = "info"\nflags     = true\n\n[[rule]]\nnumber    = "A2"',
         ),
         encoding="utf-8",
-    )  # fmt: skip
+    )
     change("portal2/document.toml", '{ rule = "C8", from', '{ rule = "C21", from')  # no code fills it
     change("portal2/portal_task.toml", '{ rule = "E14", from = ["due_dt"] }', '{ rule = "C21" }')
     change("portal2/document.toml", '"C6", "C8"', '"C8"')  # its rows would lose the flag of C6
@@ -183,21 +190,28 @@ F3 = {
     ),
     "mappings/schemas/portal3.sql": ("CREATE TABLE validation (", "CREATE TABLE validation (\n  without_lead BOOLEAN NOT NULL,"),
     "mappings/portal2/validation.toml": (
-        '"F2"', '"F2", "F3"', "[into.columns]", '[into.columns]\nwithout_lead = { rule = "F3", from = ["lead_cbp_user_id"] }',
+        '"F2"',
+        '"F2", "F3"',
+        "[into.columns]",
+        '[into.columns]\nwithout_lead = { rule = "F3", from = ["lead_cbp_user_id"] }',
     ),
     "etl/rules/f_validations.py": (
-        '    "F2": ("P2.validation",),', '    "F2": ("P2.validation",),\n    "F3": ("P2.validation",),',
-        "FLAGS: dict[str, Flag] = {", '''def flag_without_lead(rows, spine):
+        '    "F2": ("P2.validation",),',
+        '    "F2": ("P2.validation",),\n    "F3": ("P2.validation",),',
+        "FLAGS: dict[str, Flag] = {",
+        """def flag_without_lead(rows, spine):
     return rows.frame["lead_cbp_user_id"].is_null().to_numpy(), "nobody leads the validation"
 
 
 COLUMNS = {"F3": lambda copies, form: copies.take(form.columns[0]).is_null()}
 FLAGS: dict[str, Flag] = {
-    "F3": flag_without_lead,''',
+    "F3": flag_without_lead,""",
     ),
     "etl/reconcile/rules/f_validations.py": (
-        '    "F2": ("P2.validation",),', '    "F2": ("P2.validation",),\n    "F3": ("P2.validation",),',
-        "# By source table: what flags", '''def without_lead(world, rows, value):
+        '    "F2": ("P2.validation",),',
+        '    "F2": ("P2.validation",),\n    "F3": ("P2.validation",),',
+        "# By source table: what flags",
+        """def without_lead(world, rows, value):
     return rows[value.source[0]].is_null()
 
 
@@ -207,10 +221,11 @@ def note_both(world, rows, scope):
 
 
 ROW = {"F3": without_lead}
-# By source table: what flags''',
-        '"validation": note_validation', '"validation": note_both',
+# By source table: what flags""",
+        '"validation": note_validation',
+        '"validation": note_both',
     ),
-}  # fmt: skip
+}
 
 
 def test_a_rule_that_fills_a_column_and_flags_rows_costs_at_most_six_files(tmp_path: Path) -> None:

@@ -429,14 +429,19 @@ def test_a_job_on_github_shows_what_failed_beside_it(folder, monkeypatch, capsys
     write_report(folder, MAPPINGS)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("::")]
     assert [line.split("::")[1] for line in lines] == [
-        "error title=Migration report", f"error title={DIFFERENCE[0]} differs", "error title=check bad", "warning title=check odd",
-    ]  # fmt: skip
+        "error title=Migration report",
+        f"error title={DIFFERENCE[0]} differs",
+        "error title=check bad",
+        "warning title=check odd",
+    ]
 
 
 def test_an_annotation_is_one_line_whatever_is_in_it():
     report = {
-        "verdict": {"holds": False, "sentence": "100%\n::error::forged"}, "checks": {"answers": []}, "reconciliation": {"tables": []},
-    }  # fmt: skip
+        "verdict": {"holds": False, "sentence": "100%\n::error::forged"},
+        "checks": {"answers": []},
+        "reconciliation": {"tables": []},
+    }
     assert annotated(report) == ["::error title=Migration report::100%25%0A::error::forged"]
 
 
@@ -482,8 +487,9 @@ def test_nothing_personal_is_in_any_file(folder):
 def test_masking_leaves_the_rest_of_the_table(folder):
     frame = pl.DataFrame({"key": ["1|078-05-1120", "2|1078-05-11200", None], "detail": ["a", "b", "078-05-1120"]})
     assert without_personal(frame, "key", "detail").to_dict(as_series=False) == {
-        "key": ["1|***-**-****", "2|1078-05-11200", None], "detail": ["a", "b", "***-**-****"],
-    }  # fmt: skip
+        "key": ["1|***-**-****", "2|1078-05-11200", None],
+        "detail": ["a", "b", "***-**-****"],
+    }
 
 
 def test_no_password_is_shown(folder):
@@ -533,9 +539,17 @@ def test_hostile_names_are_text_in_junit(folder):
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("plain", "plain"), ("\x1b[2J", "\\x1b[2J"), ("a\u202eb\u200b", "a\\u202eb\\u200b"), ("\t\r\n", "\\t\\r\\n"), ("Straße 東", "Straße 東"),
-     ("\ud800", "\\ud800"), ("\U000e0041", "\\U000e0041"), ("\ufffd", "\ufffd")],
-)  # fmt: skip
+    [
+        ("plain", "plain"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\u202eb\u200b", "a\\u202eb\\u200b"),
+        ("\t\r\n", "\\t\\r\\n"),
+        ("Straße 東", "Straße 東"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+        ("\ufffd", "\ufffd"),
+    ],
+)
 def test_control_characters_are_shown_not_obeyed(given, expected):
     assert visible(given) == expected
 

@@ -41,8 +41,9 @@ def test_one_profile_with_two_models_is_now_two_accounts(urls):
         ("West River", ["SUSPENDED"]),
     ]
     assert [(a["account_label"], a["status_cd"], a["business_type"]) for a in page["accounts"]] == [
-        ("East River", "CERTIFIED", "Importer"), ("West River", "SUSPENDED", "Importer"),
-    ]  # fmt: skip
+        ("East River", "CERTIFIED", "Importer"),
+        ("West River", "SUSPENDED", "Importer"),
+    ]
     lee = page["people"][0]
     assert lee["primary"]
     assert lee["sees"] == lee["on"] == ["10000201", "10000202"]

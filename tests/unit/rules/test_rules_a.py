@@ -12,9 +12,13 @@ def test_A1_a_profile_without_entity_is_held_with_all_that_hangs_on_it_and_its_u
     store = world.migrate(tmp_path)
     assert store.rows("entity_account") == []
     assert store.held == {
-        "company_profile 1": "PROFILE_WITHOUT_ENTITY", "company_contact 6": "PARENT_HELD", "company_address 7": "PARENT_HELD",
-        "svi_setting 1": "PARENT_HELD", "document 8": "PARENT_HELD", "document_content 8": "PARENT_HELD",
-    }  # fmt: skip
+        "company_profile 1": "PROFILE_WITHOUT_ENTITY",
+        "company_contact 6": "PARENT_HELD",
+        "company_address 7": "PARENT_HELD",
+        "svi_setting 1": "PARENT_HELD",
+        "document 8": "PARENT_HELD",
+        "document_content 8": "PARENT_HELD",
+    }
     assert store.rows("login", "email_key") == ["ann@x.example"]
 
 
@@ -53,9 +57,13 @@ def test_A4_a_missing_model_or_profile_holds_the_row_and_all_below_it(tmp_path: 
     store = world.migrate(tmp_path)
     assert list(store.accounts("account_number")) == [101]
     assert store.held == {
-        "security_model 12": "BROKEN_REFERENCE", "model_entity 102": "PARENT_HELD", "entity_status_history 2": "PARENT_HELD",
-        "security_profile 7": "PARENT_HELD", "model_entity 103": "BROKEN_REFERENCE", "entity_status_history 3": "PARENT_HELD",
-    }  # fmt: skip
+        "security_model 12": "BROKEN_REFERENCE",
+        "model_entity 102": "PARENT_HELD",
+        "entity_status_history 2": "PARENT_HELD",
+        "security_profile 7": "PARENT_HELD",
+        "model_entity 103": "BROKEN_REFERENCE",
+        "entity_status_history 3": "PARENT_HELD",
+    }
 
 
 def test_A4_a_profile_whose_only_entities_are_held_has_none(tmp_path: Path) -> None:
@@ -66,24 +74,36 @@ def test_A4_a_profile_whose_only_entities_are_held_has_none(tmp_path: Path) -> N
 def test_A5_a_model_without_entities_is_held_with_all_that_hangs_on_it_beside_a_good_one(tmp_path: Path) -> None:
     store = Legacy().profile(1).model(11).entity(101).model(12).year(3).answer(4).thread(5, model=12).message(6).migrate(tmp_path)
     assert store.held == {
-        "security_model 12": "MODEL_WITHOUT_ENTITY", "security_profile 3": "PARENT_HELD", "profile_response 4": "PARENT_HELD",
-        "message_thread 5": "PARENT_HELD", "message 6": "PARENT_HELD",
-    }  # fmt: skip
+        "security_model 12": "MODEL_WITHOUT_ENTITY",
+        "security_profile 3": "PARENT_HELD",
+        "profile_response 4": "PARENT_HELD",
+        "message_thread 5": "PARENT_HELD",
+        "message 6": "PARENT_HELD",
+    }
 
 
 def test_A5_A1_fp24_an_entity_that_cannot_be_read_counts_as_none(tmp_path: Path) -> None:
     world = Legacy().profile(1).model(11).entity(101, created="long ago").profile(2, name="y" * 201).model(21).entity(201)
     assert world.migrate(tmp_path).held == {
-        "company_profile 1": "PROFILE_WITHOUT_ENTITY", "security_model 11": "MODEL_WITHOUT_ENTITY", "model_entity 101": "UNREADABLE_VALUE",
-        "company_profile 2": "UNREADABLE_VALUE", "security_model 21": "PARENT_HELD", "model_entity 201": "PARENT_HELD",
-    }  # fmt: skip
+        "company_profile 1": "PROFILE_WITHOUT_ENTITY",
+        "security_model 11": "MODEL_WITHOUT_ENTITY",
+        "model_entity 101": "UNREADABLE_VALUE",
+        "company_profile 2": "UNREADABLE_VALUE",
+        "security_model 21": "PARENT_HELD",
+        "model_entity 201": "PARENT_HELD",
+    }
 
 
 def test_A6_statuses_tiers_and_damaged_dates_are_carried_exactly_per_entity(tmp_path: Path) -> None:
     damaged = {
-        "application_dt": "9999-12-31", "certification_dt": "0001-01-01", "anniversary_dt": None, "last_validation_dt": "2099-02-28",
-        "next_validation_due_dt": "1900-03-01", "created_at": "0001-01-01 00:00:00.000001", "modified_at": "9999-12-31 23:59:59.999999",
-    }  # fmt: skip
+        "application_dt": "9999-12-31",
+        "certification_dt": "0001-01-01",
+        "anniversary_dt": None,
+        "last_validation_dt": "2099-02-28",
+        "next_validation_due_dt": "1900-03-01",
+        "created_at": "0001-01-01 00:00:00.000001",
+        "modified_at": "9999-12-31 23:59:59.999999",
+    }
     world = Legacy().profile(1).model(11).entity(101, status="certified ", tier="9", **damaged).entity(102, status="APPLICANT")
     store = world.migrate(tmp_path)
     assert store.accounts("status_cd", "tier_cd", *damaged)[101] == ("certified ", "9", *damaged.values())
@@ -113,14 +133,24 @@ def test_A10_organisations_profiles_and_models_become_groups_of_their_accounts(t
     store = world.migrate(tmp_path)
     names = ("group_id", "name", "created_at")
     assert store.rows("account_group", *names) == [
-        ("COMPANY_PROFILE 1", "One", "2002-02-02 00:00:00"), ("COMPANY_PROFILE 2", "Company 2", "2020-01-01 00:00:00"),
-        ("SECURITY_MODEL 11", "M", "2003-03-03 00:00:00"), ("SECURITY_MODEL 21", None, "2020-01-01 00:00:00"),
-        ("TRADE_ORG 1", "Pine", "2001-01-01 00:00:00"), ("TRADE_ORG 2", "Nobody's", "2020-01-01 00:00:00"),
-    ]  # fmt: skip
+        ("COMPANY_PROFILE 1", "One", "2002-02-02 00:00:00"),
+        ("COMPANY_PROFILE 2", "Company 2", "2020-01-01 00:00:00"),
+        ("SECURITY_MODEL 11", "M", "2003-03-03 00:00:00"),
+        ("SECURITY_MODEL 21", None, "2020-01-01 00:00:00"),
+        ("TRADE_ORG 1", "Pine", "2001-01-01 00:00:00"),
+        ("TRADE_ORG 2", "Nobody's", "2020-01-01 00:00:00"),
+    ]
     assert store.rows("account_group_member", "group_id", "account_id") == [
-        ("COMPANY_PROFILE 1", 101), ("COMPANY_PROFILE 1", 102), ("COMPANY_PROFILE 2", 201), ("SECURITY_MODEL 11", 101),
-        ("SECURITY_MODEL 11", 102), ("SECURITY_MODEL 21", 201), ("TRADE_ORG 1", 101), ("TRADE_ORG 1", 102), ("TRADE_ORG 1", 201),
-    ]  # fmt: skip
+        ("COMPANY_PROFILE 1", 101),
+        ("COMPANY_PROFILE 1", 102),
+        ("COMPANY_PROFILE 2", 201),
+        ("SECURITY_MODEL 11", 101),
+        ("SECURITY_MODEL 11", 102),
+        ("SECURITY_MODEL 21", 201),
+        ("TRADE_ORG 1", 101),
+        ("TRADE_ORG 1", 102),
+        ("TRADE_ORG 1", 201),
+    ]
 
 
 def test_A10_a_group_grants_no_access(tmp_path: Path) -> None:
@@ -134,8 +164,13 @@ def test_A11_highway_carriers_split_by_border_and_those_without_a_known_one_stay
         world.entity(entity, type="HWY", border_crossed=border)
     store = world.entity(6, type="HWC", border_crossed="MEX").migrate(tmp_path)
     assert store.accounts("business_type_cd", "border_crossed_cd") == {
-        1: ("HWM", "MEX"), 2: ("HWM", "BOTH"), 3: ("HWC", "CAN"), 4: ("HWY", None), 5: ("HWY", "mex"), 6: ("HWC", "MEX"),
-    }  # fmt: skip
+        1: ("HWM", "MEX"),
+        2: ("HWM", "BOTH"),
+        3: ("HWC", "CAN"),
+        4: ("HWY", None),
+        5: ("HWY", "mex"),
+        6: ("HWC", "MEX"),
+    }
     assert store.flags("A11") == ["model_entity 4", "model_entity 5"]
 
 
@@ -152,8 +187,10 @@ def test_A12_fp5_a_type_that_the_catalogue_lacks_is_kept_flagged_and_added_inact
     store = world.migrate(tmp_path)
     assert store.accounts("business_type_cd") == {101: "imp", 102: "IMP"}
     assert [row for row in store.rows("business_type", "business_type_cd", "name", "active") if row[0] not in TYPES] == [
-        ("EFC", "EFC", 0), ("NEW", "NEW", 0), ("imp", "imp", 0),
-    ]  # fmt: skip
+        ("EFC", "EFC", 0),
+        ("NEW", "NEW", 0),
+        ("imp", "imp", 0),
+    ]
     assert store.flags("A12") == ["agreement_version 2", "model_entity 101", "question_applicability 1|EFC"]
 
 
@@ -172,8 +209,15 @@ def test_A16_fp7_a_duplicate_number_stays_with_the_lowest_entity_id_and_only_los
     )
     store = world.migrate(tmp_path)
     assert store.accounts("account_number") == {
-        101: "A", 102: "M000000102", 103: "M000000103", 104: "a ", 105: "B", 106: "M000000106", 107: "M000000107", 108: "M000000108",
-    }  # fmt: skip
+        101: "A",
+        102: "M000000102",
+        103: "M000000103",
+        104: "a ",
+        105: "B",
+        106: "M000000106",
+        107: "M000000107",
+        108: "M000000108",
+    }
     assert store.flags("A16") == ["model_entity 102", "model_entity 103"]  # the held 100 did not compete
 
 
@@ -185,8 +229,11 @@ def test_A16_fp20_a_made_number_that_is_anothers_own_gets_X_until_it_is_free(tmp
 def test_A16_fp45_a_made_number_has_nine_digits_at_least_and_the_minus_sign_in_front(tmp_path: Path) -> None:
     world = Legacy().profile(1).model(11).entity(0).entity(-7).entity(1234567890).entity(9007199254740993)
     assert world.migrate(tmp_path).accounts("account_number") == {
-        0: "M000000000", -7: "M-000000007", 1234567890: "M1234567890", 9007199254740993: "M9007199254740993",
-    }  # fmt: skip
+        0: "M000000000",
+        -7: "M-000000007",
+        1234567890: "M1234567890",
+        9007199254740993: "M9007199254740993",
+    }
 
 
 def test_A16_fp44_a_made_number_that_outgrows_its_column_is_an_unreadable_value(tmp_path: Path) -> None:
@@ -209,9 +256,11 @@ def test_A16_fp44_a_made_number_that_outgrows_its_column_is_an_unreadable_value(
 def test_A16_A5_fp44_a_model_whose_only_entity_got_no_number_has_none(tmp_path: Path) -> None:
     store = Legacy().profile(1).model(11).entity(-(2**63)).user(5, user_name="a@x.example").contact(6, user=5).migrate(tmp_path)
     assert store.held == {
-        "company_profile 1": "PROFILE_WITHOUT_ENTITY", "security_model 11": "MODEL_WITHOUT_ENTITY", f"model_entity {-(2**63)}": "UNREADABLE_VALUE",
+        "company_profile 1": "PROFILE_WITHOUT_ENTITY",
+        "security_model 11": "MODEL_WITHOUT_ENTITY",
+        f"model_entity {-(2**63)}": "UNREADABLE_VALUE",
         "company_contact 6": "PARENT_HELD",
-    }  # fmt: skip
+    }
 
 
 def test_A16_fp48_only_numbers_of_accounts_count_for_a_clash(tmp_path: Path) -> None:
@@ -221,9 +270,15 @@ def test_A16_fp48_only_numbers_of_accounts_count_for_a_clash(tmp_path: Path) -> 
 
 def test_A17_master_data_and_addresses_are_value_copies_on_every_account(tmp_path: Path) -> None:
     company = {
-        "dba_name": "Harbor", "ownership_type_cd": "CORPORATION", "business_start_dt": "1987-04-01", "years_in_business_txt": "36",
-        "phone": "1", "fax": "2", "website": "w", "company_history": " as typed\r\n",
-    }  # fmt: skip
+        "dba_name": "Harbor",
+        "ownership_type_cd": "CORPORATION",
+        "business_start_dt": "1987-04-01",
+        "years_in_business_txt": "36",
+        "phone": "1",
+        "fax": "2",
+        "website": "w",
+        "company_history": " as typed\r\n",
+    }
     world = (
         Legacy()
         .profile(1, name=" Pine ", created="2001-01-01 00:00:00", modified="2002-02-02 00:00:00.5", **company)
@@ -233,8 +288,9 @@ def test_A17_master_data_and_addresses_are_value_copies_on_every_account(tmp_pat
     copied = (" Pine ", "2001-01-01 00:00:00", "2002-02-02 00:00:00.500000", *company.values())
     assert store.accounts("legal_name", "profile_created_at", "profile_modified_at", *company) == {101: copied, 102: copied}
     assert store.rows("account_address", "address_id", "account_id", "city", "is_primary", "mailing") == [
-        ("9@101", 101, "Newark", 1, 0), ("9@102", 102, "Newark", 1, 0),
-    ]  # fmt: skip
+        ("9@101", 101, "Newark", 1, 0),
+        ("9@102", 102, "Newark", 1, 0),
+    ]
 
 
 def test_A18_fp1_fp30_equal_names_after_trimming_and_folding_are_flagged_and_never_merged(tmp_path: Path) -> None:
@@ -248,9 +304,25 @@ def test_A18_fp1_fp30_equal_names_after_trimming_and_folding_are_flagged_and_nev
 
 def test_A21_fp19_employee_count_is_a_plain_whole_number_or_null_and_the_text_is_kept(tmp_path: Path) -> None:
     counts = {
-        "12": 12, "007": 7, "1,250": 1250, "12,345,678": 12345678, "2147483647": 2147483647, "2,147,483,647": 2147483647, "2147483648": None,
-        "": None, " 12": None, "12 ": None, "100-249": None, "1,25": None, "1250,000": None, ",123": None, "+5": None, "1.0": None, "٣": None, "５": None,
-    }  # fmt: skip
+        "12": 12,
+        "007": 7,
+        "1,250": 1250,
+        "12,345,678": 12345678,
+        "2147483647": 2147483647,
+        "2,147,483,647": 2147483647,
+        "2147483648": None,
+        "": None,
+        " 12": None,
+        "12 ": None,
+        "100-249": None,
+        "1,25": None,
+        "1250,000": None,
+        ",123": None,
+        "+5": None,
+        "1.0": None,
+        "٣": None,
+        "５": None,
+    }
     world = Legacy()
     for number, text in enumerate(counts, start=1):
         world.profile(number, employee_count=text).model(number).entity(number)

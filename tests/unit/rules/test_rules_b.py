@@ -19,8 +19,10 @@ def test_B1_a_user_of_several_profiles_has_one_login_and_one_contact_row_per_acc
     store = _company(world, 2).contact(21, user=5).migrate(tmp_path)
     assert store.rows("login", "email_key") == ["per@x.example"]
     assert store.rows("account_contact", "contact_id", "login_id", "scope_cd") == [
-        ("11@101", "per@x.example", "CTPAT"), ("11@102", "per@x.example", "CTPAT"), ("21@201", "per@x.example", "CTPAT"),
-    ]  # fmt: skip
+        ("11@101", "per@x.example", "CTPAT"),
+        ("11@102", "per@x.example", "CTPAT"),
+        ("21@201", "per@x.example", "CTPAT"),
+    ]
     assert store.picker("per@x.example") == [101, 102, 201]
 
 
@@ -35,8 +37,10 @@ def test_B2_fp6_equal_names_are_one_login_with_the_attributes_of_the_user_who_lo
         ("ana@x.example", " ANA@x.example ", "new", "LÓPEZ")
     ]
     assert store.rows("login_alias", "legacy_key", "login_id", "email_as_typed") == [
-        ("1", "ana@x.example", "ana@x.example"), ("2", "ana@x.example", " ANA@x.example "), ("3", "ana@x.example", "Ana@X.EXAMPLE"),
-    ]  # fmt: skip
+        ("1", "ana@x.example", "ana@x.example"),
+        ("2", "ana@x.example", " ANA@x.example "),
+        ("3", "ana@x.example", "Ana@X.EXAMPLE"),
+    ]
     assert store.flags("B2") == []
 
 
@@ -134,8 +138,13 @@ def test_B12_fp11_a_user_locked_for_the_companys_status_is_freed_and_restricted_
     store = world.migrate(tmp_path)
     assert store.rows("login", "status_cd", "lock_reason_cd") == [("ACTIVE", None)]
     assert store.rows("account_contact", "contact_id", "restricted_reason_cd") == [
-        ("1@101", None), ("1@102", "COMPANY_STATUS"), ("2@101", None), ("2@102", "COMPANY_STATUS"), ("3@101", None), ("3@102", None),
-    ]  # fmt: skip
+        ("1@101", None),
+        ("1@102", "COMPANY_STATUS"),
+        ("2@101", None),
+        ("2@102", "COMPANY_STATUS"),
+        ("3@101", None),
+        ("3@102", None),
+    ]
     assert store.flags("B12") == []
 
 
@@ -170,14 +179,15 @@ def test_B13_other_states_are_kept_and_every_login_must_be_activated_anew(tmp_pa
         world.user(number, user_name=f"u{number}@x.example", user_status=status, lock_reason=reason)
     assert world.migrate(tmp_path).rows("login", "email_key", "status_cd", "lock_reason_cd", "activation_required") == [
         (f"u{number}@x.example", *state, 1) for number, state in enumerate(states, start=1)
-    ]  # fmt: skip
+    ]
 
 
 def test_B14_who_never_logged_in_has_no_last_login_and_other_moments_keep_their_microseconds(tmp_path: Path) -> None:
     world = Legacy().user(1, user_name="a@x.example").user(2, user_name="b@x.example", last_login="2023-08-30 12:34:56.789012")
     assert world.migrate(tmp_path).rows("login", "email_key", "last_login_at") == [
-        ("a@x.example", None), ("b@x.example", "2023-08-30 12:34:56.789012"),
-    ]  # fmt: skip
+        ("a@x.example", None),
+        ("b@x.example", "2023-08-30 12:34:56.789012"),
+    ]
 
 
 def test_B15_fp12_a_user_name_that_is_no_email_gives_no_login_and_its_contacts_load_without_one(tmp_path: Path) -> None:
@@ -239,6 +249,7 @@ def test_B18_a_removed_contact_loads_and_gives_no_access(tmp_path: Path) -> None
     world = _company(Legacy().user(5, user_name="a@x.example"), 1).contact(1, user=5, removed="2021-01-01 00:00:00")
     store = _company(world, 2).contact(2, user=5).migrate(tmp_path)
     assert store.rows("account_contact", "contact_id", "login_id", "removed_at") == [
-        ("1@101", "a@x.example", "2021-01-01 00:00:00"), ("2@201", "a@x.example", None),
-    ]  # fmt: skip
+        ("1@101", "a@x.example", "2021-01-01 00:00:00"),
+        ("2@201", "a@x.example", None),
+    ]
     assert store.picker("a@x.example") == [201]

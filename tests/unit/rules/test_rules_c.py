@@ -22,8 +22,15 @@ def test_C1_a_document_is_on_the_accounts_of_its_model_and_of_all_its_good_link_
     world = _two_models().document(1, profile=1, model=12).document(2, profile=1, model=11).link(2, "RESPONSE", 120)
     world.document(3, profile=1).link(3, "RESPONSE", 100).link(3, "RESPONSE", 120)
     assert world.migrate(tmp_path).rows("document", "document_id", "inherited") == [
-        ("1@102", 0), ("1@103", 0), ("2@101", 0), ("2@102", 0), ("2@103", 0), ("3@101", 0), ("3@102", 0), ("3@103", 0),
-    ]  # fmt: skip
+        ("1@102", 0),
+        ("1@103", 0),
+        ("2@101", 0),
+        ("2@102", 0),
+        ("2@103", 0),
+        ("3@101", 0),
+        ("3@102", 0),
+        ("3@103", 0),
+    ]
 
 
 def test_C1_without_model_and_good_links_it_is_inherited_by_all_accounts_of_its_profile(tmp_path: Path) -> None:
@@ -32,7 +39,7 @@ def test_C1_without_model_and_good_links_it_is_inherited_by_all_accounts_of_its_
     )
     assert world.migrate(tmp_path).rows("document", "document_id", "inherited") == [
         (f"{document}@{entity}", 1) for document in (1, 2, 3) for entity in (101, 102, 103)
-    ]  # fmt: skip
+    ]
 
 
 def test_C1_a_public_document_of_nobody_is_one_row_without_account_and_a_linked_one_lies_where_its_link_leads(tmp_path: Path) -> None:
@@ -54,9 +61,14 @@ def test_C1_a_document_that_finds_no_account_is_held_for_the_reason_why(tmp_path
     world.document(4, profile=99).document(5, profile=3).document(6, library="PUBLIC", profile=99).document(7, profile=3, model=99)
     store = world.migrate(tmp_path)
     assert {row: reason for row, reason in store.held.items() if row.startswith("document")} == {
-        "document 1": "NO_OWNER", "document 2": "BROKEN_REFERENCE", "document 3": "PARENT_HELD", "document 4": "BROKEN_REFERENCE",
-        "document 5": "PARENT_HELD", "document 6": "BROKEN_REFERENCE", "document 7": "PARENT_HELD",
-    }  # fmt: skip
+        "document 1": "NO_OWNER",
+        "document 2": "BROKEN_REFERENCE",
+        "document 3": "PARENT_HELD",
+        "document 4": "BROKEN_REFERENCE",
+        "document 5": "PARENT_HELD",
+        "document 6": "BROKEN_REFERENCE",
+        "document 7": "PARENT_HELD",
+    }
 
 
 def test_C1_X1_fp34_a_missing_model_beside_something_usable_is_flagged_and_a_held_one_is_not(tmp_path: Path) -> None:
@@ -70,8 +82,14 @@ def test_C1_X1_fp34_a_missing_model_beside_something_usable_is_flagged_and_a_hel
     )
     store = world.migrate(tmp_path)
     assert store.rows("document", "document_id", "inherited") == [
-        ("1@101", 1), ("1@102", 1), ("1@103", 1), ("2@101", 0), ("3@101", 1), ("3@102", 1), ("3@103", 1),
-    ]  # fmt: skip
+        ("1@101", 1),
+        ("1@102", 1),
+        ("1@103", 1),
+        ("2@101", 0),
+        ("3@101", 1),
+        ("3@102", 1),
+        ("3@103", 1),
+    ]
     assert store.flags("X1") == ["document 1", "document 2"]
 
 
@@ -83,9 +101,15 @@ def test_C2_a_link_of_each_kind_leads_from_the_documents_row_to_the_targets_copy
     store = world.migrate(tmp_path)
     targets = {"RESPONSE": "100@{}", "VALIDATION": "5@{}", "FINDING_RESPONSE": "7@{}", "SIGNATURE": "8@{}", "MESSAGE": "10", "MODEL": "{}"}
     expected = [
-        {"document_id": f"1@{entity}", "target_cd": kind, "target_id": entity if kind == "MODEL" else target.format(entity), "linked_at": "2021-01-01 00:00:00"}
-        for entity in (101, 102) for kind, target in sorted(targets.items())
-    ]  # fmt: skip
+        {
+            "document_id": f"1@{entity}",
+            "target_cd": kind,
+            "target_id": entity if kind == "MODEL" else target.format(entity),
+            "linked_at": "2021-01-01 00:00:00",
+        }
+        for entity in (101, 102)
+        for kind, target in sorted(targets.items())
+    ]
     assert store.rows("document_link") == expected
     assert store.held == {}
 
@@ -101,8 +125,10 @@ def test_C2_no_link_crosses_accounts(tmp_path: Path) -> None:
         .migrate(tmp_path)
     )
     assert store.rows("document_link", "document_id", "target_cd", "target_id") == [
-        ("1@101", "MESSAGE", "4"), ("1@102", "RESPONSE", "120@102"), ("1@103", "RESPONSE", "120@103"),
-    ]  # fmt: skip
+        ("1@101", "MESSAGE", "4"),
+        ("1@102", "RESPONSE", "120@102"),
+        ("1@103", "RESPONSE", "120@103"),
+    ]
 
 
 def test_C2_fp2_fp18_a_link_is_held_for_the_first_reason_over_its_document_and_its_target(tmp_path: Path) -> None:
@@ -113,11 +139,17 @@ def test_C2_fp2_fp18_a_link_is_held_for_the_first_reason_over_its_document_and_i
     world.document(4, profile=99).link(4, "RESPONSE", 100)  # held by its profile, and the link leads to another one
     store = world.migrate(tmp_path)
     assert {row.removeprefix("document_link "): reason for row, reason in store.held.items() if row.startswith("document_link")} == {
-        "1|RESPONSE|999": "BROKEN_REFERENCE", "1|INVOICE|100": "BROKEN_REFERENCE", "1|response|100": "BROKEN_REFERENCE",
-        "1|RESPONSE|300": "PARENT_HELD", "1|RESPONSE|200": "CROSS_PROFILE", "2|RESPONSE|999": "BROKEN_REFERENCE",
-        "2|RESPONSE|300": "PARENT_HELD", "99|RESPONSE|100": "BROKEN_REFERENCE", "99|RESPONSE|300": "BROKEN_REFERENCE",
+        "1|RESPONSE|999": "BROKEN_REFERENCE",
+        "1|INVOICE|100": "BROKEN_REFERENCE",
+        "1|response|100": "BROKEN_REFERENCE",
+        "1|RESPONSE|300": "PARENT_HELD",
+        "1|RESPONSE|200": "CROSS_PROFILE",
+        "2|RESPONSE|999": "BROKEN_REFERENCE",
+        "2|RESPONSE|300": "PARENT_HELD",
+        "99|RESPONSE|100": "BROKEN_REFERENCE",
+        "99|RESPONSE|300": "BROKEN_REFERENCE",
         "4|RESPONSE|100": "PARENT_HELD",
-    }  # fmt: skip
+    }
     assert store.rows("document", "document_id") == ["1@101", "1@102", "1@103"]  # such targets add nothing to T
 
 
@@ -143,16 +175,33 @@ def test_C3_fp25_without_profile_and_model_home_is_the_first_good_link_by_kind_a
     store = world.migrate(tmp_path)
     assert store.rows("document", "document_id") == ["1@201", "2@101", "3@101"]
     assert store.held == {
-        "document_link 1|RESPONSE|30": "CROSS_PROFILE", "document_link 2|RESPONSE|9": "CROSS_PROFILE", "document_link 3|RESPONSE|8": "BROKEN_REFERENCE",
-    }  # fmt: skip
+        "document_link 1|RESPONSE|30": "CROSS_PROFILE",
+        "document_link 2|RESPONSE|9": "CROSS_PROFILE",
+        "document_link 3|RESPONSE|8": "BROKEN_REFERENCE",
+    }
 
 
 def test_C6_fp46_bytes_come_from_the_file_share_and_no_path_leads_out_of_it(tmp_path: Path) -> None:
     paths = {
-        "a/good.pdf": "PRESENT", "a/../good.pdf": "PRESENT", "./a//good.pdf": "PRESENT", "a\\b.pdf": "PRESENT", "in.pdf": "PRESENT", "empty.pdf": "PRESENT",
-        "/a/good.pdf": "MISSING", "../files/a/good.pdf": "MISSING", "a/../../files/a/good.pdf": "MISSING", "../outside.txt": "MISSING", "out.pdf": "MISSING",
-        "way/outside.txt": "MISSING", "a": "MISSING", "nothing.pdf": "MISSING", "dangling.pdf": "MISSING", "loop.pdf": "MISSING", "": "MISSING", "x" * 300: "MISSING",
-    }  # fmt: skip
+        "a/good.pdf": "PRESENT",
+        "a/../good.pdf": "PRESENT",
+        "./a//good.pdf": "PRESENT",
+        "a\\b.pdf": "PRESENT",
+        "in.pdf": "PRESENT",
+        "empty.pdf": "PRESENT",
+        "/a/good.pdf": "MISSING",
+        "../files/a/good.pdf": "MISSING",
+        "a/../../files/a/good.pdf": "MISSING",
+        "../outside.txt": "MISSING",
+        "out.pdf": "MISSING",
+        "way/outside.txt": "MISSING",
+        "a": "MISSING",
+        "nothing.pdf": "MISSING",
+        "dangling.pdf": "MISSING",
+        "loop.pdf": "MISSING",
+        "": "MISSING",
+        "x" * 300: "MISSING",
+    }
     world = _two_models().share("a/good.pdf", b"good").share("good.pdf", b"good").share("a\\b.pdf", b"backslash").share("empty.pdf", b"")
     world.share("../outside.txt", b"canary")
     for number, path in enumerate(paths, start=1):
@@ -192,8 +241,11 @@ def test_C7_fp9_the_file_of_a_held_document_is_kept_also_where_a_content_row_goe
     )
     store = world.migrate(tmp_path)
     assert {row: store.digest_of(row) for row in store.held if row.startswith("document")} == {
-        "document 1": _sha(b"file"), "document_content 1": _sha(b"row"), "document 2": None, "document_content 2": _sha(b"row"),
-    }  # fmt: skip
+        "document 1": _sha(b"file"),
+        "document_content 1": _sha(b"row"),
+        "document 2": None,
+        "document_content 2": _sha(b"row"),
+    }
     assert set(store.stored().values()) == {b"row", b"file"}
     assert store.rows("stored_object", "sha256") == sorted([_sha(b"row"), _sha(b"file")])
 
@@ -213,9 +265,13 @@ def test_C7_fp9_bytes_of_held_documents_and_sealed_ones_are_kept_with_their_dige
     world.entity(104, model=99).vetting_record(5, sealed_content=b"sealed")
     store = world.migrate(tmp_path)
     assert {row: (reason, store.digest_of(row)) for row, reason in store.held.items()} == {
-        "document 1": ("NO_OWNER", None), "document_content 1": ("PARENT_HELD", _sha(b"row")), "document 2": ("NO_OWNER", _sha(b"file")),
-        "document 3": ("NO_OWNER", None), "model_entity 104": ("BROKEN_REFERENCE", None), "vetting_record 5": ("PARENT_HELD", _sha(b"sealed")),
-    }  # fmt: skip
+        "document 1": ("NO_OWNER", None),
+        "document_content 1": ("PARENT_HELD", _sha(b"row")),
+        "document 2": ("NO_OWNER", _sha(b"file")),
+        "document 3": ("NO_OWNER", None),
+        "model_entity 104": ("BROKEN_REFERENCE", None),
+        "vetting_record 5": ("PARENT_HELD", _sha(b"sealed")),
+    }
     assert "sealed_content" not in store.holding("vetting_record 5")
     assert set(store.stored().values()) == {b"row", b"file", b"sealed"}
     assert store.rows("stored_object", "sha256") == sorted(map(_sha, (b"row", b"file", b"sealed")))
@@ -225,18 +281,25 @@ def test_C7_fp9_bytes_of_held_documents_and_sealed_ones_are_kept_with_their_dige
 def test_C8_fp17_a_wrong_digest_counts_before_a_wrong_size_and_both_values_are_kept(tmp_path: Path, portal: str) -> None:
     good, wrong = _sha(b"abc"), "0" * 64
     cases = {
-        1: (good, 3, "PRESENT"), 2: (good.upper(), 3, "PRESENT"), 3: (None, None, "PRESENT"), 4: (wrong, 3, "DIGEST_MISMATCH"),
-        5: (wrong, 4, "DIGEST_MISMATCH"), 6: (good, 4, "SIZE_MISMATCH"), 7: (None, 4, "SIZE_MISMATCH"), 8: (wrong, None, "DIGEST_MISMATCH"),
-    }  # fmt: skip
+        1: (good, 3, "PRESENT"),
+        2: (good.upper(), 3, "PRESENT"),
+        3: (None, None, "PRESENT"),
+        4: (wrong, 3, "DIGEST_MISMATCH"),
+        5: (wrong, 4, "DIGEST_MISMATCH"),
+        6: (good, 4, "SIZE_MISMATCH"),
+        7: (None, 4, "SIZE_MISMATCH"),
+        8: (wrong, None, "DIGEST_MISMATCH"),
+    }
     world = _two_models().entity(111, type="IMP", model=11).tc_account(1, company_profile=1)
     table = "document" if portal == "P2" else "tc_document"
     for number, (digest, size, _) in cases.items():
         owner = {"model": 12} if portal == "P2" else {}
         world.add(table, number, sha256_hex=digest, size_bytes=size, **owner).add(f"{table}_content", number, b"abc")
     store = world.migrate(tmp_path)
-    assert {(int(key), *rest) for key, *rest in store.rows("document", "legacy_key", "sha256", "recorded_sha256", "recorded_size_bytes", "content_state_cd")} == {
-        (number, good, digest, size, state) for number, (digest, size, state) in cases.items()
-    }  # fmt: skip
+    assert {
+        (int(key), *rest)
+        for key, *rest in store.rows("document", "legacy_key", "sha256", "recorded_sha256", "recorded_size_bytes", "content_state_cd")
+    } == {(number, good, digest, size, state) for number, (digest, size, state) in cases.items()}
     assert store.flags("C8") == [f"{table} {number}" for number in (4, 5, 6, 7, 8)]
 
 
@@ -249,7 +312,7 @@ def test_C9_fp42_the_same_bytes_in_both_portals_and_on_the_share_are_one_object_
     assert store.rows("stored_object") == [{"sha256": _sha(b"abc"), "size_bytes": 3, "object_key": f"sha256/ba/{_sha(b'abc')}"}]
     assert store.rows("document", "document_id", "sha256") == [
         (row, _sha(b"abc")) for row in ("1@102", "1@103", "2@102", "2@103", "3@102", "3@103", "TC 1@111")
-    ]  # fmt: skip
+    ]
     assert store.stored() == {_sha(b"abc"): b"abc"}
 
 
@@ -332,10 +395,22 @@ def test_C20_a_soft_deleted_document_loads_as_deleted(tmp_path: Path) -> None:
 
 
 def test_C1_a_documents_own_columns_are_carried_as_they_are(tmp_path: Path) -> None:
-    world = _two_models().user(5, user_name="u@x.example").document(
-        1, model=11, library="EXCHANGE", document_type="SEAL", mime_type="m", version_no=-3, uploaded_by_user=5, uploaded_by_cbp_user=1,
-        uploaded="2021-02-03 04:05:06.000007", file_name=Undecodable(b"caf\xe9"),
-    )  # fmt: skip
+    world = (
+        _two_models()
+        .user(5, user_name="u@x.example")
+        .document(
+            1,
+            model=11,
+            library="EXCHANGE",
+            document_type="SEAL",
+            mime_type="m",
+            version_no=-3,
+            uploaded_by_user=5,
+            uploaded_by_cbp_user=1,
+            uploaded="2021-02-03 04:05:06.000007",
+            file_name=Undecodable(b"caf\xe9"),
+        )
+    )
     columns = (
         "library_cd",
         "document_type_cd",
@@ -348,5 +423,5 @@ def test_C1_a_documents_own_columns_are_carried_as_they_are(tmp_path: Path) -> N
     store = world.migrate(tmp_path)
     assert store.rows("document", *columns, "uploaded_at", "file_name", "legacy_portal_cd") == [
         ("EXCHANGE", "SEAL", "m", -3, "u@x.example", 1, None, "2021-02-03 04:05:06.000007", "caf\ufffd", "P2"),
-    ]  # fmt: skip
+    ]
     assert store.flags("E8") == ["document 1"]

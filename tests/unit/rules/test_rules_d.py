@@ -18,12 +18,18 @@ def test_D1_a_signature_is_one_act_and_covers_every_account_of_what_it_was_signe
     world = _world().user(5, user_name="rosa@x.example").signature(1, entity=101, model=12, signer_user=5, signed=SIGNED, **signer)
     store = world.signature(2, model=12, signed=SIGNED).signature(3, signed=SIGNED).migrate(tmp_path)
     assert store.rows("signature_act", "act_id", "login_id", "signed_at", *signer) == [
-        ("1", "rosa@x.example", SIGNED, *signer.values()), ("2", None, SIGNED, *[None] * 4), ("3", None, SIGNED, *[None] * 4),
-    ]  # fmt: skip
+        ("1", "rosa@x.example", SIGNED, *signer.values()),
+        ("2", None, SIGNED, *[None] * 4),
+        ("3", None, SIGNED, *[None] * 4),
+    ]
     assert store.rows("account_agreement", "act_id", "account_id", "coverage_cd") == [
-        ("1", 101, "DIRECT"), ("2", 102, "INHERITED"), ("2", 103, "INHERITED"),
-        ("3", 101, "INHERITED"), ("3", 102, "INHERITED"), ("3", 103, "INHERITED"),
-    ]  # fmt: skip
+        ("1", 101, "DIRECT"),
+        ("2", 102, "INHERITED"),
+        ("2", 103, "INHERITED"),
+        ("3", 101, "INHERITED"),
+        ("3", 102, "INHERITED"),
+        ("3", 103, "INHERITED"),
+    ]
 
 
 def test_D1_a_signature_under_an_unknown_version_is_held_and_so_is_one_for_an_entity_that_never_was(tmp_path: Path) -> None:
@@ -37,8 +43,11 @@ def test_D2_fp33_an_account_younger_than_its_signature_is_PRE_DATES_ACCOUNT_and_
         world.signature(1, signed=SIGNED).signature(2, entity=102, signed=SIGNED).signature(3, entity=101, signed=SIGNED).migrate(tmp_path)
     )
     assert store.rows("account_agreement", "act_id", "account_id", "coverage_cd") == [
-        ("1", 101, "INHERITED"), ("1", 102, "PRE_DATES_ACCOUNT"), ("2", 102, "PRE_DATES_ACCOUNT"), ("3", 101, "DIRECT"),
-    ]  # fmt: skip
+        ("1", 101, "INHERITED"),
+        ("1", 102, "PRE_DATES_ACCOUNT"),
+        ("2", 102, "PRE_DATES_ACCOUNT"),
+        ("3", 101, "DIRECT"),
+    ]
     assert store.flags("D2") == ["agreement_signature 1", "agreement_signature 2"]
 
 
@@ -79,8 +88,11 @@ def test_D5_fp33_signed_where_a_voluntary_act_covers_the_account_else_by_status_
     members = {"APPROVED", "CERTIFIED", "SUSPENDED"}
     assert store.accounts("agreement_basis_cd") == {
         **{number: "CONTINUED_MEMBERSHIP" if status in members else "NONE" for number, status in enumerate(statuses)},
-        20: "SIGNED", 21: "SIGNED", 22: "NONE", 23: "CONTINUED_MEMBERSHIP",  # 21: any coverage counts; 22: no voluntary act; 23: its act is held
-    }  # fmt: skip
+        20: "SIGNED",
+        21: "SIGNED",
+        22: "NONE",
+        23: "CONTINUED_MEMBERSHIP",  # 21: any coverage counts; 22: no voluntary act; 23: its act is held
+    }
     assert store.rows("signature_act", "act_id") == ["1", "2", "3"]
 
 
@@ -103,6 +115,16 @@ def test_D12_fp14_a_version_for_one_type_covers_only_accounts_of_that_type_or_al
     world.signature(5, agreement_version=3, entity=102)  # the entity's own signature is not narrowed
     store = world.signature(6, agreement_version=4).migrate(tmp_path)  # judged after A11
     assert store.rows("account_agreement", "act_id", "account_id") == [
-        ("1", 101), ("1", 103), ("2", 103), ("3", 101), ("3", 102), ("3", 103), ("3", 104), ("4", 102), ("4", 103), ("5", 102), ("6", 104),
-    ]  # fmt: skip
+        ("1", 101),
+        ("1", 103),
+        ("2", 103),
+        ("3", 101),
+        ("3", 102),
+        ("3", 103),
+        ("3", 104),
+        ("4", 102),
+        ("4", 103),
+        ("5", 102),
+        ("6", 104),
+    ]
     assert store.flags("D12") == ["agreement_signature 3", "agreement_signature 4"]

@@ -26,9 +26,11 @@ def test_E1_all_years_drafts_and_rejected_ones_migrate_as_they_are(tmp_path: Pat
     store = world.year(12, profile_year=-1, status="INCOMPLETE", current="Y").migrate(tmp_path)
     columns = ("profile_year", "status_cd", "is_current", "submitted_by_login_id", "reviewed_by_cbp_user_id", "criteria_version_id", *full)
     assert store.rows("security_profile", "security_profile_id", *columns)[2:] == [
-        ("11@101", 2012, "REJECTED", 0, "u@x.example", 1, 1, *full.values()), ("11@102", 2012, "REJECTED", 0, "u@x.example", 1, 1, *full.values()),
-        ("12@101", -1, "INCOMPLETE", 1, None, None, 1, *[None] * 4), ("12@102", -1, "INCOMPLETE", 1, None, None, 1, *[None] * 4),
-    ]  # fmt: skip
+        ("11@101", 2012, "REJECTED", 0, "u@x.example", 1, 1, *full.values()),
+        ("11@102", 2012, "REJECTED", 0, "u@x.example", 1, 1, *full.values()),
+        ("12@101", -1, "INCOMPLETE", 1, None, None, 1, *[None] * 4),
+        ("12@102", -1, "INCOMPLETE", 1, None, None, 1, *[None] * 4),
+    ]
 
 
 def test_E2_an_answer_in_a_model_with_several_entities_is_copied_to_each(tmp_path: Path) -> None:
@@ -51,8 +53,11 @@ def test_E3_fp14_the_strength_is_that_of_the_question_for_the_accounts_type_afte
     )
     store = world.answer(7).migrate(tmp_path)
     assert store.rows("profile_response", "account_id", "applicability_cd") == [
-        (101, "MUST"), (102, "NOT_APPLICABLE"), (103, "SHOULD"), (104, "MUST"),
-    ]  # fmt: skip
+        (101, "MUST"),
+        (102, "NOT_APPLICABLE"),
+        (103, "SHOULD"),
+        (104, "MUST"),
+    ]
 
 
 def test_E3_fp4_only_loaded_applicability_rows_count(tmp_path: Path) -> None:
@@ -77,7 +82,7 @@ def test_E7_of_several_answers_the_latest_counts_and_the_others_are_superseded_a
     store = world.migrate(tmp_path)
     assert store.rows("profile_response", "legacy_key", "account_id", "superseded") == [
         (str(key), account, int(key in (1, 2))) for key in (1, 2, 3, 4, 5) for account in (101, 102)
-    ]  # fmt: skip
+    ]
     assert store.flags("E7") == ["profile_response 1", "profile_response 2"]
 
 
@@ -182,10 +187,17 @@ def test_E10_fp16_a_question_that_the_catalogue_lacks_becomes_a_stub_made_by_loa
     store = world.finding(8, question=None).migrate(tmp_path)
     stubs = [row for row in store.rows("profile_question") if row["stub"]]
     assert stubs == [
-        {"question_id": question, "criteria_version_id": None, "category_no": None, "criterion_no": None, "question_no": None,
-         "question_text": f"UNKNOWN({question})", "stub": 1}
+        {
+            "question_id": question,
+            "criteria_version_id": None,
+            "category_no": None,
+            "criterion_no": None,
+            "question_no": None,
+            "question_text": f"UNKNOWN({question})",
+            "stub": 1,
+        }
         for question in (-88, 90)
-    ]  # fmt: skip
+    ]
     assert store.flags("E10") == ["profile_response 1", "validation_finding 6", "validation_finding 7"]
 
 

@@ -22,16 +22,23 @@ def test_F1_a_validation_of_a_model_is_on_every_account_of_it_with_visits_findin
     store = world.migrate(tmp_path)
     assert store.rows("validation", "validation_id", "status_cd", "lead_cbp_user_id", *full) == [
         (f"1@{account}", "CLOSED", 1, *full.values()) for account in (101, 102)
-    ]  # fmt: skip
+    ]
     assert store.rows("validation_visit", "visit_id", "validation_id", "start_dt", "end_dt", "city", "country_cd") == [
         (f"2@{account}", f"1@{account}", "2021-06-01", None, "Hai Phong", "VN") for account in (101, 102)
-    ]  # fmt: skip
-    assert store.rows("validation_finding", "finding_id", "validation_id", "finding_text", "finding_kind_cd", "due_dt", "status_cd", "question_id") == [
-        (f"3@{account}", f"1@{account}", "f ", "RECOMMENDATION", "2021-09-30", "OPEN", 1) for account in (101, 102)
-    ]  # fmt: skip
-    assert store.rows("finding_response", "finding_response_id", "finding_id", "seq_no", "response_text", "submitted_by_login_id", "submitted_at", "review_cd") == [
-        (f"4@{account}", f"3@{account}", 2, "r", "u@x.example", "2021-08-01 00:00:00", "APPROVED") for account in (101, 102)
-    ]  # fmt: skip
+    ]
+    assert store.rows(
+        "validation_finding", "finding_id", "validation_id", "finding_text", "finding_kind_cd", "due_dt", "status_cd", "question_id"
+    ) == [(f"3@{account}", f"1@{account}", "f ", "RECOMMENDATION", "2021-09-30", "OPEN", 1) for account in (101, 102)]
+    assert store.rows(
+        "finding_response",
+        "finding_response_id",
+        "finding_id",
+        "seq_no",
+        "response_text",
+        "submitted_by_login_id",
+        "submitted_at",
+        "review_cd",
+    ) == [(f"4@{account}", f"3@{account}", 2, "r", "u@x.example", "2021-08-01 00:00:00", "APPROVED") for account in (101, 102)]
     assert store.flags("F2") == []
 
 

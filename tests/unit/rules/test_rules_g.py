@@ -21,9 +21,11 @@ def test_G1_a_link_of_profiles_is_every_pair_of_accounts_that_existed_when_it_wa
     store = world.migrate(tmp_path)
     columns = ("monitor_account_id", "monitored_account_id", "status_cd", "requested_by_login_id", *times)
     assert store.rows("svi_link", "link_id", *columns) == [
-        (f"1@{a}>201", a, 201, "ACCEPTED", "u@x.example", *times.values()) if link == 1 else (f"2@{a}>{b}", a, b, "SENT", None, LATE, None, None)
+        (f"1@{a}>201", a, 201, "ACCEPTED", "u@x.example", *times.values())
+        if link == 1
+        else (f"2@{a}>{b}", a, b, "SENT", None, LATE, None, None)
         for link, a, b in ((1, 101, 201), (1, 102, 201), (2, 101, 201), (2, 101, 202), (2, 102, 201), (2, 102, 202))
-    ]  # fmt: skip
+    ]
 
 
 def test_G1_an_account_created_at_the_very_moment_of_the_answer_counts(tmp_path: Path) -> None:
@@ -49,8 +51,11 @@ def test_G1_fp2_references_are_followed_as_on_any_route_on_both_sides(tmp_path: 
     world.svi_link(1, monitor_profile=99, monitored_profile=2).svi_link(2, monitor_profile=1, monitored_profile=3)
     world.svi_link(3, monitor_profile=1, monitor_entity=999, monitored_profile=2).svi_link(4, monitor_profile=3, monitored_profile=99)
     assert {row: reason for row, reason in world.migrate(tmp_path).held.items() if row.startswith("svi")} == {
-        "svi_link 1": "BROKEN_REFERENCE", "svi_link 2": "PARENT_HELD", "svi_link 3": "BROKEN_REFERENCE", "svi_link 4": "BROKEN_REFERENCE",
-    }  # fmt: skip
+        "svi_link 1": "BROKEN_REFERENCE",
+        "svi_link 2": "PARENT_HELD",
+        "svi_link 3": "BROKEN_REFERENCE",
+        "svi_link 4": "BROKEN_REFERENCE",
+    }
 
 
 def test_G6_of_acceptances_of_the_same_pair_the_earliest_stays_and_the_others_are_superseded_and_flagged(tmp_path: Path) -> None:
@@ -89,6 +94,9 @@ def test_G9_a_setting_becomes_a_membership_per_account_active_only_with_an_exist
     assert store.rows("svi_membership") == [
         {"account_id": 101, "consent_act_id": "7", "active": 1, "auto_accept": 1, "share_more": 0, "legacy_key": "1"},
         {"account_id": 102, "consent_act_id": "7", "active": 0, "auto_accept": 1, "share_more": 0, "legacy_key": "1"},
-        *({"account_id": n * 100 + 1, "consent_act_id": None, "active": 0, "auto_accept": 0, "share_more": 0, "legacy_key": str(n)} for n in (2, 3, 4)),
-    ]  # fmt: skip
+        *(
+            {"account_id": n * 100 + 1, "consent_act_id": None, "active": 0, "auto_accept": 0, "share_more": 0, "legacy_key": str(n)}
+            for n in (2, 3, 4)
+        ),
+    ]
     assert store.flags("X1") == ["svi_setting 2", "svi_setting 4"]

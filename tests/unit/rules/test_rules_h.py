@@ -9,13 +9,38 @@ from tests.support.legacy import MAPPINGS, TYPES, Legacy
 
 # The rule book's own words.
 CARRIERS = {
-    "IOR": "IMP", "EIN": "*", "DUNS": "*", "SVI": "*", "MID": "FMF", "SCAC": "HWM HWC HWY MLH SEA RAIL", "USDOT": "HWM HWC HWY", "FMC": "CON MPT",
-    "IATA": "AIR CON", "BOND": "IMP AIR SEA RAIL CON", "FILER": "BRK", "LICENSE": "BRK", "SCT": "MLH", "RFC": "HWM HWY MLH FMF", "XYZ": "",
-}  # fmt: skip
+    "IOR": "IMP",
+    "EIN": "*",
+    "DUNS": "*",
+    "SVI": "*",
+    "MID": "FMF",
+    "SCAC": "HWM HWC HWY MLH SEA RAIL",
+    "USDOT": "HWM HWC HWY",
+    "FMC": "CON MPT",
+    "IATA": "AIR CON",
+    "BOND": "IMP AIR SEA RAIL CON",
+    "FILER": "BRK",
+    "LICENSE": "BRK",
+    "SCT": "MLH",
+    "RFC": "HWM HWY MLH FMF",
+    "XYZ": "",
+}
 NEEDED = {
-    "IMP": "IOR BOND", "BRK": "FILER LICENSE", "HWM": "SCAC USDOT", "HWC": "SCAC USDOT", "HWY": "SCAC USDOT", "SEA": "SCAC", "RAIL": "SCAC", "AIR": "IATA",
-    "MLH": "SCT", "FMF": "MID", "EXP": "EIN", "CON": "", "3PL": "", "MPT": "",
-}  # fmt: skip
+    "IMP": "IOR BOND",
+    "BRK": "FILER LICENSE",
+    "HWM": "SCAC USDOT",
+    "HWC": "SCAC USDOT",
+    "HWY": "SCAC USDOT",
+    "SEA": "SCAC",
+    "RAIL": "SCAC",
+    "AIR": "IATA",
+    "MLH": "SCT",
+    "FMF": "MID",
+    "EXP": "EIN",
+    "CON": "",
+    "3PL": "",
+    "MPT": "",
+}
 ENTITY = {kind: number for number, kind in enumerate(TYPES, start=1)}
 
 
@@ -60,9 +85,11 @@ def test_H1_follows_the_routes_of_any_reference(tmp_path: Path) -> None:
         .identifier(4, entity=99, profile=1)
     )
     assert {row: reason for row, reason in world.migrate(tmp_path).held.items() if row.startswith("entity")} == {
-        "entity_identifier 1": "NO_OWNER", "entity_identifier 2": "BROKEN_REFERENCE", "entity_identifier 3": "PARENT_HELD",
+        "entity_identifier 1": "NO_OWNER",
+        "entity_identifier 2": "BROKEN_REFERENCE",
+        "entity_identifier 3": "PARENT_HELD",
         "entity_identifier 4": "BROKEN_REFERENCE",
-    }  # fmt: skip
+    }
 
 
 def test_H2_where_both_owners_are_set_the_entity_decides_whatever_its_type(tmp_path: Path) -> None:

@@ -88,18 +88,34 @@ def test_I1_everything_of_a_held_trade_compliance_account_is_held(tmp_path: Path
     world.tc_annual_notification(4).tc_anl_item(4, "S").tc_anl_document(4, 3).tc_message(5).tc_event(6)
     store = world.migrate(tmp_path)
     assert {row: reason for row, reason in store.held.items() if row.startswith("tc_")} == {
-        "tc_account 1": "TC_NO_IMPORTER", "tc_ior 1|Z": "PARENT_HELD", "tc_contact 2": "PARENT_HELD", "tc_questionnaire_answer 1|1": "PARENT_HELD",
-        "tc_document 3": "PARENT_HELD", "tc_document_content 3": "PARENT_HELD", "tc_annual_notification 4": "PARENT_HELD", "tc_anl_item 4|S": "PARENT_HELD",
-        "tc_anl_document 4|3": "PARENT_HELD", "tc_message 5": "PARENT_HELD", "tc_event 6": "PARENT_HELD",
-    }  # fmt: skip
+        "tc_account 1": "TC_NO_IMPORTER",
+        "tc_ior 1|Z": "PARENT_HELD",
+        "tc_contact 2": "PARENT_HELD",
+        "tc_questionnaire_answer 1|1": "PARENT_HELD",
+        "tc_document 3": "PARENT_HELD",
+        "tc_document_content 3": "PARENT_HELD",
+        "tc_annual_notification 4": "PARENT_HELD",
+        "tc_anl_item 4|S": "PARENT_HELD",
+        "tc_anl_document 4|3": "PARENT_HELD",
+        "tc_message 5": "PARENT_HELD",
+        "tc_event 6": "PARENT_HELD",
+    }
     assert store.rows("login") == []
 
 
 def test_I1_programs_questionnaires_letters_and_messages_move_with_all_their_values(tmp_path: Path) -> None:
     program = {
-        "tc_account_number": "TC-1", "account_name": "n", "application_status_cd": "APPROVED", "account_status_cd": "ACTIVE", "submitted_dt": "2018-01-01",
-        "activated_dt": None, "mou_signed_by": "m", "mou_signed_at": "2018-05-31 17:00:00", "account_manager": "a", "modified_at": "2023-01-01 00:00:00",
-    }  # fmt: skip
+        "tc_account_number": "TC-1",
+        "account_name": "n",
+        "application_status_cd": "APPROVED",
+        "account_status_cd": "ACTIVE",
+        "submitted_dt": "2018-01-01",
+        "activated_dt": None,
+        "mou_signed_by": "m",
+        "mou_signed_at": "2018-05-31 17:00:00",
+        "account_manager": "a",
+        "modified_at": "2023-01-01 00:00:00",
+    }
     world = (
         _importers()
         .tc_account(1, company_profile=1, **program)
@@ -114,15 +130,31 @@ def test_I1_programs_questionnaires_letters_and_messages_move_with_all_their_val
     assert store.rows("tc_program") == [{"tc_program_id": "1@101", "account_id": 101, **program, "legacy_key": "1"}]
     assert store.rows("tc_questionnaire_answer") == [
         {"tc_program_id": "1@101", "question_no": 2, "answer_text": "", "answered_at": "2018-02-01 00:00:00"},
-    ]  # fmt: skip
+    ]
     assert store.rows("tc_annual_notification") == [
-        {"anl_id": "3@101", "tc_program_id": "1@101", "anl_year": 2022, "due_dt": None, "due_dt_adjusted": None, "submitted_at": "2022-09-01 00:00:00",
-         "submitted_by_email": "e", "status_cd": "SUBMITTED", "legacy_key": "3"},
-    ]  # fmt: skip
+        {
+            "anl_id": "3@101",
+            "tc_program_id": "1@101",
+            "anl_year": 2022,
+            "due_dt": None,
+            "due_dt_adjusted": None,
+            "submitted_at": "2022-09-01 00:00:00",
+            "submitted_by_email": "e",
+            "status_cd": "SUBMITTED",
+            "legacy_key": "3",
+        },
+    ]
     assert store.rows("tc_anl_item") == [{"anl_id": "3@101", "section_cd": "CHANGES", "item_text": None}]
     assert store.rows("tc_message") == [
-        {"tc_message_id": "4@101", "tc_program_id": "1@101", "from_email": "f", "body": "b", "sent_at": "2022-08-01 00:00:00", "legacy_key": "4"},
-    ]  # fmt: skip
+        {
+            "tc_message_id": "4@101",
+            "tc_program_id": "1@101",
+            "from_email": "f",
+            "body": "b",
+            "sent_at": "2022-08-01 00:00:00",
+            "legacy_key": "4",
+        },
+    ]
 
 
 def test_I1_fp38_a_letters_document_loads_as_recorded_whichever_account_it_belongs_to(tmp_path: Path) -> None:
@@ -165,21 +197,37 @@ def test_I9_fp21_a_trade_compliance_contact_is_on_that_account_only_and_its_logi
     store = world.tc_contact(7, email="ROSA@x.example", job_title="Other", contact_type="OFFICER").migrate(tmp_path)
     logins = {row["email_key"]: row for row in store.rows("login")}
     assert {name: value for name, value in logins["trude@x.example"].items() if value is not None} == {
-        "login_id": "trude@x.example", "email_key": "trude@x.example", "email_display": " trude@x.example", "job_title": "Customs", "status_cd": "ACTIVE",
+        "login_id": "trude@x.example",
+        "email_key": "trude@x.example",
+        "email_display": " trude@x.example",
+        "job_title": "Customs",
+        "status_cd": "ACTIVE",
         "activation_required": 1,
-    }  # fmt: skip
+    }
     assert logins["rosa@x.example"]["first_name"] == "Rosa"
     assert logins["rosa@x.example"]["job_title"] is None  # an old login is not touched
     contacts = [row for row in store.rows("account_contact") if row["scope_cd"] == "TC"]
     assert [{name: value for name, value in row.items() if value is not None} for row in contacts] == [
-        {"contact_id": f"TC {key}@101", "account_id": 101, "login_id": login, "scope_cd": "TC", "contact_type_cd": kind, "primary_poc": 0, "admin": 0,
-         "receives_mail": mail, **names, "email": email, "legacy_portal_cd": "TC", "legacy_key": key}
+        {
+            "contact_id": f"TC {key}@101",
+            "account_id": 101,
+            "login_id": login,
+            "scope_cd": "TC",
+            "contact_type_cd": kind,
+            "primary_poc": 0,
+            "admin": 0,
+            "receives_mail": mail,
+            **names,
+            "email": email,
+            "legacy_portal_cd": "TC",
+            "legacy_key": key,
+        }
         for key, login, kind, mail, names, email in (
             ("7", "rosa@x.example", "OFFICER", 0, {"job_title": "Other"}, "ROSA@x.example"),
             ("8", "trude@x.example", "EMPLOYEE", 1, {"full_name": "Trude Only", "job_title": "Customs"}, " trude@x.example"),
             ("9", "trude@x.example", "x", 0, {"full_name": "No", "job_title": "No"}, "Trude@X.example"),
         )
-    ]  # fmt: skip
+    ]
     assert store.rows("login_alias", "legacy_key") == ["5"]
 
 
@@ -223,12 +271,21 @@ def test_I9_documents_are_of_the_partner_library_with_the_uploaders_login_where_
         "version_no",
         "file_name",
     )
-    assert world.migrate(tmp_path).rows("document", "legacy_key", *columns, "previous_document_id", "uploaded_by_cbp_user_id", "account_id") == [
+    assert world.migrate(tmp_path).rows(
+        "document", "legacy_key", *columns, "previous_document_id", "uploaded_by_cbp_user_id", "account_id"
+    ) == [
         (str(number), email, login, "PARTNER", 0, 0, "MOU", "m", 2, " f", None, None, 101)
         for number, (email, login) in enumerate(
-            ((" ROSA@x.example", "rosa@x.example"), ("Trude@x.example", "trude@x.example"), ("nobody@x.example", None), ("no mail", None), (None, None)), 1
+            (
+                (" ROSA@x.example", "rosa@x.example"),
+                ("Trude@x.example", "trude@x.example"),
+                ("nobody@x.example", None),
+                ("no mail", None),
+                (None, None),
+            ),
+            1,
         )
-    ]  # fmt: skip
+    ]
 
 
 def test_I9_a_trade_compliance_contact_widens_nobodys_access_to_ctpat_accounts(tmp_path: Path) -> None:
@@ -248,7 +305,16 @@ def test_J1_fp22_trade_compliance_events_are_stored_once_among_all_events_as_rec
     )
     store = world.event(7, profile=1).migrate(tmp_path)
     assert [row for row in store.rows("event_history") if row["legacy_portal_cd"] == "TC"] == [
-        {"event_id": "TC 7", "event_type_cd": "STATUS", "new_value": "ACTIVE", "updated_by_txt": None, "occurred_raw": None,
-         "occurred_at": "2018-06-01 00:00:00.000001", "occurred_certain": 1, "legacy_portal_cd": "TC", "legacy_key": "7"},
-    ]  # fmt: skip
+        {
+            "event_id": "TC 7",
+            "event_type_cd": "STATUS",
+            "new_value": "ACTIVE",
+            "updated_by_txt": None,
+            "occurred_raw": None,
+            "occurred_at": "2018-06-01 00:00:00.000001",
+            "occurred_certain": 1,
+            "legacy_portal_cd": "TC",
+            "legacy_key": "7",
+        },
+    ]
     assert store.rows("event_account", "event_id", "account_id") == [("7", 101), ("TC 7", 101)]

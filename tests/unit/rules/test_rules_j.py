@@ -23,12 +23,13 @@ def test_J1_threads_and_their_messages_are_stored_once_and_linked_to_the_account
     assert store.rows("message_thread") == [
         {"thread_id": "1", "subject": "s", "created_at": "2021-05-02 00:00:00", "legacy_key": "1"},
         {"thread_id": "4", "subject": None, "created_at": "2020-01-01 00:00:00", "legacy_key": "4"},
-    ]  # fmt: skip
+    ]
     assert store.rows("thread_account", "thread_id", "account_id") == [("1", 101), ("1", 102), ("4", 101), ("4", 102), ("4", 103)]
     assert store.rows("message", "message_id", "thread_id", "from_login_id", "from_cbp_user_id", "body", "sent_at") == [
-        ("2", "1", "u@x.example", None, "b", "2021-05-03 00:00:00"), ("3", "1", None, 1, None, "2020-01-01 00:00:00"),
+        ("2", "1", "u@x.example", None, "b", "2021-05-03 00:00:00"),
+        ("3", "1", None, 1, None, "2020-01-01 00:00:00"),
         ("5", "4", None, None, None, "2020-01-01 00:00:00"),
-    ]  # fmt: skip
+    ]
 
 
 def test_J1_notes_and_events_are_stored_once_and_linked_to_their_entity_or_to_the_whole_profile(tmp_path: Path) -> None:

@@ -39,8 +39,11 @@ def _world() -> Legacy:
 
 
 def test_L1_fp67_a_decided_account_goes_first_whatever_I1_finds_and_is_flagged_L1_only(tmp_path: Path) -> None:
-    tables = ("[[tc_account]]; tc_account_id = 1; entity_id = 102", "[[tc_account]]; tc_account_id = 2; entity_id = 201",
-              "[[tc_account]]; tc_account_id = 3; entity_id = 201")  # fmt: skip
+    tables = (
+        "[[tc_account]]; tc_account_id = 1; entity_id = 102",
+        "[[tc_account]]; tc_account_id = 2; entity_id = 201",
+        "[[tc_account]]; tc_account_id = 3; entity_id = 201",
+    )
     store = _world().migrate(tmp_path, decisions=_file(tmp_path, _decided(*tables)))
     assert store.rows("tc_program", "legacy_key", "account_id") == [("1", 102), ("2", 201), ("3", 201)]
     assert {rule for rule, row in store.all_flags if row.startswith("tc_account")} == {"L1"}
@@ -55,8 +58,10 @@ def test_L2_fp59_a_user_counts_under_the_decided_name_and_the_alias_keeps_the_ol
     )
     store = _world().migrate(tmp_path, decisions=file)
     assert store.rows("login", "email_key", "email_display") == [
-        ("desk@x.example", "desk@x.example"), ("joe@x.example", " Joe@x.example "), ("own@x.example", "own@x.example"),
-    ]  # fmt: skip
+        ("desk@x.example", "desk@x.example"),
+        ("joe@x.example", " Joe@x.example "),
+        ("own@x.example", "own@x.example"),
+    ]
     assert ("1", "joe@x.example", "no mail") in store.rows("login_alias", "legacy_key", "login_id", "email_as_typed")
     assert (store.flags("L2"), store.flags("B2"), store.flags("B15"), store.flags("B20")) == (
         ["portal_user 1", "portal_user 3"],
@@ -184,8 +189,10 @@ def test_L3_L4_the_command_fixes_the_decisions_and_refuses_others(tmp_path: Path
     assert equal.code == 0, equal.err
     report = night.command("report", "--output", "json").data["decisions"]
     assert [(d["rule"], d["table"], d["key"], d["on"]) for d in report] == [
-        ("L1", "tc_account", "5", "2023-09-11"), ("L1", "tc_account", "7", "2023-09-11"), ("L2", "portal_user", "1907", "2023-09-12"),
-    ]  # fmt: skip
+        ("L1", "tc_account", "5", "2023-09-11"),
+        ("L1", "tc_account", "7", "2023-09-11"),
+        ("L2", "portal_user", "1907", "2023-09-12"),
+    ]
     assert "Ledger Imports took the business over." in (night.run / "report" / "report.md").read_text(encoding="utf-8")
     assert "E. Example" in (night.run / "report" / "report.html").read_text(encoding="utf-8")
     assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in night.command("trace", "TC", "tc_account", "5").out

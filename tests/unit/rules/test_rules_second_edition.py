@@ -137,8 +137,10 @@ def test_G1_fp55_the_first_that_is_set_decides_entity_model_profile(tmp_path: Pa
     store = world.migrate(tmp_path)
     assert store.rows("svi_link", "link_id") == ["1@101>201", "1@102>201", "2@103>201", "3@101>103"]
     assert {key: why for key, why in store.held.items() if key.startswith("svi")} == {
-        "svi_link 4": "BROKEN_REFERENCE", "svi_link 5": "PARENT_HELD", "svi_link 6": "NO_ACCOUNT",
-    }  # fmt: skip
+        "svi_link 4": "BROKEN_REFERENCE",
+        "svi_link 5": "PARENT_HELD",
+        "svi_link 6": "NO_ACCOUNT",
+    }
     assert store.flags("X1") == []
     assert store.differences() == []
 
@@ -160,17 +162,27 @@ def test_G10_G11_only_a_capital_Y_shares_more_and_only_a_capital_Y_blocks(tmp_pa
 
 def test_H6_fp56_the_tax_number_of_a_natural_person_is_personal_under_its_own_type_only(tmp_path: Path) -> None:
     cases = {
-        "GODE561231GR8": 1, " gode561231gr8\u00a0": 1, "ÑÑ&A561231A&Ñ": 1, "ñoño561231ab1": 1, "ABC561231GR8": 0, "GODE56123GR81": 0,
-        "GODE561231GR": 0, "GODE561231GR89": 0, "GODÉ561231GR8": 0, "078-05-1120": 1, "ß&&561231GR8": 1,
-    }  # fmt: skip
+        "GODE561231GR8": 1,
+        " gode561231gr8\u00a0": 1,
+        "ÑÑ&A561231A&Ñ": 1,
+        "ñoño561231ab1": 1,
+        "ABC561231GR8": 0,
+        "GODE56123GR81": 0,
+        "GODE561231GR": 0,
+        "GODE561231GR89": 0,
+        "GODÉ561231GR8": 0,
+        "078-05-1120": 1,
+        "ß&&561231GR8": 1,
+    }
     world = _company(Legacy(), 1, type="MLH")
     for number, value in enumerate(cases, start=1):
         world.identifier(number, entity=101, identifier_type="RFC", identifier_value=value)
     world.identifier(99, entity=101, identifier_type="EIN", identifier_value="GODE561231GR8")
     store = world.migrate(tmp_path)
     assert dict(store.rows("account_identifier", "legacy_key", "pii")) == {
-        **{str(number): pii for number, pii in enumerate(cases.values(), start=1)}, "99": 0,
-    }  # fmt: skip
+        **{str(number): pii for number, pii in enumerate(cases.values(), start=1)},
+        "99": 0,
+    }
     assert store.differences() == []
 
 
@@ -183,13 +195,21 @@ def test_H6_fp56_such_a_number_is_masked_wherever_it_is_shown() -> None:
 def test_H7_fp57_the_same_active_number_on_accounts_of_different_profiles_is_flagged_on_every_row(tmp_path: Path) -> None:
     world = _company(_company(_company(Legacy(), 1, entities=2), 2), 3)
     rows: dict[int, tuple[object, str, str, str]] = {
-        1: (101, "DUNS", "12-345", "Y"), 2: (201, "DUNS", "12345", "Y"), 3: (301, "DUNS", "1 2345", "N"),  # 3: not active
-        4: (101, "EIN", "77", "Y"), 5: (102, "EIN", "77", "Y"),  # one profile
-        6: (101, "RFC", "55", "Y"), 7: (201, "RFC", "55", "Y"),  # a kind that several companies may share
-        8: (101, "MID", "--", "Y"), 9: (201, "MID", "..", "Y"),  # nothing is left of them
-        10: (101, "FMC", "88", "Y"), 11: (201, "SCAC", "88", "Y"),  # not the same kind
-        12: (101, "IOR", "9", "Y"), 13: (101, "IOR", "9", "Y"), 14: (201, "IOR", "9", "Y"),
-    }  # fmt: skip
+        1: (101, "DUNS", "12-345", "Y"),
+        2: (201, "DUNS", "12345", "Y"),
+        3: (301, "DUNS", "1 2345", "N"),  # 3: not active
+        4: (101, "EIN", "77", "Y"),
+        5: (102, "EIN", "77", "Y"),  # one profile
+        6: (101, "RFC", "55", "Y"),
+        7: (201, "RFC", "55", "Y"),  # a kind that several companies may share
+        8: (101, "MID", "--", "Y"),
+        9: (201, "MID", "..", "Y"),  # nothing is left of them
+        10: (101, "FMC", "88", "Y"),
+        11: (201, "SCAC", "88", "Y"),  # not the same kind
+        12: (101, "IOR", "9", "Y"),
+        13: (101, "IOR", "9", "Y"),
+        14: (201, "IOR", "9", "Y"),
+    }
     for number, (entity, kind, value, active) in rows.items():
         world.identifier(number, entity=entity, profile=2, identifier_type=kind, identifier_value=value, active=active)
     world.identifier(15, profile=3, identifier_type="EIN", identifier_value="42").identifier(

@@ -29,9 +29,13 @@ def test_routes_the_narrowest_reference_that_is_set_decides(tmp_path: Path) -> N
 def test_routes_a_reference_that_is_set_and_broken_decides_too(tmp_path: Path) -> None:
     world = _world().entity(104, model=99).task(1, entity=999).task(2, entity=104).validation(3, model=99).validation(4, profile=2)
     assert world.migrate(tmp_path).held == {
-        "company_profile 2": "PROFILE_WITHOUT_ENTITY", "model_entity 104": "BROKEN_REFERENCE", "portal_task 1": "BROKEN_REFERENCE",
-        "portal_task 2": "PARENT_HELD", "validation 3": "BROKEN_REFERENCE", "validation 4": "PARENT_HELD",
-    }  # fmt: skip
+        "company_profile 2": "PROFILE_WITHOUT_ENTITY",
+        "model_entity 104": "BROKEN_REFERENCE",
+        "portal_task 1": "BROKEN_REFERENCE",
+        "portal_task 2": "PARENT_HELD",
+        "validation 3": "BROKEN_REFERENCE",
+        "validation 4": "PARENT_HELD",
+    }
 
 
 def test_routes_a_child_goes_where_its_parent_went_and_is_held_where_that_was_held(tmp_path: Path) -> None:
@@ -39,8 +43,10 @@ def test_routes_a_child_goes_where_its_parent_went_and_is_held_where_that_was_he
     store = world.migrate(tmp_path)
     assert store.rows("response_comment", "comment_id") == ["3@101", "3@102"]
     assert {row: reason for row, reason in store.held.items() if row.startswith(("profile_response", "response"))} == {
-        "profile_response 5": "PARENT_HELD", "response_comment 6": "PARENT_HELD", "response_comment 7": "BROKEN_REFERENCE",
-    }  # fmt: skip
+        "profile_response 5": "PARENT_HELD",
+        "response_comment 6": "PARENT_HELD",
+        "response_comment 7": "BROKEN_REFERENCE",
+    }
 
 
 def test_routes_fp2_of_several_reasons_the_missing_row_counts_before_the_held_parent(tmp_path: Path) -> None:
@@ -77,20 +83,35 @@ def test_routes_small_tables_of_an_entity_go_to_its_account(tmp_path: Path) -> N
     assert store.rows("account_consolidator_mode") == [{"account_id": 101, "mode_cd": "AIR"}]
     assert store.rows("account_eligibility_answer") == [
         {"account_id": 101, "catalog_version": 2, "question_no": 3, "answer_cd": "Y", "answered_at": "2005-03-04 10:00:00"},
-    ]  # fmt: skip
+    ]
     assert store.rows("vetting_record", "vetting_id", "sealed_content") == [("4@101", b"\0\xff")]
     assert store.rows("account_status_history") == [
-        {"history_id": "5@101", "account_id": 101, "status_cd": "CERTIFIED", "tier_cd": "2", "from_at": "2005-09-01 00:00:00", "to_at": None,
-         "reason_txt": "r", "set_by_cbp_user_id": 1, "legacy_key": "5"},
-    ]  # fmt: skip
+        {
+            "history_id": "5@101",
+            "account_id": 101,
+            "status_cd": "CERTIFIED",
+            "tier_cd": "2",
+            "from_at": "2005-09-01 00:00:00",
+            "to_at": None,
+            "reason_txt": "r",
+            "set_by_cbp_user_id": 1,
+            "legacy_key": "5",
+        },
+    ]
 
 
 def test_routes_fp4_catalogue_rows_are_carried_over_unchecked_but_for_an_applicability_without_question(tmp_path: Path) -> None:
     world = _world().question(5, criteria_version=99, category=-1, criterion_no="7.23", question_text=" q").applicability(6, "IMP")
     store = world.add("criteria_category", 7, "n", "f").migrate(tmp_path)
     assert store.rows("profile_question")[1] == {
-        "question_id": 5, "criteria_version_id": 99, "category_no": -1, "criterion_no": "7.23", "question_no": 1, "question_text": " q", "stub": 0,
-    }  # fmt: skip
+        "question_id": 5,
+        "criteria_version_id": 99,
+        "category_no": -1,
+        "criterion_no": "7.23",
+        "question_no": 1,
+        "question_text": " q",
+        "stub": 0,
+    }
     assert store.rows("criteria_category") == [{"category_no": 7, "name": "n", "focus_area": "f"}]
     assert {row: reason for row, reason in store.held.items() if "applicability" in row} == {
         "question_applicability 6|IMP": "BROKEN_REFERENCE"
@@ -110,8 +131,11 @@ def test_routes_fp3_a_held_row_carries_no_flag_but_one_that_is_loaded_and_held_d
 
 SOFT = [
     (mapping.table, form.columns[0], into.table, name)
-    for mapping in MAPPINGS.tables.values() for into in mapping.into for name, form in into.columns.items() if form.kind == "soft"
-]  # fmt: skip
+    for mapping in MAPPINGS.tables.values()
+    for into in mapping.into
+    for name, form in into.columns.items()
+    if form.kind == "soft"
+]
 
 
 def _complete() -> Legacy:
@@ -231,9 +255,11 @@ def test_X2_fp23_beats_every_other_reason_and_a_row_held_for_another_is_held_for
     world = _world().task(1, entity=99, due="soon").task("x", entity=99).address(2, profile=99, postal_code="p" * 21)
     store = world.user(3, user_name="no mail", user_status="x" * 13).migrate(tmp_path)
     assert {row: reason for row, reason in store.held.items() if not row.startswith("company_profile")} == {
-        "portal_task 1": "BROKEN_REFERENCE", "portal_task x": "UNREADABLE_VALUE", "company_address 2": "BROKEN_REFERENCE",
+        "portal_task 1": "BROKEN_REFERENCE",
+        "portal_task x": "UNREADABLE_VALUE",
+        "company_address 2": "BROKEN_REFERENCE",
         "portal_user 3": "UNREADABLE_VALUE",
-    }  # fmt: skip
+    }
     assert store.flags("X2") == []
     assert store.holding("portal_task 1")["due_dt"] == "soon"
 
@@ -274,10 +300,15 @@ def test_X2_fp23_a_key_that_is_too_long_or_outside_INTEGER_is_written_as_its_tex
     store = world.migrate(tmp_path)
     assert {row: reason for row, reason in store.held.items() if not row.startswith("company_profile")} == dict.fromkeys(
         (
-            "criteria_category 2147483648", "criteria_category -1099511627776", "business_type ninechars", "business_type ninechar2",
-            "highway_crossing 101|123456789", "importer_country_of_origin 101|2147483648",
-        ), "UNREADABLE_VALUE",
-    )  # fmt: skip
+            "criteria_category 2147483648",
+            "criteria_category -1099511627776",
+            "business_type ninechars",
+            "business_type ninechar2",
+            "highway_crossing 101|123456789",
+            "importer_country_of_origin 101|2147483648",
+        ),
+        "UNREADABLE_VALUE",
+    )
     assert store.holding("importer_country_of_origin 101|2147483648") == {"entity_id": 101, "rank_no": 2**31, "country_cd": "US"}
     assert store.rows("account_highway_crossing", "port_cd") == ["12345678"]
 
@@ -292,8 +323,9 @@ def test_X2_fp43_a_key_that_contains_the_separator_is_not_anothers(tmp_path: Pat
 def test_X2_fp43_keys_that_are_equal_only_as_text_are_told_apart(tmp_path: Path) -> None:
     store = _world().document(1, model=11).link(1, "A", "1|2").link(1, "A|1", 2).migrate(tmp_path)
     assert {row: reason for row, reason in store.held.items() if row.startswith("document_link")} == {
-        "document_link 1|A|1|2": "UNREADABLE_VALUE", "document_link 1|A|1|2#2": "BROKEN_REFERENCE",
-    }  # fmt: skip
+        "document_link 1|A|1|2": "UNREADABLE_VALUE",
+        "document_link 1|A|1|2#2": "BROKEN_REFERENCE",
+    }
 
 
 def test_X2_fp27_the_held_row_is_one_json_object_with_every_column_but_blobs(tmp_path: Path) -> None:
@@ -325,19 +357,40 @@ def test_X2_fp42_a_text_in_a_binary_column_is_its_bytes_and_a_number_is_none(tmp
     store = world.migrate(tmp_path)
     assert store.rows("vetting_record", "sealed_content") == ["é".encode()]
     assert store.rows("document", "legacy_key", "sha256", "content_state_cd")[::2] == [
-        ("2", hashlib.sha256("é".encode()).hexdigest(), "PRESENT"), ("3", None, "MISSING"),
-    ]  # fmt: skip
+        ("2", hashlib.sha256("é".encode()).hexdigest(), "PRESENT"),
+        ("3", None, "MISSING"),
+    ]
     assert store.held["document_content 3"] == "UNREADABLE_VALUE"
 
 
 @pytest.mark.parametrize(
     ("text", "day"),
     [
-        ("2020-02-29", "2020-02-29"), ("2020-02-29 00:00:00", "2020-02-29"), ("0001-01-01", "0001-01-01"), ("9999-12-31", "9999-12-31"),
-        *((text, None) for text in ("2023-02-29", "", " 2020-01-01", "2020-01-01 00:00:01", "2020-01-01T00:00:00", "2020-1-1", "20200101", "0000-01-01",
-                                    "10000-01-01", "2020-01-01\n", "٢٠٢٠-01-01", "2020-13-01", "2020-04-31", "01/02/2020")),
+        ("2020-02-29", "2020-02-29"),
+        ("2020-02-29 00:00:00", "2020-02-29"),
+        ("0001-01-01", "0001-01-01"),
+        ("9999-12-31", "9999-12-31"),
+        *(
+            (text, None)
+            for text in (
+                "2023-02-29",
+                "",
+                " 2020-01-01",
+                "2020-01-01 00:00:01",
+                "2020-01-01T00:00:00",
+                "2020-1-1",
+                "20200101",
+                "0000-01-01",
+                "10000-01-01",
+                "2020-01-01\n",
+                "٢٠٢٠-01-01",
+                "2020-13-01",
+                "2020-04-31",
+                "01/02/2020",
+            )
+        ),
     ],
-)  # fmt: skip
+)
 def test_X2_fp41_readable_days(text: str, day: str | None) -> None:
     _, canonical = dates(pl.Series("x", [text]))
     assert canonical.to_list() == [day]
@@ -346,14 +399,35 @@ def test_X2_fp41_readable_days(text: str, day: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "moment"),
     [
-        ("2020-01-01 00:00:00", "2020-01-01 00:00:00"), ("2020-01-01T23:59:59Z", "2020-01-01 23:59:59"), ("2020-01-01 00:00:00.1", "2020-01-01 00:00:00.100000"),
-        ("2020-01-01T00:00:00.123456+00:00", "2020-01-01 00:00:00.123456"), ("0001-01-01 00:00:00", "0001-01-01 00:00:00"),
-        ("9999-12-31 23:59:59.999999", "9999-12-31 23:59:59.999999"), ("2020-01-01 00:00:00.000000", "2020-01-01 00:00:00"),
-        *((text, None) for text in ("2020-01-01", "", "2020-01-01 24:00:00", "2020-01-01 23:59:60", "2020-01-01 00:00", "2020-01-01 00:00:00.1234567",
-                                    "2020-01-01 00:00:00.", "2020-01-01 00:00:00+01:00", "2020-01-01 00:00:00 Z", "2020-02-30 00:00:00",
-                                    "0000-01-01 00:00:00", "2020-01-01  00:00:00", "2020-01-01 00:00:00\n", "2020-01-01 00:00:00-00:00", "now")),
+        ("2020-01-01 00:00:00", "2020-01-01 00:00:00"),
+        ("2020-01-01T23:59:59Z", "2020-01-01 23:59:59"),
+        ("2020-01-01 00:00:00.1", "2020-01-01 00:00:00.100000"),
+        ("2020-01-01T00:00:00.123456+00:00", "2020-01-01 00:00:00.123456"),
+        ("0001-01-01 00:00:00", "0001-01-01 00:00:00"),
+        ("9999-12-31 23:59:59.999999", "9999-12-31 23:59:59.999999"),
+        ("2020-01-01 00:00:00.000000", "2020-01-01 00:00:00"),
+        *(
+            (text, None)
+            for text in (
+                "2020-01-01",
+                "",
+                "2020-01-01 24:00:00",
+                "2020-01-01 23:59:60",
+                "2020-01-01 00:00",
+                "2020-01-01 00:00:00.1234567",
+                "2020-01-01 00:00:00.",
+                "2020-01-01 00:00:00+01:00",
+                "2020-01-01 00:00:00 Z",
+                "2020-02-30 00:00:00",
+                "0000-01-01 00:00:00",
+                "2020-01-01  00:00:00",
+                "2020-01-01 00:00:00\n",
+                "2020-01-01 00:00:00-00:00",
+                "now",
+            )
+        ),
     ],
-)  # fmt: skip
+)
 def test_X2_fp41_readable_moments(text: str, moment: str | None) -> None:
     _, canonical = timestamps(pl.Series("x", [text]))
     assert canonical.to_list() == [moment]

@@ -102,8 +102,12 @@ def later(tmp_path: Path) -> Night:
 def test_K2_a_rerun_into_the_same_store_is_a_delta_under_the_same_ids(later: Night) -> None:
     before = content(later)
     assert migrated(later, "--run", "second") == {
-        "entity_account": (0, 2, 0), "account_group": (0, 1, 0), "profile_response": (0, 2, 0), "portal_task": (0, 0, 2), "account_highway_crossing": (1, 0, 0),
-    }  # fmt: skip
+        "entity_account": (0, 2, 0),
+        "account_group": (0, 1, 0),
+        "profile_response": (0, 2, 0),
+        "portal_task": (0, 0, 2),
+        "account_highway_crossing": (1, 0, 0),
+    }
     after = content(later)
     changed = {table for table in after if after[table] != before[table]}
     assert changed == {"entity_account", "account_group", "profile_response", "portal_task", "account_highway_crossing"}
@@ -174,15 +178,24 @@ def test_K4_K2_the_same_sources_in_another_run_folder_are_the_same_run(published
 
 UNFIT = {
     "a new table": ("portal2", "CREATE TABLE surprise (id BIGINT PRIMARY KEY)", "P2.surprise: no mapping names this table"),
-    "a new column": ("portal2", "ALTER TABLE company_profile ADD COLUMN mood TEXT", "P2.company_profile.mood: no mapping names this column"),
+    "a new column": (
+        "portal2",
+        "ALTER TABLE company_profile ADD COLUMN mood TEXT",
+        "P2.company_profile.mood: no mapping names this column",
+    ),
     "a lost column": ("portal2", "ALTER TABLE company_profile DROP COLUMN fax", "P2.company_profile.fax: the column is gone"),
     "a lost table": ("portal2", "DROP TABLE svi_link", "P2.svi_link: the table is gone"),
-    "a new column of the other portal": ("tc", "ALTER TABLE tc_message ADD COLUMN mood TEXT", "TC.tc_message.mood: no mapping names this column"),
+    "a new column of the other portal": (
+        "tc",
+        "ALTER TABLE tc_message ADD COLUMN mood TEXT",
+        "TC.tc_message.mood: no mapping names this column",
+    ),
     "another type": (
-        "portal2", "DROP TABLE criteria_version; CREATE TABLE criteria_version (criteria_version_id BIGINT PRIMARY KEY, name BLOB, effective_dt DATE)",
+        "portal2",
+        "DROP TABLE criteria_version; CREATE TABLE criteria_version (criteria_version_id BIGINT PRIMARY KEY, name BLOB, effective_dt DATE)",
         "P2.criteria_version.name: found type BLOB, expected VARCHAR(80)",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("how", UNFIT)
@@ -288,13 +301,22 @@ def test_K10_the_cast_is_equal_counted_without_the_runs_folder(cast: Night, tmp_
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("UPDATE entity_account SET anniversary_dt = '2001-02-03' WHERE legacy_entity_id = 101", {("entity_account", "changed", "anniversary_dt")}),
-        ("UPDATE profile_response SET response_text = response_text || ' ' WHERE legacy_key = '101'", {("profile_response", "changed", "response_text")}),
+        (
+            "UPDATE entity_account SET anniversary_dt = '2001-02-03' WHERE legacy_entity_id = 101",
+            {("entity_account", "changed", "anniversary_dt")},
+        ),
+        (
+            "UPDATE profile_response SET response_text = response_text || ' ' WHERE legacy_key = '101'",
+            {("profile_response", "changed", "response_text")},
+        ),
         ("DELETE FROM account_highway_crossing WHERE port_cd = '3604'", {("account_highway_crossing", "missing", None)}),
-        ("INSERT INTO account_highway_crossing SELECT account_id, 'NEW' FROM entity_account LIMIT 1", {("account_highway_crossing", "unexpected", None)}),
+        (
+            "INSERT INTO account_highway_crossing SELECT account_id, 'NEW' FROM entity_account LIMIT 1",
+            {("account_highway_crossing", "unexpected", None)},
+        ),
     ],
     ids=["a date", "a text", "a lost row", "a row too many"],
-)  # fmt: skip
+)
 def test_K10_one_changed_cell_is_one_difference_and_exit_code_4(
     published: Night, statement: str, expected: set[tuple[str, str, str | None]]
 ) -> None:

@@ -35,18 +35,31 @@ def test_the_stories_of_single_rows_come_true(store: Store) -> None:
     assert store.accounts("account_number")[-3701] == "M-000003701"
     assert store.accounts("account_number")[9007199254740993] == "M9007199254740993"
     assert {entity: store.accounts("business_type_cd")[entity] for entity in (1101, 1102, 1103, 1104)} == {
-        1101: "HWM", 1102: "HWC", 1103: "HWM", 1104: "HWY",
-    }  # fmt: skip
+        1101: "HWM",
+        1102: "HWC",
+        1103: "HWM",
+        1104: "HWY",
+    }
     assert {entity: store.accounts("account_label")[entity] for entity in (201, 202)} == {201: "East River", 202: "West River"}
     events = dict(store.rows("event_history", "event_id", "occurred_at"))
     assert (events["3401"], events["3402"], events["3403"]) == ("2022-07-04 16:00:00", "2022-01-04 17:00:00", "2022-11-06 05:30:00")
     assert {entity: store.accounts("acting_officer")[entity] for entity in (4201, 4301, 4401, 4402, 4501, 2001)} == {
-        4201: 1, 4301: 0, 4401: 1, 4402: 0, 4501: 0, 2001: 0,
-    }  # fmt: skip
+        4201: 1,
+        4301: 0,
+        4401: 1,
+        4402: 0,
+        4501: 0,
+        2001: 0,
+    }
     links = {link: blocked for link, blocked in store.rows("svi_link", "link_id", "blocked") if str(link).startswith("42")}
     assert links == {
-        "4201@4201>2601": 1, "4201@4202>2601": 1, "4202@2601>4201": 0, "4203@4201>2601": 0, "4206@4401>4402": 0, "4206@4402>4401": 0,
-    }  # fmt: skip
+        "4201@4201>2601": 1,
+        "4201@4202>2601": 1,
+        "4202@2601>4201": 0,
+        "4203@4201>2601": 0,
+        "4206@4401>4402": 0,
+        "4206@4402>4401": 0,
+    }
     assert [key for key, more in store.rows("svi_membership", "legacy_key", "share_more") if more] == ["42", "42"]
     assert {key for key, pii in store.rows("account_identifier", "legacy_key", "pii") if pii} >= {"4202", "4205", "2807", "2808"}
     assert not {key for key, pii in store.rows("account_identifier", "legacy_key", "pii") if pii} & {"4203", "4204", "2809"}

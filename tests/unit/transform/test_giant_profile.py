@@ -25,9 +25,11 @@ def more_rows(table: str, key: str, many: int, setting: str = "") -> str:
 
 def test_a_giant_profile_and_any_number_of_workers(portals: Portals) -> None:
     portals.do(
-        "portal2", more_rows("profile_response", "response_id", RESPONSES), more_rows("document", "document_id", DOCUMENTS),
+        "portal2",
+        more_rows("profile_response", "response_id", RESPONSES),
+        more_rows("document", "document_id", DOCUMENTS),
         f"INSERT INTO document_content SELECT 70000000 + g, convert_to('document ' || g, 'UTF8') FROM generate_series(1, {DOCUMENTS}) g",
-    )  # fmt: skip
+    )
     manifests = []
     for workers in ("1", "2"):
         for step in ("extract", "split", "reattach"):

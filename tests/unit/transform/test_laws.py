@@ -55,23 +55,29 @@ def loaded_keys(store: Store) -> dict[str, set[str]]:
         return str(name).removeprefix("TC ").partition("@")[0]
 
     found: dict[str, set[str]] = {
-        "portal_user": set(store.rows("login_alias", "legacy_key")), "model_entity": {str(entity) for entity in store.accounts("status_cd")},
+        "portal_user": set(store.rows("login_alias", "legacy_key")),
+        "model_entity": {str(entity) for entity in store.accounts("status_cd")},
         "importer_country_of_origin": {f"{a}|{n}" for a, n in store.rows("account_country_of_origin", "account_id", "rank_no")},
         "highway_crossing": {f"{a}|{p}" for a, p in store.rows("account_highway_crossing", "account_id", "port_cd")},
         "consolidator_mode": {f"{a}|{m}" for a, m in store.rows("account_consolidator_mode", "account_id", "mode_cd")},
-        "eligibility_answer": {f"{a}|{v}|{q}" for a, v, q in store.rows("account_eligibility_answer", "account_id", "catalog_version", "question_no")},
+        "eligibility_answer": {
+            f"{a}|{v}|{q}" for a, v, q in store.rows("account_eligibility_answer", "account_id", "catalog_version", "question_no")
+        },
         "tc_ior": {f"{part(p)}|{v}" for p, v in store.rows("tc_ior", "tc_program_id", "ior_value")},
         "tc_questionnaire_answer": {f"{part(p)}|{q}" for p, q in store.rows("tc_questionnaire_answer", "tc_program_id", "question_no")},
         "tc_anl_item": {f"{part(a)}|{s}" for a, s in store.rows("tc_anl_item", "anl_id", "section_cd")},
         "tc_anl_document": {f"{part(a)}|{part(d)}" for a, d in store.rows("tc_anl_document", "anl_id", "document_id")},
         "question_applicability": {f"{q}|{b}" for q, b in store.rows("question_applicability", "question_id", "business_type_cd")},
-        "business_type": {code for code, name, active in store.rows("business_type", "business_type_cd", "name", "active") if active or code != name},
+        "business_type": {
+            code for code, name, active in store.rows("business_type", "business_type_cd", "name", "active") if active or code != name
+        },
         "profile_question": {str(key) for key, stub in store.rows("profile_question", "question_id", "stub") if not stub},
-    }  # fmt: skip
+    }
     models = store.accounts("legacy_model_id")
     found["document_link"] = {
-        f"{part(d)}|{kind}|{models[t] if kind == 'MODEL' else part(t)}" for d, kind, t in store.rows("document_link", "document_id", "target_cd", "target_id")
-    }  # fmt: skip
+        f"{part(d)}|{kind}|{models[t] if kind == 'MODEL' else part(t)}"
+        for d, kind, t in store.rows("document_link", "document_id", "target_cd", "target_id")
+    }
     for table, kind in (("trade_organization", "TRADE_ORG"), ("company_profile", "COMPANY_PROFILE"), ("security_model", "SECURITY_MODEL")):
         found[table] = {key for k, key in store.rows("account_group", "group_kind_cd", "legacy_key") if k == kind}
     for table in ("criteria_version", "criteria_category", "agreement_version", "cbp_user", "consultant_company"):
@@ -103,8 +109,10 @@ def test_every_source_row_is_loaded_or_held_and_both_only_where_X2_says_so(world
             if table in contents:  # what is not held is an object that its document names
                 portal = "TC" if table.startswith("tc") else "P2"
                 loaded[table] = {
-                    row["legacy_key"] for row in contents[table] if row["legacy_portal_cd"] == portal and row["sha256"] is not None and row["legacy_key"] in keys
-                }  # fmt: skip
+                    row["legacy_key"]
+                    for row in contents[table]
+                    if row["legacy_portal_cd"] == portal and row["sha256"] is not None and row["legacy_key"] in keys
+                }
             wanted = {f"{key}#{n}" if n > 1 else key for key, count in keys.items() for n in range(1, count + 1)}
             mine = held.get(table, set())
             assert loaded[table] | mine == wanted, table
@@ -281,9 +289,15 @@ def test_K10_per_profile_the_multiset_of_type_status_and_tier_is_unchanged(world
         profile_of = {row["security_model_id"]: row["company_profile_id"] for row in world.tables["security_model"]}
         split = {"MEX": "HWM", "BOTH": "HWM", "CAN": "HWC"}
         before = Counter(
-            (profile_of[e["security_model_id"]], split.get(str(e["border_crossed_cd"]), "HWY") if e["business_type_cd"] == "HWY" else e["business_type_cd"], e["status_cd"], e["tier_cd"])
-            for e in world.tables["model_entity"] if str(e["entity_id"]) not in held
-        )  # fmt: skip
+            (
+                profile_of[e["security_model_id"]],
+                split.get(str(e["border_crossed_cd"]), "HWY") if e["business_type_cd"] == "HWY" else e["business_type_cd"],
+                e["status_cd"],
+                e["tier_cd"],
+            )
+            for e in world.tables["model_entity"]
+            if str(e["entity_id"]) not in held
+        )
         after = Counter(store.accounts("legacy_profile_id", "business_type_cd", "status_cd", "tier_cd").values())
         assert before == after
 
