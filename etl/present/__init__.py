@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,14 +53,14 @@ def _contract(portal: Portal, mappings: Mappings) -> dict[str, dict[str, str]]:
     return {mapping.table: {column.name: column.sql_type for column in mapping.shape.columns} for mapping in mappings.of(portal)}
 
 
-def _schemas(tables: object) -> frozenset[str]:
+def _schemas(tables: Iterable[object]) -> frozenset[str]:
     """The schemas that the files name, `schema.table`."""
     from etl.present.model import TableFile
 
     names = [
         name
         for file in tables
-        if isinstance(file, TableFile)  # type: ignore[attr-defined]  # an iterable of them
+        if isinstance(file, TableFile)
         for block in file.blocks
         for name in (block.table, *(look.table for look in block.lookup.values()))
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import polars as pl
 from etl.domain.typed_values import Typed, texts_of
 from etl.present.kinds import Kind
 
+V = TypeVar("V")
 Bools = npt.NDArray[np.bool_]
 Raw = str | int | float
 _WHOLE = r"^(-?[0-9]+)\.0+$"
@@ -44,7 +46,7 @@ class Cells:
         """The cells at these places (null: NULL), in their order: what a look-up finds."""
         places = rows.to_list()
 
-        def moved(of: Mapping[int, object]) -> dict[int, object]:
+        def moved(of: Mapping[int, V]) -> dict[int, V]:
             return {new: of[old] for new, old in enumerate(places) if old is not None and old in of} if of else {}
 
         return Cells(
@@ -54,7 +56,7 @@ class Cells:
             self.typed.gather(rows),
             moved(self.odd),
             moved(self.other),
-            moved(self.spoilt),  # type: ignore[arg-type]  # the same values
+            moved(self.spoilt),
         )
 
 
