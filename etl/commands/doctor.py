@@ -123,9 +123,8 @@ def _servers(options: Options, plan: Plan | None) -> Iterator[Finding]:
             yield Finding(
                 "warning", about, "fsync or full_page_writes is off: a power failure can lose what was published", "Switch both on."
             )
-        if found.settings:
-            names = ", ".join(setting.partition("=")[0] for setting in found.settings)
-            yield Finding("ok", about, f"the role or database sets {names}; sessions of this program set what matters themselves")
+        for sentence in found.settings:
+            yield Finding("warning" if "temp_file_limit" in sentence or "lock_timeout" in sentence else "ok", about, sentence)
         if found.stale and option == "--target":
             yield Finding(
                 "warning", about, f"never analyzed: {', '.join(found.stale[:5])}", "ANALYZE in the new store, or let the load do it."

@@ -90,6 +90,8 @@ def show_plan(data: dict[str, Any]) -> None:
     show_conditions(console, data["conditions"])
     for sentence in data["beside"]:
         console.print(plain(f"target: {sentence}: not of the contract, and no obstacle"))
+    for sentence in data["foreseen"]:
+        console.print(plain(f"target: {sentence}"))
     if data["decisions_template"]:
         console.print("waiting for a decision (a file for --decisions; fill in, take out what is not decided):")
         for line in data["decisions_template"].splitlines():

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from etl.databases.source_conditions import Foreseen
 from etl.errors import Refused
 
 _PIECES = re.compile(
@@ -21,6 +22,7 @@ class Conditions:
 
     refused: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
+    foreseen: Foreseen = field(default_factory=Foreseen)  # of the server: settings, locks, orphaned sessions
 
 
 def refuse_conditions(conditions: Conditions) -> list[str]:
@@ -32,6 +34,15 @@ def refuse_conditions(conditions: Conditions) -> list[str]:
             "Remove it, or put it there after the migration; then run again. Nothing was changed.",
         )
     return conditions.named
+
+
+def refuse_stopped(sentences: list[str]) -> None:
+    """Refuses what would not come to its end (exit 7), before anything is read or written."""
+    if sentences:
+        raise Refused(
+            "A run would not come to its end:\n  " + "\n  ".join(sentences),
+            "End or change what is named, then run the same command again. Nothing was read or written.",
+        )
 
 
 def refuse_altered(tables: list[str]) -> None:

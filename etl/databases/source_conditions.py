@@ -16,3 +16,12 @@ class SourceConditions:
     beside: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     not_ruled_out: list[str] = field(default_factory=list)
+    stopping: list[str] = field(default_factory=list)  # what would end a run before its end: refused
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """Sentences. `stopping`: what would end a run before its end; `notes`: what is worth knowing and no obstacle."""
+
+    stopping: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from etl.databases import Source
+from etl.databases.conditions import refuse_stopped
 from etl.databases.source_conditions import SourceConditions
 from etl.errors import MigrationError, Refused
 from etl.present.guesses import mending_lines
@@ -48,6 +49,7 @@ def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bo
             "Not everything of the old portals can be seen (K9):\n  " + "\n  ".join(hiding),
             "Mend what is named, then run the same command again (row-level security: ALTER ROLE ... BYPASSRLS, runbooks/roles.md). Nothing was published.",
         )
+    refuse_stopped([f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.stopping])
     return found
 
 

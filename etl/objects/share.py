@@ -1,7 +1,7 @@
 """The old file share, read without following a path out of its root.
 
-A path is walked by the descriptors of its folders, and links are resolved here: what was looked at is what is opened, whatever somebody
-renames in the share meanwhile.
+Where the kernel can open a path so that nothing leads out of the root (`openat2`), it does. Where it cannot, or a link is on the way, the path is
+walked by the descriptors of its folders, and links are resolved here: what was looked at is what is opened, whatever somebody renames meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from etl.errors import MigrationError, SourceChanged, Unreadable
 from etl.objects import PIECE
+from etl.objects.beneath import opened_beneath
 from etl.objects.place import folder_of
 from etl.runfolder.disk_space import bytes_below
 
@@ -54,6 +55,7 @@ class Share:
         except OSError as error:
             raise MigrationError(f"--files: {root} cannot be entered ({error.strerror}).", "Give the root of the old file share.") from None
         self._identity = _identity(self._way[-1])
+        self._root = parent if parent is not None else -1
 
     def size(self) -> int:
         """The bytes of all files that lie there."""
@@ -67,11 +69,21 @@ class Share:
         if not object_path or object_path.startswith("/") or "\0" in object_path or _climbs_out(object_path):
             return None
         try:
-            with ExitStack() as opened:
-                descriptor = self._opened(object_path, opened)
+            descriptor = self._at_once(object_path)
+            if descriptor is None:
+                with ExitStack() as opened:
+                    descriptor = self._opened(object_path, opened)
         except (OSError, ValueError):
             return None
         return None if descriptor is None else _pieces_of(descriptor)
+
+    def _at_once(self, object_path: str) -> int | None:
+        """The open regular file, as the kernel finds it below the root without any link; None: walk, it may be there all the same."""
+        descriptor = opened_beneath(self._root, object_path, _FILE)
+        if descriptor is not None and not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
+        return descriptor
 
     def _opened(self, object_path: str, opened: ExitStack) -> int | None:
         """The open regular file at that path; None where there is none, or it lies outside the root."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.databases import Source
-from etl.databases.conditions import refuse_conditions
+from etl.databases import Source, backend
+from etl.databases.conditions import refuse_conditions, refuse_stopped
 from etl.databases.editions import refuse_differences
 from etl.databases.quoting import quoted
 from etl.databases.registry import contract_differences, open_source, reading_rights, store_conditions, writing_rights
@@ -25,6 +26,7 @@ from etl.present.questions import asked
 from etl.present.source import PresentedSource
 from etl.runfolder.disk_space import STAGED_PER_ROW, loaded_bytes, staged_bytes
 from etl.system.visible import listed
+from etl.system.worker_pool import WORTH_WORKERS
 from mappings.model import Mappings, Portal
 
 
@@ -49,6 +51,9 @@ class Plan:
     conditions: dict[Portal, SourceConditions] = field(default_factory=dict)  # what hides or alters, is beside, or could not be ruled out
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
     beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, and no obstacle
+    foreseen: list[str] = field(
+        default_factory=list
+    )  # of the new store's server: settings, and what became of them; sessions that hold locks
     decisions_template: str = ""  # lines to fill in for all that waits for a decision (chapter L); empty: nothing does
 
 
@@ -96,13 +101,30 @@ def grants(source: PresentedSource) -> list[str]:
     return found
 
 
-def refuse_other_tables(target: str, mappings: Mappings) -> list[str]:
+def refuse_other_tables(target: str, mappings: Mappings) -> tuple[list[str], list[str]]:
     """Refuses a store that has tables of the contract's names which are not the contract's, or what acts on them (exit 7); nothing of it is changed.
 
-    Sentences about what else is there come back: no obstacle.
+    Sentences come back, all about what is no obstacle: what else is there; what roles and databases set for every session, and who holds locks.
     """
     refuse_differences(contract_differences(target, mappings.target), mappings.target)
-    return refuse_conditions(store_conditions(target, mappings.target))
+    known = store_conditions(target, mappings.target)
+    beside = refuse_conditions(known)
+    refuse_stopped([f"--target: {sentence}" for sentence in known.foreseen.stopping])
+    return beside, known.foreseen.notes
+
+
+def refuse_few_connections(options: Options, rows: int | None = None) -> None:
+    """Refuses where the limit of a role or a database leaves fewer sessions than a run needs; `rows`: without it, the least that any run needs."""
+    number = options.workers or os.cpu_count() or 1
+    workers = number if number > 1 and rows is not None and rows >= WORTH_WORKERS else 0
+    needs = {"--source": (options.source, 2 + 2 * workers), "--tc": (options.tc, 2 + 2 * workers), "--target": (options.target, 4)}
+    found: list[str] = []
+    for option, (url, needed) in needs.items():
+        if url is not None and backend(url) == "postgresql":
+            from etl.databases.postgresql.obstacles import too_few_connections
+
+            found += too_few_connections(url, option, needed)
+    refuse_stopped(found)
 
 
 def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None, whole: bool = False) -> Plan:

@@ -22,7 +22,7 @@ from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.context import DEFAULTS, NOT_GIVEN, Night, settled_options
 from etl.pipeline.left_out import refuse_left_out
-from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
+from etl.pipeline.preflight import Plan, plan, refuse_few_connections, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
 from etl.pipeline.sources import sources_of
 from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
@@ -125,13 +125,15 @@ def _tell_early(night: Night, step: str, error: MigrationError) -> None:
 
 
 def _look_ahead(night: Night) -> None:
-    """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
+    """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's, limits."""
+    refuse_few_connections(night.options)
     for option, found in rights(night.options, night.mappings).items():
         for sentence in found.excess:
             night.talk.say(f"{option}: role {found.role} {sentence}: more than it needs (runbooks/roles.md)")
     if night.options.target is not None:
-        for sentence in refuse_other_tables(night.options.target, night.mappings):
-            night.talk.say(f"--target: {sentence}: not of the contract, and no obstacle")
+        beside, foreseen = refuse_other_tables(night.options.target, night.mappings)
+        for sentence in [*(f"{one}: not of the contract, and no obstacle" for one in beside), *foreseen]:
+            night.talk.say(f"--target: {sentence}")
         refuse_left_out(night.options, night.options.target)
 
 
@@ -243,9 +245,11 @@ def planned(options: Options) -> Plan:
         adapter_digest(options.adapter)
         read_limits(options.adapter, mappings)
     found = rights(options, mappings)
-    beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
+    beside, foreseen = refuse_other_tables(options.target, mappings) if options.target is not None else ([], [])
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
         ahead = plan(sources, mappings, share, whole=True)
         decisions = read_decisions(options.decisions) if options.decisions is not None else NO_DECISIONS
-        return replace(ahead, rights=found, beside=beside, decisions_template=template(sources, mappings, decisions))
+        waiting = template(sources, mappings, decisions)
+    refuse_few_connections(options, sum(ahead.rows.values()))
+    return replace(ahead, rights=found, beside=beside, foreseen=foreseen, decisions_template=waiting)

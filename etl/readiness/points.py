@@ -232,6 +232,11 @@ class Points:
                 cause = "none of its contacts has a login"
             else:
                 cause = "the logins of its contacts are disabled, deleted or locked because of the company's status"
+                openers = [c for c in contacts if c["login_id"] is not None]
+                if all(c["scope_cd"] == "TC" for c in openers):
+                    cause += "; the only opener is of Trade Compliance"
+                elif all(c["restricted_reason_cd"] is not None or c["scope_cd"] == "TC" for c in openers):
+                    cause += "; the only opener is restricted"
             yield _Found("NOBODY_CAN_OPEN", self._entity(key), account=key, blanks={"cause": cause})
 
     def _only(self, accounts: Iterable[str]) -> tuple[str | None, int | None]:

@@ -314,7 +314,10 @@ def reconcile(
                 "Give the store that was published.",
             )
         if why := store.hiding.get(""):
-            raise Hidden(f"--target: {why}.", "Give the store's own file, or a copy of it with all that lies beside it.")
+            raise Hidden(
+                f"--target: {why}.",
+                "Set back what is named (ALTER ROLE or DATABASE ... RESET), or give the file itself, or a copy with all that lies beside it.",
+            )
         runs = recorded_runs(store, freeze, grace, recorded)
         refuse_other_decisions(runs, decided.sha256)
         refuse_others(runs.mappings_sha256, spec.sha256, adapter)

@@ -68,6 +68,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         "set_aside": {
             "visible": found.visible,
             "closed": found.closed.height,
+            "narrow": found.narrow,
             "roots": found.held.select("portal", "root_table", "root_key").n_unique(),
         },
     }

@@ -12,6 +12,7 @@ from etl.domain.masking import SUSPECT, masked, masked_key
 from etl.holding.causes import causes
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
+from etl.report.failure_causes import failure_causes
 from etl.report.set_aside import closed_accounts
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_verified
@@ -35,9 +36,9 @@ _NINE = r"\|.*\d{9}"  # and those that `masked_key` has
 
 @dataclass(frozen=True)
 class Lists:
-    """`held`: HELD without the row itself, and BECAUSE; `exceptions`: FLAG; `failures`: FAILURE; `differences`: DIFFERENCE. Steps not done: empty.
+    """`held`: HELD without the row itself, and BECAUSE; `exceptions`: FLAG; `failures`: FAILURE and BECAUSE; `differences`: DIFFERENCE. Steps not done: empty.
 
-    `closed`: CLOSED, accounts that nobody can open, of `visible` that trade may see.
+    `closed`: CLOSED, accounts that nobody can open, of `visible` that trade may see; `narrow`: that only restricted or Trade Compliance contacts can open.
     """
 
     held: pl.DataFrame
@@ -46,6 +47,7 @@ class Lists:
     differences: pl.DataFrame
     closed: pl.DataFrame
     visible: int | None
+    narrow: int
 
 
 def lists(folder: RunFolder, mappings: Mappings) -> Lists:
@@ -53,22 +55,27 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     whole = _recorded(folder, "held", pl.Schema(HELD))
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
     held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, flagged))
-    failures = _table(folder, "check", "check/failures.parquet", pl.Schema(FAILURE))
+    failed = _table(folder, "check", "check/failures.parquet", pl.Schema(FAILURE))
+    failures = failed.hstack(failure_causes(failed, without_personal(held, "key"), mappings))
     differences = _table(folder, "reconcile", "reconcile/differences.parquet", pl.Schema(DIFFERENCE))
     texts = _text_parts(mappings)
-    visible, closed = closed_accounts(folder)
+    visible, closed, narrow = closed_accounts(folder)
     return Lists(
-        without_personal(
-            _keys(_keys(_keys(held, "key", texts), "because_key", texts, "because_table"), "root_key", texts, "root_table"),
-            "key",
-            "because_key",
-            "root_key",
-        ).sort("portal", "table", "key"),
+        _caused(held, texts).sort("portal", "table", "key"),
         without_personal(_keys(flagged, "key", texts), "key", "detail").sort("rule", "portal", "table", "key"),
-        without_personal(_keys(failures, "key", texts), "key").sort("severity", "check_id", "table", "key"),
+        _caused(failures, texts).sort("severity", "check_id", "table", "key"),
         without_personal(_keys(differences, "legacy_key", texts), "legacy_key", "expected", "actual").sort(list(DIFFERENCE)),
         without_personal(closed, "account_number"),
         visible,
+        narrow,
+    )
+
+
+def _caused(frame: pl.DataFrame, texts: dict[str, list[int]]) -> pl.DataFrame:
+    """The frame (table, key, BECAUSE) masked in each of its three keys."""
+    own = _keys(frame, "key", texts)
+    return without_personal(
+        _keys(_keys(own, "because_key", texts, "because_table"), "root_key", texts, "root_table"), "key", "because_key", "root_key"
     )
 
 

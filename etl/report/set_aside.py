@@ -29,13 +29,14 @@ CLOSED = {
 }
 
 
-def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame]:
-    """(accounts that trade may see, of these CLOSED: those that account_picker shows to no login that can be used).
+def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame, int]:
+    """(accounts that trade may see, of these CLOSED: those that account_picker shows to no login that can be used, and how many it shows narrowly).
 
-    A login can be used where it is ACTIVE, or LOCKED for CURABLE. From the staged rows; None and no rows before reattach is done.
+    A login can be used where it is ACTIVE, or LOCKED for CURABLE. Narrowly: to such logins only through contacts that are restricted (B12) or of
+    Trade Compliance (I9). From the staged rows; None and no rows before reattach is done.
     """
     if not {"split", "reattach"} <= folder.steps.keys():
-        return None, pl.DataFrame(schema=CLOSED)
+        return None, pl.DataFrame(schema=CLOSED), 0
     accounts = _staged(
         folder,
         "entity_account",
@@ -46,19 +47,25 @@ def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame]:
         "business_type_cd",
         "trade_visible",
     )
-    contacts = _staged(folder, "account_contact", "account_id", "login_id", "removed_at").filter(pl.col("removed_at").is_null())
+    contacts = _staged(folder, "account_contact", "account_id", "login_id", "removed_at", "scope_cd", "restricted_reason_cd").filter(
+        pl.col("removed_at").is_null()
+    )
     logins = _staged(folder, "login", "login_id", "status_cd", "lock_reason_cd")
     locked = (pl.col("status_cd") == "LOCKED") & pl.col("lock_reason_cd").is_in(CURABLE).fill_null(False)
     usable = logins.filter((pl.col("status_cd") == "ACTIVE") | locked)
     seen = contacts.drop_nulls("login_id")
     visible = accounts.filter(pl.col("trade_visible"))
-    closed = visible.join(seen.join(usable, on="login_id", how="semi"), on="account_id", how="anti")
+    opening = seen.join(usable, on="login_id", how="semi")
+    closed = visible.join(opening, on="account_id", how="anti")
+    narrow = visible.join(opening.filter(~_NARROW), on="account_id", how="anti").join(opening, on="account_id", how="semi").height
     cause = (
         pl.when(~pl.col("account_id").is_in(contacts["account_id"].implode()))
         .then(pl.lit("no contact is in force"))
         .when(~pl.col("account_id").is_in(seen["account_id"].implode()))
         .then(pl.lit("none of its contacts has a login"))
-        .otherwise(pl.lit("the logins of its contacts are disabled, deleted or locked for the company's status"))
+        .otherwise(
+            pl.concat_str(pl.lit("the logins of its contacts are disabled, deleted or locked for the company's status"), _whose(seen))
+        )
     )
     listed = closed.select(
         "account_number",
@@ -67,7 +74,23 @@ def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame]:
         "business_type_cd",
         cause.alias("cause"),
     )
-    return visible.height, listed.sort("company_profile_id", "entity_id")
+    return visible.height, listed.sort("company_profile_id", "entity_id"), narrow
+
+
+_NARROW = (pl.col("scope_cd") == "TC") | pl.col("restricted_reason_cd").is_not_null()
+
+
+def _whose(seen: pl.DataFrame) -> pl.Expr:
+    """Where all that have such a login are restricted, or of Trade Compliance, the words for it; else nothing."""
+    kinds = seen.group_by("account_id").agg((pl.col("scope_cd") == "TC").all().alias("tc"), _NARROW.all().alias("narrow"))
+    of_tc, narrow = (kinds.filter(pl.col(name))["account_id"] for name in ("tc", "narrow"))
+    return (
+        pl.when(pl.col("account_id").is_in(of_tc.implode()))
+        .then(pl.lit("; all of them are of Trade Compliance"))
+        .when(pl.col("account_id").is_in(narrow.implode()))
+        .then(pl.lit("; all of them are restricted, or of Trade Compliance"))
+        .otherwise(pl.lit(""))
+    )
 
 
 def _staged(folder: RunFolder, table: str, *columns: str) -> pl.DataFrame:
@@ -96,6 +119,8 @@ def sentences(report: dict[str, Any]) -> list[str]:
         found.append(f"{plural(attention, 'exception')} need attention.")
     if aside["closed"]:
         found.append(f"{aside['closed']:,} of {plural(aside['visible'], 'account')} that trade may see can be opened by nobody.")
+    if aside["narrow"]:
+        found.append(f"{plural(aside['narrow'], 'account')} can be opened only by contacts that are restricted, or of Trade Compliance.")
     if report["run"]["rehearsal"]:
         found.append("This was a rehearsal: nothing was written into the real new store.")
     elif "load" in done and report["run"]["approval"] is None:

@@ -21,7 +21,7 @@ from etl.system.locks import shared
 if TYPE_CHECKING:
     from distributed.security import Security
 
-_WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
+WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
 # Rows; above that what they keep in memory from one step to the next weighs more than the second that starting others takes.
 _MANY = 2_000_000
 
@@ -44,7 +44,7 @@ class Crew:
         if self._pool is None:
             if self._scheduler is not None:
                 self._pool = self._stack.enter_context(_cluster(self._scheduler))
-            elif self._number > 1 and rows >= _WORTH_WORKERS:
+            elif self._number > 1 and rows >= WORTH_WORKERS:
                 self._pool = self._stack.enter_context(worker_processes(self._number, self._place))
         return self._pool
 

@@ -125,6 +125,28 @@ def test_companies_have_the_rows_that_were_read_loaded_and_held(cast: Night, mad
     }
 
 
+def test_NOBODY_CAN_OPEN_says_where_the_only_opener_is_restricted_or_of_trade_compliance(published: Night) -> None:
+    alone = (
+        "SELECT a.account_number FROM entity_account a JOIN account_contact c USING (account_id) WHERE a.trade_visible AND c.removed_at IS NULL"
+        " AND c.login_id IS NOT NULL GROUP BY 1 ORDER BY 1"
+    )
+    with published.database("portal3.sqlite") as store:
+        of_tc, restricted, plain = (number for (number,) in store.execute(f"{alone} LIMIT 3").fetchall())
+        mine = "account_id = (SELECT account_id FROM entity_account WHERE account_number = ?)"
+        store.execute(f"UPDATE account_contact SET scope_cd = 'TC' WHERE {mine}", (of_tc,))
+        store.execute(f"UPDATE account_contact SET scope_cd = 'CTPAT', restricted_reason_cd = 'COMPANY_STATUS' WHERE {mine}", (restricted,))
+        store.execute(f"UPDATE account_contact SET scope_cd = 'CTPAT', restricted_reason_cd = NULL WHERE {mine}", (plain,))
+        store.execute("UPDATE login SET status_cd = 'DISABLED'")
+    done = published.command("readiness")
+    assert done.code == 0, done.err
+    rows = lines((published.folder / "run" / "readiness" / "points.csv").read_bytes())
+    said = {row["account_number"]: row["sentence"] for row in rows if row["point_cd"] == "NOBODY_CAN_OPEN"}
+    assert "; the only opener is of Trade Compliance" in said[of_tc]
+    assert "; the only opener is restricted" in said[restricted]
+    assert "the only opener" not in said[plain]
+    assert "the logins of its contacts are disabled" in said[plain]
+
+
 def test_the_crosswalk_has_every_entity_and_its_account(cast: Night, made: dict[str, bytes]) -> None:
     crosswalk = lines(made["crosswalk.csv"])
     with closing(sqlite3.connect(cast.folder / "legacy" / "portal2.sqlite")) as source, closing(sqlite3.connect(cast.target)) as store:

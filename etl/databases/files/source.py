@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from etl.databases import Batch, Since, sqlite_url
-from etl.databases.files.tables import columns_and_rows, tables_in
+from etl.databases.files.tables import ENDINGS, columns_and_rows, not_read, tables_in
 from etl.databases.quoting import quoted
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.source import SqliteSource
@@ -64,7 +64,8 @@ class FolderSource:
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         """Files have nothing that hides a row from who can read them; the copy is made by this process."""
-        return SourceConditions(not_ruled_out=["rows that were left out when the files were written"])
+        beside = [f"{name}: not a file of the kinds {', '.join(ENDINGS)}" for name in not_read(self.folder)]
+        return SourceConditions(beside=beside, not_ruled_out=["rows that were left out when the files were written"])
 
     def count(self, table: str) -> int:
         return self.inner.count(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -10,12 +11,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from etl.databases.files.workbook_cells import unreadable_cells
+from etl.databases.files.workbook_cells import unreadable_cells, written_numbers
 from etl.errors import MigrationError
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".xlsx")
 _FIELD = 1 << 30  # characters: what a database would hold in a cell
 _ROWS = 5_000
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # a character that XML does not take
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ def tables_in(folder: Path, place: str) -> list[FileTable]:
         raise MigrationError(f"{place}: there is no folder {folder}.", "Give the folder with the exported files: folder:DIR.")
     found: list[FileTable] = []
     for file in sorted(folder.iterdir()):
-        if file.name.startswith(".") or not file.is_file() or file.suffix.lower() not in ENDINGS:
+        if not _is_table(file):
             continue
+        if file.is_symlink() or not file.is_file():
+            raise MigrationError(f"{place}: {file.name} is a link, or not a file at all.", "Put the file itself into the folder.")
         found += (
             [FileTable(sheet, file, sheet) for sheet in _sheets(file)] if file.suffix.lower() == ".xlsx" else [FileTable(file.stem, file)]
         )
@@ -51,6 +55,17 @@ def tables_in(folder: Path, place: str) -> list[FileTable]:
             f"{place}: {folder} holds no file of the kinds {', '.join(ENDINGS)}.", "Give the folder with the exported files."
         )
     return found
+
+
+def not_read(folder: Path) -> list[str]:
+    """What else lies in the folder, sorted: hidden files, folders, files of other kinds."""
+    return sorted(f"{file.name}/" if file.is_dir() else file.name for file in folder.iterdir() if not _is_table(file))
+
+
+def _is_table(file: Path) -> bool:
+    """Whether its name is that of a table's file."""
+    hidden = file.name.startswith((".", "~$"))  # ~$: a workbook that is open somewhere
+    return not hidden and file.suffix.lower() in ENDINGS and (file.is_symlink() or not file.is_dir())
 
 
 def columns_and_rows(table: FileTable, delimiter: str, encoding: str) -> tuple[dict[str, str], Iterator[Sequence[Any]]]:
@@ -80,23 +95,21 @@ def _named(table: FileTable, head: Sequence[str]) -> dict[str, str]:
 
 
 def _text(table: FileTable, delimiter: str, encoding: str) -> tuple[dict[str, str], Iterator[Sequence[Any]]]:
-    lines = _lines(table, delimiter, encoding)
-    columns = _named(table, next(lines, []))
+    lines = enumerate(_lines(table, delimiter, encoding), start=1)
+    columns = _named(table, next(lines, (1, []))[1])
 
     def rows() -> Iterator[Sequence[Any]]:
-        for line in lines:
-            if len(line) != len(columns):
-                raise _refused(table, f"line {lines_read[0]:,} has {len(line)} fields, the header {len(columns)}", "Export the file again.")
-            yield line
+        empty = 0  # a line without a field that is not the end of the file
+        for number, line in lines:
+            if not line and len(columns) > 1:
+                empty = empty or number
+                continue
+            if empty:
+                raise _refused(table, f"line {empty:,} is empty", "Export the file again.")
+            if (len(columns) > 1 and len(line) != len(columns)) or len(line) > 1 == len(columns):
+                raise _refused(table, f"line {number:,} has {len(line)} fields, the header {len(columns)}", "Export the file again.")
+            yield line or [""]  # of a table with one column: an empty cell
 
-    lines_read = [1]
-
-    def counted(of: Iterator[list[str]]) -> Iterator[list[str]]:
-        for line in of:
-            lines_read[0] += 1
-            yield line
-
-    lines = counted(lines)
     return columns, rows()
 
 
@@ -106,7 +119,7 @@ def _lines(table: FileTable, delimiter: str, encoding: str) -> Iterator[list[str
     with table.file.open(encoding=known, newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
-            yield from (line for line in reader if line)
+            yield from reader
         except UnicodeDecodeError:
             raise _refused(
                 table, f"it is not {encoding} behind line {reader.line_num:,}", "Name its encoding: [csv] encoding in source.toml."
@@ -201,26 +214,34 @@ def _sheets(file: Path) -> list[str]:
     if lost is not None:
         cell, shown = lost
         raise MigrationError(
-            f"{file.name}: cell {cell} shows {shown}, which a reader of workbooks does not give.",
-            "Put its text into the cell (format Text), or export the sheets as CSV; then run again. No row of it was read.",
+            f"{file.name}: cell {cell} shows {shown}, which cannot be carried as it is shown.",
+            "Put its text into the cell (format Text; numbers: General), or export the sheets as CSV; then run again. No row of it was read.",
         )
     return names
 
 
 def _sheet(table: FileTable) -> tuple[dict[str, str], Iterator[Sequence[Any]]]:
     workbook = _calamine().CalamineWorkbook.from_path(str(table.file))
-    lines = workbook.get_sheet_by_name(table.sheet).to_python(skip_empty_area=False)
-    texts = [[_shown(cell) for cell in line] for line in lines]
-    columns = _named(table, texts[0] if texts else [])
-    return columns, iter(line for line in texts[1:] if any(line))
+    written = written_numbers(table.file, table.sheet)
+    lines = [
+        [written.get((row, column)) or _shown(table, cell) for column, cell in enumerate(line, start=1)]
+        for row, line in enumerate(workbook.get_sheet_by_name(table.sheet).to_python(skip_empty_area=False), start=1)
+    ]
+    while lines and not any(lines[-1]):
+        lines.pop()
+    columns = _named(table, lines[0] if lines else [])
+    empty = next((number for number, line in enumerate(lines, start=1) if not any(line)), None)
+    if empty is not None:
+        raise _refused(table, f"row {empty:,} is empty, and rows follow it", "Take the empty rows out of the sheet.")
+    return columns, iter(lines[1:])
 
 
-def _shown(cell: Any) -> str:
-    """The text that a cell shows; dates and moments in ISO form."""
+def _shown(table: FileTable, cell: Any) -> str:
+    """The text that a cell shows that is not a plain number; dates and moments in ISO form."""
+    if isinstance(cell, float):  # our reading of its format and the library's are not the same
+        raise _refused(table, "a number has a format of days that is not known", "Give its column another format.")
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else repr(cell)
     if isinstance(cell, datetime):
         return cell.isoformat(" ")
-    return cell.isoformat() if isinstance(cell, date | time) else str(cell)
+    return cell.isoformat() if isinstance(cell, date | time) else _ESCAPED.sub(lambda found: chr(int(found[1], 16)), str(cell))

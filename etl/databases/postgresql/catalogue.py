@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 
 from etl.databases.postgresql.connection import WORDS
+from etl.databases.postgresql.obstacles import of_portal
+from etl.databases.postgresql.settings import OVERRIDDEN_READING, hiding, sentences, settings_of
 from etl.databases.source_conditions import SourceConditions
 from mappings.model import TableMapping
 
@@ -81,14 +83,14 @@ def row_security_sentence(role: str, tables: Iterable[str]) -> str:
 
 
 def conditions(
-    session: Session, schema: str, mapped: tuple[TableMapping, ...], shape: dict[str, dict[str, str]], role: str
+    session: Session, schema: str, mapped: tuple[TableMapping, ...], shape: dict[str, dict[str, str]], role: str, deep: bool = True
 ) -> SourceConditions:
     """All of it, for these tables of the schema."""
     there = {mapping.table: mapping for mapping in mapped if mapping.table in shape}
     what = kinds(session, schema)
     hidden = hidden_tables(session, schema, there)
     found = SourceConditions(
-        hiding=[row_security_sentence(role, hidden)] if hidden else [],
+        hiding=[*([row_security_sentence(role, hidden)] if hidden else []), *hiding(session)],
         beside=[f"{what[name]} {name}" for name in sorted(what) if name not in there],
     )
     for name in sorted(set(what) & set(there)):
@@ -99,6 +101,10 @@ def conditions(
         ("foreign table", "what its own server hides from this role is not known here"),
     ):
         found.not_ruled_out.extend(f"{name}: {why}" for name in sorted(there) if what.get(name) == kind)
+    if deep:
+        in_the_way = of_portal(session, schema, there)
+        found.stopping.extend(in_the_way.stopping)
+        found.notes.extend(sentences(settings_of(session), OVERRIDDEN_READING, schema) + in_the_way.notes)
     unkeyed = _without_key(session, schema, there)
     found.notes.extend(
         f"{name} has no key of its own on {', '.join(there[name].key)}: rows with one key are told apart (fine print 63)"

@@ -20,11 +20,23 @@ from etl.system.retries import passes
 
 OLDEST = 130000  # PostgreSQL 13
 # Whatever encoding the database or PGCLIENTENCODING has, texts travel as UTF-8. (SQL_ASCII has none: its bytes come as they are, E8.)
-# Nothing waits for another session's lock for ever, whatever the server's default; a role's or database's own lock_timeout stands.
+# Nothing waits for another session's lock for ever, whatever the server's default; a role's or database's own lock_timeout stands. What else a role
+# or a database sets decides neither how long a load may take nor how anything is written or shown; row security raises an error (K9).
 SESSION = (
+    "SET statement_timeout = 0",
+    "SET idle_in_transaction_session_timeout = 0",
     "SET TimeZone = 'UTC'",
     "SET client_encoding = 'UTF8'",
-    "SELECT set_config('lock_timeout', '60s', false) WHERE current_setting('lock_timeout') = '0'",
+    "SET row_security = off",
+    "SET quote_all_identifiers = off",
+    "SET DateStyle = 'ISO, YMD'",
+    "SET IntervalStyle = 'postgres'",
+    "SET bytea_output = 'hex'",
+    "SET extra_float_digits = 1",
+    "SET standard_conforming_strings = on",
+    "SET transform_null_equals = off",
+    "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",
+    "SELECT pg_catalog.set_config('lock_timeout', '60s', false) WHERE pg_catalog.current_setting('lock_timeout') = '0'",
 )
 # An old portal is read in one transaction, which begins like this: read-only from its first statement, and nothing that a role or a database
 # sets decides what is seen. `row_security` off: the server refuses where it would leave rows out (K9). Nothing in another schema than
@@ -42,6 +54,7 @@ OLD_SESSION = (
     "SET LOCAL bytea_output = 'hex'",
     "SET LOCAL extra_float_digits = 1",
     "SET LOCAL standard_conforming_strings = on",
+    "SET LOCAL transform_null_equals = off",
     "SET LOCAL client_encoding = 'UTF8'",
     "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",  # later versions have them
     "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
@@ -93,8 +106,8 @@ def connect(url: str, name: str) -> psycopg.Connection[Any]:
     """A connection in UTC that speaks UTF-8; `name` is what messages call the database. Of an old portal it is `old_portal` that connects."""
     connection = connected(url, name)
     with safe_errors(name, "connecting"):
-        for setting in SESSION:
-            connection.execute(setting.encode())
+        for together in (SESSION[:2], SESSION[2:]):  # the time-outs first, for they may be short
+            connection.execute("; ".join(together).encode())
     return connection
 
 

@@ -5,13 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from etl.databases.postgresql.connection import connect, safe_errors
+from etl.databases.postgresql.connection import old_portal, safe_errors
+from etl.databases.postgresql.settings import OVERRIDDEN_READING, OVERRIDDEN_WRITING, sentences, settings_of
+
+_LIMIT = (
+    "SELECT pg_catalog.current_setting('max_connections')::pg_catalog.int4"
+    " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
+)
+# A superuser is limited by the server alone. What kind of process another role's session is, is shown to few: null then.
+_LIMITS = """
+SELECT CASE WHEN r.rolsuper THEN -1 ELSE r.rolconnlimit END, CASE WHEN r.rolsuper THEN -1 ELSE d.datconnlimit END,
+       pg_catalog.count(*) FILTER (WHERE a.usename = session_user), pg_catalog.count(*) FILTER (WHERE a.datname = d.datname), pg_catalog.count(*)
+FROM pg_catalog.pg_stat_activity a, pg_catalog.pg_roles r, pg_catalog.pg_database d
+WHERE a.usename IS NOT NULL AND coalesce(a.backend_type, 'client backend') = 'client backend'
+  AND r.rolname = session_user AND d.datname = pg_catalog.current_database() GROUP BY 1, 2
+"""
 
 
 @dataclass(frozen=True)
 class ServerHealth:
-    """`skew`: seconds by which the server's clock is ahead of this machine's; `free`: connections that the role can still open; `settings`: of
-    the role or database that are not the server's default; `stale`: tables with rows that were never analyzed; `database_bytes`: its size."""
+    """`skew`: seconds by which the server's clock is ahead of this machine's; `free`: connections that the role can still open; `settings`: sentences
+    about what the role or database sets for every session; `stale`: tables with rows that were never analyzed; `database_bytes`: its size."""
 
     version: str
     skew: float
@@ -24,8 +38,7 @@ class ServerHealth:
 
 def health(url: str, option: str) -> ServerHealth:
     """The server behind that URL, as this role sees it."""
-    with connect(url, option) as session, safe_errors(option, "looking at the server"):
-        session.execute("SET default_transaction_read_only = on")
+    with old_portal(url, option) as (session, schema), safe_errors(option, "looking at the server"):
 
         def one(statement: str) -> object:
             row = session.execute(statement.encode()).fetchone()
@@ -35,24 +48,12 @@ def health(url: str, option: str) -> ServerHealth:
         server = one("SELECT pg_catalog.clock_timestamp()")
         middle = before + (datetime.now(UTC) - before) / 2
         skew = (server - middle).total_seconds() if isinstance(server, datetime) else 0.0
-        limit, role_limit, used, mine = (
-            int(str(one(statement)))
-            for statement in (
-                "SELECT pg_catalog.current_setting('max_connections')::pg_catalog.int4"
-                " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4",
-                "SELECT rolconnlimit FROM pg_catalog.pg_roles WHERE rolname = current_user",
-                "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'",
-                "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE usename = current_user AND backend_type = 'client backend'",
-            )
-        )
-        free = limit - used if role_limit < 0 else min(limit - used, role_limit - mine)
+        limit = int(str(one(_LIMIT)))
+        role_limit, database_limit, by_role, there, used = session.execute(_LIMITS.encode()).fetchone() or (-1, -1, 0, 0, 0)
+        free = min(of - taken for of, taken in ((limit, used), (role_limit, by_role), (database_limit, there)) if of >= 0)
         durable = all(one(f"SELECT pg_catalog.current_setting('{name}')") == "on" for name in ("fsync", "full_page_writes"))
-        settings = session.execute(
-            b"SELECT s FROM pg_catalog.pg_db_role_setting c CROSS JOIN LATERAL pg_catalog.unnest(c.setconfig) s"
-            b" WHERE (c.setrole = 0 OR c.setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user))"
-            b" AND (c.setdatabase = 0 OR c.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))"
-            b" ORDER BY 1"
-        ).fetchall()
+        overridden = OVERRIDDEN_WRITING if option == "--target" else OVERRIDDEN_READING
+        settings = sentences(settings_of(session), overridden, schema if option != "--target" else None)
         stale = session.execute(
             b"SELECT relname FROM pg_catalog.pg_stat_user_tables WHERE n_live_tup > 10000 AND last_analyze IS NULL AND last_autoanalyze IS NULL"
             b" ORDER BY 1"
@@ -62,7 +63,7 @@ def health(url: str, option: str) -> ServerHealth:
             skew=skew,
             free=free,
             durable=durable,
-            settings=tuple(str(row[0]) for row in settings),
+            settings=tuple(settings),
             stale=tuple(str(row[0]) for row in stale),
             database_bytes=int(str(one("SELECT pg_catalog.pg_database_size(pg_catalog.current_database())"))),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,9 +46,10 @@ class PostgreSQL:
     def store_conditions(self, url: str, schema: Schema) -> Conditions:
         from etl.databases.postgresql.conditions import conditions
         from etl.databases.postgresql.connection import connect, safe_errors
+        from etl.databases.postgresql.obstacles import of_store
 
         with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
-            return conditions(session, schema)
+            return replace(conditions(session, schema), foreseen=of_store(session, schema.tables))
 
     def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
         from etl.databases.postgresql.foreseen import would_change

@@ -32,7 +32,8 @@ SELECT (SELECT system_identifier::text FROM pg_control_system()), (SELECT timeli
              WHERE attrelid = c.oid AND attname = ANY(%(columns)s) AND attgenerated <> 'v' ORDER BY attnum),
        pg_snapshot_xmax(pg_current_snapshot())::text
 FROM pg_class c
-WHERE c.oid = to_regclass(%(table)s) AND c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relhassubclass AND NOT c.relrowsecurity
+WHERE c.oid = to_regclass(%(table)s) AND c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relrowsecurity
+  AND NOT EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid)  -- relhassubclass may say so of children that are gone
   AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap')
 """
 

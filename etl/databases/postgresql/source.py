@@ -119,7 +119,7 @@ class PostgresSource:
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         with safe_errors(self.name, "reading the catalogue"):
-            return conditions(self._session, self.schema, tuple(mapped), self._shape, self._role)
+            return conditions(self._session, self.schema, tuple(mapped), self._shape, self._role, deep)
 
     def _table(self, table: str) -> str:
         return table.sql if isinstance(table, Sql) else f"{quoted(self.schema)}.{quoted(table)}"

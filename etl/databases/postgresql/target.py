@@ -25,6 +25,7 @@ from etl.databases.postgresql import merge, replacement
 from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
+from etl.databases.postgresql.obstacles import RUN_LOCK, holder
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage, touched
 from etl.databases.postgresql.transport import is_here
 from etl.databases.target import (
@@ -52,16 +53,9 @@ from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
 _UNDO_TABLE = re.compile(rf"{UNDO}__\d+_")
-_LOCK = 0x706F7274  # "port": one run at a time in a schema
 _HOLDS = (
     "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND classid = %s AND objsubid = 2"
     " AND objid = current_schema()::regnamespace::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
-)
-_HOLDER = (
-    "SELECT l.pid, a.usename::text, coalesce('client ' || host(a.client_addr), 'client ' || nullif(a.application_name, '')),"
-    " to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC' FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
-    " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objsubid = 2"
-    " AND l.objid = current_schema()::regnamespace::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
 _CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads a staging table, nor for a server that is silent
 
@@ -88,7 +82,7 @@ class PostgresTarget:
         except MigrationError:
             self._session.close()
             raise
-        (locked,) = self._one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
+        (locked,) = self._one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (RUN_LOCK,))
         if not locked:
             who = self._holder()
             self._session.close()
@@ -97,8 +91,6 @@ class PostgresTarget:
                 message,
                 "Wait for it to end; a session that is no run's can be ended (pg_terminate_backend). Then run the same command again.",
             )
-        # It waits while others load; what a server allows an idle session must not end it.
-        self._one("SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL")
         # A run that is killed in mid statement must not go on in the server (14 and later, where the system can tell).
         with suppress(MigrationError):
             self._one(
@@ -114,17 +106,13 @@ class PostgresTarget:
         )  # by a load that was killed: whoever holds the lock takes it away
 
     def _holder(self) -> str:
-        """In words, which session holds the lock; as much of it as this role may know. Whoever may connect can hold it, not only a run."""
-        with suppress(MigrationError):
-            pid, user, client, since = (*self._one(_HOLDER, (_LOCK,)), None, None, None)[:4]
-            if pid is not None:
-                known = f", {client}" if client else ""
-                return f": session {pid} of role {user}{known}{f', since {since}' if since else ''}"
+        with suppress(MigrationError), safe_errors("--target", "reading"):
+            return holder(self._session)
         return ""
 
     def _require_lock(self) -> None:
         """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""
-        if not self._one(_HOLDS, (_LOCK,))[0]:
+        if not self._one(_HOLDS, (RUN_LOCK,))[0]:
             self._staged = False  # what is staged may be another run's
             raise _void(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is at work")
 

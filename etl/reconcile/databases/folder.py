@@ -4,7 +4,6 @@ import importlib
 import re
 import sqlite3
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, time
@@ -17,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from etl.reconcile.databases.sqlite import SqliteDatabase
+from etl.reconcile.databases.workbook import Doubtful, numbers
 from etl.reconcile.errors import ReconcileError
 
 PREFIX = "folder:"
@@ -28,7 +28,9 @@ class FolderDatabase(SqliteDatabase):
     def __init__(self, folder: Path, delimiter: str = ",", encoding: str = "utf-8") -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="portal-migrate-")
         file = Path(self._folder.name) / "copy.sqlite"
+        self._others: list[str] = []
         try:
+            self._others = sorted(path.name for path in folder.iterdir() if not _holds_a_table(path)) if folder.is_dir() else []
             _copied(folder, file, delimiter, encoding)
         except (pa.ArrowException, OSError, ValueError, sqlite3.Error) as error:
             self._folder.cleanup()
@@ -39,6 +41,9 @@ class FolderDatabase(SqliteDatabase):
             self._folder.cleanup()
             raise
         super().__init__(file)
+
+    def doubts(self) -> list[str]:
+        return [*super().doubts(), *(f"{name}, which is in the folder and is not a table's file" for name in self._others)]
 
     def close(self) -> None:
         super().close()
@@ -52,15 +57,28 @@ def _copied(folder: Path, file: Path, delimiter: str, encoding: str) -> None:
         copy.execute("PRAGMA synchronous = off")
         for path in sorted(folder.iterdir()):
             kind = path.suffix.lower()
-            if path.name.startswith(".") or not path.is_file():
+            if not _holds_a_table(path):
                 continue
+            if path.is_symlink() or not path.is_file():
+                raise ReconcileError(f"{path.name}: it is a link, or not a file at all.", "Give the folder that was migrated.")
             if kind in (".csv", ".tsv"):
                 _filled(copy, path.stem, *_of_text(path, "\t" if kind == ".tsv" else delimiter, encoding))
             elif kind == ".parquet":
                 _filled(copy, path.stem, *_of_parquet(path))
             elif kind == ".xlsx":
                 for sheet, lines in _of_workbook(path):
+                    if not lines:
+                        raise ReconcileError(f"{path.name}: sheet {sheet} is empty.", "Give the workbook that was migrated.")
                     _filled(copy, sheet, lines[0], iter(line for line in lines[1:] if any(line)))
+
+
+def _holds_a_table(path: Path) -> bool:
+    return (
+        path.suffix.lower() in (".csv", ".tsv", ".parquet", ".xlsx")
+        and path.name[:1] != "."
+        and path.name[:2] != "~$"
+        and not path.is_dir()
+    )
 
 
 def _filled(copy: sqlite3.Connection, name: str, columns: list[str], rows: Iterator[Any]) -> None:
@@ -77,6 +95,8 @@ def _of_text(path: Path, delimiter: str, encoding: str) -> tuple[list[str], Iter
     parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     with csv.open_csv(path, reading, parsing, csv.ConvertOptions(strings_can_be_null=False)) as first:
         names = first.schema.names
+    if len(names) == 1:  # an empty line is a row with an empty cell
+        parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False)
     texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
 
     def rows() -> Iterator[Any]:
@@ -110,21 +130,23 @@ def _value(value: Any) -> Any:
 
 
 def _of_workbook(path: Path) -> Iterator[tuple[str, list[list[str]]]]:
-    with zipfile.ZipFile(path) as parts:  # a cell such as #N/A would come as nothing
-        for name in (name for name in parts.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")):
-            if re.search(rb'<c\b[^>]*\bt="e"', parts.read(name)):
-                raise ReconcileError(f"{path.name}: a cell holds an error such as #N/A.", "Give the workbook that was migrated.")
+    try:
+        known = numbers(path)
+    except Doubtful as error:
+        raise ReconcileError(f"{path.name}: {error}.", "Give the workbook that was migrated.") from None
     workbook = importlib.import_module("python_calamine").CalamineWorkbook.from_path(str(path))
     for sheet in workbook.sheet_names:
         lines = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-        yield sheet, [[_said(cell) for cell in line] for line in lines]
+        texts = known.get(sheet, {})
+        yield sheet, [[texts.get((row, place)) or _said(cell) for place, cell in enumerate(line)] for row, line in enumerate(lines)]
 
 
 def _said(cell: Any) -> str:
-    """What the cell shows."""
-    if isinstance(cell, float) and cell.is_integer():
-        return f"{cell:.0f}"
-    return str(_value(cell))
+    """What the cell shows, where it is not a number; `_x000D_` stands for a character that XML cannot hold."""
+    if isinstance(cell, float):
+        raise ReconcileError("A cell of a workbook is a number under a format of days.", "Give the workbook that was migrated.")
+    text = str(_value(cell))
+    return text if not isinstance(cell, str) else re.sub("_x([0-9A-Fa-f]{4})_", lambda code: chr(int(code[1], 16)), text)
 
 
 def _quoted(name: str) -> str:

@@ -123,20 +123,175 @@ def _workbook(file: Path) -> None:
 
 
 def test_cells_whose_text_the_library_does_not_give_are_refused_on_both_sides(tmp_path: Path) -> None:
-    """#N/A came as an empty text, a row of nothing else not at all, and 00042 as 42: all of it in silence, on both sides."""
-    for cells, found, both in (((1, "=NA()"), "cell B2 shows #N/A", True), ((42, "x"), "cell A2 shows a number in the form 00000", False)):
+    """#N/A came as an empty text, a row of nothing else not at all: in silence, on both sides."""
+    with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
+        sheet = book.add_worksheet("T")
+        sheet.write_row(0, 0, ["A", "B"])
+        sheet.write_number(1, 0, 1)
+        sheet.write_formula(1, 1, "=NA()", value="#N/A")
+    with pytest.raises(MigrationError, match="cell B2 of sheet T shows #N/A"):
+        tables_in(tmp_path, "Portal 2.0")
+    with pytest.raises(ReconcileError, match="cell B2 holds an error"):
+        FolderDatabase(tmp_path)
+
+
+SHOWN = {  # format, number: what the cell shows, None where nobody can carry that
+    ("General", 42): "42",
+    ("General", 0.1 + 0.2): "0.3",
+    ("General", -1234.5): "-1234.5",
+    ("General", 123_456_789_012_345): "123456789012345",
+    ("General", 12_345_678_901_234_567): None,
+    ("@", 7): "7",
+    ("0", 12): "12",
+    ("0.00", 12.5): "12.50",
+    ("0.00", -3): "-3.00",
+    ("0.00", 12.345): None,
+    ("00000", 42): "00042",
+    ("00000", -42): "-00042",
+    ("00000", 123456): "123456",
+    ("00000", 4.2): None,
+    ("0%", 0.5): None,
+    ("#,##0", 1234): None,
+    ("# ?/?", 0.5): None,
+    ("0.00E+00", 1234): None,
+    ('"ID-"0', 42): None,
+    ("[Red]0", 1): None,
+    ("0;-0;;@", 0): None,
+    ("#,##0.00 [$€-407]", 1): None,
+    ("000-00-0000", 123456789): None,
+    ("yyyy-mm-dd", 43890): "2020-02-29",
+    ("d/m/yy;@", 43890): "2020-02-29",
+    ("[$-409]mmmm d, yyyy", 43890): "2020-02-29",
+    ('yyyy"y"m"m"', 43890.75): "2020-02-29 18:00:00",
+    ("h:mm AM/PM", 0.5): "12:00:00",
+    ("mm:ss.0", 0.5): "12:00:00",
+    ("mm/dd/yyyy hh:mm:ss.000", 43890.75): "2020-02-29 18:00:00",
+    ("yyyy-mm-dd", 60): None,  # 29 February 1900, which never was
+    ("yyyy-mm-dd", 0.5): None,
+    ("yyyy-mm-dd", -5): None,
+    ("yyyy-mm-dd", 2_958_466): None,
+    ("[h]:mm:ss", 1.5): None,
+    ("ggge", 43890): None,
+    ("bbbb", 43890): None,
+    ("General", float("1e300")): None,
+}
+
+
+def test_a_number_of_a_workbook_is_carried_as_it_is_shown_or_refused_by_both_readers(tmp_path: Path) -> None:
+    """12.5 under `0.00` came as 12.5, 42 under `00000` as 42, 0.5 under `0%` as 0.5, and -5 under a day's format as 00:00:00."""
+    carried = {given: text for given, text in SHOWN.items() if text is not None}
+    with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
+        sheet = book.add_worksheet("T")
+        sheet.write_row(0, 0, ["FORMAT", "N"])
+        for row, (code, number) in enumerate(carried, start=1):
+            sheet.write_string(row, 0, code)
+            sheet.write_number(row, 1, number, book.add_format({"num_format": code}))
+    assert loader_and_verifier(tmp_path, "T") == [(code, text) for (code, _), text in carried.items()]
+    for code, number in SHOWN.keys() - carried.keys():
         with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
             sheet = book.add_worksheet("T")
             sheet.write_row(0, 0, ["A", "B"])
-            sheet.write_number(1, 0, cells[0], None if both else book.add_format({"num_format": "00000"}))
-            sheet.write_number(2, 0, 12345, book.add_format({"num_format": "00000"}))  # shows what it is
-            if both:
-                sheet.write_formula(1, 1, cells[1], value="#N/A")
-            else:
-                sheet.write_string(1, 1, cells[1])
-        with pytest.raises(MigrationError) as refused:
+            sheet.write_number(1, 1, number, book.add_format({"num_format": code}))
+        with pytest.raises(MigrationError, match="cell B2 of sheet T shows a number in the form"):
             tables_in(tmp_path, "Portal 2.0")
-        assert found in refused.value.message
-        if both:
-            with pytest.raises(ReconcileError, match="a cell holds an error"):
-                FolderDatabase(tmp_path)
+        with pytest.raises(ReconcileError, match="cell B2 holds"):
+            FolderDatabase(tmp_path)
+
+
+def loader_and_verifier(folder: Path, table: str) -> list[tuple[object, ...]]:
+    """The rows that both readers see, in the order of the file; they are the same."""
+    source, database = FolderSource(f"folder:{folder}", "Portal 2.0"), FolderDatabase(folder)
+    try:
+        rows = source.query(f"SELECT * FROM {table} ORDER BY rowid")
+        found = [tuple(str(cell, "utf-8") if isinstance(cell, bytes) else cell for cell in row) for row in rows]
+        raw = database._rows.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()
+        assert [tuple(str(cell, "utf-8") if isinstance(cell, bytes) else cell for cell in row) for row in raw] == found
+        return found
+    finally:
+        source.close()
+        database.close()
+
+
+def altered(file: Path, part: str, old: str, new: str, moved: str = "") -> None:
+    """A part of the workbook, changed as another program would have written it."""
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    assert old.encode() in parts[part], parts[part]
+    parts[part] = parts[part].replace(old.encode(), new.encode())
+    if moved:
+        parts["xl/odd.xml"] = parts.pop(moved)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def test_what_a_workbook_hides_from_a_scan_is_refused_by_both_readers(tmp_path: Path) -> None:
+    """A formula without its result, another namespace, a prefix, a sheet's part in another place, the calendar of 1904."""
+    file = tmp_path / "book.xlsx"
+
+    def write(percent: bool = True, **options: bool) -> None:
+        with xlsxwriter.Workbook(file, options) as book:
+            sheet = book.add_worksheet("T")
+            sheet.write_row(0, 0, ["A", "B"])
+            sheet.write_number(1, 0, 100, book.add_format({"num_format": "0%" if percent else "yyyy-mm-dd"}))
+            sheet.write_string(1, 1, "a_x0041_\nb")
+
+    def refused(words: str) -> None:
+        with pytest.raises(MigrationError, match=words):
+            tables_in(tmp_path, "Portal 2.0")
+        with pytest.raises(ReconcileError, match="cell A2 holds"):
+            FolderDatabase(tmp_path)
+
+    sheet, main = "xl/worksheets/sheet1.xml", "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    write()
+    altered(file, sheet, main, "http://purl.oclc.org/ooxml/spreadsheetml/main")
+    refused("in the form 0%")
+    write()
+    altered(file, "xl/_rels/workbook.xml.rels", "worksheets/sheet1.xml", "/xl/odd.xml", moved=sheet)
+    refused("in the form 0%")
+    write(percent=False)
+    altered(file, sheet, "<v>100</v>", "<f>SUM(B1:B2)</f>")
+    refused("the result of a formula that is not stored")
+    write(percent=False, date_1904=True)
+    assert loader_and_verifier(tmp_path, "T") == [("1904-04-10", "aA\nb")]
+    with xlsxwriter.Workbook(file) as book:
+        page = book.add_worksheet("T")
+        page.write_column(0, 0, ["A", "x", "", "y"])
+    source = FolderSource(f"folder:{tmp_path}", "Portal 2.0")
+    with pytest.raises(MigrationError, match="row 3 is empty, and rows follow it"):
+        source.shapes()
+    source.close()
+
+
+def test_an_empty_line_of_a_file_with_one_column_is_a_row_and_of_others_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_bytes(b'A\r\nx\r\n\r\n""\r\ny\r\n\r\n')
+    assert loader_and_verifier(tmp_path, "one") == [("x",), ("",), ("",), ("y",), ("",)]
+    (tmp_path / "one.csv").write_bytes(b"A,B\n1,2\n\n")
+    assert loader_and_verifier(tmp_path, "one") == [("1", "2")]
+    (tmp_path / "one.csv").write_bytes(b"A,B\n1,2\n\n3,4\n")
+    (table,) = tables_in(tmp_path, "Portal 2.0")
+    with pytest.raises(MigrationError, match="line 3 is empty"):
+        list(columns_and_rows(table, ",", "utf-8")[1])
+
+
+def test_what_else_lies_in_the_folder_is_named_and_links_are_refused(tmp_path: Path) -> None:
+    """Hidden files, other endings and folders were passed over in silence; a link led to any file that the operator may read."""
+    folder = tmp_path / "export"
+    (folder / "more.csv").mkdir(parents=True)
+    for name in ("t.csv", ".t2.csv", "~$book.xlsx", "message.txt", "message.csv.gz", "Thumbs.db"):
+        (folder / name).write_text("A\n1\n")
+    others = [".t2.csv", "Thumbs.db", "message.csv.gz", "message.txt", "more.csv", "~$book.xlsx"]
+    source, database = FolderSource(f"folder:{folder}", "Portal 2.0"), FolderDatabase(folder)
+    try:
+        assert [sentence.partition(":")[0].rstrip("/") for sentence in source.conditions([]).beside] == others
+        assert [doubt.partition(",")[0] for doubt in database.doubts() if "in the folder" in doubt] == others
+        assert list(source.shapes()) == ["t"]
+    finally:
+        source.close()
+        database.close()
+    (tmp_path / "secret").write_text("A\nsecret\n")
+    (folder / "s.csv").symlink_to(tmp_path / "secret")
+    with pytest.raises(MigrationError, match=r"s\.csv is a link"):
+        tables_in(folder, "Portal 2.0")
+    with pytest.raises(ReconcileError, match=r"s\.csv: it is a link"):
+        FolderDatabase(folder)

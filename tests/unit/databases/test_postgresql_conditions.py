@@ -161,6 +161,9 @@ def test_K9_operators_and_functions_of_others_are_never_called(portals: Portals)
         assert "P2.caught: no mapping names this table" in done.err
         portals.do("portal2", "DROP TABLE public.caught")
         assert portals.run("extract", run="spied").code == 0
+        asked = portals.run("doctor", "--run", "spied", "--output", "json")
+        assert "called" not in asked.out
+        assert any(f["what"] == "server of --source" and f["found"].startswith("PostgreSQL ") for f in asked.data["findings"]), asked.out
         frozen = command("freeze", "check", *portals.stores()[:4], "--seconds", "0", folder=portals.folder)
         assert frozen.code == 0, frozen.err
         portals.do("portal2", "CREATE TABLE public.caught (who text)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from etl.errors import SourceChanged
+from etl.objects import beneath
 from etl.objects.share import Share
+from etl.reconcile.objects import below
 from etl.reconcile.objects.share import Moving, digest_at
 
 Reader = Callable[[str], "tuple[str, int] | None"]
@@ -28,6 +31,39 @@ def readers(root: Path) -> dict[str, Reader]:
         return hashlib.sha256(content).hexdigest(), len(content)
 
     return {"loader": loader, "verifier": lambda path: digest_at(root.resolve(), path)}
+
+
+@pytest.fixture(params=["by the kernel", "name by name"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways of opening: by openat2, and as where the kernel has no such call (the number is that of none)."""
+    if request.param == "name by name":
+        monkeypatch.setattr(beneath, "NUMBER", 100_000)
+        monkeypatch.setattr(below, "CALL", 100_000)
+    return str(request.param)
+
+
+def test_C6_the_kernel_opens_what_has_no_link_on_its_way_and_nothing_else(tmp_path: Path, way: str) -> None:
+    root = tmp_path / "share"
+    (root / "a").mkdir(parents=True)
+    (root / "a" / "f").write_bytes(b"inside")
+    (tmp_path / "secret").write_bytes(b"secret")
+    (root / "link").symlink_to("a")
+    (root / "out").symlink_to("../secret")
+    (root / "proc").symlink_to("/proc/self/root")
+    has = way == "by the kernel" and tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (5, 6)
+    folder = below.folder_of(os.fsencode(root))
+    try:
+        for path in ("a/f", "a/../a/f", "a//./f"):
+            for opened in (beneath.opened_beneath(folder, path, os.O_RDONLY), below.below(folder, path.encode(), os.O_RDONLY)):
+                assert (opened is not None and opened >= 0) == has, path
+                if has:
+                    assert os.read(opened, 100) == b"inside"
+                    os.close(opened)
+        for path in ("link/f", "out", "../secret", "a/../../secret", str(root / "a/f"), "proc/etc/passwd", "", "missing"):
+            assert beneath.opened_beneath(folder, path, os.O_RDONLY) is None, path
+            assert below.below(folder, path.encode(), os.O_RDONLY) == -1, path
+    finally:
+        os.close(folder)
 
 
 def of(content: bytes) -> tuple[str, int]:

@@ -154,6 +154,21 @@ def test_nobody_else_owns_our_names() -> None:
         assert {canonicalize_name(owner) for owner in owners.get(name, [])} <= {NAME}, name
 
 
+def test_every_action_of_a_workflow_is_pinned_by_its_commit() -> None:
+    """A tag can be moved to other code; the version stands beside the commit, for people and for tools that raise both."""
+    found = [
+        (file.name, line.strip())
+        for place in (ROOT / ".github", ROOT / "runbooks", ROOT / ".ci")
+        for file in sorted(place.rglob("*"))
+        if file.is_file()
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+        if re.match(r"\s*(- )?[\"']?uses[\"']?\s*:", line)
+    ]
+    assert len(found) >= 5
+    pinned = re.compile(r"(- )?uses: [\w-]+(/[\w.-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert [at for at in found if not pinned.fullmatch(at[1])] == []
+
+
 def test_it_can_not_be_uploaded_by_mistake() -> None:
     assert "Private :: Do Not Upload" in PROJECT["project"]["classifiers"]
 

@@ -29,7 +29,7 @@ from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.report import write_report
 from etl.report.annotations import annotated
-from etl.report.csv_files import csv_bytes
+from etl.report.csv_files import as_csv, csv_bytes
 from etl.report.facts import facts
 from etl.report.html import HERE, as_html, bridge, some
 from etl.report.junit import as_junit
@@ -268,6 +268,35 @@ def test_a_held_row_says_because_of_what_and_whose_it_is(folder):
                 ).fetchone() == (0,)
 
 
+def test_the_key_of_a_failed_check_says_because_of_what_its_row_is_held(folder):
+    """An old row by its own key, with what the check says behind it; a new row by its portal, its old key and the id of the copy."""
+    copy = "(00000000-015d-8000-8000-000000000001)"
+    keys = {
+        "P2.document_content": ["2107", "2107: neither loaded nor held", "999999999"],
+        "company_contact": [],
+        "account_contact": [f"3802 {copy}", f"P2|3802 {copy}", f"TC|3802 {copy}"],
+        "entity_account": ["2107"],
+    }
+    answered(folder, [{"table": table, "failed": len(names), "keys": names} for table, names in keys.items()])
+    found = lists(folder, MAPPINGS)
+    names = ("because_table", "because_key", "root_table", "root_key", "company_profile_id")
+    said = {(row["table"], row["key"]): tuple(row[name] for name in names) for row in found.failures.to_dicts()}
+    nothing = (None,) * 5
+    unreadable = (None, None, "company_contact", "3802", 38)
+    assert said == {
+        ("P2.document_content", "2107"): ("document", "2107", "security_model", "502", 5),
+        ("P2.document_content", "2107: neither loaded nor held"): ("document", "2107", "security_model", "502", 5),
+        ("P2.document_content", "999999999"): nothing,
+        ("account_contact", f"3802 {copy}"): unreadable,
+        ("account_contact", f"P2|3802 {copy}"): unreadable,
+        ("account_contact", f"TC|3802 {copy}"): nothing,
+        ("entity_account", "2107"): nothing,
+    }
+    text = as_csv(found, MAPPINGS)["failures.csv"].decode("utf-8-sig")
+    head = "check_id,severity,table,key,because_column,because_table,because_key,root_table,root_key,company_profile_id"
+    assert text.splitlines()[0] == head
+
+
 def test_the_bridge_from_old_rows_to_the_store_ties(folder):
     report = facts(folder, MAPPINGS)
     parts = bridge(report)
@@ -303,7 +332,16 @@ def test_published_and_equal(folder):
             "ON l.login_id = p.login_id WHERE p.account_id = a.account_id AND (l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED' AND l.lock_reason_cd "
             "IN ('PASSWORD', 'IDLE')))"
         ).fetchone()[0]
+        narrow = store.execute(
+            "SELECT count(*) FROM (SELECT min(c.scope_cd = 'TC' OR c.restricted_reason_cd IS NOT NULL) AS every FROM entity_account a"
+            " JOIN account_contact c ON c.account_id = a.account_id JOIN login l ON l.login_id = c.login_id WHERE a.trade_visible AND c.removed_at"
+            " IS NULL AND (l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED' AND l.lock_reason_cd IN ('PASSWORD', 'IDLE')) GROUP BY a.account_id) WHERE every"
+        ).fetchone()[0]
     roots = lists(folder, MAPPINGS).held.select("portal", "root_table", "root_key").n_unique()
+    said = [
+        sentence for sentence in found["aside"] if "can be opened only by contacts that are restricted, or of Trade Compliance." in sentence
+    ]
+    assert [int(sentence.split()[0]) for sentence in said] == [narrow]
     assert found["aside"][0] == f"{held} rows are held, because of {roots} causes."
     assert f"{closed} of {visible} accounts that trade may see can be opened by nobody." in found["aside"]
     assert "Nobody's approval was asked for." in found["aside"]

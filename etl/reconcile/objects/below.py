@@ -1,0 +1,37 @@
+"""Opening a path so that the kernel itself keeps it below a folder (openat2, Linux 5.6), as the verifier asks for it."""
+
+import os
+import struct
+from ctypes import CDLL, c_long, create_string_buffer
+from functools import cache
+from typing import Any
+
+CALL = 437
+STAY_BELOW = 0x08 | 0x04 | 0x02  # beneath the folder; no links, neither symbolic nor those of /proc
+
+
+@cache
+def _kernel() -> Any:
+    try:
+        function = CDLL(None).syscall
+    except (AttributeError, OSError):  # another system than Linux
+        return None
+    function.restype = c_long
+    return function
+
+
+def below(folder: int, path: bytes, flags: int) -> int:
+    """A descriptor; -1 where the kernel gives none, for whatever reason: then the path is to be walked."""
+    kernel = _kernel()
+    if kernel is None or not path:
+        return -1
+    question = struct.pack("=QQQ", flags, 0, STAY_BELOW)
+    answer = kernel(
+        c_long(CALL), c_long(folder), create_string_buffer(path), create_string_buffer(question, len(question)), c_long(len(question))
+    )
+    return int(answer) if answer >= 0 else -1
+
+
+def folder_of(path: bytes) -> int:
+    """The folder itself, open to be looked up in."""
+    return os.open(path, os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW | (os.O_PATH if hasattr(os, "O_PATH") else os.O_RDONLY))
