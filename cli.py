@@ -278,10 +278,17 @@ def plan(earlier: tuple[str, ...], **given: Any) -> None:
 
 
 @commands.command()
-@_takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log")
-def precopy(**given: Any) -> None:
+@click.option("--forget", is_flag=True, help="Remove what was precopied: this run will never publish. Shows what, and asks.")
+@_takes("source", "tc", "target", "files", "objects", "run", "mappings", "adapter", "log", "yes")
+def precopy(forget: bool, **given: Any) -> None:
     """Brings documents into the object store while the old portals are open; as often as you like, before `run` with the same --run."""
     from etl.commands.command_result import answer
+
+    if forget:
+        from etl.pipeline.forgotten import forget as forgotten
+
+        answer("precopy", given, lambda: forgotten(_options(given), _talk(given), bool(given["yes"])))
+        return
     from etl.pipeline.precopy import precopy as copied
 
     answer("precopy", given, lambda: copied(_options(given), _talk(given)))

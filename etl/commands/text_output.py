@@ -354,7 +354,8 @@ def show_written(data: dict[str, Any]) -> None:
 
 
 def show_precopy(data: dict[str, Any]) -> None:
-    _console().print(plain(f"{data['documents']:,} documents: {data['sentence']}"))
+    documents = f"{data['documents']:,} documents: " if "documents" in data else ""
+    _console().print(plain(f"{documents}{data['sentence']}"))
 
 
 def show_selftest(data: dict[str, Any]) -> None:

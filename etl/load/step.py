@@ -202,7 +202,7 @@ def rollback(
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
     """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
-    taken = _removed(target.unknown_objects(sorted(journaled(folder.path / JOURNAL))), objects, store)
+    taken = removed_objects(target.unknown_objects(sorted(journaled(folder.path / JOURNAL))), objects, store)
     if not any(run.state == "PUBLISHED" for run in target.runs()):
         objects.note(store, "")
     return taken
@@ -212,10 +212,11 @@ def remove_orphans(folder: RunFolder, target: Target, objects: Objects, store: s
     """The same once the run has published: documents that changed or vanished after they were precopied. What its rows name is not asked for."""
     ours = {sha256 for table in folder.tables("reattach", "reattach/stored_object/") for sha256 in table["sha256"].to_pylist()}
     orphans = sorted(journaled(folder.path / JOURNAL) - ours)
-    return _removed(target.unknown_objects(orphans), objects, store) if orphans else (0, 0, [])
+    return removed_objects(target.unknown_objects(orphans), objects, store) if orphans else (0, 0, [])
 
 
-def _removed(unneeded: list[str], objects: Objects, store: str) -> tuple[int, int, list[str]]:
+def removed_objects(unneeded: list[str], objects: Objects, store: str) -> tuple[int, int, list[str]]:
+    """Takes these away, unless another store than that one publishes there: (how many, how many were kept, those other stores)."""
     gone, kept, others = 0, 0, list[str]()
     for first in range(0, len(unneeded), _REMOVED_TOGETHER):
         others = objects.others(store)  # asked again and again: one may publish meanwhile

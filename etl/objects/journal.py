@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from etl.errors import EvidenceAltered
 
 JOURNAL = "objects.journal"  # the digest of every object that the run brought into the store
 
@@ -23,5 +26,28 @@ def note(journal: Path | None, digests: Iterable[str]) -> None:
 
 
 def journaled(journal: Path) -> set[str]:
-    """The digests that a run noted."""
-    return set(journal.read_text(encoding="ascii").split()) if journal.is_file() else set()
+    """The digests that a run noted; EvidenceAltered where it says anything else: what stands there names what is removed.
+
+    A digest that was not written to its end (a full disk) was of an object that never came.
+    """
+    try:
+        descriptor = os.open(journal, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return set()
+    except OSError:
+        raise _altered(journal) from None
+    with os.fdopen(descriptor, "rb") as file:
+        words = file.read().split()
+    if not all(_PART.fullmatch(word) for word in words):
+        raise _altered(journal)
+    return {word.decode() for word in words if len(word) == _LENGTH}
+
+
+_LENGTH = 64
+_PART = re.compile(rb"[0-9a-f]{1,64}")
+
+
+def _altered(journal: Path) -> EvidenceAltered:
+    return EvidenceAltered(
+        f"{journal.name} in the run's folder was altered, or is not a file.", "Restore the run's folder. Nothing was removed."
+    )

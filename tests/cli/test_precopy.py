@@ -7,7 +7,7 @@ from pathlib import Path
 
 from etl.objects.registry import open_objects
 from sample_data.world import write_cast
-from tests.support.command import Night
+from tests.support.command import Night, command
 from tests.support.legacy import content_of_store
 
 
@@ -99,3 +99,53 @@ def test_an_object_that_no_row_refers_to_stays_where_another_store_may_refer_to_
     assert done.code == 0, done.err
     assert "kept: sqlite:///other.sqlite may need them" in done.err
     assert early <= set(inodes(night))
+
+
+def test_what_was_precopied_for_a_run_that_will_never_be_is_removed_on_request(published: Night, tmp_path: Path) -> None:
+    """Nothing unasked, nothing that another store may refer to, nothing of a run that has published."""
+    night = begun(tmp_path / "given-up")
+    first = night.json("precopy")
+    assert first.code == 0, first.err
+    early = set(inodes(night))
+    unasked = command("precopy", "--forget", "--run", "run", folder=night.folder)
+    assert (unasked.code, "--yes" in unasked.next, set(inodes(night))) == (2, True, early)
+    objects = open_objects(str(night.folder / "objects"))
+    objects.note("another", "sqlite:///other.sqlite")
+    kept = night.json("precopy", "--forget", "--yes")
+    assert kept.code == 0, kept.err
+    assert (kept.data["removed"], kept.data["kept"], kept.data["others"]) == (0, len(early), ["sqlite:///other.sqlite"])
+    objects.note("another", "")
+    gone = night.command("precopy", "--forget", "--yes")
+    assert gone.code == 0, gone.err
+    assert f"{len(early)} objects removed" in gone.out
+    assert not inodes(night)
+    again = night.json("precopy")
+    assert (again.code, again.data["objects"]) == (0, first.data["objects"]), again.err
+    before = set(inodes(published))
+    refused = published.command("precopy", "--forget", "--yes")
+    assert (refused.code, "rollback" in refused.next, set(inodes(published))) == (7, True, before)
+    # A run that is given up beside one that published: with its --target only what that one's rows do not name goes.
+    with published.database("legacy/portal2.sqlite") as portal:
+        portal.execute("UPDATE document_content SET content = zeroblob(1 + length(content)) WHERE document_id % 2 = 0")
+    assert published.command("precopy", "--run", "later").code == 0
+    assert set(inodes(published)) > before
+    beside = published.json("precopy", "--run", "later", "--forget", "--yes")
+    assert (beside.code, beside.data["kept"]) == (0, 0), beside.err
+    assert set(inodes(published)) == before
+
+
+def test_a_journal_of_objects_that_leads_elsewhere_removes_nothing(published: Night) -> None:
+    """Its words became names of files below the object store, wherever they led: `../` too."""
+    secret = published.folder / "secret"
+    secret.write_text("kept")
+    journal = published.run / "objects.journal"
+    true = journal.read_bytes()
+    before = set(inodes(published))
+    for word in ("../../../secret", "..", "/etc/passwd", "A" * 64, "a" * 65):
+        journal.write_bytes(true + f"\n{word}\n".encode())
+        done = published.command("rollback", "--yes")
+        assert (done.code, "objects.journal" in done.err) == (6, True), done
+    journal.unlink()
+    journal.symlink_to(secret)
+    assert published.command("rollback", "--yes").code == 6
+    assert (secret.read_text(), set(inodes(published))) == ("kept", before)

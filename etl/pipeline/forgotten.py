@@ -1,0 +1,66 @@
+"""`precopy --forget`: the objects of a run that will never publish go from the object store."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+from etl.databases.registry import open_target
+from etl.errors import Refused, WrongUsage
+from etl.extract.precopied import PRECOPY
+from etl.load.step import removed_objects
+from etl.objects import of_each
+from etl.objects.journal import JOURNAL, journaled
+from etl.objects.registry import open_objects
+from etl.options import Options, needed
+from etl.pipeline.roles import roles
+from etl.runfolder.folder import opened, seen
+from etl.system.confirm import confirm, refuse_unasked
+from etl.system.progress import Talk
+
+
+def forget(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
+    """What was removed: objects, bytes, `kept` (objects that a store of `others` may need), and a sentence. `yes`: nobody is asked.
+
+    Objects that the new store's rows refer to stay where --target is given; where another store publishes into this object store, all stay.
+    Refused (7) where the run has published: `rollback` takes that back.
+    """
+    if options.run is None:
+        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+    seen(options.run)  # where there is no run there is nothing to forget, and no folder is made
+    refuse_unasked("precopy --forget", yes)
+    with opened(options.run) as folder, ExitStack() as stack:
+        if "load" in folder.steps:
+            raise Refused("This run has published: its documents are the new store's.", "To take it back: portal-migrate rollback.")
+        known = folder.settings.get("objects")
+        objects_uri = needed(options.objects or known, "--objects", "the root of the object store that was precopied into")
+        if known is not None and objects_uri != known:
+            raise Refused(f"This run began with objects = {known}.", "Give the same --objects, or none.")
+        objects = open_objects(objects_uri, folder.path / JOURNAL)
+        objects.clean()
+        brought, store = sorted(journaled(folder.path / JOURNAL)), ""
+        if options.target is not None:
+            target = open_target(options.target, folder.path / "load")
+            stack.callback(target.close)
+            store = target.identity(objects_uri)
+            if target.runs():  # without any it has no row, and perhaps no table
+                brought = target.unknown_objects(brought)
+        sizes = [size for size in of_each(objects.size, brought) if size is not None]
+        talk.say(f"precopy: {len(sizes):,} objects, {sum(sizes):,} bytes, were brought by this run and belong to no row that is known")
+        confirm(f"Remove {len(sizes):,} objects from {objects_uri}?", yes)
+        gone, kept, others = removed_objects(brought, objects, store)
+        # What is gone has to be read again, if the run goes on after all.
+        folder.clear(PRECOPY)
+        folder.clear("extract")
+        if not kept:
+            folder.remove(JOURNAL)
+        sentence = f"{gone:,} objects removed" + (f", {kept:,} kept: {', '.join(others)} may refer to them" if kept else "")
+        folder.record(PRECOPY, f"forgotten: {sentence}", roles(options), {"removed": gone, "kept": kept})
+    return {
+        "run": str(options.run),
+        "removed": gone,
+        "bytes": sum(sizes) if not kept else 0,
+        "kept": kept,
+        "others": others,
+        "sentence": sentence,
+    }
