@@ -92,19 +92,10 @@ def run_steps(
                 if failure is not None and step not in ("report",):
                     continue
                 try:
-                    _do(night, step)
+                    with talk.notices.ending(step, told=len(steps) > 1) as ending:  # of one step alone the command's end is its end
+                        ending.told &= _do_truthfully(night, step)
                 except (CheckFailed, DifferencesFound) as error:
                     failure = error
-                except MigrationError as error:
-                    folder.record(step, f"refused: {error.code}", night.roles(), {})
-                    said = truthful(error, step, folder, night.publishing)
-                    if not isinstance(said, DifferencesFound):
-                        _tell_early(night, step, said)
-                        raise said from None
-                    failure = said
-                except Exception as error:
-                    note(error, "publication", known(folder, night.publishing))
-                    raise
         answer = _answer(night, steps, failure is not None)
         if options.rehearse and "load" in folder.steps:
             for sentence in leave(night.options, folder.path):
@@ -113,6 +104,23 @@ def run_steps(
             failure.data = answer
             raise failure
         return answer
+
+
+def _do_truthfully(night: Night, step: str) -> bool:
+    """As `_do`; an error says what is known about publishing."""
+    try:
+        return _do(night, step)
+    except (CheckFailed, DifferencesFound):
+        raise
+    except MigrationError as error:
+        night.folder.record(step, f"refused: {error.code}", night.roles(), {})
+        said = truthful(error, step, night.folder, night.publishing)
+        if not isinstance(said, DifferencesFound):
+            _tell_early(night, step, said)
+        raise said from None
+    except Exception as error:
+        note(error, "publication", known(night.folder, night.publishing))
+        raise
 
 
 def _tell_early(night: Night, step: str, error: MigrationError) -> None:
@@ -152,8 +160,8 @@ def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any
     return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
 
 
-def _do(night: Night, step: str) -> None:
-    """One step, unless it is done and what it was made of is unchanged."""
+def _do(night: Night, step: str) -> bool:
+    """One step, unless it is done and what it was made of is unchanged: whether anything was done."""
     folder = night.folder
     if step in ("check", "load") and not night.options.rehearse:
         settle_place(folder, night.options.target, night.options.objects)
@@ -164,7 +172,7 @@ def _do(night: Night, step: str) -> None:
             changes.renew(folder, night.mappings, night.options.target)
             _say_changes(night)
         refuse_failed_check(night)
-        return
+        return False
     before = folder.settings
     if step in STEPS[:4]:
         folder.clear(step)
@@ -195,6 +203,7 @@ def _do(night: Night, step: str) -> None:
     if step in ("check", "reconcile"):
         refuse_failed_check(night)
         _refuse_differences(night, step)
+    return True
 
 
 def _say_changes(night: Night) -> None:
