@@ -181,7 +181,7 @@ def _run(options: Options, plan: Plan | None) -> Iterator[Finding]:
     except MigrationError as error:
         yield Finding("no", "run's folder", error.message, error.next_step)
         return
-    if "purged" in folder.settings:
+    if folder.settings.purged:
         yield Finding("no", "run's folder", "this run was purged", "Give a new folder: --run.")
     elif "load" in folder.steps:
         yield Finding("warning", "run's folder", "this run has published already", "Give a new folder for a new cut-over.")

@@ -42,8 +42,8 @@ def status(options: Options) -> dict[str, Any]:
     for entry in steps:
         if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
             entry |= {"state": "at work", "started": working["since"]}
-    known = {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder), "at_work": working}
-    return {**known, "store": _published_or_not(folder), "purged": "purged" in folder.settings}
+    known = {"run": str(options.run), "settings": folder.settings.as_json(), "steps": steps, "approval": asked(folder), "at_work": working}
+    return {**known, "store": _published_or_not(folder), "purged": folder.settings.purged}
 
 
 def _published_or_not(folder: RunFolder) -> str:
@@ -51,7 +51,7 @@ def _published_or_not(folder: RunFolder) -> str:
     published = folder.steps["load"].facts.get("run_id") if "load" in folder.steps else None
     if published:
         return f"published: {published}"
-    return f"rolled back: {folder.settings['rolled back']}" if "rolled back" in folder.settings else "nothing is published"
+    return f"rolled back: {folder.settings.rolled_back}" if folder.settings.rolled_back is not None else "nothing is published"
 
 
 def _state(facts: dict[str, Any]) -> str:
@@ -86,8 +86,8 @@ def target_url(options: Options) -> str:
             raise Refused(
                 "This run has published nothing yet: there is no new store to look at.", "Finish the run, or give --target alone."
             )
-        known = folder.settings.get("target")
-        if options.target is None and known and "***" not in known:
+        known = folder.settings.connectable("target")
+        if options.target is None and known is not None:
             return _here(options.run, known)
     return needed(options.target, "--target", "the URL of the new store, or --run of a run that has one")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def purge(options: Options, yes: bool) -> dict[str, Any]:
         confirm(f"Remove all that proves nothing from {options.run}? It cannot be rolled back afterwards.", yes)
         gone = [folder.remove(name) for name in _others(folder.path)]
         removed, size = sum(files for files, _ in gone), sum(size for _, size in gone)
-        folder.settings = {**folder.settings, "purged": "yes"}
+        folder.settings = replace(folder.settings, purged=True)
         folder.record("purge", "stage files removed", {}, {"files": removed, "bytes": size})
         if still := _others(folder.path):
             raise MigrationError(f"Not everything could be removed: {still[0]} and {len(still) - 1:,} more.", "Remove these files by hand.")

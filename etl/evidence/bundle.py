@@ -29,7 +29,7 @@ from etl.evidence.proved import APPROVAL, approval_of, proved
 from etl.evidence.time_stamp import STAMP, stamped
 from etl.objects import Readable, object_key, of_each
 from etl.objects.registry import open_objects
-from etl.options import Options
+from etl.options import Options, needed
 from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
 from etl.runfolder.folder import RunFolder, seen
@@ -53,7 +53,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     folder, mappings = seen(options.run), read_mappings(options.mappings)
     if "load" not in folder.steps:
         raise Refused("This run has published nothing yet: there is nothing to prove.", "Finish the run, then pack its evidence.")
-    if folder.settings.get("mappings") != mappings.digest:
+    if folder.settings.mappings != mappings.digest:
         raise Refused("These are not the mappings that the run was made with.", "Give --mappings the folder that the run was given.")
     if bundle.exists() and (not bundle.is_dir() or any(bundle.iterdir())):
         raise Refused(f"{bundle} is {'not empty' if bundle.is_dir() else 'not a folder'}.", "Give --bundle a new folder.")
@@ -62,12 +62,12 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     refuse_overlap(of_run(options, folder.settings), ("--bundle", bundle))
     content = _content(folder, mappings)
     stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
-    objects = open_objects(folder.settings["objects"]) if documents else None
+    objects = open_objects(needed(folder.settings.objects, "--objects", "the root of the object store")) if documents else None
     if objects is not None:
         _refuse_missing(stored, objects)
     private = private_key(key)
     signer = private.public_key().public_bytes_raw()
-    if signer.hex() == folder.settings.get("approver"):
+    if signer.hex() == folder.settings.approver:
         message = "--key is the approver's key: evidence is signed by who ran, and nobody approves his own run."
         raise Refused(message, "Give --key a key of your own, or a file that does not exist yet.")
     make_private(bundle)

@@ -19,7 +19,7 @@ _FORGED = "Find out who did it: nobody approved this run."
 
 def approval_of(folder: RunFolder) -> dict[str, Any] | None:
     """The approval that the run published with; None where it needed none. EvidenceAltered where it is not one of the approver's, for just this run."""
-    document, key = folder.steps["load"].facts.get("approval"), folder.settings.get("approver")
+    document, key = folder.steps["load"].facts.get("approval"), folder.settings.approver
     if document is None and (key is None or _is_rehearsal(folder)):
         return None
     who = _fingerprint(key)
@@ -71,11 +71,11 @@ def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict
         "verdict": report["verdict"]["sentence"] if report else None,
         "state": report["verdict"]["state"] if report else None,
         "rehearsal": _is_rehearsal(folder),
-        "purged": "purged" in folder.settings,
+        "purged": folder.settings.purged,
         "packed_at": listing["packed_at"],
         "signed_by": listing["signed_by"],
-        "target": folder.settings.get("target"),
-        "mappings": folder.settings.get("mappings"),
+        "target": folder.settings.target,
+        "mappings": folder.settings.mappings,
         "approved_by": given["approved_by"] if given else None,
         "approved_at": given["approved_at"] if given else None,
         "approver_checked": approver is not None,
@@ -88,7 +88,7 @@ def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict
 
 def _refuse_other(place: Path, folder: RunFolder, approval: dict[str, Any] | None) -> None:
     """Refuses where the run's approval is not one of the key in that file."""
-    wanted, key = fingerprint(public_key(place, "--approver").public_bytes_raw()), folder.settings.get("approver")
+    wanted, key = fingerprint(public_key(place, "--approver").public_bytes_raw()), folder.settings.approver
     if key is None or approval is None:
         raise EvidenceAltered(f"The run was published without an approval, not with one of {wanted}.", "Ask whoever ran it why.")
     if _fingerprint(key) != wanted:

@@ -70,7 +70,7 @@ def load(
         freeze,
         folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
         grace.in_force(freeze),
-        digest_of(mappings.digest, folder.settings.get("adapter")),
+        digest_of(mappings.digest, folder.settings.adapter),
         decisions_sha256,
     )
     changes = target.publish(mappings.target, record, tell, agree)

@@ -24,10 +24,9 @@ from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.settings import RunSettings
 from etl.system.progress import Talk
 from mappings.limits import adapter_digest
-
-_NONE = "none"
 
 
 def precopy(options: Options, talk: Talk) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)
     with opened(options.run) as folder:
-        if "purged" in folder.settings:
+        if folder.settings.purged:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
         if "extract" in folder.steps:
             raise Refused("This run has extracted already: there is nothing left to precopy.", "Use a new run folder, or go on with `run`.")
@@ -75,17 +74,22 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
 
 def _settled(options: Options, folder: RunFolder) -> Options:
     """The options, those not given filled in from an earlier precopy; Refused where they differ from it."""
-    given = {
-        "source": shown(options.source) if options.source else None,
-        "tc": shown(options.tc) if options.tc else None,
-        "files": options.files,
-        "objects": options.objects,
-        "adapter": adapter_digest(options.adapter) if options.adapter is not None else _NONE,
-    }
+    given = RunSettings(
+        source=shown(options.source) if options.source else None,
+        tc=shown(options.tc) if options.tc else None,
+        files=options.files,
+        objects=options.objects,
+        adapter=adapter_digest(options.adapter) if options.adapter is not None else None,
+    ).completed("adapter")
     known = folder.settings
-    for name in ("source", "tc"):
-        if given[name] is None and "***" in known.get(name, ""):
+    for name, now, before in (("source", given.source, known.source), ("tc", given.tc, known.tc)):
+        if now is None and before is not None and known.connectable(name) is None:
             raise Refused(f"This run began with --{name}, and none is given now.", f"Give the same --{name}.")
-    folder.settle({name: value for name, value in given.items() if value is not None})
-    filled = {name: known[name] for name in ("source", "tc", "files", "objects") if given[name] is None and known.get(name, _NONE) != _NONE}
-    return replace(options, **filled)  # type: ignore[arg-type]  # of these four each is a text
+    folder.fix(given)
+    return replace(
+        options,
+        source=options.source or known.source,
+        tc=options.tc or known.tc,
+        files=options.files if options.files is not None else known.files,
+        objects=options.objects if options.objects is not None else known.objects,
+    )

@@ -20,7 +20,7 @@ from etl.objects.share import Share
 from etl.options import Options
 from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
-from etl.pipeline.context import DEFAULTS, NOT_GIVEN, Night, settled_options
+from etl.pipeline.context import Night, settled_options
 from etl.pipeline.left_out import refuse_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
@@ -169,7 +169,7 @@ def _do(night: Night, step: str) -> None:
     if step in STEPS[:4]:
         folder.clear(step)
         # What a step did without, later starts must do without.
-        folder.settle({name: folder.settings.get(name, DEFAULTS.get(name, NOT_GIVEN)) for name in _FIXED_BY.get(step, ())})
+        folder.fix(folder.settings.completed(*_FIXED_BY.get(step, ())))
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(night, step)
     try:

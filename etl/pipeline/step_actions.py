@@ -26,7 +26,6 @@ from etl.pipeline.context import Night
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import plan
 from etl.pipeline.sources import sources_of
-from etl.pipeline.taking_back import ROLLED_BACK
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import Step
@@ -51,7 +50,7 @@ def refuse_failed_check(night: Night) -> None:
 def _extract(night: Night) -> Step:
     options = night.options
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-    if options.tc is None and night.folder.settings.get("tc", "none") != "none":  # one with a password is not filled in from the settings
+    if options.tc is None and night.folder.settings.tc is not None:  # one with a password is not filled in from the settings
         raise Refused("This run began with --tc, and none is given now.", "Give the same --tc.")
     brought = precopied(night.folder)
     objects = open_objects(objects_uri, night.folder.path / JOURNAL)
@@ -174,7 +173,7 @@ def _load(night: Night) -> Step:
     for leftover in (folder.path / "load").glob("staging.sqlite*"):
         leftover.unlink()
     step.facts["looked"] = looked
-    folder.settings = {name: value for name, value in folder.settings.items() if name != ROLLED_BACK}
+    folder.settings = replace(folder.settings, rolled_back=None)
     if step.facts["already"]:
         step.facts["sentence"] = f"{step.facts['run_id']} is published already: nothing changed"
     else:

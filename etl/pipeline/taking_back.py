@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +23,6 @@ from etl.system.progress import Talk
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
-ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
-
 
 def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
@@ -39,9 +37,9 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
             "What a rollback needs is gone with the stage files: restore the new store from its backup (runbooks/rollback.md)."
         )
         options = settled_options(options, mappings, folder)
-        if ROLLED_BACK in folder.settings and "load" not in folder.steps:
+        if folder.settings.rolled_back is not None and "load" not in folder.steps:
             raise Refused(
-                f"The run was rolled back already: {folder.settings[ROLLED_BACK]}. There is nothing to take back.",
+                f"The run was rolled back already: {folder.settings.rolled_back}. There is nothing to take back.",
                 "Give `portal-migrate run` with the same options to publish it again.",
             )
 
@@ -61,7 +59,7 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
             taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell, preview))
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
             when = datetime.now(UTC).isoformat(timespec="seconds")
-            folder.settings = {**folder.settings, ROLLED_BACK: f"{taken['run_id']} at {when}"}
+            folder.settings = replace(folder.settings, rolled_back=f"{taken['run_id']} at {when}")
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
             folder.record("rollback", "taken back", roles(options), taken)
             report_anew(folder, mappings, roles(options))
@@ -78,7 +76,7 @@ def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, st
 
     folder.remove("report")
     folder.steps.pop("report", None)
-    if "purged" in folder.settings:
+    if folder.settings.purged:
         folder.record("report", "removed: it said what was so before", known_roles, {})
         return
     folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / 'report'}"})

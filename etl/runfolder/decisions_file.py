@@ -10,10 +10,10 @@ from etl.domain.decisions import NO_DECISIONS, Decisions, parsed, read_decisions
 from etl.domain.masking import without_names
 from etl.errors import EvidenceAltered
 from etl.runfolder.folder import RunFolder
+from etl.runfolder.settings import RunSettings
 from etl.runfolder.stage_file_io import write_durably
 
 NAME = "decisions.toml"
-NONE = "none"
 
 
 def settled(folder: RunFolder, given: Path | None) -> Decisions:
@@ -23,12 +23,11 @@ def settled(folder: RunFolder, given: Path | None) -> Decisions:
     """
     if given is not None:
         decisions = read_decisions(given)
-        folder.settle({"decisions": decisions.sha256 or NONE})
+        folder.fix(RunSettings(decisions=decisions.sha256))
         if not (folder.path / NAME).is_file():
             write_durably(folder.path / NAME, given.read_bytes())
-        return _kept(folder, decisions.sha256 or NONE)
-    known = folder.settings.get("decisions", NONE)
-    return NO_DECISIONS if known == NONE else _kept(folder, known)
+    known = folder.settings.decisions
+    return NO_DECISIONS if known is None else _kept(folder, known)
 
 
 def _kept(folder: RunFolder, digest: str) -> Decisions:

@@ -22,6 +22,7 @@ from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.runfolder import event_log as events
 from etl.runfolder.event_log import NAME as EVENTS
 from etl.runfolder.event_log import Head
+from etl.runfolder.settings import RunSettings, from_json
 from etl.runfolder.stage_file_io import (
     FULL,
     HASHING,
@@ -64,7 +65,7 @@ class RunFolder:
     def __init__(self, path: Path, reading: bool = False) -> None:
         self.path = path
         self.steps: dict[str, Step] = {}
-        self.settings: dict[str, str] = {}
+        self.settings = RunSettings()
         self.log = Head()  # where events.jsonl ends
         self._lock: int | None = None
         if not reading:
@@ -84,7 +85,7 @@ class RunFolder:
             raise EvidenceAltered("The run's folder holds a link: nothing is written or removed through it.", "Use a new run folder.")
         others = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in ("manifest.json", EVENTS, "report")]
         if not (reading or self.steps or others):
-            self.settings = {}  # nothing was read or stored yet: a mistyped path may be mended
+            self.settings = RunSettings()  # nothing was read or stored yet: a mistyped path may be mended
 
     # -- the manifest ---------------------------------------------------------------------------------------------------------------
 
@@ -105,15 +106,15 @@ class RunFolder:
             key = _key_for(bool(body.get("sealed")))
             if not hmac.compare_digest(content["sha256"], _digest(body, key)):
                 raise ValueError("its digest does not fit")
-            self.settings, self.log = body["settings"], Head(*body.get("log", (0, "")))
+            if body.get("version") != VERSION:
+                raise Refused(f"The run's folder was made by another version ({body.get('version')}).", "Start again in a new run folder.")
+            self.settings, self.log = from_json(body["settings"]), Head(*body.get("log", (0, "")))
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise EvidenceAltered(
                 f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
             ) from None
-        if body.get("version") != VERSION:
-            raise Refused(f"The run's folder was made by another version ({body.get('version')}).", "Start again in a new run folder.")
 
     def save(self) -> None:
         """Writes the manifest: each step's entry contains the digest of the entry before it."""
@@ -127,7 +128,7 @@ class RunFolder:
         body = {
             "version": VERSION,
             **({"sealed": True} if key else {}),
-            "settings": self.settings,
+            "settings": self.settings.as_json(),
             "steps": steps,
             "log": [self.log.count, self.log.hash],
         }
@@ -137,7 +138,7 @@ class RunFolder:
     def record(self, what: str, outcome: str, roles: dict[str, str], about: dict[str, Any]) -> None:
         """Appends an event to the run's log, then writes the manifest, which names the log's new end (and the step, where one was done)."""
         self.refuse_altered_log()  # a log that was cut must not get a new end
-        self.log = events.record(self.path, what, outcome, self.settings, roles, about)
+        self.log = events.record(self.path, what, outcome, self.settings.as_json(), roles, about)
         self.save()
 
     def refuse_altered_log(self) -> list[dict[str, Any]]:
@@ -151,14 +152,11 @@ class RunFolder:
         chosen = {name: [self._step(name).inputs, [[f.path, f.sha256] for f in self._step(name).files]] for name in names}
         return _digest(chosen)
 
-    def settle(self, given: dict[str, str]) -> None:
+    def fix(self, given: RunSettings) -> None:
         """Fixes what the run works with; what was fixed before must be the same (exit 7). What is not given now stays as it is."""
-        for name, value in given.items():
-            if self.settings.get(name, value) != value:
-                message = f"This run began with {name} = {self.settings[name]}, now it is {value}."
-                raise Refused(message, "Give the same options, mappings and stores as at the start, or use a new run folder.")
-        if not given.items() <= self.settings.items():
-            self.settings = {**self.settings, **given}
+        settings = self.settings.fixed(given)
+        if settings != self.settings:
+            self.settings = settings
             self.save()
 
     # -- stage files ------------------------------------------------------------------------------------------------------------------
@@ -202,7 +200,7 @@ class RunFolder:
 
     def refuse_purged(self, next_step: str) -> None:
         """Refuses what needs stage files of a run whose stage files `purge` removed: they are not altered, they were taken away on purpose."""
-        if "purged" in self.settings:
+        if self.settings.purged:
             raise Refused(f"This run was purged: the stage files of {self.path} are gone.", next_step)
 
     def refuse_strangers(self, name: str) -> None:
@@ -243,7 +241,7 @@ def told(content: bytes) -> RunFolder:
     try:
         body = json.loads(content)["run"]
         folder.path, folder._lock = Path(), None
-        folder.settings, folder.log = dict(body["settings"]), Head(*body["log"])
+        folder.settings, folder.log = from_json(body["settings"]), Head(*body["log"])
         folder.steps = {
             name: Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
             for name, step in body["steps"].items()

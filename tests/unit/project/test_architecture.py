@@ -77,7 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "etl.holding": {"etl.runfolder", "mappings"},
     "etl.evidence": {"etl.databases", "etl.places", "etl.options", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
-    "etl.places": {"etl.databases", "etl.options", "etl.objects"},  # it compares where all of them lie
+    "etl.places": {"etl.databases", "etl.options", "etl.objects", "etl.runfolder"},  # it compares where all of them lie
     "etl.rules": {"etl.placement", "etl.domain", "mappings"},
     "etl.placement": {"etl.runfolder", "etl.domain", "mappings"},
     "etl.present": {"etl.databases", "etl.objects", "etl.domain", "etl.system", "mappings"},
