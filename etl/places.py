@@ -14,9 +14,9 @@ from etl.databases import place_of
 from etl.errors import Refused
 from etl.objects.place import bucket_of, folder_of
 from etl.options import Options
+from etl.runfolder import layout
 from etl.runfolder.settings import RunSettings
 
-OWN = "rehearsal"  # in the run's folder: a rehearsal's throw-away stores, letters and evidence
 _NEXT = "Give each a place of its own, none within another; then run the same command again."
 
 
@@ -32,7 +32,7 @@ class Place:
 def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
     """Refused where two places of these options lie within each other, one of which is written to. `outs`: further ones that are going to be written."""
     folders, files = list(_folders(options)), list(_files(options))
-    own = options.run.resolve() / OWN if options.run is not None else None
+    own = options.run.resolve() / layout.REHEARSAL if options.run is not None else None
     for number, one in enumerate(folders):
         for other in folders[number + 1 :]:
             if not _is_own(own, one, other) and (_within(one, other) or _within(other, one)):

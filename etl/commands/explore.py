@@ -17,6 +17,7 @@ from etl.commands.lookups import published, target_url
 from etl.databases import shown
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, seen
 from mappings.model import Mappings
 from mappings.read import read_mappings
@@ -123,7 +124,7 @@ def _state(serving: Serving, options: Options) -> Path:
         raise WrongUsage("--state is missing.", "Give a folder for index and audit log: --state DIR (or --run DIR).")
     from etl.system.private_folder import PrivateFolder
 
-    return PrivateFolder(serving.state or Path(str(options.run)) / "explore", "--state").path
+    return PrivateFolder(serving.state or Path(str(options.run)) / layout.EXPLORE, "--state").path
 
 
 def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder | None) -> dict[str, str]:

@@ -14,8 +14,8 @@ from etl.domain.emails import email_key
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.evidence.approval import asked
 from etl.options import Options, needed
-from etl.places import OWN
-from etl.runfolder.folder import STEPS, RunFolder, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, seen
 from etl.system.progress_note import at_work
 
 
@@ -25,7 +25,7 @@ def status(options: Options) -> dict[str, Any]:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     folder = seen(options.run)
     steps = []
-    for name in STEPS:
+    for name in layout.STEPS:
         facts = folder.steps[name].facts if name in folder.steps else {}
         rows = sum(file.rows for file in folder.steps[name].files) if name in folder.steps else 0
         steps.append(
@@ -38,7 +38,7 @@ def status(options: Options) -> dict[str, Any]:
                 "sentence": facts.get("sentence", ""),
             }
         )
-    working = at_work(options.run)
+    working = at_work(options.run / layout.PROGRESS, options.run / layout.LOCK)
     for entry in steps:
         if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
             entry |= {"state": "at work", "started": working["since"]}
@@ -69,8 +69,8 @@ def _here(run: Path, known: str) -> str:
     if not known.startswith("sqlite:///"):
         return known
     place = Path(urllib.parse.unquote(known.removeprefix("sqlite:///")))
-    own = run / OWN / place.name
-    if place.parent.name == OWN and own.is_file():
+    own = run / layout.REHEARSAL / place.name
+    if place.parent.name == layout.REHEARSAL and own.is_file():
         return f"sqlite:///{urllib.parse.quote(str(own.absolute()))}"
     if not place.is_absolute() and not place.is_file():
         message = f"There is no file behind {known}: the run names its store by a path that begins where the run was begun."

@@ -19,14 +19,14 @@ from etl.domain import canonical_json
 from etl.errors import Refused, WrongUsage
 from etl.evidence.keys import fingerprint, private_beside, private_key, public_key, public_path, signed_by
 from etl.objects.place import bucket_of, folder_of
-from etl.runfolder.folder import STEPS, RunFolder
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder
 from etl.runfolder.settings import RunSettings
 from etl.runfolder.stage_file_io import write_durably
 
 KIND, VERSION = "portal-migrate approval", 1
 LIMIT = 8192  # bytes of an approval's file
 ID_LIMIT = 200  # letters of a backup's id
-_STEPS = STEPS[: STEPS.index("load")]
 _SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "grace", "decisions", "mappings", "adapter", "place")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -45,10 +45,10 @@ class Backup:
 
 def digest_of(folder: RunFolder) -> str | None:
     """The digest of what the run is going to publish, from where and into what; None as long as that is not settled."""
-    if any(step not in folder.steps for step in _STEPS) or folder.settings.place is None:
+    if any(step not in folder.steps for step in layout.BEFORE_LOAD) or folder.settings.place is None:
         return None
     known = folder.settings.as_json()
-    content: dict[str, Any] = {"steps": folder.digest(*_STEPS), "settings": {name: known.get(name) for name in _SETTINGS}}
+    content: dict[str, Any] = {"steps": folder.digest(*layout.BEFORE_LOAD), "settings": {name: known.get(name) for name in _SETTINGS}}
     facts = folder.steps["check"].facts
     if "changes" in facts:  # of a run that an earlier version checked nobody foresaw them
         content["changes"] = facts["changes"]

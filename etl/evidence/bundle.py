@@ -32,6 +32,7 @@ from etl.objects.registry import open_objects
 from etl.options import Options, needed
 from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, seen
 from etl.runfolder.stage_file_io import write_durably
 from etl.system.code_identity import code_identity
@@ -61,7 +62,11 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
         raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
     refuse_overlap(of_run(options, folder.settings), ("--bundle", bundle))
     content = _content(folder, mappings)
-    stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
+    stored = (
+        [row for table in folder.tables("reattach", layout.made("reattach", "stored_object")) for row in table.to_pylist()]
+        if documents
+        else []
+    )
     objects = open_objects(needed(folder.settings.objects, "--objects", "the root of the object store")) if documents else None
     if objects is not None:
         _refuse_missing(stored, objects)
@@ -193,8 +198,8 @@ def merkle_root(leaves: list[tuple[str, str]]) -> str:
 
 
 def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
-    found = {name: _own(folder, name) for name in ("manifest.json", events.NAME)}
-    events.refuse_undone(events.refuse_altered(found[events.NAME], folder.log), list(folder.steps))
+    found = {name: _own(folder, name) for name in (layout.MANIFEST, layout.EVENTS)}
+    events.refuse_undone(events.refuse_altered(found[layout.EVENTS], folder.log), list(folder.steps))
     for step in _FROM_RUN:
         for file in folder.steps[step].files if step in folder.steps else ():
             if (folder.path / file.path).is_file():  # a purged run has lost its lists

@@ -9,9 +9,7 @@ from typing import Any
 
 from etl.databases import shown
 from etl.errors import Refused, WrongUsage
-from etl.extract.precopied import PRECOPY
 from etl.extract.precopy import precopy as copied
-from etl.objects.journal import JOURNAL
 from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
@@ -22,6 +20,7 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
+from etl.runfolder import layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.folder import RunFolder, opened
 from etl.runfolder.settings import RunSettings
@@ -52,12 +51,12 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
         with sources_of(options) as sources, talk.bars():
             share = Share(options.files) if options.files is not None else None
             ahead = plan(sources, mappings, share)  # stops where sources and mappings do not fit (K5)
-            objects = open_objects(objects_uri, folder.path / JOURNAL)
+            objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
             objects.clean()
             if bucket_of(objects_uri) is None:
                 store = folder_of(objects_uri, "--objects")
                 require_room([Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store))])
-            folder.record(PRECOPY, "begun", roles(options), {})  # a kill may leave a part of the record
+            folder.record(layout.PRECOPY, "begun", roles(options), {})  # a kill may leave a part of the record
             counts = copied(sources, share, objects, mappings, folder, talk.tell)
         sentence = f"{counts['unchanged']:,} unchanged, {counts['read']:,} read, {counts['objects']:,} objects new in the store"
         facts = {
@@ -66,8 +65,8 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
             "started": began.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - clock, 3),
         }
-        folder.steps[PRECOPY].facts = facts
-        folder.record(PRECOPY, sentence, roles(options), counts)
+        folder.steps[layout.PRECOPY].facts = facts
+        folder.record(layout.PRECOPY, sentence, roles(options), counts)
         talk.say(f"precopy: {sentence} ({facts['seconds']:.1f} s)")
     return {"run": str(options.run), **facts}
 

@@ -18,6 +18,7 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
+from etl.runfolder import layout
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.folder import RunFolder, Step, opened, seen
 from etl.runfolder.settings import RunSettings
@@ -194,8 +195,8 @@ def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[s
     """The verifier's answer as the step's files and facts; `looked`: what became of the sources since this run read them (K1)."""
     folder.clear("reconcile")
     files = [
-        folder.write_table("reconcile/differences.parquet", result.differences.to_arrow()),
-        folder.write_bytes("reconcile/result.json", json.dumps(summary(result), sort_keys=True).encode()),
+        folder.write_table(layout.DIFFERENCES, result.differences.to_arrow()),
+        folder.write_bytes(layout.RESULT, json.dumps(summary(result), sort_keys=True).encode()),
     ]
     total = result.differences.height
     sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[

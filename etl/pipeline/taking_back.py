@@ -12,11 +12,12 @@ from etl.databases.target import Change
 from etl.errors import Refused, WrongUsage
 from etl.load.step import rollback
 from etl.objects import Objects
-from etl.objects.journal import JOURNAL, journaled
+from etl.objects.journal import journaled
 from etl.objects.registry import open_objects
 from etl.options import Options, needed
 from etl.pipeline.context import settled_options
 from etl.pipeline.roles import roles
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step, opened, seen
 from etl.system.confirm import confirm, refuse_unasked
 from etl.system.progress import Talk
@@ -51,13 +52,13 @@ def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
             confirm(f"Remove {removed:,} rows and restore {restored:,}?", yes)
             stack.enter_context(talk.bars())  # not before: a bar would be drawn over the question
 
-        target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
+        target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / layout.LOAD)
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-        objects: Objects = open_objects(objects_uri, folder.path / JOURNAL)
+        objects: Objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
         objects.clean()
         try:
             taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell, preview))
-            gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
+            gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / layout.JOURNAL))
             when = datetime.now(UTC).isoformat(timespec="seconds")
             folder.settings = replace(folder.settings, rolled_back=f"{taken['run_id']} at {when}")
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
@@ -74,10 +75,10 @@ def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, st
     """Writes the report again, which says what was so before; of a purged run, whose rows are gone, nothing can be written: it is removed."""
     from etl.report import write_report
 
-    folder.remove("report")
+    folder.remove(layout.REPORT)
     folder.steps.pop("report", None)
     if folder.settings.purged:
         folder.record("report", "removed: it said what was so before", known_roles, {})
         return
-    folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / 'report'}"})
+    folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / layout.REPORT}"})
     folder.record("report", folder.steps["report"].facts["sentence"], known_roles, {})

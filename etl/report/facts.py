@@ -12,6 +12,7 @@ from etl.evidence.approval import asked
 from etl.report import counts, set_aside
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
+from etl.runfolder import layout
 from etl.runfolder.decisions_file import made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
@@ -21,7 +22,7 @@ from mappings.model import Mappings
 
 _WORST = ("attention", "warning", "info")
 VERSION = 1  # of report.json; schema.json describes it
-STEPS = ("extract", "split", "reattach", "check", "load", "reconcile")
+STEPS = tuple(step for step in layout.STEPS if step != "report")
 _LIBRARIES = ("portal-migration", "polars", "pyarrow", "pandas", "great-expectations", "sqlalchemy")
 _NOT_DONE = {
     "extract": "extract: nothing was read from the old portals.",
@@ -91,7 +92,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
     sources = {"P2": settings.source, "TC": settings.tc, "files": settings.files}
     return {
         "id": steps["load"].facts.get("run_id") if "load" in steps else None,
-        "place": str((folder.path / "report").absolute()),
+        "place": str((folder.path / layout.REPORT).absolute()),
         "sources": {name: _harmless(address) for name, address in sources.items() if address is not None},
         "target": _harmless(settings.target) if settings.target is not None else None,
         "objects": _harmless(settings.objects) if settings.objects is not None else None,
@@ -103,7 +104,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "snapshot": dict(sorted(extract.get("levels", {}).items())),
         "fingerprints": dict(sorted(extract.get("marks", {}).items())),
         "mappings": mappings.digest,
-        "manifest": folder.digest(*(name for name in STEPS[:4] if name in steps)),
+        "manifest": folder.digest(*(name for name in layout.BEFORE_LOAD if name in steps)),
         "versions": _versions(),
     }
 
@@ -186,7 +187,7 @@ def _targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
 
 def _result(folder: RunFolder) -> dict[str, Any]:
     """What the verifier counted itself; empty where it has not."""
-    return dict(document(folder, "reconcile", "reconcile/result.json") or {})
+    return dict(document(folder, "reconcile", layout.RESULT) or {})
 
 
 def _reconciliation(folder: RunFolder, found: Lists) -> dict[str, Any]:
@@ -218,7 +219,7 @@ def _compared(result: dict[str, Any]) -> dict[str, int] | None:
 
 
 def _checks(folder: RunFolder, found: Lists) -> dict[str, Any]:
-    content = document(folder, "check", "check/answers.json") or []
+    content = document(folder, "check", layout.ANSWERS) or []
     answers = content["answers"] if isinstance(content, dict) else content
     names = ("id", "question", "why", "severity", "table")
     entries = [

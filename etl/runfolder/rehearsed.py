@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from etl.runfolder import layout
 from etl.runfolder.settings import RunSettings
 
 SCHEMA_PREFIX = "migration_rehearsal_"  # of the throw-away schema of a rehearsal on the new store's server
-_OBJECTS = "rehearsal/objects"  # in the run's folder, whatever the store
 
 
 def was_rehearsal(settings: RunSettings) -> bool:
     """By the settings that the run's folder holds."""
     objects = settings.objects or ""
-    return objects.endswith(f"/{_OBJECTS}") or objects == _OBJECTS
+    return objects.endswith(f"/{layout.REHEARSAL_OBJECTS}") or objects == layout.REHEARSAL_OBJECTS
