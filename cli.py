@@ -191,11 +191,12 @@ def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
     """The band of E14 where any of its numbers is given; WrongUsage without a freeze, which a run that goes on knows from its start."""
     from etl.domain.grace import Grace
     from etl.errors import WrongUsage
+    from etl.runfolder import layout
 
     named = {name: given.get(f"grace_{name}") for name in ("before", "after", "add")}
     if all(value is None for value in named.values()):
         return None
-    if not freeze and not (given.get("run") and (Path(given["run"]) / "manifest.json").is_file()):
+    if not freeze and not (given.get("run") and (Path(given["run"]) / layout.MANIFEST).is_file()):
         raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
     return Grace(named["before"] or 0, named["after"] or 0, named["add"])
 
@@ -218,12 +219,12 @@ def _day(name: str, text: str) -> date:
 
 
 def _talk(given: dict[str, Any]) -> Talk:
+    from etl.runfolder import layout
     from etl.system.progress import Talk
-    from etl.system.progress_note import NOTE
 
     run = Path(given["run"]) if given.get("run") else None
     log = Path(given["log"]) if given.get("log") else None
-    return Talk(verbose=bool(given.get("verbose")), log=log, note=run / NOTE if run is not None else None)
+    return Talk(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
 
 
 @click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
