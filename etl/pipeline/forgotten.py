@@ -7,13 +7,13 @@ from typing import Any
 
 from etl.databases.registry import open_target
 from etl.errors import Refused, WrongUsage
-from etl.extract.precopied import PRECOPY
 from etl.load.step import removed_objects
 from etl.objects import of_each
-from etl.objects.journal import JOURNAL, journaled
+from etl.objects.journal import journaled
 from etl.objects.registry import open_objects
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
+from etl.runfolder import layout
 from etl.runfolder.folder import opened, seen
 from etl.system.confirm import confirm, refuse_unasked
 from etl.system.progress import Talk
@@ -32,13 +32,13 @@ def forget(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     with opened(options.run) as folder, ExitStack() as stack:
         if "load" in folder.steps:
             raise Refused("This run has published: its documents are the new store's.", "To take it back: portal-migrate rollback.")
-        known = folder.settings.get("objects")
+        known = folder.settings.objects
         objects_uri = needed(options.objects or known, "--objects", "the root of the object store that was precopied into")
         if known is not None and objects_uri != known:
             raise Refused(f"This run began with objects = {known}.", "Give the same --objects, or none.")
-        objects = open_objects(objects_uri, folder.path / JOURNAL)
+        objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
         objects.clean()
-        brought, store = sorted(journaled(folder.path / JOURNAL)), ""
+        brought, store = sorted(journaled(folder.path / layout.JOURNAL)), ""
         if options.target is not None:
             target = open_target(options.target, folder.path / "load")
             stack.callback(target.close)
@@ -50,12 +50,12 @@ def forget(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
         confirm(f"Remove {len(sizes):,} objects from {objects_uri}?", yes)
         gone, kept, others = removed_objects(brought, objects, store)
         # What is gone has to be read again, if the run goes on after all.
-        folder.clear(PRECOPY)
+        folder.clear(layout.PRECOPY)
         folder.clear("extract")
         if not kept:
-            folder.remove(JOURNAL)
+            folder.remove(layout.JOURNAL)
         sentence = f"{gone:,} objects removed" + (f", {kept:,} kept: {', '.join(others)} may refer to them" if kept else "")
-        folder.record(PRECOPY, f"forgotten: {sentence}", roles(options), {"removed": gone, "kept": kept})
+        folder.record(layout.PRECOPY, f"forgotten: {sentence}", roles(options), {"removed": gone, "kept": kept})
     return {
         "run": str(options.run),
         "removed": gone,

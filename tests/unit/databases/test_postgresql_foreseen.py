@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import psycopg
 
+from etl.databases.postgresql.obstacles import RUN_LOCK
 from etl.reconcile import reconcile
 from tests.support.command import command
 from tests.support.servers import AUDITOR, READER, WRITER, Portals, portals
@@ -124,7 +125,7 @@ def test_K9_sessions_that_were_left_with_locks_are_named(portals: Portals) -> No
         done = portals.run("plan")
         assert (done.code, f"--target: session {reader.info.backend_pid} of role postgres" in done.err) == (7, True), done
     with portals.session("portal3", WRITER) as left:
-        left.execute("SELECT pg_advisory_lock(1886351988, current_schema()::regnamespace::oid::int)")
+        left.execute(f"SELECT pg_advisory_lock({RUN_LOCK}, current_schema()::regnamespace::oid::int)")
         done = portals.run("plan")
         assert done.code == 7, done
         assert f"another run is at work, or its session was left behind: session {left.info.backend_pid} of role {WRITER}" in done.err

@@ -7,14 +7,15 @@ import time
 import psycopg
 import pytest
 
-from etl.databases.postgresql.target import _LOCK, PostgresTarget
+from etl.databases.postgresql.obstacles import RUN_LOCK
+from etl.databases.postgresql.target import PostgresTarget
 from etl.errors import Refused
 
 
 def test_the_session_that_holds_the_lock_is_named(postgres: str) -> None:
     """Whoever may connect, an auditor too, can hold an advisory lock for as long as he likes."""
     with psycopg.connect(postgres, autocommit=True) as auditor:
-        auditor.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
+        auditor.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (RUN_LOCK,))
         pid = auditor.info.backend_pid
         with pytest.raises(Refused, match=rf"Another run is at work on .*: session {pid} of role \w+.*, since 20.* UTC\.") as raised:
             PostgresTarget(postgres)
@@ -34,7 +35,7 @@ def test_a_session_whose_client_is_gone_ends_in_mid_statement(postgres: str) -> 
     # The same setting, a session that is cut off while it sleeps: the lock is free within seconds, not when the statement ends.
     session = psycopg.connect(postgres, autocommit=True)
     session.execute("SET client_connection_check_interval = '1s'")
-    session.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
+    session.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (RUN_LOCK,))
     session.pgconn.send_query(b"SELECT pg_sleep(120)")
     time.sleep(0.2)
     session.pgconn.finish()
