@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,7 @@ _HOLDER = (
     " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objsubid = 2"
     " AND l.objid = current_schema()::regnamespace::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_LOOKS = 3  # seconds apart
 _LONG = 60  # seconds: as long as our sessions wait for a lock
 # Of a transaction that was prepared there is no process. What another role's session is doing is shown to few: null then.
 _LOCKS = """
@@ -78,15 +80,20 @@ def of_portal(session: Session, schema: str, tables: Iterable[str]) -> Foreseen:
 def locks(session: Session, schema: str, tables: Iterable[str], every: bool) -> Foreseen:
     """Who holds locks on these tables that a run would wait for: any lock where `every` (they are going to be written to), else what keeps from reading.
 
-    In the way is what will not end by itself within the time that a lock is waited for; the rest is named.
+    In the way is what was held longer than a lock is waited for, what is prepared, and what is still held some seconds later by a session of which
+    this role may not know since when; the rest is named.
     """
-    rows = session.execute(_LOCKS.encode(), {"schema": schema, "tables": list(tables), "every": every}).fetchall()
-    whose: dict[tuple[Any, ...], list[str]] = {}
-    since: dict[tuple[Any, ...], float | None] = {}
-    for table, _mode, pid, user, state, gid, owner, seconds in rows:
-        who = (pid, user, state, gid, owner)
-        whose.setdefault(who, []).append(str(table))
-        since[who] = None if seconds is None else float(seconds)
+    asked = {"schema": schema, "tables": list(tables), "every": every}
+    whose, since = _held(session, asked)
+    for _ in range(_LOOKS):  # of whom it is not known since when: who holds it a moment later, holds it on
+        unknown = [who for who, age in since.items() if age is None]
+        if not unknown:
+            break
+        time.sleep(1)
+        now, _ = _held(session, asked)
+        for who in unknown:
+            if who not in now:
+                del whose[who], since[who]
     found = Foreseen()
     for who, names in whose.items():
         pid, user, state, gid, owner = who
@@ -100,9 +107,19 @@ def locks(session: Session, schema: str, tables: Iterable[str], every: bool) -> 
             continue
         doing = state or "doing what its own role may see"
         sentence = f"session {pid} of role {user} ({doing}) {on}{of}; pg_terminate_backend({pid}) ends it"
-        waits = state is None or state.startswith("idle") or (age or 0) > _LONG
-        (found.stopping if waits else found.notes).append(sentence)
+        (found.stopping if age is None or age > _LONG else found.notes).append(sentence)
     return found
+
+
+def _held(session: Session, asked: dict[str, Any]) -> tuple[dict[tuple[Any, ...], list[str]], dict[tuple[Any, ...], float | None]]:
+    """By holder (pid, role, state, id and owner of a prepared transaction): the tables; and for how many seconds, None where that is not shown."""
+    whose: dict[tuple[Any, ...], list[str]] = {}
+    since: dict[tuple[Any, ...], float | None] = {}
+    for table, _mode, pid, user, state, gid, owner, seconds in session.execute(_LOCKS.encode(), asked).fetchall():
+        who = (pid, user, state, gid, owner)
+        whose.setdefault(who, []).append(str(table))
+        since[who] = None if seconds is None else float(seconds)
+    return whose, since
 
 
 def too_few_connections(url: str, option: str, needed: int) -> list[str]:
