@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etl.databases import place_of
+from etl.databases import FOLDER, place_of
 from etl.errors import Refused
 from etl.objects.place import bucket_of, folder_of
 from etl.options import Options
 from etl.runfolder import layout
 from etl.runfolder.settings import RunSettings
 
+_READ = frozenset({"--source", "--tc", "--files"})  # what is only read
 _NEXT = "Give each a place of its own, none within another; then run the same command again."
 
 
@@ -35,11 +36,12 @@ def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
     own = options.run.resolve() / layout.REHEARSAL if options.run is not None else None
     for number, one in enumerate(folders):
         for other in folders[number + 1 :]:
-            if not _is_own(own, one, other) and (_within(one, other) or _within(other, one)):
+            both_read = {one.option, other.option} <= _READ
+            if not both_read and not _is_own(own, one, other) and (_within(one, other) or _within(other, one)):
                 raise _overlap(one, other)
         for file in files:
             # An old database in the old share: both are only read.
-            read_only = one.option == "--files" and file.option != "--target"
+            read_only = one.option in _READ and file.option != "--target"
             if not read_only and not _is_own(own, one, file) and _within(file, one):
                 raise _overlap(file, one)
     target = next((file for file in files if file.option == "--target"), None)
@@ -79,6 +81,9 @@ def _folders(options: Options) -> Iterator[Place]:
         yield Place("--objects", folder_of(options.objects, "--objects").resolve())
     if options.files is not None:
         yield Place("--files", folder_of(options.files, "--files").resolve())
+    for option, url in (("--source", options.source), ("--tc", options.tc)):
+        if url is not None and url.startswith(FOLDER):
+            yield Place(option, Path(url.removeprefix(FOLDER)).resolve())
 
 
 def _files(options: Options) -> Iterator[Place]:
@@ -95,7 +100,7 @@ def _is_own(own: Path | None, one: Place, other: Place) -> bool:
     if own is None or "--run" not in (one.option, other.option):
         return False
     inner = other if one.option == "--run" else one
-    return inner.option != "--files" and inner.path.is_relative_to(own) and inner.path != own
+    return inner.option not in _READ and inner.path.is_relative_to(own) and inner.path != own
 
 
 def _within(inner: Place, outer: Place) -> bool:

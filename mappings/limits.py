@@ -38,11 +38,13 @@ def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
     file = folder / FILE if folder is not None else None
     if file is None or not file.exists():
         return Limits()
+    if file.is_symlink() or not file.is_file():
+        raise MappingErrors([(FILE, "file", "a link, or not a file", "the file itself")])
     try:
         words = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise MappingErrors([(FILE, "file", str(error.strerror), "a file that can be read")]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, too many digits, too deep
         raise MappingErrors([(FILE, "file", str(error), "TOML in UTF-8")]) from None
     wrong = list(_wrong(words, mappings))
     if wrong:

@@ -118,7 +118,7 @@ def _content(files: dict[str, bytes], shown: str) -> bytes:
 def _toml(files: dict[str, bytes], shown: str) -> dict[str, Any]:
     try:
         return tomllib.loads(_content(files, shown).decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, a number of thousands of digits
         raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
     except RecursionError:
         raise MappingError(shown, "file", "lists within lists without end", "TOML in UTF-8") from None

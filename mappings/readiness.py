@@ -53,7 +53,7 @@ def read_points(home: Path) -> dict[str, PointKind]:
     file = home / "readiness.toml"
     try:
         given = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise MappingError(file.name, "file", str(error), "a TOML file in UTF-8") from None
     problems = [_Problem(word, "an unknown word", "[[point]]") for word in given if word != "point"]
     kinds: dict[str, PointKind] = {}

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 import click
 
 from etl.errors import MigrationError
+from etl.system.interruption import received
 from etl.system.terminal import write
 from mappings.errors import MappingError
 
@@ -35,6 +36,7 @@ class Interrupted(BaseException):
 
 def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, Any]]) -> None:
     """Runs the action, shows what it gives, and ends the process with the exit code of what happened."""
+    received.clear()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold rows and passwords; workers inherit this
@@ -44,7 +46,12 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
     try:
         data = action()
     except BaseException as error:  # every way to end is an answer; nothing is swallowed: the code says which it was
-        failure = _failure(error)
+        if received and not isinstance(error, Interrupted):  # a library that was at work swallowed what the handler raised
+            interrupted = Interrupted(received[0])
+            interrupted.__dict__.update({**error.__dict__, **interrupted.__dict__})
+            failure = _failure(interrupted)
+        else:
+            failure = _failure(error)
         failure.trail = [f"  {frame.filename}, line {frame.lineno}, in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
         data = getattr(error, "data", {})
     code = failure.exit_code if failure else 0
@@ -118,6 +125,7 @@ def refuse_usage(error: click.ClickException, arguments: Sequence[str]) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    received.append(number)
     # A second signal stops at once.
     signal.signal(number, signal.SIG_DFL)
     raise Interrupted(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from etl.errors import Refused, WrongUsage
 from etl.options import Options
+from etl.places import of_run, refuse_overlap
 from etl.report.comparison_page import as_comparison_page
 from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts_of
@@ -40,6 +41,9 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
     """
     if len(runs) < 2:
         raise WrongUsage("One run cannot be compared.", "Name two runs' folders or more, the earliest first.")
+    if out is not None:
+        for run in runs:
+            refuse_overlap(of_run(replace(options, run=run), seen(run).settings), ("--out", out))
     mappings = read_mappings(options.mappings)
     known = [_read(run, mappings, f"{place} {run.name}") for place, run in enumerate(runs, 1)]
     numbers, keys = _numbers(known), _keys(known)

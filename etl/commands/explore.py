@@ -17,6 +17,7 @@ from etl.commands.lookups import published, target_url
 from etl.databases import shown
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
+from etl.places import of_run, refuse_overlap
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, seen
 from mappings.model import Mappings
@@ -124,6 +125,8 @@ def _state(serving: Serving, options: Options) -> Path:
         raise WrongUsage("--state is missing.", "Give a folder for index and audit log: --state DIR (or --run DIR).")
     from etl.system.private_folder import PrivateFolder
 
+    if serving.state is not None:
+        refuse_overlap(of_run(options, seen(options.run).settings) if options.run is not None else options, ("--state", serving.state))
     return PrivateFolder(serving.state or Path(str(options.run)) / layout.EXPLORE, "--state").path
 
 

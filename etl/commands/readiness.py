@@ -12,6 +12,7 @@ import polars as pl
 from etl.commands.lookups import published
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
+from etl.places import of_run, refuse_overlap
 from etl.readiness.gather import work_lists
 from etl.readiness.page import as_page
 from etl.readiness.points import COLUMNS
@@ -35,6 +36,8 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
     if options.run is None:
         raise WrongUsage("--run is missing.", "Give the folder of a finished or rehearsed run: --run DIR.")
     folder = _finished(options.run)
+    if out is not None:
+        refuse_overlap(of_run(options, folder.settings), ("--out", out))
     mappings = read_mappings(options.mappings)
     bounced, unknown, doubled = _bounced(bounces)
     with published(options) as store:

@@ -12,6 +12,7 @@ from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.pipeline.forecast import Forecast, Span, earlier_runs, forecast
 from etl.pipeline.runner import planned
+from etl.places import refuse_overlap
 from etl.report.runbook_page import as_runbook_html, as_runbook_markdown
 from etl.runfolder import layout
 from etl.system.private_folder import PrivateFolder
@@ -69,6 +70,7 @@ def runbook(options: Options, config: Path | None, out: Path, earlier: list[Path
         "forecast": asdict(expected),
         "from": ", ".join(expected.source) or "a probe of this machine: rehearse to know better",
     }
+    refuse_overlap(options, ("--out", out))
     place = PrivateFolder(out, "--out")
     place.write("runbook.md", as_runbook_markdown(stages, facts).encode())
     place.write("runbook.html", as_runbook_html(stages, facts).encode())

@@ -13,9 +13,11 @@ from etl.databases.registry import open_source
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.pipeline.sources import NAMES
+from etl.places import refuse_overlap
 from etl.present.draft import OPEN, SURE, TableDraft, drafted
 from etl.present.scan import SECRET, VERSION, scan
 from etl.runfolder.stage_file_io import write_durably
+from etl.system.visible import visible
 from mappings.model import Mappings, Portal
 from mappings.read import FOLDERS, read_mappings
 
@@ -26,6 +28,7 @@ _COLUMN = re.compile(r"^(?P<name>[a-z0-9_]+) = (?P<value>.*?)(?P<comment>\s+# \d
 
 def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]:
     """Writes `scan.json`, the draft and `worklist.md` into the folder; how much of the contract the draft covers comes back."""
+    refuse_overlap(options, ("--to", to))
     mappings = read_mappings(options.mappings)
     before = _read_scan(to / "scan.json") if (to / "scan.json").is_file() else None
     found = _read_scan(scanned) if scanned is not None else _scanned(options)
@@ -54,7 +57,7 @@ def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]
         "A line is approved by removing its comment; `scaffold` again keeps approved lines.",
         "",
     ]
-    _write(to / "worklist.md", "\n".join([*lines[:2], *head, *lines[2:]]) + "\n")
+    _write(to / "worklist.md", "\n".join([*lines[:2], *head, *map(visible, lines[2:])]) + "\n")  # names may have line breaks
     return {
         "to": str(to),
         "coverage": share,
@@ -78,7 +81,7 @@ def _scanned(options: Options) -> dict[str, Any]:
 def _read_scan(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise MigrationError(f"{file} is not a scan that can be read.", "Give the scan.json that `scaffold` wrote.") from None
     if not isinstance(found, dict) or found.get("version") != VERSION or not isinstance(found.get("portals"), dict):
         raise MigrationError(f"{file} is not a scan of this version.", "Make it anew: `scaffold --source URL --to DIR`.")
@@ -149,7 +152,12 @@ def _approved(file: Path) -> dict[str, str]:
 def _table_text(
     draft: TableDraft, about: Mapping[str, Any], approved: Mapping[str, str], totals: dict[str, int]
 ) -> tuple[str, list[str], float]:
-    text = [f"# {draft.score:.2f}: {draft.table}, {about['rows']:,} rows", "[[from]]", f"table = {_quoted(draft.table)}", "[from.columns]"]
+    text = [
+        f"# {draft.score:.2f}: {visible(draft.table)}, {about['rows']:,} rows",
+        "[[from]]",
+        f"table = {_quoted(draft.table)}",
+        "[from.columns]",
+    ]
     todo, units, used = [], 0.0, set[str]()
     for column in draft.mapping.shape.columns:
         match = draft.columns.get(column.name)
@@ -158,7 +166,7 @@ def _table_text(
             totals["suggested"] += 1
             used |= {name for name in about["columns"] if f'"{name}"' in approved[column.name]}
         elif match is not None:
-            text.append(f"{column.name} = {match.line}  # {match.score:.2f}: {match.why}")
+            text.append(f"{column.name} = {match.line}  # {match.score:.2f}: {visible(match.why)}")
             used.add(match.physical)
             totals["suggested"] += 1
             totals["sure"] += match.score >= SURE
@@ -221,7 +229,7 @@ def _bare(name: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    return json.dumps(name, ensure_ascii=False)
+    return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 import tomllib
 from dataclasses import dataclass
 from datetime import date
@@ -75,11 +77,19 @@ NO_DECISIONS = Decisions()
 
 def read_decisions(path: Path) -> Decisions:
     """The decisions of the file. WrongUsage (2) where it cannot be opened, DecisionError (1) with every fault that it has."""
+    return parsed(read_file(path), path.name)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of the file of decisions; WrongUsage (2) where it cannot be opened, or is not a file: a pipe would be waited for without end."""
     try:
-        content = path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise WrongUsage(f"--decisions: {path} is not a file.", "Give the file with the decisions.")
+            return file.read()
     except OSError as error:
         raise WrongUsage(f"--decisions: {path} cannot be read ({error.strerror}).", "Give the file with the decisions.") from None
-    return parsed(content, path.name)
 
 
 def parsed(content: bytes, name: str) -> Decisions:
@@ -91,7 +101,7 @@ def parsed(content: bytes, name: str) -> Decisions:
         raise DecisionError([f"{name}, line {line}: the file is not UTF-8; save it as UTF-8 without a byte order mark"]) from None
     try:
         words = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, a number of thousands of digits, lists within lists
         hint = "the file begins with a byte order mark; save it without one" if text.startswith("\ufeff") else f"is not TOML: {error}"
         raise DecisionError([f"{name}: {hint}"]) from None
     problems: list[str] = []

@@ -60,7 +60,7 @@ def read_logins(file: Path) -> Logins:
         digests = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise WrongUsage(f"--login: {file} cannot be read ({error.strerror}).", "Make it with --add-login NAME.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (ValueError, RecursionError):
         raise WrongUsage(f"--login: {file} is not a TOML file.", "Make it with --add-login NAME.") from None
     for name, digest in digests.items():
         if not _NAME.fullmatch(name) or not isinstance(digest, str) or not re.fullmatch(r"scrypt\$[0-9a-f]{32}\$[0-9a-f]{128}", digest):

@@ -153,7 +153,7 @@ def _pieces_of(descriptor: int) -> Iterator[bytes]:
         before = os.fstat(descriptor)
         read = 0
         try:
-            while piece := file.read(PIECE):
+            while read <= before.st_size and (piece := file.read(PIECE)):  # one that grows all the time has no end
                 read += len(piece)
                 yield piece
         except OSError:

@@ -74,7 +74,9 @@ class _Reader:
             name = path.relative_to(self.root).as_posix()
             if any(part.startswith(".") for part in path.relative_to(self.root).parts):
                 continue  # an editor's or a file system's own
-            if path.is_dir():
+            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+                self._wrong(name, "", "a link, or not a file", "the file itself: what a message shows of it must be the adapter's", rank=0)
+            elif path.is_dir():
                 if name not in (*FOLDERS.values(), CODES):
                     self._wrong(name, "", "a folder", "the folders portal2, tc and codes", rank=0)
             elif self._is_known(name):
@@ -124,7 +126,7 @@ class _Reader:
             return tomllib.loads(content.decode())
         except UnicodeDecodeError as error:
             self._wrong(name, f"byte {error.start}", "bytes that are not UTF-8", "TOML in UTF-8", rank=0)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # no TOML, a number of thousands of digits, lists within lists
             self._wrong(name, "", f"text that is not valid TOML: {error}", "TOML", rank=0)
         return {}
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from etl.domain.decisions import NO_DECISIONS, Decisions, parsed, read_decisions
+from etl.domain.decisions import NO_DECISIONS, Decisions, parsed, read_file
 from etl.domain.masking import without_names
 from etl.errors import EvidenceAltered
 from etl.runfolder import layout
@@ -21,10 +21,11 @@ def settled(folder: RunFolder, given: Path | None) -> Decisions:
     Raises as `read_decisions`; EvidenceAltered (6) where the copy is not what the run began with.
     """
     if given is not None:
-        decisions = read_decisions(given)
+        content = read_file(given)  # once: what is kept are the bytes that were read
+        decisions = parsed(content, given.name)
         folder.fix(RunSettings(decisions=decisions.sha256))
         if not (folder.path / layout.DECISIONS).is_file():
-            write_durably(folder.path / layout.DECISIONS, given.read_bytes())
+            write_durably(folder.path / layout.DECISIONS, content)
     known = folder.settings.decisions
     return NO_DECISIONS if known is None else _kept(folder, known)
 

@@ -111,6 +111,8 @@ class RunFolder:
             self.settings, self.log = from_json(body["settings"]), Head(*body.get("log", (0, "")))
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
+                if any(part in ("", ".", "..") for file in self.steps[name].files for part in file.path.split("/")):
+                    raise ValueError("a file of it lies elsewhere")  # evidence is packed under these names
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise EvidenceAltered(
                 f"{layout.MANIFEST} in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."

@@ -56,7 +56,7 @@ def language_for(letters: Mapping[str, LetterTexts], country: str | None) -> Let
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise MappingError(f"letters/{file.name}", "file", str(error), "TOML in UTF-8") from error
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
 import psycopg
 
-from etl.databases.postgresql.connection import WORDS
+from etl.databases.postgresql.connection import TYPE, WORDS, quoted
 from etl.databases.postgresql.obstacles import of_portal
 from etl.databases.postgresql.settings import OVERRIDDEN_READING, hiding, sentences, settings_of
 from etl.databases.source_conditions import SourceConditions
@@ -54,7 +55,7 @@ def shapes(session: Session, schema: str) -> dict[str, dict[str, str]]:
         "WITH RECURSIVE family(root, member) AS (SELECT c.oid, c.oid FROM pg_class c"
         " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')"
         " UNION SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.member)"
-        " SELECT r.relname, a.attname, t.typname, a.atttypmod FROM family f JOIN pg_class r ON r.oid = f.root"
+        f" SELECT r.relname, a.attname, {TYPE}, a.atttypmod FROM family f JOIN pg_class r ON r.oid = f.root"
         " JOIN pg_attribute a ON a.attrelid = f.member JOIN pg_type t ON t.oid = a.atttypid"
         " WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY r.relname, f.member <> f.root, a.attnum",
         (schema,),
@@ -65,6 +66,27 @@ def shapes(session: Session, schema: str) -> dict[str, dict[str, str]]:
         length = f"({modifier - 4})" if word in ("VARCHAR", "CHAR") and modifier > 4 else ""
         found.setdefault(table, {}).setdefault(column, word + length)
     return found
+
+
+def identities(session: Session) -> dict[str, dict[str, str]]:
+    """By table (schema and name quoted), for itself and each of its partitions and children: its number, and the numbers of its columns, digested."""
+    rows = session.execute(
+        "WITH RECURSIVE family(root, member) AS (SELECT c.oid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+        " UNION SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.member)"
+        " SELECT n.nspname, r.relname, f.member::text, string_agg(a.attnum || ' ' || a.atttypid || ' ' || a.attname, ',' ORDER BY a.attnum)"
+        " FROM family f JOIN pg_class r ON r.oid = f.root JOIN pg_namespace n ON n.oid = r.relnamespace"
+        " JOIN pg_attribute a ON a.attrelid = f.member WHERE a.attnum > 0 AND NOT a.attisdropped GROUP BY 1, 2, 3"
+    )
+    found: dict[str, dict[str, str]] = {}
+    for schema, name, member, columns in rows:
+        found.setdefault(f"{quoted(schema)}.{quoted(name)}", {})[member] = hashlib.sha256(str(columns).encode()).hexdigest()[:16]
+    return found
+
+
+def replaced(then: dict[str, dict[str, str]], now: dict[str, dict[str, str]]) -> set[str]:
+    """The tables that are not the same, or have lost a part of themselves, or whose columns are not the same. A new part shows by its rows."""
+    return {table for table, parts in then.items() if not parts.items() <= now.get(table, {}).items()}
 
 
 def hidden_tables(session: Session, schema: str, tables: Iterable[str]) -> list[str]:

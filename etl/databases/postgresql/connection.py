@@ -89,6 +89,13 @@ WORDS = {
 }
 
 
+# A type's name; with its schema where it only has the name of one of the system's: a domain called int8 may be anything.
+TYPE = (
+    "CASE WHEN t.typnamespace <> 'pg_catalog'::regnamespace AND EXISTS (SELECT 1 FROM pg_type s WHERE s.typname = t.typname"
+    " AND s.typnamespace = 'pg_catalog'::regnamespace) THEN t.typnamespace::regnamespace::text || '.' || t.typname ELSE t.typname::text END"
+)
+
+
 def conninfo(url: str) -> str:
     """The URL as libpq takes it: its environment, service file, password file and sslmode all work; what the URL says of time-outs, too.
 
@@ -284,7 +291,7 @@ def next_step(state: str) -> str:
 def shapes(connection: psycopg.Connection[Any]) -> dict[str, dict[str, str]]:
     """Declared type of every column of every table in the current schema, in the contract's words."""
     rows = connection.execute(
-        "SELECT c.relname, a.attname, t.typname, a.atttypmod FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid"
+        f"SELECT c.relname, a.attname, {TYPE}, a.atttypmod FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid"
         " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped"
         " ORDER BY c.relname, a.attnum"
     ).fetchall()

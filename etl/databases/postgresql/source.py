@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from copy import copy
@@ -19,7 +20,7 @@ import pyarrow as pa
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from etl.databases import WHOLE, Batch, Cut, Relation, Since
-from etl.databases.postgresql.catalogue import conditions, kinds, parents, shapes, unique_keys, unpadded
+from etl.databases.postgresql.catalogue import conditions, identities, kinds, parents, replaced, shapes, unique_keys, unpadded
 from etl.databases.postgresql.connection import (
     HIDDEN,
     LOCKED,
@@ -346,11 +347,13 @@ class PostgresSource:
     def mark(self) -> str:
         with safe_errors(self.name, "reading the snapshot"):
             row = self._session.execute("SELECT pg_current_snapshot()::text").fetchone()
-        return str(row[0]) if row else ""
+            return f"{row[0] if row else ''} {json.dumps(identities(self._session), separators=(',', ':'))}"
 
     def changed_since(self, mark: str, read: dict[str, int]) -> Since:
         """Rows that the recorded snapshot could not see, or fewer rows than it saw: inserted, updated, deleted since."""
-        (_, now, _), (_, then, running) = self.mark().split(":"), mark.split(":")
+        snapshot, _, told = mark.partition(" ")
+        is_now, _, tells = self.mark().partition(" ")
+        (_, now, _), (_, then, running) = is_now.split(":"), snapshot.split(":")
         # Rows of a view have no transaction of their own, and a foreign table's are those of another server.
         unknown = tuple(table for table in read if self._kinds.get(table) in ("view", "materialized view", "foreign table"))
         if now == then and not running:
@@ -358,18 +361,23 @@ class PostgresSource:
             return Since([], "no transaction has written anything in the whole server", foreign)
         if int(now) < int(then):
             return Since([*read], "the server knows fewer transactions than then: it was put back to an earlier state")
+        # A table that was put in the place of another, or columns that changed their names: no row says so.
+        others = replaced(json.loads(told or "{}"), json.loads(tells))
         changed = []
         for table, count in read.items():
             if table in unknown:
                 continue
+            if self._table(table) in others:
+                changed.append(table)
+                continue
             with safe_errors(self.name, f"comparing {table}"):
                 row = self._session.execute(
-                    f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {self._table(table)}", {"snapshot": mark}
+                    f"SELECT count(*), count(*) FILTER (WHERE {_INVISIBLE}) FROM {self._table(table)}", {"snapshot": snapshot}
                 ).fetchone()
             if row is None or int(row[0]) != count or int(row[1]):
                 changed.append(table)
         how = (
-            "rows of later transactions, or fewer rows"
+            "rows of later transactions, fewer rows, or another table or column in the place"
             if changed
             else "every row is of a transaction that the snapshot saw, and none is missing"
         )

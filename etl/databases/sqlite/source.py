@@ -21,6 +21,7 @@ from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
 from etl.domain.typed_values import Bools, Cell, Typed, readable, typed
 from etl.errors import Busy, MigrationError
+from etl.system.interruption import interruptible
 from mappings.model import TableMapping
 
 PIECE = 1 << 20  # bytes of a document read at a time
@@ -41,7 +42,7 @@ class SqliteSource:
         self._indexes_trusted, self._rowless = True, dict[str, bool]()
         # Read-only by the file's own mode and by the connection: nothing here can write to the old portal.
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=ro"
-        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        self._connection = interruptible(sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False))
         self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
         self._connection.text_factory = bytes
         self._take_snapshot()

@@ -42,6 +42,7 @@ from etl.databases.target import (
 )
 from etl.errors import MigrationError, Refused
 from etl.objects.place import bucket_of, folder_of
+from etl.system.interruption import interruptible
 from mappings.ddl import create_table
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
@@ -60,7 +61,7 @@ class SqliteTarget:
         self._staging = staging_folder / "staging.sqlite"
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
-        self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
+        self._connection = interruptible(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30))
         self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
         try:
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

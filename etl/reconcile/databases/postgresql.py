@@ -153,7 +153,9 @@ class PostgresDatabase:
         """Every table's columns and their types, those of its partitions and children too, and those of all that may stand in a table's place."""
         sql = f"""WITH RECURSIVE tree(top, part) AS (SELECT oid, oid FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND {self._here()}
                   UNION SELECT t.top, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.part)
-                  SELECT c.relname::text, a.attname::text, t.typname::text FROM tree JOIN pg_class c ON c.oid = tree.top
+                  SELECT c.relname::text, a.attname::text, CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace OR t.typname NOT IN
+                  (SELECT typname FROM pg_type WHERE typnamespace = 'pg_catalog'::regnamespace) THEN t.typname::text ELSE t.oid::regtype::text END
+                  FROM tree JOIN pg_class c ON c.oid = tree.top
                   JOIN pg_attribute a ON a.attrelid = tree.part JOIN pg_type t ON t.oid = a.atttypid
                   WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, tree.part <> tree.top, a.attnum"""
         found: dict[str, dict[str, str]] = {}

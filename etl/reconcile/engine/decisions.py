@@ -32,7 +32,7 @@ def read_decided(file: Path | None) -> Decided:
         said = tomllib.loads(content.decode("utf-8"))
         accounts = {int(entry["tc_account_id"]): int(entry["entity_id"]) for entry in said.get("tc_account", [])}
         names = {int(entry["user_id"]): str(entry["user_name"]) for entry in said.get("user", [])}
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         message = f"{file.name} is not a file of decisions that a run can have been made with."
         raise ReconcileError(message, "Give the file that the run was made with: --decisions FILE.") from None
     return Decided(accounts, names, hashlib.sha256(content).hexdigest())

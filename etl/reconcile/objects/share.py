@@ -105,7 +105,7 @@ def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
             if not stat.S_ISREG(before.st_mode):
                 return None
             digest, size = hashlib.sha256(), 0
-            while piece := os.read(handle, PIECE):
+            while size <= before.st_size and (piece := os.read(handle, PIECE)):  # whoever appends all the time is not followed
                 digest.update(piece)
                 size += len(piece)
             after = os.fstat(handle)

@@ -107,7 +107,7 @@ def presentations(root: Path, tables: Map[str, Map[str, Table]]) -> dict[str, Pr
 def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SpecError(f"{path.parent.name}/{path.name}: cannot be read as TOML ({type(error).__name__})") from None
 
 

@@ -1,0 +1,193 @@
+"""What whoever owns an old portal, hands over a folder or may write into a run's folder tries: each refused by name, nothing written elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import threading
+import time
+import tomllib
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from etl.commands.command_result import answer
+from etl.commands.scaffold import scaffold
+from etl.databases.sqlite.source import SqliteSource
+from etl.domain.canonical_json import canonical
+from etl.errors import MigrationError, SourceChanged
+from etl.objects.share import Share
+from etl.options import Options
+from etl.reconcile.objects.share import Moving, digest_at
+from etl.system.interruption import received
+from tests.support.command import Night, command
+from tests.support.legacy import MAPPINGS
+
+DEEP, LONG = "x = " + "[" * 5_000, f"x = {'9' * 6_000}"
+
+
+@pytest.mark.parametrize("text", [DEEP, LONG], ids=["deep", "long"])
+def test_no_file_of_words_ends_a_command_with_a_fault(text: str, tmp_path: Path) -> None:
+    """Lists within lists, and a number of thousands of digits, in every TOML file that is handed over."""
+    source = ("--source", "sqlite:///old.sqlite")
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
+        old.execute("CREATE TABLE message (x)")
+    (tmp_path / "words.toml").write_text(text)
+    (tmp_path / "adapter" / "portal2").mkdir(parents=True)
+    (tmp_path / "adapter" / "portal2" / "message.toml").write_text(text)
+    (tmp_path / "limits").mkdir()
+    (tmp_path / "limits" / "limits.toml").write_text(text)
+    stores = (*source, "--target", "sqlite:///t.sqlite", "--objects", "o")
+    for words, code, named in (
+        (("plan", *source, "--config", "words.toml"), 2, "words.toml"),
+        (("run", *stores, "--run", "run", "--decisions", "words.toml"), 1, "words.toml"),
+        (("plan", *source, "--adapter", "adapter"), 1, "portal2/message.toml"),
+        (("plan", *source, "--adapter", "limits"), 1, "limits.toml"),
+        (("reconcile", *stores, "--decisions", "words.toml"), 1, "words.toml"),
+    ):
+        done = command(*words, folder=tmp_path)
+        assert (done.code, named in done.err, "A fault of the toolkit" in done.err) == (code, True, False), (words, done)
+
+
+def test_a_pipe_or_a_link_that_is_handed_over_is_named_and_not_followed(tmp_path: Path) -> None:
+    """A pipe was waited for without end; the first line of whatever a code list led to stood in the message."""
+    os.mkfifo(tmp_path / "pipe")
+    done = command("run", "--source", "sqlite:///x", "--run", "run", "--objects", "o", "--decisions", "pipe", folder=tmp_path)
+    assert (done.code, "pipe is not a file" in done.err) == (2, True), done
+    (tmp_path / "secret").write_text("host:5432:db:user:Hunter2\n")
+    for part in ("codes", "portal2"):
+        (tmp_path / "adapter" / part).mkdir(parents=True)
+    (tmp_path / "adapter" / "codes" / "status.csv").symlink_to(tmp_path / "secret")
+    (tmp_path / "adapter" / "source.toml").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "adapter" / "portal2" / "message.toml")
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
+        old.execute("CREATE TABLE message (x)")
+    done = command("plan", "--source", "sqlite:///old.sqlite", "--adapter", "adapter", folder=tmp_path)
+    assert done.code == 1, done
+    assert "Hunter2" not in done.out + done.err
+    assert done.err.count("a link, or not a file") == 3, done.err
+    (tmp_path / "limits").mkdir()
+    (tmp_path / "limits" / "limits.toml").symlink_to(tmp_path / "secret")
+    done = command("plan", "--source", "sqlite:///old.sqlite", "--adapter", "limits", folder=tmp_path)
+    assert (done.code, "limits.toml: file: found a link" in done.err, "Hunter2" in done.err) == (1, True, False), done
+
+
+def test_what_is_only_read_is_never_written_into(published: Night) -> None:
+    """Lists, comparisons, drafts, the explorer's state and the run itself: not into the old share, nor into an old portal that is a folder."""
+    night = published
+    (night.folder / "export").mkdir()
+    (night.folder / "export" / "message.csv").write_text("A\n1\n")
+    before = sorted(night.folder.joinpath("legacy").rglob("*"))
+    export = ("--source", "folder:export", "--target", "sqlite:///t.sqlite")
+    for words in (
+        ("readiness", "--run", "run", "--out", "legacy/files/x"),
+        ("compare", "run", "run", "--out", "legacy/files/x"),
+        ("scaffold", "--source", "folder:export", "--to", "export/x"),
+        ("explore", "--run", "run", "--state", "legacy/files/x"),
+        ("run", *export, "--objects", "o", "--run", "export/run"),
+        ("run", *export, "--objects", "export/o", "--run", "r"),
+        ("plan", *export, "--objects", "export/o"),
+    ):
+        done = command(*words, folder=night.folder)
+        assert (done.code, "Places overlap" in done.err) == (7, True), (words, done)
+    assert sorted(night.folder.joinpath("legacy").rglob("*")) == before
+    assert [place.name for place in (night.folder / "export").iterdir()] == ["message.csv"]
+
+
+def test_a_manifest_whose_files_lie_elsewhere_is_refused(published: Night) -> None:
+    """Evidence is packed under their names: `report/../../x` was written beside the bundle."""
+    (published.folder / "x").write_text("planted")
+    manifest = published.run / "manifest.json"
+    content = json.loads(manifest.read_bytes())
+    exact = (published.folder / "x").read_bytes()
+    content["run"]["steps"]["report"]["files"].append(["report/../../x", 0, len(exact), hashlib.sha256(exact).hexdigest()])
+    content["sha256"] = hashlib.sha256(canonical(content["run"])).hexdigest()
+    manifest.write_text(json.dumps(content))
+    for words in (("evidence", "pack", "--bundle", "out/bundle", "--key", "k.pem"), ("report",), ("status",)):
+        done = command(*words, "--run", "run", folder=published.folder)
+        assert (done.code, "manifest.json" in done.err) == (6, True), (words, done)
+    assert not (published.folder / "out").exists()
+
+
+def test_a_file_of_the_share_that_grows_all_the_time_is_not_followed(tmp_path: Path) -> None:
+    """Whoever appends faster than it is read filled the disk: both readers stop where the file should have ended."""
+    place = tmp_path / "f"
+    place.write_bytes(b"x" * (4 << 20))
+    pieces = Share(str(tmp_path)).pieces("f")
+    assert pieces is not None
+    read = len(next(pieces))
+    os.truncate(place, 64 << 20)
+    sizes = [read]
+    with pytest.raises(SourceChanged, match="changed while it was read"):
+        sizes.extend(len(piece) for piece in pieces)
+    assert sum(sizes) <= 6 << 20
+    over = threading.Event()
+
+    def grow() -> None:
+        with place.open("ab") as file:
+            while not over.is_set():
+                file.write(b"x" * (1 << 20))
+                if file.tell() > 512 << 20:
+                    file.truncate(64 << 20)
+
+    growing = threading.Thread(target=grow)
+    growing.start()
+    try:
+        with pytest.raises(Moving):
+            digest_at(tmp_path, "f")
+    finally:
+        over.set()
+        growing.join()
+
+
+def test_names_of_a_scan_stay_names_in_the_draft(tmp_path: Path) -> None:
+    """A table's name with a line break wrote lines of its own into the adapter's draft and the work list."""
+    evil = 'message\n[from.retired]\nbody = "gone"\n# \x7f"'
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
+        quoted = evil.replace('"', '""')
+        old.execute(f'CREATE TABLE "{quoted}" (message_id INTEGER PRIMARY KEY, thread_id INTEGER, body TEXT, "{quoted}" TEXT)')
+        old.commit()
+    scaffold(Options(source=f"sqlite:///{tmp_path / 'old.sqlite'}"), tmp_path / "draft", None)
+    for file in (tmp_path / "draft").rglob("*.toml"):
+        text = file.read_text()
+        tomllib.loads(text)
+        assert not any(line == "[from.retired]" for line in text.splitlines()[1:3]), text
+        assert '\nbody = "gone"\n' not in text
+    assert not [line for line in (tmp_path / "draft" / "worklist.md").read_text().splitlines() if line.startswith("body")]
+    (tmp_path / "scan.json").write_text("[" * 100_000)
+    with pytest.raises(MigrationError, match="not a scan that can be read"):
+        scaffold(Options(), tmp_path / "draft", tmp_path / "scan.json")
+
+
+def test_a_signal_ends_a_statement_of_a_sqlite_portal_that_has_no_end(tmp_path: Path) -> None:
+    """A view that counts for ever: the handler waited for SQLite's own call, SIGTERM was without effect."""
+    columns = MAPPINGS.sources["P2"].tables["message"].columns
+    with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
+        listed = ", ".join(f"CAST(x AS {column.sql_type}) AS {column.name}" for column in columns)
+        old.execute(f"CREATE VIEW message AS WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT {listed} FROM n")
+        old.commit()
+    began = time.monotonic()
+    source = SqliteSource(f"sqlite:///{tmp_path / 'old.sqlite'}", "Portal 2.0")
+    watch = threading.Timer(30, source._connection.interrupt)
+    watch.start()
+
+    def action() -> dict[str, object]:
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        return {"rows": source.count("message")}
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with pytest.raises(SystemExit) as ended:
+            answer("plan", {"output": "json", "verbose": False}, action)
+        assert ended.value.code == 143
+        assert time.monotonic() - began < 15
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        received.clear()
+        watch.cancel()
+        source.close()
