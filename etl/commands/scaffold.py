@@ -14,7 +14,7 @@ from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.pipeline.sources import NAMES
 from etl.places import refuse_overlap
-from etl.present.draft import OPEN, SURE, TableDraft, drafted
+from etl.present.draft import OPEN, SURE, TableDraft, drafted, quoted_text
 from etl.present.scan import SECRET, VERSION, scan
 from etl.runfolder.stage_file_io import write_durably
 from etl.system.visible import visible
@@ -155,7 +155,7 @@ def _table_text(
     text = [
         f"# {draft.score:.2f}: {visible(draft.table)}, {about['rows']:,} rows",
         "[[from]]",
-        f"table = {_quoted(draft.table)}",
+        f"table = {quoted_text(draft.table)}",
         "[from.columns]",
     ]
     todo, units, used = [], 0.0, set[str]()
@@ -225,11 +225,7 @@ def _field(text: str) -> str:
 
 
 def _bare(name: str) -> str:
-    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _quoted(name)
-
-
-def _quoted(name: str) -> str:
-    return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else quoted_text(name)
 
 
 def _drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

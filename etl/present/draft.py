@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -179,7 +180,7 @@ def _evidence(mapping: TableMapping, column: Column, found: Mapping[str, Any], m
 def _line(mapping: TableMapping, column: Column, name: str, found: Mapping[str, Any]) -> str:
     """The form, as a TOML value."""
     forms = found.get("forms", ())
-    quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    quoted = quoted_text(name)
     of = {word: form for form in forms for word in form}
     match column.family:
         case "binary":
@@ -205,13 +206,18 @@ def _line(mapping: TableMapping, column: Column, name: str, found: Mapping[str, 
     return quoted if found["kind"] in ("text", "any", "bytes") else f"{{ text = {quoted} }}"
 
 
+def quoted_text(text: str) -> str:
+    """The text as TOML writes it: a name of the old portal may have quotes and line breaks."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _listed(words: list[str]) -> str:
-    return "[" + ", ".join(f'"{word}"' for word in words) + "]"
+    return "[" + ", ".join(map(quoted_text, words)) + "]"
 
 
 def _codes(draft: TableDraft, tables: Mapping[str, Any], mappings: Mappings) -> None:
     for column, match in draft.columns.items():
-        if "code = " not in match.line:
+        if not match.line.startswith("{ code = "):
             continue
         values = tables[draft.table]["columns"][match.physical]["values"]
         known = {

@@ -211,3 +211,39 @@ def test_the_documented_reader_sees_tables_by_column_and_no_views(portals: Porta
         session.execute("SELECT reset_token FROM portal_user")
     with pytest.raises(psycopg.OperationalError), portals.session("portal2", WRITER):
         raise AssertionError("whoever has no right by name may not connect")
+
+
+def test_K1_a_table_or_a_column_that_took_the_place_of_another_ends_the_run_with_5(portals: Portals) -> None:
+    """Prepared before the extract, swapped behind it: no row is of a later transaction, and there are as many. The load published what was gone."""
+    portals.do(
+        "portal2",
+        "CREATE SCHEMA other",
+        "CREATE TABLE other.message (LIKE public.message INCLUDING ALL)",
+        "INSERT INTO other.message SELECT * FROM public.message",
+        "UPDATE other.message SET body = 'forged'",
+        f"GRANT USAGE ON SCHEMA other TO {READER}; GRANT SELECT ON other.message TO {READER}; GRANT SELECT (ctid, xmin) ON other.message TO {READER}",
+    )
+    for step in ("extract", "split", "reattach", "check"):
+        done = portals.run(step, run="swapped")
+        assert done.code == 0, done.err
+    tables = "ALTER TABLE public.message RENAME TO m; ALTER TABLE other.message SET SCHEMA public; ALTER TABLE public.m SET SCHEMA other"
+    back = "ALTER TABLE public.message SET SCHEMA other; ALTER TABLE other.m SET SCHEMA public; ALTER TABLE public.m RENAME TO message"
+    columns = "; ".join(
+        f"ALTER TABLE company_address RENAME {one} TO {other}"
+        for one, other in (("street1", "s"), ("street2", "street1"), ("s", "street2"))
+    )
+    for there, again, table in ((tables, back, "P2.message"), (columns, columns, "P2.company_address")):
+        with changed(portals, "portal2", there, again):
+            done = portals.run("run", run="swapped")
+            assert (done.code, table in done.err) == (5, True), done
+    portals.do("portal2", f"REVOKE ALL ON SCHEMA other FROM {READER}", "DROP SCHEMA other CASCADE")
+    done = portals.run("run", run="swapped")
+    assert done.code == 0, done.err
+    portals.new_store()
+
+
+def test_K5_a_type_that_only_has_the_name_of_one_of_the_systems_is_another_type(portals: Portals) -> None:
+    there = "CREATE DOMAIN public.int8 AS numeric; ALTER TABLE message ALTER thread_id TYPE public.int8"
+    with changed(portals, "portal2", there, "ALTER TABLE message ALTER thread_id TYPE bigint; DROP DOMAIN public.int8"):
+        done = portals.run("plan")
+        assert (done.code, "P2.message.thread_id: found type PUBLIC.INT8, expected BIGINT" in done.err) == (1, True), done
