@@ -19,7 +19,7 @@ from etl.commands.strict_options import RowCommand, StrictGroup
 if TYPE_CHECKING:
     from etl.domain.grace import Grace
     from etl.options import Options
-    from etl.system.progress import Talk
+    from etl.system.progress import ProgressReporter
 
 ENVIRONMENT = "PORTAL_MIGRATE"
 Command = Callable[..., Any]
@@ -218,13 +218,13 @@ def _day(name: str, text: str) -> date:
         raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is not a valid date.", "Write it as YYYY-MM-DD.") from None
 
 
-def _talk(given: dict[str, Any]) -> Talk:
+def _reporter(given: dict[str, Any]) -> ProgressReporter:
     from etl.runfolder import layout
-    from etl.system.progress import Talk
+    from etl.system.progress import ProgressReporter
 
     run = Path(given["run"]) if given.get("run") else None
     log = Path(given["log"]) if given.get("log") else None
-    return Talk(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
+    return ProgressReporter(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
 
 
 @click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
@@ -240,7 +240,7 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
         from etl.commands.command_result import answer
         from etl.commands.rehearsal import run_with_rehearsal
 
-        answer(name, given, lambda: run_with_rehearsal(_options(given), steps, _talk(given)))
+        answer(name, given, lambda: run_with_rehearsal(_options(given), steps, _reporter(given)))
 
 
 _STEP_HELP = {
@@ -264,7 +264,7 @@ def reconcile(**given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.pipeline.reconcile_step import reconciled
 
-    answer("reconcile", given, lambda: reconciled(_options(given), _talk(given)))
+    answer("reconcile", given, lambda: reconciled(_options(given), _reporter(given)))
 
 
 @commands.command()
@@ -285,7 +285,7 @@ def precopy(**given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.pipeline.precopy import precopy as copied
 
-    answer("precopy", given, lambda: copied(_options(given), _talk(given)))
+    answer("precopy", given, lambda: copied(_options(given), _reporter(given)))
 
 
 @commands.command()
@@ -353,7 +353,7 @@ def rollback(**given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.pipeline.taking_back import take_back
 
-    answer("rollback", given, lambda: take_back(_options(given), _talk(given), bool(given["yes"])))
+    answer("rollback", given, lambda: take_back(_options(given), _reporter(given), bool(given["yes"])))
 
 
 @commands.command()
@@ -593,7 +593,7 @@ def selftest(size: int, seed: int, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.selftest import selftested
 
-    answer("selftest", given, lambda: selftested(size, seed, _talk(given)))
+    answer("selftest", given, lambda: selftested(size, seed, _reporter(given)))
 
 
 @commands.command()
@@ -614,7 +614,7 @@ def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
-    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given), like == "foreign"))
+    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _reporter(given), like == "foreign"))
 
 
 @commands.command()
@@ -625,7 +625,7 @@ def demo(folder: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import run_demo
 
-    answer("demo", given, lambda: run_demo(Path(folder), _talk(given)))
+    answer("demo", given, lambda: run_demo(Path(folder), _reporter(given)))
 
 
 def main() -> None:
