@@ -99,19 +99,10 @@ def run_steps(
                 if failure is not None and step not in ("report",):
                     continue
                 try:
-                    _do(context, step)
+                    with reporter.notices.ending(step, told=len(steps) > 1) as ending:  # of one step alone the command's end is its end
+                        ending.told &= _do_truthfully(context, step)
                 except (CheckFailed, DifferencesFound) as error:
                     failure = error
-                except MigrationError as error:
-                    folder.record(step, f"refused: {error.code}", context.roles(), {})
-                    said = truthful(error, step, folder, context.publishing)
-                    if not isinstance(said, DifferencesFound):
-                        _tell_early(context, step, said)
-                        raise said from None
-                    failure = said
-                except Exception as error:
-                    note(error, "publication", known(folder, context.publishing))
-                    raise
         answer = _answer(context, steps, failure is not None)
         if options.rehearse and "load" in folder.steps:
             for sentence in leave(context.options, folder.path):
@@ -120,6 +111,23 @@ def run_steps(
             failure.data = answer
             raise failure
         return answer
+
+
+def _do_truthfully(context: RunContext, step: str) -> bool:
+    """As `_do`; an error says what is known about publishing."""
+    try:
+        return _do(context, step)
+    except (CheckFailed, DifferencesFound):
+        raise
+    except MigrationError as error:
+        context.folder.record(step, f"refused: {error.code}", context.roles(), {})
+        said = truthful(error, step, context.folder, context.publishing)
+        if not isinstance(said, DifferencesFound):
+            _tell_early(context, step, said)
+        raise said from None
+    except Exception as error:
+        note(error, "publication", known(context.folder, context.publishing))
+        raise
 
 
 def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
@@ -159,8 +167,8 @@ def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[s
     return {**answer, "next": next((name for name in layout.STEPS if name not in context.folder.steps), None)}
 
 
-def _do(context: RunContext, step: str) -> None:
-    """One step, unless it is done and what it was made of is unchanged."""
+def _do(context: RunContext, step: str) -> bool:
+    """One step, unless it is done and what it was made of is unchanged: whether anything was done."""
     folder = context.folder
     if step in ("check", "load") and not context.options.rehearse:
         settle_place(folder, context.options.target, context.options.objects)
@@ -171,7 +179,7 @@ def _do(context: RunContext, step: str) -> None:
             changes.renew(folder, context.mappings, context.options.target)
             _say_changes(context)
         refuse_failed_check(context)
-        return
+        return False
     before = folder.settings
     if step in layout.BEFORE_LOAD:
         folder.clear(step)
@@ -202,6 +210,7 @@ def _do(context: RunContext, step: str) -> None:
     if step in ("check", "reconcile"):
         refuse_failed_check(context)
         _refuse_differences(context, step)
+    return True
 
 
 def _say_changes(context: RunContext) -> None:
