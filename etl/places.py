@@ -16,7 +16,7 @@ from etl.objects.place import bucket_of, folder_of
 from etl.options import Options
 
 OWN = "rehearsal"  # in the run's folder: a rehearsal's throw-away stores, letters and evidence
-_NEXT = "Give each a place of its own, none within another; then run the same command again."
+_NEXT = "Give each a separate path, none inside another; then run the same command again."
 
 
 @dataclass(frozen=True)
@@ -117,4 +117,4 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _overlap(one: Place, other: Place) -> Refused:
-    return Refused(f"Places overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)
+    return Refused(f"Paths overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)

@@ -60,7 +60,7 @@ def settled_options(options: Options, mappings: Mappings, folder: RunFolder) -> 
     refuse_no_adapter(options, folder)
     if given["approver"] is not None and "approver" not in folder.settings and "load" in folder.steps:
         raise Refused(
-            "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
+            "This run was published without an approver; one cannot be added afterwards.", "Leave out --approver, or use a new run folder."
         )
     given |= {f"without {name}": "yes" for name in sorted(options.without)}
     if options.grace is not None and options.freeze is None and folder.settings.get("freeze", NOT_GIVEN) == NOT_GIVEN:
@@ -94,4 +94,4 @@ def settled_options(options: Options, mappings: Mappings, folder: RunFolder) -> 
 def refuse_no_adapter(options: Options, folder: RunFolder) -> None:
     """Refuses to go on without the adapter that the run began with: its path is not in the settings, its digest is."""
     if options.adapter is None and folder.settings.get("adapter", NOT_GIVEN) != NOT_GIVEN:
-        raise Refused("This run began with an adapter, and none is given now.", "Give the same folder: --adapter DIR.")
+        raise Refused("This run began with an adapter, but --adapter is not given now.", "Give the same folder: --adapter DIR.")

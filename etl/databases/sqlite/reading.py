@@ -33,7 +33,9 @@ class SqliteReading:
                 message = f"--target: {shown(self._url)} is not a readable SQLite database ({error})."
                 raise MigrationError(message, "Give the new store that was published, or its copy from the backup.") from None
             name = getattr(error, "sqlite_errorname", type(error).__name__)
-            raise MigrationError(f"--target: {shown(self._url)} cannot be read ({name}).", "Check the file and who else uses it.") from None
+            raise MigrationError(
+                f"--target: {shown(self._url)} cannot be read ({name}).", "Check the file and which processes use it."
+            ) from None
 
     def among(self, column: str, ids: list[str]) -> Condition:
         return Condition(f"{column} IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
