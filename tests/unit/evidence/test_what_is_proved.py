@@ -181,7 +181,7 @@ def test_parts_of_different_runs_and_a_cut_log_are_found_though_signed(approved:
     told["run"]["id"] = "run-another"
     report.write_text(json.dumps(told))
     signed_again(folder / "bundle", folder / "signer")
-    said(verified(approved), 6, "report/report.json is of run-another")
+    said(verified(approved), 6, "report/report.json belongs to run-another")
 
 
 def test_what_is_no_file_of_a_bundle_is_found_and_nothing_hangs(approved: Night) -> None:
