@@ -11,7 +11,7 @@ from etl.databases import backend, place_of, sqlite_url
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options, needed
 from etl.pipeline.runner import run_steps
-from etl.runfolder.folder import STEPS
+from etl.runfolder.layout import STEPS
 from etl.system.progress import Talk
 
 FREEZE = (date(2023, 9, 16), date(2023, 9, 30))  # the freeze that was announced first

@@ -17,6 +17,7 @@ from etl.objects.place import bucket_of, folder_of
 from etl.options import Options
 from etl.pipeline.preflight import Plan
 from etl.pipeline.runner import planned
+from etl.runfolder import layout
 from etl.runfolder.folder import seen
 
 _SKEW, _SKEW_MOST = 5.0, 60.0  # seconds
@@ -174,14 +175,14 @@ def _disks(options: Options, plan: Plan | None) -> Iterator[Finding]:
 
 
 def _run(options: Options, plan: Plan | None) -> Iterator[Finding]:
-    if options.run is None or not (options.run / "manifest.json").exists():
+    if options.run is None or not (options.run / layout.MANIFEST).exists():
         return
     try:
         folder = seen(options.run)
     except MigrationError as error:
         yield Finding("no", "run's folder", error.message, error.next_step)
         return
-    if "purged" in folder.settings:
+    if folder.settings.purged:
         yield Finding("no", "run's folder", "this run was purged", "Give a new folder: --run.")
     elif "load" in folder.steps:
         yield Finding("warning", "run's folder", "this run is already published", "Give a new folder for a new cut-over.")

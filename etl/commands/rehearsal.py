@@ -12,9 +12,9 @@ from etl.evidence.bundle import pack
 from etl.options import Options
 from etl.pipeline.rehearsal_schema import throwaway_schema
 from etl.pipeline.runner import run_steps
+from etl.runfolder import layout
 from etl.system.progress import Talk
 
-FOLDER = "rehearsal"  # in the run's folder, with the throw-away store; `purge` removes it
 SAMPLE_SIZE, SAMPLE_SEED = 50, 1
 
 
@@ -28,7 +28,7 @@ def run_with_rehearsal(options: Options, steps: tuple[str, ...], talk: Talk) -> 
 
 def write(options: Options, run: Path) -> list[str]:
     """What was written, as sentences. What an earlier start of the same rehearsal left is replaced; its key stays."""
-    place = run / FOLDER
+    place = run / layout.REHEARSAL
     for old in (place / "letters", place / "evidence"):
         shutil.rmtree(old, ignore_errors=True)
     written = letters(options, None, place / "letters")

@@ -13,6 +13,7 @@ from etl.options import Options
 from etl.pipeline.forecast import Forecast, Span, earlier_runs, forecast
 from etl.pipeline.runner import planned
 from etl.report.runbook_page import as_runbook_html, as_runbook_markdown
+from etl.runfolder import layout
 from etl.system.private_folder import PrivateFolder
 
 ENGINEER, APPROVER, PORTAL, DESK = "migration engineer", "approver", "administrator of the old portals", "help desk"
@@ -90,7 +91,7 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
     minutes = {step: _minutes(span) for step, span in expected.steps.items()}
     freeze = _freeze(options)
     frozen = freeze.minutes
-    checked = frozen + sum(minutes[step] for step in ("extract", "split", "reattach", "check"))
+    checked = frozen + sum(minutes[step] for step in layout.BEFORE_LOAD)
     published = checked + minutes["load"]
     verdict = published + minutes["reconcile"] + minutes["report"]
     back = _minutes(Span(0, 0, expected.steps["load"].high * _ROLLBACK))

@@ -12,6 +12,7 @@ from etl.errors import CheckFailed
 from etl.options import Options
 from etl.pipeline.runner import run_steps
 from etl.reconcile.selftest.harness import selftest
+from etl.runfolder import layout
 from etl.system.progress import Talk
 
 _OF_ADAPTERS = 300  # so many faults the small world's adapter surely has a place for
@@ -39,7 +40,7 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
             run=place / "run",
             freeze=FREEZE,
         )
-        for step in ("extract", "split", "reattach", "check", "load"):
+        for step in (*layout.BEFORE_LOAD, "load"):
             run_steps(options, (step,), talk)
         with talk.bars():
             score = selftest(

@@ -14,6 +14,7 @@ from etl.databases import Source
 from etl.extract.source_contract import problems, refuse_hidden
 from etl.extract.table_batch import CONTENT, Aside, stage_tables
 from etl.objects import Nowhere
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, parquet, rows_of, table_of
 from mappings.model import Mappings, Portal, TableMapping
@@ -38,7 +39,7 @@ def fingerprints(
     """Of every table, from the snapshot that it was read in. `contents`: rows of CONTENT."""
     pieces: dict[str, list[StageFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
-        pieces[file.path.split("/")[1]].append(file)
+        pieces[layout.group(file.path)].append(file)
     found = {}
     for portal, source in sources.items():
         counted = source.counted()
@@ -90,10 +91,10 @@ def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder:
     """Those of these tables whose rows or documents are not those of the stage files, read once more."""
     if not tables:
         return []
-    known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", "extract/content.parquet")[0])))
+    known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", layout.CONTENT)[0])))
     changed = []
     for mapping in (mappings.tables[portal, table] for table in tables):
-        before = [file.sha256 for file in folder.files("extract", f"extract/{portal}.{mapping.table}/")]
+        before = [file.sha256 for file in folder.files("extract", layout.extracted(portal, mapping.table))]
         aside, again = Aside(), []
         for table, part in stage_tables(source, mapping, Nowhere()):
             again.append(hashlib.sha256(parquet(table)).hexdigest())

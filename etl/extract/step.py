@@ -24,6 +24,7 @@ from etl.extract.precopied import Precopied, forget_record
 from etl.extract.table_batch import CONTENT, Aside, Joining, Stretch, read_elsewhere, rows_per_file, stretches
 from etl.objects import Objects
 from etl.objects.transfer import store_all
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
@@ -90,10 +91,10 @@ def extract(
                 f"{name}: the table holds {total:,} rows, but {read[name]:,} were read. Nothing was published.",
                 "Look for rows with a NULL key and for sessions that write to the table; correct that, then run the same command again.",
             )
-    _put_share(share, objects, folder, [file for file in files if file.path.startswith("extract/P2.document/")], aside)
-    for name, rows, schema in (("odd", aside.odd, ODD), ("text", aside.text, TEXT), ("content", aside.content, CONTENT)):
+    _put_share(share, objects, folder, [file for file in files if file.path.startswith(layout.extracted("P2", "document"))], aside)
+    for path, rows, schema in ((layout.ODD, aside.odd, ODD), (layout.TEXT, aside.text, TEXT), (layout.CONTENT, aside.content, CONTENT)):
         frame = pl.DataFrame(rows, schema=schema, orient="row").sort(pl.all())
-        files.append(folder.write_table(f"extract/{name}.parquet", frame.to_arrow()))
+        files.append(folder.write_table(path, frame.to_arrow()))
     levels = {portal: source.level for portal, source in sources.items()}
     prints = fingerprints(sources, mappings, files, pl.DataFrame(aside.content, schema=CONTENT, orient="row"))
     forget_record()

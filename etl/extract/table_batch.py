@@ -17,9 +17,9 @@ from etl.databases.registry import join_source
 from etl.domain.typed_values import HELD
 from etl.extract.precopied import Precopied, contents, forget_record
 from etl.objects import Objects, Stored
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.present import presented
+from etl.runfolder import layout
 from etl.runfolder.stage_file_io import StageFile, write_table
 from etl.system.kept_resources import keep
 from etl.system.memory import give_memory_back
@@ -86,7 +86,7 @@ def stretches(
 ) -> Iterator[Stretch]:
     """The table as this connection reads it, one stage file at a time; `first`: the number of the first one."""
     for number, (table, aside) in enumerate(stage_tables(source, mapping, objects, precopied), start=first):
-        yield Stretch([write_table(root, f"extract/{mapping.portal}.{mapping.table}/{number:05}.parquet", table)], aside)
+        yield Stretch([write_table(root, layout.extracted_file(mapping.portal, mapping.table, number), table)], aside)
 
 
 def read_elsewhere(joining: Joining, table: str, cut: Cut, number: int) -> Stretch:
@@ -115,7 +115,7 @@ def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
         joined = join_source(joining.url, joining.name, joining.snapshot)
         source = presented({joining.portal: joined}, joining.adapter, mappings)[joining.portal]
         assert isinstance(source, Shared)  # noqa: S101  # an adapter keeps it what it was
-        _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / JOURNAL)
+        _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / layout.JOURNAL)
     return _JOINED[joining]
 
 

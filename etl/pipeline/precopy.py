@@ -9,9 +9,7 @@ from typing import Any
 
 from etl.databases import shown
 from etl.errors import Refused, WrongUsage
-from etl.extract.precopied import PRECOPY
 from etl.extract.precopy import precopy as copied
-from etl.objects.journal import JOURNAL
 from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
@@ -22,12 +20,12 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
+from etl.runfolder import layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.settings import RunSettings
 from etl.system.progress import Talk
 from mappings.limits import adapter_digest
-
-_NONE = "none"
 
 
 def precopy(options: Options, talk: Talk) -> dict[str, Any]:
@@ -42,7 +40,7 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)
     with opened(options.run) as folder:
-        if "purged" in folder.settings:
+        if folder.settings.purged:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
         if "extract" in folder.steps:
             raise Refused(
@@ -55,12 +53,12 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
         with sources_of(options) as sources, talk.bars():
             share = Share(options.files) if options.files is not None else None
             ahead = plan(sources, mappings, share)  # stops where sources and mappings do not fit (K5)
-            objects = open_objects(objects_uri, folder.path / JOURNAL)
+            objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
             objects.clean()
             if bucket_of(objects_uri) is None:
                 store = folder_of(objects_uri, "--objects")
                 require_room([Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store))])
-            folder.record(PRECOPY, "begun", roles(options), {})  # a kill may leave a part of the record
+            folder.record(layout.PRECOPY, "begun", roles(options), {})  # a kill may leave a part of the record
             counts = copied(sources, share, objects, mappings, folder, talk.tell)
         sentence = f"{counts['unchanged']:,} unchanged, {counts['read']:,} read, {counts['objects']:,} new objects stored"
         facts = {
@@ -69,25 +67,30 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
             "started": began.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - clock, 3),
         }
-        folder.steps[PRECOPY].facts = facts
-        folder.record(PRECOPY, sentence, roles(options), counts)
+        folder.steps[layout.PRECOPY].facts = facts
+        folder.record(layout.PRECOPY, sentence, roles(options), counts)
         talk.say(f"precopy: {sentence} ({facts['seconds']:.1f} s)")
     return {"run": str(options.run), **facts}
 
 
 def _settled(options: Options, folder: RunFolder) -> Options:
     """The options, those not given filled in from an earlier precopy; Refused where they differ from it."""
-    given = {
-        "source": shown(options.source) if options.source else None,
-        "tc": shown(options.tc) if options.tc else None,
-        "files": options.files,
-        "objects": options.objects,
-        "adapter": adapter_digest(options.adapter) if options.adapter is not None else _NONE,
-    }
+    given = RunSettings(
+        source=shown(options.source) if options.source else None,
+        tc=shown(options.tc) if options.tc else None,
+        files=options.files,
+        objects=options.objects,
+        adapter=adapter_digest(options.adapter) if options.adapter is not None else None,
+    ).completed("adapter")
     known = folder.settings
-    for name in ("source", "tc"):
-        if given[name] is None and "***" in known.get(name, ""):
+    for name, now, before in (("source", given.source, known.source), ("tc", given.tc, known.tc)):
+        if now is None and before is not None and known.connectable(name) is None:
             raise Refused(f"This run began with --{name}, but it is not given now.", f"Give the same --{name}.")
-    folder.settle({name: value for name, value in given.items() if value is not None})
-    filled = {name: known[name] for name in ("source", "tc", "files", "objects") if given[name] is None and known.get(name, _NONE) != _NONE}
-    return replace(options, **filled)  # type: ignore[arg-type]  # of these four each is a text
+    folder.fix(given)
+    return replace(
+        options,
+        source=options.source or known.source,
+        tc=options.tc or known.tc,
+        files=options.files if options.files is not None else known.files,
+        objects=options.objects if options.objects is not None else known.objects,
+    )

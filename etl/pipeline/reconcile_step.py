@@ -18,14 +18,14 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
+from etl.runfolder import layout
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.folder import RunFolder, Step, opened, seen
+from etl.runfolder.settings import RunSettings
 from etl.system.progress import Talk
 from mappings.limits import adapter_digest
 from mappings.model import Mappings
 from mappings.read import read_mappings
-
-NONE = "none"  # in a run's settings: this was not given, and later starts must do without
 
 
 def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Reconciliation:
@@ -138,30 +138,25 @@ def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder)
     """Refuses (7) to make an answer about other stores, mappings or dates part of this run's evidence; another role in the same database is welcome."""
     if "load" not in folder.steps:
         raise Refused("This run has not published anything yet: there is nothing to compare.", "Finish the run, or leave out --run.")
+    before = folder.settings.as_json()
     for name, value in (("source", options.source), ("tc", options.tc), ("target", options.target)):
-        known = folder.settings.get(name)
-        if value is not None and known is not None and (known == NONE or place_of(value) != place_of(known)):
+        known = before.get(name)
+        if value is not None and known is not None and (name in folder.settings.absent or place_of(value) != place_of(known)):
             raise _other(name, known, shown(value))
-    known = folder.settings.get("adapter", "none")
-    given = adapter_digest(options.adapter) if options.adapter is not None else "none"
-    if given != known:
-        raise Refused(f"This run has adapter = {known}; now it is {given}.", "Give the folder that the run had: --adapter DIR.")
+    given = adapter_digest(options.adapter) if options.adapter is not None else None
+    if given != folder.settings.adapter:
+        message = f"This run has adapter = {folder.settings.adapter or 'none'}, now it is {given or 'none'}."
+        raise Refused(message, "Give the folder that the run had: --adapter DIR.")
     for name, value in (("files", options.files), ("objects", options.objects)):
-        known = folder.settings.get(name)
+        known = before.get(name)
         if value is not None and known is not None and value != known and Path(value).resolve() != Path(known).resolve():
             raise _other(name, known, value)
-    for name, value in (("tc", options.tc), ("files", options.files)):
-        if value is None and folder.settings.get(name, NONE) != NONE:
-            raise _other(name, folder.settings[name], "not given")
-    freeze = f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None
-    for name, value in (
-        ("mappings", mappings.digest),
-        ("freeze", freeze),
-        ("grace", str(options.grace) if options.grace is not None else None),
-    ):
-        known = folder.settings.get(name)
-        if value is not None and known is not None and value != known:
-            raise _other(name, known, value)
+    for name, value, known in (("tc", options.tc, folder.settings.tc), ("files", options.files, folder.settings.files)):
+        if value is None and known is not None:
+            raise _other(name, known, "not given")
+    for name, value in RunSettings(mappings=mappings.digest, freeze=options.freeze, grace=options.grace).as_json().items():
+        if before.get(name, value) != value:
+            raise _other(name, before[name], value)
 
 
 def recorded(folder: RunFolder) -> Recorded | None:
@@ -200,8 +195,8 @@ def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[s
     """The verifier's answer as the step's files and facts; `looked`: what became of the sources since this run read them (K1)."""
     folder.clear("reconcile")
     files = [
-        folder.write_table("reconcile/differences.parquet", result.differences.to_arrow()),
-        folder.write_bytes("reconcile/result.json", json.dumps(summary(result), sort_keys=True).encode()),
+        folder.write_table(layout.DIFFERENCES, result.differences.to_arrow()),
+        folder.write_bytes(layout.RESULT, json.dumps(summary(result), sort_keys=True).encode()),
     ]
     total = result.differences.height
     sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[

@@ -20,7 +20,7 @@ from etl.objects.share import Share
 from etl.options import Options
 from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
-from etl.pipeline.context import DEFAULTS, NOT_GIVEN, Night, settled_options
+from etl.pipeline.context import Night, settled_options
 from etl.pipeline.left_out import refuse_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
@@ -29,10 +29,10 @@ from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
 from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
-from etl.runfolder.decisions_file import NAME as DECISIONS
+from etl.runfolder import layout
 from etl.runfolder.decisions_file import settled as settled_decisions
 from etl.runfolder.disk_space import Need, kept, loaded_bytes, require_room
-from etl.runfolder.folder import SEAL, STEPS, WORKERS, opened, sealing, seen
+from etl.runfolder.folder import SEAL, opened, sealing, seen
 from etl.runfolder.stage_file_io import rows_of
 from etl.system.memory import give_memory_back
 from etl.system.progress import Talk
@@ -46,8 +46,10 @@ def rehearsal(options: Options) -> Options:
     """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
     if options.run is None:
         raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    place = options.run / "rehearsal"
-    return replace(options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(place / "objects"))
+    place = options.run / layout.REHEARSAL
+    return replace(
+        options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(options.run / layout.REHEARSAL_OBJECTS)
+    )
 
 
 def run_steps(
@@ -77,11 +79,11 @@ def run_steps(
     limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)  # its own errors, before anything is made
-    with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
+    with opened(options.run) as folder, Crew(options.workers, folder.path / layout.WORKERS, options.scheduler) as crew:
         folder.refuse_purged("Start again in a new run folder.")
         settled = settled_options(options, mappings, folder)
         decisions = settled_decisions(folder, options.decisions)
-        settled = replace(settled, decisions=folder.path / DECISIONS if decisions.sha256 is not None else None)
+        settled = replace(settled, decisions=folder.path / layout.DECISIONS if decisions.sha256 is not None else None)
         night = Night(settled, mappings, folder, talk, crew, limits, decisions=decisions, alone=len(steps) == 1 and steps != ("report",))
         refuse_overlap(night.options)  # with what the run began with
         failure: MigrationError | None = None
@@ -92,19 +94,10 @@ def run_steps(
                 if failure is not None and step not in ("report",):
                     continue
                 try:
-                    _do(night, step)
+                    with talk.notices.ending(step, told=len(steps) > 1) as ending:  # of one step alone the command's end is its end
+                        ending.told &= _do_truthfully(night, step)
                 except (CheckFailed, DifferencesFound) as error:
                     failure = error
-                except MigrationError as error:
-                    folder.record(step, f"refused: {error.code}", night.roles(), {})
-                    said = truthful(error, step, folder, night.publishing)
-                    if not isinstance(said, DifferencesFound):
-                        _tell_early(night, step, said)
-                        raise said from None
-                    failure = said
-                except Exception as error:
-                    note(error, "publication", known(folder, night.publishing))
-                    raise
         answer = _answer(night, steps, failure is not None)
         if options.rehearse and "load" in folder.steps:
             for sentence in leave(night.options, folder.path):
@@ -113,6 +106,23 @@ def run_steps(
             failure.data = answer
             raise failure
         return answer
+
+
+def _do_truthfully(night: Night, step: str) -> bool:
+    """As `_do`; an error says what is known about publishing."""
+    try:
+        return _do(night, step)
+    except (CheckFailed, DifferencesFound):
+        raise
+    except MigrationError as error:
+        night.folder.record(step, f"refused: {error.code}", night.roles(), {})
+        said = truthful(error, step, night.folder, night.publishing)
+        if not isinstance(said, DifferencesFound):
+            _tell_early(night, step, said)
+        raise said from None
+    except Exception as error:
+        note(error, "publication", known(night.folder, night.publishing))
+        raise
 
 
 def _tell_early(night: Night, step: str, error: MigrationError) -> None:
@@ -149,27 +159,27 @@ def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any
     if step == "check":
         answer["approval"] = asked(night.folder)
         answer |= {name: answer["facts"].get(name) for name in ("changes", "changes_unknown")}
-    return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
+    return {**answer, "next": next((name for name in layout.STEPS if name not in night.folder.steps), None)}
 
 
-def _do(night: Night, step: str) -> None:
-    """One step, unless it is done and what it was made of is unchanged."""
+def _do(night: Night, step: str) -> bool:
+    """One step, unless it is done and what it was made of is unchanged: whether anything was done."""
     folder = night.folder
     if step in ("check", "load") and not night.options.rehearse:
         settle_place(folder, night.options.target, night.options.objects)
     inputs = _inputs(night, step)
-    if step in folder.steps and folder.steps[step].inputs == inputs and step in ("extract", "split", "reattach", "check"):
+    if step in folder.steps and folder.steps[step].inputs == inputs and step in layout.BEFORE_LOAD:
         night.talk.say(f"{step}: done before, unchanged")
         if step == "check":
             changes.renew(folder, night.mappings, night.options.target)
             _say_changes(night)
         refuse_failed_check(night)
-        return
+        return False
     before = folder.settings
-    if step in STEPS[:4]:
+    if step in layout.BEFORE_LOAD:
         folder.clear(step)
         # What a step did without, later starts must do without.
-        folder.settle({name: folder.settings.get(name, DEFAULTS.get(name, NOT_GIVEN)) for name in _FIXED_BY.get(step, ())})
+        folder.fix(folder.settings.completed(*_FIXED_BY.get(step, ())))
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(night, step)
     try:
@@ -195,6 +205,7 @@ def _do(night: Night, step: str) -> None:
     if step in ("check", "reconcile"):
         refuse_failed_check(night)
         _refuse_differences(night, step)
+    return True
 
 
 def _say_changes(night: Night) -> None:
@@ -218,7 +229,7 @@ def _require_room(night: Night, step: str) -> None:
 
 def _inputs(night: Night, step: str) -> str:
     """The digest of all that the step is made of."""
-    before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
+    before = [name for name in layout.STEPS[: layout.STEPS.index(step)] if name in night.folder.steps and name in layout.BEFORE_LOAD]
     freeze = f"{night.options.freeze}|{night.options.grace}|{night.decisions.sha256}" if step != "extract" else ""
     import hashlib
 

@@ -14,9 +14,8 @@ from etl.evidence.approval import approved
 from etl.extract.freeze_guard import changed_of, looked_again
 from etl.extract.precopied import precopied
 from etl.extract.step import Helpers, ShareMissing, extract
-from etl.load.step import MADE_BY, load, missing_objects, remove_orphans
+from etl.load.step import load, missing_objects, remove_orphans
 from etl.objects import Objects
-from etl.objects.journal import JOURNAL
 from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
@@ -26,7 +25,7 @@ from etl.pipeline.context import Night
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import plan
 from etl.pipeline.sources import sources_of
-from etl.pipeline.taking_back import ROLLED_BACK
+from etl.runfolder import layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import Step
@@ -51,10 +50,10 @@ def refuse_failed_check(night: Night) -> None:
 def _extract(night: Night) -> Step:
     options = night.options
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-    if options.tc is None and night.folder.settings.get("tc", "none") != "none":  # one with a password is not filled in from the settings
+    if options.tc is None and night.folder.settings.tc is not None:  # one with a password is not filled in from the settings
         raise Refused("This run began with --tc, but it is not given now.", "Give the same --tc.")
     brought = precopied(night.folder)
-    objects = open_objects(objects_uri, night.folder.path / JOURNAL)
+    objects = open_objects(objects_uri, night.folder.path / layout.JOURNAL)
     objects.clean()
     left_out = NoShare() if "files" in options.without else None
     share = Share(options.files) if options.files is not None else None
@@ -93,11 +92,13 @@ def _reattach(night: Night) -> Step:
     options, folder = night.options, night.folder
     folder.refuse_strangers("split")
     objects = needed(options.objects, "--objects", "the root of the new object store")
-    open_objects(objects, folder.path / JOURNAL).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
+    open_objects(
+        objects, folder.path / layout.JOURNAL
+    ).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
     pool = night.crew.helpers(rows_of(folder.files("extract")))
     step = reattach(folder, night.mappings, objects, options.freeze, pool, night.talk.tell, options.files, night.crew.rest, _grace(night))
     forget()
-    made = sum(file.rows for file in step.files if not file.path.startswith(("reattach/where/", "reattach/record/")))
+    made = sum(file.rows for file in step.files if not file.path.startswith((layout.index("reattach"), layout.records("reattach"))))
     step.facts["sentence"] = f"{made:,} rows for the accounts"
     return step
 
@@ -111,14 +112,14 @@ def _check(night: Night) -> Step:
     pool = night.crew.helpers(rows_of(folder.files("extract")))
     answers = checks.ask(folder, night.mappings, night.talk.tell, pool=pool, limits=night.limits)
     night.crew.dismiss()  # nobody needs them any more, nor what they keep
-    if not answers.critical_failures and is_asked(night.options, sum(file.rows for step in MADE_BY for file in folder.files(step))):
+    if not answers.critical_failures and is_asked(night.options, sum(file.rows for step in layout.MADE_BY for file in folder.files(step))):
         answer = verifiers_answer(night.options, night.mappings, folder, night.talk)
         if not answer.passed:
             refuse_changed(night)  # what differs may be what was written to since: then it is the source that has to stand still
         answers = replace(answers, answers=(*answers.answers, answer))
     files = [
-        folder.write_bytes("check/answers.json", checks.answers_json(answers).encode()),
-        folder.write_table("check/failures.parquet", checks.failures_table(answers)),
+        folder.write_bytes(layout.ANSWERS, checks.answers_json(answers).encode()),
+        folder.write_table(layout.FAILURES, checks.failures_table(answers)),
     ]
     critical = [answer.id for answer in answers.critical_failures]
     counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
@@ -136,8 +137,8 @@ def _load(night: Night) -> Step:
             "Run `portal-migrate check` (or `run`) first: unchecked rows are never published.",
         )
     refuse_failed_check(night)
-    folder.verify("extract", "split", "reattach", "check")  # all of it, before the first write
-    refuse_undone(folder.refuse_altered_log(), ["extract", "split", "reattach", "check"])
+    folder.verify(*layout.BEFORE_LOAD)  # all of it, before the first write
+    refuse_undone(folder.refuse_altered_log(), list(layout.BEFORE_LOAD))
     target_url = needed(options.target, "--target", "the URL of the new store")
     approval = None if options.rehearse else approved(folder, options.approval)
 
@@ -151,13 +152,13 @@ def _load(night: Night) -> Step:
     looked: dict[str, Any] = folder.steps["load"].facts.get("looked", {}) if "load" in folder.steps else {}
 
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-    objects = open_objects(objects_uri, folder.path / JOURNAL)
+    objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
     objects.clean()
     _refuse_missing_objects(night, objects)
     # The whole load is the unit: it looks up first whether the run is published already, so nothing is ever sent twice.
     for attempt in again():
         with attempt:
-            target = open_target(target_url, folder.path / "load")
+            target = open_target(target_url, folder.path / layout.LOAD)
 
             def ready(target: Target = target) -> None:
                 looked.update(refuse_changed(night))
@@ -172,10 +173,10 @@ def _load(night: Night) -> Step:
                 orphans = remove_orphans(folder, target, objects, target.identity(objects_uri))
             finally:
                 target.close()
-    for leftover in (folder.path / "load").glob("staging.sqlite*"):
+    for leftover in (folder.path / layout.LOAD).glob("staging.sqlite*"):
         leftover.unlink()
     step.facts["looked"] = looked
-    folder.settings = {name: value for name, value in folder.settings.items() if name != ROLLED_BACK}
+    folder.settings = replace(folder.settings, rolled_back=None)
     if step.facts["already"]:
         step.facts["sentence"] = f"{step.facts['run_id']} is already published: nothing changed"
     else:
@@ -229,7 +230,7 @@ def _report(night: Night) -> Step:
     from etl.report import write_report
 
     files = write_report(night.folder, night.mappings)
-    return Step("", files, {"sentence": f"written to {night.folder.path / 'report'}"})
+    return Step("", files, {"sentence": f"written to {night.folder.path / layout.REPORT}"})
 
 
 ACTIONS = {

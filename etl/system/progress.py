@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 from etl.errors import WrongUsage
+from etl.system.notices import Notices
 from etl.system.progress_note import write_note
 from etl.system.terminal import Screen
 from etl.system.visible import lines
@@ -48,6 +49,7 @@ class Talk:
     """`tell(what, done, total)` reports progress; `say(sentence)` a fact. `verbose`: -v; `clock`: seconds that only grow.
 
     `log`: a file that every sentence goes to as well (0600), with its moment. `note`: where the step at work is noted while bars are shown.
+    `notices`: who is told how each step ended.
     """
 
     verbose: bool = False
@@ -60,6 +62,7 @@ class Talk:
     _speaking: threading.Lock = field(default_factory=threading.Lock)
     log: Path | None = None
     note: Path | None = None
+    notices: Notices = field(default_factory=Notices)
     _noted: float = 0.0
     _step: tuple[str, str] = ("", "")
     _told: bool = False  # inside `bars`: the run's folder is this command's own

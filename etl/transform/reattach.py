@@ -30,6 +30,7 @@ from etl.rules import c_documents as documents
 from etl.rules import e_responses as responses
 from etl.rules import g_status_verification as svi
 from etl.rules.x_values_and_references import flag_invalid_texts
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile, read_columns
 from etl.transform.split import SPINE
@@ -176,7 +177,7 @@ class _Work:
         wheres = [piece.where for piece in pieces if piece.where is not None]
         if wheres or not pieces:
             where = join_wheres(wheres) if wheres else NOWHERE
-            file = self.folder.write_table(f"reattach/where/{key[0]}.{key[1]}.parquet", where.to_arrow())
+            file = self.folder.write_table(layout.index("reattach", *key), where.to_arrow())
             self.context = self.context.with_where(key, file)
             self._files.append(file)
         for piece in pieces:
@@ -233,15 +234,15 @@ class _Work:
     def written(self) -> list[StageFile]:
         """The step's files: all tables' rows, and what all tables together give."""
         pieces = self._pieces
-        texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", "extract/text.parquet")])
+        texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", layout.TEXT)])
         flagged = [flag_invalid_texts(texts), *(piece.flags for piece in pieces)]
         # A table without rows has no piece, and is accounted for all the same.
         empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE]
         tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(piece.tally for piece in pieces)]
         self._files += write_record(self.folder.path, "reattach", [piece.held for piece in pieces], flagged, tallies)
         write = self.folder.write_table
-        self._files.append(write("reattach/profile_question/stub.parquet", _stubs(self.context.mappings, self._pieces)))
-        self._files.append(write("reattach/stored_object/all.parquet", _objects(self.folder, texts, self._pieces)))
+        self._files.append(write(layout.STUB_QUESTIONS, _stubs(self.context.mappings, self._pieces)))
+        self._files.append(write(layout.STORED_OBJECTS, _objects(self.folder, texts, self._pieces)))
         return self._files
 
 

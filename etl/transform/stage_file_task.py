@@ -13,7 +13,6 @@ import polars as pl
 
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import concerning
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.objects.transfer import store_all
@@ -27,6 +26,7 @@ from etl.placement.table_outcome import outcome
 from etl.placement.target_rows import Computed
 from etl.rules.e_responses import NONE, stub_questions
 from etl.rules.registry import COLUMNS, flag_rows
+from etl.runfolder import layout
 from etl.runfolder.stage_file_io import StageFile, read_table
 from etl.system.kept_resources import turn_to
 from mappings.model import Mappings, Portal
@@ -157,7 +157,7 @@ def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tu
         return digests, _held_files(rows, held, key, digests, context) if mapping.table == "document" else []
     digests, kept = {}, []
     for column in (column.name for column in mapping.columns if column.family == "binary"):
-        store = open_objects(context.ticket.base.objects_uri, context.ticket.base.root / JOURNAL)
+        store = open_objects(context.ticket.base.objects_uri, context.ticket.base.root / layout.JOURNAL)
         for row in held:
             exact = rows.frame[column][int(row)]
             if exact is not None:
@@ -175,7 +175,7 @@ def _held_files(rows: Placed, held: Ints, key: pl.Series, digests: dict[str, str
     waiting = {text: path for text, path in paths.items() if path is not None and text not in digests}
     if not waiting or base.files_uri is None:
         return []
-    share, store = Share(base.files_uri), open_objects(base.objects_uri, base.root / JOURNAL)
+    share, store = Share(base.files_uri), open_objects(base.objects_uri, base.root / layout.JOURNAL)
     found = ((text, pieces) for text, path in waiting.items() if (pieces := share.pieces(path)) is not None)
     stored = store_all(found, store)
     digests.update((text, put.sha256) for text, put in stored.items())

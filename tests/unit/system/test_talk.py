@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from etl.errors import WrongUsage
+from etl.runfolder.layout import LOCK, PROGRESS
 from etl.system import progress as module
 from etl.system.locks import only
 from etl.system.progress import Talk
-from etl.system.progress_note import NOTE, at_work
+from etl.system.progress_note import at_work
 from etl.system.terminal import Screen
 
 
@@ -116,17 +117,17 @@ def test_a_log_that_cannot_be_written_is_wrong_usage_and_a_link_is_not_followed(
 
 
 def test_status_knows_the_step_at_work_while_the_lock_is_held_and_not_after_a_kill(clock: Clock, tmp_path: Path) -> None:
-    talk = Talk(console=Screen(file=io.StringIO()), clock=clock, note=tmp_path / NOTE)
+    talk = Talk(console=Screen(file=io.StringIO()), clock=clock, note=tmp_path / PROGRESS)
     lock = only(tmp_path / ".lock")
     assert lock is not None
     with talk.bars():
         clock.now += 1
         talk.tell("extract P2.message", 10, 100)
-        noted = at_work(tmp_path)
+        noted = at_work(tmp_path / PROGRESS, tmp_path / LOCK)
         assert noted is not None
         assert (noted["step"], noted["what"], noted["done"], noted["total"]) == ("extract", "extract P2.message", 10, 100)
-        left = (tmp_path / NOTE).read_bytes()
-    assert at_work(tmp_path) is None
-    (tmp_path / NOTE).write_bytes(left)  # as a kill leaves it
+        left = (tmp_path / PROGRESS).read_bytes()
+    assert at_work(tmp_path / PROGRESS, tmp_path / LOCK) is None
+    (tmp_path / PROGRESS).write_bytes(left)  # as a kill leaves it
     os.close(lock)
-    assert at_work(tmp_path) is None
+    assert at_work(tmp_path / PROGRESS, tmp_path / LOCK) is None
