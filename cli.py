@@ -19,7 +19,7 @@ from etl.commands.strict_options import RowCommand, StrictGroup
 if TYPE_CHECKING:
     from etl.domain.grace import Grace
     from etl.options import Options
-    from etl.system.progress import Talk
+    from etl.system.progress import ProgressReporter
 
 ENVIRONMENT = "PORTAL_MIGRATE"
 Command = Callable[..., Any]
@@ -234,27 +234,27 @@ def _day(name: str, text: str) -> date:
         raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is not a valid date.", "Write it as YYYY-MM-DD.") from None
 
 
-def _talk(given: dict[str, Any]) -> Talk:
+def _reporter(given: dict[str, Any]) -> ProgressReporter:
     from etl.commands.command_result import ending_of
     from etl.runfolder import layout
     from etl.system.notices import Notices
-    from etl.system.progress import Talk
+    from etl.system.progress import ProgressReporter
 
     run = Path(given["run"]) if given.get("run") else None
     log = Path(given["log"]) if given.get("log") else None
-    talk = Talk(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
-    talk.notices = Notices(tuple(given.get("notify") or ()), run.absolute().name if run is not None else "", ending_of, talk.say)
-    return talk
+    reporter = ProgressReporter(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
+    reporter.notices = Notices(tuple(given.get("notify") or ()), run.absolute().name if run is not None else "", ending_of, reporter.info)
+    return reporter
 
 
-def _answer_told(command: str, given: dict[str, Any], action: Callable[[Talk], dict[str, Any]]) -> None:
+def _answer_told(command: str, given: dict[str, Any], action: Callable[[ProgressReporter], dict[str, Any]]) -> None:
     """Answers with what the action gives, which talks; how it ended is told too (--notify)."""
     from etl.commands.command_result import answer
 
     def told() -> dict[str, Any]:
-        talk = _talk(given)
-        with talk.notices, talk.notices.ending(command):
-            return action(talk)
+        reporter = _reporter(given)
+        with reporter.notices, reporter.notices.ending(command):
+            return action(reporter)
 
     answer(command, given, told)
 
@@ -271,7 +271,7 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
     def command(**given: Any) -> None:
         from etl.commands.rehearsal import run_with_rehearsal
 
-        _answer_told(name, given, lambda talk: run_with_rehearsal(_options(given), steps, talk))
+        _answer_told(name, given, lambda reporter: run_with_rehearsal(_options(given), steps, reporter))
 
 
 _STEP_HELP = {
@@ -294,7 +294,7 @@ def reconcile(**given: Any) -> None:
     """Compare old and new from the databases and object stores themselves; needs no run folder."""
     from etl.pipeline.reconcile_step import reconciled
 
-    _answer_told("reconcile", given, lambda talk: reconciled(_options(given), talk))
+    _answer_told("reconcile", given, lambda reporter: reconciled(_options(given), reporter))
 
 
 @commands.command()
@@ -314,7 +314,7 @@ def precopy(**given: Any) -> None:
     """Copy documents into the object store while the old portals are open; repeatable, before `run` with the same --run."""
     from etl.pipeline.precopy import precopy as copied
 
-    _answer_told("precopy", given, lambda talk: copied(_options(given), talk))
+    _answer_told("precopy", given, lambda reporter: copied(_options(given), reporter))
 
 
 @commands.command()
@@ -381,7 +381,7 @@ def rollback(**given: Any) -> None:
     """Roll back exactly what the run published."""
     from etl.pipeline.taking_back import take_back
 
-    _answer_told("rollback", given, lambda talk: take_back(_options(given), talk, bool(given["yes"])))
+    _answer_told("rollback", given, lambda reporter: take_back(_options(given), reporter, bool(given["yes"])))
 
 
 @commands.command()
@@ -621,7 +621,7 @@ def selftest(size: int, seed: int, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.selftest import selftested
 
-    answer("selftest", given, lambda: selftested(size, seed, _talk(given)))
+    answer("selftest", given, lambda: selftested(size, seed, _reporter(given)))
 
 
 @commands.command()
@@ -642,7 +642,7 @@ def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
-    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given), like == "foreign"))
+    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _reporter(given), like == "foreign"))
 
 
 @commands.command()
@@ -653,7 +653,7 @@ def demo(folder: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import run_demo
 
-    answer("demo", given, lambda: run_demo(Path(folder), _talk(given)))
+    answer("demo", given, lambda: run_demo(Path(folder), _reporter(given)))
 
 
 def main() -> None:

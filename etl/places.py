@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etl.databases import place_of
+from etl.databases import database_identity
 from etl.errors import Refused
 from etl.objects.place import bucket_of, folder_of
 from etl.options import Options
@@ -85,7 +85,7 @@ def _files(options: Options) -> Iterator[Place]:
     for option, url in (("--source", options.source), ("--tc", options.tc), ("--target", options.target)):
         if url is None:
             continue
-        kind, *rest = place_of(url)
+        kind, *rest = database_identity(url)
         if kind == "sqlite" and rest and ":memory:" not in url and url.rstrip("/") != "sqlite:":
             yield Place(option, Path(str(rest[0])), is_folder=False)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, place_of
+from etl.databases import backend, database_identity
 from etl.databases.postgresql.transport import is_here
 from etl.errors import MigrationError, Refused
 from etl.objects.place import bucket_of, folder_of
@@ -162,7 +162,7 @@ def _disks(options: Options, plan: Plan | None) -> Iterator[Finding]:
     if options.objects is not None and bucket_of(options.objects) is None:
         need(folder_of(options.objects, "--objects"), plan.documents_bytes)
     if options.target is not None and backend(options.target) == "sqlite":
-        need(Path(str(place_of(options.target)[1])).parent, 2 * plan.loaded_bytes)
+        need(Path(str(database_identity(options.target)[1])).parent, 2 * plan.loaded_bytes)
     for place, size in needs.items():
         free = shutil.disk_usage(place).free
         state = "no" if free < size else "warning" if free < 2 * size else "ok"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.commands.lookups import published, target_url
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.runfolder import layout
@@ -149,12 +149,12 @@ def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder |
     url = target_url(options)
     with published(options) as store:
         runs = store.rows("SELECT run_id, state_cd, manifest_sha256 FROM migration_run ORDER BY run_id")
-    stamp = f"store {shown(url)} {mappings.digest} {runs}"
+    stamp = f"store {redacted_url(url)} {mappings.digest} {runs}"
     if not is_current(index, stamp):
         sys.stderr.write("explore: building the index\n")
         build(index, mappings, url, None)
         write_stamp(index, stamp)
-    return {**about, "published": "yes", "store": shown(url)}
+    return {**about, "published": "yes", "store": redacted_url(url)}
 
 
 def _listening(serving: Serving) -> socket.socket:

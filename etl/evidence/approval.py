@@ -62,10 +62,10 @@ def settle_place(folder: RunFolder, target: str | None, objects: str | None) -> 
     """
     if folder.settings.approver is None or target is None or objects is None:
         return
-    from etl.databases import leads_to
+    from etl.databases import connection_targets
 
     root = objects if bucket_of(objects) else str(folder_of(objects, "--objects").resolve())
-    place = hashlib.sha256(canonical({"target": leads_to(target), "objects": root})).hexdigest()
+    place = hashlib.sha256(canonical({"target": connection_targets(target), "objects": root})).hexdigest()
     if folder.settings.place not in (None, place):
         message = "The new store or the object store differs from the one for which the digest to be approved was first printed."
         raise Refused(message, "Give the same --target and --objects, from the same folder; or use a new run folder.")

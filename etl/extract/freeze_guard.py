@@ -12,7 +12,7 @@ import polars as pl
 
 from etl.databases import Source
 from etl.extract.source_contract import problems, refuse_hidden
-from etl.extract.table_batch import CONTENT, Aside, stage_tables
+from etl.extract.table_batch import CONTENT, SideRecords, stage_tables
 from etl.objects import Nowhere
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
@@ -54,7 +54,7 @@ def fingerprints(
 
 
 def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder) -> dict[str, dict[str, Any]]:
-    """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `Since` as data.
+    """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `SourceChange` as data.
 
     As the database tells, and by the highest keys; where it cannot tell by reading everything again and comparing with the stage files.
     Refused where something keeps rows or bytes from us (K9).
@@ -95,7 +95,7 @@ def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder:
     changed = []
     for mapping in (mappings.tables[portal, table] for table in tables):
         before = [file.sha256 for file in folder.files("extract", layout.extracted(portal, mapping.table))]
-        aside, again = Aside(), []
+        aside, again = SideRecords(), []
         for table, part in stage_tables(source, mapping, Nowhere()):
             again.append(hashlib.sha256(parquet(table)).hexdigest())
             aside.add(part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE
 from etl.errors import Refused, WrongUsage
@@ -13,21 +13,21 @@ from etl.options import Options
 from etl.pipeline.roles import roles
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.settings import RunSettings
-from etl.system.progress import Talk
-from etl.system.worker_pool import Crew
+from etl.system.progress import ProgressReporter
+from etl.system.worker_pool import WorkerPool
 from mappings.limits import Limits, adapter_digest
 from mappings.model import Mappings
 
 
 @dataclass
-class Night:
+class RunContext:
     """A run that is under way: what every step needs."""
 
     options: Options
     mappings: Mappings
     folder: RunFolder
-    talk: Talk
-    crew: Crew
+    reporter: ProgressReporter
+    pool: WorkerPool
     limits: Limits = field(default_factory=Limits)
     publishing: bool = False  # the transaction that publishes was begun
     decisions: Decisions = NO_DECISIONS
@@ -39,12 +39,12 @@ class Night:
         return roles(self.options, self.known_roles)
 
 
-def settled_options(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
+def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
     """The options, those not given filled in from the run's start; refuses others than the run began with (exit 7)."""
     given = RunSettings(
-        source=shown(options.source) if options.source else None,
-        tc=shown(options.tc) if options.tc else None,
-        target=shown(options.target) if options.target else None,
+        source=redacted_url(options.source) if options.source else None,
+        tc=redacted_url(options.tc) if options.tc else None,
+        target=redacted_url(options.target) if options.target else None,
         files=options.files,
         objects=options.objects,
         freeze=options.freeze,

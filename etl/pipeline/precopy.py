@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.errors import Refused, WrongUsage
 from etl.extract.precopy import precopy as copied
 from etl.objects.place import bucket_of, folder_of
@@ -24,11 +24,11 @@ from etl.runfolder import layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.folder import RunFolder, opened
 from etl.runfolder.settings import RunSettings
-from etl.system.progress import Talk
+from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
 
 
-def precopy(options: Options, talk: Talk) -> dict[str, Any]:
+def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     """What was brought: documents, unchanged, read, objects, and a sentence. The new store is not touched.
 
     Fixes the sources, the share, the object store and the adapter of the run, nothing else (exit 7 where they differ later).
@@ -50,7 +50,7 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
         refuse_overlap(options)  # with what the run began with
         began, clock = datetime.now(UTC), time.monotonic()
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-        with sources_of(options) as sources, talk.bars():
+        with sources_of(options) as sources, reporter.bars():
             share = Share(options.files) if options.files is not None else None
             ahead = plan(sources, mappings, share)  # stops where sources and mappings do not fit (K5)
             objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
@@ -59,7 +59,7 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
                 store = folder_of(objects_uri, "--objects")
                 require_room([Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store))])
             folder.record(layout.PRECOPY, "begun", roles(options), {})  # a kill may leave a part of the record
-            counts = copied(sources, share, objects, mappings, folder, talk.tell)
+            counts = copied(sources, share, objects, mappings, folder, reporter.progress)
         sentence = f"{counts['unchanged']:,} unchanged, {counts['read']:,} read, {counts['objects']:,} new objects stored"
         facts = {
             **counts,
@@ -69,15 +69,15 @@ def precopy(options: Options, talk: Talk) -> dict[str, Any]:
         }
         folder.steps[layout.PRECOPY].facts = facts
         folder.record(layout.PRECOPY, sentence, roles(options), counts)
-        talk.say(f"precopy: {sentence} ({facts['seconds']:.1f} s)")
+        reporter.info(f"precopy: {sentence} ({facts['seconds']:.1f} s)")
     return {"run": str(options.run), **facts}
 
 
 def _settled(options: Options, folder: RunFolder) -> Options:
     """The options, those not given filled in from an earlier precopy; Refused where they differ from it."""
     given = RunSettings(
-        source=shown(options.source) if options.source else None,
-        tc=shown(options.tc) if options.tc else None,
+        source=redacted_url(options.source) if options.source else None,
+        tc=redacted_url(options.tc) if options.tc else None,
         files=options.files,
         objects=options.objects,
         adapter=adapter_digest(options.adapter) if options.adapter is not None else None,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, place_of, shown
+from etl.databases import backend, database_identity, redacted_url
 from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
@@ -22,13 +22,13 @@ from etl.runfolder import layout
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.folder import RunFolder, Step, opened, seen
 from etl.runfolder.settings import RunSettings
-from etl.system.progress import Talk
+from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
 
-def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Reconciliation:
+def verified(options: Options, reporter: ProgressReporter, record: Recorded | None = None) -> Reconciliation:
     """The verifier's answer for these stores; `record`: what the run's folder knows of `migration_run`."""
     source = needed(options.source, "--source", "the URL of the Portal 2.0 database")
     target = needed(options.target, "--target", "the URL of the new store")
@@ -48,7 +48,7 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
         target,
         objects,
         options.freeze,
-        talk.tell,
+        reporter.progress,
         options.mappings,
         options.adapter,
         grace,
@@ -57,7 +57,7 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
     )
 
 
-def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
+def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     """The verifier's answer: every difference as {table, kind, legacy_key, account_number, column}, their number, the mappings compared with.
 
     With --run it becomes part of the run's evidence, and the run's report is written anew. Raises DifferencesFound (exit 4) with the same data
@@ -66,9 +66,9 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     began, clock = datetime.now(UTC), time.monotonic()
     mappings = read_mappings(options.mappings)
     used = compared_with(mappings)
-    talk.say(f"reconcile: compares with the {'installed' if used['installed'] else 'given'} mappings, SHA-256 {used['sha256']}")
+    reporter.info(f"reconcile: compares with the {'installed' if used['installed'] else 'given'} mappings, SHA-256 {used['sha256']}")
     if not used["installed"]:
-        talk.say(
+        reporter.info(
             "reconcile: these are not the installed mappings: compare their digest with the run's report before you rely on the result"
         )
     record = None
@@ -78,8 +78,8 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
         refuse_other_inputs(options, mappings, folder)
         require_room([kept(folder, "reconcile")])
         record = recorded(folder)
-    with talk.bars():
-        result = verified(options, talk, record)
+    with reporter.bars():
+        result = verified(options, reporter, record)
     data = {**summary(result), "mappings": used, "differences": result.differences.to_dicts()}
     facts: dict[str, Any] = {"answer": result.answer, "total": data["total"], "looked": {}}
     if options.run is not None:
@@ -141,8 +141,12 @@ def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder)
     before = folder.settings.as_json()
     for name, value in (("source", options.source), ("tc", options.tc), ("target", options.target)):
         known = before.get(name)
-        if value is not None and known is not None and (name in folder.settings.absent or place_of(value) != place_of(known)):
-            raise _other(name, known, shown(value))
+        if (
+            value is not None
+            and known is not None
+            and (name in folder.settings.absent or database_identity(value) != database_identity(known))
+        ):
+            raise _other(name, known, redacted_url(value))
     given = adapter_digest(options.adapter) if options.adapter is not None else None
     if given != folder.settings.adapter:
         message = f"This run has adapter = {folder.settings.adapter or 'none'}, now it is {given or 'none'}."

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import sqlalchemy
 
-from etl.databases import Batch, Since, shown
+from etl.databases import Batch, SourceChange, redacted_url
 from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal
@@ -31,7 +31,7 @@ class SqliteSource:
     """Implements `Source` on one read transaction: a writer cannot change what it sees."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._name, self._shown = name, shown(url)
+        self._name, self._shown = name, redacted_url(url)
         file = sqlalchemy.make_url(url).database or ""
         self.path = Path(file)
         if not self.path.is_file():
@@ -290,10 +290,10 @@ class SqliteSource:
         self._take_snapshot()
         return digest.hexdigest()
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         if self.mark() == mark:
-            return Since([], "the file is the same, bit by bit")
-        return Since(None, "the file was replaced or changed; every row was read again and compared")
+            return SourceChange([], "the file is the same, bit by bit")
+        return SourceChange(None, "the file was replaced or changed; every row was read again and compared")
 
     def highest_key(self, mapping: TableMapping) -> str:
         listed = ", ".join(_quoted(name) for name in mapping.key)
