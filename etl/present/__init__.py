@@ -47,7 +47,7 @@ def with_adapter(
     sources: Mapping[Portal, Source], read: Adapter, problems: Sequence[Problem] = (), *, mappings: Mappings
 ) -> dict[Portal, Source]:
     """The same with an adapter that was read already. `problems`: what is wrong in its files; they are raised with all others."""
-    from etl.databases import Shared
+    from etl.databases import SnapshotSource
     from etl.databases.files.source import FolderSource
     from etl.present.bind import Binder
     from etl.present.catalog import catalog_of
@@ -66,7 +66,7 @@ def with_adapter(
         binder = Binder(read, portal, mappings, catalog)
         bound = binder.bind()
         wrong += binder.problems
-        kind = PresentedShared if isinstance(source, Shared) else PresentedSource
+        kind = PresentedShared if isinstance(source, SnapshotSource) else PresentedSource
         found[portal] = kind(source, read, bound, catalog, portal, mappings)
     if wrong:
         raise AdapterWrong(wrong + _of_the_rows(found))
