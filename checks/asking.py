@@ -70,7 +70,7 @@ def ask(
     if pool is not None:
         found, importing = _elsewhere(pool, folder, mappings, limits, (across, of_rows), staged, tell), 0.0
     else:
-        found = _across(across, staged, lambda share: tell("check what tables say of each other", int(share * rows / 2), rows))
+        found = _across(across, staged, lambda share: tell("check relations between tables", int(share * rows / 2), rows))
         staged = Staged(folder, mappings, limits)  # anew: what the first one keeps is let go
         importing = 0.0 if expectations.loaded() or not of_rows else expectations.tools().seconds
         if of_rows:

@@ -58,7 +58,7 @@ def _read(file: Path, mappings: Mappings) -> tuple[dict[str, Any], list[tuple[st
     try:
         words = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        return {}, [(FILE, "file", str(error.strerror), "a file that can be read")]
+        return {}, [(FILE, "file", str(error.strerror), "a readable file")]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         return {}, [(FILE, "file", str(error), "TOML in UTF-8")]
     return words, list(_wrong(words, mappings))
@@ -122,4 +122,4 @@ def _wrong_limit(place: str, entry: Any) -> Iterator[tuple[str, str, str, str]]:
         yield FILE, f"{place}.share", repr(share), "a number from 0 to 1"
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
-        yield FILE, f"{place}.reason", repr(reason), "a text that says why"
+        yield FILE, f"{place}.reason", repr(reason), "the reason, a text"

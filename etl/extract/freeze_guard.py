@@ -65,7 +65,7 @@ def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: R
     for portal, source in sources.items():
         # A table or column that is new, or gone, is a change too; what is gone cannot be compared.
         if other := [problem.partition(":")[0] for problem in problems(source, portal, mappings)]:
-            found[portal] = {"changed": other, "how": "tables or columns are not those that were read"}
+            found[portal] = {"changed": other, "how": "tables or columns differ from those that were read"}
             continue
         before = {mapping.table: Fingerprint(**facts["fingerprints"][f"{portal}.{mapping.table}"]) for mapping in mappings.of(portal)}
         since = source.changed_since(facts["marks"][portal], {table: known.rows for table, known in before.items()})

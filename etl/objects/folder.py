@@ -47,7 +47,7 @@ class FolderObjects:
                     folder.mkdir(mode=0o700, exist_ok=True)
             self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
+            raise MigrationError(f"--objects: {root} cannot be created ({error.strerror}).", "Give a writable folder.") from None
         weakref.finalize(self, os.close, self._root)
         _require_private(self._root, str(root))
 
@@ -173,7 +173,7 @@ class FolderObjects:
             os.rename(written, sha256, src_dir_fd=self._root, dst_dir_fd=shelf)
             self._unsettled.add(sha256[:2])
             if not _holds(shelf, sha256, size):
-                message = f"The object store gave back other bytes than were written ({object_key(sha256)})."
+                message = f"The object store returned bytes that differ from those written ({object_key(sha256)})."
                 raise MigrationError(message, "Check the disk, then run again.")
         return Stored(sha256, size, True)
 
@@ -293,7 +293,7 @@ def _require_private(folder: int, shown: str) -> None:
     """Refuses a folder of somebody else; closes one that others may enter, as the run's folder is closed."""
     found = os.fstat(folder)
     if found.st_uid != os.geteuid():
-        raise Refused(f"--objects: {shown} belongs to another user.", "Give --objects a folder of your own.")
+        raise Refused(f"--objects: {shown} belongs to another user.", "Give --objects a folder that you own.")
     if stat.S_IMODE(found.st_mode) & 0o077:
         os.fchmod(folder, 0o700)
 

@@ -145,7 +145,9 @@ class S3Objects:
 
     def _stored(self, sha256: str, size: int, body: bytes | IO[bytes]) -> Stored:
         if self._stopped.is_set():
-            raise MigrationError("The object store is not asked any more: the command ends.", "Run the same command again: it goes on.")
+            raise MigrationError(
+                "The command is ending: no further requests are sent to the object store.", "Run the same command again to resume."
+            )
         if self._holds(sha256, size):
             return Stored(sha256, size, False)
         note(self._journal, [sha256])
@@ -213,5 +215,5 @@ def _base64(digest: bytes) -> str:
 
 
 def _other_bytes(sha256: str) -> MigrationError:
-    message = f"The object store gave back other bytes than were put there, or none ({object_key(sha256)})."
-    return MigrationError(message, "Look at the store's own log, then run the same command again: it goes on.")
+    message = f"The object store returned bytes that differ from those stored, or none ({object_key(sha256)})."
+    return MigrationError(message, "Check the store's log, then run the same command again to resume.")

@@ -58,7 +58,7 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
     refuse_no_adapter(options, folder)
     if given.approver is not None and known.approver is None and "load" in folder.steps:
         raise Refused(
-            "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
+            "This run was published without an approver; one cannot be added afterwards.", "Leave out --approver, or use a new run folder."
         )
     if options.grace is not None and options.freeze is None and known.freeze is None:
         raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
@@ -80,4 +80,4 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
 def refuse_no_adapter(options: Options, folder: RunFolder) -> None:
     """Refuses to go on without the adapter that the run began with: its path is not in the settings, its digest is."""
     if options.adapter is None and folder.settings.adapter is not None:
-        raise Refused("This run began with an adapter, and none is given now.", "Give the same folder: --adapter DIR.")
+        raise Refused("This run began with an adapter, but --adapter is not given now.", "Give the same folder: --adapter DIR.")

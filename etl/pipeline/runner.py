@@ -45,7 +45,7 @@ _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze"
 def rehearsal(options: Options) -> Options:
     """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
     place = options.run / layout.REHEARSAL
     return replace(
         options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(options.run / layout.REHEARSAL_OBJECTS)
@@ -67,9 +67,9 @@ def run_steps(
     if options.rehearse:
         options = rehearsal(options)
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
     if options.scheduler is not None and sealing():
-        message = f"{SEAL} and --scheduler do not go together: every process of the cluster would have to hold the key."
+        message = f"{SEAL} and --scheduler cannot be combined: every process of the cluster would need the key."
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
     if options.scheduler is not None:
         secured(options.scheduler)
@@ -143,10 +143,10 @@ def _look_ahead(context: RunContext) -> None:
     """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
     for option, found in rights(context.options, context.mappings).items():
         for sentence in found.excess:
-            context.reporter.info(f"{option}: role {found.role} {sentence}: more than it needs (runbooks/roles.md)")
+            context.reporter.info(f"{option}: role {found.role} {sentence}: more than required (runbooks/roles.md)")
     if context.options.target is not None:
         for sentence in refuse_other_tables(context.options.target, context.mappings):
-            context.reporter.info(f"--target: {sentence}: not of the contract, and no obstacle")
+            context.reporter.info(f"--target: {sentence}: outside the contract; not blocking")
         refuse_left_out(context.options, context.options.target)
 
 
@@ -194,8 +194,8 @@ def _do(context: RunContext, step: str) -> bool:
         folder.save()
         raise
     except BrokenProcessPool:
-        message = "A worker process was killed from outside; often memory does not suffice."
-        raise MigrationError(message, "Give fewer --workers, then run the same command again: it goes on.") from None
+        message = "A worker process was killed from outside; the usual cause is a lack of memory."
+        raise MigrationError(message, "Give fewer --workers, then run the same command again to resume.") from None
     done.inputs = inputs
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done

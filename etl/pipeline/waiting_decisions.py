@@ -22,7 +22,7 @@ from etl.rules.h_identifiers import importer_numbers
 from etl.transform.split import SPINE, Splitting, Undecided, undecided
 from mappings.model import Mappings, Portal
 
-_HEAD = """# What this migration waits for people to decide (chapter L of the rule book). Fill in the lines, take out what is not decided,
+_HEAD = """# Decisions that this migration is waiting for (chapter L of the rules). Fill in the lines, remove what is not decided,
 # and give the file with --decisions. A line with "" is not filled in and is refused."""
 _SIGNED = 'by     = ""\non     = 2000-01-01    # the day of the decision\nreason = ""'
 _MOST = 20  # candidates of one account
@@ -64,7 +64,7 @@ def _users(found: Undecided) -> list[str]:
         user_id = user.frame["user_id"][row]
         about = ", ".join(of_user.get(user_id, [])[:_MOST]) or "none"
         blocks.append(
-            f"# P2 portal_user {user_id} is held (INVALID_EMAIL): its name is not an e-mail. Its contacts (company_contact): {about}.\n"
+            f"# P2 portal_user {user_id} is held (INVALID_EMAIL): the user name is not an e-mail address. The user's contacts (company_contact): {about}.\n"
             f'[[user]]\nuser_id   = {user_id}\nuser_name = ""    # the e-mail that he logs in with\n{_SIGNED}'
         )
     return blocks
@@ -89,7 +89,7 @@ def _accounts(found: Undecided, spine: Spine) -> list[str]:
         own = pl.col("profile_id") == profile if profile is not None else pl.lit(False)
         chosen = importers.filter(own | pl.col("place").is_in(sorted(shared)))
         lines = [
-            f"#   entity_id = {entity}    # account {number}, company profile {of}{', has a number in common' if place in shared else ''}"
+            f"#   entity_id = {entity}    # account {number}, company profile {of}{', shares a number' if place in shared else ''}"
             for place, entity, number, of in chosen.select("place", "entity_id", "account_number", "profile_id").head(_MOST).iter_rows()
         ]
         blocks.append(

@@ -84,7 +84,7 @@ class Placed:
             key = keys(self.mapping, self.frame)[int(lost[0])]
             raise MigrationError(
                 f"{len(lost):,} rows of {self.mapping.portal}.{self.mapping.table} are neither loaded nor held (the first: {key}).",
-                "This is a fault of the toolkit or of the mapping's routes: report it; nothing was published.",
+                "This is an internal error or an error in the mapping's routes: report it; nothing was published.",
             )
 
 

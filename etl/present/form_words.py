@@ -81,7 +81,7 @@ def _checked(kind: FormKind, value: dict[str, Any], told: Wrong) -> Form | None:
         if word == kind:
             continue
         if word not in allowed:
-            listed = ", ".join(allowed) or "nothing beside it"
+            listed = ", ".join(allowed) or "no other words"
             wrong(word, "an unknown word", f"for {kind}: {listed}{nearest(word, allowed)}", rank=0)
         elif type(one) is not allowed[word]:
             wrong(word, kind_word(one), _NAMES[allowed[word]])
@@ -94,7 +94,7 @@ def _checked(kind: FormKind, value: dict[str, Any], told: Wrong) -> Form | None:
             wrong("constant", kind_word(first), "a text, an integer, a date or a moment")
     elif kind == "absent":
         if not isinstance(first, str) or not first.strip():
-            wrong("absent", kind_word(first), "the reason, a text that is not empty")
+            wrong("absent", kind_word(first), "the reason, a non-empty text")
     elif not (isinstance(first, str) and first) and not (
         kind in _SEVERAL and isinstance(first, list) and first and all(isinstance(one, str) and one for one in first)
     ):
@@ -132,7 +132,7 @@ def _values(kind: FormKind, value: dict[str, Any], wrong: Wrong) -> None:
         case "flag":
             for word in ("yes", "no"):
                 if not value[word] or not all(isinstance(one, str) for one in value[word]):
-                    wrong(word, kind_word(value[word]), "a list of texts that is not empty")
+                    wrong(word, kind_word(value[word]), "a non-empty list of texts")
                     return
             if both := sorted(set(value["yes"]) & set(value["no"])):
                 wrong("yes", f"{', '.join(map(repr, both))} in both lists", "each word in one of them")
@@ -140,7 +140,7 @@ def _values(kind: FormKind, value: dict[str, Any], wrong: Wrong) -> None:
             if found := wrong_pattern(value["form"], kind == "moment"):
                 wrong("form", *found)
             elif ("pivot" in value) != ("YY" in value["form"].replace("YYYY", "")):
-                needs = "pivot, the first year of the hundred that YY means" if "pivot" not in value else "YY in the form, or no pivot"
+                needs = "pivot, the first year of the century window for YY" if "pivot" not in value else "YY in the form, or no pivot"
                 wrong("pivot", "nothing" if "pivot" not in value else "a form without YY", needs)
             elif not 1 <= value.get("pivot", 1950) <= 9900:
                 wrong("pivot", str(value["pivot"]), "a year from 1 to 9900")
@@ -155,7 +155,7 @@ def _values(kind: FormKind, value: dict[str, Any], wrong: Wrong) -> None:
                 wrong("take" if value["split"] else "split", "nothing to take", "a text to split at, and a place from 1")
         case "path":
             if "slash" in value and not value["slash"]:
-                wrong("slash", "an empty text", "what stands for /")
+                wrong("slash", "an empty text", "the separator that replaces /")
         case "bytes":
             if value["form"] not in ("base64", "hex"):
                 wrong("form", repr(value["form"]), "base64 or hex")

@@ -94,7 +94,7 @@ class _Reader:
             stem = file.removesuffix(".toml")
             if stem in tables or stem == "source":
                 return True
-            self._wrong(name, "", "a file that no contract table is named like", f"a contract table's name{nearest(stem, tables)}", rank=0)
+            self._wrong(name, "", "a file not named after a contract table", f"a contract table's name{nearest(stem, tables)}", rank=0)
             if near := nearest_name(stem, tables):
                 self._misnamed.add(f"{folder}/{near}.toml")
             return False
@@ -102,7 +102,7 @@ class _Reader:
         self._wrong(
             name,
             "",
-            "a file that an adapter does not have",
+            "a file that does not belong to an adapter",
             f"portal2/*.toml, tc/*.toml, codes/*.csv, {LIMITS}{nearest(name, names)}",
             rank=0,
         )
@@ -172,7 +172,7 @@ class _Reader:
         found = self._words(file, place, words)
         for name, reason in found.items():
             if not isinstance(reason, str) or not reason.strip():
-                self._wrong(file, f"{place}.{name}", kind_word(reason), "the reason, a text that is not empty")
+                self._wrong(file, f"{place}.{name}", kind_word(reason), "the reason, a non-empty text")
         return {name: str(reason) for name, reason in found.items()}
 
     def _texts(self, file: str, place: str, value: Any) -> tuple[str, ...]:
@@ -208,7 +208,7 @@ class _Reader:
         }
         rest = words.get("rest", "")
         if not isinstance(rest, str) or ("rest" in words and not rest.strip()):
-            self._wrong(file, f"{place}.rest", kind_word(rest), "why the other rows are not this table's, a text")
+            self._wrong(file, f"{place}.rest", kind_word(rest), "the reason why the other rows are not read, a text")
             rest = ""
         lookups, broken_lookups = {}, {}
         for alias, value in self._words(file, f"{place}.lookup", words).items():
@@ -218,7 +218,7 @@ class _Reader:
                 self._wrong(file, f"{place}.lookup.{alias}", kind_word(value), "{ table = ..., key = ..., by = ... }")
             elif "." in value["by"]:
                 self._wrong(
-                    file, f"{place}.lookup.{alias}.by", printable(value["by"]), "a column of the table itself: look-ups have no chains"
+                    file, f"{place}.lookup.{alias}.by", printable(value["by"]), "a column of the table itself: look-ups cannot be chained"
                 )
             else:
                 lookups[alias] = Lookup(value["table"], value["key"], value["by"])
@@ -282,7 +282,7 @@ class _Reader:
             self._wrong(file, f"byte {error.start + 1}", "bytes that are not UTF-8", "CSV in UTF-8", rank=0)
             return dict(_UNREAD)
         except csv.Error as error:
-            self._wrong(file, "", f"text that is not valid CSV ({error})", "CSV as RFC 4180 has it", rank=0)
+            self._wrong(file, "", f"text that is not valid CSV ({error})", "CSV as defined by RFC 4180", rank=0)
             return dict(_UNREAD)
         return words
 
@@ -299,4 +299,6 @@ class _Reader:
                                 self._wrong(table.file, place, repr(printable(form.by)), f"a file codes/NAME.csv{nearest(form.by, codes)}")
         for name in codes:
             if name not in used:
-                self._wrong(f"{CODES}/{name}.csv", "", "a code list that no column uses", f"a name that a `by` has{nearest(name, used)}")
+                self._wrong(
+                    f"{CODES}/{name}.csv", "", "a code list that no column uses", f"a code list that a `by` names{nearest(name, used)}"
+                )

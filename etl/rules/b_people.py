@@ -96,7 +96,7 @@ def contact_access(contact: Placed, people: People) -> tuple[pl.DataFrame, Bools
         people.users.select("user_id", "email_key", "invalid"), on="user_id", how="left", maintain_order="left"
     )
     invalid = known["invalid"].fill_null(False).to_numpy()
-    contact.flag("B15", invalid, "the user's name is no e-mail: loaded without a login")
+    contact.flag("B15", invalid, "the user name is not an e-mail: loaded without a login")
     return known.select("email_key"), invalid
 
 
@@ -124,7 +124,7 @@ def flag_profiles_without_fit_primary(profile: Placed, contact: Placed, primary:
     fit = alive & primary & ~consultant & (access["email_key"].is_not_null().to_numpy() | own_email)
     good, _ = ints(frame.filter(pl.Series(fit)), "company_profile_id")
     profile_id, _ = ints(profile.frame, "company_profile_id")
-    profile.flag("B8", ~np.isin(profile_id, good), "no primary contact who is no consultant and has a login or a valid e-mail")
+    profile.flag("B8", ~np.isin(profile_id, good), "no primary contact, other than consultants, with a login or a valid e-mail")
 
 
 def profiles_with_officer(contact: Placed) -> set[int]:

@@ -36,9 +36,7 @@ def place_signatures(signature: Placed, version: Placed, spine: Spine) -> pl.Ser
     some_fits[row[~other_type]] = True
     has_copies = np.zeros(signature.frame.height, bool)
     has_copies[row] = True
-    signature.flag(
-        "D12", has_copies & ~some_fits, "the version was made for one business type and no account has it: all of them are covered"
-    )
+    signature.flag("D12", has_copies & ~some_fits, "the version is for one business type and no account has it: all accounts are covered")
     keep = ~other_type | ~some_fits[row]
     signature.copy_to(row[keep], account[keep])
     signed_at = signature.frame["signed_at"].gather(signature.row)

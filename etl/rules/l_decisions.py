@@ -36,10 +36,10 @@ def decided_names(user: Placed, decisions: Decisions, longest: int, problems: li
             problems.append(decision.refused("there is no such row in portal_user; write the user_id of one"))
         elif user.reason[row] > 0:
             problems.append(
-                decision.refused("the user is held for a value that cannot be read, which no name mends; leave the decision out")
+                decision.refused("the user is held for a value that cannot be read, which a name does not correct; leave the decision out")
             )
         elif names[row] is None:
-            problems.append(decision.refused("the user never had a name, so its alias would have none; leave the decision out"))
+            problems.append(decision.refused("the user has no name, so the alias would be empty; leave the decision out"))
         elif len(name) > longest or len(email_key(name) or "") > longest:
             problems.append(
                 decision.refused(f"user_name is longer than the {longest} characters that a login's key may have; write a shorter one")

@@ -36,7 +36,9 @@ def _kept(folder: RunFolder, digest: str) -> Decisions:
         message = f"{layout.DECISIONS} of the run's folder cannot be read ({error.strerror})."
         raise EvidenceAltered(message, "Start again in a new run folder.") from None
     if hashlib.sha256(content).hexdigest() != digest:
-        raise EvidenceAltered(f"{layout.DECISIONS} of the run's folder is not what the run began with.", "Start again in a new run folder.")
+        raise EvidenceAltered(
+            f"{layout.DECISIONS} of the run's folder differs from the file that the run began with.", "Start again in a new run folder."
+        )
     return parsed(content, layout.DECISIONS)
 
 

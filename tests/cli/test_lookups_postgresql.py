@@ -72,7 +72,7 @@ def test_every_account_has_the_same_rows_behind_it(server: Options, file: Option
 def test_a_person_sees_the_same(server: Options, file: Options) -> None:
     for email in ("per@lindqvist.example", "ines@meridian.example"):
         assert picker(server, email) == picker(file, email)
-    with pytest.raises(MigrationError, match="Nobody logs in"):
+    with pytest.raises(MigrationError, match="No login has that e-mail"):
         picker(server, "nobody@nowhere.example")
 
 

@@ -70,12 +70,12 @@ def _line(name: str, form: str, place: str) -> str:
 
 # The words beside the forms' own: a value of another type, one that makes no sense, and what the answer has to say of that one.
 _WORDS: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
-    "flag": {"yes": ('"1"', '["1", "0"]', ("'0' in both lists",)), "no": ("0", "[]", ("a list of texts that is not empty",))},
+    "flag": {"yes": ('"1"', '["1", "0"]', ("'0' in both lists",)), "no": ("0", "[]", ("a non-empty list of texts",))},
     "code": {"by": ("7", '"no_such_list_anywhere"', ("no_such_list_anywhere",))},
     "date": {"form": ("1", '"DD-MON"', ("a year (YYYY or YY)",)), "pivot": ('"1950"', "0", ("a year from 1 to 9900",))},
     "moment": {"form": ("true", '"MM/DD/YYYY MI:SS"', ("MI without HH24",))},
     "part": {"split": ("1", '""', ("a text to split at",)), "take": ('"2"', "0", ("a place from 1",))},
-    "path": {"from": ("1", "[]", ("a list",)), "slash": ("1", '""', ("what stands for /",))},
+    "path": {"from": ("1", "[]", ("a list",)), "slash": ("1", '""', ("the separator that replaces /",))},
     "bytes": {"form": ("64", '"base46"', ("base64 or hex",))},
     "join": {"with": ("7", "true", ("true",))},
 }
@@ -203,9 +203,9 @@ def _of_blocks(files: Files) -> Iterator[Damage]:
         says = (name, "retired.ROW_CHKK", "no column ROW_CHKK", "nearest: ROW_CHK")
         yield Damage(f"a retired column typed wrong in {name}", says, _changed(files, name, "ROW_CHK =", "ROW_CHKK ="))
         retired = next(line for line in files[name].splitlines() if line.startswith("ROW_CHK"))
-        says = (name, "retired.ROW_CHK", "neither used nor retired", "would mend it")
+        says = (name, "retired.ROW_CHK", "neither used nor retired", "suggested line")
         yield Damage(f"a retired column left out in {name}", says, _changed(files, name, retired, ""))
-        says = (name, "retired.ROW_CHK", "the reason, a text that is not empty")
+        says = (name, "retired.ROW_CHK", "the reason, a non-empty text")
         yield Damage(f"a retirement without a reason in {name}", says, _changed(files, name, retired, 'ROW_CHK = " "'))
         used = next(_PLAIN.finditer(files[name]))["physical"].upper()
         says = (name, f"retired.{used}", "which is used as well")
@@ -245,10 +245,10 @@ def _of_look_ups(files: Files) -> Iterator[Damage]:
         line.replace('"OFFICE"', '"OFICE"'): (f"{place}.table", "no table or view OFICE", "nearest: OFFICE"),
         line.replace('"OFFICE_ID"', '"OFFICE_DI"'): (f"{place}.key", "OFFICE_DI", "nearest: OFFICE_ID"),
         line.replace('by = "OFFC_CD"', 'by = "OFC_CD"'): (f"{place}.by", "OFC_CD", "nearest: OFFC_CD"),
-        line.replace('by = "OFFC_CD"', 'by = "off.NOTE"'): (f"{place}.by", "look-ups have no chains"),
+        line.replace('by = "OFFC_CD"', 'by = "off.NOTE"'): (f"{place}.by", "look-ups cannot be chained"),
         line.replace(', by = "OFFC_CD"', ""): (place, "{ table = ..., key = ..., by = ... }"),
         line.replace("key =", "kye ="): (place, "{ table = ..., key = ..., by = ... }"),
-        line.replace('"OFFICE_ID"', '"NOTE"'): (f"{place}.key", "stand there more than once"),
+        line.replace('"OFFICE_ID"', '"NOTE"'): (f"{place}.key", "occur more than once"),
         line.replace("off =", "of ="): ("from[0].columns.office_cd", "off.OFFICE_CODE", "nearest: of.OFFICE_CODE"),
         line.replace("lookup", "lookpu"): ("from[0].lookpu", "nearest: lookup"),
         'lookup = "OFFICE"': ("from[0].lookup", "a TOML table"),
@@ -275,7 +275,7 @@ def _of_the_source(files: Files) -> Iterator[Damage]:
         ('case = "fold"', 'case = "exact"'): ("from[0].", "no table or view ct_mdl_entt", "nearest: CT_MDL_ENTT"),
         ("[ignored]", "[ignore]"): ("ignore:", "nearest: ignored"),
         ("TMP_LOAD_2019 =", "TMP_LOAD_2018 ="): ("ignored.TMP_LOAD_2018", "no table TMP_LOAD_2018", "nearest: TMP_LOAD_2019"),
-        ('TMP_LOAD_2019 = "scratch table of a former import"', ""): ("ignored.TMP_LOAD_2019", "which no file reads", "would mend it"),
+        ('TMP_LOAD_2019 = "scratch table of a former import"', ""): ("ignored.TMP_LOAD_2019", "which no file reads", "suggested line"),
         ('"scratch table of a former import"', "7"): ("ignored.TMP_LOAD_2019", "an integer", "the reason"),
         ('"scratch table of a former import"', '""'): ("ignored.TMP_LOAD_2019", "the reason"),
         ("TMP_LOAD_2019 =", 'CT_DCMN = "x"\nTMP_LOAD_2019 ='): ("ignored.CT_DCMN", "a table that is read"),
@@ -361,7 +361,7 @@ def _of_files(files: Files) -> Iterator[Damage]:
         stem = file.removesuffix(".toml")
         wrong = f"{folder}/{typed_wrong(stem)}.toml"
         yield Damage(
-            f"{name} called {wrong}", (wrong, "no contract table is named like", f"nearest: {stem}"), {name: None, wrong: files[name]}
+            f"{name} called {wrong}", (wrong, "not named after a contract table", f"nearest: {stem}"), {name: None, wrong: files[name]}
         )
         yield Damage(f"{name} gone", (name, f"no table for the contract's {stem}", "or a line in [absent]"), {name: None})
         yield Damage(f"{name} empty", (f"{name}: from", "at least one [[from]] block"), {name: ""})

@@ -25,12 +25,12 @@ def of_the_portal(files: Files, tables: Tables) -> Iterator[Damage]:
         for kind, name in (("TABLE", "STRANGER"), ("TABLE", 'ODD "NAME"'), ("TABLE", "X" * 200)):
             shown = name if len(name) < 80 else "X" * 77 + "..."
             quoted = name.replace('"', '""')
-            says = (f"{portal}/source.toml", shown, "which no file reads", "would mend it")
+            says = (f"{portal}/source.toml", shown, "which no file reads", "suggested line")
             yield Damage(f"{portal}: a {kind} {shown} more", says, sql={portal: (f'CREATE {kind} "{quoted}" (A INTEGER)',)})
         yield from _of_codes(portal, files)
     yield Damage(
         "portal2: a key of a look-up there twice",
-        ("portal2/model_entity.toml", "from[0].lookup.off.key", "1 keys of OFFICE.OFFICE_ID", "more than once"),
+        ("portal2/model_entity.toml", "from[0].lookup.off.key", "1 keys of OFFICE.OFFICE_ID", "occur more than once"),
         sql={
             "portal2": (
                 "CREATE TABLE O2 AS SELECT * FROM OFFICE",
@@ -73,7 +73,7 @@ def _of_a_table(portal: str, table: str, file: str) -> Iterator[Damage]:
     yield Damage(f"{portal}: {table} gone", (file, "from[", "no table or view"), sql={portal: (drop, f'DROP TABLE "{table}"')})
     yield Damage(
         f"{portal}: a column more in {table}",
-        (file, "retired.EXTRA", f"{table}.EXTRA", "neither used nor retired", "would mend it"),
+        (file, "retired.EXTRA", f"{table}.EXTRA", "neither used nor retired", "suggested line"),
         sql={portal: (f'ALTER TABLE "{table}" ADD COLUMN EXTRA TEXT',)},
     )
 

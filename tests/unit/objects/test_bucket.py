@@ -144,12 +144,12 @@ def test_an_address_of_no_bucket_is_wrong_usage(name: str, uri: str, tmp_path: P
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}, "there are no credentials"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}, "credentials are missing"),
         ({"AWS_PROFILE": "nobody"}, "the AWS configuration cannot be used (ProfileNotFound)"),
         ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "it cannot be reached"),
         ({"AWS_ENDPOINT_URL_S3": f"http://ours:{SECRET}@127.0.0.1:9/"}, "the AWS configuration cannot be used (EndpointResolutionError)"),
         ({"AWS_ENDPOINT_URL_S3": f"ours {SECRET}"}, "AWS_ENDPOINT_URL is not the address of a store"),
-        ({}, "There is no bucket bucket-of-nobody"),
+        ({}, "Bucket bucket-of-nobody does not exist"),
     ],
 )
 def test_a_store_that_cannot_be_used_is_named_before_anything_is_read(
@@ -211,7 +211,7 @@ def test_an_altered_object_is_replaced_whether_the_store_knows_checksums_or_not(
     assert not objects.put([b"right"]).created
     assert store.content() == {key(b"right"): b"right"}
     store.s3.put_object(Bucket=store.bucket, Key=key(b"right"), Body=b"wrong")
-    with pytest.raises(MigrationError, match="other bytes"):
+    with pytest.raises(MigrationError, match="bytes that differ"):
         objects.copy(put.sha256, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 

@@ -301,8 +301,8 @@ def test_published_and_equal(folder):
         ).fetchone()[0]
     roots = lists(folder, MAPPINGS).held.select("portal", "root_table", "root_key").n_unique()
     assert found["aside"][0] == f"{held} rows are held, because of {roots} causes."
-    assert f"{closed} of {visible} accounts that trade may see can be opened by nobody." in found["aside"]
-    assert "Nobody's approval was asked for." in found["aside"]
+    assert f"{closed} of {visible} accounts visible to trade cannot be opened by anyone." in found["aside"]
+    assert "No approval was required." in found["aside"]
     assert 0 < roots < held
     assert 0 < closed < visible
 
@@ -311,14 +311,14 @@ def test_published_but_different(folder):
     reconciled(folder, [DIFFERENCE])
     found = facts(folder, MAPPINGS)["verdict"]
     assert (found["sentence"], found["holds"]) == ("published, but different", False)
-    assert found["why"] == ["Old and new differ in 1 place; differences.csv names each."]
+    assert found["why"] == ["Old and new differ in 1 place; differences.csv lists each."]
 
 
 def test_what_could_not_be_compared_is_not_equal(folder):
     reconciled(folder, [("document", "not_checked", *DIFFERENCE[2:])])
     report = facts(folder, MAPPINGS)
     assert report["verdict"]["sentence"] == "not finished: published, but not everything could be compared"
-    assert "document: 1 places not compared; differences.csv names them." in report["not_checked"]
+    assert "document: 1 places not compared; differences.csv lists them." in report["not_checked"]
 
 
 def test_a_store_with_fewer_rows_than_were_made_is_never_green(folder):
@@ -332,7 +332,7 @@ def test_other_rows_in_the_old_portal_than_the_run_read_are_never_green(folder):
     reconciled(folder, [], short="business_type")
     found = facts(folder, MAPPINGS)["verdict"]
     assert not found["holds"]
-    assert found["why"][0] == "P2.business_type: the comparison counts other rows in the old portal than the run did."
+    assert found["why"][0] == "P2.business_type: the comparison counts a different number of rows in the old portal than the run."
 
 
 def test_a_lost_row_is_never_green(folder):
