@@ -88,8 +88,8 @@ def extract(
                 tell(f"extract {name}", read[name], total)
         if read[name] != total:  # a stretch of keys has no row whose key is NULL; a weak isolation sees what others write
             raise MigrationError(
-                f"{name}: {total:,} rows are there, and {read[name]:,} were read. Nothing was published.",
-                "Look for rows whose key is NULL, and for somebody who writes there; mend that, then run the same command again.",
+                f"{name}: the table holds {total:,} rows, but {read[name]:,} were read. Nothing was published.",
+                "Look for rows with a NULL key and for sessions that write to the table; correct that, then run the same command again.",
             )
     _put_share(share, objects, folder, [file for file in files if file.path.startswith(layout.extracted("P2", "document"))], aside)
     for path, rows, schema in ((layout.ODD, aside.odd, ODD), (layout.TEXT, aside.text, TEXT), (layout.CONTENT, aside.content, CONTENT)):
@@ -180,7 +180,7 @@ def _shared(share: Files | None, folder: RunFolder, files: list[StageFile], have
             if key in have:
                 continue
             if share is None:
-                message = f"Document {key} and perhaps others lie on the old file share, and no share was given."
+                message = f"Document {key}, and possibly others, are on the old file share, but --files is not given."
                 raise ShareMissing(message, "Give the root of the old file share: --files DIR.")
             pieces = share.pieces(path)
             if pieces is not None:

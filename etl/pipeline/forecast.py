@@ -15,7 +15,7 @@ from typing import Any
 from etl.databases import backend
 from etl.errors import MigrationError
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.layout import STEPS
 
 # Shares of a whole run's time by step, and rows a second of the whole run at a probe of 1.0; seen with tests/benchmarks on two cores.
@@ -133,7 +133,7 @@ def endings(
 def earlier_runs(named: Sequence[Path], beside: Path | None) -> list[Rehearsed]:
     """The runs that were named (MigrationError for one that is none), else the finished ones in the folders beside the run's own."""
     if named:
-        return [rehearsed(seen(place)) for place in named]
+        return [rehearsed(open_readonly(place)) for place in named]
     if beside is None or not beside.absolute().parent.is_dir():
         return []
     found = []
@@ -141,7 +141,7 @@ def earlier_runs(named: Sequence[Path], beside: Path | None) -> list[Rehearsed]:
         if place == beside.absolute() or not (place / layout.MANIFEST).is_file():
             continue
         try:
-            found.append(rehearsed(seen(place)))
+            found.append(rehearsed(open_readonly(place)))
         except MigrationError:  # another's folder, or one that was altered: it says nothing of this machine
             continue
     return found

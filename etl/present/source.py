@@ -228,7 +228,7 @@ class PresentedSource:
             place = cells[look.key].text.to_frame("t").with_row_index("place").drop_nulls("t")
             if place["t"].is_duplicated().any():
                 raise MigrationError(
-                    f"The look-up {alias}: {look.relation.name}.{look.key} is not unique.", "Run `portal-migrate plan`: it says how many."
+                    f"Look-up {alias}: {look.relation.name}.{look.key} is not unique.", "Run `portal-migrate plan` for the number of keys."
                 )
             self._looked[key] = _Looked(place.with_columns(pl.col("place").cast(pl.Int64)), cells)
         return self._looked[key]

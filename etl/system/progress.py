@@ -73,9 +73,7 @@ class ProgressReporter:
             try:
                 os.close(os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             except OSError as error:
-                raise WrongUsage(
-                    f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a folder that can be written to."
-                ) from None
+                raise WrongUsage(f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a writable folder.") from None
 
     def info(self, sentence: str) -> None:
         with suppress(OSError):  # nobody listens any more: the work goes on, its exit code says how it ended

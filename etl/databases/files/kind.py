@@ -26,7 +26,7 @@ class Folder:
         return FolderSource(url, name)
 
     def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
-        raise MigrationError("A folder's files are read by one process.", "This is a fault of the toolkit: report it.")
+        raise MigrationError("A folder's files are read by one process.", "This is an internal error: report it.")
 
     def open_target(self, url: str, folder: Path) -> Target:
         _no_store(url)

@@ -44,7 +44,7 @@ class PortableSource:
             message = f"{name}: the driver {error.name} for {kind} databases is not installed."
             raise MigrationError(message, f"Install {error.name}, or name another driver in the URL ({kind}+DRIVER://).") from None
         except (sa.exc.ArgumentError, TypeError, ValueError):
-            raise MigrationError(f"{name}: {self._shown} has settings that cannot be read.", "Check the URL.") from None
+            raise MigrationError(f"{name}: {self._shown} has settings that cannot be parsed.", "Check the URL.") from None
         with self._safe("connecting"):
             known = self._engine.dialect.get_isolation_level_values(None)  # type: ignore[arg-type]  # no connection is needed for the list
             level = next((level for level in _LEVELS if level in known), None)
@@ -69,8 +69,8 @@ class PortableSource:
             original = getattr(error, "orig", None) or error
             kind = type(original).__name__
             if original.args[:1] == (_LOCKED,):
-                message = f"{self._name}: {doing} failed for a lock that another session holds ({kind}) on {self._shown}."
-                raise Busy(message, "Close what else uses this database, then run the same command again.") from None
+                message = f"{self._name}: {doing} failed because another session holds a lock ({kind}) on {self._shown}."
+                raise Busy(message, "Close the other sessions of this database, then run the same command again.") from None
             raise MigrationError(
                 f"{self._name}: {doing} failed ({kind}) on {self._shown}.",
                 "Check server, database, user, password and rights, then run again.",
@@ -89,7 +89,7 @@ class PortableSource:
         return SourceConditions(
             beside=[f"{kind} {name}" for name, kind in self._views.items() if name not in names],
             notes=[f"{name} is a {kind}; it is read as a table" for name, kind in self._views.items() if name in names],
-            not_ruled_out=["rows that the server hides from this role: this kind of database is not asked for its policies"],
+            not_ruled_out=["rows that the server hides from this role: row-level policies of this kind of database are not checked"],
         )
 
     def count(self, table: str) -> int:

@@ -96,7 +96,7 @@ class PostgresSource:
         state = state_of(error)
         if state == HIDDEN and "row-level security" in str(error):
             return Refused(f"{self.name}: {doing} failed: row-level security hides rows from role {self._role} (K9).", ROW_SECURITY)
-        why = " for a lock that another session holds" if state == LOCKED else ""
+        why = " because another session holds a lock" if state == LOCKED else ""
         message = f"{self.name}: {doing} failed{why} ({f'SQLSTATE {state}' if state else type(error).__name__})."
         return (Busy if state == LOCKED else MigrationError)(message, next_step(state or "08"))
 
@@ -357,7 +357,7 @@ class PostgresSource:
             foreign = tuple(table for table in unknown if self._kinds[table] == "foreign table")
             return SourceChange([], "no transaction has written anything in the whole server", foreign)
         if int(now) < int(then):
-            return SourceChange([*read], "the server knows fewer transactions than then: it was put back to an earlier state")
+            return SourceChange([*read], "the server has fewer transactions than before: it was restored to an earlier state")
         changed = []
         for table, count in read.items():
             if table in unknown:
@@ -371,7 +371,7 @@ class PostgresSource:
         how = (
             "rows of later transactions, or fewer rows"
             if changed
-            else "every row is of a transaction that the snapshot saw, and none is missing"
+            else "every row belongs to a transaction of the snapshot, and none is missing"
         )
         return SourceChange(changed, how + ("; views were read again and compared" if unknown else ""), unknown)
 

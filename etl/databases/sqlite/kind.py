@@ -29,7 +29,7 @@ class SQLite:
         return SqliteSource(url, name)
 
     def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
-        raise MigrationError("A snapshot of a SQLite file belongs to one process.", "This is a fault of the toolkit: report it.")
+        raise MigrationError("A snapshot of a SQLite file belongs to one process.", "This is an internal error: report it.")
 
     def open_target(self, url: str, folder: Path) -> Target:
         from etl.databases.sqlite.target import SqliteTarget

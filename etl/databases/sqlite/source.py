@@ -35,7 +35,9 @@ class SqliteSource:
         file = sqlalchemy.make_url(url).database or ""
         self.path = Path(file)
         if not self.path.is_file():
-            raise MigrationError(f"{name}: there is no file {file!r} ({self._shown}).", "Give the path of the old database's SQLite file.")
+            raise MigrationError(
+                f"{name}: the file {file!r} does not exist ({self._shown}).", "Give the path of the old database's SQLite file."
+            )
         self.path = self.path.resolve()  # its log lies beside the file itself, not beside a link to it
         self._given = Path(file)
         self._indexes_trusted, self._rowless = True, dict[str, bool]()
@@ -65,7 +67,8 @@ class SqliteSource:
         """Raises Busy where the error says that another process holds the file locked."""
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise Busy(
-                f"{self._name}: somebody is writing to {self._shown} ({error}).", "Close the portal, then run the same command again."
+                f"{self._name}: another process is writing to {self._shown} ({error}).",
+                "Close the portal, then run the same command again.",
             ) from None
 
     def shapes(self) -> dict[str, dict[str, str]]:
@@ -97,11 +100,11 @@ class SqliteSource:
             [f"{name} is a view; it is read as a table" for name in views if name in names],
             list(not_ruled_out(self._given)),
         )
-        found.not_ruled_out.extend(f"{name}: which rows a view leaves out is not known here" for name in views if name in names)
+        found.not_ruled_out.extend(f"{name}: it is unknown which rows a view leaves out" for name in views if name in names)
         for mapping in mapped:
             if mapping.key and mapping.table not in views and not self._keeps_unique(mapping):
                 found.notes.append(
-                    f"{mapping.table} has no key of its own on {', '.join(mapping.key)}: rows with one key are told apart (fine print 63)"
+                    f"{mapping.table} has no unique key on {', '.join(mapping.key)}: rows with equal keys are told apart (fine print 63)"
                 )
         self._indexes_trusted = not collations(self._connection, names)
         if deep:
@@ -290,7 +293,7 @@ class SqliteSource:
     def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         if self.mark() == mark:
             return SourceChange([], "the file is the same, bit by bit")
-        return SourceChange(None, "the file is another one; every row was read again and compared")
+        return SourceChange(None, "the file was replaced or changed; every row was read again and compared")
 
     def highest_key(self, mapping: TableMapping) -> str:
         listed = ", ".join(_quoted(name) for name in mapping.key)
@@ -302,7 +305,7 @@ class SqliteSource:
         return {}
 
     def writers(self) -> list[str]:
-        return ["the file can be written to by its mode"] if self.path.stat().st_mode & 0o222 else []
+        return ["the file's mode allows writing"] if self.path.stat().st_mode & 0o222 else []
 
     def close(self) -> None:
         self._connection.close()
