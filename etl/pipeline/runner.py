@@ -187,6 +187,7 @@ def _do(context: RunContext, step: str) -> bool:
         folder.fix(folder.settings.completed(*_FIXED_BY.get(step, ())))
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(context, step)
+    context.reporter.begins(step)
     try:
         done = ACTIONS[step](context)
     except ShareMissing:
