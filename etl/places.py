@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etl.databases import FOLDER, place_of
+from etl.databases import FOLDER, database_identity
 from etl.errors import Refused
 from etl.objects.place import bucket_of, folder_of
 from etl.options import Options
 from etl.runfolder import layout
 from etl.runfolder.settings import RunSettings
 
-_READ = frozenset({"--source", "--tc", "--files"})  # what is only read
-_NEXT = "Give each a place of its own, none within another; then run the same command again."
+_READ = frozenset({"--source", "--tc", "--files"})  # read, never written
+_NEXT = "Give each a separate path, none inside another; then run the same command again."
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _files(options: Options) -> Iterator[Place]:
     for option, url in (("--source", options.source), ("--tc", options.tc), ("--target", options.target)):
         if url is None:
             continue
-        kind, *rest = place_of(url)
+        kind, *rest = database_identity(url)
         if kind == "sqlite" and rest and ":memory:" not in url and url.rstrip("/") != "sqlite:":
             yield Place(option, Path(str(rest[0])), is_folder=False)
 
@@ -118,4 +118,4 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _overlap(one: Place, other: Place) -> Refused:
-    return Refused(f"Places overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)
+    return Refused(f"Paths overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)

@@ -183,9 +183,11 @@ def rollback(
     if run_id not in {run.run_id for run in published}:
         if run_id in {run.run_id for run in runs} and "load" in folder.steps:  # a rollback that was killed behind its commit
             return TakenBack(run_id, 0, 0, *_remove_unneeded(folder, target, objects, store))
-        raise Refused(f"The target does not hold what {run_id} published: there is nothing to take back.", "Check --target and --run.")
+        raise Refused(
+            f"The target does not hold the rows that {run_id} published: there is nothing to roll back.", "Check --target and --run."
+        )
     if published[-1].run_id != run_id:
-        raise Refused(f"{published[-1].run_id} published after {run_id}.", "Take that run back first.")
+        raise Refused(f"{published[-1].run_id} published after {run_id}.", "Roll that run back first.")
     preview(target.would_take_back(mappings.target, published[-1]))
     marks = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
     others = []
@@ -193,7 +195,10 @@ def rollback(
         stage_all(folder, mappings, target, run_id, tell)
         others = target.differs_from_staged(mappings.target)
     if others:
-        raise Refused(f"Others have written since to: {', '.join(others)}.", "A rollback would lose their rows: settle those first.")
+        raise Refused(
+            f"Rows were changed after this run was published: {', '.join(others)}.",
+            "A rollback would lose these changes: resolve them first.",
+        )
     changes = target.take_back(mappings.target, published[-1], tell)
     gone = _remove_unneeded(folder, target, objects, store)
     tables = [(change.table, change.removed, change.updated + change.inserted) for change in changes]
@@ -204,7 +209,7 @@ def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store:
     """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
     taken = removed_objects(target.unknown_objects(sorted(journaled(folder.path / layout.JOURNAL))), objects, store)
     if not any(run.state == "PUBLISHED" for run in target.runs()):
-        objects.note(store, "")
+        objects.record_store(store, "")
     return taken
 
 

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE
 from etl.errors import Refused, WrongUsage
-from etl.evidence.approval import approver
+from etl.evidence.approval import approver_key
 from etl.options import Options
 from etl.pipeline.roles import roles
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.settings import RunSettings
-from etl.system.progress import Talk
-from etl.system.worker_pool import Crew
+from etl.system.progress import ProgressReporter
+from etl.system.worker_pool import WorkerPool
 from mappings.limits import Limits, adapter_digest
 from mappings.model import Mappings
 
 
 @dataclass
-class Night:
+class RunContext:
     """A run that is under way: what every step needs."""
 
     options: Options
     mappings: Mappings
     folder: RunFolder
-    talk: Talk
-    crew: Crew
+    reporter: ProgressReporter
+    pool: WorkerPool
     limits: Limits = field(default_factory=Limits)
     publishing: bool = False  # the transaction that publishes was begun
     decisions: Decisions = NO_DECISIONS
@@ -39,18 +39,18 @@ class Night:
         return roles(self.options, self.known_roles)
 
 
-def settled_options(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
+def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
     """The options, those not given filled in from the run's start; refuses others than the run began with (exit 7)."""
     given = RunSettings(
-        source=shown(options.source) if options.source else None,
-        tc=shown(options.tc) if options.tc else None,
-        target=shown(options.target) if options.target else None,
+        source=redacted_url(options.source) if options.source else None,
+        tc=redacted_url(options.tc) if options.tc else None,
+        target=redacted_url(options.target) if options.target else None,
         files=options.files,
         objects=options.objects,
         freeze=options.freeze,
         mappings=mappings.digest,
         grace=options.grace,
-        approver=approver(options.approver) if options.approver is not None else None,
+        approver=approver_key(options.approver) if options.approver is not None else None,
         adapter=adapter_digest(options.adapter) if options.adapter is not None else None,
         without=options.without,
     )
@@ -58,7 +58,7 @@ def settled_options(options: Options, mappings: Mappings, folder: RunFolder) -> 
     refuse_no_adapter(options, folder)
     if given.approver is not None and known.approver is None and "load" in folder.steps:
         raise Refused(
-            "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
+            "This run was published without an approver; one cannot be added afterwards.", "Leave out --approver, or use a new run folder."
         )
     if options.grace is not None and options.freeze is None and known.freeze is None:
         raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
@@ -80,4 +80,4 @@ def settled_options(options: Options, mappings: Mappings, folder: RunFolder) -> 
 def refuse_no_adapter(options: Options, folder: RunFolder) -> None:
     """Refuses to go on without the adapter that the run began with: its path is not in the settings, its digest is."""
     if options.adapter is None and folder.settings.adapter is not None:
-        raise Refused("This run began with an adapter, and none is given now.", "Give the same folder: --adapter DIR.")
+        raise Refused("This run began with an adapter, but --adapter is not given now.", "Give the same folder: --adapter DIR.")

@@ -14,12 +14,12 @@ from etl.objects.registry import open_objects
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
 from etl.runfolder import layout
-from etl.runfolder.folder import opened, seen
+from etl.runfolder.folder import open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
-from etl.system.progress import Talk
+from etl.system.progress import ProgressReporter
 
 
-def forget(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
+def forget(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str, Any]:
     """What was removed: objects, bytes, `kept` (objects that a store of `others` may need), and a sentence. `yes`: nobody is asked.
 
     Objects that the new store's rows refer to stay where --target is given; where another store publishes into this object store, all stay.
@@ -27,9 +27,9 @@ def forget(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
     """
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    seen(options.run)  # where there is no run there is nothing to forget, and no folder is made
+    open_readonly(options.run)  # where there is no run there is nothing to forget, and no folder is made
     refuse_unasked("precopy --forget", yes)
-    with opened(options.run) as folder, ExitStack() as stack:
+    with open_locked(options.run) as folder, ExitStack() as stack:
         if "load" in folder.steps:
             raise Refused("This run has published: its documents are the new store's.", "To take it back: portal-migrate rollback.")
         known = folder.settings.objects
@@ -46,7 +46,7 @@ def forget(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
             if target.runs():  # without any it has no row, and perhaps no table
                 brought = target.unknown_objects(brought)
         sizes = [size for size in of_each(objects.size, brought) if size is not None]
-        talk.say(f"precopy: {len(sizes):,} objects, {sum(sizes):,} bytes, were brought by this run and belong to no row that is known")
+        reporter.info(f"precopy: {len(sizes):,} objects, {sum(sizes):,} bytes, were brought by this run and belong to no row that is known")
         confirm(f"Remove {len(sizes):,} objects from {objects_uri}?", yes)
         gone, kept, others = removed_objects(brought, objects, store)
         # What is gone has to be read again, if the run goes on after all.

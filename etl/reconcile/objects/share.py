@@ -15,7 +15,7 @@ from pathlib import Path
 
 from etl.reconcile.objects.below import below, folder_of
 
-PIECE = 1 << 20
+CHUNK_BYTES = 1 << 20
 MOST_LINKS = 40
 INNER = os.O_CLOEXEC | os.O_NOFOLLOW
 ENTER = INNER | os.O_DIRECTORY | (os.O_PATH if hasattr(os, "O_PATH") else os.O_RDONLY)
@@ -105,7 +105,7 @@ def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
             if not stat.S_ISREG(before.st_mode):
                 return None
             digest, size = hashlib.sha256(), 0
-            while size <= before.st_size and (piece := os.read(handle, PIECE)):  # whoever appends all the time is not followed
+            while size <= before.st_size and (piece := os.read(handle, CHUNK_BYTES)):  # a file that keeps growing is not followed
                 digest.update(piece)
                 size += len(piece)
             after = os.fstat(handle)
