@@ -93,7 +93,7 @@ def test_what_is_only_read_is_never_written_into(published: Night) -> None:
         ("plan", *export, "--objects", "export/o"),
     ):
         done = command(*words, folder=night.folder)
-        assert (done.code, "Places overlap" in done.err) == (7, True), (words, done)
+        assert (done.code, "Paths overlap" in done.err) == (7, True), (words, done)
     assert sorted(night.folder.joinpath("legacy").rglob("*")) == before
     assert [place.name for place in (night.folder / "export").iterdir()] == ["message.csv"]
 
@@ -117,12 +117,12 @@ def test_a_file_of_the_share_that_grows_all_the_time_is_not_followed(tmp_path: P
     """Whoever appends faster than it is read filled the disk: both readers stop where the file should have ended."""
     place = tmp_path / "f"
     place.write_bytes(b"x" * (4 << 20))
-    pieces = Share(str(tmp_path)).pieces("f")
+    pieces = Share(str(tmp_path)).chunks("f")
     assert pieces is not None
     read = len(next(pieces))
     os.truncate(place, 64 << 20)
     sizes = [read]
-    with pytest.raises(SourceChanged, match="changed while it was read"):
+    with pytest.raises(SourceChanged, match="changed while it was (being )?read"):
         sizes.extend(len(piece) for piece in pieces)
     assert sum(sizes) <= 6 << 20
     over = threading.Event()
@@ -159,7 +159,7 @@ def test_names_of_a_scan_stay_names_in_the_draft(tmp_path: Path) -> None:
         assert '\nbody = "gone"\n' not in text
     assert not [line for line in (tmp_path / "draft" / "worklist.md").read_text().splitlines() if line.startswith("body")]
     (tmp_path / "scan.json").write_text("[" * 100_000)
-    with pytest.raises(MigrationError, match="not a scan that can be read"):
+    with pytest.raises(MigrationError, match="not a readable scan"):
         scaffold(Options(), tmp_path / "draft", tmp_path / "scan.json")
 
 
