@@ -16,7 +16,7 @@ from etl.report.comparison_page import as_comparison_page
 from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts_of
 from etl.report.lists import Lists, lists
-from etl.runfolder.folder import seen
+from etl.runfolder.folder import open_readonly
 from etl.system.private_folder import PrivateFolder
 from mappings.model import Mappings
 from mappings.read import read_mappings
@@ -70,7 +70,7 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
 
 
 def _read(run: Path, mappings: Mappings, name: str) -> _Run:
-    folder = seen(run)
+    folder = open_readonly(run)
     folder.refuse_purged("The lists are built from the stage files: give runs that were not purged.")
     if "extract" not in folder.steps:
         raise Refused(f"{run} has not read any rows yet.", "Give runs that have completed extract.")

@@ -18,7 +18,7 @@ from etl.options import Options
 from etl.pipeline.preflight import Plan
 from etl.pipeline.runner import planned
 from etl.runfolder import layout
-from etl.runfolder.folder import seen
+from etl.runfolder.folder import open_readonly
 
 _SKEW, _SKEW_MOST = 5.0, 60.0  # seconds
 
@@ -178,7 +178,7 @@ def _run(options: Options, plan: Plan | None) -> Iterator[Finding]:
     if options.run is None or not (options.run / layout.MANIFEST).exists():
         return
     try:
-        folder = seen(options.run)
+        folder = open_readonly(options.run)
     except MigrationError as error:
         yield Finding("no", "run's folder", error.message, error.next_step)
         return

@@ -18,7 +18,7 @@ from etl.databases import redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.folder import RunFolder, open_readonly
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
@@ -54,7 +54,7 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
         ) from None
     _judge(serving)
     mappings = read_mappings(options.mappings)
-    folder = seen(options.run) if options.run is not None else None
+    folder = open_readonly(options.run) if options.run is not None else None
     state = _state(serving, options)
     index = state / "index.sqlite"
     about = _made(index, mappings, options, folder)

@@ -9,7 +9,7 @@ from typing import Any
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options
 from etl.runfolder import layout
-from etl.runfolder.folder import opened, seen
+from etl.runfolder.folder import open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
 
 # What proves the migration: counts, digests and sentences. All else goes: stage files hold whole rows; lists, letters, samples, indexes and the
@@ -22,9 +22,9 @@ def purge(options: Options, yes: bool) -> dict[str, Any]:
     """What was removed and what is left; Refused where the run has not published yet: it would have to start again. `yes`: nobody is asked."""
     if options.run is None:
         raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    seen(options.run)  # where there is no run there is nothing to purge, and no folder is made
+    open_readonly(options.run)  # where there is no run there is nothing to purge, and no folder is made
     refuse_unasked("purge", yes)
-    with opened(options.run) as folder:
+    with open_locked(options.run) as folder:
         if "load" not in folder.steps:
             raise Refused(
                 "This run has not published anything yet: its stage files are needed to resume.",

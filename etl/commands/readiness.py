@@ -17,7 +17,7 @@ from etl.readiness.page import as_page
 from etl.readiness.points import COLUMNS
 from etl.readiness.workbook import workbook
 from etl.report.csv_files import csv_bytes
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.rehearsed import was_rehearsal
 from etl.system.private_folder import PrivateFolder
 from mappings.model import Mappings
@@ -70,7 +70,7 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
 
 
 def _finished(run: Path) -> RunFolder:
-    folder = seen(run)
+    folder = open_readonly(run)
     folder.refuse_purged("The lists are built from the stage files: give a run that was not purged.")
     return folder
 

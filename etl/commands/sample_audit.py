@@ -32,7 +32,7 @@ from etl.placement.row_placement import keys
 from etl.placement.stage_tables import frames
 from etl.places import of_run, refuse_overlap
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.stage_file_io import write_durably
 from mappings.ddl import quoted
 from mappings.model import Mappings, TableMapping
@@ -58,7 +58,7 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     mappings = read_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    folder = seen(options.run)
+    folder = open_readonly(options.run)
     folder.refuse_purged("The sample is drawn from the stage files: draw it before `purge`, or give a run that was not purged.")
     if out.is_dir() or not out.parent.is_dir():
         raise MigrationError(f"--out: {out} cannot be created.", "Give a file name in an existing folder.")

@@ -100,10 +100,10 @@ def _decisions(options: Options, of: tuple[str, str, str]) -> list[dict[str, str
     """Who decided about the row, when and why, as the run's folder knows it, names masked; none where no folder is given."""
     if options.run is None:
         return []
-    from etl.runfolder.decisions_file import made
-    from etl.runfolder.folder import seen
+    from etl.runfolder.decisions_file import decisions_made
+    from etl.runfolder.folder import open_readonly
 
-    return [entry for entry in made(seen(options.run)) if (entry["portal"], entry["table"], entry["key"]) == of]
+    return [entry for entry in decisions_made(open_readonly(options.run)) if (entry["portal"], entry["table"], entry["key"]) == of]
 
 
 def _target_rows(store: Reading, mappings: Mappings, into: Into, condition: Condition | None) -> list[Row]:

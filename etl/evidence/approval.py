@@ -55,7 +55,7 @@ def digest_of(folder: RunFolder) -> str | None:
     return hashlib.sha256(canonical(content)).hexdigest()
 
 
-def settle_place(folder: RunFolder, target: str | None, objects: str | None) -> None:
+def fix_publish_location(folder: RunFolder, target: str | None, objects: str | None) -> None:
     """Fixes where a run with an approver publishes to: the addresses in its settings may be relative, and have no options, which may be secrets.
 
     Refused where it is another place than before.
@@ -77,13 +77,13 @@ def canonical(content: dict[str, Any]) -> bytes:
     return canonical_json.canonical(content, ascii_only=True)
 
 
-def asked(folder: RunFolder) -> dict[str, Any] | None:
+def approval_status(folder: RunFolder) -> dict[str, Any] | None:
     """Whose approval the run needs and for which digest; when it was given (`at`) and which backup it names; None where the run needs none."""
     key = folder.settings.approver
     if key is None:
         return None
     digest = digest_of(folder)
-    document = kept(folder, key, digest)
+    document = stored_approval(folder, key, digest)
     given = document["approval"] if document is not None else {"approved_at": None, "backup": None}
     return {"by": fingerprint(bytes.fromhex(key)), "digest": digest, "at": given["approved_at"], "backup": given["backup"]}
 
@@ -162,7 +162,7 @@ def _moment(text: str) -> str:
 # -- asked for ----------------------------------------------------------------------------------------------------------------------------
 
 
-def approver(place: Path) -> str:
+def approver_key(place: Path) -> str:
     """The public key of that file, in hex; Refused where whoever runs could sign with it himself."""
     key = public_key(place, "--approver")
     beside = private_beside(place, key)
@@ -172,7 +172,7 @@ def approver(place: Path) -> str:
     return key.public_bytes_raw().hex()
 
 
-def approved(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
+def require_approval(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
     """The approval of what is going to be published: the one that is in the run already, or the file's; None where the run needs none.
 
     Refused where there is none, where another key signed it, where it is for another digest, or where it differs from what was signed.
@@ -184,7 +184,7 @@ def approved(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
     who = fingerprint(bytes.fromhex(key))
     if digest is None:
         raise Refused(f"There is nothing to approve yet for {who}.", "Run `portal-migrate check` (or `run`) first.")
-    document = kept(folder, key, digest)
+    document = stored_approval(folder, key, digest)
     if document is not None:
         return document
     again = (
@@ -203,7 +203,7 @@ def approved(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
     return document
 
 
-def kept(folder: RunFolder, key: str, digest: str | None) -> dict[str, Any] | None:
+def stored_approval(folder: RunFolder, key: str, digest: str | None) -> dict[str, Any] | None:
     """The approval that the run published with, where it is one of that key for that digest."""
     document = folder.steps["load"].facts.get("approval") if "load" in folder.steps else None
     try:

@@ -33,7 +33,7 @@ from etl.options import Options, needed
 from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.stage_file_io import write_durably
 from etl.system.code_identity import code_identity
 from etl.system.durable_files import make_private
@@ -51,7 +51,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     """What was packed: files, Merkle root, where the public key lies. The private key is made where none is, and never goes into the bundle."""
     if options.run is None:
         raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    folder, mappings = seen(options.run), read_mappings(options.mappings)
+    folder, mappings = open_readonly(options.run), read_mappings(options.mappings)
     if "load" not in folder.steps:
         raise Refused("This run has not published anything yet: there is no evidence to pack.", "Finish the run, then pack its evidence.")
     if folder.settings.mappings != mappings.digest:

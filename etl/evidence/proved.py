@@ -11,7 +11,7 @@ from etl.evidence.approval import canonical, digest_of, read
 from etl.evidence.keys import fingerprint, public_key
 from etl.runfolder import event_log as events
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, told
+from etl.runfolder.folder import RunFolder, parsed_manifest
 from etl.runfolder.rehearsed import was_rehearsal
 
 APPROVAL = "approval.json"
@@ -51,7 +51,7 @@ def _is_rehearsal(folder: RunFolder) -> bool:
 def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict[str, Any]:
     """What is proved, as data. EvidenceAltered where files that were signed together contradict each other, or where the approval is not the approver's."""
     try:
-        folder = told((bundle / layout.MANIFEST).read_bytes())
+        folder = parsed_manifest((bundle / layout.MANIFEST).read_bytes())
         run_id = folder.steps["load"].facts["run_id"]
     except (OSError, ValueError, KeyError):
         raise EvidenceAltered(f"{layout.MANIFEST} of the bundle is not a published run's.", "Request the bundle again.") from None

@@ -13,7 +13,7 @@ import polars as pl
 from etl.databases import Source
 from etl.extract.source_contract import problems, refuse_hidden
 from etl.extract.table_batch import CONTENT, SideRecords, stage_tables
-from etl.objects import Nowhere
+from etl.objects import DigestOnlyStore
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, parquet, rows_of, table_of
@@ -96,7 +96,7 @@ def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder:
     for mapping in (mappings.tables[portal, table] for table in tables):
         before = [file.sha256 for file in folder.files("extract", layout.extracted(portal, mapping.table))]
         aside, again = SideRecords(), []
-        for table, part in stage_tables(source, mapping, Nowhere()):
+        for table, part in stage_tables(source, mapping, DigestOnlyStore()):
             again.append(hashlib.sha256(parquet(table)).hexdigest())
             aside.add(part)
         same = not aside.content or _contents_of(known, mapping).equals(

@@ -209,7 +209,7 @@ def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store:
     """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
     taken = _removed(target.unknown_objects(sorted(journaled(folder.path / layout.JOURNAL))), objects, store)
     if not any(run.state == "PUBLISHED" for run in target.runs()):
-        objects.note(store, "")
+        objects.record_store(store, "")
     return taken
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from etl.errors import MigrationError, Refused
 from etl.objects import NOTES, PIECE, Stored, note_key, object_key
-from etl.objects.journal import note
+from etl.objects.journal import append_to_journal
 from etl.system.durable_files import sync_whole, syncs_whole
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
@@ -141,7 +141,7 @@ class FolderObjects:
         return error
 
     def _lasts(self, folder: int) -> None:
-        if not syncs_whole():  # else `settle` makes it durable together with what is in it
+        if not syncs_whole():  # else `make_durable` makes it durable together with what is in it
             os.fsync(folder)
 
     @contextmanager
@@ -185,9 +185,9 @@ class FolderObjects:
             return False
 
     def _note(self, digests: Iterable[str]) -> None:
-        note(self._journal, digests)
+        append_to_journal(self._journal, digests)
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         if self._unsettled and syncs_whole():
             sync_whole(self._root)
             self._unsettled.clear()
@@ -250,7 +250,7 @@ class FolderObjects:
 
     # -- notes of the stores that refer to objects here -----------------------------------------------------------------------------------
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         place = note_key(store)
         if called:
             with self._written([called.encode()]) as (written, _, descriptor):

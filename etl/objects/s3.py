@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.errors import MigrationError
 from etl.objects import NOTES, PIECE, Stored, note_key, object_key
-from etl.objects.journal import journaled, note
+from etl.objects.journal import append_to_journal, journaled
 from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
 from etl.system.retries import retry_policy
@@ -83,7 +83,7 @@ class S3Objects:
             stored = dict(zip(waiting, found, strict=True))
         return [stored[sha256] for sha256 in digests]
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         return  # an object that S3 has answered for is durable
 
     def stop(self) -> None:
@@ -112,7 +112,7 @@ class S3Objects:
             self._client.delete_object(**self._at(sha256))
         return True
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         at = {"Bucket": self._bucket.name, "Key": self._bucket.prefix + note_key(store)}
         with told(self._bucket.name):
             if called:
@@ -150,7 +150,7 @@ class S3Objects:
             )
         if self._holds(sha256, size):
             return Stored(sha256, size, False)
-        note(self._journal, [sha256])
+        append_to_journal(self._journal, [sha256])
         if not isinstance(body, bytes):
             body.seek(0)
         with told(self._bucket.name):
@@ -164,7 +164,7 @@ class S3Objects:
 
     def _put_in_parts(self, sha256: str, size: int, body: IO[bytes]) -> None:
         """An object that is too long for one request; `clean` takes away what a killed run left of it."""
-        note(self._journal and self._journal.with_name(UPLOADS), [sha256])
+        append_to_journal(self._journal and self._journal.with_name(UPLOADS), [sha256])
         upload = {
             **self._at(sha256),
             "UploadId": self._client.create_multipart_upload(**self._at(sha256), ChecksumAlgorithm="SHA256")["UploadId"],

@@ -8,7 +8,7 @@ from etl.databases import redacted_url
 from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE
 from etl.errors import Refused, WrongUsage
-from etl.evidence.approval import approver
+from etl.evidence.approval import approver_key
 from etl.options import Options
 from etl.pipeline.roles import roles
 from etl.runfolder.folder import RunFolder
@@ -50,7 +50,7 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
         freeze=options.freeze,
         mappings=mappings.digest,
         grace=options.grace,
-        approver=approver(options.approver) if options.approver is not None else None,
+        approver=approver_key(options.approver) if options.approver is not None else None,
         adapter=adapter_digest(options.adapter) if options.adapter is not None else None,
         without=options.without,
     )

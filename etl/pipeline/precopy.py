@@ -22,7 +22,7 @@ from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
 from etl.runfolder import layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
-from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.folder import RunFolder, open_locked
 from etl.runfolder.settings import RunSettings
 from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
@@ -39,7 +39,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)
-    with opened(options.run) as folder:
+    with open_locked(options.run) as folder:
         if folder.settings.purged:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
         if "extract" in folder.steps:

@@ -19,8 +19,8 @@ from etl.pipeline.sources import sources_of
 from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
 from etl.runfolder import layout
-from etl.runfolder.disk_space import kept, require_room
-from etl.runfolder.folder import RunFolder, Step, opened, seen
+from etl.runfolder.disk_space import need_of_step, require_room
+from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
 from etl.runfolder.settings import RunSettings
 from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
@@ -73,17 +73,17 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
         )
     record = None
     if options.run is not None:
-        folder = seen(options.run)
+        folder = open_readonly(options.run)
         folder.refuse_altered_log()
         refuse_other_inputs(options, mappings, folder)
-        require_room([kept(folder, "reconcile")])
+        require_room([need_of_step(folder, "reconcile")])
         record = recorded(folder)
     with reporter.bars():
         result = verified(options, reporter, record)
     data = {**summary(result), "mappings": used, "differences": result.differences.to_dicts()}
     facts: dict[str, Any] = {"answer": result.answer, "total": data["total"], "looked": {}}
     if options.run is not None:
-        with opened(options.run) as folder, sources_of(options) as sources:
+        with open_locked(options.run) as folder, sources_of(options) as sources:
             step = evidence(result, folder, looked_again(sources, mappings, folder))
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step

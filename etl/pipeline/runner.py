@@ -14,7 +14,7 @@ from typing import Any
 from etl.databases import backend, database_identity, sqlite_url
 from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, WrongUsage, note
-from etl.evidence.approval import asked, settle_place
+from etl.evidence.approval import approval_status, fix_publish_location
 from etl.extract.step import ShareMissing
 from etl.objects.share import Share
 from etl.options import Options
@@ -30,9 +30,9 @@ from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
 from etl.runfolder import layout
-from etl.runfolder.decisions_file import settled as settled_decisions
-from etl.runfolder.disk_space import Need, kept, loaded_bytes, require_room
-from etl.runfolder.folder import SEAL, opened, sealing, seen
+from etl.runfolder.decisions_file import fixed_decisions as settled_decisions
+from etl.runfolder.disk_space import Need, loaded_bytes, need_of_step, require_room
+from etl.runfolder.folder import SEAL, open_locked, open_readonly, sealing
 from etl.runfolder.stage_file_io import rows_of
 from etl.system.memory import give_memory_back
 from etl.system.progress import ProgressReporter
@@ -76,13 +76,13 @@ def run_steps(
         for option, url in (("--source", options.source), ("--tc", options.tc)):
             refuse_password(option, url)
     if steps == ("report",):
-        seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+        open_readonly(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
         read_adapter(options.adapter, mappings)  # its own errors, before anything is made
-    with opened(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
+    with open_locked(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         settled = fixed_options(options, mappings, folder)
         decisions = settled_decisions(folder, options.decisions)
@@ -162,7 +162,7 @@ def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[s
     if failed:
         return answer
     if step == "check":
-        answer["approval"] = asked(context.folder)
+        answer["approval"] = approval_status(context.folder)
         answer |= {name: answer["facts"].get(name) for name in ("changes", "changes_unknown")}
     return {**answer, "next": next((name for name in layout.STEPS if name not in context.folder.steps), None)}
 
@@ -171,7 +171,7 @@ def _do(context: RunContext, step: str) -> bool:
     """One step, unless it is done and what it was made of is unchanged: whether anything was done."""
     folder = context.folder
     if step in ("check", "load") and not context.options.rehearse:
-        settle_place(folder, context.options.target, context.options.objects)
+        fix_publish_location(folder, context.options.target, context.options.objects)
     inputs = _inputs(context, step)
     if step in folder.steps and folder.steps[step].inputs == inputs and step in layout.BEFORE_LOAD:
         context.reporter.info(f"{step}: done before, unchanged")
@@ -187,6 +187,7 @@ def _do(context: RunContext, step: str) -> bool:
         folder.fix(folder.settings.completed(*_FIXED_BY.get(step, ())))
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(context, step)
+    context.reporter.begins(step)
     try:
         done = ACTIONS[step](context)
     except ShareMissing:
@@ -224,7 +225,7 @@ def _require_room(context: RunContext, step: str) -> None:
     if step in context.folder.steps or "extract" not in context.folder.steps:  # done before: it writes no more than lies there
         return
     rows = rows_of(context.folder.files("extract"))
-    needs = [kept(context.folder, step)]
+    needs = [need_of_step(context.folder, step)]
     target = context.options.target
     if step == "load" and target is not None and backend(target) == "sqlite":  # how much room a server has only the server knows
         store = Path(str(database_identity(target)[1])).parent

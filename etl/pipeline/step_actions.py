@@ -10,7 +10,7 @@ from etl.databases.registry import open_target
 from etl.databases.target import Change, Target
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import CheckFailed, MigrationError, Refused, SourceChanged
-from etl.evidence.approval import approved
+from etl.evidence.approval import require_approval
 from etl.extract.freeze_guard import changed_of, looked_again
 from etl.extract.precopied import precopied
 from etl.extract.step import Helpers, ShareMissing, extract
@@ -154,7 +154,7 @@ def _load(context: RunContext) -> Step:
     folder.verify(*layout.BEFORE_LOAD)  # all of it, before the first write
     refuse_undone(folder.refuse_altered_log(), list(layout.BEFORE_LOAD))
     target_url = needed(options.target, "--target", "the URL of the new store")
-    approval = None if options.rehearse else approved(folder, options.approval)
+    approval = None if options.rehearse else require_approval(folder, options.approval)
 
     foreseen, unforeseen = folder.steps["check"].facts.get("changes"), list[str]()
 
@@ -176,7 +176,7 @@ def _load(context: RunContext) -> Step:
 
             def ready(target: Target = target) -> None:
                 looked.update(refuse_changed(context))
-                objects.note(
+                objects.record_store(
                     target.identity(objects_uri), redacted_url(target_url)
                 )  # from now on no other store's rollback takes an object away
                 _refuse_missing_objects(context, objects)

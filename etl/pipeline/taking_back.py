@@ -18,7 +18,7 @@ from etl.options import Options, needed
 from etl.pipeline.context import fixed_options
 from etl.pipeline.roles import roles
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, Step, opened, seen
+from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
 from etl.system.progress import ProgressReporter
 from mappings.model import Mappings
@@ -31,9 +31,9 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
     mappings = read_mappings(options.mappings)
     if options.run is None:
         raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    seen(options.run)  # where there is no run there is nothing to take back, and no folder is made
+    open_readonly(options.run)  # where there is no run there is nothing to take back, and no folder is made
     refuse_unasked("rollback", yes)
-    with opened(options.run) as folder, ExitStack() as stack:
+    with open_locked(options.run) as folder, ExitStack() as stack:
         folder.refuse_purged(
             "A rollback is no longer possible without the purged stage files: restore the new store from its backup (runbooks/rollback.md)."
         )

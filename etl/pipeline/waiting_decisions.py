@@ -14,12 +14,12 @@ from etl.databases import Source
 from etl.domain.decisions import Decisions
 from etl.extract.table_batch import stage_tables
 from etl.objects.registry import open_objects
-from etl.placement.account_directory import Spine
+from etl.placement.account_directory import AccountDirectory
 from etl.placement.held_rows import Odd
 from etl.placement.row_placement import CODE, REASONS, keys
 from etl.placement.stage_tables import empty
 from etl.rules.h_identifiers import importer_numbers
-from etl.transform.split import SPINE, Splitting, Undecided, undecided
+from etl.transform.split import SPINE_TABLES, Splitting, Undecided, undecided
 from mappings.model import Mappings, Portal
 
 _HEAD = """# Decisions that this migration is waiting for (chapter L of the rules). Fill in the lines, remove what is not decided,
@@ -37,7 +37,7 @@ def template(sources: Mapping[Portal, Source], mappings: Mappings, decisions: De
     odd: Odd = defaultdict(dict)
     with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:  # 0700; only texts that are not valid Unicode go there
         objects = open_objects(scratch)
-        for portal, table in SPINE:
+        for portal, table in SPINE_TABLES:
             mapping = mappings.tables[portal, table]
             parts = [empty(mapping)]
             for rows, aside in stage_tables(sources[portal], mapping, objects) if portal in sources else ():
@@ -45,7 +45,7 @@ def template(sources: Mapping[Portal, Source], mappings: Mappings, decisions: De
                 for of_portal, name, key, column, raw, unreadable in aside.odd:
                     odd[of_portal, name, key][column] = (json.loads(raw), unreadable)
             frames[portal, table] = pl.concat(parts, how="diagonal") if len(parts) > 1 else parts[0]
-    spine = Spine(mappings, pl.DataFrame(), began="2000-01-01 00:00:00")
+    spine = AccountDirectory(mappings, pl.DataFrame(), began="2000-01-01 00:00:00")
     found = undecided(Splitting(mappings, frames, spine, odd, decisions=decisions))
     parts_ = [*_accounts(found, spine), *_users(found)]
     return "\n\n".join([_HEAD, *parts_]) + "\n" if parts_ else ""
@@ -70,7 +70,7 @@ def _users(found: Undecided) -> list[str]:
     return blocks
 
 
-def _accounts(found: Undecided, spine: Spine) -> list[str]:
+def _accounts(found: Undecided, spine: AccountDirectory) -> list[str]:
     account = found.account
     waiting = np.flatnonzero(np.isin(account.reason, [CODE["TC_AMBIGUOUS"], CODE["TC_NO_IMPORTER"]]))
     if not len(waiting):

@@ -8,12 +8,12 @@ import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from etl.evidence.approval import asked
+from etl.evidence.approval import approval_status
 from etl.report import counts, set_aside
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
 from etl.runfolder import layout
-from etl.runfolder.decisions_file import made
+from etl.runfolder.decisions_file import decisions_made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.rehearsed import was_rehearsal
@@ -60,7 +60,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         "checks": _checks(folder, found),
         "exceptions": _exceptions(mappings, found),
         "held": _held(mappings, found),
-        "decisions": made(folder),
+        "decisions": decisions_made(folder),
         "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder),
         "coverage": counts.coverage(folder, mappings),
@@ -99,7 +99,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "taken_back": _taken_back(folder),
         "rehearsal": was_rehearsal(settings),
         "freeze": {"from": str(settings.freeze[0]), "to": str(settings.freeze[1])} if settings.freeze is not None else None,
-        "approval": asked(folder),
+        "approval": approval_status(folder),
         "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
         "snapshot": dict(sorted(extract.get("levels", {}).items())),
         "fingerprints": dict(sorted(extract.get("marks", {}).items())),

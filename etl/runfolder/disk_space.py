@@ -28,7 +28,7 @@ class Need:
     there: Callable[[], int] = lambda: 0
 
 
-def kept(folder: RunFolder, step: str) -> Need:
+def need_of_step(folder: RunFolder, step: str) -> Need:
     """What the step is going to write into the folder of a run that has read the old portals."""
     return Need(folder.path, staged_bytes(step, rows_of(folder.files("extract"))), f"what {step} keeps")
 

@@ -237,7 +237,7 @@ class RunFolder:
             self._lock = None
 
 
-def told(content: bytes) -> RunFolder:
+def parsed_manifest(content: bytes) -> RunFolder:
     """What a manifest says, for reading only; whether it is the run's own somebody else has to vouch for (ValueError: it is none)."""
     folder = RunFolder.__new__(RunFolder)
     try:
@@ -253,7 +253,7 @@ def told(content: bytes) -> RunFolder:
     return folder
 
 
-def seen(path: Path) -> RunFolder:
+def open_readonly(path: Path) -> RunFolder:
     """The run's folder as it is now, for reading only: also while a run is at work in it."""
     if not (path / layout.MANIFEST).is_file():
         raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a started run.")
@@ -261,7 +261,7 @@ def seen(path: Path) -> RunFolder:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[RunFolder]:
+def open_locked(path: Path) -> Iterator[RunFolder]:
     """The run's folder, locked while the block runs."""
     folder = RunFolder(path)
     try:

@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from etl.domain.grace import NO_GRACE, Grace
 from etl.objects import object_key
-from etl.placement.account_index import NOWHERE, join_wheres
-from etl.placement.row_placement import Ints, Placed, start
+from etl.placement.account_index import EMPTY_INDEX, join_indexes
+from etl.placement.row_placement import Ints, RowPlacement, start
 from etl.placement.stage_tables import contents, extracted, frames, whole, write_record
 from etl.placement.table_outcome import TALLY
 from etl.placement.target_rows import arrow_type
@@ -33,13 +33,13 @@ from etl.rules.x_values_and_references import flag_invalid_texts
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile, read_columns
-from etl.transform.split import SPINE
+from etl.transform.split import SPINE_TABLES
 from etl.transform.stage_file_task import StageFileResult, StepInputs, TaskSpec, WorkerState, context_of, finish_stage_file, reattach_file
 from mappings.model import Mappings, Portal, TableMapping
 
 Key = tuple[Portal, str]
 Tell = Callable[[str, int, int], None]
-SHELF: tuple[Key, ...] = (("P2", "document"), ("P2", "document_link"), ("P2", "document_content"), ("TC", "tc_document_content"))
+DOCUMENT_TABLES: tuple[Key, ...] = (("P2", "document"), ("P2", "document_link"), ("P2", "document_content"), ("TC", "tc_document_content"))
 _NUMBERS = ("document_id", "company_profile_id", "security_model_id", "previous_document_id", "library_cd", "_mark")
 
 
@@ -84,14 +84,14 @@ def reattach(
         if ("P2", "document") in level:
             work.place_documents()
         for key in level:
-            if key in SHELF[2:]:
+            if key in DOCUMENT_TABLES[2:]:
                 work.place_contents(key)
     return Step("", work.written(), {})
 
 
 def _levels(mappings: Mappings) -> list[list[Key]]:
     """The tables in an order in which every table comes after those that it refers to; the tables of one level do not need each other."""
-    needed = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE}
+    needed = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE_TABLES}
     order = TopologicalSorter({key: parents & needed.keys() for key, parents in needed.items()})
     order.prepare()  # CycleError names the tables of a circle
     levels, place = [], {key: number for number, key in enumerate(needed)}
@@ -103,7 +103,7 @@ def _levels(mappings: Mappings) -> list[list[Key]]:
 
 def _side_by_side(level: list[Key]) -> list[Key]:
     """The tables whose stage files are looked at one by one."""
-    return [key for key in level if key not in SHELF and key != ("P2", "svi_link")]
+    return [key for key in level if key not in DOCUMENT_TABLES and key != ("P2", "svi_link")]
 
 
 def _needed(mappings: Mappings, mapping: TableMapping) -> set[Key]:
@@ -176,7 +176,7 @@ class _Work:
         """Puts a table's pieces together: where its rows went is what later tables look up."""
         wheres = [piece.where for piece in pieces if piece.where is not None]
         if wheres or not pieces:
-            where = join_wheres(wheres) if wheres else NOWHERE
+            where = join_indexes(wheres) if wheres else EMPTY_INDEX
             file = self.folder.write_table(layout.index("reattach", *key), where.to_arrow())
             self.context = self.context.with_where(key, file)
             self._files.append(file)
@@ -197,7 +197,9 @@ class _Work:
         document, link = tables["P2", "document"], tables["P2", "document_link"]
         numbers = [_numbers(frame) for frame in frames(self.folder, document)]
         placed = start(document, pl.concat(numbers) if numbers else _numbers(whole(self.folder, document)))
-        shelf = documents.shelve(placed, start(link, whole(self.folder, link)), self.context.spine.model_profiles, self.context.spine)
+        shelf = documents.place_documents_and_links(
+            placed, start(link, whole(self.folder, link)), self.context.spine.model_profiles, self.context.spine
+        )
         pieces = []
         first = 0
         for number, frame in enumerate(frames(self.folder, document)):
@@ -207,10 +209,10 @@ class _Work:
         targets = documents.link_targets(shelf.link, self.context.spine)
         self._close(("P2", "document_link"), [finish_stage_file(self.context, shelf.link, 0, {"document_link": {"target_id": targets}})])
 
-    def _document_piece(self, shelf: documents.Shelf, frame: pl.DataFrame, first: int, number: int) -> StageFileResult:
+    def _document_piece(self, shelf: documents.DocumentPlacement, frame: pl.DataFrame, first: int, number: int) -> StageFileResult:
         whole_row, whole_account = shelf.document.row, shelf.document.account
         begin, end = np.searchsorted(whole_row, [first, first + frame.height])
-        rows = Placed(
+        rows = RowPlacement(
             shelf.document.mapping,
             frame,
             shelf.document.reason[first : first + frame.height],
@@ -237,7 +239,7 @@ class _Work:
         texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", layout.TEXT)])
         flagged = [flag_invalid_texts(texts), *(piece.flags for piece in pieces)]
         # A table without rows has no piece, and is accounted for all the same.
-        empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE]
+        empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE_TABLES]
         tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(piece.tally for piece in pieces)]
         self._files += write_record(self.folder.path, "reattach", [piece.held for piece in pieces], flagged, tallies)
         write = self.folder.write_table

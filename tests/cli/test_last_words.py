@@ -20,7 +20,7 @@ from etl import errors
 from etl.commands.command_result import answer
 from etl.databases.postgresql.connection import state_of
 from etl.pipeline.publication import known
-from etl.runfolder.folder import seen
+from etl.runfolder.folder import open_readonly
 from tests.faults.proxy import Fault, Proxy
 from tests.support.command import ROOT, SIGNALS, Night, command
 from tests.support.legacy import Legacy
@@ -68,7 +68,7 @@ def test_an_unforeseen_error_says_whether_the_store_is_published_and_which_table
         if "run-" in words:
             assert night.command("run").code == 0
         error.__dict__.pop("publication", None)
-        errors.note(error, "publication", known(seen(night.run), publishing))
+        errors.note(error, "publication", known(open_readonly(night.run), publishing))
         said = _said_of(error, capsys)
         assert words in said
         assert "InvalidTextRepresentation in " in said

@@ -14,7 +14,7 @@ from etl.commands.lookups import picker
 from etl.commands.trace import trace
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
-from etl.runfolder.folder import seen
+from etl.runfolder.folder import open_readonly
 from tests.support.command import Night, command
 from tests.support.legacy import Store
 from tests.unit.transform.test_laws import loaded_keys
@@ -24,7 +24,7 @@ PERSONAL = "078-05-1120"
 
 @pytest.fixture(scope="module")
 def store(cast: Night) -> Store:
-    return Store(cast.target, cast.folder / "objects", seen(cast.run))
+    return Store(cast.target, cast.folder / "objects", open_readonly(cast.run))
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from etl.errors import Refused
 from etl.evidence import approval
 from etl.evidence.approval import canonical
 from etl.evidence.keys import fingerprint
-from etl.runfolder.folder import seen
+from etl.runfolder.folder import open_readonly
 from tests.cli.test_bad_runs import _rewritten
 from tests.support.command import FREEZE, ROOT, Done, Night, command, started
 
@@ -82,7 +82,7 @@ def untouched(night: Night, before: dict[str, bytes]) -> None:
     """Nothing was published, and nothing noted at the object store."""
     assert night.content() == before
     assert not night.target.exists()
-    assert "load" not in seen(night.run).steps
+    assert "load" not in open_readonly(night.run).steps
 
 
 # -- without one ---------------------------------------------------------------------------------------------------------------------------
@@ -225,14 +225,14 @@ def test_an_approval_of_something_else_is_refused(checked: Night, anna: Approver
     for step in ("extract", "split", "reattach", "check"):
         assert checked.command(step, "--run", "second", "--approver", str(anna.public)).code == 0
     done = checked.command("load", "--run", "second", "--approval", str(file))
-    other = seen(checked.folder / "second")
+    other = open_readonly(checked.folder / "second")
     said(done, 7, f"approves {digest}", f"has digest {approval.digest_of(other)}")
     assert not checked.target.exists()
 
 
 def test_the_digest_covers_every_step_and_every_setting(checked: Night, anna: Approver) -> None:
     digest = checks(checked, anna)
-    folder = seen(checked.run)
+    folder = open_readonly(checked.run)
     for name in ("source", "tc", "target", "files", "objects", "freeze", "mappings", "place"):
         known = folder.settings
         folder.settings = replace(known, **{name: (date(2023, 9, 16), date(2023, 9, 17)) if name == "freeze" else "other"})
@@ -265,12 +265,12 @@ def test_the_same_words_from_another_folder_are_another_place(checked: Night, an
 def test_options_of_an_address_that_lead_elsewhere_are_another_place(checked: Night, anna: Approver) -> None:
     """They are never shown, for they may be secrets; those that lead nowhere may change."""
     checks(checked, anna)
-    folder = seen(checked.run)
+    folder = open_readonly(checked.run)
     url = "postgresql://w@/portal3?host=/one"
 
     def place(target: str, objects: str = "objects") -> str | None:
         folder.settings = replace(folder.settings, place=None)
-        approval.settle_place(folder, target, objects)
+        approval.fix_publish_location(folder, target, objects)
         return folder.settings.place
 
     known = place(url)
@@ -288,8 +288,8 @@ def test_options_of_an_address_that_lead_elsewhere_are_another_place(checked: Ni
 def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: Approver) -> None:
     digest = checks(checked, anna)
     file = anna.approves(digest)
-    folder, exact = seen(checked.run), file.read_bytes()
-    assert approval.approved(folder, file) == json.loads(exact)
+    folder, exact = open_readonly(checked.run), file.read_bytes()
+    assert approval.require_approval(folder, file) == json.loads(exact)
     for at in range(len(exact)):
         for bit in range(8):
             changed = bytearray(exact)
@@ -387,7 +387,7 @@ def test_whoever_could_sign_himself_is_refused(checked: Night, anna: Approver) -
             way.symlink_to(anna.home / "key.public")
         said(checked.command("check", "--approver", str(way)), 7, "--approver", "the private key is stored beside the public key")
     untouched(checked, before)
-    assert seen(checked.run).settings.approver is None
+    assert open_readonly(checked.run).settings.approver is None
     shutil.copyfile(Approver(checked.folder, "other").home / "key", anna.public.with_suffix(""))  # somebody else's private key says nothing
     assert checked.command("check", "--approver", str(anna.public)).code == 0
 
@@ -527,7 +527,7 @@ def test_a_key_that_cannot_sign_is_said_so(anna: Approver) -> None:
 
 def test_before_the_checks_there_is_nothing_to_approve(checked: Night, anna: Approver) -> None:
     checks(checked, anna)
-    folder = seen(checked.run)
+    folder = open_readonly(checked.run)
     del folder.steps["check"]
     with pytest.raises(Refused, match="nothing to approve yet for"):
         approval.approved(folder, None)

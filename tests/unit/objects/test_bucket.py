@@ -176,7 +176,7 @@ def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, st
     put = objects.put_all([b"one", b"", b"old", b"one"])
     assert [(one.sha256, one.size) for one in put] == [(digest(content), len(content)) for content in (b"one", b"", b"old", b"one")]
     assert [one.created for one in put][:3] == [True, True, False]
-    objects.settle()
+    objects.make_durable()
     assert store.content() == {key(content): content for content in (b"old", b"one", b"")}
     assert journaled(tmp_path / JOURNAL) == {digest(content) for content in (b"old", b"one", b"")}
     assert objects.size(digest(b"old")) == 3
@@ -191,10 +191,10 @@ def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, st
 def test_new_stores_are_noted_until_they_are_no_more(objects: Readable, store: Store) -> None:
     store.s3.put_object(Bucket=store.bucket, Key="elsewhere/.store-theirs", Body=b"of another prefix")
     for one in ("one", "another", "one"):
-        objects.note(one, f"postgresql://{one}")
+        objects.record_store(one, f"postgresql://{one}")
     assert objects.others("one") == ["postgresql://another"]
-    objects.note("another", "")
-    objects.note("another", "")
+    objects.record_store("another", "")
+    objects.record_store("another", "")
     assert objects.others("one") == []
     assert objects.others("another") == ["postgresql://one"]
 

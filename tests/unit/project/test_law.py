@@ -203,7 +203,7 @@ F3 = {
     return rows.frame["lead_cbp_user_id"].is_null().to_numpy(), "nobody leads the validation"
 
 
-COLUMNS = {"F3": lambda copies, form: copies.take(form.columns[0]).is_null()}
+COLUMNS = {"F3": lambda copies, form: copies.source_column(form.columns[0]).is_null()}
 FLAGS: dict[str, Flag] = {
     "F3": flag_without_lead,""",
     ),

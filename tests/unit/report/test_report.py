@@ -39,7 +39,7 @@ from etl.report.recheck import queries
 from etl.report.terminal import show
 from etl.report.text import code, escaped, visible
 from etl.report.verdict import verdict
-from etl.runfolder.folder import RunFolder, Step, opened
+from etl.runfolder.folder import RunFolder, Step, open_locked
 from etl.runfolder.settings import RunSettings
 from etl.transform.reattach import reattach
 from etl.transform.split import split
@@ -73,7 +73,7 @@ def cast() -> Cast:
     atexit.register(shutil.rmtree, place.folder, ignore_errors=True)
     world = write_cast(place.folder)
     objects = str(place.folder / "objects")
-    with opened(place.run) as folder, open_source(world.source, "Portal 2.0") as p2, open_source(world.tc, "Trade Compliance") as tc:
+    with open_locked(place.run) as folder, open_source(world.source, "Portal 2.0") as p2, open_source(world.tc, "Trade Compliance") as tc:
         new_store, files = f"sqlite:///{place.folder / 'portal3.sqlite'}", str(world.files)
         folder.fix(RunSettings(world.source, world.tc, new_store, files, objects, FREEZE, MAPPINGS.digest))
         store = open_objects(objects)
@@ -94,7 +94,7 @@ def cast() -> Cast:
 def folder(tmp_path):
     """The cast's run folder, a copy for this test alone."""
     copy_of(cast().run, tmp_path / "run")
-    with opened(tmp_path / "run") as copied:
+    with open_locked(tmp_path / "run") as copied:
         yield copied
 
 
@@ -372,7 +372,7 @@ def test_half_a_run_says_which_steps_were_not_done(folder, done):
 
 
 def test_an_empty_folder_ha_report_too(tmp_path):
-    with opened(tmp_path / "run") as empty:
+    with open_locked(tmp_path / "run") as empty:
         write_report(empty, MAPPINGS)
         jsonschema.validate(facts(empty, MAPPINGS), SCHEMA)
 
