@@ -72,7 +72,7 @@ def adapter_faults(foreign: Path, size: int, seed: int) -> tuple[Counter[str], C
 def _differs(foreign: Path, adapter: Adapter, mappings: Mappings, mapping: TableMapping, expected: pl.DataFrame) -> bool:
     """Whether some row that the loader presents is not the verifier's of the same key."""
     with open_source(sqlite_url(foreign / FILE), "Portal 2.0") as source:
-        presented = with_adapter({"P2": source}, adapter, mappings)["P2"]
+        presented = with_adapter({"P2": source}, adapter, mappings=mappings)["P2"]
         binary = frozenset(column.name for column in mapping.columns if column.family == "binary")
         frames = []
         for batch in presented.read(mapping, 1 << 20, binary):

@@ -25,7 +25,7 @@ from etl.present.forms import decoded, made
 from etl.present.model import Adapter
 from etl.present.physical import COUNT, STORED, grouped, key_columns, physical, physical_whole
 from etl.present.sorting import Pile, sorted_batches
-from mappings.model import TableMapping
+from mappings.model import Mappings, TableMapping
 
 PHYSICAL = "_physical"  # of a stage file: the raw text forms of what each row was made of
 _AT_ONCE = 50_000
@@ -50,6 +50,7 @@ class PresentedSource:
     bound: Bound
     catalog: Catalog
     name: str
+    mappings: Mappings
     _looked: dict[tuple[str, str, int], _Looked] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     level: str = ""
@@ -431,7 +432,7 @@ class PresentedShared(PresentedSource):
         return self._shared.cuts(physical(block.relation, list(key), dict.fromkeys(key, "BIGINT"), key, self.catalog), rows)
 
     def within(self, cut: KeyRange) -> Source:
-        return PresentedSource(self._shared.within(cut), self.adapter, self.bound, self.catalog, self.name, self._looked)
+        return PresentedSource(self._shared.within(cut), self.adapter, self.bound, self.catalog, self.name, self.mappings, self._looked)
 
 
 def key_texts(mapping: TableMapping, typed: Typed) -> list[str]:
