@@ -113,6 +113,8 @@ def show_plan(data: dict[str, Any]) -> None:
         contract = f"{counts['contract_presented']:,} presented, {counts['contract_absent']:,} absent"
         rows = f"{counts['rows_presented']:,} presented, {counts['rows_left_out']:,} left out by rest"
         console.print(f"adapter: {portal}: physical columns {physical}; contract columns {contract}; rows {rows}")
+    for sentence in data["unlisted_codes"]:
+        console.print(plain(f"adapter: {sentence}"))
     if data["will_be_held"]:
         held = [[f"{one['portal']}.{one['table']}", one["column"], one["rows"]] for one in data["will_be_held"]]
         console.print(
