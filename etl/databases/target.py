@@ -114,6 +114,11 @@ def orphaned(where: str) -> Refused:
     )
 
 
+def written_meanwhile() -> Refused:
+    """The refusal of a rollback of a store that others wrote to between the look at it and its change."""
+    return Refused("Others write to the new store. Nothing was changed.", "Let them end, then run the same command again.")
+
+
 def nothing_to_restore(run_id: str, what: str) -> Refused:
     """The refusal of a rollback that cannot give back what was there before."""
     return Refused(
@@ -219,7 +224,10 @@ class Target(Protocol):
         ...
 
     def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        """Whether the store certainly holds the very rows of these marks. False does not say that others wrote: only a comparison does then."""
+        """Whether the store certainly holds the very rows of these marks, and still does in `take_back`.
+
+        False does not say that others wrote: only a comparison does then.
+        """
         ...
 
     def unknown_objects(self, digests: list[str]) -> list[str]:

@@ -222,5 +222,5 @@ def _removed(unneeded: list[str], objects: Objects, store: str) -> tuple[int, in
         if others:
             kept = sum(size is not None for size in of_each(objects.size, unneeded[first:]))
             break
-        gone += sum(of_each(objects.remove, unneeded[first : first + _REMOVED_TOGETHER]))
+        gone += objects.remove_all(unneeded[first : first + _REMOVED_TOGETHER])
     return gone, kept, others if kept else []

@@ -7,7 +7,7 @@ they are made again, and check every row, before the commit. Everything is plann
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -30,11 +30,15 @@ def run(session: Session, statement: str, values: Any = None) -> int:
         return int(session.execute(statement.encode(), values).rowcount)
 
 
-def without_references(session: Session, tables: Sequence[str]) -> list[str]:
-    """Drops every foreign key from or to these tables, others' too; the statements that make the very same ones again come back."""
+def without_references(session: Session, tables: Sequence[str], of_others: bool = False) -> list[str]:
+    """Drops every foreign key from or to these tables, others' too; the statements that make the very same ones again come back.
+
+    `of_others`: only those to these tables that other tables have.
+    """
     oids = "SELECT array_agg(oid) AS oids FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY (%s)"
     with safe_errors("--target", "reading the catalogue"):
-        found = session.execute(f"SELECT r.* FROM ({oids}) t, LATERAL ({_REFERENCES}) r ORDER BY 1, 2".encode(), (list(tables),)).fetchall()
+        chosen = f"{_REFERENCES} AND NOT k.conrelid = ANY (t.oids)" if of_others else _REFERENCES
+        found = session.execute(f"SELECT r.* FROM ({oids}) t, LATERAL ({chosen}) r ORDER BY 1, 2".encode(), (list(tables),)).fetchall()
     for table, name, _ in found:
         run(session, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     return [f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}" for table, name, definition in found]
@@ -145,12 +149,14 @@ def restore(session: Session, tables: Sequence[Table], number: int, images: Sequ
     return changes
 
 
-def empty(session: Session, tables: Sequence[Table], tell: Tell) -> list[Change]:
-    """Removes all rows of all these tables."""
+def empty(session: Session, tables: Sequence[Table], counted: Mapping[str, int], tell: Tell) -> list[Change]:
+    """Removes all rows of all these tables; `counted`: how many they have, as far as that is known."""
     changes = []
     for done, table in enumerate(tables):
-        with safe_errors("--target", "reading"):
-            (rows,) = session.execute(f"SELECT count(*) FROM {quoted(table.name)}".encode()).fetchone() or (0,)
+        rows = counted.get(table.name)
+        if rows is None:
+            with safe_errors("--target", "reading"):
+                (rows,) = session.execute(f"SELECT count(*) FROM {quoted(table.name)}".encode()).fetchone() or (0,)
         changes.append(Change(table.name, 0, 0, int(rows)))
         tell("rollback: counting rows", done + 1, len(tables), "tables")
     run(session, f"TRUNCATE {', '.join(quoted(table.name) for table in tables)}")

@@ -106,6 +106,7 @@ class PostgresTarget:
             )
         self._fresh = False
         self._marks: dict[str, str] = {}
+        self._counted: dict[str, int] = {}  # by table, the rows of a store that is known to hold what was published
         self._wrote: dict[str, str] = {}  # by table: the transaction that staged its rows, and how many
         self._schema: Schema | None = None  # the contract that the tables which are there were found to agree with
         self._replacing = False  # whether they are empty and may give way to the staged ones
@@ -322,6 +323,7 @@ class PostgresTarget:
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
         self._begin()
+        self._keep_others_out(schema, "SHARE ROW EXCLUSIVE")  # whoever only reads goes on: it may take minutes
         found = []
         for table in in_reference_order(schema):
             if table.name == OF_THE_RUN:
@@ -337,15 +339,17 @@ class PostgresTarget:
         self._begin()
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
-        references = merge.without_references(self._session, [table.name for table in tables])
-        if self._is_delta(record):
+        delta = self._is_delta(record)
+        # All rows of all these tables go at once: only keys of others to them can be broken then.
+        references = merge.without_references(self._session, [table.name for table in tables], of_others=not delta)
+        if delta:
             number, images = self._kept(record.run_id, tables)
             changes = merge.restore(self._session, tables, number, images, tell)
             self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
             if not self.rows(UNDO):
                 self._run(f"DROP TABLE {UNDO}")
         else:
-            changes = merge.empty(self._session, tables, tell)
+            changes = merge.empty(self._session, tables, self._counted, tell)
         merge.with_references(self._session, references)
         self._run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = %s", (record.run_id,))
         self._sweep()
@@ -369,7 +373,20 @@ class PostgresTarget:
         return self._marks
 
     def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        return bool(marks) and marks == self._marks_of(schema)
+        if not marks:
+            return False
+        self._begin()
+        self._keep_others_out(schema, "ACCESS EXCLUSIVE")
+        found = self._marks_of(schema)
+        if found == marks:
+            self._counted = {name: sum(int(wrote.rpartition(":")[2]) for wrote in mark.split()[1:]) for name, mark in found.items()}
+            return True
+        self._run("ROLLBACK")
+        return False
+
+    def _keep_others_out(self, schema: Schema, mode: str) -> None:
+        """Until this transaction ends: what was found of these tables is so until they are changed."""
+        self._run(f"LOCK TABLE {', '.join(quoted(name) for name in schema.tables if name != OF_THE_RUN)} IN {mode} MODE")
 
     def _marks_of(self, schema: Schema, prefix: str = "") -> dict[str, str]:
         """By table: which transactions wrote how many of its rows. Whoever writes a row is another one, and whoever removes one changes a number."""
@@ -377,9 +394,9 @@ class PostgresTarget:
         for name in schema.tables:
             if name != OF_THE_RUN:
                 place = quoted(prefix + name)
-                wrote = f"SELECT xmin::text AS by, count(*) AS rows FROM {place} GROUP BY 1"
+                wrote = f"SELECT xmin AS by, count(*) AS rows FROM {place} GROUP BY 1"
                 (found[name],) = self._one(
-                    f"SELECT '{place}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by), '') FROM ({wrote}) t"
+                    f"SELECT '{place}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by::text), '') FROM ({wrote}) t"
                 )
         return found
 
