@@ -137,6 +137,40 @@ class Change:
     removed: int
 
 
+@dataclass(frozen=True)
+class Difference:
+    """What differs in one table between a run and the one before: whole rows that come or change (`came`), keys of rows that go or change, and
+    of rows that go."""
+
+    came: pa.Table
+    before: pa.Table
+    gone: pa.Table
+
+    @property
+    def changed(self) -> int:
+        """How many rows change."""
+        return len(self.before) - len(self.gone)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What differs by table, where anything does, from a store that holds exactly the rows of these marks."""
+
+    marks: dict[str, str]
+    differences: dict[str, Difference]
+
+    def changes(self, tables: Sequence[Table]) -> list[Change]:
+        """The same as numbers, of all these tables."""
+        found = [(table.name, self.differences.get(table.name)) for table in tables]
+        return [
+            Change(name, len(one.came) - one.changed, one.changed, len(one.gone)) if one is not None else Change(name, 0, 0, 0)
+            for name, one in found
+        ]
+
+
+Foreknown = Callable[[RunRecord], Known | None]  # what is known to differ from that run; None where nothing is
+
+
 def run_values(record: RunRecord) -> tuple[str | int | bool | date | datetime | None, ...]:
     """The record's values in the order of RUN_COLUMNS."""
     return (
@@ -201,6 +235,12 @@ class Target(Protocol):
 
     def publish(self, schema: Schema, record: RunRecord, tell: Tell, agree: Agree = agreed) -> list[Change]:
         """Makes the real tables equal to the staged ones, in one transaction together with the run's record; `agree` is asked before its commit."""
+        ...
+
+    takes_differences: bool  # whether `publish_difference` is worth asking
+
+    def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
+        """As `publish`, of what is known to differ; None, with nothing changed, where the store does not hold the very rows that it differs from."""
         ...
 
     def differs_from_staged(self, schema: Schema) -> list[str]:

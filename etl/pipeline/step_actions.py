@@ -14,7 +14,8 @@ from etl.evidence.approval import approved
 from etl.extract.freeze_guard import changed_of, looked_again
 from etl.extract.precopied import precopied
 from etl.extract.step import Helpers, ShareMissing, extract
-from etl.load.step import MADE_BY, load, missing_objects, remove_orphans
+from etl.load.staged_rows import MADE_BY
+from etl.load.step import load, missing_objects, remove_orphans
 from etl.objects import Objects
 from etl.objects.journal import JOURNAL
 from etl.objects.place import bucket_of, folder_of

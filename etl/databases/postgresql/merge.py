@@ -13,9 +13,9 @@ from typing import Any
 import psycopg
 
 from etl.databases.postgresql.connection import quoted, safe_errors
-from etl.databases.postgresql.staging import STAGED
+from etl.databases.postgresql.staging import OF_THE_RUN, STAGED
 from etl.databases.target import Change, Images, Tell, orphaned, undo_tables, volatile
-from mappings.schema import Table
+from mappings.schema import Schema, Table
 
 Session = psycopg.Connection[Any]
 _REFERENCES = (
@@ -81,7 +81,7 @@ def merge(session: Session, tables: Sequence[Table], number: int, tell: Tell) ->
     touched = [(table, image) for table, image in zip(tables, images, strict=True) if image.before or image.new]
     for table, image in touched:
         if image.before:
-            _delete(session, table, undo_tables(number, table.name)[0])
+            delete_kept(session, table, undo_tables(number, table.name)[0])
     for done, (table, image) in enumerate(touched):
         came = _insert(session, table, number, image)
         updated = came - image.new
@@ -108,8 +108,8 @@ def _look(session: Session, table: Table, number: int) -> Images:
     return Images(table.name, rows, came)
 
 
-def _delete(session: Session, table: Table, keys: str) -> int:
-    """Deletes the rows whose keys that table has."""
+def delete_kept(session: Session, table: Table, keys: str) -> int:
+    """Deletes the rows whose keys that table of kept rows or keys has."""
     return run(session, f"DELETE FROM {quoted(table.name)} r USING {quoted(keys)} s WHERE {same(table, 's', 'r')}")
 
 
@@ -136,8 +136,8 @@ def restore(session: Session, tables: Sequence[Table], number: int, images: Sequ
     gone = {}
     for image in touched:
         before, new = undo_tables(number, image.table)
-        removed = _delete(session, by_name[image.table], new) if image.new else 0
-        gone[image.table] = (removed, _delete(session, by_name[image.table], before) if image.before else 0)
+        removed = delete_kept(session, by_name[image.table], new) if image.new else 0
+        gone[image.table] = (removed, delete_kept(session, by_name[image.table], before) if image.before else 0)
     for done, image in enumerate(touched):
         before, new = undo_tables(number, image.table)
         names = ", ".join(quoted(c.name) for c in by_name[image.table].columns)
@@ -189,3 +189,21 @@ def differs(table: Table) -> str:
     """The condition that a staged row (`s`) has another value than the real one (`r`) in a column that matters."""
     others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in volatile(table)]
     return " OR ".join(f"s.{c} IS DISTINCT FROM r.{c}" for c in others) or "false"
+
+
+def marks_of(session: Session, schema: Schema, prefix: str = "") -> dict[str, str]:
+    """By table: which transactions wrote how many of its rows. Whoever writes a row is another one, and whoever removes one changes a number."""
+    found = {}
+    for name in schema.tables:
+        if name != OF_THE_RUN:
+            place = quoted(prefix + name)
+            wrote = f"SELECT xmin AS by, count(*) AS rows FROM {place} GROUP BY 1"
+            every = f"SELECT '{place}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by::text), '') FROM ({wrote}) t"
+            with safe_errors("--target", "reading"):
+                (found[name],) = session.execute(every.encode()).fetchone() or ("",)
+    return found
+
+
+def rows_by(marks: Mapping[str, str]) -> dict[str, int]:
+    """By table, how many rows there are."""
+    return {name: sum(int(wrote.rpartition(":")[2]) for wrote in mark.split()[1:]) for name, mark in marks.items()}

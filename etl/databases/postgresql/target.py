@@ -21,7 +21,7 @@ from psycopg.pq import TransactionStatus
 
 from etl.databases import shown
 from etl.databases.conditions import Conditions, refuse_altered, refuse_conditions
-from etl.databases.postgresql import merge, replacement
+from etl.databases.postgresql import difference, merge, replacement
 from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
@@ -34,6 +34,7 @@ from etl.databases.target import (
     Agree,
     Change,
     Images,
+    Known,
     Rows,
     RunRecord,
     Tell,
@@ -68,6 +69,8 @@ _CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads 
 
 class PostgresTarget:
     """Implements `Target`; holds an advisory lock as long as it is open: the server drops it with the session."""
+
+    takes_differences = True
 
     def __init__(self, url: str) -> None:
         self._url, self._shown = url, shown(url)
@@ -231,7 +234,7 @@ class PostgresTarget:
         self._run(f"ANALYZE {OF_THE_RUN}")  # all others have their statistics already
         agree(changes)
         tell("load: noting what was published", 0, 0)
-        self._marks = self._marks_of(schema)
+        self._marks = merge.marks_of(self._session, schema)
         if self._fresh or replaced:
             # Nothing was copied: the rows are the staged ones, of that transaction alone, and nothing was at work on those tables while they came.
             refuse_altered(touched(self._marks, self._wrote))
@@ -239,6 +242,40 @@ class PostgresTarget:
         self._run("COMMIT")
         self._staged = False
         return changes
+
+    def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
+        if not self.unchanged_since(schema, known.marks):
+            return None
+        self._require_lock()
+        tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
+        self._sweep()  # of a load that was killed
+        number = self._number()
+        self._record(replace(record, fresh=False))
+        changes, images = difference.change(self._session, tables, number, known, self._counted, tell)
+        self._keep(record.run_id, number, images)
+        with safe_errors("--target", "advancing sequences"):
+            advance(self._session, schema)
+        self._sweep()
+        self._run(f"ANALYZE {OF_THE_RUN}")
+        agree(changes)
+        tell("load: noting what was published", 0, 0)
+        self._marks = merge.marks_of(self._session, schema)
+        refuse_altered(self._others_rows(known, changes))
+        self._run("COMMIT")
+        self._staged = False
+        return changes
+
+    def _others_rows(self, known: Known, changes: list[Change]) -> list[str]:
+        """The tables that have other rows now than this transaction put there and left there."""
+        (by,) = self._one("SELECT txid_current() % 4294967296")
+        found = []
+        for change in changes:
+            mark, came = self._marks[change.table], change.inserted + change.updated
+            rows = self._counted[change.table] + change.inserted - change.removed
+            ours = merge.rows_by({"": " ".join(word for word in mark.split() if word == mark.split()[0] or word.startswith(f"{by}:"))})[""]
+            untouched = change.table not in known.differences and mark != known.marks[change.table]
+            found += [change.table] if untouched or ours != came or merge.rows_by({"": mark})[""] != rows else []
+        return found
 
     def _worn(self, schema: Schema, tables: Sequence[Table]) -> replacement.Worn | None:
         """What the tables that are there have of their own, where they may give way; None where they may not."""
@@ -278,7 +315,7 @@ class PostgresTarget:
         else:
             changes, images = merge.merge(self._session, tables, number, tell)
             self._keep(record.run_id, number, images)
-        refuse_altered(merge.unlike(self._session, tables) + touched(self._marks_of(schema, STAGED), self._wrote))
+        refuse_altered(merge.unlike(self._session, tables) + touched(merge.marks_of(self._session, schema, STAGED), self._wrote))
         tell("load: checking references", 0, 0)
         merge.with_references(self._session, references)
         return changes
@@ -377,9 +414,9 @@ class PostgresTarget:
             return False
         self._begin()
         self._keep_others_out(schema, "ACCESS EXCLUSIVE")
-        found = self._marks_of(schema)
+        found = merge.marks_of(self._session, schema)
         if found == marks:
-            self._counted = {name: sum(int(wrote.rpartition(":")[2]) for wrote in mark.split()[1:]) for name, mark in found.items()}
+            self._counted = merge.rows_by(found)
             return True
         self._run("ROLLBACK")
         return False
@@ -387,18 +424,6 @@ class PostgresTarget:
     def _keep_others_out(self, schema: Schema, mode: str) -> None:
         """Until this transaction ends: what was found of these tables is so until they are changed."""
         self._run(f"LOCK TABLE {', '.join(quoted(name) for name in schema.tables if name != OF_THE_RUN)} IN {mode} MODE")
-
-    def _marks_of(self, schema: Schema, prefix: str = "") -> dict[str, str]:
-        """By table: which transactions wrote how many of its rows. Whoever writes a row is another one, and whoever removes one changes a number."""
-        found = {}
-        for name in schema.tables:
-            if name != OF_THE_RUN:
-                place = quoted(prefix + name)
-                wrote = f"SELECT xmin AS by, count(*) AS rows FROM {place} GROUP BY 1"
-                (found[name],) = self._one(
-                    f"SELECT '{place}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by::text), '') FROM ({wrote}) t"
-                )
-        return found
 
     def unknown_objects(self, digests: list[str]) -> list[str]:
         with safe_errors("--target", "reading"):

@@ -30,6 +30,7 @@ from etl.databases.target import (
     UNDO,
     Agree,
     Change,
+    Known,
     Rows,
     RunRecord,
     Tell,
@@ -56,6 +57,8 @@ Shape = dict[str, tuple[str, bool, int]]  # by column: type, mandatory, place in
 
 class SqliteTarget:
     """Implements `Target`; holds a lock on the file as long as it is open."""
+
+    takes_differences = False
 
     def __init__(self, url: str, staging_folder: Path) -> None:
         self._shown = shown(url)
@@ -162,6 +165,9 @@ class SqliteTarget:
         self._marks = {"file": digest} if (digest := self._digest(before)) else {}
         return changes
 
+    def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
+        return None  # most of a delta here is what checks every reference and reads every row again: see runbooks/benchmarks.md
+
     @contextmanager
     def _changing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
         """One transaction, foreign keys judged once, at its end, whatever the order of the changes; Refused where one is broken then."""
@@ -254,7 +260,10 @@ class SqliteTarget:
 
     def _has_only(self, schema: Schema) -> bool:
         """Whether the file has no tables of others: to shrink it might number their rows anew."""
-        there = {row[0] for row in self._connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")}
+        there = {
+            row[0]
+            for row in self._connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        }
         return there <= schema.tables.keys()
 
     def _shrink(self) -> None:
@@ -280,7 +289,9 @@ class SqliteTarget:
         return self._marks
 
     def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        return bool(marks) and marks == {"file": self._digest()}  # a SQLite file does not say who wrote a row: the bytes are the same, or not
+        return bool(marks) and marks == {
+            "file": self._digest()
+        }  # a SQLite file does not say who wrote a row: the bytes are the same, or not
 
     def unknown_objects(self, digests: list[str]) -> list[str]:
         known = {row[0] for row in self._connection.execute("SELECT sha256 FROM stored_object")}
