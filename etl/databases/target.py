@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -237,12 +237,6 @@ class Target(Protocol):
         """Makes the real tables equal to the staged ones, in one transaction together with the run's record; `agree` is asked before its commit."""
         ...
 
-    takes_differences: bool  # whether `publish_difference` is worth asking
-
-    def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
-        """As `publish`, of what is known to differ; None, with nothing changed, where the store does not hold the very rows that it differs from."""
-        ...
-
     def differs_from_staged(self, schema: Schema) -> list[str]:
         """The tables whose rows are not exactly the staged ones."""
         ...
@@ -279,6 +273,15 @@ class Target(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class TakesDifferences(Protocol):
+    """A new store that can be changed by what is known to differ, without all rows of the run."""
+
+    def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
+        """As `publish`; None, with nothing changed, where the store does not hold the very rows that the run is known to differ from."""
+        ...
 
 
 def in_reference_order(schema: Schema) -> list[Table]:

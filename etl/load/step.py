@@ -12,7 +12,7 @@ import polars as pl
 from etl.databases.conditions import refuse_conditions
 from etl.databases.editions import refuse_differences
 from etl.databases.registry import would_change
-from etl.databases.target import Agree, Change, RunRecord, Target, Tell, agreed, in_reference_order
+from etl.databases.target import Agree, Change, RunRecord, TakesDifferences, Target, Tell, agreed, in_reference_order
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
 from etl.load.difference import known_difference
@@ -48,7 +48,7 @@ def load(
     if published and published[-1].run_id == run_id:
         kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
         return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
-    known = known_difference(folder, mappings.target, published[-1]) if published and target.takes_differences else None
+    known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
     if known is None:
         stage_all(folder, mappings, target, run_id, tell)
     ready()
@@ -66,7 +66,11 @@ def load(
         digest_of(mappings.digest, folder.settings.get("adapter")),
         decisions_sha256,
     )
-    changes = target.publish_difference(mappings.target, record, known, tell, agree) if known is not None else None
+    changes = (
+        target.publish_difference(mappings.target, record, known, tell, agree)
+        if known is not None and isinstance(target, TakesDifferences)
+        else None
+    )
     if changes is None:  # others have written to the store since: all rows are sent, and compared there
         if known is not None:
             stage_all(folder, mappings, target, run_id, tell)

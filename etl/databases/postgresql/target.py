@@ -68,9 +68,7 @@ _CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads 
 
 
 class PostgresTarget:
-    """Implements `Target`; holds an advisory lock as long as it is open: the server drops it with the session."""
-
-    takes_differences = True
+    """Implements `Target` and `TakesDifferences`; holds an advisory lock as long as it is open: the server drops it with the session."""
 
     def __init__(self, url: str) -> None:
         self._url, self._shown = url, shown(url)

@@ -30,7 +30,6 @@ from etl.databases.target import (
     UNDO,
     Agree,
     Change,
-    Known,
     Rows,
     RunRecord,
     Tell,
@@ -57,8 +56,6 @@ Shape = dict[str, tuple[str, bool, int]]  # by column: type, mandatory, place in
 
 class SqliteTarget:
     """Implements `Target`; holds a lock on the file as long as it is open."""
-
-    takes_differences = False
 
     def __init__(self, url: str, staging_folder: Path) -> None:
         self._shown = shown(url)
@@ -164,9 +161,6 @@ class SqliteTarget:
             before = self._commits()
         self._marks = {"file": digest} if (digest := self._digest(before)) else {}
         return changes
-
-    def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
-        return None  # most of a delta here is what checks every reference and reads every row again: see runbooks/benchmarks.md
 
     @contextmanager
     def _changing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:

@@ -279,3 +279,25 @@ def test_K8_a_file_whose_bytes_are_those_of_its_publish_is_emptied_without_a_com
         assert name.encode() not in place.read_bytes()
         with _session(url) as session:
             assert session.execute("SELECT count(*) FROM sqlite_master WHERE name = 'theirs'").fetchone() == (int("theirs" in written),)
+
+
+def test_K8_from_the_look_at_a_store_to_its_rollback_nobody_writes_to_it(stores: Stores, tmp_path: Path) -> None:
+    """PostgreSQL keeps others out; a SQLite file that was written to between the two is left alone."""
+    run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
+    for kind in KINDS:
+        run.load(url := stores(kind, "between"))
+        with opened(run.folder) as folder:
+            target = open_target(url, folder.path / "load")
+            assert target.unchanged_since(MAPPINGS.target, folder.steps["load"].facts["marks"])
+            with _session(url) as session:
+                if kind == "postgresql":
+                    session.execute("SET lock_timeout = '100ms'")
+                    with pytest.raises(psycopg.errors.LockNotAvailable):
+                        session.execute("UPDATE login SET phone = 'theirs'")
+                else:
+                    session.execute("UPDATE login SET phone = 'theirs'")
+                    session.commit()
+                    with pytest.raises(Refused, match="Others write"):
+                        target.take_back(MAPPINGS.target, target.runs()[-1], lambda *_: None)
+            target.close()
+        assert content(url)["login"]
