@@ -41,7 +41,7 @@ def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
     try:
         words = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise MappingErrors([(FILE, "file", str(error.strerror), "a file that can be read")]) from None
+        raise MappingErrors([(FILE, "file", str(error.strerror), "a readable file")]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingErrors([(FILE, "file", str(error), "TOML in UTF-8")]) from None
     wrong = list(_wrong(words, mappings))
@@ -68,7 +68,7 @@ def adapter_digest(folder: Path) -> str:
 
 def digest_of(mappings: str, adapter: str | None) -> str:
     """What `migration_run.mappings_sha256` is: the mappings' digest; with an adapter's the SHA-256 of both, a vertical bar between them (fine print 66)."""
-    return mappings if adapter in (None, "none") else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
+    return mappings if adapter is None else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
 
 
 def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[tuple[str, str, str, str]]:
@@ -100,4 +100,4 @@ def _wrong_limit(place: str, entry: Any) -> Iterator[tuple[str, str, str, str]]:
         yield FILE, f"{place}.share", repr(share), "a number from 0 to 1"
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
-        yield FILE, f"{place}.reason", repr(reason), "a text that says why"
+        yield FILE, f"{place}.reason", repr(reason), "the reason, a text"

@@ -27,9 +27,9 @@ def refuse_conditions(conditions: Conditions) -> list[str]:
     """Refuses a store that has what changes what is loaded, or opens it to everybody (exit 7); what is there and no obstacle comes back."""
     if conditions.refused:
         raise Refused(
-            "The target has what is not the contract's, and what would change or expose what is loaded:\n  "
+            "The target has objects outside the contract that would change or expose the loaded rows:\n  "
             + "\n  ".join(conditions.refused),
-            "Remove it, or put it there after the migration; then run again. Nothing was changed.",
+            "Remove them, or create them after the migration; then run again. Nothing was changed.",
         )
     return conditions.named
 
@@ -38,8 +38,8 @@ def refuse_altered(tables: list[str]) -> None:
     """Refuses to publish where what these tables hold is not what was staged for them (exit 7)."""
     if tables:
         raise Refused(
-            f"What the new store keeps is not what was staged: {', '.join(dict.fromkeys(tables))}. Nothing was published.",
-            "Something in the store alters rows on their way in (a trigger, a rule, another session): remove it, then run the same command again.",
+            f"The stored rows differ from the staged rows: {', '.join(dict.fromkeys(tables))}. Nothing was published.",
+            "The store alters rows while they are inserted (a trigger, a rule, another session): remove the cause, then run the same command again.",
         )
 
 

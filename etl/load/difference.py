@@ -12,11 +12,11 @@ import pyarrow as pa
 from etl.databases.target import Difference, Known, RunRecord
 from etl.errors import MigrationError
 from etl.load.staged_rows import files_of, recorded, run_id_of, shape_of
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.stage_file_io import StageFile
 from mappings.schema import Schema, Table
 
-_CHECKED = ("extract", "split", "reattach", "check")
 _FEW = 100_000  # rows that are never too many
 _found: dict[tuple[str, str], Known] = {}  # the last one of this process: the check asks, and the load again
 
@@ -46,11 +46,11 @@ def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Kn
 def _earlier(folder: RunFolder, record: RunRecord) -> RunFolder | None:
     """The folder of that run among those beside this one."""
     for place in sorted(folder.path.absolute().parent.iterdir()):
-        if place == folder.path.absolute() or not (place / "manifest.json").is_file():
+        if place == folder.path.absolute() or not (place / layout.MANIFEST).is_file():
             continue
         try:
-            found = seen(place)
-            marks = found.steps["load"].facts.get("marks") if "load" in found.steps and "purged" not in found.settings else None
+            found = open_readonly(place)
+            marks = found.steps["load"].facts.get("marks") if "load" in found.steps and not found.settings.purged else None
             if marks and run_id_of(found) == record.run_id and _digest(found) == record.manifest_sha256:
                 return found
         except MigrationError:  # another's folder, or one that was altered
@@ -60,7 +60,7 @@ def _earlier(folder: RunFolder, record: RunRecord) -> RunFolder | None:
 
 def _digest(folder: RunFolder) -> str:
     """As the run's record in the store has it."""
-    return folder.digest(*(name for name in _CHECKED if name in folder.steps))
+    return folder.digest(*(name for name in layout.BEFORE_LOAD if name in folder.steps))
 
 
 def _of_table(new: RunFolder, old: RunFolder, table: Table, run_id: str) -> Difference | None:

@@ -8,33 +8,33 @@ import polars as pl
 import pyarrow as pa
 
 from etl.placement.target_rows import arrow_type
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile
 from mappings.schema import Table
 
-MADE_BY = ("split", "reattach")
 _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
 
 
 def run_id_of(folder: RunFolder) -> str:
     """The run's name: the same sources, mappings and options give the same one."""
-    return "run-" + folder.digest("extract", "split", "reattach")[:32]
+    return "run-" + folder.digest(*layout.BEFORE_CHECK)[:32]
 
 
 def files_of(folder: RunFolder, table: Table) -> list[StageFile]:
     """The stage files in which the rows of that table of the new store lie."""
-    return [file for step in MADE_BY for file in folder.files(step, _prefix(step, table))]
+    return [file for step in layout.MADE_BY for file in folder.files(step, _prefix(step, table))]
 
 
 def _prefix(step: str, table: Table) -> str:
     """Where the step's rows of that table lie."""
     record = _RECORDS.get(table.name)
-    return f"{step}/record/{record}.parquet" if record else f"{step}/{table.name}/"
+    return layout.record(step, record) if record else layout.made(step, table.name)
 
 
 def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
     """The new rows of one target table, as all steps before left them."""
-    for step in MADE_BY:
+    for step in layout.MADE_BY:
         for rows in folder.tables(step, _prefix(step, table)):
             yield recorded(rows, table, run_id)
 

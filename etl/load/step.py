@@ -18,7 +18,8 @@ from etl.errors import Refused
 from etl.load.difference import known_difference
 from etl.load.staged_rows import files_of, rows_of, run_id_of
 from etl.objects import Objects, of_each
-from etl.objects.journal import JOURNAL, journaled
+from etl.objects.journal import journaled
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from mappings.limits import digest_of
 from mappings.model import Mappings
@@ -61,9 +62,9 @@ def load(
         datetime.fromisoformat(str(folder.steps["extract"].facts["began"])),
         finished,
         freeze,
-        folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
+        folder.digest(*(name for name in layout.BEFORE_LOAD if name in folder.steps)),
         grace.in_force(freeze),
-        digest_of(mappings.digest, folder.settings.get("adapter")),
+        digest_of(mappings.digest, folder.settings.adapter),
         decisions_sha256,
     )
     changes = (
@@ -93,13 +94,13 @@ def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]
         sizes,
         lambda table: rows_of(folder, table, run_id),
         lambda record: known_difference(folder, mappings.target, record),
-        folder.path / "check",
+        folder.path / layout.CHECK,
     )
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
     """The digests of objects that rows of this run refer to and that are not whole in the store."""
-    stored = [pl.DataFrame(table) for table in folder.tables("reattach", "reattach/stored_object/")]
+    stored = [pl.DataFrame(table) for table in folder.tables("reattach", layout.made("reattach", "stored_object"))]
     sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
     there = of_each(objects.size, list(sizes))
     return [sha256 for (sha256, size), found in zip(sizes.items(), there, strict=True) if found != size]
@@ -158,9 +159,11 @@ def rollback(
     if run_id not in {run.run_id for run in published}:
         if run_id in {run.run_id for run in runs} and "load" in folder.steps:  # a rollback that was killed behind its commit
             return TakenBack(run_id, 0, 0, *_remove_unneeded(folder, target, objects, store))
-        raise Refused(f"The target does not hold what {run_id} published: there is nothing to take back.", "Check --target and --run.")
+        raise Refused(
+            f"The target does not hold the rows that {run_id} published: there is nothing to roll back.", "Check --target and --run."
+        )
     if published[-1].run_id != run_id:
-        raise Refused(f"{published[-1].run_id} published after {run_id}.", "Take that run back first.")
+        raise Refused(f"{published[-1].run_id} published after {run_id}.", "Roll that run back first.")
     preview(target.would_take_back(mappings.target, published[-1]))
     marks = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
     others = []
@@ -168,7 +171,10 @@ def rollback(
         stage_all(folder, mappings, target, run_id, tell)
         others = target.differs_from_staged(mappings.target)
     if others:
-        raise Refused(f"Others have written since to: {', '.join(others)}.", "A rollback would lose their rows: settle those first.")
+        raise Refused(
+            f"Rows were changed after this run was published: {', '.join(others)}.",
+            "A rollback would lose these changes: resolve them first.",
+        )
     changes = target.take_back(mappings.target, published[-1], tell)
     gone = _remove_unneeded(folder, target, objects, store)
     tables = [(change.table, change.removed, change.updated + change.inserted) for change in changes]
@@ -177,16 +183,18 @@ def rollback(
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
     """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
-    taken = _removed(target.unknown_objects(sorted(journaled(folder.path / JOURNAL))), objects, store)
+    taken = _removed(target.unknown_objects(sorted(journaled(folder.path / layout.JOURNAL))), objects, store)
     if not any(run.state == "PUBLISHED" for run in target.runs()):
-        objects.note(store, "")
+        objects.record_store(store, "")
     return taken
 
 
 def remove_orphans(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
     """The same once the run has published: documents that changed or vanished after they were precopied. What its rows name is not asked for."""
-    ours = {sha256 for table in folder.tables("reattach", "reattach/stored_object/") for sha256 in table["sha256"].to_pylist()}
-    orphans = sorted(journaled(folder.path / JOURNAL) - ours)
+    ours = {
+        sha256 for table in folder.tables("reattach", layout.made("reattach", "stored_object")) for sha256 in table["sha256"].to_pylist()
+    }
+    orphans = sorted(journaled(folder.path / layout.JOURNAL) - ours)
     return _removed(target.unknown_objects(orphans), objects, store) if orphans else (0, 0, [])
 
 

@@ -30,14 +30,14 @@ class Objects(Protocol):
     """The new object store."""
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
-        """Stores the bytes under their digest, read back; the same bytes twice are one object. `settle` makes its place durable."""
+        """Stores the bytes under their digest, read back; the same bytes twice are one object. `make_durable` makes its place durable."""
         ...
 
     def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
         """As `put`, of many small ones at once, in their order."""
         ...
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         """Makes the places of all objects durable that were put since: before anything refers to them."""
         ...
 
@@ -61,7 +61,7 @@ class Objects(Protocol):
         """Takes these objects away; how many there were."""
         ...
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         """Durably: the new store of that identity refers to objects here; where it is `called` nothing, it does no more."""
         ...
 
@@ -98,7 +98,7 @@ def of_each(ask: Callable[[str], Answer], digests: Sequence[str]) -> list[Answer
         return [answer for part in pool.map(lambda some: [ask(sha256) for sha256 in some], several) for answer in part]
 
 
-class Nowhere:
+class DigestOnlyStore:
     """Keeps nothing: digests and sizes for whoever only compares."""
 
     def put(self, pieces: Iterable[bytes]) -> Stored:
@@ -111,7 +111,7 @@ class Nowhere:
     def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
         return [self.put([content]) for content in contents]
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         return
 
     def stop(self) -> None:
@@ -129,7 +129,7 @@ class Nowhere:
     def remove_all(self, digests: Sequence[str]) -> int:
         return 0
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         return
 
     def others(self, store: str) -> list[str]:

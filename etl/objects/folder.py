@@ -20,7 +20,7 @@ from typing import Any
 
 from etl.errors import MigrationError, Refused
 from etl.objects import NOTES, PIECE, Stored, note_key, object_key
-from etl.objects.journal import note
+from etl.objects.journal import append_to_journal
 from etl.system.durable_files import sync_whole, syncs_whole
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
@@ -47,7 +47,7 @@ class FolderObjects:
                     folder.mkdir(mode=0o700, exist_ok=True)
             self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
+            raise MigrationError(f"--objects: {root} cannot be created ({error.strerror}).", "Give a writable folder.") from None
         weakref.finalize(self, os.close, self._root)
         _require_private(self._root, str(root))
 
@@ -141,7 +141,7 @@ class FolderObjects:
         return error
 
     def _lasts(self, folder: int) -> None:
-        if not syncs_whole():  # else `settle` makes it durable together with what is in it
+        if not syncs_whole():  # else `make_durable` makes it durable together with what is in it
             os.fsync(folder)
 
     @contextmanager
@@ -173,7 +173,7 @@ class FolderObjects:
             os.rename(written, sha256, src_dir_fd=self._root, dst_dir_fd=shelf)
             self._unsettled.add(sha256[:2])
             if not _holds(shelf, sha256, size):
-                message = f"The object store gave back other bytes than were written ({object_key(sha256)})."
+                message = f"The object store returned bytes that differ from those written ({object_key(sha256)})."
                 raise MigrationError(message, "Check the disk, then run again.")
         return Stored(sha256, size, True)
 
@@ -185,9 +185,9 @@ class FolderObjects:
             return False
 
     def _note(self, digests: Iterable[str]) -> None:
-        note(self._journal, digests)
+        append_to_journal(self._journal, digests)
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         if self._unsettled and syncs_whole():
             sync_whole(self._root)
             self._unsettled.clear()
@@ -255,7 +255,7 @@ class FolderObjects:
 
     # -- notes of the stores that refer to objects here -----------------------------------------------------------------------------------
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         place = note_key(store)
         if called:
             with self._written([called.encode()]) as (written, _, descriptor):
@@ -298,7 +298,7 @@ def _require_private(folder: int, shown: str) -> None:
     """Refuses a folder of somebody else; closes one that others may enter, as the run's folder is closed."""
     found = os.fstat(folder)
     if found.st_uid != os.geteuid():
-        raise Refused(f"--objects: {shown} belongs to another user.", "Give --objects a folder of your own.")
+        raise Refused(f"--objects: {shown} belongs to another user.", "Give --objects a folder that you own.")
     if stat.S_IMODE(found.st_mode) & 0o077:
         os.fchmod(folder, 0o700)
 

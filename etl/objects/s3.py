@@ -22,10 +22,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.errors import MigrationError
 from etl.objects import NOTES, PIECE, Stored, note_key, object_key, of_each
-from etl.objects.journal import journaled, note
+from etl.objects.journal import append_to_journal, journaled
 from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
-from etl.system.retries import again
+from etl.system.retries import retry_policy
 
 _AT_ONCE = 8  # requests of one `put_all`
 _IN_MEMORY = 8 << 20  # bytes of one object; what is longer waits in a file that has no name
@@ -83,7 +83,7 @@ class S3Objects:
             stored = dict(zip(waiting, found, strict=True))
         return [stored[sha256] for sha256 in digests]
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         return  # an object that S3 has answered for is durable
 
     def stop(self) -> None:
@@ -115,7 +115,7 @@ class S3Objects:
     def remove_all(self, digests: Sequence[str]) -> int:
         return sum(of_each(self.remove, digests))
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         at = {"Bucket": self._bucket.name, "Key": self._bucket.prefix + note_key(store)}
         with told(self._bucket.name):
             if called:
@@ -148,10 +148,12 @@ class S3Objects:
 
     def _stored(self, sha256: str, size: int, body: bytes | IO[bytes]) -> Stored:
         if self._stopped.is_set():
-            raise MigrationError("The object store is not asked any more: the command ends.", "Run the same command again: it goes on.")
+            raise MigrationError(
+                "The command is ending: no further requests are sent to the object store.", "Run the same command again to resume."
+            )
         if self._holds(sha256, size):
             return Stored(sha256, size, False)
-        note(self._journal, [sha256])
+        append_to_journal(self._journal, [sha256])
         if not isinstance(body, bytes):
             body.seek(0)
         with told(self._bucket.name):
@@ -165,7 +167,7 @@ class S3Objects:
 
     def _put_in_parts(self, sha256: str, size: int, body: IO[bytes]) -> None:
         """An object that is too long for one request; `clean` takes away what a killed run left of it."""
-        note(self._journal and self._journal.with_name(UPLOADS), [sha256])
+        append_to_journal(self._journal and self._journal.with_name(UPLOADS), [sha256])
         upload = {
             **self._at(sha256),
             "UploadId": self._client.create_multipart_upload(**self._at(sha256), ChecksumAlgorithm="SHA256")["UploadId"],
@@ -197,7 +199,7 @@ class S3Objects:
 
     def _read(self, sha256: str, file: IO[bytes] | None = None) -> str:
         """The digest of the object as it is read now, its bytes written to the file; an answer that breaks off is asked for again."""
-        for attempt in again():
+        for attempt in retry_policy():
             with attempt, told(self._bucket.name):
                 digest = hashlib.sha256()
                 if file is not None:
@@ -216,5 +218,5 @@ def _base64(digest: bytes) -> str:
 
 
 def _other_bytes(sha256: str) -> MigrationError:
-    message = f"The object store gave back other bytes than were put there, or none ({object_key(sha256)})."
-    return MigrationError(message, "Look at the store's own log, then run the same command again: it goes on.")
+    message = f"The object store returned bytes that differ from those stored, or none ({object_key(sha256)})."
+    return MigrationError(message, "Check the store's log, then run the same command again to resume.")

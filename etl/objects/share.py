@@ -149,6 +149,6 @@ def _pieces_of(descriptor: int) -> Iterator[bytes]:
         after = os.fstat(descriptor)
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns) or read != before.st_size:
         raise SourceChanged(
-            "A file of the old file share changed while it was read. Nothing was published.",
+            "A file on the old file share changed while it was being read. Nothing was published.",
             "The share is not frozen. Freeze it, then start again with a new run folder.",
         )

@@ -41,7 +41,7 @@ def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects
         for future in waiting:
             stored |= future.result()
         stored |= _put(objects, group)
-    objects.settle()
+    objects.make_durable()
     return stored
 
 

@@ -76,7 +76,7 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     if missing:
         raise MigrationError(
             listed("Rights are missing:", missing),
-            "Give the roles exactly the rights that the SQL in runbooks/roles.md gives; then run again. Nothing was read or written.",
+            "Grant the roles exactly the rights in the SQL of runbooks/roles.md; then run again. Nothing was read or written.",
         )
     return found
 

@@ -158,7 +158,7 @@ class Binder:
             self._doubtful.add((name, *sorted(same)))
             listed = " and ".join(map(printable, same))
             self._wrong(
-                self._source, "case", f"{listed}, which differ by case alone", 'case = "exact" here, and names as the database spells them'
+                self._source, "case", f"{listed}, which differ only in case", 'case = "exact" here, and names as the database spells them'
             )
         return same[0] if same else None
 

@@ -104,13 +104,13 @@ class _Reader:
             stem = file.removesuffix(".toml")
             if stem in tables or stem == "source":
                 return True
-            self._wrong(name, "", "a file that no contract table is named like", f"a contract table's name{nearest(stem, tables)}", rank=0)
+            self._wrong(name, "", "a file not named after a contract table", f"a contract table's name{nearest(stem, tables)}", rank=0)
             return False
         names = [LIMITS, *(f"{folder}/source.toml" for folder in by_folder)]
         self._wrong(
             name,
             "",
-            "a file that an adapter does not have",
+            "a file that does not belong to an adapter",
             f"portal2/*.toml, tc/*.toml, codes/*.csv, {LIMITS}{nearest(name, names)}",
             rank=0,
         )
@@ -173,7 +173,7 @@ class _Reader:
         found = self._words(file, place.rpartition(".")[2], words)
         for name, reason in found.items():
             if not isinstance(reason, str) or not reason.strip():
-                self._wrong(file, f"{place}.{name}", _kind(reason), "the reason, a text that is not empty")
+                self._wrong(file, f"{place}.{name}", _kind(reason), "the reason, a non-empty text")
         return {name: str(reason) for name, reason in found.items()}
 
     def _texts(self, file: str, place: str, value: Any) -> tuple[str, ...]:
@@ -207,7 +207,7 @@ class _Reader:
         }
         rest = words.get("rest", "")
         if not isinstance(rest, str) or ("rest" in words and not rest.strip()):
-            self._wrong(file, f"{place}.rest", _kind(rest), "why the other rows are not this table's, a text")
+            self._wrong(file, f"{place}.rest", _kind(rest), "the reason why the other rows are not read, a text")
             rest = ""
         lookups = {}
         for alias, value in self._words(file, "lookup", words).items():
@@ -215,7 +215,7 @@ class _Reader:
                 self._wrong(file, f"{place}.lookup.{alias}", _kind(value), "{ table = ..., key = ..., by = ... }")
             elif "." in value["by"]:
                 self._wrong(
-                    file, f"{place}.lookup.{alias}.by", printable(value["by"]), "a column of the table itself: look-ups have no chains"
+                    file, f"{place}.lookup.{alias}.by", printable(value["by"]), "a column of the table itself: look-ups cannot be chained"
                 )
             else:
                 lookups[alias] = Lookup(value["table"], value["key"], value["by"])
@@ -271,7 +271,7 @@ class _Reader:
             if word == kind:
                 continue
             if word not in allowed:
-                listed = ", ".join(allowed) or "nothing beside it"
+                listed = ", ".join(allowed) or "no other words"
                 self._wrong(file, f"{place}.{word}", "an unknown word", f"for {kind}: {listed}{nearest(word, allowed)}", rank=0)
             elif type(one) is not allowed[word]:
                 self._wrong(file, f"{place}.{word}", _kind(one), _NAMES[allowed[word]])
@@ -284,7 +284,7 @@ class _Reader:
                 self._wrong(file, f"{place}.constant", _kind(first), "a text, an integer, a date or a moment")
         elif kind == "absent":
             if not isinstance(first, str) or not first.strip():
-                self._wrong(file, f"{place}.absent", _kind(first), "the reason, a text that is not empty")
+                self._wrong(file, f"{place}.absent", _kind(first), "the reason, a non-empty text")
         elif not (isinstance(first, str) and first) and not (
             kind in _SEVERAL and isinstance(first, list) and first and all(isinstance(one, str) and one for one in first)
         ):
@@ -321,7 +321,7 @@ class _Reader:
             case "flag":
                 for word in ("yes", "no"):
                     if not value[word] or not all(isinstance(one, str) for one in value[word]):
-                        self._wrong(file, f"{place}.{word}", _kind(value[word]), "a list of texts that is not empty")
+                        self._wrong(file, f"{place}.{word}", _kind(value[word]), "a non-empty list of texts")
                         return
                 if both := sorted(set(value["yes"]) & set(value["no"])):
                     self._wrong(file, f"{place}.yes", f"{', '.join(map(repr, both))} in both lists", "each word in one of them")
@@ -329,7 +329,7 @@ class _Reader:
                 if found := wrong_pattern(value["form"], kind == "moment"):
                     self._wrong(file, f"{place}.form", *found)
                 elif ("pivot" in value) != ("YY" in value["form"].replace("YYYY", "")):
-                    needs = "pivot, the first year of the hundred that YY means" if "pivot" not in value else "YY in the form, or no pivot"
+                    needs = "pivot, the first year of the century window for YY" if "pivot" not in value else "YY in the form, or no pivot"
                     self._wrong(file, f"{place}.pivot", "nothing" if "pivot" not in value else "a form without YY", needs)
                 elif not 1 <= value.get("pivot", 1950) <= 9900:
                     self._wrong(file, f"{place}.pivot", str(value["pivot"]), "a year from 1 to 9900")
@@ -351,7 +351,7 @@ class _Reader:
                     )
             case "path":
                 if "slash" in value and not value["slash"]:
-                    self._wrong(file, f"{place}.slash", "an empty text", "what stands for /")
+                    self._wrong(file, f"{place}.slash", "an empty text", "the separator that replaces /")
             case "bytes":
                 if value["form"] not in ("base64", "hex"):
                     self._wrong(file, f"{place}.form", repr(value["form"]), "base64 or hex")
@@ -382,7 +382,7 @@ class _Reader:
         except UnicodeDecodeError as error:
             self._wrong(file, f"byte {error.start}", "bytes that are not UTF-8", "CSV in UTF-8", rank=0)
         except csv.Error as error:
-            self._wrong(file, "", f"text that is not valid CSV ({error})", "CSV as RFC 4180 has it", rank=0)
+            self._wrong(file, "", f"text that is not valid CSV ({error})", "CSV as defined by RFC 4180", rank=0)
         return words
 
     def _bound_codes(self, portals: Mapping[Portal, PortalFiles], codes: Mapping[str, Mapping[str, str]]) -> None:
@@ -398,7 +398,9 @@ class _Reader:
                                 self._wrong(table.file, place, repr(printable(form.by)), f"a file codes/NAME.csv{nearest(form.by, codes)}")
         for name in codes:
             if name not in used:
-                self._wrong(f"{CODES}/{name}.csv", "", "a code list that no column uses", f"a name that a `by` has{nearest(name, used)}")
+                self._wrong(
+                    f"{CODES}/{name}.csv", "", "a code list that no column uses", f"a code list that a `by` names{nearest(name, used)}"
+                )
 
 
 _NAMES: dict[type, str] = {str: "a text", int: "an integer", bool: "true or false", list: "a list of texts"}

@@ -23,7 +23,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}: {self.place}" if self.place else self.file
-        mend = f" (would mend it: {self.line})" if self.line else ""
+        mend = f" (suggested line: {self.line})" if self.line else ""
         return f"{where}: found {self.found}, expected {self.expected}{mend}"
 
 
@@ -33,8 +33,8 @@ class AdapterWrong(MigrationError):
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = sorted(problems, key=lambda one: one.rank)
         super().__init__(
-            listed(f"The adapter and the old portal do not fit in {len(problems):,} places:", [str(one) for one in self.problems]),
-            "Mend the adapter's files; then run `portal-migrate plan` again. No data was migrated.",
+            listed(f"The adapter does not match the old portal in {len(problems):,} places:", [str(one) for one in self.problems]),
+            "Correct the adapter's files, then run `portal-migrate plan` again. No data was migrated.",
         )
 
 

@@ -63,7 +63,7 @@ def _ask_look_ups(source: PresentedSource, answers: Answers) -> None:
         for block in table.blocks:
             for alias, look in block.lookups.items():
                 if doubled := source.duplicated(block, alias):
-                    found = f"{doubled:,} keys of {printable(look.relation.name)}.{printable(look.key)} that stand there more than once"
+                    found = f"{doubled:,} keys of {printable(look.relation.name)}.{printable(look.key)} that occur more than once"
                     answers.problems.append(Problem(block.file, f"{block.place}.lookup.{alias}.key", found, "a unique column", rank=2))
 
 

@@ -102,10 +102,10 @@ def refuse_hidden(option: str, source: Source) -> None:
         if not table or (source.portal, table) in source.spec.mappings
     ]
     if found:
-        message = f"{option}: not everything can be seen:\n  " + "\n  ".join(found)
+        message = f"{option}: some rows are not visible:\n  " + "\n  ".join(found)
         raise Hidden(
             message,
-            "Mend what is named (row-level security: ALTER ROLE ... BYPASSRLS for who reads; a file: copy it with its log), then reconcile again.",
+            "Correct what is named (row-level security: ALTER ROLE ... BYPASSRLS for the reading role; a file: copy it together with its log), then reconcile again.",
         )
 
 
@@ -124,7 +124,7 @@ def expected_side(
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
     world = World(spec, sources, share, freeze, began, grace, decided, padded)
     if share is not None and not share.is_dir():
-        world.not_checked.append(("file share", "", "there is no such folder"))
+        world.not_checked.append(("file share", "", "the folder does not exist"))
     expected = Expected(world)
     unread = expected.unread()
     world.not_checked += [(table, column, why) for (table, column), why in unread.items()]
@@ -197,7 +197,7 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     found: list[pl.DataFrame] = [runs.differences]
     counts: dict[str, Count] = {}
     rows = [*actual.unread, *(_not_checked(*what) for what in world.not_checked)]
-    rows += [_not_checked(table, column, "the contract knows no such column") for table, column in store.unknown()]
+    rows += [_not_checked(table, column, "the contract has no such column") for table, column in store.unknown()]
     rows += [_not_checked(relation, "", why) for relation, why in store.database.conditions(list(spec.target), spec.views)]
     tables = store.order()
     for n, table in enumerate(tables):
@@ -217,7 +217,7 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
                 except READING as error:
                     rows.append(_unread(table, error))
         if store.doubled.get(table):
-            rows.append((table, CHANGED, None, None, None, own_id(spec.target[table]), None, "an id stands twice"))
+            rows.append((table, CHANGED, None, None, None, own_id(spec.target[table]), None, "an id occurs twice"))
         store.forget(known for known in tables if store.referring(known) <= set(tables[: n + 1]))
     sources = world.sources
     if not store.absent(HOLDING):
@@ -274,7 +274,7 @@ def old_portals(
             if not databases[-1].tables().keys() & set(tables):
                 if target:
                     _refuse_by_record(spec, target, adapter)
-                message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
+                message = f"{option} is not the old portal that was migrated: it has none of the tables {', '.join(tables)}."
                 raise ReconcileError(message, "Give the database that was migrated.")
             sources[portal] = Source(spec, portal, databases[-1])
             refuse_hidden(option, sources[portal])
@@ -314,7 +314,7 @@ def reconcile(
                 "Give the store that was published.",
             )
         if why := store.hiding.get(""):
-            raise Hidden(f"--target: {why}.", "Give the store's own file, or a copy of it with all that lies beside it.")
+            raise Hidden(f"--target: {why}.", "Give the store's file, or a copy together with the files beside it.")
         runs = recorded_runs(store, freeze, grace, recorded)
         refuse_other_decisions(runs, decided.sha256)
         refuse_others(runs.mappings_sha256, spec.sha256, adapter)

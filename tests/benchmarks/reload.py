@@ -1,4 +1,4 @@
-"""Loads, rollbacks and deltas: `python -m tests.benchmarks.reload [--profiles 300 1200] [--only postgresql] [--changed 100] [--made]`.
+"""Loads, rollbacks and deltas: `python -m tests.benchmarks.reload [--profiles 300 1200] [--only postgresql] [--changed 100] [--made] [--json FILE]`.
 
 A whole run into an empty store, its rollback, a load again, a run of the same portals after one row in `--changed` of each large table was changed
 and a tenth as many came and went, and its rollback. Prints seconds, and their ratio to the first load or to the first run. What a rollback takes
@@ -26,6 +26,7 @@ from mappings.read import HOME
 from sample_data.synthetic import write_synthetic
 
 from .measuring import ROOT
+from .results import Results
 from .servers import Server, two_servers
 
 BEFORE = ("extract", "split", "reattach", "check")
@@ -156,7 +157,8 @@ def _tidied(url: str) -> None:
         session.execute("ANALYZE")
 
 
-def main(sizes: Sequence[int], kinds: Sequence[str], one_in: int, made: bool) -> None:
+def main(sizes: Sequence[int], kinds: Sequence[str], one_in: int, made: bool, place: Path | None = None) -> None:
+    results = Results.begun_now("reload", profiles=list(sizes))
     for profiles in sizes:
         for kind in kinds:
             with tempfile.TemporaryDirectory() as scratch:
@@ -169,7 +171,9 @@ def main(sizes: Sequence[int], kinds: Sequence[str], one_in: int, made: bool) ->
                 f"\n{kind}, {profiles:,} profiles, {night.rows:,} rows\n\n| what | s | cpu s | of | s / | cpu / |\n|---|--:|--:|---|--:|--:|"
             )
             for what, (seconds, cpu, of) in seen.items():
+                results.add(f"{kind}, {profiles} profiles: {what}", seconds)
                 _say(f"| {what} | {seconds:.1f} | {cpu:.1f} | {of} | {seconds / seen[of][0]:.2f} | {cpu / seen[of][1]:.2f} |")
+    results.write(place)
 
 
 def _say(text: str) -> None:
@@ -182,5 +186,6 @@ if __name__ == "__main__":
     parser.add_argument("--only", choices=KINDS, nargs="+", default=KINDS)
     parser.add_argument("--changed", type=int, default=100, metavar="N", help="one row in N of each large table changes before the delta")
     parser.add_argument("--made", action="store_true", help="also a load into tables that were made before")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
     given = parser.parse_args()
-    main(given.profiles, given.only, given.changed, given.made)
+    main(given.profiles, given.only, given.changed, given.made, given.json)

@@ -279,7 +279,7 @@ def test_resume_works_as_it_stands(world: Path) -> None:
     printed = run(f"({shell('runbooks/resume.md')}) 2>&1", world)
     assert "next: split" in printed
     assert "extract: done before, unchanged" in printed
-    assert "is published already: nothing changed" in printed
+    assert "is already published: nothing changed" in printed
 
 
 def test_rollback_works_as_it_stands(world: Path) -> None:
@@ -352,7 +352,7 @@ def test_evidence_works_as_it_stands(demo: Path) -> None:
 
 def test_precopy_works_as_it_stands(demo: Path) -> None:
     printed = run(f"({shell('runbooks/precopy.md')}) 2>&1", demo / "demo")
-    assert "0 objects new in the store" in printed
+    assert "0 new objects stored" in printed
     assert "documents not read again" in printed
     assert "Published and equal" in printed
 

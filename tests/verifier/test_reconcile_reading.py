@@ -189,7 +189,7 @@ def test_an_object_is_a_file_inside_of_the_store_and_nothing_else(tmp_path: Path
     lost = {
         key: read(key).why for key in ("ab/y", "ab/out", "cd/x", "../outside/x", "/etc/passwd", "ab/folder", "ab/pipe", "ab/\0", "ab/x/y")
     }
-    out = "the key leads out of the store"
+    out = "the key points outside the store"
     assert lost == {
         "ab/y": "missing",
         "ab/out": out,

@@ -40,7 +40,7 @@ class PortableDatabase(SqliteDatabase):
         return self._views
 
     def doubts(self) -> list[str]:
-        return ["rows that the server hides from this role: this kind of database is not asked for its policies"]
+        return ["rows that the server hides from this role: row-level policies of this kind of database are not checked"]
 
     def in_stored_order(self, table: str) -> bool:
         return False  # they are in the order in which they came

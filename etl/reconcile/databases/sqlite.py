@@ -36,7 +36,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
         if not path.is_file():
-            raise ReconcileError(f"{path.name}: there is no such SQLite file.", "Check the URL; reconcile never creates a database.")
+            raise ReconcileError(f"{path.name}: the SQLite file does not exist.", "Check the URL; reconcile never creates a database.")
         self._opened_as, self._left_out = path, left_out
         path = path.resolve()  # the log lies beside the file itself, not beside a link to it
         self.path, self._bulk = path, _bulk(path)
@@ -65,7 +65,7 @@ class SqliteDatabase:
             self._rows.execute("ROLLBACK")
             self._bulk.rollback()
             self._bulk.set_autocommit(True)
-        raise ReconcileError(f"{self.path.name}: is being written to all the time; no snapshot of it could be taken.", "Freeze it first.")
+        raise ReconcileError(f"{self.path.name}: is being written to continuously; a snapshot could not be taken.", "Freeze it first.")
 
     def tables(self) -> dict[str, list[str]]:
         names = self._rows.execute(
@@ -221,12 +221,12 @@ def _not_opened(path: Path, error: sqlite3.DatabaseError) -> ReconcileError:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         if Path(f"{path}-journal").exists():
             return ReconcileError(
-                f"{path.name}: an unfinished transaction lies in {path.name}-journal.",
-                "Open a copy of both files once with a program that may write, so that it is rolled back.",
+                f"{path.name}: {path.name}-journal contains an unfinished transaction.",
+                "Open a copy of both files once with a program that can write, so that it is rolled back.",
             )
         return ReconcileError(
             f"{path.name}: cannot be opened; a file in WAL mode needs {path.name}-wal and {path.name}-shm beside it.",
-            "Copy it, with its -wal if there is one, to a folder that can be written to.",
+            "Copy it, with its -wal if there is one, to a writable folder.",
         )
     return ReconcileError(f"{path.name}: cannot be read as a SQLite database ({error}).")
 

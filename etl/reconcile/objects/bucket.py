@@ -65,7 +65,7 @@ class Bucket:
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             raise ReconcileError(
-                f"The object store, bucket {self._name}: it refuses to be read (HTTP {status}).",
+                f"The object store, bucket {self._name}: reading was refused (HTTP {status}).",
                 "Check the bucket's name, the credentials (they may have expired) and the role's rights; then run the same command again.",
             ) from None
         except (BotoCoreError, ResponseParserError, ValueError) as error:

@@ -79,7 +79,9 @@ def _reader(root: str) -> Callable[[str], Found]:
     if "://" not in root or parts.scheme == "file":
         return _from_folder(Path(unquote(parts.path) if "://" in root else root))
     if parts.scheme != "s3":
-        raise ReconcileError(f"The object store: {parts.scheme}:// is not a known kind of store.", "Give a folder or s3://bucket/prefix.")
+        raise ReconcileError(
+            f"The object store: {parts.scheme}:// is not a supported kind of store.", "Give a folder or s3://bucket/prefix."
+        )
     from etl.reconcile.objects.bucket import Bucket
 
     bucket = Bucket(root)
@@ -98,7 +100,7 @@ def _from_folder(folder: Path) -> Callable[[str], Found]:
         head = key.rpartition("/")[0]
         try:
             if key.startswith("/") or not inside(head):
-                return Found(None, 0, "the key leads out of the store")
+                return Found(None, 0, "the key points outside the store")
             place = f"{top}/{key}"  # as a text: making a path of it costs more than reading what lies there
             try:
                 descriptor = os.open(place, _READING | os.O_NOFOLLOW)
@@ -106,7 +108,7 @@ def _from_folder(folder: Path) -> Callable[[str], Found]:
                 if error.errno != errno.ELOOP:
                     raise
                 if not Path(place).resolve().is_relative_to(top):
-                    return Found(None, 0, "the key leads out of the store")
+                    return Found(None, 0, "the key points outside the store")
                 descriptor = os.open(place, _READING)
         except FileNotFoundError:
             return Found(None, 0, "missing")

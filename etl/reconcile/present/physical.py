@@ -37,7 +37,7 @@ def physical(database: Database, schemas: Sequence[str]) -> Physical:
         return SqlitePhysical(database)
     if isinstance(database, PostgresDatabase):
         return PostgresPhysical(database, schemas)
-    raise ReconcileError("An adapter is used with a database of an unknown kind.", "Use SQLite, PostgreSQL or a folder of files.")
+    raise ReconcileError("Adapters are not supported for this kind of database.", "Use SQLite, PostgreSQL or a folder of files.")
 
 
 class SqlitePhysical:

@@ -20,7 +20,7 @@ from etl.errors import Refused
 from etl.load.difference import known_difference
 from etl.load.staged_rows import run_id_of
 from etl.pipeline.changes import others, refuse_others
-from etl.runfolder.folder import opened, seen
+from etl.runfolder.folder import open_locked, open_readonly
 from tests.support.evolution import Content, Staged, _session, constraints, content, differing, evolved, forwards_and_back, staged
 from tests.support.laws import law
 from tests.support.legacy import MAPPINGS, Legacy
@@ -134,7 +134,7 @@ def test_what_a_load_will_change_is_foreseen_by_table_and_nothing_of_the_store_i
         before = (content(url), constraints(url)) if number else None
         ahead = run.foreseen(url)
         assert before is None or (content(url), constraints(url)) == before
-        with pytest.raises(Refused, match="not what was approved"):
+        with pytest.raises(Refused, match="other rows than those approved"):
             run.load(url, lambda done: refuse_others(others({}, done)))
         assert (content(url) if before else {}) == (before[0] if before else {})  # it was asked before the commit
         assert ahead == run.load(url)["changes"]
@@ -216,7 +216,7 @@ def test_K2_only_what_differs_is_sent_where_the_earlier_run_lies_beside_and_the_
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate((first, second))]
     runs[1].load(fresh := stores("postgresql", "fresh"))
     wanted, tables = content(fresh), [table for table in in_reference_order(MAPPINGS.target) if table.name != "migration_run"]
-    folders = [seen(run.folder) for run in runs]
+    folders = [open_readonly(run.folder) for run in runs]
     files = [{file.path: file.sha256 for step in ("split", "reattach") for file in folder.files(step)} for folder in folders]
     same = next(
         path for path, sha256 in files[0].items() if files[1].get(path) == sha256 and path.split("/")[1] in {table.name for table in tables}
@@ -248,8 +248,8 @@ def test_K2_only_what_differs_is_sent_where_the_earlier_run_lies_beside_and_the_
 
 def _last(runs: list[Staged]) -> Known:
     """What differs between the first two runs, as it is known from their folders."""
-    with opened(runs[1].folder) as folder:
-        earlier = seen(runs[0].folder)
+    with open_locked(runs[1].folder) as folder:
+        earlier = open_readonly(runs[0].folder)
         record = RunRecord(run_id_of(earlier), "PUBLISHED", datetime.now(UTC), None, None, earlier.digest("extract", "split", "reattach"))
         known = known_difference(folder, MAPPINGS.target, record)
     assert known is not None
@@ -270,7 +270,7 @@ def test_K8_a_file_whose_bytes_are_those_of_its_publish_is_emptied_without_a_com
             (name,) = session.execute("SELECT email_key FROM login LIMIT 1").fetchone()
         before = place.read_bytes()
         assert name.encode() in before
-        with opened(run.folder) as folder:
+        with open_locked(run.folder) as folder:
             target = open_target(url, folder.path / "load")
             assert target.unchanged_since(MAPPINGS.target, folder.steps["load"].facts["marks"]) is not bool(written)
             target.close()
@@ -286,7 +286,7 @@ def test_K8_from_the_look_at_a_store_to_its_rollback_nobody_writes_to_it(stores:
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     for kind in KINDS:
         run.load(url := stores(kind, "between"))
-        with opened(run.folder) as folder:
+        with open_locked(run.folder) as folder:
             target = open_target(url, folder.path / "load")
             assert target.unchanged_since(MAPPINGS.target, folder.steps["load"].facts["marks"])
             with _session(url) as session:
