@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def status(options: Options) -> dict[str, Any]:
     for entry in steps:
         if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
             entry |= {"state": "at work", "started": working["since"]}
+    if working is not None:
+        working = {**working, **_ends(folder, working, [entry["step"] for entry in steps if entry["state"] == "done"])}
     known = {
         "run": str(options.run),
         "settings": folder.settings.as_json(),
@@ -50,6 +53,20 @@ def status(options: Options) -> dict[str, Any]:
         "at_work": working,
     }
     return {**known, "store": _published_or_not(folder), "purged": folder.settings.purged}
+
+
+def _ends(folder: RunFolder, working: dict[str, Any], done: list[str]) -> dict[str, Any]:
+    """When the step at work and the run will end: `step_ends`, `run_ends` (expected, from, to; null where not known), `late`, `forecast_from`."""
+    from etl.pipeline.forecast import earlier_runs, endings, kinds_of, rehearsed  # late: where nothing is at work nothing is forecast
+
+    earlier = earlier_runs([], folder.path)
+    kinds = kinds_of(folder.settings.source, folder.settings.target)
+    found = endings(working, done, rehearsed(folder).rows, earlier, datetime.now(UTC), kinds)
+    moments = {
+        name: [at.isoformat(timespec="seconds") for at in of] if of is not None else None
+        for name, of in (("step_ends", found.step), ("run_ends", found.run))
+    }
+    return {**moments, "late": found.late, "forecast_from": list(found.source)}
 
 
 def _published_or_not(folder: RunFolder) -> str:

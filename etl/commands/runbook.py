@@ -10,7 +10,7 @@ from typing import Any
 from etl.databases import backend, redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
-from etl.pipeline.forecast import Forecast, Span, earlier_runs, forecast
+from etl.pipeline.forecast import Forecast, Span, earlier_runs, forecast, kinds_of
 from etl.pipeline.runner import planned
 from etl.report.runbook_page import as_runbook_html, as_runbook_markdown
 from etl.runfolder import layout
@@ -58,7 +58,7 @@ def runbook(options: Options, config: Path | None, out: Path, earlier: list[Path
     rows = known[-1].rows if known else sum(planned(options).rows.values())
     if not rows:
         raise MigrationError("The old portals have no rows: there is nothing to plan for.", "Give the portals that are to be migrated.")
-    expected = forecast(rows, known)
+    expected = forecast(rows, known, kinds_of(options.source, options.target))
     stages = _stages(options, str(config), expected)
     facts = {
         "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else "not given",

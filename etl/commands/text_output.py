@@ -113,6 +113,8 @@ def show_plan(data: dict[str, Any]) -> None:
         contract = f"{counts['contract_presented']:,} presented, {counts['contract_absent']:,} absent"
         rows = f"{counts['rows_presented']:,} presented, {counts['rows_left_out']:,} left out by rest"
         console.print(f"adapter: {portal}: physical columns {physical}; contract columns {contract}; rows {rows}")
+    for sentence in data["unlisted_codes"]:
+        console.print(plain(f"adapter: {sentence}"))
     if data["will_be_held"]:
         held = [[f"{one['portal']}.{one['table']}", one["column"], one["rows"]] for one in data["will_be_held"]]
         console.print(
@@ -149,6 +151,12 @@ def show_status(data: dict[str, Any]) -> None:
         now = data["at_work"]
         share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""
         console.print(plain(f"running since {now['since']}: {now['what']}, {now['done']:,}{share}"))
+        if now["late"]:
+            console.print(f"{now['step']} takes longer than in {', '.join(now['forecast_from'])}")
+        for what, ends in ((now["step"], now["step_ends"]), ("the run", now["run_ends"])):
+            if ends is not None:
+                by = f", by {', '.join(now['forecast_from'])}" if now["forecast_from"] else ", by its progress"
+                console.print(plain(f"{what} will end about {ends[0]} ({ends[1][11:19]} to {ends[2][11:19]}{by})"))
         return
     if any(s["state"] == "failed" for s in data["steps"]):
         console.print("next: read report/report.md of the run's folder (`portal-migrate report` writes it)")

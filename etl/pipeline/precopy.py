@@ -19,7 +19,7 @@ from etl.pipeline.preflight import plan
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.places import refuse_overlap
-from etl.present.grammar import read_adapter
+from etl.present import refuse_wrong_files
 from etl.runfolder import layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.folder import RunFolder, open_locked
@@ -38,7 +38,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        read_adapter(options.adapter, mappings)
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))
     with open_locked(options.run) as folder:
         if folder.settings.purged:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")

@@ -28,7 +28,7 @@ from etl.pipeline.sources import sources_of
 from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
 from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
-from etl.present.grammar import read_adapter
+from etl.present import refuse_wrong_files
 from etl.runfolder import layout
 from etl.runfolder.decisions_file import fixed_decisions as settled_decisions
 from etl.runfolder.disk_space import Need, loaded_bytes, need_of_step, require_room
@@ -37,7 +37,7 @@ from etl.runfolder.stage_file_io import rows_of
 from etl.system.memory import give_memory_back
 from etl.system.progress import ProgressReporter
 from etl.system.worker_pool import WorkerPool, refuse_password, secured
-from mappings.limits import adapter_digest, read_limits
+from mappings.limits import read_limits
 
 _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions")}
 
@@ -79,9 +79,9 @@ def run_steps(
         open_readonly(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
-    limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
-        read_adapter(options.adapter, mappings)  # its own errors, before anything is made
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))  # before anything is made
+    limits = read_limits(options.adapter, mappings)
     with open_locked(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         settled = fixed_options(options, mappings, folder)
@@ -187,6 +187,7 @@ def _do(context: RunContext, step: str) -> bool:
         folder.fix(folder.settings.completed(*_FIXED_BY.get(step, ())))
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(context, step)
+    context.reporter.begins(step)
     try:
         done = ACTIONS[step](context)
     except ShareMissing:
@@ -256,8 +257,8 @@ def planned(options: Options) -> Plan:
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        adapter_digest(options.adapter)
-        read_limits(options.adapter, mappings)
+        with sources_of(options):
+            pass  # all that is wrong with the adapter, on both sides, in one answer
     found = rights(options, mappings)
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None

@@ -40,9 +40,15 @@ class AdapterWrong(MigrationError):
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """A hint for a sentence: the existing name that is most like this one; empty where none is."""
+    found = nearest_name(name, names)
+    return f" (nearest: {printable(found)})" if found else ""
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str:
+    """The existing name that is most like this one; empty where none is."""
     by_fold = {other.casefold(): other for other in names}
     found = difflib.get_close_matches(name.casefold(), by_fold, 1, 0.6)
-    return f" (nearest: {printable(by_fold[found[0]])})" if found else ""
+    return by_fold[found[0]] if found else ""
 
 
 def printable(name: str) -> str:

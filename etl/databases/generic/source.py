@@ -79,7 +79,20 @@ class PortableSource:
     def shapes(self) -> dict[str, dict[str, str]]:
         with self._safe("reading the catalogue"):
             inspector = sa.inspect(self._connection)
-            return {table: {c["name"]: _word(c["type"]) for c in inspector.get_columns(table)} for table in sorted(self._tables)}
+            return {table: self._shape(inspector, table) for table in sorted(self._tables)}
+
+    def _shape(self, inspector: sa.Inspector, table: str) -> dict[str, str]:
+        """By column its declared type. MariaDB and MySQL tell those of a view only who has SHOW VIEW: without that, a view's have none."""
+        try:
+            return {c["name"]: _word(c["type"]) for c in inspector.get_columns(table)}
+        except sa.exc.DBAPIError:
+            if table not in self._views:
+                raise
+        try:
+            statement = sa.select(sa.text("*")).select_from(sa.table(table)).where(sa.false())
+            return dict.fromkeys(self._connection.execute(statement).keys(), "")
+        except sa.exc.DBAPIError:
+            return {}  # one that this role may not read, or that is broken: whoever names it is told that it has no such columns
 
     def kinds(self) -> dict[str, str]:
         return self._views
@@ -118,8 +131,12 @@ class PortableSource:
     def _filled(self, table: str) -> frozenset[str]:
         """The table's columns of type CHAR(n): what fills them up is no part of their values."""
         if table not in self._padded:
-            with self._safe("reading the catalogue"):
+            try:
                 columns = sa.inspect(self._connection).get_columns(table)
+            except sa.exc.DBAPIError:
+                if table not in self._views:
+                    raise
+                columns = []  # the view tells nobody without SHOW VIEW
             self._padded[table] = frozenset(c["name"] for c in columns if isinstance(c["type"], sa.CHAR | sa.NCHAR))
         return self._padded[table]
 

@@ -48,7 +48,7 @@ from mappings.model import TableMapping
 from mappings.schema import Column
 
 _SMALL = 8 << 20  # documents up to this size travel whole, larger ones in pieces
-_PIECE = 4 << 20
+_CHUNK_BYTES = 4 << 20
 _KEYS_TOGETHER = 2_000  # named in one statement
 # ADBC adds the distance from 2000 to 1970 to PostgreSQL's infinities, which wrap around: these are what comes out.
 _WRAPPED_DAYS = {-2147472692: INFINITE_DAY[1], -2147472691: INFINITE_DAY[0]}
@@ -334,13 +334,13 @@ class PostgresSource:
         for value, size in large:
             yield (
                 str(value),
-                self._pieces(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size))),
+                self._chunks(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size))),
             )
 
-    def _pieces(self, statement: str, key: int, size: int) -> Iterator[bytes]:
-        for first in range(0, size, _PIECE):
+    def _chunks(self, statement: str, key: int, size: int) -> Iterator[bytes]:
+        for first in range(0, size, _CHUNK_BYTES):
             with safe_errors(self.name, "reading a document"), self._session.cursor(binary=True) as cursor:
-                row = cursor.execute(statement, (first + 1, _PIECE, key)).fetchone()
+                row = cursor.execute(statement, (first + 1, _CHUNK_BYTES, key)).fetchone()
             yield row[0] if row else b""
 
     def mark(self) -> str:

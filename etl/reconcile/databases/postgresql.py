@@ -17,7 +17,7 @@ import pyarrow as pa
 from sqlalchemy.engine import URL
 
 from etl.reconcile.databases.postgresql_conditions import conditions
-from etl.reconcile.engine.background import ahead
+from etl.reconcile.engine.background import prefetch
 from etl.reconcile.engine.cells import Id, Raw, Text
 from etl.reconcile.engine.frames import LOCATOR, Content, Part, series_of, text_typed
 from etl.reconcile.engine.moments import Mask
@@ -25,7 +25,7 @@ from etl.reconcile.engine.spec import Column
 from etl.reconcile.errors import ReconcileError
 
 BATCH = 1 << 24  # bytes of a batch, which the driver takes for a hint
-PIECE = 1 << 22  # bytes of a blob that are held at a time
+CHUNK_BYTES = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 5_000  # locators in one query
 # What the driver's stream says where it gives no SQLSTATE.
 _SAID = {"statement timeout": "57014", "idle-in-transaction": "25P03", "lock timeout": "55P03", "terminating connection": "57P01"}
@@ -304,17 +304,21 @@ class PostgresDatabase:
                 for where, found, data in zip(at.to_list(), _raw(keys), blobs.to_pylist(), strict=True):
                     yield Content(where, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
             return
-        for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {PIECE} OR {blob} IS NULL"):
+        for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {CHUNK_BYTES} OR {blob} IS NULL"):
             for at, found, data in zip(
                 _locators(batch.column(0)).to_list(), _raw(batch.column(1)), batch.column(2).to_pylist(), strict=True
             ):
                 yield Content(at, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
-        large = list(self._tuples(f"SELECT ctid, {of}, octet_length({blob})::bigint FROM {name} WHERE octet_length({blob}) > {PIECE}"))
+        large = list(
+            self._tuples(f"SELECT ctid, {of}, octet_length({blob})::bigint FROM {name} WHERE octet_length({blob}) > {CHUNK_BYTES}")
+        )
         for tid, found, size in large:
             digest = hashlib.sha256()
             block, place = int.from_bytes(tid[:4], "big"), int.from_bytes(tid[4:], "big")
-            for first in range(1, size + 1, PIECE):
-                [(piece,)] = self._tuples(f"SELECT substring({blob} FROM {first} FOR {PIECE}) FROM {name} WHERE ctid = '({block},{place})'")
+            for first in range(1, size + 1, CHUNK_BYTES):
+                [(piece,)] = self._tuples(
+                    f"SELECT substring({blob} FROM {first} FOR {CHUNK_BYTES}) FROM {name} WHERE ctid = '({block},{place})'"
+                )
                 digest.update(piece)
             yield Content(block << 16 | place, found, digest.hexdigest(), size)
 
@@ -329,7 +333,7 @@ class PostgresDatabase:
     def _batches(self, sql: str) -> Iterator[Any]:
         reading = self._read(sql)
         try:
-            yield from ahead(reading)
+            yield from prefetch(reading)
         finally:
             reading.close()
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,39 +15,6 @@ from tests.support.command import FREEZE, Done, command
 
 PASSWORD = "canary-word-31"
 _TYPES: dict[str, str] = {"TEXT": "LONGTEXT", "TIMESTAMP": "DATETIME(6)", "BYTEA": "LONGBLOB"}
-
-
-@pytest.fixture(scope="module")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The socket of a MariaDB server of the tests' own."""
-    if not (shutil.which("mariadbd") and shutil.which("mariadb-install-db")):
-        pytest.skip("no MariaDB server is installed (mariadbd)")
-    folder = tmp_path_factory.mktemp("mariadb")
-    socket = folder / "s"
-    common = [f"--datadir={folder / 'data'}", *(["--user=root"] if os.geteuid() == 0 else [])]
-    subprocess.run(
-        ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal", *common], check=True, capture_output=True
-    )
-    server = subprocess.Popen(
-        [
-            "mariadbd",
-            "--no-defaults",
-            *common,
-            f"--socket={socket}",
-            f"--pid-file={folder / 'pid'}",
-            "--skip-networking",
-            "--innodb-flush-log-at-trx-commit=0",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    for _ in range(300):
-        if socket.exists():
-            break
-        time.sleep(0.1)
-    yield str(socket)
-    server.terminate()
-    server.wait()
 
 
 @pytest.fixture(scope="module")
