@@ -19,7 +19,7 @@ from etl.commands.strict_options import RowCommand, StrictGroup
 if TYPE_CHECKING:
     from etl.domain.grace import Grace
     from etl.options import Options
-    from etl.system.progress import Talk
+    from etl.system.progress import ProgressReporter
 
 ENVIRONMENT = "PORTAL_MIGRATE"
 Command = Callable[..., Any]
@@ -38,15 +38,25 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
         raise click.BadParameter(f"{value} is not a valid TOML file in UTF-8: {error}.") from None
     known = {option.name for option in context.command.params}
     everywhere = {option.name for command in _every_command(commands) for option in command.params}
+    several = {option.name for command in _every_command(commands) for option in command.params if option.multiple}
     for word, setting in words.items():
         if word.replace("-", "_") not in everywhere:
             raise click.BadParameter(f"{value}: {word} is no option of any command.")
-        if isinstance(setting, dict | list):
+        if isinstance(setting, dict | list) and not (word.replace("-", "_") in several and _texts(setting)):
             raise click.BadParameter(f"{value}: {word} is not a single value.")
         if isinstance(setting, str) and not setting.strip():
             raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
-    context.default_map = {name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known}
+    context.default_map = {
+        name.replace("-", "_"): [setting] if name.replace("-", "_") in several and not isinstance(setting, list) else setting
+        for name, setting in words.items()
+        if name.replace("-", "_") in known
+    }
     return value
+
+
+def _texts(setting: object) -> bool:
+    """Whether it is a list of texts, none of them empty."""
+    return isinstance(setting, list) and bool(setting) and all(isinstance(one, str) and one.strip() for one in setting)
 
 
 def _every_command(group: click.Group) -> Iterator[click.Command]:
@@ -121,6 +131,12 @@ _OPTIONS: dict[str, Command] = {
         "--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."
     ),
     "log": _option("--log", metavar="FILE", help="Also write progress and warnings to this file (0600)."),
+    "notify": _option(
+        "--notify",
+        metavar="WORD",
+        multiple=True,
+        help="Tell an https URL, or a program (again for each of its words), how each step ended.",
+    ),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(
         "--config",
@@ -137,7 +153,7 @@ _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
 _LEFT_OUT = ("tc", "files", "decisions", "freeze")
 _WITHOUT = tuple(f"without_{name}" for name in _LEFT_OUT)
-_RUN = (*_STORES, "run", *_FREEZE, "decisions", *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
+_RUN = (*_STORES, "run", *_FREEZE, "decisions", *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log", "notify")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -191,11 +207,12 @@ def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
     """The band of E14 where any of its numbers is given; WrongUsage without a freeze, which a run that goes on knows from its start."""
     from etl.domain.grace import Grace
     from etl.errors import WrongUsage
+    from etl.runfolder import layout
 
     named = {name: given.get(f"grace_{name}") for name in ("before", "after", "add")}
     if all(value is None for value in named.values()):
         return None
-    if not freeze and not (given.get("run") and (Path(given["run"]) / "manifest.json").is_file()):
+    if not freeze and not (given.get("run") and (Path(given["run"]) / layout.MANIFEST).is_file()):
         raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
     return Grace(named["before"] or 0, named["after"] or 0, named["add"])
 
@@ -217,13 +234,29 @@ def _day(name: str, text: str) -> date:
         raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is not a valid date.", "Write it as YYYY-MM-DD.") from None
 
 
-def _talk(given: dict[str, Any]) -> Talk:
-    from etl.system.progress import Talk
-    from etl.system.progress_note import NOTE
+def _reporter(given: dict[str, Any]) -> ProgressReporter:
+    from etl.commands.command_result import ending_of
+    from etl.runfolder import layout
+    from etl.system.notices import Notices
+    from etl.system.progress import ProgressReporter
 
     run = Path(given["run"]) if given.get("run") else None
     log = Path(given["log"]) if given.get("log") else None
-    return Talk(verbose=bool(given.get("verbose")), log=log, note=run / NOTE if run is not None else None)
+    reporter = ProgressReporter(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
+    reporter.notices = Notices(tuple(given.get("notify") or ()), run.absolute().name if run is not None else "", ending_of, reporter.info)
+    return reporter
+
+
+def _answer_told(command: str, given: dict[str, Any], action: Callable[[ProgressReporter], dict[str, Any]]) -> None:
+    """Answers with what the action gives, which talks; how it ended is told too (--notify)."""
+    from etl.commands.command_result import answer
+
+    def told() -> dict[str, Any]:
+        reporter = _reporter(given)
+        with reporter.notices, reporter.notices.ending(command):
+            return action(reporter)
+
+    answer(command, given, told)
 
 
 @click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
@@ -236,10 +269,9 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
     @commands.command(name, help=help_text)
     @_takes(*names)
     def command(**given: Any) -> None:
-        from etl.commands.command_result import answer
         from etl.commands.rehearsal import run_with_rehearsal
 
-        answer(name, given, lambda: run_with_rehearsal(_options(given), steps, _talk(given)))
+        _answer_told(name, given, lambda reporter: run_with_rehearsal(_options(given), steps, reporter))
 
 
 _STEP_HELP = {
@@ -257,13 +289,12 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", *_FREEZE, "decisions", "mappings", "adapter", "log")
+@_takes(*_STORES, "run", *_FREEZE, "decisions", "mappings", "adapter", "log", "notify")
 def reconcile(**given: Any) -> None:
     """Compare old and new from the databases and object stores themselves; needs no run folder."""
-    from etl.commands.command_result import answer
     from etl.pipeline.reconcile_step import reconciled
 
-    answer("reconcile", given, lambda: reconciled(_options(given), _talk(given)))
+    _answer_told("reconcile", given, lambda reporter: reconciled(_options(given), reporter))
 
 
 @commands.command()
@@ -278,13 +309,12 @@ def plan(earlier: tuple[str, ...], **given: Any) -> None:
 
 
 @commands.command()
-@_takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log")
+@_takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log", "notify")
 def precopy(**given: Any) -> None:
     """Brings documents into the object store while the old portals are open; as often as you like, before `run` with the same --run."""
-    from etl.commands.command_result import answer
     from etl.pipeline.precopy import precopy as copied
 
-    answer("precopy", given, lambda: copied(_options(given), _talk(given)))
+    _answer_told("precopy", given, lambda reporter: copied(_options(given), reporter))
 
 
 @commands.command()
@@ -346,13 +376,12 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings", "adapter", "log", "yes")
+@_takes("target", "objects", "run", "mappings", "adapter", "log", "notify", "yes")
 def rollback(**given: Any) -> None:
     """Roll back exactly what the run published."""
-    from etl.commands.command_result import answer
     from etl.pipeline.taking_back import take_back
 
-    answer("rollback", given, lambda: take_back(_options(given), _talk(given), bool(given["yes"])))
+    _answer_told("rollback", given, lambda reporter: take_back(_options(given), reporter, bool(given["yes"])))
 
 
 @commands.command()
@@ -592,7 +621,7 @@ def selftest(size: int, seed: int, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.selftest import selftested
 
-    answer("selftest", given, lambda: selftested(size, seed, _talk(given)))
+    answer("selftest", given, lambda: selftested(size, seed, _reporter(given)))
 
 
 @commands.command()
@@ -613,7 +642,7 @@ def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
-    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given), like == "foreign"))
+    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _reporter(given), like == "foreign"))
 
 
 @commands.command()
@@ -624,7 +653,7 @@ def demo(folder: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import run_demo
 
-    answer("demo", given, lambda: run_demo(Path(folder), _talk(given)))
+    answer("demo", given, lambda: run_demo(Path(folder), _reporter(given)))
 
 
 def main() -> None:

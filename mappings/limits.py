@@ -68,7 +68,7 @@ def adapter_digest(folder: Path) -> str:
 
 def digest_of(mappings: str, adapter: str | None) -> str:
     """What `migration_run.mappings_sha256` is: the mappings' digest; with an adapter's the SHA-256 of both, a vertical bar between them (fine print 66)."""
-    return mappings if adapter in (None, "none") else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
+    return mappings if adapter is None else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
 
 
 def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[tuple[str, str, str, str]]:

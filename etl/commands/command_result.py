@@ -129,6 +129,12 @@ class _Failure:
         self.trail: list[str] = []  # where it happened: files and lines, never values; shown with -v
 
 
+def ending_of(error: BaseException) -> tuple[int, str]:
+    """(exit code, code) with which the error ends a command: what its envelope says."""
+    failure = _failure(error)
+    return failure.exit_code, failure.code
+
+
 _AGAIN = "Run the same command again: it resumes where it stopped."
 
 

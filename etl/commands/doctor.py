@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, place_of
+from etl.databases import backend, database_identity
 from etl.databases.postgresql.transport import is_here
 from etl.errors import MigrationError, Refused
 from etl.objects.place import bucket_of, folder_of
 from etl.options import Options
 from etl.pipeline.preflight import Plan
 from etl.pipeline.runner import planned
+from etl.runfolder import layout
 from etl.runfolder.folder import seen
 
 _SKEW, _SKEW_MOST = 5.0, 60.0  # seconds
@@ -161,7 +162,7 @@ def _disks(options: Options, plan: Plan | None) -> Iterator[Finding]:
     if options.objects is not None and bucket_of(options.objects) is None:
         need(folder_of(options.objects, "--objects"), plan.documents_bytes)
     if options.target is not None and backend(options.target) == "sqlite":
-        need(Path(str(place_of(options.target)[1])).parent, 2 * plan.loaded_bytes)
+        need(Path(str(database_identity(options.target)[1])).parent, 2 * plan.loaded_bytes)
     for place, size in needs.items():
         free = shutil.disk_usage(place).free
         state = "no" if free < size else "warning" if free < 2 * size else "ok"
@@ -174,14 +175,14 @@ def _disks(options: Options, plan: Plan | None) -> Iterator[Finding]:
 
 
 def _run(options: Options, plan: Plan | None) -> Iterator[Finding]:
-    if options.run is None or not (options.run / "manifest.json").exists():
+    if options.run is None or not (options.run / layout.MANIFEST).exists():
         return
     try:
         folder = seen(options.run)
     except MigrationError as error:
         yield Finding("no", "run's folder", error.message, error.next_step)
         return
-    if "purged" in folder.settings:
+    if folder.settings.purged:
         yield Finding("no", "run's folder", "this run was purged", "Give a new folder: --run.")
     elif "load" in folder.steps:
         yield Finding("warning", "run's folder", "this run has published already", "Give a new folder for a new cut-over.")

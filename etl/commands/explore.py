@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from etl.commands.lookups import published, target_url
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, seen
 from mappings.model import Mappings
 from mappings.read import read_mappings
@@ -123,14 +124,14 @@ def _state(serving: Serving, options: Options) -> Path:
         raise WrongUsage("--state is missing.", "Give a folder for index and audit log: --state DIR (or --run DIR).")
     from etl.system.private_folder import PrivateFolder
 
-    return PrivateFolder(serving.state or Path(str(options.run)) / "explore", "--state").path
+    return PrivateFolder(serving.state or Path(str(options.run)) / layout.EXPLORE, "--state").path
 
 
 def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder | None) -> dict[str, str]:
     """Builds the index where it is not of this store's state; what the pages say about where it comes from comes back."""
     from etl.explore.index import build, is_current, write_stamp
 
-    purged = folder is not None and "purged" in folder.settings
+    purged = folder is not None and folder.settings.purged
     about = {
         "run": str(options.run.name) if options.run is not None else "",
         "purged": "yes" if purged else "",
@@ -148,12 +149,12 @@ def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder |
     url = target_url(options)
     with published(options) as store:
         runs = store.rows("SELECT run_id, state_cd, manifest_sha256 FROM migration_run ORDER BY run_id")
-    stamp = f"store {shown(url)} {mappings.digest} {runs}"
+    stamp = f"store {redacted_url(url)} {mappings.digest} {runs}"
     if not is_current(index, stamp):
         sys.stderr.write("explore: building the index\n")
         build(index, mappings, url, None)
         write_stamp(index, stamp)
-    return {**about, "published": "yes", "store": shown(url)}
+    return {**about, "published": "yes", "store": redacted_url(url)}
 
 
 def _listening(serving: Serving) -> socket.socket:
@@ -176,8 +177,8 @@ def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -
     """Gives an object as a file: verified against its digest, kept in a folder that goes with the process."""
     from etl.objects.registry import open_objects
 
-    address = options.objects or (folder.settings.get("objects") if folder is not None else None)
-    if not address or address == "none":
+    address = options.objects or (folder.settings.objects if folder is not None else None)
+    if not address:
         raise WrongUsage("--documents needs the object store.", "Give --objects, or --run of a run that has one.")
     store = open_objects(address)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-")))

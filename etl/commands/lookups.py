@@ -14,8 +14,8 @@ from etl.domain.emails import email_key
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.evidence.approval import asked
 from etl.options import Options, needed
-from etl.places import OWN
-from etl.runfolder.folder import STEPS, RunFolder, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, seen
 from etl.system.progress_note import at_work
 
 
@@ -25,7 +25,7 @@ def status(options: Options) -> dict[str, Any]:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
     folder = seen(options.run)
     steps = []
-    for name in STEPS:
+    for name in layout.STEPS:
         facts = folder.steps[name].facts if name in folder.steps else {}
         rows = sum(file.rows for file in folder.steps[name].files) if name in folder.steps else 0
         steps.append(
@@ -38,12 +38,12 @@ def status(options: Options) -> dict[str, Any]:
                 "sentence": facts.get("sentence", ""),
             }
         )
-    working = at_work(options.run)
+    working = at_work(options.run / layout.PROGRESS, options.run / layout.LOCK)
     for entry in steps:
         if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
             entry |= {"state": "at work", "started": working["since"]}
-    known = {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder), "at_work": working}
-    return {**known, "store": _published_or_not(folder), "purged": "purged" in folder.settings}
+    known = {"run": str(options.run), "settings": folder.settings.as_json(), "steps": steps, "approval": asked(folder), "at_work": working}
+    return {**known, "store": _published_or_not(folder), "purged": folder.settings.purged}
 
 
 def _published_or_not(folder: RunFolder) -> str:
@@ -51,7 +51,7 @@ def _published_or_not(folder: RunFolder) -> str:
     published = folder.steps["load"].facts.get("run_id") if "load" in folder.steps else None
     if published:
         return f"published: {published}"
-    return f"rolled back: {folder.settings['rolled back']}" if "rolled back" in folder.settings else "nothing is published"
+    return f"rolled back: {folder.settings.rolled_back}" if folder.settings.rolled_back is not None else "nothing is published"
 
 
 def _state(facts: dict[str, Any]) -> str:
@@ -69,8 +69,8 @@ def _here(run: Path, known: str) -> str:
     if not known.startswith("sqlite:///"):
         return known
     place = Path(urllib.parse.unquote(known.removeprefix("sqlite:///")))
-    own = run / OWN / place.name
-    if place.parent.name == OWN and own.is_file():
+    own = run / layout.REHEARSAL / place.name
+    if place.parent.name == layout.REHEARSAL and own.is_file():
         return f"sqlite:///{urllib.parse.quote(str(own.absolute()))}"
     if not place.is_absolute() and not place.is_file():
         message = f"There is no file behind {known}: the run names its store by a path that begins where the run was begun."
@@ -86,8 +86,8 @@ def target_url(options: Options) -> str:
             raise Refused(
                 "This run has published nothing yet: there is no new store to look at.", "Finish the run, or give --target alone."
             )
-        known = folder.settings.get("target")
-        if options.target is None and known and "***" not in known:
+        known = folder.settings.connectable("target")
+        if options.target is None and known is not None:
             return _here(options.run, known)
     return needed(options.target, "--target", "the URL of the new store, or --run of a run that has one")
 

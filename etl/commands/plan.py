@@ -10,7 +10,7 @@ from typing import Any
 from etl.options import Options
 from etl.pipeline.forecast import earlier_runs, forecast
 from etl.pipeline.runner import planned
-from etl.runfolder.folder import STEPS
+from etl.runfolder.layout import STEPS
 
 
 def plan(options: Options, earlier: Sequence[Path]) -> dict[str, Any]:

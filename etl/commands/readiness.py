@@ -127,6 +127,6 @@ def _since(points: pl.DataFrame, earlier: Path, options: Options, mappings: Mapp
 def _points_of(run: Path, options: Options, mappings: Mappings) -> pl.DataFrame:
     """The points of an earlier run, made again from its folder and its store."""
     folder = _finished(run)
-    own = Options(run=run, target=options.target if folder.settings.get("target", "").count("***") else None, mappings=options.mappings)
+    own = Options(run=run, target=None if folder.settings.connectable("target") else options.target, mappings=options.mappings)
     with published(own) as store:
         return work_lists(folder, store, mappings).points

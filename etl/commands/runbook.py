@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, shown
+from etl.databases import backend, redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.pipeline.forecast import Forecast, Span, earlier_runs, forecast
 from etl.pipeline.runner import planned
 from etl.report.runbook_page import as_runbook_html, as_runbook_markdown
+from etl.runfolder import layout
 from etl.system.private_folder import PrivateFolder
 
 ENGINEER, APPROVER, PORTAL, DESK = "migration engineer", "approver", "administrator of the old portals", "help desk"
@@ -62,9 +63,9 @@ def runbook(options: Options, config: Path | None, out: Path, earlier: list[Path
     facts = {
         "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else "not given",
         "rows": rows,
-        "source": shown(options.source or ""),
-        "tc": shown(options.tc) if options.tc else "none",
-        "target": shown(options.target or ""),
+        "source": redacted_url(options.source or ""),
+        "tc": redacted_url(options.tc) if options.tc else "none",
+        "target": redacted_url(options.target or ""),
         "forecast": asdict(expected),
         "from": ", ".join(expected.source) or "a probe of this machine: rehearse to know better",
     }
@@ -90,7 +91,7 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
     minutes = {step: _minutes(span) for step, span in expected.steps.items()}
     freeze = _freeze(options)
     frozen = freeze.minutes
-    checked = frozen + sum(minutes[step] for step in ("extract", "split", "reattach", "check"))
+    checked = frozen + sum(minutes[step] for step in layout.BEFORE_LOAD)
     published = checked + minutes["load"]
     verdict = published + minutes["reconcile"] + minutes["report"]
     back = _minutes(Span(0, 0, expected.steps["load"].high * _ROLLBACK))
@@ -230,7 +231,7 @@ def _closing(url: str) -> list[str]:
             f"portal-migrate sql freeze | psql -X -f - {shlex.quote(_superuser(url))}",
             f"portal-migrate sql frozen | psql -X -f - {shlex.quote(_superuser(url))}",
         ]
-    file = shlex.quote(shown(url).removeprefix("sqlite:///"))
+    file = shlex.quote(redacted_url(url).removeprefix("sqlite:///"))
     fold = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA wal_checkpoint(TRUNCATE)'); c.execute('PRAGMA journal_mode = DELETE')"
     return [f'python3 -c "{fold}" {file} && chmod a-w {file}']
 
@@ -241,7 +242,7 @@ def _unfreeze(options: Options) -> Item:
         if backend(url) == "postgresql":
             commands.append(f"portal-migrate sql unfreeze | psql -X -f - {shlex.quote(_superuser(url))}")
         else:
-            commands.append(f"chmod u+w {shlex.quote(shown(url).removeprefix('sqlite:///'))}")
+            commands.append(f"chmod u+w {shlex.quote(redacted_url(url).removeprefix('sqlite:///'))}")
     return Item(
         "Open the old portals again",
         PORTAL,

@@ -31,6 +31,7 @@ from etl.options import Options
 from etl.placement.row_placement import keys
 from etl.placement.stage_tables import frames
 from etl.places import of_run, refuse_overlap
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, seen
 from etl.runfolder.stage_file_io import write_durably
 from mappings.ddl import quoted
@@ -154,13 +155,13 @@ def _risk(folder: RunFolder) -> pl.DataFrame:
     """portal, table, key, why: held and flagged rows."""
     held = [
         pl.DataFrame(t).select("portal", "table", "key", pl.col("reason").alias("why"))
-        for s in ("split", "reattach")
-        for t in folder.tables(s, f"{s}/record/held")
+        for s in layout.MADE_BY
+        for t in folder.tables(s, layout.record(s, "held"))
     ]
     flag = [
         pl.DataFrame(t).select("portal", "table", "key", pl.col("rule").alias("why"))
-        for s in ("split", "reattach")
-        for t in folder.tables(s, f"{s}/record/flag")
+        for s in layout.MADE_BY
+        for t in folder.tables(s, layout.record(s, "flag"))
     ]
     return pl.concat([*held, *flag]).group_by("portal", "table", "key").agg(pl.col("why").unique().sort().str.join(" "))
 
@@ -191,7 +192,7 @@ def _bytes_in(folder: RunFolder, row: Drawn) -> tuple[int, str] | None:
     """Size and SHA-256 of the document's bytes that the row had when it was read; None where it is no row of bytes, or they could not be read."""
     if not any(into.table == "stored_object" for into in row.mapping.into):
         return None
-    (content,) = folder.files("extract", "extract/content.parquet")
+    (content,) = folder.files("extract", layout.CONTENT)
     found = pl.DataFrame(folder.read_table(content)).filter(
         (pl.col("portal") == row.mapping.portal) & (pl.col("table") == row.mapping.table) & (pl.col("key") == row.key)
     )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from etl.databases import Shared, Source, backend
+from etl.databases import SnapshotSource, Source, backend
 from etl.databases.files.kind import Folder
 from etl.databases.generic.kind import Generic
 from etl.databases.postgresql.kind import PostgreSQL
@@ -28,7 +28,7 @@ class Kind(Protocol):
         """An old database; `name` is what messages call it."""
         ...
 
-    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
+    def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
         """The same old database once more, for a process that reads in a snapshot which another one holds open."""
         ...
 
@@ -78,7 +78,7 @@ def open_source(url: str, name: str) -> Source:
     return kind_of(url).open_source(url, name)
 
 
-def join_source(url: str, name: str, snapshot: str) -> Shared:
+def join_source(url: str, name: str, snapshot: str) -> SnapshotSource:
     """The same old database once more, for a process that reads in a snapshot which another one holds open."""
     return kind_of(url).join_source(url, name, snapshot)
 

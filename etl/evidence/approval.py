@@ -19,13 +19,14 @@ from etl.domain import canonical_json
 from etl.errors import Refused, WrongUsage
 from etl.evidence.keys import fingerprint, private_beside, private_key, public_key, public_path, signed_by
 from etl.objects.place import bucket_of, folder_of
-from etl.runfolder.folder import STEPS, RunFolder
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.settings import RunSettings
 from etl.runfolder.stage_file_io import write_durably
 
 KIND, VERSION = "portal-migrate approval", 1
 LIMIT = 8192  # bytes of an approval's file
 ID_LIMIT = 200  # letters of a backup's id
-_STEPS = STEPS[: STEPS.index("load")]
 _SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "grace", "decisions", "mappings", "adapter", "place")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -44,9 +45,10 @@ class Backup:
 
 def digest_of(folder: RunFolder) -> str | None:
     """The digest of what the run is going to publish, from where and into what; None as long as that is not settled."""
-    if any(step not in folder.steps for step in _STEPS) or "place" not in folder.settings:
+    if any(step not in folder.steps for step in layout.BEFORE_LOAD) or folder.settings.place is None:
         return None
-    content: dict[str, Any] = {"steps": folder.digest(*_STEPS), "settings": {name: folder.settings.get(name) for name in _SETTINGS}}
+    known = folder.settings.as_json()
+    content: dict[str, Any] = {"steps": folder.digest(*layout.BEFORE_LOAD), "settings": {name: known.get(name) for name in _SETTINGS}}
     facts = folder.steps["check"].facts
     if "changes" in facts:  # of a run that an earlier version checked nobody foresaw them
         content["changes"] = facts["changes"]
@@ -58,16 +60,16 @@ def settle_place(folder: RunFolder, target: str | None, objects: str | None) -> 
 
     Refused where it is another place than before.
     """
-    if "approver" not in folder.settings or target is None or objects is None:
+    if folder.settings.approver is None or target is None or objects is None:
         return
-    from etl.databases import leads_to
+    from etl.databases import connection_targets
 
     root = objects if bucket_of(objects) else str(folder_of(objects, "--objects").resolve())
-    place = hashlib.sha256(canonical({"target": leads_to(target), "objects": root})).hexdigest()
-    if folder.settings.get("place", place) != place:
+    place = hashlib.sha256(canonical({"target": connection_targets(target), "objects": root})).hexdigest()
+    if folder.settings.place not in (None, place):
         message = "The new store or the object store is at another place than when the digest to be approved was first said."
         raise Refused(message, "Give the same --target and --objects, from the same folder; or use a new run folder.")
-    folder.settle({"place": place})
+    folder.fix(RunSettings(place=place))
 
 
 def canonical(content: dict[str, Any]) -> bytes:
@@ -77,7 +79,7 @@ def canonical(content: dict[str, Any]) -> bytes:
 
 def asked(folder: RunFolder) -> dict[str, Any] | None:
     """Whose approval the run needs and for which digest; when it was given (`at`) and which backup it names; None where the run needs none."""
-    key = folder.settings.get("approver")
+    key = folder.settings.approver
     if key is None:
         return None
     digest = digest_of(folder)
@@ -175,7 +177,7 @@ def approved(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
 
     Refused where there is none, where another key signed it, where it is for another digest, or where it is not what was signed.
     """
-    key = folder.settings.get("approver")
+    key = folder.settings.approver
     if key is None:
         return None
     digest = digest_of(folder)

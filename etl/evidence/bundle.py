@@ -29,9 +29,10 @@ from etl.evidence.proved import APPROVAL, approval_of, proved
 from etl.evidence.time_stamp import STAMP, stamped
 from etl.objects import Readable, object_key, of_each
 from etl.objects.registry import open_objects
-from etl.options import Options
+from etl.options import Options, needed
 from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, seen
 from etl.runfolder.stage_file_io import write_durably
 from etl.system.code_identity import code_identity
@@ -53,7 +54,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     folder, mappings = seen(options.run), read_mappings(options.mappings)
     if "load" not in folder.steps:
         raise Refused("This run has published nothing yet: there is nothing to prove.", "Finish the run, then pack its evidence.")
-    if folder.settings.get("mappings") != mappings.digest:
+    if folder.settings.mappings != mappings.digest:
         raise Refused("These are not the mappings that the run was made with.", "Give --mappings the folder that the run was given.")
     if bundle.exists() and (not bundle.is_dir() or any(bundle.iterdir())):
         raise Refused(f"{bundle} is {'not empty' if bundle.is_dir() else 'not a folder'}.", "Give --bundle a new folder.")
@@ -61,13 +62,17 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
         raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
     refuse_overlap(of_run(options, folder.settings), ("--bundle", bundle))
     content = _content(folder, mappings)
-    stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
-    objects = open_objects(folder.settings["objects"]) if documents else None
+    stored = (
+        [row for table in folder.tables("reattach", layout.made("reattach", "stored_object")) for row in table.to_pylist()]
+        if documents
+        else []
+    )
+    objects = open_objects(needed(folder.settings.objects, "--objects", "the root of the object store")) if documents else None
     if objects is not None:
         _refuse_missing(stored, objects)
     private = private_key(key)
     signer = private.public_key().public_bytes_raw()
-    if signer.hex() == folder.settings.get("approver"):
+    if signer.hex() == folder.settings.approver:
         message = "--key is the approver's key: evidence is signed by who ran, and nobody approves his own run."
         raise Refused(message, "Give --key a key of your own, or a file that does not exist yet.")
     make_private(bundle)
@@ -193,8 +198,8 @@ def merkle_root(leaves: list[tuple[str, str]]) -> str:
 
 
 def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
-    found = {name: _own(folder, name) for name in ("manifest.json", events.NAME)}
-    events.refuse_undone(events.refuse_altered(found[events.NAME], folder.log), list(folder.steps))
+    found = {name: _own(folder, name) for name in (layout.MANIFEST, layout.EVENTS)}
+    events.refuse_undone(events.refuse_altered(found[layout.EVENTS], folder.log), list(folder.steps))
     for step in _FROM_RUN:
         for file in folder.steps[step].files if step in folder.steps else ():
             if (folder.path / file.path).is_file():  # a purged run has lost its lists

@@ -166,7 +166,7 @@ class Explorer:
         self._templates.filters |= {"visible": visible, "number": number, "size": size, "path": lambda part: quote(str(part), safe="")}
         self._static = {
             "explore.css": (
-                (_HERE.parent / "report" / "report.css").read_bytes() + (_HERE / "templates" / "explore.css").read_bytes(),
+                (_HERE.parent / "report/report.css").read_bytes() + (_HERE / "templates" / "explore.css").read_bytes(),
                 "text/css",
             ),
             "icon.svg": ((_HERE / "templates" / "icon.svg").read_bytes(), "image/svg+xml"),

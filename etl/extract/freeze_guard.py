@@ -12,8 +12,9 @@ import polars as pl
 
 from etl.databases import Source
 from etl.extract.source_contract import problems, refuse_hidden
-from etl.extract.table_batch import CONTENT, Aside, stage_tables
+from etl.extract.table_batch import CONTENT, SideRecords, stage_tables
 from etl.objects import Nowhere
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, parquet, rows_of, table_of
 from mappings.model import Mappings, Portal, TableMapping
@@ -38,7 +39,7 @@ def fingerprints(
     """Of every table, from the snapshot that it was read in. `contents`: rows of CONTENT."""
     pieces: dict[str, list[StageFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
-        pieces[file.path.split("/")[1]].append(file)
+        pieces[layout.group(file.path)].append(file)
     found = {}
     for portal, source in sources.items():
         counted = source.counted()
@@ -53,7 +54,7 @@ def fingerprints(
 
 
 def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder) -> dict[str, dict[str, Any]]:
-    """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `Since` as data.
+    """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `SourceChange` as data.
 
     As the database tells, and by the highest keys; where it cannot tell by reading everything again and comparing with the stage files.
     Refused where something keeps rows or bytes from us (K9).
@@ -90,11 +91,11 @@ def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder:
     """Those of these tables whose rows or documents are not those of the stage files, read once more."""
     if not tables:
         return []
-    known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", "extract/content.parquet")[0])))
+    known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", layout.CONTENT)[0])))
     changed = []
     for mapping in (mappings.tables[portal, table] for table in tables):
-        before = [file.sha256 for file in folder.files("extract", f"extract/{portal}.{mapping.table}/")]
-        aside, again = Aside(), []
+        before = [file.sha256 for file in folder.files("extract", layout.extracted(portal, mapping.table))]
+        aside, again = SideRecords(), []
         for table, part in stage_tables(source, mapping, Nowhere()):
             again.append(hashlib.sha256(parquet(table)).hexdigest())
             aside.add(part)

@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-JOURNAL = "objects.journal"  # the digest of every object that the run brought into the store
-
 
 def note(journal: Path | None, digests: Iterable[str]) -> None:
     """Before the objects are there: an object that was noted and never came is none to take back, one unnoted would stay for ever."""

@@ -25,7 +25,7 @@ from etl.objects import NOTES, PIECE, Stored, note_key, object_key
 from etl.objects.journal import journaled, note
 from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
-from etl.system.retries import again
+from etl.system.retries import retry_policy
 
 _AT_ONCE = 8  # requests of one `put_all`
 _IN_MEMORY = 8 << 20  # bytes of one object; what is longer waits in a file that has no name
@@ -194,7 +194,7 @@ class S3Objects:
 
     def _read(self, sha256: str, file: IO[bytes] | None = None) -> str:
         """The digest of the object as it is read now, its bytes written to the file; an answer that breaks off is asked for again."""
-        for attempt in again():
+        for attempt in retry_policy():
             with attempt, told(self._bucket.name):
                 digest = hashlib.sha256()
                 if file is not None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from etl.errors import MigrationError
-from etl.runfolder.folder import STEPS, RunFolder, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.layout import STEPS
 
 # Shares of a whole run's time by step, and rows a second of the whole run at a probe of 1.0; seen with tests/benchmarks on two cores.
 _SHARE = {"extract": 0.25, "split": 0.06, "reattach": 0.17, "check": 0.13, "load": 0.15, "reconcile": 0.21, "report": 0.03}
@@ -73,7 +75,7 @@ def earlier_runs(named: Sequence[Path], beside: Path | None) -> list[Rehearsed]:
         return []
     found = []
     for place in sorted(beside.absolute().parent.iterdir()):
-        if place == beside.absolute() or not (place / "manifest.json").is_file():
+        if place == beside.absolute() or not (place / layout.MANIFEST).is_file():
             continue
         try:
             found.append(_rehearsed(seen(place)))

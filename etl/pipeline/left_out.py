@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, place_of
+from etl.databases import backend, database_identity
 from etl.databases.registry import reading
 from etl.errors import MigrationError, Refused
 from etl.options import Options
@@ -71,7 +71,7 @@ def _in_force(target: str) -> tuple[dict[str, Any] | None, bool]:
 def published_last(target: str) -> dict[str, Any] | None:
     """The row of `migration_run` that is in force; None where the store is not there yet or holds no published run."""
     lite = backend(target) == "sqlite"
-    if lite and not Path(str(place_of(target)[1])).is_file():
+    if lite and not Path(str(database_identity(target)[1])).is_file():
         return None
     with reading(target) as store:
         there = "SELECT name FROM sqlite_master WHERE name = 'migration_run'" if lite else "SELECT to_regclass('migration_run') AS name"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, place_of, shown
+from etl.databases import backend, database_identity, redacted_url
 from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
@@ -18,17 +18,17 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
+from etl.runfolder import layout
 from etl.runfolder.disk_space import kept, require_room
 from etl.runfolder.folder import RunFolder, Step, opened, seen
-from etl.system.progress import Talk
+from etl.runfolder.settings import RunSettings
+from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
-NONE = "none"  # in a run's settings: this was not given, and later starts must do without
 
-
-def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Reconciliation:
+def verified(options: Options, reporter: ProgressReporter, record: Recorded | None = None) -> Reconciliation:
     """The verifier's answer for these stores; `record`: what the run's folder knows of `migration_run`."""
     source = needed(options.source, "--source", "the URL of the Portal 2.0 database")
     target = needed(options.target, "--target", "the URL of the new store")
@@ -48,7 +48,7 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
         target,
         objects,
         options.freeze,
-        talk.tell,
+        reporter.progress,
         options.mappings,
         options.adapter,
         grace,
@@ -57,7 +57,7 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
     )
 
 
-def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
+def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     """The verifier's answer: every difference as {table, kind, legacy_key, account_number, column}, their number, the mappings compared with.
 
     With --run it becomes part of the run's evidence, and the run's report is written anew. Raises DifferencesFound (exit 4) with the same data
@@ -66,9 +66,9 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     began, clock = datetime.now(UTC), time.monotonic()
     mappings = read_mappings(options.mappings)
     used = compared_with(mappings)
-    talk.say(f"reconcile: compares with the {'installed' if used['installed'] else 'given'} mappings, SHA-256 {used['sha256']}")
+    reporter.info(f"reconcile: compares with the {'installed' if used['installed'] else 'given'} mappings, SHA-256 {used['sha256']}")
     if not used["installed"]:
-        talk.say(
+        reporter.info(
             "reconcile: these are not the installed mappings: hold their digest against the run's report before you rely on the answer"
         )
     record = None
@@ -78,8 +78,8 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
         refuse_other_inputs(options, mappings, folder)
         require_room([kept(folder, "reconcile")])
         record = recorded(folder)
-    with talk.bars():
-        result = verified(options, talk, record)
+    with reporter.bars():
+        result = verified(options, reporter, record)
     data = {**summary(result), "mappings": used, "differences": result.differences.to_dicts()}
     facts: dict[str, Any] = {"answer": result.answer, "total": data["total"], "looked": {}}
     if options.run is not None:
@@ -138,30 +138,29 @@ def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder)
     """Refuses (7) to make an answer about other stores, mappings or dates part of this run's evidence; another role in the same database is welcome."""
     if "load" not in folder.steps:
         raise Refused("This run has published nothing yet: there is nothing to compare.", "Finish the run, or leave out --run.")
+    before = folder.settings.as_json()
     for name, value in (("source", options.source), ("tc", options.tc), ("target", options.target)):
-        known = folder.settings.get(name)
-        if value is not None and known is not None and (known == NONE or place_of(value) != place_of(known)):
-            raise _other(name, known, shown(value))
-    known = folder.settings.get("adapter", "none")
-    given = adapter_digest(options.adapter) if options.adapter is not None else "none"
-    if given != known:
-        raise Refused(f"This run has adapter = {known}, now it is {given}.", "Give the folder that the run had: --adapter DIR.")
+        known = before.get(name)
+        if (
+            value is not None
+            and known is not None
+            and (name in folder.settings.absent or database_identity(value) != database_identity(known))
+        ):
+            raise _other(name, known, redacted_url(value))
+    given = adapter_digest(options.adapter) if options.adapter is not None else None
+    if given != folder.settings.adapter:
+        message = f"This run has adapter = {folder.settings.adapter or 'none'}, now it is {given or 'none'}."
+        raise Refused(message, "Give the folder that the run had: --adapter DIR.")
     for name, value in (("files", options.files), ("objects", options.objects)):
-        known = folder.settings.get(name)
+        known = before.get(name)
         if value is not None and known is not None and value != known and Path(value).resolve() != Path(known).resolve():
             raise _other(name, known, value)
-    for name, value in (("tc", options.tc), ("files", options.files)):
-        if value is None and folder.settings.get(name, NONE) != NONE:
-            raise _other(name, folder.settings[name], "not given")
-    freeze = f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None
-    for name, value in (
-        ("mappings", mappings.digest),
-        ("freeze", freeze),
-        ("grace", str(options.grace) if options.grace is not None else None),
-    ):
-        known = folder.settings.get(name)
-        if value is not None and known is not None and value != known:
-            raise _other(name, known, value)
+    for name, value, known in (("tc", options.tc, folder.settings.tc), ("files", options.files, folder.settings.files)):
+        if value is None and known is not None:
+            raise _other(name, known, "not given")
+    for name, value in RunSettings(mappings=mappings.digest, freeze=options.freeze, grace=options.grace).as_json().items():
+        if before.get(name, value) != value:
+            raise _other(name, before[name], value)
 
 
 def recorded(folder: RunFolder) -> Recorded | None:
@@ -200,8 +199,8 @@ def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[s
     """The verifier's answer as the step's files and facts; `looked`: what became of the sources since this run read them (K1)."""
     folder.clear("reconcile")
     files = [
-        folder.write_table("reconcile/differences.parquet", result.differences.to_arrow()),
-        folder.write_bytes("reconcile/result.json", json.dumps(summary(result), sort_keys=True).encode()),
+        folder.write_table(layout.DIFFERENCES, result.differences.to_arrow()),
+        folder.write_bytes(layout.RESULT, json.dumps(summary(result), sort_keys=True).encode()),
     ]
     total = result.differences.height
     sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[

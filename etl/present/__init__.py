@@ -23,7 +23,7 @@ def presented(sources: Mapping[Portal, Source], adapter: Path | None, mappings: 
 
 def with_adapter(sources: Mapping[Portal, Source], read: Adapter, mappings: Mappings) -> dict[Portal, Source]:
     """The same with an adapter that was read already."""
-    from etl.databases import Shared
+    from etl.databases import SnapshotSource
     from etl.databases.files.source import FolderSource
     from etl.present.bind import Binder
     from etl.present.catalog import catalog_of
@@ -42,7 +42,7 @@ def with_adapter(sources: Mapping[Portal, Source], read: Adapter, mappings: Mapp
         binder = Binder(read, portal, mappings, catalog)
         bound = binder.bind()
         problems += binder.problems
-        kind = PresentedShared if isinstance(source, Shared) else PresentedSource
+        kind = PresentedShared if isinstance(source, SnapshotSource) else PresentedSource
         found[portal] = kind(source, read, bound, catalog, portal)
     if problems:
         raise AdapterWrong(problems)

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from etl.databases import Batch, Cut, Shared, Since, Source
+from etl.databases import Batch, KeyRange, SnapshotSource, Source, SourceChange
 from etl.databases.source_conditions import SourceConditions
 from etl.domain.masking import masked
 from etl.domain.typed_values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
@@ -295,7 +295,7 @@ class PresentedSource:
         (block,) = table.blocks
         last: tuple[Any, ...] | None = None
         cells = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
-        if isinstance(self.inner, Shared):
+        if isinstance(self.inner, SnapshotSource):
             return False  # a server keeps its types, and its reader refuses NULL keys
         for batch in self.batches(block, cells, _AT_ONCE, key):
             typed = self._keys_only(table, block, cells, batch)
@@ -343,7 +343,7 @@ class PresentedSource:
         mark = self.inner.mark()
         return json.dumps({"mark": mark, "rows": self._physical_rows()}, sort_keys=True)
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         """By the physical tables that are read, look-ups included; views are read again."""
         known = json.loads(mark)
         views = [name for name, relation in self.bound.read.items() if relation.view]
@@ -351,17 +351,17 @@ class PresentedSource:
         asked = {physical_whole(self.bound.read[name], self.catalog): rows for name, rows in tables.items()}
         since = self.inner.changed_since(known["mark"], asked)
         if since.unknown and not since.changed:
-            return Since(None, since.how)
+            return SourceChange(None, since.how)
         if since.changed or not views:
-            return Since(None if since.changed is None else [str(name) for name in since.changed], since.how)
+            return SourceChange(None if since.changed is None else [str(name) for name in since.changed], since.how)
         moved = [name for name in views if self.inner.count(physical_whole(self.bound.read[name], self.catalog)) != known["rows"][name]]
         unchanged = since.changed is not None and since.how.startswith(("no transaction", "the file is the same"))
         return (
-            Since(moved, "rows of a view counted")
+            SourceChange(moved, "rows of a view counted")
             if moved
             else since
             if unchanged
-            else Since(None, "the views were read again and compared")
+            else SourceChange(None, "the views were read again and compared")
         )
 
     def highest_key(self, mapping: TableMapping) -> str:
@@ -418,19 +418,19 @@ class PresentedShared(PresentedSource):
         return self._shared.snapshot
 
     @property
-    def _shared(self) -> Shared:
-        assert isinstance(self.inner, Shared)  # noqa: S101  # `present` makes this class of nothing else
+    def _shared(self) -> SnapshotSource:
+        assert isinstance(self.inner, SnapshotSource)  # noqa: S101  # `present` makes this class of nothing else
         return self.inner
 
-    def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
+    def cuts(self, mapping: TableMapping, rows: int) -> list[KeyRange]:
         table = self.bound.tables[mapping.table]
         key = self.ordered(table)
         if key is None:
-            return [Cut()]
+            return [KeyRange()]
         (block,) = table.blocks
         return self._shared.cuts(physical(block.relation, list(key), dict.fromkeys(key, "BIGINT"), key, self.catalog), rows)
 
-    def within(self, cut: Cut) -> Source:
+    def within(self, cut: KeyRange) -> Source:
         return PresentedSource(self._shared.within(cut), self.adapter, self.bound, self.catalog, self.name, self._looked)
 
 

@@ -7,6 +7,7 @@ import polars as pl
 from etl.holding.held_roots import HeldRows
 from etl.holding.row_counts import RowsByProfile, rows_by_table
 from etl.report.chapters import chapters
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings
@@ -63,14 +64,14 @@ def companies(
 
 def _profiles(folder: RunFolder) -> pl.DataFrame:
     """The company profiles that were read and whose key is a number."""
-    files = folder.files("extract", "extract/P2.company_profile/")
+    files = folder.files("extract", layout.extracted("P2", "company_profile"))
     frames = [pl.DataFrame(read_columns(folder.path, file, ["company_profile_id"])) for file in files]
     every = pl.concat([pl.DataFrame(schema={"company_profile_id": pl.Int64}), *frames])
     return every.drop_nulls().unique()
 
 
 def _accounts(folder: RunFolder, closed: pl.DataFrame) -> pl.DataFrame:
-    files = folder.files("split", "split/entity_account/")
+    files = folder.files("split", layout.made("split", "entity_account"))
     frames = [pl.DataFrame(read_columns(folder.path, file, ["legacy_profile_id"])) for file in files]
     every = pl.concat([pl.DataFrame(schema={"legacy_profile_id": pl.Int64}), *frames]).rename({"legacy_profile_id": "company_profile_id"})
     counted = every.group_by("company_profile_id").agg(pl.len().cast(pl.Int64).alias("accounts"))

@@ -12,12 +12,12 @@ import polars as pl
 
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, read_columns
 from mappings.model import Mappings, Portal
 
-_STEPS = ("split", "reattach")
-_NEEDED = ("extract", *_STEPS)
+_NEEDED = (layout.EXTRACT, *layout.MADE_BY)
 _STORE = {"portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_key", "reason": "reason_cd", "rule": "rule_cd"}
 _RECORDS = {"migration_holding": ("held", HELD), "migration_exception": ("flag", FLAG)}
 # The types of the columns that a statement compares, where a table has no row; what it only counts may be of any.
@@ -93,7 +93,7 @@ def _columns(mappings: Mappings, statement: Statement, table: str) -> list[str]:
 def _whole(folder: RunFolder, mappings: Mappings, statement: Statement, table: str) -> pl.DataFrame:
     if table in _RECORDS:
         name, schema = _RECORDS[table]
-        frames = [pl.DataFrame(part) for step in _STEPS for part in folder.tables(step, f"{step}/record/{name}.parquet")]
+        frames = [pl.DataFrame(part) for step in layout.MADE_BY for part in folder.tables(step, layout.record(step, name))]
         return pl.concat([pl.DataFrame(schema=schema), *frames], how="vertical_relaxed").rename(_STORE, strict=False)
     columns = _columns(mappings, statement, table)
     source = mappings.target if statement.of is None else mappings.sources[statement.of]
@@ -101,9 +101,9 @@ def _whole(folder: RunFolder, mappings: Mappings, statement: Statement, table: s
     empty = pl.DataFrame(schema={name: _kind(shape.by_name[name].family) for name in columns})
     if statement.of is None:
         return pl.concat([empty, *(_read(folder, file, columns) for file in _made(folder, table))], how="vertical_relaxed")
-    files = folder.files("extract", f"extract/{statement.of}.{table}/")
+    files = folder.files("extract", layout.extracted(statement.of, table))
     parts = [_extracted(folder, file, columns, shape.key[0]) for file in files]
-    odd = [pl.DataFrame(part) for part in folder.tables("extract", "extract/odd.parquet")]
+    odd = [pl.DataFrame(part) for part in folder.tables("extract", layout.ODD)]
     of_table = pl.concat(odd).filter(pl.col("unreadable"), pl.col("portal") == statement.of, pl.col("table") == table)
     return _with_unreadable(of_table, pl.concat([empty, *parts], how="diagonal_relaxed"))
 
@@ -113,7 +113,7 @@ def _kind(family: str) -> pl.DataType:
 
 
 def _made(folder: RunFolder, table: str) -> list[StageFile]:
-    return [file for step in _STEPS for file in folder.files(step, f"{step}/{table}/")]
+    return [file for step in layout.MADE_BY for file in folder.files(step, layout.made(step, table))]
 
 
 def _read(folder: RunFolder, file: StageFile, columns: list[str]) -> pl.DataFrame:

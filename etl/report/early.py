@@ -7,7 +7,8 @@ from xml.etree import ElementTree as Xml
 from etl.errors import MigrationError
 from etl.report.annotations import error_line
 from etl.report.text import escaped, visible
-from etl.runfolder.folder import STEPS, RunFolder
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.layout import STEPS
 
 
 def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str, bytes]:

@@ -17,15 +17,17 @@ from etl.report.decided import decided, statements
 from etl.report.lists import Lists, document, lists
 from etl.report.signed import signed
 from etl.report.verdict import verdict
+from etl.runfolder import layout
 from etl.runfolder.decisions_file import made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.rehearsed import was_rehearsal
+from etl.runfolder.settings import RunSettings
 from mappings.model import Mappings
 
 _WORST = ("attention", "warning", "info")
 VERSION = 1  # of report.json; schema.json describes it
-STEPS = ("extract", "split", "reattach", "check", "load", "reconcile")
+STEPS = tuple(step for step in layout.STEPS if step != "report")
 _LIBRARIES = ("portal-migration", "polars", "pyarrow", "pandas", "great-expectations", "sqlalchemy")
 _NOT_DONE = {
     "extract": "extract: nothing was read from the old portals.",
@@ -42,7 +44,6 @@ _NEVER = (
     "What the new portal's own programs do with the rows.",
 )
 _MOMENTS = {"before publishing": "load", "in reconcile": "reconcile"}
-_SOURCES = {"P2": "source", "TC": "tc", "files": "files"}
 _SECRET = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
 
@@ -94,25 +95,24 @@ def _changes(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
-    settings, steps = _settings(folder), folder.steps
+    settings, steps = folder.settings, folder.steps
     extract = steps["extract"].facts if "extract" in steps else {}
-    first, _, last = settings.get("freeze", "").partition(" to ")
-    target = settings.get("target")
+    sources = {"P2": settings.source, "TC": settings.tc, "files": settings.files}
     return {
         "id": steps["load"].facts.get("run_id") if "load" in steps else None,
-        "place": str((folder.path / "report").absolute()),
-        "sources": {name: _harmless(settings[key]) for name, key in _SOURCES.items() if key in settings},
-        "target": _harmless(target) if target else None,
-        "objects": _harmless(settings["objects"]) if "objects" in settings else None,
+        "place": str((folder.path / layout.REPORT).absolute()),
+        "sources": {name: _harmless(address) for name, address in sources.items() if address is not None},
+        "target": _harmless(settings.target) if settings.target is not None else None,
+        "objects": _harmless(settings.objects) if settings.objects is not None else None,
         "taken_back": _taken_back(folder),
         "rehearsal": was_rehearsal(settings),
-        "freeze": {"from": first, "to": last} if last else None,
+        "freeze": {"from": str(settings.freeze[0]), "to": str(settings.freeze[1])} if settings.freeze is not None else None,
         "approval": asked(folder),
         "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
         "snapshot": dict(sorted(extract.get("levels", {}).items())),
         "fingerprints": dict(sorted(extract.get("marks", {}).items())),
         "mappings": mappings.digest,
-        "manifest": folder.digest(*(name for name in STEPS[:4] if name in steps)),
+        "manifest": folder.digest(*(name for name in layout.BEFORE_LOAD if name in steps)),
         "versions": _versions(),
     }
 
@@ -136,10 +136,6 @@ def _freeze_guard(folder: RunFolder) -> dict[str, Any]:
         for portal, since in sorted(steps[step].facts.get("looked", {}).items())
     ]
     return {"tables": tables, "looks": looks}
-
-
-def _settings(folder: RunFolder) -> dict[str, str]:
-    return {name: value for name, value in folder.settings.items() if value != "none"}
 
 
 def _harmless(url: str) -> str:
@@ -199,7 +195,7 @@ def _targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
 
 def _result(folder: RunFolder) -> dict[str, Any]:
     """What the verifier counted itself; empty where it has not."""
-    return dict(document(folder, "reconcile", "reconcile/result.json") or {})
+    return dict(document(folder, "reconcile", layout.RESULT) or {})
 
 
 def _reconciliation(folder: RunFolder, found: Lists) -> dict[str, Any]:
@@ -231,7 +227,7 @@ def _compared(result: dict[str, Any]) -> dict[str, int] | None:
 
 
 def _checks(folder: RunFolder, found: Lists) -> dict[str, Any]:
-    content = document(folder, "check", "check/answers.json") or []
+    content = document(folder, "check", layout.ANSWERS) or []
     answers = content["answers"] if isinstance(content, dict) else content
     names = ("id", "question", "why", "severity", "table")
     entries = [
@@ -349,10 +345,10 @@ def _not_checked(folder: RunFolder, report: dict[str, Any]) -> list[str]:
         found += [f"{portal}, there and not read: {sentence}." for sentence in known["beside"]]
         found += [f"{portal}, not ruled out: {sentence}." for sentence in known["not_ruled_out"]]
         found += [f"{portal}, to be known: {sentence}." for sentence in known["notes"]]
-    settings = _settings(folder)
-    if settings and "files" not in settings:
+    begun = folder.settings != RunSettings()
+    if begun and folder.settings.files is None:
         found.append("The old file share: none was given (--files); documents that lie there count as missing.")
-    if settings and not report["run"]["freeze"]:
+    if begun and not report["run"]["freeze"]:
         found.append("Due dates inside the freeze: no freeze was given (--freeze-from, --freeze-to), so none was adjusted.")
     if report["run"]["rehearsal"]:
         found.append("The real new store: this was a rehearsal against a throw-away one.")

@@ -15,11 +15,11 @@ from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
 from etl.report.companies import companies
 from etl.report.set_aside import closed_accounts
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_verified
 from mappings.model import Mappings
 
-MADE_BY = ("split", "reattach")
 HELD_SHOWN = [name for name in HELD if name != "row_json"]  # a whole row is personal: it stays in the store
 FAILURE = {"check_id": pl.String, "severity": pl.String, "table": pl.String, "key": pl.String}
 DIFFERENCE = {
@@ -58,8 +58,8 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
     rows, where = holding(mappings, whole, flagged), RowsByProfile(folder, mappings)
     held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, rows, where))
-    failures = _table(folder, "check", "check/failures.parquet", pl.Schema(FAILURE))
-    differences = _table(folder, "reconcile", "reconcile/differences.parquet", pl.Schema(DIFFERENCE))
+    failures = _table(folder, "check", layout.FAILURES, pl.Schema(FAILURE))
+    differences = _table(folder, "reconcile", layout.DIFFERENCES, pl.Schema(DIFFERENCE))
     texts = _text_parts(mappings)
     visible, closed = closed_accounts(folder)
     complete, by_chapter = companies(folder, mappings, rows, where, held, flagged, closed)
@@ -127,7 +127,7 @@ def document(folder: RunFolder, step: str, path: str) -> Any:
 
 
 def _recorded(folder: RunFolder, name: str, schema: pl.Schema) -> pl.DataFrame:
-    return pl.concat([_table(folder, step, f"{step}/record/{name}.parquet", schema) for step in MADE_BY])
+    return pl.concat([_table(folder, step, layout.record(step, name), schema) for step in layout.MADE_BY])
 
 
 def _table(folder: RunFolder, step: str, path: str, schema: pl.Schema) -> pl.DataFrame:

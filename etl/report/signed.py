@@ -20,10 +20,10 @@ def signed(folder: RunFolder, decisions: list[dict[str, str]], approval: dict[st
         {"what": f"carried out: {', '.join(steps)}", "who": who, "when": f"{first} to {last}" if first != last else first, "digest": ""}
         for who, steps, first, last in _carried_out(read_events(content_of(folder.path)))
     ]
-    digest = folder.settings.get("decisions", "none")
+    digest = folder.settings.decisions or ""
     for rule, by, on, count in _decided(decisions):
         what = f"{'waived' if rule == 'L5' else 'decided'} ({rule}): {count:,} {_ABOUT.get(rule, 'rows')}"
-        found.append({"what": what, "who": by, "when": on, "digest": "" if digest == "none" else digest})
+        found.append({"what": what, "who": by, "when": on, "digest": digest})
     if approval is None:
         found.append({"what": "approved", "who": "nobody: no approval was asked for", "when": "", "digest": ""})
     else:

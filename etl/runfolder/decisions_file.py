@@ -9,11 +9,10 @@ from pathlib import Path
 from etl.domain.decisions import NO_DECISIONS, Decisions, parsed, read_decisions
 from etl.domain.masking import without_names
 from etl.errors import EvidenceAltered
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
+from etl.runfolder.settings import RunSettings
 from etl.runfolder.stage_file_io import write_durably
-
-NAME = "decisions.toml"
-NONE = "none"
 
 
 def settled(folder: RunFolder, given: Path | None) -> Decisions:
@@ -23,29 +22,26 @@ def settled(folder: RunFolder, given: Path | None) -> Decisions:
     """
     if given is not None:
         decisions = read_decisions(given)
-        folder.settle({"decisions": decisions.sha256 or NONE})
-        if not (folder.path / NAME).is_file():
-            write_durably(folder.path / NAME, given.read_bytes())
-        return _kept(folder, decisions.sha256 or NONE)
-    known = folder.settings.get("decisions", NONE)
-    return NO_DECISIONS if known == NONE else _kept(folder, known)
+        folder.fix(RunSettings(decisions=decisions.sha256))
+        if not (folder.path / layout.DECISIONS).is_file():
+            write_durably(folder.path / layout.DECISIONS, given.read_bytes())
+    known = folder.settings.decisions
+    return NO_DECISIONS if known is None else _kept(folder, known)
 
 
 def _kept(folder: RunFolder, digest: str) -> Decisions:
     try:
-        content = (folder.path / NAME).read_bytes()
+        content = (folder.path / layout.DECISIONS).read_bytes()
     except OSError as error:
-        message = f"{NAME} of the run's folder cannot be read ({error.strerror})."
+        message = f"{layout.DECISIONS} of the run's folder cannot be read ({error.strerror})."
         raise EvidenceAltered(message, "Start again in a new run folder.") from None
     if hashlib.sha256(content).hexdigest() != digest:
-        raise EvidenceAltered(f"{NAME} of the run's folder is not what the run began with.", "Start again in a new run folder.")
-    return parsed(content, NAME)
+        raise EvidenceAltered(f"{layout.DECISIONS} of the run's folder is not what the run began with.", "Start again in a new run folder.")
+    return parsed(content, layout.DECISIONS)
 
 
 def made(folder: RunFolder) -> list[dict[str, str]]:
     """The run's decisions as they may be shown: rule, portal, table, key, by, on, reason; names masked. None before the step `split`."""
-    files = [
-        file for file in (folder.steps["split"].files if "split" in folder.steps else []) if file.path == "split/record/decisions.json"
-    ]
+    files = [file for file in (folder.steps["split"].files if "split" in folder.steps else []) if file.path == layout.DECISIONS_MADE]
     entries = [entry for file in files for entry in json.loads(folder.read_bytes(file))]
     return [{name: without_names(text) for name, text in entry.items()} for entry in entries]

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from etl.domain.canonical_json import canonical
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.runfolder import event_log as events
-from etl.runfolder.event_log import NAME as EVENTS
+from etl.runfolder import layout
 from etl.runfolder.event_log import Head
+from etl.runfolder.settings import RunSettings, from_json
 from etl.runfolder.stage_file_io import (
     FULL,
     HASHING,
@@ -40,10 +41,6 @@ if TYPE_CHECKING:
     import pyarrow as pa  # where it is used it is imported there: a look-up reads the manifest alone and has to be quick
 
 VERSION = 3
-STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
-MANIFEST = "manifest.json"
-LOCK = ".lock"
-WORKERS = ".workers"  # in the run's folder: locked by each of its worker processes as long as it lives
 SEAL = "PORTAL_MIGRATE_SEAL"  # in the environment: a file with a key, where whoever can write to the run's folder cannot read it
 _KEY_BYTES = 32
 _ENDING = 30  # seconds that they are waited for
@@ -64,7 +61,7 @@ class RunFolder:
     def __init__(self, path: Path, reading: bool = False) -> None:
         self.path = path
         self.steps: dict[str, Step] = {}
-        self.settings: dict[str, str] = {}
+        self.settings = RunSettings()
         self.log = Head()  # where events.jsonl ends
         self._lock: int | None = None
         if not reading:
@@ -82,19 +79,23 @@ class RunFolder:
         if not reading and any(entry.is_symlink() for entry in entries):
             self.close()
             raise EvidenceAltered("The run's folder holds a link: nothing is written or removed through it.", "Use a new run folder.")
-        others = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in ("manifest.json", EVENTS, "report")]
+        others = [
+            entry
+            for entry in entries
+            if not entry.name.startswith(".") and entry.name not in (layout.MANIFEST, layout.EVENTS, layout.REPORT)
+        ]
         if not (reading or self.steps or others):
-            self.settings = {}  # nothing was read or stored yet: a mistyped path may be mended
+            self.settings = RunSettings()  # nothing was read or stored yet: a mistyped path may be mended
 
     # -- the manifest ---------------------------------------------------------------------------------------------------------------
 
     def _read_manifest(self) -> None:
-        file = self.path / "manifest.json"
+        file = self.path / layout.MANIFEST
         if file.is_symlink():
-            raise EvidenceAltered("manifest.json in the run's folder is a link.", "Use a new run folder.")
+            raise EvidenceAltered(f"{layout.MANIFEST} in the run's folder is a link.", "Use a new run folder.")
         if not file.is_file():
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
-            if others and not any(name in {"extract"} for name in others):
+            if others and layout.EXTRACT not in others:
                 raise Refused(
                     f"{self.path} is not a run's folder: it holds {others[0]!r} and no manifest.", "Give --run an empty or a new folder."
                 )
@@ -105,15 +106,15 @@ class RunFolder:
             key = _key_for(bool(body.get("sealed")))
             if not hmac.compare_digest(content["sha256"], _digest(body, key)):
                 raise ValueError("its digest does not fit")
-            self.settings, self.log = body["settings"], Head(*body.get("log", (0, "")))
+            if body.get("version") != VERSION:
+                raise Refused(f"The run's folder was made by another version ({body.get('version')}).", "Start again in a new run folder.")
+            self.settings, self.log = from_json(body["settings"]), Head(*body.get("log", (0, "")))
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise EvidenceAltered(
-                f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
+                f"{layout.MANIFEST} in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
             ) from None
-        if body.get("version") != VERSION:
-            raise Refused(f"The run's folder was made by another version ({body.get('version')}).", "Start again in a new run folder.")
 
     def save(self) -> None:
         """Writes the manifest: each step's entry contains the digest of the entry before it."""
@@ -127,17 +128,17 @@ class RunFolder:
         body = {
             "version": VERSION,
             **({"sealed": True} if key else {}),
-            "settings": self.settings,
+            "settings": self.settings.as_json(),
             "steps": steps,
             "log": [self.log.count, self.log.hash],
         }
         text = json.dumps({"run": body, "sha256": _digest(body, key)}, indent=1, ensure_ascii=False)  # in the order of the steps
-        write_durably(self.path / "manifest.json", text.encode())
+        write_durably(self.path / layout.MANIFEST, text.encode())
 
     def record(self, what: str, outcome: str, roles: dict[str, str], about: dict[str, Any]) -> None:
         """Appends an event to the run's log, then writes the manifest, which names the log's new end (and the step, where one was done)."""
         self.refuse_altered_log()  # a log that was cut must not get a new end
-        self.log = events.record(self.path, what, outcome, self.settings, roles, about)
+        self.log = events.record(self.path, what, outcome, self.settings.as_json(), roles, about)
         self.save()
 
     def refuse_altered_log(self) -> list[dict[str, Any]]:
@@ -151,14 +152,11 @@ class RunFolder:
         chosen = {name: [self._step(name).inputs, [[f.path, f.sha256] for f in self._step(name).files]] for name in names}
         return _digest(chosen)
 
-    def settle(self, given: dict[str, str]) -> None:
+    def fix(self, given: RunSettings) -> None:
         """Fixes what the run works with; what was fixed before must be the same (exit 7). What is not given now stays as it is."""
-        for name, value in given.items():
-            if self.settings.get(name, value) != value:
-                message = f"This run began with {name} = {self.settings[name]}, now it is {value}."
-                raise Refused(message, "Give the same options, mappings and stores as at the start, or use a new run folder.")
-        if not given.items() <= self.settings.items():
-            self.settings = {**self.settings, **given}
+        settings = self.settings.fixed(given)
+        if settings != self.settings:
+            self.settings = settings
             self.save()
 
     # -- stage files ------------------------------------------------------------------------------------------------------------------
@@ -202,7 +200,7 @@ class RunFolder:
 
     def refuse_purged(self, next_step: str) -> None:
         """Refuses what needs stage files of a run whose stage files `purge` removed: they are not altered, they were taken away on purpose."""
-        if "purged" in self.settings:
+        if self.settings.purged:
             raise Refused(f"This run was purged: the stage files of {self.path} are gone.", next_step)
 
     def refuse_strangers(self, name: str) -> None:
@@ -243,7 +241,7 @@ def told(content: bytes) -> RunFolder:
     try:
         body = json.loads(content)["run"]
         folder.path, folder._lock = Path(), None
-        folder.settings, folder.log = dict(body["settings"]), Head(*body["log"])
+        folder.settings, folder.log = from_json(body["settings"]), Head(*body["log"])
         folder.steps = {
             name: Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
             for name, step in body["steps"].items()
@@ -255,7 +253,7 @@ def told(content: bytes) -> RunFolder:
 
 def seen(path: Path) -> RunFolder:
     """The run's folder as it is now, for reading only: also while a run is at work in it."""
-    if not (path / "manifest.json").is_file():
+    if not (path / layout.MANIFEST).is_file():
         raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a run that was begun.")
     return RunFolder(path, reading=True)
 
@@ -313,13 +311,13 @@ _OURS = re.compile(r"\.(lock|workers|.+\.writing)")  # what a start leaves that 
 
 def _refuse_other_folder(path: Path) -> None:
     """Refuses a folder that holds something and was never a run's, before anything in it is changed."""
-    if path.is_symlink() or not path.is_dir() or (path / "manifest.json").is_file():
+    if path.is_symlink() or not path.is_dir() or (path / layout.MANIFEST).is_file():
         return
     try:
         others = sorted(entry.name for entry in path.iterdir() if not _OURS.fullmatch(entry.name))
     except OSError as error:
         raise MigrationError(f"The run's folder {path} cannot be read ({error.strerror}).", "Give --run a folder of your own.") from None
-    if others and "extract" not in others:
+    if others and layout.EXTRACT not in others:
         message = f"{path} is not a run's folder: it holds {others[0]!r} and no manifest."
         raise Refused(message, "Give --run an empty or a new folder.")
 
@@ -343,11 +341,11 @@ def _make_private(path: Path) -> None:
 
 
 def _locked(path: Path) -> int:
-    descriptor = only(path / LOCK)
+    descriptor = only(path / layout.LOCK)
     if descriptor is None:
         raise Refused(f"Another run is at work in {path}.", "Wait for it to end, or use another run folder.")
     # Worker processes of a run that was killed end with it, but not in the same moment: what they write must not meet what is written now.
-    if (path / WORKERS).exists() and not free_within(path / WORKERS, _ENDING):
+    if (path / layout.WORKERS).exists() and not free_within(path / layout.WORKERS, _ENDING):
         os.close(descriptor)
         message = f"Worker processes of a run that was killed have not ended in {path}."
         raise Refused(message, "End them (they are stopped, or wait for a disk), then run the same command again.")

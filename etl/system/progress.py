@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 from etl.errors import WrongUsage
+from etl.system.notices import Notices
 from etl.system.progress_note import write_note
 from etl.system.terminal import Screen
 from etl.system.visible import lines
@@ -44,10 +45,11 @@ class Speed(ProgressColumn):
 
 
 @dataclass
-class Talk:
+class ProgressReporter:
     """`tell(what, done, total)` reports progress; `say(sentence)` a fact. `verbose`: -v; `clock`: seconds that only grow.
 
     `log`: a file that every sentence goes to as well (0600), with its moment. `note`: where the step at work is noted while bars are shown.
+    `notices`: who is told how each step ended.
     """
 
     verbose: bool = False
@@ -60,6 +62,7 @@ class Talk:
     _speaking: threading.Lock = field(default_factory=threading.Lock)
     log: Path | None = None
     note: Path | None = None
+    notices: Notices = field(default_factory=Notices)
     _noted: float = 0.0
     _step: tuple[str, str] = ("", "")
     _told: bool = False  # inside `bars`: the run's folder is this command's own
@@ -74,17 +77,17 @@ class Talk:
                     f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a folder that can be written to."
                 ) from None
 
-    def say(self, sentence: str) -> None:
+    def info(self, sentence: str) -> None:
         with suppress(OSError):  # nobody listens any more: the work goes on, its exit code says how it ended
             self.console.print(sentence, markup=False)
         self._write_log(sentence)
 
-    def say_beside(self, sentence: str) -> None:
+    def info_beside(self, sentence: str) -> None:
         """Says a fact that the command's answer says as well: where both go to one terminal it is left to the answer."""
         if self.console.is_terminal and sys.stdout.isatty():
             self._write_log(sentence)
         else:
-            self.say(sentence)
+            self.info(sentence)
 
     def _write_log(self, sentence: str) -> None:
         """Appends the sentence; a log that cannot be written ends nothing."""
@@ -106,7 +109,7 @@ class Talk:
         self._noted = self.clock()
         write_note(self.note, {"step": step, "since": self._step[1], "what": what, "done": done, "total": total, "unit": unit})
 
-    def tell(self, what: str, done: int, total: int, unit: str = "rows") -> None:
+    def progress(self, what: str, done: int, total: int, unit: str = "rows") -> None:
         if self._told:
             self._write_note(what, done, max(done, total), unit)
         if self._bars is not None:
@@ -126,7 +129,7 @@ class Talk:
                 return
             self._last = self.clock()
         share = f" of {total:,} {unit} ({100 * done // total}%)" if total else f" {unit}" if done else ""
-        self.say(f"{what}: {done:,}{share}" if share else f"{what}: at work")
+        self.info(f"{what}: {done:,}{share}" if share else f"{what}: at work")
 
     @contextmanager
     def bars(self) -> Iterator[None]:

@@ -26,7 +26,7 @@ _WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than 
 _MANY = 2_000_000
 
 
-class Crew:
+class WorkerPool:
     """Helping processes, started when the first step asks for them and kept for the steps behind it: starting takes a second of each.
 
     `number`: how many of this machine, None as many as it has cores; `place`: the file that each of them locks; `scheduler`: of a Dask cluster.
@@ -38,7 +38,7 @@ class Crew:
         self._pool: Executor | None = None
         self._rows = 0
 
-    def helpers(self, rows: int) -> Executor | None:
+    def executor_for(self, rows: int) -> Executor | None:
         """The processes for a step over so many rows; None where they would cost more than they save."""
         self._rows = rows
         if self._pool is None:
@@ -48,12 +48,12 @@ class Crew:
                 self._pool = self._stack.enter_context(worker_processes(self._number, self._place))
         return self._pool
 
-    def rest(self) -> None:
+    def release_if_large(self) -> None:
         """Behind a step: of this machine's those go that keep much in memory."""
         if self._rows > _MANY and self._scheduler is None:
-            self.dismiss()
+            self.shutdown()
 
-    def dismiss(self) -> None:
+    def shutdown(self) -> None:
         """Ends them, and with them whatever they keep in memory."""
         self._pool = None
         self._stack.close()
@@ -62,7 +62,7 @@ class Crew:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.dismiss()
+        self.shutdown()
 
 
 @contextmanager

@@ -30,10 +30,11 @@ from etl.rules import c_documents as documents
 from etl.rules import e_responses as responses
 from etl.rules import g_status_verification as svi
 from etl.rules.x_values_and_references import flag_invalid_texts
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile, read_columns
 from etl.transform.split import SPINE
-from etl.transform.stage_file_task import Base, Context, Piece, Ticket, context_of, finish_piece, reattach_file
+from etl.transform.stage_file_task import StageFileResult, StepInputs, TaskSpec, WorkerState, context_of, finish_stage_file, reattach_file
 from mappings.model import Mappings, Portal, TableMapping
 
 Key = tuple[Portal, str]
@@ -57,7 +58,7 @@ def reattach(
 
     `rest` is called when the workers have nothing more to do: the documents, placed last, need the memory.
     """
-    base = Base(
+    base = StepInputs(
         folder.path,
         mappings.home,
         mappings.digest,
@@ -68,7 +69,7 @@ def reattach(
         files_uri,
         grace,
     )
-    context = context_of(Ticket(base))
+    context = context_of(TaskSpec(base))
     work = _Work(folder, context, pool, tell)
     levels = _levels(mappings)
     last = max((number for number, level in enumerate(levels) if _side_by_side(level)), default=-1)
@@ -122,7 +123,7 @@ def _needed(mappings: Mappings, mapping: TableMapping) -> set[Key]:
     return needed - {(portal, mapping.table)}
 
 
-def _superseded(folder: RunFolder, mapping: TableMapping, context: Context) -> Ints:
+def _superseded(folder: RunFolder, mapping: TableMapping, context: WorkerState) -> Ints:
     """E7 over all loaded answers, looking only at numbers; texts stay on disk."""
     files = extracted(folder, mapping)
     columns = ["response_id", "security_profile_id", "question_id", "modified_at", "_mark"]
@@ -146,9 +147,9 @@ def _superseded(folder: RunFolder, mapping: TableMapping, context: Context) -> I
 class _Work:
     """The tables that are done so far: their stage files, and what has to be put together at the end."""
 
-    def __init__(self, folder: RunFolder, context: Context, pool: Executor | None, tell: Tell) -> None:
+    def __init__(self, folder: RunFolder, context: WorkerState, pool: Executor | None, tell: Tell) -> None:
         self.folder, self.context, self._pool, self._tell = folder, context, pool, tell
-        self._pieces: list[Piece] = []
+        self._pieces: list[StageFileResult] = []
         self._files: list[StageFile] = []
 
     def run(self, tables: list[Key]) -> None:
@@ -158,11 +159,11 @@ class _Work:
         for key in tables:
             self._close(key, list(islice(results, len(files[key]))))  # at once: nobody holds on to where its rows went
 
-    def _results(self, tasks: list[tuple[Key, int, StageFile]]) -> Iterator[Piece]:
+    def _results(self, tasks: list[tuple[Key, int, StageFile]]) -> Iterator[StageFileResult]:
         total = sum(file.rows for _, _, file in tasks)
         rows = 0
         ticket = self.context.ticket
-        waiting = deque[Future[Piece]]()
+        waiting = deque[Future[StageFileResult]]()
         if self._pool is not None:
             waiting.extend(self._pool.submit(reattach_file, ticket, *task) for task in tasks)
         for task in tasks:
@@ -171,12 +172,12 @@ class _Work:
             self._tell("reattach", rows, total)
             yield piece
 
-    def _close(self, key: Key, pieces: list[Piece]) -> None:
+    def _close(self, key: Key, pieces: list[StageFileResult]) -> None:
         """Puts a table's pieces together: where its rows went is what later tables look up."""
         wheres = [piece.where for piece in pieces if piece.where is not None]
         if wheres or not pieces:
             where = join_wheres(wheres) if wheres else NOWHERE
-            file = self.folder.write_table(f"reattach/where/{key[0]}.{key[1]}.parquet", where.to_arrow())
+            file = self.folder.write_table(layout.index("reattach", *key), where.to_arrow())
             self.context = self.context.with_where(key, file)
             self._files.append(file)
         for piece in pieces:
@@ -188,7 +189,7 @@ class _Work:
         key: Key = ("P2", "svi_link")
         rows = start(self.context.mappings.tables[key], whole(self.folder, self.context.mappings.tables[key]))
         columns = svi.place_links(rows, self.context.spine)
-        self._close(key, [finish_piece(self.context, rows, 0, {"svi_link": columns})])
+        self._close(key, [finish_stage_file(self.context, rows, 0, {"svi_link": columns})])
 
     def place_documents(self) -> None:
         """Chapter C places all documents by their numbers alone, then makes the rows one stage file at a time."""
@@ -204,9 +205,9 @@ class _Work:
             first += frame.height
         self._close(("P2", "document"), pieces)
         targets = documents.link_targets(shelf.link, self.context.spine)
-        self._close(("P2", "document_link"), [finish_piece(self.context, shelf.link, 0, {"document_link": {"target_id": targets}})])
+        self._close(("P2", "document_link"), [finish_stage_file(self.context, shelf.link, 0, {"document_link": {"target_id": targets}})])
 
-    def _document_piece(self, shelf: documents.Shelf, frame: pl.DataFrame, first: int, number: int) -> Piece:
+    def _document_piece(self, shelf: documents.Shelf, frame: pl.DataFrame, first: int, number: int) -> StageFileResult:
         whole_row, whole_account = shelf.document.row, shelf.document.account
         begin, end = np.searchsorted(whole_row, [first, first + frame.height])
         rows = Placed(
@@ -218,7 +219,7 @@ class _Work:
             shelf.document.flags if number == 0 else [],
         )
         columns = documents.document_columns(shelf, whole_row[begin:end], whole_account[begin:end], self.context.spine)
-        return finish_piece(self.context, rows, number, {"document": columns})
+        return finish_stage_file(self.context, rows, number, {"document": columns})
 
     def place_contents(self, key: Key) -> None:
         mapping = self.context.mappings.tables[key]
@@ -227,21 +228,21 @@ class _Work:
         for number, frame in enumerate(frames(self.folder, mapping)):
             rows = start(mapping, frame)
             c_contents.place_contents(rows, self.context.where(*owner))
-            pieces.append(finish_piece(self.context, rows, number, {}))
+            pieces.append(finish_stage_file(self.context, rows, number, {}))
         self._close(key, pieces)
 
     def written(self) -> list[StageFile]:
         """The step's files: all tables' rows, and what all tables together give."""
         pieces = self._pieces
-        texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", "extract/text.parquet")])
+        texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", layout.TEXT)])
         flagged = [flag_invalid_texts(texts), *(piece.flags for piece in pieces)]
         # A table without rows has no piece, and is accounted for all the same.
         empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE]
         tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(piece.tally for piece in pieces)]
         self._files += write_record(self.folder.path, "reattach", [piece.held for piece in pieces], flagged, tallies)
         write = self.folder.write_table
-        self._files.append(write("reattach/profile_question/stub.parquet", _stubs(self.context.mappings, self._pieces)))
-        self._files.append(write("reattach/stored_object/all.parquet", _objects(self.folder, texts, self._pieces)))
+        self._files.append(write(layout.STUB_QUESTIONS, _stubs(self.context.mappings, self._pieces)))
+        self._files.append(write(layout.STORED_OBJECTS, _objects(self.folder, texts, self._pieces)))
         return self._files
 
 
@@ -249,7 +250,7 @@ def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(*_NUMBERS, *(["_key"] if "_key" in frame.columns else [pl.col("document_id").cast(pl.String).alias("_key")]))
 
 
-def _stubs(mappings: Mappings, pieces: list[Piece]) -> pa.Table:
+def _stubs(mappings: Mappings, pieces: list[StageFileResult]) -> pa.Table:
     """E10: the catalogue rows of questions that were answered but are not in the old catalogue (fine print 16)."""
     ids = sorted({int(question) for piece in pieces for question in piece.stubs})
     values = {"question_id": ids, "question_text": [f"UNKNOWN({question})" for question in ids], "stub": [True] * len(ids)}
@@ -257,7 +258,7 @@ def _stubs(mappings: Mappings, pieces: list[Piece]) -> pa.Table:
     return pa.table({column.name: pa.array(values.get(column.name, [None] * len(ids)), arrow_type(column)) for column in shape.columns})
 
 
-def _objects(folder: RunFolder, texts: pl.DataFrame, pieces: list[Piece]) -> pa.Table:
+def _objects(folder: RunFolder, texts: pl.DataFrame, pieces: list[StageFileResult]) -> pa.Table:
     """Every object that a row of the new store refers to: documents, bytes of held rows, exact bytes of texts (C7, C9, E8)."""
     kept = pl.DataFrame([pair for piece in pieces for pair in piece.objects], schema={"sha256": pl.String, "size": pl.Int64}, orient="row")
     every = (

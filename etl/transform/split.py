@@ -27,6 +27,7 @@ from etl.rules import d_agreements as agreements
 from etl.rules import h_identifiers as identifiers
 from etl.rules import i_trade_compliance as trade_compliance
 from etl.rules.registry import COLUMNS
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
@@ -427,13 +428,13 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     models = work.frames["P2", "security_model"].select("security_model_id", "company_profile_id").drop_nulls().sort("security_model_id")
     emails = pl.DataFrame({"email_key": sorted(spine.email_keys)}, schema={"email_key": pl.String})
     tables = {
-        "business_type/added": types,
-        "spine/accounts": spine.accounts.to_arrow(),
-        "spine/logins": spine.logins.to_arrow(),
-        "spine/email_keys": emails.to_arrow(),
-        "spine/model_profiles": models.to_arrow(),
-        "spine/consultants": spine.consultants.to_arrow(),
-        **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
+        layout.ADDED_TYPES: types,
+        layout.ACCOUNTS: spine.accounts.to_arrow(),
+        layout.LOGINS: spine.logins.to_arrow(),
+        layout.EMAIL_KEYS: emails.to_arrow(),
+        layout.MODEL_PROFILES: models.to_arrow(),
+        layout.CONSULTANTS: spine.consultants.to_arrow(),
+        **{layout.index("split", portal, name): where.to_arrow() for (portal, name), where in spine.where.items()},
     }
-    files.append(folder.write_bytes("split/record/decisions.json", l_decisions.record(work.decisions)))
-    return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]
+    files.append(folder.write_bytes(layout.DECISIONS_MADE, l_decisions.record(work.decisions)))
+    return files + [folder.write_table(path, table) for path, table in tables.items()]

@@ -13,7 +13,6 @@ import polars as pl
 
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import concerning
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.objects.transfer import store_all
@@ -27,6 +26,7 @@ from etl.placement.table_outcome import outcome
 from etl.placement.target_rows import Computed
 from etl.rules.e_responses import NONE, stub_questions
 from etl.rules.registry import COLUMNS, flag_rows
+from etl.runfolder import layout
 from etl.runfolder.stage_file_io import StageFile, read_table
 from etl.system.kept_resources import turn_to
 from mappings.model import Mappings, Portal
@@ -37,7 +37,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Base:
+class StepInputs:
     """What stays the same all through the step; small, so that it can be sent with every task."""
 
     root: Path
@@ -52,16 +52,16 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Ticket:
+class TaskSpec:
     """All that a worker process needs to make its own context."""
 
-    base: Base
+    base: StepInputs
     wheres: tuple[tuple[Key, StageFile], ...] = ()
     superseded: Ints = field(default_factory=lambda: NONE)
 
 
 @dataclass(frozen=True)
-class Piece:
+class StageFileResult:
     """What came of one stage file. `stubs`: E10; `objects`: (digest, size) of held rows' bytes that are stored besides the documents."""
 
     files: list[StageFile]
@@ -74,10 +74,10 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Context:
+class WorkerState:
     """A process's own view of the step: what earlier steps left, and where the rows of the tables that are done went."""
 
-    ticket: Ticket
+    ticket: TaskSpec
     mappings: Mappings
     spine: Spine
     odd: Odd
@@ -86,15 +86,15 @@ class Context:
     def where(self, portal: Portal, table: str) -> Where:
         return self.spine.where[portal, table]
 
-    def with_where(self, key: Key, file: StageFile) -> Context:
+    def with_where(self, key: Key, file: StageFile) -> WorkerState:
         """The context behind that table: where its rows went is read when somebody asks."""
         return context_of(replace(self.ticket, wheres=(*self.ticket.wheres, (key, file))))
 
-    def with_superseded(self, answers: Ints) -> Context:
+    def with_superseded(self, answers: Ints) -> WorkerState:
         return context_of(replace(self.ticket, superseded=answers))
 
 
-def context_of(ticket: Ticket) -> Context:
+def context_of(ticket: TaskSpec) -> WorkerState:
     """The context for this ticket, the unchanging part of it made once in every process."""
     base = _context_of_base(ticket.base)
     wheres = base.spine.where
@@ -103,17 +103,17 @@ def context_of(ticket: Ticket) -> Context:
     return replace(base, ticket=ticket, spine=replace(base.spine, superseded=ticket.superseded))
 
 
-def forget() -> None:
+def clear_worker_cache() -> None:
     """Lets go of what this process kept for the step, which is over."""
     _context_of_base.cache_clear()
 
 
 @lru_cache(maxsize=2)
-def _context_of_base(base: Base) -> Context:
+def _context_of_base(base: StepInputs) -> WorkerState:
     mappings = read_mappings(base.mapping_folder, base.mapping_digest)
     spine = load_spine(base.root, mappings, base.extract, base.split)
-    return Context(
-        Ticket(base),
+    return WorkerState(
+        TaskSpec(base),
         mappings,
         replace(spine, freeze=base.freeze, grace=base.grace),
         odd_values(base.root, base.extract),
@@ -121,17 +121,17 @@ def _context_of_base(base: Base) -> Context:
     )
 
 
-def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Piece:
+def reattach_file(ticket: TaskSpec, key: Key, number: int, file: StageFile) -> StageFileResult:
     """One stage file of a table that finds its accounts by its routes."""
     turn_to(ticket.base.root, "reattach")
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
     with concerning(f"{mapping.portal}.{mapping.table}"):
         rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
-        return finish_piece(context, rows, number, {})
+        return finish_stage_file(context, rows, number, {})
 
 
-def finish_piece(context: Context, rows: Placed, number: int, computed: dict[str, dict[str, Computed]]) -> Piece:
+def finish_stage_file(context: WorkerState, rows: Placed, number: int, computed: dict[str, dict[str, Computed]]) -> StageFileResult:
     """Flags, renders and writes placed rows."""
     mapping, base = rows.mapping, context.ticket.base
     flag_rows(rows, context.spine)
@@ -139,10 +139,10 @@ def finish_piece(context: Context, rows: Placed, number: int, computed: dict[str
     one = outcome(rows, context.spine, context.odd, COLUMNS, computed, digests, leave=frozenset({"stored_object"}))
     takes_question = any(form.rule == "E10" for into in mapping.into for form in into.columns.values())
     stubs = stub_questions(rows, context.spine) if takes_question else NONE
-    return Piece(write_rows(base.root, "reattach", one, number), one.held, one.flags, one.tally, one.where, stubs, kept)
+    return StageFileResult(write_rows(base.root, "reattach", one, number), one.held, one.flags, one.tally, one.where, stubs, kept)
 
 
-def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tuple[str, int]]]:
+def _held_bytes(rows: Placed, context: WorkerState) -> tuple[dict[str, str], list[tuple[str, int]]]:
     """By key, the digest of a held row's bytes (fine print 9), and those that had to be stored here: bytes of no document."""
     mapping = rows.mapping
     held = np.flatnonzero(rows.reason > 0)
@@ -157,7 +157,7 @@ def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tu
         return digests, _held_files(rows, held, key, digests, context) if mapping.table == "document" else []
     digests, kept = {}, []
     for column in (column.name for column in mapping.columns if column.family == "binary"):
-        store = open_objects(context.ticket.base.objects_uri, context.ticket.base.root / JOURNAL)
+        store = open_objects(context.ticket.base.objects_uri, context.ticket.base.root / layout.JOURNAL)
         for row in held:
             exact = rows.frame[column][int(row)]
             if exact is not None:
@@ -168,14 +168,14 @@ def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tu
     return digests, kept
 
 
-def _held_files(rows: Placed, held: Ints, key: pl.Series, digests: dict[str, str], context: Context) -> list[tuple[str, int]]:
+def _held_files(rows: Placed, held: Ints, key: pl.Series, digests: dict[str, str], context: WorkerState) -> list[tuple[str, int]]:
     """Stores the file at a held document's path also where a content row goes before it; adds its digest to `digests` (fine print 9, 31)."""
     base = context.ticket.base
     paths = {key[int(row)]: rows.frame["object_path"][int(row)] for row in held}
     waiting = {text: path for text, path in paths.items() if path is not None and text not in digests}
     if not waiting or base.files_uri is None:
         return []
-    share, store = Share(base.files_uri), open_objects(base.objects_uri, base.root / JOURNAL)
+    share, store = Share(base.files_uri), open_objects(base.objects_uri, base.root / layout.JOURNAL)
     found = ((text, pieces) for text, path in waiting.items() if (pieces := share.pieces(path)) is not None)
     stored = store_all(found, store)
     digests.update((text, put.sha256) for text, put in stored.items())

@@ -11,11 +11,12 @@ import pytest
 
 from etl.databases.postgresql.source import PostgresSource
 from etl.databases.registry import open_source
-from etl.extract.precopied import PRECOPY, contents, precopied
+from etl.extract.precopied import contents, precopied
 from etl.extract.precopy import precopy
 from etl.objects import Objects
 from etl.objects.registry import open_objects
 from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.layout import PRECOPY
 from tests.support.legacy import MAPPINGS
 from tests.support.servers import READER, Portals, portals
 

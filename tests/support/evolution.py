@@ -18,10 +18,10 @@ from etl.databases.registry import open_source, open_target
 from etl.databases.target import Agree, agreed
 from etl.extract.step import extract
 from etl.load.step import TakenBack, foreseen, load, rollback
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.layout import JOURNAL
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from mappings.model import Portal

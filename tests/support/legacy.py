@@ -26,11 +26,11 @@ from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.extract.step import extract
 from etl.load.step import load
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.reconcile import reconcile
 from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.layout import JOURNAL
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from mappings.model import Mappings, Portal

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from etl.databases import Batch, Since, sqlite_url
+from etl.databases import Batch, SourceChange, sqlite_url
 from etl.databases.files.tables import columns_and_rows, tables_in
 from etl.databases.quoting import quoted
 from etl.databases.source_conditions import SourceConditions
@@ -86,10 +86,10 @@ class FolderSource:
                 found.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {file.name}")
         return "\n".join(found)
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         before, now = set(mark.splitlines()), set(self.mark().splitlines())
         names = {line.partition("  ")[2] for line in before ^ now}
-        return Since([table.name for table in self.files if table.file.name in names] or sorted(names), "the files' digests")
+        return SourceChange([table.name for table in self.files if table.file.name in names] or sorted(names), "the files' digests")
 
     def highest_key(self, mapping: TableMapping) -> str:
         return self.inner.highest_key(mapping)

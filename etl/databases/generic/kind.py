@@ -10,7 +10,7 @@ from etl.databases import backend
 from etl.errors import MigrationError
 
 if TYPE_CHECKING:
-    from etl.databases import Shared, Source
+    from etl.databases import SnapshotSource, Source
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
@@ -28,7 +28,7 @@ class Generic:
 
         return PortableSource(url, name)
 
-    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
+    def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
         raise MigrationError(f"{name}: a snapshot of {backend(url)} belongs to one process.", "This is a fault of the toolkit: report it.")
 
     def open_target(self, url: str, folder: Path) -> Target:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from etl.databases import Batch, Since, shown
+from etl.databases import Batch, SourceChange, redacted_url
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
@@ -32,7 +32,7 @@ class PortableSource:
     """Implements `Source`."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._name, self._shown = name, shown(url)
+        self._name, self._shown = name, redacted_url(url)
         kind = sa.make_url(url).get_backend_name()
         try:
             self._engine = sa.create_engine(url, hide_parameters=True, pool_size=1)
@@ -181,9 +181,9 @@ class PortableSource:
     def mark(self) -> str:
         return ""
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         changed = [table for table, rows in read.items() if self.count(table) != rows]
-        return Since(changed or None, "rows counted" if changed else "every row was read again and compared")
+        return SourceChange(changed or None, "rows counted" if changed else "every row was read again and compared")
 
     def highest_key(self, mapping: TableMapping) -> str:
         for fetched in self._rows(mapping, list(mapping.key), 1, last=True):

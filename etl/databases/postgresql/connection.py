@@ -12,11 +12,11 @@ from typing import Any
 import psycopg
 import sqlalchemy
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.databases.postgresql.transport import sslmode
 from etl.databases.quoting import quoted as quoted
 from etl.errors import Busy, MigrationError, NoSpace, Refused, Transient
-from etl.system.retries import passes
+from etl.system.retries import is_transient
 
 OLDEST = 130000  # PostgreSQL 13
 # Whatever encoding the database or PGCLIENTENCODING has, texts travel as UTF-8. (SQL_ASCII has none: its bytes come as they are, E8.)
@@ -185,7 +185,7 @@ _PASSING = (
 
 def no_connection(url: str, name: str, said: str) -> MigrationError:
     """The error in words of our own: libpq's text may repeat the whole URL, its password too."""
-    where = f"{name}: no connection to {shown(url)}"
+    where = f"{name}: no connection to {redacted_url(url)}"
     if any(piece in said for piece in _EXHAUSTED):
         return Transient(f"{where} (the limit of connections is reached: the role's, the database's or the server's).", _ENOUGH)
     for piece in _PASSING:
@@ -216,7 +216,7 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
         where = f" on {error.diag.table_name}" if error.diag.table_name else ""
         why = " for a lock that another session holds" if state == LOCKED else ""
         message = f"{name}: {doing} failed{why} ({type(error).__name__}, SQLSTATE {state}{where}{about})."
-        kind = Transient if passes(error.diag.sqlstate) and isinstance(error, psycopg.OperationalError) else MigrationError
+        kind = Transient if is_transient(error.diag.sqlstate) and isinstance(error, psycopg.OperationalError) else MigrationError
         raise {LOCKED: Busy, FULL: NoSpace}.get(state, kind)(message, next_step(error.diag.sqlstate or "08")) from None
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.databases.conditions import Conditions, refuse_altered, refuse_conditions
 from etl.databases.postgresql import merge, replacement
 from etl.databases.postgresql.conditions import conditions
@@ -70,7 +70,7 @@ class PostgresTarget:
     """Implements `Target`; holds an advisory lock as long as it is open: the server drops it with the session."""
 
     def __init__(self, url: str) -> None:
-        self._url, self._shown = url, shown(url)
+        self._url, self._shown = url, redacted_url(url)
         self._session: psycopg.Connection[Any] = connect(url, "--target")
         (encoding, schema) = self._one("SELECT getdatabaseencoding(), current_schema()")
         if encoding != "UTF8":
@@ -432,7 +432,7 @@ def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
         other.execute("BEGIN")
         pooled = other.execute(number).fetchone() == ours or session.execute(number).fetchone() != ours
     if pooled:
-        raise _void(f"A connection pooler that gives each transaction another server process stands before {shown(url)}")
+        raise _void(f"A connection pooler that gives each transaction another server process stands before {redacted_url(url)}")
 
 
 def _void(message: str) -> Refused:

@@ -10,15 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import sqlalchemy
 
-from etl.databases import Batch, Since, shown
+from etl.databases import Batch, SourceChange, redacted_url
 from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
-from etl.domain.typed_values import Cell, Typed, readable, typed
+from etl.domain.typed_values import Bools, Cell, Typed, readable, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
 
@@ -30,7 +31,7 @@ class SqliteSource:
     """Implements `Source` on one read transaction: a writer cannot change what it sees."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._name, self._shown = name, shown(url)
+        self._name, self._shown = name, redacted_url(url)
         file = sqlalchemy.make_url(url).database or ""
         self.path = Path(file)
         if not self.path.is_file():
@@ -165,10 +166,13 @@ class SqliteSource:
         if self._has_odd_keys(mapping):
             yield from self._read_carefully(mapping, names, rows)
             return
-        listed = ", ".join(_quoted(name) for name in names)
+        asked = self._with_blobs(mapping, names)
+        listed = ", ".join([*map(_quoted, names), *(_is_blob(name) for name in asked)])
         cursor = self._execute(mapping.table, f"SELECT {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}")
         while fetched := cursor.fetchmany(rows):
-            batch = typed(mapping, dict(zip(names, zip(*fetched, strict=True), strict=True)), len(fetched))
+            columns = list(zip(*fetched, strict=True))
+            cells = dict(zip(names, columns[: len(names)], strict=True))
+            batch = typed(mapping, cells, len(fetched), _blobs(asked, columns[len(names) :]))
             yield Batch(batch, _key_texts(mapping, batch) if len(mapping.key) > 1 else None)
 
     def _execute(self, what: str, statement: str, values: Sequence[str] = ()) -> sqlite3.Cursor:
@@ -199,6 +203,16 @@ class SqliteSource:
         found = self._execute(mapping.table, f"SELECT 1 FROM {self._from(mapping.table)} WHERE {' OR '.join(odd)} LIMIT 1").fetchone()
         return found is not None or (not self._keeps_unique(mapping) and self._has_doubles(mapping))
 
+    def _with_blobs(self, mapping: TableMapping, names: Sequence[str]) -> list[str]:
+        """The date and timestamp columns in which some row holds a BLOB: its bytes alone look like a text's."""
+        dated = [name for name in names if mapping.shape.by_name[name].family in ("date", "timestamp")]
+        if not dated:
+            return []
+        found = self._execute(
+            mapping.table, f"SELECT {', '.join(f'max({_is_blob(name)})' for name in dated)} FROM {self._from(mapping.table)}"
+        )
+        return [name for name, some in zip(dated, found.fetchone(), strict=True) if some]
+
     def _has_doubles(self, mapping: TableMapping) -> bool:
         """Whether two rows have one key (fine print 63)."""
         keys = ", ".join(f"{_quoted(name)} COLLATE BINARY" for name in mapping.key)
@@ -209,17 +223,18 @@ class SqliteSource:
         """The whole table at once, its keys told apart: NULL keys numbered by their place, keys that are equal as text by `#2`, `#3` ..."""
         place = self._places(mapping)
         kinds = ", ".join(f"typeof({_quoted(column)})" for column in mapping.key)
-        listed = ", ".join(_quoted(name) for name in names)
+        asked = self._with_blobs(mapping, names)
+        listed = ", ".join([*map(_quoted, names), *(_is_blob(name) for name in asked)])
         statement = f"SELECT {kinds}, {place}, {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {place}"
         fetched = self._execute(mapping.table, statement).fetchall()
         width = len(mapping.key) + 1
-        columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(len(names) + width)]
-        cells = dict(zip(names, columns[width:], strict=True))
+        columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(width + len(names) + len(asked))]
+        cells = dict(zip(names, columns[width : width + len(names)], strict=True))
         if self._is_utf16():  # SQLite orders such texts by other bytes than those of UTF-8
             order = _in_order([[columns[n] for n in range(len(mapping.key))], [cells[name] for name in mapping.key]], columns[width - 1])
             columns = [tuple(column[row] for row in order) for column in columns]
-            cells = dict(zip(names, columns[width:], strict=True))
-        whole = typed(mapping, cells, len(fetched))
+            cells = dict(zip(names, columns[width : width + len(names)], strict=True))
+        whole = typed(mapping, cells, len(fetched), _blobs(asked, columns[width + len(names) :]))
         found = zip(*(cells[name] for name in mapping.key), strict=True)
         keys = told_apart([tuple(None if c is None else _part_text(c) for c in key) for key in found], columns[width - 1], whole)
         for start in range(0, len(fetched), rows):
@@ -272,10 +287,10 @@ class SqliteSource:
         self._take_snapshot()
         return digest.hexdigest()
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         if self.mark() == mark:
-            return Since([], "the file is the same, bit by bit")
-        return Since(None, "the file is another one; every row was read again and compared")
+            return SourceChange([], "the file is the same, bit by bit")
+        return SourceChange(None, "the file is another one; every row was read again and compared")
 
     def highest_key(self, mapping: TableMapping) -> str:
         listed = ", ".join(_quoted(name) for name in mapping.key)
@@ -301,6 +316,15 @@ class SqliteSource:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _is_blob(column: str) -> str:
+    return f"typeof({_quoted(column)}) = 'blob'"
+
+
+def _blobs(columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> dict[str, Bools]:
+    """By column, the rows that hold a BLOB."""
+    return {name: np.array(marks, bool) for name, marks in zip(columns, cells, strict=True)}
 
 
 def _by_bytes(columns: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.databases.conditions import Conditions, refuse_altered
 from etl.databases.editions import VIEW_DIFFERS, words_of
 from etl.databases.sqlite import merge
@@ -53,7 +53,7 @@ class SqliteTarget:
     """Implements `Target`; holds a lock on the file as long as it is open."""
 
     def __init__(self, url: str, staging_folder: Path) -> None:
-        self._shown = shown(url)
+        self._shown = redacted_url(url)
         self.path = Path(sqlalchemy.make_url(url).database or "").absolute()
         if not self.path.parent.is_dir():
             raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Make the folder, then run the same command again.")

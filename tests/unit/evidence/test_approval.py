@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import stat
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import jsonschema
@@ -233,16 +234,16 @@ def test_the_digest_covers_every_step_and_every_setting(checked: Night, anna: Ap
     digest = checks(checked, anna)
     folder = seen(checked.run)
     for name in ("source", "tc", "target", "files", "objects", "freeze", "mappings", "place"):
-        kept = folder.settings[name]
-        folder.settings[name] = "other"
+        known = folder.settings
+        folder.settings = replace(known, **{name: (date(2023, 9, 16), date(2023, 9, 17)) if name == "freeze" else "other"})
         assert approval.digest_of(folder) not in (None, digest), name
-        folder.settings[name] = kept
+        folder.settings = known
     for step in ("extract", "split", "reattach", "check"):
         file = folder.steps[step].files.pop()
         assert approval.digest_of(folder) not in (None, digest), step
         folder.steps[step].files.append(file)
     assert approval.digest_of(folder) == digest
-    folder.settings["approver"] = "other"
+    folder.settings = replace(folder.settings, approver="other")
     assert approval.digest_of(folder) == digest
 
 
@@ -267,10 +268,10 @@ def test_options_of_an_address_that_lead_elsewhere_are_another_place(checked: Ni
     folder = seen(checked.run)
     url = "postgresql://w@/portal3?host=/one"
 
-    def place(target: str, objects: str = "objects") -> str:
-        folder.settings.pop("place", None)
+    def place(target: str, objects: str = "objects") -> str | None:
+        folder.settings = replace(folder.settings, place=None)
         approval.settle_place(folder, target, objects)
-        return folder.settings["place"]
+        return folder.settings.place
 
     known = place(url)
     assert place(f"{url}&sslrootcert=x") == place("postgresql://other:secret@/portal3?host=/one") == known
@@ -294,7 +295,7 @@ def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: 
             changed = bytearray(exact)
             changed[at] ^= 1 << bit
             with pytest.raises(ValueError, match=r"is not an approval|was altered"):
-                approval.read(bytes(changed), folder.settings["approver"])
+                approval.read(bytes(changed), folder.settings.approver or "")
     file.write_bytes(bytes(changed))
     before = checked.content()
     said(checked.command("load", "--approval", str(file)), 7, "was altered", digest)
@@ -386,7 +387,7 @@ def test_whoever_could_sign_himself_is_refused(checked: Night, anna: Approver) -
             way.symlink_to(anna.home / "key.public")
         said(checked.command("check", "--approver", str(way)), 7, "--approver", "the private key lies beside the public one")
     untouched(checked, before)
-    assert "approver" not in seen(checked.run).settings
+    assert seen(checked.run).settings.approver is None
     shutil.copyfile(Approver(checked.folder, "other").home / "key", anna.public.with_suffix(""))  # somebody else's private key says nothing
     assert checked.command("check", "--approver", str(anna.public)).code == 0
 

@@ -37,7 +37,7 @@ def one_helper() -> Iterator[Executor]:
             yield pool
         finally:
             for joining in list(stretch._JOINED):
-                pool.submit(stretch.leave, joining.root).result()
+                pool.submit(stretch.close_worker_sources, joining.root).result()
 
 
 def extracted(portals: Portals, folder: Path, by_helpers: bool) -> Step:

@@ -13,7 +13,8 @@ import pytest
 
 from etl.errors import MigrationError
 from etl.objects import Readable, object_key, s3
-from etl.objects.journal import JOURNAL, journaled
+from etl.objects.journal import journaled
+from etl.runfolder.layout import JOURNAL
 from etl.system import worker_pool as workers
 from sample_data.world import write_cast
 from tests.support.bucket import ROOM, SECRET, BucketNight, Request, Store, canaries, front, objects, store

@@ -14,8 +14,9 @@ import pytest
 
 from etl.objects import Readable, object_key
 from etl.objects import transfer as contents
-from etl.objects.journal import JOURNAL, journaled
+from etl.objects.journal import journaled
 from etl.objects.transfer import store_all
+from etl.runfolder.layout import JOURNAL
 from sample_data.world import write_cast
 from tests.support.bucket import BucketNight, Fault, Request, Store, front, objects, store
 

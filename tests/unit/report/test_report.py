@@ -9,7 +9,7 @@ import re
 import shutil
 import sqlite3
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,7 @@ from etl.report.terminal import show
 from etl.report.text import code, escaped, visible
 from etl.report.verdict import verdict
 from etl.runfolder.folder import RunFolder, Step, opened
+from etl.runfolder.settings import RunSettings
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from mappings.model import Portal
@@ -74,19 +75,14 @@ def cast() -> Cast:
     world = write_cast(place.folder)
     objects = str(place.folder / "objects")
     with opened(place.run) as folder, open_source(world.source, "Portal 2.0") as p2, open_source(world.tc, "Trade Compliance") as tc:
-        settings = {
-            "source": world.source,
-            "tc": world.tc,
-            "files": str(world.files),
-            "target": f"sqlite:///{place.folder / 'portal3.sqlite'}",
-        }
-        folder.settle({**settings, "objects": objects, "freeze": f"{FREEZE[0]} to {FREEZE[1]}", "mappings": MAPPINGS.digest})
+        new_store, files = f"sqlite:///{place.folder / 'portal3.sqlite'}", str(world.files)
+        folder.fix(RunSettings(world.source, world.tc, new_store, files, objects, FREEZE, MAPPINGS.digest))
         store = open_objects(objects)
         folder.steps["extract"] = extract({"P2": p2, "TC": tc}, Share(str(world.files)), store, MAPPINGS, folder, lambda *_: None)
         folder.steps["split"] = split(folder, MAPPINGS, FREEZE)
         folder.steps["reattach"] = reattach(folder, MAPPINGS, objects, FREEZE, None, lambda *_: None)
         answered(folder, [])
-        target = open_target(settings["target"], folder.path / "load")
+        target = open_target(new_store, folder.path / "load")
         folder.steps["load"] = load(folder, MAPPINGS, target, FREEZE, lambda: None, lambda *_: None)
         target.close()
         for step in folder.steps.values():
@@ -515,8 +511,8 @@ def test_masking_leaves_the_rest_of_the_table(folder):
 
 
 def test_no_password_is_shown(folder):
-    folder.settings["source"] = "postgresql://auditor:***@db.example/portal2"
-    folder.settings["objects"] = "s3://key:secret-word@bucket/prefix"
+    source, objects = "postgresql://auditor:***@db.example/portal2", "s3://key:secret-word@bucket/prefix"
+    folder.settings = replace(folder.settings, source=source, objects=objects)
     report = facts(folder, MAPPINGS)
     assert report["run"]["sources"]["P2"] == "postgresql://auditor:***@db.example/portal2"
     assert report["run"]["objects"] == "s3://key:***@bucket/prefix"
@@ -526,7 +522,7 @@ def hostile(folder: RunFolder) -> Report:
     change = {"id": "odd", "question": HOSTILE, "why": HOSTILE, "failed": 1, "severity": "warning", "keys": [HOSTILE]}
     answered(folder, [change])
     reconciled(folder, [("document", "changed", "P2", HOSTILE, HOSTILE, "file_name", HOSTILE, HOSTILE)])
-    folder.settings["files"] = HOSTILE
+    folder.settings = replace(folder.settings, files=HOSTILE)
     return facts(folder, MAPPINGS)
 
 

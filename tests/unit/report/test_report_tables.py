@@ -13,6 +13,9 @@ import openpyxl
 import polars as pl
 import pytest
 
+from etl.holding.causes import holding
+from etl.holding.row_counts import RowsByProfile, rows_by_table
+from etl.placement.held_rows import HELD
 from etl.report import write_report
 from etl.report.controls import SECTIONS, controls
 from etl.report.csv_columns import csv_files
@@ -23,6 +26,7 @@ from etl.report.loaded_keys import accounted_keys, old_keys
 from etl.report.recheck import as_sql
 from etl.report.signed import signed
 from etl.report.tables import SHEET_ROWS, as_workbook, tables
+from etl.runfolder import layout
 from etl.runfolder.folder import opened
 from mappings.errors import MappingError
 from mappings.personal import NONE, read_personal
@@ -104,13 +108,9 @@ def test_companies_tie_with_sql_with_their_subjects_and_with_the_other_lists(fol
     assert {
         row["company_profile_id"]: tuple(row[n] for n in numbers) for row in by_chapter.to_dicts() if row["company_profile_id"] in profiles
     } == {profile: tuple(row[n] for n in numbers) for profile, row in by_profile.items() if row["rows_read"]}
-    from etl.holding.causes import holding
-    from etl.holding.row_counts import RowsByProfile, rows_by_table
-    from etl.placement.held_rows import HELD
-    from etl.report.lists import MADE_BY
 
     whole = pl.concat(
-        [pl.DataFrame(part).select(HELD.keys()) for step in MADE_BY for part in folder.tables(step, f"{step}/record/held.parquet")]
+        [pl.DataFrame(part).select(HELD.keys()) for step in layout.MADE_BY for part in folder.tables(step, layout.record(step, "held"))]
     )
     every = rows_by_table(RowsByProfile(folder, MAPPINGS), MAPPINGS, holding(MAPPINGS, whole, found.exceptions))
     for table, by_sql in loaded.items():

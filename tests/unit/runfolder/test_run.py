@@ -19,6 +19,7 @@ import pytest
 
 from etl.errors import Refused
 from etl.runfolder import folder as run
+from etl.runfolder.layout import WORKERS
 from tests.support.command import Night, started
 from tests.support.legacy import Legacy, content_of_store
 
@@ -358,7 +359,7 @@ def test_a_start_waits_for_the_workers_of_a_killed_run_and_refuses_where_one_doe
     checked: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What they write must not meet what is written now: a worker that waits for a disk when its run is killed lives a little longer."""
-    with (checked.run / run.WORKERS).open("w") as lock:
+    with (checked.run / WORKERS).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         monkeypatch.setattr(run, "_ENDING", 0.1)
         with pytest.raises(Refused, match="Worker processes"):
