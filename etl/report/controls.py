@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Control:
-    """`shown`: report#SECTION, report/FILE, a command, or a page below runbooks/."""
+    """`shown`: report#SECTION, beside:FILE, a command, or a page below runbooks/."""
 
     control: str
     title: str
@@ -53,6 +53,6 @@ def place(shown: str) -> tuple[str, str]:
     """(what to show, the link on report.html; "" for a command or a page that does not lie beside it)."""
     if shown.startswith("report#"):
         return SECTIONS[shown.removeprefix("report#")], shown.removeprefix("report")
-    if shown.startswith("report/"):
-        return shown.removeprefix("report/"), shown.removeprefix("report/")
+    if shown.startswith("beside:"):
+        return shown.removeprefix("beside:"), shown.removeprefix("beside:")
     return (shown, "") if shown.startswith("runbooks/") else (f"portal-migrate {shown}", "")

@@ -101,6 +101,7 @@ def _whole(folder: RunFolder, mappings: Mappings, statement: Statement, table: s
     empty = pl.DataFrame(schema={name: _kind(shape.by_name[name].family) for name in columns})
     if statement.of is None:
         return pl.concat([empty, *(_read(folder, file, columns) for file in _made(folder, table))], how="vertical_relaxed")
+    empty = empty.with_columns(pl.lit(None, pl.String).alias("_key"))
     files = folder.files("extract", layout.extracted(statement.of, table))
     parts = [_extracted(folder, file, columns, shape.key[0]) for file in files]
     odd = [pl.DataFrame(part) for part in folder.tables("extract", layout.ODD)]

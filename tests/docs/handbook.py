@@ -213,8 +213,8 @@ def _controls() -> str:
     def shown(place: str) -> str:
         if place.startswith("report#"):
             return f"report, *{SECTIONS[place.removeprefix('report#')]}*"
-        if place.startswith("report/"):
-            return f"`{place.removeprefix('report/')}`"
+        if place.startswith("beside:"):
+            return f"`{place.removeprefix('beside:')}`"
         return f"[{Path(place).stem}]({Path(place).name})" if place.startswith("runbooks/") else f"`portal-migrate {place}`"
 
     rows = [(one.control, one.title, one.what, ", ".join(shown(place) for place in one.shown)) for one in controls()]

@@ -19,6 +19,7 @@ from etl.placement.held_rows import HELD
 from etl.report import write_report
 from etl.report.controls import SECTIONS, controls
 from etl.report.csv_columns import csv_files
+from etl.report.decided import decided
 from etl.report.facts import facts
 from etl.report.html import FILES, as_html
 from etl.report.lists import lists
@@ -148,6 +149,20 @@ def test_each_tables_keys_in_the_old_portal_are_those_loaded_or_held(folder):
     assert compared > 890
 
 
+def test_a_table_without_rows_counts_nothing(folder):
+    for step, place in (
+        ("extract", layout.extracted("P2", "entity_identifier")),
+        ("split", layout.made("split", "account_identifier")),
+        ("reattach", layout.made("reattach", "profile_response")),
+    ):
+        folder.steps[step].files[:] = [file for file in folder.steps[step].files if not file.path.startswith(place)]
+    counted = decided(folder, MAPPINGS)
+    assert {rule: counted[rule] for rule in ("H1", "H2", "H4", "H6", "E2", "E3", "E7")} == dict.fromkeys(
+        ("H1", "H2", "H4", "H6", "E2", "E3", "E7"), 0
+    )
+    assert counted["A6"]
+
+
 def test_a_number_is_a_link_that_shows_its_rows(folder):
     reconciled(folder, [])
     page = as_html(facts(folder, MAPPINGS), lists(folder, MAPPINGS), MAPPINGS)
@@ -197,8 +212,8 @@ def test_a_control_is_shown_where_it_says(written):
             if shown.startswith("report#"):
                 assert shown.removeprefix("report#") in sections, one
                 assert f'id="{shown.removeprefix("report#")}"' in page
-            elif shown.startswith("report/"):
-                assert (written / shown.removeprefix("report/")).is_file(), one
+            elif shown.startswith("beside:"):
+                assert (written / shown.removeprefix("beside:")).is_file(), one
             elif shown.startswith("runbooks/"):
                 assert (ROOT / shown).is_file(), one
             else:
