@@ -17,7 +17,7 @@ from etl.options import Options
 from etl.runfolder import layout
 from etl.runfolder.settings import RunSettings
 
-_NEXT = "Give each a place of its own, none within another; then run the same command again."
+_NEXT = "Give each a separate path, none inside another; then run the same command again."
 
 
 @dataclass(frozen=True)
@@ -113,4 +113,4 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _overlap(one: Place, other: Place) -> Refused:
-    return Refused(f"Places overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)
+    return Refused(f"Paths overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,19 +39,29 @@ def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
     file = folder / FILE if folder is not None else None
     if file is None or not file.exists():
         return Limits()
-    try:
-        words = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise MappingErrors([(FILE, "file", str(error.strerror), "a file that can be read")]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MappingErrors([(FILE, "file", str(error), "TOML in UTF-8")]) from None
-    wrong = list(_wrong(words, mappings))
+    words, wrong = _read(file, mappings)
     if wrong:
         raise MappingErrors(wrong)
     held, indicator = (
         {name: Limit(float(entry["share"]), entry["reason"]) for name, entry in words.get(kind, {}).items()} for kind in _KINDS
     )
     return Limits(held, indicator)
+
+
+def wrong_limits(folder: Path, mappings: Mappings) -> list[tuple[str, str, str, str]]:
+    """(file, place, found, expected) of all that cannot be in the folder's `limits.toml`; nothing where it has none."""
+    file = folder / FILE
+    return _read(file, mappings)[1] if file.exists() else []
+
+
+def _read(file: Path, mappings: Mappings) -> tuple[dict[str, Any], list[tuple[str, str, str, str]]]:
+    try:
+        words = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        return {}, [(FILE, "file", str(error.strerror), "a readable file")]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return {}, [(FILE, "file", str(error), "TOML in UTF-8")]
+    return words, list(_wrong(words, mappings))
 
 
 def adapter_digest(folder: Path) -> str:
@@ -74,18 +85,29 @@ def digest_of(mappings: str, adapter: str | None) -> str:
 def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[tuple[str, str, str, str]]:
     """(file, place, found, expected) of all that cannot be."""
     tables = {mapping.table: mapping for mapping in mappings.tables.values()}
+    indicators = [f"{table}.{column}" for table, of in tables.items() for column in of.shape.by_name if column.endswith(INDICATOR)]
     for kind, entries in words.items():
         if kind not in _KINDS or not isinstance(entries, dict):
-            yield FILE, kind, "an unknown word", "[held] or [indicator]"
+            yield FILE, kind, "an unknown word", f"[held] or [indicator]{_nearest(kind, _KINDS)}"
             continue
         for name, entry in entries.items():
             place = f'{kind}."{name}"' if kind == "indicator" else f"{kind}.{name}"
             table, _, column = name.partition(".")
             if kind == "held" and name not in tables:
-                yield FILE, place, repr(name), "a table of an old portal's contract"
+                yield FILE, place, repr(name), f"a table of an old portal's contract{_nearest(name, tables)}"
             if kind == "indicator" and (table not in tables or not column.endswith(INDICATOR) or column not in tables[table].shape.by_name):
-                yield FILE, place, repr(name), f"an indicator column, written table.column: its name ends with {INDICATOR}"
+                yield (
+                    FILE,
+                    place,
+                    repr(name),
+                    f"an indicator column, written table.column: its name ends with {INDICATOR}{_nearest(name, indicators)}",
+                )
             yield from _wrong_limit(place, entry)
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, names, 1, 0.6)
+    return f" (nearest: {found[0]})" if found else ""
 
 
 def _wrong_limit(place: str, entry: Any) -> Iterator[tuple[str, str, str, str]]:
@@ -94,10 +116,10 @@ def _wrong_limit(place: str, entry: Any) -> Iterator[tuple[str, str, str, str]]:
         return
     for word in entry:
         if word not in ("share", "reason"):
-            yield FILE, f"{place}.{word}", "an unknown word", "share, reason"
+            yield FILE, f"{place}.{word}", "an unknown word", f"share, reason{_nearest(word, ('share', 'reason'))}"
     share = entry.get("share")
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         yield FILE, f"{place}.share", repr(share), "a number from 0 to 1"
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
-        yield FILE, f"{place}.reason", repr(reason), "a text that says why"
+        yield FILE, f"{place}.reason", repr(reason), "the reason, a text"

@@ -18,7 +18,7 @@ from etl.databases import redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.folder import RunFolder, open_readonly
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
@@ -54,7 +54,7 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
         ) from None
     _judge(serving)
     mappings = read_mappings(options.mappings)
-    folder = seen(options.run) if options.run is not None else None
+    folder = open_readonly(options.run) if options.run is not None else None
     state = _state(serving, options)
     index = state / "index.sqlite"
     about = _made(index, mappings, options, folder)
@@ -100,10 +100,10 @@ def added_login(file: Path | None, name: str) -> dict[str, Any]:
 def _judge(serving: Serving) -> None:
     beyond = serving.host not in ("localhost", "::1") and not _is_loopback(serving.host)
     if (serving.tls_cert is None) != (serving.tls_key is None):
-        raise WrongUsage("--tls-cert and --tls-key go together.", "Give both, or neither.")
+        raise WrongUsage("--tls-cert and --tls-key are both required.", "Give both, or neither.")
     if beyond and (serving.tls_cert is None or serving.login is None):
         raise WrongUsage(
-            f"--host {serving.host} is reached from other machines: that needs TLS and a login.",
+            f"--host {serving.host} can be reached from other machines: this requires TLS and a login.",
             "Give --tls-cert, --tls-key and --login, or leave --host out and use a tunnel.",
         )
     for option, file in (("--tls-cert", serving.tls_cert), ("--tls-key", serving.tls_key)):
@@ -135,14 +135,14 @@ def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder |
     about = {
         "run": str(options.run.name) if options.run is not None else "",
         "purged": "yes" if purged else "",
-        "gone": "The run's stage files were purged: the old rows as they were read, and the digests of new rows, are gone."
+        "gone": "The run's stage files were purged: the old rows as they were read, and the digests of new rows, have been removed."
         if purged
         else "",
     }
     if folder is not None and "load" not in folder.steps and options.target is None:
         stamp = f"stage {folder.digest(*folder.steps)}"
         if not is_current(index, stamp):
-            sys.stderr.write("explore: building the index out of the run's stage files\n")
+            sys.stderr.write("explore: building the index from the run's stage files\n")
             build(index, mappings, None, folder)
             write_stamp(index, stamp)
         return {**about, "published": "", "store": "stage files of a run that published nothing"}
@@ -166,7 +166,7 @@ def _listening(serving: Serving) -> socket.socket:
     except OSError as error:
         listening.close()
         raise MigrationError(
-            f"{serving.host}:{serving.port} cannot be listened on ({error.strerror}).",
+            f"{serving.host}:{serving.port} is not available for listening ({error.strerror}).",
             "Give another --port (0 takes a free one) or --host.",
         ) from None
     listening.listen(128)

@@ -9,7 +9,7 @@ from typing import Any
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options
 from etl.runfolder import layout
-from etl.runfolder.folder import opened, seen
+from etl.runfolder.folder import open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
 
 # What proves the migration: counts, digests and sentences. All else goes: stage files hold whole rows; lists, letters, samples, indexes and the
@@ -21,15 +21,16 @@ LOCKS = (layout.LOCK, layout.WORKERS)
 def purge(options: Options, yes: bool) -> dict[str, Any]:
     """What was removed and what is left; Refused where the run has not published yet: it would have to start again. `yes`: nobody is asked."""
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    seen(options.run)  # where there is no run there is nothing to purge, and no folder is made
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    open_readonly(options.run)  # where there is no run there is nothing to purge, and no folder is made
     refuse_unasked("purge", yes)
-    with opened(options.run) as folder:
+    with open_locked(options.run) as folder:
         if "load" not in folder.steps:
             raise Refused(
-                "This run has published nothing yet: its stage files are needed to go on.", "Finish the run, or remove the folder by hand."
+                "This run has not published anything yet: its stage files are needed to resume.",
+                "Finish the run, or remove the folder by hand.",
             )
-        confirm(f"Remove all that proves nothing from {options.run}? It cannot be rolled back afterwards.", yes)
+        confirm(f"Remove all files that are not evidence from {options.run}? A rollback is not possible afterwards.", yes)
         gone = [folder.remove(name) for name in _others(folder.path)]
         removed, size = sum(files for files, _ in gone), sum(size for _, size in gone)
         folder.settings = replace(folder.settings, purged=True)

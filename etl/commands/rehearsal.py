@@ -36,6 +36,6 @@ def write(options: Options, run: Path) -> list[str]:
     packed = pack(options, place / "evidence", place / "evidence.pem")
     return [
         f"{len(written['files']):,} letters in {written['folder']}",
-        f"{drawn['rows']:,} rows to tick in {drawn['file']}",
-        f"{packed['files']:,} files of evidence in {packed['bundle']}, to be verified with {packed['public_key']}",
+        f"{drawn['rows']:,} rows to review in {drawn['file']}",
+        f"{packed['files']:,} files of evidence in {packed['bundle']}; verify them with {packed['public_key']}",
     ]

@@ -74,7 +74,7 @@ def selftested(size: int, seed: int, reporter: ProgressReporter) -> dict[str, An
     if found < total or false_alarms:
         error = CheckFailed(
             f"The verifier found {found:,} of {total:,} faults; {false_alarms:,} false alarms.",
-            "Do not believe it: report this.",
+            "Do not rely on the verifier: report this.",
         )
         error.data = data
         raise error

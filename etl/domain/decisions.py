@@ -22,7 +22,7 @@ _WORDS: dict[Kind, dict[str, type]] = {
     "waiver": {"goal": str},
 }
 _KINDS = ", ".join(f"[[{kind}]]" for kind in _WORDS)
-_NAMES = {int: "a whole number, without quotes", str: "a text in quotes that is not empty", date: "a date without quotes (2023-09-15)"}
+_NAMES = {int: "a whole number, without quotes", str: "a non-empty text in quotes", date: "a date without quotes (2023-09-15)"}
 _LARGEST = 2**63 - 1
 
 
@@ -32,10 +32,8 @@ class DecisionError(MigrationError):
     code = "DECISION"
 
     def __init__(self, problems: list[str]) -> None:
-        heading = "The decisions cannot be carried out; nothing was published:\n  "
-        super().__init__(
-            heading + "\n  ".join(problems), "Correct the file as the message says, then run the command again in a new run folder."
-        )
+        heading = "The decisions cannot be applied; nothing was published:\n  "
+        super().__init__(heading + "\n  ".join(problems), "Correct the file, then run the command again in a new run folder.")
 
 
 @dataclass(frozen=True)
@@ -130,10 +128,10 @@ def _decision(kind: Kind, table: dict[str, Any], place: str, problems: list[str]
         elif isinstance(value, str) and "\0" in value:
             faults.append(f"{word} contains the character U+0000; write it without")
         elif isinstance(value, int) and abs(value) > _LARGEST:
-            faults.append(f"{word} is not a number that an id can have")
+            faults.append(f"{word} is out of range for an id")
     name = table.get("user_name")
     if kind == "user" and isinstance(name, str) and name.strip() and email_key(name) is None:
-        faults.append("user_name is not an e-mail; write one with exactly one @, something on both sides of it and no white space (B15)")
+        faults.append("user_name is not an e-mail; write one with exactly one @, text on both sides of it and no white space (B15)")
     key_word, *value_word = _WORDS[kind]
     key = table.get(key_word)
     about = f"{kind} {key}" if isinstance(key, int | str) and kind != "waiver" else kind

@@ -230,7 +230,7 @@ def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> None:
 
     if "split" not in folder.steps:
         raise Refused(
-            "This run has made no rows yet: there is nothing to explore.", "Go on with the run, or name one that got beyond split."
+            "This run has not made any rows yet: there is nothing to explore.", "Continue the run, or name one that has completed split."
         )
     for name, columns in COPIED.items():
         for step in layout.MADE_BY:

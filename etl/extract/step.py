@@ -47,7 +47,7 @@ class Helpers:
 class Files(Protocol):
     """The old file share, or what stands for one that is left out."""
 
-    def pieces(self, object_path: str) -> Iterator[bytes] | None:
+    def chunks(self, object_path: str) -> Iterator[bytes] | None:
         """The bytes of the file at that path; None where there is no readable one."""
         ...
 
@@ -88,8 +88,8 @@ def extract(
                 tell(f"extract {name}", read[name], total)
         if read[name] != total:  # a stretch of keys has no row whose key is NULL; a weak isolation sees what others write
             raise MigrationError(
-                f"{name}: {total:,} rows are there, and {read[name]:,} were read. Nothing was published.",
-                "Look for rows whose key is NULL, and for somebody who writes there; mend that, then run the same command again.",
+                f"{name}: the table holds {total:,} rows, but {read[name]:,} were read. Nothing was published.",
+                "Look for rows with a NULL key and for sessions that write to the table; correct that, then run the same command again.",
             )
     _put_share(share, objects, folder, [file for file in files if file.path.startswith(layout.extracted("P2", "document"))], aside)
     for path, rows, schema in ((layout.ODD, aside.odd, ODD), (layout.TEXT, aside.text, TEXT), (layout.CONTENT, aside.content, CONTENT)):
@@ -180,8 +180,8 @@ def _shared(share: Files | None, folder: RunFolder, files: list[StageFile], have
             if key in have:
                 continue
             if share is None:
-                message = f"Document {key} and perhaps others lie on the old file share, and no share was given."
+                message = f"Document {key}, and possibly others, are on the old file share, but --files is not given."
                 raise ShareMissing(message, "Give the root of the old file share: --files DIR.")
-            pieces = share.pieces(path)
-            if pieces is not None:
-                yield key, pieces
+            chunks = share.chunks(path)
+            if chunks is not None:
+                yield key, chunks

@@ -157,7 +157,7 @@ def _put_aside(mapping: TableMapping, batch: Batch, stored: dict[str, Stored] | 
     for text in batch.typed.texts:
         put = objects.put([text.exact])
         aside.text.append((mapping.portal, mapping.table, keys[text.row], text.column, put.sha256, put.size))
-    objects.settle()
+    objects.make_durable()
     for row, key in enumerate(keys if stored is not None else ()):
         content = stored.get(key) if stored else None
         if content is None:  # a number stands where bytes belong, or nothing at all: unreadable (X2)

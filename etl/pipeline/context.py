@@ -8,7 +8,7 @@ from etl.databases import redacted_url
 from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE
 from etl.errors import Refused, WrongUsage
-from etl.evidence.approval import approver
+from etl.evidence.approval import approver_key
 from etl.options import Options
 from etl.pipeline.roles import roles
 from etl.runfolder.folder import RunFolder
@@ -50,7 +50,7 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
         freeze=options.freeze,
         mappings=mappings.digest,
         grace=options.grace,
-        approver=approver(options.approver) if options.approver is not None else None,
+        approver=approver_key(options.approver) if options.approver is not None else None,
         adapter=adapter_digest(options.adapter) if options.adapter is not None else None,
         without=options.without,
     )
@@ -58,7 +58,7 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
     refuse_no_adapter(options, folder)
     if given.approver is not None and known.approver is None and "load" in folder.steps:
         raise Refused(
-            "This run has published without an approver: it is too late for one.", "Leave out --approver, or use a new run folder."
+            "This run was published without an approver; one cannot be added afterwards.", "Leave out --approver, or use a new run folder."
         )
     if options.grace is not None and options.freeze is None and known.freeze is None:
         raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
@@ -80,4 +80,4 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
 def refuse_no_adapter(options: Options, folder: RunFolder) -> None:
     """Refuses to go on without the adapter that the run began with: its path is not in the settings, its digest is."""
     if options.adapter is None and folder.settings.adapter is not None:
-        raise Refused("This run began with an adapter, and none is given now.", "Give the same folder: --adapter DIR.")
+        raise Refused("This run began with an adapter, but --adapter is not given now.", "Give the same folder: --adapter DIR.")

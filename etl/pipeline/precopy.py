@@ -19,10 +19,10 @@ from etl.pipeline.preflight import plan
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.places import refuse_overlap
-from etl.present.grammar import read_adapter
+from etl.present import refuse_wrong_files
 from etl.runfolder import layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
-from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.folder import RunFolder, open_locked
 from etl.runfolder.settings import RunSettings
 from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
@@ -34,16 +34,18 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     Fixes the sources, the share, the object store and the adapter of the run, nothing else (exit 7 where they differ later).
     """
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        read_adapter(options.adapter, mappings)
-    with opened(options.run) as folder:
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))
+    with open_locked(options.run) as folder:
         if folder.settings.purged:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
         if "extract" in folder.steps:
-            raise Refused("This run has extracted already: there is nothing left to precopy.", "Use a new run folder, or go on with `run`.")
+            raise Refused(
+                "This run has already extracted: there is nothing left to precopy.", "Use a new run folder, or continue with `run`."
+            )
         options = _settled(options, folder)
         refuse_overlap(options)  # with what the run began with
         began, clock = datetime.now(UTC), time.monotonic()
@@ -58,7 +60,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
                 require_room([Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store))])
             folder.record(layout.PRECOPY, "begun", roles(options), {})  # a kill may leave a part of the record
             counts = copied(sources, share, objects, mappings, folder, reporter.progress)
-        sentence = f"{counts['unchanged']:,} unchanged, {counts['read']:,} read, {counts['objects']:,} objects new in the store"
+        sentence = f"{counts['unchanged']:,} unchanged, {counts['read']:,} read, {counts['objects']:,} new objects stored"
         facts = {
             **counts,
             "sentence": sentence,
@@ -83,7 +85,7 @@ def _settled(options: Options, folder: RunFolder) -> Options:
     known = folder.settings
     for name, now, before in (("source", given.source, known.source), ("tc", given.tc, known.tc)):
         if now is None and before is not None and known.connectable(name) is None:
-            raise Refused(f"This run began with --{name}, and none is given now.", f"Give the same --{name}.")
+            raise Refused(f"This run began with --{name}, but it is not given now.", f"Give the same --{name}.")
     folder.fix(given)
     return replace(
         options,

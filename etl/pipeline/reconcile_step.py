@@ -19,8 +19,8 @@ from etl.pipeline.sources import sources_of
 from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
 from etl.runfolder import layout
-from etl.runfolder.disk_space import kept, require_room
-from etl.runfolder.folder import RunFolder, Step, opened, seen
+from etl.runfolder.disk_space import need_of_step, require_room
+from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
 from etl.runfolder.settings import RunSettings
 from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
@@ -69,21 +69,21 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     reporter.info(f"reconcile: compares with the {'installed' if used['installed'] else 'given'} mappings, SHA-256 {used['sha256']}")
     if not used["installed"]:
         reporter.info(
-            "reconcile: these are not the installed mappings: hold their digest against the run's report before you rely on the answer"
+            "reconcile: these are not the installed mappings: compare their digest with the run's report before you rely on the result"
         )
     record = None
     if options.run is not None:
-        folder = seen(options.run)
+        folder = open_readonly(options.run)
         folder.refuse_altered_log()
         refuse_other_inputs(options, mappings, folder)
-        require_room([kept(folder, "reconcile")])
+        require_room([need_of_step(folder, "reconcile")])
         record = recorded(folder)
     with reporter.bars():
         result = verified(options, reporter, record)
     data = {**summary(result), "mappings": used, "differences": result.differences.to_dicts()}
     facts: dict[str, Any] = {"answer": result.answer, "total": data["total"], "looked": {}}
     if options.run is not None:
-        with opened(options.run) as folder, sources_of(options) as sources:
+        with open_locked(options.run) as folder, sources_of(options) as sources:
             step = evidence(result, folder, looked_again(sources, mappings, folder))
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
@@ -92,7 +92,9 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
         data["changed_since_extract"] = changed_of(step.facts["looked"])
         facts = step.facts
     error = failure(
-        facts, left_out(options, result) or "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back."
+        facts,
+        left_out(options, result)
+        or "Inspect the listed keys with `portal-migrate trace`; then correct the cause and load again, or roll back.",
     )
     if error is not None:
         error.data = data
@@ -108,7 +110,7 @@ def left_out(options: Options, result: Reconciliation) -> str:
         lacking.append("--tc: the new store has rows of Trade Compliance")
     if options.files is None and not found.filter((found["table"] == "migration_exception") & (found["column"] == "C6")).is_empty():
         lacking.append("--files: without the old file share its documents count as missing")
-    return f"Give {'; and '.join(lacking)}. Then run the same command again; nothing is to be mended before." if lacking else ""
+    return f"Give {'; and '.join(lacking)}. Then run the same command again; nothing has to be corrected first." if lacking else ""
 
 
 def compared_with(mappings: Mappings) -> dict[str, Any]:
@@ -123,12 +125,10 @@ def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None
         case "different":
             message = f"Reconciliation found {facts['total']:,} differences."
         case "not_checked":
-            message = "Reconciliation could not look at everything."
+            message = "Reconciliation could not check everything."
         case _ if written:
-            message = "Old and new are equal, but an old portal is not what was extracted."
-            next_step = (
-                "Find out who wrote to it, and whether old and new were changed alike: what is equal now may not be what was migrated."
-            )
+            message = "Old and new are equal, but an old portal changed after the extract."
+            next_step = "Find out who wrote to it, and whether old and new were changed in the same way: rows that are equal now may differ from those that were migrated."
         case _:
             return None
     return DifferencesFound(message + written, next_step)
@@ -137,7 +137,7 @@ def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None
 def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder) -> None:
     """Refuses (7) to make an answer about other stores, mappings or dates part of this run's evidence; another role in the same database is welcome."""
     if "load" not in folder.steps:
-        raise Refused("This run has published nothing yet: there is nothing to compare.", "Finish the run, or leave out --run.")
+        raise Refused("This run has not published anything yet: there is nothing to compare.", "Finish the run, or leave out --run.")
     before = folder.settings.as_json()
     for name, value in (("source", options.source), ("tc", options.tc), ("target", options.target)):
         known = before.get(name)
@@ -171,7 +171,7 @@ def recorded(folder: RunFolder) -> Recorded | None:
 
 def _other(name: str, known: str, given: str) -> Refused:
     return Refused(
-        f"This run has {name} = {known}, now it is {given}.", "Give the run's own stores, or leave out --run: then nothing is kept."
+        f"This run has {name} = {known}; now it is {given}.", "Give the run's own stores, or leave out --run: then nothing is kept."
     )
 
 

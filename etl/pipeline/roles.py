@@ -9,7 +9,7 @@ from etl.errors import MigrationError
 from etl.options import Options
 from etl.runfolder.event_log import account_name
 
-UNKNOWN = "not known: no connection"
+UNKNOWN = "unknown: no connection"
 
 
 def roles(options: Options, known: dict[str, str] | None = None) -> dict[str, str]:

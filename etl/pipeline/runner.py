@@ -14,7 +14,7 @@ from typing import Any
 from etl.databases import backend, database_identity, sqlite_url
 from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, WrongUsage, note
-from etl.evidence.approval import asked, settle_place
+from etl.evidence.approval import approval_status, fix_publish_location
 from etl.extract.step import ShareMissing
 from etl.objects.share import Share
 from etl.options import Options
@@ -28,16 +28,16 @@ from etl.pipeline.sources import sources_of
 from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
 from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
-from etl.present.grammar import read_adapter
+from etl.present import refuse_wrong_files
 from etl.runfolder import layout
-from etl.runfolder.decisions_file import settled as settled_decisions
-from etl.runfolder.disk_space import Need, kept, loaded_bytes, require_room
-from etl.runfolder.folder import SEAL, opened, sealing, seen
+from etl.runfolder.decisions_file import fixed_decisions as settled_decisions
+from etl.runfolder.disk_space import Need, loaded_bytes, need_of_step, require_room
+from etl.runfolder.folder import SEAL, open_locked, open_readonly, sealing
 from etl.runfolder.stage_file_io import rows_of
 from etl.system.memory import give_memory_back
 from etl.system.progress import ProgressReporter
 from etl.system.worker_pool import WorkerPool, refuse_password, secured
-from mappings.limits import adapter_digest, read_limits
+from mappings.limits import read_limits
 
 _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions")}
 
@@ -45,7 +45,7 @@ _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze"
 def rehearsal(options: Options) -> Options:
     """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
     place = options.run / layout.REHEARSAL
     return replace(
         options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(options.run / layout.REHEARSAL_OBJECTS)
@@ -67,22 +67,22 @@ def run_steps(
     if options.rehearse:
         options = rehearsal(options)
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
     if options.scheduler is not None and sealing():
-        message = f"{SEAL} and --scheduler do not go together: every process of the cluster would have to hold the key."
+        message = f"{SEAL} and --scheduler cannot be combined: every process of the cluster would need the key."
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
     if options.scheduler is not None:
         secured(options.scheduler)
         for option, url in (("--source", options.source), ("--tc", options.tc)):
             refuse_password(option, url)
     if steps == ("report",):
-        seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+        open_readonly(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
-    limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
-        read_adapter(options.adapter, mappings)  # its own errors, before anything is made
-    with opened(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))  # before anything is made
+    limits = read_limits(options.adapter, mappings)
+    with open_locked(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         settled = fixed_options(options, mappings, folder)
         decisions = settled_decisions(folder, options.decisions)
@@ -143,10 +143,10 @@ def _look_ahead(context: RunContext) -> None:
     """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
     for option, found in rights(context.options, context.mappings).items():
         for sentence in found.excess:
-            context.reporter.info(f"{option}: role {found.role} {sentence}: more than it needs (runbooks/roles.md)")
+            context.reporter.info(f"{option}: role {found.role} {sentence}: more than required (runbooks/roles.md)")
     if context.options.target is not None:
         for sentence in refuse_other_tables(context.options.target, context.mappings):
-            context.reporter.info(f"--target: {sentence}: not of the contract, and no obstacle")
+            context.reporter.info(f"--target: {sentence}: outside the contract; not blocking")
         refuse_left_out(context.options, context.options.target)
 
 
@@ -162,7 +162,7 @@ def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[s
     if failed:
         return answer
     if step == "check":
-        answer["approval"] = asked(context.folder)
+        answer["approval"] = approval_status(context.folder)
         answer |= {name: answer["facts"].get(name) for name in ("changes", "changes_unknown")}
     return {**answer, "next": next((name for name in layout.STEPS if name not in context.folder.steps), None)}
 
@@ -171,7 +171,7 @@ def _do(context: RunContext, step: str) -> bool:
     """One step, unless it is done and what it was made of is unchanged: whether anything was done."""
     folder = context.folder
     if step in ("check", "load") and not context.options.rehearse:
-        settle_place(folder, context.options.target, context.options.objects)
+        fix_publish_location(folder, context.options.target, context.options.objects)
     inputs = _inputs(context, step)
     if step in folder.steps and folder.steps[step].inputs == inputs and step in layout.BEFORE_LOAD:
         context.reporter.info(f"{step}: done before, unchanged")
@@ -187,6 +187,7 @@ def _do(context: RunContext, step: str) -> bool:
         folder.fix(folder.settings.completed(*_FIXED_BY.get(step, ())))
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(context, step)
+    context.reporter.begins(step)
     try:
         done = ACTIONS[step](context)
     except ShareMissing:
@@ -194,8 +195,8 @@ def _do(context: RunContext, step: str) -> bool:
         folder.save()
         raise
     except BrokenProcessPool:
-        message = "A worker process was killed from outside; often memory does not suffice."
-        raise MigrationError(message, "Give fewer --workers, then run the same command again: it goes on.") from None
+        message = "A worker process was killed from outside; the usual cause is a lack of memory."
+        raise MigrationError(message, "Give fewer --workers, then run the same command again to resume.") from None
     done.inputs = inputs
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done
@@ -224,7 +225,7 @@ def _require_room(context: RunContext, step: str) -> None:
     if step in context.folder.steps or "extract" not in context.folder.steps:  # done before: it writes no more than lies there
         return
     rows = rows_of(context.folder.files("extract"))
-    needs = [kept(context.folder, step)]
+    needs = [need_of_step(context.folder, step)]
     target = context.options.target
     if step == "load" and target is not None and backend(target) == "sqlite":  # how much room a server has only the server knows
         store = Path(str(database_identity(target)[1])).parent
@@ -256,8 +257,8 @@ def planned(options: Options) -> Plan:
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        adapter_digest(options.adapter)
-        read_limits(options.adapter, mappings)
+        with sources_of(options):
+            pass  # all that is wrong with the adapter, on both sides, in one answer
     found = rights(options, mappings)
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from checks import Answer
 from etl.domain.grace import NO_GRACE
-from etl.load.step import rows_of, run_id_of
+from etl.load.staged_rows import rows_of, run_id_of
 from etl.options import Options
 from etl.reconcile import reconcile_staged
 from etl.runfolder.folder import RunFolder
@@ -17,8 +17,8 @@ from mappings.model import Mappings
 
 ID = "verifier.staged_rows"
 MOST_ROWS = 1_000_000  # staged rows of which a run asks always; of more only a rehearsal does, for it takes a tenth of a run (SQLite, 300 and 1,000 profiles)
-_QUESTION = "Is what is going to be published what the verifier computes from the old portals?"
-_WHY = "A wrong rule, id, key, route, code or date in the loader would be seen only after publishing."
+_QUESTION = "Do the staged rows match what the verifier computes from the old portals?"
+_WHY = "A wrong rule, id, key, route, code or date in the loader would otherwise be found only after publishing."
 _SHOWN = ("table", "kind", "legacy_portal", "legacy_key", "account_number", "column")
 
 

@@ -10,7 +10,7 @@ from etl.databases.registry import open_target
 from etl.databases.target import Change, Target
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import CheckFailed, MigrationError, Refused, SourceChanged
-from etl.evidence.approval import approved
+from etl.evidence.approval import require_approval
 from etl.extract.freeze_guard import changed_of, looked_again
 from etl.extract.precopied import precopied
 from etl.extract.step import Helpers, ShareMissing, extract
@@ -51,7 +51,7 @@ def _extract(context: RunContext) -> Step:
     options = context.options
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
     if options.tc is None and context.folder.settings.tc is not None:  # one with a password is not filled in from the settings
-        raise Refused("This run began with --tc, and none is given now.", "Give the same --tc.")
+        raise Refused("This run began with --tc, but it is not given now.", "Give the same --tc.")
     brought = precopied(context.folder)
     objects = open_objects(objects_uri, context.folder.path / layout.JOURNAL)
     objects.clean()
@@ -147,13 +147,14 @@ def _load(context: RunContext) -> Step:
     options, folder = context.options, context.folder
     if "check" not in folder.steps:
         raise Refused(
-            "The step check has not been done in this run.", "Run `portal-migrate check` (or `run`) first: nothing is published unchecked."
+            "The step check has not been done in this run.",
+            "Run `portal-migrate check` (or `run`) first: unchecked rows are never published.",
         )
     refuse_failed_check(context)
     folder.verify(*layout.BEFORE_LOAD)  # all of it, before the first write
     refuse_undone(folder.refuse_altered_log(), list(layout.BEFORE_LOAD))
     target_url = needed(options.target, "--target", "the URL of the new store")
-    approval = None if options.rehearse else approved(folder, options.approval)
+    approval = None if options.rehearse else require_approval(folder, options.approval)
 
     foreseen, unforeseen = folder.steps["check"].facts.get("changes"), list[str]()
 
@@ -175,7 +176,7 @@ def _load(context: RunContext) -> Step:
 
             def ready(target: Target = target) -> None:
                 looked.update(refuse_changed(context))
-                objects.note(
+                objects.record_store(
                     target.identity(objects_uri), redacted_url(target_url)
                 )  # from now on no other store's rollback takes an object away
                 _refuse_missing_objects(context, objects)
@@ -193,16 +194,16 @@ def _load(context: RunContext) -> Step:
     step.facts["looked"] = looked
     folder.settings = replace(folder.settings, rolled_back=None)
     if step.facts["already"]:
-        step.facts["sentence"] = f"{step.facts['run_id']} is published already: nothing changed"
+        step.facts["sentence"] = f"{step.facts['run_id']} is already published: nothing changed"
     else:
         inserted, updated, removed = (sum(change[i] for change in step.facts["changes"]) for i in (1, 2, 3))
         step.facts["sentence"] = f"published {step.facts['run_id']}: {inserted:,} rows inserted, {updated:,} updated, {removed:,} removed"
     if unforeseen:
         step.facts["unforeseen"] = unforeseen
-        step.facts["sentence"] += f"; not what the check foresaw: {'; '.join(unforeseen)}"
+        step.facts["sentence"] += f"; differs from the forecast of the check: {'; '.join(unforeseen)}"
     if orphans[0] or orphans[1]:
-        kept = f", {orphans[1]:,} kept: {', '.join(orphans[2])} may need them" if orphans[1] else ""
-        step.facts["sentence"] += f"; {orphans[0]:,} objects removed that no row refers to{kept}"
+        kept = f", {orphans[1]:,} kept because {', '.join(orphans[2])} may need them" if orphans[1] else ""
+        step.facts["sentence"] += f"; {orphans[0]:,} unreferenced objects removed{kept}"
     if approval is not None:
         step.facts["approval"] = approval
         step.facts["sentence"] += f"; approved by {approval['approval']['approved_by']}"
@@ -219,7 +220,7 @@ def _refuse_missing_objects(context: RunContext, objects: Objects) -> None:
             altered, "not in the object store, or altered"
         )
         message = f"{len(missing):,} objects that rows refer to are {what} (the first: {missing[0]})."
-        raise MigrationError(message, "Run `portal-migrate run` again: the extract starts again and brings them.")
+        raise MigrationError(message, "Run `portal-migrate run` again: the extract restarts and stores them.")
 
 
 def refuse_changed(context: RunContext) -> dict[str, dict[str, Any]]:

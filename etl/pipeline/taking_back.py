@@ -18,7 +18,7 @@ from etl.options import Options, needed
 from etl.pipeline.context import fixed_options
 from etl.pipeline.roles import roles
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, Step, opened, seen
+from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
 from etl.system.progress import ProgressReporter
 from mappings.model import Mappings
@@ -30,17 +30,17 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
     # Their agreement with rules and verifier, whose import takes a second, was asked when the run began; others than then are refused below.
     mappings = read_mappings(options.mappings)
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    seen(options.run)  # where there is no run there is nothing to take back, and no folder is made
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    open_readonly(options.run)  # where there is no run there is nothing to take back, and no folder is made
     refuse_unasked("rollback", yes)
-    with opened(options.run) as folder, ExitStack() as stack:
+    with open_locked(options.run) as folder, ExitStack() as stack:
         folder.refuse_purged(
-            "What a rollback needs is gone with the stage files: restore the new store from its backup (runbooks/rollback.md)."
+            "A rollback is no longer possible without the purged stage files: restore the new store from its backup (runbooks/rollback.md)."
         )
         options = fixed_options(options, mappings, folder)
         if folder.settings.rolled_back is not None and "load" not in folder.steps:
             raise Refused(
-                f"The run was rolled back already: {folder.settings.rolled_back}. There is nothing to take back.",
+                f"The run was already rolled back: {folder.settings.rolled_back}. There is nothing to roll back.",
                 "Give `portal-migrate run` with the same options to publish it again.",
             )
 
@@ -78,7 +78,7 @@ def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, st
     folder.remove(layout.REPORT)
     folder.steps.pop("report", None)
     if folder.settings.purged:
-        folder.record("report", "removed: it said what was so before", known_roles, {})
+        folder.record("report", "removed: it described the state before the rollback", known_roles, {})
         return
     folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / layout.REPORT}"})
     folder.record("report", folder.steps["report"].facts["sentence"], known_roles, {})

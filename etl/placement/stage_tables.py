@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
-from etl.placement.account_directory import APPLICABILITY, Spine
-from etl.placement.account_index import Where, from_arrow
+from etl.placement.account_directory import APPLICABILITY, AccountDirectory
+from etl.placement.account_index import AccountIndex, from_arrow
 from etl.placement.held_rows import HELD, Odd
-from etl.placement.table_outcome import TALLY, Outcome, merged_flags
+from etl.placement.table_outcome import TALLY, TableOutcome, merged_flags
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, read_table, write_table
@@ -69,19 +69,19 @@ def _frame(root: Path, files: Iterable[StageFile], path: str) -> pl.DataFrame:
     return pl.DataFrame(read_table(root, file))
 
 
-class Wheres(dict[tuple[Portal, str], Where]):
+class AccountIndexes(dict[tuple[Portal, str], AccountIndex]):
     """Where each table's rows went, read from its stage file when it is first asked for."""
 
     def __init__(self, root: Path, files: dict[tuple[Portal, str], StageFile]) -> None:
         super().__init__()
         self._root, self.files = root, files
 
-    def __missing__(self, key: tuple[Portal, str]) -> Where:
+    def __missing__(self, key: tuple[Portal, str]) -> AccountIndex:
         self[key] = from_arrow(read_table(self._root, self.files[key]))
         return self[key]
 
 
-def load_spine(root: Path, mappings: Mappings, extract: Iterable[StageFile], split: Iterable[StageFile]) -> Spine:
+def load_account_directory(root: Path, mappings: Mappings, extract: Iterable[StageFile], split: Iterable[StageFile]) -> AccountDirectory:
     """The spine as the split step left it."""
     split = list(split)
     wheres: dict[tuple[Portal, str], StageFile] = {}
@@ -93,10 +93,10 @@ def load_spine(root: Path, mappings: Mappings, extract: Iterable[StageFile], spl
     applicable = [
         pl.DataFrame(read_table(root, file)) for file in split if file.path.startswith(layout.made("split", "question_applicability"))
     ]
-    return Spine(
+    return AccountDirectory(
         mappings,
         _frame(root, split, layout.ACCOUNTS),
-        Wheres(root, wheres),
+        AccountIndexes(root, wheres),
         _frame(root, split, layout.LOGINS),
         frozenset(_frame(root, split, layout.EMAIL_KEYS)["email_key"].to_list()),
         pl.concat([pl.DataFrame(schema=APPLICABILITY), *(frame.select(*APPLICABILITY) for frame in applicable)]),
@@ -106,7 +106,7 @@ def load_spine(root: Path, mappings: Mappings, extract: Iterable[StageFile], spl
     )
 
 
-def write_rows(root: Path, step: str, one: Outcome, number: int) -> list[StageFile]:
+def write_rows(root: Path, step: str, one: TableOutcome, number: int) -> list[StageFile]:
     """The stage files of an outcome's target rows: `step/TARGET/PORTAL.source.00000.parquet`."""
     return [
         write_table(root, layout.made_file(step, target, one.portal, one.table, number), table)

@@ -25,7 +25,7 @@ from etl.present.forms import decoded, made
 from etl.present.model import Adapter
 from etl.present.physical import COUNT, STORED, grouped, key_columns, physical, physical_whole
 from etl.present.sorting import Pile, sorted_batches
-from mappings.model import TableMapping
+from mappings.model import Mappings, TableMapping
 
 PHYSICAL = "_physical"  # of a stage file: the raw text forms of what each row was made of
 _AT_ONCE = 50_000
@@ -50,6 +50,7 @@ class PresentedSource:
     bound: Bound
     catalog: Catalog
     name: str
+    mappings: Mappings
     _looked: dict[tuple[str, str, int], _Looked] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     level: str = ""
@@ -228,7 +229,7 @@ class PresentedSource:
             place = cells[look.key].text.to_frame("t").with_row_index("place").drop_nulls("t")
             if place["t"].is_duplicated().any():
                 raise MigrationError(
-                    f"The look-up {alias}: {look.relation.name}.{look.key} is not unique.", "Run `portal-migrate plan`: it says how many."
+                    f"Look-up {alias}: {look.relation.name}.{look.key} is not unique.", "Run `portal-migrate plan` for the number of keys."
                 )
             self._looked[key] = _Looked(place.with_columns(pl.col("place").cast(pl.Int64)), cells)
         return self._looked[key]
@@ -326,9 +327,9 @@ class PresentedSource:
             content = cell.refs[0].column
             kind = "TEXT" if cell.form.kind == "bytes" else "BYTEA"
             inner = physical(block.relation, [*inner_key, content], {content: kind}, inner_key, self.catalog)
-            for inner_text, pieces in self.inner.contents(inner, content):
+            for inner_text, chunks in self.inner.contents(inner, content):
                 if inner_text in by_text:
-                    yield by_text[inner_text], _decoded(pieces, cell.form.form) if cell.form.kind == "bytes" else pieces
+                    yield by_text[inner_text], _decoded(chunks, cell.form.form) if cell.form.kind == "bytes" else chunks
 
     def _keys_only(self, table: BoundTable, block: BoundBlock, keyed: tuple[BoundCell, ...], batch: Batch) -> Typed:
         wanted = {cell.column.name for cell in keyed}
@@ -431,7 +432,7 @@ class PresentedShared(PresentedSource):
         return self._shared.cuts(physical(block.relation, list(key), dict.fromkeys(key, "BIGINT"), key, self.catalog), rows)
 
     def within(self, cut: KeyRange) -> Source:
-        return PresentedSource(self._shared.within(cut), self.adapter, self.bound, self.catalog, self.name, self._looked)
+        return PresentedSource(self._shared.within(cut), self.adapter, self.bound, self.catalog, self.name, self.mappings, self._looked)
 
 
 def key_texts(mapping: TableMapping, typed: Typed) -> list[str]:
@@ -451,9 +452,9 @@ def refuse_collisions(table: BoundTable, pile: Pile) -> None:
                 continue
             names = [f"{(block.lookups[ref.alias].relation if ref.alias else block.relation).name}.{ref.column}" for ref in cell.refs]
             frames = [
-                pl.DataFrame([piece.columns[cell.column.name].alias("#"), *(piece.columns[PHYSICAL].struct.field(name) for name in names)])
-                for piece in pile.pieces
-                if set(names) <= set(piece.columns[PHYSICAL].struct.fields)
+                pl.DataFrame([batch.columns[cell.column.name].alias("#"), *(batch.columns[PHYSICAL].struct.field(name) for name in names)])
+                for batch in pile.batches
+                if set(names) <= set(batch.columns[PHYSICAL].struct.fields)
             ]
             pairs = pl.concat(frames).drop_nulls().unique() if frames else pl.DataFrame({"#": []})
             if pairs["#"].is_duplicated().any():
@@ -463,10 +464,10 @@ def refuse_collisions(table: BoundTable, pile: Pile) -> None:
                 )
 
 
-def _decoded(pieces: Iterator[bytes], form: str) -> Iterator[bytes]:
+def _decoded(chunks: Iterator[bytes], form: str) -> Iterator[bytes]:
     from etl.errors import Unreadable
 
-    found = decoded(b"".join(pieces).decode("utf-8", "replace"), form)
+    found = decoded(b"".join(chunks).decode("utf-8", "replace"), form)
     if found is None:
         raise Unreadable("a document's text is not valid " + form)
     yield found

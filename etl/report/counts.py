@@ -20,10 +20,10 @@ from mappings.model import Mappings, TableMapping
 _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
 _DOCUMENT = pl.Schema({"content_state_cd": pl.String, "legacy_portal_cd": pl.String, "legacy_key": pl.String})
 STATES = {
-    "PRESENT": "The bytes are stored, and they are what was recorded.",
+    "PRESENT": "The bytes are stored and match the record.",
     "MISSING": "The old portal has a record of the document, but no bytes (C6).",
-    "SIZE_MISMATCH": "The bytes are stored as they are; their number is not the recorded one (C8).",
-    "DIGEST_MISMATCH": "The bytes are stored as they are; their digest is not the recorded one (C8).",
+    "SIZE_MISMATCH": "The bytes are stored unchanged; their size differs from the recorded one (C8).",
+    "DIGEST_MISMATCH": "The bytes are stored unchanged; their digest differs from the recorded one (C8).",
 }
 
 
@@ -167,7 +167,7 @@ def rows_in(folder: RunFolder, file: StageFile) -> int:
     except (OSError, pa.ArrowInvalid):
         rows = -1
     if rows != file.rows:
-        raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", "Start again in a new run folder.")
+        raise EvidenceAltered(f"{file.path} of the run's folder does not match the manifest.", "Start again in a new run folder.")
     return rows
 
 

@@ -24,7 +24,7 @@ def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str
         if place == failed_at:
             Xml.SubElement(case, "error", type=error.code, message=visible(error.message)).text = visible(error.next_step)
         elif place > failed_at:
-            Xml.SubElement(case, "skipped", message="not got to")
+            Xml.SubElement(case, "skipped", message="not reached")
     Xml.indent(root)
     lines = [f"# Ended early: {step} (exit {error.exit_code})", "", *(escaped(line) for line in error.message.splitlines()), ""]
     summary = "\n".join([*lines, f"Next: {escaped(error.next_step)}", ""])

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.evidence.approval import asked
+from etl.evidence.approval import approval_status
 from etl.report import counts, set_aside
 from etl.report.chapters import chapters
 from etl.report.decided import decided, statements
@@ -18,7 +18,7 @@ from etl.report.lists import Lists, document, lists
 from etl.report.signed import signed
 from etl.report.verdict import verdict
 from etl.runfolder import layout
-from etl.runfolder.decisions_file import made
+from etl.runfolder.decisions_file import decisions_made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.rehearsed import was_rehearsal
@@ -30,18 +30,18 @@ VERSION = 1  # of report.json; schema.json describes it
 STEPS = tuple(step for step in layout.STEPS if step != "report")
 _LIBRARIES = ("portal-migration", "polars", "pyarrow", "pandas", "great-expectations", "sqlalchemy")
 _NOT_DONE = {
-    "extract": "extract: nothing was read from the old portals.",
+    "extract": "extract: the old portals were not read.",
     "split": "split: no accounts were made.",
-    "reattach": "reattach: nothing followed to the accounts.",
-    "check": "check: no question was asked of the new rows.",
-    "load": "load: nothing was published by this run.",
+    "reattach": "reattach: no rows were assigned to the accounts.",
+    "check": "check: the new rows were not checked.",
+    "load": "load: this run published nothing.",
     "reconcile": "reconcile: old and new were not compared after loading.",
 }
 _NEVER = (
-    "Whether what the old portals say is true: it is carried over as it is, never repaired.",
-    "Files on the old file share that no document row names: they are not migrated.",
-    "Passwords: never read, so nothing can be said about them; every login has to be activated anew.",
-    "What the new portal's own programs do with the rows.",
+    "Whether the data in the old portals is correct: it is migrated unchanged, never repaired.",
+    "Files on the old file share without a document row: they are not migrated.",
+    "Passwords: never read; every login has to be activated again.",
+    "How the new portal's programs use the rows.",
 )
 _MOMENTS = {"before publishing": "load", "in reconcile": "reconcile"}
 _SECRET = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
@@ -67,7 +67,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         "held": _held(mappings, found),
         "rules": _rules(folder, mappings, found),
         "companies": _companies(found),
-        "decisions": made(folder),
+        "decisions": decisions_made(folder),
         "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder),
         "coverage": counts.coverage(folder, mappings),
@@ -107,7 +107,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "taken_back": _taken_back(folder),
         "rehearsal": was_rehearsal(settings),
         "freeze": {"from": str(settings.freeze[0]), "to": str(settings.freeze[1])} if settings.freeze is not None else None,
-        "approval": asked(folder),
+        "approval": approval_status(folder),
         "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
         "snapshot": dict(sorted(extract.get("levels", {}).items())),
         "fingerprints": dict(sorted(extract.get("marks", {}).items())),
@@ -208,7 +208,7 @@ def _reconciliation(folder: RunFolder, found: Lists) -> dict[str, Any]:
         "compared": _compared(result),
         "total": sum(entry["count"] for entry in tables if entry not in unknown) if result else None,
         "tables": tables,
-        "not_checked": [f"{entry['table']}: {entry['count']:,} places not compared; differences.csv names them." for entry in unknown],
+        "not_checked": [f"{entry['table']}: {entry['count']:,} places not compared; differences.csv lists them." for entry in unknown],
     }
 
 
@@ -340,16 +340,16 @@ def _held(mappings: Mappings, found: Lists) -> dict[str, Any]:
 def _not_checked(folder: RunFolder, report: dict[str, Any]) -> list[str]:
     found = [_NOT_DONE[step] for step in STEPS if step not in folder.steps]
     if "extract" in folder.steps and "TC" not in report["run"]["snapshot"]:
-        found.append("Trade Compliance: no database was given (--tc).")
+        found.append("Trade Compliance: not given (--tc).")
     for portal, known in (folder.steps["extract"].facts.get("conditions", {}) if "extract" in folder.steps else {}).items():
-        found += [f"{portal}, there and not read: {sentence}." for sentence in known["beside"]]
+        found += [f"{portal}, present but not read: {sentence}." for sentence in known["beside"]]
         found += [f"{portal}, not ruled out: {sentence}." for sentence in known["not_ruled_out"]]
-        found += [f"{portal}, to be known: {sentence}." for sentence in known["notes"]]
+        found += [f"{portal}, note: {sentence}." for sentence in known["notes"]]
     begun = folder.settings != RunSettings()
     if begun and folder.settings.files is None:
-        found.append("The old file share: none was given (--files); documents that lie there count as missing.")
+        found.append("The old file share: not given (--files); documents stored there count as missing.")
     if begun and not report["run"]["freeze"]:
-        found.append("Due dates inside the freeze: no freeze was given (--freeze-from, --freeze-to), so none was adjusted.")
+        found.append("Due dates inside the freeze: no freeze was given (--freeze-from, --freeze-to), so no date was adjusted.")
     if report["run"]["rehearsal"]:
         found.append("The real new store: this was a rehearsal against a throw-away one.")
     return [*found, *report["reconciliation"]["not_checked"], *_NEVER]

@@ -34,8 +34,10 @@ TONE = {
     "taken_back": "warn",
 }
 _CLASSES = {
-    **dict.fromkeys(("Key", "Old key", "Because of", "Top of the chain", "Bytes kept as", "Expected", "Actual"), "key"),
-    **dict.fromkeys(("Rows asked", "Failed", "Profile", "Entity", "Accounts", "Nobody can open", "Read", "Loaded", "Held", "Causes"), "n"),
+    **dict.fromkeys(("Key", "Old key", "Because of", "Root of the chain", "Bytes kept as", "Expected", "Actual"), "key"),
+    **dict.fromkeys(
+        ("Rows checked", "Failed", "Profile", "Entity", "Accounts", "Nobody can open", "Read", "Loaded", "Held", "Causes"), "n"
+    ),
     **dict.fromkeys(("Attention", "Warning", "Info", "Decided", "Flagged"), "n"),
     **dict.fromkeys(("Table", "Check", "Account", "Column", "Reason", "Type", "Old column"), "name"),
     **dict.fromkeys(("Question", "Why it matters", "Detail", "Cause", "What is counted", "What it is about, and what it decides"), "prose"),
@@ -144,7 +146,7 @@ def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
         {"value": number(total["made"]), "label": "rows made for them", "section": "store", "alarm": False},
         {
             "value": number(report["held"]["total"]),
-            "label": "rows held, kept whole" if published(report) else "rows that would be held",
+            "label": "rows held, kept complete" if published(report) else "rows that would be held",
             "section": "held",
             "alarm": False,
         },

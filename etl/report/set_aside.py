@@ -98,11 +98,11 @@ def sentences(report: dict[str, Any]) -> list[str]:
     if attention:
         found.append(f"{plural(attention, 'exception')} need attention.")
     if aside["closed"]:
-        found.append(f"{aside['closed']:,} of {plural(aside['visible'], 'account')} that trade may see can be opened by nobody.")
+        found.append(f"{aside['closed']:,} of {plural(aside['visible'], 'account')} visible to trade cannot be opened by anyone.")
     if report["run"]["rehearsal"]:
-        found.append("This was a rehearsal: nothing was written into the real new store.")
+        found.append("This was a rehearsal: the real new store was not written to.")
     elif "load" in done and report["run"]["approval"] is None:
-        found.append("Nobody's approval was asked for.")
+        found.append("No approval was required.")
     return found
 
 

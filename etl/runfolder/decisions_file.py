@@ -15,7 +15,7 @@ from etl.runfolder.settings import RunSettings
 from etl.runfolder.stage_file_io import write_durably
 
 
-def settled(folder: RunFolder, given: Path | None) -> Decisions:
+def fixed_decisions(folder: RunFolder, given: Path | None) -> Decisions:
     """The run's decisions: those given, kept in its folder, or the kept ones. Refused (7) where the run began with others.
 
     Raises as `read_decisions`; EvidenceAltered (6) where the copy is not what the run began with.
@@ -36,11 +36,13 @@ def _kept(folder: RunFolder, digest: str) -> Decisions:
         message = f"{layout.DECISIONS} of the run's folder cannot be read ({error.strerror})."
         raise EvidenceAltered(message, "Start again in a new run folder.") from None
     if hashlib.sha256(content).hexdigest() != digest:
-        raise EvidenceAltered(f"{layout.DECISIONS} of the run's folder is not what the run began with.", "Start again in a new run folder.")
+        raise EvidenceAltered(
+            f"{layout.DECISIONS} of the run's folder differs from the file that the run began with.", "Start again in a new run folder."
+        )
     return parsed(content, layout.DECISIONS)
 
 
-def made(folder: RunFolder) -> list[dict[str, str]]:
+def decisions_made(folder: RunFolder) -> list[dict[str, str]]:
     """The run's decisions as they may be shown: rule, portal, table, key, by, on, reason; names masked. None before the step `split`."""
     files = [file for file in (folder.steps["split"].files if "split" in folder.steps else []) if file.path == layout.DECISIONS_MADE]
     entries = [entry for file in files for entry in json.loads(folder.read_bytes(file))]

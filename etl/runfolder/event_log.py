@@ -17,7 +17,7 @@ from etl.errors import EvidenceAltered
 from etl.runfolder import layout
 from etl.system.code_identity import code_identity
 
-_FIND_OUT = "Find out who did it: a log like that proves nothing. Start again in a new run folder."
+_FIND_OUT = "Find out who altered it: an altered log proves nothing. Start again in a new run folder."
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def refuse_altered(content: bytes, head: Head) -> list[dict[str, Any]]:
         raise EvidenceAltered(f"{layout.EVENTS} was altered: line {broken} breaks the chain of events.", _FIND_OUT)
     events = [json.loads(line) for line in content.splitlines()]
     if len(events) < head.count:
-        there = f"it has {len(events):,} of {head.count:,} events" if events else f"none of {head.count:,} events is there"
+        there = f"it has {len(events):,} of {head.count:,} events" if events else f"all of {head.count:,} events are missing"
         raise EvidenceAltered(f"{layout.EVENTS} was cut: {there}.", _FIND_OUT)
     if head.count and events[head.count - 1]["hash"] != head.hash:
         raise EvidenceAltered(f"{layout.EVENTS} was replaced: event {head.count:,} is not the one that the manifest names.", _FIND_OUT)
@@ -132,7 +132,7 @@ def refuse_undone(events: list[dict[str, Any]], steps: list[str]) -> None:
     done = {event.get("what") for event in events if not str(event.get("outcome")).startswith("refused")}
     for step in steps:
         if step not in done:
-            raise EvidenceAltered(f"{layout.EVENTS} has no event of the step {step}, which the manifest calls done.", _FIND_OUT)
+            raise EvidenceAltered(f"{layout.EVENTS} has no event of the step {step}, which is done according to the manifest.", _FIND_OUT)
 
 
 def digest_of(words: dict[str, Any]) -> str:

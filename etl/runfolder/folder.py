@@ -107,7 +107,9 @@ class RunFolder:
             if not hmac.compare_digest(content["sha256"], _digest(body, key)):
                 raise ValueError("its digest does not fit")
             if body.get("version") != VERSION:
-                raise Refused(f"The run's folder was made by another version ({body.get('version')}).", "Start again in a new run folder.")
+                raise Refused(
+                    f"The run's folder was created by another version ({body.get('version')}).", "Start again in a new run folder."
+                )
             self.settings, self.log = from_json(body["settings"]), Head(*body.get("log", (0, "")))
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
@@ -201,7 +203,7 @@ class RunFolder:
     def refuse_purged(self, next_step: str) -> None:
         """Refuses what needs stage files of a run whose stage files `purge` removed: they are not altered, they were taken away on purpose."""
         if self.settings.purged:
-            raise Refused(f"This run was purged: the stage files of {self.path} are gone.", next_step)
+            raise Refused(f"This run was purged: the stage files of {self.path} have been removed.", next_step)
 
     def refuse_strangers(self, name: str) -> None:
         """Refuses when a file lies among the step's that the manifest does not name, or one is a link; its own files are compared when they are read."""
@@ -210,7 +212,7 @@ class RunFolder:
         for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
             relative = place.relative_to(self.path).as_posix()
             if place.is_symlink() or (place.is_file() and relative not in known):
-                message = f"{relative} lies in the run's folder but not in its manifest."
+                message = f"{relative} is in the run's folder, but not in its manifest."
                 raise EvidenceAltered(message, "Remove it, or start again in a new run folder.")
 
     def clear(self, step: str) -> None:
@@ -235,7 +237,7 @@ class RunFolder:
             self._lock = None
 
 
-def told(content: bytes) -> RunFolder:
+def parsed_manifest(content: bytes) -> RunFolder:
     """What a manifest says, for reading only; whether it is the run's own somebody else has to vouch for (ValueError: it is none)."""
     folder = RunFolder.__new__(RunFolder)
     try:
@@ -251,15 +253,15 @@ def told(content: bytes) -> RunFolder:
     return folder
 
 
-def seen(path: Path) -> RunFolder:
+def open_readonly(path: Path) -> RunFolder:
     """The run's folder as it is now, for reading only: also while a run is at work in it."""
     if not (path / layout.MANIFEST).is_file():
-        raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a run that was begun.")
+        raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a started run.")
     return RunFolder(path, reading=True)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[RunFolder]:
+def open_locked(path: Path) -> Iterator[RunFolder]:
     """The run's folder, locked while the block runs."""
     folder = RunFolder(path)
     try:
@@ -285,11 +287,11 @@ def _key() -> bytes | None:
     if place is None:
         return None
     if not place.strip():
-        raise WrongUsage(f"{SEAL} is set, but empty.", "Name the file that holds the run's key, or unset it.")
+        raise WrongUsage(f"{SEAL} is set, but empty.", "Give the file that contains the run's key, or unset it.")
     try:
         key = Path(place).read_bytes()
     except OSError as error:
-        raise MigrationError(f"{SEAL}: {place} cannot be read ({error.strerror}).", "Name the file that holds the run's key.") from None
+        raise MigrationError(f"{SEAL}: {place} cannot be read ({error.strerror}).", "Give the file that contains the run's key.") from None
     if len(key) < _KEY_BYTES:
         raise MigrationError(f"{SEAL}: the key is shorter than {_KEY_BYTES} bytes.", f"Make one: openssl rand -out FILE {_KEY_BYTES}.")
     return key
@@ -299,10 +301,10 @@ def _key_for(sealed: bool) -> bytes | None:
     """The key of a manifest that is there; Refused where one is given and it has no seal, or the other way round."""
     key = _key()
     if sealed and key is None:
-        raise Refused("The run's manifest is sealed with a key.", f"Name the file that holds it in {SEAL}.")
+        raise Refused("The run's manifest is sealed with a key.", f"Give the file that contains it in {SEAL}.")
     if key is not None and not sealed:
-        message = f"{SEAL} names a key, and the run's manifest has no seal: whoever can write to the folder could have made it."
-        raise Refused(message, "Start again in a new run folder, with the key from the first step on.")
+        message = f"{SEAL} names a key, but the run's manifest is not sealed: anyone who can write to the folder could have created it."
+        raise Refused(message, "Start again in a new run folder, with the key set from the first step.")
     return key
 
 
@@ -316,7 +318,7 @@ def _refuse_other_folder(path: Path) -> None:
     try:
         others = sorted(entry.name for entry in path.iterdir() if not _OURS.fullmatch(entry.name))
     except OSError as error:
-        raise MigrationError(f"The run's folder {path} cannot be read ({error.strerror}).", "Give --run a folder of your own.") from None
+        raise MigrationError(f"The run's folder {path} cannot be read ({error.strerror}).", "Give --run a folder that you own.") from None
     if others and layout.EXTRACT not in others:
         message = f"{path} is not a run's folder: it holds {others[0]!r} and no manifest."
         raise Refused(message, "Give --run an empty or a new folder.")
@@ -324,29 +326,27 @@ def _refuse_other_folder(path: Path) -> None:
 
 def _make_private(path: Path) -> None:
     if path.is_symlink():
-        raise Refused(f"{path} is a link; a run's folder must be a folder of its own.", "Give --run the folder itself.")
+        raise Refused(f"{path} is a link; a run's folder must be a real folder.", "Give --run the folder itself.")
     try:
         for folder in (*reversed(path.parents), path):  # not `parents=True`: what it makes has the mode of the umask
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
         if path.stat().st_uid != os.geteuid():
-            raise Refused(f"{path} belongs to another user.", "Give --run a folder of your own.")
+            raise Refused(f"{path} belongs to another user.", "Give --run a folder that you own.")
         path.chmod(0o700)
     except OSError as error:
         if error.errno in FULL:
             raise
-        raise MigrationError(
-            f"The run's folder {path} cannot be made ({error.strerror}).", "Give --run a folder that can be written to."
-        ) from None
+        raise MigrationError(f"The run's folder {path} cannot be created ({error.strerror}).", "Give --run a writable folder.") from None
 
 
 def _locked(path: Path) -> int:
     descriptor = only(path / layout.LOCK)
     if descriptor is None:
-        raise Refused(f"Another run is at work in {path}.", "Wait for it to end, or use another run folder.")
+        raise Refused(f"Another run is active in {path}.", "Wait for it to end, or use another run folder.")
     # Worker processes of a run that was killed end with it, but not in the same moment: what they write must not meet what is written now.
     if (path / layout.WORKERS).exists() and not free_within(path / layout.WORKERS, _ENDING):
         os.close(descriptor)
-        message = f"Worker processes of a run that was killed have not ended in {path}."
+        message = f"Worker processes of a killed run are still active in {path}."
         raise Refused(message, "End them (they are stopped, or wait for a disk), then run the same command again.")
     return descriptor

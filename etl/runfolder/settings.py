@@ -53,7 +53,7 @@ class RunSettings:
         before, now = self.as_json(), given.as_json()
         for name, value in now.items():
             if before.get(name, value) != value:
-                message = f"This run began with {name} = {before[name]}, now it is {value}."
+                message = f"This run began with {name} = {before[name]}; now it is {value}."
                 raise Refused(message, "Give the same options, mappings and stores as at the start, or use a new run folder.")
         return from_json({**before, **now})
 

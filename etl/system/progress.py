@@ -73,9 +73,7 @@ class ProgressReporter:
             try:
                 os.close(os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             except OSError as error:
-                raise WrongUsage(
-                    f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a folder that can be written to."
-                ) from None
+                raise WrongUsage(f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a writable folder.") from None
 
     def info(self, sentence: str) -> None:
         with suppress(OSError):  # nobody listens any more: the work goes on, its exit code says how it ended
@@ -101,7 +99,7 @@ class ProgressReporter:
 
     def _write_note(self, what: str, done: int, total: int, unit: str) -> None:
         """Notes the step at work beside the run, for `status`; at most once a second, and never followed through a link."""
-        step = what.split(" ")[0]
+        step = what.split(" ")[0].rstrip(":")
         if step != self._step[0]:
             self._step, self._noted = (step, datetime.now(UTC).isoformat(timespec="seconds")), -_NOTED
         if self.note is None or self.clock() - self._noted < _NOTED:
@@ -109,11 +107,16 @@ class ProgressReporter:
         self._noted = self.clock()
         write_note(self.note, {"step": step, "since": self._step[1], "what": what, "done": done, "total": total, "unit": unit})
 
+    def begins(self, step: str) -> None:
+        """Notes that the step is at work, before it has anything to count."""
+        if self._told:
+            self._write_note(step, 0, 0, "rows")
+
     def progress(self, what: str, done: int, total: int, unit: str = "rows") -> None:
         if self._told:
             self._write_note(what, done, max(done, total), unit)
         if self._bars is not None:
-            step = what.split(" ")[0]
+            step = what.split(" ")[0].rstrip(":")
             if step not in self._tasks:
                 self._tasks[step] = self._bars.add_task(step, total=total, unit=unit)
             self._bars.update(self._tasks[step], description=what, completed=done, total=max(done, total))

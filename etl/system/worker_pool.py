@@ -86,7 +86,7 @@ def secured(address: str) -> Security | None:
         return None
     if scheme != "tls":
         message = (
-            "--scheduler: a cluster on other machines is reached by tls:// alone; without it whoever reaches the scheduler runs code there."
+            "--scheduler: a cluster on other machines requires tls://; without it anyone who reaches the scheduler can run code there."
         )
         raise WrongUsage(
             message, "Give --scheduler tls://HOST:PORT, and certificates by DASK_DISTRIBUTED__COMM__TLS__* (runbooks/roles.md)."
@@ -96,7 +96,7 @@ def secured(address: str) -> Security | None:
     security = Security(require_encryption=True)  # certificates and key from Dask's configuration: environment or files
     lacking = [name for name in ("tls_ca_file", "tls_client_cert", "tls_client_key") if getattr(security, name) is None]
     if lacking:
-        message = f"--scheduler: {', '.join(lacking)} of Dask's configuration is not set: nobody would know who the scheduler is."
+        message = f"--scheduler: {', '.join(lacking)} of Dask's configuration is not set: the scheduler could not be authenticated."
         raise WrongUsage(message, "Set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, __CLIENT__CERT and __CLIENT__KEY (runbooks/roles.md).")
     return security
 
@@ -119,7 +119,7 @@ def refuse_password(option: str, url: str | None) -> None:
     except (sqlalchemy.exc.ArgumentError, ValueError):
         return  # another's to refuse
     if parsed.password is not None or {"password", "sslpassword"} & {name.lower() for name in parsed.query}:
-        message = f"{option}: with --scheduler a URL has no password: it would be in every task."
+        message = f"{option}: with --scheduler a URL must not contain a password: it would be in every task."
         raise WrongUsage(message, "Leave it out; let each worker read it from its own PGPASSFILE (or service file).")
 
 

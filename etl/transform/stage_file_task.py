@@ -16,13 +16,13 @@ from etl.errors import concerning
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.objects.transfer import store_all
-from etl.placement.account_directory import Spine
-from etl.placement.account_index import Where
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.account_index import AccountIndex
 from etl.placement.held_rows import Odd
-from etl.placement.routing import placed
-from etl.placement.row_placement import Placed, keys
-from etl.placement.stage_tables import Wheres, contents, load_spine, odd_values, write_rows
-from etl.placement.table_outcome import outcome
+from etl.placement.routing import place_by_routes
+from etl.placement.row_placement import RowPlacement, keys
+from etl.placement.stage_tables import AccountIndexes, contents, load_account_directory, odd_values, write_rows
+from etl.placement.table_outcome import account_for_rows
 from etl.placement.target_rows import Computed
 from etl.rules.e_responses import NONE, stub_questions
 from etl.rules.registry import COLUMNS, flag_rows
@@ -68,7 +68,7 @@ class StageFileResult:
     held: pl.DataFrame
     flags: pl.DataFrame
     tally: pl.DataFrame
-    where: Where | None
+    where: AccountIndex | None
     stubs: Ints
     objects: list[tuple[str, int]] = field(default_factory=list)
 
@@ -79,11 +79,11 @@ class WorkerState:
 
     ticket: TaskSpec
     mappings: Mappings
-    spine: Spine
+    spine: AccountDirectory
     odd: Odd
     contents: pl.DataFrame  # every document's bytes, the file share's too: portal, table, key, sha256, size
 
-    def where(self, portal: Portal, table: str) -> Where:
+    def where(self, portal: Portal, table: str) -> AccountIndex:
         return self.spine.where[portal, table]
 
     def with_where(self, key: Key, file: StageFile) -> WorkerState:
@@ -98,7 +98,7 @@ def context_of(ticket: TaskSpec) -> WorkerState:
     """The context for this ticket, the unchanging part of it made once in every process."""
     base = _context_of_base(ticket.base)
     wheres = base.spine.where
-    assert isinstance(wheres, Wheres)  # noqa: S101  # load_spine makes it so
+    assert isinstance(wheres, AccountIndexes)  # noqa: S101  # load_spine makes it so
     wheres.files.update(dict(ticket.wheres))
     return replace(base, ticket=ticket, spine=replace(base.spine, superseded=ticket.superseded))
 
@@ -111,7 +111,7 @@ def clear_worker_cache() -> None:
 @lru_cache(maxsize=2)
 def _context_of_base(base: StepInputs) -> WorkerState:
     mappings = read_mappings(base.mapping_folder, base.mapping_digest)
-    spine = load_spine(base.root, mappings, base.extract, base.split)
+    spine = load_account_directory(base.root, mappings, base.extract, base.split)
     return WorkerState(
         TaskSpec(base),
         mappings,
@@ -127,22 +127,22 @@ def reattach_file(ticket: TaskSpec, key: Key, number: int, file: StageFile) -> S
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
     with concerning(f"{mapping.portal}.{mapping.table}"):
-        rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
+        rows = place_by_routes(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
         return finish_stage_file(context, rows, number, {})
 
 
-def finish_stage_file(context: WorkerState, rows: Placed, number: int, computed: dict[str, dict[str, Computed]]) -> StageFileResult:
+def finish_stage_file(context: WorkerState, rows: RowPlacement, number: int, computed: dict[str, dict[str, Computed]]) -> StageFileResult:
     """Flags, renders and writes placed rows."""
     mapping, base = rows.mapping, context.ticket.base
     flag_rows(rows, context.spine)
     digests, kept = _held_bytes(rows, context)
-    one = outcome(rows, context.spine, context.odd, COLUMNS, computed, digests, leave=frozenset({"stored_object"}))
+    one = account_for_rows(rows, context.spine, context.odd, COLUMNS, computed, digests, leave=frozenset({"stored_object"}))
     takes_question = any(form.rule == "E10" for into in mapping.into for form in into.columns.values())
     stubs = stub_questions(rows, context.spine) if takes_question else NONE
     return StageFileResult(write_rows(base.root, "reattach", one, number), one.held, one.flags, one.tally, one.where, stubs, kept)
 
 
-def _held_bytes(rows: Placed, context: WorkerState) -> tuple[dict[str, str], list[tuple[str, int]]]:
+def _held_bytes(rows: RowPlacement, context: WorkerState) -> tuple[dict[str, str], list[tuple[str, int]]]:
     """By key, the digest of a held row's bytes (fine print 9), and those that had to be stored here: bytes of no document."""
     mapping = rows.mapping
     held = np.flatnonzero(rows.reason > 0)
@@ -164,11 +164,11 @@ def _held_bytes(rows: Placed, context: WorkerState) -> tuple[dict[str, str], lis
                 put = store.put([exact])
                 digests[key[int(row)]] = put.sha256
                 kept.append((put.sha256, put.size))
-        store.settle()
+        store.make_durable()
     return digests, kept
 
 
-def _held_files(rows: Placed, held: Ints, key: pl.Series, digests: dict[str, str], context: WorkerState) -> list[tuple[str, int]]:
+def _held_files(rows: RowPlacement, held: Ints, key: pl.Series, digests: dict[str, str], context: WorkerState) -> list[tuple[str, int]]:
     """Stores the file at a held document's path also where a content row goes before it; adds its digest to `digests` (fine print 9, 31)."""
     base = context.ticket.base
     paths = {key[int(row)]: rows.frame["object_path"][int(row)] for row in held}
@@ -176,7 +176,7 @@ def _held_files(rows: Placed, held: Ints, key: pl.Series, digests: dict[str, str
     if not waiting or base.files_uri is None:
         return []
     share, store = Share(base.files_uri), open_objects(base.objects_uri, base.root / layout.JOURNAL)
-    found = ((text, pieces) for text, path in waiting.items() if (pieces := share.pieces(path)) is not None)
+    found = ((text, chunks) for text, path in waiting.items() if (chunks := share.chunks(path)) is not None)
     stored = store_all(found, store)
     digests.update((text, put.sha256) for text, put in stored.items())
     return [(put.sha256, put.size) for put in stored.values()]

@@ -26,7 +26,7 @@ _AT_ONCE = 5_000
 class FolderSource:
     """Implements `Source`. `delimiter`, `encoding`: of its CSV files; set before anything is read."""
 
-    level = "a copy of the files, made at once"
+    level = "a single copy of the files"
 
     def __init__(self, url: str, name: str) -> None:
         self.folder, self._name = Path(url.removeprefix("folder:")), name
@@ -99,7 +99,7 @@ class FolderSource:
 
     def writers(self) -> list[str]:
         writable = [file.name for file in sorted({table.file for table in self.files}) if file.stat().st_mode & 0o222]
-        return [f"{len(writable):,} files can be written to by their modes"] if writable else []
+        return [f"{len(writable):,} files have modes that allow writing"] if writable else []
 
     def close(self) -> None:
         if "inner" in self.__dict__:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Change, Rows, Target
+    from etl.databases.target import Change, Foreknown, Rows, Target
     from mappings.schema import Schema
 
 _USE = "Use a sqlite:// or postgresql:// URL."
@@ -29,7 +29,7 @@ class Generic:
         return PortableSource(url, name)
 
     def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
-        raise MigrationError(f"{name}: a snapshot of {backend(url)} belongs to one process.", "This is a fault of the toolkit: report it.")
+        raise MigrationError(f"{name}: a snapshot of {backend(url)} belongs to one process.", "This is an internal error: report it.")
 
     def open_target(self, url: str, folder: Path) -> Target:
         raise self._no_target(url)
@@ -40,14 +40,14 @@ class Generic:
     def store_conditions(self, url: str, schema: Schema) -> Conditions:
         raise self._no_target(url)
 
-    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown, folder: Path) -> list[Change]:
         raise self._no_target(url)
 
     def _no_target(self, url: str) -> MigrationError:
-        return MigrationError(f"--target: no store of the kind {backend(url)} can be filled.", _USE)
+        return MigrationError(f"--target: {backend(url)} databases cannot be written as a target.", _USE)
 
     def open_reading(self, url: str) -> Reading:
-        raise MigrationError(f"--target: no store of the kind {backend(url)} can be read.", _USE)
+        raise MigrationError(f"--target: {backend(url)} databases cannot be read as a target.", _USE)
 
     def reading_rights(self, url: str, name: str, wanted: Wanted) -> Rights:
         from etl.databases.rights import Rights

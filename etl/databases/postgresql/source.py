@@ -48,7 +48,7 @@ from mappings.model import TableMapping
 from mappings.schema import Column
 
 _SMALL = 8 << 20  # documents up to this size travel whole, larger ones in pieces
-_PIECE = 4 << 20
+_CHUNK_BYTES = 4 << 20
 _KEYS_TOGETHER = 2_000  # named in one statement
 # ADBC adds the distance from 2000 to 1970 to PostgreSQL's infinities, which wrap around: these are what comes out.
 _WRAPPED_DAYS = {-2147472692: INFINITE_DAY[1], -2147472691: INFINITE_DAY[0]}
@@ -96,7 +96,7 @@ class PostgresSource:
         state = state_of(error)
         if state == HIDDEN and "row-level security" in str(error):
             return Refused(f"{self.name}: {doing} failed: row-level security hides rows from role {self._role} (K9).", ROW_SECURITY)
-        why = " for a lock that another session holds" if state == LOCKED else ""
+        why = " because another session holds a lock" if state == LOCKED else ""
         message = f"{self.name}: {doing} failed{why} ({f'SQLSTATE {state}' if state else type(error).__name__})."
         return (Busy if state == LOCKED else MigrationError)(message, next_step(state or "08"))
 
@@ -334,13 +334,13 @@ class PostgresSource:
         for value, size in large:
             yield (
                 str(value),
-                self._pieces(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size))),
+                self._chunks(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size))),
             )
 
-    def _pieces(self, statement: str, key: int, size: int) -> Iterator[bytes]:
-        for first in range(0, size, _PIECE):
+    def _chunks(self, statement: str, key: int, size: int) -> Iterator[bytes]:
+        for first in range(0, size, _CHUNK_BYTES):
             with safe_errors(self.name, "reading a document"), self._session.cursor(binary=True) as cursor:
-                row = cursor.execute(statement, (first + 1, _PIECE, key)).fetchone()
+                row = cursor.execute(statement, (first + 1, _CHUNK_BYTES, key)).fetchone()
             yield row[0] if row else b""
 
     def mark(self) -> str:
@@ -357,7 +357,7 @@ class PostgresSource:
             foreign = tuple(table for table in unknown if self._kinds[table] == "foreign table")
             return SourceChange([], "no transaction has written anything in the whole server", foreign)
         if int(now) < int(then):
-            return SourceChange([*read], "the server knows fewer transactions than then: it was put back to an earlier state")
+            return SourceChange([*read], "the server has fewer transactions than before: it was restored to an earlier state")
         changed = []
         for table, count in read.items():
             if table in unknown:
@@ -371,7 +371,7 @@ class PostgresSource:
         how = (
             "rows of later transactions, or fewer rows"
             if changed
-            else "every row is of a transaction that the snapshot saw, and none is missing"
+            else "every row belongs to a transaction of the snapshot, and none is missing"
         )
         return SourceChange(changed, how + ("; views were read again and compared" if unknown else ""), unknown)
 

@@ -34,7 +34,7 @@ class SqliteReading:
                 raise MigrationError(message, "Give the new store that was published, or its copy from the backup.") from None
             name = getattr(error, "sqlite_errorname", type(error).__name__)
             raise MigrationError(
-                f"--target: {redacted_url(self._url)} cannot be read ({name}).", "Check the file and who else uses it."
+                f"--target: {redacted_url(self._url)} cannot be read ({name}).", "Check the file and which processes use it."
             ) from None
 
     def among(self, column: str, ids: list[str]) -> Condition:

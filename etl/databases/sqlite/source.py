@@ -23,8 +23,8 @@ from etl.domain.typed_values import Bools, Cell, Typed, readable, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
 
-PIECE = 1 << 20  # bytes of a document read at a time
-_SMALL = 8 * PIECE
+CHUNK_BYTES = 1 << 20  # bytes of a document read at a time
+_SMALL = 8 * CHUNK_BYTES
 
 
 class SqliteSource:
@@ -35,7 +35,9 @@ class SqliteSource:
         file = sqlalchemy.make_url(url).database or ""
         self.path = Path(file)
         if not self.path.is_file():
-            raise MigrationError(f"{name}: there is no file {file!r} ({self._shown}).", "Give the path of the old database's SQLite file.")
+            raise MigrationError(
+                f"{name}: the file {file!r} does not exist ({self._shown}).", "Give the path of the old database's SQLite file."
+            )
         self.path = self.path.resolve()  # its log lies beside the file itself, not beside a link to it
         self._given = Path(file)
         self._indexes_trusted, self._rowless = True, dict[str, bool]()
@@ -65,7 +67,8 @@ class SqliteSource:
         """Raises Busy where the error says that another process holds the file locked."""
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise Busy(
-                f"{self._name}: somebody is writing to {self._shown} ({error}).", "Close the portal, then run the same command again."
+                f"{self._name}: another process is writing to {self._shown} ({error}).",
+                "Close the portal, then run the same command again.",
             ) from None
 
     def shapes(self) -> dict[str, dict[str, str]]:
@@ -97,11 +100,11 @@ class SqliteSource:
             [f"{name} is a view; it is read as a table" for name in views if name in names],
             list(not_ruled_out(self._given)),
         )
-        found.not_ruled_out.extend(f"{name}: which rows a view leaves out is not known here" for name in views if name in names)
+        found.not_ruled_out.extend(f"{name}: it is unknown which rows a view leaves out" for name in views if name in names)
         for mapping in mapped:
             if mapping.key and mapping.table not in views and not self._keeps_unique(mapping):
                 found.notes.append(
-                    f"{mapping.table} has no key of its own on {', '.join(mapping.key)}: rows with one key are told apart (fine print 63)"
+                    f"{mapping.table} has no unique key on {', '.join(mapping.key)}: rows with equal keys are told apart (fine print 63)"
                 )
         self._indexes_trusted = not collations(self._connection, names)
         if deep:
@@ -264,16 +267,16 @@ class SqliteSource:
         utf16 = self._is_utf16()
         for row, (rowid, kind, size) in enumerate(self._execute(mapping.table, statement)):
             if kind in (b"blob", b"text"):
-                yield keys[row], self._pieces(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
+                yield keys[row], self._chunks(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
 
-    def _pieces(self, table: str, column: str, rowid: int, size: int) -> Iterator[bytes]:
+    def _chunks(self, table: str, column: str, rowid: int, size: int) -> Iterator[bytes]:
         if size <= _SMALL:  # a text comes in UTF-8, whatever encoding the file has (fine print 42, 61)
             statement = f"SELECT {_quoted(column)} FROM {_quoted(table)} WHERE rowid = ?"
             yield self._connection.execute(statement, (rowid,)).fetchone()[0]
             return
         with self._connection.blobopen(table, column, rowid, readonly=True) as blob:
-            while piece := blob.read(PIECE):
-                yield piece
+            while chunk := blob.read(CHUNK_BYTES):
+                yield chunk
 
     def mark(self) -> str:
         digest = hashlib.sha256()
@@ -290,7 +293,7 @@ class SqliteSource:
     def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         if self.mark() == mark:
             return SourceChange([], "the file is the same, bit by bit")
-        return SourceChange(None, "the file is another one; every row was read again and compared")
+        return SourceChange(None, "the file was replaced or changed; every row was read again and compared")
 
     def highest_key(self, mapping: TableMapping) -> str:
         listed = ", ".join(_quoted(name) for name in mapping.key)
@@ -302,7 +305,7 @@ class SqliteSource:
         return {}
 
     def writers(self) -> list[str]:
-        return ["the file can be written to by its mode"] if self.path.stat().st_mode & 0o222 else []
+        return ["the file's mode allows writing"] if self.path.stat().st_mode & 0o222 else []
 
     def close(self) -> None:
         self._connection.close()

@@ -172,5 +172,5 @@ def test_all_that_cannot_be_is_named_in_one_answer_before_anything_is_made(tmp_p
     (tmp_path / "adapter" / "limits.toml").unlink()
     (tmp_path / "adapter" / "notes.txt").write_text("x")
     done = night.command("run", "--adapter", "adapter")
-    assert (done.code, "notes.txt: found a file that an adapter does not have" in done.err) == (1, True)
+    assert (done.code, "notes.txt: found a file that does not belong to an adapter" in done.err) == (1, True)
     assert night.command("run", "--adapter", "nowhere").code == 1

@@ -28,7 +28,7 @@ from etl.report.recheck import as_sql
 from etl.report.signed import signed
 from etl.report.tables import SHEET_ROWS, as_workbook, tables
 from etl.runfolder import layout
-from etl.runfolder.folder import opened
+from etl.runfolder.folder import open_locked
 from mappings.errors import MappingError
 from mappings.personal import NONE, read_personal
 from mappings.read import HOME, read_mappings
@@ -41,7 +41,7 @@ def written(tmp_path_factory):
     """The report's folder of the cast, with hostile names in it."""
     place = tmp_path_factory.mktemp("tables") / "run"
     copy_of(cast().run, place)
-    with opened(place) as folder:
+    with open_locked(place) as folder:
         hostile(folder)
         write_report(folder, MAPPINGS)
     return place / "report"
@@ -50,7 +50,7 @@ def written(tmp_path_factory):
 @pytest.fixture
 def folder(tmp_path):
     copy_of(cast().run, tmp_path / "run")
-    with opened(tmp_path / "run") as copied:
+    with open_locked(tmp_path / "run") as copied:
         yield copied
 
 

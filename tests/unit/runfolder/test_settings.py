@@ -10,7 +10,7 @@ import pytest
 
 from etl.domain.grace import Grace
 from etl.errors import EvidenceAltered, Refused
-from etl.runfolder.folder import _digest, opened, seen
+from etl.runfolder.folder import _digest, open_locked, open_readonly
 from etl.runfolder.settings import RunSettings, from_json
 
 FULL = {
@@ -48,13 +48,13 @@ def test_what_the_manifest_holds_is_read_as_values_and_written_as_it_was() -> No
 def test_a_setting_that_is_not_one_is_refused_as_an_altered_manifest(wrong: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"."):
         from_json({**FULL, **wrong})
-    with opened(tmp_path / "run") as folder:
+    with open_locked(tmp_path / "run") as folder:
         folder.fix(RunSettings(source="sqlite:///p2"))
     manifest = tmp_path / "run/manifest.json"
     body = json.loads(manifest.read_bytes())["run"] | {"settings": wrong}
     manifest.write_text(json.dumps({"run": body, "sha256": _digest(body)}))
     with pytest.raises(EvidenceAltered, match=r"altered or damaged"):
-        seen(tmp_path / "run")
+        open_readonly(tmp_path / "run")
 
 
 def test_what_was_fixed_stays_also_what_was_fixed_as_not_given() -> None:
