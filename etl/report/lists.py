@@ -9,9 +9,11 @@ from typing import Any
 import polars as pl
 
 from etl.domain.masking import SUSPECT, masked, masked_key
-from etl.holding.causes import causes
+from etl.holding.causes import causes, holding
+from etl.holding.row_counts import RowsByProfile
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
+from etl.report.companies import companies
 from etl.report.failure_causes import failure_causes
 from etl.report.set_aside import closed_accounts
 from etl.runfolder import layout
@@ -39,6 +41,7 @@ class Lists:
     """`held`: HELD without the row itself, and BECAUSE; `exceptions`: FLAG; `failures`: FAILURE and BECAUSE; `differences`: DIFFERENCE. Steps not done: empty.
 
     `closed`: CLOSED, accounts that nobody can open, of `visible` that trade may see; `narrow`: that only restricted or Trade Compliance contacts can open.
+    `companies`: COMPANIES, `chapters`: CHAPTERS of companies.py.
     """
 
     held: pl.DataFrame
@@ -48,18 +51,22 @@ class Lists:
     closed: pl.DataFrame
     visible: int | None
     narrow: int
+    companies: pl.DataFrame
+    chapters: pl.DataFrame
 
 
 def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     """All lists of the run, from stage files whose bytes are those of the manifest (else EvidenceAltered)."""
     whole = _recorded(folder, "held", pl.Schema(HELD))
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
-    held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, flagged))
+    rows, where = holding(mappings, whole, flagged), RowsByProfile(folder, mappings)
+    held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, rows, where))
     failed = _table(folder, "check", layout.FAILURES, pl.Schema(FAILURE))
     failures = failed.hstack(failure_causes(failed, without_personal(held, "key"), mappings))
     differences = _table(folder, "reconcile", layout.DIFFERENCES, pl.Schema(DIFFERENCE))
     texts = _text_parts(mappings)
     visible, closed, narrow = closed_accounts(folder)
+    complete, by_chapter = companies(folder, mappings, rows, where, held, flagged, closed)
     return Lists(
         _caused(held, texts).sort("portal", "table", "key"),
         without_personal(_keys(flagged, "key", texts), "key", "detail").sort("rule", "portal", "table", "key"),
@@ -68,6 +75,8 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
         without_personal(closed, "account_number"),
         visible,
         narrow,
+        complete,
+        by_chapter,
     )
 
 
