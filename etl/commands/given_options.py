@@ -77,7 +77,7 @@ def day_of(name: str, text: str) -> date:
 
     try:
         day = date.fromisoformat(text)
-        if day.isoformat() != text:  # weeks and forms without hyphens are no days here
+        if day.isoformat() != text:  # weeks and forms without hyphens are not accepted
             raise ValueError
         return day
     except ValueError:

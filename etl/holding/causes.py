@@ -1,4 +1,4 @@
-"""Because of what each row is held: the column that names it, the missing or held row, the root above it, the company profile."""
+"""The cause of each held row: the column, the missing or held row, the root of the chain, the company profile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STORE = {"portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_
 
 
 def causes(folder: RunFolder, mappings: Mappings, held: pl.DataFrame, flagged: pl.DataFrame) -> pl.DataFrame:
-    """BECAUSE for each row of `held` (portal, table, key, reason, row_json), in its order; null where nothing of the kind is known.
+    """Returns one row of BECAUSE for each row of `held` (portal, table, key, reason, row_json), in the same order; null if not applicable.
 
     because_*: of a follower the held row that holds it, of a broken reference the row that is missing, of an unreadable value its column alone.
     root_*: the held row at the top of the chain (of several the first by table and key); of a row that nothing else holds, the row itself.
@@ -59,7 +59,7 @@ class _Existing:
         self._keys: dict[tuple[str, str], frozenset[str]] = {}
 
     def has(self, row: Row) -> bool:
-        """A row that is held is there, whatever its key looks like."""
+        """Whether the row exists; a held row always does, whatever the form of its key."""
         return row in self._held.reasons or row[2] in self._of(row[0], row[1])
 
     def _of(self, portal: str, table: str) -> frozenset[str]:

@@ -272,7 +272,7 @@ class FolderObjects:
 
 
 def _clean(folder: int) -> None:
-    """Takes away what processes of this machine that are no more had begun to write into the opened folder."""
+    """Removes files that ended processes of this machine had begun to write into the opened folder."""
     for name in os.listdir(folder):
         if not name.startswith(".writing-") or name.count("-") < 3:
             continue
@@ -286,7 +286,7 @@ def _clean(folder: int) -> None:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
         except (OSError, ValueError, OverflowError):
-            continue  # it lives, and belongs to somebody else; or it is none of ours
+            continue  # it is alive, or it belongs to another user or program
 
 
 def _require_private(folder: int, shown: str) -> None:

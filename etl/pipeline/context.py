@@ -21,7 +21,7 @@ from mappings.model import Mappings
 
 @dataclass
 class RunContext:
-    """A run that is under way: what every step needs."""
+    """The context of a running migration, passed to every step."""
 
     options: Options
     mappings: Mappings
@@ -40,7 +40,7 @@ class RunContext:
 
 
 def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
-    """The options, those not given filled in from the run's start; refuses others than the run began with (exit 7)."""
+    """Returns the options, completed with those pinned at the run's start. Raises Refused (7) if they differ."""
     given = RunSettings(
         source=redacted_url(options.source) if options.source else None,
         tc=redacted_url(options.tc) if options.tc else None,

@@ -1,4 +1,4 @@
-"""The command `reconcile`: needs no run folder; with one, its answer becomes part of the run's evidence."""
+"""The command `reconcile`: needs no run folder; with one, its result becomes part of the run's evidence."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def compared_with(mappings: Mappings) -> dict[str, Any]:
 
 
 def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None:
-    """How a comparison ends that is not all good (exit 4): it differs, it could not look at everything, or an old portal was written to since."""
+    """The error (4) of a comparison that found differences, could not check everything, or found an old portal changed; otherwise None."""
     written = written_to(facts["looked"])
     match facts["answer"]:
         case "different":

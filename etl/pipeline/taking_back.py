@@ -1,4 +1,4 @@
-"""The command `rollback`. It imports neither the steps of a run nor the verifier: to start would take longer than to take back a small run."""
+"""The command `rollback`. It imports neither the steps of a run nor the verifier: these imports would take longer than a small rollback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mappings.read import read_mappings
 
 
 def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str, Any]:
-    """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
+    """Reverts exactly what the run published and restores the store. `yes`: without confirmation."""
     # Their agreement with rules and verifier, whose import takes a second, was asked when the run began; others than then are refused below.
     mappings = read_mappings(options.mappings)
     if options.run is None:

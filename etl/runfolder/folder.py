@@ -201,7 +201,7 @@ class RunFolder:
                 pass
 
     def refuse_purged(self, next_step: str) -> None:
-        """Refuses what needs stage files of a run whose stage files `purge` removed: they are not altered, they were taken away on purpose."""
+        """Raises Refused for a purged run: its stage files were removed on purpose, not altered."""
         if self.settings.purged:
             raise Refused(f"This run was purged: the stage files of {self.path} have been removed.", next_step)
 
@@ -238,7 +238,7 @@ class RunFolder:
 
 
 def parsed_manifest(content: bytes) -> RunFolder:
-    """What a manifest says, for reading only; whether it is the run's own somebody else has to vouch for (ValueError: it is none)."""
+    """Parses a manifest for reading, without checking its origin. Raises ValueError if it is not valid."""
     folder = RunFolder.__new__(RunFolder)
     try:
         body = json.loads(content)["run"]
@@ -277,7 +277,7 @@ def _digest(body: Any, key: bytes | None = None) -> str:
 
 
 def sealing() -> bool:
-    """Whether the environment names a key for the manifest."""
+    """Whether the environment sets a key file for the manifest."""
     return SEAL in os.environ
 
 

@@ -283,7 +283,7 @@ def _described(shape: tuple[str, bool, int]) -> str:
 
 
 def looked_at(url: str, schema: Schema) -> list[str]:
-    """`differences_from` of the file behind the URL; neither locked nor made. A file that is no database is the load's to refuse."""
+    """`differences_from` of the file behind the URL; neither locked nor made. A file that is not a database is refused by the load."""
     path = Path(sqlalchemy.make_url(url).database or "").absolute()
     if not path.is_file():
         return []
