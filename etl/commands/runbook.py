@@ -135,7 +135,7 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
             checked - frozen,
             (steps, f"portal-migrate status --run {run}"),
             see="four steps are done; no critical check failed; held rows and exceptions are those of the last rehearsal",
-            decide="Exit code 3: nothing was published; unfreeze, mend what is named, come back on another date."
+            decide="Exit code 3: nothing was published; unfreeze, correct the causes, choose another date."
             " More held rows than in the last rehearsal: clarify before continuing.",
             back="nothing was published: unfreeze, 5 minutes",
         ),

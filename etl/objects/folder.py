@@ -331,7 +331,7 @@ def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
 
 
 def _holds(shelf: int, sha256: str, size: int) -> bool:
-    """Whether a regular file of this user with these bytes is there, that nobody else may write; read anew."""
+    """Whether a regular file of this user with these bytes is there, that no other user may write; re-read."""
     try:
         # Not blocking: a FIFO in an object's place must not hold up the night.
         descriptor = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)

@@ -78,6 +78,6 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
 
 
 def refuse_no_adapter(options: Options, folder: RunFolder) -> None:
-    """Refuses to go on without the adapter that the run began with: its path is not in the settings, its digest is."""
+    """Raises Refused if the adapter of the run is not given again: the settings contain its digest, but not its path."""
     if options.adapter is None and folder.settings.adapter is not None:
         raise Refused("This run began with an adapter, but --adapter is not given now.", "Give the same folder: --adapter DIR.")

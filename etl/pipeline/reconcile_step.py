@@ -103,7 +103,7 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
 
 
 def left_out(options: Options, result: Reconciliation) -> str:
-    """What to give before anything is mended or rolled back: stores that this comparison lacked, and that the differences speak of; else empty."""
+    """Options to give before anything is corrected or rolled back: stores that this comparison lacked and that explain differences; otherwise empty."""
     found = result.differences
     lacking = []
     if options.tc is None and "TC" in found["legacy_portal"]:

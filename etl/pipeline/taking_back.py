@@ -62,7 +62,7 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
             when = datetime.now(UTC).isoformat(timespec="seconds")
             folder.settings = replace(folder.settings, rolled_back=f"{taken['run_id']} at {when}")
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
-            folder.record("rollback", "taken back", roles(options), taken)
+            folder.record("rollback", "rolled back", roles(options), taken)
             report_anew(folder, mappings, roles(options))
             del folder.steps["report"]  # it says what became of the run; the next one has a report to write
             folder.save()

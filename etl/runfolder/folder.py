@@ -271,7 +271,7 @@ def open_locked(path: Path) -> Iterator[RunFolder]:
 
 
 def _digest(body: Any, key: bytes | None = None) -> str:
-    """SHA-256; with a key HMAC-SHA-256, which nobody without it can compute anew."""
+    """SHA-256; with a key HMAC-SHA-256, which cannot be recomputed without it."""
     text = canonical(body)
     return hmac.new(key, text, hashlib.sha256).hexdigest() if key else hashlib.sha256(text).hexdigest()
 

@@ -1,4 +1,4 @@
-"""A new store that is PostgreSQL: published in one transaction, so that readers see nothing of a run until they see all of it.
+"""A new store that is PostgreSQL: published in one transaction, so that readers see all rows of a run or none.
 
 Rows travel as binary COPY into staging tables beside the real ones, table by table in sessions of their own (postgresql_staging). Where the
 store has no tables yet, the staging tables become the real ones, their references checked before: they get their names.

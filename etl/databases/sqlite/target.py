@@ -269,7 +269,7 @@ _TYPES = {"UUID": "TEXT", "BYTEA": "BLOB"}  # the contract's reading of its type
 
 
 def _statements(schema: Schema, existing: set[str]) -> list[str]:
-    """What the contract declares, rendered anew: the tables that are not there yet; its views and indexes where no table was."""
+    """The statements of the contract: for the tables that do not exist yet; its views and indexes where no table was."""
     made = [create_table(table, _TYPES) for name, table in schema.ddl.tables.items() if name not in existing]
     return made if existing else [*made, *schema.views.values(), *schema.ddl.indexes]
 

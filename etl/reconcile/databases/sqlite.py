@@ -109,7 +109,7 @@ class SqliteDatabase:
         return f"row_number() OVER (ORDER BY {', '.join(f'{_quoted(name)} COLLATE BINARY' for name in every)})"
 
     def _rows_at(self, table: str, listed: str) -> str:
-        """A query for the locator `#at` and these columns, which may go on with a condition on the locator."""
+        """A query for the locator `#at` and these columns, to which a condition on the locator can be appended."""
         return f'SELECT * FROM (SELECT {self._place(table)} AS "#at", {listed} FROM {self._named(table)})'
 
     def only_integers(self, table: str, column: str) -> bool:
