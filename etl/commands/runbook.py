@@ -22,7 +22,7 @@ _ROLLBACK = 0.5  # of the load: what a rollback takes at most
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the checklist. `at`: minutes after the freeze begins, by the forecast; `commands`: to be given as they stand; `see`: what must be
+    """One line of the checklist. `at`: minutes after the freeze begins, by the forecast; `commands`: to be copied unchanged; `see`: what must be
     seen then; `decide`: the criteria of a decision; `back`: the way back, with its minutes; `tell`: whom to tell."""
 
     title: str

@@ -60,7 +60,7 @@ def verified(options: Options, reporter: ProgressReporter, record: Recorded | No
 def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     """The verifier's answer: every difference as {table, kind, legacy_key, account_number, column}, their number, the mappings compared with.
 
-    With --run it becomes part of the run's evidence, and the run's report is written anew. Raises DifferencesFound (exit 4) with the same data
+    With --run it becomes part of the run's evidence, and the run's report is rewritten. Raises DifferencesFound (exit 4) with the same data
     where old and new are not equal, where not everything could be looked at, or where an old portal was written to since the run read it.
     """
     began, clock = datetime.now(UTC), time.monotonic()

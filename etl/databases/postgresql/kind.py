@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Change, Rows, Target
+    from etl.databases.target import Change, Foreknown, Rows, Target
     from mappings.schema import Schema
 
 
@@ -49,10 +49,10 @@ class PostgreSQL:
         with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
             return conditions(session, schema)
 
-    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown, folder: Path) -> list[Change]:
         from etl.databases.postgresql.foreseen import would_change
 
-        return would_change(url, schema, sizes, rows)
+        return would_change(url, schema, sizes, rows, known)
 
     def open_reading(self, url: str) -> Reading:
         from etl.databases.postgresql.reading import PostgresReading
