@@ -15,8 +15,8 @@ from etl.options import Options, needed_run
 from etl.readiness.gather import work_lists
 from etl.readiness.page import as_page
 from etl.readiness.points import COLUMNS
-from etl.readiness.workbook import workbook
 from etl.report.csv_files import csv_bytes
+from etl.report.workbook import workbook
 from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.rehearsed import was_rehearsal
 from etl.system.private_folder import PrivateFolder
@@ -55,7 +55,7 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
     for name, frame in tables.items():
         place.write(f"{name}.csv", csv_bytes(frame))
     more = lists.points.with_columns(pl.col("point_cd").replace_strict({k.code: k.by for k in kinds.values()}, default="").alias("by"))
-    place.write("readiness.xlsx", workbook({**tables, "points": more}, run["made_at"]))
+    place.write("readiness.xlsx", workbook("Readiness", {**tables, "points": more}, run["made_at"]))
     place.write("readiness.html", as_page(lists.points, lists.companies, kinds, run, changes).encode())
     place.remove_others({f"{name}.csv" for name in tables} | {"readiness.xlsx", "readiness.html"}, {"since.csv", "activation.csv"})
     return {
