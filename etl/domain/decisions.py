@@ -29,7 +29,7 @@ _LARGEST = 2**63 - 1
 
 
 class DecisionError(MigrationError):
-    """A decision that cannot be carried out as it is written (exit 1); nothing was published."""
+    """A decision that cannot be applied (exit code 1); nothing was published."""
 
     code = "DECISION"
 
@@ -55,13 +55,13 @@ class Decision:
         return RULE_OF[self.kind]
 
     def refused(self, why: str) -> str:
-        """The sentence that says why it cannot be carried out."""
+        """The message of a decision that cannot be applied, with its file and line."""
         return f"{self.place}: {self.kind} {self.key}: {why}"
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """All decisions of a file; `sha256`: of its bytes, None where there is no file."""
+    """All decisions of a file; `sha256`: of its bytes, None without a file."""
 
     every: tuple[Decision, ...] = ()
     sha256: str | None = None
@@ -74,12 +74,12 @@ NO_DECISIONS = Decisions()
 
 
 def read_decisions(path: Path) -> Decisions:
-    """The decisions of the file. WrongUsage (2) where it cannot be opened, DecisionError (1) with every fault that it has."""
+    """Returns the decisions of the file. Raises WrongUsage (2) if it cannot be opened, DecisionError (1) with all of its errors."""
     return parsed(read_file(path), path.name)
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of the file of decisions; WrongUsage (2) where it cannot be opened, or is not a file: a pipe would be waited for without end."""
+    """The bytes of the file of decisions; WrongUsage (2) if it cannot be opened, or is not a file: a pipe would be waited for without end."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
