@@ -107,11 +107,10 @@ def refuse_other_tables(target: str, mappings: Mappings) -> tuple[list[str], lis
 
     Sentences come back, all about what is no obstacle: what else is there; what roles and databases set for every session, and who holds locks.
     """
-    refuse_differences(contract_differences(target, mappings.target), mappings.target)
     known = store_conditions(target, mappings.target)
-    beside = refuse_conditions(known)
     refuse_stopped([f"--target: {sentence}" for sentence in known.foreseen.stopping])
-    return beside, known.foreseen.notes
+    refuse_differences(contract_differences(target, mappings.target), mappings.target)
+    return refuse_conditions(known), known.foreseen.notes
 
 
 def refuse_few_connections(options: Options, rows: int | None = None) -> None:

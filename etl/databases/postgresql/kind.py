@@ -44,12 +44,16 @@ class PostgreSQL:
             return differences(session, schema)
 
     def store_conditions(self, url: str, schema: Schema) -> Conditions:
+        from etl.databases.conditions import Conditions
         from etl.databases.postgresql.conditions import conditions
         from etl.databases.postgresql.connection import connect, safe_errors
         from etl.databases.postgresql.obstacles import of_store
 
         with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
-            return replace(conditions(session, schema), foreseen=of_store(session, schema.tables))
+            foreseen = of_store(session, schema.tables)
+            if foreseen.stopping:  # a store that is read-only may not answer the rest
+                return Conditions(foreseen=foreseen)
+            return replace(conditions(session, schema), foreseen=foreseen)
 
     def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown, folder: Path) -> list[Change]:
         from etl.databases.postgresql.foreseen import would_change

@@ -78,6 +78,8 @@ _SETTINGS = (
     "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
 )
 
+# What the driver's own questions on connecting must not depend on either.
+_AT_ONCE_SET = "-csearch_path=pg_catalog -cquote_all_identifiers=off -cstatement_timeout=0 -cidle_in_transaction_session_timeout=0"
 _EXHAUSTED = ("too many connections", "too many clients", "connection slots are reserved")  # where no SQLSTATE comes along
 
 
@@ -101,7 +103,7 @@ class PostgresDatabase:
             self.schema = _first_schema(plain)
             # The driver looks at the catalogue as soon as it is connected: what is found there must not depend on the role's settings either.
             try:
-                uri = _with_options(plain, url, "-csearch_path=pg_catalog -cquote_all_identifiers=off")
+                uri = _with_options(plain, url, _AT_ONCE_SET)
                 self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=uri)
             except adbc_driver_manager.Error as error:
                 if "unsupported startup parameter" not in str(error):  # a pooler says so, which lets no options through

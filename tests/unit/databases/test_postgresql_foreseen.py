@@ -35,7 +35,7 @@ def test_K9_the_plan_says_by_name_which_settings_are_overridden_and_which_stand(
         f"ALTER ROLE {READER} SET statement_timeout = '1s'; ALTER ROLE {READER} IN DATABASE portal2 SET idle_in_transaction_session_timeout = '1s';"
         " ALTER DATABASE portal2 SET DateStyle = 'German, DMY'; ALTER DATABASE tc SET bytea_output = 'escape'; ALTER DATABASE tc SET work_mem = '1MB';"
         " ALTER DATABASE portal2 SET statement_timeout = '7s'; ALTER DATABASE portal2 SET app.secret = 'Hunter2';"
-        f" ALTER ROLE {WRITER} SET statement_timeout = '20ms'; ALTER ROLE {WRITER} SET idle_in_transaction_session_timeout = '20ms';"
+        f" ALTER ROLE {WRITER} SET statement_timeout = '900ms'; ALTER ROLE {WRITER} SET idle_in_transaction_session_timeout = '20ms';"
         f" ALTER ROLE {WRITER} SET quote_all_identifiers = on; ALTER ROLE {WRITER} SET lock_timeout = '9s';"
         " ALTER DATABASE portal3 SET default_transaction_isolation = 'serializable'; ALTER DATABASE portal3 SET DateStyle = 'SQL, DMY'"
     )
