@@ -123,7 +123,8 @@ def reading_conninfo(url: str) -> str:
     plain = conninfo(url)
     given = sqlalchemy.make_url(plain)
     said = given.query.get("options") or os.environ.get("PGOPTIONS", "")
-    options = f"{said if isinstance(said, str) else ' '.join(said)} -csearch_path=pg_catalog -cquote_all_identifiers=off -cstatement_timeout=0 -cidle_in_transaction_session_timeout=0".strip()
+    ours = "-csearch_path=pg_catalog -cquote_all_identifiers=off -cstatement_timeout=0 -cidle_in_transaction_session_timeout=0"
+    options = f"{said if isinstance(said, str) else ' '.join(said)} {ours}".strip()
     rendered = given.difference_update_query(["options"]).render_as_string(hide_password=False)
     return f"{rendered}{'&' if '?' in rendered else '?'}options={urllib.parse.quote(options)}"  # libpq takes no + for a blank
 
