@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from checks.kinds import BY_SCHEMA, KINDS, Kind
+from checks.kinds import BY_SCHEMA, KINDS, CheckKind
 from checks.model import Entry, Suites
 from mappings.errors import MappingError
 
@@ -85,7 +85,7 @@ def _entry(shown: str, word: str, place: str, block: dict[str, Any]) -> Entry:
     return Entry(shown, place, word, table=block.get("table", ""), columns=tuple(columns), args=args, **texts)
 
 
-def _check_args(shown: str, place: str, args: Any, kind: Kind) -> None:
+def _check_args(shown: str, place: str, args: Any, kind: CheckKind) -> None:
     known = sorted(kind.needs | kind.may)
     if not isinstance(args, dict):
         raise MappingError(shown, place, repr(args), "a table of " + (", ".join(known) or "nothing"))

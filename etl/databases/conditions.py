@@ -46,17 +46,17 @@ def refuse_altered(tables: list[str]) -> None:
 def tokens(sql: str) -> list[str]:
     """The statement's tokens in the one form in which two of the same meaning agree: no comments, plain names in small letters, texts as they are."""
     found = []
-    for piece in _PIECES.finditer(sql):
-        match piece.lastgroup:
+    for chunk in _PIECES.finditer(sql):
+        match chunk.lastgroup:
             case "gap":
                 continue
             case "name":
-                inner = piece[0][1:-1].replace('""', '"')
+                inner = chunk[0][1:-1].replace('""', '"')
                 found.append(inner if _PLAIN.fullmatch(inner) else f'"{inner}"')
             case "word":
-                found.append(piece[0].lower())
+                found.append(chunk[0].lower())
             case _:
-                found.append(piece[0])
+                found.append(chunk[0])
     while found and found[-1] == ";":
         found.pop()
     return found

@@ -37,18 +37,18 @@ def fingerprints(
     sources: Mapping[Portal, Source], mappings: Mappings, files: Sequence[StageFile], contents: pl.DataFrame
 ) -> dict[str, dict[str, Any]]:
     """Of every table, from the snapshot that it was read in. `contents`: rows of CONTENT."""
-    pieces: dict[str, list[StageFile]] = defaultdict(list)
+    files_of: dict[str, list[StageFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
-        pieces[layout.group(file.path)].append(file)
+        files_of[layout.group(file.path)].append(file)
     found = {}
     for portal, source in sources.items():
         counted = source.counted()
         for mapping in mappings.of(portal):
             name = f"{portal}.{mapping.table}"
-            digest = hashlib.sha256("".join(file.sha256 for file in pieces[name]).encode())
+            digest = hashlib.sha256("".join(file.sha256 for file in files_of[name]).encode())
             listed = _contents_of(contents, mapping).select(pl.concat_str("key", "sha256", "size", separator="|").str.join("\n"))
             digest.update(str(listed.item()).encode())
-            rows, writes = rows_of(pieces[name]), counted.get(mapping.table, "")
+            rows, writes = rows_of(files_of[name]), counted.get(mapping.table, "")
             found[name] = asdict(Fingerprint(rows, source.highest_key(mapping), digest.hexdigest(), writes))
     return found
 

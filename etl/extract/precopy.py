@@ -133,14 +133,14 @@ def _on_share(source: Source, share: Files, mapping: TableMapping, have: set[str
     for batch in source.read(mapping, _ROWS, without=others):
         keys = batch.keys or batch.typed.columns[key].cast(pl.String).to_list()
         for one, where in zip(keys, batch.typed.columns[path].to_list(), strict=True):
-            pieces = share.pieces(where) if where is not None and one not in have else None
-            if pieces is not None:
-                yield one, _while_open(pieces)
+            chunks = share.chunks(where) if where is not None and one not in have else None
+            if chunks is not None:
+                yield one, _while_open(chunks)
 
 
-def _while_open(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _while_open(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The same bytes; a file that somebody writes to is left for the next time."""
     try:
-        yield from pieces
+        yield from chunks
     except SourceChanged:
         raise Unreadable from None

@@ -47,7 +47,7 @@ class Helpers:
 class Files(Protocol):
     """The old file share, or what stands for one that is left out."""
 
-    def pieces(self, object_path: str) -> Iterator[bytes] | None:
+    def chunks(self, object_path: str) -> Iterator[bytes] | None:
         """The bytes of the file at that path; None where there is no readable one."""
         ...
 
@@ -182,6 +182,6 @@ def _shared(share: Files | None, folder: RunFolder, files: list[StageFile], have
             if share is None:
                 message = f"Document {key}, and possibly others, are on the old file share, but --files is not given."
                 raise ShareMissing(message, "Give the root of the old file share: --files DIR.")
-            pieces = share.pieces(path)
-            if pieces is not None:
-                yield key, pieces
+            chunks = share.chunks(path)
+            if chunks is not None:
+                yield key, chunks

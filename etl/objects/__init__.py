@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-PIECE = 1 << 20
+CHUNK_BYTES = 1 << 20
 _AT_ONCE, _IN_A_ROW = 8, 20
 Answer = TypeVar("Answer")
 
@@ -29,7 +29,7 @@ class Stored:
 class Objects(Protocol):
     """The new object store."""
 
-    def put(self, pieces: Iterable[bytes]) -> Stored:
+    def put(self, chunks: Iterable[bytes]) -> Stored:
         """Stores the bytes under their digest, read back; the same bytes twice are one object. `make_durable` makes its place durable."""
         ...
 
@@ -55,6 +55,10 @@ class Objects(Protocol):
 
     def remove(self, sha256: str) -> bool:
         """Takes the object away; whether there was one."""
+        ...
+
+    def remove_all(self, digests: Sequence[str]) -> int:
+        """Takes these objects away; how many there were."""
         ...
 
     def record_store(self, store: str, called: str) -> None:
@@ -97,11 +101,11 @@ def of_each(ask: Callable[[str], Answer], digests: Sequence[str]) -> list[Answer
 class DigestOnlyStore:
     """Keeps nothing: digests and sizes for whoever only compares."""
 
-    def put(self, pieces: Iterable[bytes]) -> Stored:
+    def put(self, chunks: Iterable[bytes]) -> Stored:
         digest, size = hashlib.sha256(), 0
-        for piece in pieces:
-            digest.update(piece)
-            size += len(piece)
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
         return Stored(digest.hexdigest(), size, False)
 
     def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
@@ -121,6 +125,9 @@ class DigestOnlyStore:
 
     def remove(self, sha256: str) -> bool:
         return False
+
+    def remove_all(self, digests: Sequence[str]) -> int:
+        return 0
 
     def record_store(self, store: str, called: str) -> None:
         return

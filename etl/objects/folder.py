@@ -14,12 +14,12 @@ import stat
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 from etl.errors import MigrationError, Refused
-from etl.objects import NOTES, PIECE, Stored, note_key, object_key
+from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key
 from etl.objects.journal import append_to_journal
 from etl.system.durable_files import sync_whole, syncs_whole
 
@@ -51,8 +51,8 @@ class FolderObjects:
         weakref.finalize(self, os.close, self._root)
         _require_private(self._root, str(root))
 
-    def put(self, pieces: Iterable[bytes]) -> Stored:
-        digest, waiting = hashlib.sha256(), iter(pieces)
+    def put(self, chunks: Iterable[bytes]) -> Stored:
+        digest, waiting = hashlib.sha256(), iter(chunks)
         first = _first(waiting)
         digest.update(first)
         if len(first) <= _HASHED_FIRST:  # all of it: what is there already is not written again
@@ -145,7 +145,7 @@ class FolderObjects:
             os.fsync(folder)
 
     @contextmanager
-    def _written(self, pieces: Iterable[bytes]) -> Iterator[tuple[str, int, int]]:
+    def _written(self, chunks: Iterable[bytes]) -> Iterator[tuple[str, int, int]]:
         """(Name, size, the open file) of a new file with these bytes, closed behind the block; where that raises, there is none."""
         # All in one folder: a file system keeps its files near it, and has less to write down for each. Names that nobody foresees.
         written = f".writing-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}"
@@ -153,9 +153,9 @@ class FolderObjects:
         descriptor = os.open(written, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._root)
         try:
             try:
-                for piece in pieces:
-                    size += len(piece)
-                    write_all(descriptor, piece)
+                for chunk in chunks:
+                    size += len(chunk)
+                    write_all(descriptor, chunk)
                 yield written, size, descriptor
             finally:
                 os.close(descriptor)
@@ -219,21 +219,26 @@ class FolderObjects:
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def remove(self, sha256: str) -> bool:
-        try:
-            with self._shelf(sha256[:2]) as shelf:
-                os.unlink(sha256, dir_fd=shelf)
-        except FileNotFoundError:
-            return False
-        with suppress(OSError):  # others are still in it
-            top = self._opened_top()
-            try:
-                os.rmdir(sha256[:2], dir_fd=top)
-            finally:
-                os.close(top)
-            self._folders.discard(sha256[:2])
-            os.rmdir(_TOP, dir_fd=self._root)
-            self._folders.clear()
-        return True
+        return self.remove_all([sha256]) == 1
+
+    def remove_all(self, digests: Sequence[str]) -> int:
+        gone = 0
+        for name, together in groupby(sorted(digests), key=lambda sha256: sha256[:2]):
+            with suppress(FileNotFoundError), self._shelf(name) as shelf:
+                for sha256 in together:
+                    with suppress(FileNotFoundError):
+                        os.unlink(sha256, dir_fd=shelf)
+                        gone += 1
+            with suppress(OSError):  # others are still in it
+                top = self._opened_top()
+                try:
+                    os.rmdir(name, dir_fd=top)
+                finally:
+                    os.close(top)
+                self._folders.discard(name)
+                os.rmdir(_TOP, dir_fd=self._root)
+                self._folders.clear()
+        return gone
 
     def copy(self, sha256: str, place: Path) -> None:
         """A file of its own, mode 0600: what is done to it is not done to the store. A file system that can share blocks does."""
@@ -298,9 +303,9 @@ def _require_private(folder: int, shown: str) -> None:
         os.fchmod(folder, 0o700)
 
 
-def write_all(descriptor: int, piece: bytes | memoryview) -> None:
+def write_all(descriptor: int, chunk: bytes | memoryview) -> None:
     """All of the piece, in as many writes as it takes."""
-    rest = memoryview(piece)
+    rest = memoryview(chunk)
     while len(rest):
         rest = rest[os.write(descriptor, rest) :]
 
@@ -309,25 +314,25 @@ def _copied(source: int, new: int) -> None:
     with suppress(OSError, AttributeError):  # not of every file system and system; what is left is copied below
         while os.copy_file_range(source, new, _COPIED):
             pass
-    while piece := os.read(source, PIECE):
-        write_all(new, piece)
+    while chunk := os.read(source, CHUNK_BYTES):
+        write_all(new, chunk)
 
 
-def _first(pieces: Iterator[bytes]) -> bytes:
+def _first(chunks: Iterator[bytes]) -> bytes:
     """The bytes that come first, a piece more than _HASHED_FIRST where there are so many."""
     found, size = list[bytes](), 0
-    for piece in pieces:
-        found.append(piece)
-        size += len(piece)
+    for chunk in chunks:
+        found.append(chunk)
+        size += len(chunk)
         if size > _HASHED_FIRST:
             break
     return b"".join(found)
 
 
-def _hashed(pieces: Iterable[bytes], digest: Any) -> Iterator[bytes]:
-    for piece in pieces:
-        digest.update(piece)
-        yield piece
+def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
 
 
 def _holds(shelf: int, sha256: str, size: int) -> bool:
@@ -344,8 +349,8 @@ def _holds(shelf: int, sha256: str, size: int) -> bool:
         if not stat.S_ISREG(found.st_mode) or found.st_size != size or found.st_uid != os.geteuid() or found.st_mode & 0o022:
             return False
         digest = hashlib.sha256()
-        while piece := os.read(descriptor, min(size + 1, PIECE)):
-            digest.update(piece)
+        while chunk := os.read(descriptor, min(size + 1, CHUNK_BYTES)):
+            digest.update(chunk)
         return digest.hexdigest() == sha256
     finally:
         os.close(descriptor)

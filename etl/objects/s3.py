@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.errors import MigrationError
-from etl.objects import NOTES, PIECE, Stored, note_key, object_key
+from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key, of_each
 from etl.objects.journal import append_to_journal, journaled
 from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
@@ -40,7 +40,7 @@ _CONFIG = Config(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
-ONE_PIECE = 5 << 30  # what S3 takes in one request
+ONE_REQUEST_BYTES = 5 << 30  # what S3 takes in one request
 PART = 64 << 20  # of a longer object
 _MOST_PARTS = 10_000
 _LONGEST_NOTE = 10_000  # bytes
@@ -65,14 +65,14 @@ class S3Objects:
                 ) from None
             self._client.head_bucket(Bucket=bucket.name)  # what will not work shows now, not after hours
 
-    def put(self, pieces: Iterable[bytes]) -> Stored:
+    def put(self, chunks: Iterable[bytes]) -> Stored:
         digest, size = hashlib.sha256(), 0
         # The key is the digest, which is known at the end only.
         with SpooledTemporaryFile(_IN_MEMORY, dir=str(self._journal.parent) if self._journal else None) as spool:
-            for piece in pieces:
-                digest.update(piece)
-                size += len(piece)
-                spool.write(piece)
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                spool.write(chunk)
             return self._stored(digest.hexdigest(), size, spool)
 
     def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
@@ -111,6 +111,9 @@ class S3Objects:
         with told(self._bucket.name):
             self._client.delete_object(**self._at(sha256))
         return True
+
+    def remove_all(self, digests: Sequence[str]) -> int:
+        return sum(of_each(self.remove, digests))
 
     def record_store(self, store: str, called: str) -> None:
         at = {"Bucket": self._bucket.name, "Key": self._bucket.prefix + note_key(store)}
@@ -154,7 +157,7 @@ class S3Objects:
         if not isinstance(body, bytes):
             body.seek(0)
         with told(self._bucket.name):
-            if isinstance(body, bytes) or size <= ONE_PIECE:
+            if isinstance(body, bytes) or size <= ONE_REQUEST_BYTES:
                 self._client.put_object(**self._at(sha256), Body=body, ContentLength=size, ChecksumSHA256=_base64(bytes.fromhex(sha256)))
             else:
                 self._put_in_parts(sha256, size, body)
@@ -170,9 +173,9 @@ class S3Objects:
             "UploadId": self._client.create_multipart_upload(**self._at(sha256), ChecksumAlgorithm="SHA256")["UploadId"],
         }
         parts: list[dict[str, Any]] = []
-        while piece := body.read(max(PART, -(-size // _MOST_PARTS))):
-            checksum = _base64(hashlib.sha256(piece).digest())
-            part = self._client.upload_part(**upload, PartNumber=len(parts) + 1, Body=piece, ChecksumSHA256=checksum)
+        while chunk := body.read(max(PART, -(-size // _MOST_PARTS))):
+            checksum = _base64(hashlib.sha256(chunk).digest())
+            part = self._client.upload_part(**upload, PartNumber=len(parts) + 1, Body=chunk, ChecksumSHA256=checksum)
             parts.append({"PartNumber": len(parts) + 1, "ETag": part["ETag"], "ChecksumSHA256": checksum})
         self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
 
@@ -203,10 +206,10 @@ class S3Objects:
                     file.seek(0)
                     file.truncate()
                 with closing(self._client.get_object(**self._at(sha256))["Body"]) as body:
-                    for piece in body.iter_chunks(PIECE):
-                        digest.update(piece)
+                    for chunk in body.iter_chunks(CHUNK_BYTES):
+                        digest.update(chunk)
                         if file is not None:
-                            file.write(piece)
+                            file.write(chunk)
         return digest.hexdigest()
 
 

@@ -18,7 +18,7 @@ _OF_TC = ("document", "event_history", "account_contact", "migration_holding", "
 class NoShare:
     """A file share that is left out on purpose: no document lies there (C6)."""
 
-    def pieces(self, object_path: str) -> Iterator[bytes] | None:
+    def chunks(self, object_path: str) -> Iterator[bytes] | None:
         """None, whatever the path."""
         return None
 

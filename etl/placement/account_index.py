@@ -73,7 +73,7 @@ def _numpy(array: pa.Array) -> npt.NDArray[Any]:
     return pl.Series(array).to_numpy()
 
 
-def make_where(keys: Ints, held: Bools, row: Ints, accounts: Positions) -> AccountIndex:
+def make_account_index(keys: Ints, held: Bools, row: Ints, accounts: Positions) -> AccountIndex:
     """The index of rows with these keys (any order, unique) whose copies are the pairs (row index, account position)."""
     order = np.argsort(keys, kind="stable")
     rank = np.empty(len(keys), np.int64)
@@ -96,4 +96,4 @@ def join_indexes(parts: list[AccountIndex]) -> AccountIndex:
         return AccountIndex(keys, held, start, np.concatenate([part.accounts for part in parts]))
     offset = np.concatenate(([0], np.cumsum([len(part.keys) for part in parts])))
     row = np.concatenate([np.repeat(np.arange(len(part.keys)), np.diff(part.start)) + offset[i] for i, part in enumerate(parts)])
-    return make_where(keys, held, row, np.concatenate([part.accounts for part in parts]))
+    return make_account_index(keys, held, row, np.concatenate([part.accounts for part in parts]))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from etl.domain.typed_values import LOADS_WITH_NULL
 from etl.placement.account_directory import AccountDirectory
-from etl.placement.account_index import AccountIndex, make_where
+from etl.placement.account_index import AccountIndex, make_account_index
 from etl.placement.held_rows import Odd, flag_unreadable, held_rows
 from etl.placement.row_placement import FLAG, Bools, RowPlacement, int_values_and_mask
 from etl.placement.target_rows import Computed, Rule, copies_of, flag_broken_soft_references, render_target_rows
@@ -83,7 +83,7 @@ def index_of_rows(placed: RowPlacement) -> AccountIndex | None:
     values, present = int_values_and_mask(placed.frame, mapping.key[0])
     rank = np.cumsum(present) - 1
     known = present[placed.row]
-    return make_where(values[present], (placed.reason > 0)[present], rank[placed.row[known]], placed.account[known])
+    return make_account_index(values[present], (placed.reason > 0)[present], rank[placed.row[known]], placed.account[known])
 
 
 def merged_flags(frames: list[pl.DataFrame]) -> pl.DataFrame:

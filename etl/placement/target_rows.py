@@ -129,15 +129,15 @@ def _own_ids(copies: TargetRows, into: Into) -> Ids:
     return ids_of(mark, values, copies.account, copies.spine)
 
 
-def ids_of(mark: str, values: Ints, account: Positions, spine: AccountDirectory) -> Ids:
+def ids_of(tag: str, values: Ints, account: Positions, spine: AccountDirectory) -> Ids:
     """Ids of rows with these keys: those of an account by key and account, those of none by key alone."""
     if (account == NO_ACCOUNT).all():
-        return once_ids(mark, values)
-    ids = account_row_ids(mark, values, spine.entity_ids(account))
+        return once_ids(tag, values)
+    ids = account_row_ids(tag, values, spine.entity_ids(account))
     alone = account == NO_ACCOUNT
     if alone.any():
         ids = ids.copy()
-        ids[alone] = once_ids(mark, values[alone])
+        ids[alone] = once_ids(tag, values[alone])
     return ids
 
 

@@ -25,13 +25,13 @@ from etl.reconcile.compare.recorded_runs import Recorded, Runs, recorded_runs, r
 from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.databases.folder import PREFIX as FOLDER
 from etl.reconcile.databases.folder import FolderDatabase
-from etl.reconcile.engine.background import Look, beside
+from etl.reconcile.engine.background import Look, run_in_background
 from etl.reconcile.engine.decisions import NOTHING, Decided, read_decided
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.source import Source
 from etl.reconcile.engine.spec import Spec, read_spec
-from etl.reconcile.engine.world import World
+from etl.reconcile.engine.world import ExpectedState
 from etl.reconcile.errors import Hidden, ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
 from etl.reconcile.present.binding import refuse_others
@@ -66,7 +66,9 @@ class Actual:
     altered: pl.DataFrame
 
 
-def opened(url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({}), written: tuple[str, str] = (",", "utf-8")) -> Database:
+def open_database(
+    url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({}), written: tuple[str, str] = (",", "utf-8")
+) -> Database:
     """The database behind a SQLAlchemy URL, or a folder of files, opened for reading, in one snapshot.
 
     `left_out`: of each table that counts, what is never read (B17); `written`: the delimiter and encoding of CSV files.
@@ -122,7 +124,7 @@ def expected_side(
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
-    world = World(spec, sources, share, freeze, began, grace, decided, padded)
+    world = ExpectedState(spec, sources, share, freeze, began, grace, decided, padded)
     if share is not None and not share.is_dir():
         world.not_checked.append(("file share", "", "the folder does not exist"))
     expected = Expected(world)
@@ -247,7 +249,7 @@ def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
 
 def _refuse_by_record(spec: Spec, target: str, adapter: Path | None) -> None:
     """Refused where the store's record says that these tables need another adapter; whatever else is wrong with the store is not said here."""
-    database = opened(target)
+    database = open_database(target)
     try:
         store = Store(spec, database, database.pads)
         refuse_others(recorded_runs(store, None).mappings_sha256, spec.sha256, adapter)
@@ -263,12 +265,12 @@ def old_portals(
     for portal, url in (("P2", source), ("TC", tc)):
         if url is not None:
             if adapter is None:
-                databases.append(opened(url, _left_out(spec, portal)))
+                databases.append(open_database(url, _left_out(spec, portal)))
             else:
                 # The portable reader copies tables; the others select what they need, by name.
                 copied = not url.startswith(("sqlite", "postgres", FOLDER))
                 never = left_out(adapter, spec, portal) if copied else {}
-                databases.append(opened(url, never, written(adapter, spec, portal)))
+                databases.append(open_database(url, never, written(adapter, spec, portal)))
                 databases[-1] = presented(adapter, spec, portal, databases[-1])
             option, tables = _OLD_PORTALS[portal]
             if not databases[-1].tables().keys() & set(tables):
@@ -305,7 +307,7 @@ def reconcile(
     databases: list[Database] = []
     try:
         sources = old_portals(spec, source, tc, databases, adapter, target)
-        databases.append(opened(target))
+        databases.append(open_database(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
         if all(store.absent(table) == [table] and table not in store.hiding for table in _UNMISTAKABLE):
@@ -319,7 +321,7 @@ def reconcile(
         refuse_other_decisions(runs, decided.sha256)
         refuse_others(runs.mappings_sha256, spec.sha256, adapter)
         side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace, decided)
-        with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
+        with run_in_background(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
             return compared(side, reading.result(), store, runs, tell)
     finally:

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
-from etl.placement.account_index import AccountIndex, make_where
+from etl.placement.account_index import AccountIndex, make_account_index
 from etl.placement.row_placement import Bools, Ints, RowPlacement, int_values_and_mask
 from mappings.model import Mappings
 
@@ -33,7 +33,7 @@ def existing(rows: RowPlacement, column: str) -> AccountIndex:
     """Which keys exist and which of those rows are held; no copies yet."""
     values, present = int_values_and_mask(rows.frame, column)
     none = np.zeros(0, np.int64)
-    return make_where(values[present], (rows.reason > 0)[present], none, none.astype(np.int32))
+    return make_account_index(values[present], (rows.reason > 0)[present], none, none.astype(np.int32))
 
 
 def hold_by_structure(profile: RowPlacement, model: RowPlacement, entity: RowPlacement) -> None:
@@ -100,7 +100,7 @@ def index_of_accounts(rows: RowPlacement, column: str, of_account: Ints, known: 
     same = sorted_values[place] == of_account if len(sorted_values) else np.zeros(len(of_account), bool)
     found = np.flatnonzero(same if known is None else same & known)
     held = (rows.reason > 0)[present]
-    return make_where(values[present], held, order[place[found]], found.astype(np.int32))
+    return make_account_index(values[present], held, order[place[found]], found.astype(np.int32))
 
 
 def types_after_split(entity: RowPlacement, accounts: pl.DataFrame, mappings: Mappings) -> pl.Series:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from etl.domain.ids import as_arrow, once_ids
 from etl.placement.account_directory import AccountDirectory
-from etl.placement.account_index import AccountIndex, make_where
+from etl.placement.account_index import AccountIndex, make_account_index
 from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Positions, RowPlacement, int_values_and_mask
 from etl.placement.target_rows import Computed, Rule, TargetRows, account_ids, ids_of
 from mappings.model import Form
@@ -56,7 +56,7 @@ def place_documents_and_links(
 ) -> DocumentPlacement:
     """Rules C1, C2, C3, C11: decides every document and every link."""
     document_id, present = int_values_and_mask(document.frame, "document_id")
-    known = make_where(document_id[present], (document.reason > 0)[present], np.zeros(0, np.int64), np.zeros(0, np.int32))
+    known = make_account_index(document_id[present], (document.reason > 0)[present], np.zeros(0, np.int64), np.zeros(0, np.int32))
     row_of_place = np.flatnonzero(present)[np.argsort(document_id[present], kind="stable")]
     wanted, _ = int_values_and_mask(link.frame, "document_id")
     place, exists = known.find(wanted)

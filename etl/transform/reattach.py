@@ -149,7 +149,7 @@ class _Work:
 
     def __init__(self, folder: RunFolder, context: WorkerState, pool: Executor | None, tell: Tell) -> None:
         self.folder, self.context, self._pool, self._tell = folder, context, pool, tell
-        self._pieces: list[StageFileResult] = []
+        self._done: list[StageFileResult] = []
         self._files: list[StageFile] = []
 
     def run(self, tables: list[Key]) -> None:
@@ -167,22 +167,22 @@ class _Work:
         if self._pool is not None:
             waiting.extend(self._pool.submit(reattach_file, ticket, *task) for task in tasks)
         for task in tasks:
-            piece = waiting.popleft().result() if waiting else reattach_file(ticket, *task)
+            result = waiting.popleft().result() if waiting else reattach_file(ticket, *task)
             rows += task[2].rows
             self._tell("reattach", rows, total)
-            yield piece
+            yield result
 
-    def _close(self, key: Key, pieces: list[StageFileResult]) -> None:
+    def _close(self, key: Key, results: list[StageFileResult]) -> None:
         """Puts a table's pieces together: where its rows went is what later tables look up."""
-        wheres = [piece.where for piece in pieces if piece.where is not None]
-        if wheres or not pieces:
+        wheres = [result.where for result in results if result.where is not None]
+        if wheres or not results:
             where = join_indexes(wheres) if wheres else EMPTY_INDEX
             file = self.folder.write_table(layout.index("reattach", *key), where.to_arrow())
             self.context = self.context.with_where(key, file)
             self._files.append(file)
-        for piece in pieces:
-            self._files += piece.files
-            self._pieces.append(replace(piece, where=None, files=[]))
+        for result in results:
+            self._files += result.files
+            self._done.append(replace(result, where=None, files=[]))
 
     def place_links(self) -> None:
         """Chapter G needs all links at once: the same pair may be accepted twice."""
@@ -200,16 +200,16 @@ class _Work:
         shelf = documents.place_documents_and_links(
             placed, start(link, whole(self.folder, link)), self.context.spine.model_profiles, self.context.spine
         )
-        pieces = []
+        results = []
         first = 0
         for number, frame in enumerate(frames(self.folder, document)):
-            pieces.append(self._document_piece(shelf, frame, first, number))
+            results.append(self._document_result(shelf, frame, first, number))
             first += frame.height
-        self._close(("P2", "document"), pieces)
+        self._close(("P2", "document"), results)
         targets = documents.link_targets(shelf.link, self.context.spine)
         self._close(("P2", "document_link"), [finish_stage_file(self.context, shelf.link, 0, {"document_link": {"target_id": targets}})])
 
-    def _document_piece(self, shelf: documents.DocumentPlacement, frame: pl.DataFrame, first: int, number: int) -> StageFileResult:
+    def _document_result(self, shelf: documents.DocumentPlacement, frame: pl.DataFrame, first: int, number: int) -> StageFileResult:
         whole_row, whole_account = shelf.document.row, shelf.document.account
         begin, end = np.searchsorted(whole_row, [first, first + frame.height])
         rows = RowPlacement(
@@ -226,25 +226,25 @@ class _Work:
     def place_contents(self, key: Key) -> None:
         mapping = self.context.mappings.tables[key]
         owner: Key = ("P2", "document") if key[0] == "P2" else ("TC", "tc_document")
-        pieces = []
+        results = []
         for number, frame in enumerate(frames(self.folder, mapping)):
             rows = start(mapping, frame)
             c_contents.place_contents(rows, self.context.where(*owner))
-            pieces.append(finish_stage_file(self.context, rows, number, {}))
-        self._close(key, pieces)
+            results.append(finish_stage_file(self.context, rows, number, {}))
+        self._close(key, results)
 
     def written(self) -> list[StageFile]:
         """The step's files: all tables' rows, and what all tables together give."""
-        pieces = self._pieces
+        results = self._done
         texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", layout.TEXT)])
-        flagged = [flag_invalid_texts(texts), *(piece.flags for piece in pieces)]
+        flagged = [flag_invalid_texts(texts), *(result.flags for result in results)]
         # A table without rows has no piece, and is accounted for all the same.
         empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE_TABLES]
-        tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(piece.tally for piece in pieces)]
-        self._files += write_record(self.folder.path, "reattach", [piece.held for piece in pieces], flagged, tallies)
+        tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(result.tally for result in results)]
+        self._files += write_record(self.folder.path, "reattach", [result.held for result in results], flagged, tallies)
         write = self.folder.write_table
-        self._files.append(write(layout.STUB_QUESTIONS, _stubs(self.context.mappings, self._pieces)))
-        self._files.append(write(layout.STORED_OBJECTS, _objects(self.folder, texts, self._pieces)))
+        self._files.append(write(layout.STUB_QUESTIONS, _stubs(self.context.mappings, self._done)))
+        self._files.append(write(layout.STORED_OBJECTS, _objects(self.folder, texts, self._done)))
         return self._files
 
 
@@ -252,17 +252,19 @@ def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(*_NUMBERS, *(["_key"] if "_key" in frame.columns else [pl.col("document_id").cast(pl.String).alias("_key")]))
 
 
-def _stubs(mappings: Mappings, pieces: list[StageFileResult]) -> pa.Table:
+def _stubs(mappings: Mappings, results: list[StageFileResult]) -> pa.Table:
     """E10: the catalogue rows of questions that were answered but are not in the old catalogue (fine print 16)."""
-    ids = sorted({int(question) for piece in pieces for question in piece.stubs})
+    ids = sorted({int(question) for result in results for question in result.stubs})
     values = {"question_id": ids, "question_text": [f"UNKNOWN({question})" for question in ids], "stub": [True] * len(ids)}
     shape = mappings.target.tables["profile_question"]
     return pa.table({column.name: pa.array(values.get(column.name, [None] * len(ids)), arrow_type(column)) for column in shape.columns})
 
 
-def _objects(folder: RunFolder, texts: pl.DataFrame, pieces: list[StageFileResult]) -> pa.Table:
+def _objects(folder: RunFolder, texts: pl.DataFrame, results: list[StageFileResult]) -> pa.Table:
     """Every object that a row of the new store refers to: documents, bytes of held rows, exact bytes of texts (C7, C9, E8)."""
-    kept = pl.DataFrame([pair for piece in pieces for pair in piece.objects], schema={"sha256": pl.String, "size": pl.Int64}, orient="row")
+    kept = pl.DataFrame(
+        [pair for result in results for pair in result.objects], schema={"sha256": pl.String, "size": pl.Int64}, orient="row"
+    )
     every = (
         pl.concat([contents(folder.path, folder.files("extract")).select("sha256", "size"), texts.select("sha256", "size"), kept])
         .unique()

@@ -404,12 +404,12 @@ def _account_rows(
         "trade_visible": visible,
     }
     result = account_for_rows(entity, spine, work.odd, COLUMNS, {"entity_account": columns})
-    pieces = [result.tables["entity_account"]]
+    tables = [result.tables["entity_account"]]
     for rows in (model, profile):
         into = rows.mapping.block("entity_account")
-        pieces.append(render_target_rows(TargetRows(rows, spine, rows.row, rows.account), into, {"archived": archived}, COLUMNS))
+        tables.append(render_target_rows(TargetRows(rows, spine, rows.row, rows.account), into, {"archived": archived}, COLUMNS))
     shape = work.mappings.target.tables["entity_account"]
-    by_name = {name: piece[name] for piece in pieces for name in piece.column_names}
+    by_name = {name: table[name] for table in tables for name in table.column_names}
     result.tables["entity_account"] = pa.table({column.name: as_column(by_name[column.name], column) for column in shape.columns})
     work.outcomes.append(result)
     for rows in (_organizations(work), profile, model):

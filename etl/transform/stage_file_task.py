@@ -176,7 +176,7 @@ def _held_files(rows: RowPlacement, held: Ints, key: pl.Series, digests: dict[st
     if not waiting or base.files_uri is None:
         return []
     share, store = Share(base.files_uri), open_objects(base.objects_uri, base.root / layout.JOURNAL)
-    found = ((text, pieces) for text, path in waiting.items() if (pieces := share.pieces(path)) is not None)
+    found = ((text, chunks) for text, path in waiting.items() if (chunks := share.chunks(path)) is not None)
     stored = store_all(found, store)
     digests.update((text, put.sha256) for text, put in stored.items())
     return [(put.sha256, put.size) for put in stored.values()]

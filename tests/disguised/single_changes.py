@@ -20,10 +20,17 @@ FOLDERS = {"P2": "portal2", "TC": "tc"}
 
 
 class World(Protocol):
-    """The cast or a sample in two databases that can be changed. `urls`: by portal."""
+    """The cast or a sample in two databases that can be changed."""
 
-    urls: dict[str, str]
-    files: Path
+    @property
+    def urls(self) -> dict[str, str]:
+        """By portal."""
+        ...
+
+    @property
+    def files(self) -> Path:
+        """The file share."""
+        ...
 
     def do(self, portal: str, statements: Sequence[str]) -> None:
         """Carries them out, in one transaction."""
@@ -70,11 +77,15 @@ class OnPostgresql:
     """Two databases of a server."""
 
     of: dict[str, str]
-    files: Path
+    share: Path
 
     @property
     def urls(self) -> dict[str, str]:
         return self.of
+
+    @property
+    def files(self) -> Path:
+        return self.share
 
     def do(self, portal: str, statements: Sequence[str]) -> None:
         import psycopg

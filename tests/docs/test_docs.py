@@ -383,9 +383,10 @@ def test_every_shell_block_is_run_by_a_test() -> None:
         )
     }
     there = {(page.stem, mark) for page in PAGES for mark, _ in blocks(page, "sh")}
-    # README: `demo` and `lock` in test_packaging.py, `tests` below, `after-demo` above.
+    # README: `demo` and `lock` in test_packaging.py, `tests` below, `after-demo` above. The closed network: test_closed_network.py.
     assert there == tested | {("README", mark) for mark in ("demo", "tests", "after-demo", "lock")} | {
-        ("your-portal-is-not-ours", mark) for mark in ("foreign", "school")
+        *(("your-portal-is-not-ours", mark) for mark in ("foreign", "school")),
+        *(("closed-network", mark) for mark in ("fetch", "install")),
     }
 
 

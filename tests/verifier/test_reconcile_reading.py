@@ -137,7 +137,7 @@ def test_one_snapshot_while_another_writes(path: Path) -> None:
 
 
 def test_contents_are_hashed_whatever_their_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "PIECE", 2)
+    monkeypatch.setattr(sqlite, "CHUNK_BYTES", 2)
     db = sqlite3.connect(path)
     db.execute("UPDATE t SET x = ? WHERE a = 1", (b"larger than a piece",))
     db.execute("UPDATE t SET x = ? WHERE a = 9", ("größer",))

@@ -190,13 +190,13 @@ _PASSING = (
 def no_connection(url: str, name: str, said: str) -> MigrationError:
     """The error in words of our own: libpq's text may repeat the whole URL, its password too."""
     where = f"{name}: no connection to {redacted_url(url)}"
-    if any(piece in said for piece in _EXHAUSTED):
+    if any(chunk in said for chunk in _EXHAUSTED):
         return Transient(f"{where} (the connection limit is reached: the role's, the database's or the server's).", _ENOUGH)
-    for piece in _PASSING:
-        if piece in said:
-            return Transient(f"{where} (the server is not ready: {piece}).", "Wait a little, then run the same command again.")
-    for piece, reason, next_step in _REFUSALS:
-        if piece in said:
+    for chunk in _PASSING:
+        if chunk in said:
+            return Transient(f"{where} (the server is not ready: {chunk}).", "Wait a little, then run the same command again.")
+    for chunk, reason, next_step in _REFUSALS:
+        if chunk in said:
             return MigrationError(f"{where} ({reason}).", next_step)
     if "database" in said and "does not exist" in said:
         return MigrationError(f"{where} (the database does not exist).", "Check the URL and PGDATABASE.")

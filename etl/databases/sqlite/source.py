@@ -23,8 +23,8 @@ from etl.domain.typed_values import Bools, Cell, Typed, readable, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
 
-PIECE = 1 << 20  # bytes of a document read at a time
-_SMALL = 8 * PIECE
+CHUNK_BYTES = 1 << 20  # bytes of a document read at a time
+_SMALL = 8 * CHUNK_BYTES
 
 
 class SqliteSource:
@@ -271,16 +271,16 @@ class SqliteSource:
         utf16 = self._is_utf16()
         for row, (rowid, kind, size) in enumerate(self._execute(mapping.table, statement)):
             if kind in (b"blob", b"text"):
-                yield keys[row], self._pieces(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
+                yield keys[row], self._chunks(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
 
-    def _pieces(self, table: str, column: str, rowid: int, size: int) -> Iterator[bytes]:
+    def _chunks(self, table: str, column: str, rowid: int, size: int) -> Iterator[bytes]:
         if size <= _SMALL:  # a text comes in UTF-8, whatever encoding the file has (fine print 42, 61)
             statement = f"SELECT {_quoted(column)} FROM {_quoted(table)} WHERE rowid = ?"
             yield self._connection.execute(statement, (rowid,)).fetchone()[0]
             return
         with self._connection.blobopen(table, column, rowid, readonly=True) as blob:
-            while piece := blob.read(PIECE):
-                yield piece
+            while chunk := blob.read(CHUNK_BYTES):
+                yield chunk
 
     def mark(self) -> str:
         digest = hashlib.sha256()

@@ -21,7 +21,7 @@ from etl.reconcile.errors import ReconcileError
 
 BATCH = 32_768
 _BATCH = {"binary": 256, "text": 16_384}  # rows at once, where columns are of any length
-PIECE = 1 << 22  # bytes of a blob that are held at a time
+CHUNK_BYTES = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 400  # locators in one query
 # A first row gives each column its type, whatever the table holds; the driver guesses from what it sees first.
 _FIRST = {"integer": "0", "boolean": "0", "binary": "x''"}
@@ -184,7 +184,7 @@ class SqliteDatabase:
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
         blob, whole = _quoted(column), not self._has_rowid(table)
         cursor = self._rows.cursor()
-        small = blob if whole else f"CASE WHEN length({blob}) <= {PIECE} THEN {blob} END"
+        small = blob if whole else f"CASE WHEN length({blob}) <= {CHUNK_BYTES} THEN {blob} END"
         cursor.execute(f"SELECT {self._place(table)}, {_quoted(key)}, typeof({blob}), length({blob}), {small} FROM {self._named(table)}")
         for at, found, kind, length, raw in cursor:
             if kind == b"text" and raw is None:
@@ -194,12 +194,12 @@ class SqliteDatabase:
             elif raw is not None:
                 yield Content(at, found, hashlib.sha256(raw).hexdigest(), len(raw))
             else:
-                yield Content(at, found, self._digest_by_pieces(table, column, at), length)
+                yield Content(at, found, self._digest_by_chunks(table, column, at), length)
 
-    def _digest_by_pieces(self, table: str, column: str, at: int) -> str:
+    def _digest_by_chunks(self, table: str, column: str, at: int) -> str:
         digest = hashlib.sha256()
         with self._rows.blobopen(table, column, at, readonly=True) as blob:
-            while piece := blob.read(PIECE):
+            while piece := blob.read(CHUNK_BYTES):
                 digest.update(piece)
         return digest.hexdigest()
 

@@ -12,7 +12,7 @@ from botocore.parsers import ResponseParserError
 
 from etl.reconcile.errors import ReconcileError
 
-PIECE = 1 << 20
+CHUNK_BYTES = 1 << 20
 TRIES = 3  # to read an object to its end
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
@@ -49,7 +49,7 @@ class Bucket:
                     raise
                 try:
                     with closing(answer["Body"]) as body:
-                        for piece in body.iter_chunks(PIECE):
+                        for piece in body.iter_chunks(CHUNK_BYTES):
                             digest.update(piece)
                             size += len(piece)
                     return digest.hexdigest(), size, ""

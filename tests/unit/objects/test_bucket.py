@@ -219,7 +219,7 @@ def test_an_altered_object_is_replaced_whether_the_store_knows_checksums_or_not(
 def test_what_is_too_long_for_one_request_goes_in_parts_and_what_a_killed_run_left_of_it_is_taken_away(
     objects: Readable, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "ONE_PIECE", 6 << 20)
+    monkeypatch.setattr(s3, "ONE_REQUEST_BYTES", 6 << 20)
     monkeypatch.setattr(s3, "PART", 5 << 20)
     long = [os.urandom(1 << 20) for _ in range(12)]
     theirs = store.s3.create_multipart_upload(Bucket=store.bucket, Key=f"{ROOM}/theirs")["UploadId"]

@@ -129,7 +129,7 @@ def test_without_earlier_runs_only_progress_that_counts_the_whole_step_says_when
     assert found.step[0] == NOW + timedelta(seconds=90)
     assert found.run is None
     for at_work in (
-        working("check", 30, "check what tables say of each other", 250, 1_000),
+        working("check", 30, "check relations between tables", 250, 1_000),
         working("check", 30, "check", 1, 1_000),
         working("extract", 30, "extract P2.message", 250, 1_000),
         working("split", 30),
