@@ -276,7 +276,7 @@ class PresentedSource:
             for batch in self.batches(block, cells, rows):
                 pile.add(self.presented(table, block, batch, without))
         refuse_collisions(table, pile)
-        self._highest[mapping.table] = self._top([[piece.columns[name] for name in table.mapping.key] for piece in pile.pieces])
+        self._highest[mapping.table] = self._top([[batch.columns[name] for name in table.mapping.key] for batch in pile.batches])
         yield from sorted_batches(pile)
 
     def _read_in_order(self, table: BoundTable, key: tuple[str, ...], rows: int, without: frozenset[str]) -> Iterator[Batch]:
