@@ -83,6 +83,9 @@ _OPTIONS: dict[str, Command] = {
     "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
     "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
     "decisions": _option("--decisions", metavar="FILE", help="Decisions made by people (TOML; rules of chapter L)."),
+    "acceptance": _option(
+        "--acceptance", metavar="FILE", help="Goals that the owners signed (TOML); a missed one stops the run before publishing."
+    ),
     "grace_before": _option(
         "--grace-before", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days before the freeze (default: 0)."
     ),
@@ -137,7 +140,7 @@ _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
 _LEFT_OUT = ("tc", "files", "decisions", "freeze")
 _WITHOUT = tuple(f"without_{name}" for name in _LEFT_OUT)
-_RUN = (*_STORES, "run", *_FREEZE, "decisions", *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
+_RUN = (*_STORES, "run", *_FREEZE, "decisions", "acceptance", *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -175,7 +178,9 @@ def _options(given: dict[str, Any]) -> Options:
         plain["target"] = None  # a configuration's target is the cut-over's, not a rehearsal's
     plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {
-        name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
+        name: Path(given[name])
+        for name in ("run", "mappings", "adapter", "decisions", "acceptance", "approver", "approval")
+        if given.get(name)
     }
     return Options(
         **plain,
@@ -268,7 +273,7 @@ def reconcile(**given: Any) -> None:
 
 @commands.command()
 @click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
-@_takes("source", "tc", "files", "target", "objects", "run", "decisions", "mappings", "adapter")
+@_takes("source", "tc", "files", "target", "objects", "run", "decisions", "acceptance", "mappings", "adapter")
 def plan(earlier: tuple[str, ...], **given: Any) -> None:
     """Show what a run would do: sources against mappings, rows, steps, space, time. Read-only."""
     from etl.commands.command_result import answer

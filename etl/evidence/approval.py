@@ -47,6 +47,8 @@ def digest_of(folder: RunFolder) -> str | None:
     if any(step not in folder.steps for step in _STEPS) or "place" not in folder.settings:
         return None
     content: dict[str, Any] = {"steps": folder.digest(*_STEPS), "settings": {name: folder.settings.get(name) for name in _SETTINGS}}
+    if folder.settings.get("acceptance", "none") != "none":  # a run without goals has the digest that it had before there were any
+        content["settings"]["acceptance"] = folder.settings["acceptance"]
     facts = folder.steps["check"].facts
     if "changes" in facts:  # of a run that an earlier version checked nobody foresaw them
         content["changes"] = facts["changes"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from etl.databases import shown
+from etl.domain.acceptance import NO_ACCEPTANCE, Acceptance
 from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE
 from etl.domain.grace import read as read_grace
@@ -35,6 +36,7 @@ class Night:
     limits: Limits = field(default_factory=Limits)
     publishing: bool = False  # the transaction that publishes was begun
     decisions: Decisions = NO_DECISIONS
+    acceptance: Acceptance = NO_ACCEPTANCE
     alone: bool = False  # the command is this one step, and its answer is the step's sentence
     known_roles: dict[str, str] = field(default_factory=dict)
 

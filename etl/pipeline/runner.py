@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from etl.databases import backend, place_of, sqlite_url
-from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, WrongUsage, note
 from etl.evidence.approval import asked, settle_place
 from etl.extract.step import ShareMissing
@@ -24,13 +23,14 @@ from etl.pipeline.context import DEFAULTS, NOT_GIVEN, Night, settled_options
 from etl.pipeline.left_out import refuse_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
+from etl.pipeline.signed_files import planned_goals, read_signed, settled_signed
 from etl.pipeline.sources import sources_of
 from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
 from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
 from etl.present.grammar import read_adapter
+from etl.runfolder.acceptance_file import judged
 from etl.runfolder.decisions_file import NAME as DECISIONS
-from etl.runfolder.decisions_file import settled as settled_decisions
 from etl.runfolder.disk_space import Need, kept, loaded_bytes, require_room
 from etl.runfolder.folder import SEAL, STEPS, WORKERS, opened, sealing, seen
 from etl.runfolder.stage_file_io import rows_of
@@ -39,7 +39,7 @@ from etl.system.progress import Talk
 from etl.system.worker_pool import Crew, refuse_password, secured
 from mappings.limits import adapter_digest, read_limits
 
-_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions")}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions", "acceptance")}
 
 
 def rehearsal(options: Options) -> Options:
@@ -80,9 +80,10 @@ def run_steps(
     with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
         folder.refuse_purged("Start again in a new run folder.")
         settled = settled_options(options, mappings, folder)
-        decisions = settled_decisions(folder, options.decisions)
-        settled = replace(settled, decisions=folder.path / DECISIONS if decisions.sha256 is not None else None)
-        night = Night(settled, mappings, folder, talk, crew, limits, decisions=decisions, alone=len(steps) == 1 and steps != ("report",))
+        signed = settled_signed(folder, options, mappings)
+        settled = replace(settled, decisions=folder.path / DECISIONS if signed.decisions.sha256 is not None else None)
+        alone = len(steps) == 1 and steps != ("report",)
+        night = Night(settled, mappings, folder, talk, crew, limits, decisions=signed.decisions, acceptance=signed.acceptance, alone=alone)
         refuse_overlap(night.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
@@ -148,6 +149,7 @@ def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any
         return answer
     if step == "check":
         answer["approval"] = asked(night.folder)
+        answer["goals"] = judged(night.folder)
         answer |= {name: answer["facts"].get(name) for name in ("changes", "changes_unknown")}
     return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
 
@@ -220,6 +222,7 @@ def _inputs(night: Night, step: str) -> str:
     """The digest of all that the step is made of."""
     before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
     freeze = f"{night.options.freeze}|{night.options.grace}|{night.decisions.sha256}" if step != "extract" else ""
+    freeze += f"|{night.acceptance.sha256}" if step == "check" and night.acceptance.sha256 is not None else ""
     import hashlib
 
     return hashlib.sha256(f"{night.mappings.digest}|{freeze}|{night.folder.digest(*before)}".encode()).hexdigest()
@@ -242,10 +245,12 @@ def planned(options: Options) -> Plan:
     if options.adapter is not None:
         adapter_digest(options.adapter)
         read_limits(options.adapter, mappings)
+    signed = read_signed(options, mappings)
     found = rights(options, mappings)
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None
     with sources_of(options) as sources:
         ahead = plan(sources, mappings, share, whole=True)
-        decisions = read_decisions(options.decisions) if options.decisions is not None else NO_DECISIONS
-        return replace(ahead, rights=found, beside=beside, decisions_template=template(sources, mappings, decisions))
+        waiting = template(sources, mappings, signed.decisions)
+    goals = planned_goals(signed, mappings)
+    return replace(ahead, rights=found, beside=beside, decisions_template=waiting, goals=goals)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
+from etl.acceptance.judgement import as_json, judged_goals, missed
 from etl.databases import shown
 from etl.databases.registry import open_target
 from etl.databases.target import Change, Target
@@ -27,6 +28,7 @@ from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import plan
 from etl.pipeline.sources import sources_of
 from etl.pipeline.taking_back import ROLLED_BACK
+from etl.runfolder import acceptance_file
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import Step
@@ -41,11 +43,25 @@ READ = "Read report/report.md of the run's folder (`portal-migrate report` write
 
 
 def refuse_failed_check(night: Night) -> None:
+    """Raises CheckFailed (3) where a critical check failed, or where a goal was missed that nobody waived."""
     check = night.folder.steps.get("check")
+    if check and check.facts.get("goals_missed"):
+        raise _missed(night, list(check.facts["critical"]), list(check.facts["goals_missed"]))
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
         found = "".join(f"{BREAK}{sentence}" for sentence in check.facts.get("implausible", ()))
         raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.{found}", f"{READ}: it lists every key.")
+
+
+def _missed(night: Night, critical: list[str], names: list[str]) -> CheckFailed:
+    entries = {entry["goal"]: entry for entry in acceptance_file.judged(night.folder)}
+    failed = f"Critical checks failed: {', '.join(critical)}. " if critical else ""
+    found = "".join(f"{BREAK}{acceptance_file.said(entries[name])}" for name in names)
+    return CheckFailed(
+        f"{failed}Goals were missed without a waiver: {', '.join(names)}. Nothing was published.{found}",
+        "Have the old portal's rows mended (`portal-migrate readiness` of a rehearsal lists them), or have the owner sign a [[waiver]]"
+        " of the goal in the file of decisions; then start again in a new run folder.",
+    )
 
 
 def _extract(night: Night) -> Step:
@@ -124,8 +140,15 @@ def _check(night: Night) -> Step:
     counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
     sentence = f"{counts['asked']:,} checks asked, {counts['passed']:,} passed, {counts['warnings']:,} warnings, {len(critical):,} critical"
     implausible = [answer.sentence for answer in answers.critical_failures if answer.sentence]
-    ahead = changes.foresee(folder, night.mappings, night.options.target) if not critical else {}
-    return Step("", files, {**counts, **ahead, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
+    more: dict[str, Any] = {"implausible": implausible} if implausible else {}
+    if night.acceptance.goals:
+        goals = judged_goals(folder, night.mappings, night.acceptance, night.decisions)
+        files.append(folder.write_bytes(acceptance_file.JUDGED, as_json(goals)))
+        more["goals_missed"] = missed(goals)
+        known = [entry for entry in goals if entry["met"] is not None]
+        sentence += f"; {sum(entry['met'] for entry in known):,} of {len(known):,} goals met"
+    ahead = changes.foresee(folder, night.mappings, night.options.target) if not critical and not more.get("goals_missed") else {}
+    return Step("", files, {**counts, **ahead, "sentence": sentence, **more})
 
 
 def _load(night: Night) -> Step:

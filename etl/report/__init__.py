@@ -10,9 +10,10 @@ from pathlib import Path
 
 from etl.errors import MigrationError
 from etl.report.annotations import annotated
-from etl.report.csv_files import as_csv
+from etl.report.csv_files import as_csv, csv_bytes
 from etl.report.early import early_files, early_line
 from etl.report.facts import facts_of
+from etl.report.goals import as_frame
 from etl.report.html import as_html
 from etl.report.junit import as_junit
 from etl.report.lists import lists
@@ -36,6 +37,7 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
         "report.html": as_html(report, found, mappings).encode(),
         "junit.xml": as_junit(report),
         **as_csv(found, mappings),
+        **({"goals.csv": csv_bytes(as_frame(report))} if report["goals"] else {}),
     }
     files = [folder.write_bytes(f"report/{name}", content) for name, content in sorted(contents.items())]
     _tell_job(short, annotated(report))

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from etl.evidence.approval import asked
-from etl.report import counts, set_aside
+from etl.report import counts, goals, set_aside
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
 from etl.runfolder.decisions_file import made
@@ -60,6 +60,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         "exceptions": _exceptions(mappings, found),
         "held": _held(mappings, found),
         "decisions": made(folder),
+        "goals": goals.goals(folder, mappings),
         "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder),
         "coverage": counts.coverage(folder, mappings),
@@ -72,7 +73,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         },
     }
     report["not_checked"] = _not_checked(folder, report)
-    report["verdict"] = {**verdict(report), "aside": set_aside.sentences(report)}
+    report["verdict"] = {**verdict(report), "aside": [*set_aside.sentences(report), *goals.sentences(report)]}
     return report
 
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from etl.report.flow import flow
+from etl.report.goals import headline
 from etl.report.lists import Lists
 from etl.report.markdown import approval_sentence, guard_sentences, totals
 from etl.report.recheck import queries
@@ -26,6 +27,7 @@ TONE = {
     "published_and_equal": "good",
     "published_but_different": "bad",
     "critical_checks_failed": "bad",
+    "goals_missed": "bad",
     "not_finished": "warn",
     "published_but_written_to": "warn",
     "taken_back": "warn",
@@ -76,7 +78,8 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
             changed=changed_tables(report["changes"]) if report["changes"] else [],
             changes=changes_sentence(report["changes"]) if report["changes"] else "",
             tone=TONE[report["verdict"]["state"]],
-            contents=CONTENTS,
+            contents=((("goals", "Goals"),) if report["goals"] else ()) + CONTENTS,
+            headline=headline,
             classes=_CLASSES,
             made_of=_MADE_OF,
             totals=counted,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from etl.report.goals import stopping
 from etl.report.text import plural
 
 _NEXT = {
     "published_and_equal": "Hand out what is left to do: portal-migrate readiness makes the work lists.",
     "published_but_different": "Keep the new store as it is until differences.csv is explained; then roll back, or mend the cause and run again.",
     "critical_checks_failed": "Mend the mapping or the old portal's rows that failures.csv names, then give the same command again.",
+    "goals_missed": "Have the rows mended in the old portal, or have the owner sign a waiver of the goal; then start again in a new run folder.",
     "not_finished": "Give the same command again: it goes on where it stopped, and compares.",
     "published_but_written_to": "Find out who wrote, freeze the old portals, and start again in a new run folder where the change matters.",
     "taken_back": "portal-migrate run with the same options publishes it again.",
@@ -32,8 +34,12 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     if report["checks"]["critical"]:
         failed = [answer for answer in report["checks"]["answers"] if answer["failed"] and answer["severity"] == "critical"]
         return _verdict(
-            "critical_checks_failed", "not published: critical checks failed", [*map(_meaning, failed), "Nothing was published."]
+            "critical_checks_failed",
+            "not published: critical checks failed",
+            [*map(_meaning, failed), *stopping(report), "Nothing was published."],
         )
+    if below := stopping(report):
+        return _verdict("goals_missed", "not published: goals were missed", [*below, "Nothing was published."])
     if taken_back is not None:
         return _verdict("taken_back", "taken back: the new store holds nothing of this run", [f"A rollback took it back at {taken_back}."])
     if missing:

@@ -1,45 +1,13 @@
-"""The file of decisions that a run was begun with: a copy in the run's folder, so that a later start needs not be given it again."""
+"""The decisions that a run was begun with: the name of their copy in the run's folder, and what may be shown of them."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from pathlib import Path
 
-from etl.domain.decisions import NO_DECISIONS, Decisions, parsed, read_decisions
 from etl.domain.masking import without_names
-from etl.errors import EvidenceAltered
 from etl.runfolder.folder import RunFolder
-from etl.runfolder.stage_file_io import write_durably
 
 NAME = "decisions.toml"
-NONE = "none"
-
-
-def settled(folder: RunFolder, given: Path | None) -> Decisions:
-    """The run's decisions: those given, kept in its folder, or the kept ones. Refused (7) where the run began with others.
-
-    Raises as `read_decisions`; EvidenceAltered (6) where the copy is not what the run began with.
-    """
-    if given is not None:
-        decisions = read_decisions(given)
-        folder.settle({"decisions": decisions.sha256 or NONE})
-        if not (folder.path / NAME).is_file():
-            write_durably(folder.path / NAME, given.read_bytes())
-        return _kept(folder, decisions.sha256 or NONE)
-    known = folder.settings.get("decisions", NONE)
-    return NO_DECISIONS if known == NONE else _kept(folder, known)
-
-
-def _kept(folder: RunFolder, digest: str) -> Decisions:
-    try:
-        content = (folder.path / NAME).read_bytes()
-    except OSError as error:
-        message = f"{NAME} of the run's folder cannot be read ({error.strerror})."
-        raise EvidenceAltered(message, "Start again in a new run folder.") from None
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise EvidenceAltered(f"{NAME} of the run's folder is not what the run began with.", "Start again in a new run folder.")
-    return parsed(content, NAME)
 
 
 def made(folder: RunFolder) -> list[dict[str, str]]:

@@ -114,8 +114,8 @@ BADLY_WRITTEN = {
     _decided(
         '[[user]]; user_id = 1; user_name = "a@b"', '[[user]]; user_id = 1; user_name = "c@d"'
     ): "is decided twice (decisions.toml, line 1)",
-    "[[user]\n": "decisions.toml: is not TOML: ",
-    "on = 2023-02-30\n": "decisions.toml: is not TOML: ",
+    "[[user]\n": "decisions.toml, line 1: is not TOML: ",
+    "on = 2023-02-30\n": "decisions.toml, line 1: is not TOML: ",
 }
 
 
