@@ -145,11 +145,12 @@ def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any
     (step,) = steps
     done = night.folder.steps.get(step)
     answer: dict[str, Any] = {"step": step, "facts": done.facts if done else {}}
+    if step == "check":
+        answer["goals"] = judged(night.folder)
     if failed:
         return answer
     if step == "check":
         answer["approval"] = asked(night.folder)
-        answer["goals"] = judged(night.folder)
         answer |= {name: answer["facts"].get(name) for name in ("changes", "changes_unknown")}
     return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
 

@@ -239,12 +239,12 @@ def refuse_changed(night: Night) -> dict[str, dict[str, Any]]:
 
 
 def _reconcile(night: Night) -> Step:
-    from etl.pipeline.reconcile_step import evidence, recorded, verified
+    from etl.pipeline.reconcile_step import evidence, goals_counted_again, recorded, verified
 
     result = verified(night.options, night.talk, recorded(night.folder))
     with sources_of(night.options) as sources:
         looked = looked_again(sources, night.mappings, night.folder)
-    return evidence(result, night.folder, looked)
+    return evidence(result, night.folder, looked, goals_counted_again(result, night.folder, night.options, night.mappings))
 
 
 def _report(night: Night) -> Step:

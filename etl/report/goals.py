@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from etl.report.lists import document
 from etl.report.text import capital, plural
 from etl.runfolder import acceptance_file
 from etl.runfolder.event_log import content_of, read_events
@@ -41,12 +42,25 @@ def goals(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
     entries = acceptance_file.judged(folder) or acceptance_file.unjudged(folder, mappings)
     started = folder.steps["extract"].facts.get("started") if "extract" in folder.steps else None
     minutes = minutes_to_verdict(started, read_events(content_of(folder.path))) if entries else None
+    again = {entry["goal"]: (entry["actual"], entry["total"]) for entry in document(folder, "reconcile", "reconcile/goals.json") or []}
     told = []
     for entry in entries:
         if entry["kind"] == _VERDICT and minutes is not None:
             entry = {**entry, "actual": round(minutes, 2), "met": Decimal(str(round(minutes, 2))) <= Decimal(str(entry["limit"]))}
         found = acceptance_file.value(entry, entry["actual"], entry["total"]) if entry["actual"] is not None else ""
-        told.append({**entry, "state": _state(entry), "found": found, "signed": acceptance_file.limit(entry)})
+        counted = again.get(entry["goal"])
+        recounted = acceptance_file.value(entry, *counted) if counted is not None else None
+        agrees = counted is None or counted == (entry["actual"], entry["total"])
+        told.append(
+            {
+                **entry,
+                "state": _state(entry),
+                "found": found,
+                "signed": acceptance_file.limit(entry),
+                "recounted": recounted,
+                "recount_agrees": agrees,
+            }
+        )
     return sorted(told, key=lambda entry: STATES.index(entry["state"]))
 
 
@@ -75,6 +89,12 @@ def minutes_to_verdict(started: str | None, events: Iterable[Mapping[str, Any]])
             case "reconcile" if published and minutes is None:
                 minutes = (datetime.fromisoformat(event["at"]) - began).total_seconds() / 60
     return minutes
+
+
+def contradicted(report: Mapping[str, Any]) -> list[str]:
+    """A sentence for each goal of which the new store itself has another number than the check had."""
+    odd = [entry for entry in report["goals"] if not entry["recount_agrees"]]
+    return [f"Goal {e['goal']}: the check counted {e['found']}, the new store and the old portals have {e['recounted']}." for e in odd]
 
 
 def stopping(report: Mapping[str, Any]) -> list[str]:

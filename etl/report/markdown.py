@@ -118,13 +118,14 @@ def _goals(report: Report) -> list[str]:
             f"**{entry['state']}**" if entry["state"] != "met" else "met",
             escaped(headline(entry)),
             escaped(entry["found"] or "–"),
+            escaped(entry["recounted"] or "–"),
             escaped(entry["signed"]),
             escaped(f"{entry['by']}, {entry['on']}: {entry['reason']}"),
             escaped("{by}, {on}: {reason}".format(**entry["waiver"])) if entry["waiver"] else "",
         )
         for entry in report["goals"]
     ]
-    head = ("Goal", "", "What is counted", "Found", "Signed", "By", "Waived by")
+    head = ("Goal", "", "What is counted", "Found", "Counted again", "Signed", "By", "Waived by")
     return ["## Goals", "", *table(head, rows)] if rows else []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from etl.report.goals import stopping
+from etl.report.goals import contradicted, stopping
 from etl.report.text import plural
 
 _NEXT = {
@@ -73,6 +73,7 @@ def contradictions(report: dict[str, Any]) -> list[str]:
     short = [entry for entry in report["targets"] if entry["actual"] is not None and entry["expected"] not in (None, entry["actual"])]
     found = [f"{e['portal']}.{e['table']}: {abs(e['difference']):,} rows {'missing' if e['difference'] > 0 else 'too many'}." for e in lost]
     found += [f"{e['portal']}.{e['table']}: the comparison counts other rows in the old portal than the run did." for e in recounted]
+    found += contradicted(report)
     return found + [f"{e['table']}: {e['expected']:,} rows were made, the new store holds {e['actual']:,}." for e in short]
 
 
