@@ -28,7 +28,7 @@ _HINTS = (
     (re.compile(r"=\s*(?:True|TRUE|False|FALSE)\b"), "write true or false in small letters"),
     (re.compile(r"=\s*[^\W\d]"), "write a text in quotes"),
     (re.compile(r"""=\s*(?:"[^"]*|'[^']*)$"""), "end the text with the quote that it began with, on the same line"),
-    (re.compile(r"^\s*\[\[?[^\]]*\]?\s*(?:#.*)?$"), "write the heading as [[word]], with as many brackets behind the word as before it"),
+    (re.compile(r"^\s*\[\[?[^\]]*\]?\s*(?:#.*)?$"), "write the heading with as many brackets behind the word as before it: [[word]]"),
     (re.compile(r"^\s*[^=#\[]+:"), "write word = value, with an equals sign"),
     (re.compile(r"^[^=]*$"), "write word = value, or begin the line with # if it is a comment"),
 )
@@ -76,8 +76,10 @@ def _not_toml(message: str, text: str) -> NotToml:
     said = _PLACE.sub("", message)
     line = lines[number - 1]
     # The parser reads on to the next line where a value may be followed by nothing, or a text has not ended.
-    if "\\" in said:
+    if said.startswith("Unescaped"):
         hint = "write two backslashes for one, or the text in single quotes"
+    elif said.startswith("Unterminated"):
+        hint = "end the text with the quotes that it began with"
     elif said.startswith(("Cannot overwrite", "Cannot declare")):
         hint = "the word or heading stands twice; keep one of them, or write each entry of a list as [[word]]"
     else:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.domain.decisions import Decisions
+from etl.domain.masking import without_names
 from etl.domain.signed_words import SIGNED, faults
 from etl.errors import MigrationError, WrongUsage
 from mappings.acceptance import LIMITS, GoalKind, read_goal_kinds
@@ -139,7 +140,7 @@ def read_goals(content: bytes, name: str, known: Known) -> tuple[Acceptance, lis
     if not problems and not found:
         problems.append(f"{name}: has no goal; write at least one of {headings}, or leave out --acceptance")
     problems += _doubles(found)
-    return Acceptance(tuple(found), hashlib.sha256(content).hexdigest()), problems
+    return Acceptance(tuple(found), hashlib.sha256(content).hexdigest()), [without_names(problem) for problem in problems]
 
 
 def _faults(kind: GoalKind, table: Mapping[str, Any], signer: Mapping[str, Any], known: Known) -> Iterator[tuple[str, str]]:
@@ -226,7 +227,7 @@ def dead_waivers(decisions: Decisions, acceptance: Acceptance) -> list[str]:
         return []
     names = [goal.name for goal in acceptance.goals]
     return [
-        waiver.refused(f"is not a goal of the acceptance file{_near(waiver.key, names)}; write one of {', '.join(names)}")
+        without_names(waiver.refused(f"is not a goal of the acceptance file{_near(waiver.key, names)}; write one of {', '.join(names)}"))
         for waiver in decisions.of("waiver")
         if waiver.key not in names
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from etl.domain.emails import email_key
+from etl.domain.masking import without_names
 from etl.domain.signed_words import SIGNED, faults
 from etl.errors import MigrationError, WrongUsage
 from mappings.toml_text import NotToml, Places, read_toml
@@ -113,7 +114,8 @@ def judged(content: bytes, name: str) -> tuple[Decisions, list[str]]:
             decision = _decision(kind, table, f"{name}, line {places.line(word, number)}", problems)
             if decision is not None:
                 found.append(decision)
-    return Decisions(tuple(found), hashlib.sha256(content).hexdigest()), problems + _doubles(found)
+    problems += _doubles(found)
+    return Decisions(tuple(found), hashlib.sha256(content).hexdigest()), [without_names(problem) for problem in problems]
 
 
 def _decision(kind: Kind, table: dict[str, Any], place: str, problems: list[str]) -> Decision | None:
@@ -125,7 +127,7 @@ def _decision(kind: Kind, table: dict[str, Any], place: str, problems: list[str]
         wrong.append("user_name is not an e-mail; write one with exactly one @, something on both sides of it and no white space (B15)")
     key_word, *value_word = _WORDS[kind]
     key = table.get(key_word)
-    about = f"{kind} {key}" if isinstance(key, int | str) and kind != "waiver" else kind
+    about = f"{kind} {key}" if type(key) is int else kind  # what stands there instead may be a name
     problems += [f"{place}: {about}: {fault}" for fault in wrong]
     if wrong:
         return None
