@@ -19,7 +19,7 @@ from etl.commands.strict_options import RowCommand, StrictGroup
 if TYPE_CHECKING:
     from etl.domain.grace import Grace
     from etl.options import Options
-    from etl.system.progress import Talk
+    from etl.system.progress import ProgressReporter
 
 ENVIRONMENT = "PORTAL_MIGRATE"
 Command = Callable[..., Any]
@@ -38,15 +38,25 @@ def _configured(context: click.Context, parameter: click.Parameter, value: str |
         raise click.BadParameter(f"{value} is not a valid TOML file in UTF-8: {error}.") from None
     known = {option.name for option in context.command.params}
     everywhere = {option.name for command in _every_command(commands) for option in command.params}
+    several = {option.name for command in _every_command(commands) for option in command.params if option.multiple}
     for word, setting in words.items():
         if word.replace("-", "_") not in everywhere:
-            raise click.BadParameter(f"{value}: {word} is no option of any command.")
-        if isinstance(setting, dict | list):
+            raise click.BadParameter(f"{value}: {word} is not an option of any command.")
+        if isinstance(setting, dict | list) and not (word.replace("-", "_") in several and _texts(setting)):
             raise click.BadParameter(f"{value}: {word} is not a single value.")
         if isinstance(setting, str) and not setting.strip():
             raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
-    context.default_map = {name.replace("-", "_"): setting for name, setting in words.items() if name.replace("-", "_") in known}
+    context.default_map = {
+        name.replace("-", "_"): [setting] if name.replace("-", "_") in several and not isinstance(setting, list) else setting
+        for name, setting in words.items()
+        if name.replace("-", "_") in known
+    }
     return value
+
+
+def _texts(setting: object) -> bool:
+    """Whether it is a list of texts, none of them empty."""
+    return isinstance(setting, list) and bool(setting) and all(isinstance(one, str) and one.strip() for one in setting)
 
 
 def _every_command(group: click.Group) -> Iterator[click.Command]:
@@ -118,12 +128,18 @@ _OPTIONS: dict[str, Command] = {
         "--without-freeze", is_flag=True, default=False, help="Leave out the freeze although an earlier run had one."
     ),
     "yes": _option("--yes", is_flag=True, default=False, help="Do not ask for confirmation."),
-    "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person without whose approval nothing is published."),
+    "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person who has to approve publishing."),
     "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
     "output": _option(
         "--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."
     ),
     "log": _option("--log", metavar="FILE", help="Also write progress and warnings to this file (0600)."),
+    "notify": _option(
+        "--notify",
+        metavar="WORD",
+        multiple=True,
+        help="Tell an https URL, or a program (again for each of its words), how each step ended.",
+    ),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(
         "--config",
@@ -140,7 +156,21 @@ _STORES = ("source", "tc", "target", "files", "objects")
 _FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
 _LEFT_OUT = ("tc", "files", "decisions", "freeze")
 _WITHOUT = tuple(f"without_{name}" for name in _LEFT_OUT)
-_RUN = (*_STORES, "run", *_FREEZE, "decisions", "acceptance", *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log")
+_RUN = (
+    *_STORES,
+    "run",
+    *_FREEZE,
+    "decisions",
+    "acceptance",
+    *_WITHOUT,
+    "workers",
+    "scheduler",
+    "mappings",
+    "adapter",
+    "approver",
+    "log",
+    "notify",
+)
 
 
 def _takes(*names: str) -> Callable[[Command], Command]:
@@ -166,13 +196,13 @@ def _options(given: dict[str, Any]) -> Options:
         raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
     grace = _grace(given, bool(days))
     if given.get("rehearse") and _typed("objects"):
-        raise WrongUsage("--rehearse brings its own object store.", "Leave out --objects.")
+        raise WrongUsage("--rehearse uses its own object store.", "Leave out --objects.")
     if given.get("workers") and given.get("scheduler"):
         raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
     without = frozenset(name for name in _LEFT_OUT if given.get(f"without_{name}"))
     for name in sorted(without):
         if given.get("freeze_from" if name == "freeze" else name):
-            raise WrongUsage(f"--without-{name} and what it leaves out are both given.", "Give one of them.")
+            raise WrongUsage(f"--without-{name} and the options that it excludes are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
     if given.get("rehearse") and not _typed("target"):
         plain["target"] = None  # a configuration's target is the cut-over's, not a rehearsal's
@@ -196,11 +226,12 @@ def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
     """The band of E14 where any of its numbers is given; WrongUsage without a freeze, which a run that goes on knows from its start."""
     from etl.domain.grace import Grace
     from etl.errors import WrongUsage
+    from etl.runfolder import layout
 
     named = {name: given.get(f"grace_{name}") for name in ("before", "after", "add")}
     if all(value is None for value in named.values()):
         return None
-    if not freeze and not (given.get("run") and (Path(given["run"]) / "manifest.json").is_file()):
+    if not freeze and not (given.get("run") and (Path(given["run"]) / layout.MANIFEST).is_file()):
         raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
     return Grace(named["before"] or 0, named["after"] or 0, named["add"])
 
@@ -222,13 +253,29 @@ def _day(name: str, text: str) -> date:
         raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is not a valid date.", "Write it as YYYY-MM-DD.") from None
 
 
-def _talk(given: dict[str, Any]) -> Talk:
-    from etl.system.progress import Talk
-    from etl.system.progress_note import NOTE
+def _reporter(given: dict[str, Any]) -> ProgressReporter:
+    from etl.commands.command_result import ending_of
+    from etl.runfolder import layout
+    from etl.system.notices import Notices
+    from etl.system.progress import ProgressReporter
 
     run = Path(given["run"]) if given.get("run") else None
     log = Path(given["log"]) if given.get("log") else None
-    return Talk(verbose=bool(given.get("verbose")), log=log, note=run / NOTE if run is not None else None)
+    reporter = ProgressReporter(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
+    reporter.notices = Notices(tuple(given.get("notify") or ()), run.absolute().name if run is not None else "", ending_of, reporter.info)
+    return reporter
+
+
+def _answer_told(command: str, given: dict[str, Any], action: Callable[[ProgressReporter], dict[str, Any]]) -> None:
+    """Answers with what the action gives, which talks; how it ended is told too (--notify)."""
+    from etl.commands.command_result import answer
+
+    def told() -> dict[str, Any]:
+        reporter = _reporter(given)
+        with reporter.notices, reporter.notices.ending(command):
+            return action(reporter)
+
+    answer(command, given, told)
 
 
 @click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
@@ -241,10 +288,9 @@ def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple
     @commands.command(name, help=help_text)
     @_takes(*names)
     def command(**given: Any) -> None:
-        from etl.commands.command_result import answer
         from etl.commands.rehearsal import run_with_rehearsal
 
-        answer(name, given, lambda: run_with_rehearsal(_options(given), steps, _talk(given)))
+        _answer_told(name, given, lambda reporter: run_with_rehearsal(_options(given), steps, reporter))
 
 
 _STEP_HELP = {
@@ -262,13 +308,12 @@ for _name, _help in _STEP_HELP.items():
 
 
 @commands.command()
-@_takes(*_STORES, "run", *_FREEZE, "decisions", "mappings", "adapter", "log")
+@_takes(*_STORES, "run", *_FREEZE, "decisions", "mappings", "adapter", "log", "notify")
 def reconcile(**given: Any) -> None:
     """Compare old and new from the databases and object stores themselves; needs no run folder."""
-    from etl.commands.command_result import answer
     from etl.pipeline.reconcile_step import reconciled
 
-    answer("reconcile", given, lambda: reconciled(_options(given), _talk(given)))
+    _answer_told("reconcile", given, lambda reporter: reconciled(_options(given), reporter))
 
 
 @commands.command()
@@ -283,13 +328,12 @@ def plan(earlier: tuple[str, ...], **given: Any) -> None:
 
 
 @commands.command()
-@_takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log")
+@_takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log", "notify")
 def precopy(**given: Any) -> None:
-    """Brings documents into the object store while the old portals are open; as often as you like, before `run` with the same --run."""
-    from etl.commands.command_result import answer
+    """Copy documents into the object store while the old portals are open; repeatable, before `run` with the same --run."""
     from etl.pipeline.precopy import precopy as copied
 
-    answer("precopy", given, lambda: copied(_options(given), _talk(given)))
+    _answer_told("precopy", given, lambda reporter: copied(_options(given), reporter))
 
 
 @commands.command()
@@ -351,13 +395,12 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings", "adapter", "log", "yes")
+@_takes("target", "objects", "run", "mappings", "adapter", "log", "notify", "yes")
 def rollback(**given: Any) -> None:
     """Roll back exactly what the run published."""
-    from etl.commands.command_result import answer
     from etl.pipeline.taking_back import take_back
 
-    answer("rollback", given, lambda: take_back(_options(given), _talk(given), bool(given["yes"])))
+    _answer_told("rollback", given, lambda reporter: take_back(_options(given), reporter, bool(given["yes"])))
 
 
 @commands.command()
@@ -376,7 +419,7 @@ def freeze() -> None:
 
 
 @freeze.command("check")
-@click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to look.")
+@click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to watch.")
 @_takes("source", "tc", "mappings", "adapter")
 def freeze_check(seconds: float, **given: Any) -> None:
     """Inspect twice: exit code 5 if a table changed in between; list who could still write."""
@@ -399,7 +442,7 @@ _BUNDLE = click.option("--bundle", metavar="DIR", required=True, help="The bundl
 
 @evidence.command("pack")
 @_BUNDLE
-@click.option("--key", metavar="FILE", required=True, help="Ed25519 key (PEM); made where there is none. Keep it outside the bundle.")
+@click.option("--key", metavar="FILE", required=True, help="Ed25519 key (PEM); created if it does not exist. Keep it outside the bundle.")
 @click.option("--documents", is_flag=True, default=False, help="Include the documents' bytes as a BagIt bag.")
 @_takes("run", "mappings")
 def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
@@ -413,11 +456,11 @@ def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
 @evidence.command("verify")
 @_BUNDLE
 @click.option("--public-key", metavar="FILE", required=True, help="The public key (PEM).")
-@click.option("--approver", metavar="FILE", help="Public key (PEM) of the person who has to have approved the run.")
-@click.option("--authority", metavar="FILE", help="Certificates (PEM) of the time-stamping authority, its root among them.")
+@click.option("--approver", metavar="FILE", help="Public key (PEM) of the approver to check against.")
+@click.option("--authority", metavar="FILE", help="Certificates (PEM) of the time-stamping authority, including its root.")
 @_takes()
 def evidence_verify(bundle: str, public_key: str, approver: str | None, authority: str | None, **given: Any) -> None:
-    """Verify that every bit is what was signed, and say what the bundle proves; exit 6 names file and line. Works offline."""
+    """Verify every byte against the signature, and report what the bundle proves; exit code 6 names file and line. Works offline."""
     from etl.commands.command_result import answer
     from etl.evidence.bundle import verify
 
@@ -427,10 +470,10 @@ def evidence_verify(bundle: str, public_key: str, approver: str | None, authorit
 
 @evidence.command("stamp")
 @_BUNDLE
-@click.option("--time-stamp", metavar="FILE", required=True, help="The authority's RFC 3161 response about the bundle's evidence.sig.")
+@click.option("--time-stamp", metavar="FILE", required=True, help="The authority's RFC 3161 response for the bundle's evidence.sig.")
 @_takes()
 def evidence_stamp(bundle: str, time_stamp: str, **given: Any) -> None:
-    """Puts a trusted time stamp beside the bundle's signature."""
+    """Add a trusted time stamp to the bundle's signature."""
     from etl.commands.command_result import answer
     from etl.evidence.time_stamp import stamp
 
@@ -438,12 +481,12 @@ def evidence_stamp(bundle: str, time_stamp: str, **given: Any) -> None:
 
 
 @commands.command("sample-audit")
-@click.option("--size", metavar="N", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many source rows.")
+@click.option("--size", metavar="N", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Number of source rows.")
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed draws the same rows.")
 @click.option("--out", metavar="FILE", help="Where the list is written (default: sample-audit.csv in the run's folder).")
 @_takes("run", "target", "mappings")
 def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
-    """Draw a random sample of source rows, risky ones more often, old and new side by side for an auditor."""
+    """Draw a random sample of source rows for an auditor, old and new side by side; risky rows are drawn more often."""
     from etl.commands.command_result import answer
     from etl.commands.sample_audit import sample as drawn
 
@@ -457,7 +500,7 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
 @commands.command(cls=RowCommand)
 @click.argument("profile", type=int, required=False)
 @click.option("--folder", metavar="DIR", required=True, help="Where the letters are written.")
-@click.option("--sender", metavar="TEXT", envvar=f"{ENVIRONMENT}_SENDER", help="Who writes, and where to ask.")
+@click.option("--sender", metavar="TEXT", envvar=f"{ENVIRONMENT}_SENDER", help="Sender and contact for questions.")
 @click.option("--dated", metavar="DATE", help="The letters' date (default: the day on which the run published).")
 @click.option("--replaces", metavar="DIR", help="The folder of the letters that these replace.")
 @_takes("target", "source", "run", "mappings")
@@ -472,13 +515,13 @@ def company(profile: int | None, folder: str, sender: str | None, dated: str | N
 
 
 @commands.command()
-@click.option("--since", metavar="DIR", help="An earlier run: also says which points are new, gone, or still open.")
-@click.option("--bounces", metavar="FILE", help="CSV with a column email: addresses whose mail came back.")
-@click.option("--names", is_flag=True, default=False, help="Also writes activation.csv, one line a login: personal data.")
+@click.option("--since", metavar="DIR", help="An earlier run: also report which points are new, closed or still open.")
+@click.option("--bounces", metavar="FILE", help="CSV with a column email: addresses whose mail bounced.")
+@click.option("--names", is_flag=True, default=False, help="Also write activation.csv, one line per login: personal data.")
 @click.option("--out", metavar="DIR", help="Where the lists are written (default: readiness/ in the run's folder).")
 @_takes("run", "target", "mappings")
 def readiness(since: str | None, bounces: str | None, names: bool, out: str | None, **given: Any) -> None:
-    """Writes work lists from a finished or rehearsed run: open points, companies, crosswalk, dates, clocks."""
+    """Write work lists from a finished or rehearsed run: open points, companies, crosswalk, dates, clocks."""
     from etl.commands.command_result import answer
     from etl.commands.readiness import readiness as written
 
@@ -491,7 +534,7 @@ def readiness(since: str | None, bounces: str | None, names: bool, out: str | No
 @click.option("--out", metavar="DIR", help="Where the comparison is written (default: compare/ in the last run's folder).")
 @_takes("mappings")
 def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
-    """Compares runs: counts by table, rule and reason, step times, and which rows appeared on a list or disappeared."""
+    """Compare runs: counts by table, rule and reason, step times, and rows that appeared on a list or disappeared."""
     from etl.commands.command_result import answer
     from etl.commands.compare import compare as written
 
@@ -505,20 +548,20 @@ def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
     metavar="ADDRESS",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on; beyond loopback it needs TLS and a login.",
+    help="Address to listen on; beyond loopback, TLS and a login are required.",
 )
 @click.option("--tls-cert", metavar="FILE", help="Certificate (PEM).")
 @click.option("--tls-key", metavar="FILE", help="Its private key (PEM).")
-@click.option("--login", metavar="FILE", help="Names and password digests of those who may look.")
-@click.option("--add-login", metavar="NAME", help="Adds a name to --login, its password from standard input, and ends.")
+@click.option("--login", metavar="FILE", help="File of user names and password digests.")
+@click.option("--add-login", metavar="NAME", help="Add a name to --login, with its password from standard input, and exit.")
 @click.option("--state", metavar="DIR", help="Folder of index and audit log (default: explore/ in the run's folder).")
 @click.option(
-    "--names", is_flag=True, default=False, help="Shows personal data; without it names, e-mails and personal identifiers are masked."
+    "--names", is_flag=True, default=False, help="Show personal data; by default names, e-mails and personal identifiers are masked."
 )
-@click.option("--documents", is_flag=True, default=False, help="Lets documents be downloaded.")
+@click.option("--documents", is_flag=True, default=False, help="Allow documents to be downloaded.")
 @_takes("run", "target", "source", "tc", "files", "objects", "mappings")
 def explore(**given: Any) -> None:
-    """Serves a read-only web application over a migrated store; the first line on stdout is its address."""
+    """Serve a read-only web application over a migrated store; the first line on stdout is its address."""
     from etl.commands.command_result import answer
     from etl.commands.explore import Serving, added_login
     from etl.commands.explore import explore as served
@@ -532,12 +575,12 @@ def explore(**given: Any) -> None:
 
 @commands.command()
 @click.option(
-    "--to", metavar="DIR", required=True, help="Where scan.json, the draft and worklist.md are written; approved lines that lie there stay."
+    "--to", metavar="DIR", required=True, help="Where scan.json, the draft and worklist.md are written; existing approved lines are kept."
 )
 @click.option("--scan", metavar="FILE", help="A scan.json instead of the old portal: no connection is needed.")
 @_takes("source", "tc", "mappings")
 def scaffold(to: str, scan: str | None, **given: Any) -> None:
-    """Looks at an unknown old portal and drafts its adapter: a scan without personal data, suggestions with scores, a work list."""
+    """Inspect an unknown old portal and draft its adapter: a scan without personal data, suggestions with scores, a work list."""
     from etl.commands.command_result import answer
     from etl.commands.scaffold import scaffold as facts
 
@@ -547,7 +590,7 @@ def scaffold(to: str, scan: str | None, **given: Any) -> None:
 @commands.command()
 @_takes(*_STORES, "run", "freeze_from", "freeze_to", "workers", "mappings", "adapter", "approver")
 def doctor(**given: Any) -> None:
-    """Says whether the cut-over may begin: plan, rights, servers, clocks, connections, disks. Exit code 7 where it must not; changes nothing."""
+    """Check whether the cut-over may begin: plan, rights, servers, clocks, connections, disks. Exit code 7 if not; read-only."""
     from etl.commands.command_result import answer
     from etl.commands.doctor import doctor as facts
 
@@ -563,7 +606,7 @@ def doctor(**given: Any) -> None:
 @click.option("--store-schema", metavar="NAME", default="portal3", show_default=True, help="The new store's schema.")
 @_takes(*_STORES, "run", "freeze_from", "freeze_to", "approver")
 def init(to: str, **given: Any) -> None:
-    """Writes migration.toml and the SQL of roles and freeze under your names; asks on a terminal for what is not given."""
+    """Write migration.toml and the SQL of roles and freeze with your names; prompt on a terminal for missing options."""
     from etl.commands.command_result import answer
     from etl.commands.init import init as written
 
@@ -580,7 +623,7 @@ def init(to: str, **given: Any) -> None:
 @click.option("--out", metavar="DIR", required=True, help="Where runbook.html and runbook.md are written.")
 @_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter", "approver")
 def runbook(earlier: tuple[str, ...], out: str, **given: Any) -> None:
-    """Writes the checklist of this cut-over from its configuration and forecast: who, when, the command, what must be seen, the way back."""
+    """Write the checklist of this cut-over from its configuration and forecast: who, when, command, expected result, rollback."""
     from etl.commands.command_result import answer
     from etl.commands.runbook import runbook as written
 
@@ -589,7 +632,7 @@ def runbook(earlier: tuple[str, ...], out: str, **given: Any) -> None:
 
 
 @commands.command()
-@click.option("--size", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="How many faults are planted.")
+@click.option("--size", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Number of faults to plant.")
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed plants the same faults.")
 @_takes()
 def selftest(size: int, seed: int, **given: Any) -> None:
@@ -597,12 +640,12 @@ def selftest(size: int, seed: int, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.selftest import selftested
 
-    answer("selftest", given, lambda: selftested(size, seed, _talk(given)))
+    answer("selftest", given, lambda: selftested(size, seed, _reporter(given)))
 
 
 @commands.command()
 @click.option(
-    "--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="How many company profiles."
+    "--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="Number of company profiles."
 )
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same world.")
 @click.option(
@@ -610,7 +653,7 @@ def selftest(size: int, seed: int, **given: Any) -> None:
     type=click.Choice(["contract", "foreign"]),
     default="contract",
     show_default=True,
-    help="foreign: another schema; its adapter goes to --adapter.",
+    help="foreign: another schema, with its adapter written to --adapter.",
 )
 @_takes("source", "tc", "files", "adapter")
 def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
@@ -618,7 +661,7 @@ def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
-    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _talk(given), like == "foreign"))
+    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _reporter(given), like == "foreign"))
 
 
 @commands.command()
@@ -629,7 +672,7 @@ def demo(folder: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import run_demo
 
-    answer("demo", given, lambda: run_demo(Path(folder), _talk(given)))
+    answer("demo", given, lambda: run_demo(Path(folder), _reporter(given)))
 
 
 def main() -> None:

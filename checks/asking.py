@@ -24,7 +24,7 @@ from checks.plausible import PLAUSIBLE
 from checks.relations import RELATIONS
 from checks.staged import Staged
 from checks.suites import HOME, read_suites
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.system.memory import give_memory_back
 from mappings.limits import Limits
 from mappings.model import Mappings
@@ -70,7 +70,7 @@ def ask(
     if pool is not None:
         found, importing = _elsewhere(pool, folder, mappings, limits, (across, of_rows), staged, tell), 0.0
     else:
-        found = _across(across, staged, lambda share: tell("check what tables say of each other", int(share * rows / 2), rows))
+        found = _across(across, staged, lambda share: tell("check relations between tables", int(share * rows / 2), rows))
         staged = Staged(folder, mappings, limits)  # anew: what the first one keeps is let go
         importing = 0.0 if expectations.loaded() or not of_rows else expectations.tools().seconds
         if of_rows:
@@ -138,14 +138,14 @@ def _rows(table: str, staged: Staged) -> int:
 
 def _rows_elsewhere(run: Path, mapping_folder: Path, digest: str, limits: Limits, checks: list[Check]) -> dict[str, Found]:
     """In a worker process: what came of these checks about rows, by id."""
-    found = expectations.ask_rows(checks, Staged(seen(run), read_mappings(mapping_folder, digest), limits), lambda table: None)
+    found = expectations.ask_rows(checks, Staged(open_readonly(run), read_mappings(mapping_folder, digest), limits), lambda table: None)
     give_memory_back()  # the next part, of another kind perhaps, is asked in the same process
     return found
 
 
 def _across_elsewhere(run: Path, mapping_folder: Path, digest: str, limits: Limits, checks: list[Check]) -> dict[str, Found]:
     """In a worker process: what came of these checks across tables, by id."""
-    found = _across(checks, Staged(seen(run), read_mappings(mapping_folder, digest), limits), lambda share: None)
+    found = _across(checks, Staged(open_readonly(run), read_mappings(mapping_folder, digest), limits), lambda share: None)
     give_memory_back()
     return found
 

@@ -115,7 +115,7 @@ def on_accounts(staged: Staged, mapping: TableMapping, into: Into) -> pl.DataFra
     """The old key of each of the block's rows, and `_entity`: the number of the old entity whose account it is on."""
     key = key_parts(mapping, into)
     if key is None:
-        raise KeyError(f"{mapping.file}: no old key in {into.table}")
+        raise KeyError(f"{mapping.file}: no legacy key in {into.table}")
     rows = recovered(staged, mapping, into, key)
     return rows.with_columns(entities(staged, into.table).gather(rows["_row"]).alias("_entity")).drop("_row")
 

@@ -50,7 +50,7 @@ def loaded_keys(staged: Staged, mapping: TableMapping) -> pl.DataFrame:
             columns = key_parts(mapping, into)
             if columns is not None:
                 return recovered(staged, mapping, into, columns).drop("_row")
-    raise KeyError(f"{mapping.file}: no block from which the old key can be told")
+    raise KeyError(f"{mapping.file}: no block from which the old key can be derived")
 
 
 def key_parts(mapping: TableMapping, into: Into) -> dict[str, tuple[str, Form]] | None:
@@ -97,7 +97,7 @@ def _table_of(staged: Staged, mapping: TableMapping, column: str) -> str:
             to = staged.shapes[into.table].by_name[column].refers_to
             if to is not None:
                 return to
-    raise KeyError(f"{mapping.file}: {column} refers to no table")
+    raise KeyError(f"{mapping.file}: {column} does not refer to a table")
 
 
 def _looked_up(staged: Staged, ids: pl.Series, table: str, column: str) -> pl.Series:

@@ -132,7 +132,7 @@ def ask_rows(checks: Iterable[Check], staged: Staged, tell: Callable[[str], None
     again = _asked(failing, staged, lambda table: None, together, Stack())
     for check in failing:
         if not again.failed[check.id] and check.kind != "unique":  # two keys may have the same hash; nothing else can take back what failed
-            raise MigrationError(f"{check.id} failed, and no row of {check.table} does.", f"Mend {check.place}; nothing was published.")
+            raise MigrationError(f"{check.id} failed, but no row of {check.table} fails.", f"Correct {check.place}; nothing was published.")
     return {
         check.id: Found(
             first.asked[check.id],
@@ -265,7 +265,7 @@ def _results(group: Waiting, result_format: str) -> list[Any]:
         info = result.exception_info or {}
         if any(entry.get("raised_exception") for entry in (info, *info.values()) if isinstance(entry, dict)):
             ids = ", ".join(sorted({part.check.id for part in parts}))
-            raise MigrationError(f"These checks could not be asked: {ids}.", f"Mend {parts[0].check.place}; nothing was published.")
+            raise MigrationError(f"These checks could not be run: {ids}.", f"Correct {parts[0].check.place}; nothing was published.")
     return found
 
 

@@ -11,7 +11,7 @@ REFERENCE = frozenset({"uuid", "integer", "text"})
 
 
 @dataclass(frozen=True)
-class Kind:
+class CheckKind:
     """`least`, `most`: how many columns it takes; `families`: of which types; `needs`, `may`: its args. `of`: what its table is."""
 
     least: int = 0
@@ -23,18 +23,18 @@ class Kind:
     only: str = ""  # the one table that it is about
 
 
-def _takes(least: int, most: int, families: frozenset[str] = ANY, needs: str = "", may: str = "") -> Kind:
-    return Kind(least, most, families, frozenset(needs.split()), frozenset(may.split()))
+def _takes(least: int, most: int, families: frozenset[str] = ANY, needs: str = "", may: str = "") -> CheckKind:
+    return CheckKind(least, most, families, frozenset(needs.split()), frozenset(may.split()))
 
 
-def _about(table: str, needs: str = "") -> Kind:
-    return Kind(only=table, needs=frozenset(needs.split()))
+def _about(table: str, needs: str = "") -> CheckKind:
+    return CheckKind(only=table, needs=frozenset(needs.split()))
 
 
 MANY = 99
 
 # Asked of one table's rows, by Great Expectations (checks/expectations.py).
-EXPECTATIONS: dict[str, Kind] = {
+EXPECTATIONS: dict[str, CheckKind] = {
     "filled": _takes(1, MANY, may="when"),
     "fits": _takes(1, MANY, TEXT),
     "unique": _takes(1, MANY, REFERENCE | MOMENT, may="when"),
@@ -46,7 +46,7 @@ EXPECTATIONS: dict[str, Kind] = {
 }
 
 # Asked across tables (checks/relations.py, accounts.py, ids.py), and between the old tables and the staged rows (conserved.py, carried.py, plausible.py).
-RELATIONS: dict[str, Kind] = {
+RELATIONS: dict[str, CheckKind] = {
     "refers": _takes(1, 1, REFERENCE, may="to"),
     "reached": _takes(1, 1, REFERENCE, needs="by", may="when"),
     "found_in": _takes(1, MANY, REFERENCE, needs="in as", may="when"),
@@ -75,12 +75,12 @@ RELATIONS: dict[str, Kind] = {
     "coverage": _about("account_agreement"),
     "whole_rows": _about("migration_holding"),
     "flagged_rows": _about("migration_exception"),
-    "conserved": Kind(of="source"),
-    "tallied": Kind(of="source"),
-    "routed": Kind(of="source"),
-    "unchanged": Kind(of="source", needs=frozenset({"families"})),
-    "held_share": Kind(of="source", needs=frozenset({"share"})),
-    "indicator_share": Kind(of="source", needs=frozenset({"share"})),
+    "conserved": CheckKind(of="source"),
+    "tallied": CheckKind(of="source"),
+    "routed": CheckKind(of="source"),
+    "unchanged": CheckKind(of="source", needs=frozenset({"families"})),
+    "held_share": CheckKind(of="source", needs=frozenset({"share"})),
+    "indicator_share": CheckKind(of="source", needs=frozenset({"share"})),
     "entity_share": _about("entity_account", needs="share"),
 }
 

@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 from checks.comparable import alike, numbers, together
 from checks.names import called, key_columns
 from etl.domain.typed_values import HELD, POLARS_TYPE
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, read_columns
 from mappings.limits import Limits
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column, Table
 
-STEPS = ("split", "reattach")
 _SMALL = 20_000  # rows of an old table that are kept once they were read
 _LARGE = 500_000  # rows of a new table whose columns are read anew by each question
 LATER = frozenset({"migration_run"})  # made when the run is published: nothing of it is staged
@@ -49,16 +49,16 @@ class Staged:
         self.limits = limits or Limits()
         self.shapes = staged_shapes(mappings)
         self.files: dict[str, list[StageFile]] = {name: [] for name in self.shapes}
-        self.extracted = {key: folder.files("extract", f"extract/{key[0]}.{key[1]}/") for key in mappings.tables}
+        self.extracted = {key: folder.files("extract", layout.extracted(*key)) for key in mappings.tables}
         self.entities: dict[str, pl.Series] = {}  # what the function of that name found
         self._folder, self._root = folder, folder.path
         self._columns: dict[tuple[str, str], pl.Series] = {}
         self._sources: dict[tuple[Portal, str, tuple[str, ...]], pl.DataFrame] = {}
         by_record = {record: table for table, (record, _) in _RECORD.items()}
-        for step in STEPS:
+        for step in layout.MADE_BY:
             for file in folder.files(step):
-                _, table, name = (*file.path.split("/"), "", "")[:3]
-                found = by_record.get(name.removesuffix(".parquet"), "") if table == "record" else table
+                recorded = layout.recorded(file.path)
+                found = by_record.get(recorded, "") if recorded is not None else layout.group(file.path)
                 if found in self.files:
                     self.files[found].append(file)
 
@@ -106,13 +106,13 @@ class Staged:
 
     def made(self, table: str, source: str) -> int:
         """How many staged rows of the table came from that old table (`P2.document`)."""
-        return sum(file.rows for file in self.files[table] if _origin(file) == source)
+        return sum(file.rows for file in self.files[table] if layout.origin(file.path) == source)
 
     def made_by(self, table: str, source: str, *columns: str) -> pl.DataFrame:
         """These columns of the rows that came from that old table, and `_row`."""
         places, first = [pl.Series(dtype=pl.UInt32)], 0
         for file in self.files[table]:
-            if _origin(file) == source:
+            if layout.origin(file.path) == source:
                 places.append(pl.int_range(first, first + file.rows, dtype=pl.UInt32, eager=True))
             first += file.rows
         rows, wanted = self.frame(table, *columns), pl.concat(places)
@@ -156,12 +156,19 @@ class Staged:
 
     def aside(self, name: str) -> pl.DataFrame:
         """What the extract put aside: `content`, `text` or `odd`."""
-        return pl.concat([pl.DataFrame(table) for table in self._folder.tables("extract", f"extract/{name}.parquet")])
+        return pl.concat(
+            [
+                pl.DataFrame(table)
+                for table in self._folder.tables("extract", {"content": layout.CONTENT, "text": layout.TEXT, "odd": layout.ODD}[name])
+            ]
+        )
 
     @cached_property
     def tally(self) -> pl.DataFrame:
         """What the steps say they read, loaded and held."""
-        return pl.concat([pl.DataFrame(table) for step in STEPS for table in self._folder.tables(step, f"{step}/record/tally.parquet")])
+        return pl.concat(
+            [pl.DataFrame(table) for step in layout.MADE_BY for table in self._folder.tables(step, layout.record(step, "tally"))]
+        )
 
     def held(self, portal: Portal, table: str) -> pl.DataFrame:
         """`_key` and `reason` of the old table's rows that were held."""
@@ -188,11 +195,6 @@ class Staged:
         )
         rows, out = alike(rows.filter(pl.col("_mark") < HELD).drop("_mark"), out, "_key")
         return rows.join(out, on="_key", how="anti")
-
-
-def _origin(file: StageFile) -> str:
-    """The old table that a stage file's rows came from: `split/login/P2.portal_user.00000.parquet` from P2.portal_user."""
-    return file.path.split("/")[-1].rpartition(".")[0].rpartition(".")[0]
 
 
 def polars_type(column: Column) -> pl.DataType:

@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from checks.kinds import BY_SCHEMA, KINDS, Kind
+from checks.kinds import BY_SCHEMA, KINDS, CheckKind
 from checks.model import Entry, Suites
 from mappings.errors import MappingError
 
@@ -35,11 +35,11 @@ def read_suites(folder: Path = HOME) -> Suites:
         digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
         for entry in _entries(f"suites/{file.name}", content):
             if entry.id in seen:
-                raise MappingError(entry.file, f"{entry.place}.id", entry.id, f"an id of its own: {seen[entry.id]} has this one")
+                raise MappingError(entry.file, f"{entry.place}.id", entry.id, f"a unique id: {seen[entry.id]} has this one")
             seen[entry.id] = f"{entry.file}: {entry.place}"
             entries.append(entry)
     if not entries:
-        raise MappingError(str(folder), "files", "no check", "at least one suite file: nothing is published unchecked")
+        raise MappingError(str(folder), "files", "no check", "at least one suite file")
     return Suites(folder, tuple(entries), digest.hexdigest())
 
 
@@ -64,7 +64,7 @@ def _entry(shown: str, word: str, place: str, block: dict[str, Any]) -> Entry:
         if not isinstance(block.get(name), str) or not block[name].strip():
             raise MappingError(shown, f"{place}.{name}", repr(block.get(name)), "a text")
     if not _ID.fullmatch(block["id"]):
-        raise MappingError(shown, f"{place}.id", repr(block["id"]), "small letters, digits, _ and .")
+        raise MappingError(shown, f"{place}.id", repr(block["id"]), "lower-case letters, digits, _ and .")
     if not block["question"].endswith("?"):
         raise MappingError(shown, f"{place}.question", repr(block["question"]), "a full sentence that ends with ?")
     if block["severity"] not in ("critical", "warning"):
@@ -73,7 +73,7 @@ def _entry(shown: str, word: str, place: str, block: dict[str, Any]) -> Entry:
     if kind is None:
         raise MappingError(shown, f"{place}.kind", repr(block["kind"]), "one of " + ", ".join(KINDS))
     if (word == "every_source") != (kind.of == "source"):
-        raise MappingError(shown, f"{place}.kind", repr(block["kind"]), f"a kind that {word} can ask")
+        raise MappingError(shown, f"{place}.kind", repr(block["kind"]), f"a kind that {word} supports")
     if word == "every_table" and block["kind"] not in BY_SCHEMA:
         raise MappingError(shown, f"{place}.kind", repr(block["kind"]), "one of " + ", ".join(sorted(BY_SCHEMA)))
     args = block.get("args", {})
@@ -85,7 +85,7 @@ def _entry(shown: str, word: str, place: str, block: dict[str, Any]) -> Entry:
     return Entry(shown, place, word, table=block.get("table", ""), columns=tuple(columns), args=args, **texts)
 
 
-def _check_args(shown: str, place: str, args: Any, kind: Kind) -> None:
+def _check_args(shown: str, place: str, args: Any, kind: CheckKind) -> None:
     known = sorted(kind.needs | kind.may)
     if not isinstance(args, dict):
         raise MappingError(shown, place, repr(args), "a table of " + (", ".join(known) or "nothing"))

@@ -6,17 +6,18 @@ Asked before anything is made. Places are compared by where they really are, lin
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from etl.databases import place_of
+from etl.databases import database_identity
 from etl.errors import Refused
 from etl.objects.place import bucket_of, folder_of
 from etl.options import Options
+from etl.runfolder import layout
+from etl.runfolder.settings import RunSettings
 
-OWN = "rehearsal"  # in the run's folder: a rehearsal's throw-away stores, letters and evidence
-_NEXT = "Give each a place of its own, none within another; then run the same command again."
+_NEXT = "Give each a separate path, none inside another; then run the same command again."
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Place:
 def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
     """Refused where two places of these options lie within each other, one of which is written to. `outs`: further ones that are going to be written."""
     folders, files = list(_folders(options)), list(_files(options))
-    own = options.run.resolve() / OWN if options.run is not None else None
+    own = options.run.resolve() / layout.REHEARSAL if options.run is not None else None
     for number, one in enumerate(folders):
         for other in folders[number + 1 :]:
             if not _is_own(own, one, other) and (_within(one, other) or _within(other, one)):
@@ -59,20 +60,15 @@ def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
             raise _overlap(out, run)
 
 
-def of_run(options: Options, settings: Mapping[str, str]) -> Options:
+def of_run(options: Options, settings: RunSettings) -> Options:
     """The options, those not given as the run began with them; a URL whose password is hidden is no less a place."""
-
-    def of(name: str, given: str | None) -> str | None:
-        known = settings.get(name, "none")
-        return given if given is not None or known == "none" else known
-
     return replace(
         options,
-        source=of("source", options.source),
-        tc=of("tc", options.tc),
-        target=of("target", options.target),
-        files=of("files", options.files),
-        objects=of("objects", options.objects),
+        source=options.source if options.source is not None else settings.source,
+        tc=options.tc if options.tc is not None else settings.tc,
+        target=options.target if options.target is not None else settings.target,
+        files=options.files if options.files is not None else settings.files,
+        objects=options.objects if options.objects is not None else settings.objects,
     )
 
 
@@ -89,7 +85,7 @@ def _files(options: Options) -> Iterator[Place]:
     for option, url in (("--source", options.source), ("--tc", options.tc), ("--target", options.target)):
         if url is None:
             continue
-        kind, *rest = place_of(url)
+        kind, *rest = database_identity(url)
         if kind == "sqlite" and rest and ":memory:" not in url and url.rstrip("/") != "sqlite:":
             yield Place(option, Path(str(rest[0])), is_folder=False)
 
@@ -117,4 +113,4 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _overlap(one: Place, other: Place) -> Refused:
-    return Refused(f"Places overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)
+    return Refused(f"Paths overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)

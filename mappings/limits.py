@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 import difflib
 import hashlib
-from collections.abc import Collection, Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from mappings.errors import MappingErrors
 from mappings.model import Mappings
-from mappings.toml_text import NotToml, Places, read_toml, shown_value
 
 FILE = "limits.toml"
 INDICATOR = "_ind"  # how the name of an indicator column ends
@@ -41,20 +39,29 @@ def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
     file = folder / FILE if folder is not None else None
     if file is None or not file.exists():
         return Limits()
-    try:
-        words, text = read_toml(file.read_bytes().removeprefix(codecs.BOM_UTF8))  # editors of Windows write one
-    except OSError as error:
-        raise MappingErrors([(FILE, "file", str(error.strerror), "a file that can be read")]) from None
-    except NotToml as error:
-        raise MappingErrors([(_at(error.line), "text", error.problem.removeprefix("is not TOML: "), "TOML in UTF-8")]) from None
-    places = Places(text)
-    wrong = [(_at(places.line(*where)), place, found, expected) for where, place, found, expected in _wrong(words, mappings)]
+    words, wrong = _read(file, mappings)
     if wrong:
         raise MappingErrors(wrong)
     held, indicator = (
         {name: Limit(float(entry["share"]), entry["reason"]) for name, entry in words.get(kind, {}).items()} for kind in _KINDS
     )
     return Limits(held, indicator)
+
+
+def wrong_limits(folder: Path, mappings: Mappings) -> list[tuple[str, str, str, str]]:
+    """(file, place, found, expected) of all that cannot be in the folder's `limits.toml`; nothing where it has none."""
+    file = folder / FILE
+    return _read(file, mappings)[1] if file.exists() else []
+
+
+def _read(file: Path, mappings: Mappings) -> tuple[dict[str, Any], list[tuple[str, str, str, str]]]:
+    try:
+        words = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        return {}, [(FILE, "file", str(error.strerror), "a readable file")]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return {}, [(FILE, "file", str(error), "TOML in UTF-8")]
+    return words, list(_wrong(words, mappings))
 
 
 def adapter_digest(folder: Path) -> str:
@@ -72,65 +79,47 @@ def adapter_digest(folder: Path) -> str:
 
 def digest_of(mappings: str, adapter: str | None) -> str:
     """What `migration_run.mappings_sha256` is: the mappings' digest; with an adapter's the SHA-256 of both, a vertical bar between them (fine print 66)."""
-    return mappings if adapter in (None, "none") else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
+    return mappings if adapter is None else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
 
 
-def _at(line: int | None) -> str:
-    return FILE if line is None else f"{FILE}, line {line}"
-
-
-_Wrong = tuple[tuple[str, ...], str, str, str]  # where it stands in the file, its dotted place, what was found, what was expected
-
-
-def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[_Wrong]:
-    """All that cannot be."""
+def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[tuple[str, str, str, str]]:
+    """(file, place, found, expected) of all that cannot be."""
     tables = {mapping.table: mapping for mapping in mappings.tables.values()}
-    columns = [f"{name}.{c.name}" for name, mapping in tables.items() for c in mapping.shape.columns if c.name.endswith(INDICATOR)]
+    indicators = [f"{table}.{column}" for table, of in tables.items() for column in of.shape.by_name if column.endswith(INDICATOR)]
     for kind, entries in words.items():
         if kind not in _KINDS or not isinstance(entries, dict):
-            yield (kind,), kind, "an unknown word" if kind not in _KINDS else shown_value(entries), "[held] or [indicator]"
+            yield FILE, kind, "an unknown word", f"[held] or [indicator]{_nearest(kind, _KINDS)}"
             continue
         for name, entry in entries.items():
             place = f'{kind}."{name}"' if kind == "indicator" else f"{kind}.{name}"
+            table, _, column = name.partition(".")
             if kind == "held" and name not in tables:
-                yield (kind, name), place, repr(name), f"a table of an old portal's contract{_near(name, tables)}"
-            if kind == "indicator" and name not in columns:
-                what = f'an indicator column, written "table.column" in quotes: its name ends with {INDICATOR}'
-                yield (kind, name), place, repr(name), what + _near(name, columns)
-            yield from _wrong_limit((kind, name), place, entry)
+                yield FILE, place, repr(name), f"a table of an old portal's contract{_nearest(name, tables)}"
+            if kind == "indicator" and (table not in tables or not column.endswith(INDICATOR) or column not in tables[table].shape.by_name):
+                yield (
+                    FILE,
+                    place,
+                    repr(name),
+                    f"an indicator column, written table.column: its name ends with {INDICATOR}{_nearest(name, indicators)}",
+                )
+            yield from _wrong_limit(place, entry)
 
 
-def _near(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f" (perhaps {near[0]})" if near else ""
+def _nearest(name: str, names: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, names, 1, 0.6)
+    return f" (nearest: {found[0]})" if found else ""
 
 
-def _wrong_limit(where: tuple[str, str], place: str, entry: Any) -> Iterator[_Wrong]:
+def _wrong_limit(place: str, entry: Any) -> Iterator[tuple[str, str, str, str]]:
     if not isinstance(entry, dict):
-        yield where, place, shown_value(entry), "{ share = 0.8, reason = ... }"
+        yield FILE, place, repr(entry), "{ share = 0.8, reason = ... }"
         return
     for word in entry:
         if word not in ("share", "reason"):
-            yield (*where, word), f"{place}.{word}", "an unknown word", "share, reason"
+            yield FILE, f"{place}.{word}", "an unknown word", f"share, reason{_nearest(word, ('share', 'reason'))}"
     share = entry.get("share")
-    if share is None or not _is_share(share):
-        yield (
-            (*where, "share"),
-            f"{place}.share",
-            shown_value(share) if share is not None else "nothing",
-            "a number from 0 to 1, without quotes",
-        )
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+        yield FILE, f"{place}.share", repr(share), "a number from 0 to 1"
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
-        yield (
-            (*where, "reason"),
-            f"{place}.reason",
-            shown_value(reason) if reason is not None else "nothing",
-            "a text in quotes that says why",
-        )
-
-
-def _is_share(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return False
-    return (not isinstance(value, Decimal) or value.is_finite()) and 0 <= value <= 1
+        yield FILE, f"{place}.reason", repr(reason), "the reason, a text"

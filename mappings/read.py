@@ -41,7 +41,7 @@ def read_mappings(folder: Path = HOME, digest: str | None = None) -> Mappings:
     Every file is read once: the bytes that are understood are those of the digest. `digest`: what it has to be, where that is known.
     """
     if not folder.is_dir():
-        raise MappingError(str(folder), "folder", "nothing", "a copy of the mappings that are installed")
+        raise MappingError(str(folder), "folder", "nothing", "a copy of the installed mappings")
     files = _files(folder)
     found = _digest(files)
     if digest is not None and found != digest:
@@ -87,10 +87,10 @@ def _files(folder: Path) -> dict[str, bytes]:
             descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise MappingError(shown, "file", "something else", "a file")
+                    raise MappingError(shown, "file", "another type", "a file")
                 content = file.read(_LIMIT + 1)
         except OSError as error:
-            raise MappingError(shown, "file", str(error.strerror), "a file that can be read") from error
+            raise MappingError(shown, "file", str(error.strerror), "a readable file") from error
         if len(content) > _LIMIT:
             raise MappingError(shown, "file", "a larger one", f"at most {_LIMIT:,} bytes")
         found[shown] = content
@@ -111,7 +111,7 @@ def _schema(files: dict[str, bytes], name: str) -> Schema:
 
 def _content(files: dict[str, bytes], shown: str) -> bytes:
     if shown not in files:
-        raise MappingError(shown, "file", "nothing", "a file that can be read")
+        raise MappingError(shown, "file", "nothing", "a readable file")
     return files[shown]
 
 
@@ -121,7 +121,7 @@ def _toml(files: dict[str, bytes], shown: str) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
     except RecursionError:
-        raise MappingError(shown, "file", "lists within lists without end", "TOML in UTF-8") from None
+        raise MappingError(shown, "file", "lists nested too deeply", "TOML in UTF-8") from None
 
 
 def _construct(portal: Portal, shown: str, files: dict[str, bytes], shape: Table) -> TableMapping:
@@ -296,12 +296,12 @@ def _bind_block(mapping: TableMapping, number: int, into: Into, target: Schema, 
     if into.per != "part":
         for name in shape.by_name:
             if name not in into.columns and name not in parts:
-                raise MappingError(shown, f"{place}.columns", f"nothing for {into.table}.{name}", "every target column has a source")
+                raise MappingError(shown, f"{place}.columns", f"no value for {into.table}.{name}", "every target column has a source")
 
 
 def _fits(shown: str, place: str, source: Column, target: Column) -> None:
     if source.family != target.family and (source.family, target.family) != ("text", "boolean"):
-        raise MappingError(shown, place, f"{source.name} {source.sql_type}", f"something that fits {target.name} {target.sql_type}")
+        raise MappingError(shown, place, f"{source.name} {source.sql_type}", f"a value that fits {target.name} {target.sql_type}")
     if source.family == "text" and target.length is not None and (source.length is None or source.length > target.length):
         raise MappingError(shown, place, f"{source.name} {source.sql_type}", f"at most the length of {target.name} {target.sql_type}")
 

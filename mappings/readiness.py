@@ -82,7 +82,7 @@ class _Problem(NamedTuple):
 
 def _problems(place: str, entry: object) -> list[_Problem]:
     if not isinstance(entry, dict):
-        return [_Problem(place, "something else", "a table")]
+        return [_Problem(place, "another type", "a table")]
     found = [_Problem(f"{place}.{word}", "an unknown word", f"one of {', '.join(_WORDS)}") for word in entry if word not in _WORDS]
     found += [
         _Problem(f"{place}.{word}", "nothing, or not a text", "a text")

@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 
 from sample_data.catalogue import question_id
-from sample_data.dice import Bools, Ints, below, children, choose, happens
 from sample_data.frames import DAY, day, flags, frame, join, nullable, pick, where
 from sample_data.people import someone
-from sample_data.shapes import CERTIFIED, CLOSE, SUSPENDED, Block, Shape
+from sample_data.population import CERTIFIED, CLOSE, SUSPENDED, Block, Shape
+from sample_data.seeded_random import Bools, Ints, below, children, choose, happens
 
 YEARS = 8  # ids of a model's security profiles: no model has more
 ANSWERS = 256  # ids of a security profile's responses: none has more

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from sample_data import words
-from sample_data.dice import Ints, below, children
 from sample_data.frames import DAY, flags, frame, ints, join, moment, pick, rows_frame
-from sample_data.shapes import Shape
+from sample_data.population import Shape
+from sample_data.seeded_random import Ints, below, children
 
 NAMES = {
     "IMP": "Importer",

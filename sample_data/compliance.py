@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from sample_data import words
-from sample_data.dice import Ints, below, children, happens
 from sample_data.frames import DAY, blobs, flags, frame, ints, join, nullable, pick
 from sample_data.people import user_names
-from sample_data.shapes import CLOSE, IMPORTER, Block
+from sample_data.population import CLOSE, IMPORTER, Block
+from sample_data.seeded_random import Ints, below, children, happens
 
 
 def accounts(block: Block, texts: pa.Array) -> dict[str, pa.Table]:

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from sample_data import words
 from sample_data.answers import ANSWERS, YEARS, answer_counts, year_counts
-from sample_data.dice import Bools, Ints, below, children, choose, happens
 from sample_data.frames import DAY, blobs, flags, frame, join, nullable, pick
 from sample_data.people import someone
-from sample_data.shapes import CLOSE, Block, Shape, member
+from sample_data.population import CLOSE, Block, Shape, member
+from sample_data.seeded_random import Bools, Ints, below, children, choose, happens
 
 DOCUMENTS = 64  # ids of a profile's documents: no profile has more
 KINDS = ("SEAL_PROCEDURE", "SITE_MAP", "TRAINING_LOG", "RISK_ASSESSMENT", "INTERIM_PROFILE_2020", None)

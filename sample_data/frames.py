@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from sample_data import contract
 from sample_data.contract import Column
-from sample_data.dice import Bools, Ints
+from sample_data.seeded_random import Bools, Ints
 
 # Numbers, or an Arrow array. Named by hand: mypy knows no type `pa.Array`.
 Cells: TypeAlias = "npt.NDArray[Any] | pa.Array"

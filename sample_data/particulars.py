@@ -4,9 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from sample_data import words
-from sample_data.dice import Ints, below, children, choose, happens
 from sample_data.frames import DAY, blobs, flags, frame, join, nullable, pick, where
-from sample_data.shapes import (
+from sample_data.population import (
     APPLICANT,
     CERTIFIED,
     CLOSE,
@@ -19,6 +18,7 @@ from sample_data.shapes import (
     TYPES,
     Block,
 )
+from sample_data.seeded_random import Ints, below, children, choose, happens
 
 # What an account of each type carries; the holders of a number are in TYPES' order.
 IDENTIFIERS: dict[str, tuple[str, ...]] = {

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from sample_data import words
-from sample_data.dice import Bools, Ints, below, children, choose, happens
 from sample_data.frames import DAY, flags, frame, ints, join, nullable, pick, where
-from sample_data.shapes import CLOSE, Block, Shape
+from sample_data.population import CLOSE, Block, Shape
+from sample_data.seeded_random import Bools, Ints, below, children, choose, happens
 
 STATUSES = ("ACTIVE", "ACTIVE", "LOCKED", "LOCKED", "LOCKED", "DISABLED", "DELETED")
 REASONS = (None, None, "PASSWORD", "IDLE", "COMPANY_STATUS", None, None)

@@ -4,9 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from sample_data import words
-from sample_data.dice import below, children, choose, happens
 from sample_data.frames import DAY, flags, frame, ints, join, nullable, pick, where
-from sample_data.shapes import (
+from sample_data.population import (
     APPLICANT,
     APPROVED,
     CERTIFIED,
@@ -21,6 +20,7 @@ from sample_data.shapes import (
     TYPES,
     Block,
 )
+from sample_data.seeded_random import below, children, choose, happens
 
 EMPLOYEES = ("12", "48", "1,250", "100-249", "250+", "7", "about 30", "", "10,000", "3500")
 

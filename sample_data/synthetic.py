@@ -7,6 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from sample_data import (
+    anomalies,
+    anomalies_companies,
+    anomalies_records,
     answers,
     catalogue,
     compliance,
@@ -16,52 +19,49 @@ from sample_data import (
     people,
     registry,
     traffic,
-    trouble,
-    trouble_company,
-    trouble_record,
     unreadable,
     visits,
     words,
 )
 from sample_data.frames import rows_frame
-from sample_data.shapes import Block, block_of, shape_of
+from sample_data.population import Block, block_of, shape_of
 from sample_data.write import Writer, writer
 
-# Which trouble happens to which profiles (see `trouble`). Positions 11, 23, 24 and 31 have a shape of their own too (see `shapes`,
+# Which trouble happens to which profiles (see `anomalies`). Positions 11, 23, 24 and 31 have a shape of their own too (see `shapes`,
 # `registry`); the numbers from 50 on are in `unreadable`.
-TROUBLES: Mapping[int, trouble.Trouble] = {
-    0: trouble_company.model_of_no_profile,
-    1: trouble_company.entity_of_no_model,
-    2: trouble_company.old_highway,
-    3: trouble_company.unknown_type,
-    4: trouble_company.doubled_number,
-    6: trouble_company.shared_login,
-    8: trouble_company.many_primaries,
-    9: trouble_company.consultant_as_primary,
-    10: trouble_company.locked_for_the_company,
-    11: trouble_record.trade_compliance_without_importer,
-    13: trouble_company.locked_for_the_company,
-    14: trouble_company.invalid_address,
-    15: trouble_company.user_without_contact,
-    16: trouble_record.ownerless_documents,
-    17: trouble_record.odd_document_links,
-    18: trouble_record.lost_bytes,
-    19: trouble_record.wrong_records,
-    20: trouble_record.odd_versions,
-    21: trouble_record.hostile_names,
-    22: trouble_company.odd_signatures,
-    24: trouble_record.validation_of_the_profile,
-    25: trouble_company.signed_for_another_type,
-    26: trouble_record.answered_twice,
-    27: trouble_record.unknown_question,
-    28: trouble_record.due_in_the_freeze,
-    29: trouble_record.soft_references,
-    30: trouble_company.odd_links,
-    32: trouble_company.accepted_twice,
-    33: trouble_company.odd_identifiers,
-    34: trouble_record.trade_compliance,
-    37: trouble_record.odd_clocks,
-    40: trouble_record.broken_references,
+TROUBLES: Mapping[int, anomalies.Trouble] = {
+    0: anomalies_companies.model_of_no_profile,
+    1: anomalies_companies.entity_of_no_model,
+    2: anomalies_companies.old_highway,
+    3: anomalies_companies.unknown_type,
+    4: anomalies_companies.doubled_number,
+    6: anomalies_companies.shared_login,
+    8: anomalies_companies.many_primaries,
+    9: anomalies_companies.consultant_as_primary,
+    10: anomalies_companies.locked_for_the_company,
+    11: anomalies_records.trade_compliance_without_importer,
+    13: anomalies_companies.locked_for_the_company,
+    14: anomalies_companies.invalid_address,
+    15: anomalies_companies.user_without_contact,
+    16: anomalies_records.ownerless_documents,
+    17: anomalies_records.odd_document_links,
+    18: anomalies_records.lost_bytes,
+    19: anomalies_records.wrong_records,
+    20: anomalies_records.odd_versions,
+    21: anomalies_records.hostile_names,
+    22: anomalies_companies.odd_signatures,
+    24: anomalies_records.validation_of_the_profile,
+    25: anomalies_companies.signed_for_another_type,
+    26: anomalies_records.answered_twice,
+    27: anomalies_records.unknown_question,
+    28: anomalies_records.due_in_the_freeze,
+    29: anomalies_records.soft_references,
+    30: anomalies_companies.odd_links,
+    32: anomalies_companies.accepted_twice,
+    33: anomalies_companies.odd_identifiers,
+    34: anomalies_records.trade_compliance,
+    37: anomalies_records.odd_clocks,
+    40: anomalies_records.broken_references,
 }
 
 Progress = Callable[[int, int], None]
@@ -127,7 +127,7 @@ def _portal2_tables(block: Block, texts: pa.Array, files: Path) -> Iterator[dict
 
 
 def _append_troubles(to: Mapping[str, Writer], block: Block, rows: Counter[str]) -> None:
-    for table, members in trouble.rows_of(block, TROUBLES).items():
+    for table, members in anomalies.rows_of(block, TROUBLES).items():
         _append(to[contract.schema_of(table)], {table: rows_frame(table, members)}, rows)
     for table, members in unreadable.unreadable(block).items():
         rows[table] += to["portal2"].append_unreadable(table, members)

@@ -3,10 +3,10 @@
 import numpy as np
 import pyarrow as pa
 
-from sample_data.dice import below, children, choose, happens
 from sample_data.frames import DAY, day, frame, join, nullable, pick
 from sample_data.people import someone
-from sample_data.shapes import CERTIFIED, CLOSE, Block
+from sample_data.population import CERTIFIED, CLOSE, Block
+from sample_data.seeded_random import below, children, choose, happens
 
 LINKS = 256  # ids of an entity's links: none has more
 EVENTS = 128

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sample_data import trouble
-from sample_data.shapes import Block
-from sample_data.trouble import Place, Row
+from sample_data import anomalies
+from sample_data.anomalies import Place, Row
+from sample_data.population import Block
 
 
 @dataclass(frozen=True)
@@ -21,39 +21,39 @@ class Undecodable:
 
 def unreadable(block: Block) -> dict[str, list[Mapping[str, Any]]]:
     """The rows of a block by table; values are of any type, `Undecodable` among them."""
-    return trouble.rows_of(block, KINDS)
+    return anomalies.rows_of(block, KINDS)
 
 
 def bad_texts(at: Place) -> Iterator[Row]:
     """E8: U+0000, invalid UTF-8, a surrogate, a BLOB in a text column that is a text, and one that is none."""
-    yield trouble.security_profile(at, 1)
+    yield anomalies.security_profile(at, 1)
     texts = ("zero\0character", Undecodable(b"Latin-1: \xe9"), Undecodable(b"half a pair: \xed\xa0\xbd"), "naïve".encode(), b"\xff\xfe\x00")
     for number, text in enumerate(texts, 1):
-        yield trouble.response(at, number, 1, question_id=3000 + number, response_text=text)
-    yield trouble.document(at, 1, file_name="zero\0.txt")
+        yield anomalies.response(at, number, 1, question_id=3000 + number, response_text=text)
+    yield anomalies.document(at, 1, file_name="zero\0.txt")
     yield "document_content", {"document_id": at.id(1), "content": "a text where bytes belong"}
 
 
 def bad_dates(at: Place) -> Iterator[Row]:
     """X2: dates that no calendar has, where null may stand; other spellings that can be read."""
     for number, due in enumerate(("2023-02-30", "", "31.12.2022", 20230101, "2023-01-01 00:00:00", "tomorrow"), 1):
-        yield trouble.security_profile(at, number, due_dt=due)
-    yield trouble.contact(at, 1, user_id=None, removed_at="2023-01-01")
-    yield trouble.contact(at, 2, user_id=None, removed_at="2023-01-01T00:00:00.123456Z")
+        yield anomalies.security_profile(at, number, due_dt=due)
+    yield anomalies.contact(at, 1, user_id=None, removed_at="2023-01-01")
+    yield anomalies.contact(at, 2, user_id=None, removed_at="2023-01-01T00:00:00.123456Z")
 
 
 def bad_mandatory_values(at: Place) -> Iterator[Row]:
     """X2: unreadable where a value must stand, or a reference: held."""
-    yield trouble.model(at, 1)
-    yield trouble.entity(at, 1, created_at="long ago")
-    yield trouble.model(at, 2, effective_at="2020-01-01")
-    yield trouble.entity(at, 2)
-    yield trouble.entity(at, 3, security_model_id="abc")
-    yield trouble.entity(at, 4, security_model_id=at.model, scss_cbp_user_id=1.5)
-    yield trouble.security_profile(at, 5, profile_year=2023.5)
-    yield trouble.security_profile(at, 6, profile_year=99_999_999_999)
-    yield trouble.document(at, 7, version_no="two")
-    yield trouble.content(at, 7)
+    yield anomalies.model(at, 1)
+    yield anomalies.entity(at, 1, created_at="long ago")
+    yield anomalies.model(at, 2, effective_at="2020-01-01")
+    yield anomalies.entity(at, 2)
+    yield anomalies.entity(at, 3, security_model_id="abc")
+    yield anomalies.entity(at, 4, security_model_id=at.model, scss_cbp_user_id=1.5)
+    yield anomalies.security_profile(at, 5, profile_year=2023.5)
+    yield anomalies.security_profile(at, 6, profile_year=99_999_999_999)
+    yield anomalies.document(at, 7, version_no="two")
+    yield anomalies.content(at, 7)
 
 
 def bad_keys(at: Place) -> Iterator[Row]:
@@ -79,12 +79,12 @@ def bad_lengths(at: Place) -> Iterator[Row]:
         "primary_ind": "N",
     }
     yield "company_address", {**address, "postal_code": "9" * 21, "modified_at": "2020-01-01 00:00:00"}
-    yield trouble.model(at, 1, company_profile_id=at.id(1))
-    yield trouble.entity(at, 1)
+    yield anomalies.model(at, 1, company_profile_id=at.id(1))
+    yield anomalies.entity(at, 1)
     dated = {"created_at": "2020-01-01 00:00:00", "modified_at": "2020-01-01 00:00:00", "deleted_ind": "N"}
     yield "company_profile", {"company_profile_id": at.id(1), "company_name": "x" * 201, **dated}
-    yield trouble.user(at, 1, user_name="ß" * 200 + f".{at.position}@trouble.example")
-    yield trouble.contact(at, 1)
+    yield anomalies.user(at, 1, user_name="ß" * 200 + f".{at.position}@trouble.example")
+    yield anomalies.contact(at, 1)
 
 
-KINDS: Mapping[int, trouble.Trouble] = {50: bad_texts, 51: bad_dates, 52: bad_mandatory_values, 53: bad_keys, 54: bad_lengths}
+KINDS: Mapping[int, anomalies.Trouble] = {50: bad_texts, 51: bad_dates, 52: bad_mandatory_values, 53: bad_keys, 54: bad_lengths}

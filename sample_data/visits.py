@@ -5,10 +5,10 @@ import pyarrow as pa
 
 from sample_data import words
 from sample_data.catalogue import question_id
-from sample_data.dice import below, children, choose, happens
 from sample_data.frames import DAY, frame, join, nullable, pick
 from sample_data.people import someone
-from sample_data.shapes import CLOSE, Block, member
+from sample_data.population import CLOSE, Block, member
+from sample_data.seeded_random import below, children, choose, happens
 
 VALIDATIONS = 8  # ids of an entity's validations: none has more
 

@@ -6,8 +6,8 @@ from statistics import NormalDist
 import numpy as np
 import pyarrow as pa
 
-from sample_data.dice import Ints, below
 from sample_data.frames import ints, join, pick, strings
+from sample_data.seeded_random import Ints, below
 
 
 def _split(line: str) -> tuple[str, ...]:

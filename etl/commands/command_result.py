@@ -77,7 +77,7 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
         # Whoever read has gone: what was done is done, the exit code still says how it ended. No room for the answer is a failure.
         if error.errno not in (errno.EPIPE, errno.EIO):
             code = code or 1
-            _last_words(f"The answer could not be written: {error.strerror}.", f"next: {_AGAIN}")
+            _last_words(f"The output could not be written: {error.strerror}.", f"next: {_AGAIN}")
     for stream in (sys.stdout, sys.stderr):
         _end(stream)
     sys.exit(code)
@@ -129,6 +129,12 @@ class _Failure:
         self.trail: list[str] = []  # where it happened: files and lines, never values; shown with -v
 
 
+def ending_of(error: BaseException) -> tuple[int, str]:
+    """(exit code, code) with which the error ends a command: what its envelope says."""
+    failure = _failure(error)
+    return failure.exit_code, failure.code
+
+
 _AGAIN = "Run the same command again: it resumes where it stopped."
 
 
@@ -145,7 +151,7 @@ def _failure(error: BaseException) -> _Failure:
         case MigrationError():
             return _Failure(error.exit_code, error.code, error.message, error.next_step)
         case MappingError():
-            return _Failure(1, "MAPPING", str(error), "Mend the mapping file, then run again. No data was read.")
+            return _Failure(1, "MAPPING", str(error), "Correct the mapping file, then run again. No data was read.")
         case Interrupted():
             return _Failure(error.exit_code, "INTERRUPTED", "Interrupted. No partial changes were published.", _AGAIN)
         case KeyboardInterrupt():
@@ -158,15 +164,15 @@ def _failure(error: BaseException) -> _Failure:
         case sqlite3.OperationalError() if _primary(error) in _DISK:
             # The extended code's name, not the text: SQLITE_IOERR_WRITE is also what a limit on a file's size looks like from within SQLite.
             return _Failure(
-                1, "IO", f"SQLite could not use its file ({error.sqlite_errorname}).", f"Mend the disk, its space or the lock. {_AGAIN}"
+                1, "IO", f"SQLite could not use its file ({error.sqlite_errorname}).", f"Correct the disk, its space or the lock. {_AGAIN}"
             )
         case RuntimeError() if str(error) == "can't start new thread":
             return _failure(MemoryError())
         case MemoryError():
-            return _Failure(1, "NO_MEMORY", "Memory does not suffice.", "Give fewer --workers, then run the same command again.")
+            return _Failure(1, "NO_MEMORY", "Not enough memory.", "Give fewer --workers, then run the same command again.")
         case OSError() if error.strerror:
             where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
-            return _Failure(1, "IO", f"{error.strerror}{where}.{_publication(error)}", f"Mend that. {_AGAIN}")
+            return _Failure(1, "IO", f"{error.strerror}{where}.{_publication(error)}", f"Correct that. {_AGAIN}")
     # Not the error's own text: a database or a library may put values into it.
     last = traceback.extract_tb(error.__traceback__)
     place = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
@@ -174,7 +180,7 @@ def _failure(error: BaseException) -> _Failure:
     return _Failure(
         1,
         "FAULT",
-        f"A fault of the toolkit: {type(error).__name__} in {own} ({place}){_about(error)}.{_publication(error)}",
+        f"Internal error: {type(error).__name__} in {own} ({place}){_about(error)}.{_publication(error)}",
         f"Report this line. {_AGAIN}",
     )
 

@@ -10,7 +10,7 @@ from etl.options import Options
 from etl.places import of_run, refuse_overlap
 from etl.report.company import write_companies
 from etl.report.company_letter import LetterHead, earlier_letters
-from etl.runfolder.folder import seen
+from etl.runfolder.folder import open_readonly
 from mappings.read import read_mappings
 
 
@@ -20,6 +20,6 @@ def letters(
     """The files that were written: a page and a text for each profile, or for the one that was named."""
     head = LetterHead(sender, date, earlier_letters(replaces) if replaces else {})
     with published(options):  # the store of that run, and a new store at all
-        refuse_overlap(of_run(options, seen(options.run).settings) if options.run else options, ("--folder", folder))
+        refuse_overlap(of_run(options, open_readonly(options.run).settings) if options.run else options, ("--folder", folder))
         written = write_companies(target_url(options), folder, profile, options.source, read_mappings(options.mappings), head)
     return {"folder": str(folder), "files": [place.name for place in written]}

@@ -16,7 +16,7 @@ from etl.report.comparison_page import as_comparison_page
 from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts_of
 from etl.report.lists import Lists, lists
-from etl.runfolder.folder import seen
+from etl.runfolder.folder import open_readonly
 from etl.system.private_folder import PrivateFolder
 from mappings.model import Mappings
 from mappings.read import read_mappings
@@ -39,7 +39,7 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
     Raises WrongUsage for fewer than two runs, Refused for a run whose stage files were purged or that has read nothing.
     """
     if len(runs) < 2:
-        raise WrongUsage("One run cannot be compared.", "Name two runs' folders or more, the earliest first.")
+        raise WrongUsage("A single run cannot be compared.", "Give the folders of two or more runs, the earliest first.")
     mappings = read_mappings(options.mappings)
     known = [_read(run, mappings, f"{place} {run.name}") for place, run in enumerate(runs, 1)]
     numbers, keys = _numbers(known), _keys(known)
@@ -72,10 +72,10 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
 
 
 def _read(run: Path, mappings: Mappings, name: str) -> _Run:
-    folder = seen(run)
-    folder.refuse_purged("The lists are made from the stage files: name runs that were not purged.")
+    folder = open_readonly(run)
+    folder.refuse_purged("The lists are built from the stage files: give runs that were not purged.")
     if "extract" not in folder.steps:
-        raise Refused(f"{run} has read nothing yet.", "Name runs that got beyond extract.")
+        raise Refused(f"{run} has not read any rows yet.", "Give runs that have completed extract.")
     found = lists(folder, mappings)
     return _Run(name, facts_of(folder, mappings, found), found)
 

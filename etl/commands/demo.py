@@ -7,17 +7,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, place_of, sqlite_url
+from etl.databases import backend, database_identity, sqlite_url
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options, needed
 from etl.pipeline.runner import run_steps
-from etl.runfolder.folder import STEPS
-from etl.system.progress import Talk
+from etl.runfolder.layout import STEPS
+from etl.system.progress import ProgressReporter
 
 FREEZE = (date(2023, 9, 16), date(2023, 9, 30))  # the freeze that was announced first
 
 
-def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
+def run_demo(folder: Path, reporter: ProgressReporter) -> dict[str, Any]:
     """The report's facts after the sample world was built in the folder, migrated and reconciled."""
     from sample_data.world import write_cast
 
@@ -37,7 +37,7 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
         world_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         world = write_cast(world_folder)
         source, tc, files = world.source, world.tc, Path(world.files)
-    talk.say(f"demo: the sample world lies in {world_folder}")
+    reporter.info(f"demo: the sample world is in {world_folder}")
     options = Options(
         source=source,
         tc=tc,
@@ -47,10 +47,10 @@ def run_demo(folder: Path, talk: Talk) -> dict[str, Any]:
         run=folder / "run",
         freeze=FREEZE,
     )
-    return run_steps(options, STEPS, talk)
+    return run_steps(options, STEPS, reporter)
 
 
-def write_sample(options: Options, profiles: int, seed: int, talk: Talk, foreign: bool = False) -> dict[str, Any]:
+def write_sample(options: Options, profiles: int, seed: int, reporter: ProgressReporter, foreign: bool = False) -> dict[str, Any]:
     """Rows by table of the synthetic world that was written; of a foreign one by the contract's tables, its adapter beside it."""
     if foreign:
         return _write_foreign(options, profiles, seed)
@@ -73,7 +73,7 @@ def _write_foreign(options: Options, profiles: int, seed: int) -> dict[str, Any]
     from sample_data.synthetic import write_synthetic
 
     if options.adapter is None:
-        raise WrongUsage("--adapter is missing.", "Give the folder in which the foreign world's adapter is written: --adapter DIR.")
+        raise WrongUsage("--adapter is missing.", "Give the folder for the adapter of the foreign world: --adapter DIR.")
     if options.adapter.exists() and any(options.adapter.iterdir()):
         raise MigrationError(f"--adapter: {options.adapter} is not empty.", "Give another folder: no adapter is overwritten.")
     files = Path(needed(options.files, "--files", "a folder for the old file share"))
@@ -81,11 +81,11 @@ def _write_foreign(options: Options, profiles: int, seed: int) -> dict[str, Any]
     places = {}
     for folder, url in urls.items():
         if backend(url) != "sqlite":
-            raise WrongUsage("A foreign world is written into SQLite files.", "Give sqlite:// URLs.")
+            raise WrongUsage("A foreign world can only be written into SQLite files.", "Give sqlite:// URLs.")
         _reached(f"--{'source' if folder == 'portal2' else 'tc'}", url)
-        places[folder] = Path(str(place_of(url)[1]))
+        places[folder] = Path(str(database_identity(url)[1]))
         if places[folder].exists():
-            raise MigrationError(f"{places[folder].name} is there already.", "Give the names of files that are not there yet.")
+            raise MigrationError(f"{places[folder].name} already exists.", "Give names of files that do not exist yet.")
     with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:
         plain = {folder: Path(scratch) / f"{folder}.sqlite" for folder in urls}
         rows = write_synthetic(sqlite_url(plain["portal2"]), sqlite_url(plain["tc"]), files, profiles, seed)
@@ -104,8 +104,8 @@ def _reached(option: str, url: str) -> None:
 
             connect(url, option).close()
         case "sqlite":
-            folder = Path(str(place_of(url)[1])).parent
+            folder = Path(str(database_identity(url)[1])).parent
             if not folder.is_dir():
-                raise MigrationError(f"{option}: there is no folder {folder}.", "Make it, or give another URL.")
+                raise MigrationError(f"{option}: there is no folder {folder}.", "Create it, or give another URL.")
         case kind:
-            raise WrongUsage(f"{option}: samples are not written into {kind} databases.", "Give a sqlite:// or postgresql:// URL.")
+            raise WrongUsage(f"{option}: samples cannot be written into {kind} databases.", "Give a sqlite:// or postgresql:// URL.")

@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, place_of
+from etl.databases import backend, database_identity
 from etl.databases.postgresql.transport import is_here
 from etl.errors import MigrationError, Refused
 from etl.objects.place import bucket_of, folder_of
 from etl.options import Options
 from etl.pipeline.preflight import Plan
 from etl.pipeline.runner import planned
-from etl.runfolder.folder import seen
+from etl.runfolder import layout
+from etl.runfolder.folder import open_readonly
 
 _SKEW, _SKEW_MOST = 5.0, 60.0  # seconds
 
@@ -50,7 +51,7 @@ def doctor(options: Options) -> dict[str, Any]:
     if counted["no"]:
         first = findings[0]
         refusal = Refused(
-            f"The cut-over must not begin: {counted['no']:,} finding{'s' if counted['no'] > 1 else ''} say no.",
+            f"The cut-over must not begin: {counted['no']:,} blocking finding{'s' if counted['no'] > 1 else ''}.",
             first.step or "See the findings.",
         )
         refusal.data = data
@@ -72,7 +73,7 @@ def _given(options: Options, plan: Plan | None) -> Iterator[Finding]:
     )
     for value, option, state in wanted:
         if value is None:
-            yield Finding(state, "options", f"{option} is not given", f"Give {option}, or leave it out knowingly.")
+            yield Finding(state, "options", f"{option} is not given", f"Give {option}, or leave it out on purpose.")
     if options.freeze is not None and datetime.now(UTC).date() > options.freeze[1]:
         yield Finding(
             "warning", "freeze", f"the freeze ended on {options.freeze[1]}", "Give the dates of the freeze that is announced now."
@@ -85,11 +86,11 @@ def _rights(options: Options, plan: Plan | None) -> Iterator[Finding]:
             yield Finding(
                 "warning",
                 f"rights of {option}",
-                f"role {rights.role} {sentence}: more than it needs",
+                f"role {rights.role} {sentence}: more than required",
                 "portal-migrate sql roles prints the exact rights.",
             )
         if rights.role and not rights.excess:
-            yield Finding("ok", f"rights of {option}", f"role {rights.role} has what it needs and nothing else")
+            yield Finding("ok", f"rights of {option}", f"role {rights.role} has the required rights and no others")
 
 
 def _servers(options: Options, plan: Plan | None) -> Iterator[Finding]:
@@ -109,7 +110,7 @@ def _servers(options: Options, plan: Plan | None) -> Iterator[Finding]:
         if abs(found.skew) > _SKEW:
             state = "no" if abs(found.skew) > _SKEW_MOST else "warning"
             yield Finding(
-                state, about, f"its clock is {found.skew:+.0f} seconds from this machine's", "Set both clocks by the same source."
+                state, about, f"its clock is {found.skew:+.0f} seconds from this machine's", "Synchronize both clocks with the same source."
             )
         needed = WRITING if option == "--target" else 2 * (1 + (options.workers or os.cpu_count() or 1))
         if found.free < needed:
@@ -125,10 +126,10 @@ def _servers(options: Options, plan: Plan | None) -> Iterator[Finding]:
             )
         if found.settings:
             names = ", ".join(setting.partition("=")[0] for setting in found.settings)
-            yield Finding("ok", about, f"the role or database sets {names}; sessions of this program set what matters themselves")
+            yield Finding("ok", about, f"the role or database sets {names}; this program overrides the settings that matter")
         if found.stale and option == "--target":
             yield Finding(
-                "warning", about, f"never analyzed: {', '.join(found.stale[:5])}", "ANALYZE in the new store, or let the load do it."
+                "warning", about, f"never analyzed: {', '.join(found.stale[:5])}", "Run ANALYZE in the new store, or leave it to the load."
             )
         if option == "--target":
             yield _server_disk(url)
@@ -142,8 +143,8 @@ def _server_disk(url: str) -> Finding:
     return Finding(
         "warning",
         "server of --target",
-        f"its disk is {where} server's to know: it cannot be asked from here",
-        "Look there for twice what plan says.",
+        f"the free space on {where} server's disk cannot be read from here",
+        "Check there for twice the size that `plan` reports.",
     )
 
 
@@ -161,7 +162,7 @@ def _disks(options: Options, plan: Plan | None) -> Iterator[Finding]:
     if options.objects is not None and bucket_of(options.objects) is None:
         need(folder_of(options.objects, "--objects"), plan.documents_bytes)
     if options.target is not None and backend(options.target) == "sqlite":
-        need(Path(str(place_of(options.target)[1])).parent, 2 * plan.loaded_bytes)
+        need(Path(str(database_identity(options.target)[1])).parent, 2 * plan.loaded_bytes)
     for place, size in needs.items():
         free = shutil.disk_usage(place).free
         state = "no" if free < size else "warning" if free < 2 * size else "ok"
@@ -169,21 +170,21 @@ def _disks(options: Options, plan: Plan | None) -> Iterator[Finding]:
             state,
             "disk",
             f"{place.name or place}: {free:,} bytes are free, about {size:,} are needed",
-            "Free space, or give another place." if state != "ok" else "",
+            "Free space, or give another path." if state != "ok" else "",
         )
 
 
 def _run(options: Options, plan: Plan | None) -> Iterator[Finding]:
-    if options.run is None or not (options.run / "manifest.json").exists():
+    if options.run is None or not (options.run / layout.MANIFEST).exists():
         return
     try:
-        folder = seen(options.run)
+        folder = open_readonly(options.run)
     except MigrationError as error:
         yield Finding("no", "run's folder", error.message, error.next_step)
         return
-    if "purged" in folder.settings:
+    if folder.settings.purged:
         yield Finding("no", "run's folder", "this run was purged", "Give a new folder: --run.")
     elif "load" in folder.steps:
-        yield Finding("warning", "run's folder", "this run has published already", "Give a new folder for a new cut-over.")
+        yield Finding("warning", "run's folder", "this run is already published", "Give a new folder for a new cut-over.")
     else:
-        yield Finding("ok", "run's folder", f"a run that got as far as {list(folder.steps)[-1] if folder.steps else 'its beginning'}")
+        yield Finding("ok", "run's folder", f"a run that has completed {list(folder.steps)[-1] if folder.steps else 'no step'}")

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from etl.commands.lookups import published, target_url
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, open_readonly
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
@@ -53,7 +54,7 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
         ) from None
     _judge(serving)
     mappings = read_mappings(options.mappings)
-    folder = seen(options.run) if options.run is not None else None
+    folder = open_readonly(options.run) if options.run is not None else None
     state = _state(serving, options)
     index = state / "index.sqlite"
     about = _made(index, mappings, options, folder)
@@ -99,10 +100,10 @@ def added_login(file: Path | None, name: str) -> dict[str, Any]:
 def _judge(serving: Serving) -> None:
     beyond = serving.host not in ("localhost", "::1") and not _is_loopback(serving.host)
     if (serving.tls_cert is None) != (serving.tls_key is None):
-        raise WrongUsage("--tls-cert and --tls-key go together.", "Give both, or neither.")
+        raise WrongUsage("--tls-cert and --tls-key are both required.", "Give both, or neither.")
     if beyond and (serving.tls_cert is None or serving.login is None):
         raise WrongUsage(
-            f"--host {serving.host} is reached from other machines: that needs TLS and a login.",
+            f"--host {serving.host} can be reached from other machines: this requires TLS and a login.",
             "Give --tls-cert, --tls-key and --login, or leave --host out and use a tunnel.",
         )
     for option, file in (("--tls-cert", serving.tls_cert), ("--tls-key", serving.tls_key)):
@@ -123,37 +124,37 @@ def _state(serving: Serving, options: Options) -> Path:
         raise WrongUsage("--state is missing.", "Give a folder for index and audit log: --state DIR (or --run DIR).")
     from etl.system.private_folder import PrivateFolder
 
-    return PrivateFolder(serving.state or Path(str(options.run)) / "explore", "--state").path
+    return PrivateFolder(serving.state or Path(str(options.run)) / layout.EXPLORE, "--state").path
 
 
 def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder | None) -> dict[str, str]:
     """Builds the index where it is not of this store's state; what the pages say about where it comes from comes back."""
     from etl.explore.index import build, is_current, write_stamp
 
-    purged = folder is not None and "purged" in folder.settings
+    purged = folder is not None and folder.settings.purged
     about = {
         "run": str(options.run.name) if options.run is not None else "",
         "purged": "yes" if purged else "",
-        "gone": "The run's stage files were purged: the old rows as they were read, and the digests of new rows, are gone."
+        "gone": "The run's stage files were purged: the old rows as they were read, and the digests of new rows, have been removed."
         if purged
         else "",
     }
     if folder is not None and "load" not in folder.steps and options.target is None:
         stamp = f"stage {folder.digest(*folder.steps)}"
         if not is_current(index, stamp):
-            sys.stderr.write("explore: building the index out of the run's stage files\n")
+            sys.stderr.write("explore: building the index from the run's stage files\n")
             build(index, mappings, None, folder)
             write_stamp(index, stamp)
         return {**about, "published": "", "store": "stage files of a run that published nothing"}
     url = target_url(options)
     with published(options) as store:
         runs = store.rows("SELECT run_id, state_cd, manifest_sha256 FROM migration_run ORDER BY run_id")
-    stamp = f"store {shown(url)} {mappings.digest} {runs}"
+    stamp = f"store {redacted_url(url)} {mappings.digest} {runs}"
     if not is_current(index, stamp):
         sys.stderr.write("explore: building the index\n")
         build(index, mappings, url, None)
         write_stamp(index, stamp)
-    return {**about, "published": "yes", "store": shown(url)}
+    return {**about, "published": "yes", "store": redacted_url(url)}
 
 
 def _listening(serving: Serving) -> socket.socket:
@@ -165,7 +166,7 @@ def _listening(serving: Serving) -> socket.socket:
     except OSError as error:
         listening.close()
         raise MigrationError(
-            f"{serving.host}:{serving.port} cannot be listened on ({error.strerror}).",
+            f"{serving.host}:{serving.port} is not available for listening ({error.strerror}).",
             "Give another --port (0 takes a free one) or --host.",
         ) from None
     listening.listen(128)
@@ -176,8 +177,8 @@ def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -
     """Gives an object as a file: verified against its digest, kept in a folder that goes with the process."""
     from etl.objects.registry import open_objects
 
-    address = options.objects or (folder.settings.get("objects") if folder is not None else None)
-    if not address or address == "none":
+    address = options.objects or (folder.settings.objects if folder is not None else None)
+    if not address:
         raise WrongUsage("--documents needs the object store.", "Give --objects, or --run of a run that has one.")
     store = open_objects(address)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-")))

@@ -17,7 +17,7 @@ def check(options: Options, seconds: float) -> dict[str, Any]:
     try:
         return _looked(options, seconds)
     except Busy as busy:
-        raise SourceChanged(f"Not frozen: {busy.message}", "Close the portal as runbooks/cutover.md says.") from None
+        raise SourceChanged(f"Not frozen: {busy.message}", "Close the portal as described in runbooks/cutover.md.") from None
 
 
 def _looked(options: Options, seconds: float) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _looked(options: Options, seconds: float) -> dict[str, Any]:
     moving = [f"{entry['portal']} ({', '.join(entry['changed'])})" for entry in portals if entry["changed"]]
     if moving:
         error = SourceChanged(
-            f"Not frozen: {'; '.join(moving)} changed within {seconds:g} seconds.", "Close the portal as runbooks/cutover.md says."
+            f"Not frozen: {'; '.join(moving)} changed within {seconds:g} seconds.", "Close the portal as described in runbooks/cutover.md."
         )
         error.data = data
         raise error

@@ -34,7 +34,7 @@ _COMMENTS = {
     "run": "the run's folder",
     "freeze-from": "the announced freeze, both days included",
     "freeze-to": "",
-    "approver": "without that person's approval nothing is published",
+    "approver": "approval by this person is required before publishing",
 }
 TEMPLATE = Path(__file__).parent / "acceptance_draft.toml"
 _DATABASES = ("source", "tc", "target")
@@ -55,7 +55,7 @@ def init(to: Path, given: Mapping[str, str | None], names: Mapping[str, str]) ->
     folder = PrivateFolder(to, "--to")
     there = sorted(name for name in files if (folder.path / name).exists())
     if there:
-        raise Refused(f"{to} has {', '.join(there)} already.", "Give another folder, or move them away.")
+        raise Refused(f"{to} already contains {', '.join(there)}.", "Give another folder, or move these files.")
     for name, text in files.items():
         folder.write(name, text.encode())
     return {"folder": str(to), "files": list(files)}

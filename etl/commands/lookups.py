@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,20 @@ from etl.databases.reading import Reading
 from etl.databases.registry import reading
 from etl.domain.emails import email_key
 from etl.errors import MigrationError, Refused, WrongUsage
-from etl.evidence.approval import asked
+from etl.evidence.approval import approval_status
 from etl.options import Options, needed
-from etl.places import OWN
-from etl.runfolder.folder import STEPS, RunFolder, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.system.progress_note import at_work
 
 
 def status(options: Options) -> dict[str, Any]:
     """Each step of the run: done, failed or not done, when, how long, and what it says."""
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    folder = seen(options.run)
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    folder = open_readonly(options.run)
     steps = []
-    for name in STEPS:
+    for name in layout.STEPS:
         facts = folder.steps[name].facts if name in folder.steps else {}
         rows = sum(file.rows for file in folder.steps[name].files) if name in folder.steps else 0
         steps.append(
@@ -38,12 +39,34 @@ def status(options: Options) -> dict[str, Any]:
                 "sentence": facts.get("sentence", ""),
             }
         )
-    working = at_work(options.run)
+    working = at_work(options.run / layout.PROGRESS, options.run / layout.LOCK)
     for entry in steps:
         if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
             entry |= {"state": "at work", "started": working["since"]}
-    known = {"run": str(options.run), "settings": folder.settings, "steps": steps, "approval": asked(folder), "at_work": working}
-    return {**known, "store": _published_or_not(folder), "purged": "purged" in folder.settings}
+    if working is not None:
+        working = {**working, **_ends(folder, working, [entry["step"] for entry in steps if entry["state"] == "done"])}
+    known = {
+        "run": str(options.run),
+        "settings": folder.settings.as_json(),
+        "steps": steps,
+        "approval": approval_status(folder),
+        "at_work": working,
+    }
+    return {**known, "store": _published_or_not(folder), "purged": folder.settings.purged}
+
+
+def _ends(folder: RunFolder, working: dict[str, Any], done: list[str]) -> dict[str, Any]:
+    """When the step at work and the run will end: `step_ends`, `run_ends` (expected, from, to; null where not known), `late`, `forecast_from`."""
+    from etl.pipeline.forecast import earlier_runs, endings, kinds_of, rehearsed  # late: where nothing is at work nothing is forecast
+
+    earlier = earlier_runs([], folder.path)
+    kinds = kinds_of(folder.settings.source, folder.settings.target)
+    found = endings(working, done, rehearsed(folder).rows, earlier, datetime.now(UTC), kinds)
+    moments = {
+        name: [at.isoformat(timespec="seconds") for at in of] if of is not None else None
+        for name, of in (("step_ends", found.step), ("run_ends", found.run))
+    }
+    return {**moments, "late": found.late, "forecast_from": list(found.source)}
 
 
 def _published_or_not(folder: RunFolder) -> str:
@@ -51,7 +74,7 @@ def _published_or_not(folder: RunFolder) -> str:
     published = folder.steps["load"].facts.get("run_id") if "load" in folder.steps else None
     if published:
         return f"published: {published}"
-    return f"rolled back: {folder.settings['rolled back']}" if "rolled back" in folder.settings else "nothing is published"
+    return f"rolled back: {folder.settings.rolled_back}" if folder.settings.rolled_back is not None else "nothing is published"
 
 
 def _state(facts: dict[str, Any]) -> str:
@@ -69,27 +92,27 @@ def _here(run: Path, known: str) -> str:
     if not known.startswith("sqlite:///"):
         return known
     place = Path(urllib.parse.unquote(known.removeprefix("sqlite:///")))
-    own = run / OWN / place.name
-    if place.parent.name == OWN and own.is_file():
+    own = run / layout.REHEARSAL / place.name
+    if place.parent.name == layout.REHEARSAL and own.is_file():
         return f"sqlite:///{urllib.parse.quote(str(own.absolute()))}"
     if not place.is_absolute() and not place.is_file():
-        message = f"There is no file behind {known}: the run names its store by a path that begins where the run was begun."
-        raise MigrationError(message, "Give the command from that folder, or give --target.")
+        message = f"There is no file behind {known}: the run's store has a path relative to the folder in which the run was started."
+        raise MigrationError(message, "Run the command from that folder, or give --target.")
     return known
 
 
 def target_url(options: Options) -> str:
     """The new store: --target, or the one that the run's folder names; Refused where that run has published nothing."""
     if options.run is not None:
-        folder = seen(options.run)
+        folder = open_readonly(options.run)
         if "load" not in folder.steps:
             raise Refused(
-                "This run has published nothing yet: there is no new store to look at.", "Finish the run, or give --target alone."
+                "This run has not published anything yet: there is no new store to inspect.", "Finish the run, or give --target alone."
             )
-        known = folder.settings.get("target")
-        if options.target is None and known and "***" not in known:
+        known = folder.settings.connectable("target")
+        if options.target is None and known is not None:
             return _here(options.run, known)
-    return needed(options.target, "--target", "the URL of the new store, or --run of a run that has one")
+    return needed(options.target, "--target", "the URL of the new store, or --run of a run with a store")
 
 
 @contextmanager
@@ -98,10 +121,10 @@ def published(options: Options) -> Iterator[Reading]:
     with reading(target_url(options)) as store:
         runs = {row["run_id"] for row in store.rows("SELECT run_id FROM migration_run WHERE state_cd = 'PUBLISHED'")}
         if options.run is not None:
-            run_id = seen(options.run).steps["load"].facts["run_id"]
+            run_id = open_readonly(options.run).steps["load"].facts["run_id"]
             if run_id not in runs:
                 raise Refused(
-                    f"The new store does not know {run_id}: it is another run's store, or the run was taken back.",
+                    f"The new store does not contain {run_id}: it belongs to another run, or the run was rolled back.",
                     "Give --run and --target that belong together.",
                 )
         yield store
@@ -115,13 +138,13 @@ def picker(options: Options, email: str) -> dict[str, Any]:
     key = email_key(email)
     if key is None:
         raise WrongUsage(
-            "That is not an e-mail address: exactly one @, something on both sides, no white space.",
-            "Give the e-mail that the person logs in with.",
+            "That is not a valid e-mail address: it needs exactly one @, text on both sides and no white space.",
+            "Give the e-mail address with which the person logs in.",
         )
     with published(options) as store:
         found = store.rows(f"SELECT {store.as_text('login_id')} AS login_id, status_cd FROM login WHERE email_key = ?", key)
         if not found:
-            raise MigrationError("Nobody logs in with that e-mail.", "Check the spelling: dots and plus tags count, capitals do not.")
+            raise MigrationError("No login has that e-mail address.", "Check the spelling: dots and plus tags count, capitals do not.")
         login = found[0]["login_id"]
         users = store.rows("SELECT legacy_key FROM login_alias WHERE login_id = ? ORDER BY legacy_key", login)
         mine = "SELECT account_id FROM account_contact WHERE login_id = ? AND removed_at IS NULL"

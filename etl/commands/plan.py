@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from etl.options import Options
-from etl.pipeline.forecast import earlier_runs, forecast
+from etl.pipeline.forecast import earlier_runs, forecast, kinds_of
 from etl.pipeline.runner import planned
-from etl.runfolder.folder import STEPS
+from etl.runfolder.layout import STEPS
 
 
 def plan(options: Options, earlier: Sequence[Path]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def plan(options: Options, earlier: Sequence[Path]) -> dict[str, Any]:
     found = planned(options)
     share = 100 * found.mapped // found.columns if found.columns else 100
     rows = sum(found.rows.values())
-    expected = forecast(rows, known)
+    expected = forecast(rows, known, kinds_of(options.source, options.target))
     return {
         **asdict(found),
         "coverage": f"{share}% ({found.mapped}/{found.columns} columns)",

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options
-from etl.runfolder.event_log import NAME as EVENTS
-from etl.runfolder.folder import LOCK, MANIFEST, WORKERS, opened, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
 
 # What proves the migration: counts, digests and sentences. All else goes: stage files hold whole rows; lists, letters, samples, indexes and the
 # reports that show parts of them hold keys, some of which are a person's number.
-PROVES = (MANIFEST, EVENTS, "report/report.json", "report/summary.md", "report/junit.xml")
-LOCKS = (LOCK, WORKERS)
+PROVES = (layout.MANIFEST, layout.EVENTS, layout.REPORT_JSON, layout.REPORT_SUMMARY, layout.REPORT_JUNIT)
+LOCKS = (layout.LOCK, layout.WORKERS)
 
 
 def purge(options: Options, yes: bool) -> dict[str, Any]:
     """What was removed and what is left; Refused where the run has not published yet: it would have to start again. `yes`: nobody is asked."""
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    seen(options.run)  # where there is no run there is nothing to purge, and no folder is made
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    open_readonly(options.run)  # where there is no run there is nothing to purge, and no folder is made
     refuse_unasked("purge", yes)
-    with opened(options.run) as folder:
+    with open_locked(options.run) as folder:
         if "load" not in folder.steps:
             raise Refused(
-                "This run has published nothing yet: its stage files are needed to go on.", "Finish the run, or remove the folder by hand."
+                "This run has not published anything yet: its stage files are needed to resume.",
+                "Finish the run, or remove the folder by hand.",
             )
-        confirm(f"Remove all that proves nothing from {options.run}? It cannot be rolled back afterwards.", yes)
+        confirm(f"Remove all files that are not evidence from {options.run}? A rollback is not possible afterwards.", yes)
         gone = [folder.remove(name) for name in _others(folder.path)]
         removed, size = sum(files for files, _ in gone), sum(size for _, size in gone)
-        folder.settings = {**folder.settings, "purged": "yes"}
+        folder.settings = replace(folder.settings, purged=True)
         folder.record("purge", "stage files removed", {}, {"files": removed, "bytes": size})
         if still := _others(folder.path):
             raise MigrationError(f"Not everything could be removed: {still[0]} and {len(still) - 1:,} more.", "Remove these files by hand.")
@@ -42,7 +44,7 @@ def purge(options: Options, yes: bool) -> dict[str, Any]:
 def _others(path: Path) -> list[str]:
     """What lies in the run's folder and is neither a proof nor a lock: names of files and of folders to be removed with all that is in them."""
     names = [entry.name for entry in path.iterdir() if entry.name not in LOCKS]
-    report = path / "report"
+    report = path / layout.REPORT
     if report.is_dir() and not report.is_symlink():
-        names = [name for name in names if name != report.name] + [f"report/{entry.name}" for entry in report.iterdir()]
+        names = [name for name in names if name != report.name] + [layout.report_file(entry.name) for entry in report.iterdir()]
     return sorted(name for name in names if name not in PROVES)

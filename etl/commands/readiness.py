@@ -17,7 +17,7 @@ from etl.readiness.page import as_page
 from etl.readiness.points import COLUMNS
 from etl.readiness.workbook import workbook
 from etl.report.csv_files import csv_bytes
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.rehearsed import was_rehearsal
 from etl.system.private_folder import PrivateFolder
 from mappings.model import Mappings
@@ -70,8 +70,8 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
 
 
 def _finished(run: Path) -> RunFolder:
-    folder = seen(run)
-    folder.refuse_purged("The lists are made from the stage files: give a run that was not purged.")
+    folder = open_readonly(run)
+    folder.refuse_purged("The lists are built from the stage files: give a run that was not purged.")
     return folder
 
 
@@ -107,7 +107,7 @@ def _bounced(file: Path | None) -> tuple[frozenset[str], int, int]:
         raise MigrationError(f"--bounces: {file} is not a UTF-8 CSV file.", "Give a CSV file with a column email.") from None
     columns = {name.strip().casefold(): name for name in frame.columns}
     if "email" not in columns:
-        raise MigrationError(f"--bounces: {file} has no column email.", "Give a CSV file whose first line names a column email.")
+        raise MigrationError(f"--bounces: {file} has no column email.", "Give a CSV file with a column email in its first line.")
     cells = [cell for cell in frame[columns["email"]].to_list() if cell and cell.strip()]
     keys = [key for cell in cells if (key := email_key(cell)) is not None]
     return frozenset(keys), len(cells) - len(keys), len(keys) - len(set(keys))
@@ -127,6 +127,6 @@ def _since(points: pl.DataFrame, earlier: Path, options: Options, mappings: Mapp
 def _points_of(run: Path, options: Options, mappings: Mappings) -> pl.DataFrame:
     """The points of an earlier run, made again from its folder and its store."""
     folder = _finished(run)
-    own = Options(run=run, target=options.target if folder.settings.get("target", "").count("***") else None, mappings=options.mappings)
+    own = Options(run=run, target=None if folder.settings.connectable("target") else options.target, mappings=options.mappings)
     with published(own) as store:
         return work_lists(folder, store, mappings).points

@@ -12,23 +12,23 @@ from etl.evidence.bundle import pack
 from etl.options import Options
 from etl.pipeline.rehearsal_schema import throwaway_schema
 from etl.pipeline.runner import run_steps
-from etl.system.progress import Talk
+from etl.runfolder import layout
+from etl.system.progress import ProgressReporter
 
-FOLDER = "rehearsal"  # in the run's folder, with the throw-away store; `purge` removes it
 SAMPLE_SIZE, SAMPLE_SEED = 50, 1
 
 
-def run_with_rehearsal(options: Options, steps: tuple[str, ...], talk: Talk) -> dict[str, Any]:
+def run_with_rehearsal(options: Options, steps: tuple[str, ...], reporter: ProgressReporter) -> dict[str, Any]:
     """These steps; where they are a rehearsal's, what it leaves besides its report as well."""
     if not options.rehearse or options.target is None:
-        return run_steps(options, steps, talk, write)
+        return run_steps(options, steps, reporter, write)
     with throwaway_schema(options) as inside:  # on the server itself: its minutes are those of the cut-over
-        return run_steps(inside, steps, talk, write)
+        return run_steps(inside, steps, reporter, write)
 
 
 def write(options: Options, run: Path) -> list[str]:
     """What was written, as sentences. What an earlier start of the same rehearsal left is replaced; its key stays."""
-    place = run / FOLDER
+    place = run / layout.REHEARSAL
     for old in (place / "letters", place / "evidence"):
         shutil.rmtree(old, ignore_errors=True)
     written = letters(options, None, place / "letters")
@@ -36,6 +36,6 @@ def write(options: Options, run: Path) -> list[str]:
     packed = pack(options, place / "evidence", place / "evidence.pem")
     return [
         f"{len(written['files']):,} letters in {written['folder']}",
-        f"{drawn['rows']:,} rows to tick in {drawn['file']}",
-        f"{packed['files']:,} files of evidence in {packed['bundle']}, to be verified with {packed['public_key']}",
+        f"{drawn['rows']:,} rows to review in {drawn['file']}",
+        f"{packed['files']:,} files of evidence in {packed['bundle']}; verify them with {packed['public_key']}",
     ]

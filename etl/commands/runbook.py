@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, shown
+from etl.databases import backend, redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
-from etl.pipeline.forecast import Forecast, Span, earlier_runs, forecast
+from etl.pipeline.forecast import Forecast, Span, earlier_runs, forecast, kinds_of
 from etl.pipeline.runner import planned
 from etl.report.runbook_page import as_runbook_html, as_runbook_markdown
+from etl.runfolder import layout
 from etl.system.private_folder import PrivateFolder
 
 ENGINEER, APPROVER, PORTAL, DESK = "migration engineer", "approver", "administrator of the old portals", "help desk"
@@ -52,21 +53,21 @@ def runbook(options: Options, config: Path | None, out: Path, earlier: list[Path
         raise WrongUsage("--config is missing.", "Give the configuration of the cut-over: --config migration.toml.")
     for value, option in ((options.source, "source"), (options.target, "target"), (options.objects, "objects"), (options.run, "run")):
         if value is None:
-            raise WrongUsage(f"{config} does not say {option}.", f"Add {option} to the configuration, or give --{option}.")
+            raise WrongUsage(f"{config} does not set {option}.", f"Add {option} to the configuration, or give --{option}.")
     known = earlier_runs(earlier, options.run)
     rows = known[-1].rows if known else sum(planned(options).rows.values())
     if not rows:
         raise MigrationError("The old portals have no rows: there is nothing to plan for.", "Give the portals that are to be migrated.")
-    expected = forecast(rows, known)
+    expected = forecast(rows, known, kinds_of(options.source, options.target))
     stages = _stages(options, str(config), expected)
     facts = {
         "freeze": f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else "not given",
         "rows": rows,
-        "source": shown(options.source or ""),
-        "tc": shown(options.tc) if options.tc else "none",
-        "target": shown(options.target or ""),
+        "source": redacted_url(options.source or ""),
+        "tc": redacted_url(options.tc) if options.tc else "none",
+        "target": redacted_url(options.target or ""),
         "forecast": asdict(expected),
-        "from": ", ".join(expected.source) or "a probe of this machine: rehearse to know better",
+        "from": ", ".join(expected.source) or "a probe of this machine; a rehearsal gives a better forecast",
     }
     place = PrivateFolder(out, "--out")
     place.write("runbook.md", as_runbook_markdown(stages, facts).encode())
@@ -90,7 +91,7 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
     minutes = {step: _minutes(span) for step, span in expected.steps.items()}
     freeze = _freeze(options)
     frozen = freeze.minutes
-    checked = frozen + sum(minutes[step] for step in ("extract", "split", "reattach", "check"))
+    checked = frozen + sum(minutes[step] for step in layout.BEFORE_LOAD)
     published = checked + minutes["load"]
     verdict = published + minutes["reconcile"] + minutes["report"]
     back = _minutes(Span(0, 0, expected.steps["load"].high * _ROLLBACK))
@@ -99,12 +100,12 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
         "Before the freeze",
         (
             Item(
-                "Ask the doctor",
+                "Run the doctor",
                 ENGINEER,
                 -60,
                 commands=(f"portal-migrate doctor {use}",),
-                see="exit code 0; each warning has been talked about",
-                decide="Any finding that says no: do not begin.",
+                see="exit code 0; each warning has been discussed",
+                decide="Any blocking finding: do not begin.",
             ),
             Item(
                 "Back up the new store",
@@ -113,29 +114,29 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
                 see="the backup's name, moment and SHA-256 are written down; it was restored once",
                 decide="Without a backup that was restored once: do not begin.",
             ),
-            Item("Tell everybody", DESK, -30, tell="partners, specialists, offices: the portals close, and when they open again"),
+            Item("Inform all users", DESK, -30, tell="partners, specialists, offices: when the portals close, and when they open again"),
         ),
     )
     look = Item(
-        "Look whether anything still moves",
+        "Check that nothing is still being written",
         ENGINEER,
         frozen,
         commands=(f"portal-migrate freeze check {use} --seconds 5",),
-        see="nothing changed; nobody else may write",
-        decide="Exit code 5: something still writes. Stop it, freeze again, or call the cut-over off.",
+        see="nothing changed; no other role may write",
+        decide="Exit code 5: a program still writes. Stop it, freeze again, or cancel the cut-over.",
     )
     closing = Stage("Freeze", (freeze, look))
     steps = f"for step in extract split reattach check; do portal-migrate $step {use} || break; done"
     making = [
         Item(
-            "Read, split, reattach, check",
+            "Extract, split, reattach, check",
             ENGINEER,
             frozen,
             checked - frozen,
             (steps, f"portal-migrate status --run {run}"),
             see="four steps are done; no critical check failed; held rows and exceptions are those of the last rehearsal",
             decide="Exit code 3: nothing was published; unfreeze, mend what is named, come back on another date."
-            " More held rows than in the last rehearsal: ask before going on.",
+            " More held rows than in the last rehearsal: clarify before continuing.",
             back="nothing was published: unfreeze, 5 minutes",
         ),
     ]
@@ -147,7 +148,7 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
                 checked,
                 15,
                 see="the digest on the approver's machine is the one that `status` shows; the report was read; the backup is named",
-                decide="No signature, no publishing. Criteria: verdict of the checks, held rows, what the load will change, minutes left in the window.",
+                decide="Without a signature nothing is published. Criteria: verdict of the checks, held rows, what the load will change, minutes left in the window.",
                 back="nothing was published: unfreeze, 5 minutes",
             )
         )
@@ -156,13 +157,13 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
         "Publish",
         (
             Item(
-                "Publish: the point of no return is the opening of the new portal, not this",
+                "Publish (not yet the point of no return)",
                 ENGINEER,
                 checked + 15 * approval,
                 minutes["load"],
                 (load,),
-                see="the sentence says how many rows were inserted, updated, removed",
-                decide="Exit code 7 or 1: nothing was published unless the message says so. Follow its next line.",
+                see="the output gives the rows inserted, updated and removed",
+                decide="Exit code 7 or 1: nothing was published unless the message states it. Follow its `next:` line.",
                 back=f"portal-migrate rollback {use} --yes: about {back:,.1f} minutes",
             ),
             Item(
@@ -182,11 +183,11 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
         (
             Item(
                 "Open the new portal: the point of no return",
-                "all who sign",
+                "all signatories",
                 verdict + 15 * approval,
-                see="everybody has signed below",
-                decide="Once partners write into the new portal a rollback would take their work away.",
-                tell="partners, specialists, offices, help desk: it is open",
+                see="all signatories have signed below",
+                decide="Once partners write into the new portal, a rollback would lose their work.",
+                tell="partners, specialists, offices, help desk: the portal is open",
             ),
             Item(
                 "Pack the evidence",
@@ -196,7 +197,7 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
                 see="files packed and signed",
             ),
             Item(
-                "Make the lists for the first day",
+                "Write the lists for the first day",
                 DESK,
                 verdict + 15 * approval + 10,
                 commands=(f"portal-migrate readiness --run {run}",),
@@ -204,7 +205,7 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
             ),
         ),
     )
-    undo = Stage("If it is called off", (_unfreeze(options),))
+    undo = Stage("If the cut-over is cancelled", (_unfreeze(options),))
     return [before, closing, Stage("Migrate", tuple(making)), publishing, opening, undo]
 
 
@@ -220,7 +221,7 @@ def _freeze(options: Options) -> Item:
         10,
         tuple(command for url in _old_portals(options) for command in _closing(url)),
         see="applications, timers and jobs are stopped; for PostgreSQL three times 0",
-        decide="Not frozen after 30 minutes: call it off.",
+        decide="Not frozen after 30 minutes: cancel the cut-over.",
     )
 
 
@@ -230,7 +231,7 @@ def _closing(url: str) -> list[str]:
             f"portal-migrate sql freeze | psql -X -f - {shlex.quote(_superuser(url))}",
             f"portal-migrate sql frozen | psql -X -f - {shlex.quote(_superuser(url))}",
         ]
-    file = shlex.quote(shown(url).removeprefix("sqlite:///"))
+    file = shlex.quote(redacted_url(url).removeprefix("sqlite:///"))
     fold = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('PRAGMA wal_checkpoint(TRUNCATE)'); c.execute('PRAGMA journal_mode = DELETE')"
     return [f'python3 -c "{fold}" {file} && chmod a-w {file}']
 
@@ -241,7 +242,7 @@ def _unfreeze(options: Options) -> Item:
         if backend(url) == "postgresql":
             commands.append(f"portal-migrate sql unfreeze | psql -X -f - {shlex.quote(_superuser(url))}")
         else:
-            commands.append(f"chmod u+w {shlex.quote(shown(url).removeprefix('sqlite:///'))}")
+            commands.append(f"chmod u+w {shlex.quote(redacted_url(url).removeprefix('sqlite:///'))}")
     return Item(
         "Open the old portals again",
         PORTAL,
@@ -249,7 +250,7 @@ def _unfreeze(options: Options) -> Item:
         5,
         tuple(commands),
         see="partners can log in to the old portals",
-        tell="partners, specialists, offices: the freeze is called off",
+        tell="partners, specialists, offices: the freeze is cancelled",
     )
 
 

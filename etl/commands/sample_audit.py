@@ -31,7 +31,8 @@ from etl.options import Options
 from etl.placement.row_placement import keys
 from etl.placement.stage_tables import frames
 from etl.places import of_run, refuse_overlap
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.stage_file_io import write_durably
 from mappings.ddl import quoted
 from mappings.model import Mappings, TableMapping
@@ -56,14 +57,14 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     """What was drawn and written: a CSV file with a line for every column that is carried over."""
     mappings = read_mappings(options.mappings)
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    folder = seen(options.run)
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    folder = open_readonly(options.run)
     folder.refuse_purged("The sample is drawn from the stage files: draw it before `purge`, or give a run that was not purged.")
     if out.is_dir() or not out.parent.is_dir():
-        raise MigrationError(f"--out: {out} cannot be a file there.", "Give a file's name in a folder that exists.")
+        raise MigrationError(f"--out: {out} cannot be created.", "Give a file name in an existing folder.")
     if os.path.lexists(out):
         raise Refused(
-            f"--out: {out} is there already: somebody may have ticked it.", "Give --out another name, or take that file away first."
+            f"--out: {out} already exists and may contain an auditor's marks.", "Give --out another name, or move that file first."
         )
     refuse_overlap(of_run(options, folder.settings), ("--out", out))
     drawn = draw(folder, mappings, size, seed)
@@ -92,7 +93,7 @@ def free_name(place: Path) -> Path:
         if not _is_ticked(chosen):
             chosen.unlink()
             return chosen
-    raise Refused(f"{place} and 998 others are there already.", "Take away what is not needed any more.")
+    raise Refused(f"{place} and 998 others already exist.", "Remove the files that are no longer needed.")
 
 
 def _is_ticked(place: Path) -> bool:
@@ -154,13 +155,13 @@ def _risk(folder: RunFolder) -> pl.DataFrame:
     """portal, table, key, why: held and flagged rows."""
     held = [
         pl.DataFrame(t).select("portal", "table", "key", pl.col("reason").alias("why"))
-        for s in ("split", "reattach")
-        for t in folder.tables(s, f"{s}/record/held")
+        for s in layout.MADE_BY
+        for t in folder.tables(s, layout.record(s, "held"))
     ]
     flag = [
         pl.DataFrame(t).select("portal", "table", "key", pl.col("rule").alias("why"))
-        for s in ("split", "reattach")
-        for t in folder.tables(s, f"{s}/record/flag")
+        for s in layout.MADE_BY
+        for t in folder.tables(s, layout.record(s, "flag"))
     ]
     return pl.concat([*held, *flag]).group_by("portal", "table", "key").agg(pl.col("why").unique().sort().str.join(" "))
 
@@ -191,7 +192,7 @@ def _bytes_in(folder: RunFolder, row: Drawn) -> tuple[int, str] | None:
     """Size and SHA-256 of the document's bytes that the row had when it was read; None where it is no row of bytes, or they could not be read."""
     if not any(into.table == "stored_object" for into in row.mapping.into):
         return None
-    (content,) = folder.files("extract", "extract/content.parquet")
+    (content,) = folder.files("extract", layout.CONTENT)
     found = pl.DataFrame(folder.read_table(content)).filter(
         (pl.col("portal") == row.mapping.portal) & (pl.col("table") == row.mapping.table) & (pl.col("key") == row.key)
     )

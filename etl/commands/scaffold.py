@@ -51,7 +51,7 @@ def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]
         f"Coverage: {share['columns']} % of the contract's columns have a suggestion, {share['rows']} % of the rows, {share['codes']} % of the code occurrences.",
         f"Estimate: {units * _MINUTES / 60:.1f} hours ({units:.0f} units of {_MINUTES} minutes).",
         "",
-        "A line is approved by removing its comment; `scaffold` again keeps approved lines.",
+        "Approve a line by removing its comment; rerunning `scaffold` keeps approved lines.",
         "",
     ]
     _write(to / "worklist.md", "\n".join([*lines[:2], *head, *lines[2:]]) + "\n")
@@ -79,9 +79,9 @@ def _read_scan(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise MigrationError(f"{file} is not a scan that can be read.", "Give the scan.json that `scaffold` wrote.") from None
+        raise MigrationError(f"{file} is not a readable scan.", "Give the scan.json that `scaffold` wrote.") from None
     if not isinstance(found, dict) or found.get("version") != VERSION or not isinstance(found.get("portals"), dict):
-        raise MigrationError(f"{file} is not a scan of this version.", "Make it anew: `scaffold --source URL --to DIR`.")
+        raise MigrationError(f"{file} is not a scan of this version.", "Create it again: `scaffold --source URL --to DIR`.")
     return found
 
 
@@ -103,7 +103,7 @@ def _write_portal(
         totals["approved"] += len(approved)
         if not draft.table:
             lines.append(
-                f"- OPEN {folder}/{draft.mapping.table}: no physical table is like it; present it by hand, or name it in [absent] of source.toml."
+                f"- OPEN {folder}/{draft.mapping.table}: no similar physical table; present it by hand, or list it in [absent] of source.toml."
             )
             units += _UNITS["open table"]
             continue
@@ -119,7 +119,7 @@ def _write_portal(
     left = [name for name, about in sorted(tables.items()) if not about["view"] and name not in matched]
     for name in left:
         lines.append(
-            f"- OPEN physical table {name} ({tables[name]['rows']:,} rows): no contract table is like it; present it, or name it in [ignored] with the reason."
+            f"- OPEN physical table {name} ({tables[name]['rows']:,} rows): no similar contract table; present it, or list it in [ignored] with the reason."
         )
     units += _UNITS["retire"] * len(left)
     source = to / folder / "source.toml"
@@ -165,26 +165,22 @@ def _table_text(
             units += _UNITS["check"]
             if match.score - match.second < 0.03 and match.second >= OPEN:
                 todo.append(
-                    f"AMBIGUOUS {draft.mapping.table}.{column.name}: {match.physical} is only a little more like it than another column."
+                    f"AMBIGUOUS {draft.mapping.table}.{column.name}: {match.physical} is only slightly more similar than another column."
                 )
             if column.not_null and about["columns"][match.physical].get("nulls"):
                 share = about["columns"][match.physical]["nulls"]
                 todo.append(
-                    f"WOULD BE HELD {draft.mapping.table}.{column.name}: {share:.1%} of {match.physical} are NULL, where none may be."
+                    f"WOULD BE HELD {draft.mapping.table}.{column.name}: {share:.1%} of {match.physical} are NULL, but the contract's column is NOT NULL."
                 )
         else:
             text.append(f"# OPEN {column.name} = ...")
-            todo.append(f"OPEN {draft.mapping.table}.{column.name} ({column.sql_type}): no column of {draft.table} is like it.")
+            todo.append(f"OPEN {draft.mapping.table}.{column.name} ({column.sql_type}): no similar column in {draft.table}.")
             units += _UNITS["open column"]
     left = [name for name in about["columns"] if name not in used]
     text.append("[from.retired]")
     for name in left:
         secret = about["columns"][name].get("secret") or SECRET.search(name)
-        text.append(
-            f'{_bare(name)} = "B17: it smells of a secret and was not read"'
-            if secret
-            else f'# OPEN {_bare(name)} = "why it is not migrated"'
-        )
+        text.append(f'{_bare(name)} = "B17: possibly a secret, not read"' if secret else f'# OPEN {_bare(name)} = "why it is not migrated"')
         todo.append(f"OPEN physical column {draft.table}.{name}: unmatched; use it, or retire it with the reason.")
     return "\n".join(text) + "\n", todo, units + _UNITS["retire"] * len(left)
 
@@ -231,11 +227,11 @@ def _drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         old = before["portals"].get(portal, {"tables": {}})["tables"]
         for name in sorted(of["tables"].keys() | old.keys()):
             if name not in old or name not in of["tables"]:
-                found.append(f"- {portal}: the table {name} is {'new' if name not in old else 'gone'}.")
+                found.append(f"- {portal}: the table {name} is {'new' if name not in old else 'missing'}.")
                 continue
             columns, earlier = of["tables"][name]["columns"], old[name]["columns"]
             found += [
-                f"- {portal}: the column {name}.{c} is {'new' if c not in earlier else 'gone'}."
+                f"- {portal}: the column {name}.{c} is {'new' if c not in earlier else 'missing'}."
                 for c in sorted(columns.keys() ^ earlier.keys())
             ]
             for both in sorted(columns.keys() & earlier.keys()):

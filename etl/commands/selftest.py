@@ -12,12 +12,13 @@ from etl.errors import CheckFailed
 from etl.options import Options
 from etl.pipeline.runner import run_steps
 from etl.reconcile.selftest.harness import selftest
-from etl.system.progress import Talk
+from etl.runfolder import layout
+from etl.system.progress import ProgressReporter
 
 _OF_ADAPTERS = 300  # so many faults the small world's adapter surely has a place for
 
 
-def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
+def selftested(size: int, seed: int, reporter: ProgressReporter) -> dict[str, Any]:
     """The score by kind of fault: planted, found, found under the right table; and the false alarms on clean copies.
 
     Raises CheckFailed (exit 3) with the same data where a fault was missed or a clean copy was called different.
@@ -39,9 +40,9 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
             run=place / "run",
             freeze=FREEZE,
         )
-        for step in ("extract", "split", "reattach", "check", "load"):
-            run_steps(options, (step,), talk)
-        with talk.bars():
+        for step in (*layout.BEFORE_LOAD, "load"):
+            run_steps(options, (step,), reporter)
+        with reporter.bars():
             score = selftest(
                 world.source,
                 world.tc,
@@ -50,7 +51,7 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
                 str(options.objects),
                 size - of_adapters,
                 seed,
-                lambda done, total: talk.tell("selftest", done, total, "faults"),
+                lambda done, total: reporter.progress("selftest", done, total, "faults"),
             )
             disguise(place / "legacy", place / "foreign")
             planted, seen, alarms = adapter_faults(place / "foreign", of_adapters, seed)
@@ -73,7 +74,7 @@ def selftested(size: int, seed: int, talk: Talk) -> dict[str, Any]:
     if found < total or false_alarms:
         error = CheckFailed(
             f"The verifier found {found:,} of {total:,} faults; {false_alarms:,} false alarms.",
-            "Do not believe it: report this.",
+            "Do not rely on the verifier: report this.",
         )
         error.data = data
         raise error

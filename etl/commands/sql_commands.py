@@ -13,15 +13,15 @@ _READER = click.option(
     "--reader", metavar="NAME", default="migration_reader", show_default=True, help="The role that reads the old portals."
 )
 _HELP = {
-    "freeze": "Closes an old portal (PostgreSQL): nobody else connects, nothing is written. Run it in each of the two databases.",
-    "frozen": "Counts what would be wrong with a freeze: three times 0 is right.",
-    "unfreeze": "Opens it again, as it was.",
+    "freeze": "Close an old portal (PostgreSQL): block other connections and all writes. Run it in each of the two databases.",
+    "frozen": "Count the violations of a freeze: the expected result is 0 three times.",
+    "unfreeze": "Reopen an old portal, with its previous settings.",
 }
 _NAMES = (
     ("--writer", "migration_writer", "The role that fills the new store."),
     ("--auditor", "migration_auditor", "The role that reads both."),
     ("--rehearser", "migration_rehearser", "The role that rehearses on the server of the new store."),
-    ("--maintenance", "postgres", "The database in which roles are made."),
+    ("--maintenance", "postgres", "The database in which roles are created."),
     ("--portal2", "portal2", "The database of Portal 2.0."),
     ("--tc-database", "tc", "The database of Trade Compliance."),
     ("--portal3", "portal3", "The database of the new store."),
@@ -42,7 +42,7 @@ def sql_commands(takes: Callable[..., Any]) -> click.Group:
     roles = takes()(_printing("roles"))
     for option, default, text in reversed(_NAMES):
         roles = click.option(option, metavar="NAME", default=default, show_default=True, help=text)(roles)
-    group.command("roles", help="Makes the four roles and gives them exactly the rights that they need, all databases on one server.")(
+    group.command("roles", help="Create the four roles with exactly the rights that they need, for databases on one server.")(
         _READER(roles)
     )
     return group

@@ -32,7 +32,9 @@ def sql_script(name: str, given: dict[str, str]) -> dict[str, Any]:
     for option, value in given.items():
         if not _NAME.fullmatch(value):
             message = f"--{option.replace('_', '-')}: {value!a} is not a plain name."
-            raise WrongUsage(message, "Give small letters, digits and _, at most 63; another name has to be put into the SQL by hand.")
+            raise WrongUsage(
+                message, "Use lower-case letters, digits and _, at most 63 characters; put any other name into the SQL by hand."
+            )
     parts = []
     for file, option in SCRIPTS[name]:
         text = resources.files("etl.commands.sql_texts").joinpath(file).read_text(encoding="utf-8")

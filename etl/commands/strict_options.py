@@ -40,7 +40,7 @@ class RowCommand(StrictCommand):
         try:
             return super().parse_args(ctx, self._keys_last(args))
         except click.NoSuchOption as error:
-            hint = "A key that begins with a hyphen is written behind two: -- -X."
+            hint = "Put two hyphens before a key that begins with a hyphen: -- -X."
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
 
     def _keys_last(self, args: list[str]) -> list[str]:
@@ -91,8 +91,8 @@ def database_url(option: str, text: str) -> str:
         dialect, text = "postgresql", "postgresql" + text[len("postgres") :]
     own = _OWN_DRIVERS.get(dialect)
     if driver in _ASYNCHRONOUS or (own is not None and driver not in ("", *own)) or (plus and not driver):
-        message = f"{option}: the driver {driver!a} in {dialect}+{driver}:// cannot be used here."
-        raise WrongUsage(message, f"Write {dialect}:// without a driver." if own else "Name a driver that is not asynchronous.")
+        message = f"{option}: the driver {driver!a} in {dialect}+{driver}:// is not supported here."
+        raise WrongUsage(message, f"Write {dialect}:// without a driver." if own else "Use a synchronous driver.")
     if not text.startswith("sqlite:///"):  # the rest of it a look-up in a SQLite file must not wait for
         import sqlalchemy
 

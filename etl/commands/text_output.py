@@ -75,7 +75,7 @@ def show_changes(console: Console, data: dict[str, Any]) -> None:
     """By table what the load will insert, update and remove, or why that is not known."""
     if data["changes"] is None:
         if data["changes_unknown"]:
-            console.print(plain(f"what the load will change is not known: {data['changes_unknown']}"))
+            console.print(plain(f"unknown what the load will change: {data['changes_unknown']}"))
         return
     words = ("insert", "update", "remove")
     rows: list[list[object]] = [
@@ -84,13 +84,13 @@ def show_changes(console: Console, data: dict[str, Any]) -> None:
     if rows:
         console.print(table("What the load will change in the new store", ["table", *(f"to {word}" for word in words)], rows))
     else:
-        console.print("the load will change no row of the new store")
+        console.print("the load will not change any row of the new store")
 
 
 def show_asked(console: Console, approval: dict[str, Any] | None) -> None:
     """Whose approval the run needs and for which digest; nothing where it needs none."""
     if approval is not None:
-        what = f"digest {approval['digest']}" if approval["digest"] else "a digest that check says once --target is given"
+        what = f"digest {approval['digest']}" if approval["digest"] else "a digest that check prints once --target is given"
         console.print(plain(f"approval by {approval['by']} of {what}: {'given ' + approval['at'] if approval['at'] else 'not given'}"))
 
 
@@ -100,18 +100,18 @@ def show_plan(data: dict[str, Any]) -> None:
     console.print(table("Retired columns", ["column", "reason"], [[name, reason] for name, reason in data["retired"].items()]))
     for option, rights in data["rights"].items():
         for sentence in rights["excess"]:
-            console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than it needs"))
+            console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than required"))
         if rights["role"] and not rights["excess"]:
-            console.print(plain(f"rights: {option}: role {rights['role']} has what it needs and nothing else"))
+            console.print(plain(f"rights: {option}: role {rights['role']} has the required rights and no others"))
     show_conditions(console, data["conditions"])
     for sentence in data["beside"]:
-        console.print(plain(f"target: {sentence}: not of the contract, and no obstacle"))
+        console.print(plain(f"target: {sentence}: outside the contract; not blocking"))
     show_goals(console, data["goals"])
     for goal in data["goals"]:
         if goal["waiver"] is not None:
             console.print(plain(f"goal {goal['goal']} may be missed: waived by {goal['waiver']['by']} on {goal['waiver']['on']}"))
     if data["decisions_template"]:
-        console.print("waiting for a decision (a file for --decisions; fill in, take out what is not decided):")
+        console.print("waiting for decisions (template for --decisions; fill in, and remove what is not decided):")
         for line in data["decisions_template"].splitlines():
             console.print(plain(line), soft_wrap=True)
     console.print(f"steps: {', '.join(data['steps'])}")
@@ -125,7 +125,7 @@ def show_plan(data: dict[str, Any]) -> None:
     source = data["forecast"]["source"]
     console.print(
         plain(
-            f"time: {_seconds(whole)} ({'from ' + ', '.join(source) if source else 'from a probe of this machine: rehearse to know better'})"
+            f"time: {_seconds(whole)} ({'from ' + ', '.join(source) if source else 'from a probe of this machine; a rehearsal gives a better forecast'})"
         )
     )
     for portal, counts in data["presented"].items():
@@ -133,10 +133,12 @@ def show_plan(data: dict[str, Any]) -> None:
         contract = f"{counts['contract_presented']:,} presented, {counts['contract_absent']:,} absent"
         rows = f"{counts['rows_presented']:,} presented, {counts['rows_left_out']:,} left out by rest"
         console.print(f"adapter: {portal}: physical columns {physical}; contract columns {contract}; rows {rows}")
+    for sentence in data["unlisted_codes"]:
+        console.print(plain(f"adapter: {sentence}"))
     if data["will_be_held"]:
         held = [[f"{one['portal']}.{one['table']}", one["column"], one["rows"]] for one in data["will_be_held"]]
         console.print(
-            table("Rows whose value will not fit (held, or loaded with null and held as well)", ["table", "column", "rows"], held)
+            table("Rows with values that do not fit (held, or loaded with null and held as well)", ["table", "column", "rows"], held)
         )
     console.print(f"coverage {data['coverage']}")
 
@@ -162,13 +164,19 @@ def show_status(data: dict[str, Any]) -> None:
     console.print(plain(data["store"]))
     show_asked(console, data["approval"])
     if data["purged"]:
-        console.print("purged: the stage files are gone; what proves the run is kept")
+        console.print("purged: the stage files were removed; the evidence of the run is kept")
         console.print("next: portal-migrate evidence pack, or a new run folder")
         return
     if data["at_work"] is not None:
         now = data["at_work"]
         share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""
-        console.print(plain(f"at work since {now['since']}: {now['what']}, {now['done']:,}{share}"))
+        console.print(plain(f"running since {now['since']}: {now['what']}, {now['done']:,}{share}"))
+        if now["late"]:
+            console.print(f"{now['step']} takes longer than in {', '.join(now['forecast_from'])}")
+        for what, ends in ((now["step"], now["step_ends"]), ("the run", now["run_ends"])):
+            if ends is not None:
+                by = f", by {', '.join(now['forecast_from'])}" if now["forecast_from"] else ", by its progress"
+                console.print(plain(f"{what} will end about {ends[0]} ({ends[1][11:19]} to {ends[2][11:19]}{by})"))
         return
     if any(s["state"] == "failed" for s in data["steps"]):
         console.print("next: read report/report.md of the run's folder (`portal-migrate report` writes it)")
@@ -188,7 +196,7 @@ def show_trace(data: dict[str, Any]) -> None:
         rows: list[list[object]] = [
             [p, t, len(keys), ", ".join([*keys][:12]) + (" ..." if len(keys) > 12 else "")] for (p, t), keys in shown.items()
         ]
-        console.print(table("Source rows behind it", ["portal", "table", "rows", "keys"], rows))
+        console.print(table("Source rows of this account", ["portal", "table", "rows", "keys"], rows))
         console.print(f"{data['total']:,} source rows (--output json lists all, with their rules)")
         return
     for physical in data.get("physical", ()):
@@ -233,10 +241,10 @@ def show_reconcile(data: dict[str, Any]) -> None:
 def show_rollback(data: dict[str, Any]) -> None:
     console = _console()
     console.print(
-        f"{data['run_id']} taken back: {data['removed']:,} rows removed, {data['restored']:,} restored, {data['objects']:,} objects removed"
+        f"{data['run_id']} rolled back: {data['removed']:,} rows removed, {data['restored']:,} restored, {data['objects']:,} objects removed"
     )
     if data["kept"]:
-        console.print(plain(f"{data['kept']:,} objects kept, for other stores refer to this object store: {', '.join(data['others'])}"))
+        console.print(plain(f"{data['kept']:,} objects kept, because other stores refer to this object store: {', '.join(data['others'])}"))
 
 
 def show_sample(data: dict[str, Any]) -> None:
@@ -247,10 +255,10 @@ def show_sample(data: dict[str, Any]) -> None:
 
 def show_purge(data: dict[str, Any]) -> None:
     console = _console()
-    console.print(f"{data['removed']:,} files removed, {data['bytes']:,} bytes; left in the run's folder is what proves the migration:")
+    console.print(f"{data['removed']:,} files removed, {data['bytes']:,} bytes; the evidence of the migration is left in the run's folder:")
     for name in data["left"]:
         console.print(plain(f"  {name}"))
-    console.print("The new store, the object store, and what was written elsewhere (letters, samples, bundles) are as they were.")
+    console.print("The new store, the object store and files written elsewhere (letters, samples, bundles) are unchanged.")
 
 
 def show_freeze(data: dict[str, Any]) -> None:
@@ -276,7 +284,7 @@ def show_pack(data: dict[str, Any]) -> None:
 def show_approve(data: dict[str, Any]) -> None:
     console = _console()
     if data["new_key"]:
-        console.print(plain(f"a new key was made; hand over {data['public_key']}, its public half"))
+        console.print(plain(f"a new key was created; hand over its public half, {data['public_key']}"))
     if data["approved"] is None:
         console.print(f"nothing was approved; the key's fingerprint is {data['approved_by']}")
         return
@@ -289,19 +297,17 @@ def show_verify(data: dict[str, Any]) -> None:
     console, last, backup, stamp = _console(), data["last_event"], data["backup"], data["time_stamp"]
     console.print(plain(f"verdict: {data['verdict'] or 'none: no report was packed'}{' (a rehearsal)' if data['rehearsal'] else ''}"))
     console.print(plain(f"packed at {data['packed_at']}, signed by {data['signed_by']}{'; the run was purged' if data['purged'] else ''}"))
-    checked = "" if data["approver_checked"] else ", not held against --approver"
-    console.print(
-        plain(f"approved by {data['approved_by']} at {data['approved_at']}{checked}" if data["approved_by"] else "approved by nobody")
-    )
+    checked = "" if data["approver_checked"] else ", not checked against --approver"
+    console.print(plain(f"approved by {data['approved_by']} at {data['approved_at']}{checked}" if data["approved_by"] else "not approved"))
     console.print(plain(f"backup: {backup['id']} of {backup['at']}, SHA-256 {backup['sha256']}" if backup else "backup: none named"))
     console.print(plain(f"last of {data['events']:,} events: {last['what']} at {last['at']}: {last['outcome']}"))
     if len(data["builds"]) > 1:
         console.print(f"done by {len(data['builds']):,} different builds of this program: {', '.join(data['builds'])}")
     if stamp:
-        console.print(plain(f"time stamp: {stamp['at']}{'' if stamp['authority_checked'] else ', not held against --authority'}"))
+        console.print(plain(f"time stamp: {stamp['at']}{'' if stamp['authority_checked'] else ', not checked against --authority'}"))
     else:
         console.print("time stamp: none")
-    _console().print(plain(f"{data['files']:,} files are what was signed for {data['run_id']}; Merkle root {data['root']}"))
+    _console().print(plain(f"{data['files']:,} files match the signature of {data['run_id']}; Merkle root {data['root']}"))
 
 
 def show_audit_sample(data: dict[str, Any]) -> None:
@@ -326,7 +332,7 @@ def show_readiness(data: dict[str, Any]) -> None:
     if data["bounces"] is not None:
         found = data["bounces"]
         console.print(
-            f"bounces: {found['unknown']:,} addresses of no login, {found['double']:,} doubles, {found['invalid']:,} not an e-mail"
+            f"bounces: {found['unknown']:,} addresses without a login, {found['double']:,} duplicates, {found['invalid']:,} not an e-mail"
         )
     if data["since"] is not None:
         console.print(", ".join(f"{count:,} {state}" for state, count in data["since"].items()) or "no points in either run")
@@ -364,7 +370,7 @@ def show_doctor(data: dict[str, Any]) -> None:
     console.print(table("Findings", ["state", "about", "found", "what to do"], rows))
     counted = data["counted"]
     verdict = "the cut-over must not begin" if counted["no"] else "the cut-over may begin"
-    console.print(f"{verdict}: {counted['no']:,} say no, {counted['warning']:,} warnings, {counted['ok']:,} in order")
+    console.print(f"{verdict}: {counted['no']:,} blocking, {counted['warning']:,} warnings, {counted['ok']:,} ok")
 
 
 def show_written(data: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ _NARROW = 1 << 26  # numbers, of 2^48, that may lie outside of them: a hashed id
 def trace(options: Options, where: tuple[str, ...], account: str | None) -> dict[str, Any]:
     """One source row's target rows, or one account's source rows."""
     if (account is None) == (not where) or (where and len(where) != 3):
-        raise WrongUsage("Say which row or which account.", "Write trace P2 document 17, or trace --account NUMBER.")
+        raise WrongUsage("Give a source row or an account.", "Write trace P2 document 17, or trace --account NUMBER.")
     mappings = read_mappings(options.mappings)
     if account is not None:
         return _account(options, mappings, account)
@@ -50,7 +50,7 @@ def _presented(options: Options, mappings: Mappings, portal: Portal, table: str,
     rows = contract_keys(adapter, mappings, portal, table, key)
     if not rows:
         raise WrongUsage(
-            f"No contract table is presented out of {portal} {table}, or its key has other parts.",
+            f"No contract table is presented from {portal} {table}, or its key has other parts.",
             "Name a physical table that the adapter's files read, and the parts of its key joined with |.",
         )
     found: dict[str, Any] = {}
@@ -65,7 +65,7 @@ def _presented(options: Options, mappings: Mappings, portal: Portal, table: str,
             for part in ("rows", "held", "flags", "decisions", "rules"):
                 found[part] = [*found[part], *(entry for entry in one[part] if entry not in found[part])]
     if not found:
-        message = f"The new store knows no row {portal} {table} {masked(key)}, presented as {', '.join(m.table for m, _ in rows)}."
+        message = f"The new store has no row {portal} {table} {masked(key)}, presented as {', '.join(m.table for m, _ in rows)}."
         raise MigrationError(message, "Check the key: parts of a composite key are joined with |.")
     return {**found, "physical": [{"table": table, "key": masked(key)}]}
 
@@ -81,7 +81,7 @@ def _row(options: Options, mappings: Mappings, mapping: TableMapping, key: str) 
     shown = masked(key)
     if not held and not rows:
         raise MigrationError(
-            f"The new store knows no row {mapping.portal} {mapping.table} {shown}.",
+            f"The new store has no row {mapping.portal} {mapping.table} {shown}.",
             "Check the key: parts of a composite key are joined with |.",
         )
     return {
@@ -100,10 +100,10 @@ def _decisions(options: Options, of: tuple[str, str, str]) -> list[dict[str, str
     """Who decided about the row, when and why, as the run's folder knows it, names masked; none where no folder is given."""
     if options.run is None:
         return []
-    from etl.runfolder.decisions_file import made
-    from etl.runfolder.folder import seen
+    from etl.runfolder.decisions_file import decisions_made
+    from etl.runfolder.folder import open_readonly
 
-    return [entry for entry in made(seen(options.run)) if (entry["portal"], entry["table"], entry["key"]) == of]
+    return [entry for entry in decisions_made(open_readonly(options.run)) if (entry["portal"], entry["table"], entry["key"]) == of]
 
 
 def _target_rows(store: Reading, mappings: Mappings, into: Into, condition: Condition | None) -> list[Row]:

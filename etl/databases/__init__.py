@@ -28,18 +28,18 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Cut:
+class KeyRange:
     """A stretch of a table: the rows whose key is at least `first` and below `last`; None: the table's own end."""
 
     first: tuple[int, ...] | None = None
     last: tuple[int, ...] | None = None
 
 
-WHOLE = Cut()
+WHOLE = KeyRange()
 
 
 @dataclass(frozen=True)
-class Since:
+class SourceChange:
     """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words.
 
     `unknown`: tables of which only reading them again tells (views, foreign tables).
@@ -90,7 +90,7 @@ class Source(Protocol):
         """What `changed_since` compares with later: the proof of the freeze."""
         ...
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         """What became of these tables since the mark was taken (`read`: rows then)."""
         ...
 
@@ -114,18 +114,18 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Shared(Source, Protocol):
+class SnapshotSource(Source, Protocol):
     """An old database that other processes can read as well, in the very same snapshot."""
 
     url: str
     name: str
     snapshot: str
 
-    def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
+    def cuts(self, mapping: TableMapping, rows: int) -> list[KeyRange]:
         """The table in stretches of that many rows, in the order of the keys; one whole where its keys are no whole numbers."""
         ...
 
-    def within(self, cut: Cut) -> Source:
+    def within(self, cut: KeyRange) -> Source:
         """The same snapshot on the same connection; `read` and `contents` give only that stretch."""
         ...
 
@@ -158,7 +158,7 @@ class Versioned(Source, Protocol):
 FOLDER = "folder:"  # what a folder of files begins with in place of a URL's scheme
 
 
-def shown(url: str) -> str:
+def redacted_url(url: str) -> str:
     """The URL as it may be shown: without user's password and without options, which may hold secrets too.
 
     But with an sslmode that lets less than verify-full pass to another machine, whoever said it: that has to be seen.
@@ -180,7 +180,7 @@ def shown(url: str) -> str:
     return parsed.set(query=less).render_as_string(hide_password=True)
 
 
-def place_of(url: str) -> tuple[str | int | None, ...]:
+def database_identity(url: str) -> tuple[str | int | None, ...]:
     """Which database it is, whoever logs in and however: the file; or server, port and name."""
     import sqlalchemy
 
@@ -195,15 +195,15 @@ def place_of(url: str) -> tuple[str | int | None, ...]:
     return (parsed.get_backend_name(), parsed.host, parsed.port, parsed.database)
 
 
-def leads_to(url: str) -> list[str]:
+def connection_targets(url: str) -> list[str]:
     """Where the URL leads as far as it says so itself: the database, and the options that choose server, port, database or schema."""
     import sqlalchemy
 
     if url.startswith(FOLDER):
-        return [*map(str, place_of(url))]
+        return [*map(str, database_identity(url))]
     query = sqlalchemy.make_url(url).query
     chosen = ("host", "hostaddr", "port", "dbname", "service", "options")
-    return [*map(str, place_of(url)), *(f"{name}={query[name]}" for name in chosen if name in query)]
+    return [*map(str, database_identity(url)), *(f"{name}={query[name]}" for name in chosen if name in query)]
 
 
 def sqlite_url(file: Path) -> str:

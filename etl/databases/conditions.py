@@ -27,9 +27,9 @@ def refuse_conditions(conditions: Conditions) -> list[str]:
     """Refuses a store that has what changes what is loaded, or opens it to everybody (exit 7); what is there and no obstacle comes back."""
     if conditions.refused:
         raise Refused(
-            "The target has what is not the contract's, and what would change or expose what is loaded:\n  "
+            "The target has objects outside the contract that would change or expose the loaded rows:\n  "
             + "\n  ".join(conditions.refused),
-            "Remove it, or put it there after the migration; then run again. Nothing was changed.",
+            "Remove them, or create them after the migration; then run again. Nothing was changed.",
         )
     return conditions.named
 
@@ -38,25 +38,25 @@ def refuse_altered(tables: list[str]) -> None:
     """Refuses to publish where what these tables hold is not what was staged for them (exit 7)."""
     if tables:
         raise Refused(
-            f"What the new store keeps is not what was staged: {', '.join(dict.fromkeys(tables))}. Nothing was published.",
-            "Something in the store alters rows on their way in (a trigger, a rule, another session): remove it, then run the same command again.",
+            f"The stored rows differ from the staged rows: {', '.join(dict.fromkeys(tables))}. Nothing was published.",
+            "The store alters rows while they are inserted (a trigger, a rule, another session): remove the cause, then run the same command again.",
         )
 
 
 def tokens(sql: str) -> list[str]:
     """The statement's tokens in the one form in which two of the same meaning agree: no comments, plain names in small letters, texts as they are."""
     found = []
-    for piece in _PIECES.finditer(sql):
-        match piece.lastgroup:
+    for chunk in _PIECES.finditer(sql):
+        match chunk.lastgroup:
             case "gap":
                 continue
             case "name":
-                inner = piece[0][1:-1].replace('""', '"')
+                inner = chunk[0][1:-1].replace('""', '"')
                 found.append(inner if _PLAIN.fullmatch(inner) else f'"{inner}"')
             case "word":
-                found.append(piece[0].lower())
+                found.append(chunk[0].lower())
             case _:
-                found.append(piece[0])
+                found.append(chunk[0])
     while found and found[-1] == ";":
         found.pop()
     return found

@@ -20,7 +20,7 @@ _ADDED = {
     ("migration_run", "mappings_sha256"): f" DEFAULT '{'0' * 64}'",
     ("migration_run", "decisions_sha256"): "",
 }
-VIEW_DIFFERS = "is not the contract's view"
+VIEW_DIFFERS = "differs from the contract's view"
 
 
 def words_of(statement: str) -> list[str]:
@@ -34,12 +34,12 @@ def refuse_differences(differences: list[str], schema: Schema) -> None:
     if not differences:
         return
     statements = upgrade(differences, schema)
-    advice = "Give an empty target, or mend its tables."
+    advice = "Give an empty target, or correct its tables."
     if statements:
-        advice = "It is a store of the contract's first edition. Bring it up, then run the same command again:\n  " + "\n  ".join(
+        advice = "The store has the first edition of the contract. Upgrade it, then run the same command again:\n  " + "\n  ".join(
             statements
         )
-    raise Refused(listed("The target's tables are not the contract's:", differences), advice)
+    raise Refused(listed("The target's tables do not match the contract:", differences), advice)
 
 
 def upgrade(differences: list[str], schema: Schema) -> list[str]:

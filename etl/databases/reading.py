@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.errors import MigrationError
 
 Row = dict[str, Any]
@@ -53,6 +53,6 @@ class Reading(Protocol):
 def no_store(url: str) -> MigrationError:
     """The error for a database that lacks the tables of the new store."""
     return MigrationError(
-        f"--target: {shown(url)} is not the new store of a run: it lacks a table or a column of it.",
+        f"--target: {redacted_url(url)} is not the new store of a run: a table or column is missing.",
         "Give --target the store that was published, or --run of its run.",
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.databases.postgresql.transport import sslmode
 from etl.errors import MigrationError
 from mappings.schema import Schema
@@ -41,7 +41,7 @@ def reading(url: str) -> Iterator[sa.Connection]:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if not Path(parsed.database or "").is_file():
-            raise MigrationError(f"There is no file behind {shown(url)}.", "Give --target the new store that was published.")
+            raise MigrationError(f"There is no file behind {redacted_url(url)}.", "Give --target the new store that was published.")
         parsed = parsed.set(
             database=f"file:{urllib.parse.quote(str(Path(parsed.database or '').absolute()))}", query={"mode": "ro", "uri": "true"}
         )
@@ -53,7 +53,9 @@ def reading(url: str) -> Iterator[sa.Connection]:
         with engine.connect() as connection:
             yield connection
     except sa.exc.OperationalError as error:
-        raise MigrationError(f"{shown(url)} cannot be read ({type(error.orig).__name__}).", "Check the URL and the rights.") from None
+        raise MigrationError(
+            f"{redacted_url(url)} cannot be read ({type(error.orig).__name__}).", "Check the URL and the rights."
+        ) from None
     finally:
         engine.dispose()
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from etl.databases import Shared, Source, backend
+from etl.databases import SnapshotSource, Source, backend
 from etl.databases.files.kind import Folder
 from etl.databases.generic.kind import Generic
 from etl.databases.postgresql.kind import PostgreSQL
@@ -21,14 +21,14 @@ if TYPE_CHECKING:  # a look-up imports this module, and has to be quicker than t
     from mappings.schema import Schema
 
 
-class Kind(Protocol):
+class DatabaseKind(Protocol):
     """What one kind of database provides. Its libraries are imported by the methods: a look-up in a SQLite file waits for no other's."""
 
     def open_source(self, url: str, name: str) -> Source:
         """An old database; `name` is what messages call it."""
         ...
 
-    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
+    def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
         """The same old database once more, for a process that reads in a snapshot which another one holds open."""
         ...
 
@@ -64,49 +64,49 @@ class Kind(Protocol):
         ...
 
 
-KINDS: dict[str, Kind] = {"sqlite": SQLite(), "postgresql": PostgreSQL(), "folder": Folder()}
-_ANY_OTHER: Kind = Generic()
+KINDS: dict[str, DatabaseKind] = {"sqlite": SQLite(), "postgresql": PostgreSQL(), "folder": Folder()}
+_ANY_OTHER: DatabaseKind = Generic()
 
 
-def kind_of(url: str) -> Kind:
+def database_kind(url: str) -> DatabaseKind:
     """The kind of database behind the URL; WrongUsage where it is not the URL of a database."""
     return KINDS.get(backend(url), _ANY_OTHER)
 
 
 def open_source(url: str, name: str) -> Source:
     """The old database behind that URL; `name` ("Portal 2.0", "Trade Compliance") is what messages call it."""
-    return kind_of(url).open_source(url, name)
+    return database_kind(url).open_source(url, name)
 
 
-def join_source(url: str, name: str, snapshot: str) -> Shared:
+def join_source(url: str, name: str, snapshot: str) -> SnapshotSource:
     """The same old database once more, for a process that reads in a snapshot which another one holds open."""
-    return kind_of(url).join_source(url, name, snapshot)
+    return database_kind(url).join_source(url, name, snapshot)
 
 
 def open_target(url: str, folder: Path) -> Target:
     """The new store behind that URL; `folder`: where a file of staged rows may lie."""
-    return kind_of(url).open_target(url, folder)
+    return database_kind(url).open_target(url, folder)
 
 
 def contract_differences(url: str, schema: Schema) -> list[str]:
     """As `Target.differences_from`, only looked at: neither locked nor made where it is not there yet. Refused where no lock would hold."""
-    return kind_of(url).contract_differences(url, schema)
+    return database_kind(url).contract_differences(url, schema)
 
 
 def store_conditions(url: str, schema: Schema) -> Conditions:
     """What the store behind the URL has besides the contract's tables; of one that is not there yet there is nothing. Only looked at, as above."""
-    return kind_of(url).store_conditions(url, schema)
+    return database_kind(url).store_conditions(url, schema)
 
 
 def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
     """By table what a publish of these rows would insert, update and remove of the store behind the URL as it is now."""
-    return kind_of(url).would_change(url, schema, sizes, rows, folder)
+    return database_kind(url).would_change(url, schema, sizes, rows, folder)
 
 
 @contextmanager
 def reading(url: str) -> Iterator[Reading]:
     """The new store behind that URL, for look-ups only."""
-    kind = KINDS["sqlite"] if PLAIN_FILE.fullmatch(url) else kind_of(url)
+    kind = KINDS["sqlite"] if PLAIN_FILE.fullmatch(url) else database_kind(url)
     opened = kind.open_reading(url)
     try:
         yield opened
@@ -116,9 +116,9 @@ def reading(url: str) -> Iterator[Reading]:
 
 def reading_rights(url: str, name: str, wanted: Wanted) -> Rights:
     """The rights on an old database; of a SQLite file (its mode decides) and of other databases nothing is known here."""
-    return kind_of(url).reading_rights(url, name, wanted)
+    return database_kind(url).reading_rights(url, name, wanted)
 
 
 def writing_rights(url: str, tables: tuple[str, ...]) -> Rights:
     """The rights on a new store that will have these tables, or has them; as above."""
-    return kind_of(url).writing_rights(url, tables)
+    return database_kind(url).writing_rights(url, tables)

@@ -109,8 +109,8 @@ def volatile(table: Table) -> tuple[str, ...]:
 def orphaned(where: str) -> Refused:
     """The refusal of a change after which rows of others would refer to nothing."""
     return Refused(
-        f"Rows of {where} would refer to rows that are not there any more. Nothing was changed.",
-        "Settle those rows with their owners first, then run the same command again.",
+        f"Rows of {where} would refer to rows that no longer exist. Nothing was changed.",
+        "Resolve those rows with their owners first, then run the same command again.",
     )
 
 
@@ -118,7 +118,7 @@ def nothing_to_restore(run_id: str, what: str) -> Refused:
     """The refusal of a rollback that cannot give back what was there before."""
     return Refused(
         f"{run_id} changed a store that held an earlier run, and {what}. Nothing was changed.",
-        "Restore the store's backup from before that run: without its before-images a rollback cannot give back what was there.",
+        "Restore the store's backup from before that run: without its before-images a rollback cannot restore the earlier rows.",
     )
 
 

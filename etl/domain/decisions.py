@@ -30,10 +30,8 @@ class DecisionError(MigrationError):
     code = "DECISION"
 
     def __init__(self, problems: list[str]) -> None:
-        heading = "The decisions cannot be carried out; nothing was published:\n  "
-        super().__init__(
-            heading + "\n  ".join(problems), "Correct the file as the message says, then run the command again in a new run folder."
-        )
+        heading = "The decisions cannot be applied; nothing was published:\n  "
+        super().__init__(heading + "\n  ".join(problems), "Correct the file, then run the command again in a new run folder.")
 
 
 @dataclass(frozen=True)

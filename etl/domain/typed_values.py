@@ -18,6 +18,7 @@ from mappings.model import TableMapping
 from mappings.schema import Column, Family
 
 Cell = None | int | float | bytes
+Bools = npt.NDArray[np.bool_]
 FITS, LOADS_WITH_NULL, HELD = 0, 1, 2  # the marks of a row
 
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?: 00:00:00)?$"
@@ -60,13 +61,16 @@ class Typed:
     texts: list[InvalidText] = field(default_factory=list)
 
 
-def typed(mapping: TableMapping, cells: Mapping[str, Sequence[Cell]], rows: int) -> Typed:
-    """The batch with every column of its declared type (rules X2 and E8, fine print 23, 26, 41, 42)."""
+def typed(mapping: TableMapping, cells: Mapping[str, Sequence[Cell]], rows: int, blobs: Mapping[str, Bools] | None = None) -> Typed:
+    """The batch with every column of its declared type (rules X2 and E8, fine print 23, 26, 41, 42).
+
+    `blobs`: by date or timestamp column, the rows that hold a BLOB. Only a text column can hold one (fine print 42): it is unreadable.
+    """
     batch = Typed(mark=np.zeros(rows, np.uint8))
     for column in mapping.columns:
         if column.name not in cells:
             continue
-        series, bad = _column(batch, column, cells[column.name])
+        series, bad = _column(batch, column, cells[column.name], (blobs or {}).get(column.name))
         batch.columns[column.name] = series
         if column.name in mapping.never_null or column.name in mapping.key:
             bad = bad | series.is_null().to_numpy()
@@ -75,7 +79,7 @@ def typed(mapping: TableMapping, cells: Mapping[str, Sequence[Cell]], rows: int)
     return batch
 
 
-def _column(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+def _column(batch: Typed, column: Column, cells: Sequence[Cell], blobs: Bools | None) -> tuple[pl.Series, Bools]:
     match column.family:
         case "integer":
             return _integers(batch, column, cells)
@@ -84,10 +88,10 @@ def _column(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Ser
         case "binary":
             return _binaries(batch, column, cells)
         case _:
-            return _moments(batch, column, cells)
+            return _moments(batch, column, cells, blobs)
 
 
-def _integers(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+def _integers(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, Bools]:
     low, high = (-(2**63), 2**63 - 1) if column.sql_type == "BIGINT" else (-(2**31), 2**31 - 1)
     bad = np.zeros(len(cells), bool)
     if any(type(cell) is not int and cell is not None for cell in cells):
@@ -105,7 +109,7 @@ def _integers(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.S
     return series, bad
 
 
-def _note_unreadable(batch: Typed, column: Column, cells: Sequence[Cell], bad: npt.NDArray[np.bool_]) -> None:
+def _note_unreadable(batch: Typed, column: Column, cells: Sequence[Cell], bad: Bools) -> None:
     for row in np.flatnonzero(bad).tolist():
         cell = cells[row]
         if isinstance(cell, bytes):
@@ -126,7 +130,7 @@ def _as_bytes(cells: Sequence[Cell]) -> list[bytes | None]:
     return [cell if cell is None or isinstance(cell, bytes) else str(cell).encode() for cell in cells]
 
 
-def _texts(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+def _texts(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, Bools]:
     try:
         exact = pa.array(cells, pa.large_binary())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
@@ -161,13 +165,13 @@ def _valid_text(batch: Typed, column: Column, exact: pa.Array, cells: Sequence[C
     return pl.Series(column.name, texts, dtype=pl.String)
 
 
-def _binaries(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+def _binaries(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, Bools]:
     bad = np.array([cell is not None and not isinstance(cell, bytes) for cell in cells], bool)
     _note_unreadable(batch, column, cells, bad)
     return pl.Series(column.name, [cell if isinstance(cell, bytes) else None for cell in cells], dtype=pl.Binary), bad
 
 
-def _moments(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Series, npt.NDArray[np.bool_]]:
+def _moments(batch: Typed, column: Column, cells: Sequence[Cell], blobs: Bools | None) -> tuple[pl.Series, Bools]:
     """DATE and TIMESTAMP columns; the readable forms are those of fine print 41."""
     try:
         raw = pl.Series(column.name, pa.array(cells, pa.large_binary()).cast(pa.large_string()), dtype=pl.String)
@@ -175,6 +179,8 @@ def _moments(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Se
         texts = [None if cell is None else readable(cell) if isinstance(cell, bytes) else f"number {cell}" for cell in cells]
         raw = pl.Series(column.name, texts, dtype=pl.String)
     series, canonical = (dates if column.family == "date" else timestamps)(raw)
+    if blobs is not None and blobs.any():
+        series = series.to_frame().select(pl.when(pl.Series(~blobs)).then(pl.col(column.name)).alias(column.name))[column.name]
     bad = (raw.is_not_null() & series.is_null()).to_numpy()
     _note_unreadable(batch, column, cells, bad)
     other_form = (series.is_not_null() & (raw != canonical)).fill_null(False).to_numpy()

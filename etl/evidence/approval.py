@@ -19,13 +19,14 @@ from etl.domain import canonical_json
 from etl.errors import Refused, WrongUsage
 from etl.evidence.keys import fingerprint, private_beside, private_key, public_key, public_path, signed_by
 from etl.objects.place import bucket_of, folder_of
-from etl.runfolder.folder import STEPS, RunFolder
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.settings import RunSettings
 from etl.runfolder.stage_file_io import write_durably
 
 KIND, VERSION = "portal-migrate approval", 1
 LIMIT = 8192  # bytes of an approval's file
 ID_LIMIT = 200  # letters of a backup's id
-_STEPS = STEPS[: STEPS.index("load")]
 _SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "grace", "decisions", "mappings", "adapter", "place")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -44,32 +45,33 @@ class Backup:
 
 def digest_of(folder: RunFolder) -> str | None:
     """The digest of what the run is going to publish, from where and into what; None as long as that is not settled."""
-    if any(step not in folder.steps for step in _STEPS) or "place" not in folder.settings:
+    if any(step not in folder.steps for step in layout.BEFORE_LOAD) or folder.settings.place is None:
         return None
-    content: dict[str, Any] = {"steps": folder.digest(*_STEPS), "settings": {name: folder.settings.get(name) for name in _SETTINGS}}
-    if folder.settings.get("acceptance", "none") != "none":  # a run without goals has the digest that it had before there were any
-        content["settings"]["acceptance"] = folder.settings["acceptance"]
+    known = folder.settings.as_json()
+    content: dict[str, Any] = {"steps": folder.digest(*layout.BEFORE_LOAD), "settings": {name: known.get(name) for name in _SETTINGS}}
+    if folder.settings.acceptance is not None:  # a run without goals has the digest that it had before there were any
+        content["settings"]["acceptance"] = folder.settings.acceptance
     facts = folder.steps["check"].facts
     if "changes" in facts:  # of a run that an earlier version checked nobody foresaw them
         content["changes"] = facts["changes"]
     return hashlib.sha256(canonical(content)).hexdigest()
 
 
-def settle_place(folder: RunFolder, target: str | None, objects: str | None) -> None:
+def fix_publish_location(folder: RunFolder, target: str | None, objects: str | None) -> None:
     """Fixes where a run with an approver publishes to: the addresses in its settings may be relative, and have no options, which may be secrets.
 
     Refused where it is another place than before.
     """
-    if "approver" not in folder.settings or target is None or objects is None:
+    if folder.settings.approver is None or target is None or objects is None:
         return
-    from etl.databases import leads_to
+    from etl.databases import connection_targets
 
     root = objects if bucket_of(objects) else str(folder_of(objects, "--objects").resolve())
-    place = hashlib.sha256(canonical({"target": leads_to(target), "objects": root})).hexdigest()
-    if folder.settings.get("place", place) != place:
-        message = "The new store or the object store is at another place than when the digest to be approved was first said."
+    place = hashlib.sha256(canonical({"target": connection_targets(target), "objects": root})).hexdigest()
+    if folder.settings.place not in (None, place):
+        message = "The new store or the object store differs from the one for which the digest to be approved was first printed."
         raise Refused(message, "Give the same --target and --objects, from the same folder; or use a new run folder.")
-    folder.settle({"place": place})
+    folder.fix(RunSettings(place=place))
 
 
 def canonical(content: dict[str, Any]) -> bytes:
@@ -77,13 +79,13 @@ def canonical(content: dict[str, Any]) -> bytes:
     return canonical_json.canonical(content, ascii_only=True)
 
 
-def asked(folder: RunFolder) -> dict[str, Any] | None:
+def approval_status(folder: RunFolder) -> dict[str, Any] | None:
     """Whose approval the run needs and for which digest; when it was given (`at`) and which backup it names; None where the run needs none."""
-    key = folder.settings.get("approver")
+    key = folder.settings.approver
     if key is None:
         return None
     digest = digest_of(folder)
-    document = kept(folder, key, digest)
+    document = stored_approval(folder, key, digest)
     given = document["approval"] if document is not None else {"approved_at": None, "backup": None}
     return {"by": fingerprint(bytes.fromhex(key)), "digest": digest, "at": given["approved_at"], "backup": given["backup"]}
 
@@ -96,7 +98,7 @@ def approve(key: Path, digest: str | None, backup_id: str | None, at: str | None
     given = {"--digest": digest, "--backup-id": backup_id, "--backup-at": at, "--backup-sha256": sha256, "--approval": out}
     lacking = [option for option, value in given.items() if value is None]
     if lacking and len(lacking) < len(given):
-        raise WrongUsage(f"{', '.join(lacking)}: missing.", "Give all of it, or --key alone to make a key.")
+        raise WrongUsage(f"{', '.join(lacking)}: missing.", "Give all options, or --key alone to create a key.")
     new = not key.exists()
     if digest is None or backup_id is None or at is None or sha256 is None or out is None:
         raw = private_key(key).public_key().public_bytes_raw()
@@ -105,9 +107,9 @@ def approve(key: Path, digest: str | None, backup_id: str | None, at: str | None
     _refuse_no_digest("--backup-sha256", sha256)
     backup = Backup(_id(backup_id), _moment(at), sha256)
     if out.resolve() in (key.resolve(), public_path(key).resolve()):
-        raise WrongUsage("The approval would lie where the key lies.", "Give --approval another file.")
+        raise WrongUsage("The approval would overwrite the key.", "Give --approval another file.")
     if os.path.lexists(out):
-        raise Refused(f"{out} is there already.", "Give --approval a file that does not exist yet.")
+        raise Refused(f"{out} already exists.", "Give --approval a file that does not exist yet.")
     private = private_key(key)
     raw = private.public_key().public_bytes_raw()
     approval = {
@@ -155,41 +157,41 @@ def _moment(text: str) -> str:
         message = f"--backup-at: {text[:80]!a} is not a time with its offset from UTC."
         raise WrongUsage(message, "Write it like 2023-09-16T21:30:00+00:00.") from None
     if moment > datetime.now(UTC):
-        raise WrongUsage("--backup-at: that moment is still to come.", "Give the moment at which the backup was made.")
+        raise WrongUsage("--backup-at: that moment is in the future.", "Give the moment at which the backup was made.")
     return moment.isoformat(timespec="seconds")
 
 
 # -- asked for ----------------------------------------------------------------------------------------------------------------------------
 
 
-def approver(place: Path) -> str:
+def approver_key(place: Path) -> str:
     """The public key of that file, in hex; Refused where whoever runs could sign with it himself."""
     key = public_key(place, "--approver")
     beside = private_beside(place, key)
     if beside is not None:
-        message = f"--approver: the private key lies beside the public one and can be read here ({beside.name})."
-        raise Refused(message, "Let the approver keep it where whoever runs cannot read it, and take the public key alone.")
+        message = f"--approver: the private key is stored beside the public key and is readable ({beside.name})."
+        raise Refused(message, "The approver has to keep it where the operator cannot read it; give the public key alone.")
     return key.public_bytes_raw().hex()
 
 
-def approved(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
+def require_approval(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
     """The approval of what is going to be published: the one that is in the run already, or the file's; None where the run needs none.
 
-    Refused where there is none, where another key signed it, where it is for another digest, or where it is not what was signed.
+    Refused where there is none, where another key signed it, where it is for another digest, or where it differs from what was signed.
     """
-    key = folder.settings.get("approver")
+    key = folder.settings.approver
     if key is None:
         return None
     digest = digest_of(folder)
     who = fingerprint(bytes.fromhex(key))
     if digest is None:
-        raise Refused(f"There is nothing yet that {who} could approve.", "Run `portal-migrate check` (or `run`) first.")
-    document = kept(folder, key, digest)
+        raise Refused(f"There is nothing to approve yet for {who}.", "Run `portal-migrate check` (or `run`) first.")
+    document = stored_approval(folder, key, digest)
     if document is not None:
         return document
     again = (
-        f"Let the approver give `portal-migrate approve --digest {digest} --key FILE --backup-id ID --backup-at MOMENT"
-        " --backup-sha256 HEX --approval OUT`, then give --approval OUT to the same command."
+        f"Have the approver run `portal-migrate approve --digest {digest} --key FILE --backup-id ID --backup-at MOMENT"
+        " --backup-sha256 HEX --approval OUT`, then run the same command with --approval OUT."
     )
     if place is None:
         raise Refused(f"Nothing is published without the approval of {who} for digest {digest}: --approval is missing.", again)
@@ -203,7 +205,7 @@ def approved(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
     return document
 
 
-def kept(folder: RunFolder, key: str, digest: str | None) -> dict[str, Any] | None:
+def stored_approval(folder: RunFolder, key: str, digest: str | None) -> dict[str, Any] | None:
     """The approval that the run published with, where it is one of that key for that digest."""
     document = folder.steps["load"].facts.get("approval") if "load" in folder.steps else None
     try:
@@ -263,5 +265,5 @@ def _content(place: Path) -> bytes:
     except OSError as error:
         raise ValueError(f"cannot be read ({error.strerror})") from None
     if len(content) > LIMIT:
-        raise ValueError(f"is larger than an approval can be ({LIMIT:,} bytes)")
+        raise ValueError(f"is larger than the limit for an approval ({LIMIT:,} bytes)")
     return content

@@ -29,10 +29,11 @@ from etl.evidence.proved import APPROVAL, approval_of, proved
 from etl.evidence.time_stamp import STAMP, stamped
 from etl.objects import Readable, object_key, of_each
 from etl.objects.registry import open_objects
-from etl.options import Options
+from etl.options import Options, needed
 from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
-from etl.runfolder.folder import RunFolder, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.stage_file_io import write_durably
 from etl.system.code_identity import code_identity
 from etl.system.durable_files import make_private
@@ -43,32 +44,36 @@ LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json
 KIND, VERSION = "portal-migrate evidence", 2
 _LISTED = 64 << 20  # bytes of a listing: of a file that is larger nothing is read
 _FROM_RUN = ("check", "reconcile", "report")
-_AGAIN = "Ask for the bundle again."
+_AGAIN = "Request the bundle again."
 
 
 def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> dict[str, Any]:
     """What was packed: files, Merkle root, where the public key lies. The private key is made where none is, and never goes into the bundle."""
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    folder, mappings = seen(options.run), read_mappings(options.mappings)
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    folder, mappings = open_readonly(options.run), read_mappings(options.mappings)
     if "load" not in folder.steps:
-        raise Refused("This run has published nothing yet: there is nothing to prove.", "Finish the run, then pack its evidence.")
-    if folder.settings.get("mappings") != mappings.digest:
-        raise Refused("These are not the mappings that the run was made with.", "Give --mappings the folder that the run was given.")
+        raise Refused("This run has not published anything yet: there is no evidence to pack.", "Finish the run, then pack its evidence.")
+    if folder.settings.mappings != mappings.digest:
+        raise Refused("These mappings differ from those of the run.", "Give --mappings the folder that the run was given.")
     if bundle.exists() and (not bundle.is_dir() or any(bundle.iterdir())):
         raise Refused(f"{bundle} is {'not empty' if bundle.is_dir() else 'not a folder'}.", "Give --bundle a new folder.")
     if bundle.resolve() in (key.resolve(), *key.resolve().parents):
-        raise WrongUsage("The key would lie in the bundle.", "Keep --key outside of it.")
+        raise WrongUsage("The key would be inside the bundle.", "Give --key a file outside the bundle.")
     refuse_overlap(of_run(options, folder.settings), ("--bundle", bundle))
     content = _content(folder, mappings)
-    stored = [row for table in folder.tables("reattach", "reattach/stored_object/") for row in table.to_pylist()] if documents else []
-    objects = open_objects(folder.settings["objects"]) if documents else None
+    stored = (
+        [row for table in folder.tables("reattach", layout.made("reattach", "stored_object")) for row in table.to_pylist()]
+        if documents
+        else []
+    )
+    objects = open_objects(needed(folder.settings.objects, "--objects", "the root of the object store")) if documents else None
     if objects is not None:
         _refuse_missing(stored, objects)
     private = private_key(key)
     signer = private.public_key().public_bytes_raw()
-    if signer.hex() == folder.settings.get("approver"):
-        message = "--key is the approver's key: evidence is signed by who ran, and nobody approves his own run."
+    if signer.hex() == folder.settings.approver:
+        message = "--key is the approver's key: the operator signs the evidence, and must not be the approver."
         raise Refused(message, "Give --key a key of your own, or a file that does not exist yet.")
     make_private(bundle)
     if objects is not None:
@@ -115,14 +120,14 @@ def verify(bundle: Path, place: Path, approver: Path | None = None, authority: P
     if lacking:
         raise EvidenceAltered(f"{lacking[0]} is missing from the bundle.", _AGAIN)
     if max((bundle / name).stat().st_size for name in (LISTING, SIGNATURE)) > _LISTED:
-        raise EvidenceAltered(f"{LISTING} or {SIGNATURE} is larger than it can be.", _AGAIN)
+        raise EvidenceAltered(f"{LISTING} or {SIGNATURE} is larger than allowed.", _AGAIN)
     exact = (bundle / LISTING).read_bytes()
     if not _signed(exact, (bundle / SIGNATURE).read_bytes(), key):
         raise _not_signed(bundle, exact, key)
     listing = _listed(exact)
     claimed, given = str(listing["signed_by"]), fingerprint(key.public_bytes_raw())
     if claimed != given:
-        raise EvidenceAltered(f"It says that {claimed} signed it, and was signed by {given}: it was signed again.", _AGAIN)
+        raise EvidenceAltered(f"It names {claimed} as the signer, but was signed by {given}: it was signed again.", _AGAIN)
     known = {file["name"]: file for file in listing["files"]}
     there = {place.relative_to(bundle).as_posix() for place in _files(bundle)} - {LISTING, SIGNATURE, STAMP}
     _refuse_others(known.keys(), there, "")
@@ -130,11 +135,13 @@ def verify(bundle: Path, place: Path, approver: Path | None = None, authority: P
         if _digest_of(bundle / name) != file["sha256"]:
             size = (bundle / name).stat().st_size
             how = (
-                f"is not what was signed: {size:,} bytes instead of {file['size']:,}" if size != file["size"] else "is not what was signed"
+                f"differs from what was signed: {size:,} bytes instead of {file['size']:,}"
+                if size != file["size"]
+                else "differs from what was signed"
             )
             raise EvidenceAltered(f"{name}{_where(bundle, name)} {how}.", _AGAIN)
     if merkle_root([(name, file["sha256"]) for name, file in known.items()]) != listing["root"]:
-        raise EvidenceAltered(f"{LISTING}: the Merkle root does not fit the files.", _AGAIN)
+        raise EvidenceAltered(f"{LISTING}: the Merkle root does not match the files.", _AGAIN)
     _refuse_other_documents(bundle / "bag")
     facts = {"bundle": str(bundle), "files": len(known), "root": listing["root"], "run_id": listing["run_id"]}
     return {**facts, **proved(bundle, listing, approver), "time_stamp": stamped(bundle, authority)}
@@ -147,9 +154,9 @@ def _listed(exact: bytes) -> dict[str, Any]:
         kind, version = listing.get("kind", KIND), listing["version"]
         listing["signed_by"], listing["run_id"], listing["root"], listing["packed_at"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise EvidenceAltered(f"{LISTING} is signed, and is not a listing of evidence.", _AGAIN) from None
+        raise EvidenceAltered(f"{LISTING} is signed, but is not a valid listing of evidence.", _AGAIN) from None
     if kind != KIND:
-        raise EvidenceAltered(f"{LISTING} is signed, and is not a listing of evidence.", _AGAIN)
+        raise EvidenceAltered(f"{LISTING} is signed, but is not a valid listing of evidence.", _AGAIN)
     if version != VERSION:
         raise Refused(f"The bundle was packed by another version ({version}).", "Verify it with the version that packed it.")
     return dict(listing)
@@ -168,7 +175,7 @@ def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> Evidence
     """Which of listing and signature was altered: the listing can be made again of the files, and either the signature fits that or it does not."""
     claimed, given = _signer(bundle, listing), fingerprint(key.public_bytes_raw())
     if claimed is not None and claimed != given:  # only a hint, for nothing vouches for it
-        message = f"It says that it was signed with another key: {claimed}, not {given}."
+        message = f"It was signed with another key: {claimed}, not {given}."
         return EvidenceAltered(message, "Give the --public-key with that fingerprint, if it is the one that was handed over.")
     try:
         files = {place.relative_to(bundle).as_posix(): place for place in _files(bundle) if place.name not in (LISTING, SIGNATURE)}
@@ -179,7 +186,7 @@ def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> Evidence
         return EvidenceAltered(f"{SIGNATURE}, line 1 is not the signature of this bundle.", _AGAIN)
     if _signed(again, (bundle / SIGNATURE).read_bytes(), key):
         line = _first_other(again.split(b"\n"), listing.split(b"\n"))
-        return EvidenceAltered(f"{LISTING}, line {line} is not what was signed.", _AGAIN)
+        return EvidenceAltered(f"{LISTING}, line {line} differs from what was signed.", _AGAIN)
     return EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered, and other files too.", _AGAIN)
 
 
@@ -193,8 +200,8 @@ def merkle_root(leaves: list[tuple[str, str]]) -> str:
 
 
 def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
-    found = {name: _own(folder, name) for name in ("manifest.json", events.NAME)}
-    events.refuse_undone(events.refuse_altered(found[events.NAME], folder.log), list(folder.steps))
+    found = {name: _own(folder, name) for name in (layout.MANIFEST, layout.EVENTS)}
+    events.refuse_undone(events.refuse_altered(found[layout.EVENTS], folder.log), list(folder.steps))
     for step in _FROM_RUN:
         for file in folder.steps[step].files if step in folder.steps else ():
             if (folder.path / file.path).is_file():  # a purged run has lost its lists
@@ -214,7 +221,7 @@ def _own(folder: RunFolder, name: str) -> bytes:
         return (folder.path / name).read_bytes()
     except OSError:
         raise EvidenceAltered(
-            f"{name} is missing from the run's folder.", "Find out who removed it: without it the run proves nothing."
+            f"{name} is missing from the run's folder.", "Find out who removed it: without it the run cannot be proved."
         ) from None
 
 
@@ -252,7 +259,7 @@ def _refuse_other_documents(bag: Path) -> None:
     _refuse_others(known.keys(), there, "bag/")
     for name, digest in known.items():
         if _digest_of(bag / name) != digest:
-            raise EvidenceAltered(f"bag/{name} is not what was signed.", _AGAIN)
+            raise EvidenceAltered(f"bag/{name} differs from what was signed.", _AGAIN)
 
 
 def _refuse_others(known: Set[str], there: Set[str], before: str) -> None:

@@ -46,12 +46,13 @@ def private_key(place: Path) -> Ed25519PrivateKey:
     key = _loaded(content, _password())
     if not isinstance(key, Ed25519PrivateKey):
         raise MigrationError(
-            f"--key: {place.name} is no Ed25519 key in PEM, or {PASSWORD} does not name the file with its password.",
+            f"--key: {place.name} is not a valid Ed25519 key in PEM, or {PASSWORD} does not name the file with its password.",
             "Give another file, or one that does not exist yet.",
         )
     if mode & 0o077:
         raise Refused(
-            f"--key: others may read {place.name} (mode {mode:04o}).", f"Make a new key; or, where nobody did, chmod 600 {place.name}."
+            f"--key: {place.name} is readable by other users (mode {mode:04o}).",
+            f"Create a new key; or, if nobody has read it, chmod 600 {place.name}.",
         )
     return key
 
@@ -66,7 +67,7 @@ def _read(place: Path) -> tuple[bytes, int]:
             raise OSError(number, os.strerror(number))
         content = file.read(_LIMIT + 1)
     if len(content) > _LIMIT:
-        raise OSError(errno.EFBIG, f"it is larger than a key can be ({_LIMIT:,} bytes)")
+        raise OSError(errno.EFBIG, f"it is larger than the limit for a key ({_LIMIT:,} bytes)")
     return content, stat.S_IMODE(found.st_mode)
 
 
@@ -79,7 +80,7 @@ def _password() -> bytes | None:
         return _read(Path(place))[0].rstrip(b"\r\n")
     except OSError as error:
         raise MigrationError(
-            f"{PASSWORD}: the file cannot be read ({error.strerror}).", "Name the file that holds the key's password."
+            f"{PASSWORD}: the file cannot be read ({error.strerror}).", "Give the file that contains the key's password."
         ) from None
 
 
@@ -124,7 +125,7 @@ def public_key(place: Path, option: str) -> Ed25519PublicKey:
     except (ValueError, UnsupportedAlgorithm):
         loaded = None
     if not isinstance(loaded, Ed25519PublicKey):
-        raise MigrationError(f"{option}: {place.name} is no Ed25519 public key in PEM.", give)
+        raise MigrationError(f"{option}: {place.name} is not a valid Ed25519 public key in PEM.", give)
     return loaded
 
 

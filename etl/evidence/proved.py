@@ -10,29 +10,30 @@ from etl.errors import EvidenceAltered
 from etl.evidence.approval import canonical, digest_of, read
 from etl.evidence.keys import fingerprint, public_key
 from etl.runfolder import event_log as events
-from etl.runfolder.folder import RunFolder, told
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, parsed_manifest
 from etl.runfolder.rehearsed import was_rehearsal
 
-APPROVAL, REPORT, MANIFEST = "approval.json", "report/report.json", "manifest.json"
-_FORGED = "Find out who did it: nobody approved this run."
+APPROVAL = "approval.json"
+_FORGED = "Find out who altered it: this run was not approved."
 
 
 def approval_of(folder: RunFolder) -> dict[str, Any] | None:
     """The approval that the run published with; None where it needed none. EvidenceAltered where it is not one of the approver's, for just this run."""
-    document, key = folder.steps["load"].facts.get("approval"), folder.settings.get("approver")
+    document, key = folder.steps["load"].facts.get("approval"), folder.settings.approver
     if document is None and (key is None or _is_rehearsal(folder)):
         return None
     who = _fingerprint(key)
     if key is None or who is None:
-        raise EvidenceAltered("The run names an approval, and no approver's key.", _FORGED)
+        raise EvidenceAltered("The run has an approval, but no approver's key.", _FORGED)
     if not isinstance(document, dict):
-        raise EvidenceAltered(f"The run was published, and has no approval of {who}.", _FORGED)
+        raise EvidenceAltered(f"The run was published, but has no approval by {who}.", _FORGED)
     try:
         found = read(canonical(document), key)
     except ValueError as error:
         raise EvidenceAltered(f"The run's approval {error}; the approver's key is {who}.", _FORGED) from None
     if found["approval"]["digest"] != digest_of(folder):
-        raise EvidenceAltered("The run's approval is for another digest than that of what was published.", _FORGED)
+        raise EvidenceAltered("The run's approval is for a digest that differs from the published one.", _FORGED)
     return found
 
 
@@ -50,19 +51,19 @@ def _is_rehearsal(folder: RunFolder) -> bool:
 def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict[str, Any]:
     """What is proved, as data. EvidenceAltered where files that were signed together contradict each other, or where the approval is not the approver's."""
     try:
-        folder = told((bundle / MANIFEST).read_bytes())
+        folder = parsed_manifest((bundle / layout.MANIFEST).read_bytes())
         run_id = folder.steps["load"].facts["run_id"]
     except (OSError, ValueError, KeyError):
-        raise EvidenceAltered(f"{MANIFEST} of the bundle is not a published run's.", "Ask for the bundle again.") from None
-    known = events.refuse_altered(_bytes(bundle / events.NAME), folder.log)
+        raise EvidenceAltered(f"{layout.MANIFEST} of the bundle is not a published run's.", "Request the bundle again.") from None
+    known = events.refuse_altered(_bytes(bundle / layout.EVENTS), folder.log)
     events.refuse_undone(known, list(folder.steps))
     report = _report(bundle)
-    for name, said in ((MANIFEST, run_id), (REPORT, report["run"]["id"] if report else run_id)):
+    for name, said in ((layout.MANIFEST, run_id), (layout.REPORT_JSON, report["run"]["id"] if report else run_id)):
         if said != listing["run_id"]:
-            raise EvidenceAltered(f"{name} is of {said}, the bundle is of {listing['run_id']}.", "Ask for the bundle again.")
+            raise EvidenceAltered(f"{name} belongs to {said}, the bundle to {listing['run_id']}.", "Request the bundle again.")
     approval = approval_of(folder)
     if approval is not None and _bytes(bundle / APPROVAL) != canonical(approval):
-        raise EvidenceAltered(f"{APPROVAL} is not the approval that {MANIFEST} names.", _FORGED)
+        raise EvidenceAltered(f"{APPROVAL} is not the approval that {layout.MANIFEST} names.", _FORGED)
     if approver is not None:
         _refuse_other(approver, folder, approval)
     given = approval["approval"] if approval is not None else None
@@ -71,11 +72,11 @@ def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict
         "verdict": report["verdict"]["sentence"] if report else None,
         "state": report["verdict"]["state"] if report else None,
         "rehearsal": _is_rehearsal(folder),
-        "purged": "purged" in folder.settings,
+        "purged": folder.settings.purged,
         "packed_at": listing["packed_at"],
         "signed_by": listing["signed_by"],
-        "target": folder.settings.get("target"),
-        "mappings": folder.settings.get("mappings"),
+        "target": folder.settings.target,
+        "mappings": folder.settings.mappings,
         "approved_by": given["approved_by"] if given else None,
         "approved_at": given["approved_at"] if given else None,
         "approver_checked": approver is not None,
@@ -88,9 +89,9 @@ def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict
 
 def _refuse_other(place: Path, folder: RunFolder, approval: dict[str, Any] | None) -> None:
     """Refuses where the run's approval is not one of the key in that file."""
-    wanted, key = fingerprint(public_key(place, "--approver").public_bytes_raw()), folder.settings.get("approver")
+    wanted, key = fingerprint(public_key(place, "--approver").public_bytes_raw()), folder.settings.approver
     if key is None or approval is None:
-        raise EvidenceAltered(f"The run was published without an approval, not with one of {wanted}.", "Ask whoever ran it why.")
+        raise EvidenceAltered(f"The run was published without an approval by {wanted}.", "Ask the operator for the reason.")
     if _fingerprint(key) != wanted:
         raise EvidenceAltered(f"The run was approved by {_fingerprint(key)}, not by {wanted}.", _FORGED)
 
@@ -105,9 +106,9 @@ def _bytes(place: Path) -> bytes:
 def _report(bundle: Path) -> dict[str, Any] | None:
     """The report's facts; None where none was packed."""
     try:
-        found = json.loads((bundle / REPORT).read_bytes())
+        found = json.loads((bundle / layout.REPORT_JSON).read_bytes())
         return dict(found) if isinstance(found["verdict"]["sentence"], str) and "id" in found["run"] else None
     except OSError:
         return None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise EvidenceAltered(f"{REPORT} is not a report.", "Ask for the bundle again.") from None
+        raise EvidenceAltered(f"{layout.REPORT_JSON} is not a report.", "Request the bundle again.") from None

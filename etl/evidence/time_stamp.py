@@ -25,16 +25,16 @@ def stamp(bundle: Path, place: Path) -> dict[str, Any]:
     if not (bundle / STAMPED).is_file():
         raise MigrationError(f"{bundle} is not an evidence bundle: it has no {STAMPED}.", "Give --bundle what `evidence pack` made.")
     if (bundle / STAMP).exists() or (bundle / STAMP).is_symlink():
-        raise Refused(f"{bundle} has a time stamp already.", "A bundle has one; pack the evidence again for another.")
+        raise Refused(f"{bundle} has a time stamp already.", "A bundle has only one; pack the evidence again for another.")
     content = bounded(place, "--time-stamp")
     found = _response(content)
     if found is None:
         raise MigrationError(
-            f"--time-stamp: {place.name} is not an RFC 3161 response that was granted.", f"Ask the authority again: {_ASK}."
+            f"--time-stamp: {place.name} is not an RFC 3161 response that was granted.", f"Request it again from the authority: {_ASK}."
         )
     if not _is_of(found, (bundle / STAMPED).read_bytes()):
-        message = f"--time-stamp: {place.name} is not about this bundle's {STAMPED}."
-        raise Refused(message, f"Ask for one of this very file: {_ASK}.")
+        message = f"--time-stamp: {place.name} does not belong to this bundle's {STAMPED}."
+        raise Refused(message, f"Request one for this file: {_ASK}.")
     write_durably(bundle / STAMP, content)
     return {"bundle": str(bundle), "stamped_at": found.tst_info.gen_time.isoformat(), "file": str(bundle / STAMP)}
 
@@ -46,13 +46,13 @@ def stamped(bundle: Path, authority: Path | None) -> dict[str, Any] | None:
     """
     if not (bundle / STAMP).exists() and not (bundle / STAMP).is_symlink():
         if authority is not None:
-            raise EvidenceAltered("The bundle has no time stamp.", "Ask for the bundle with its time stamp, or leave out --authority.")
+            raise EvidenceAltered("The bundle has no time stamp.", "Request the bundle with its time stamp, or leave out --authority.")
         return None
     if (bundle / STAMP).is_symlink() or not (bundle / STAMP).is_file():
-        raise EvidenceAltered(f"{STAMP} in the bundle is not a file.", "Ask for the bundle again.")
+        raise EvidenceAltered(f"{STAMP} in the bundle is not a file.", "Request the bundle again.")
     found = _response(bounded(bundle / STAMP, "--bundle"))
     if found is None or not _is_of(found, (bundle / STAMPED).read_bytes()):
-        raise EvidenceAltered(f"{STAMP} is not a time stamp of this bundle's {STAMPED}.", "Ask for the bundle again.")
+        raise EvidenceAltered(f"{STAMP} is not a time stamp of this bundle's {STAMPED}.", "Request the bundle again.")
     if authority is not None:
         _refuse_others(found, authority, (bundle / STAMPED).read_bytes())
     return {"at": found.tst_info.gen_time.isoformat(), "authority_checked": authority is not None}
@@ -131,4 +131,4 @@ def _refuse_others(found: TimeStampResponse, authority: Path, stamped_bytes: byt
         builder.build().verify_message(found, stamped_bytes)
     except (VerificationError, ValueError):
         message = f"{STAMP} does not come from the authority of {authority.name}, or was altered."
-        raise EvidenceAltered(message, "Ask for the certificates of the authority that stamped it.") from None
+        raise EvidenceAltered(message, "Request the certificates of the authority that stamped it.") from None

@@ -7,21 +7,21 @@ from typing import Any
 
 _HELD = {
     "BROKEN_REFERENCE": (
-        "The record names something that the old portal did not have.",
-        "Ask the migration team: the row is kept whole and can be mended.",
+        "The record refers to something that did not exist in the old portal.",
+        "Ask the migration team: the complete row is kept and can be corrected.",
     ),
     "PARENT_HELD": (
-        "The record belongs to another one that was set aside.",
-        "Look at the record that holds it: mending that brings this one along.",
+        "The record belongs to another record that was set aside.",
+        "Look at the record that holds it: once that is corrected, this one follows.",
     ),
-    "NO_OWNER": ("The record names no company.", "Ask the specialist whose it is; the migration team can attach it."),
+    "NO_OWNER": ("The record names no company.", "Ask the specialist which company it belongs to; the migration team can attach it."),
     "UNREADABLE_VALUE": (
         "A value in the record was damaged in the old portal and was not guessed.",
         "Ask the specialist for the true value.",
     ),
     "PROFILE_WITHOUT_ENTITY": (
         "The company had a profile, but no certification: there is no account.",
-        "If it wants to join, it applies anew.",
+        "To join, the company submits a new application.",
     ),
     "MODEL_WITHOUT_ENTITY": ("The security model covered no certification.", "Nothing to do, unless the company names the missing entity."),
     "INVALID_EMAIL": (
@@ -32,9 +32,12 @@ _HELD = {
         "The document was linked to another company and is not shown there.",
         "Nothing to do; tell the specialist if the link was meant.",
     ),
-    "ORPHAN_CONTENT": ("Bytes without a record: nobody knows whose document it is.", "Ask the migration team with the digest."),
+    "ORPHAN_CONTENT": ("A document without a record: its company is unknown.", "Ask the migration team with the digest."),
     "NO_ACCOUNT": ("The status verification link names no account.", "Both companies send the request again."),
-    "NO_ELIGIBLE_ACCOUNT": ("None of the company's accounts may carry this identifier.", "Ask the specialist which account it belongs to."),
+    "NO_ELIGIBLE_ACCOUNT": (
+        "This identifier is not allowed on any of the company's accounts.",
+        "Ask the specialist which account it belongs to.",
+    ),
     "TC_AMBIGUOUS": ("Several importers match this Trade Compliance account.", "Ask the migration team for a decision; nothing is lost."),
     "TC_NO_IMPORTER": ("No importer matches this Trade Compliance account.", "Ask the migration team for a decision; nothing is lost."),
 }
@@ -86,7 +89,7 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
         found.append(
             _point(
                 "No signed agreement for " + ", ".join(unsigned),
-                "Membership rests on what it rested on before.",
+                "The basis of the membership is unchanged.",
                 "A company officer signs in the new portal.",
             )
         )
@@ -111,7 +114,7 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
     if visible and any(person["usable"] for person in people):
         found.append(
             _point(
-                "Every login is activated anew",
+                "Every login has to be activated again",
                 "Old passwords do not work in the new portal.",
                 "Use the invitation that went to the login's e-mail address.",
             )

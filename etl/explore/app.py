@@ -166,7 +166,7 @@ class Explorer:
         self._templates.filters |= {"visible": visible, "number": number, "size": size, "path": lambda part: quote(str(part), safe="")}
         self._static = {
             "explore.css": (
-                (_HERE.parent / "report" / "report.css").read_bytes() + (_HERE / "templates" / "explore.css").read_bytes(),
+                (_HERE.parent / "report/report.css").read_bytes() + (_HERE / "templates" / "explore.css").read_bytes(),
                 "text/css",
             ),
             "icon.svg": ((_HERE / "templates" / "icon.svg").read_bytes(), "image/svg+xml"),
@@ -233,9 +233,7 @@ class Explorer:
         return await run_in_threadpool(read)
 
     def _nothing(self, request: Request, what: str) -> Response:
-        return PlainTextResponse(
-            f"Nothing is known of {visible(what)} here.\nTry the search: part of a name, number, e-mail or document name.\n", 404
-        )
+        return PlainTextResponse(f"{visible(what)} was not found.\nTry the search: part of a name, number, e-mail or document name.\n", 404)
 
     async def _object(self, request: Request) -> Response:
         sha256 = request.path_params["sha256"]

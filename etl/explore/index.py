@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from etl.databases.reflected import as_id, reading, tables_of
 from etl.errors import Refused
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings
 
@@ -229,23 +230,23 @@ def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> None:
 
     if "split" not in folder.steps:
         raise Refused(
-            "This run has made no rows yet: there is nothing to explore.", "Go on with the run, or name one that got beyond split."
+            "This run has not made any rows yet: there is nothing to explore.", "Continue the run, or name one that has completed split."
         )
     for name, columns in COPIED.items():
-        for step in ("split", "reattach"):
+        for step in layout.MADE_BY:
             if step not in folder.steps:
                 continue
-            for table in folder.tables(step, f"{step}/{name}/"):
+            for table in folder.tables(step, layout.made(step, name)):
                 frame = pl.DataFrame(table)
                 there = [column for column in columns if column in frame.columns]
                 shown = frame.select(_as_text(frame[column]) for column in there)
                 _insert(index, name, there, shown.iter_rows())
     index.execute(f"INSERT INTO account_picker {_CONTACT_SEES}")
-    for step in ("split", "reattach"):
-        for table in folder.tables(step, f"{step}/record/held.parquet") if step in folder.steps else ():
+    for step in layout.MADE_BY:
+        for table in folder.tables(step, layout.record(step, "held")) if step in folder.steps else ():
             frame = pl.DataFrame(table).select("portal", "table", "key", "reason", "sha256", "row_json")
             _hold(index, frame.iter_rows())
-        for table in folder.tables(step, f"{step}/record/flag.parquet") if step in folder.steps else ():
+        for table in folder.tables(step, layout.record(step, "flag")) if step in folder.steps else ():
             frame = pl.DataFrame(table).select("rule", "portal", "table", "key", "detail")
             _insert(
                 index, "migration_exception", ("rule_cd", "legacy_portal_cd", "legacy_table", "legacy_key", "detail"), frame.iter_rows()

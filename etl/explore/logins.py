@@ -59,14 +59,14 @@ def read_logins(file: Path) -> Logins:
             raise Refused(f"--login: {file} can be read by others or is not a file.", f"chmod 600 {file}")
         digests = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WrongUsage(f"--login: {file} cannot be read ({error.strerror}).", "Make it with --add-login NAME.") from None
+        raise WrongUsage(f"--login: {file} cannot be read ({error.strerror}).", "Create it with --add-login NAME.") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
-        raise WrongUsage(f"--login: {file} is not a TOML file.", "Make it with --add-login NAME.") from None
+        raise WrongUsage(f"--login: {file} is not a TOML file.", "Create it with --add-login NAME.") from None
     for name, digest in digests.items():
         if not _NAME.fullmatch(name) or not isinstance(digest, str) or not re.fullmatch(r"scrypt\$[0-9a-f]{32}\$[0-9a-f]{128}", digest):
-            raise WrongUsage(f"--login: {file} has an entry that is not a login.", "Make it anew with --add-login NAME.")
+            raise WrongUsage(f"--login: {file} has an entry that is not a login.", "Create it again with --add-login NAME.")
     if not digests:
-        raise WrongUsage(f"--login: {file} names nobody.", "Add a login with --add-login NAME.")
+        raise WrongUsage(f"--login: {file} lists no login.", "Add a login with --add-login NAME.")
     return Logins(digests)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from etl.explore.advice import advice, said_of_held
 from etl.explore.index import tables
 from etl.explore.personal import Personal
-from etl.explore.search import Found
+from etl.explore.search import Match
 from mappings.model import Mappings
 
 LISTED = 200  # rows of one table on a page; the rest is counted
@@ -48,7 +48,7 @@ class Pages:
     def _rows(self, statement: str, **values: object) -> list[Row]:
         return [dict(row) for row in self._connection.execute(sa.text(statement), values).mappings()]
 
-    def hits(self, found: Found) -> list[Row]:
+    def hits(self, found: Match) -> list[Row]:
         """Each hit as a link with what it is: kind, address, title, note."""
         return [self._hit(hit.kind, hit.ref, hit.profile) for hit in found.hits]
 

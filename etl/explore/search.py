@@ -23,7 +23,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """`words`: what was searched for, as the index has words; `more`: whether there are more hits than are shown."""
 
     words: tuple[str, ...]
@@ -38,13 +38,13 @@ def words_of(typed: str) -> tuple[str, ...]:
     return tuple(word for word in found if len(word) > 1) or found
 
 
-def search(connection: sa.Connection, typed: str) -> Found:
+def search(connection: sa.Connection, typed: str) -> Match:
     """At most SHOWN hits that have a word beginning with each of the words typed, companies first."""
     words = words_of(typed)
     if not words:
-        return Found((), (), False)
+        return Match((), (), False)
     asked = " ".join(f'"{word}"*' for word in words)
     statement = sa.text("SELECT kind, ref, profile FROM search WHERE search MATCH :asked ORDER BY rowid LIMIT :most")
     rows = connection.execute(statement, {"asked": asked, "most": SHOWN + 1}).all()
     hits = tuple(Hit(str(kind), str(ref), None if profile is None else str(profile)) for kind, ref, profile in rows)
-    return Found(words, hits[:SHOWN], len(hits) > SHOWN)
+    return Match(words, hits[:SHOWN], len(hits) > SHOWN)

@@ -12,8 +12,9 @@ import polars as pl
 
 from etl.databases import Source
 from etl.extract.source_contract import problems, refuse_hidden
-from etl.extract.table_batch import CONTENT, Aside, stage_tables
-from etl.objects import Nowhere
+from etl.extract.table_batch import CONTENT, SideRecords, stage_tables
+from etl.objects import DigestOnlyStore
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, parquet, rows_of, table_of
 from mappings.model import Mappings, Portal, TableMapping
@@ -36,24 +37,24 @@ def fingerprints(
     sources: Mapping[Portal, Source], mappings: Mappings, files: Sequence[StageFile], contents: pl.DataFrame
 ) -> dict[str, dict[str, Any]]:
     """Of every table, from the snapshot that it was read in. `contents`: rows of CONTENT."""
-    pieces: dict[str, list[StageFile]] = defaultdict(list)
+    files_of: dict[str, list[StageFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
-        pieces[file.path.split("/")[1]].append(file)
+        files_of[layout.group(file.path)].append(file)
     found = {}
     for portal, source in sources.items():
         counted = source.counted()
         for mapping in mappings.of(portal):
             name = f"{portal}.{mapping.table}"
-            digest = hashlib.sha256("".join(file.sha256 for file in pieces[name]).encode())
+            digest = hashlib.sha256("".join(file.sha256 for file in files_of[name]).encode())
             listed = _contents_of(contents, mapping).select(pl.concat_str("key", "sha256", "size", separator="|").str.join("\n"))
             digest.update(str(listed.item()).encode())
-            rows, writes = rows_of(pieces[name]), counted.get(mapping.table, "")
+            rows, writes = rows_of(files_of[name]), counted.get(mapping.table, "")
             found[name] = asdict(Fingerprint(rows, source.highest_key(mapping), digest.hexdigest(), writes))
     return found
 
 
 def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder) -> dict[str, dict[str, Any]]:
-    """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `Since` as data.
+    """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `SourceChange` as data.
 
     As the database tells, and by the highest keys; where it cannot tell by reading everything again and comparing with the stage files.
     Refused where something keeps rows or bytes from us (K9).
@@ -64,7 +65,7 @@ def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: R
     for portal, source in sources.items():
         # A table or column that is new, or gone, is a change too; what is gone cannot be compared.
         if other := [problem.partition(":")[0] for problem in problems(source, portal, mappings)]:
-            found[portal] = {"changed": other, "how": "tables or columns are not those that were read"}
+            found[portal] = {"changed": other, "how": "tables or columns differ from those that were read"}
             continue
         before = {mapping.table: Fingerprint(**facts["fingerprints"][f"{portal}.{mapping.table}"]) for mapping in mappings.of(portal)}
         since = source.changed_since(facts["marks"][portal], {table: known.rows for table, known in before.items()})
@@ -90,12 +91,12 @@ def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder:
     """Those of these tables whose rows or documents are not those of the stage files, read once more."""
     if not tables:
         return []
-    known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", "extract/content.parquet")[0])))
+    known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", layout.CONTENT)[0])))
     changed = []
     for mapping in (mappings.tables[portal, table] for table in tables):
-        before = [file.sha256 for file in folder.files("extract", f"extract/{portal}.{mapping.table}/")]
-        aside, again = Aside(), []
-        for table, part in stage_tables(source, mapping, Nowhere()):
+        before = [file.sha256 for file in folder.files("extract", layout.extracted(portal, mapping.table))]
+        aside, again = SideRecords(), []
+        for table, part in stage_tables(source, mapping, DigestOnlyStore()):
             again.append(hashlib.sha256(parquet(table)).hexdigest())
             aside.add(part)
         same = not aside.content or _contents_of(known, mapping).equals(

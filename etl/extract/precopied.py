@@ -17,11 +17,11 @@ import polars as pl
 from etl.databases import Relation, Source, Versioned
 from etl.objects import Objects, Stored, of_each
 from etl.objects.transfer import store_all
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, read_table
 from mappings.model import TableMapping
 
-PRECOPY = "precopy"  # the step in the manifest, and the folder of its files
 RECORD = {
     "portal": pl.String,
     "table": pl.String,
@@ -50,9 +50,9 @@ class Precopied:
 
 def precopied(folder: RunFolder) -> Precopied | None:
     """What was precopied into this run, None where nothing was; EvidenceAltered (exit 6) where the record is not what the manifest says."""
-    if PRECOPY not in folder.steps:
+    if layout.PRECOPY not in folder.steps:
         return None
-    files = tuple(folder.files(PRECOPY))
+    files = tuple(folder.files(layout.PRECOPY))
     for file in files:
         folder.read_bytes(file)
     return Precopied(folder.path, files)

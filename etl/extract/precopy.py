@@ -13,10 +13,11 @@ import polars as pl
 
 from etl.databases import Source, Versioned
 from etl.errors import SourceChanged, Unreadable
-from etl.extract.precopied import PRECOPY, Precopied, precopied, rows_of_record, unchanged
+from etl.extract.precopied import Precopied, precopied, rows_of_record, unchanged
 from etl.extract.step import Files, Tell
 from etl.objects import Objects, Stored
 from etl.objects.transfer import store_all
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
@@ -32,15 +33,15 @@ class Record:
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
         self.kept: Precopied | None = precopied(folder)
-        step = folder.steps.setdefault(PRECOPY, Step(""))
+        step = folder.steps.setdefault(layout.PRECOPY, Step(""))
         named = {file.path for file in step.files}
-        for place in sorted((folder.path / PRECOPY).glob("*")) if (folder.path / PRECOPY).is_dir() else ():
-            if f"{PRECOPY}/{place.name}" not in named:
-                folder.remove(f"{PRECOPY}/{place.name}")  # a part that a kill kept from the manifest
+        for place in sorted((folder.path / layout.PRECOPY).glob("*")) if (folder.path / layout.PRECOPY).is_dir() else ():
+            if place.relative_to(folder.path).as_posix() not in named:
+                folder.remove(place.relative_to(folder.path).as_posix())  # a part that a kill kept from the manifest
         self._number = max((int(Path(path).stem) + 1 for path in named), default=0)
         self._whole: list[pl.DataFrame] = []
         # The record has to be before the other steps: `clear` forgets all that come behind one.
-        folder.steps = {PRECOPY: step, **{name: other for name, other in folder.steps.items() if name != PRECOPY}}
+        folder.steps = {layout.PRECOPY: step, **{name: other for name, other in folder.steps.items() if name != layout.PRECOPY}}
 
     def carry(self, rows: pl.DataFrame) -> None:
         """These rows are in the record already, and still hold."""
@@ -50,12 +51,12 @@ class Record:
         """These rows are new: they are on the disk when this returns."""
         if rows.height:
             self._whole.append(rows)
-            self._folder.steps[PRECOPY].files.append(self._write(rows))
+            self._folder.steps[layout.PRECOPY].files.append(self._write(rows))
             self._folder.save()
 
     def finish(self) -> None:
         """The whole record as one file; those before it go once the manifest names it. The caller saves the manifest."""
-        step = self._folder.steps[PRECOPY]
+        step = self._folder.steps[layout.PRECOPY]
         before = [file.path for file in step.files]
         if self._whole:
             step.files = [self._write(pl.concat(self._whole).sort("portal", "table", "column", "key"))]
@@ -65,7 +66,7 @@ class Record:
 
     def _write(self, rows: pl.DataFrame) -> StageFile:
         self._number += 1
-        return self._folder.write_table(f"{PRECOPY}/{self._number - 1:05}.parquet", rows.to_arrow())
+        return self._folder.write_table(layout.precopied_file(self._number - 1), rows.to_arrow())
 
 
 def precopy(
@@ -132,14 +133,14 @@ def _on_share(source: Source, share: Files, mapping: TableMapping, have: set[str
     for batch in source.read(mapping, _ROWS, without=others):
         keys = batch.keys or batch.typed.columns[key].cast(pl.String).to_list()
         for one, where in zip(keys, batch.typed.columns[path].to_list(), strict=True):
-            pieces = share.pieces(where) if where is not None and one not in have else None
-            if pieces is not None:
-                yield one, _while_open(pieces)
+            chunks = share.chunks(where) if where is not None and one not in have else None
+            if chunks is not None:
+                yield one, _while_open(chunks)
 
 
-def _while_open(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _while_open(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The same bytes; a file that somebody writes to is left for the next time."""
     try:
-        yield from pieces
+        yield from chunks
     except SourceChanged:
         raise Unreadable from None

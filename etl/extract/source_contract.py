@@ -18,10 +18,10 @@ def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
     there, kinds = source.shapes(), source.kinds()
     # What is no table by itself is named by the plan, and no obstacle (fine print 60).
     strange = [name for name in there if (portal, name) not in mappings.tables and name not in kinds]
-    found = [f"{portal}.{name}: no mapping names this table" for name in strange]
+    found = [f"{portal}.{name}: this table is not in any mapping" for name in strange]
     for mapping in mappings.of(portal):
         if mapping.table not in there:
-            found.append(f"{portal}.{mapping.table}: the table is gone ({mapping.file})")
+            found.append(f"{portal}.{mapping.table}: the table is missing ({mapping.file})")
         else:
             found += _column_problems(portal, mapping, there[mapping.table], kinds.get(mapping.table) == "view")
     return found
@@ -29,10 +29,12 @@ def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
 
 def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str], is_view: bool) -> list[str]:
     name = f"{portal}.{mapping.table}"
-    found = [f"{name}.{column}: no mapping names this column ({mapping.file})" for column in there if column not in mapping.shape.by_name]
+    found = [
+        f"{name}.{column}: this column is not in any mapping ({mapping.file})" for column in there if column not in mapping.shape.by_name
+    ]
     for column in mapping.shape.columns:
         if column.name not in there:
-            found.append(f"{name}.{column.name}: the column is gone ({mapping.file})")
+            found.append(f"{name}.{column.name}: the column is missing ({mapping.file})")
         elif there[column.name] == "ANY" or (is_view and not there[column.name]):
             continue  # SQLite: a STRICT table has no types for days, a view's column may have none; each value is looked at
         elif FAMILY_BY_TYPE.get(there[column.name].split("(")[0]) != column.family:
@@ -45,8 +47,8 @@ def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bo
     found = {portal: source.conditions(mappings.of(portal), deep) for portal, source in sources.items()}
     if hiding := [f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.hiding]:
         raise Refused(
-            "Not everything of the old portals can be seen (K9):\n  " + "\n  ".join(hiding),
-            "Mend what is named, then run the same command again (row-level security: ALTER ROLE ... BYPASSRLS, runbooks/roles.md). Nothing was published.",
+            "Parts of the old portals are not visible (K9):\n  " + "\n  ".join(hiding),
+            "Correct what is named, then run the same command again (row-level security: ALTER ROLE ... BYPASSRLS, runbooks/roles.md). Nothing was published.",
         )
     return found
 
@@ -57,18 +59,18 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
     found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
     if found:
         lines = [line for portal, source in sources.items() for line in mending_lines(source.shapes(), portal, mappings)]
-        found += ["an adapter (--adapter DIR) with these lines would mend it:", *(f"  {line}" for line in lines)] if lines else []
+        found += ["an adapter (--adapter DIR) with these lines would resolve it:", *(f"  {line}" for line in lines)] if lines else []
         raise MigrationError(
-            listed("The sources are not what the mappings say:", found),
+            listed("The sources do not match the mappings:", found),
             f"{_next_step(found)} Then run again. No data was read.",
         )
 
 
 _OPTION = {"P2": "--source", "TC": "--tc"}
 _STEPS = (
-    ("no mapping names", "Map each new table or column, or retire it with a reason (runbooks/extend.md)."),
-    ("found type", "Where a type differs, give a form that reads it (--adapter DIR, runbooks/adapter.md): a mapping cannot change a type."),
-    (" is gone (", "Where something is gone, give its present name, or say that it is absent (--adapter DIR, runbooks/adapter.md)."),
+    ("is not in any mapping", "Map each new table or column, or retire it with a reason (runbooks/extend.md)."),
+    ("found type", "For a different type, give a form that reads it (--adapter DIR, runbooks/adapter.md): a mapping cannot change a type."),
+    (" is missing (", "For a missing table or column, give its present name or declare it absent (--adapter DIR, runbooks/adapter.md)."),
 )
 
 
@@ -87,6 +89,8 @@ def refuse_swapped(there: Mapping[Portal, Collection[str]], mappings: Mappings) 
             if 2 * len(names & own[other]) > len(own[other]) and 2 * len(names & own[portal]) < len(own[portal]):
                 looks[_OPTION[portal]] = _OPTION[other]
     if len(looks) == 2:
-        raise MigrationError("The databases given as --source and --tc look like each other's.", "Swap the two URLs. No data was read.")
+        raise MigrationError("--source and --tc appear to be swapped.", "Swap the two URLs. No data was read.")
     for option, right in looks.items():
-        raise MigrationError(f"The database given as {option} looks like that of {right}.", f"Check the URL of {option}. No data was read.")
+        raise MigrationError(
+            f"The database given as {option} appears to be the one for {right}.", f"Check the URL of {option}. No data was read."
+        )

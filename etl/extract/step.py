@@ -17,13 +17,14 @@ from typing import Protocol
 
 import polars as pl
 
-from etl.databases import Cut, Shared, Source
+from etl.databases import KeyRange, SnapshotSource, Source
 from etl.errors import MigrationError, concerning
 from etl.extract.freeze_guard import fingerprints
 from etl.extract.precopied import Precopied, forget_record
-from etl.extract.table_batch import CONTENT, Aside, Joining, Stretch, read_elsewhere, rows_per_file, stretches
+from etl.extract.table_batch import CONTENT, SideRecords, SnapshotTicket, TableBatch, read_elsewhere, rows_per_file, stretches
 from etl.objects import Objects
 from etl.objects.transfer import store_all
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
@@ -46,7 +47,7 @@ class Helpers:
 class Files(Protocol):
     """The old file share, or what stands for one that is left out."""
 
-    def pieces(self, object_path: str) -> Iterator[bytes] | None:
+    def chunks(self, object_path: str) -> Iterator[bytes] | None:
         """The bytes of the file at that path; None where there is no readable one."""
         ...
 
@@ -74,7 +75,7 @@ def extract(
     tables = [(source, mapping) for portal, source in sources.items() for mapping in mappings.of(portal)]
     elsewhere = _elsewhere(sources, mappings, folder, helpers, precopied) if helpers is not None else {}
     files: list[StageFile] = []
-    aside = Aside()
+    aside = SideRecords()
     read: dict[str, int] = {}
     for source, mapping in tables:
         name, total = f"{mapping.portal}.{mapping.table}", source.count(mapping.table)
@@ -87,13 +88,13 @@ def extract(
                 tell(f"extract {name}", read[name], total)
         if read[name] != total:  # a stretch of keys has no row whose key is NULL; a weak isolation sees what others write
             raise MigrationError(
-                f"{name}: {total:,} rows are there, and {read[name]:,} were read. Nothing was published.",
-                "Look for rows whose key is NULL, and for somebody who writes there; mend that, then run the same command again.",
+                f"{name}: the table holds {total:,} rows, but {read[name]:,} were read. Nothing was published.",
+                "Look for rows with a NULL key and for sessions that write to the table; correct that, then run the same command again.",
             )
-    _put_share(share, objects, folder, [file for file in files if file.path.startswith("extract/P2.document/")], aside)
-    for name, rows, schema in (("odd", aside.odd, ODD), ("text", aside.text, TEXT), ("content", aside.content, CONTENT)):
+    _put_share(share, objects, folder, [file for file in files if file.path.startswith(layout.extracted("P2", "document"))], aside)
+    for path, rows, schema in ((layout.ODD, aside.odd, ODD), (layout.TEXT, aside.text, TEXT), (layout.CONTENT, aside.content, CONTENT)):
         frame = pl.DataFrame(rows, schema=schema, orient="row").sort(pl.all())
-        files.append(folder.write_table(f"extract/{name}.parquet", frame.to_arrow()))
+        files.append(folder.write_table(path, frame.to_arrow()))
     levels = {portal: source.level for portal, source in sources.items()}
     prints = fingerprints(sources, mappings, files, pl.DataFrame(aside.content, schema=CONTENT, orient="row"))
     forget_record()
@@ -103,14 +104,14 @@ def extract(
 
 def _elsewhere(
     sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, helpers: Helpers, precopied: Precopied | None
-) -> dict[str, Iterator[Stretch]]:
+) -> dict[str, Iterator[TableBatch]]:
     """By table, what worker processes read of it: of those databases whose snapshot others can join. All of it is handed out here."""
-    waiting: dict[str, dict[int, Future[Stretch]]] = {}
+    waiting: dict[str, dict[int, Future[TableBatch]]] = {}
     later: list[_Task] = []
     for portal, source in sources.items():
-        if not isinstance(source, Shared):
+        if not isinstance(source, SnapshotSource):
             continue
-        joining = Joining(
+        joining = SnapshotTicket(
             portal,
             source.url,
             source.name,
@@ -138,20 +139,20 @@ def _elsewhere(
 class _Task:
     """A stretch that somebody else is to read."""
 
-    joining: Joining
+    joining: SnapshotTicket
     mapping: TableMapping
-    cut: Cut
+    cut: KeyRange
     number: int
 
     @property
     def name(self) -> str:
         return f"{self.mapping.portal}.{self.mapping.table}"
 
-    def submit(self, pool: Executor) -> Future[Stretch]:
+    def submit(self, pool: Executor) -> Future[TableBatch]:
         return pool.submit(read_elsewhere, self.joining, self.mapping.table, self.cut, self.number)
 
 
-def _in_order(futures: dict[int, Future[Stretch]]) -> Iterator[Stretch]:
+def _in_order(futures: dict[int, Future[TableBatch]]) -> Iterator[TableBatch]:
     for number in range(len(futures)):
         yield futures[number].result()
 
@@ -164,7 +165,7 @@ def _mixed(tasks: list[_Task]) -> list[_Task]:
     return [task for _, task in sorted(placed, key=lambda one: one[0])]
 
 
-def _put_share(share: Files | None, objects: Objects, folder: RunFolder, files: list[StageFile], aside: Aside) -> None:
+def _put_share(share: Files | None, objects: Objects, folder: RunFolder, files: list[StageFile], aside: SideRecords) -> None:
     """Stores the file behind the `object_path` of every document that has no content row (C6, fine print 31)."""
     have = {key for portal, table, key, _, _ in aside.content if (portal, table) == ("P2", "document_content")}
     for key, put in store_all(_shared(share, folder, files, have), objects).items():
@@ -179,8 +180,8 @@ def _shared(share: Files | None, folder: RunFolder, files: list[StageFile], have
             if key in have:
                 continue
             if share is None:
-                message = f"Document {key} and perhaps others lie on the old file share, and no share was given."
+                message = f"Document {key}, and possibly others, are on the old file share, but --files is not given."
                 raise ShareMissing(message, "Give the root of the old file share: --files DIR.")
-            pieces = share.pieces(path)
-            if pieces is not None:
-                yield key, pieces
+            chunks = share.chunks(path)
+            if chunks is not None:
+                yield key, chunks

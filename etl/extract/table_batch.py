@@ -12,18 +12,18 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from etl.databases import Batch, Cut, Shared, Source
+from etl.databases import Batch, KeyRange, SnapshotSource, Source
 from etl.databases.registry import join_source
 from etl.domain.typed_values import HELD
 from etl.extract.precopied import Precopied, contents, forget_record
 from etl.objects import Objects, Stored
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.present import presented
+from etl.runfolder import layout
 from etl.runfolder.stage_file_io import StageFile, write_table
 from etl.system.kept_resources import keep
 from etl.system.memory import give_memory_back
-from etl.system.prefetch import ahead
+from etl.system.prefetch import prefetch
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.read import read_mappings
 
@@ -33,7 +33,7 @@ DOCUMENTS_PER_FILE = 2_000  # each is a file in the object store: the work of th
 
 
 @dataclass
-class Aside:
+class SideRecords:
     """What does not fit into the stage tables: rows of ODD, TEXT and CONTENT."""
 
     odd: list[tuple[str, str, str, str, str, bool]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Aside:
     content: list[tuple[str, str, str, str, int]] = field(default_factory=list)
     unchanged: int = 0  # documents that were not read again: the rows are the versions that were precopied
 
-    def add(self, other: Aside) -> None:
+    def add(self, other: SideRecords) -> None:
         self.odd += other.odd
         self.text += other.text
         self.content += other.content
@@ -49,11 +49,11 @@ class Aside:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TableBatch:
     """What came of some rows of a table: their stage files, and what did not fit into them."""
 
     files: list[StageFile]
-    aside: Aside
+    aside: SideRecords
 
     @property
     def rows(self) -> int:
@@ -61,7 +61,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Joining:
+class SnapshotTicket:
     """All that another process needs to read in the snapshot that this one holds, and to write what it read."""
 
     portal: Portal
@@ -83,13 +83,13 @@ def rows_per_file(mapping: TableMapping) -> int:
 
 def stretches(
     source: Source, mapping: TableMapping, objects: Objects, root: Path, first: int = 0, precopied: Precopied | None = None
-) -> Iterator[Stretch]:
+) -> Iterator[TableBatch]:
     """The table as this connection reads it, one stage file at a time; `first`: the number of the first one."""
     for number, (table, aside) in enumerate(stage_tables(source, mapping, objects, precopied), start=first):
-        yield Stretch([write_table(root, f"extract/{mapping.portal}.{mapping.table}/{number:05}.parquet", table)], aside)
+        yield TableBatch([write_table(root, layout.extracted_file(mapping.portal, mapping.table, number), table)], aside)
 
 
-def read_elsewhere(joining: Joining, table: str, cut: Cut, number: int) -> Stretch:
+def read_elsewhere(joining: SnapshotTicket, table: str, cut: KeyRange, number: int) -> TableBatch:
     """One stretch, read by a worker process; `number`: which one it is."""
     source, mappings, objects = _joined(joining)
     try:
@@ -98,34 +98,34 @@ def read_elsewhere(joining: Joining, table: str, cut: Cut, number: int) -> Stret
     except BaseException:
         _forget(joining)  # what broke is not used again: the next stretch would fail of that, and hide why
         raise
-    together = Stretch([], Aside())
+    together = TableBatch([], SideRecords())
     for part in parts:
         together.files.extend(part.files)
         together.aside.add(part.aside)
     return together
 
 
-_JOINED: dict[Joining, tuple[Shared, Mappings, Objects]] = {}  # this process's connections to the old portals
+_JOINED: dict[SnapshotTicket, tuple[SnapshotSource, Mappings, Objects]] = {}  # this process's connections to the old portals
 
 
-def _joined(joining: Joining) -> tuple[Shared, Mappings, Objects]:
+def _joined(joining: SnapshotTicket) -> tuple[SnapshotSource, Mappings, Objects]:
     if joining not in _JOINED:
-        keep(joining.root, "extract", partial(leave, joining.root))
+        keep(joining.root, "extract", partial(close_worker_sources, joining.root))
         mappings = read_mappings(joining.mapping_folder, joining.mapping_digest)
         joined = join_source(joining.url, joining.name, joining.snapshot)
         source = presented({joining.portal: joined}, joining.adapter, mappings)[joining.portal]
-        assert isinstance(source, Shared)  # noqa: S101  # an adapter keeps it what it was
-        _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / JOURNAL)
+        assert isinstance(source, SnapshotSource)  # noqa: S101  # an adapter keeps it what it was
+        _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / layout.JOURNAL)
     return _JOINED[joining]
 
 
-def _forget(joining: Joining) -> None:
+def _forget(joining: SnapshotTicket) -> None:
     kept = _JOINED.pop(joining, None)
     if kept is not None:
         kept[0].close()
 
 
-def leave(root: Path) -> None:
+def close_worker_sources(root: Path) -> None:
     """Closes this process's connections for the run in that folder, if it has any: what comes behind the extract needs none."""
     joined = [joining for joining in list(_JOINED) if joining.root == root]
     for joining in joined:
@@ -137,27 +137,27 @@ def leave(root: Path) -> None:
 
 def stage_tables(
     source: Source, mapping: TableMapping, objects: Objects, precopied: Precopied | None = None
-) -> Iterator[tuple[pa.Table, Aside]]:
+) -> Iterator[tuple[pa.Table, SideRecords]]:
     """The stage tables of one source table, each with what does not fit into it."""
     binary = mapping.content_columns
     brought = [contents(source, mapping, column, objects, precopied) for column in sorted(binary)]
     stored = {key: put for some, _ in brought for key, put in some.items()}
     unchanged = sum(count for _, count in brought)
-    for batch in ahead(source.read(mapping, rows_per_file(mapping), without=binary)):
-        aside, unchanged = Aside(unchanged=unchanged), 0
+    for batch in prefetch(source.read(mapping, rows_per_file(mapping), without=binary)):
+        aside, unchanged = SideRecords(unchanged=unchanged), 0
         if batch.typed.oddities or batch.typed.texts or binary:
             _put_aside(mapping, batch, stored if binary else None, aside, objects)
         yield _stage_table(batch), aside
 
 
-def _put_aside(mapping: TableMapping, batch: Batch, stored: dict[str, Stored] | None, aside: Aside, objects: Objects) -> None:
+def _put_aside(mapping: TableMapping, batch: Batch, stored: dict[str, Stored] | None, aside: SideRecords, objects: Objects) -> None:
     keys = batch.keys or batch.typed.columns[mapping.key[0]].cast(pl.String).to_list()
     for odd in batch.typed.oddities:
         aside.odd.append((mapping.portal, mapping.table, keys[odd.row], odd.column, _json(odd.raw), odd.unreadable))
     for text in batch.typed.texts:
         put = objects.put([text.exact])
         aside.text.append((mapping.portal, mapping.table, keys[text.row], text.column, put.sha256, put.size))
-    objects.settle()
+    objects.make_durable()
     for row, key in enumerate(keys if stored is not None else ()):
         content = stored.get(key) if stored else None
         if content is None:  # a number stands where bytes belong, or nothing at all: unreadable (X2)

@@ -6,6 +6,7 @@ import polars as pl
 
 from etl.holding.held_roots import FOLLOWER, HeldRows, Row, held_rows
 from etl.holding.row_counts import RowsByProfile
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings
@@ -66,7 +67,7 @@ class _Existing:
             mapping = next((m for m in self._mappings.tables.values() if (m.portal, m.table) == (portal, table)), None)
             keys: set[str] = set()
             if mapping is not None and len(mapping.key) == 1:
-                for file in self._folder.files("extract", f"extract/{portal}.{table}/"):
+                for file in self._folder.files("extract", layout.extracted(portal, table)):
                     column = pl.DataFrame(read_columns(self._folder.path, file, [mapping.key[0]])).to_series()
                     keys.update(column.drop_nulls().cast(pl.String).to_list())
             self._keys[portal, table] = frozenset(keys)
@@ -76,7 +77,7 @@ class _Existing:
 def _unreadable(folder: RunFolder) -> dict[Row, list[str]]:
     """By row, the columns whose value cannot be read."""
     found: dict[Row, list[str]] = {}
-    for table in folder.tables("extract", "extract/odd.parquet"):
+    for table in folder.tables("extract", layout.ODD):
         chosen = pl.DataFrame(table).filter(pl.col("unreadable")).select("portal", "table", "key", "column")
         for portal, name, key, column in chosen.iter_rows():
             found.setdefault((portal, name, key), []).append(column)

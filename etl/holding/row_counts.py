@@ -9,6 +9,7 @@ from functools import cached_property
 import polars as pl
 
 from etl.holding.held_roots import HeldRows, Row
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings, TableMapping
@@ -22,16 +23,16 @@ class RowsByProfile:
     def __init__(self, folder: RunFolder, mappings: Mappings) -> None:
         self._folder, self._mappings = folder, mappings
         self._files = {
-            file.path.rsplit("/", 1)[-1].removesuffix(".parquet"): file
-            for step in ("split", "reattach")
+            ".".join(layout.indexed_table(file.path)): file
+            for step in layout.MADE_BY
             if step in folder.steps
-            for file in folder.files(step, f"{step}/where/")
+            for file in folder.files(step, layout.index(step))
         }
         self._known: dict[tuple[str, str], pl.DataFrame] = {}
 
     @cached_property
     def _profiles(self) -> pl.DataFrame:
-        (table,) = self._folder.tables("split", "split/spine/accounts.parquet")
+        (table,) = self._folder.tables("split", layout.ACCOUNTS)
         frame = pl.DataFrame(table).select(pl.col("profile_id").alias("profile"))
         return frame.with_row_index("account").with_columns(pl.col("account").cast(pl.Int32))
 
@@ -62,7 +63,7 @@ class RowsByProfile:
         owners = self.indexed(mapping.portal, parent)
         aside = pl.Series(list(held_only), dtype=pl.String)
         found: Counter[int] = Counter()
-        for file in self._folder.files("extract", f"extract/{mapping.portal}.{mapping.table}/"):
+        for file in self._folder.files("extract", layout.extracted(mapping.portal, mapping.table)):
             keyed = [column] if mapping.key == (column,) else [column, "_key"]
             rows = pl.DataFrame(read_columns(self._folder.path, file, keyed))
             text = pl.col(keyed[-1]).cast(pl.String)

@@ -17,8 +17,9 @@ from etl.databases.target import Agree, Change, RunRecord, Target, Tell, agreed,
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
 from etl.objects import Objects, of_each
-from etl.objects.journal import JOURNAL, journaled
+from etl.objects.journal import journaled
 from etl.placement.target_rows import arrow_type
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile
 from mappings.limits import digest_of
@@ -27,13 +28,12 @@ from mappings.schema import Table
 
 Preview = Callable[[list[Change]], None]
 _REMOVED_TOGETHER = 500  # objects
-MADE_BY = ("split", "reattach")
 _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
 
 
 def run_id_of(folder: RunFolder) -> str:
     """The run's name: the same sources, mappings and options give the same one."""
-    return "run-" + folder.digest("extract", "split", "reattach")[:32]
+    return "run-" + folder.digest(*layout.BEFORE_CHECK)[:32]
 
 
 def load(
@@ -68,9 +68,9 @@ def load(
         datetime.fromisoformat(str(folder.steps["extract"].facts["began"])),
         finished,
         freeze,
-        folder.digest(*(name for name in ("extract", "split", "reattach", "check") if name in folder.steps)),
+        folder.digest(*(name for name in layout.BEFORE_LOAD if name in folder.steps)),
         grace.in_force(freeze),
-        digest_of(mappings.digest, folder.settings.get("adapter")),
+        digest_of(mappings.digest, folder.settings.adapter),
         decisions_sha256,
     )
     changes = target.publish(mappings.target, record, tell, agree)
@@ -85,12 +85,12 @@ def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]
     run_id = run_id_of(folder)
     tables = mappings.target.tables
     sizes = {name: sum(file.rows for file in _files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
-    return would_change(target, mappings.target, sizes, lambda table: rows_of(folder, table, run_id), folder.path / "check")
+    return would_change(target, mappings.target, sizes, lambda table: rows_of(folder, table, run_id), folder.path / layout.CHECK)
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
     """The digests of objects that rows of this run refer to and that are not whole in the store."""
-    stored = [pl.DataFrame(table) for table in folder.tables("reattach", "reattach/stored_object/")]
+    stored = [pl.DataFrame(table) for table in folder.tables("reattach", layout.made("reattach", "stored_object"))]
     sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
     there = of_each(objects.size, list(sizes))
     return [sha256 for (sha256, size), found in zip(sizes.items(), there, strict=True) if found != size]
@@ -123,18 +123,18 @@ def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str
 
 
 def _files_of(folder: RunFolder, table: Table) -> list[StageFile]:
-    return [file for step in MADE_BY for file in folder.files(step, _prefix(step, table))]
+    return [file for step in layout.MADE_BY for file in folder.files(step, _prefix(step, table))]
 
 
 def _prefix(step: str, table: Table) -> str:
     """Where the step's rows of that table lie."""
     record = _RECORDS.get(table.name)
-    return f"{step}/record/{record}.parquet" if record else f"{step}/{table.name}/"
+    return layout.record(step, record) if record else layout.made(step, table.name)
 
 
 def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
     """The new rows of one target table, as all steps before left them."""
-    for step in MADE_BY:
+    for step in layout.MADE_BY:
         for rows in folder.tables(step, _prefix(step, table)):
             yield _recorded(rows, table, run_id) if table.name in _RECORDS else rows
 
@@ -183,9 +183,11 @@ def rollback(
     if run_id not in {run.run_id for run in published}:
         if run_id in {run.run_id for run in runs} and "load" in folder.steps:  # a rollback that was killed behind its commit
             return TakenBack(run_id, 0, 0, *_remove_unneeded(folder, target, objects, store))
-        raise Refused(f"The target does not hold what {run_id} published: there is nothing to take back.", "Check --target and --run.")
+        raise Refused(
+            f"The target does not hold the rows that {run_id} published: there is nothing to roll back.", "Check --target and --run."
+        )
     if published[-1].run_id != run_id:
-        raise Refused(f"{published[-1].run_id} published after {run_id}.", "Take that run back first.")
+        raise Refused(f"{published[-1].run_id} published after {run_id}.", "Roll that run back first.")
     preview(target.would_take_back(mappings.target, published[-1]))
     marks = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
     others = []
@@ -193,7 +195,10 @@ def rollback(
         stage_all(folder, mappings, target, run_id, tell)
         others = target.differs_from_staged(mappings.target)
     if others:
-        raise Refused(f"Others have written since to: {', '.join(others)}.", "A rollback would lose their rows: settle those first.")
+        raise Refused(
+            f"Rows were changed after this run was published: {', '.join(others)}.",
+            "A rollback would lose these changes: resolve them first.",
+        )
     changes = target.take_back(mappings.target, published[-1], tell)
     gone = _remove_unneeded(folder, target, objects, store)
     tables = [(change.table, change.removed, change.updated + change.inserted) for change in changes]
@@ -202,16 +207,18 @@ def rollback(
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
     """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
-    taken = _removed(target.unknown_objects(sorted(journaled(folder.path / JOURNAL))), objects, store)
+    taken = _removed(target.unknown_objects(sorted(journaled(folder.path / layout.JOURNAL))), objects, store)
     if not any(run.state == "PUBLISHED" for run in target.runs()):
-        objects.note(store, "")
+        objects.record_store(store, "")
     return taken
 
 
 def remove_orphans(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
     """The same once the run has published: documents that changed or vanished after they were precopied. What its rows name is not asked for."""
-    ours = {sha256 for table in folder.tables("reattach", "reattach/stored_object/") for sha256 in table["sha256"].to_pylist()}
-    orphans = sorted(journaled(folder.path / JOURNAL) - ours)
+    ours = {
+        sha256 for table in folder.tables("reattach", layout.made("reattach", "stored_object")) for sha256 in table["sha256"].to_pylist()
+    }
+    orphans = sorted(journaled(folder.path / layout.JOURNAL) - ours)
     return _removed(target.unknown_objects(orphans), objects, store) if orphans else (0, 0, [])
 
 

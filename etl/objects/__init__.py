@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-PIECE = 1 << 20
+CHUNK_BYTES = 1 << 20
 _AT_ONCE, _IN_A_ROW = 8, 20
 Answer = TypeVar("Answer")
 
@@ -29,15 +29,15 @@ class Stored:
 class Objects(Protocol):
     """The new object store."""
 
-    def put(self, pieces: Iterable[bytes]) -> Stored:
-        """Stores the bytes under their digest, read back; the same bytes twice are one object. `settle` makes its place durable."""
+    def put(self, chunks: Iterable[bytes]) -> Stored:
+        """Stores the bytes under their digest, read back; the same bytes twice are one object. `make_durable` makes its place durable."""
         ...
 
     def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
         """As `put`, of many small ones at once, in their order."""
         ...
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         """Makes the places of all objects durable that were put since: before anything refers to them."""
         ...
 
@@ -57,7 +57,7 @@ class Objects(Protocol):
         """Takes the object away; whether there was one."""
         ...
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         """Durably: the new store of that identity refers to objects here; where it is `called` nothing, it does no more."""
         ...
 
@@ -94,20 +94,20 @@ def of_each(ask: Callable[[str], Answer], digests: Sequence[str]) -> list[Answer
         return [answer for part in pool.map(lambda some: [ask(sha256) for sha256 in some], several) for answer in part]
 
 
-class Nowhere:
+class DigestOnlyStore:
     """Keeps nothing: digests and sizes for whoever only compares."""
 
-    def put(self, pieces: Iterable[bytes]) -> Stored:
+    def put(self, chunks: Iterable[bytes]) -> Stored:
         digest, size = hashlib.sha256(), 0
-        for piece in pieces:
-            digest.update(piece)
-            size += len(piece)
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
         return Stored(digest.hexdigest(), size, False)
 
     def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
         return [self.put([content]) for content in contents]
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         return
 
     def stop(self) -> None:
@@ -122,7 +122,7 @@ class Nowhere:
     def remove(self, sha256: str) -> bool:
         return False
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         return
 
     def others(self, store: str) -> list[str]:

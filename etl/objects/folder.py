@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from etl.errors import MigrationError, Refused
-from etl.objects import NOTES, PIECE, Stored, note_key, object_key
-from etl.objects.journal import note
+from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key
+from etl.objects.journal import append_to_journal
 from etl.system.durable_files import sync_whole, syncs_whole
 
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
@@ -47,12 +47,12 @@ class FolderObjects:
                     folder.mkdir(mode=0o700, exist_ok=True)
             self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise MigrationError(f"--objects: {root} cannot be made ({error.strerror}).", "Give a folder that can be written to.") from None
+            raise MigrationError(f"--objects: {root} cannot be created ({error.strerror}).", "Give a writable folder.") from None
         weakref.finalize(self, os.close, self._root)
         _require_private(self._root, str(root))
 
-    def put(self, pieces: Iterable[bytes]) -> Stored:
-        digest, waiting = hashlib.sha256(), iter(pieces)
+    def put(self, chunks: Iterable[bytes]) -> Stored:
+        digest, waiting = hashlib.sha256(), iter(chunks)
         first = _first(waiting)
         digest.update(first)
         if len(first) <= _HASHED_FIRST:  # all of it: what is there already is not written again
@@ -141,11 +141,11 @@ class FolderObjects:
         return error
 
     def _lasts(self, folder: int) -> None:
-        if not syncs_whole():  # else `settle` makes it durable together with what is in it
+        if not syncs_whole():  # else `make_durable` makes it durable together with what is in it
             os.fsync(folder)
 
     @contextmanager
-    def _written(self, pieces: Iterable[bytes]) -> Iterator[tuple[str, int, int]]:
+    def _written(self, chunks: Iterable[bytes]) -> Iterator[tuple[str, int, int]]:
         """(Name, size, the open file) of a new file with these bytes, closed behind the block; where that raises, there is none."""
         # All in one folder: a file system keeps its files near it, and has less to write down for each. Names that nobody foresees.
         written = f".writing-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}"
@@ -153,9 +153,9 @@ class FolderObjects:
         descriptor = os.open(written, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._root)
         try:
             try:
-                for piece in pieces:
-                    size += len(piece)
-                    write_all(descriptor, piece)
+                for chunk in chunks:
+                    size += len(chunk)
+                    write_all(descriptor, chunk)
                 yield written, size, descriptor
             finally:
                 os.close(descriptor)
@@ -173,7 +173,7 @@ class FolderObjects:
             os.rename(written, sha256, src_dir_fd=self._root, dst_dir_fd=shelf)
             self._unsettled.add(sha256[:2])
             if not _holds(shelf, sha256, size):
-                message = f"The object store gave back other bytes than were written ({object_key(sha256)})."
+                message = f"The object store returned bytes that differ from those written ({object_key(sha256)})."
                 raise MigrationError(message, "Check the disk, then run again.")
         return Stored(sha256, size, True)
 
@@ -185,9 +185,9 @@ class FolderObjects:
             return False
 
     def _note(self, digests: Iterable[str]) -> None:
-        note(self._journal, digests)
+        append_to_journal(self._journal, digests)
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         if self._unsettled and syncs_whole():
             sync_whole(self._root)
             self._unsettled.clear()
@@ -250,7 +250,7 @@ class FolderObjects:
 
     # -- notes of the stores that refer to objects here -----------------------------------------------------------------------------------
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         place = note_key(store)
         if called:
             with self._written([called.encode()]) as (written, _, descriptor):
@@ -293,14 +293,14 @@ def _require_private(folder: int, shown: str) -> None:
     """Refuses a folder of somebody else; closes one that others may enter, as the run's folder is closed."""
     found = os.fstat(folder)
     if found.st_uid != os.geteuid():
-        raise Refused(f"--objects: {shown} belongs to another user.", "Give --objects a folder of your own.")
+        raise Refused(f"--objects: {shown} belongs to another user.", "Give --objects a folder that you own.")
     if stat.S_IMODE(found.st_mode) & 0o077:
         os.fchmod(folder, 0o700)
 
 
-def write_all(descriptor: int, piece: bytes | memoryview) -> None:
+def write_all(descriptor: int, chunk: bytes | memoryview) -> None:
     """All of the piece, in as many writes as it takes."""
-    rest = memoryview(piece)
+    rest = memoryview(chunk)
     while len(rest):
         rest = rest[os.write(descriptor, rest) :]
 
@@ -309,25 +309,25 @@ def _copied(source: int, new: int) -> None:
     with suppress(OSError, AttributeError):  # not of every file system and system; what is left is copied below
         while os.copy_file_range(source, new, _COPIED):
             pass
-    while piece := os.read(source, PIECE):
-        write_all(new, piece)
+    while chunk := os.read(source, CHUNK_BYTES):
+        write_all(new, chunk)
 
 
-def _first(pieces: Iterator[bytes]) -> bytes:
+def _first(chunks: Iterator[bytes]) -> bytes:
     """The bytes that come first, a piece more than _HASHED_FIRST where there are so many."""
     found, size = list[bytes](), 0
-    for piece in pieces:
-        found.append(piece)
-        size += len(piece)
+    for chunk in chunks:
+        found.append(chunk)
+        size += len(chunk)
         if size > _HASHED_FIRST:
             break
     return b"".join(found)
 
 
-def _hashed(pieces: Iterable[bytes], digest: Any) -> Iterator[bytes]:
-    for piece in pieces:
-        digest.update(piece)
-        yield piece
+def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
 
 
 def _holds(shelf: int, sha256: str, size: int) -> bool:
@@ -344,8 +344,8 @@ def _holds(shelf: int, sha256: str, size: int) -> bool:
         if not stat.S_ISREG(found.st_mode) or found.st_size != size or found.st_uid != os.geteuid() or found.st_mode & 0o022:
             return False
         digest = hashlib.sha256()
-        while piece := os.read(descriptor, min(size + 1, PIECE)):
-            digest.update(piece)
+        while chunk := os.read(descriptor, min(size + 1, CHUNK_BYTES)):
+            digest.update(chunk)
         return digest.hexdigest() == sha256
     finally:
         os.close(descriptor)

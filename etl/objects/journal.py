@@ -6,10 +6,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-JOURNAL = "objects.journal"  # the digest of every object that the run brought into the store
 
-
-def note(journal: Path | None, digests: Iterable[str]) -> None:
+def append_to_journal(journal: Path | None, digests: Iterable[str]) -> None:
     """Before the objects are there: an object that was noted and never came is none to take back, one unnoted would stay for ever."""
     # Each on a line of its own, whatever a full disk left of the one before.
     rest = memoryview("".join(f"\n{sha256}\n" for sha256 in digests).encode())

@@ -33,11 +33,11 @@ def bucket_of(uri: str) -> Bucket | None:
     prefix = prefix.removesuffix("/")
     if "@" in name or "?" in rest or "#" in rest:
         message = "--objects: s3:// takes a bucket and a prefix, no user, password, options or fragment."
-        raise WrongUsage(message, "Write s3://bucket/prefix; credentials come from where AWS tools look for them (environment, profile).")
+        raise WrongUsage(message, "Write s3://bucket/prefix; credentials are read from where AWS tools keep them (environment, profile).")
     if not _NAME.fullmatch(name):
-        raise WrongUsage("--objects: s3:// is followed by no bucket's name.", "Write s3://bucket/prefix.")
+        raise WrongUsage("--objects: s3:// must be followed by the name of a bucket.", "Write s3://bucket/prefix.")
     if prefix and not all(prefix.isprintable() and part not in ("", ".", "..") for part in prefix.split("/")):
-        raise WrongUsage("--objects: the prefix in the bucket has an empty part, a dot for a part, or a sign that cannot be seen.")
+        raise WrongUsage("--objects: the prefix in the bucket has an empty part, a dot for a part, or a non-printable character.")
     return Bucket(name, f"{prefix}/" if prefix else "")
 
 
@@ -48,11 +48,9 @@ def require_folder(uri: str, option: str) -> None:
         return
     if scheme.lower() != "file":
         kind = f"{scheme.lower()}://" if _SCHEME.fullmatch(scheme) else "that"
-        raise WrongUsage(f"{option}: {kind} is not a kind of store that is known here.", f"Give {option} a folder or file:///folder.")
+        raise WrongUsage(f"{option}: {kind} is not a supported kind of store.", f"Give {option} a folder or file:///folder.")
     if not rest.startswith("/") or "?" in rest or "#" in rest:
-        raise WrongUsage(
-            f"{option}: file:// is followed by something else than a path from the root.", f"Give {option} a folder or file:///folder."
-        )
+        raise WrongUsage(f"{option}: file:// must be followed by an absolute path.", f"Give {option} a folder or file:///folder.")
 
 
 def folder_of(uri: str, option: str) -> Path:

@@ -21,11 +21,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.errors import MigrationError
-from etl.objects import NOTES, PIECE, Stored, note_key, object_key
-from etl.objects.journal import journaled, note
+from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key
+from etl.objects.journal import append_to_journal, journaled
 from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
-from etl.system.retries import again
+from etl.system.retries import retry_policy
 
 _AT_ONCE = 8  # requests of one `put_all`
 _IN_MEMORY = 8 << 20  # bytes of one object; what is longer waits in a file that has no name
@@ -40,7 +40,7 @@ _CONFIG = Config(
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
-ONE_PIECE = 5 << 30  # what S3 takes in one request
+ONE_REQUEST_BYTES = 5 << 30  # what S3 takes in one request
 PART = 64 << 20  # of a longer object
 _MOST_PARTS = 10_000
 _LONGEST_NOTE = 10_000  # bytes
@@ -65,14 +65,14 @@ class S3Objects:
                 ) from None
             self._client.head_bucket(Bucket=bucket.name)  # what will not work shows now, not after hours
 
-    def put(self, pieces: Iterable[bytes]) -> Stored:
+    def put(self, chunks: Iterable[bytes]) -> Stored:
         digest, size = hashlib.sha256(), 0
         # The key is the digest, which is known at the end only.
         with SpooledTemporaryFile(_IN_MEMORY, dir=str(self._journal.parent) if self._journal else None) as spool:
-            for piece in pieces:
-                digest.update(piece)
-                size += len(piece)
-                spool.write(piece)
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                spool.write(chunk)
             return self._stored(digest.hexdigest(), size, spool)
 
     def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
@@ -83,7 +83,7 @@ class S3Objects:
             stored = dict(zip(waiting, found, strict=True))
         return [stored[sha256] for sha256 in digests]
 
-    def settle(self) -> None:
+    def make_durable(self) -> None:
         return  # an object that S3 has answered for is durable
 
     def stop(self) -> None:
@@ -112,7 +112,7 @@ class S3Objects:
             self._client.delete_object(**self._at(sha256))
         return True
 
-    def note(self, store: str, called: str) -> None:
+    def record_store(self, store: str, called: str) -> None:
         at = {"Bucket": self._bucket.name, "Key": self._bucket.prefix + note_key(store)}
         with told(self._bucket.name):
             if called:
@@ -145,14 +145,16 @@ class S3Objects:
 
     def _stored(self, sha256: str, size: int, body: bytes | IO[bytes]) -> Stored:
         if self._stopped.is_set():
-            raise MigrationError("The object store is not asked any more: the command ends.", "Run the same command again: it goes on.")
+            raise MigrationError(
+                "The command is ending: no further requests are sent to the object store.", "Run the same command again to resume."
+            )
         if self._holds(sha256, size):
             return Stored(sha256, size, False)
-        note(self._journal, [sha256])
+        append_to_journal(self._journal, [sha256])
         if not isinstance(body, bytes):
             body.seek(0)
         with told(self._bucket.name):
-            if isinstance(body, bytes) or size <= ONE_PIECE:
+            if isinstance(body, bytes) or size <= ONE_REQUEST_BYTES:
                 self._client.put_object(**self._at(sha256), Body=body, ContentLength=size, ChecksumSHA256=_base64(bytes.fromhex(sha256)))
             else:
                 self._put_in_parts(sha256, size, body)
@@ -162,15 +164,15 @@ class S3Objects:
 
     def _put_in_parts(self, sha256: str, size: int, body: IO[bytes]) -> None:
         """An object that is too long for one request; `clean` takes away what a killed run left of it."""
-        note(self._journal and self._journal.with_name(UPLOADS), [sha256])
+        append_to_journal(self._journal and self._journal.with_name(UPLOADS), [sha256])
         upload = {
             **self._at(sha256),
             "UploadId": self._client.create_multipart_upload(**self._at(sha256), ChecksumAlgorithm="SHA256")["UploadId"],
         }
         parts: list[dict[str, Any]] = []
-        while piece := body.read(max(PART, -(-size // _MOST_PARTS))):
-            checksum = _base64(hashlib.sha256(piece).digest())
-            part = self._client.upload_part(**upload, PartNumber=len(parts) + 1, Body=piece, ChecksumSHA256=checksum)
+        while chunk := body.read(max(PART, -(-size // _MOST_PARTS))):
+            checksum = _base64(hashlib.sha256(chunk).digest())
+            part = self._client.upload_part(**upload, PartNumber=len(parts) + 1, Body=chunk, ChecksumSHA256=checksum)
             parts.append({"PartNumber": len(parts) + 1, "ETag": part["ETag"], "ChecksumSHA256": checksum})
         self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
 
@@ -194,17 +196,17 @@ class S3Objects:
 
     def _read(self, sha256: str, file: IO[bytes] | None = None) -> str:
         """The digest of the object as it is read now, its bytes written to the file; an answer that breaks off is asked for again."""
-        for attempt in again():
+        for attempt in retry_policy():
             with attempt, told(self._bucket.name):
                 digest = hashlib.sha256()
                 if file is not None:
                     file.seek(0)
                     file.truncate()
                 with closing(self._client.get_object(**self._at(sha256))["Body"]) as body:
-                    for piece in body.iter_chunks(PIECE):
-                        digest.update(piece)
+                    for chunk in body.iter_chunks(CHUNK_BYTES):
+                        digest.update(chunk)
                         if file is not None:
-                            file.write(piece)
+                            file.write(chunk)
         return digest.hexdigest()
 
 
@@ -213,5 +215,5 @@ def _base64(digest: bytes) -> str:
 
 
 def _other_bytes(sha256: str) -> MigrationError:
-    message = f"The object store gave back other bytes than were put there, or none ({object_key(sha256)})."
-    return MigrationError(message, "Look at the store's own log, then run the same command again: it goes on.")
+    message = f"The object store returned bytes that differ from those stored, or none ({object_key(sha256)})."
+    return MigrationError(message, "Check the store's log, then run the same command again to resume.")

@@ -21,7 +21,7 @@ from botocore.parsers import ResponseParserError
 
 from etl.errors import MigrationError, NoSpace, Transient
 
-_AGAIN = "then run the same command again: it goes on."
+_AGAIN = "then run the same command again to resume."
 # By S3's codes; an answer to HEAD has none, there the status stands in its place.
 _UNKNOWN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidClientTokenId"}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired", "400"}
@@ -52,9 +52,11 @@ def _refused(error: ClientError, bucket: str) -> MigrationError:
     at = f"The object store, bucket {bucket}"
     match code:
         case "NoSuchBucket" | "404":
-            return MigrationError(f"There is no bucket {bucket}.", "Give --objects a bucket that exists: none is made here.")
+            return MigrationError(
+                f"Bucket {bucket} does not exist.", "Give --objects an existing bucket: this command does not create one."
+            )
         case "NoSuchKey":
-            return MigrationError(f"{at}: an object went away while it was read.", f"Find out who removes objects there, {_AGAIN}")
+            return MigrationError(f"{at}: an object was removed while it was being read.", f"Find out who removes objects there, {_AGAIN}")
         case "RequestTimeTooSkewed":
             return MigrationError(f"{at}: this machine's clock is wrong.", f"Set the clock, {_AGAIN}")
         case _ if code in _UNKNOWN:
@@ -63,34 +65,38 @@ def _refused(error: ClientError, bucket: str) -> MigrationError:
             return MigrationError(f"{at}: the credentials have expired or are not accepted ({number}).", f"Get new ones, {_AGAIN}")
         case _ if code in _DENIED:
             message = f"{at}: access is denied ({number})."
-            return MigrationError(message, f"Look whether the credentials have expired and have the rights of runbooks/roles.md, {_AGAIN}")
+            return MigrationError(
+                message, f"Check that the credentials are still valid and have the rights listed in runbooks/roles.md, {_AGAIN}"
+            )
         case _ if code in _ELSEWHERE:
-            return MigrationError(f"{at}: it lies in another region ({number}).", f"Set AWS_REGION to the bucket's region, {_AGAIN}")
+            return MigrationError(f"{at}: the bucket is in another region ({number}).", f"Set AWS_REGION to the bucket's region, {_AGAIN}")
         case _ if code in _FULL or number == 507:
             return NoSpace(f"{at}: it is full ({number}).", f"Free space there, {_AGAIN}")
         case _ if code in _ALTERED:
-            return Transient(f"{at}: other bytes came there than were sent ({number}).", f"Look at the network, {_AGAIN}")
+            return Transient(f"{at}: the bytes received differ from those sent ({number}).", f"Check the network, {_AGAIN}")
         case _ if number >= 500 or number in (408, 429):
-            return Transient(f"{at}: it is overloaded or fails ({number}), however often it was asked.", f"Wait until it works, {_AGAIN}")
-    return MigrationError(f"{at}: the request was refused ({number}).", f"Look at the store's own log, {_AGAIN}")
+            return Transient(f"{at}: it is overloaded or failing ({number}) after all retries.", f"Wait until it is available, {_AGAIN}")
+    return MigrationError(f"{at}: the request was refused ({number}).", f"Check the store's log, {_AGAIN}")
 
 
 def _without_answer(error: Any, bucket: str) -> MigrationError:
     at, kind = f"The object store, bucket {bucket}", type(error).__name__
     match error:
         case SSLError():
-            message = f"{at}: its certificate is not accepted, or it speaks no TLS."
+            message = f"{at}: its certificate is not accepted, or it does not use TLS."
             return MigrationError(message, f"Give the certificate's authority (AWS_CA_BUNDLE) or another AWS_ENDPOINT_URL, {_AGAIN}")
         case ReadTimeoutError():
-            return Transient(f"{at}: no answer came in time.", f"Look at the network and the store, {_AGAIN}")
+            return Transient(f"{at}: the request timed out.", f"Check the network and the store, {_AGAIN}")
         case ConnectionError() | ConnectionClosedError():
             return Transient(
                 f"{at}: it cannot be reached, or the connection was lost ({kind}).",
-                f"Look at the network, AWS_ENDPOINT_URL and the region, {_AGAIN}",
+                f"Check the network, AWS_ENDPOINT_URL and the region, {_AGAIN}",
             )
         case HTTPClientError() | IncompleteReadError() | FlexibleChecksumError() | ResponseParserError():
-            return Transient(f"{at}: the answer ended early, or is none of S3 ({kind}).", f"Look at the network and the store, {_AGAIN}")
+            return Transient(
+                f"{at}: the response was truncated or is not a valid S3 response ({kind}).", f"Check the network and the store, {_AGAIN}"
+            )
     if "Credential" in kind or "Token" in kind or "SSO" in kind or "Login" in kind:
-        message = f"{at}: there are no credentials, or they cannot be had ({kind})."
-        return MigrationError(message, f"Give them where AWS tools look for them (environment, profile, role), {_AGAIN}")
-    return MigrationError(f"{at}: the AWS configuration cannot be used ({kind}).", f"Mend it (environment, profile, region), {_AGAIN}")
+        message = f"{at}: credentials are missing or cannot be obtained ({kind})."
+        return MigrationError(message, f"Provide them where AWS tools read them (environment, profile, role), {_AGAIN}")
+    return MigrationError(f"{at}: the AWS configuration cannot be used ({kind}).", f"Correct it (environment, profile, region), {_AGAIN}")

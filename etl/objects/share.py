@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from etl.errors import MigrationError, SourceChanged, Unreadable
-from etl.objects import PIECE
+from etl.objects import CHUNK_BYTES
 from etl.objects.place import folder_of
 from etl.runfolder.disk_space import bytes_below
 
@@ -59,7 +59,7 @@ class Share:
         """The bytes of all files that lie there."""
         return bytes_below(self._real)
 
-    def pieces(self, object_path: str) -> Iterator[bytes] | None:
+    def chunks(self, object_path: str) -> Iterator[bytes] | None:
         """The bytes of the file at that path; None where there is no readable file inside the root.
 
         While they are read: Unreadable where the disk fails, SourceChanged where the file is not the same afterwards.
@@ -71,7 +71,7 @@ class Share:
                 descriptor = self._opened(object_path, opened)
         except (OSError, ValueError):
             return None
-        return None if descriptor is None else _pieces_of(descriptor)
+        return None if descriptor is None else _chunks_of(descriptor)
 
     def _opened(self, object_path: str, opened: ExitStack) -> int | None:
         """The open regular file at that path; None where there is none, or it lies outside the root."""
@@ -136,19 +136,19 @@ def _identity(part: _Part) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _pieces_of(descriptor: int) -> Iterator[bytes]:
+def _chunks_of(descriptor: int) -> Iterator[bytes]:
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         before = os.fstat(descriptor)
         read = 0
         try:
-            while piece := file.read(PIECE):
-                read += len(piece)
-                yield piece
+            while chunk := file.read(CHUNK_BYTES):
+                read += len(chunk)
+                yield chunk
         except OSError:
             raise Unreadable from None
         after = os.fstat(descriptor)
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns) or read != before.st_size:
         raise SourceChanged(
-            "A file of the old file share changed while it was read. Nothing was published.",
+            "A file on the old file share changed while it was being read. Nothing was published.",
             "The share is not frozen. Freeze it, then start again with a new run folder.",
         )

@@ -23,14 +23,14 @@ def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects
     size = 0
     with ThreadPoolExecutor(_GROUPS) as pool, _stopped_by_errors(objects):  # some groups are made durable while the next one is read
         waiting: deque[Future[dict[str, Stored]]] = deque()
-        for key, pieces in documents:
+        for key, chunks in documents:
             try:
-                first = next(pieces, b"")
+                first = next(chunks, b"")
                 if len(first) < _SMALL:
-                    group[key] = b"".join((first, *pieces))
+                    group[key] = b"".join((first, *chunks))
                     size += len(group[key])
                 else:
-                    stored[key] = objects.put(_chained(first, pieces))
+                    stored[key] = objects.put(_chained(first, chunks))
             except Unreadable:
                 continue
             if len(group) >= _TOGETHER or size >= _BYTES_TOGETHER:
@@ -41,7 +41,7 @@ def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects
         for future in waiting:
             stored |= future.result()
         stored |= _put(objects, group)
-    objects.settle()
+    objects.make_durable()
     return stored
 
 

@@ -22,7 +22,7 @@ def bound_mappings(folder: Path, digest: str | None = None) -> Mappings:
     found = _disagreements_of(folder, mappings.digest)
     if found:
         raise Disagreement(
-            "Mappings, rules and program do not agree:\n  " + "\n  ".join(found),
+            "Mappings, rules and program are inconsistent:\n  " + "\n  ".join(found),
             "Correct the mapping folder, or add the rule to the program (runbooks/extend.md); then run again. No data was read.",
         )
     return mappings
@@ -45,16 +45,16 @@ def disagreements(mappings: Mappings) -> Iterator[str]:
     ranked = [reason.code for reason in mappings.reasons.values()]
     for side, reasons in (("the loader", REASONS), ("the verifier", VERIFIER_REASONS)):
         if list(reasons[1:]) != ranked:
-            yield f"rules.toml, reason.rank: {side} ranks the hold reasons as {', '.join(reasons[1:])}; declared are {', '.join(ranked)}"
+            yield f"rules.toml, reason.rank: {side} ranks the hold reasons as {', '.join(reasons[1:])}; declared ranks: {', '.join(ranked)}"
     rulebook = verifier.rulebook()
     yield from _columns(mappings)
     for (portal, table), mapping in read_spec(mappings.home).mappings.items():
         for into in mapping.into:
             for column, value in into.columns.items():
                 if not rulebook.knows(table, column, value):
-                    yield f"{portal}.{table}: the verifier has no reading of rule {value.of} for {into.table}.{column}"
+                    yield f"{portal}.{table}: the verifier does not implement rule {value.of} for {into.table}.{column}"
         if mapping.owner_rule and mapping.owner_rule not in {*verifier.OWNERS, *rulebook.owner}:
-            yield f"{portal}.{table}: the verifier has no reading of owner_rule {mapping.owner_rule}"
+            yield f"{portal}.{table}: the verifier does not implement owner_rule {mapping.owner_rule}"
     try:
         bind(read_suites(), mappings)
     except MappingError as error:
@@ -65,10 +65,10 @@ def _rules(mappings: Mappings, verified: dict[str, tuple[str, ...]]) -> Iterator
     """Every rule is carried out by both sides, and neither side has a rule that rules.toml lacks."""
     for side, known in (("loader", registry.RULES), ("verifier", verified)):
         for number in known.keys() - mappings.rules.keys():
-            yield f"rules.toml: the {side} carries out rule {number}, which is not declared"
+            yield f"rules.toml: the {side} implements rule {number}, which is not declared"
         for number in mappings.rules:
             if number not in known and not (side == "verifier" and number.startswith(_THE_RUN)):
-                yield f"rules.toml: rule {number} is declared, but no module of the {side} carries it out"
+                yield f"rules.toml: rule {number} is declared, but no module of the {side} implements it"
     for number in {*registry.FLAGS} - mappings.rules.keys():
         yield f"the loader flags rows under {number}, which is not declared in rules.toml"
 
@@ -82,10 +82,10 @@ def _flags(mappings: Mappings, verified: dict[str, tuple[str, ...]]) -> Iterator
         if rule.flags != bool(tables):
             yield f"rules.toml: rule {number} has flags = {str(rule.flags).lower()}, but the loader flags rows of {_list(tables)}"
         if number in registry.FLAGS and not tables:
-            yield f"rule {number}: a function flags rows under it, but its chapter names no table"
+            yield f"rule {number}: a function flags rows under this rule, but its chapter lists no table"
         for mapping in mappings.tables.values():
             if f"{mapping.portal}.{mapping.table}" in tables and number not in mapping.rules:
-                yield f"{mapping.file}: rules lacks {number}, which flags rows of this table"
+                yield f"{mapping.file}: `rules` does not list {number}, which flags rows of this table"
 
 
 def _list(tables: tuple[str, ...]) -> str:
@@ -97,13 +97,13 @@ def _columns(mappings: Mappings) -> Iterator[str]:
     targets = {f"{table.name}.{column}" for table in mappings.target.tables.values() for column in table.by_name}
     for name in registry.COLUMNS:
         if "." in name and name not in targets:
-            yield f"the loader fills {name}, which schemas/portal3.sql lacks"
+            yield f"the loader fills {name}, which schemas/portal3.sql does not declare"
         if "." not in name and name not in mappings.rules:
-            yield f"the loader fills columns by rule {name}, which rules.toml lacks"
+            yield f"the loader fills columns by rule {name}, which rules.toml does not declare"
     for mapping in mappings.tables.values():
         if mapping.owner_rule and mapping.owner_rule not in registry.OWNERS:
-            yield f"{mapping.file}: owner_rule: the loader does not find accounts by rule {mapping.owner_rule}"
-        yield from (f"{mapping.file}: the loader fills no {place} by rule {rule}" for place, rule in _unfilled(mapping))
+            yield f"{mapping.file}: owner_rule: the loader does not implement owner_rule {mapping.owner_rule}"
+        yield from (f"{mapping.file}: the loader does not fill {place} by rule {rule}" for place, rule in _unfilled(mapping))
 
 
 def _unfilled(mapping: TableMapping) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,7 @@ def as_data(changes: list[Change]) -> Changes:
 def sentence(facts: dict[str, Any]) -> str:
     """What the load will change altogether."""
     if (changes := facts.get("changes")) is None:
-        return f"what the load will change is not known: {facts.get('changes_unknown') or 'the check did not ask'}"
+        return f"unknown what the load will change: {facts.get('changes_unknown') or 'the check did not compare'}"
     inserted, updated, removed = (sum(change[word] for change in changes.values()) for word in _WORDS)
     return f"the load will insert {inserted:,} rows, update {updated:,} and remove {removed:,}"
 
@@ -77,9 +77,9 @@ def refuse_others(found: list[str]) -> None:
     if found:
         more = f"; {len(found) - _SHOWN:,} more tables" if len(found) > _SHOWN else ""
         raise Refused(
-            f"The store was changed since the check: what the load would change is not what was approved ({'; '.join(found[:_SHOWN])}{more})."
+            f"The store was changed after the check: the load would change other rows than those approved ({'; '.join(found[:_SHOWN])}{more})."
             " Nothing was published.",
-            "Run `portal-migrate check` again and let the approver approve what it says then; or find out who wrote to the store.",
+            "Run `portal-migrate check` again and have its new digest approved; or find out who wrote to the store.",
         )
 
 

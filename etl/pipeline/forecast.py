@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
+from etl.databases import backend
 from etl.errors import MigrationError
-from etl.runfolder.folder import STEPS, RunFolder, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, open_readonly
+from etl.runfolder.layout import STEPS
 
 # Shares of a whole run's time by step, and rows a second of the whole run at a probe of 1.0; seen with tests/benchmarks on two cores.
 _SHARE = {"extract": 0.25, "split": 0.06, "reattach": 0.17, "check": 0.13, "load": 0.15, "reconcile": 0.21, "report": 0.03}
@@ -21,6 +26,7 @@ _BAND = (0.5, 2.0)  # of a forecast from a probe: it knows neither the databases
 _SPREAD = 0.15  # of a forecast from one run; several runs say themselves how far they lie apart
 _START = {"check": 2.5}  # seconds before a step's first row, whatever its size: the checks' libraries are imported
 _STARTED = 0.3  # of every other step
+_COUNTED, _ENOUGH = ("reattach", "check"), 0.05  # what is noted there counts the rows of the whole step; before this share it says nothing
 
 
 @dataclass(frozen=True)
@@ -43,16 +49,37 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """An earlier run: the rows that it read, and the seconds of each step that it did from its beginning to its end."""
+    """An earlier run: the rows that it read, and the seconds of each step that it did from its beginning to its end.
+
+    `kinds`: of its Portal 2.0 and of its store ("sqlite", "postgresql"); empty where not known.
+    """
 
     place: str
     rows: int
     seconds: dict[str, float]
+    kinds: tuple[str, str] = ("", "")
 
 
-def forecast(rows: int, earlier: Sequence[Rehearsed]) -> Forecast:
-    """The forecast for so many rows. Each step scales with the rows; of several runs the middle one counts, and their spread is the band."""
+@dataclass(frozen=True)
+class Endings:
+    """When the step at work and the run will end, each with the moments between which that should be; None where nothing is known.
+
+    `late`: the step has taken longer than any earlier run lets expect; its end is not known then.
+    """
+
+    step: tuple[datetime, datetime, datetime] | None
+    run: tuple[datetime, datetime, datetime] | None
+    late: bool
+    source: tuple[str, ...]
+
+
+def forecast(rows: int, earlier: Sequence[Rehearsed], kinds: tuple[str, str] = ("", "")) -> Forecast:
+    """The forecast for so many rows. Each step scales with the rows; of several runs the middle one counts, and their spread is the band.
+
+    Where some of them had databases of these kinds, the others say nothing: a store of another kind takes another time.
+    """
     usable = [run for run in earlier if run.rows and set(_SHARE) <= run.seconds.keys()]
+    usable = [run for run in usable if _alike(run.kinds, kinds)] or usable
     if not usable:
         return _from_probe(rows)
     steps = {}
@@ -65,30 +92,69 @@ def forecast(rows: int, earlier: Sequence[Rehearsed]) -> Forecast:
     return Forecast(steps, _sum(steps.values()), tuple(run.place for run in usable))
 
 
+def _alike(known: tuple[str, str], wanted: tuple[str, str]) -> bool:
+    return all(not one or not other or one == other for one, other in zip(known, wanted, strict=True))
+
+
+def kinds_of(source: str | None, target: str | None) -> tuple[str, str]:
+    """The kinds of these two databases, each empty where its address is not known."""
+    return backend(source) if source else "", backend(target) if target else ""
+
+
+def endings(
+    working: Mapping[str, Any], done: Collection[str], rows: int, earlier: Sequence[Rehearsed], now: datetime, kinds: tuple[str, str]
+) -> Endings:
+    """When the step at work and the run will end. `working`: what it noted; `done`: the steps behind it; `rows`: of this run, 0 where not known yet.
+
+    From earlier runs; without any from the step's own progress, where that counts the whole step, and then of the run nothing is known.
+    """
+    step, since = str(working["step"]), datetime.fromisoformat(str(working["since"]))
+    usable = [run for run in earlier if run.rows and set(_SHARE) <= run.seconds.keys()]
+    if not usable or step not in _SHARE:
+        share = working["done"] / working["total"] if working["what"] in _COUNTED and working["total"] else 0.0
+        if share < _ENOUGH:
+            return Endings(None, None, False, ())
+        end = since + (now - since) / share
+        around = (end - now) * (1 - share)
+        return Endings((end, max(now, end - around), end + around), None, False, ())
+    expected = forecast(rows or round(statistics.median(run.rows for run in usable)), usable, kinds)
+    span = expected.steps[step]
+    late = now > since + timedelta(seconds=span.high)
+    begun = now if late else since
+    this = Span(0.0, 0.0, span.high) if late else span
+    behind = [expected.steps[name] for name in _SHARE if name not in done and name != step]
+    whole = _sum([this, *behind])
+    first, every = (
+        tuple(max(now, begun + timedelta(seconds=seconds)) for seconds in (of.seconds, of.low, of.high)) for of in (this, whole)
+    )
+    return Endings(None if late else (first[0], first[1], first[2]), (every[0], every[1], every[2]), late, expected.source)
+
+
 def earlier_runs(named: Sequence[Path], beside: Path | None) -> list[Rehearsed]:
     """The runs that were named (MigrationError for one that is none), else the finished ones in the folders beside the run's own."""
     if named:
-        return [_rehearsed(seen(place)) for place in named]
+        return [rehearsed(open_readonly(place)) for place in named]
     if beside is None or not beside.absolute().parent.is_dir():
         return []
     found = []
     for place in sorted(beside.absolute().parent.iterdir()):
-        if place == beside.absolute() or not (place / "manifest.json").is_file():
+        if place == beside.absolute() or not (place / layout.MANIFEST).is_file():
             continue
         try:
-            found.append(_rehearsed(seen(place)))
+            found.append(rehearsed(open_readonly(place)))
         except MigrationError:  # another's folder, or one that was altered: it says nothing of this machine
             continue
     return found
 
 
-def _rehearsed(folder: RunFolder) -> Rehearsed:
+def rehearsed(folder: RunFolder) -> Rehearsed:
+    """What a run's folder says of it."""
     extract = folder.steps.get("extract")
     rows = sum(int(table["rows"]) for table in extract.facts.get("fingerprints", {}).values()) if extract is not None else 0
     seconds = {
         name: float(step.facts["seconds"]) for name, step in folder.steps.items() if name in STEPS and step.facts.get("seconds") is not None
     }
-    return Rehearsed(folder.path.name, rows, seconds)
+    return Rehearsed(folder.path.name, rows, seconds, kinds_of(folder.settings.source, folder.settings.target))
 
 
 def _from_probe(rows: int) -> Forecast:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, place_of
+from etl.databases import backend, database_identity
 from etl.databases.registry import reading
 from etl.errors import MigrationError, Refused
 from etl.options import Options
@@ -18,7 +18,7 @@ _OF_TC = ("document", "event_history", "account_contact", "migration_holding", "
 class NoShare:
     """A file share that is left out on purpose: no document lies there (C6)."""
 
-    def pieces(self, object_path: str) -> Iterator[bytes] | None:
+    def chunks(self, object_path: str) -> Iterator[bytes] | None:
         """None, whatever the path."""
         return None
 
@@ -40,9 +40,9 @@ def refuse_left_out(options: Options, target: str) -> None:
         lacking.append(("--decisions", f"decisions (SHA-256 {record['decisions_sha256']})", "decisions"))
     if lacking:
         had = ", ".join(what for _, what, _ in lacking)
-        ways = "; or say that they are left out on purpose: " + " ".join(f"--without-{word}" for *_, word in lacking)
+        ways = "; or leave them out on purpose: " + " ".join(f"--without-{word}" for *_, word in lacking)
         raise Refused(
-            f"{record['run_id']}, which is published in this store, had {had}; this run has none. Nothing was changed.",
+            f"{record['run_id']}, which is published in this store, had {had}; this run does not. Nothing was changed.",
             f"Give {', '.join(option for option, *_ in lacking)}{ways}.",
         )
 
@@ -53,8 +53,8 @@ def share_left_out(target: str | None) -> MigrationError | None:
     if record is None:
         return None
     return Refused(
-        f"Documents lie on the old file share, and no share was given; {record['run_id']}, which is published in this store, had one.",
-        "Give the root of the old file share: --files DIR; or say that it is left out on purpose: --without-files.",
+        f"Documents are on the old file share, but --files is not given; {record['run_id']}, which is published in this store, had it.",
+        "Give the root of the old file share: --files DIR; or leave it out on purpose: --without-files.",
     )
 
 
@@ -71,7 +71,7 @@ def _in_force(target: str) -> tuple[dict[str, Any] | None, bool]:
 def published_last(target: str) -> dict[str, Any] | None:
     """The row of `migration_run` that is in force; None where the store is not there yet or holds no published run."""
     lite = backend(target) == "sqlite"
-    if lite and not Path(str(place_of(target)[1])).is_file():
+    if lite and not Path(str(database_identity(target)[1])).is_file():
         return None
     with reading(target) as store:
         there = "SELECT name FROM sqlite_master WHERE name = 'migration_run'" if lite else "SELECT to_regclass('migration_run') AS name"

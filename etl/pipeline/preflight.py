@@ -46,6 +46,7 @@ class Plan:
     presented: dict[str, dict[str, int]] = field(default_factory=dict)  # by portal, the adapter's counts
     grants: list[str] = field(default_factory=list)  # SQL for the reading role on the physical tables of PostgreSQL
     will_be_held: list[dict[str, Any]] = field(default_factory=list)  # portal, table, column, rows: values that do not fit
+    unlisted_codes: list[str] = field(default_factory=list)  # code lines of the adapter whose contract word no catalogue has (A12)
     conditions: dict[Portal, SourceConditions] = field(default_factory=dict)  # what hides or alters, is beside, or could not be ruled out
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
     beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, and no obstacle
@@ -77,7 +78,7 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
     if missing:
         raise MigrationError(
             listed("Rights are missing:", missing),
-            "Give the roles exactly the rights that the SQL in runbooks/roles.md gives; then run again. Nothing was read or written.",
+            "Grant the roles exactly the rights in the SQL of runbooks/roles.md; then run again. Nothing was read or written.",
         )
     return found
 
@@ -153,5 +154,6 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
             for portal, answer in answers.items()
             for table, column, count in answer.will_be_held
         ],
+        [sentence for answer in answers.values() for sentence in answer.unlisted],
         known,
     )

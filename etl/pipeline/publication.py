@@ -5,7 +5,7 @@ from __future__ import annotations
 from etl.errors import DifferencesFound, MigrationError
 from etl.runfolder.folder import RunFolder
 
-_NOT_LOST = "Nothing has to be loaded again: run the same command again, it compares and reports."
+_NOT_LOST = "Nothing has to be loaded again: the same command compares and reports."
 
 
 def known(folder: RunFolder, publishing: bool) -> str:
@@ -13,7 +13,7 @@ def known(folder: RunFolder, publishing: bool) -> str:
     if "load" in folder.steps:
         return f"The store is published ({folder.steps['load'].facts['run_id']})."
     if publishing:
-        return "Whether the store is published is not known: the same command looks first, and publishes nothing twice."
+        return "It is unknown whether the store is published: the same command checks first, and publishes nothing twice."
     return "Nothing was published by this command."
 
 

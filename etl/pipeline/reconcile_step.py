@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.acceptance.recount import recounted
-from etl.databases import backend, place_of, shown
+from etl.databases import backend, database_identity, redacted_url
 from etl.databases.registry import reading
 from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
@@ -20,18 +20,17 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
-from etl.runfolder import acceptance_file
-from etl.runfolder.disk_space import kept, require_room
-from etl.runfolder.folder import RunFolder, Step, opened, seen
-from etl.system.progress import Talk
+from etl.runfolder import acceptance_file, layout
+from etl.runfolder.disk_space import need_of_step, require_room
+from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
+from etl.runfolder.settings import RunSettings
+from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
-NONE = "none"  # in a run's settings: this was not given, and later starts must do without
 
-
-def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Reconciliation:
+def verified(options: Options, reporter: ProgressReporter, record: Recorded | None = None) -> Reconciliation:
     """The verifier's answer for these stores; `record`: what the run's folder knows of `migration_run`."""
     source = needed(options.source, "--source", "the URL of the Portal 2.0 database")
     target = needed(options.target, "--target", "the URL of the new store")
@@ -51,7 +50,7 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
         target,
         objects,
         options.freeze,
-        talk.tell,
+        reporter.progress,
         options.mappings,
         options.adapter,
         grace,
@@ -60,7 +59,7 @@ def verified(options: Options, talk: Talk, record: Recorded | None = None) -> Re
     )
 
 
-def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
+def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     """The verifier's answer: every difference as {table, kind, legacy_key, account_number, column}, their number, the mappings compared with.
 
     With --run it becomes part of the run's evidence, and the run's report is written anew. Raises DifferencesFound (exit 4) with the same data
@@ -69,24 +68,24 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
     began, clock = datetime.now(UTC), time.monotonic()
     mappings = read_mappings(options.mappings)
     used = compared_with(mappings)
-    talk.say(f"reconcile: compares with the {'installed' if used['installed'] else 'given'} mappings, SHA-256 {used['sha256']}")
+    reporter.info(f"reconcile: compares with the {'installed' if used['installed'] else 'given'} mappings, SHA-256 {used['sha256']}")
     if not used["installed"]:
-        talk.say(
-            "reconcile: these are not the installed mappings: hold their digest against the run's report before you rely on the answer"
+        reporter.info(
+            "reconcile: these are not the installed mappings: compare their digest with the run's report before you rely on the result"
         )
     record = None
     if options.run is not None:
-        folder = seen(options.run)
+        folder = open_readonly(options.run)
         folder.refuse_altered_log()
         refuse_other_inputs(options, mappings, folder)
-        require_room([kept(folder, "reconcile")])
+        require_room([need_of_step(folder, "reconcile")])
         record = recorded(folder)
-    with talk.bars():
-        result = verified(options, talk, record)
+    with reporter.bars():
+        result = verified(options, reporter, record)
     data = {**summary(result), "mappings": used, "differences": result.differences.to_dicts()}
     facts: dict[str, Any] = {"answer": result.answer, "total": data["total"], "looked": {}}
     if options.run is not None:
-        with opened(options.run) as folder, sources_of(options) as sources:
+        with open_locked(options.run) as folder, sources_of(options) as sources:
             again = goals_counted_again(result, folder, options, mappings)
             step = evidence(result, folder, looked_again(sources, mappings, folder), again)
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
@@ -96,7 +95,9 @@ def reconciled(options: Options, talk: Talk) -> dict[str, Any]:
         data["changed_since_extract"] = changed_of(step.facts["looked"])
         facts = step.facts
     error = failure(
-        facts, left_out(options, result) or "Look at the listed keys with `portal-migrate trace`; then mend and load again, or roll back."
+        facts,
+        left_out(options, result)
+        or "Inspect the listed keys with `portal-migrate trace`; then correct the cause and load again, or roll back.",
     )
     if error is not None:
         error.data = data
@@ -112,7 +113,7 @@ def left_out(options: Options, result: Reconciliation) -> str:
         lacking.append("--tc: the new store has rows of Trade Compliance")
     if options.files is None and not found.filter((found["table"] == "migration_exception") & (found["column"] == "C6")).is_empty():
         lacking.append("--files: without the old file share its documents count as missing")
-    return f"Give {'; and '.join(lacking)}. Then run the same command again; nothing is to be mended before." if lacking else ""
+    return f"Give {'; and '.join(lacking)}. Then run the same command again; nothing has to be corrected first." if lacking else ""
 
 
 def compared_with(mappings: Mappings) -> dict[str, Any]:
@@ -127,12 +128,10 @@ def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None
         case "different":
             message = f"Reconciliation found {facts['total']:,} differences."
         case "not_checked":
-            message = "Reconciliation could not look at everything."
+            message = "Reconciliation could not check everything."
         case _ if written:
-            message = "Old and new are equal, but an old portal is not what was extracted."
-            next_step = (
-                "Find out who wrote to it, and whether old and new were changed alike: what is equal now may not be what was migrated."
-            )
+            message = "Old and new are equal, but an old portal changed after the extract."
+            next_step = "Find out who wrote to it, and whether old and new were changed in the same way: rows that are equal now may differ from those that were migrated."
         case _:
             return None
     return DifferencesFound(message + written, next_step)
@@ -141,31 +140,30 @@ def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None
 def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder) -> None:
     """Refuses (7) to make an answer about other stores, mappings or dates part of this run's evidence; another role in the same database is welcome."""
     if "load" not in folder.steps:
-        raise Refused("This run has published nothing yet: there is nothing to compare.", "Finish the run, or leave out --run.")
+        raise Refused("This run has not published anything yet: there is nothing to compare.", "Finish the run, or leave out --run.")
+    before = folder.settings.as_json()
     for name, value in (("source", options.source), ("tc", options.tc), ("target", options.target)):
-        known = folder.settings.get(name)
-        if value is not None and known is not None and (known == NONE or place_of(value) != place_of(known)):
-            raise _other(name, known, shown(value))
-    known = folder.settings.get("adapter", "none")
-    given = adapter_digest(options.adapter) if options.adapter is not None else "none"
-    if given != known:
-        raise Refused(f"This run has adapter = {known}, now it is {given}.", "Give the folder that the run had: --adapter DIR.")
+        known = before.get(name)
+        if (
+            value is not None
+            and known is not None
+            and (name in folder.settings.absent or database_identity(value) != database_identity(known))
+        ):
+            raise _other(name, known, redacted_url(value))
+    given = adapter_digest(options.adapter) if options.adapter is not None else None
+    if given != folder.settings.adapter:
+        message = f"This run has adapter = {folder.settings.adapter or 'none'}, now it is {given or 'none'}."
+        raise Refused(message, "Give the folder that the run had: --adapter DIR.")
     for name, value in (("files", options.files), ("objects", options.objects)):
-        known = folder.settings.get(name)
+        known = before.get(name)
         if value is not None and known is not None and value != known and Path(value).resolve() != Path(known).resolve():
             raise _other(name, known, value)
-    for name, value in (("tc", options.tc), ("files", options.files)):
-        if value is None and folder.settings.get(name, NONE) != NONE:
-            raise _other(name, folder.settings[name], "not given")
-    freeze = f"{options.freeze[0]} to {options.freeze[1]}" if options.freeze else None
-    for name, value in (
-        ("mappings", mappings.digest),
-        ("freeze", freeze),
-        ("grace", str(options.grace) if options.grace is not None else None),
-    ):
-        known = folder.settings.get(name)
-        if value is not None and known is not None and value != known:
-            raise _other(name, known, value)
+    for name, value, known in (("tc", options.tc, folder.settings.tc), ("files", options.files, folder.settings.files)):
+        if value is None and known is not None:
+            raise _other(name, known, "not given")
+    for name, value in RunSettings(mappings=mappings.digest, freeze=options.freeze, grace=options.grace).as_json().items():
+        if before.get(name, value) != value:
+            raise _other(name, before[name], value)
 
 
 def recorded(folder: RunFolder) -> Recorded | None:
@@ -176,7 +174,7 @@ def recorded(folder: RunFolder) -> Recorded | None:
 
 def _other(name: str, known: str, given: str) -> Refused:
     return Refused(
-        f"This run has {name} = {known}, now it is {given}.", "Give the run's own stores, or leave out --run: then nothing is kept."
+        f"This run has {name} = {known}; now it is {given}.", "Give the run's own stores, or leave out --run: then nothing is kept."
     )
 
 
@@ -217,11 +215,11 @@ def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[s
     """
     folder.clear("reconcile")
     files = [
-        folder.write_table("reconcile/differences.parquet", result.differences.to_arrow()),
-        folder.write_bytes("reconcile/result.json", json.dumps(summary(result), sort_keys=True).encode()),
+        folder.write_table(layout.DIFFERENCES, result.differences.to_arrow()),
+        folder.write_bytes(layout.RESULT, json.dumps(summary(result), sort_keys=True).encode()),
     ]
     if goals:
-        files.append(folder.write_bytes("reconcile/goals.json", json.dumps(goals, sort_keys=True).encode()))
+        files.append(folder.write_bytes(layout.GOALS_AGAIN, json.dumps(goals, sort_keys=True).encode()))
     total = result.differences.height
     sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[
         result.answer

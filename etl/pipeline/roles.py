@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from etl.databases import backend, place_of
+from etl.databases import backend, database_identity
 from etl.errors import MigrationError
 from etl.options import Options
 from etl.runfolder.event_log import account_name
 
-UNKNOWN = "not known: no connection"
+UNKNOWN = "unknown: no connection"
 
 
 def roles(options: Options, known: dict[str, str] | None = None) -> dict[str, str]:
@@ -28,7 +28,7 @@ def _role(url: str, name: str, known: dict[str, str]) -> str:
     if kind == "sqlite":
         return _owner(Path(sqlalchemy.make_url(url).database or ""))
     if kind == "folder":
-        return _owner(Path(str(place_of(url)[1])))
+        return _owner(Path(str(database_identity(url)[1])))
     if kind == "postgresql":
         from etl.databases.postgresql.rights import role_of
 

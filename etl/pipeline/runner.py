@@ -11,33 +11,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, place_of, sqlite_url
+from etl.databases import backend, database_identity, sqlite_url
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, WrongUsage, note
-from etl.evidence.approval import asked, settle_place
+from etl.evidence.approval import approval_status, fix_publish_location
 from etl.extract.step import ShareMissing
 from etl.objects.share import Share
 from etl.options import Options
 from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
-from etl.pipeline.context import DEFAULTS, NOT_GIVEN, Night, settled_options
+from etl.pipeline.context import RunContext, fixed_options
 from etl.pipeline.left_out import refuse_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
-from etl.pipeline.signed_files import planned_goals, read_signed, settled_signed
+from etl.pipeline.signed_files import fixed_signed, planned_goals, read_signed
 from etl.pipeline.sources import sources_of
 from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
 from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
-from etl.present.grammar import read_adapter
+from etl.present import refuse_wrong_files
+from etl.runfolder import layout
 from etl.runfolder.acceptance_file import judged
-from etl.runfolder.decisions_file import NAME as DECISIONS
-from etl.runfolder.disk_space import Need, kept, loaded_bytes, require_room
-from etl.runfolder.folder import SEAL, STEPS, WORKERS, opened, sealing, seen
+from etl.runfolder.disk_space import Need, loaded_bytes, need_of_step, require_room
+from etl.runfolder.folder import SEAL, open_locked, open_readonly, sealing
 from etl.runfolder.stage_file_io import rows_of
 from etl.system.memory import give_memory_back
-from etl.system.progress import Talk
-from etl.system.worker_pool import Crew, refuse_password, secured
-from mappings.limits import adapter_digest, read_limits
+from etl.system.progress import ProgressReporter
+from etl.system.worker_pool import WorkerPool, refuse_password, secured
+from mappings.limits import read_limits
 
 _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions", "acceptance")}
 
@@ -45,13 +45,18 @@ _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze"
 def rehearsal(options: Options) -> Options:
     """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    place = options.run / "rehearsal"
-    return replace(options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(place / "objects"))
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    place = options.run / layout.REHEARSAL
+    return replace(
+        options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(options.run / layout.REHEARSAL_OBJECTS)
+    )
 
 
 def run_steps(
-    options: Options, steps: tuple[str, ...], talk: Talk, leave: Callable[[Options, Path], list[str]] = lambda _options, _run: []
+    options: Options,
+    steps: tuple[str, ...],
+    reporter: ProgressReporter,
+    leave: Callable[[Options, Path], list[str]] = lambda _options, _run: [],
 ) -> dict[str, Any]:
     """Does these steps, one after the other; what is done already and unchanged is skipped. The report's facts come back.
 
@@ -62,175 +67,185 @@ def run_steps(
     if options.rehearse:
         options = rehearsal(options)
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
     if options.scheduler is not None and sealing():
-        message = f"{SEAL} and --scheduler do not go together: every process of the cluster would have to hold the key."
+        message = f"{SEAL} and --scheduler cannot be combined: every process of the cluster would need the key."
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
     if options.scheduler is not None:
         secured(options.scheduler)
         for option, url in (("--source", options.source), ("--tc", options.tc)):
             refuse_password(option, url)
     if steps == ("report",):
-        seen(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+        open_readonly(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
-    limits = read_limits(options.adapter, mappings)
     if options.adapter is not None:
-        read_adapter(options.adapter, mappings)  # its own errors, before anything is made
-    with opened(options.run) as folder, Crew(options.workers, folder.path / WORKERS, options.scheduler) as crew:
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))  # before anything is made
+    limits = read_limits(options.adapter, mappings)
+    with open_locked(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
-        settled = settled_options(options, mappings, folder)
-        signed = settled_signed(folder, options, mappings)
-        settled = replace(settled, decisions=folder.path / DECISIONS if signed.decisions.sha256 is not None else None)
-        alone = len(steps) == 1 and steps != ("report",)
-        night = Night(settled, mappings, folder, talk, crew, limits, decisions=signed.decisions, acceptance=signed.acceptance, alone=alone)
-        refuse_overlap(night.options)  # with what the run began with
+        settled = fixed_options(options, mappings, folder)
+        signed = fixed_signed(folder, options, mappings)
+        settled = replace(settled, decisions=folder.path / layout.DECISIONS if signed.decisions.sha256 is not None else None)
+        context = RunContext(settled, mappings, folder, reporter, pool, limits, decisions=signed.decisions, acceptance=signed.acceptance)
+        context.alone = len(steps) == 1 and steps != ("report",)
+        refuse_overlap(context.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
-            _look_ahead(night)
-        with talk.bars():
+            _look_ahead(context)
+        with reporter.bars():
             for step in steps:
                 if failure is not None and step not in ("report",):
                     continue
                 try:
-                    _do(night, step)
+                    with reporter.notices.ending(step, told=len(steps) > 1) as ending:  # of one step alone the command's end is its end
+                        ending.told &= _do_truthfully(context, step)
                 except (CheckFailed, DifferencesFound) as error:
                     failure = error
-                except MigrationError as error:
-                    folder.record(step, f"refused: {error.code}", night.roles(), {})
-                    said = truthful(error, step, folder, night.publishing)
-                    if not isinstance(said, DifferencesFound):
-                        _tell_early(night, step, said)
-                        raise said from None
-                    failure = said
-                except Exception as error:
-                    note(error, "publication", known(folder, night.publishing))
-                    raise
-        answer = _answer(night, steps, failure is not None)
+        answer = _answer(context, steps, failure is not None)
         if options.rehearse and "load" in folder.steps:
-            for sentence in leave(night.options, folder.path):
-                talk.say(f"rehearsal: {sentence}")
+            for sentence in leave(context.options, folder.path):
+                reporter.info(f"rehearsal: {sentence}")
         if failure is not None:
             failure.data = answer
             raise failure
         return answer
 
 
-def _tell_early(night: Night, step: str, error: MigrationError) -> None:
+def _do_truthfully(context: RunContext, step: str) -> bool:
+    """As `_do`; an error says what is known about publishing."""
+    try:
+        return _do(context, step)
+    except (CheckFailed, DifferencesFound):
+        raise
+    except MigrationError as error:
+        context.folder.record(step, f"refused: {error.code}", context.roles(), {})
+        said = truthful(error, step, context.folder, context.publishing)
+        if not isinstance(said, DifferencesFound):
+            _tell_early(context, step, said)
+        raise said from None
+    except Exception as error:
+        note(error, "publication", known(context.folder, context.publishing))
+        raise
+
+
+def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
     """A page of CI says why the run ended, where the folder can still be written to."""
     from etl.report import write_early
 
-    if step != "report" and "load" not in night.folder.steps:  # the report of a published run stays
+    if step != "report" and "load" not in context.folder.steps:  # the report of a published run stays
         with suppress(OSError, MigrationError):
-            write_early(night.folder, step, error)
+            write_early(context.folder, step, error)
 
 
-def _look_ahead(night: Night) -> None:
+def _look_ahead(context: RunContext) -> None:
     """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
-    for option, found in rights(night.options, night.mappings).items():
+    for option, found in rights(context.options, context.mappings).items():
         for sentence in found.excess:
-            night.talk.say(f"{option}: role {found.role} {sentence}: more than it needs (runbooks/roles.md)")
-    if night.options.target is not None:
-        for sentence in refuse_other_tables(night.options.target, night.mappings):
-            night.talk.say(f"--target: {sentence}: not of the contract, and no obstacle")
-        refuse_left_out(night.options, night.options.target)
+            context.reporter.info(f"{option}: role {found.role} {sentence}: more than required (runbooks/roles.md)")
+    if context.options.target is not None:
+        for sentence in refuse_other_tables(context.options.target, context.mappings):
+            context.reporter.info(f"--target: {sentence}: outside the contract; not blocking")
+        refuse_left_out(context.options, context.options.target)
 
 
-def _answer(night: Night, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
+def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
     """What the command says: of a whole run and of `report` the report's facts, of one step what came of it and which step comes next."""
     if steps[-1] == "report":
         from etl.report.facts import facts
 
-        return facts(night.folder, night.mappings)
+        return facts(context.folder, context.mappings)
     (step,) = steps
-    done = night.folder.steps.get(step)
+    done = context.folder.steps.get(step)
     answer: dict[str, Any] = {"step": step, "facts": done.facts if done else {}}
     if step == "check":
-        answer["goals"] = judged(night.folder)
+        answer["goals"] = judged(context.folder)
     if failed:
         return answer
     if step == "check":
-        answer["approval"] = asked(night.folder)
+        answer["approval"] = approval_status(context.folder)
         answer |= {name: answer["facts"].get(name) for name in ("changes", "changes_unknown")}
-    return {**answer, "next": next((name for name in STEPS if name not in night.folder.steps), None)}
+    return {**answer, "next": next((name for name in layout.STEPS if name not in context.folder.steps), None)}
 
 
-def _do(night: Night, step: str) -> None:
-    """One step, unless it is done and what it was made of is unchanged."""
-    folder = night.folder
-    if step in ("check", "load") and not night.options.rehearse:
-        settle_place(folder, night.options.target, night.options.objects)
-    inputs = _inputs(night, step)
-    if step in folder.steps and folder.steps[step].inputs == inputs and step in ("extract", "split", "reattach", "check"):
-        night.talk.say(f"{step}: done before, unchanged")
+def _do(context: RunContext, step: str) -> bool:
+    """One step, unless it is done and what it was made of is unchanged: whether anything was done."""
+    folder = context.folder
+    if step in ("check", "load") and not context.options.rehearse:
+        fix_publish_location(folder, context.options.target, context.options.objects)
+    inputs = _inputs(context, step)
+    if step in folder.steps and folder.steps[step].inputs == inputs and step in layout.BEFORE_LOAD:
+        context.reporter.info(f"{step}: done before, unchanged")
         if step == "check":
-            changes.renew(folder, night.mappings, night.options.target)
-            _say_changes(night)
-        refuse_failed_check(night)
-        return
+            changes.renew(folder, context.mappings, context.options.target)
+            _say_changes(context)
+        refuse_failed_check(context)
+        return False
     before = folder.settings
-    if step in STEPS[:4]:
+    if step in layout.BEFORE_LOAD:
         folder.clear(step)
         # What a step did without, later starts must do without.
-        folder.settle({name: folder.settings.get(name, DEFAULTS.get(name, NOT_GIVEN)) for name in _FIXED_BY.get(step, ())})
+        folder.fix(folder.settings.completed(*_FIXED_BY.get(step, ())))
     began, clock = datetime.now(UTC), time.monotonic()
-    _require_room(night, step)
+    _require_room(context, step)
+    context.reporter.begins(step)
     try:
-        done = ACTIONS[step](night)
+        done = ACTIONS[step](context)
     except ShareMissing:
         folder.settings = before  # the advice is to give what was left out: in this same folder
         folder.save()
         raise
     except BrokenProcessPool:
-        message = "A worker process was killed from outside; often memory does not suffice."
-        raise MigrationError(message, "Give fewer --workers, then run the same command again: it goes on.") from None
+        message = "A worker process was killed from outside; the usual cause is a lack of memory."
+        raise MigrationError(message, "Give fewer --workers, then run the same command again to resume.") from None
     done.inputs = inputs
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done
     about = {"inputs": inputs, **({"approval": done.facts["approval"]} if "approval" in done.facts else {})}
-    folder.record(step, str(done.facts.get("sentence", "done")), night.roles(), about)
-    tell = night.talk.say_beside if night.alone else night.talk.say
+    folder.record(step, str(done.facts.get("sentence", "done")), context.roles(), about)
+    tell = context.reporter.info_beside if context.alone else context.reporter.info
     tell(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")
-    night.crew.rest()
+    context.pool.release_if_large()
     give_memory_back()
     if step == "check":
-        _say_changes(night)
+        _say_changes(context)
     if step in ("check", "reconcile"):
-        refuse_failed_check(night)
-        _refuse_differences(night, step)
+        refuse_failed_check(context)
+        _refuse_differences(context, step)
+    return True
 
 
-def _say_changes(night: Night) -> None:
-    facts = night.folder.steps["check"].facts
-    if "load" not in night.folder.steps and "changes" in facts:
-        night.talk.say(f"check: {changes.sentence(facts)}")
+def _say_changes(context: RunContext) -> None:
+    facts = context.folder.steps["check"].facts
+    if "load" not in context.folder.steps and "changes" in facts:
+        context.reporter.info(f"check: {changes.sentence(facts)}")
 
 
-def _require_room(night: Night, step: str) -> None:
+def _require_room(context: RunContext, step: str) -> None:
     """Raises NoSpace where the disks have no room for what the step is going to write; extract asks itself, when it has counted."""
-    if step in night.folder.steps or "extract" not in night.folder.steps:  # done before: it writes no more than lies there
+    if step in context.folder.steps or "extract" not in context.folder.steps:  # done before: it writes no more than lies there
         return
-    rows = rows_of(night.folder.files("extract"))
-    needs = [kept(night.folder, step)]
-    target = night.options.target
+    rows = rows_of(context.folder.files("extract"))
+    needs = [need_of_step(context.folder, step)]
+    target = context.options.target
     if step == "load" and target is not None and backend(target) == "sqlite":  # how much room a server has only the server knows
-        store = Path(str(place_of(target)[1])).parent
-        needs += [Need(night.folder.path, loaded_bytes(rows), "staging"), Need(store, loaded_bytes(rows), "the new store")]
+        store = Path(str(database_identity(target)[1])).parent
+        needs += [Need(context.folder.path, loaded_bytes(rows), "staging"), Need(store, loaded_bytes(rows), "the new store")]
     require_room(needs)
 
 
-def _inputs(night: Night, step: str) -> str:
+def _inputs(context: RunContext, step: str) -> str:
     """The digest of all that the step is made of."""
-    before = [name for name in STEPS[: STEPS.index(step)] if name in night.folder.steps and name in STEPS[:4]]
-    freeze = f"{night.options.freeze}|{night.options.grace}|{night.decisions.sha256}" if step != "extract" else ""
-    freeze += f"|{night.acceptance.sha256}" if step == "check" and night.acceptance.sha256 is not None else ""
+    before = [name for name in layout.STEPS[: layout.STEPS.index(step)] if name in context.folder.steps and name in layout.BEFORE_LOAD]
+    freeze = f"{context.options.freeze}|{context.options.grace}|{context.decisions.sha256}" if step != "extract" else ""
+    freeze += f"|{context.acceptance.sha256}" if step == "check" and context.acceptance.sha256 is not None else ""
     import hashlib
 
-    return hashlib.sha256(f"{night.mappings.digest}|{freeze}|{night.folder.digest(*before)}".encode()).hexdigest()
+    return hashlib.sha256(f"{context.mappings.digest}|{freeze}|{context.folder.digest(*before)}".encode()).hexdigest()
 
 
-def _refuse_differences(night: Night, step: str) -> None:
-    facts = night.folder.steps[step].facts
+def _refuse_differences(context: RunContext, step: str) -> None:
+    facts = context.folder.steps[step].facts
     if step == "reconcile":
         from etl.pipeline.reconcile_step import failure
 
@@ -244,8 +259,8 @@ def planned(options: Options) -> Plan:
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        adapter_digest(options.adapter)
-        read_limits(options.adapter, mappings)
+        with sources_of(options):
+            pass  # all that is wrong with the adapter, on both sides, in one answer
     signed = read_signed(options, mappings)
     found = rights(options, mappings)
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []

@@ -11,8 +11,9 @@ from etl.domain import decisions as decided
 from etl.domain.acceptance import NO_ACCEPTANCE, Acceptance, AcceptanceError
 from etl.domain.decisions import NO_DECISIONS, DecisionError, Decisions
 from etl.options import Options
-from etl.runfolder import acceptance_file, decisions_file, given_file
+from etl.runfolder import acceptance_file, layout
 from etl.runfolder.folder import RunFolder
+from etl.runfolder.given_file import fixed_file
 from mappings.acceptance import read_goal_kinds
 from mappings.model import Mappings
 
@@ -28,16 +29,16 @@ def read_signed(options: Options, mappings: Mappings) -> SignedFiles:
     return _judged(*_given(options), _names(options), mappings, options.tc is not None)
 
 
-def settled_signed(folder: RunFolder, options: Options, mappings: Mappings) -> SignedFiles:
+def fixed_signed(folder: RunFolder, options: Options, mappings: Mappings) -> SignedFiles:
     """What the run works with: what the options name, fixed in its settings and kept in its folder, or what is kept there.
 
     Raises as `read_signed`, before anything is fixed; Refused (7) where the run began with others.
     """
     decisions, acceptance = _given(options)
-    with_tc = options.tc is not None or folder.settings.get("tc", given_file.NONE) != given_file.NONE
+    with_tc = options.tc is not None or folder.settings.tc is not None
     _judged(decisions, acceptance, _names(options), mappings, with_tc)
-    decisions = given_file.settled(folder, "decisions", decisions_file.NAME, decisions)
-    acceptance = given_file.settled(folder, "acceptance", acceptance_file.NAME, acceptance)
+    decisions = fixed_file(folder, "decisions", decisions)
+    acceptance = fixed_file(folder, "acceptance", acceptance)
     return _judged(decisions, acceptance, _names(options), mappings, with_tc)
 
 
@@ -56,8 +57,8 @@ def _given(options: Options) -> tuple[bytes | None, bytes | None]:
 def _names(options: Options) -> tuple[str, str]:
     """What messages call the two files."""
     return (
-        options.decisions.name if options.decisions is not None else decisions_file.NAME,
-        options.acceptance.name if options.acceptance is not None else acceptance_file.NAME,
+        options.decisions.name if options.decisions is not None else layout.DECISIONS,
+        options.acceptance.name if options.acceptance is not None else layout.ACCEPTANCE,
     )
 
 

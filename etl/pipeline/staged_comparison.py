@@ -12,13 +12,13 @@ from etl.load.step import rows_of, run_id_of
 from etl.options import Options
 from etl.reconcile import reconcile_staged
 from etl.runfolder.folder import RunFolder
-from etl.system.progress import Talk
+from etl.system.progress import ProgressReporter
 from mappings.model import Mappings
 
 ID = "verifier.staged_rows"
 MOST_ROWS = 1_000_000  # staged rows of which a run asks always; of more only a rehearsal does, for it takes a tenth of a run (SQLite, 300 and 1,000 profiles)
-_QUESTION = "Is what is going to be published what the verifier computes from the old portals?"
-_WHY = "A wrong rule, id, key, route, code or date in the loader would be seen only after publishing."
+_QUESTION = "Do the staged rows match what the verifier computes from the old portals?"
+_WHY = "A wrong rule, id, key, route, code or date in the loader would otherwise be found only after publishing."
 _SHOWN = ("table", "kind", "legacy_portal", "legacy_key", "account_number", "column")
 
 
@@ -27,7 +27,7 @@ def is_asked(options: Options, rows: int) -> bool:
     return options.source is not None and (options.rehearse or rows <= MOST_ROWS)
 
 
-def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, talk: Talk) -> Answer:
+def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, reporter: ProgressReporter) -> Answer:
     """The verifier's answer as one more check: critical, each difference with its table, kind, key, account and column."""
     began, run_id = time.monotonic(), run_id_of(folder)
     assert options.source is not None  # noqa: S101 - `is_asked` said so
@@ -39,7 +39,7 @@ def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, ta
         run_id,
         datetime.fromisoformat(str(folder.steps["extract"].facts["began"])),
         options.freeze,
-        talk.tell,
+        reporter.progress,
         mappings.home,
         options.adapter,
         (options.grace or NO_GRACE).in_force(options.freeze),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,56 +12,55 @@ from etl.databases.target import Change
 from etl.errors import Refused, WrongUsage
 from etl.load.step import rollback
 from etl.objects import Objects
-from etl.objects.journal import JOURNAL, journaled
+from etl.objects.journal import journaled
 from etl.objects.registry import open_objects
 from etl.options import Options, needed
-from etl.pipeline.context import settled_options
+from etl.pipeline.context import fixed_options
 from etl.pipeline.roles import roles
-from etl.runfolder.folder import RunFolder, Step, opened, seen
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
-from etl.system.progress import Talk
+from etl.system.progress import ProgressReporter
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
-ROLLED_BACK = "rolled back"  # among the run's settings: which run and when, until it is published again
 
-
-def take_back(options: Options, talk: Talk, yes: bool) -> dict[str, Any]:
+def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str, Any]:
     """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
     # Their agreement with rules and verifier, whose import takes a second, was asked when the run began; others than then are refused below.
     mappings = read_mappings(options.mappings)
     if options.run is None:
-        raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    seen(options.run)  # where there is no run there is nothing to take back, and no folder is made
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    open_readonly(options.run)  # where there is no run there is nothing to take back, and no folder is made
     refuse_unasked("rollback", yes)
-    with opened(options.run) as folder, ExitStack() as stack:
+    with open_locked(options.run) as folder, ExitStack() as stack:
         folder.refuse_purged(
-            "What a rollback needs is gone with the stage files: restore the new store from its backup (runbooks/rollback.md)."
+            "A rollback is no longer possible without the purged stage files: restore the new store from its backup (runbooks/rollback.md)."
         )
-        options = settled_options(options, mappings, folder)
-        if ROLLED_BACK in folder.settings and "load" not in folder.steps:
+        options = fixed_options(options, mappings, folder)
+        if folder.settings.rolled_back is not None and "load" not in folder.steps:
             raise Refused(
-                f"The run was rolled back already: {folder.settings[ROLLED_BACK]}. There is nothing to take back.",
+                f"The run was already rolled back: {folder.settings.rolled_back}. There is nothing to roll back.",
                 "Give `portal-migrate run` with the same options to publish it again.",
             )
 
         def preview(changes: list[Change]) -> None:
             for change in changes:
                 if change.removed or change.updated:
-                    talk.say(f"rollback: {change.table}: {change.removed:,} rows to remove, {change.updated:,} to restore")
+                    reporter.info(f"rollback: {change.table}: {change.removed:,} rows to remove, {change.updated:,} to restore")
             removed, restored = sum(change.removed for change in changes), sum(change.updated for change in changes)
             confirm(f"Remove {removed:,} rows and restore {restored:,}?", yes)
-            stack.enter_context(talk.bars())  # not before: a bar would be drawn over the question
+            stack.enter_context(reporter.bars())  # not before: a bar would be drawn over the question
 
-        target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / "load")
+        target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / layout.LOAD)
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-        objects: Objects = open_objects(objects_uri, folder.path / JOURNAL)
+        objects: Objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
         objects.clean()
         try:
-            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), talk.tell, preview))
-            gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / JOURNAL))
+            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), reporter.progress, preview))
+            gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / layout.JOURNAL))
             when = datetime.now(UTC).isoformat(timespec="seconds")
-            folder.settings = {**folder.settings, ROLLED_BACK: f"{taken['run_id']} at {when}"}
+            folder.settings = replace(folder.settings, rolled_back=f"{taken['run_id']} at {when}")
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
             folder.record("rollback", "taken back", roles(options), taken)
             report_anew(folder, mappings, roles(options))
@@ -76,10 +75,10 @@ def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, st
     """Writes the report again, which says what was so before; of a purged run, whose rows are gone, nothing can be written: it is removed."""
     from etl.report import write_report
 
-    folder.remove("report")
+    folder.remove(layout.REPORT)
     folder.steps.pop("report", None)
-    if "purged" in folder.settings:
-        folder.record("report", "removed: it said what was so before", known_roles, {})
+    if folder.settings.purged:
+        folder.record("report", "removed: it described the state before the rollback", known_roles, {})
         return
-    folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / 'report'}"})
+    folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / layout.REPORT}"})
     folder.record("report", folder.steps["report"].facts["sentence"], known_roles, {})

@@ -14,15 +14,15 @@ from etl.databases import Source
 from etl.domain.decisions import Decisions
 from etl.extract.table_batch import stage_tables
 from etl.objects.registry import open_objects
-from etl.placement.account_directory import Spine
+from etl.placement.account_directory import AccountDirectory
 from etl.placement.held_rows import Odd
 from etl.placement.row_placement import CODE, REASONS, keys
 from etl.placement.stage_tables import empty
 from etl.rules.h_identifiers import importer_numbers
-from etl.transform.split import SPINE, Splitting, Undecided, undecided
+from etl.transform.split import SPINE_TABLES, Splitting, Undecided, undecided
 from mappings.model import Mappings, Portal
 
-_HEAD = """# What this migration waits for people to decide (chapter L of the rule book). Fill in the lines, take out what is not decided,
+_HEAD = """# Decisions that this migration is waiting for (chapter L of the rules). Fill in the lines, remove what is not decided,
 # and give the file with --decisions. A line with "" is not filled in and is refused."""
 _SIGNED = 'by     = ""\non     = 2000-01-01    # the day of the decision\nreason = ""'
 _MOST = 20  # candidates of one account
@@ -37,7 +37,7 @@ def template(sources: Mapping[Portal, Source], mappings: Mappings, decisions: De
     odd: Odd = defaultdict(dict)
     with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:  # 0700; only texts that are not valid Unicode go there
         objects = open_objects(scratch)
-        for portal, table in SPINE:
+        for portal, table in SPINE_TABLES:
             mapping = mappings.tables[portal, table]
             parts = [empty(mapping)]
             for rows, aside in stage_tables(sources[portal], mapping, objects) if portal in sources else ():
@@ -45,7 +45,7 @@ def template(sources: Mapping[Portal, Source], mappings: Mappings, decisions: De
                 for of_portal, name, key, column, raw, unreadable in aside.odd:
                     odd[of_portal, name, key][column] = (json.loads(raw), unreadable)
             frames[portal, table] = pl.concat(parts, how="diagonal") if len(parts) > 1 else parts[0]
-    spine = Spine(mappings, pl.DataFrame(), began="2000-01-01 00:00:00")
+    spine = AccountDirectory(mappings, pl.DataFrame(), began="2000-01-01 00:00:00")
     found = undecided(Splitting(mappings, frames, spine, odd, decisions=decisions))
     parts_ = [*_accounts(found, spine), *_users(found)]
     return "\n\n".join([_HEAD, *parts_]) + "\n" if parts_ else ""
@@ -64,13 +64,13 @@ def _users(found: Undecided) -> list[str]:
         user_id = user.frame["user_id"][row]
         about = ", ".join(of_user.get(user_id, [])[:_MOST]) or "none"
         blocks.append(
-            f"# P2 portal_user {user_id} is held (INVALID_EMAIL): its name is not an e-mail. Its contacts (company_contact): {about}.\n"
+            f"# P2 portal_user {user_id} is held (INVALID_EMAIL): the user name is not an e-mail address. The user's contacts (company_contact): {about}.\n"
             f'[[user]]\nuser_id   = {user_id}\nuser_name = ""    # the e-mail that he logs in with\n{_SIGNED}'
         )
     return blocks
 
 
-def _accounts(found: Undecided, spine: Spine) -> list[str]:
+def _accounts(found: Undecided, spine: AccountDirectory) -> list[str]:
     account = found.account
     waiting = np.flatnonzero(np.isin(account.reason, [CODE["TC_AMBIGUOUS"], CODE["TC_NO_IMPORTER"]]))
     if not len(waiting):
@@ -89,7 +89,7 @@ def _accounts(found: Undecided, spine: Spine) -> list[str]:
         own = pl.col("profile_id") == profile if profile is not None else pl.lit(False)
         chosen = importers.filter(own | pl.col("place").is_in(sorted(shared)))
         lines = [
-            f"#   entity_id = {entity}    # account {number}, company profile {of}{', has a number in common' if place in shared else ''}"
+            f"#   entity_id = {entity}    # account {number}, company profile {of}{', shares a number' if place in shared else ''}"
             for place, entity, number, of in chosen.select("place", "entity_id", "account_number", "profile_id").head(_MOST).iter_rows()
         ]
         blocks.append(

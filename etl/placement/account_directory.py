@@ -12,7 +12,7 @@ import polars as pl
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.id_recipe import tag
 from etl.domain.ids import Ids, hashed_ids
-from etl.placement.account_index import Where
+from etl.placement.account_index import AccountIndex
 from mappings.model import Mappings, Portal
 
 Ints = npt.NDArray[np.int64]
@@ -23,7 +23,7 @@ APPLICABILITY = {"question_id": pl.Int64, "business_type_cd": pl.String, "streng
 
 
 @dataclass
-class Spine:
+class AccountDirectory:
     """`accounts`: one row per account in the order of entity ids; a position is a row's place in it.
 
     Columns: entity_id, profile_id, model_id, business_type_cd (after A11), status_cd, created_at, account_number.
@@ -32,7 +32,7 @@ class Spine:
 
     mappings: Mappings
     accounts: pl.DataFrame
-    where: dict[tuple[Portal, str], Where] = field(default_factory=dict)
+    where: dict[tuple[Portal, str], AccountIndex] = field(default_factory=dict)
     logins: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"user_id": pl.Int64, "email_key": pl.String}))
     email_keys: frozenset[str] = frozenset()  # of all logins, those made for Trade Compliance contacts included
     applicability: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=APPLICABILITY))  # of loaded rows (E3)

@@ -16,7 +16,7 @@ Positions = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Where:
+class AccountIndex:
     """Sorted keys; row i was held where held[i]; its accounts are accounts[start[i]:start[i + 1]] (positions in the list of accounts)."""
 
     keys: Ints
@@ -52,16 +52,16 @@ class Where:
         return pa.table({"key": _arrow(self.keys), "held": _arrow(self.held), "accounts": accounts})
 
 
-NOWHERE = Where(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(1, np.int64), np.zeros(0, np.int32))
+EMPTY_INDEX = AccountIndex(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(1, np.int64), np.zeros(0, np.int32))
 
 
-def from_arrow(table: pa.Table) -> Where:
+def from_arrow(table: pa.Table) -> AccountIndex:
     """The index that `to_arrow` gave."""
     table = table.combine_chunks()
     if not table.num_rows:
-        return NOWHERE
+        return EMPTY_INDEX
     accounts = table["accounts"].chunk(0)
-    return Where(_numpy(table["key"].chunk(0)), _numpy(table["held"].chunk(0)), _numpy(accounts.offsets), _numpy(accounts.values))
+    return AccountIndex(_numpy(table["key"].chunk(0)), _numpy(table["held"].chunk(0)), _numpy(accounts.offsets), _numpy(accounts.values))
 
 
 def _arrow(array: npt.NDArray[Any]) -> pa.Array:
@@ -73,7 +73,7 @@ def _numpy(array: pa.Array) -> npt.NDArray[Any]:
     return pl.Series(array).to_numpy()
 
 
-def make_where(keys: Ints, held: Bools, row: Ints, accounts: Positions) -> Where:
+def make_account_index(keys: Ints, held: Bools, row: Ints, accounts: Positions) -> AccountIndex:
     """The index of rows with these keys (any order, unique) whose copies are the pairs (row index, account position)."""
     order = np.argsort(keys, kind="stable")
     rank = np.empty(len(keys), np.int64)
@@ -81,10 +81,10 @@ def make_where(keys: Ints, held: Bools, row: Ints, accounts: Positions) -> Where
     by_rank = np.lexsort((accounts, rank[row]))
     count = np.bincount(rank[row], minlength=len(keys)) if len(row) else np.zeros(len(keys), np.int64)
     start = np.concatenate(([0], np.cumsum(count))).astype(np.int64)
-    return Where(keys[order], held[order], start, accounts[by_rank].astype(np.int32))
+    return AccountIndex(keys[order], held[order], start, accounts[by_rank].astype(np.int32))
 
 
-def join_wheres(parts: list[Where]) -> Where:
+def join_indexes(parts: list[AccountIndex]) -> AccountIndex:
     """One index out of those of a table's pieces."""
     if len(parts) == 1:
         return parts[0]
@@ -93,7 +93,7 @@ def join_wheres(parts: list[Where]) -> Where:
     if bool((keys[1:] > keys[:-1]).all()):  # one stretch of keys after the other, as the stage files are cut: nothing to sort
         copies = np.concatenate(([0], np.cumsum([len(part.accounts) for part in parts])))
         start = np.concatenate([part.start[:-1] + copies[i] for i, part in enumerate(parts)] + [copies[-1:]])
-        return Where(keys, held, start, np.concatenate([part.accounts for part in parts]))
+        return AccountIndex(keys, held, start, np.concatenate([part.accounts for part in parts]))
     offset = np.concatenate(([0], np.cumsum([len(part.keys) for part in parts])))
     row = np.concatenate([np.repeat(np.arange(len(part.keys)), np.diff(part.start)) + offset[i] for i, part in enumerate(parts)])
-    return make_where(keys, held, row, np.concatenate([part.accounts for part in parts]))
+    return make_account_index(keys, held, row, np.concatenate([part.accounts for part in parts]))

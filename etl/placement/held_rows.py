@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from etl.domain.typed_values import LOADS_WITH_NULL, texts_of
-from etl.placement.row_placement import REASONS, Placed, keys
+from etl.placement.row_placement import REASONS, RowPlacement, keys
 from mappings.model import TableMapping
 
 PHYSICAL = "_physical"  # of a stage file that an adapter presented: a struct of raw text forms by TABLE.COLUMN
@@ -24,7 +24,7 @@ HELD = {
 Odd = dict[tuple[str, str, str], dict[str, tuple[Any, bool]]]  # (portal, table, key) -> column -> (raw value, unreadable)
 
 
-def held_rows(placed: Placed, odd: Odd, digests: dict[str, str] | None = None) -> pl.DataFrame:
+def held_rows(placed: RowPlacement, odd: Odd, digests: dict[str, str] | None = None) -> pl.DataFrame:
     """Rows of HELD: every held row, and every loaded row with an unreadable value once more as UNREADABLE_VALUE (X2).
 
     `digests`: by key, the stored object with a held row's bytes (fine print 9, 49).
@@ -78,7 +78,7 @@ def _with_physical(texts: list[str], frame: pl.DataFrame) -> list[str]:
     return found
 
 
-def flag_unreadable(placed: Placed, odd: Odd) -> None:
+def flag_unreadable(placed: RowPlacement, odd: Odd) -> None:
     """X2 for every loaded row with an unreadable value: names the columns, never the values."""
     rows = placed.frame["_mark"].to_numpy() == LOADS_WITH_NULL
     if not rows.any():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from etl.placement.account_directory import Spine
-from etl.placement.row_placement import Ints, Placed, Positions, ints, start
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.row_placement import Ints, Positions, RowPlacement, int_values_and_mask, start
 from mappings.model import Route, TableMapping
 
 
-def placed(mapping: TableMapping, frame: pl.DataFrame, spine: Spine) -> Placed:
+def place_by_routes(mapping: TableMapping, frame: pl.DataFrame, spine: AccountDirectory) -> RowPlacement:
     """The rows on the accounts that their routes lead to; held as BROKEN_REFERENCE, PARENT_HELD or NO_OWNER where they lead nowhere.
 
     A row without routes belongs to no account and is stored once.
@@ -22,7 +22,7 @@ def placed(mapping: TableMapping, frame: pl.DataFrame, spine: Spine) -> Placed:
     return rows
 
 
-def follow(rows: Placed, routes: tuple[Route, ...], spine: Spine) -> tuple[Ints, Positions, Ints]:
+def follow(rows: RowPlacement, routes: tuple[Route, ...], spine: AccountDirectory) -> tuple[Ints, Positions, Ints]:
     """(row, account position) of every copy, and for each row which route decided (-1: none); holds the rows that find no owner.
 
     The first reference that is set decides, even where it is broken: the narrowest scope that the old portal recorded.
@@ -31,7 +31,7 @@ def follow(rows: Placed, routes: tuple[Route, ...], spine: Spine) -> tuple[Ints,
     decided = np.full(count, -1, np.int64)
     found_rows, found_accounts = [], []
     for number, route in enumerate(routes):
-        wanted, present = ints(rows.frame, route.column)
+        wanted, present = int_values_and_mask(rows.frame, route.column)
         candidates = np.flatnonzero(present & (decided < 0))
         decided[candidates] = number
         where = spine.where[rows.mapping.portal, route.table]
@@ -51,10 +51,10 @@ def follow(rows: Placed, routes: tuple[Route, ...], spine: Spine) -> tuple[Ints,
     return row, account, decided
 
 
-def hold_unmet_needs(rows: Placed, spine: Spine) -> None:
+def hold_unmet_needs(rows: RowPlacement, spine: AccountDirectory) -> None:
     """Holds rows whose further hard references name no row (BROKEN_REFERENCE) or one that is held (PARENT_HELD)."""
     for route in rows.mapping.needs:
-        wanted, present = ints(rows.frame, route.column)
+        wanted, present = int_values_and_mask(rows.frame, route.column)
         where = spine.where[rows.mapping.portal, route.table]
         place, exists = where.find(wanted)
         rows.hold(present & ~exists, "BROKEN_REFERENCE")
@@ -62,7 +62,7 @@ def hold_unmet_needs(rows: Placed, spine: Spine) -> None:
             rows.hold(present & exists & where.held[place], "PARENT_HELD")
 
 
-def _hold(rows: Placed, chosen: Ints, reason: str) -> None:
+def _hold(rows: RowPlacement, chosen: Ints, reason: str) -> None:
     mask = np.zeros(rows.frame.height, bool)
     mask[chosen] = True
     rows.hold(mask, reason)

@@ -40,7 +40,7 @@ NO_ACCOUNT = -1  # the account position of a copy that belongs to no account: th
 
 
 @dataclass
-class Placed:
+class RowPlacement:
     """`reason[i]`: why row i is held (0: loaded); copy j is row `row[j]` on the account at position `account[j]`."""
 
     mapping: TableMapping
@@ -84,15 +84,15 @@ class Placed:
             key = keys(self.mapping, self.frame)[int(lost[0])]
             raise MigrationError(
                 f"{len(lost):,} rows of {self.mapping.portal}.{self.mapping.table} are neither loaded nor held (the first: {key}).",
-                "This is a fault of the toolkit or of the mapping's routes: report it; nothing was published.",
+                "This is an internal error or an error in the mapping's routes: report it; nothing was published.",
             )
 
 
-def start(mapping: TableMapping, frame: pl.DataFrame) -> Placed:
+def start(mapping: TableMapping, frame: pl.DataFrame) -> RowPlacement:
     """These rows, undecided but for those whose values cannot be read (X2: that comes first)."""
     reason = np.zeros(frame.height, np.uint8)
     reason[frame["_mark"].to_numpy() == HELD] = CODE["UNREADABLE_VALUE"]
-    return Placed(mapping, frame, reason)
+    return RowPlacement(mapping, frame, reason)
 
 
 def flags(rule: str, portal: str, table: str, key: pl.Series, detail: list[str]) -> pl.DataFrame:
@@ -110,7 +110,7 @@ def keys(mapping: TableMapping, frame: pl.DataFrame) -> pl.Series:
     return frame[mapping.key[0]].cast(pl.String).alias("_key")
 
 
-def ints(frame: pl.DataFrame, column: str) -> tuple[Ints, Bools]:
+def int_values_and_mask(frame: pl.DataFrame, column: str) -> tuple[Ints, Bools]:
     """(values, which are present); a null's value is 0 and means nothing."""
     series = frame[column]
     present = series.is_not_null().to_numpy()

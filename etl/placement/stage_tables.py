@@ -9,10 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from etl.placement.account_directory import APPLICABILITY, Spine
-from etl.placement.account_index import Where, from_arrow
+from etl.placement.account_directory import APPLICABILITY, AccountDirectory
+from etl.placement.account_index import AccountIndex, from_arrow
 from etl.placement.held_rows import HELD, Odd
-from etl.placement.table_outcome import TALLY, Outcome, merged_flags
+from etl.placement.table_outcome import TALLY, TableOutcome, merged_flags
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, read_table, write_table
 from mappings.model import Mappings, Portal, TableMapping
@@ -26,7 +27,7 @@ def frames(folder: RunFolder, mapping: TableMapping) -> Iterator[pl.DataFrame]:
 
 def extracted(folder: RunFolder, mapping: TableMapping) -> list[StageFile]:
     """The stage files of a source table."""
-    return folder.files("extract", f"extract/{mapping.portal}.{mapping.table}/")
+    return folder.files("extract", layout.extracted(mapping.portal, mapping.table))
 
 
 def whole(folder: RunFolder, mapping: TableMapping) -> pl.DataFrame:
@@ -46,14 +47,14 @@ def empty(mapping: TableMapping) -> pl.DataFrame:
 def odd_values(root: Path, extract: Iterable[StageFile]) -> Odd:
     """The values that are not simply their canonical form, by portal, table and key."""
     odd: Odd = defaultdict(dict)
-    for portal, name, key, column, raw, unreadable in _frame(root, extract, "extract/odd.parquet").iter_rows():
+    for portal, name, key, column, raw, unreadable in _frame(root, extract, layout.ODD).iter_rows():
         odd[portal, name, key][column] = (json.loads(raw), unreadable)
     return dict(odd)
 
 
 def contents(root: Path, extract: Iterable[StageFile]) -> pl.DataFrame:
     """Digest and size of every document's bytes: portal, table, key, sha256, size."""
-    return _frame(root, extract, "extract/content.parquet")
+    return _frame(root, extract, layout.CONTENT)
 
 
 def contents_of(portal: Portal, every: pl.DataFrame) -> pl.DataFrame:
@@ -68,46 +69,47 @@ def _frame(root: Path, files: Iterable[StageFile], path: str) -> pl.DataFrame:
     return pl.DataFrame(read_table(root, file))
 
 
-class Wheres(dict[tuple[Portal, str], Where]):
+class AccountIndexes(dict[tuple[Portal, str], AccountIndex]):
     """Where each table's rows went, read from its stage file when it is first asked for."""
 
     def __init__(self, root: Path, files: dict[tuple[Portal, str], StageFile]) -> None:
         super().__init__()
         self._root, self.files = root, files
 
-    def __missing__(self, key: tuple[Portal, str]) -> Where:
+    def __missing__(self, key: tuple[Portal, str]) -> AccountIndex:
         self[key] = from_arrow(read_table(self._root, self.files[key]))
         return self[key]
 
 
-def load_spine(root: Path, mappings: Mappings, extract: Iterable[StageFile], split: Iterable[StageFile]) -> Spine:
+def load_account_directory(root: Path, mappings: Mappings, extract: Iterable[StageFile], split: Iterable[StageFile]) -> AccountDirectory:
     """The spine as the split step left it."""
     split = list(split)
-    prefix, suffix = "split/where/", ".parquet"
     wheres: dict[tuple[Portal, str], StageFile] = {}
     for file in split:
-        if file.path.startswith(prefix):
-            portal, _, table = file.path.removeprefix(prefix).removesuffix(suffix).partition(".")
+        if file.path.startswith(layout.index("split")):
+            portal, table = layout.indexed_table(file.path)
             wheres[("P2" if portal == "P2" else "TC", table)] = file
     every = contents(root, extract)
-    applicable = [pl.DataFrame(read_table(root, file)) for file in split if file.path.startswith("split/question_applicability/")]
-    return Spine(
+    applicable = [
+        pl.DataFrame(read_table(root, file)) for file in split if file.path.startswith(layout.made("split", "question_applicability"))
+    ]
+    return AccountDirectory(
         mappings,
-        _frame(root, split, "split/spine/accounts.parquet"),
-        Wheres(root, wheres),
-        _frame(root, split, "split/spine/logins.parquet"),
-        frozenset(_frame(root, split, "split/spine/email_keys.parquet")["email_key"].to_list()),
+        _frame(root, split, layout.ACCOUNTS),
+        AccountIndexes(root, wheres),
+        _frame(root, split, layout.LOGINS),
+        frozenset(_frame(root, split, layout.EMAIL_KEYS)["email_key"].to_list()),
         pl.concat([pl.DataFrame(schema=APPLICABILITY), *(frame.select(*APPLICABILITY) for frame in applicable)]),
         contents={portal: contents_of(portal, every) for portal in mappings.sources},
-        model_profiles=_frame(root, split, "split/spine/model_profiles.parquet"),
-        consultants=_frame(root, split, "split/spine/consultants.parquet"),
+        model_profiles=_frame(root, split, layout.MODEL_PROFILES),
+        consultants=_frame(root, split, layout.CONSULTANTS),
     )
 
 
-def write_rows(root: Path, step: str, one: Outcome, number: int) -> list[StageFile]:
+def write_rows(root: Path, step: str, one: TableOutcome, number: int) -> list[StageFile]:
     """The stage files of an outcome's target rows: `step/TARGET/PORTAL.source.00000.parquet`."""
     return [
-        write_table(root, f"{step}/{target}/{one.portal}.{one.table}.{number:05}.parquet", table)
+        write_table(root, layout.made_file(step, target, one.portal, one.table, number), table)
         for target, table in one.tables.items()
         if table.num_rows
     ]
@@ -120,4 +122,4 @@ def write_record(
     all_held = pl.concat([pl.DataFrame(schema=HELD), *(frame for frame in held if frame.height)]).sort("portal", "table", "key")
     tally = pl.concat([pl.DataFrame(schema=TALLY), *tallies]).group_by("portal", "table").sum().sort("portal", "table")
     tables = {"held": all_held, "flag": merged_flags(flagged), "tally": tally}
-    return [write_table(root, f"{step}/record/{name}.parquet", table.to_arrow()) for name, table in tables.items()]
+    return [write_table(root, layout.record(step, name), table.to_arrow()) for name, table in tables.items()]

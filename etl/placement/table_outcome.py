@@ -9,11 +9,11 @@ import polars as pl
 import pyarrow as pa
 
 from etl.domain.typed_values import LOADS_WITH_NULL
-from etl.placement.account_directory import Spine
-from etl.placement.account_index import Where, make_where
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.account_index import AccountIndex, make_account_index
 from etl.placement.held_rows import Odd, flag_unreadable, held_rows
-from etl.placement.row_placement import FLAG, Bools, Placed, ints
-from etl.placement.target_rows import Computed, Rule, copies_of, flag_broken_soft_references, render
+from etl.placement.row_placement import FLAG, Bools, RowPlacement, int_values_and_mask
+from etl.placement.target_rows import Computed, Rule, copies_of, flag_broken_soft_references, render_target_rows
 
 TALLY = {
     "portal": pl.String,
@@ -27,7 +27,7 @@ TALLY = {
 
 
 @dataclass
-class Outcome:
+class TableOutcome:
     """`tables`: by target table, its new rows; `where`: where the source rows went; `held`, `flags`, `tally`: rows of HELD, FLAG, TALLY."""
 
     portal: str
@@ -36,19 +36,19 @@ class Outcome:
     held: pl.DataFrame = field(default_factory=lambda: pl.DataFrame())
     flags: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FLAG))
     tally: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TALLY))
-    where: Where | None = None
+    where: AccountIndex | None = None
 
 
-def outcome(
-    placed: Placed,
-    spine: Spine,
+def account_for_rows(
+    placed: RowPlacement,
+    spine: AccountDirectory,
     odd: Odd,
     rules: dict[str, Rule],
     computed: dict[str, dict[str, Computed]] | None = None,
     digests: dict[str, str] | None = None,
     excused: dict[str, Bools] | None = None,
     leave: frozenset[str] = frozenset(),
-) -> Outcome:
+) -> TableOutcome:
     """Renders every block of the mapping (but those in `leave`, which the caller makes) and accounts for every row.
 
     `computed`: by target table and column, what the caller has worked out; `digests`: stored bytes of held rows by key;
@@ -60,14 +60,14 @@ def outcome(
     tables = {}
     for into in placed.mapping.into:
         if into.per in ("account", "once") and into.table not in leave:
-            tables[into.table] = render(copies_of(placed, into, spine), into, (computed or {}).get(into.table, {}), rules)
+            tables[into.table] = render_target_rows(copies_of(placed, into, spine), into, (computed or {}).get(into.table, {}), rules)
     held = held_rows(placed, odd, digests)
     flagged = pl.concat(placed.flags) if placed.flags else pl.DataFrame(schema=FLAG)
     mapping = placed.mapping
-    return Outcome(mapping.portal, mapping.table, tables, held, flagged, tally(placed), where_rows_are(placed))
+    return TableOutcome(mapping.portal, mapping.table, tables, held, flagged, tally(placed), index_of_rows(placed))
 
 
-def tally(placed: Placed) -> pl.DataFrame:
+def tally(placed: RowPlacement) -> pl.DataFrame:
     """One row of TALLY; what it counts are rows, each exactly once as loaded or held."""
     loaded = placed.reason == 0
     both = loaded & (placed.frame["_mark"].to_numpy() == LOADS_WITH_NULL)
@@ -75,15 +75,15 @@ def tally(placed: Placed) -> pl.DataFrame:
     return pl.DataFrame([(placed.mapping.portal, placed.mapping.table, *counts)], schema=TALLY, orient="row")
 
 
-def where_rows_are(placed: Placed) -> Where | None:
+def index_of_rows(placed: RowPlacement) -> AccountIndex | None:
     """The index that later tables look their parents up in; None where the key is no single number."""
     mapping = placed.mapping
     if len(mapping.key) != 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
         return None
-    values, present = ints(placed.frame, mapping.key[0])
+    values, present = int_values_and_mask(placed.frame, mapping.key[0])
     rank = np.cumsum(present) - 1
     known = present[placed.row]
-    return make_where(values[present], (placed.reason > 0)[present], rank[placed.row[known]], placed.account[known])
+    return make_account_index(values[present], (placed.reason > 0)[present], rank[placed.row[known]], placed.account[known])
 
 
 def merged_flags(frames: list[pl.DataFrame]) -> pl.DataFrame:

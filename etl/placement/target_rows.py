@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from etl.domain.id_recipe import tag
 from etl.domain.ids import Ids, account_row_ids, as_arrow, once_ids
-from etl.placement.account_directory import Spine, login_ids
-from etl.placement.row_placement import NO_ACCOUNT, Bools, Flagged, Ints, Placed, Positions, ints, keys
+from etl.placement.account_directory import AccountDirectory, login_ids
+from etl.placement.row_placement import NO_ACCOUNT, Bools, Flagged, Ints, Positions, RowPlacement, int_values_and_mask, keys
 from mappings.model import Form, Into
 from mappings.schema import Column
 
@@ -29,15 +29,15 @@ Computed = Any  # a polars series or an Arrow array (which has no types to name)
 
 
 @dataclass(frozen=True)
-class Copies:
+class TargetRows:
     """The rows of one target table that are being made: source row and account position of each (NO_ACCOUNT: stored once)."""
 
-    placed: Placed
-    spine: Spine
+    placed: RowPlacement
+    spine: AccountDirectory
     row: Ints
     account: Positions
 
-    def take(self, column: str) -> pl.Series:
+    def source_column(self, column: str) -> pl.Series:
         """The source column's value for each target row."""
         series = self.placed.frame[column]
         return series if self._is_all else series.gather(self.row)
@@ -47,23 +47,23 @@ class Copies:
         return len(self.row) == self.placed.frame.height and bool((self.row == np.arange(len(self.row))).all())
 
     def ints(self, column: str) -> tuple[Ints, Bools]:
-        values, present = ints(self.placed.frame, column)
+        values, present = int_values_and_mask(self.placed.frame, column)
         return values[self.row], present[self.row]
 
 
-Rule = Callable[[Copies, Form], Computed]
-Flag = Callable[[Placed, Spine], Flagged]
+Rule = Callable[[TargetRows, Form], Computed]
+Flag = Callable[[RowPlacement, AccountDirectory], Flagged]
 
 
-def copies_of(placed: Placed, into: Into, spine: Spine) -> Copies:
+def copies_of(placed: RowPlacement, into: Into, spine: AccountDirectory) -> TargetRows:
     """The target rows of a block: one per copy, or one per loaded row."""
     if into.per == "account":
-        return Copies(placed, spine, placed.row, placed.account)
+        return TargetRows(placed, spine, placed.row, placed.account)
     loaded = placed.loaded
-    return Copies(placed, spine, loaded, np.full(len(loaded), NO_ACCOUNT, np.int32))
+    return TargetRows(placed, spine, loaded, np.full(len(loaded), NO_ACCOUNT, np.int32))
 
 
-def render(copies: Copies, into: Into, computed: dict[str, Computed], rules: dict[str, Rule]) -> pa.Table:
+def render_target_rows(copies: TargetRows, into: Into, computed: dict[str, Computed], rules: dict[str, Rule]) -> pa.Table:
     """The target rows of one block, columns in the order of the schema.
 
     `computed`: columns that the caller has worked out; `rules`: how the columns of the form `{ rule = ... }` come about, by
@@ -82,13 +82,13 @@ def arrow_type(column: Column) -> pa.DataType:
     return ARROW_TYPE[column.family]
 
 
-def _column(copies: Copies, into: Into, column: Column, computed: dict[str, Computed], rules: dict[str, Rule]) -> pa.Array:
+def _column(copies: TargetRows, into: Into, column: Column, computed: dict[str, Computed], rules: dict[str, Rule]) -> pa.Array:
     form = into.columns[column.name]
     if column.name in computed:
         return as_column(computed[column.name], column)
     match form.kind:
         case "plain":
-            return as_column(_plain(copies.take(form.columns[0]), column), column)
+            return as_column(_plain(copies.source_column(form.columns[0]), column), column)
         case "self_id":
             return as_arrow(_own_ids(copies, into))
         case "account_id":
@@ -122,32 +122,32 @@ def as_column(values: Computed, column: Column) -> pa.Array:
     return array if array.type == wanted else array.cast(wanted)
 
 
-def _own_ids(copies: Copies, into: Into) -> Ids:
+def _own_ids(copies: TargetRows, into: Into) -> Ids:
     mapping = copies.placed.mapping
     mark = tag(into.table, mapping.portal, mapping.table)
     values, _ = copies.ints(mapping.key[0])
     return ids_of(mark, values, copies.account, copies.spine)
 
 
-def ids_of(mark: str, values: Ints, account: Positions, spine: Spine) -> Ids:
+def ids_of(tag: str, values: Ints, account: Positions, spine: AccountDirectory) -> Ids:
     """Ids of rows with these keys: those of an account by key and account, those of none by key alone."""
     if (account == NO_ACCOUNT).all():
-        return once_ids(mark, values)
-    ids = account_row_ids(mark, values, spine.entity_ids(account))
+        return once_ids(tag, values)
+    ids = account_row_ids(tag, values, spine.entity_ids(account))
     alone = account == NO_ACCOUNT
     if alone.any():
         ids = ids.copy()
-        ids[alone] = once_ids(mark, values[alone])
+        ids[alone] = once_ids(tag, values[alone])
     return ids
 
 
-def account_ids(account: Positions, spine: Spine) -> pa.Array:
+def account_ids(account: Positions, spine: AccountDirectory) -> pa.Array:
     """The ids of the accounts at these positions; null for NO_ACCOUNT."""
     entity = spine.entity_ids(account)
     return as_arrow(account_row_ids(spine.tag_of("entity_account", "P2"), entity, entity), account != NO_ACCOUNT)
 
 
-def _reference(copies: Copies, form: Form) -> pa.Array:
+def _reference(copies: TargetRows, form: Form) -> pa.Array:
     """The id that the named row has in the same account (copy), or where it is stored once."""
     values, present = copies.ints(form.columns[0])
     mapping = copies.placed.mapping
@@ -157,7 +157,7 @@ def _reference(copies: Copies, form: Form) -> pa.Array:
     return as_arrow(ids, present)
 
 
-def soft(copies: Copies, form: Form) -> Computed:
+def soft(copies: TargetRows, form: Form) -> Computed:
     """A soft reference: the row's key in the new store, null where it does not exist or was held (X1)."""
     values, present = copies.ints(form.columns[0])
     spine, portal = copies.spine, copies.placed.mapping.portal
@@ -172,7 +172,7 @@ def soft(copies: Copies, form: Form) -> Computed:
     return pl.Series(values).set(pl.Series(~loaded), None)
 
 
-def flag_broken_soft_references(placed: Placed, spine: Spine, excused: dict[str, Bools] | None = None) -> None:
+def flag_broken_soft_references(placed: RowPlacement, spine: AccountDirectory, excused: dict[str, Bools] | None = None) -> None:
     """X1 for every loaded row that has a soft reference to a row that does not exist or was held.
 
     `excused`: by column, the rows that another rule flags instead (B15, fine print 12).
@@ -181,7 +181,7 @@ def flag_broken_soft_references(placed: Placed, spine: Spine, excused: dict[str,
     for into in placed.mapping.into:
         for form in into.columns.values():
             if form.kind == "soft" and form.columns[0] not in broken:
-                values, present = ints(placed.frame, form.columns[0])
+                values, present = int_values_and_mask(placed.frame, form.columns[0])
                 if form.of == "login":
                     loaded = spine.login_keys(values, present).is_not_null().to_numpy()
                 else:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from etl.errors import MigrationError
 
 if TYPE_CHECKING:
     from etl.databases import Source
     from etl.present.model import Adapter
+    from etl.present.problem import Problem
     from mappings.model import Mappings, Portal
 
 
@@ -16,21 +20,41 @@ def presented(sources: Mapping[Portal, Source], adapter: Path | None, mappings: 
     """The old portals as the adapter presents them, the same ones without an adapter; raises AdapterWrong with all that does not fit (K5)."""
     if adapter is None:
         return dict(sources)
-    from etl.present.grammar import read_adapter
+    from etl.present.grammar import adapter_with_problems
 
-    return with_adapter(sources, read_adapter(adapter, mappings), mappings)
+    return with_adapter(sources, *adapter_with_problems(adapter, mappings), mappings=mappings)
 
 
-def with_adapter(sources: Mapping[Portal, Source], read: Adapter, mappings: Mappings) -> dict[Portal, Source]:
-    """The same with an adapter that was read already."""
-    from etl.databases import Shared
+def refuse_wrong_files(adapter: Path, mappings: Mappings, sources: Callable[[], AbstractContextManager[object]]) -> None:
+    """Raises AdapterWrong where the adapter's files are wrong, with what does not fit the old portals in the same answer; `sources` opens these."""
+    from etl.present.grammar import adapter_with_problems
+    from etl.present.problem import AdapterWrong
+
+    _, problems = adapter_with_problems(adapter, mappings)
+    if not problems:
+        return
+    try:
+        with sources():  # raises it with more, where they can be opened
+            pass
+    except AdapterWrong:
+        raise
+    except MigrationError:
+        raise AdapterWrong(problems) from None
+    raise AdapterWrong(problems)
+
+
+def with_adapter(
+    sources: Mapping[Portal, Source], read: Adapter, problems: Sequence[Problem] = (), *, mappings: Mappings
+) -> dict[Portal, Source]:
+    """The same with an adapter that was read already. `problems`: what is wrong in its files; they are raised with all others."""
+    from etl.databases import SnapshotSource
     from etl.databases.files.source import FolderSource
     from etl.present.bind import Binder
     from etl.present.catalog import catalog_of
     from etl.present.problem import AdapterWrong
     from etl.present.source import PresentedShared, PresentedSource
 
-    problems = []
+    wrong = list(problems)
     found: dict[Portal, Source] = {}
     for portal, source in sources.items():
         if isinstance(source, FolderSource):  # before it is read
@@ -41,11 +65,22 @@ def with_adapter(sources: Mapping[Portal, Source], read: Adapter, mappings: Mapp
         catalog = catalog_of(source, _schemas(read.portals[portal].tables.values()))
         binder = Binder(read, portal, mappings, catalog)
         bound = binder.bind()
-        problems += binder.problems
-        kind = PresentedShared if isinstance(source, Shared) else PresentedSource
-        found[portal] = kind(source, read, bound, catalog, portal)
-    if problems:
-        raise AdapterWrong(problems)
+        wrong += binder.problems
+        kind = PresentedShared if isinstance(source, SnapshotSource) else PresentedSource
+        found[portal] = kind(source, read, bound, catalog, portal, mappings)
+    if wrong:
+        raise AdapterWrong(wrong + _of_the_rows(found))
+    return found
+
+
+def _of_the_rows(sources: Mapping[Portal, Source]) -> list[Problem]:
+    """What the rows say of those parts of an adapter that fit; nothing where they cannot be read."""
+    from etl.present.questions import asked
+
+    found = []
+    for source in sources.values():
+        with suppress(MigrationError):
+            found += asked(source, whole=False).problems
     return found
 
 

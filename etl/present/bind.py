@@ -4,47 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Any
 
 from etl.present.catalog import Catalog, Relation
-from etl.present.kinds import AS_IT_IS, Kind
+from etl.present.fitting import misfits
 from etl.present.model import Adapter, Form, From, PortalFiles
-from etl.present.problem import Problem, nearest, printable
+from etl.present.problem import Problem, nearest, nearest_name, printable
 from mappings.model import Mappings, Portal, TableMapping
-from mappings.schema import Column, Family
-
-# The kinds that each form can read; what is not named here reads whatever has a text form.
-_READS: dict[str, tuple[Kind, ...]] = {
-    "integer": ("integer", "text", "fraction", "any"),
-    "date": ("text", "integer", "date", "any"),
-    "moment": ("text", "integer", "date", "moment", "any"),
-    "part": ("text", "any"),
-    "trim": ("text", "any"),
-    "path": ("text", "any"),
-    "bytes": ("text", "any"),
-}
-_HAVE_TEXT: tuple[Kind, ...] = ("integer", "text", "date", "moment", "boolean", "any")
-_GIVES: dict[str, Family] = {
-    "text": "text",
-    "integer": "integer",
-    "flag": "text",
-    "code": "text",
-    "date": "date",
-    "moment": "timestamp",
-    "number": "integer",
-    "join": "text",
-    "part": "text",
-    "trim": "text",
-    "path": "text",
-    "bytes": "binary",
-}
-_KIND_WORDS: dict[Kind, str] = {
-    "moment": "a moment",
-    "fraction": "a number with fractions",
-    "other": "of a type that only `text` reads",
-    "bytes": "bytes",
-}
+from mappings.schema import Column
 
 
 @dataclass(frozen=True)
@@ -83,6 +50,7 @@ class BoundBlock:
     cells: tuple[BoundCell, ...]
     file: str
     place: str
+    sound: bool = True  # nothing of it is wrong
 
     def columns(self, cells: Iterable[BoundCell], where: bool = True) -> list[str]:
         """The table's own columns that these cells need, those of conditions and of look-ups' `by` with them, each once."""
@@ -136,6 +104,9 @@ class Binder:
             if mapping.table in self.files.absent:
                 self.bound.tables[mapping.table] = BoundTable(mapping, ())
                 continue
+            if mapping.table in self.files.unreadable:
+                self.bound.tables[mapping.table] = BoundTable(mapping, ())
+                continue
             file = self.files.tables.get(mapping.table)
             blocks = file.blocks if file else (From(mapping.table, {}, "", {}, {}, {}),)
             shown = file.file if file else f"{self.files.folder}/{mapping.table}.toml"
@@ -158,21 +129,23 @@ class Binder:
             self._doubtful.add((name, *sorted(same)))
             listed = " and ".join(map(printable, same))
             self._wrong(
-                self._source, "case", f"{listed}, which differ by case alone", 'case = "exact" here, and names as the database spells them'
+                self._source, "case", f"{listed}, which differ only in case", 'case = "exact" here, and names as the database spells them'
             )
         return same[0] if same else None
 
     def _block(self, mapping: TableMapping, block: From, file: str, place: str, given: bool) -> BoundBlock | None:
-        relations = self.catalog.relations
+        relations, before = self.catalog.relations, len(self.problems)
         name = self._found(block.table, relations)
         if name is None:
-            line = f'{file}: [[from]] table = "..."'
+            near = nearest_name(block.table, (other for other in relations if other not in self.adapter.portals[self.portal].ignored))
+            line = f'{file}: [[from]] table = "{printable(near) if near else "..."}"'
             if given:
                 self._wrong(
                     file,
                     f"{place}.table",
                     f"no table or view {printable(block.table)}",
                     f"one that the old portal has{nearest(block.table, relations)}",
+                    line if near else "",
                 )
             else:
                 expected = f"a physical table for it{nearest(block.table, relations)}, or a line in [absent] of {self._source}"
@@ -180,10 +153,12 @@ class Binder:
             return None
         relation = relations[name]
         self.bound.read[name] = relation
-        used, retired = self._used.setdefault(name, set()), self._retired.setdefault(name, set())
+        used = self._used.setdefault(name, set())
+        self._retired.setdefault(name, set())
         lookups = {
             alias: look for alias, value in block.lookup.items() if (look := self._lookup(value, relation, file, f"{place}.lookup.{alias}"))
         }
+        self._mentioned(block, relation)
         where = {}
         for column, condition in block.where.items():
             if (actual := self._column(column, relation, file, f"{place}.where.{column}")) is not None:
@@ -192,6 +167,8 @@ class Binder:
         cells = [self._cell(mapping, column, block, relation, lookups, file, place) for column in mapping.shape.columns]
         for column in block.retired:
             alias, _, of = column.partition(".")
+            if alias in block.broken_lookups or (alias in block.lookup and alias not in lookups and of):
+                continue  # the look-up itself is wrong, and said so
             target = lookups[alias].relation if of and alias in lookups and column not in relation.columns else relation
             actual = self._column(of if target is not relation else column, target, file, f"{place}.retired.{column}")
             if actual is not None:
@@ -203,14 +180,15 @@ class Binder:
                 used.add(lookups[alias].by)
                 self._used.setdefault(lookups[alias].relation.name, set()).add(lookups[alias].key)
                 self.bound.read[lookups[alias].relation.name] = lookups[alias].relation
-            del value
+            elif (actual := self._silent(value.by, relation)) is not None:
+                used.add(actual)
         if block.rest:
             self.bound.rests[name] = block.rest
-        del retired
         never = {column.name for column in mapping.shape.columns} - {column.name for column in mapping.columns}
         read = tuple(cell for cell in cells if cell is not None and cell.column.name not in never)
         selected = self.bound.selected.setdefault(name, set())
-        bound = BoundBlock(relation, where, lookups, read, file, place)
+        sound = len(self.problems) == before and not (block.broken or block.broken_lookups)
+        bound = BoundBlock(relation, where, lookups, read, file, place, sound)
         selected.update(bound.columns(read))
         for cell in read:
             for ref in cell.refs:
@@ -218,6 +196,28 @@ class Binder:
                     look = lookups[ref.alias]
                     self.bound.selected.setdefault(look.relation.name, set()).update((look.key, ref.column))
         return bound
+
+    def _mentioned(self, block: From, relation: Relation) -> None:
+        """What lines that could not be read name counts as used: nobody has to be asked for it as well."""
+        for names in block.broken.values():
+            for name in names:
+                if (actual := self._silent(name, relation)) is not None:
+                    self._used[relation.name].add(actual)
+                elif (look := block.lookup.get(name.partition(".")[0])) is not None:
+                    other = self._silent_table(look.table)
+                    column = self._silent(name.partition(".")[2], self.catalog.relations[other]) if other is not None else None
+                    if other is not None and column is not None:
+                        self._used.setdefault(other, set()).add(column)
+        for table in block.broken_lookups.values():
+            if (other := self._silent_table(table)) is not None:
+                self.bound.read.setdefault(other, self.catalog.relations[other])
+                self._used.setdefault(other, set()).update(self.catalog.relations[other].columns)
+
+    def _silent_table(self, name: str) -> str | None:
+        return next(
+            (other for other in self.catalog.relations if other == name or (not self.files.exact and other.casefold() == name.casefold())),
+            None,
+        )
 
     def _lookup(self, value: Any, relation: Relation, file: str, place: str) -> BoundLookup | None:
         name = self._found(value.table, self.catalog.relations)
@@ -234,14 +234,14 @@ class Binder:
         by = self._column(value.by, relation, file, f"{place}.by")
         return BoundLookup(other, key, by) if key is not None and by is not None else None
 
-    def _column(self, name: str, relation: Relation, file: str, place: str) -> str | None:
+    def _column(self, name: str, relation: Relation, file: str, place: str, others: Iterable[str] = ()) -> str | None:
         found = self._found(name, relation.columns)
         if found is None:
             self._wrong(
                 file,
                 place,
                 f"no column {printable(name)} in {printable(relation.name)}",
-                f"one that it has{nearest(name, relation.columns)}",
+                f"one that it has{nearest(name, [*relation.columns, *others])}",
             )
         return found
 
@@ -258,6 +258,8 @@ class Binder:
         form = block.columns.get(column.name)
         never = mapping.retired.get(column.name, "").startswith("B17")
         dotted = f"{place}.columns.{column.name}"
+        if column.name in block.broken:
+            return None  # its line could not be read, and that was said
         if form is None:
             actual = self._found(column.name, relation.columns)
             if actual is None:
@@ -268,12 +270,14 @@ class Binder:
                 return None
             form, refs = Form("plain", (actual,)), (Ref(actual),)
             self._used.setdefault(relation.name, set()).add(actual)
-            self._kinds(column, form, [(relation, actual)], file, dotted, never)
+            self._fits(column, form, [(relation, actual)], file, dotted, never)
             return BoundCell(column, form, refs, file, dotted)
         refs_found: list[Ref] = []
         places: list[tuple[Relation, str]] = []
         for name in form.columns:
             alias, dot, rest = name.partition(".")
+            if dot and alias in block.broken_lookups:
+                return None
             if dot and alias in block.lookup and self._silent(name, relation) is None:
                 if alias not in lookups:
                     return None  # the look-up itself is wrong, and said so
@@ -281,13 +285,14 @@ class Binder:
                 target = lookups[alias].relation
             else:
                 alias, target = "", relation
-                actual = self._column(name, relation, file, dotted)
+                others = [f"{one}.{of}" for one, look in lookups.items() for of in look.relation.columns] if dot else []
+                actual = self._column(name, relation, file, dotted, others)
             if actual is None:
                 return None
             self._used.setdefault(target.name, set()).add(actual)
             refs_found.append(Ref(actual, alias))
             places.append((target, actual))
-        self._kinds(column, form, places, file, dotted, never)
+        self._fits(column, form, places, file, dotted, never)
         return BoundCell(column, form, tuple(refs_found), file, dotted)
 
     def _silent(self, name: str, relation: Relation) -> str | None:
@@ -295,44 +300,10 @@ class Binder:
             (other for other in relation.columns if other == name or (not self.files.exact and other.casefold() == name.casefold())), None
         )
 
-    def _kinds(self, column: Column, form: Form, places: list[tuple[Relation, str]], file: str, dotted: str, never: bool) -> None:
-        """The form's kind has to give the contract's type, and the physical kind has to be one that the form reads."""
-        if never:
-            return  # B17: whatever stands behind it, it is not read
-        if form.kind == "absent":
-            if column.not_null:
-                self._wrong(
-                    file, dotted, f"absent for {column.name} {column.sql_type} NOT NULL", "a form that gives a value: it may not be NULL"
-                )
-            return
-        if form.kind == "constant":
-            if (problem := _constant_problem(form.constant, column)) is not None:
-                self._wrong(file, f"{dotted}.constant", *problem)
-            return
-        if form.kind != "plain" and _GIVES[form.kind] != column.family:
-            fitting = [kind for kind, family in _GIVES.items() if family == column.family]
-            self._wrong(
-                file,
-                dotted,
-                f"{form.kind}, which gives {_family(_GIVES[form.kind])}",
-                f"a form that gives {column.sql_type}: {', '.join(fitting)} or the column itself",
-            )
-            return
-        allowed = AS_IT_IS[column.family] if form.kind == "plain" else _READS.get(form.kind, _HAVE_TEXT)
-        for relation, actual in places:
-            kind = relation.kind(actual)
-            if form.kind == "text" and kind != "bytes":
-                continue  # whatever the database has can be read as text
-            if kind not in allowed:
-                declared = relation.columns[actual] or "no type"
-                what = f"{printable(relation.name)}.{printable(actual)} {printable(declared)}"
-                others = [name for name, family in _GIVES.items() if family == column.family and kind in _READS.get(name, _HAVE_TEXT)]
-                hint = (
-                    f"for {column.sql_type} one of the forms {', '.join(others)}"
-                    if others
-                    else f"a column that {form.kind if form.kind != 'plain' else column.sql_type} can be made of"
-                )
-                self._wrong(file, dotted, f"{what}, which the form {_form_word(form)} cannot read", hint)
+    def _fits(self, column: Column, form: Form, places: list[tuple[Relation, str]], file: str, dotted: str, never: bool) -> None:
+        """Says what does not fit; of B17's columns nothing is asked: whatever stands behind them, it is not read."""
+        for inner, found, expected in () if never else misfits(column, form, places):
+            self._wrong(file, f"{dotted}.{inner}" if inner else dotted, found, expected)
 
     def _closed(self) -> None:
         """What of the old portal nobody has named, and what the files name in vain."""
@@ -352,6 +323,8 @@ class Binder:
                 ignored.add(actual)
         tables = [mapping.table for mapping in self.mappings.of(self.portal)]
         for name, relation in self.catalog.relations.items():
+            if self.files.unreadable:
+                break  # which tables a file reads that cannot be read, nobody knows; it was named
             if name not in self.bound.read and name not in ignored and not relation.view:
                 free = [t for t in tables if not self.bound.tables[t].blocks and t not in self.files.absent]
                 near = nearest(name, free).removeprefix(" (nearest: ").removesuffix(")")
@@ -396,31 +369,3 @@ class Binder:
             "contract_presented": every - gone - absent,
             "contract_absent": gone + absent,
         }
-
-
-def _constant_problem(value: object, column: Column) -> tuple[str, str] | None:
-    """(found, expected) where the contract's column cannot hold the constant."""
-    fits = {
-        "text": isinstance(value, str),
-        "integer": type(value) is int,
-        "date": type(value) is date,
-        "timestamp": isinstance(value, datetime) and value.tzinfo is None,
-        "binary": False,
-    }[column.family]
-    if not fits:
-        return f"a {type(value).__name__}", f"what {column.sql_type} can hold"
-    if isinstance(value, str) and column.length is not None and len(value) > column.length:
-        return f"a text of {len(value)} characters", f"at most {column.length}: {column.sql_type}"
-    if type(value) is int and not -(1 << (63 if column.sql_type == "BIGINT" else 31)) <= value < 1 << (
-        63 if column.sql_type == "BIGINT" else 31
-    ):
-        return str(value), f"what {column.sql_type} can hold"
-    return None
-
-
-def _family(family: Family) -> str:
-    return {"timestamp": "a moment", "integer": "an integer", "binary": "bytes"}.get(family, f"a {family}")
-
-
-def _form_word(form: Form) -> str:
-    return '"COLUMN"' if form.kind == "plain" else form.kind

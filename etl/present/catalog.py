@@ -44,9 +44,8 @@ def catalog_of(source: Source, schemas: frozenset[str]) -> Catalog:
         PostgresSource = None  # type: ignore[assignment,misc]  # without its driver no source is of that kind
     if PostgresSource is not None and isinstance(source, PostgresSource):
         return Catalog(_postgresql(source, schemas), server=True)
-    views: dict[str, dict[str, str]] = getattr(source, "view_shapes", dict)()
-    found = {name: Relation(name, _upper(columns)) for name, columns in source.shapes().items()}
-    return Catalog({**found, **{name: Relation(name, _upper(columns), view=True) for name, columns in views.items()}}, portable=True)
+    views = source.kinds()
+    return Catalog({name: Relation(name, _upper(columns), view=name in views) for name, columns in source.shapes().items()}, portable=True)
 
 
 def _upper(columns: dict[str, str]) -> dict[str, str]:

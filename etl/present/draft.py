@@ -118,7 +118,7 @@ def _likeness(
     """(score, the evidence); 0 where the physical column's kind can never give the contract's type."""
     never = mapping.retired.get(column.name, "").startswith("B17")
     if found.get("secret"):
-        return (0.9, "smells of a secret; B17: it is not read") if never else (0.0, "")
+        return (0.9, "possibly a secret; B17: not read") if never else (0.0, "")
     if never:
         return 0.0, ""
     kind = _kind(column, found)
@@ -164,7 +164,7 @@ def _evidence(mapping: TableMapping, column: Column, found: Mapping[str, Any], m
     values = set(found.get("values", {}))
     if words and values:
         shared = len(words & values) / len(values)
-        points, said = max(points, 0.5 + shared / 2), f", {shared:.0%} of its words are the contract's" if shared else ""
+        points, said = max(points, 0.5 + shared / 2), f", {shared:.0%} of its words match the contract" if shared else ""
     if mapping.key == (column.name,):
         points, said = (1.0, f"{said}, unique") if found.get("unique") else (0.0, said)
     if column.not_null and found.get("nulls", 0) > 0.05:

@@ -57,6 +57,8 @@ class From:
     lookup: Mapping[str, Lookup]
     columns: Mapping[str, Form]
     retired: Mapping[str, str]
+    broken: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # lines that could not be read: the names that stand in them
+    broken_lookups: Mapping[str, str] = field(default_factory=dict)  # by alias, the table that stands there
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class PortalFiles:
     absent: Mapping[str, str] = field(default_factory=dict)
     delimiter: str = ","
     encoding: str = "utf-8"
+    unreadable: frozenset[str] = frozenset()  # contract tables whose file cannot be read, or is named like no table
 
     @property
     def says_nothing(self) -> bool:

@@ -23,7 +23,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}: {self.place}" if self.place else self.file
-        mend = f" (would mend it: {self.line})" if self.line else ""
+        mend = f" (suggested line: {self.line})" if self.line else ""
         return f"{where}: found {self.found}, expected {self.expected}{mend}"
 
 
@@ -33,16 +33,22 @@ class AdapterWrong(MigrationError):
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = sorted(problems, key=lambda one: one.rank)
         super().__init__(
-            listed(f"The adapter and the old portal do not fit in {len(problems):,} places:", [str(one) for one in self.problems]),
-            "Mend the adapter's files; then run `portal-migrate plan` again. No data was migrated.",
+            listed(f"The adapter does not match the old portal in {len(problems):,} places:", [str(one) for one in self.problems]),
+            "Correct the adapter's files, then run `portal-migrate plan` again. No data was migrated.",
         )
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """A hint for a sentence: the existing name that is most like this one; empty where none is."""
+    found = nearest_name(name, names)
+    return f" (nearest: {printable(found)})" if found else ""
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str:
+    """The existing name that is most like this one; empty where none is."""
     by_fold = {other.casefold(): other for other in names}
     found = difflib.get_close_matches(name.casefold(), by_fold, 1, 0.6)
-    return f" (nearest: {printable(by_fold[found[0]])})" if found else ""
+    return by_fold[found[0]] if found else ""
 
 
 def printable(name: str) -> str:

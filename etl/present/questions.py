@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -11,7 +11,7 @@ import polars as pl
 from etl.databases import Source
 from etl.domain.masking import masked
 from etl.present.bind import BoundBlock, BoundCell, BoundTable
-from etl.present.problem import Problem, printable
+from etl.present.problem import Problem, nearest, printable
 from etl.present.source import PresentedSource
 
 _ROWS = 50_000
@@ -25,20 +25,28 @@ class Answers:
     problems: list[Problem] = field(default_factory=list)
     left_out: int = 0
     will_be_held: list[tuple[str, str, int]] = field(default_factory=list)
+    unlisted: list[str] = field(
+        default_factory=list
+    )  # sentences about code lines whose contract word no catalogue has (A12: loads, flagged)
 
 
 def asked(source: Source, whole: bool) -> Answers:
-    """The answers of one portal; nothing to ask of one that no adapter presents. `whole`: every column is presented once, to count what will not fit."""
+    """The answers of one portal; nothing to ask of one that no adapter presents. `whole`: every column is presented once, to count what will not fit.
+
+    Of an adapter that does not fit, what is sound is asked all the same.
+    """
     answers = Answers()
     if not isinstance(source, PresentedSource):
         return answers
     _ask_look_ups(source, answers)
     if answers.problems:
         return answers  # no row can be presented through a look-up that is not unique
+    if whole:
+        answers.unlisted = sorted(set(_unlisted(source)))
     words: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     places: dict[tuple[str, str, str], BoundCell] = {}
     for table in source.bound.tables.values():
-        for block in table.blocks:
+        for block in filter(_sound, table.blocks):
             _ask_block(source, table, block, whole, answers, words, places)
     for (table_name, column, by), counts in sorted(words.items()):
         cell = places[table_name, column, by]
@@ -58,12 +66,31 @@ def asked(source: Source, whole: bool) -> Answers:
     return answers
 
 
+def _unlisted(source: PresentedSource) -> Iterator[str]:
+    catalogues: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for row in source.mappings.codes["code_list"]:
+        catalogues[row["table"], row["column"]].append(row["code"])
+    keyed = {table.mapping.key: name for name, table in source.bound.tables.items()}
+    for name, table in source.bound.tables.items():
+        for cell in (cell for block in table.blocks for cell in block.cells if cell.form.kind == "code"):
+            column = cell.column.name
+            known = catalogues.get((name, column)) or catalogues.get((keyed.get((column,), ""), column), [])
+            for legacy, word in source.adapter.codes[cell.form.by].items():
+                if known and word not in known and legacy != "*":
+                    line = f"codes/{cell.form.by}.csv: {masked(printable(legacy))},{masked(printable(word))}"
+                    yield f"{line}: the catalogue of {name}.{column} has no such word{nearest(word, known)}; rule A12 says what becomes of such rows"
+
+
+def _sound(block: BoundBlock) -> bool:
+    return block.sound
+
+
 def _ask_look_ups(source: PresentedSource, answers: Answers) -> None:
     for table in source.bound.tables.values():
-        for block in table.blocks:
+        for block in filter(_sound, table.blocks):
             for alias, look in block.lookups.items():
                 if doubled := source.duplicated(block, alias):
-                    found = f"{doubled:,} keys of {printable(look.relation.name)}.{printable(look.key)} that stand there more than once"
+                    found = f"{doubled:,} keys of {printable(look.relation.name)}.{printable(look.key)} that occur more than once"
                     answers.problems.append(Problem(block.file, f"{block.place}.lookup.{alias}.key", found, "a unique column", rank=2))
 
 
@@ -76,7 +103,7 @@ def _ask_block(
     words: dict[tuple[str, str, str], Counter[str]],
     places: dict[tuple[str, str, str], BoundCell],
 ) -> None:
-    codes = tuple(cell for cell in block.cells if cell.form.kind == "code" and "*" not in source.adapter.codes[cell.form.by])
+    codes = tuple(cell for cell in block.cells if cell.form.kind == "code" and "*" not in source.adapter.codes.get(cell.form.by, "*"))
     name = table.mapping.table
     if codes:
         for batch, counts in source.combinations(block.relation, tuple(block.columns(codes)), _ROWS):
@@ -109,7 +136,7 @@ def _ask_rests(source: PresentedSource, answers: Answers) -> None:
         for block in table.blocks:
             blocks[block.relation.name].append(block)
     for name, readers in sorted(blocks.items()):
-        if any(not block.where for block in readers):
+        if any(not block.where or not block.sound for block in readers):
             continue
         left = _left_out(source, readers)
         answers.left_out += left

@@ -19,13 +19,13 @@ class Pile:
 
     mapping: TableMapping
     rows: int  # of a batch that comes out
-    pieces: list[Typed] = field(default_factory=list)
+    batches: list[Typed] = field(default_factory=list)
     count: int = 0
 
-    def add(self, piece: Typed) -> None:
-        if len(piece.mark):
-            self.pieces.append(piece)
-            self.count += len(piece.mark)
+    def add(self, batch: Typed) -> None:
+        if len(batch.mark):
+            self.batches.append(batch)
+            self.count += len(batch.mark)
 
 
 def sorted_batches(pile: Pile) -> Iterator[Batch]:
@@ -53,17 +53,17 @@ def sorted_batches(pile: Pile) -> Iterator[Batch]:
 
 
 def _whole(pile: Pile) -> Typed | None:
-    if not pile.pieces:
+    if not pile.batches:
         return None
     out = Typed()
     first = 0
     frames = []
-    for piece in pile.pieces:
-        out.oddities += [Oddity(o.row + first, o.column, o.raw, o.unreadable) for o in piece.oddities]
-        out.texts += [InvalidText(t.row + first, t.column, t.exact) for t in piece.texts]
-        frames.append(pl.DataFrame(list(piece.columns.values())))
-        first += len(piece.mark)
-    out.mark = np.concatenate([piece.mark for piece in pile.pieces])
+    for batch in pile.batches:
+        out.oddities += [Oddity(o.row + first, o.column, o.raw, o.unreadable) for o in batch.oddities]
+        out.texts += [InvalidText(t.row + first, t.column, t.exact) for t in batch.texts]
+        frames.append(pl.DataFrame(list(batch.columns.values())))
+        first += len(batch.mark)
+    out.mark = np.concatenate([batch.mark for batch in pile.batches])
     frame = pl.concat(_alike(frames))
     out.columns = {name: frame[name] for name in frame.columns}
     return out

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from etl.databases import Batch, Cut, Shared, Since, Source
+from etl.databases import Batch, KeyRange, SnapshotSource, Source, SourceChange
 from etl.databases.source_conditions import SourceConditions
 from etl.domain.masking import masked
 from etl.domain.typed_values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
@@ -25,7 +25,7 @@ from etl.present.forms import decoded, made
 from etl.present.model import Adapter
 from etl.present.physical import COUNT, STORED, grouped, key_columns, physical, physical_whole
 from etl.present.sorting import Pile, sorted_batches
-from mappings.model import TableMapping
+from mappings.model import Mappings, TableMapping
 
 PHYSICAL = "_physical"  # of a stage file: the raw text forms of what each row was made of
 _AT_ONCE = 50_000
@@ -50,6 +50,7 @@ class PresentedSource:
     bound: Bound
     catalog: Catalog
     name: str
+    mappings: Mappings
     _looked: dict[tuple[str, str, int], _Looked] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     level: str = ""
@@ -228,7 +229,7 @@ class PresentedSource:
             place = cells[look.key].text.to_frame("t").with_row_index("place").drop_nulls("t")
             if place["t"].is_duplicated().any():
                 raise MigrationError(
-                    f"The look-up {alias}: {look.relation.name}.{look.key} is not unique.", "Run `portal-migrate plan`: it says how many."
+                    f"Look-up {alias}: {look.relation.name}.{look.key} is not unique.", "Run `portal-migrate plan` for the number of keys."
                 )
             self._looked[key] = _Looked(place.with_columns(pl.col("place").cast(pl.Int64)), cells)
         return self._looked[key]
@@ -295,7 +296,7 @@ class PresentedSource:
         (block,) = table.blocks
         last: tuple[Any, ...] | None = None
         cells = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
-        if isinstance(self.inner, Shared):
+        if isinstance(self.inner, SnapshotSource):
             return False  # a server keeps its types, and its reader refuses NULL keys
         for batch in self.batches(block, cells, _AT_ONCE, key):
             typed = self._keys_only(table, block, cells, batch)
@@ -326,9 +327,9 @@ class PresentedSource:
             content = cell.refs[0].column
             kind = "TEXT" if cell.form.kind == "bytes" else "BYTEA"
             inner = physical(block.relation, [*inner_key, content], {content: kind}, inner_key, self.catalog)
-            for inner_text, pieces in self.inner.contents(inner, content):
+            for inner_text, chunks in self.inner.contents(inner, content):
                 if inner_text in by_text:
-                    yield by_text[inner_text], _decoded(pieces, cell.form.form) if cell.form.kind == "bytes" else pieces
+                    yield by_text[inner_text], _decoded(chunks, cell.form.form) if cell.form.kind == "bytes" else chunks
 
     def _keys_only(self, table: BoundTable, block: BoundBlock, keyed: tuple[BoundCell, ...], batch: Batch) -> Typed:
         wanted = {cell.column.name for cell in keyed}
@@ -343,7 +344,7 @@ class PresentedSource:
         mark = self.inner.mark()
         return json.dumps({"mark": mark, "rows": self._physical_rows()}, sort_keys=True)
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         """By the physical tables that are read, look-ups included; views are read again."""
         known = json.loads(mark)
         views = [name for name, relation in self.bound.read.items() if relation.view]
@@ -351,17 +352,17 @@ class PresentedSource:
         asked = {physical_whole(self.bound.read[name], self.catalog): rows for name, rows in tables.items()}
         since = self.inner.changed_since(known["mark"], asked)
         if since.unknown and not since.changed:
-            return Since(None, since.how)
+            return SourceChange(None, since.how)
         if since.changed or not views:
-            return Since(None if since.changed is None else [str(name) for name in since.changed], since.how)
+            return SourceChange(None if since.changed is None else [str(name) for name in since.changed], since.how)
         moved = [name for name in views if self.inner.count(physical_whole(self.bound.read[name], self.catalog)) != known["rows"][name]]
         unchanged = since.changed is not None and since.how.startswith(("no transaction", "the file is the same"))
         return (
-            Since(moved, "rows of a view counted")
+            SourceChange(moved, "rows of a view counted")
             if moved
             else since
             if unchanged
-            else Since(None, "the views were read again and compared")
+            else SourceChange(None, "the views were read again and compared")
         )
 
     def highest_key(self, mapping: TableMapping) -> str:
@@ -418,20 +419,20 @@ class PresentedShared(PresentedSource):
         return self._shared.snapshot
 
     @property
-    def _shared(self) -> Shared:
-        assert isinstance(self.inner, Shared)  # noqa: S101  # `present` makes this class of nothing else
+    def _shared(self) -> SnapshotSource:
+        assert isinstance(self.inner, SnapshotSource)  # noqa: S101  # `present` makes this class of nothing else
         return self.inner
 
-    def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
+    def cuts(self, mapping: TableMapping, rows: int) -> list[KeyRange]:
         table = self.bound.tables[mapping.table]
         key = self.ordered(table)
         if key is None:
-            return [Cut()]
+            return [KeyRange()]
         (block,) = table.blocks
         return self._shared.cuts(physical(block.relation, list(key), dict.fromkeys(key, "BIGINT"), key, self.catalog), rows)
 
-    def within(self, cut: Cut) -> Source:
-        return PresentedSource(self._shared.within(cut), self.adapter, self.bound, self.catalog, self.name, self._looked)
+    def within(self, cut: KeyRange) -> Source:
+        return PresentedSource(self._shared.within(cut), self.adapter, self.bound, self.catalog, self.name, self.mappings, self._looked)
 
 
 def key_texts(mapping: TableMapping, typed: Typed) -> list[str]:
@@ -451,9 +452,9 @@ def refuse_collisions(table: BoundTable, pile: Pile) -> None:
                 continue
             names = [f"{(block.lookups[ref.alias].relation if ref.alias else block.relation).name}.{ref.column}" for ref in cell.refs]
             frames = [
-                pl.DataFrame([piece.columns[cell.column.name].alias("#"), *(piece.columns[PHYSICAL].struct.field(name) for name in names)])
-                for piece in pile.pieces
-                if set(names) <= set(piece.columns[PHYSICAL].struct.fields)
+                pl.DataFrame([batch.columns[cell.column.name].alias("#"), *(batch.columns[PHYSICAL].struct.field(name) for name in names)])
+                for batch in pile.batches
+                if set(names) <= set(batch.columns[PHYSICAL].struct.fields)
             ]
             pairs = pl.concat(frames).drop_nulls().unique() if frames else pl.DataFrame({"#": []})
             if pairs["#"].is_duplicated().any():
@@ -463,10 +464,10 @@ def refuse_collisions(table: BoundTable, pile: Pile) -> None:
                 )
 
 
-def _decoded(pieces: Iterator[bytes], form: str) -> Iterator[bytes]:
+def _decoded(chunks: Iterator[bytes], form: str) -> Iterator[bytes]:
     from etl.errors import Unreadable
 
-    found = decoded(b"".join(pieces).decode("utf-8", "replace"), form)
+    found = decoded(b"".join(chunks).decode("utf-8", "replace"), form)
     if found is None:
         raise Unreadable("a document's text is not valid " + form)
     yield found

@@ -17,6 +17,7 @@ from etl.holding.row_counts import RowsByProfile, rows_by_profile
 from etl.readiness.lists import DATES, activation, clocks, companies, crosswalk, dates
 from etl.readiness.points import Points, Sources
 from etl.readiness.store import StoreFacts, read_store
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings
@@ -87,7 +88,7 @@ class Extracted:
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
-        (odd,) = folder.tables("extract", "extract/odd.parquet")
+        (odd,) = folder.tables("extract", layout.ODD)
         self.odd: dict[str, dict[str, dict[str, tuple[Any, bool]]]] = defaultdict(lambda: defaultdict(dict))
         for portal, table, key, column, raw, unreadable in pl.DataFrame(odd).iter_rows():
             if portal == "P2":
@@ -96,7 +97,7 @@ class Extracted:
     def texts(self, table: str, key: str, *columns: str) -> pl.DataFrame:
         """The key and these columns of every row, as text."""
         frames = []
-        for file in self._folder.files("extract", f"extract/P2.{table}/"):
+        for file in self._folder.files("extract", layout.extracted("P2", table)):
             whole = (
                 pl.DataFrame(self._folder.read_table(file))
                 if self.odd[table]
@@ -151,7 +152,7 @@ def _why_held(held: HeldRows, mappings: Mappings, folder: RunFolder) -> dict[Row
 
 
 def _unreadable(folder: RunFolder) -> dict[Row, list[str]]:
-    (odd,) = folder.tables("extract", "extract/odd.parquet")
+    (odd,) = folder.tables("extract", layout.ODD)
     found: dict[Row, list[str]] = defaultdict(list)
     for portal, table, key, column in pl.DataFrame(odd).filter(pl.col("unreadable")).select("portal", "table", "key", "column").iter_rows():
         found[portal, table, key].append(column)

@@ -33,8 +33,8 @@ COLUMNS: dict[str, pl.DataType] = {
 _BASIS = {"CONTINUED_MEMBERSHIP": "continued membership", "NONE": "nothing"}
 _DOCUMENT = {
     "MISSING": "is missing: the old portal has its record, but not its content",
-    "DIGEST_MISMATCH": "is not the one that was recorded when it was uploaded: its digest differs",
-    "SIZE_MISMATCH": "is not the one that was recorded when it was uploaded: its size differs",
+    "DIGEST_MISMATCH": "differs from the file that was recorded at the upload: its digest differs",
+    "SIZE_MISMATCH": "differs from the file that was recorded at the upload: its size differs",
 }
 _TC = {
     "TC_AMBIGUOUS": "several importers match it equally well",
@@ -322,7 +322,7 @@ class Points:
         for accounts in alike.values():
             for key in accounts if len(accounts) > 1 else ():
                 account = self._accounts[key]
-                cause = f"{account['legal_name']} has {len(accounts):,} accounts of the type {account['business_type_cd']} that no label tells apart."
+                cause = f"{account['legal_name']} has {len(accounts):,} accounts of the type {account['business_type_cd']} without distinct labels."
                 yield _Found("TWIN", self._entity(key), account=key, blanks={"cause": cause})
 
     def _bounces(self) -> Iterator[_Found]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from etl.readiness.store import ACCOUNT, CONTACT, DOCUMENT, EXCEPTION, HOLDING, IDENTIFIER, LOGIN, RUN, TYPES, StoreFacts
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 
-_MADE_BY = ("split", "reattach")
 _RECORD = {"legacy_portal_cd": "portal", "legacy_table": "table", "legacy_key": "key", "reason_cd": "reason", "rule_cd": "rule"}
 
 
@@ -36,11 +36,11 @@ def staged_facts(folder: RunFolder) -> StoreFacts:
 
 
 def _staged(folder: RunFolder, table: str, columns: Mapping[str, str]) -> pl.DataFrame:
-    return _frame(folder, [f"{step}/{table}/" for step in _MADE_BY], columns, {})
+    return _frame(folder, [layout.made(step, table) for step in layout.MADE_BY], columns, {})
 
 
 def _recorded(folder: RunFolder, record: str, columns: Mapping[str, str]) -> pl.DataFrame:
-    return _frame(folder, [f"{step}/record/{record}.parquet" for step in _MADE_BY], columns, _RECORD)
+    return _frame(folder, [layout.record(step, record) for step in layout.MADE_BY], columns, _RECORD)
 
 
 def _frame(folder: RunFolder, prefixes: Iterable[str], columns: Mapping[str, str], staged_as: Mapping[str, str]) -> pl.DataFrame:

@@ -25,13 +25,13 @@ from etl.reconcile.compare.recorded_runs import Recorded, Runs, recorded_runs, r
 from etl.reconcile.compare.tables import Count, Names, actual_numbers, detailed, unmatched
 from etl.reconcile.databases.folder import PREFIX as FOLDER
 from etl.reconcile.databases.folder import FolderDatabase
-from etl.reconcile.engine.background import Look, beside
+from etl.reconcile.engine.background import Look, run_in_background
 from etl.reconcile.engine.decisions import NOTHING, Decided, read_decided
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.source import Source
 from etl.reconcile.engine.spec import Spec, read_spec
-from etl.reconcile.engine.world import World
+from etl.reconcile.engine.world import ExpectedState
 from etl.reconcile.errors import Hidden, ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
 from etl.reconcile.present.binding import refuse_others
@@ -66,7 +66,9 @@ class Actual:
     altered: pl.DataFrame
 
 
-def opened(url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({}), written: tuple[str, str] = (",", "utf-8")) -> Database:
+def open_database(
+    url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({}), written: tuple[str, str] = (",", "utf-8")
+) -> Database:
     """The database behind a SQLAlchemy URL, or a folder of files, opened for reading, in one snapshot.
 
     `left_out`: of each table that counts, what is never read (B17); `written`: the delimiter and encoding of CSV files.
@@ -102,10 +104,10 @@ def refuse_hidden(option: str, source: Source) -> None:
         if not table or (source.portal, table) in source.spec.mappings
     ]
     if found:
-        message = f"{option}: not everything can be seen:\n  " + "\n  ".join(found)
+        message = f"{option}: some rows are not visible:\n  " + "\n  ".join(found)
         raise Hidden(
             message,
-            "Mend what is named (row-level security: ALTER ROLE ... BYPASSRLS for who reads; a file: copy it with its log), then reconcile again.",
+            "Correct what is named (row-level security: ALTER ROLE ... BYPASSRLS for the reading role; a file: copy it together with its log), then reconcile again.",
         )
 
 
@@ -122,9 +124,9 @@ def expected_side(
     """All that is needed to say what the new store must hold; `compute` says it."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
-    world = World(spec, sources, share, freeze, began, grace, decided, padded)
+    world = ExpectedState(spec, sources, share, freeze, began, grace, decided, padded)
     if share is not None and not share.is_dir():
-        world.not_checked.append(("file share", "", "there is no such folder"))
+        world.not_checked.append(("file share", "", "the folder does not exist"))
     expected = Expected(world)
     unread = expected.unread()
     world.not_checked += [(table, column, why) for (table, column), why in unread.items()]
@@ -197,7 +199,7 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
     found: list[pl.DataFrame] = [runs.differences]
     counts: dict[str, Count] = {}
     rows = [*actual.unread, *(_not_checked(*what) for what in world.not_checked)]
-    rows += [_not_checked(table, column, "the contract knows no such column") for table, column in store.unknown()]
+    rows += [_not_checked(table, column, "the contract has no such column") for table, column in store.unknown()]
     rows += [_not_checked(relation, "", why) for relation, why in store.database.conditions(list(spec.target), spec.views)]
     tables = store.order()
     for n, table in enumerate(tables):
@@ -217,7 +219,7 @@ def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Pro
                 except READING as error:
                     rows.append(_unread(table, error))
         if store.doubled.get(table):
-            rows.append((table, CHANGED, None, None, None, own_id(spec.target[table]), None, "an id stands twice"))
+            rows.append((table, CHANGED, None, None, None, own_id(spec.target[table]), None, "an id occurs twice"))
         store.forget(known for known in tables if store.referring(known) <= set(tables[: n + 1]))
     sources = world.sources
     if not store.absent(HOLDING):
@@ -247,7 +249,7 @@ def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
 
 def _refuse_by_record(spec: Spec, target: str, adapter: Path | None) -> None:
     """Refused where the store's record says that these tables need another adapter; whatever else is wrong with the store is not said here."""
-    database = opened(target)
+    database = open_database(target)
     try:
         store = Store(spec, database, database.pads)
         refuse_others(recorded_runs(store, None).mappings_sha256, spec.sha256, adapter)
@@ -263,18 +265,18 @@ def old_portals(
     for portal, url in (("P2", source), ("TC", tc)):
         if url is not None:
             if adapter is None:
-                databases.append(opened(url, _left_out(spec, portal)))
+                databases.append(open_database(url, _left_out(spec, portal)))
             else:
                 # The portable reader copies tables; the others select what they need, by name.
                 copied = not url.startswith(("sqlite", "postgres", FOLDER))
                 never = left_out(adapter, spec, portal) if copied else {}
-                databases.append(opened(url, never, written(adapter, spec, portal)))
+                databases.append(open_database(url, never, written(adapter, spec, portal)))
                 databases[-1] = presented(adapter, spec, portal, databases[-1])
             option, tables = _OLD_PORTALS[portal]
             if not databases[-1].tables().keys() & set(tables):
                 if target:
                     _refuse_by_record(spec, target, adapter)
-                message = f"{option} is not that old portal: it has none of the tables {', '.join(tables)}."
+                message = f"{option} is not the old portal that was migrated: it has none of the tables {', '.join(tables)}."
                 raise ReconcileError(message, "Give the database that was migrated.")
             sources[portal] = Source(spec, portal, databases[-1])
             refuse_hidden(option, sources[portal])
@@ -305,7 +307,7 @@ def reconcile(
     databases: list[Database] = []
     try:
         sources = old_portals(spec, source, tc, databases, adapter, target)
-        databases.append(opened(target))
+        databases.append(open_database(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
         if all(store.absent(table) == [table] and table not in store.hiding for table in _UNMISTAKABLE):
@@ -314,12 +316,12 @@ def reconcile(
                 "Give the store that was published.",
             )
         if why := store.hiding.get(""):
-            raise Hidden(f"--target: {why}.", "Give the store's own file, or a copy of it with all that lies beside it.")
+            raise Hidden(f"--target: {why}.", "Give the store's file, or a copy together with the files beside it.")
         runs = recorded_runs(store, freeze, grace, recorded)
         refuse_other_decisions(runs, decided.sha256)
         refuse_others(runs.mappings_sha256, spec.sha256, adapter)
         side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace, decided)
-        with beside(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
+        with run_in_background(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)
             return compared(side, reading.result(), store, runs, tell)
     finally:

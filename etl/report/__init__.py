@@ -18,6 +18,7 @@ from etl.report.html import as_html
 from etl.report.junit import as_junit
 from etl.report.lists import lists
 from etl.report.markdown import as_markdown, summary
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings
@@ -39,7 +40,7 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
         **as_csv(found, mappings),
         **({"goals.csv": csv_bytes(as_frame(report))} if report["goals"] else {}),
     }
-    files = [folder.write_bytes(f"report/{name}", content) for name, content in sorted(contents.items())]
+    files = [folder.write_bytes(layout.report_file(name), content) for name, content in sorted(contents.items())]
     _tell_job(short, annotated(report))
     return files
 
@@ -48,7 +49,7 @@ def write_early(folder: RunFolder, step: str, error: MigrationError) -> None:
     """What CI shows of a run that ended in that step: junit.xml and summary.md in `report/`, the job's summary, one line beside the job."""
     files = early_files(folder, step, error)
     for name, content in files.items():
-        folder.write_bytes(f"report/{name}", content)
+        folder.write_bytes(layout.report_file(name), content)
     _tell_job(files["summary.md"].decode(), [early_line(step, error)])
 
 

@@ -85,7 +85,7 @@ def page_of(books: Books, profile_id: int, mappings: Mappings) -> dict[str, Any]
     rows = books.accounts.get(profile_id, [])
     reason = books.held_profiles.get(profile_id)
     if not rows and reason is None:
-        raise MigrationError(f"The new store knows no company profile {profile_id}.", "Give the number that the old portal gave it.")
+        raise MigrationError(f"The new store has no company profile {profile_id}.", "Give the profile's number in the old portal.")
     held = {"reason": reason, "meaning": mappings.reasons[reason].meaning} if reason else None
     return {
         "version": VERSION,

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from etl.errors import EvidenceAltered
 from etl.placement.table_outcome import TALLY
-from etl.report.lists import MADE_BY, Lists
+from etl.report.lists import Lists
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, read_columns
 from mappings.model import Mappings, TableMapping
@@ -22,10 +23,10 @@ _CREATED = re.compile(r"^CREATE TABLE (\w+)")
 _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
 _DOCUMENT = pl.Schema({"content_state_cd": pl.String, "legacy_portal_cd": pl.String, "legacy_key": pl.String})
 STATES = {
-    "PRESENT": "The bytes are stored, and they are what was recorded.",
+    "PRESENT": "The bytes are stored and match the record.",
     "MISSING": "The old portal has a record of the document, but no bytes (C6).",
-    "SIZE_MISMATCH": "The bytes are stored as they are; their number is not the recorded one (C8).",
-    "DIGEST_MISMATCH": "The bytes are stored as they are; their digest is not the recorded one (C8).",
+    "SIZE_MISMATCH": "The bytes are stored unchanged; their size differs from the recorded one (C8).",
+    "DIGEST_MISMATCH": "The bytes are stored unchanged; their digest differs from the recorded one (C8).",
 }
 
 
@@ -56,7 +57,7 @@ def conservation(folder: RunFolder, mappings: Mappings, found: Lists) -> list[di
 def _entry(
     folder: RunFolder, mapping: TableMapping, tally: dict[str, Any] | None, made: dict[str, int], held: dict[str, int], both: int
 ) -> dict[str, Any]:
-    read = sum(rows_in(folder, file) for file in folder.files("extract", f"extract/{mapping.portal}.{mapping.table}/"))
+    read = sum(rows_in(folder, file) for file in folder.files("extract", layout.extracted(mapping.portal, mapping.table)))
     retires = not mapping.into  # a mapping without any target retires the rows, each column with its reason
     entry: dict[str, Any] = {
         "portal": mapping.portal,
@@ -84,10 +85,9 @@ def made_rows(folder: RunFolder) -> dict[tuple[str, str], dict[str, int]]:
     """By source table, the rows of each target table that it gave: `step/TARGET/PORTAL.source.NNNNN.parquet`."""
     made: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for file in _made_files(folder):
-        target, _, name = file.path.split("/", 1)[1].partition("/")
-        portal, _, rest = name.partition(".")
+        portal, _, table = layout.origin(file.path).partition(".")
         if portal in ("P2", "TC"):
-            made[portal, rest.split(".")[0]][target] += rows_in(folder, file)
+            made[portal, table][layout.group(file.path)] += rows_in(folder, file)
     for (portal, table), digests in _contents(folder).items():
         made[portal, table]["stored_object"] += digests
     return {key: dict(sorted(counts.items())) for key, counts in made.items()}
@@ -97,7 +97,7 @@ def _contents(folder: RunFolder) -> dict[tuple[str, str], int]:
     """By source table that holds documents' bytes, how many different ones: equal bytes are one object (C9), held rows' are kept too."""
     if "reattach" not in folder.steps:
         return {}
-    frames = [pl.DataFrame(table).filter(pl.col("table") != "document") for table in folder.tables("extract", "extract/content.parquet")]
+    frames = [pl.DataFrame(table).filter(pl.col("table") != "document") for table in folder.tables("extract", layout.CONTENT)]
     grouped = pl.concat(frames).group_by("portal", "table").agg(pl.col("sha256").n_unique())
     return {(portal, table): int(digests) for portal, table, digests in grouped.iter_rows()}
 
@@ -105,23 +105,22 @@ def _contents(folder: RunFolder) -> dict[tuple[str, str], int]:
 def targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
     """One entry per target table: how many rows were made for it, and of which source tables."""
     expected: Counter[str] = Counter()
-    done = [step for step in MADE_BY if step in folder.steps]
+    done = [step for step in layout.MADE_BY if step in folder.steps]
     for file in _made_files(folder):
-        expected[file.path.split("/")[1]] += rows_in(folder, file)
+        expected[layout.group(file.path)] += rows_in(folder, file)
     for table, record in _RECORDS.items():
-        files = [file for step in done for file in folder.files(step, f"{step}/record/{record}.")]
+        files = [file for step in done for file in folder.files(step, layout.record(step, record))]
         expected[table] = sum(rows_in(folder, file) for file in files)
     makers = {name: sorted(f"{maker.portal}.{maker.table}" for maker in mappings.makers(name)) for name in mappings.target.tables}
     return [
-        {"table": name, "expected": expected[name] if len(done) == len(MADE_BY) else None, "actual": None, "from": makers[name]}
+        {"table": name, "expected": expected[name] if len(done) == len(layout.MADE_BY) else None, "actual": None, "from": makers[name]}
         for name in mappings.target.tables
         if name != "migration_run"
     ]
 
 
 def _made_files(folder: RunFolder) -> list[StageFile]:
-    aside = ("record", "where", "spine")
-    return [file for step in MADE_BY if step in folder.steps for file in folder.files(step) if file.path.split("/")[1] not in aside]
+    return [file for step in layout.MADE_BY if step in folder.steps for file in folder.files(step) if layout.holds_rows(file.path)]
 
 
 def documents(folder: RunFolder) -> dict[str, Any]:
@@ -140,7 +139,7 @@ def documents(folder: RunFolder) -> dict[str, Any]:
 
 
 def _made_columns(folder: RunFolder, target: str, columns: pl.Schema) -> pl.DataFrame:
-    files = folder.files("reattach", f"reattach/{target}/")
+    files = folder.files("reattach", layout.made("reattach", target))
     frames = [pl.DataFrame(read_columns(folder.path, file, columns.names())).select(columns.names()) for file in files]
     return pl.concat([columns.to_frame(), *frames])
 
@@ -185,13 +184,13 @@ def rows_in(folder: RunFolder, file: StageFile) -> int:
     except (OSError, pa.ArrowInvalid):
         rows = -1
     if rows != file.rows:
-        raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", "Start again in a new run folder.")
+        raise EvidenceAltered(f"{file.path} of the run's folder does not match the manifest.", "Start again in a new run folder.")
     return rows
 
 
 def _tallies(folder: RunFolder) -> pl.DataFrame:
-    done = [step for step in MADE_BY if step in folder.steps]
-    frames = [pl.DataFrame(table) for step in done for table in folder.tables(step, f"{step}/record/tally.parquet")]
+    done = [step for step in layout.MADE_BY if step in folder.steps]
+    frames = [pl.DataFrame(table) for step in done for table in folder.tables(step, layout.record(step, "tally"))]
     return pl.concat([pl.DataFrame(schema=TALLY), *frames])
 
 

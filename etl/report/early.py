@@ -7,7 +7,8 @@ from xml.etree import ElementTree as Xml
 from etl.errors import MigrationError
 from etl.report.annotations import error_line
 from etl.report.text import escaped, visible
-from etl.runfolder.folder import STEPS, RunFolder
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.layout import STEPS
 
 
 def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str, bytes]:
@@ -23,7 +24,7 @@ def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str
         if place == failed_at:
             Xml.SubElement(case, "error", type=error.code, message=visible(error.message)).text = visible(error.next_step)
         elif place > failed_at:
-            Xml.SubElement(case, "skipped", message="not got to")
+            Xml.SubElement(case, "skipped", message="not reached")
     Xml.indent(root)
     lines = [f"# Ended early: {step} (exit {error.exit_code})", "", *(escaped(line) for line in error.message.splitlines()), ""]
     summary = "\n".join([*lines, f"Next: {escaped(error.next_step)}", ""])

@@ -8,36 +8,37 @@ import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from etl.evidence.approval import asked
+from etl.evidence.approval import approval_status
 from etl.report import counts, goals, set_aside
 from etl.report.lists import Lists, document, lists
 from etl.report.verdict import verdict
-from etl.runfolder.decisions_file import made
+from etl.runfolder import layout
+from etl.runfolder.decisions_file import decisions_made
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.rehearsed import was_rehearsal
+from etl.runfolder.settings import RunSettings
 from mappings.model import Mappings
 
 _WORST = ("attention", "warning", "info")
 VERSION = 1  # of report.json; schema.json describes it
-STEPS = ("extract", "split", "reattach", "check", "load", "reconcile")
+STEPS = tuple(step for step in layout.STEPS if step != "report")
 _LIBRARIES = ("portal-migration", "polars", "pyarrow", "pandas", "great-expectations", "sqlalchemy")
 _NOT_DONE = {
-    "extract": "extract: nothing was read from the old portals.",
+    "extract": "extract: the old portals were not read.",
     "split": "split: no accounts were made.",
-    "reattach": "reattach: nothing followed to the accounts.",
-    "check": "check: no question was asked of the new rows.",
-    "load": "load: nothing was published by this run.",
+    "reattach": "reattach: no rows were assigned to the accounts.",
+    "check": "check: the new rows were not checked.",
+    "load": "load: this run published nothing.",
     "reconcile": "reconcile: old and new were not compared after loading.",
 }
 _NEVER = (
-    "Whether what the old portals say is true: it is carried over as it is, never repaired.",
-    "Files on the old file share that no document row names: they are not migrated.",
-    "Passwords: never read, so nothing can be said about them; every login has to be activated anew.",
-    "What the new portal's own programs do with the rows.",
+    "Whether the data in the old portals is correct: it is migrated unchanged, never repaired.",
+    "Files on the old file share without a document row: they are not migrated.",
+    "Passwords: never read; every login has to be activated again.",
+    "How the new portal's programs use the rows.",
 )
 _MOMENTS = {"before publishing": "load", "in reconcile": "reconcile"}
-_SOURCES = {"P2": "source", "TC": "tc", "files": "files"}
 _SECRET = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
 
@@ -59,7 +60,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         "checks": _checks(folder, found),
         "exceptions": _exceptions(mappings, found),
         "held": _held(mappings, found),
-        "decisions": made(folder),
+        "decisions": decisions_made(folder),
         "goals": goals.goals(folder, mappings),
         "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder),
@@ -87,25 +88,24 @@ def _changes(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
-    settings, steps = _settings(folder), folder.steps
+    settings, steps = folder.settings, folder.steps
     extract = steps["extract"].facts if "extract" in steps else {}
-    first, _, last = settings.get("freeze", "").partition(" to ")
-    target = settings.get("target")
+    sources = {"P2": settings.source, "TC": settings.tc, "files": settings.files}
     return {
         "id": steps["load"].facts.get("run_id") if "load" in steps else None,
-        "place": str((folder.path / "report").absolute()),
-        "sources": {name: _harmless(settings[key]) for name, key in _SOURCES.items() if key in settings},
-        "target": _harmless(target) if target else None,
-        "objects": _harmless(settings["objects"]) if "objects" in settings else None,
+        "place": str((folder.path / layout.REPORT).absolute()),
+        "sources": {name: _harmless(address) for name, address in sources.items() if address is not None},
+        "target": _harmless(settings.target) if settings.target is not None else None,
+        "objects": _harmless(settings.objects) if settings.objects is not None else None,
         "taken_back": _taken_back(folder),
         "rehearsal": was_rehearsal(settings),
-        "freeze": {"from": first, "to": last} if last else None,
-        "approval": asked(folder),
+        "freeze": {"from": str(settings.freeze[0]), "to": str(settings.freeze[1])} if settings.freeze is not None else None,
+        "approval": approval_status(folder),
         "extract_began": f"{extract['began'].replace(' ', 'T')}Z" if "began" in extract else None,
         "snapshot": dict(sorted(extract.get("levels", {}).items())),
         "fingerprints": dict(sorted(extract.get("marks", {}).items())),
         "mappings": mappings.digest,
-        "manifest": folder.digest(*(name for name in STEPS[:4] if name in steps)),
+        "manifest": folder.digest(*(name for name in layout.BEFORE_LOAD if name in steps)),
         "versions": _versions(),
     }
 
@@ -129,10 +129,6 @@ def _freeze_guard(folder: RunFolder) -> dict[str, Any]:
         for portal, since in sorted(steps[step].facts.get("looked", {}).items())
     ]
     return {"tables": tables, "looks": looks}
-
-
-def _settings(folder: RunFolder) -> dict[str, str]:
-    return {name: value for name, value in folder.settings.items() if value != "none"}
 
 
 def _harmless(url: str) -> str:
@@ -192,7 +188,7 @@ def _targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
 
 def _result(folder: RunFolder) -> dict[str, Any]:
     """What the verifier counted itself; empty where it has not."""
-    return dict(document(folder, "reconcile", "reconcile/result.json") or {})
+    return dict(document(folder, "reconcile", layout.RESULT) or {})
 
 
 def _reconciliation(folder: RunFolder, found: Lists) -> dict[str, Any]:
@@ -205,7 +201,7 @@ def _reconciliation(folder: RunFolder, found: Lists) -> dict[str, Any]:
         "compared": _compared(result),
         "total": sum(entry["count"] for entry in tables if entry not in unknown) if result else None,
         "tables": tables,
-        "not_checked": [f"{entry['table']}: {entry['count']:,} places not compared; differences.csv names them." for entry in unknown],
+        "not_checked": [f"{entry['table']}: {entry['count']:,} places not compared; differences.csv lists them." for entry in unknown],
     }
 
 
@@ -224,7 +220,7 @@ def _compared(result: dict[str, Any]) -> dict[str, int] | None:
 
 
 def _checks(folder: RunFolder, found: Lists) -> dict[str, Any]:
-    content = document(folder, "check", "check/answers.json") or []
+    content = document(folder, "check", layout.ANSWERS) or []
     answers = content["answers"] if isinstance(content, dict) else content
     names = ("id", "question", "why", "severity", "table")
     entries = [
@@ -308,16 +304,16 @@ def _held(mappings: Mappings, found: Lists) -> dict[str, Any]:
 def _not_checked(folder: RunFolder, report: dict[str, Any]) -> list[str]:
     found = [_NOT_DONE[step] for step in STEPS if step not in folder.steps]
     if "extract" in folder.steps and "TC" not in report["run"]["snapshot"]:
-        found.append("Trade Compliance: no database was given (--tc).")
+        found.append("Trade Compliance: not given (--tc).")
     for portal, known in (folder.steps["extract"].facts.get("conditions", {}) if "extract" in folder.steps else {}).items():
-        found += [f"{portal}, there and not read: {sentence}." for sentence in known["beside"]]
+        found += [f"{portal}, present but not read: {sentence}." for sentence in known["beside"]]
         found += [f"{portal}, not ruled out: {sentence}." for sentence in known["not_ruled_out"]]
-        found += [f"{portal}, to be known: {sentence}." for sentence in known["notes"]]
-    settings = _settings(folder)
-    if settings and "files" not in settings:
-        found.append("The old file share: none was given (--files); documents that lie there count as missing.")
-    if settings and not report["run"]["freeze"]:
-        found.append("Due dates inside the freeze: no freeze was given (--freeze-from, --freeze-to), so none was adjusted.")
+        found += [f"{portal}, note: {sentence}." for sentence in known["notes"]]
+    begun = folder.settings != RunSettings()
+    if begun and folder.settings.files is None:
+        found.append("The old file share: not given (--files); documents stored there count as missing.")
+    if begun and not report["run"]["freeze"]:
+        found.append("Due dates inside the freeze: no freeze was given (--freeze-from, --freeze-to), so no date was adjusted.")
     if report["run"]["rehearsal"]:
         found.append("The real new store: this was a rehearsal against a throw-away one.")
     return [*found, *report["reconciliation"]["not_checked"], *_NEVER]

@@ -11,7 +11,7 @@ import polars as pl
 
 from etl.report.lists import document
 from etl.report.text import capital, plural
-from etl.runfolder import acceptance_file
+from etl.runfolder import acceptance_file, layout
 from etl.runfolder.event_log import content_of, read_events
 from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings
@@ -42,7 +42,7 @@ def goals(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
     entries = acceptance_file.judged(folder) or acceptance_file.unjudged(folder, mappings)
     started = folder.steps["extract"].facts.get("started") if "extract" in folder.steps else None
     minutes = minutes_to_verdict(started, read_events(content_of(folder.path))) if entries else None
-    again = {entry["goal"]: (entry["actual"], entry["total"]) for entry in document(folder, "reconcile", "reconcile/goals.json") or []}
+    again = {entry["goal"]: (entry["actual"], entry["total"]) for entry in document(folder, "reconcile", layout.GOALS_AGAIN) or []}
     told = []
     for entry in entries:
         if entry["kind"] == _VERDICT and minutes is not None:

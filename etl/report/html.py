@@ -49,8 +49,8 @@ CONTENTS = (
     ("run", "The run"),
 )
 _CLASSES = {
-    **dict.fromkeys(("Key", "Old key", "Because of", "Top of the chain", "Bytes kept as", "Expected", "Actual"), "key"),
-    **dict.fromkeys(("Rows asked", "Failed", "Profile", "Entity"), "n"),
+    **dict.fromkeys(("Key", "Old key", "Because of", "Root of the chain", "Bytes kept as", "Expected", "Actual"), "key"),
+    **dict.fromkeys(("Rows checked", "Failed", "Profile", "Entity"), "n"),
     **dict.fromkeys(("Table", "Check", "Account", "Column", "Reason", "Type"), "name"),
     **dict.fromkeys(("Question", "Why it matters", "Detail", "Cause"), "prose"),
 }
@@ -137,7 +137,7 @@ def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
         {"value": number(total["made"]), "label": "rows made for them", "alarm": False},
         {
             "value": number(total["held"] - total["both"]),
-            "label": "rows held, kept whole" if published(report) else "rows that would be held",
+            "label": "rows held, kept complete" if published(report) else "rows that would be held",
             "alarm": False,
         },
         {"value": number(lost), "label": "rows unaccounted for", "alarm": bool(lost)},

@@ -63,7 +63,7 @@ def _sources(report: Report) -> list[Xml.Element]:
     for row in report["conservation"]:
         case = _case(f"source.{row['portal']}", f"every row of {row['table']} is loaded, held or retired")
         if row["difference"] is None:
-            Xml.SubElement(case, "skipped", message="not got to yet")
+            Xml.SubElement(case, "skipped", message="not reached yet")
         elif row["difference"]:
             message = f"read {row['read']:,}, loaded {number(row['loaded'])}, held {row['held_rows']:,}, retired {row['retired']:,}"
             Xml.SubElement(case, "failure", type="conservation", message=message)
@@ -92,7 +92,7 @@ def _targets(report: Report) -> list[Xml.Element]:
     cases = []
     for name in dict.fromkeys([*(row["table"] for row in report["targets"]), *differ]):
         row = next((row for row in report["targets"] if row["table"] == name), {"expected": None, "actual": None})
-        case = _case("store", f"{name} is what the old portals say")
+        case = _case("store", f"{name} matches the old portals")
         if report["reconciliation"]["answer"] is None:
             Xml.SubElement(case, "skipped", message="not reconciled")
         elif differ.get(name) or (row["actual"] is not None and row["expected"] not in (None, row["actual"])):

@@ -13,11 +13,11 @@ from etl.holding.causes import causes
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
 from etl.report.set_aside import closed_accounts
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_verified
 from mappings.model import Mappings
 
-MADE_BY = ("split", "reattach")
 HELD_SHOWN = [name for name in HELD if name != "row_json"]  # a whole row is personal: it stays in the store
 FAILURE = {"check_id": pl.String, "severity": pl.String, "table": pl.String, "key": pl.String}
 DIFFERENCE = {
@@ -53,8 +53,8 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     whole = _recorded(folder, "held", pl.Schema(HELD))
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
     held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, flagged))
-    failures = _table(folder, "check", "check/failures.parquet", pl.Schema(FAILURE))
-    differences = _table(folder, "reconcile", "reconcile/differences.parquet", pl.Schema(DIFFERENCE))
+    failures = _table(folder, "check", layout.FAILURES, pl.Schema(FAILURE))
+    differences = _table(folder, "reconcile", layout.DIFFERENCES, pl.Schema(DIFFERENCE))
     texts = _text_parts(mappings)
     visible, closed = closed_accounts(folder)
     return Lists(
@@ -119,7 +119,7 @@ def document(folder: RunFolder, step: str, path: str) -> Any:
 
 
 def _recorded(folder: RunFolder, name: str, schema: pl.Schema) -> pl.DataFrame:
-    return pl.concat([_table(folder, step, f"{step}/record/{name}.parquet", schema) for step in MADE_BY])
+    return pl.concat([_table(folder, step, layout.record(step, name), schema) for step in layout.MADE_BY])
 
 
 def _table(folder: RunFolder, step: str, path: str, schema: pl.Schema) -> pl.DataFrame:

@@ -63,7 +63,7 @@ def summary(report: Report) -> str:
             ("of these loaded as well (X2)", number(total["both"])),
             ("retired", number(total["retired"])),
             ("made for the new store", number(total["made"])),
-            ("flagged for somebody to look at", number(report["exceptions"]["total"])),
+            ("flagged for review", number(report["exceptions"]["total"])),
         ],
     )
     lines += _goals(report)
@@ -159,7 +159,7 @@ def approval_sentence(report: Report) -> str:
     """Who approved, when, and which backup there was."""
     approval = report["run"]["approval"]
     if approval is None:
-        return "none was asked for"
+        return "not required"
     if approval["at"] is None:
         return f"of {approval['by']}: not given"
     backup = approval["backup"]
@@ -194,16 +194,16 @@ def _conservation(report: Report) -> list[str]:
 
 def _targets(report: Report) -> list[str]:
     rows = [(code(row["table"]), number(row["expected"]), number(row["actual"])) for row in report["targets"]]
-    note = "Expected: rows that the steps made. Actual: rows that `reconcile` counted in the new store itself."
+    note = "Expected: rows produced by the steps. Actual: rows counted in the new store by `reconcile`."
     return ["## The new store", "", note, "", *table(("Table", "Expected", "Actual"), rows)]
 
 
 def _checks_sentence(report: Report) -> list[str]:
     checks = report["checks"]
     if not checks["asked"]:
-        return ["No check was asked.", ""]
+        return ["No check was run.", ""]
     failed = f"{plural(checks['warnings'], 'warning')}, {plural(len(checks['critical']), 'critical failure')}"
-    return [f"{plural(checks['asked'], 'check')} asked, {checks['passed']:,} passed, {failed}.", ""]
+    return [f"{plural(checks['asked'], 'check')} run, {checks['passed']:,} passed, {failed}.", ""]
 
 
 def _checks(report: Report, found: Lists) -> list[str]:
@@ -223,7 +223,7 @@ def _checks(report: Report, found: Lists) -> list[str]:
             (code(a["id"]), a["severity"], code(a["table"]), escaped(a["question"]), number(a["asked"]), number(a["failed"]))
             for a in answers
         ]
-        lines += table(("Check", "Severity", "Table", "Question", "Rows asked", "Failed"), rows)
+        lines += table(("Check", "Severity", "Table", "Question", "Rows checked", "Failed"), rows)
     return lines
 
 
@@ -236,11 +236,11 @@ def _reconciliation(report: Report) -> list[str]:
     counted = (
         f"{number(seen['rows'])} rows of {plural(seen['tables'], 'table')}, {plural(seen['objects'], 'object')} ({size(seen['bytes'])})"
     )
-    lines += [f"{counted}, {plural(seen['profiles'], 'profile')} and {plural(seen['logins'], 'login')} read again and compared.", ""]
+    lines += [f"{counted}, {plural(seen['profiles'], 'profile')} and {plural(seen['logins'], 'login')} re-read and compared.", ""]
     if result["answer"] == "equal":
         lines += ["Equal: every table, row, column, reference and object.", ""]
     else:
-        lines += [f"{plural(result['total'], 'difference')}; differences.csv names each.", *map(escaped, result["not_checked"]), ""]
+        lines += [f"{plural(result['total'], 'difference')}; differences.csv lists each.", *map(escaped, result["not_checked"]), ""]
     rows = [(code(row["table"]), row["kind"], number(row["count"])) for row in result["tables"]]
     return lines + (table(("Table", "Kind", "Places"), rows) if rows else [])
 
@@ -256,8 +256,8 @@ def _exceptions(report: Report) -> list[str]:
         )
         for r in report["exceptions"]["rules"]
     ]
-    note = f"{plural(report['exceptions']['total'], 'row')} carried over that somebody should look at; exceptions.csv lists each."
-    return ["## Exceptions by rule", "", note, "", *table(("Rule", "Severity", "Rows", "What it says", "Where"), rows)]
+    note = f"{plural(report['exceptions']['total'], 'row')} migrated and flagged for review; exceptions.csv lists each."
+    return ["## Exceptions by rule", "", note, "", *table(("Rule", "Severity", "Rows", "Meaning", "Where"), rows)]
 
 
 def _decisions(report: Report) -> list[str]:
@@ -272,7 +272,7 @@ def _decisions(report: Report) -> list[str]:
 
 def _held(report: Report) -> list[str]:
     rows = [(code(e["reason"]), number(e["count"]), escaped(e["meaning"]), _by_table(e["tables"])) for e in report["held"]["reasons"]]
-    note = f"{plural(report['held']['total'], 'row')} kept whole in `migration_holding`; held.csv lists each."
+    note = f"{plural(report['held']['total'], 'row')} kept complete in `migration_holding`; held.csv lists each."
     return ["## Held rows by reason", "", note, "", *table(("Reason", "Rows", "Meaning", "Where"), rows)]
 
 
@@ -301,7 +301,7 @@ def _freeze_guard(report: Report) -> list[str]:
         for t in guard["tables"]
     ]
     head = ("Source table", "Rows", "Highest key", "SHA-256 of rows and documents", "Writes that the database counted")
-    return ["## The old portals stood still", "", *looks, *([""] if looks else []), *table(head, rows)]
+    return ["## The old portals did not change", "", *looks, *([""] if looks else []), *table(head, rows)]
 
 
 def guard_sentences(report: Report) -> list[str]:
@@ -328,7 +328,7 @@ def _timings(report: Report) -> list[str]:
         (s["step"], state[s["done"]], seconds(s["seconds"]), number(s["rows"]), size(s["bytes"]), escaped(s["sentence"]))
         for s in report["steps"]
     ]
-    return ["## Steps", "", *table(("Step", "", "Time", "Rows staged", "Stage files", "What came of it"), rows)]
+    return ["## Steps", "", *table(("Step", "", "Time", "Rows staged", "Stage files", "Result"), rows)]
 
 
 def _not_checked(report: Report) -> list[str]:
@@ -340,7 +340,7 @@ def _recheck(report: Report, mappings: Mappings) -> list[str]:
         "",
         "## How to find each number again",
         "",
-        "Each statement runs as it stands on PostgreSQL and on SQLite; a role that may only read is enough.",
+        "Each statement runs unchanged on PostgreSQL and on SQLite; a read-only role is sufficient.",
         "",
     ]
     for query in queries(report, mappings):

@@ -45,7 +45,7 @@ def queries(report: dict[str, Any], mappings: Mappings) -> list[Query]:
         Query(
             "Source rows held and not loaded",
             "new store",
-            "The column Held. With the rows loaded this is the rows read: nothing is lost.",
+            "The column Held. Held and loaded rows add up to the rows read.",
             "SELECT h.legacy_portal_cd, h.legacy_table, count(*) AS held_rows\nFROM migration_holding h\n"
             f"WHERE {_ONLY_HELD}\nGROUP BY h.legacy_portal_cd, h.legacy_table\nORDER BY 1, 2;",
         ),
@@ -70,7 +70,7 @@ def queries(report: dict[str, Any], mappings: Mappings) -> list[Query]:
         Query(
             "No link leads out of its account",
             "new store",
-            "0. A SIGNATURE stands for all target kinds here; each has a query like it.",
+            "0. SIGNATURE is an example; the other target kinds have equivalent queries.",
             "SELECT count(*) AS crossing_links\nFROM document_link l JOIN document d ON d.document_id = l.document_id\n"
             "JOIN account_agreement a ON a.account_agreement_id = l.target_id\n"
             "WHERE l.target_cd = 'SIGNATURE' AND a.account_id <> d.account_id;",
@@ -78,7 +78,7 @@ def queries(report: dict[str, Any], mappings: Mappings) -> list[Query]:
         Query(
             "What a person sees",
             "new store",
-            "The accounts after logging in; the command picker says the same.",
+            "The accounts after logging in; the command `picker` shows the same.",
             "SELECT p.account_number, p.legal_name, p.account_label\nFROM account_picker p JOIN login l ON l.login_id = p.login_id\n"
             "WHERE l.email_key = 'person@example.com'\nORDER BY p.account_number;",
         ),

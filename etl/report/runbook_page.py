@@ -67,7 +67,7 @@ def as_runbook_html(stages: Sequence[Any], facts: dict[str, Any]) -> str:
 
 
 def _sentences(item: Any) -> list[tuple[str, str]]:
-    named = (("See", item.see), ("Decide", item.decide), ("Way back", item.back), ("Tell", item.tell))
+    named = (("See", item.see), ("Decide", item.decide), ("Rollback", item.back), ("Tell", item.tell))
     return [(word, text) for word, text in named if text]
 
 

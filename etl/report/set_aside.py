@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from etl.report.text import plural
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 
@@ -34,7 +35,7 @@ def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame]:
 
     A login can be used where it is ACTIVE, or LOCKED for CURABLE. From the staged rows; None and no rows before reattach is done.
     """
-    if not {"split", "reattach"} <= folder.steps.keys():
+    if not set(layout.MADE_BY) <= folder.steps.keys():
         return None, pl.DataFrame(schema=CLOSED)
     accounts = _staged(
         folder,
@@ -73,8 +74,8 @@ def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame]:
 def _staged(folder: RunFolder, table: str, *columns: str) -> pl.DataFrame:
     frames = [
         pl.DataFrame(read_columns(folder.path, file, list(columns))).select(columns)
-        for step in ("split", "reattach")
-        for file in folder.files(step, f"{step}/{table}/")
+        for step in layout.MADE_BY
+        for file in folder.files(step, layout.made(step, table))
     ]
     return (
         pl.concat(frames, how="vertical_relaxed")
@@ -95,11 +96,11 @@ def sentences(report: dict[str, Any]) -> list[str]:
     if attention:
         found.append(f"{plural(attention, 'exception')} need attention.")
     if aside["closed"]:
-        found.append(f"{aside['closed']:,} of {plural(aside['visible'], 'account')} that trade may see can be opened by nobody.")
+        found.append(f"{aside['closed']:,} of {plural(aside['visible'], 'account')} visible to trade cannot be opened by anyone.")
     if report["run"]["rehearsal"]:
-        found.append("This was a rehearsal: nothing was written into the real new store.")
+        found.append("This was a rehearsal: the real new store was not written to.")
     elif "load" in done and report["run"]["approval"] is None:
-        found.append("Nobody's approval was asked for.")
+        found.append("No approval was required.")
     return found
 
 

@@ -132,7 +132,7 @@ def _checks(report: dict[str, Any], full: bool) -> Shown:
                 Text(number(answer["failed"])),
             )
     failed = f"{plural(checks['warnings'], 'warning')}, {len(checks['critical']):,} critical"
-    return f"Checks: {checks['asked']:,} asked, {checks['passed']:,} passed, {failed}" if checks["asked"] else "", table
+    return f"Checks: {checks['asked']:,} run, {checks['passed']:,} passed, {failed}" if checks["asked"] else "", table
 
 
 def _exceptions(report: dict[str, Any]) -> Shown:
@@ -140,14 +140,14 @@ def _exceptions(report: dict[str, Any]) -> Shown:
     for rule in report["exceptions"]["rules"]:
         severity = Text(visible(rule["severity"]), style=_SEVERITY.get(rule["severity"], ""))
         table.add_row(Text(visible(rule["rule"])), severity, Text(number(rule["count"])), Text(visible(rule["sentence"])))
-    return f"Exceptions: {plural(report['exceptions']['total'], 'row')} to look at", table
+    return f"Exceptions: {plural(report['exceptions']['total'], 'row')} to review", table
 
 
 def _held(report: dict[str, Any]) -> Shown:
     table = _table("Reason", ">Rows", "Meaning")
     for entry in report["held"]["reasons"]:
         table.add_row(Text(visible(entry["reason"])), Text(number(entry["count"])), Text(visible(entry["meaning"])))
-    return f"Held: {plural(report['held']['total'], 'row')}, kept whole", table
+    return f"Held: {plural(report['held']['total'], 'row')}, kept complete", table
 
 
 def _documents(report: dict[str, Any]) -> Shown:
@@ -165,7 +165,7 @@ def _differences(report: dict[str, Any]) -> Shown:
 
 
 def _steps(report: dict[str, Any]) -> Shown:
-    table = _table("Step", ">Time", "What came of it")
+    table = _table("Step", ">Time", "Result")
     for step in report["steps"]:
         sentence = visible(step["sentence"]) if step["done"] else "not done"
         table.add_row(Text(visible(step["step"])), Text(seconds(step["seconds"])), Text(sentence, style="" if step["done"] else "yellow"))

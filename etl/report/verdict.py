@@ -8,12 +8,12 @@ from etl.report.goals import contradicted, stopping
 from etl.report.text import plural
 
 _NEXT = {
-    "published_and_equal": "Hand out what is left to do: portal-migrate readiness makes the work lists.",
-    "published_but_different": "Keep the new store as it is until differences.csv is explained; then roll back, or mend the cause and run again.",
-    "critical_checks_failed": "Mend the mapping or the old portal's rows that failures.csv names, then give the same command again.",
-    "goals_missed": "Have the rows mended in the old portal, or have the owner sign a waiver of the goal; then start again in a new run folder.",
-    "not_finished": "Give the same command again: it goes on where it stopped, and compares.",
-    "published_but_written_to": "Find out who wrote, freeze the old portals, and start again in a new run folder where the change matters.",
+    "published_and_equal": "Distribute the remaining work: portal-migrate readiness writes the work lists.",
+    "published_but_different": "Keep the new store unchanged until differences.csv is explained; then roll back, or correct the cause and run again.",
+    "critical_checks_failed": "Correct the mapping or the old portal's rows that failures.csv lists, then run the same command again.",
+    "goals_missed": "Have the rows corrected in the old portal, or have the owner sign a waiver of the goal; then start again in a new run folder.",
+    "not_finished": "Give the same command again to resume where it stopped, and compares.",
+    "published_but_written_to": "Find out who wrote, freeze the old portals and, if the change matters, start again in a new run folder.",
     "taken_back": "portal-migrate run with the same options publishes it again.",
 }
 
@@ -29,7 +29,7 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     unknown = report["reconciliation"]["not_checked"]
     if answer == "different":
         total = report["reconciliation"]["total"]
-        places = f"Old and new differ in {total:,} {'place' if total == 1 else 'places'}; differences.csv names each."
+        places = f"Old and new differ in {total:,} {'place' if total == 1 else 'places'}; differences.csv lists each."
         return _verdict("published_but_different", "published, but different", [places, *contradicted, *since, *unknown])
     if report["checks"]["critical"]:
         failed = [answer for answer in report["checks"]["answers"] if answer["failed"] and answer["severity"] == "critical"]
@@ -41,7 +41,7 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     if below := stopping(report):
         return _verdict("goals_missed", "not published: goals were missed", [*below, "Nothing was published."])
     if taken_back is not None:
-        return _verdict("taken_back", "taken back: the new store holds nothing of this run", [f"A rollback took it back at {taken_back}."])
+        return _verdict("taken_back", "rolled back: the new store holds no rows of this run", [f"It was rolled back at {taken_back}."])
     if missing:
         what = f"not finished: {_listed(missing)} {'was' if len(missing) == 1 else 'were'} not done"
         return _verdict("not_finished", what, contradicted)
@@ -72,7 +72,9 @@ def contradictions(report: dict[str, Any]) -> list[str]:
     recounted = [entry for entry in report["conservation"] if entry["recounted"] and _counts(entry) != entry["recounted"]]
     short = [entry for entry in report["targets"] if entry["actual"] is not None and entry["expected"] not in (None, entry["actual"])]
     found = [f"{e['portal']}.{e['table']}: {abs(e['difference']):,} rows {'missing' if e['difference'] > 0 else 'too many'}." for e in lost]
-    found += [f"{e['portal']}.{e['table']}: the comparison counts other rows in the old portal than the run did." for e in recounted]
+    found += [
+        f"{e['portal']}.{e['table']}: the comparison counts a different number of rows in the old portal than the run." for e in recounted
+    ]
     found += contradicted(report)
     return found + [f"{e['table']}: {e['expected']:,} rows were made, the new store holds {e['actual']:,}." for e in short]
 

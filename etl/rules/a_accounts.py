@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from etl.placement.target_rows import Computed, Copies, Rule
+from etl.placement.target_rows import Computed, Rule, TargetRows
 from mappings.model import Form, Mappings
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -31,9 +31,9 @@ def employee_count(text: str | None) -> int | None:
     return number if number <= _LARGEST else None
 
 
-def employees(copies: Copies, form: Form) -> Computed:
+def employees(copies: TargetRows, form: Form) -> Computed:
     """A21."""
-    return pl.Series([employee_count(text) for text in copies.take(form.columns[0]).to_list()], dtype=pl.Int64)
+    return pl.Series([employee_count(text) for text in copies.source_column(form.columns[0]).to_list()], dtype=pl.Int64)
 
 
 def visible(status: pl.Series, archived: pl.Series, mappings: Mappings) -> pl.Series:

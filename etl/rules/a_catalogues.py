@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.placement.row_placement import Placed
-from etl.placement.target_rows import Computed, Copies, Rule
+from etl.placement.row_placement import RowPlacement
+from etl.placement.target_rows import Computed, Rule, TargetRows
 from mappings.model import Form
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -14,16 +14,16 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def unknown_types(placed: Placed, types: pl.Series, known: set[str]) -> set[str]:
+def unknown_types(placed: RowPlacement, types: pl.Series, known: set[str]) -> set[str]:
     """Rule A12: the codes that the catalogue lacks; flags the loaded rows that have one."""
     lacking = (types.is_not_null() & ~types.is_in(list(known))).to_numpy()
     placed.flag("A12", lacking, "business type is not in the catalogue; it was added there as inactive")
     return set(types.filter(pl.Series(lacking & (placed.reason == 0))).to_list())
 
 
-def type_code(copies: Copies, form: Form) -> Computed:
+def type_code(copies: TargetRows, form: Form) -> Computed:
     """A12: the code as it is; what the rule does is to add what the catalogue lacks."""
-    return copies.take(form.columns[0])
+    return copies.source_column(form.columns[0])
 
 
 # How columns come about: by target_table.column, or by the number for any column that this rule fills.

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
-from etl.placement.account_index import Where, make_where
-from etl.placement.row_placement import Bools, Ints, Placed, ints
+from etl.placement.account_index import AccountIndex, make_account_index
+from etl.placement.row_placement import Bools, Ints, RowPlacement, int_values_and_mask
 from mappings.model import Mappings
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -29,31 +29,31 @@ def folded(text: str | None) -> str:
     return (text or "").strip().casefold()
 
 
-def existing(rows: Placed, column: str) -> Where:
+def existing(rows: RowPlacement, column: str) -> AccountIndex:
     """Which keys exist and which of those rows are held; no copies yet."""
-    values, present = ints(rows.frame, column)
+    values, present = int_values_and_mask(rows.frame, column)
     none = np.zeros(0, np.int64)
-    return make_where(values[present], (rows.reason > 0)[present], none, none.astype(np.int32))
+    return make_account_index(values[present], (rows.reason > 0)[present], none, none.astype(np.int32))
 
 
-def hold_by_structure(profile: Placed, model: Placed, entity: Placed) -> None:
+def hold_by_structure(profile: RowPlacement, model: RowPlacement, entity: RowPlacement) -> None:
     """Rules A1, A4, A5: rows whose parent does not exist or is held, then profiles and models that no account came of (fine print 24)."""
     _hold_orphans(model, "company_profile_id", existing(profile, "company_profile_id"))
     models = existing(model, "security_model_id")
     _hold_orphans(entity, "security_model_id", models)
-    entity_model, _ = ints(entity.frame, "security_model_id")
+    entity_model, _ = int_values_and_mask(entity.frame, "security_model_id")
     alive_models = np.unique(entity_model[entity.reason == 0])
-    model_id, _ = ints(model.frame, "security_model_id")
-    model_profile, _ = ints(model.frame, "company_profile_id")
+    model_id, _ = int_values_and_mask(model.frame, "security_model_id")
+    model_profile, _ = int_values_and_mask(model.frame, "company_profile_id")
     has_entity = np.isin(model_id, alive_models)
     alive_profiles = np.unique(model_profile[(model.reason == 0) & has_entity])
     model.hold((model.reason == 0) & ~has_entity, "MODEL_WITHOUT_ENTITY")
-    profile_id, _ = ints(profile.frame, "company_profile_id")
+    profile_id, _ = int_values_and_mask(profile.frame, "company_profile_id")
     profile.hold((profile.reason == 0) & ~np.isin(profile_id, alive_profiles), "PROFILE_WITHOUT_ENTITY")
 
 
-def _hold_orphans(rows: Placed, column: str, parents: Where) -> None:
-    wanted, present = ints(rows.frame, column)
+def _hold_orphans(rows: RowPlacement, column: str, parents: AccountIndex) -> None:
+    wanted, present = int_values_and_mask(rows.frame, column)
     place, exists = parents.find(wanted)
     rows.hold(~present, "NO_OWNER")  # an old table may allow NULL where the contract does not
     rows.hold(present & ~exists, "BROKEN_REFERENCE")
@@ -61,14 +61,14 @@ def _hold_orphans(rows: Placed, column: str, parents: Where) -> None:
         rows.hold(present & exists & parents.held[place], "PARENT_HELD")
 
 
-def account_rows(profile: Placed, model: Placed, entity: Placed) -> pl.DataFrame:
+def account_rows(profile: RowPlacement, model: RowPlacement, entity: RowPlacement) -> pl.DataFrame:
     """One row per account in the order of entity ids: entity_id, model_id, profile_id and the rows of the three frames it is made of."""
     loaded = entity.loaded
-    entity_id, _ = ints(entity.frame, "entity_id")
+    entity_id, _ = int_values_and_mask(entity.frame, "entity_id")
     order = loaded[np.argsort(entity_id[loaded], kind="stable")]
-    model_id, _ = ints(entity.frame, "security_model_id")
+    model_id, _ = int_values_and_mask(entity.frame, "security_model_id")
     model_row = _row_of(model, "security_model_id", model_id[order])
-    profile_id, _ = ints(model.frame, "company_profile_id")
+    profile_id, _ = int_values_and_mask(model.frame, "company_profile_id")
     profile_row = _row_of(profile, "company_profile_id", profile_id[model_row])
     return pl.DataFrame(
         {
@@ -83,16 +83,16 @@ def account_rows(profile: Placed, model: Placed, entity: Placed) -> pl.DataFrame
     )
 
 
-def _row_of(rows: Placed, column: str, wanted: Ints) -> Ints:
-    values, present = ints(rows.frame, column)
+def _row_of(rows: RowPlacement, column: str, wanted: Ints) -> Ints:
+    values, present = int_values_and_mask(rows.frame, column)
     places = np.flatnonzero(present)
     order = places[np.argsort(values[places], kind="stable")]
     return order[np.searchsorted(values[order], wanted)] if len(order) else np.zeros(0, np.int64)
 
 
-def where_accounts_are(rows: Placed, column: str, of_account: Ints, known: Bools | None = None) -> Where:
+def index_of_accounts(rows: RowPlacement, column: str, of_account: Ints, known: Bools | None = None) -> AccountIndex:
     """Where the rows of a structure table went: the accounts whose value in `of_account` is the row's key. `known`: which of them have a value."""
-    values, present = ints(rows.frame, column)
+    values, present = int_values_and_mask(rows.frame, column)
     order = np.argsort(values[present], kind="stable")
     sorted_values = values[present][order]
     place = np.searchsorted(sorted_values, of_account)
@@ -100,10 +100,10 @@ def where_accounts_are(rows: Placed, column: str, of_account: Ints, known: Bools
     same = sorted_values[place] == of_account if len(sorted_values) else np.zeros(len(of_account), bool)
     found = np.flatnonzero(same if known is None else same & known)
     held = (rows.reason > 0)[present]
-    return make_where(values[present], held, order[place[found]], found.astype(np.int32))
+    return make_account_index(values[present], held, order[place[found]], found.astype(np.int32))
 
 
-def types_after_split(entity: Placed, accounts: pl.DataFrame, mappings: Mappings) -> pl.Series:
+def types_after_split(entity: RowPlacement, accounts: pl.DataFrame, mappings: Mappings) -> pl.Series:
     """Rule A11: the business type of each account; flags highway carriers whose border is unknown."""
     split = {row["border_crossed_cd"]: row["business_type_cd"] for row in mappings.codes["highway_split"]}
     rows = accounts["entity_row"]
@@ -116,7 +116,7 @@ def types_after_split(entity: Placed, accounts: pl.DataFrame, mappings: Mappings
     return pl.select(pl.when(highway & border.is_not_null()).then(border).otherwise(types).alias("business_type_cd")).to_series()
 
 
-def numbers(entity: Placed, accounts: pl.DataFrame) -> tuple[list[str], Bools]:
+def numbers(entity: RowPlacement, accounts: pl.DataFrame) -> tuple[list[str], Bools]:
     """Rule A16: (the number of each account, the entity rows that lost a duplicate one to a lower id; fine print 7, 20, 45, 48)."""
     rows = accounts["entity_row"].to_list()
     own = entity.frame["account_number"].gather(rows).to_list()
@@ -136,7 +136,7 @@ def numbers(entity: Placed, accounts: pl.DataFrame) -> tuple[list[str], Bools]:
     return result, lost
 
 
-def hold_long_numbers(entity: Placed, accounts: pl.DataFrame, numbers: list[str], longest: int) -> bool:
+def hold_long_numbers(entity: RowPlacement, accounts: pl.DataFrame, numbers: list[str], longest: int) -> bool:
     """Fine print 44: a made number that outgrew its column is an unreadable value in a mandatory one. Whether there was any comes back."""
     long = [row for row, number in zip(accounts["entity_row"].to_list(), numbers, strict=True) if len(number) > longest]
     mask = np.zeros(entity.frame.height, bool)
@@ -145,7 +145,7 @@ def hold_long_numbers(entity: Placed, accounts: pl.DataFrame, numbers: list[str]
     return bool(long)
 
 
-def flag_equal_names(profile: Placed) -> None:
+def flag_equal_names(profile: RowPlacement) -> None:
     """Rule A18: profiles whose names are equal after trimming and case-folding; never merged."""
     names = [None if name is None else folded(name) for name in profile.frame["company_name"].to_list()]
     count = Counter(name for name in names if name is not None)

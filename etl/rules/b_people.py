@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from etl.domain.emails import email_key
-from etl.placement.row_placement import CODE, Bools, Placed, ints
-from etl.placement.target_rows import Computed, Copies, Rule
+from etl.placement.row_placement import CODE, Bools, RowPlacement, int_values_and_mask
+from etl.placement.target_rows import Computed, Rule, TargetRows
 from etl.rules.a_structure import folded
 from mappings.model import Form
 
@@ -42,7 +42,7 @@ class People:
     shared: pl.Series  # the e-mail keys of SHARED logins (B2)
 
 
-def logins(user: Placed, longest: int, names: pl.Series | None = None) -> People:
+def logins(user: RowPlacement, longest: int, names: pl.Series | None = None) -> People:
     """Rules B2, B15: the login of each user; holds users without an e-mail; flags e-mails that different people share.
 
     `names`: the users' names where some were decided (L2).
@@ -89,18 +89,18 @@ def logins(user: Placed, longest: int, names: pl.Series | None = None) -> People
 _INVALID_EMAIL = CODE["INVALID_EMAIL"]
 
 
-def contact_access(contact: Placed, people: People) -> tuple[pl.DataFrame, Bools]:
+def contact_access(contact: RowPlacement, people: People) -> tuple[pl.DataFrame, Bools]:
     """(each contact row's email_key of its login, which contacts belong to a user held for his e-mail); flags those (B15, fine print 12)."""
-    wanted, present = ints(contact.frame, "user_id")
+    wanted, present = int_values_and_mask(contact.frame, "user_id")
     known = pl.DataFrame({"user_id": pl.Series(wanted).set(pl.Series(~present), None)}).join(
         people.users.select("user_id", "email_key", "invalid"), on="user_id", how="left", maintain_order="left"
     )
     invalid = known["invalid"].fill_null(False).to_numpy()
-    contact.flag("B15", invalid, "the user's name is no e-mail: loaded without a login")
+    contact.flag("B15", invalid, "the user name is not an e-mail: loaded without a login")
     return known.select("email_key"), invalid
 
 
-def primary_contacts(contact: Placed) -> Bools:
+def primary_contacts(contact: RowPlacement) -> Bools:
     """Rule B7: which contact rows are primary in the new store; flags those that no longer are (fine print 10)."""
     frame = contact.frame
     recorded = (frame["primary_poc_ind"] == "Y").fill_null(False).to_numpy()
@@ -115,26 +115,26 @@ def primary_contacts(contact: Placed) -> Bools:
     return np.asarray(recorded & ~demoted)
 
 
-def flag_profiles_without_fit_primary(profile: Placed, contact: Placed, primary: Bools, access: pl.DataFrame) -> None:
+def flag_profiles_without_fit_primary(profile: RowPlacement, contact: RowPlacement, primary: Bools, access: pl.DataFrame) -> None:
     """Rule B8: profiles whose remaining primary contact is a consultant, cannot be reached, or does not exist."""
     frame = contact.frame
     own_email = np.array([email_key(text) is not None for text in frame["email"].to_list()], bool)
     consultant = (frame["contact_type_cd"] == "CONSULTANT").fill_null(False).to_numpy()
     alive = (contact.reason == 0) & frame["removed_at"].is_null().to_numpy()
     fit = alive & primary & ~consultant & (access["email_key"].is_not_null().to_numpy() | own_email)
-    good, _ = ints(frame.filter(pl.Series(fit)), "company_profile_id")
-    profile_id, _ = ints(profile.frame, "company_profile_id")
-    profile.flag("B8", ~np.isin(profile_id, good), "no primary contact who is no consultant and has a login or a valid e-mail")
+    good, _ = int_values_and_mask(frame.filter(pl.Series(fit)), "company_profile_id")
+    profile_id, _ = int_values_and_mask(profile.frame, "company_profile_id")
+    profile.flag("B8", ~np.isin(profile_id, good), "no primary contact, other than consultants, with a login or a valid e-mail")
 
 
-def profiles_with_officer(contact: Placed) -> set[int]:
+def profiles_with_officer(contact: RowPlacement) -> set[int]:
     """Rule B10: the profiles that have an officer among the contacts that are not removed."""
     frame = contact.frame.filter(pl.Series(contact.reason == 0))
     officers = frame.filter((pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null())
     return set(officers["company_profile_id"].to_list())
 
 
-def flag_widened_logins(user: Placed, contact: Placed, people: People) -> None:
+def flag_widened_logins(user: RowPlacement, contact: RowPlacement, people: People) -> None:
     """Rule B20: users of a SHARED login that reaches more profiles than the user reached (fine print 52); nothing is narrowed.
 
     Accounts of different profiles are different accounts, and a loaded contact's profile has some: profiles are counted for them.
@@ -150,7 +150,7 @@ def flag_widened_logins(user: Placed, contact: Placed, people: People) -> None:
     user.flag("B20", mask, "the shared login reaches accounts that this user did not reach")
 
 
-def acting_officers(contact: Placed, login: pl.DataFrame, restricted: Bools, accounts: int) -> Bools:
+def acting_officers(contact: RowPlacement, login: pl.DataFrame, restricted: Bools, accounts: int) -> Bools:
     """Rule B19: for each account, whether an officer can sign and submit for it: not removed, not restricted, with a usable login.
 
     `login`: status and lock of each contact row's login, null where it has none.
@@ -163,14 +163,14 @@ def acting_officers(contact: Placed, login: pl.DataFrame, restricted: Bools, acc
     return found
 
 
-def flag_users_without_contact(user: Placed, contact: Placed) -> None:
+def flag_users_without_contact(user: RowPlacement, contact: RowPlacement) -> None:
     """Rule B16: no contact row names the user, held and removed ones included (fine print 13)."""
-    named, present = ints(contact.frame, "user_id")
-    user_id, _ = ints(user.frame, "user_id")
+    named, present = int_values_and_mask(contact.frame, "user_id")
+    user_id, _ = int_values_and_mask(user.frame, "user_id")
     user.flag("B16", ~np.isin(user_id, named[present]), "no contact names this user: a login without access")
 
 
-def company_locks(user: Placed, contact: Placed, suspended: Bools) -> tuple[Bools, Bools]:
+def company_locks(user: RowPlacement, contact: RowPlacement, suspended: Bools) -> tuple[Bools, Bools]:
     """Rule B12: (users that are freed, copies of contacts that are restricted); flags locked users without a suspended account.
 
     `suspended`: for each copy in `contact`, whether its account is SUSPENDED. Judged user by user (fine print 11).
@@ -179,8 +179,8 @@ def company_locks(user: Placed, contact: Placed, suspended: Bools) -> tuple[Bool
     locked = ((frame["user_status_cd"] == "LOCKED") & (frame["lock_reason_cd"] == "COMPANY_STATUS")).fill_null(False).to_numpy() & (
         user.reason == 0
     )
-    user_id, _ = ints(frame, "user_id")
-    contact_user, present = ints(contact.frame, "user_id")
+    user_id, _ = int_values_and_mask(frame, "user_id")
+    contact_user, present = int_values_and_mask(contact.frame, "user_id")
     of_copy, has_user = contact_user[contact.row], present[contact.row]
     restricted = suspended & has_user & np.isin(of_copy, user_id[locked])
     freed = locked & np.isin(user_id, of_copy[restricted])
@@ -188,7 +188,7 @@ def company_locks(user: Placed, contact: Placed, suspended: Bools) -> tuple[Bool
     return freed, restricted
 
 
-def trade_compliance_logins(contact: Placed, known: set[str], longest: int) -> tuple[pl.Series, pl.DataFrame]:
+def trade_compliance_logins(contact: RowPlacement, known: set[str], longest: int) -> tuple[pl.Series, pl.DataFrame]:
     """Rule I9: (each TC contact's email_key or null, the contacts that make a login: email_key and row); flags contacts without a login."""
     key_of = [email_key(text) for text in contact.frame["email"].to_list()]
     fitting = [key if key is not None and len(key) <= longest else None for key in key_of]
@@ -206,7 +206,7 @@ def trade_compliance_logins(contact: Placed, known: set[str], longest: int) -> t
     return pl.Series("email_key", fitting, dtype=pl.String), made.select("email_key", "row").sort("email_key")
 
 
-def statuses(user: Placed, freed: Bools) -> tuple[pl.Series, pl.Series]:
+def statuses(user: RowPlacement, freed: Bools) -> tuple[pl.Series, pl.Series]:
     """Rules B12, B13: (status, lock reason) of every user as his login would have it."""
     status = user.frame["user_status_cd"].to_list()
     reason = user.frame["lock_reason_cd"].to_list()
@@ -216,14 +216,14 @@ def statuses(user: Placed, freed: Bools) -> tuple[pl.Series, pl.Series]:
     )
 
 
-def flag_without_acting_officer(entity: Placed, accounts: pl.DataFrame, visible: pl.Series, acting: pl.Series) -> None:
+def flag_without_acting_officer(entity: RowPlacement, accounts: pl.DataFrame, visible: pl.Series, acting: pl.Series) -> None:
     """Rule B19: flags the entities of accounts that trade sees and that nobody can sign and submit for."""
     without = np.zeros(entity.frame.height, bool)
     without[accounts["entity_row"].filter(visible & ~acting).to_numpy()] = True
     entity.flag("B19", without, "no officer who is in force, not restricted and has a usable login: nobody can sign and submit")
 
 
-def always(copies: Copies, form: Form) -> Computed:
+def always(copies: TargetRows, form: Form) -> Computed:
     """B13: every login has to be activated anew."""
     return pl.Series([True] * len(copies.row), dtype=pl.Boolean)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.placement.account_directory import Spine
-from etl.placement.account_index import Where
-from etl.placement.row_placement import Flagged, Placed, ints, keys
-from etl.placement.target_rows import Computed, Copies, Flag, Rule
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.account_index import AccountIndex
+from etl.placement.row_placement import Flagged, RowPlacement, int_values_and_mask, keys
+from etl.placement.target_rows import Computed, Flag, Rule, TargetRows
 from mappings.model import Form
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -40,7 +40,7 @@ def content_columns(documents: pl.DataFrame, contents: pl.DataFrame) -> pl.DataF
     return found.select("sha256", state.alias("content_state_cd"))
 
 
-def _content(rows: Placed, spine: Spine) -> pl.DataFrame:
+def _content(rows: RowPlacement, spine: AccountDirectory) -> pl.DataFrame:
     """The rows with the digest and the state of their bytes, looked up once for all rules that ask."""
     if _DIGEST not in rows.frame.columns:
         document = rows.frame.select(keys(rows.mapping, rows.frame).alias("_key"), "size_bytes", "sha256_hex")
@@ -49,30 +49,30 @@ def _content(rows: Placed, spine: Spine) -> pl.DataFrame:
     return rows.frame
 
 
-def content_digest(copies: Copies, form: Form) -> Computed:
+def content_digest(copies: TargetRows, form: Form) -> Computed:
     """C6: the digest of the document's bytes, null where there are none."""
     return _content(copies.placed, copies.spine)[_DIGEST].gather(copies.row)
 
 
-def content_state(copies: Copies, form: Form) -> Computed:
+def content_state(copies: TargetRows, form: Form) -> Computed:
     """C6, C8: PRESENT, MISSING, DIGEST_MISMATCH or SIZE_MISMATCH."""
     return _content(copies.placed, copies.spine)[_STATE].gather(copies.row)
 
 
-def flag_missing(rows: Placed, spine: Spine) -> Flagged:
+def flag_missing(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
     """C6: no bytes anywhere."""
     return (_content(rows, spine)[_STATE] == "MISSING").to_numpy(), "no content row, and no readable file under the file share's root"
 
 
-def flag_other_bytes(rows: Placed, spine: Spine) -> Flagged:
+def flag_other_bytes(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
     """C8: the bytes are not those that were recorded at upload."""
     other = _content(rows, spine)[_STATE].is_in(["DIGEST_MISMATCH", "SIZE_MISMATCH"])
     return other.to_numpy(), "recorded digest or size differs from the bytes; both are kept"
 
 
-def place_contents(content: Placed, documents: Where) -> None:
+def place_contents(content: RowPlacement, documents: AccountIndex) -> None:
     """C7: bytes without metadata are held as ORPHAN_CONTENT, those of a held document as PARENT_HELD."""
-    wanted, _ = ints(content.frame, content.mapping.key[0])
+    wanted, _ = int_values_and_mask(content.frame, content.mapping.key[0])
     place, exists = documents.find(wanted)
     content.hold(~exists, "ORPHAN_CONTENT")
     if len(documents.keys):

@@ -10,10 +10,10 @@ import polars as pl
 import pyarrow as pa
 
 from etl.domain.ids import as_arrow, once_ids
-from etl.placement.account_directory import Spine
-from etl.placement.account_index import Where, make_where
-from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Placed, Positions, ints
-from etl.placement.target_rows import Computed, Copies, Rule, account_ids, ids_of
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.account_index import AccountIndex, make_account_index
+from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Positions, RowPlacement, int_values_and_mask
+from etl.placement.target_rows import Computed, Rule, TargetRows, account_ids, ids_of
 from mappings.model import Form
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -29,14 +29,14 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Shelf:
+class DocumentPlacement:
     """All documents and links, placed; what the rendering of `document` and `document_link` needs besides.
 
     `inherited[i]`: document i came to its accounts by its profile; `previous[i]`: the row of its earlier version, -1 where it has none to keep.
     """
 
-    document: Placed
-    link: Placed
+    document: RowPlacement
+    link: RowPlacement
     inherited: Bools
     previous: Ints
 
@@ -51,12 +51,14 @@ class _Targets:
     account: Positions
 
 
-def shelve(document: Placed, link: Placed, model_profiles: pl.DataFrame, spine: Spine) -> Shelf:
+def place_documents_and_links(
+    document: RowPlacement, link: RowPlacement, model_profiles: pl.DataFrame, spine: AccountDirectory
+) -> DocumentPlacement:
     """Rules C1, C2, C3, C11: decides every document and every link."""
-    document_id, present = ints(document.frame, "document_id")
-    known = make_where(document_id[present], (document.reason > 0)[present], np.zeros(0, np.int64), np.zeros(0, np.int32))
+    document_id, present = int_values_and_mask(document.frame, "document_id")
+    known = make_account_index(document_id[present], (document.reason > 0)[present], np.zeros(0, np.int64), np.zeros(0, np.int32))
     row_of_place = np.flatnonzero(present)[np.argsort(document_id[present], kind="stable")]
-    wanted, _ = ints(link.frame, "document_id")
+    wanted, _ = int_values_and_mask(link.frame, "document_id")
     place, exists = known.find(wanted)
     of_document = row_of_place[place] if len(row_of_place) else place
     link.hold(~exists, "BROKEN_REFERENCE")
@@ -73,13 +75,13 @@ def shelve(document: Placed, link: Placed, model_profiles: pl.DataFrame, spine: 
     link.hold(exists & (document.reason[of_document] > 0) if len(own) else exists, "PARENT_HELD")
     keep = good[targets.row] & (link.reason == 0)[targets.row]
     link.copy_to(targets.row[keep], targets.account[keep])
-    return Shelf(document, link, inherited, _previous(document, row_of_place, known))
+    return DocumentPlacement(document, link, inherited, _previous(document, row_of_place, known))
 
 
-def _targets(link: Placed, spine: Spine) -> _Targets:
+def _targets(link: RowPlacement, spine: AccountDirectory) -> _Targets:
     """Looks every link's target up; holds the links whose target is missing or held (C2, fine print 18)."""
     count = link.frame.height
-    wanted, _ = ints(link.frame, "target_id")
+    wanted, _ = int_values_and_mask(link.frame, "target_id")
     code = link.frame["target_cd"].fill_null("")
     good, listed = np.zeros(count, bool), np.zeros(count, bool)
     profile = np.zeros(count, np.int64)
@@ -105,7 +107,7 @@ def _targets(link: Placed, spine: Spine) -> _Targets:
 
 
 def _own_profiles(
-    document: Placed, link: Placed, of_document: Ints, good: Bools, target_profile: Ints, model_profiles: pl.DataFrame
+    document: RowPlacement, link: RowPlacement, of_document: Ints, good: Bools, target_profile: Ints, model_profiles: pl.DataFrame
 ) -> tuple[Ints, Bools]:
     """(each document's own profile, which have one): its model's where that model exists, else its own, else its first good link's (C3)."""
     by_model = document.frame.select("security_model_id").join(
@@ -125,9 +127,9 @@ def _own_profiles(
     return own.fill_null(0).to_numpy().astype(np.int64), own.is_not_null().to_numpy()
 
 
-def _place_documents(document: Placed, of_document: Ints, good: Bools, targets: _Targets, spine: Spine) -> None:
+def _place_documents(document: RowPlacement, of_document: Ints, good: Bools, targets: _Targets, spine: AccountDirectory) -> None:
     """C1, first half: T, the accounts of the document's model and of all its good link targets."""
-    model_id, has_model = ints(document.frame, "security_model_id")
+    model_id, has_model = int_values_and_mask(document.frame, "security_model_id")
     models = spine.where["P2", "security_model"]
     rows = np.flatnonzero(models.loaded(model_id, has_model))
     index, by_model = models.copies(models.find(model_id[rows])[0])
@@ -146,13 +148,13 @@ def _place_documents(document: Placed, of_document: Ints, good: Bools, targets: 
     document.copy_to(pairs["row"].to_numpy(), pairs["account"].to_numpy())
 
 
-def _inherit(document: Placed, spine: Spine) -> Bools:
+def _inherit(document: RowPlacement, spine: AccountDirectory) -> Bools:
     """C1, second half: documents that T left without an account; which of them inherit comes back."""
     count = document.frame.height
     has_copies = np.zeros(count, bool)
     has_copies[document.row] = True
     left = ~has_copies & (document.reason == 0)
-    profile_id, has_profile = ints(document.frame, "company_profile_id")
+    profile_id, has_profile = int_values_and_mask(document.frame, "company_profile_id")
     profiles = spine.where["P2", "company_profile"]
     usable = profiles.loaded(profile_id, has_profile)
     heirs = np.flatnonzero(left & usable)
@@ -161,7 +163,7 @@ def _inherit(document: Placed, spine: Spine) -> Bools:
     document.hold(left & has_profile & ~profile_exists, "BROKEN_REFERENCE")
     document.hold(left & has_profile & profile_exists & ~usable, "PARENT_HELD")
     public = left & ~has_profile & (document.frame["library_cd"] == "PUBLIC").fill_null(False).to_numpy()
-    model_id, has_model = ints(document.frame, "security_model_id")
+    model_id, has_model = int_values_and_mask(document.frame, "security_model_id")
     model_exists = spine.where["P2", "security_model"].find(model_id)[1] & has_model
     orphan = left & ~has_profile & ~public
     document.hold(orphan & has_model & ~model_exists, "BROKEN_REFERENCE")
@@ -178,9 +180,9 @@ def _inherit(document: Placed, spine: Spine) -> Bools:
     return inherited
 
 
-def _previous(document: Placed, row_of_place: Ints, known: Where) -> Ints:
+def _previous(document: RowPlacement, row_of_place: Ints, known: AccountIndex) -> Ints:
     """C11: the row of the earlier version; flags those that are missing or on a cycle; -1 where none is kept."""
-    wanted, present = ints(document.frame, "previous_document_id")
+    wanted, present = int_values_and_mask(document.frame, "previous_document_id")
     place, exists = known.find(wanted)
     following = np.where(present & exists, row_of_place[place] if len(row_of_place) else place, -1)
     cycle = on_cycle(following)
@@ -201,9 +203,9 @@ def on_cycle(following: Ints) -> Bools:
     return reached[:-1]
 
 
-def document_columns(shelf: Shelf, row: Ints, account: Positions, spine: Spine) -> dict[str, Computed]:
+def document_columns(shelf: DocumentPlacement, row: Ints, account: Positions, spine: AccountDirectory) -> dict[str, Computed]:
     """The columns of `document` that the shelf decides, for these copies (C1, C11)."""
-    document_id, _ = ints(shelf.document.frame, "document_id")
+    document_id, _ = int_values_and_mask(shelf.document.frame, "document_id")
     previous = shelf.previous[row]
     width = spine.accounts.height + 1
     pairs = np.sort(shelf.document.row * width + shelf.document.account + 1)
@@ -215,9 +217,9 @@ def document_columns(shelf: Shelf, row: Ints, account: Positions, spine: Spine) 
     return {"previous_document_id": as_arrow(ids, there), "inherited": pl.Series(shelf.inherited[row])}
 
 
-def link_targets(link: Placed, spine: Spine) -> pa.Array:
+def link_targets(link: RowPlacement, spine: AccountDirectory) -> pa.Array:
     """C2: the id that each link's target has in the link's account."""
-    target, _ = ints(link.frame, "target_id")
+    target, _ = int_values_and_mask(link.frame, "target_id")
     target = target[link.row]
     code = link.frame["target_cd"].gather(link.row)
     ids = np.zeros((len(link.row), 16), np.uint8)
@@ -238,9 +240,9 @@ def _rows(ids: pa.Array) -> npt.NDArray[np.uint8]:
     return np.frombuffer(ids.buffers()[1], np.uint8).reshape(-1, 16)
 
 
-def internal(copies: Copies, form: Form) -> Computed:
+def internal(copies: TargetRows, form: Form) -> Computed:
     """C15: an internal finding; a comment unless it is known to be for trade (fine print 36)."""
-    values = copies.take(form.columns[0])
+    values = copies.source_column(form.columns[0])
     if form.columns[0] == "internal_ind":
         return (values != "N").fill_null(True)
     return (values == "INTERNAL").fill_null(False)

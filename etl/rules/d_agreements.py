@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from etl.domain.typed_values import INFINITE_MOMENT
-from etl.placement.account_directory import Spine
+from etl.placement.account_directory import AccountDirectory
 from etl.placement.routing import follow, hold_unmet_needs
-from etl.placement.row_placement import Bools, Placed
+from etl.placement.row_placement import Bools, RowPlacement
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -25,7 +25,7 @@ RULES: dict[str, tuple[str, ...]] = {
 _ENTITY = 0  # the first of the routes of agreement_signature.toml
 
 
-def place_signatures(signature: Placed, version: Placed, spine: Spine) -> pl.Series:
+def place_signatures(signature: RowPlacement, version: RowPlacement, spine: AccountDirectory) -> pl.Series:
     """Rules D1, D2, D12: puts each signature on its accounts; the coverage code of every copy comes back."""
     hold_unmet_needs(signature, spine)
     row, account, decided = follow(signature, signature.mapping.owner, spine)
@@ -36,9 +36,7 @@ def place_signatures(signature: Placed, version: Placed, spine: Spine) -> pl.Ser
     some_fits[row[~other_type]] = True
     has_copies = np.zeros(signature.frame.height, bool)
     has_copies[row] = True
-    signature.flag(
-        "D12", has_copies & ~some_fits, "the version was made for one business type and no account has it: all of them are covered"
-    )
+    signature.flag("D12", has_copies & ~some_fits, "the version is for one business type and no account has it: all accounts are covered")
     keep = ~other_type | ~some_fits[row]
     signature.copy_to(row[keep], account[keep])
     signed_at = signature.frame["signed_at"].gather(signature.row)
@@ -51,13 +49,13 @@ def place_signatures(signature: Placed, version: Placed, spine: Spine) -> pl.Ser
     return pl.Series(np.where(early, "PRE_DATES_ACCOUNT", np.where(direct, "DIRECT", "INHERITED")), dtype=pl.String)
 
 
-def _by_version(signature: Placed, version: Placed, column: str) -> pl.Series:
+def _by_version(signature: RowPlacement, version: RowPlacement, column: str) -> pl.Series:
     """The signature's agreement version's value in that column; null where the version is not loaded."""
     known = version.frame.filter(pl.Series(version.reason == 0)).select("agreement_version_id", column)
     return signature.frame.select("agreement_version_id").join(known, on="agreement_version_id", how="left", maintain_order="left")[column]
 
 
-def flag_odd_signatures(signature: Placed, version: Placed, consultants: pl.DataFrame, began: str) -> None:
+def flag_odd_signatures(signature: RowPlacement, version: RowPlacement, consultants: pl.DataFrame, began: str) -> None:
     """Rules D4 (signed by consultants only) and D11 (signed in the future or before its version took effect)."""
     signed_at = signature.frame["signed_at"]
     started = datetime.fromisoformat(began)
@@ -85,7 +83,7 @@ def consultants_only(contact: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _by_consultants_only(signature: Placed, consultants: pl.DataFrame) -> Bools:
+def _by_consultants_only(signature: RowPlacement, consultants: pl.DataFrame) -> Bools:
     """D4: whether the signer's contacts on the profile that the row names are consultants only."""
     joined = signature.frame.select("signer_user_id", "company_profile_id").join(
         consultants.with_columns(pl.lit(True).alias("only")),
@@ -97,7 +95,7 @@ def _by_consultants_only(signature: Placed, consultants: pl.DataFrame) -> Bools:
     return joined["only"].fill_null(False).to_numpy()
 
 
-def agreement_basis(signature: Placed, version: Placed, spine: Spine) -> pl.Series:
+def agreement_basis(signature: RowPlacement, version: RowPlacement, spine: AccountDirectory) -> pl.Series:
     """Rule D5 for every account: SIGNED, CONTINUED_MEMBERSHIP or NONE."""
     voluntary = (_by_version(signature, version, "agreement_cd") == "VOLUNTARY").fill_null(False).to_numpy()
     signed = np.zeros(spine.accounts.height, bool)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.domain.grace import Grace
-from etl.placement.account_directory import Spine
-from etl.placement.row_placement import Bools, Flagged, Ints, Placed, ints
-from etl.placement.target_rows import Computed, Copies, Flag, Rule
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.row_placement import Bools, Flagged, Ints, RowPlacement, int_values_and_mask
+from etl.placement.target_rows import Computed, Flag, Rule, TargetRows
 from mappings.model import Form
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -69,54 +69,54 @@ def adjusted(due: pl.Series, freeze: tuple[date, date] | None, grace: Grace) -> 
     return pl.select(moved.cast(pl.Int32).cast(pl.Date)).to_series().alias(due.name)
 
 
-def due_date_adjusted(copies: Copies, form: Form) -> Computed:
+def due_date_adjusted(copies: TargetRows, form: Form) -> Computed:
     """E14: a due date of the band around the freeze moves; else null."""
-    return adjusted(copies.take(form.columns[0]), copies.spine.freeze, copies.spine.grace)
+    return adjusted(copies.source_column(form.columns[0]), copies.spine.freeze, copies.spine.grace)
 
 
-def applicability(copies: Copies, form: Form) -> Computed:
+def applicability(copies: TargetRows, form: Form) -> Computed:
     """E3: the strength of the question for the account's type, NOT_APPLICABLE where the catalogue has none."""
     types = copies.spine.accounts["business_type_cd"].gather(copies.account.astype(np.int64))
-    pairs = pl.DataFrame({"question_id": copies.take("question_id"), "business_type_cd": types})
+    pairs = pl.DataFrame({"question_id": copies.source_column("question_id"), "business_type_cd": types})
     joined = pairs.join(copies.spine.applicability, on=["question_id", "business_type_cd"], how="left", maintain_order="left")
     return joined["strength_cd"].fill_null("NOT_APPLICABLE")
 
 
-def is_superseded(copies: Copies, form: Form) -> Computed:
+def is_superseded(copies: TargetRows, form: Form) -> Computed:
     """E7: whether a later answer to the same question stands in the same security profile."""
     values, _ = copies.ints("response_id")
     return pl.Series(np.isin(values, copies.spine.superseded))
 
 
-def flag_superseded(rows: Placed, spine: Spine) -> Flagged:
+def flag_superseded(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
     """E7: answers that a later one replaces."""
-    values, _ = ints(rows.frame, "response_id")
+    values, _ = int_values_and_mask(rows.frame, "response_id")
     return np.isin(values, spine.superseded), "a later answer to the same question stands in the same security profile"
 
 
-def question(copies: Copies, form: Form) -> Computed:
+def question(copies: TargetRows, form: Form) -> Computed:
     """E10: the question as it is; what the rule does is to add what the catalogue lacks."""
-    return copies.take(form.columns[0])
+    return copies.source_column(form.columns[0])
 
 
-def unknown_questions(rows: Placed, spine: Spine) -> Bools:
+def unknown_questions(rows: RowPlacement, spine: AccountDirectory) -> Bools:
     """E10: the loaded rows that name a question which the new catalogue would lack."""
-    values, present = ints(rows.frame, "question_id")
+    values, present = int_values_and_mask(rows.frame, "question_id")
     return np.asarray(present & ~spine.where["P2", "profile_question"].loaded(values, present) & (rows.reason == 0))
 
 
-def flag_unknown_questions(rows: Placed, spine: Spine) -> Flagged:
+def flag_unknown_questions(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
     """E10: rows that name a question which the catalogue lacks."""
     return unknown_questions(rows, spine), "the question is not in the catalogue: a stub was made"
 
 
-def stub_questions(rows: Placed, spine: Spine) -> Ints:
+def stub_questions(rows: RowPlacement, spine: AccountDirectory) -> Ints:
     """The ids of the questions that E10 makes stubs of."""
-    values, _ = ints(rows.frame, "question_id")
+    values, _ = int_values_and_mask(rows.frame, "question_id")
     return np.unique(values[unknown_questions(rows, spine)])
 
 
-def flag_submitted_by_consultants(rows: Placed, spine: Spine) -> Flagged:
+def flag_submitted_by_consultants(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
     """E15: by user id, the submitter's contacts on the model's profile, removed ones too, are consultants only (fine print 54)."""
     profiles = rows.frame.select("submitted_by_user_id", "security_model_id").join(
         spine.model_profiles, on="security_model_id", how="left", maintain_order="left"

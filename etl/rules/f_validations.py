@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from etl.placement.account_directory import Spine
-from etl.placement.row_placement import Flagged, Placed
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.row_placement import Flagged, RowPlacement
 from etl.placement.target_rows import Flag
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -16,7 +16,7 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def flag_profile_validations(rows: Placed, spine: Spine) -> Flagged:
+def flag_profile_validations(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
     """F2: a validation of a whole profile is on all its several accounts."""
     narrower = [route.column for route in rows.mapping.owner[:-1]]
     by_profile = rows.frame.select(pl.all_horizontal(pl.col(column).is_null() for column in narrower)).to_series().to_numpy()

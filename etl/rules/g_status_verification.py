@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 
 from etl.domain.ids import as_arrow, hashed_ids
-from etl.placement.account_directory import Spine
+from etl.placement.account_directory import AccountDirectory
 from etl.placement.routing import follow
-from etl.placement.row_placement import Bools, Ints, Placed, Positions
-from etl.placement.target_rows import Computed, Copies, Rule, account_ids
+from etl.placement.row_placement import Bools, Ints, Positions, RowPlacement
+from etl.placement.target_rows import Computed, Rule, TargetRows, account_ids
 from mappings.model import Form, Route
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -22,7 +22,7 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def _side(links: Placed, side: str, spine: Spine) -> tuple[Ints, Positions, Ints]:
+def _side(links: RowPlacement, side: str, spine: AccountDirectory) -> tuple[Ints, Positions, Ints]:
     routes = (
         Route(f"{side}_entity_id", "model_entity"),
         Route(f"{side}_model_id", "security_model"),
@@ -31,7 +31,7 @@ def _side(links: Placed, side: str, spine: Spine) -> tuple[Ints, Positions, Ints
     return follow(links, routes, spine)
 
 
-def place_links(links: Placed, spine: Spine) -> dict[str, Computed]:
+def place_links(links: RowPlacement, spine: AccountDirectory) -> dict[str, Computed]:
     """Rules G1, G6: one copy per pair of accounts; the columns of `svi_link` that the pair decides come back. Flags superseded links."""
     monitor_row, monitor, _ = _side(links, "monitor", spine)
     monitored_row, monitored, decided = _side(links, "monitored", spine)
@@ -62,7 +62,7 @@ def place_links(links: Placed, spine: Spine) -> dict[str, Computed]:
     }
 
 
-def _superseded(links: Placed, pairs: pl.DataFrame) -> Bools:
+def _superseded(links: RowPlacement, pairs: pl.DataFrame) -> Bools:
     """Rule G6: of one pair's accepted links, all but the earliest answered (none last; tie: the lowest id)."""
     accepted = pairs.with_columns(
         links.frame["request_status_cd"].gather(pairs["row"]),
@@ -76,7 +76,7 @@ def _superseded(links: Placed, pairs: pl.DataFrame) -> Bools:
     return replaced
 
 
-def svi_active(copies: Copies, form: Form) -> Computed:
+def svi_active(copies: TargetRows, form: Form) -> Computed:
     """G9: only with a consent act that exists, and status CERTIFIED."""
     values, present = copies.ints("consent_signature_id")
     consent = copies.spine.where["P2", "agreement_signature"].loaded(values, present)

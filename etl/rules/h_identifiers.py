@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 
 from etl.domain.identifier_values import is_personal, normal
-from etl.placement.account_directory import Spine
+from etl.placement.account_directory import AccountDirectory
 from etl.placement.routing import follow
-from etl.placement.row_placement import Placed
-from etl.placement.target_rows import Computed, Copies, Rule
+from etl.placement.row_placement import RowPlacement
+from etl.placement.target_rows import Computed, Rule, TargetRows
 from mappings.model import Form, Mappings, Route
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -27,7 +27,7 @@ RULES: dict[str, tuple[str, ...]] = {
 _ROUTES = (Route("entity_id", "model_entity"), Route("company_profile_id", "company_profile"))
 
 
-def place_identifiers(identifier: Placed, spine: Spine, longest: int) -> None:
+def place_identifiers(identifier: RowPlacement, spine: AccountDirectory, longest: int) -> None:
     """Rules H1, H2: the entity decides; else the accounts of the profile whose type may carry the identifier."""
     # Fine print 44: a normal form that outgrew its column is an unreadable value in a mandatory column.
     grown = np.array([value is not None and len(normal(value)) > longest for value in identifier.frame["identifier_value"].to_list()], bool)
@@ -55,7 +55,7 @@ def place_identifiers(identifier: Placed, spine: Spine, longest: int) -> None:
     identifier.copy_to(row[good], account[good])
 
 
-def complete(identifier: Placed, types: pl.Series, mappings: Mappings) -> list[bool]:
+def complete(identifier: RowPlacement, types: pl.Series, mappings: Mappings) -> list[bool]:
     """Rule H3: for each account, whether its active identifiers cover what its type needs."""
     active = (identifier.frame["active_ind"] == "Y").fill_null(False).gather(identifier.row).to_numpy()
     kinds = identifier.frame["identifier_type_cd"].gather(identifier.row)
@@ -72,7 +72,7 @@ def complete(identifier: Placed, types: pl.Series, mappings: Mappings) -> list[b
     ]
 
 
-def flag_shared_identifiers(identifier: Placed, spine: Spine) -> None:
+def flag_shared_identifiers(identifier: RowPlacement, spine: AccountDirectory) -> None:
     """Rule H7: rows whose active number is on accounts of several profiles, by type and normal form (fine print 57)."""
     unique = [entry["identifier_type_cd"] for entry in spine.mappings.codes["identifier_unique"]]
     copies = pl.DataFrame(
@@ -90,7 +90,7 @@ def flag_shared_identifiers(identifier: Placed, spine: Spine) -> None:
     identifier.flag("H7", mask, "an account of another profile has the same active number")
 
 
-def importer_numbers(identifier: Placed) -> pl.DataFrame:
+def importer_numbers(identifier: RowPlacement) -> pl.DataFrame:
     """Every importer-of-record number on an account: account (position), value (normal form), active."""
     frame = identifier.frame.select(
         (pl.col("identifier_type_cd") == "IOR").alias("is_ior"), (pl.col("active_ind") == "Y").alias("active"), "identifier_value"
@@ -100,26 +100,26 @@ def importer_numbers(identifier: Placed) -> pl.DataFrame:
     return copies.select("account", "value", "active").unique()
 
 
-def values_norm(identifier: Placed) -> pl.Series:
+def values_norm(identifier: RowPlacement) -> pl.Series:
     """H4 for every source row."""
     return pl.Series([normal(value) for value in identifier.frame["identifier_value"].to_list()], dtype=pl.String)
 
 
-def entity_flags(entity: Placed, accounts: pl.DataFrame, is_complete: list[bool]) -> None:
+def entity_flags(entity: RowPlacement, accounts: pl.DataFrame, is_complete: list[bool]) -> None:
     """Flags the entities whose account lacks an identifier that its type needs (H3)."""
     lacking = np.zeros(entity.frame.height, bool)
     lacking[accounts["entity_row"].filter(~pl.Series(is_complete, dtype=pl.Boolean)).to_numpy()] = True
     entity.flag("H3", lacking, "an identifier that this business type needs is missing or inactive")
 
 
-def value_norm(copies: Copies, form: Form) -> Computed:
+def value_norm(copies: TargetRows, form: Form) -> Computed:
     """H4."""
-    return pl.Series([normal(text) for text in copies.take(form.columns[0]).to_list()], dtype=pl.String)
+    return pl.Series([normal(text) for text in copies.source_column(form.columns[0]).to_list()], dtype=pl.String)
 
 
-def personal(copies: Copies, form: Form) -> Computed:
+def personal(copies: TargetRows, form: Form) -> Computed:
     """H6."""
-    kind, value = (copies.take(column).to_list() for column in form.columns)
+    kind, value = (copies.source_column(column).to_list() for column in form.columns)
     return pl.Series([is_personal(*pair) for pair in zip(kind, value, strict=True)], dtype=pl.Boolean)
 
 

@@ -10,9 +10,9 @@ import polars as pl
 from etl.domain.emails import email_key
 from etl.domain.identifier_values import normal
 from etl.domain.ids import as_arrow
-from etl.placement.account_directory import Spine, login_ids
-from etl.placement.row_placement import Placed, ints
-from etl.placement.target_rows import Computed, Copies, Rule, ids_of
+from etl.placement.account_directory import AccountDirectory, login_ids
+from etl.placement.row_placement import RowPlacement, int_values_and_mask
+from etl.placement.target_rows import Computed, Rule, TargetRows, ids_of
 from mappings.model import Form
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -24,7 +24,7 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def place_tc_accounts(
-    tc_account: Placed, tc_ior: Placed, numbers: pl.DataFrame, spine: Spine, decided: dict[int, int] | None = None
+    tc_account: RowPlacement, tc_ior: RowPlacement, numbers: pl.DataFrame, spine: AccountDirectory, decided: dict[int, int] | None = None
 ) -> None:
     """Rule I1. `numbers`: importer-of-record numbers on accounts (account, value, active); values are compared in normal form (fine print 35).
 
@@ -40,7 +40,7 @@ def place_tc_accounts(
     for position in importers.tolist():
         importer_of[int(profile_ids[position])].append(position)
     everyone = set(importers.tolist())
-    profile_id, named = ints(tc_account.frame, "company_profile_id")
+    profile_id, named = int_values_and_mask(tc_account.frame, "company_profile_id")
     _, exists = spine.where["P2", "company_profile"].find(profile_id)
     found_row, found_account = [], []
     decided = decided or {}
@@ -82,7 +82,7 @@ def _match(tc_id: int, candidates: list[int] | set[int], own: dict[int, set[str]
     return best[0] if len(best) == 1 else "TC_AMBIGUOUS"
 
 
-def _active_numbers(tc_ior: Placed) -> dict[int, set[str]]:
+def _active_numbers(tc_ior: RowPlacement) -> dict[int, set[str]]:
     own: dict[int, set[str]] = defaultdict(set)
     readable = tc_ior.frame.filter(pl.Series(tc_ior.reason == 0) & (pl.col("active_ind") == "Y"))
     for tc_id, value in readable.select("tc_account_id", "ior_value").iter_rows():
@@ -91,7 +91,7 @@ def _active_numbers(tc_ior: Placed) -> dict[int, set[str]]:
     return own
 
 
-def flag_unknown_numbers(tc_ior: Placed, numbers: pl.DataFrame) -> None:
+def flag_unknown_numbers(tc_ior: RowPlacement, numbers: pl.DataFrame) -> None:
     """Rule I4: numbers of a TC account that its importer's account lacks, active or not; they stay in `tc_ior`."""
     known = set(numbers.select("account", "value").iter_rows())
     values = tc_ior.frame["ior_value"].gather(tc_ior.row).to_list()
@@ -101,14 +101,14 @@ def flag_unknown_numbers(tc_ior: Placed, numbers: pl.DataFrame) -> None:
     tc_ior.flag("I4", lacking, "the importer's account has no such importer-of-record number")
 
 
-def uploader_login(copies: Copies, form: Form) -> Computed:
+def uploader_login(copies: TargetRows, form: Form) -> Computed:
     """I9: the login with the uploader's e-mail key, if there is one."""
     known = copies.spine.email_keys
-    keys = [key if key in known else None for key in map(email_key, copies.take(form.columns[0]).to_list())]
+    keys = [key if key in known else None for key in map(email_key, copies.source_column(form.columns[0]).to_list())]
     return as_arrow(*login_ids(pl.Series(keys, dtype=pl.String)))
 
 
-def notification_document(copies: Copies, form: Form) -> Computed:
+def notification_document(copies: TargetRows, form: Form) -> Computed:
     """The document as recorded, whichever TC account it belongs to (fine print 38)."""
     values, _ = copies.ints(form.columns[0])
     where = copies.spine.where["TC", "tc_document"]

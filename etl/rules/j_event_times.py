@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from etl.domain import new_york_time
-from etl.placement.account_directory import Spine
-from etl.placement.row_placement import Flagged, Placed
-from etl.placement.target_rows import Computed, Copies, Flag, Rule
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.row_placement import Flagged, RowPlacement
+from etl.placement.target_rows import Computed, Flag, Rule, TargetRows
 from mappings.model import Form
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -15,17 +15,17 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def occurred_at(copies: Copies, form: Form) -> Computed:
+def occurred_at(copies: TargetRows, form: Form) -> Computed:
     """J4: the moment in UTC, null where the wall clock's text cannot be read."""
-    return new_york_time.utc(copies.take(form.columns[0]))[0]
+    return new_york_time.utc(copies.source_column(form.columns[0]))[0]
 
 
-def occurred_certain(copies: Copies, form: Form) -> Computed:
+def occurred_certain(copies: TargetRows, form: Form) -> Computed:
     """J4: false where the text was ambiguous, skipped or unreadable."""
-    return new_york_time.utc(copies.take(form.columns[0]))[1]
+    return new_york_time.utc(copies.source_column(form.columns[0]))[1]
 
 
-def flag_uncertain_moments(rows: Placed, spine: Spine) -> Flagged:
+def flag_uncertain_moments(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
     """J4: the wall clock was ambiguous, skipped, unreadable or absent."""
     (text,) = rows.mapping.block("event_history").columns["occurred_certain"].columns
     return ~new_york_time.utc(rows.frame[text])[1].to_numpy(), "the New York wall clock is ambiguous, skipped, unreadable or absent"

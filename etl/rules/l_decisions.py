@@ -9,8 +9,8 @@ import polars as pl
 
 from etl.domain.decisions import Decisions
 from etl.domain.emails import email_key
-from etl.placement.account_directory import Spine
-from etl.placement.row_placement import Bools, Placed, keys
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.row_placement import Bools, RowPlacement, keys
 
 # Each rule of this module, and the source tables whose rows it flags. L3: here and domain/decisions.py; L4: the verifier's.
 RULES: dict[str, tuple[str, ...]] = {
@@ -24,7 +24,7 @@ RECORD = ("rule", "portal", "table", "key", "by", "on", "reason")
 _TABLES = {"tc_account": ("TC", "tc_account"), "user": ("P2", "portal_user"), "waiver": ("", "goal")}
 
 
-def decided_names(user: Placed, decisions: Decisions, longest: int, problems: list[str]) -> tuple[pl.Series, Bools]:
+def decided_names(user: RowPlacement, decisions: Decisions, longest: int, problems: list[str]) -> tuple[pl.Series, Bools]:
     """Rule L2: (each user's name, the decided one where there is one; which are decided); adds to `problems` what cannot be carried out."""
     names = user.frame["user_name"].to_list()
     decided = np.zeros(user.frame.height, bool)
@@ -36,10 +36,10 @@ def decided_names(user: Placed, decisions: Decisions, longest: int, problems: li
             problems.append(decision.refused("there is no such row in portal_user; write the user_id of one"))
         elif user.reason[row] > 0:
             problems.append(
-                decision.refused("the user is held for a value that cannot be read, which no name mends; leave the decision out")
+                decision.refused("the user is held for a value that cannot be read, which a name does not correct; leave the decision out")
             )
         elif names[row] is None:
-            problems.append(decision.refused("the user never had a name, so its alias would have none; leave the decision out"))
+            problems.append(decision.refused("the user has no name, so the alias would be empty; leave the decision out"))
         elif len(name) > longest or len(email_key(name) or "") > longest:
             problems.append(
                 decision.refused(f"user_name is longer than the {longest} characters that a login's key may have; write a shorter one")
@@ -50,7 +50,7 @@ def decided_names(user: Placed, decisions: Decisions, longest: int, problems: li
     return pl.Series("user_name", names, dtype=pl.String), decided
 
 
-def decided_accounts(tc_account: Placed, decisions: Decisions, spine: Spine, problems: list[str]) -> dict[int, int]:
+def decided_accounts(tc_account: RowPlacement, decisions: Decisions, spine: AccountDirectory, problems: list[str]) -> dict[int, int]:
     """Rule L1: by row of the Trade Compliance account, the position of its importer's account; adds to `problems` what cannot be carried out."""
     types = spine.accounts["business_type_cd"].to_list() if spine.accounts.height else []
     position = {entity: place for place, entity in enumerate(spine.accounts["entity_id"].to_list())} if spine.accounts.height else {}
@@ -79,5 +79,5 @@ def record(decisions: Decisions) -> bytes:
     return json.dumps([dict(zip(RECORD, row, strict=True)) for row in sorted(rows)], ensure_ascii=False, indent=1).encode()
 
 
-def _rows(placed: Placed) -> dict[str, int]:
+def _rows(placed: RowPlacement) -> dict[str, int]:
     return {key: row for row, key in enumerate(keys(placed.mapping, placed.frame).to_list())}

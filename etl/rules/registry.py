@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from etl.placement.account_directory import Spine
-from etl.placement.row_placement import Placed
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.row_placement import RowPlacement
 from etl.placement.target_rows import Flag, Rule
 from etl.rules import (
     a_accounts,
@@ -83,7 +83,7 @@ MADE: frozenset[tuple[str, str]] = frozenset(
 OWNERS = frozenset({"C1", "C2", "C7", "D12", "G1", "H1", "I1"})
 
 
-def flag_rows(rows: Placed, spine: Spine) -> None:
+def flag_rows(rows: RowPlacement, spine: AccountDirectory) -> None:
     """Flags the rows under every rule of `FLAGS` that flags rows of their table."""
     for number in rows.mapping.rules:
         if number in FLAGS and f"{rows.mapping.portal}.{rows.mapping.table}" in RULES[number]:

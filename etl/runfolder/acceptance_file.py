@@ -1,4 +1,4 @@
-"""The goals that a run was begun with: the name of their copy in the run's folder, and the form in which a judged goal is kept and shown."""
+"""The goals that a run was begun with: the form in which a judged goal is kept and shown."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 
 from etl.domain.acceptance import Goal, known_names, read_goals
 from etl.domain.masking import without_names
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
-from etl.runfolder.given_file import settled
+from etl.runfolder.given_file import fixed_file
 from mappings.acceptance import LIMITS, GoalKind, read_goal_kinds
 from mappings.model import Mappings
-
-NAME = "acceptance.toml"
-JUDGED = "check/acceptance.json"
 
 
 def entry_of(goal: Goal, kinds: Mapping[str, GoalKind]) -> dict[str, Any]:
@@ -42,16 +40,16 @@ def entry_of(goal: Goal, kinds: Mapping[str, GoalKind]) -> dict[str, Any]:
 
 def judged(folder: RunFolder) -> list[dict[str, Any]]:
     """The run's goals as the step check judged them; none where it has not been done, or where the run has no goals."""
-    files = [file for file in (folder.steps["check"].files if "check" in folder.steps else []) if file.path == JUDGED]
+    files = [file for file in (folder.steps["check"].files if "check" in folder.steps else []) if file.path == layout.GOALS]
     return [entry for file in files for entry in json.loads(folder.read_bytes(file))]
 
 
 def unjudged(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
     """The goals of a run that has not got as far as to judge them; none where it has none."""
-    content = settled(folder, "acceptance", NAME, None)
+    content = fixed_file(folder, "acceptance", None)
     if content is None:
         return []
-    acceptance, _ = read_goals(content, NAME, known_names(mappings, with_tc=True))
+    acceptance, _ = read_goals(content, layout.ACCEPTANCE, known_names(mappings, with_tc=True))
     return [entry_of(goal, read_goal_kinds(mappings.files)) for goal in acceptance.goals]
 
 

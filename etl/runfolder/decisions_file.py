@@ -1,19 +1,16 @@
-"""The decisions that a run was begun with: the name of their copy in the run's folder, and what may be shown of them."""
+"""The decisions that a run was begun with, as they may be shown."""
 
 from __future__ import annotations
 
 import json
 
 from etl.domain.masking import without_names
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 
-NAME = "decisions.toml"
 
-
-def made(folder: RunFolder) -> list[dict[str, str]]:
+def decisions_made(folder: RunFolder) -> list[dict[str, str]]:
     """The run's decisions as they may be shown: rule, portal, table, key, by, on, reason; names masked. None before the step `split`."""
-    files = [
-        file for file in (folder.steps["split"].files if "split" in folder.steps else []) if file.path == "split/record/decisions.json"
-    ]
+    files = [file for file in (folder.steps["split"].files if "split" in folder.steps else []) if file.path == layout.DECISIONS_MADE]
     entries = [entry for file in files for entry in json.loads(folder.read_bytes(file))]
     return [{name: without_names(text) for name, text in entry.items()} for entry in entries]

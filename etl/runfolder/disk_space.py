@@ -28,7 +28,7 @@ class Need:
     there: Callable[[], int] = lambda: 0
 
 
-def kept(folder: RunFolder, step: str) -> Need:
+def need_of_step(folder: RunFolder, step: str) -> Need:
     """What the step is going to write into the folder of a run that has read the old portals."""
     return Need(folder.path, staged_bytes(step, rows_of(folder.files("extract"))), f"what {step} keeps")
 
@@ -55,8 +55,8 @@ def require_room(needs: Iterable[Need]) -> None:
         wanted = [(need, max(0, need.size - need.there())) for need in on_disk]
         if free < sum(size for _, size in wanted):
             listed = ", ".join(f"{size:,} bytes for {need.what} in {need.folder}" for need, size in wanted)
-            message = f"No room: about {listed} are needed, {free:,} are free."
-            raise NoSpace(message, "Free space or give another folder; then run the same command again.")
+            message = f"Not enough disk space: about {listed} are needed, {free:,} are free."
+            raise NoSpace(message, "Free space, or give another folder; then run the same command again.")
 
 
 def bytes_below(folder: Path) -> int:

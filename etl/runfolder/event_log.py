@@ -14,10 +14,10 @@ from typing import Any
 
 from etl.domain.canonical_json import canonical
 from etl.errors import EvidenceAltered
+from etl.runfolder import layout
 from etl.system.code_identity import code_identity
 
-NAME = "events.jsonl"
-_FIND_OUT = "Find out who did it: a log like that proves nothing. Start again in a new run folder."
+_FIND_OUT = "Find out who altered it: an altered log proves nothing. Start again in a new run folder."
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
     """
     import platform
 
-    descriptor = os.open(folder / NAME, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder / layout.EVENTS, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        content = (folder / NAME).read_bytes()
+        content = (folder / layout.EVENTS).read_bytes()
         lines = content.splitlines(keepends=True)
         if lines and not lines[-1].endswith(b"\n"):  # a kill or a full disk cut it short: it never became an event
             os.ftruncate(descriptor, len(content) - len(lines.pop()))
@@ -65,7 +65,7 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
         return Head(event["seq"], event["hash"])
     except ValueError:
         raise EvidenceAltered(
-            f"{NAME} in the run's folder was altered: its last line is not an event.", "Start again in a new run folder."
+            f"{layout.EVENTS} in the run's folder was altered: its last line is not an event.", "Start again in a new run folder."
         ) from None
     finally:
         os.close(descriptor)
@@ -91,7 +91,7 @@ def broken_line(content: bytes) -> int | None:
 def content_of(folder: Path) -> bytes:
     """The log's bytes; empty where there is none, or where a link or a pipe lies in its place."""
     try:
-        descriptor = os.open(folder / NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(folder / layout.EVENTS, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return b""
     with os.fdopen(descriptor, "rb") as stream:
@@ -117,13 +117,13 @@ def refuse_altered(content: bytes, head: Head) -> list[dict[str, Any]]:
     """
     broken = broken_line(content)
     if broken is not None:
-        raise EvidenceAltered(f"{NAME} was altered: line {broken} breaks the chain of events.", _FIND_OUT)
+        raise EvidenceAltered(f"{layout.EVENTS} was altered: line {broken} breaks the chain of events.", _FIND_OUT)
     events = [json.loads(line) for line in content.splitlines()]
     if len(events) < head.count:
-        there = f"it has {len(events):,} of {head.count:,} events" if events else f"none of {head.count:,} events is there"
-        raise EvidenceAltered(f"{NAME} was cut: {there}.", _FIND_OUT)
+        there = f"it has {len(events):,} of {head.count:,} events" if events else f"all of {head.count:,} events are missing"
+        raise EvidenceAltered(f"{layout.EVENTS} was cut: {there}.", _FIND_OUT)
     if head.count and events[head.count - 1]["hash"] != head.hash:
-        raise EvidenceAltered(f"{NAME} was replaced: event {head.count:,} is not the one that the manifest names.", _FIND_OUT)
+        raise EvidenceAltered(f"{layout.EVENTS} was replaced: event {head.count:,} is not the one that the manifest names.", _FIND_OUT)
     return events
 
 
@@ -132,7 +132,7 @@ def refuse_undone(events: list[dict[str, Any]], steps: list[str]) -> None:
     done = {event.get("what") for event in events if not str(event.get("outcome")).startswith("refused")}
     for step in steps:
         if step not in done:
-            raise EvidenceAltered(f"{NAME} has no event of the step {step}, which the manifest calls done.", _FIND_OUT)
+            raise EvidenceAltered(f"{layout.EVENTS} has no event of the step {step}, which is done according to the manifest.", _FIND_OUT)
 
 
 def digest_of(words: dict[str, Any]) -> str:

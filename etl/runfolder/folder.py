@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from etl.domain.canonical_json import canonical
 from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.runfolder import event_log as events
-from etl.runfolder.event_log import NAME as EVENTS
+from etl.runfolder import layout
 from etl.runfolder.event_log import Head
+from etl.runfolder.settings import RunSettings, from_json
 from etl.runfolder.stage_file_io import (
     FULL,
     HASHING,
@@ -40,10 +41,6 @@ if TYPE_CHECKING:
     import pyarrow as pa  # where it is used it is imported there: a look-up reads the manifest alone and has to be quick
 
 VERSION = 3
-STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
-MANIFEST = "manifest.json"
-LOCK = ".lock"
-WORKERS = ".workers"  # in the run's folder: locked by each of its worker processes as long as it lives
 SEAL = "PORTAL_MIGRATE_SEAL"  # in the environment: a file with a key, where whoever can write to the run's folder cannot read it
 _KEY_BYTES = 32
 _ENDING = 30  # seconds that they are waited for
@@ -64,7 +61,7 @@ class RunFolder:
     def __init__(self, path: Path, reading: bool = False) -> None:
         self.path = path
         self.steps: dict[str, Step] = {}
-        self.settings: dict[str, str] = {}
+        self.settings = RunSettings()
         self.log = Head()  # where events.jsonl ends
         self._lock: int | None = None
         if not reading:
@@ -82,19 +79,23 @@ class RunFolder:
         if not reading and any(entry.is_symlink() for entry in entries):
             self.close()
             raise EvidenceAltered("The run's folder holds a link: nothing is written or removed through it.", "Use a new run folder.")
-        others = [entry for entry in entries if not entry.name.startswith(".") and entry.name not in ("manifest.json", EVENTS, "report")]
+        others = [
+            entry
+            for entry in entries
+            if not entry.name.startswith(".") and entry.name not in (layout.MANIFEST, layout.EVENTS, layout.REPORT)
+        ]
         if not (reading or self.steps or others):
-            self.settings = {}  # nothing was read or stored yet: a mistyped path may be mended
+            self.settings = RunSettings()  # nothing was read or stored yet: a mistyped path may be mended
 
     # -- the manifest ---------------------------------------------------------------------------------------------------------------
 
     def _read_manifest(self) -> None:
-        file = self.path / "manifest.json"
+        file = self.path / layout.MANIFEST
         if file.is_symlink():
-            raise EvidenceAltered("manifest.json in the run's folder is a link.", "Use a new run folder.")
+            raise EvidenceAltered(f"{layout.MANIFEST} in the run's folder is a link.", "Use a new run folder.")
         if not file.is_file():
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")]
-            if others and not any(name in {"extract"} for name in others):
+            if others and layout.EXTRACT not in others:
                 raise Refused(
                     f"{self.path} is not a run's folder: it holds {others[0]!r} and no manifest.", "Give --run an empty or a new folder."
                 )
@@ -105,15 +106,17 @@ class RunFolder:
             key = _key_for(bool(body.get("sealed")))
             if not hmac.compare_digest(content["sha256"], _digest(body, key)):
                 raise ValueError("its digest does not fit")
-            self.settings, self.log = body["settings"], Head(*body.get("log", (0, "")))
+            if body.get("version") != VERSION:
+                raise Refused(
+                    f"The run's folder was created by another version ({body.get('version')}).", "Start again in a new run folder."
+                )
+            self.settings, self.log = from_json(body["settings"]), Head(*body.get("log", (0, "")))
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise EvidenceAltered(
-                f"manifest.json in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
+                f"{layout.MANIFEST} in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
             ) from None
-        if body.get("version") != VERSION:
-            raise Refused(f"The run's folder was made by another version ({body.get('version')}).", "Start again in a new run folder.")
 
     def save(self) -> None:
         """Writes the manifest: each step's entry contains the digest of the entry before it."""
@@ -127,17 +130,17 @@ class RunFolder:
         body = {
             "version": VERSION,
             **({"sealed": True} if key else {}),
-            "settings": self.settings,
+            "settings": self.settings.as_json(),
             "steps": steps,
             "log": [self.log.count, self.log.hash],
         }
         text = json.dumps({"run": body, "sha256": _digest(body, key)}, indent=1, ensure_ascii=False)  # in the order of the steps
-        write_durably(self.path / "manifest.json", text.encode())
+        write_durably(self.path / layout.MANIFEST, text.encode())
 
     def record(self, what: str, outcome: str, roles: dict[str, str], about: dict[str, Any]) -> None:
         """Appends an event to the run's log, then writes the manifest, which names the log's new end (and the step, where one was done)."""
         self.refuse_altered_log()  # a log that was cut must not get a new end
-        self.log = events.record(self.path, what, outcome, self.settings, roles, about)
+        self.log = events.record(self.path, what, outcome, self.settings.as_json(), roles, about)
         self.save()
 
     def refuse_altered_log(self) -> list[dict[str, Any]]:
@@ -151,14 +154,11 @@ class RunFolder:
         chosen = {name: [self._step(name).inputs, [[f.path, f.sha256] for f in self._step(name).files]] for name in names}
         return _digest(chosen)
 
-    def settle(self, given: dict[str, str]) -> None:
+    def fix(self, given: RunSettings) -> None:
         """Fixes what the run works with; what was fixed before must be the same (exit 7). What is not given now stays as it is."""
-        for name, value in given.items():
-            if self.settings.get(name, value) != value:
-                message = f"This run began with {name} = {self.settings[name]}, now it is {value}."
-                raise Refused(message, "Give the same options, mappings and stores as at the start, or use a new run folder.")
-        if not given.items() <= self.settings.items():
-            self.settings = {**self.settings, **given}
+        settings = self.settings.fixed(given)
+        if settings != self.settings:
+            self.settings = settings
             self.save()
 
     # -- stage files ------------------------------------------------------------------------------------------------------------------
@@ -202,8 +202,8 @@ class RunFolder:
 
     def refuse_purged(self, next_step: str) -> None:
         """Refuses what needs stage files of a run whose stage files `purge` removed: they are not altered, they were taken away on purpose."""
-        if "purged" in self.settings:
-            raise Refused(f"This run was purged: the stage files of {self.path} are gone.", next_step)
+        if self.settings.purged:
+            raise Refused(f"This run was purged: the stage files of {self.path} have been removed.", next_step)
 
     def refuse_strangers(self, name: str) -> None:
         """Refuses when a file lies among the step's that the manifest does not name, or one is a link; its own files are compared when they are read."""
@@ -212,7 +212,7 @@ class RunFolder:
         for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
             relative = place.relative_to(self.path).as_posix()
             if place.is_symlink() or (place.is_file() and relative not in known):
-                message = f"{relative} lies in the run's folder but not in its manifest."
+                message = f"{relative} is in the run's folder, but not in its manifest."
                 raise EvidenceAltered(message, "Remove it, or start again in a new run folder.")
 
     def clear(self, step: str) -> None:
@@ -237,13 +237,13 @@ class RunFolder:
             self._lock = None
 
 
-def told(content: bytes) -> RunFolder:
+def parsed_manifest(content: bytes) -> RunFolder:
     """What a manifest says, for reading only; whether it is the run's own somebody else has to vouch for (ValueError: it is none)."""
     folder = RunFolder.__new__(RunFolder)
     try:
         body = json.loads(content)["run"]
         folder.path, folder._lock = Path(), None
-        folder.settings, folder.log = dict(body["settings"]), Head(*body["log"])
+        folder.settings, folder.log = from_json(body["settings"]), Head(*body["log"])
         folder.steps = {
             name: Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
             for name, step in body["steps"].items()
@@ -253,15 +253,15 @@ def told(content: bytes) -> RunFolder:
     return folder
 
 
-def seen(path: Path) -> RunFolder:
+def open_readonly(path: Path) -> RunFolder:
     """The run's folder as it is now, for reading only: also while a run is at work in it."""
-    if not (path / "manifest.json").is_file():
-        raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a run that was begun.")
+    if not (path / layout.MANIFEST).is_file():
+        raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a started run.")
     return RunFolder(path, reading=True)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[RunFolder]:
+def open_locked(path: Path) -> Iterator[RunFolder]:
     """The run's folder, locked while the block runs."""
     folder = RunFolder(path)
     try:
@@ -287,11 +287,11 @@ def _key() -> bytes | None:
     if place is None:
         return None
     if not place.strip():
-        raise WrongUsage(f"{SEAL} is set, but empty.", "Name the file that holds the run's key, or unset it.")
+        raise WrongUsage(f"{SEAL} is set, but empty.", "Give the file that contains the run's key, or unset it.")
     try:
         key = Path(place).read_bytes()
     except OSError as error:
-        raise MigrationError(f"{SEAL}: {place} cannot be read ({error.strerror}).", "Name the file that holds the run's key.") from None
+        raise MigrationError(f"{SEAL}: {place} cannot be read ({error.strerror}).", "Give the file that contains the run's key.") from None
     if len(key) < _KEY_BYTES:
         raise MigrationError(f"{SEAL}: the key is shorter than {_KEY_BYTES} bytes.", f"Make one: openssl rand -out FILE {_KEY_BYTES}.")
     return key
@@ -301,10 +301,10 @@ def _key_for(sealed: bool) -> bytes | None:
     """The key of a manifest that is there; Refused where one is given and it has no seal, or the other way round."""
     key = _key()
     if sealed and key is None:
-        raise Refused("The run's manifest is sealed with a key.", f"Name the file that holds it in {SEAL}.")
+        raise Refused("The run's manifest is sealed with a key.", f"Give the file that contains it in {SEAL}.")
     if key is not None and not sealed:
-        message = f"{SEAL} names a key, and the run's manifest has no seal: whoever can write to the folder could have made it."
-        raise Refused(message, "Start again in a new run folder, with the key from the first step on.")
+        message = f"{SEAL} names a key, but the run's manifest is not sealed: anyone who can write to the folder could have created it."
+        raise Refused(message, "Start again in a new run folder, with the key set from the first step.")
     return key
 
 
@@ -313,42 +313,40 @@ _OURS = re.compile(r"\.(lock|workers|.+\.writing)")  # what a start leaves that 
 
 def _refuse_other_folder(path: Path) -> None:
     """Refuses a folder that holds something and was never a run's, before anything in it is changed."""
-    if path.is_symlink() or not path.is_dir() or (path / "manifest.json").is_file():
+    if path.is_symlink() or not path.is_dir() or (path / layout.MANIFEST).is_file():
         return
     try:
         others = sorted(entry.name for entry in path.iterdir() if not _OURS.fullmatch(entry.name))
     except OSError as error:
-        raise MigrationError(f"The run's folder {path} cannot be read ({error.strerror}).", "Give --run a folder of your own.") from None
-    if others and "extract" not in others:
+        raise MigrationError(f"The run's folder {path} cannot be read ({error.strerror}).", "Give --run a folder that you own.") from None
+    if others and layout.EXTRACT not in others:
         message = f"{path} is not a run's folder: it holds {others[0]!r} and no manifest."
         raise Refused(message, "Give --run an empty or a new folder.")
 
 
 def _make_private(path: Path) -> None:
     if path.is_symlink():
-        raise Refused(f"{path} is a link; a run's folder must be a folder of its own.", "Give --run the folder itself.")
+        raise Refused(f"{path} is a link; a run's folder must be a real folder.", "Give --run the folder itself.")
     try:
         for folder in (*reversed(path.parents), path):  # not `parents=True`: what it makes has the mode of the umask
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
         if path.stat().st_uid != os.geteuid():
-            raise Refused(f"{path} belongs to another user.", "Give --run a folder of your own.")
+            raise Refused(f"{path} belongs to another user.", "Give --run a folder that you own.")
         path.chmod(0o700)
     except OSError as error:
         if error.errno in FULL:
             raise
-        raise MigrationError(
-            f"The run's folder {path} cannot be made ({error.strerror}).", "Give --run a folder that can be written to."
-        ) from None
+        raise MigrationError(f"The run's folder {path} cannot be created ({error.strerror}).", "Give --run a writable folder.") from None
 
 
 def _locked(path: Path) -> int:
-    descriptor = only(path / LOCK)
+    descriptor = only(path / layout.LOCK)
     if descriptor is None:
-        raise Refused(f"Another run is at work in {path}.", "Wait for it to end, or use another run folder.")
+        raise Refused(f"Another run is active in {path}.", "Wait for it to end, or use another run folder.")
     # Worker processes of a run that was killed end with it, but not in the same moment: what they write must not meet what is written now.
-    if (path / WORKERS).exists() and not free_within(path / WORKERS, _ENDING):
+    if (path / layout.WORKERS).exists() and not free_within(path / layout.WORKERS, _ENDING):
         os.close(descriptor)
-        message = f"Worker processes of a run that was killed have not ended in {path}."
+        message = f"Worker processes of a killed run are still active in {path}."
         raise Refused(message, "End them (they are stopped, or wait for a disk), then run the same command again.")
     return descriptor

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from etl.runfolder import layout
+from etl.runfolder.settings import RunSettings
 
 SCHEMA_PREFIX = "migration_rehearsal_"  # of the throw-away schema of a rehearsal on the new store's server
-_OBJECTS = "rehearsal/objects"  # in the run's folder, whatever the store
 
 
-def was_rehearsal(settings: Mapping[str, str]) -> bool:
+def was_rehearsal(settings: RunSettings) -> bool:
     """By the settings that the run's folder holds."""
-    return settings.get("objects", "").endswith(f"/{_OBJECTS}") or settings.get("objects") == _OBJECTS
+    objects = settings.objects or ""
+    return objects.endswith(f"/{layout.REHEARSAL_OBJECTS}") or objects == layout.REHEARSAL_OBJECTS

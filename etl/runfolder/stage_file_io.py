@@ -67,11 +67,11 @@ def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
         with os.fdopen(descriptor, "rb") as stream:
             before, known = _state(descriptor), (str(root), file.path, file.sha256)
             if _verified.get(known) != before and hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
-                raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", again)
+                raise EvidenceAltered(f"{file.path} of the run's folder does not match the manifest.", again)
             # Of the descriptor, not of the path: the same file, read by Arrow itself.
             found = pq.ParquetFile(f"/dev/fd/{descriptor}", page_checksum_verification=True).read(columns=columns, use_threads=False)
             if _state(descriptor) != before:
-                raise EvidenceAltered(f"{file.path} of the run's folder was written to while it was read.", again)
+                raise EvidenceAltered(f"{file.path} of the run's folder was changed while it was being read.", again)
             _verified[known] = before
             return found
     except (OSError, pa.ArrowInvalid):
@@ -95,7 +95,7 @@ def read_verified(root: Path, file: StageFile) -> bytes:
             f"{file.path} of the run's folder cannot be read ({error.strerror}).", "Start again in a new run folder."
         ) from None
     if len(content) != file.size or hashlib.sha256(content).hexdigest() != file.sha256:
-        raise EvidenceAltered(f"{file.path} of the run's folder is not what the manifest says.", "Start again in a new run folder.")
+        raise EvidenceAltered(f"{file.path} of the run's folder does not match the manifest.", "Start again in a new run folder.")
     return content
 
 
@@ -172,8 +172,8 @@ def inside(folder: int, name: str) -> int:
             raise EvidenceAltered(f"{name} in the run's folder is not a folder.", "Start again in a new run folder.") from None
         if error.errno in FULL:
             raise  # no matter of the place that was given: the answer is NO_SPACE
-        message = f"The folder {name} of the run's folder cannot be made ({error.strerror})."
-        raise MigrationError(message, "Give --run a folder that can be written to.") from None
+        message = f"The folder {name} of the run's folder cannot be created ({error.strerror})."
+        raise MigrationError(message, "Give --run a writable folder.") from None
     os.close(folder)
     return inner
 

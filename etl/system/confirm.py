@@ -12,8 +12,8 @@ def refuse_unasked(command: str, yes: bool) -> None:
     """WrongUsage where nobody can be asked and `--yes` does not say that nobody need be."""
     if not yes and not _asked():
         raise WrongUsage(
-            f"{command} asks before it does anything, and there is no terminal to ask at. Nothing was changed.",
-            "Give --yes to do it unasked.",
+            f"{command} requires confirmation, and there is no terminal to confirm on. Nothing was changed.",
+            "Give --yes to confirm in advance.",
         )
 
 

@@ -12,7 +12,7 @@ _WAITING = 3  # items that may wait: enough to even out, few enough to keep memo
 T = TypeVar("T")
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def prefetch(items: Iterator[T]) -> Iterator[T]:
     """The same items in the same order, made by a thread that stays a few ahead; its error is raised where its item would have come."""
     waiting: queue.Queue[T | BaseException | None] = queue.Queue(_WAITING)
     stop = threading.Event()

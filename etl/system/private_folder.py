@@ -25,11 +25,11 @@ class PrivateFolder:
                 raise Refused(f"{option}: {path} is not a folder.", f"Give {option} a folder, or a new name.")
             found = path.stat()
             if found.st_uid != os.geteuid():
-                raise Refused(f"{path} belongs to another user.", f"Give {option} a folder of your own.")
+                raise Refused(f"{path} belongs to another user.", f"Give {option} a folder that you own.")
             if found.st_mode & 0o077:
-                raise Refused(f"{path} is open to others.", f"Close it (chmod 700 {path}), or give {option} a new folder.")
+                raise Refused(f"{path} is accessible to other users.", f"Restrict it (chmod 700 {path}), or give {option} a new folder.")
         except OSError as error:
-            raise MigrationError(f"{path} cannot be made ({error.strerror}).", f"Give {option} a folder that can be written to.") from None
+            raise MigrationError(f"{path} cannot be created ({error.strerror}).", f"Give {option} a writable folder.") from None
 
     def write(self, name: str, content: bytes) -> None:
         """Writes the file whole or not at all; a link of that name is replaced, not followed."""

@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.text import Text
 
 from etl.errors import WrongUsage
+from etl.system.notices import Notices
 from etl.system.progress_note import write_note
 from etl.system.terminal import Screen
 from etl.system.visible import lines
@@ -44,10 +45,11 @@ class Speed(ProgressColumn):
 
 
 @dataclass
-class Talk:
+class ProgressReporter:
     """`tell(what, done, total)` reports progress; `say(sentence)` a fact. `verbose`: -v; `clock`: seconds that only grow.
 
     `log`: a file that every sentence goes to as well (0600), with its moment. `note`: where the step at work is noted while bars are shown.
+    `notices`: who is told how each step ended.
     """
 
     verbose: bool = False
@@ -60,6 +62,7 @@ class Talk:
     _speaking: threading.Lock = field(default_factory=threading.Lock)
     log: Path | None = None
     note: Path | None = None
+    notices: Notices = field(default_factory=Notices)
     _noted: float = 0.0
     _step: tuple[str, str] = ("", "")
     _told: bool = False  # inside `bars`: the run's folder is this command's own
@@ -70,21 +73,19 @@ class Talk:
             try:
                 os.close(os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             except OSError as error:
-                raise WrongUsage(
-                    f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a folder that can be written to."
-                ) from None
+                raise WrongUsage(f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a writable folder.") from None
 
-    def say(self, sentence: str) -> None:
+    def info(self, sentence: str) -> None:
         with suppress(OSError):  # nobody listens any more: the work goes on, its exit code says how it ended
             self.console.print(sentence, markup=False)
         self._write_log(sentence)
 
-    def say_beside(self, sentence: str) -> None:
+    def info_beside(self, sentence: str) -> None:
         """Says a fact that the command's answer says as well: where both go to one terminal it is left to the answer."""
         if self.console.is_terminal and sys.stdout.isatty():
             self._write_log(sentence)
         else:
-            self.say(sentence)
+            self.info(sentence)
 
     def _write_log(self, sentence: str) -> None:
         """Appends the sentence; a log that cannot be written ends nothing."""
@@ -98,7 +99,7 @@ class Talk:
 
     def _write_note(self, what: str, done: int, total: int, unit: str) -> None:
         """Notes the step at work beside the run, for `status`; at most once a second, and never followed through a link."""
-        step = what.split(" ")[0]
+        step = what.split(" ")[0].rstrip(":")
         if step != self._step[0]:
             self._step, self._noted = (step, datetime.now(UTC).isoformat(timespec="seconds")), -_NOTED
         if self.note is None or self.clock() - self._noted < _NOTED:
@@ -106,11 +107,16 @@ class Talk:
         self._noted = self.clock()
         write_note(self.note, {"step": step, "since": self._step[1], "what": what, "done": done, "total": total, "unit": unit})
 
-    def tell(self, what: str, done: int, total: int, unit: str = "rows") -> None:
+    def begins(self, step: str) -> None:
+        """Notes that the step is at work, before it has anything to count."""
+        if self._told:
+            self._write_note(step, 0, 0, "rows")
+
+    def progress(self, what: str, done: int, total: int, unit: str = "rows") -> None:
         if self._told:
             self._write_note(what, done, max(done, total), unit)
         if self._bars is not None:
-            step = what.split(" ")[0]
+            step = what.split(" ")[0].rstrip(":")
             if step not in self._tasks:
                 self._tasks[step] = self._bars.add_task(step, total=total, unit=unit)
             self._bars.update(self._tasks[step], description=what, completed=done, total=max(done, total))
@@ -126,7 +132,7 @@ class Talk:
                 return
             self._last = self.clock()
         share = f" of {total:,} {unit} ({100 * done // total}%)" if total else f" {unit}" if done else ""
-        self.say(f"{what}: {done:,}{share}" if share else f"{what}: at work")
+        self.info(f"{what}: {done:,}{share}" if share else f"{what}: at work")
 
     @contextmanager
     def bars(self) -> Iterator[None]:

@@ -10,8 +10,6 @@ from typing import Any
 
 from etl.system.locks import held
 
-NOTE = ".progress.json"
-
 
 def write_note(place: Path, noted: dict[str, Any]) -> None:
     """Writes the note whole or not at all (0600); one that cannot be written ends nothing."""
@@ -23,13 +21,12 @@ def write_note(place: Path, noted: dict[str, Any]) -> None:
         beside.replace(place)
 
 
-def at_work(run: Path) -> dict[str, Any] | None:
-    """What the command at work in that run's folder noted last (step, since, what, done, total, unit, pid); None where none is at work."""
-    place = run / NOTE
+def at_work(note: Path, lock: Path) -> dict[str, Any] | None:
+    """What the command that holds the lock noted last (step, since, what, done, total, unit, pid); None where none is at work."""
     try:
-        if not held(run / ".lock"):
+        if not held(lock):
             return None
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(note, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             noted = json.loads(file.read(10_000))
     except (OSError, ValueError, RecursionError):

@@ -12,13 +12,13 @@ PASSING = ("08", "57P0", "40001", "40P01", "55P03", "53300")
 TRIES = 3
 
 
-def again() -> Retrying:
+def retry_policy() -> Retrying:
     """The policy for work against a server: three tries, one to eight seconds apart; the last error is raised as it is."""
     return Retrying(
         retry=retry_if_exception_type(Transient), stop=stop_after_attempt(TRIES), wait=wait_exponential(min=1, max=8), reraise=True
     )
 
 
-def passes(sqlstate: str | None) -> bool:
+def is_transient(sqlstate: str | None) -> bool:
     """Whether an error of that state may be gone at the next try; none means that the connection was lost."""
     return sqlstate is None or sqlstate.startswith(PASSING)

@@ -26,7 +26,7 @@ _WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than 
 _MANY = 2_000_000
 
 
-class Crew:
+class WorkerPool:
     """Helping processes, started when the first step asks for them and kept for the steps behind it: starting takes a second of each.
 
     `number`: how many of this machine, None as many as it has cores; `place`: the file that each of them locks; `scheduler`: of a Dask cluster.
@@ -38,7 +38,7 @@ class Crew:
         self._pool: Executor | None = None
         self._rows = 0
 
-    def helpers(self, rows: int) -> Executor | None:
+    def executor_for(self, rows: int) -> Executor | None:
         """The processes for a step over so many rows; None where they would cost more than they save."""
         self._rows = rows
         if self._pool is None:
@@ -48,12 +48,12 @@ class Crew:
                 self._pool = self._stack.enter_context(worker_processes(self._number, self._place))
         return self._pool
 
-    def rest(self) -> None:
+    def release_if_large(self) -> None:
         """Behind a step: of this machine's those go that keep much in memory."""
         if self._rows > _MANY and self._scheduler is None:
-            self.dismiss()
+            self.shutdown()
 
-    def dismiss(self) -> None:
+    def shutdown(self) -> None:
         """Ends them, and with them whatever they keep in memory."""
         self._pool = None
         self._stack.close()
@@ -62,7 +62,7 @@ class Crew:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.dismiss()
+        self.shutdown()
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def secured(address: str) -> Security | None:
         return None
     if scheme != "tls":
         message = (
-            "--scheduler: a cluster on other machines is reached by tls:// alone; without it whoever reaches the scheduler runs code there."
+            "--scheduler: a cluster on other machines requires tls://; without it anyone who reaches the scheduler can run code there."
         )
         raise WrongUsage(
             message, "Give --scheduler tls://HOST:PORT, and certificates by DASK_DISTRIBUTED__COMM__TLS__* (runbooks/roles.md)."
@@ -96,7 +96,7 @@ def secured(address: str) -> Security | None:
     security = Security(require_encryption=True)  # certificates and key from Dask's configuration: environment or files
     lacking = [name for name in ("tls_ca_file", "tls_client_cert", "tls_client_key") if getattr(security, name) is None]
     if lacking:
-        message = f"--scheduler: {', '.join(lacking)} of Dask's configuration is not set: nobody would know who the scheduler is."
+        message = f"--scheduler: {', '.join(lacking)} of Dask's configuration is not set: the scheduler could not be authenticated."
         raise WrongUsage(message, "Set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, __CLIENT__CERT and __CLIENT__KEY (runbooks/roles.md).")
     return security
 
@@ -119,7 +119,7 @@ def refuse_password(option: str, url: str | None) -> None:
     except (sqlalchemy.exc.ArgumentError, ValueError):
         return  # another's to refuse
     if parsed.password is not None or {"password", "sslpassword"} & {name.lower() for name in parsed.query}:
-        message = f"{option}: with --scheduler a URL has no password: it would be in every task."
+        message = f"{option}: with --scheduler a URL must not contain a password: it would be in every task."
         raise WrongUsage(message, "Leave it out; let each worker read it from its own PGPASSFILE (or service file).")
 
 

@@ -20,8 +20,8 @@ import pyarrow as pa
 
 from etl.domain.grace import NO_GRACE, Grace
 from etl.objects import object_key
-from etl.placement.account_index import NOWHERE, join_wheres
-from etl.placement.row_placement import Ints, Placed, start
+from etl.placement.account_index import EMPTY_INDEX, join_indexes
+from etl.placement.row_placement import Ints, RowPlacement, start
 from etl.placement.stage_tables import contents, extracted, frames, whole, write_record
 from etl.placement.table_outcome import TALLY
 from etl.placement.target_rows import arrow_type
@@ -30,15 +30,16 @@ from etl.rules import c_documents as documents
 from etl.rules import e_responses as responses
 from etl.rules import g_status_verification as svi
 from etl.rules.x_values_and_references import flag_invalid_texts
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile, read_columns
-from etl.transform.split import SPINE
-from etl.transform.stage_file_task import Base, Context, Piece, Ticket, context_of, finish_piece, reattach_file
+from etl.transform.split import SPINE_TABLES
+from etl.transform.stage_file_task import StageFileResult, StepInputs, TaskSpec, WorkerState, context_of, finish_stage_file, reattach_file
 from mappings.model import Mappings, Portal, TableMapping
 
 Key = tuple[Portal, str]
 Tell = Callable[[str, int, int], None]
-SHELF: tuple[Key, ...] = (("P2", "document"), ("P2", "document_link"), ("P2", "document_content"), ("TC", "tc_document_content"))
+DOCUMENT_TABLES: tuple[Key, ...] = (("P2", "document"), ("P2", "document_link"), ("P2", "document_content"), ("TC", "tc_document_content"))
 _NUMBERS = ("document_id", "company_profile_id", "security_model_id", "previous_document_id", "library_cd", "_mark")
 
 
@@ -57,7 +58,7 @@ def reattach(
 
     `rest` is called when the workers have nothing more to do: the documents, placed last, need the memory.
     """
-    base = Base(
+    base = StepInputs(
         folder.path,
         mappings.home,
         mappings.digest,
@@ -68,7 +69,7 @@ def reattach(
         files_uri,
         grace,
     )
-    context = context_of(Ticket(base))
+    context = context_of(TaskSpec(base))
     work = _Work(folder, context, pool, tell)
     levels = _levels(mappings)
     last = max((number for number, level in enumerate(levels) if _side_by_side(level)), default=-1)
@@ -83,14 +84,14 @@ def reattach(
         if ("P2", "document") in level:
             work.place_documents()
         for key in level:
-            if key in SHELF[2:]:
+            if key in DOCUMENT_TABLES[2:]:
                 work.place_contents(key)
     return Step("", work.written(), {})
 
 
 def _levels(mappings: Mappings) -> list[list[Key]]:
     """The tables in an order in which every table comes after those that it refers to; the tables of one level do not need each other."""
-    needed = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE}
+    needed = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE_TABLES}
     order = TopologicalSorter({key: parents & needed.keys() for key, parents in needed.items()})
     order.prepare()  # CycleError names the tables of a circle
     levels, place = [], {key: number for number, key in enumerate(needed)}
@@ -102,7 +103,7 @@ def _levels(mappings: Mappings) -> list[list[Key]]:
 
 def _side_by_side(level: list[Key]) -> list[Key]:
     """The tables whose stage files are looked at one by one."""
-    return [key for key in level if key not in SHELF and key != ("P2", "svi_link")]
+    return [key for key in level if key not in DOCUMENT_TABLES and key != ("P2", "svi_link")]
 
 
 def _needed(mappings: Mappings, mapping: TableMapping) -> set[Key]:
@@ -122,7 +123,7 @@ def _needed(mappings: Mappings, mapping: TableMapping) -> set[Key]:
     return needed - {(portal, mapping.table)}
 
 
-def _superseded(folder: RunFolder, mapping: TableMapping, context: Context) -> Ints:
+def _superseded(folder: RunFolder, mapping: TableMapping, context: WorkerState) -> Ints:
     """E7 over all loaded answers, looking only at numbers; texts stay on disk."""
     files = extracted(folder, mapping)
     columns = ["response_id", "security_profile_id", "question_id", "modified_at", "_mark"]
@@ -146,9 +147,9 @@ def _superseded(folder: RunFolder, mapping: TableMapping, context: Context) -> I
 class _Work:
     """The tables that are done so far: their stage files, and what has to be put together at the end."""
 
-    def __init__(self, folder: RunFolder, context: Context, pool: Executor | None, tell: Tell) -> None:
+    def __init__(self, folder: RunFolder, context: WorkerState, pool: Executor | None, tell: Tell) -> None:
         self.folder, self.context, self._pool, self._tell = folder, context, pool, tell
-        self._pieces: list[Piece] = []
+        self._done: list[StageFileResult] = []
         self._files: list[StageFile] = []
 
     def run(self, tables: list[Key]) -> None:
@@ -158,37 +159,37 @@ class _Work:
         for key in tables:
             self._close(key, list(islice(results, len(files[key]))))  # at once: nobody holds on to where its rows went
 
-    def _results(self, tasks: list[tuple[Key, int, StageFile]]) -> Iterator[Piece]:
+    def _results(self, tasks: list[tuple[Key, int, StageFile]]) -> Iterator[StageFileResult]:
         total = sum(file.rows for _, _, file in tasks)
         rows = 0
         ticket = self.context.ticket
-        waiting = deque[Future[Piece]]()
+        waiting = deque[Future[StageFileResult]]()
         if self._pool is not None:
             waiting.extend(self._pool.submit(reattach_file, ticket, *task) for task in tasks)
         for task in tasks:
-            piece = waiting.popleft().result() if waiting else reattach_file(ticket, *task)
+            result = waiting.popleft().result() if waiting else reattach_file(ticket, *task)
             rows += task[2].rows
             self._tell("reattach", rows, total)
-            yield piece
+            yield result
 
-    def _close(self, key: Key, pieces: list[Piece]) -> None:
+    def _close(self, key: Key, results: list[StageFileResult]) -> None:
         """Puts a table's pieces together: where its rows went is what later tables look up."""
-        wheres = [piece.where for piece in pieces if piece.where is not None]
-        if wheres or not pieces:
-            where = join_wheres(wheres) if wheres else NOWHERE
-            file = self.folder.write_table(f"reattach/where/{key[0]}.{key[1]}.parquet", where.to_arrow())
+        wheres = [result.where for result in results if result.where is not None]
+        if wheres or not results:
+            where = join_indexes(wheres) if wheres else EMPTY_INDEX
+            file = self.folder.write_table(layout.index("reattach", *key), where.to_arrow())
             self.context = self.context.with_where(key, file)
             self._files.append(file)
-        for piece in pieces:
-            self._files += piece.files
-            self._pieces.append(replace(piece, where=None, files=[]))
+        for result in results:
+            self._files += result.files
+            self._done.append(replace(result, where=None, files=[]))
 
     def place_links(self) -> None:
         """Chapter G needs all links at once: the same pair may be accepted twice."""
         key: Key = ("P2", "svi_link")
         rows = start(self.context.mappings.tables[key], whole(self.folder, self.context.mappings.tables[key]))
         columns = svi.place_links(rows, self.context.spine)
-        self._close(key, [finish_piece(self.context, rows, 0, {"svi_link": columns})])
+        self._close(key, [finish_stage_file(self.context, rows, 0, {"svi_link": columns})])
 
     def place_documents(self) -> None:
         """Chapter C places all documents by their numbers alone, then makes the rows one stage file at a time."""
@@ -196,20 +197,22 @@ class _Work:
         document, link = tables["P2", "document"], tables["P2", "document_link"]
         numbers = [_numbers(frame) for frame in frames(self.folder, document)]
         placed = start(document, pl.concat(numbers) if numbers else _numbers(whole(self.folder, document)))
-        shelf = documents.shelve(placed, start(link, whole(self.folder, link)), self.context.spine.model_profiles, self.context.spine)
-        pieces = []
+        shelf = documents.place_documents_and_links(
+            placed, start(link, whole(self.folder, link)), self.context.spine.model_profiles, self.context.spine
+        )
+        results = []
         first = 0
         for number, frame in enumerate(frames(self.folder, document)):
-            pieces.append(self._document_piece(shelf, frame, first, number))
+            results.append(self._document_result(shelf, frame, first, number))
             first += frame.height
-        self._close(("P2", "document"), pieces)
+        self._close(("P2", "document"), results)
         targets = documents.link_targets(shelf.link, self.context.spine)
-        self._close(("P2", "document_link"), [finish_piece(self.context, shelf.link, 0, {"document_link": {"target_id": targets}})])
+        self._close(("P2", "document_link"), [finish_stage_file(self.context, shelf.link, 0, {"document_link": {"target_id": targets}})])
 
-    def _document_piece(self, shelf: documents.Shelf, frame: pl.DataFrame, first: int, number: int) -> Piece:
+    def _document_result(self, shelf: documents.DocumentPlacement, frame: pl.DataFrame, first: int, number: int) -> StageFileResult:
         whole_row, whole_account = shelf.document.row, shelf.document.account
         begin, end = np.searchsorted(whole_row, [first, first + frame.height])
-        rows = Placed(
+        rows = RowPlacement(
             shelf.document.mapping,
             frame,
             shelf.document.reason[first : first + frame.height],
@@ -218,30 +221,30 @@ class _Work:
             shelf.document.flags if number == 0 else [],
         )
         columns = documents.document_columns(shelf, whole_row[begin:end], whole_account[begin:end], self.context.spine)
-        return finish_piece(self.context, rows, number, {"document": columns})
+        return finish_stage_file(self.context, rows, number, {"document": columns})
 
     def place_contents(self, key: Key) -> None:
         mapping = self.context.mappings.tables[key]
         owner: Key = ("P2", "document") if key[0] == "P2" else ("TC", "tc_document")
-        pieces = []
+        results = []
         for number, frame in enumerate(frames(self.folder, mapping)):
             rows = start(mapping, frame)
             c_contents.place_contents(rows, self.context.where(*owner))
-            pieces.append(finish_piece(self.context, rows, number, {}))
-        self._close(key, pieces)
+            results.append(finish_stage_file(self.context, rows, number, {}))
+        self._close(key, results)
 
     def written(self) -> list[StageFile]:
         """The step's files: all tables' rows, and what all tables together give."""
-        pieces = self._pieces
-        texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", "extract/text.parquet")])
-        flagged = [flag_invalid_texts(texts), *(piece.flags for piece in pieces)]
+        results = self._done
+        texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", layout.TEXT)])
+        flagged = [flag_invalid_texts(texts), *(result.flags for result in results)]
         # A table without rows has no piece, and is accounted for all the same.
-        empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE]
-        tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(piece.tally for piece in pieces)]
-        self._files += write_record(self.folder.path, "reattach", [piece.held for piece in pieces], flagged, tallies)
+        empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE_TABLES]
+        tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(result.tally for result in results)]
+        self._files += write_record(self.folder.path, "reattach", [result.held for result in results], flagged, tallies)
         write = self.folder.write_table
-        self._files.append(write("reattach/profile_question/stub.parquet", _stubs(self.context.mappings, self._pieces)))
-        self._files.append(write("reattach/stored_object/all.parquet", _objects(self.folder, texts, self._pieces)))
+        self._files.append(write(layout.STUB_QUESTIONS, _stubs(self.context.mappings, self._done)))
+        self._files.append(write(layout.STORED_OBJECTS, _objects(self.folder, texts, self._done)))
         return self._files
 
 
@@ -249,17 +252,19 @@ def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(*_NUMBERS, *(["_key"] if "_key" in frame.columns else [pl.col("document_id").cast(pl.String).alias("_key")]))
 
 
-def _stubs(mappings: Mappings, pieces: list[Piece]) -> pa.Table:
+def _stubs(mappings: Mappings, results: list[StageFileResult]) -> pa.Table:
     """E10: the catalogue rows of questions that were answered but are not in the old catalogue (fine print 16)."""
-    ids = sorted({int(question) for piece in pieces for question in piece.stubs})
+    ids = sorted({int(question) for result in results for question in result.stubs})
     values = {"question_id": ids, "question_text": [f"UNKNOWN({question})" for question in ids], "stub": [True] * len(ids)}
     shape = mappings.target.tables["profile_question"]
     return pa.table({column.name: pa.array(values.get(column.name, [None] * len(ids)), arrow_type(column)) for column in shape.columns})
 
 
-def _objects(folder: RunFolder, texts: pl.DataFrame, pieces: list[Piece]) -> pa.Table:
+def _objects(folder: RunFolder, texts: pl.DataFrame, results: list[StageFileResult]) -> pa.Table:
     """Every object that a row of the new store refers to: documents, bytes of held rows, exact bytes of texts (C7, C9, E8)."""
-    kept = pl.DataFrame([pair for piece in pieces for pair in piece.objects], schema={"sha256": pl.String, "size": pl.Int64}, orient="row")
+    kept = pl.DataFrame(
+        [pair for result in results for pair in result.objects], schema={"sha256": pl.String, "size": pl.Int64}, orient="row"
+    )
     every = (
         pl.concat([contents(folder.path, folder.files("extract")).select("sha256", "size"), texts.select("sha256", "size"), kept])
         .unique()

@@ -13,27 +13,28 @@ from etl.domain.decisions import NO_DECISIONS, DecisionError, Decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.identifier_values import normal
 from etl.domain.ids import as_arrow
-from etl.placement.account_directory import Spine, login_ids
-from etl.placement.account_index import Where
+from etl.placement.account_directory import AccountDirectory, login_ids
+from etl.placement.account_index import AccountIndex
 from etl.placement.held_rows import Odd
-from etl.placement.routing import placed
-from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, Placed, ints, start
+from etl.placement.routing import place_by_routes
+from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, RowPlacement, int_values_and_mask, start
 from etl.placement.stage_tables import odd_values, whole, write_record, write_rows
-from etl.placement.table_outcome import Outcome, outcome, where_rows_are
-from etl.placement.target_rows import Computed, Copies, arrow_type, as_column, render
+from etl.placement.table_outcome import TableOutcome, account_for_rows, index_of_rows
+from etl.placement.target_rows import Computed, TargetRows, arrow_type, as_column, render_target_rows
 from etl.rules import a_accounts, a_catalogues, a_structure, l_decisions
 from etl.rules import b_people as people
 from etl.rules import d_agreements as agreements
 from etl.rules import h_identifiers as identifiers
 from etl.rules import i_trade_compliance as trade_compliance
 from etl.rules.registry import COLUMNS
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings, Portal, TableMapping
 
-CATALOGUES = ("criteria_version", "criteria_category", "profile_question", "cbp_user", "consultant_company")
-SPINE: tuple[tuple[Portal, str], ...] = (
-    *(("P2", table) for table in CATALOGUES),
+CATALOGUE_TABLES = ("criteria_version", "criteria_category", "profile_question", "cbp_user", "consultant_company")
+SPINE_TABLES: tuple[tuple[Portal, str], ...] = (
+    *(("P2", table) for table in CATALOGUE_TABLES),
     ("P2", "business_type"),
     ("P2", "question_applicability"),
     ("P2", "agreement_version"),
@@ -57,9 +58,9 @@ class Splitting:
 
     mappings: Mappings
     frames: dict[tuple[Portal, str], pl.DataFrame]
-    spine: Spine
+    spine: AccountDirectory
     odd: Odd
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[TableOutcome] = field(default_factory=list)
     types_added: set[str] = field(default_factory=set)
     decisions: Decisions = NO_DECISIONS
     problems: list[str] = field(default_factory=list)  # decisions that cannot be carried out (L3)
@@ -67,12 +68,12 @@ class Splitting:
     def mapping(self, portal: Portal, table: str) -> TableMapping:
         return self.mappings.tables[portal, table]
 
-    def begin(self, portal: Portal, table: str) -> Placed:
+    def begin(self, portal: Portal, table: str) -> RowPlacement:
         return start(self.mapping(portal, table), self.frames[portal, table])
 
-    def keep(self, rows: Placed, where: Where | None = None) -> None:
+    def keep(self, rows: RowPlacement, where: AccountIndex | None = None) -> None:
         """Remembers where the rows went, for what refers to them."""
-        found = where or where_rows_are(rows)
+        found = where or index_of_rows(rows)
         if found is not None:
             self.spine.where[rows.mapping.portal, rows.mapping.table] = found
 
@@ -82,7 +83,7 @@ class Splitting:
 
     def account_for(
         self,
-        rows: Placed,
+        rows: RowPlacement,
         computed: dict[str, dict[str, Computed]] | None = None,
         excused: dict[str, Bools] | None = None,
         made: dict[str, pa.Table] | None = None,
@@ -90,7 +91,7 @@ class Splitting:
         """Renders the rows and accounts for each of them. `made`: target tables whose rows are not one for each of these."""
         made = made or {}
         self.keep(rows, self.spine.where.get((rows.mapping.portal, rows.mapping.table)))
-        one = outcome(rows, self.spine, self.odd, COLUMNS, computed, excused=excused, leave=frozenset(made))
+        one = account_for_rows(rows, self.spine, self.odd, COLUMNS, computed, excused=excused, leave=frozenset(made))
         self.outcomes.append(replace(one, tables={**one.tables, **made}))
 
 
@@ -99,16 +100,16 @@ class _Catalogues:
     """`types`: the business types of the catalogue; `version`: the agreement versions."""
 
     types: set[str]
-    version: Placed
+    version: RowPlacement
 
 
 @dataclass(frozen=True)
 class _Accounts:
     """The rows that accounts are made of."""
 
-    profile: Placed
-    model: Placed
-    entity: Placed
+    profile: RowPlacement
+    model: RowPlacement
+    entity: RowPlacement
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ class _People:
     it is restricted (B12); by account: whether an officer can act for it (B19). `columns`: of login and login_alias; `survivors`: rows of login.
     """
 
-    user: Placed
-    contact: Placed
+    user: RowPlacement
+    contact: RowPlacement
     primary: Bools
     invalid: Bools
     restricted: Bools
@@ -131,9 +132,9 @@ class _People:
 class _Trade:
     """The Trade Compliance tables that the logins depend on."""
 
-    account: Placed
-    ior: Placed
-    contact: Placed
+    account: RowPlacement
+    ior: RowPlacement
+    contact: RowPlacement
 
 
 def split(
@@ -141,9 +142,9 @@ def split(
 ) -> Step:
     """The finished step: stage files of the accounts, logins, contacts, catalogues, and where every row of the spine went."""
     has_tc = "TC" in folder.steps["extract"].facts["marks"]
-    frames = {key: whole(folder, mappings.tables[key]) for key in SPINE}
+    frames = {key: whole(folder, mappings.tables[key]) for key in SPINE_TABLES}
     began = str(folder.steps["extract"].facts["began"])
-    spine = Spine(mappings, pl.DataFrame(), began=began, freeze=freeze, grace=grace)
+    spine = AccountDirectory(mappings, pl.DataFrame(), began=began, freeze=freeze, grace=grace)
     work = Splitting(mappings, frames, spine, odd_values(folder.path, folder.files("extract")), decisions=decisions)
     split_frames(work)
     return Step(
@@ -172,10 +173,10 @@ def split_frames(work: Splitting) -> None:
 class Undecided:
     """The rows among which some wait for a decision (L1, L2), and what candidates are found by: `numbers`: tc_account_id and normal form of each IOR."""
 
-    user: Placed
-    contact: Placed
-    account: Placed
-    identifier: Placed
+    user: RowPlacement
+    contact: RowPlacement
+    account: RowPlacement
+    identifier: RowPlacement
     numbers: pl.DataFrame
 
 
@@ -193,14 +194,14 @@ def undecided(work: Splitting) -> Undecided:
 
 def _catalogues(work: Splitting) -> _Catalogues:
     """The catalogues, carried over as they are, and the business types that they lack (A12)."""
-    for table in CATALOGUES:
+    for table in CATALOGUE_TABLES:
         rows = work.begin("P2", table)
         work.keep(rows)
         work.account_for(rows)
     types = work.begin("P2", "business_type")
     known = set(types.frame["business_type_cd"].filter(pl.Series(types.reason == 0)).to_list())
     work.account_for(types)
-    applicability = placed(work.mapping("P2", "question_applicability"), work.frames["P2", "question_applicability"], work.spine)
+    applicability = place_by_routes(work.mapping("P2", "question_applicability"), work.frames["P2", "question_applicability"], work.spine)
     version = work.begin("P2", "agreement_version")
     for rows in (applicability, version):
         work.types_added |= a_catalogues.unknown_types(rows, rows.frame["business_type_cd"], known)
@@ -209,7 +210,7 @@ def _catalogues(work: Splitting) -> _Catalogues:
     return _Catalogues(known, version)
 
 
-def _identifiers(work: Splitting) -> Placed:
+def _identifiers(work: Splitting) -> RowPlacement:
     """Rules H1, H2, H7."""
     identifier = work.begin("P2", "entity_identifier")
     identifiers.place_identifiers(identifier, work.spine, work.longest("account_identifier", "value_norm"))
@@ -217,7 +218,7 @@ def _identifiers(work: Splitting) -> Placed:
     return identifier
 
 
-def _signatures(work: Splitting, catalogues: _Catalogues, people: _People) -> tuple[Placed, pl.Series]:
+def _signatures(work: Splitting, catalogues: _Catalogues, people: _People) -> tuple[RowPlacement, pl.Series]:
     """Rules D1, D2, D4, D11, D12: the signatures, and the coverage of each copy."""
     spine = work.spine
     signature = work.begin("P2", "agreement_signature")
@@ -258,23 +259,23 @@ def _accounts(work: Splitting, catalogues: _Catalogues) -> _Accounts:
     positions = np.arange(accounts.height, dtype=np.int32)
     for rows, column in ((profile, "profile"), (model, "model"), (entity, "entity")):
         of_account = accounts[f"{column}_id"].to_numpy()
-        where = a_structure.where_accounts_are(rows, rows.mapping.key[0], of_account)
+        where = a_structure.index_of_accounts(rows, rows.mapping.key[0], of_account)
         work.keep(rows, where)
         rows.copy_to(accounts[f"{column}_row"].to_numpy(), positions)
     return _Accounts(profile, model, entity)
 
 
-def _organizations(work: Splitting) -> Placed:
+def _organizations(work: Splitting) -> RowPlacement:
     """Rule A10: an organisation's accounts are those of its profiles."""
     spine = work.spine
     rows = work.begin("P2", "trade_organization")
-    organization, present = ints(work.frames["P2", "company_profile"], "trade_org_id")
+    organization, present = int_values_and_mask(work.frames["P2", "company_profile"], "trade_org_id")
     profile_row = spine.accounts["profile_row"].to_numpy()
     some = bool(len(profile_row))
     of_account, has_one = (organization[profile_row], present[profile_row]) if some else (np.zeros(0, np.int64), np.zeros(0, bool))
-    where = a_structure.where_accounts_are(rows, "trade_org_id", of_account, has_one)
-    place, exists = where.find(ints(rows.frame, "trade_org_id")[0])
-    known = np.flatnonzero(exists & ints(rows.frame, "trade_org_id")[1])
+    where = a_structure.index_of_accounts(rows, "trade_org_id", of_account, has_one)
+    place, exists = where.find(int_values_and_mask(rows.frame, "trade_org_id")[0])
+    known = np.flatnonzero(exists & int_values_and_mask(rows.frame, "trade_org_id")[1])
     index, found = where.copies(place[known])
     rows.copy_to(known[index], found)
     work.keep(rows, where)
@@ -291,7 +292,7 @@ def _people(work: Splitting, accounts: _Accounts) -> _People:
     user.flag("L2", decided, "decided by a person: counts under the user name that the decision gives")
     spine.logins = known.users
     spine.email_keys = frozenset(known.logins["email_key"].to_list())
-    contact = placed(work.mapping("P2", "company_contact"), work.frames["P2", "company_contact"], spine)
+    contact = place_by_routes(work.mapping("P2", "company_contact"), work.frames["P2", "company_contact"], spine)
     access, invalid = people.contact_access(contact, known)
     primary = people.primary_contacts(contact)
     people.flag_profiles_without_fit_primary(profile, contact, primary, access)
@@ -320,8 +321,8 @@ def _people(work: Splitting, accounts: _Accounts) -> _People:
     return _People(user, contact, primary, invalid, restricted, acting, computed, survivors)
 
 
-def _flag_missing_organizations(work: Splitting, profile: Placed) -> None:
-    values, present = ints(profile.frame, "trade_org_id")
+def _flag_missing_organizations(work: Splitting, profile: RowPlacement) -> None:
+    values, present = int_values_and_mask(profile.frame, "trade_org_id")
     organization = work.begin("P2", "trade_organization")
     loaded = a_structure.existing(organization, "trade_org_id").loaded(values, present)
     profile.flag("X1", present & ~loaded, "in no organisation's group, no such row or it is held: trade_org_id")
@@ -330,7 +331,7 @@ def _flag_missing_organizations(work: Splitting, profile: Placed) -> None:
 def _people_rows(work: Splitting, found: _People) -> None:
     """Rule B2: one login per e-mail, with the attributes of the surviving user, every user its alias; and the contacts."""
     user, contact = found.user, found.contact
-    logins = render(_once(user, found.survivors, work.spine), user.mapping.block("login"), found.columns["login"], COLUMNS)
+    logins = render_target_rows(_once(user, found.survivors, work.spine), user.mapping.block("login"), found.columns["login"], COLUMNS)
     work.account_for(user, found.columns, made={"login": logins})
     columns: dict[str, Computed] = {
         "primary_poc": pl.Series(found.primary).gather(contact.row),
@@ -339,11 +340,11 @@ def _people_rows(work: Splitting, found: _People) -> None:
     work.account_for(contact, {"account_contact": columns}, excused={"user_id": found.invalid})
 
 
-def _once(rows: Placed, chosen: Ints, spine: Spine) -> Copies:
-    return Copies(rows, spine, chosen, np.full(len(chosen), NO_ACCOUNT, np.int32))
+def _once(rows: RowPlacement, chosen: Ints, spine: AccountDirectory) -> TargetRows:
+    return TargetRows(rows, spine, chosen, np.full(len(chosen), NO_ACCOUNT, np.int32))
 
 
-def _trade_compliance(work: Splitting, identifier: Placed) -> _Trade:
+def _trade_compliance(work: Splitting, identifier: RowPlacement) -> _Trade:
     """Rules I1, I4, I9: the TC accounts' importers, and the tables that the logins depend on."""
     spine = work.spine
     numbers = identifiers.importer_numbers(identifier)
@@ -351,9 +352,9 @@ def _trade_compliance(work: Splitting, identifier: Placed) -> _Trade:
     decided = l_decisions.decided_accounts(tc_account, work.decisions, spine, work.problems)
     trade_compliance.place_tc_accounts(tc_account, tc_ior, numbers, spine, decided)
     work.keep(tc_account)
-    tc_ior = placed(work.mapping("TC", "tc_ior"), work.frames["TC", "tc_ior"], spine)
+    tc_ior = place_by_routes(work.mapping("TC", "tc_ior"), work.frames["TC", "tc_ior"], spine)
     trade_compliance.flag_unknown_numbers(tc_ior, numbers)
-    tc_contact = placed(work.mapping("TC", "tc_contact"), work.frames["TC", "tc_contact"], spine)
+    tc_contact = place_by_routes(work.mapping("TC", "tc_contact"), work.frames["TC", "tc_contact"], spine)
     return _Trade(tc_account, tc_ior, tc_contact)
 
 
@@ -372,11 +373,13 @@ def _trade_compliance_rows(work: Splitting, trade: _Trade) -> None:
         "email_key": made["email_key"],
         "status_cd": pl.Series(["ACTIVE"] * len(rows), dtype=pl.String),
     }
-    logins = render(_once(contact, rows, spine), contact.mapping.block("login"), columns, COLUMNS)
+    logins = render_target_rows(_once(contact, rows, spine), contact.mapping.block("login"), columns, COLUMNS)
     work.account_for(contact, {"account_contact": {"login_id": as_arrow(ids, valid)}}, made={"login": logins})
 
 
-def _account_rows(work: Splitting, of: _Accounts, found: _People, identifier: Placed, signature: Placed, catalogues: _Catalogues) -> None:
+def _account_rows(
+    work: Splitting, of: _Accounts, found: _People, identifier: RowPlacement, signature: RowPlacement, catalogues: _Catalogues
+) -> None:
     """The accounts' rows, put together from entity, model and profile (A17: value copies on every account), and the groups that they come from."""
     spine, profile, model, entity = work.spine, of.profile, of.model, of.entity
     accounts = spine.accounts
@@ -400,13 +403,13 @@ def _account_rows(work: Splitting, of: _Accounts, found: _People, identifier: Pl
         "archived": archived,
         "trade_visible": visible,
     }
-    result = outcome(entity, spine, work.odd, COLUMNS, {"entity_account": columns})
-    pieces = [result.tables["entity_account"]]
+    result = account_for_rows(entity, spine, work.odd, COLUMNS, {"entity_account": columns})
+    tables = [result.tables["entity_account"]]
     for rows in (model, profile):
         into = rows.mapping.block("entity_account")
-        pieces.append(render(Copies(rows, spine, rows.row, rows.account), into, {"archived": archived}, COLUMNS))
+        tables.append(render_target_rows(TargetRows(rows, spine, rows.row, rows.account), into, {"archived": archived}, COLUMNS))
     shape = work.mappings.target.tables["entity_account"]
-    by_name = {name: piece[name] for piece in pieces for name in piece.column_names}
+    by_name = {name: table[name] for table in tables for name in table.column_names}
     result.tables["entity_account"] = pa.table({column.name: as_column(by_name[column.name], column) for column in shape.columns})
     work.outcomes.append(result)
     for rows in (_organizations(work), profile, model):
@@ -427,13 +430,13 @@ def _written(folder: RunFolder, work: Splitting) -> list[StageFile]:
     models = work.frames["P2", "security_model"].select("security_model_id", "company_profile_id").drop_nulls().sort("security_model_id")
     emails = pl.DataFrame({"email_key": sorted(spine.email_keys)}, schema={"email_key": pl.String})
     tables = {
-        "business_type/added": types,
-        "spine/accounts": spine.accounts.to_arrow(),
-        "spine/logins": spine.logins.to_arrow(),
-        "spine/email_keys": emails.to_arrow(),
-        "spine/model_profiles": models.to_arrow(),
-        "spine/consultants": spine.consultants.to_arrow(),
-        **{f"where/{portal}.{name}": where.to_arrow() for (portal, name), where in spine.where.items()},
+        layout.ADDED_TYPES: types,
+        layout.ACCOUNTS: spine.accounts.to_arrow(),
+        layout.LOGINS: spine.logins.to_arrow(),
+        layout.EMAIL_KEYS: emails.to_arrow(),
+        layout.MODEL_PROFILES: models.to_arrow(),
+        layout.CONSULTANTS: spine.consultants.to_arrow(),
+        **{layout.index("split", portal, name): where.to_arrow() for (portal, name), where in spine.where.items()},
     }
-    files.append(folder.write_bytes("split/record/decisions.json", l_decisions.record(work.decisions)))
-    return files + [folder.write_table(f"split/{name}.parquet", table) for name, table in tables.items()]
+    files.append(folder.write_bytes(layout.DECISIONS_MADE, l_decisions.record(work.decisions)))
+    return files + [folder.write_table(path, table) for path, table in tables.items()]

@@ -13,20 +13,20 @@ import polars as pl
 
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import concerning
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.objects.transfer import store_all
-from etl.placement.account_directory import Spine
-from etl.placement.account_index import Where
+from etl.placement.account_directory import AccountDirectory
+from etl.placement.account_index import AccountIndex
 from etl.placement.held_rows import Odd
-from etl.placement.routing import placed
-from etl.placement.row_placement import Placed, keys
-from etl.placement.stage_tables import Wheres, contents, load_spine, odd_values, write_rows
-from etl.placement.table_outcome import outcome
+from etl.placement.routing import place_by_routes
+from etl.placement.row_placement import RowPlacement, keys
+from etl.placement.stage_tables import AccountIndexes, contents, load_account_directory, odd_values, write_rows
+from etl.placement.table_outcome import account_for_rows
 from etl.placement.target_rows import Computed
 from etl.rules.e_responses import NONE, stub_questions
 from etl.rules.registry import COLUMNS, flag_rows
+from etl.runfolder import layout
 from etl.runfolder.stage_file_io import StageFile, read_table
 from etl.system.kept_resources import turn_to
 from mappings.model import Mappings, Portal
@@ -37,7 +37,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Base:
+class StepInputs:
     """What stays the same all through the step; small, so that it can be sent with every task."""
 
     root: Path
@@ -52,68 +52,68 @@ class Base:
 
 
 @dataclass(frozen=True)
-class Ticket:
+class TaskSpec:
     """All that a worker process needs to make its own context."""
 
-    base: Base
+    base: StepInputs
     wheres: tuple[tuple[Key, StageFile], ...] = ()
     superseded: Ints = field(default_factory=lambda: NONE)
 
 
 @dataclass(frozen=True)
-class Piece:
+class StageFileResult:
     """What came of one stage file. `stubs`: E10; `objects`: (digest, size) of held rows' bytes that are stored besides the documents."""
 
     files: list[StageFile]
     held: pl.DataFrame
     flags: pl.DataFrame
     tally: pl.DataFrame
-    where: Where | None
+    where: AccountIndex | None
     stubs: Ints
     objects: list[tuple[str, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Context:
+class WorkerState:
     """A process's own view of the step: what earlier steps left, and where the rows of the tables that are done went."""
 
-    ticket: Ticket
+    ticket: TaskSpec
     mappings: Mappings
-    spine: Spine
+    spine: AccountDirectory
     odd: Odd
     contents: pl.DataFrame  # every document's bytes, the file share's too: portal, table, key, sha256, size
 
-    def where(self, portal: Portal, table: str) -> Where:
+    def where(self, portal: Portal, table: str) -> AccountIndex:
         return self.spine.where[portal, table]
 
-    def with_where(self, key: Key, file: StageFile) -> Context:
+    def with_where(self, key: Key, file: StageFile) -> WorkerState:
         """The context behind that table: where its rows went is read when somebody asks."""
         return context_of(replace(self.ticket, wheres=(*self.ticket.wheres, (key, file))))
 
-    def with_superseded(self, answers: Ints) -> Context:
+    def with_superseded(self, answers: Ints) -> WorkerState:
         return context_of(replace(self.ticket, superseded=answers))
 
 
-def context_of(ticket: Ticket) -> Context:
+def context_of(ticket: TaskSpec) -> WorkerState:
     """The context for this ticket, the unchanging part of it made once in every process."""
     base = _context_of_base(ticket.base)
     wheres = base.spine.where
-    assert isinstance(wheres, Wheres)  # noqa: S101  # load_spine makes it so
+    assert isinstance(wheres, AccountIndexes)  # noqa: S101  # load_spine makes it so
     wheres.files.update(dict(ticket.wheres))
     return replace(base, ticket=ticket, spine=replace(base.spine, superseded=ticket.superseded))
 
 
-def forget() -> None:
+def clear_worker_cache() -> None:
     """Lets go of what this process kept for the step, which is over."""
     _context_of_base.cache_clear()
 
 
 @lru_cache(maxsize=2)
-def _context_of_base(base: Base) -> Context:
+def _context_of_base(base: StepInputs) -> WorkerState:
     mappings = read_mappings(base.mapping_folder, base.mapping_digest)
-    spine = load_spine(base.root, mappings, base.extract, base.split)
-    return Context(
-        Ticket(base),
+    spine = load_account_directory(base.root, mappings, base.extract, base.split)
+    return WorkerState(
+        TaskSpec(base),
         mappings,
         replace(spine, freeze=base.freeze, grace=base.grace),
         odd_values(base.root, base.extract),
@@ -121,28 +121,28 @@ def _context_of_base(base: Base) -> Context:
     )
 
 
-def reattach_file(ticket: Ticket, key: Key, number: int, file: StageFile) -> Piece:
+def reattach_file(ticket: TaskSpec, key: Key, number: int, file: StageFile) -> StageFileResult:
     """One stage file of a table that finds its accounts by its routes."""
     turn_to(ticket.base.root, "reattach")
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
     with concerning(f"{mapping.portal}.{mapping.table}"):
-        rows = placed(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
-        return finish_piece(context, rows, number, {})
+        rows = place_by_routes(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
+        return finish_stage_file(context, rows, number, {})
 
 
-def finish_piece(context: Context, rows: Placed, number: int, computed: dict[str, dict[str, Computed]]) -> Piece:
+def finish_stage_file(context: WorkerState, rows: RowPlacement, number: int, computed: dict[str, dict[str, Computed]]) -> StageFileResult:
     """Flags, renders and writes placed rows."""
     mapping, base = rows.mapping, context.ticket.base
     flag_rows(rows, context.spine)
     digests, kept = _held_bytes(rows, context)
-    one = outcome(rows, context.spine, context.odd, COLUMNS, computed, digests, leave=frozenset({"stored_object"}))
+    one = account_for_rows(rows, context.spine, context.odd, COLUMNS, computed, digests, leave=frozenset({"stored_object"}))
     takes_question = any(form.rule == "E10" for into in mapping.into for form in into.columns.values())
     stubs = stub_questions(rows, context.spine) if takes_question else NONE
-    return Piece(write_rows(base.root, "reattach", one, number), one.held, one.flags, one.tally, one.where, stubs, kept)
+    return StageFileResult(write_rows(base.root, "reattach", one, number), one.held, one.flags, one.tally, one.where, stubs, kept)
 
 
-def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tuple[str, int]]]:
+def _held_bytes(rows: RowPlacement, context: WorkerState) -> tuple[dict[str, str], list[tuple[str, int]]]:
     """By key, the digest of a held row's bytes (fine print 9), and those that had to be stored here: bytes of no document."""
     mapping = rows.mapping
     held = np.flatnonzero(rows.reason > 0)
@@ -157,26 +157,26 @@ def _held_bytes(rows: Placed, context: Context) -> tuple[dict[str, str], list[tu
         return digests, _held_files(rows, held, key, digests, context) if mapping.table == "document" else []
     digests, kept = {}, []
     for column in (column.name for column in mapping.columns if column.family == "binary"):
-        store = open_objects(context.ticket.base.objects_uri, context.ticket.base.root / JOURNAL)
+        store = open_objects(context.ticket.base.objects_uri, context.ticket.base.root / layout.JOURNAL)
         for row in held:
             exact = rows.frame[column][int(row)]
             if exact is not None:
                 put = store.put([exact])
                 digests[key[int(row)]] = put.sha256
                 kept.append((put.sha256, put.size))
-        store.settle()
+        store.make_durable()
     return digests, kept
 
 
-def _held_files(rows: Placed, held: Ints, key: pl.Series, digests: dict[str, str], context: Context) -> list[tuple[str, int]]:
+def _held_files(rows: RowPlacement, held: Ints, key: pl.Series, digests: dict[str, str], context: WorkerState) -> list[tuple[str, int]]:
     """Stores the file at a held document's path also where a content row goes before it; adds its digest to `digests` (fine print 9, 31)."""
     base = context.ticket.base
     paths = {key[int(row)]: rows.frame["object_path"][int(row)] for row in held}
     waiting = {text: path for text, path in paths.items() if path is not None and text not in digests}
     if not waiting or base.files_uri is None:
         return []
-    share, store = Share(base.files_uri), open_objects(base.objects_uri, base.root / JOURNAL)
-    found = ((text, pieces) for text, path in waiting.items() if (pieces := share.pieces(path)) is not None)
+    share, store = Share(base.files_uri), open_objects(base.objects_uri, base.root / layout.JOURNAL)
+    found = ((text, chunks) for text, path in waiting.items() if (chunks := share.chunks(path)) is not None)
     stored = store_all(found, store)
     digests.update((text, put.sha256) for text, put in stored.items())
     return [(put.sha256, put.size) for put in stored.values()]

@@ -37,11 +37,11 @@ def read_letters(home: Path) -> dict[str, LetterTexts]:
     folder = home / "letters"
     raw = {file.stem: _read(file) for file in sorted(folder.glob("*.toml"))}
     if MODEL not in raw:
-        raise MappingError(f"letters/{MODEL}.toml", "file", "nothing", "the letter in English")
+        raise MappingError(f"letters/{MODEL}.toml", "file", "nothing", "the English letter")
     for language, words in raw.items():
         _check(f"letters/{language}.toml", language, words, raw[MODEL])
     if [language for language, words in raw.items() if not words["countries"]] != [MODEL]:
-        raise MappingError("letters", "countries", "several languages without countries", f"{MODEL} alone without countries")
+        raise MappingError("letters", "countries", "more than one language without countries", f"{MODEL} alone without countries")
     return {
         language: LetterTexts(language, frozenset(words["countries"]), {section: words[section] for section in SECTIONS})
         for language, words in raw.items()

@@ -761,6 +761,7 @@ INSERT INTO company_address (address_id, company_profile_id, address_type_cd, po
   ('abc', 38, 'HEADQUARTERS', NULL, 'Y', 'Y', '2012-01-01 00:00:00'), (X'616263', 38, 'WAREHOUSE', NULL, 'N', 'N', '2012-01-01 00:00:00'),
   (3801, 38, 'MAILING', 'a postal code of 32 characters..', 'N', 'N', '2012-01-01 00:00:00');
 INSERT INTO portal_task VALUES (NULL, 38, NULL, 'LOST_KEY', '2023-09-20', NULL), (NULL, 38, NULL, 'LOST_KEY', '2023-09-21', NULL);
+INSERT INTO portal_task VALUES (3801, 38, NULL, 'BLOB_DUE', X'323032332D30392D3230', NULL);                            -- the bytes of 2023-09-20 are no date
 INSERT INTO highway_crossing VALUES (3801, NULL), (3801, CAST(X'30FE' AS TEXT)), (3801, CAST(X'30FF' AS TEXT));      -- both become 0 and U+FFFD
 INSERT INTO security_profile (security_profile_id, security_model_id, criteria_version_id, profile_year, status_cd, due_dt, current_ind) VALUES
   (3801, 3801, 3, 2023.5, 'APPROVED', NULL, 'Y'), (3802, 3801, 3, 99999999999, 'APPROVED', NULL, 'Y'), (3803, 3801, 3, 2023, 'APPROVED', '2023-09-31', 'Y'), (3804, 3801, 3, 2022, 'APPROVED', 20220901, 'N');

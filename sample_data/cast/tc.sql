@@ -39,4 +39,4 @@ INSERT INTO tc_annual_notification VALUES
 INSERT INTO tc_anl_item VALUES (1, 'CHANGES', 'None.'), (1, 'PERSONS', ''), (4, 'CHANGES', 'Below a held account.'), (99, 'CHANGES', 'Of a letter that never was.');
 INSERT INTO tc_anl_document VALUES (1, 2), (1, 4), (2, 99), (4, 4), (2, 2);
 INSERT INTO tc_message VALUES (1, 1, 'manager@portal.example', 'Your letter, please.', '2022-08-01 00:00:00'), (2, 1, NULL, 'zero' || char(0), '2022-08-02 00:00:00'), (3, 9, NULL, 'Below a held account.', '2022-08-02 00:00:00');
-INSERT INTO tc_event VALUES (1, 1, 'CREATED', NULL, '2018-01-01 00:00:00'), (2, 1, 'STATUS', 'ACTIVE', '2018-06-01 00:00:00.000001'), (3, 5, 'CREATED', NULL, '2018-01-01 00:00:00');
+INSERT INTO tc_event VALUES (1, 1, 'CREATED', NULL, '2018-01-01 00:00:00'), (2, 1, 'STATUS', 'ACTIVE', '2018-06-01 00:00:00.000001'), (3, 5, 'CREATED', NULL, '2018-01-01 00:00:00'), (4, 1, 'STATUS', 'ACTIVE', '2018-02-30 00:00:00');

@@ -1,10 +1,11 @@
-"""The whole run on SQLite against copying the same rows and bytes once, side by side: `python -m tests.benchmarks [PROFILES ...]`.
+"""The whole run on SQLite against copying the same rows and bytes once, side by side: `python -m tests.benchmarks [PROFILES ...] [--json FILE]`.
 
 Prints medians, ratios and the peak memory of all processes together. Great Expectations' import is taken off the run, as the checks do it.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sqlite3
 import statistics
@@ -17,6 +18,7 @@ from pathlib import Path
 from sample_data.synthetic import write_synthetic
 
 from .measuring import ROOT, measured
+from .results import Results
 
 ROUNDS = 3
 
@@ -74,7 +76,8 @@ def _importing() -> float:
     return float(subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True).stdout)
 
 
-def main(sizes: list[int]) -> None:
+def main(sizes: list[int], place_of_json: Path | None = None) -> None:
+    found = Results.begun_now("run on SQLite", profiles=sizes)
     print("profiles      rows    copy s     run s   run/copy  check/run  peak MB")  # noqa: T201 - its answer
     for profiles in sizes:
         with tempfile.TemporaryDirectory() as scratch:
@@ -87,10 +90,20 @@ def main(sizes: list[int]) -> None:
                 place = Path(scratch) / str(number)
                 (place / "copy").mkdir(parents=True)
                 results.append((copied(world, place / "copy"), *migrated(world, place)))
+            for what, unit, column in zip(
+                ("copy", "run", "check", "memory"), ("s", "s", "s", "MB"), zip(*results, strict=True), strict=True
+            ):
+                found.add(f"{profiles} profiles: {what}", *column, unit=unit)
             copy, run, check, _ = (statistics.median(column) for column in zip(*results, strict=True))
             ratio = statistics.median(one[1] / one[0] for one in results)
             print(f"{profiles:8,} {rows:9,} {copy:9.2f} {run:9.2f} {ratio:10.1f} {check / run:10.2f} {max(r[3] for r in results):8,.0f}")  # noqa: T201
 
+    found.write(place_of_json)
+
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or [1000, 4000])
+    parser = argparse.ArgumentParser(description="The whole run on SQLite against copying the same rows and bytes once.")
+    parser.add_argument("profiles", type=int, nargs="*", default=[1000, 4000])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
+    given = parser.parse_args()
+    main(given.profiles, given.json)

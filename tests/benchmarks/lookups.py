@@ -1,4 +1,4 @@
-"""How long an auditor waits: look-ups and the report on a run of PROFILES companies: `python -m tests.benchmarks.lookups [PROFILES] [FOLDER]`.
+"""How long an auditor waits: look-ups and the report on a run of PROFILES companies: `python -m tests.benchmarks.lookups [PROFILES] [FOLDER] [--json FILE]`.
 
 Each look-up is a process of its own, as a person starts it; the best, the middle one and the processor time of the best are shown. With FOLDER
 the world and its run are kept there, and found again.
@@ -6,6 +6,7 @@ the world and its run are kept there, and found again.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sqlite3
 import subprocess
@@ -16,6 +17,8 @@ from contextlib import closing
 from pathlib import Path
 
 from sample_data.synthetic import write_synthetic
+
+from .results import Results
 
 ROUNDS = 15
 GOAL = 0.2
@@ -67,29 +70,33 @@ def questions(folder: Path) -> dict[str, tuple[str, ...]]:
     }
 
 
-def measured(folder: Path) -> None:
+def measured(folder: Path, results: Results) -> None:
     print(f"{'command':<40}{'best s':>8}{'middle s':>10}{'cpu s':>8}")  # noqa: T201 - its answer
     for name, words in questions(folder).items():
         for more in ((), ("--output", "json")):
             times = sorted(started(folder, *words, "--run", "run", *more) for _ in range(ROUNDS))
+            results.add(name + (" (json)" if more else ""), *(took for took, _ in times))
             best, middle = times[0], times[ROUNDS // 2]
             verdict = "" if best[0] <= GOAL else f"   misses {GOAL} s"
             print(f"{name + (' (json)' if more else ''):<40}{best[0]:>8.3f}{middle[0]:>10.3f}{min(cpu for _, cpu in times):>8.3f}{verdict}")  # noqa: T201 - its answer
     seconds, cpu = started(folder, "report", "--run", "run")
+    results.add("report", seconds)
     size = (folder / "run" / "report" / "report.html").stat().st_size
     print(f"report: {seconds:.1f} s ({cpu:.1f} s of processor time), report.html {size / 1e6:.2f} MB")  # noqa: T201 - its answer
 
 
 def main() -> None:
-    profiles = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-    if len(sys.argv) > 2:
-        folder = Path(sys.argv[2])
-        migrated(folder, profiles)
-        measured(folder)
-        return
-    with tempfile.TemporaryDirectory(prefix="lookups-") as place:
-        migrated(Path(place), profiles)
-        measured(Path(place))
+    parser = argparse.ArgumentParser(description="How long look-ups and the report of a run take.")
+    parser.add_argument("profiles", type=int, nargs="?", default=5000)
+    parser.add_argument("folder", type=Path, nargs="?", help="keeps the world and its run there, and finds them again")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
+    given = parser.parse_args()
+    results = Results.begun_now("lookups", profiles=given.profiles)
+    with tempfile.TemporaryDirectory(prefix="lookups-") as scratch:
+        place = given.folder or Path(scratch)
+        migrated(place, given.profiles)
+        measured(place, results)
+    results.write(given.json)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +32,13 @@ class Cost:
     server_mb: float
 
 
-def measured(command: list[str], servers: tuple[Server, ...], watch: bool = True) -> Cost:
-    """The cost of a command; SystemExit where it fails: a benchmark of a wrong result says nothing. `watch`: its memory too, which takes time from it."""
+def measured(
+    command: list[str], servers: tuple[Server, ...], watch: bool = True, look: Callable[[float], None] = lambda _megabytes: None
+) -> Cost:
+    """The cost of a command; SystemExit where it fails: a benchmark of a wrong result says nothing. `watch`: its memory too, which takes time from it.
+
+    `look`: is told each memory that was seen.
+    """
     before, own = sum(server.cpu() for server in servers), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # nobody compiles at every start
@@ -44,7 +50,9 @@ def measured(command: list[str], servers: tuple[Server, ...], watch: bool = True
     errors = b""
     while True:
         if watch:
-            client_peak = max(client_peak, _together(process.pid))
+            now_used = _together(process.pid)
+            look(now_used)
+            client_peak = max(client_peak, now_used)
         if watch and looks % _SERVERS_EVERY == 0:
             server_peak = max(server_peak, sum(_together(server.pid) for server in servers))
         looks += 1

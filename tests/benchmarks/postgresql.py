@@ -1,4 +1,4 @@
-"""PostgreSQL at both ends, contender by contender on the same two servers: `python -m tests.benchmarks.postgresql [--profiles 5000] [--rounds 3]`.
+"""PostgreSQL at both ends, contender by contender on the same two servers: `python -m tests.benchmarks.postgresql [--profiles 5000] [--rounds 3] [--json FILE]`.
 
 (a) the split by hand as SQL inside one server, (b) COPY | COPY without a split, (c) pandas, (d) dlt and SQL behind it, (e) this project.
 Prints a Markdown table of medians; the memory is that of a round of its own. Contenders whose package is missing are left out, and that is said.
@@ -28,6 +28,7 @@ from mappings.read import read_mappings
 from sample_data.synthetic import write_synthetic
 
 from .measuring import Cost, measured
+from .results import Results
 from .servers import Server, two_servers
 
 MOVE = ("extract", "split", "reattach", "load")
@@ -187,7 +188,14 @@ _PAPERS, _PAPER = 400, 250_000
 
 
 def compare(
-    profiles: int, rounds: int, only: list[str], dlt: str | None, slow_rounds: int, parts: bool = True, memory: bool = True
+    profiles: int,
+    rounds: int,
+    only: list[str],
+    dlt: str | None,
+    slow_rounds: int,
+    parts: bool = True,
+    memory: bool = True,
+    results: Results | None = None,
 ) -> dict[str, float]:
     """Prints what each contender costs for a world of that size; this project's medians come back."""
     with tempfile.TemporaryDirectory() as scratch, two_servers(Path(scratch)) as (old, new):
@@ -218,6 +226,8 @@ def compare(
         scene.watch = False
         del scene.runs[timed:]
         _table(costs, watched, scene)
+        if results is not None:
+            _kept(results, profiles, costs, watched, scene)
         if "(a) SQL by hand" in costs and scene.runs:
             scene.dlt = dlt if "(d) dlt, then SQL" in costs else None
             for line in differences(scene) or [
@@ -231,6 +241,17 @@ def compare(
         result = {name: statistics.median(run[name] for run in scene.runs) for name in (scene.runs[0] if scene.runs else ())}
         peak = watched.get("(e) this project, whole run")
         return {**result, "client_mb": peak.client_mb} if peak else result
+
+
+def _kept(results: Results, profiles: int, costs: dict[str, list[Cost]], watched: dict[str, Cost], scene: Scene) -> None:
+    for name, each in costs.items():
+        results.add(f"{profiles} profiles: {name}", *(cost.seconds for cost in each))
+        results.add(f"{profiles} profiles: {name}, processor time", *(cost.client_cpu + cost.server_cpu for cost in each))
+        if name in watched:
+            results.add(f"{profiles} profiles: {name}, memory", watched[name].client_mb, unit="MB")
+    for run in scene.runs:
+        for step, seconds in run.items():
+            results.add(f"{profiles} profiles: {step}", seconds)
 
 
 def _table(costs: dict[str, list[Cost]], watched: dict[str, Cost], scene: Scene) -> None:
@@ -287,12 +308,14 @@ def main() -> None:
     )
     parser.add_argument("--only", default="abcde", help="letters of the contenders")
     parser.add_argument("--dlt", metavar="PYTHON", help="the interpreter of an environment that has dlt[postgres,sql_database]")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
     given = parser.parse_args()
     dlt = given.dlt or (sys.executable if importlib.util.find_spec("dlt") else None)
     if dlt and "d" in given.only:  # hours later would be late to find out
         subprocess.run([dlt, "-c", "from dlt.sources.sql_database import sql_database"], check=True)
     packages = ("psycopg", "polars", "pyarrow", "pandas", "adbc-driver-postgresql", "SQLAlchemy")
     _say(", ".join(f"{name} {version(name)}" for name in packages))
+    kept = Results.begun_now("postgresql", profiles=given.profiles, rounds=given.rounds, only=given.only)
     results = [
         compare(
             profiles,
@@ -302,6 +325,7 @@ def main() -> None:
             given.slow_rounds,
             not given.no_parts,
             not given.no_memory,
+            kept,
         )
         for profiles in given.profiles
     ]
@@ -311,6 +335,7 @@ def main() -> None:
             _say(
                 f"\n{given.profiles[number]:,} / {given.profiles[0]:,} profiles: time {grown['whole']}, memory {grown.get('client_mb', 'not looked at')}"
             )
+    kept.write(given.json)
 
 
 if __name__ == "__main__":

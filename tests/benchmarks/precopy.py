@@ -1,4 +1,4 @@
-"""The extract with and without a precopy, from PostgreSQL: `python -m tests.benchmarks.precopy [--profiles 300] [--size 65536]`.
+"""The extract with and without a precopy, from PostgreSQL: `python -m tests.benchmarks.precopy [--profiles 300] [--size 65536] [--json FILE]`.
 
 Every document gets as many bytes as `--size`, at random; each extract has an object store and a run folder of its own. Prints seconds of the
 extract as the run itself says, after a first precopy, after one with a hundredth of the documents changed since, and without.
@@ -17,6 +17,7 @@ from pathlib import Path
 import psycopg
 
 from .measuring import ROOT
+from .results import Results
 from .servers import Server, two_servers
 
 _CONTENT = (
@@ -67,19 +68,23 @@ def measured(folder: Path, old: Server, profiles: int, size: int) -> tuple[int, 
     return documents, seen
 
 
-def main(profiles: int, size: int) -> None:
+def main(profiles: int, size: int, place: Path | None = None) -> None:
+    results = Results.begun_now("precopy", profiles=profiles, size=size)
     with tempfile.TemporaryDirectory() as scratch, two_servers(Path(scratch)) as (old, _):
         folder = Path(scratch) / "night"
         folder.mkdir()
         documents, seen = measured(folder, old, profiles, size)
     print(f"\n{profiles:,} profiles, {documents:,} documents of {size:,} bytes\n\n| what | s | of the extract without |\n|---|--:|--:|")  # noqa: T201 - its answer
     for what, seconds in seen.items():
+        results.add(what, seconds)
         print(f"| {what} | {seconds:.1f} | {seconds / seen['extract without']:.2f} |")  # noqa: T201
+    results.write(place)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--profiles", type=int, default=300)
     parser.add_argument("--size", type=int, default=65_536)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
     given = parser.parse_args()
-    main(given.profiles, given.size)
+    main(given.profiles, given.size, given.json)

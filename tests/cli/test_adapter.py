@@ -122,7 +122,7 @@ def test_the_rows_are_asked_too_words_rests_and_look_ups(world: Path, tmp_path: 
     )
     done = planned(foreign, foreign / "adapter")
     assert done.code == 1
-    assert "1 keys of OFFICE.ID that stand there more than once" in done.err
+    assert "1 keys of OFFICE.ID that occur more than once" in done.err
     entity.write_text(text, encoding="utf-8")
     (foreign / "adapter" / "portal2" / "source.toml").write_text('[ignored]\nTMP_LOAD_2019 = "x"\nOFFICE = "x"\n', encoding="utf-8")
     done = planned(foreign, foreign / "adapter")
@@ -169,7 +169,7 @@ def test_K5_a_renamed_table_or_column_without_an_adapter_is_refused_with_the_lin
                     old.execute(statement)
                     found = _refused(old, portal)
                     old.execute("ROLLBACK")
-                    assert f"{table}.{name}: the column is gone" in found or f"{table}: the table is gone" in found, (table, name)
+                    assert f"{table}.{name}: the column is missing" in found or f"{table}: the table is missing" in found, (table, name)
                     assert line in found, (line, found)
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL portal of another schema: the identical store, by a role that may read what the adapter reads and nothing else."""
+"""A portal of another schema on PostgreSQL and MariaDB: the identical store, by a role that may read what the adapter reads and nothing else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy
 
 from sample_data.disguise import disguised, write_adapter, write_csv, write_postgresql, write_twin
 from tests.support.command import FREEZE, command
-from tests.support.presented import as_sqlite, different_tables, migrated
+from tests.support.presented import as_sqlite, different_tables, migrated, write_mariadb
 
 FOLDERS = {"portal2": "portal2.sqlite", "tc": "tc.sqlite"}
 
@@ -22,7 +22,7 @@ def _database(postgres: str, name: str) -> str:
     return sqlalchemy.make_url(postgres).set(database=name).render_as_string(hide_password=False)
 
 
-def test_69_a_disguised_portal_on_postgresql_gives_the_identical_store(postgres: str, tmp_path: Path) -> None:
+def test_69_a_disguised_portal_on_a_server_gives_the_identical_store(postgres: str, mariadb: str, tmp_path: Path) -> None:
     contract = {folder: _database(postgres, f"contract_{folder}") for folder in FOLDERS}
     foreign = {folder: _database(postgres, f"foreign_{folder}") for folder in FOLDERS}
     done = command("sample", "--source", contract["portal2"], "--tc", contract["tc"], "--files", str(tmp_path / "files"), "--profiles", "5")
@@ -59,6 +59,7 @@ def test_69_a_disguised_portal_on_postgresql_gives_the_identical_store(postgres:
     assert done.code == 0, done.err
     assert different_tables(tmp_path / "twin" / "store.sqlite", tmp_path / "store.sqlite") == []
     _a_folder_of_files_gives_the_identical_store(tmp_path)
+    _a_mariadb_gives_the_identical_store(tmp_path, mariadb)
     with psycopg.connect(foreign["portal2"], autocommit=True) as portal:
         portal.execute('REVOKE SELECT ("STTS_CD") ON "CT_MDL_ENTT" FROM migration_reader')
     done = command("plan", *_sources(reader), *more)
@@ -81,6 +82,23 @@ def _a_folder_of_files_gives_the_identical_store(world: Path) -> None:
     with (place / "portal2" / "TMP_LOAD_2019.csv").open("a", encoding="utf-8") as file_:
         file_.write("one more\n")
     assert command("freeze", "check", *sources, "--adapter", str(place / "adapter"), "--seconds", "0").code == 0
+
+
+def _a_mariadb_gives_the_identical_store(world: Path, socket: str) -> None:
+    """And once more, read by the portable reader; the verifier with it."""
+    place = world / "mariadb"
+    urls = {}
+    for folder, file in FOLDERS.items():
+        made = disguised(world / file, folder)
+        urls[folder] = write_mariadb(made, socket, f"presented_{folder}")
+        write_adapter(made, place / "adapter")
+    stores = ("--target", f"sqlite:///{place}/store.sqlite", "--objects", str(place / "objects"), "--files", str(world / "files"))
+    more = ("--adapter", str(place / "adapter"))
+    assert command("plan", *_sources(urls), *more).code == 0
+    done = command("run", *_sources(urls), *stores, "--run", str(place / "run"), *FREEZE, *more)
+    assert done.code == 0, done.err
+    assert different_tables(world / "twin" / "store.sqlite", place / "store.sqlite") == []
+    assert command("reconcile", *_sources(urls), *stores, *more, "--output", "json").data["total"] == 0
 
 
 def _sources(urls: dict[str, str]) -> tuple[str, ...]:

@@ -70,7 +70,9 @@ def _controlling(descriptor: int) -> None:
     fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
 
 
-@pytest.mark.parametrize(("name", "question"), [("rollback", "rows and restore "), ("purge", "Remove all that proves nothing from ")])
+@pytest.mark.parametrize(
+    ("name", "question"), [("rollback", "rows and restore "), ("purge", "Remove all files that are not evidence from ")]
+)
 def test_rollback_and_purge_ask_at_a_terminal_and_do_it_only_for_a_yes(name: str, question: str, published: Night) -> None:
     night = published
 

@@ -37,7 +37,7 @@ def said(done: Done, code: int, *pieces: str) -> None:
     assert done.code == code, done.out + done.err
     assert [piece for piece in pieces if piece not in done.err] == [], done.err
     assert done.next.startswith("next: "), done.err
-    assert "fault of the toolkit" not in done.err
+    assert "Internal error" not in done.err
 
 
 def nothing_was_written(folder: Path) -> None:
@@ -55,7 +55,7 @@ def test_no_run(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", [*LOOK_UPS, "evidence pack"])
 def test_half_a_run(checked: Night, name: str) -> None:
-    said(command(*OF_A_RUN[name], *RUN, folder=checked.folder), 7, "This run has published nothing yet")
+    said(command(*OF_A_RUN[name], *RUN, folder=checked.folder), 7, "This run has not published anything yet")
     nothing_was_written(checked.folder)
 
 
@@ -82,7 +82,7 @@ def _rewritten(night: Night, change: Callable[[dict[str, Any]], object]) -> None
 def test_a_run_of_an_older_or_a_newer_version(published: Night, name: str) -> None:
     for version in (VERSION - 1, VERSION + 1):
         _of_version(published, version)
-        said(command(*OF_A_RUN[name], *RUN, folder=published.folder), 7, f"made by another version ({version})")
+        said(command(*OF_A_RUN[name], *RUN, folder=published.folder), 7, f"created by another version ({version})")
         nothing_was_written(published.folder)
 
 
@@ -104,7 +104,7 @@ def test_a_run_whose_stage_files_were_altered(published: Night, name: str) -> No
                 content = bytearray(file.read_bytes())
                 content[len(content) // 2] ^= 1
                 file.write_bytes(content)
-    said(command(*OF_A_RUN[name], *RUN, folder=published.folder), 6, "is not what the manifest says")
+    said(command(*OF_A_RUN[name], *RUN, folder=published.folder), 6, "does not match the manifest")
     nothing_was_written(published.folder)
 
 
@@ -130,7 +130,7 @@ STORES: dict[str, tuple[Callable[[Night], object], int, str]] = {
     "garbage": (_garbage, 1, "is not a readable SQLite database"),
     "empty": (lambda night: night.target.write_bytes(b""), 1, "is not the new store of a run"),
     "an old portal": (_an_old_portal, 1, "is not the new store of a run"),
-    "another run's": (_of_another_run, 7, "it is another run's store, or the run was taken back"),
+    "another run's": (_of_another_run, 7, "it belongs to another run, or the run was rolled back"),
 }
 
 
@@ -156,9 +156,9 @@ def test_a_run_that_was_taken_back_has_no_store(published: Night) -> None:
     kept = published.run / "manifest.json", published.run / "manifest.json.kept"
     shutil.copyfile(*kept)
     assert published.command("rollback").code == 0
-    said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "published nothing yet")
+    said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "not published anything yet")
     shutil.copyfile(*reversed(kept))  # a manifest from before the rollback does not make it published again
-    said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "the run was taken back")
+    said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "the run was rolled back")
 
 
 def reconciled(night: Night, *more: str) -> Done:
@@ -166,7 +166,7 @@ def reconciled(night: Night, *more: str) -> Done:
 
 
 def test_reconcile_into_half_a_run(checked: Night) -> None:
-    said(reconciled(checked, *RUN), 7, "This run has published nothing yet")
+    said(reconciled(checked, *RUN), 7, "This run has not published anything yet")
 
 
 def test_reconcile_into_a_run_that_is_none(published: Night) -> None:
@@ -198,7 +198,7 @@ def test_reconcile_of_what_is_no_new_store_says_so(published: Night) -> None:
         (_an_old_portal, "--target is not the new store"),
         (lambda night: night.target.write_bytes(b""), "--target is not the new store"),
         (_garbage, "cannot be read as a SQLite database"),
-        (lambda night: night.target.unlink(), "there is no such SQLite file"),
+        (lambda night: night.target.unlink(), "the SQLite file does not exist"),
     ):
         spoil(published)
         said(reconciled(published), 1, sentence)
@@ -237,11 +237,11 @@ def test_what_was_not_checked_makes_no_step_and_no_report_green(published: Night
 WRONG_STORES: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no URL": (("--source", "portal2"), 2, "--source is not a valid"),
     "no target URL": (("--target", "portal3"), 2, "--target is not a valid"),
-    "no such source": (("--source", "sqlite:///nowhere"), 1, "there is no such SQLite file"),
-    "an empty source": (("--source", "sqlite:///empty"), 1, "--source is not that old portal"),
-    "the new store as source": (("--source", "sqlite:///portal3.sqlite"), 1, "--source is not that old portal"),
-    "the other portal as source": (("--source", "sqlite:///legacy/tc.sqlite"), 1, "--source is not that old portal"),
-    "the other portal as tc": (("--tc", "sqlite:///legacy/portal2.sqlite"), 1, "--tc is not that old portal"),
+    "no such source": (("--source", "sqlite:///nowhere"), 1, "the SQLite file does not exist"),
+    "an empty source": (("--source", "sqlite:///empty"), 1, "--source is not the old portal that was migrated"),
+    "the new store as source": (("--source", "sqlite:///portal3.sqlite"), 1, "--source is not the old portal that was migrated"),
+    "the other portal as source": (("--source", "sqlite:///legacy/tc.sqlite"), 1, "--source is not the old portal that was migrated"),
+    "the other portal as tc": (("--tc", "sqlite:///legacy/portal2.sqlite"), 1, "--tc is not the old portal that was migrated"),
     "garbage": (("--tc", "sqlite:///garbage"), 1, "cannot be read as a SQLite database"),
     "no file share": (("--files", "nowhere"), 1, "--files: there is no folder nowhere"),
     "a file as share": (("--files", "garbage"), 1, "--files: there is no folder garbage"),

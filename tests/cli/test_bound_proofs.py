@@ -204,10 +204,10 @@ def test_check_answers_from_no_other_bytes_than_the_manifest_s(checked: Night) -
     """Also where the file is a good one of its kind, every checksum of its pages right."""
     import pyarrow.parquet as pq
 
-    from etl.runfolder.folder import opened
+    from etl.runfolder.folder import open_locked
     from etl.runfolder.stage_file_io import parquet
 
-    with opened(checked.run) as folder:
+    with open_locked(checked.run) as folder:
         folder.clear("check")
         file = folder.files("reattach", "reattach/document/")[0]
     place = checked.run / file.path

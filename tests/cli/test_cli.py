@@ -95,7 +95,7 @@ def test_the_output_too_may_be_chosen_by_file_or_environment(cast: Night, tmp_pa
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("sorce = 'x'", "sorce is no option of any command"), ("source = ", "is not a valid TOML file"), ("workers = 'many'", "workers")],
+    [("sorce = 'x'", "sorce is not an option of any command"), ("source = ", "is not a valid TOML file"), ("workers = 'many'", "workers")],
 )
 def test_a_configuration_file_is_read_strictly(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "migration.toml").write_text(text, encoding="utf-8")
@@ -182,7 +182,7 @@ def test_freeze_check_holds_where_nobody_writes_and_says_who_could(cast: Night) 
     done = command("freeze", "check", "--seconds", "0", "--source", cast.stores["--source"], folder=cast.folder)
     assert done.code == 0
     assert "nothing changed within 0 seconds" in done.out
-    assert "can be written to by its mode" in done.out
+    assert "mode allows writing" in done.out
 
 
 def test_freeze_check_sees_a_writer(checked: Night) -> None:
@@ -229,7 +229,7 @@ def test_purge_leaves_nothing_of_the_old_portals_data_and_the_run_is_over(publis
     assert published.json("status").data["purged"]
     lines = published.command("status").out.splitlines()
     assert lines[-2:] == [
-        "purged: the stage files are gone; what proves the run is kept",
+        "purged: the stage files were removed; the evidence of the run is kept",
         "next: portal-migrate evidence pack, or a new run folder",
     ]
 

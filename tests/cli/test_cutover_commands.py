@@ -182,7 +182,7 @@ def test_the_runbook_of_a_server_names_no_password_and_the_freeze_of_each_databa
     )
     done = command("runbook", "--config", "migration.toml", "--out", "book", folder=tmp_path)
     assert done.code == 1, "the server's database has none of the portals' tables"
-    assert "the table is gone" in done.err or "no mapping" in done.err or "gone" in done.err
+    assert "the table is missing" in done.err or "no mapping" in done.err or "gone" in done.err
 
 
 @pytest.mark.parametrize(

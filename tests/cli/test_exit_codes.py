@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.runfolder.folder import STEPS
+from etl.runfolder.layout import STEPS
 from etl.system import worker_pool as processes
 from tests.support.command import FREEZE, Night, changed, command, copied_mappings, started
 from tests.support.legacy import Legacy, content_of_store

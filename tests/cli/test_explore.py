@@ -341,7 +341,7 @@ def test_beyond_loopback_it_wants_tls_and_a_login(night: Night, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--tls-cert", "none.pem"), 2, "go together"),
+        (("--tls-cert", "none.pem"), 2, "are both required"),
         (("--host", "not a host"), 2, "reached from other machines"),
         (("--documents", "--run", "nowhere"), 1, "nowhere"),
         (("--state", "legacy/portal2.sqlite"), 7, "not a folder"),

@@ -115,7 +115,7 @@ def test_a_negative_key_is_traced_wherever_it_stands(tmp_path: Path) -> None:
         assert done.code == 0, (words, done.err)
         assert "-11" in done.out
     done = command("trace", "P2", "business_type", "-X", "--run", "run", folder=tmp_path)
-    assert (done.code, "behind two: -- -X" in done.err) == (2, True)
+    assert (done.code, "begins with a hyphen: -- -X" in done.err) == (2, True)
     done = command(
         "company",
         "-7",

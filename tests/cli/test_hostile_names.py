@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.system.progress import Talk
+from etl.system.progress import ProgressReporter
 from etl.system.terminal import Screen, write
 from tests.support.command import Done, Night, command
 
@@ -73,7 +73,7 @@ def test_all_that_is_said_goes_through_what_escapes(text: str) -> None:
         lambda out: write(out, text),
         lambda out: Screen(file=out).print(text),
         lambda out: Screen(file=out, highlight=False, markup=False).print(text),
-        lambda out: Talk(console=Screen(file=out)).say(text),
+        lambda out: ProgressReporter(console=Screen(file=out)).info(text),
     ):
         out = io.StringIO()
         said(out)

@@ -20,7 +20,7 @@ from etl import errors
 from etl.commands.command_result import answer
 from etl.databases.postgresql.connection import state_of
 from etl.pipeline.publication import known
-from etl.runfolder.folder import seen
+from etl.runfolder.folder import open_readonly
 from tests.faults.proxy import Fault, Proxy
 from tests.support.command import ROOT, SIGNALS, Night, command
 from tests.support.legacy import Legacy
@@ -62,13 +62,13 @@ def test_an_unforeseen_error_says_whether_the_store_is_published_and_which_table
     error = caught.value
     for publishing, words in (
         (False, "Nothing was published by this command."),
-        (True, "Whether the store is published is not known: the same command looks first"),
+        (True, "It is unknown whether the store is published: the same command checks first"),
         (True, "The store is published (run-"),
     ):
         if "run-" in words:
             assert night.command("run").code == 0
         error.__dict__.pop("publication", None)
-        errors.note(error, "publication", known(seen(night.run), publishing))
+        errors.note(error, "publication", known(open_readonly(night.run), publishing))
         said = _said_of(error, capsys)
         assert words in said
         assert "InvalidTextRepresentation in " in said
@@ -144,15 +144,15 @@ def test_databases_that_are_not_there_are_swapped_or_end_a_statement_have_their_
     p2, tc, none = portals.values()
     for source, other in ((none, tc), (p2, none)):
         done = command("sample", "--source", source, "--tc", other, "--files", "files", folder=tmp_path)
-        assert (done.code, "there is no such database" in done.err) == (1, True), done.err
-        assert "fault of the toolkit" not in done.err
+        assert (done.code, "the database does not exist" in done.err) == (1, True), done.err
+        assert "Internal error" not in done.err
     done = command("sample", "--source", "sqlite:///nowhere/p2.db", "--tc", tc, "--files", "files", folder=tmp_path)
     assert (done.code, "--source: there is no folder" in done.err) == (1, True)
     assert command("sample", "--source", p2, "--tc", tc, "--files", "files", "--profiles", "2", folder=tmp_path).code == 0
     done = command("plan", "--source", tc, "--tc", p2, folder=tmp_path)
-    assert (done.code, "look like each other's" in done.err, len(done.err.splitlines()) < 6) == (1, True, True), done.err
+    assert (done.code, "appear to be swapped" in done.err, len(done.err.splitlines()) < 6) == (1, True, True), done.err
     done = command("plan", "--source", tc, folder=tmp_path)
-    assert (done.code, "looks like that of --tc" in done.err) == (1, True), done.err
+    assert (done.code, "appears to be the one for --tc" in done.err) == (1, True), done.err
     with psycopg.connect(p2, autocommit=True) as owner:
         owner.execute("ALTER TABLE company_profile ALTER deleted_ind TYPE BOOLEAN USING deleted_ind = 'Y'")
         done = command("plan", "--source", p2, "--tc", tc, folder=tmp_path)

@@ -50,7 +50,7 @@ def test_K8_rollback_and_purge_ask_first_and_a_second_rollback_says_that_it_was_
     assert f"entity_account: {removed['entity_account']:,} rows to remove" in done.err
     again = published.command("rollback")
     assert again.code == 7
-    assert "was rolled back already" in again.err
+    assert "was already rolled back" in again.err
     assert "portal-migrate run" in again.next
     assert "rolled back: run-" in published.command("status").out
     assert published.command("run").code == 0

@@ -14,7 +14,7 @@ from etl.commands.lookups import picker
 from etl.commands.trace import trace
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
-from etl.runfolder.folder import seen
+from etl.runfolder.folder import open_readonly
 from tests.support.command import Night, command
 from tests.support.legacy import Store
 from tests.unit.transform.test_laws import loaded_keys
@@ -24,7 +24,7 @@ PERSONAL = "078-05-1120"
 
 @pytest.fixture(scope="module")
 def store(cast: Night) -> Store:
-    return Store(cast.target, cast.folder / "objects", seen(cast.run))
+    return Store(cast.target, cast.folder / "objects", open_readonly(cast.run))
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_a_trace_of_nothing_in_particular_is_wrong_usage(options: Options, where
     "where", [("P2", "document", "no number"), ("P2", "document", "99999999999999999999"), ("P2", "highway_crossing", "1")]
 )
 def test_a_key_that_is_nowhere_is_an_error_that_says_so(options: Options, where: tuple[str, ...]) -> None:
-    with pytest.raises(MigrationError, match="knows no row"):
+    with pytest.raises(MigrationError, match="has no row"):
         trace(options, where, None)
 
 
@@ -165,7 +165,7 @@ def test_picker_hides_what_trade_does_not_see_and_says_how_many(options: Options
 
 
 def test_picker_of_nobody_is_an_error_and_of_no_address_wrong_usage(options: Options) -> None:
-    with pytest.raises(MigrationError, match="Nobody logs in"):
+    with pytest.raises(MigrationError, match="No login has that e-mail"):
         picker(options, "nobody@nowhere.example")
     with pytest.raises(WrongUsage):
         picker(options, "not an address")

@@ -68,12 +68,12 @@ def test_K1_places_that_overlap_are_refused_before_anything_is_made(cast: Night,
         for step in ("run", "extract", "load"):
             words = [word for pair in given.items() for word in pair]
             done = command(step, *words, folder=tmp_path)
-            assert (done.code, "Places overlap" in done.err) == (7, True), (name, step, done.err)
+            assert (done.code, "Paths overlap" in done.err) == (7, True), (name, step, done.err)
             assert everything(tmp_path) == before, (name, step)
         if "--run" not in other and "run" not in name:
             words = [word for pair in given.items() if pair[0] != "--run" for word in pair]
             done = command("plan", *words, folder=tmp_path)
-            assert (done.code, "Places overlap" in done.err) == (7, True), (name, done.err)
+            assert (done.code, "Paths overlap" in done.err) == (7, True), (name, done.err)
             assert everything(tmp_path) == before, name
 
 
@@ -109,7 +109,7 @@ def test_what_is_written_for_others_does_not_go_into_the_stores(published: Night
         ("evidence", "pack", "--key", "key", "--bundle", "objects/bundle"),
     ):
         done = command(*words, "--run", "run", folder=published.folder)
-        assert (done.code, "Places overlap" in done.err) == (7, True), (words, done.err)
+        assert (done.code, "Paths overlap" in done.err) == (7, True), (words, done.err)
     assert not [name for name in ("objects/letters", "legacy/files/letters", "objects/bundle", "key") if (published.folder / name).exists()]
 
 
@@ -137,7 +137,7 @@ def test_a_ticked_sample_is_never_overwritten(published: Night) -> None:
     before = (folder / "ticks.csv").read_bytes()
     done = command(*words, folder=folder)
     assert done.code == 7
-    assert "somebody may have ticked it" in done.err
+    assert "may contain an auditor's marks" in done.err
     assert "--out another name" in done.next
     assert (folder / "ticks.csv").read_bytes() == before
     assert free_name(folder / "ticks.csv") == folder / "ticks-2.csv"

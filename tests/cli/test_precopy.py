@@ -44,7 +44,7 @@ def test_a_precopied_run_gives_the_store_of_one_without_and_writes_each_object_o
     after = inodes(night)
     assert set(after) == set(inodes(cast))
     assert {name: after[name] for name in brought} == brought
-    assert night.command("precopy").code == 7, "it has extracted already"
+    assert night.command("precopy").code == 7, "has already extracted"
     assert all(place.stat().st_mode & 0o077 == 0 for place in (night.run / "precopy").iterdir())
 
 
@@ -71,7 +71,7 @@ def test_a_document_that_changes_behind_a_precopy_is_read_again_and_its_old_obje
     (fresh.folder / "legacy").symlink_to(night.folder / "legacy")
     assert fresh.command("run").code == 0
     assert content_of_store(night.target) == content_of_store(fresh.target)
-    assert set(inodes(night)) == set(inodes(fresh)), "what no row refers to went at the publish"
+    assert set(inodes(night)) == set(inodes(fresh)), "unreferenced objects were removed when the run published"
     assert early - set(inodes(night))
     assert night.command("rollback").code == 0
     assert inodes(night) == {}

@@ -11,11 +11,12 @@ import pytest
 
 from etl.databases.postgresql.source import PostgresSource
 from etl.databases.registry import open_source
-from etl.extract.precopied import PRECOPY, contents, precopied
+from etl.extract.precopied import contents, precopied
 from etl.extract.precopy import precopy
 from etl.objects import Objects
 from etl.objects.registry import open_objects
-from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.folder import RunFolder, open_locked
+from etl.runfolder.layout import PRECOPY
 from tests.support.legacy import MAPPINGS
 from tests.support.servers import READER, Portals, portals
 
@@ -32,7 +33,7 @@ class Precopy:
         self.objects: Objects = open_objects(str(folder / "objects"))
 
     def __call__(self) -> dict[str, int]:
-        with open_source(self.url, "Portal 2.0") as source, opened(self._folder / "run") as run:
+        with open_source(self.url, "Portal 2.0") as source, open_locked(self._folder / "run") as run:
             return precopy({"P2": source}, None, self.objects, MAPPINGS, run, lambda *_: None)
 
     @property
@@ -41,7 +42,7 @@ class Precopy:
 
     def not_read(self) -> int:
         """Of how many documents the bytes are not read again; what comes of it is what reading all of them gives."""
-        with open_source(self.url, "Portal 2.0") as source, opened(self._folder / "run") as run:
+        with open_source(self.url, "Portal 2.0") as source, open_locked(self._folder / "run") as run:
             stored, count = contents(source, MAPPING, "content", self.objects, precopied(run))
             whole, none = contents(source, MAPPING, "content", self.objects, None)
         assert none == 0
@@ -151,15 +152,15 @@ def moved(frame: pl.DataFrame, by: int) -> pl.DataFrame:
 def test_another_server_or_transactions_that_ran_back_or_wrapped_around_are_no_evidence(ahead: Precopy, tmp_path: Path) -> None:
     """As after a restored dump or a copy of the server's files; xmin has 32 bits."""
     rows = ahead.not_read()
-    with opened(tmp_path / "run") as run:
+    with open_locked(tmp_path / "run") as run:
         recorded(run, lambda frame: frame.with_columns(transactions=pl.col("transactions") - (1 << 31) + 10_000))
     assert ahead.not_read() == rows
     for change in (-(1 << 31), (1 << 31) + (1 << 20)):
-        with opened(tmp_path / "run") as run:
+        with open_locked(tmp_path / "run") as run:
             recorded(run, partial(moved, by=change))
         assert ahead.not_read() == 0
         ahead()
-    with opened(tmp_path / "run") as run:
+    with open_locked(tmp_path / "run") as run:
         recorded(run, lambda frame: frame.with_columns(relation=pl.lit("0" * 32)))
     assert ahead.not_read() == 0
 

@@ -53,13 +53,13 @@ def prepared(night: Night, text: str, *statements: str) -> None:
 ALTERING = {
     "trigger up on entity_account": "CREATE TRIGGER up AFTER INSERT ON entity_account BEGIN UPDATE entity_account SET modified_at = '2020-01-01 00:00:00'; END",
     "trigger pick on account_picker": "CREATE TRIGGER pick INSTEAD OF INSERT ON account_picker BEGIN DELETE FROM login; END",
-    "account_picker: is not the contract's view": f"DROP VIEW account_picker;{SECOND}",
-    "account_picker: is not the contract's view ": "DROP VIEW account_picker",
-    "account_picker: is not the contract's view  ": "DROP VIEW account_picker; CREATE TABLE account_picker (login_id TEXT)",
+    "account_picker: differs from the contract's view": f"DROP VIEW account_picker;{SECOND}",
+    "account_picker: differs from the contract's view ": "DROP VIEW account_picker",
+    "account_picker: differs from the contract's view  ": "DROP VIEW account_picker; CREATE TABLE account_picker (login_id TEXT)",
     "message.body: a generated column": (),
     "login.email_key: collation NOCASE": (),
     "account_group: a constraint with ON CONFLICT": (),
-    "a reference that acts by itself (CASCADE)": (),
+    "a reference with an automatic action (CASCADE)": (),
     "the file's encoding is UTF-16le": (),
 }
 
@@ -98,7 +98,7 @@ def test_fp70_what_is_no_obstacle_is_named_and_the_contract_s_own_view_is_known_
     view = SCHEMA.views["account_picker"].replace('"', "").replace(" AS c", " c").lower().replace(" and ", "\n AND -- and\n ")
     prepared(small, text, "DROP VIEW account_picker", view, "CREATE TABLE other (x TEXT)", "CREATE INDEX more ON message (sent_at)")
     done = small.command("plan")
-    assert (done.code, "target: not of the contract: table other: not of the contract, and no obstacle" in done.out) == (0, True), done.err
+    assert (done.code, "target: not of the contract: table other: outside the contract; not blocking" in done.out) == (0, True), done.err
     assert small.command("run").code == 0
 
 
@@ -119,7 +119,7 @@ def test_a_trigger_that_came_while_rows_were_staged_is_found_before_the_commit(s
     monkeypatch.setattr("etl.load.step.stage_all", harmed)
     done = small.command("run")
     assert done.code == 7, done.err
-    assert "What the new store keeps is not what was staged: login. Nothing was published." in done.err
+    assert "The stored rows differ from the staged rows: login. Nothing was published." in done.err
     with small.database("portal3.sqlite") as store:
         assert (
             store.execute("SELECT count(*) FROM login").fetchone() == store.execute("SELECT count(*) FROM migration_run").fetchone() == (0,)
@@ -166,17 +166,17 @@ POSTGRES = {
     "document: row security is on": ("ALTER TABLE document ENABLE ROW LEVEL SECURITY",),
     "PUBLIC may INSERT login, message": ("GRANT INSERT ON login, message TO PUBLIC",),
     "PUBLIC may UPDATE login": ("GRANT UPDATE (email_display) ON login TO PUBLIC",),
-    "PUBLIC may DELETE every table that is made here": ("ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO PUBLIC",),
+    "PUBLIC may DELETE every table that is created here": ("ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO PUBLIC",),
     "login.email_key: a collation under which different texts are equal": (
         # As an ICU collation without regard to case is kept; the tests' server may have been built without ICU.
         "CREATE COLLATION blind (locale = 'C')",
         "ALTER TABLE login ALTER email_key TYPE varchar(254) COLLATE blind",
         "UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'blind'",
     ),
-    "account_picker: is not the contract's view": ("DROP VIEW account_picker", SECOND),
-    "account_picker: is not the contract's view ": ("DROP VIEW account_picker",),
+    "account_picker: differs from the contract's view": ("DROP VIEW account_picker", SECOND),
+    "account_picker: differs from the contract's view ": ("DROP VIEW account_picker",),
     "message: kept inherits from it": ("CREATE TABLE kept () INHERITS (message)",),
-    "a reference that acts by itself (CASCADE)": (
+    "a reference with an automatic action (CASCADE)": (
         "ALTER TABLE message DROP CONSTRAINT message_thread_id_fkey, ADD FOREIGN KEY (thread_id) REFERENCES message_thread ON DELETE CASCADE",
     ),
 }
@@ -212,7 +212,7 @@ def test_fp70_other_grants_and_disabled_triggers_are_named_and_no_obstacle_postg
         "PUBLIC may SELECT message",
         "disabled trigger idle on login",
     ):
-        assert f"target: {sentence}: not of the contract, and no obstacle" in done.out.replace("\n", " "), done.out
+        assert f"target: {sentence}: outside the contract; not blocking" in done.out.replace("\n", " "), done.out
     assert run(small, "run", database).code == 0
     with psycopg.connect(database) as session:
         assert session.execute("SELECT count(*) FROM account_picker").fetchone() == (1,)
@@ -235,7 +235,7 @@ def test_what_a_store_keeps_is_compared_with_what_was_staged_before_the_commit_p
 
     monkeypatch.setattr("etl.load.step.stage_all", harmed)
     done = run(small, "run", database)
-    assert (done.code, "not what was staged: login. Nothing was published." in done.err) == (7, True), done.err
+    assert (done.code, "differ from the staged rows: login. Nothing was published." in done.err) == (7, True), done.err
     with psycopg.connect(database) as session:
         assert session.execute("SELECT count(*) FROM login").fetchone() == (0,)
 
@@ -274,7 +274,7 @@ def test_staged_tables_that_another_session_wrote_to_are_not_published_postgresq
     ):
         done = run(small, "run", database)
         table = harm.partition("migration_stage__")[2].split()[0]
-        assert (done.code, f"not what was staged: {table}. Nothing was published." in done.err) == (7, True), (harm, done.err)
+        assert (done.code, f"differ from the staged rows: {table}. Nothing was published." in done.err) == (7, True), (harm, done.err)
     monkeypatch.setattr("etl.load.step.stage_all", whole)
     assert run(small, "run", database).code == 0
 

@@ -284,7 +284,7 @@ def test_resume_works_as_it_stands(world: Path) -> None:
     printed = run(f"({shell('runbooks/resume.md')}) 2>&1", world)
     assert "next: split" in printed
     assert "extract: done before, unchanged" in printed
-    assert "is published already: nothing changed" in printed
+    assert "is already published: nothing changed" in printed
 
 
 def test_rollback_works_as_it_stands(world: Path) -> None:
@@ -375,7 +375,7 @@ def test_evidence_works_as_it_stands(demo: Path) -> None:
 
 def test_precopy_works_as_it_stands(demo: Path) -> None:
     printed = run(f"({shell('runbooks/precopy.md')}) 2>&1", demo / "demo")
-    assert "0 objects new in the store" in printed
+    assert "0 new objects stored" in printed
     assert "documents not read again" in printed
     assert "Published and equal" in printed
 
@@ -407,9 +407,10 @@ def test_every_shell_block_is_run_by_a_test() -> None:
         )
     }
     there = {(page.stem, mark) for page in PAGES for mark, _ in blocks(page, "sh")}
-    # README: `demo` and `lock` in test_packaging.py, `tests` below, `after-demo` above.
+    # README: `demo` and `lock` in test_packaging.py, `tests` below, `after-demo` above. The closed network: test_closed_network.py.
     assert there == tested | {("README", mark) for mark in ("demo", "tests", "after-demo", "lock")} | {
-        ("your-portal-is-not-ours", mark) for mark in ("foreign", "school")
+        *(("your-portal-is-not-ours", mark) for mark in ("foreign", "school")),
+        *(("closed-network", mark) for mark in ("fetch", "install")),
     }
 
 

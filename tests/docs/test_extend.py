@@ -286,7 +286,7 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str, str]] = {
         "portal2/company_fleet.toml",
         "into[0].columns.truck_count",
         "truck_count INTEGER",
-        "something that fits truck_count DATE",
+        "a value that fits truck_count DATE",
     ),
     "a length that does not suffice": (
         "schemas/portal3.sql",
@@ -303,7 +303,7 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str, str]] = {
         "truck_count INTEGER, driver_count INTEGER,",
         "portal2/company_fleet.toml",
         "into[0].columns",
-        "nothing for account_fleet.driver_count",
+        "no value for account_fleet.driver_count",
         "every target column has a source",
     ),
     "a table that nothing fills": (

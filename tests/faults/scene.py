@@ -172,7 +172,7 @@ def ended(process: subprocess.Popen[str], began: float | None = None, code: int 
     answer = Ended([str(word) for word in argv], process.returncode, out or "", err or "", time.monotonic() - began)
     found = said_secret(answer.out + answer.err)
     assert not found, f"{found} was said:\n{answer}"
-    assert "A fault of the toolkit" not in answer.err, answer  # a fault from outside is named as what it is
+    assert "Internal error" not in answer.err, answer  # a fault from outside is named as what it is
     assert code is None or answer.code == code, f"expected exit {code}\n{answer}"
     return answer
 

@@ -37,7 +37,7 @@ def test_transaction_mode(pool: str, reference: Reference, server: Server, scene
         scene.run("plan", code=7)  # and a run at its start, not hours later
         end = scene.run("load", code=7)
         assert "pooler" in end.err, end
-        assert "Connect past the pooler" in end.err, end
+        assert "Connect directly to the server" in end.err, end
         assert store_content(direct, scene.folder) == {}
         assert staging_left(direct) == []
         assert locks(server) == 0

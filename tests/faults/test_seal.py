@@ -64,7 +64,7 @@ def test_a_cluster_does_not_get_the_key(reference: Reference, scenes: Scenes, tm
     scene.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
     with tried(STAGE):
         done = scene.run("extract", "--scheduler", "tcp://127.0.0.1:1", code=2)
-        assert "do not go together" in done.err
+        assert "cannot be combined" in done.err
 
 
 def test_no_key_or_another_or_one_too_late(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:

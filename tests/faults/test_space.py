@@ -116,7 +116,7 @@ def test_too_little_room_is_known_before(step: str, reference: Reference, scenes
     with small_disk(place, used(place) + 64_000) as larger, tried(SPACE):
         there = stage_content(scene.run_folder, [step])
         end = scene.run(step, code=1)
-        assert "No room" in end.err, end
+        assert "Not enough disk space" in end.err, end
         assert str(where) in end.err, end
         assert store_content(scene.target, scene.folder) == before
         assert stage_content(scene.run_folder, [step]) == there == {}
@@ -258,7 +258,7 @@ def test_full_disk_of_a_server(share: float, reference: Reference, server: Serve
         with small_tablespace(server, place / "disk", int(takes * share)) as larger, tried(SPACE):
             end = scene.run("load", "--output", "json", code=1)
             assert "SQLSTATE 53100" in end.out, end
-            assert "disk has no room" in end.out, end
+            assert "disk is full" in end.out, end
             assert '"NO_SPACE"' in end.out, end
             assert store_content(scene.target, scene.folder) == {}
             larger(256 << 20)

@@ -126,7 +126,7 @@ def _bulk(each: int, reference: Reference, other: Path, scenes: Callable[[Scene]
     import etl.pipeline.runner
     from etl.errors import EvidenceAltered
     from etl.options import Options
-    from etl.system.progress import Talk
+    from etl.system.progress import ProgressReporter
 
     scene = scenes(reference.before("load"))
     monkeypatch.chdir(scene.folder)
@@ -138,7 +138,7 @@ def _bulk(each: int, reference: Reference, other: Path, scenes: Callable[[Scene]
         for _ in range(each):
             with tried(STAGE), damaged(scene.run_folder, other, kind, chance) as what:
                 try:
-                    etl.pipeline.runner.run_steps(replace(stores, target=scene.target), ("load",), Talk())
+                    etl.pipeline.runner.run_steps(replace(stores, target=scene.target), ("load",), ProgressReporter())
                     missed.append(what)
                 except EvidenceAltered:
                     assert not scene.store.exists(), f"{what}: written before it was refused"

@@ -153,13 +153,13 @@ def in_process(legacy: tuple[str, str], world: Path, folder: Path, target_url: s
     from etl.load.step import load
     from etl.objects.registry import open_objects
     from etl.objects.share import Share
-    from etl.runfolder.folder import opened
+    from etl.runfolder.folder import open_locked
     from etl.transform.reattach import reattach
     from etl.transform.split import split
     from mappings.read import read_mappings
 
     mappings = read_mappings()
-    with opened(folder / "run") as run:
+    with open_locked(folder / "run") as run:
         with open_source(legacy[0], "P2") as portal, open_source(legacy[1], "TC") as trade:
             run.steps["extract"] = extract(
                 {"P2": portal, "TC": trade},

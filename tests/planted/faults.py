@@ -123,14 +123,14 @@ FAULTS = (
     # routes, holds, flags
     Planted("routes in another order", "etl.placement.routing.follow", _routes_reversed),
     Planted("unmet needs are not held", "etl.placement.routing.hold_unmet_needs", _instead(lambda rows, spine: None)),
-    Planted("one hold reason for another", "etl.placement.row_placement.Placed.hold", _reasons_swapped),
+    Planted("one hold reason for another", "etl.placement.row_placement.RowPlacement.hold", _reasons_swapped),
     Planted(
         "invalid e-mails are held for another reason",
-        "etl.placement.row_placement.Placed.hold",
+        "etl.placement.row_placement.RowPlacement.hold",
         _held_as_other("INVALID_EMAIL", "NO_OWNER"),
     ),
-    Planted("flags of C6 are lost", "etl.placement.row_placement.Placed.flag", _flag_lost("C6")),
-    Planted("flags of X1 are lost", "etl.placement.row_placement.Placed.flag", _flag_lost("X1")),
+    Planted("flags of C6 are lost", "etl.placement.row_placement.RowPlacement.flag", _flag_lost("C6")),
+    Planted("flags of X1 are lost", "etl.placement.row_placement.RowPlacement.flag", _flag_lost("X1")),
     Planted(
         "broken soft references are not flagged", "etl.placement.target_rows.flag_broken_soft_references", _instead(lambda *given: None)
     ),

@@ -33,9 +33,9 @@ def test_a_fault_of_the_loader_is_found_before_anything_is_published(checked: Ni
 
 def again(night: Night) -> Night:
     """The same night, back where only the extract was done."""
-    from etl.runfolder.folder import opened
+    from etl.runfolder.folder import open_locked
 
-    with opened(night.run) as folder:
+    with open_locked(night.run) as folder:
         folder.clear("split")
     return night
 

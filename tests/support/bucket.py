@@ -21,8 +21,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from etl.objects import NOTES, Readable
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
+from etl.runfolder.layout import JOURNAL
 from tests.support.command import Done, Night, started
 
 SECRET, TOKEN = "canary/secret+key/4f1c9a", "canary-token-77e0b2"  # may stand nowhere

@@ -18,10 +18,10 @@ from etl.databases.registry import open_source, open_target
 from etl.databases.target import Agree, agreed
 from etl.extract.step import extract
 from etl.load.step import TakenBack, foreseen, load, rollback
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
-from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.folder import RunFolder, open_locked
+from etl.runfolder.layout import JOURNAL
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from mappings.model import Portal
@@ -79,7 +79,7 @@ class Staged:
 
     def load(self, url: str, agree: Agree = agreed) -> dict[str, Any]:
         """What the load says of itself."""
-        with opened(self.folder) as run:
+        with open_locked(self.folder) as run:
             target = open_target(url, run.path / "load")
             try:
                 step = load(run, MAPPINGS, target, FREEZE, lambda: None, _silent, agree=agree)
@@ -91,11 +91,11 @@ class Staged:
 
     def foreseen(self, url: str) -> list[list[object]]:
         """What is said before a load that it will change, as the load says afterwards what it did."""
-        with opened(self.folder) as run:
+        with open_locked(self.folder) as run:
             return [[c.table, c.inserted, c.updated, c.removed] for c in foreseen(run, MAPPINGS, url)]
 
     def rollback(self, url: str) -> TakenBack:
-        with opened(self.folder) as run:
+        with open_locked(self.folder) as run:
             target = open_target(url, run.path / "load")
             objects = open_objects(str(self.objects), run.path / JOURNAL)
             try:
@@ -108,7 +108,7 @@ def staged(world: Legacy, folder: Path, objects: Path) -> Staged:
     """The world on disk, extracted, split and reattached."""
     place = world.write(folder / "legacy")
     sources: dict[Portal, Source] = {"P2": open_source(place.source, "Portal 2.0"), "TC": open_source(place.tc, "Trade Compliance")}
-    with opened(folder / "run") as run, sources["P2"], sources["TC"]:
+    with open_locked(folder / "run") as run, sources["P2"], sources["TC"]:
         _steps(run, sources, str(place.files), objects)
     return Staged(folder / "run", objects)
 

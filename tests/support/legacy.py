@@ -26,11 +26,11 @@ from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.domain.grace import NO_GRACE, Grace
 from etl.extract.step import extract
 from etl.load.step import load
-from etl.objects.journal import JOURNAL
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.reconcile import reconcile
-from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.folder import RunFolder, open_locked
+from etl.runfolder.layout import JOURNAL
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from mappings.model import Mappings, Portal
@@ -233,7 +233,7 @@ def migrate(
     objects = folder / "objects"
     decided = read_decisions(decisions) if decisions is not None else NO_DECISIONS
     sources: dict[Portal, Source] = {"P2": open_source(world.source, "Portal 2.0"), "TC": open_source(world.tc, "Trade Compliance")}
-    with opened(folder / "run") as run, sources["P2"], sources["TC"]:
+    with open_locked(folder / "run") as run, sources["P2"], sources["TC"]:
         put = open_objects(str(objects), run.path / JOURNAL)
         run.steps["extract"] = extract(sources, Share(str(world.files)) if share else None, put, mappings, run, _silent)
         run.steps["split"] = split(run, mappings, freeze, grace, decided)

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from sample_data import contract
-from sample_data.disguise import disguise
+from sample_data.disguise import Disguised, disguise
 from sample_data.world import write_cast
 from tests.support.command import FREEZE, Done, command
 
@@ -78,3 +78,28 @@ def as_sqlite(url: str, folder: str, file: Path) -> None:
             rows = server.execute(f"SELECT {listed} FROM {table}".encode()).fetchall()
             copy.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", rows)
         copy.commit()
+
+
+_MARIADB = {"TEXT": "LONGTEXT", "TIMESTAMP": "DATETIME(6)", "BYTEA": "LONGBLOB", "BLOB": "LONGBLOB"}
+
+
+def write_mariadb(made: Disguised, socket: str, database: str) -> str:
+    """The physical tables in a new database of that MariaDB server, the view with them; the URL of a role that may SELECT."""
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(f"mysql+pymysql://root@/?unix_socket={socket}&charset=utf8mb4", isolation_level="AUTOCOMMIT")
+    with engine.connect() as root:
+        root.exec_driver_sql("CREATE USER IF NOT EXISTS presented@localhost")
+        root.exec_driver_sql(f"CREATE DATABASE {database} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci")
+        root.exec_driver_sql(f"GRANT SELECT ON {database}.* TO presented@localhost")
+        root.exec_driver_sql(f"USE {database}")
+        for table in made.tables:
+            listed = ", ".join(f"`{name}` {_MARIADB.get(kind, kind)}" for name, kind in table.columns.items())
+            root.exec_driver_sql(f"CREATE TABLE `{table.name}` ({listed})")
+            marks = ", ".join(["%s"] * len(table.columns))
+            if table.rows:
+                root.exec_driver_sql(f"INSERT INTO `{table.name}` VALUES ({marks})", [tuple(row) for row in table.rows])
+        for view in made.views:
+            root.exec_driver_sql(view.replace('"', "`"))
+    engine.dispose()
+    return f"mysql+pymysql://presented@/{database}?unix_socket={socket}&charset=utf8mb4"

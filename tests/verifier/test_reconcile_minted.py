@@ -26,7 +26,7 @@ from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.frames import LOCATOR
 from etl.reconcile.engine.source import KEY, Source
 from etl.reconcile.engine.spec import read_spec
-from etl.reconcile.engine.world import Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState
 from etl.reconcile.selftest.harness import selftest
 from sample_data.world import World as Place
 from sample_data.world import write_cast
@@ -52,7 +52,7 @@ def mint(place: Place, folder: Path) -> tuple[str, str]:
     sources = {
         p: Source(SPEC, p, SqliteDatabase(Path(url.removeprefix("sqlite:///")))) for p, url in (("P2", place.source), ("TC", place.tc))
     }
-    world = World(SPEC, sources, place.files, FREEZE, BEGAN)
+    world = ExpectedState(SPEC, sources, place.files, FREEZE, BEGAN)
     expected = Expected(world)
     path, objects = folder / "portal3.sqlite", folder / "objects"
     objects.mkdir(parents=True)
@@ -98,7 +98,7 @@ def _renamed(db: sqlite3.Connection, ids: dict[str, str]) -> None:
     db.execute("DROP TABLE renamed")
 
 
-def _id_of(piece: Piece, row: dict[str, object]) -> str | None:
+def _id_of(piece: ExpectedRows, row: dict[str, object]) -> str | None:
     """The row's id as the recipe for one row gives it; None where its table has none."""
     key, portal, source = row[KEY], piece.portal, piece.source
     if piece.table == "login":
@@ -114,7 +114,7 @@ def _id_of(piece: Piece, row: dict[str, object]) -> str | None:
     return row_id(tag(piece.table, portal, source), int(str(row["legacy_key"])), None if owner is None else int(str(owner)))
 
 
-def _insert(db: sqlite3.Connection, piece: Piece, ids: dict[str, str]) -> None:
+def _insert(db: sqlite3.Connection, piece: ExpectedRows, ids: dict[str, str]) -> None:
     table = SPEC.target[piece.table]
     everything = piece.frame(np.ones(len(piece), np.bool_))
     numbers = fingerprint((everything[name] for name in identity(SPEC, piece.table)), len(everything))

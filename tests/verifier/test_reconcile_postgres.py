@@ -17,7 +17,7 @@ from etl.reconcile.databases import postgresql as module
 from etl.reconcile.engine.cells import UNREADABLE, Extreme, Text, extreme, readable
 from etl.reconcile.engine.spec import Column
 from etl.reconcile.errors import ReconcileError
-from etl.reconcile.verifier import opened
+from etl.reconcile.verifier import open_database
 from tests.verifier.test_reconcile_minted import SCHEMA, SPEC, Minted, minted_in
 
 psycopg = pytest.importorskip("psycopg", exc_type=ImportError)
@@ -73,7 +73,7 @@ def test_the_same_store_on_postgresql_is_equal_and_a_changed_one_is_not(store: t
 
 
 def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PIECE", 4)
+    monkeypatch.setattr(module, "CHUNK_BYTES", 4)
     name = f"t_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres, autocommit=True) as db:
         db.execute(f"CREATE TABLE {name} (id BIGINT PRIMARY KEY, c CHAR(3), d DATE, t TIMESTAMP, u UUID, x BYTEA, v VARCHAR(9))")
@@ -89,7 +89,7 @@ def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.Mo
         ]
         for row in rows:
             db.execute(f"INSERT INTO {name} VALUES (%s, %s, %s::date, %s::timestamp, %s, %s, %s)", row)
-        database = opened(postgres)
+        database = open_database(postgres)
         columns = [
             Column("id", "integer"),
             Column("c", "text", 3, padded=True),
@@ -136,7 +136,7 @@ def test_X2_a_far_day_is_looked_up_while_the_rest_of_a_large_table_is_still_comi
             f"CREATE TABLE {name} AS SELECT n::bigint AS id, CASE WHEN n % 1000 = 7 THEN 'infinity' ELSE date '2020-01-01' END AS d"
             " FROM generate_series(1, 5000) n"
         )
-        database, read, far = opened(postgres), 0, []
+        database, read, far = open_database(postgres), 0, []
         for part in database.parts(name, [Column("id", "integer"), Column("d", "date")]):
             read += len(part.frame)
             far += [key for _, (key, _) in database.rows(name, ["id", "d"], part.odd)]
@@ -173,5 +173,5 @@ def test_X2_no_other_text_is_one_of_those_far_days(kind: str, text: str) -> None
 
 def test_no_password_in_what_is_said() -> None:
     with pytest.raises(ReconcileError) as error:
-        opened("postgresql://somebody:canary-word@127.0.0.1:1/nowhere?password=canary-word")
+        open_database("postgresql://somebody:canary-word@127.0.0.1:1/nowhere?password=canary-word")
     assert "canary" not in f"{error.value} {error.value.next_step} {error.value.__cause__}"

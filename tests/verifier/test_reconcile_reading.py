@@ -137,7 +137,7 @@ def test_one_snapshot_while_another_writes(path: Path) -> None:
 
 
 def test_contents_are_hashed_whatever_their_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "PIECE", 2)
+    monkeypatch.setattr(sqlite, "CHUNK_BYTES", 2)
     db = sqlite3.connect(path)
     db.execute("UPDATE t SET x = ? WHERE a = 1", (b"larger than a piece",))
     db.execute("UPDATE t SET x = ? WHERE a = 9", ("größer",))
@@ -189,7 +189,7 @@ def test_an_object_is_a_file_inside_of_the_store_and_nothing_else(tmp_path: Path
     lost = {
         key: read(key).why for key in ("ab/y", "ab/out", "cd/x", "../outside/x", "/etc/passwd", "ab/folder", "ab/pipe", "ab/\0", "ab/x/y")
     }
-    out = "the key leads out of the store"
+    out = "the key points outside the store"
     assert lost == {
         "ab/y": "missing",
         "ab/out": out,

@@ -15,7 +15,7 @@ from etl.reconcile.databases.sqlite import SqliteDatabase
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.source import Source
 from etl.reconcile.engine.spec import read_spec
-from etl.reconcile.engine.world import Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState
 
 SPEC = read_spec()
 SCHEMAS = Path(__file__).resolve().parents[2] / "mappings" / "schemas"
@@ -79,8 +79,8 @@ class Seen:
     def __init__(self, folder: Path) -> None:
         sources = {p: Source(SPEC, p, SqliteDatabase(folder / f"{n}.sqlite")) for p, n in (("P2", "portal2"), ("TC", "tc"))}
         freeze = (date(2023, 9, 16), date(2023, 9, 30))
-        self.world = World(SPEC, sources, folder / "files", freeze, datetime(2023, 9, 17))
-        self.pieces: list[Piece] = list(Expected(self.world).first_pass())
+        self.world = ExpectedState(SPEC, sources, folder / "files", freeze, datetime(2023, 9, 17))
+        self.pieces: list[ExpectedRows] = list(Expected(self.world).first_pass())
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """These columns of every expected row; '@' is the entity id of its account."""

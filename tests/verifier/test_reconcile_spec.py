@@ -13,7 +13,7 @@ from etl.reconcile.databases.sqlite import SqliteDatabase
 from etl.reconcile.engine.expected import Expected
 from etl.reconcile.engine.source import Source
 from etl.reconcile.engine.spec import read_spec
-from etl.reconcile.engine.world import World
+from etl.reconcile.engine.world import ExpectedState
 from etl.reconcile.errors import SpecError
 from sample_data.world import write_cast
 
@@ -77,7 +77,7 @@ def test_every_column_of_the_store_is_fed() -> None:
 def test_the_verifier_knows_every_rule_that_the_mappings_call_for(tmp_path: Path) -> None:
     place = write_cast(tmp_path)
     sources = {"P2": Source(SPEC, "P2", SqliteDatabase(Path(place.source.removeprefix("sqlite:///"))))}
-    assert Expected(World(SPEC, sources, None, None, None)).unread() == {}
+    assert Expected(ExpectedState(SPEC, sources, None, None, None)).unread() == {}
 
 
 def test_what_identifies_a_row() -> None:
@@ -129,7 +129,7 @@ legacy_key       = { legacy_key = true }
     )
     db.close()
     spec = read_spec(folder)
-    world = World(spec, {"P2": Source(spec, "P2", SqliteDatabase(path))}, None, (date(2023, 9, 16), date(2023, 9, 30)), None)
+    world = ExpectedState(spec, {"P2": Source(spec, "P2", SqliteDatabase(path))}, None, (date(2023, 9, 16), date(2023, 9, 30)), None)
     rows = [
         row
         for piece in Expected(world).first_pass()

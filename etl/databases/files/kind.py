@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from etl.errors import MigrationError
 
 if TYPE_CHECKING:
-    from etl.databases import Shared, Source
+    from etl.databases import SnapshotSource, Source
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
@@ -25,8 +25,8 @@ class Folder:
 
         return FolderSource(url, name)
 
-    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
-        raise MigrationError("A folder's files are read by one process.", "This is a fault of the toolkit: report it.")
+    def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
+        raise MigrationError("A folder's files are read by one process.", "This is an internal error: report it.")
 
     def open_target(self, url: str, folder: Path) -> Target:
         _no_store(url)

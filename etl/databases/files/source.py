@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from etl.databases import Batch, Since, sqlite_url
+from etl.databases import Batch, SourceChange, sqlite_url
 from etl.databases.files.tables import columns_and_rows, tables_in
 from etl.databases.quoting import quoted
 from etl.databases.source_conditions import SourceConditions
@@ -26,7 +26,7 @@ _AT_ONCE = 5_000
 class FolderSource:
     """Implements `Source`. `delimiter`, `encoding`: of its CSV files; set before anything is read."""
 
-    level = "a copy of the files, made at once"
+    level = "a single copy of the files"
 
     def __init__(self, url: str, name: str) -> None:
         self.folder, self._name = Path(url.removeprefix("folder:")), name
@@ -86,10 +86,10 @@ class FolderSource:
                 found.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {file.name}")
         return "\n".join(found)
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         before, now = set(mark.splitlines()), set(self.mark().splitlines())
         names = {line.partition("  ")[2] for line in before ^ now}
-        return Since([table.name for table in self.files if table.file.name in names] or sorted(names), "the files' digests")
+        return SourceChange([table.name for table in self.files if table.file.name in names] or sorted(names), "the files' digests")
 
     def highest_key(self, mapping: TableMapping) -> str:
         return self.inner.highest_key(mapping)
@@ -99,7 +99,7 @@ class FolderSource:
 
     def writers(self) -> list[str]:
         writable = [file.name for file in sorted({table.file for table in self.files}) if file.stat().st_mode & 0o222]
-        return [f"{len(writable):,} files can be written to by their modes"] if writable else []
+        return [f"{len(writable):,} files have modes that allow writing"] if writable else []
 
     def close(self) -> None:
         if "inner" in self.__dict__:

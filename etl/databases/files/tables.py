@@ -48,7 +48,7 @@ def tables_in(folder: Path, place: str) -> list[FileTable]:
         seen[table.name.casefold()] = table
     if not found:
         raise MigrationError(
-            f"{place}: {folder} holds no file of the kinds {', '.join(ENDINGS)}.", "Give the folder with the exported files."
+            f"{place}: {folder} has no files of the kinds {', '.join(ENDINGS)}.", "Give the folder with the exported files."
         )
     return found
 
@@ -69,13 +69,13 @@ def _refused(table: FileTable, found: str, next_step: str) -> MigrationError:
 
 def _named(table: FileTable, head: Sequence[str]) -> dict[str, str]:
     if not head:
-        raise _refused(table, "it has no header", "Write the columns' names into the first line.")
+        raise _refused(table, "it has no header", "Write the column names into the first line.")
     blank = [str(place) for place, name in enumerate(head, start=1) if not name.strip()]
     if blank:
         raise _refused(table, f"the header is blank in column {', '.join(blank)}", "Give every column a name.")
     doubled = sorted({name for name in head if [other.casefold() for other in head].count(name.casefold()) > 1})
     if doubled:
-        raise _refused(table, f"the header has {', '.join(map(repr, doubled))} more than once", "Give every column a name of its own.")
+        raise _refused(table, f"the header has {', '.join(map(repr, doubled))} more than once", "Give every column a unique name.")
     return dict.fromkeys(head, "TEXT")
 
 
@@ -201,7 +201,7 @@ def _sheets(file: Path) -> list[str]:
     if lost is not None:
         cell, shown = lost
         raise MigrationError(
-            f"{file.name}: cell {cell} shows {shown}, which a reader of workbooks does not give.",
+            f"{file.name}: cell {cell} shows {shown}, which workbook readers do not return.",
             "Put its text into the cell (format Text), or export the sheets as CSV; then run again. No row of it was read.",
         )
     return names

@@ -10,7 +10,7 @@ from etl.databases import backend
 from etl.errors import MigrationError
 
 if TYPE_CHECKING:
-    from etl.databases import Shared, Source
+    from etl.databases import SnapshotSource, Source
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
@@ -28,8 +28,8 @@ class Generic:
 
         return PortableSource(url, name)
 
-    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
-        raise MigrationError(f"{name}: a snapshot of {backend(url)} belongs to one process.", "This is a fault of the toolkit: report it.")
+    def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
+        raise MigrationError(f"{name}: a snapshot of {backend(url)} belongs to one process.", "This is an internal error: report it.")
 
     def open_target(self, url: str, folder: Path) -> Target:
         raise self._no_target(url)
@@ -44,10 +44,10 @@ class Generic:
         raise self._no_target(url)
 
     def _no_target(self, url: str) -> MigrationError:
-        return MigrationError(f"--target: no store of the kind {backend(url)} can be filled.", _USE)
+        return MigrationError(f"--target: {backend(url)} databases cannot be written as a target.", _USE)
 
     def open_reading(self, url: str) -> Reading:
-        raise MigrationError(f"--target: no store of the kind {backend(url)} can be read.", _USE)
+        raise MigrationError(f"--target: {backend(url)} databases cannot be read as a target.", _USE)
 
     def reading_rights(self, url: str, name: str, wanted: Wanted) -> Rights:
         from etl.databases.rights import Rights

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from etl.databases import Batch, Since, shown
+from etl.databases import Batch, SourceChange, redacted_url
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
@@ -32,7 +32,7 @@ class PortableSource:
     """Implements `Source`."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._name, self._shown = name, shown(url)
+        self._name, self._shown = name, redacted_url(url)
         kind = sa.make_url(url).get_backend_name()
         try:
             self._engine = sa.create_engine(url, hide_parameters=True, pool_size=1)
@@ -44,7 +44,7 @@ class PortableSource:
             message = f"{name}: the driver {error.name} for {kind} databases is not installed."
             raise MigrationError(message, f"Install {error.name}, or name another driver in the URL ({kind}+DRIVER://).") from None
         except (sa.exc.ArgumentError, TypeError, ValueError):
-            raise MigrationError(f"{name}: {self._shown} has settings that cannot be read.", "Check the URL.") from None
+            raise MigrationError(f"{name}: {self._shown} has settings that cannot be parsed.", "Check the URL.") from None
         with self._safe("connecting"):
             known = self._engine.dialect.get_isolation_level_values(None)  # type: ignore[arg-type]  # no connection is needed for the list
             level = next((level for level in _LEVELS if level in known), None)
@@ -69,8 +69,8 @@ class PortableSource:
             original = getattr(error, "orig", None) or error
             kind = type(original).__name__
             if original.args[:1] == (_LOCKED,):
-                message = f"{self._name}: {doing} failed for a lock that another session holds ({kind}) on {self._shown}."
-                raise Busy(message, "Close what else uses this database, then run the same command again.") from None
+                message = f"{self._name}: {doing} failed because another session holds a lock ({kind}) on {self._shown}."
+                raise Busy(message, "Close the other sessions of this database, then run the same command again.") from None
             raise MigrationError(
                 f"{self._name}: {doing} failed ({kind}) on {self._shown}.",
                 "Check server, database, user, password and rights, then run again.",
@@ -79,7 +79,20 @@ class PortableSource:
     def shapes(self) -> dict[str, dict[str, str]]:
         with self._safe("reading the catalogue"):
             inspector = sa.inspect(self._connection)
-            return {table: {c["name"]: _word(c["type"]) for c in inspector.get_columns(table)} for table in sorted(self._tables)}
+            return {table: self._shape(inspector, table) for table in sorted(self._tables)}
+
+    def _shape(self, inspector: sa.Inspector, table: str) -> dict[str, str]:
+        """By column its declared type. MariaDB and MySQL tell those of a view only who has SHOW VIEW: without that, a view's have none."""
+        try:
+            return {c["name"]: _word(c["type"]) for c in inspector.get_columns(table)}
+        except sa.exc.DBAPIError:
+            if table not in self._views:
+                raise
+        try:
+            statement = sa.select(sa.text("*")).select_from(sa.table(table)).where(sa.false())
+            return dict.fromkeys(self._connection.execute(statement).keys(), "")
+        except sa.exc.DBAPIError:
+            return {}  # one that this role may not read, or that is broken: whoever names it is told that it has no such columns
 
     def kinds(self) -> dict[str, str]:
         return self._views
@@ -89,7 +102,7 @@ class PortableSource:
         return SourceConditions(
             beside=[f"{kind} {name}" for name, kind in self._views.items() if name not in names],
             notes=[f"{name} is a {kind}; it is read as a table" for name, kind in self._views.items() if name in names],
-            not_ruled_out=["rows that the server hides from this role: this kind of database is not asked for its policies"],
+            not_ruled_out=["rows that the server hides from this role: row-level policies of this kind of database are not checked"],
         )
 
     def count(self, table: str) -> int:
@@ -118,8 +131,12 @@ class PortableSource:
     def _filled(self, table: str) -> frozenset[str]:
         """The table's columns of type CHAR(n): what fills them up is no part of their values."""
         if table not in self._padded:
-            with self._safe("reading the catalogue"):
+            try:
                 columns = sa.inspect(self._connection).get_columns(table)
+            except sa.exc.DBAPIError:
+                if table not in self._views:
+                    raise
+                columns = []  # the view tells nobody without SHOW VIEW
             self._padded[table] = frozenset(c["name"] for c in columns if isinstance(c["type"], sa.CHAR | sa.NCHAR))
         return self._padded[table]
 
@@ -181,9 +198,9 @@ class PortableSource:
     def mark(self) -> str:
         return ""
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         changed = [table for table, rows in read.items() if self.count(table) != rows]
-        return Since(changed or None, "rows counted" if changed else "every row was read again and compared")
+        return SourceChange(changed or None, "rows counted" if changed else "every row was read again and compared")
 
     def highest_key(self, mapping: TableMapping) -> str:
         for fetched in self._rows(mapping, list(mapping.key), 1, last=True):

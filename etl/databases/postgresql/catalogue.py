@@ -77,7 +77,7 @@ def hidden_tables(session: Session, schema: str, tables: Iterable[str]) -> list[
 
 def row_security_sentence(role: str, tables: Iterable[str]) -> str:
     """What is wrong where row-level security is active."""
-    return f"row-level security chooses the rows that role {role} sees of {listed(tables)} (K9)"
+    return f"row-level security restricts the rows that role {role} sees of {listed(tables)} (K9)"
 
 
 def conditions(
@@ -94,21 +94,20 @@ def conditions(
     for name in sorted(set(what) & set(there)):
         found.notes.append(f"{name} is a {what[name]}; it is read as a table")
     for kind, why in (
-        ("view", "which rows a view leaves out is not known here"),
-        ("materialized view", "whether it is as fresh as the tables behind it is not known here"),
-        ("foreign table", "what its own server hides from this role is not known here"),
+        ("view", "it is unknown which rows a view leaves out"),
+        ("materialized view", "it may be older than the tables behind it"),
+        ("foreign table", "it is unknown what its server hides from this role"),
     ):
         found.not_ruled_out.extend(f"{name}: {why}" for name in sorted(there) if what.get(name) == kind)
     unkeyed = _without_key(session, schema, there)
     found.notes.extend(
-        f"{name} has no key of its own on {', '.join(there[name].key)}: rows with one key are told apart (fine print 63)"
-        for name in unkeyed
+        f"{name} has no unique key on {', '.join(there[name].key)}: rows with equal keys are told apart (fine print 63)" for name in unkeyed
     )
     for name, mapping in there.items():
         for column in unpadded(mapping, shape[name]):
-            found.notes.append(f"{name}.{column} is {shape[name][column]}: read without the blanks that fill it up")
+            found.notes.append(f"{name}.{column} is {shape[name][column]}: read without its padding blanks")
     if _one(session, "SHOW data_checksums") != "on":
-        found.not_ruled_out.append("pages that were damaged on the disk: the server keeps no checksums of them (data_checksums is off)")
+        found.not_ruled_out.append("damaged pages on the disk: the server keeps no checksums (data_checksums is off)")
     if _one(session, "SELECT pg_is_in_recovery()"):
         found.not_ruled_out.append("what the primary has written and this standby has not yet received")
     return found

@@ -27,7 +27,7 @@ _FOUND = (
     ("row-security policy {1} on {0}", "SELECT c.relname, p.polname FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE true"),
     ("{0}: row security is on", "SELECT c.relname, NULL FROM pg_class c WHERE (c.relrowsecurity OR c.relforcerowsecurity)"),
     (
-        "{0}: {1} inherits from it, so that its rows are seen in both",
+        "{0}: {1} inherits from it, so its rows appear in both",
         "SELECT c.relname, i.inhrelid::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r'",
     ),
     (
@@ -49,7 +49,7 @@ _IDLE = (
         "disabled rule {1} on {0}",
         "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.ev_enabled = 'D'",
     ),
-    ("{0}: not logged, so that a crash of the server empties it", "SELECT c.relname, NULL FROM pg_class c WHERE c.relpersistence = 'u'"),
+    ("{0}: unlogged, so a server crash empties it", "SELECT c.relname, NULL FROM pg_class c WHERE c.relpersistence = 'u'"),
 )
 
 
@@ -58,7 +58,7 @@ def conditions(session: Session, schema: Schema) -> Conditions:
     refused, named = _of_everybody(session), []
     (encoding,) = session.execute("SELECT getdatabaseencoding()").fetchone() or ("",)
     if encoding != "UTF8":
-        refused.append(f"the database's encoding is {encoding}; it cannot hold every text, or not as text (wanted: UTF8)")
+        refused.append(f"the database's encoding is {encoding}; it cannot store every text (required: UTF8)")
     ours = [*schema.tables, *schema.views]
     if not session.execute(
         f"SELECT 1 FROM pg_class c WHERE {_OURS} AND c.relkind IN ('r', 'p', 'f') LIMIT 1".encode(), (list(schema.tables),)
@@ -72,7 +72,7 @@ def conditions(session: Session, schema: Schema) -> Conditions:
         (ours,),
     )
     refused += [
-        f"{table}: {key}, a reference that acts by itself ({_ACTIONS[action]})"
+        f"{table}: {key}, a reference with an automatic action ({_ACTIONS[action]})"
         for table, key, *two in actions
         for action in two
         if action in _ACTIONS
@@ -117,4 +117,4 @@ def _of_everybody(session: Session) -> list[str]:
         " AND (d.defaclnamespace = 0 OR d.defaclnamespace = current_schema()::regnamespace) ORDER BY 1",
         (list(_CHANGES),),
     )
-    return [f"PUBLIC may {privilege} every table that is made here (ALTER DEFAULT PRIVILEGES)" for (privilege,) in rows]
+    return [f"PUBLIC may {privilege} every table that is created here (ALTER DEFAULT PRIVILEGES)" for (privilege,) in rows]

@@ -12,11 +12,11 @@ from typing import Any
 import psycopg
 import sqlalchemy
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.databases.postgresql.transport import sslmode
 from etl.databases.quoting import quoted as quoted
 from etl.errors import Busy, MigrationError, NoSpace, Refused, Transient
-from etl.system.retries import passes
+from etl.system.retries import is_transient
 
 OLDEST = 130000  # PostgreSQL 13
 # Whatever encoding the database or PGCLIENTENCODING has, texts travel as UTF-8. (SQL_ASCII has none: its bytes come as they are, E8.)
@@ -142,8 +142,8 @@ def begin_reading(session: psycopg.Connection[Any], snapshot: str | None = None)
 
 
 _SECURED = (
-    "Give sslrootcert=FILE, the certificate of who signed the server's, which has to name the host of the URL. Without an sslmode that is verify-full;"
-    " whoever wants less says so in the URL or in PGSSLMODE: sslmode=require."
+    "Give sslrootcert=FILE, the certificate of the authority that signed the server's certificate, which has to name the host of the URL. The default sslmode is verify-full;"
+    " a weaker mode has to be set in the URL or in PGSSLMODE: sslmode=require."
 )
 # A role's, a database's and the server's own limit (53300). They pass, but rarely by themselves.
 _EXHAUSTED = ("too many connections", "too many clients", "connection slots are reserved")
@@ -154,20 +154,24 @@ _ENOUGH = (
 # What libpq says of a connection that does not come about, and what to do about it. It gives no SQLSTATE, and says it in English
 # unless the server's lc_messages is another language: then the last line of `no_connection` serves.
 _REFUSALS = (
-    ("password authentication failed", "the password is wrong", "Put the right one into the password file (PGPASSFILE), mode 0600."),
-    ("no password supplied", "the server asks for a password, and there is none", "Put it into the password file (PGPASSFILE), mode 0600."),
-    ("pg_hba.conf", "the server's pg_hba.conf lets nobody in from here like this", "Ask its administrator, or set sslmode."),
+    ("password authentication failed", "the password is wrong", "Put the correct password into the password file (PGPASSFILE), mode 0600."),
+    (
+        "no password supplied",
+        "the server asks for a password, and none is given",
+        "Put the password into the password file (PGPASSFILE), mode 0600.",
+    ),
+    ("pg_hba.conf", "the server's pg_hba.conf does not allow this connection", "Ask its administrator, or set sslmode."),
     ("permission denied for database", "the role may not connect to this database", "GRANT CONNECT: the SQL is in runbooks/roles.md."),
     ("is not permitted to log in", "the role may not log in", "Give another role: the SQL is in runbooks/roles.md."),
-    ("definition of service", "there is no such service in the service file", "Check ?service= and PGSERVICEFILE."),
+    ("definition of service", "the service is not in the service file", "Check ?service= and PGSERVICEFILE."),
     ("service file", "the service file cannot be read", "Check PGSERVICEFILE."),
     ("certificate", "the server's certificate is not accepted", _SECURED),
-    ("SSL", "no connection with the wanted sslmode", f"Let the server speak TLS. {_SECURED}"),
-    ("sslmode value", "there is no such sslmode", "Check sslmode."),
-    ("failed to resolve host", "there is no host of that name", "Check the URL, PGHOST and the name service."),
-    ("could not translate host name", "there is no host of that name", "Check the URL, PGHOST and the name service."),
-    ("Connection refused", "no server listens there", "Start the server, or check host and port (PGHOST, PGPORT)."),
-    ("No such file or directory", "no server listens there", "Start the server, or check host and port (PGHOST, PGPORT)."),
+    ("SSL", "no connection with the required sslmode", f"Enable TLS on the server. {_SECURED}"),
+    ("sslmode value", "the sslmode is not valid", "Check sslmode."),
+    ("failed to resolve host", "the host name cannot be resolved", "Check the URL, PGHOST and the name service."),
+    ("could not translate host name", "the host name cannot be resolved", "Check the URL, PGHOST and the name service."),
+    ("Connection refused", "no server is listening there", "Start the server, or check host and port (PGHOST, PGPORT)."),
+    ("No such file or directory", "no server is listening there", "Start the server, or check host and port (PGHOST, PGPORT)."),
     ("timeout expired", "the server did not answer in time", "Check host, port and firewall."),
     (
         "statement timeout",
@@ -185,20 +189,20 @@ _PASSING = (
 
 def no_connection(url: str, name: str, said: str) -> MigrationError:
     """The error in words of our own: libpq's text may repeat the whole URL, its password too."""
-    where = f"{name}: no connection to {shown(url)}"
-    if any(piece in said for piece in _EXHAUSTED):
-        return Transient(f"{where} (the limit of connections is reached: the role's, the database's or the server's).", _ENOUGH)
-    for piece in _PASSING:
-        if piece in said:
-            return Transient(f"{where} (the server is not ready: {piece}).", "Wait a little, then run the same command again.")
-    for piece, reason, next_step in _REFUSALS:
-        if piece in said:
+    where = f"{name}: no connection to {redacted_url(url)}"
+    if any(chunk in said for chunk in _EXHAUSTED):
+        return Transient(f"{where} (the connection limit is reached: the role's, the database's or the server's).", _ENOUGH)
+    for chunk in _PASSING:
+        if chunk in said:
+            return Transient(f"{where} (the server is not ready: {chunk}).", "Wait a little, then run the same command again.")
+    for chunk, reason, next_step in _REFUSALS:
+        if chunk in said:
             return MigrationError(f"{where} ({reason}).", next_step)
     if "database" in said and "does not exist" in said:
-        return MigrationError(f"{where} (there is no such database).", "Check the URL and PGDATABASE.")
+        return MigrationError(f"{where} (the database does not exist).", "Check the URL and PGDATABASE.")
     if "role" in said and "does not exist" in said:
         return MigrationError(
-            f"{where} (there is no such role).", "Check the URL and PGUSER: the SQL for all roles is in runbooks/roles.md."
+            f"{where} (the role does not exist).", "Check the URL and PGUSER: the SQL for all roles is in runbooks/roles.md."
         )
     return MigrationError(f"{where}.", "Check server, database, user, password (PGPASSFILE) and the URL's settings.")
 
@@ -214,25 +218,25 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
             raise Refused(f"{name}: {doing} failed: row-level security hides rows from the role (K9).", ROW_SECURITY) from None
         about = f", constraint {error.diag.constraint_name}" if error.diag.constraint_name else ""
         where = f" on {error.diag.table_name}" if error.diag.table_name else ""
-        why = " for a lock that another session holds" if state == LOCKED else ""
+        why = " because another session holds a lock" if state == LOCKED else ""
         message = f"{name}: {doing} failed{why} ({type(error).__name__}, SQLSTATE {state}{where}{about})."
-        kind = Transient if passes(error.diag.sqlstate) and isinstance(error, psycopg.OperationalError) else MigrationError
+        kind = Transient if is_transient(error.diag.sqlstate) and isinstance(error, psycopg.OperationalError) else MigrationError
         raise {LOCKED: Busy, FULL: NoSpace}.get(state, kind)(message, next_step(error.diag.sqlstate or "08")) from None
 
 
 _NEXT_STEPS = {
     "22P05": "The new store's encoding must be UTF8: create its database with ENCODING 'UTF8'.",
-    "25006": "The server or the role is read-only: give a target that can be written to.",
-    "25P03": "The server's idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then again.",
-    "40P01": "Two sessions waited for each other. Close what else writes to this database, then run the same command again: nothing is half done.",
-    "55P03": "Another session holds a lock. Close what else uses this database, then run the same command again: nothing is half done.",
-    "57014": "The role's statement_timeout ended it (or somebody cancelled it): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
+    "25006": "The server or the role is read-only: give a writable target.",
+    "25P03": "The server's idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
+    "40P01": "Two sessions were in a deadlock. Close the other sessions that write to this database, then run the same command again: no partial changes were made.",
+    "55P03": "Another session holds a lock. Close the other sessions of this database, then run the same command again: no partial changes were made.",
+    "57014": "The role's statement_timeout ended it (or it was cancelled): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
     "42": "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md.",
-    "53100": "The server's own disk has no room left: make some there, then run the same command again: nothing is half done.",
+    "53100": "The server's disk is full: free space there, then run the same command again: no partial changes were made.",
     "53300": _ENOUGH,
-    "53": "The server lacks resources (disk, memory, connections): mend that, then run the same command again.",
-    "08": "The connection was lost. Run the same command again: nothing is half done.",
-    "57": "The server ended the session. Run the same command again: nothing is half done.",
+    "53": "The server lacks resources (disk, memory, connections): provide them, then run the same command again.",
+    "08": "The connection was lost. Run the same command again: no partial changes were made.",
+    "57": "The server ended the session. Run the same command again: no partial changes were made.",
 }
 
 
@@ -265,7 +269,7 @@ def next_step(state: str) -> str:
     for known in (state, state[:2]):
         if known in _NEXT_STEPS:
             return _NEXT_STEPS[known]
-    return "Mend that, then run the same command again: nothing is half done."
+    return "Correct that, then run the same command again: no partial changes were made."
 
 
 def shapes(connection: psycopg.Connection[Any]) -> dict[str, dict[str, str]]:

@@ -35,7 +35,7 @@ def differences(session: Session, schema: Schema) -> list[str]:
             if there != expected:
                 found.append(f"{table.name}.{column.name}: found {there}, expected {expected}")
             if (table.name, column.name) in generated:
-                found.append(f"{table.name}.{column.name}: its value is always generated, so no row can bring its own")
+                found.append(f"{table.name}.{column.name}: its value is always generated and cannot be inserted")
         found += [f"{table.name}.{name}: not in the contract" for name in shape if name not in table.by_name]
         found += _key_differences(table, keys.get(table.name, set())) if shape else []
     whole = not any(text.endswith((": no such column", ": no such table")) for text in found)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from etl.databases import Shared, Source
+    from etl.databases import SnapshotSource, Source
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
@@ -23,7 +23,7 @@ class PostgreSQL:
 
         return PostgresSource(url, name)
 
-    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
+    def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
         from etl.databases.postgresql.source import PostgresSource
 
         return PostgresSource(url, name, snapshot)

@@ -43,12 +43,12 @@ def of_reader(url: str, name: str, wanted: Wanted) -> Rights:
     with old_portal(url, name) as (session, schema), safe_errors(name, "looking at the role's rights"):
         role, excess = _powers(session)
         if schema is None:
-            return Rights(role, ["no schema of the search path exists, or the role may not use it"], excess)
+            return Rights(role, ["no schema of the search path exists or is accessible to the role"], excess)
         if "is a superuser" not in excess:
             excess += _ownership(session, schema, "true")
             excess += _writing(session, schema, "true")
             excess += _named(
-                "may read what is never needed:", [f"{table}.{column}" for table, column in _unneeded(session, schema, wanted)]
+                "may read columns that are never needed:", [f"{table}.{column}" for table, column in _unneeded(session, schema, wanted)]
             )
         if _secured(session, schema, wanted):  # without that attribute such a table could not be read
             excess = [sentence for sentence in excess if sentence != _POWERS["rolbypassrls"]]
@@ -97,7 +97,7 @@ def _one(session: psycopg.Connection[Any], statement: Any, *values: object) -> A
 
 def _no_schema(session: psycopg.Connection[Any]) -> str:
     path = _one(session, "SHOW search_path")
-    return f"no schema of the search path ({path}) exists, or the role may not use it"
+    return f"no schema of the search path ({path}) exists or is accessible to the role"
 
 
 def _powers(session: psycopg.Connection[Any]) -> tuple[str, list[str]]:

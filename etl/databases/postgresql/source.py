@@ -18,7 +18,7 @@ import psycopg
 import pyarrow as pa
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
-from etl.databases import WHOLE, Batch, Cut, Relation, Since
+from etl.databases import WHOLE, Batch, KeyRange, Relation, SourceChange
 from etl.databases.postgresql.catalogue import conditions, kinds, parents, shapes, unique_keys, unpadded
 from etl.databases.postgresql.connection import (
     HIDDEN,
@@ -48,7 +48,7 @@ from mappings.model import TableMapping
 from mappings.schema import Column
 
 _SMALL = 8 << 20  # documents up to this size travel whole, larger ones in pieces
-_PIECE = 4 << 20
+_CHUNK_BYTES = 4 << 20
 _KEYS_TOGETHER = 2_000  # named in one statement
 # ADBC adds the distance from 2000 to 1970 to PostgreSQL's infinities, which wrap around: these are what comes out.
 _WRAPPED_DAYS = {-2147472692: INFINITE_DAY[1], -2147472691: INFINITE_DAY[0]}
@@ -56,7 +56,7 @@ _WRAPPED_MOMENTS = {-9222425352054775809: INFINITE_MOMENT[1], -92224253520547758
 
 
 class PostgresSource:
-    """Implements `Shared`; the session that exported the snapshot holds it as long as it is open. `snapshot`: one to join."""
+    """Implements `SnapshotSource`; the session that exported the snapshot holds it as long as it is open. `snapshot`: one to join."""
 
     def __init__(self, url: str, name: str, snapshot: str | None = None) -> None:
         self.url, self.name, self._cut = url, name, WHOLE
@@ -96,7 +96,7 @@ class PostgresSource:
         state = state_of(error)
         if state == HIDDEN and "row-level security" in str(error):
             return Refused(f"{self.name}: {doing} failed: row-level security hides rows from role {self._role} (K9).", ROW_SECURITY)
-        why = " for a lock that another session holds" if state == LOCKED else ""
+        why = " because another session holds a lock" if state == LOCKED else ""
         message = f"{self.name}: {doing} failed{why} ({f'SQLSTATE {state}' if state else type(error).__name__})."
         return (Busy if state == LOCKED else MigrationError)(message, next_step(state or "08"))
 
@@ -150,7 +150,7 @@ class PostgresSource:
             row = self._session.execute(f"SELECT coalesce(sum(octet_length({quoted(column)})), 0) FROM {self._table(table)}").fetchone()
         return int(row[0]) if row else 0
 
-    def cuts(self, mapping: TableMapping, rows: int) -> list[Cut]:
+    def cuts(self, mapping: TableMapping, rows: int) -> list[KeyRange]:
         if (
             any(mapping.shape.by_name[name].family != "integer" for name in mapping.key)
             or self._has_odd_keys(mapping)
@@ -166,9 +166,9 @@ class PostgresSource:
         with safe_errors(self.name, f"cutting {mapping.table}"):
             firsts = self._session.execute(statement.encode()).fetchall()
         bounds = [None, *firsts, None]
-        return [Cut(first, last) for first, last in pairwise(bounds)]
+        return [KeyRange(first, last) for first, last in pairwise(bounds)]
 
-    def within(self, cut: Cut) -> Self:
+    def within(self, cut: KeyRange) -> Self:
         stretch = copy(self)
         stretch._cut = cut
         return stretch
@@ -334,13 +334,13 @@ class PostgresSource:
         for value, size in large:
             yield (
                 str(value),
-                self._pieces(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size))),
+                self._chunks(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size))),
             )
 
-    def _pieces(self, statement: str, key: int, size: int) -> Iterator[bytes]:
-        for first in range(0, size, _PIECE):
+    def _chunks(self, statement: str, key: int, size: int) -> Iterator[bytes]:
+        for first in range(0, size, _CHUNK_BYTES):
             with safe_errors(self.name, "reading a document"), self._session.cursor(binary=True) as cursor:
-                row = cursor.execute(statement, (first + 1, _PIECE, key)).fetchone()
+                row = cursor.execute(statement, (first + 1, _CHUNK_BYTES, key)).fetchone()
             yield row[0] if row else b""
 
     def mark(self) -> str:
@@ -348,16 +348,16 @@ class PostgresSource:
             row = self._session.execute("SELECT pg_current_snapshot()::text").fetchone()
         return str(row[0]) if row else ""
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         """Rows that the recorded snapshot could not see, or fewer rows than it saw: inserted, updated, deleted since."""
         (_, now, _), (_, then, running) = self.mark().split(":"), mark.split(":")
         # Rows of a view have no transaction of their own, and a foreign table's are those of another server.
         unknown = tuple(table for table in read if self._kinds.get(table) in ("view", "materialized view", "foreign table"))
         if now == then and not running:
             foreign = tuple(table for table in unknown if self._kinds[table] == "foreign table")
-            return Since([], "no transaction has written anything in the whole server", foreign)
+            return SourceChange([], "no transaction has written anything in the whole server", foreign)
         if int(now) < int(then):
-            return Since([*read], "the server knows fewer transactions than then: it was put back to an earlier state")
+            return SourceChange([*read], "the server has fewer transactions than before: it was restored to an earlier state")
         changed = []
         for table, count in read.items():
             if table in unknown:
@@ -371,9 +371,9 @@ class PostgresSource:
         how = (
             "rows of later transactions, or fewer rows"
             if changed
-            else "every row is of a transaction that the snapshot saw, and none is missing"
+            else "every row belongs to a transaction of the snapshot, and none is missing"
         )
-        return Since(changed, how + ("; views were read again and compared" if unknown else ""), unknown)
+        return SourceChange(changed, how + ("; views were read again and compared" if unknown else ""), unknown)
 
     def highest_key(self, mapping: TableMapping) -> str:
         texts = [f"{quoted(name)}::text" for name in mapping.key]
@@ -457,7 +457,7 @@ def _key_parts(mapping: TableMapping, batch: Typed) -> list[pl.Series]:
     return list(parts.values())
 
 
-def _within(mapping: TableMapping, cut: Cut) -> str:
+def _within(mapping: TableMapping, cut: KeyRange) -> str:
     """The condition for a stretch: its bounds are whole numbers."""
     key = f"({', '.join(map(quoted, mapping.key))})"
     bounds = [f"{key} {sign} ({', '.join(map(str, bound))})" for sign, bound in ((">=", cut.first), ("<", cut.last)) if bound is not None]

@@ -22,7 +22,7 @@ import pyarrow as pa
 from etl.databases.postgresql.connection import connect, quoted, safe_errors
 from etl.databases.target import Rows
 from etl.domain.typed_values import INFINITE_DAY, INFINITE_MOMENT
-from etl.system.prefetch import ahead
+from etl.system.prefetch import prefetch
 from mappings.schema import Table
 
 Session = psycopg.Connection[Any]
@@ -99,7 +99,7 @@ def _fill(
             copy_in = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary, FREEZE)"
             sent = 0
             with session.cursor() as cursor, cursor.copy(copy_in.encode()) as copy:
-                for content, count in ahead(encoded(table, rows(table))):
+                for content, count in prefetch(encoded(table, rows(table))):
                     copy.write(content)
                     sent += count
                     tell(count)

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.databases.conditions import Conditions, refuse_altered, refuse_conditions
 from etl.databases.postgresql import merge, replacement
 from etl.databases.postgresql.conditions import conditions
@@ -70,17 +70,17 @@ class PostgresTarget:
     """Implements `Target`; holds an advisory lock as long as it is open: the server drops it with the session."""
 
     def __init__(self, url: str) -> None:
-        self._url, self._shown = url, shown(url)
+        self._url, self._shown = url, redacted_url(url)
         self._session: psycopg.Connection[Any] = connect(url, "--target")
         (encoding, schema) = self._one("SELECT getdatabaseencoding(), current_schema()")
         if encoding != "UTF8":
             self._session.close()
-            message = f"--target: the database's encoding is {encoding}; it cannot hold every text, or not as text."
-            raise Refused(message, "Create its database with ENCODING 'UTF8' TEMPLATE template0.")
+            message = f"--target: the database's encoding is {encoding}; it cannot store every text."
+            raise Refused(message, "Create the database with ENCODING 'UTF8' TEMPLATE template0.")
         if schema is None:
             self._session.close()
             raise MigrationError(
-                f"--target: no schema of the role's search path exists in {self._shown}, or the role may not use it.",
+                f"--target: no schema of the role's search path exists in {self._shown} or is accessible to the role.",
                 "Create the schema: the SQL is in runbooks/roles.md.",
             )
         try:
@@ -92,10 +92,10 @@ class PostgresTarget:
         if not locked:
             who = self._holder()
             self._session.close()
-            message = f"Another run is at work on {self._shown}{who}."
+            message = f"Another run is active on {self._shown}{who}."
             raise Refused(
                 message,
-                "Wait for it to end; a session that is no run's can be ended (pg_terminate_backend). Then run the same command again.",
+                "Wait for it to end; a session that does not belong to a run can be ended (pg_terminate_backend). Then run the same command again.",
             )
         # It waits while others load; what a server allows an idle session must not end it.
         self._one("SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL")
@@ -126,7 +126,7 @@ class PostgresTarget:
         """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""
         if not self._one(_HOLDS, (_LOCK,))[0]:
             self._staged = False  # what is staged may be another run's
-            raise _void(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is at work")
+            raise _void(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is in use")
 
     def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
         with safe_errors("--target", "reading"):
@@ -229,7 +229,7 @@ class PostgresTarget:
             self._sweep()
         self._run(f"ANALYZE {OF_THE_RUN}")  # all others have their statistics already
         agree(changes)
-        tell("load: noting what was published", 0, 0)
+        tell("load: recording what was published", 0, 0)
         self._marks = self._marks_of(schema)
         if self._fresh or replaced:
             # Nothing was copied: the rows are the staged ones, of that transaction alone, and nothing was at work on those tables while they came.
@@ -298,7 +298,7 @@ class PostgresTarget:
         """What that delta kept, its number first; Refused where it is not all there."""
         existing = self._existing()
         if UNDO not in existing:
-            raise nothing_to_restore(run_id, f"the table {UNDO}, which says what it kept, is gone")
+            raise nothing_to_restore(run_id, f"the table {UNDO}, which lists its before-images, is missing")
         with safe_errors("--target", "reading"):
             rows = self._session.execute(
                 f"SELECT number, table_name, before_rows, new_rows FROM {UNDO} WHERE run_id = %s".encode(), (run_id,)
@@ -310,7 +310,7 @@ class PostgresTarget:
         lost = [table.name for table in tables if table.name not in images]
         lost += [name for name, count in wanted.items() if name not in existing or self.rows(name) != count]
         if lost:
-            raise nothing_to_restore(run_id, f"what it kept is incomplete ({', '.join(sorted(lost))})")
+            raise nothing_to_restore(run_id, f"its before-images are incomplete ({', '.join(sorted(lost))})")
         return rows[0][0], [images[table.name] for table in tables]
 
     def _record(self, record: RunRecord) -> None:
@@ -432,13 +432,13 @@ def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
         other.execute("BEGIN")
         pooled = other.execute(number).fetchone() == ours or session.execute(number).fetchone() != ours
     if pooled:
-        raise _void(f"A connection pooler that gives each transaction another server process stands before {shown(url)}")
+        raise _void(f"A connection pooler that gives each transaction another server process stands before {redacted_url(url)}")
 
 
 def _void(message: str) -> Refused:
     return Refused(
         f"{message}. Two runs could write at once. Nothing was changed.",
-        "Connect past the pooler, to the server's own host and port; one that pools whole sessions is fine.",
+        "Connect directly to the server's host and port; a pooler that pools whole sessions is supported.",
     )
 
 

@@ -16,7 +16,7 @@ def make_schema(url: str, name: str) -> None:
         except psycopg.errors.InsufficientPrivilege:
             raise Refused(
                 "The role of --target may not create a schema in that database.",
-                "Rehearse under the role that `portal-migrate sql roles` makes for it (migration_rehearser), or leave out --target.",
+                "Rehearse under the role that `portal-migrate sql roles` creates for it (migration_rehearser), or leave out --target.",
             ) from None
 
 

@@ -38,10 +38,10 @@ def writers(session: psycopg.Connection[Any], schema: str) -> list[str]:
     ).fetchone() or (0,)
     found = [f"{sessions} other sessions are connected"] if sessions else []
     (prepared,) = session.execute("SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()").fetchone() or (0,)
-    found += [f"{prepared} prepared transactions wait to be committed"] if prepared else []
+    found += [f"{prepared} prepared transactions are waiting for their commit"] if prepared else []
     superusers = [str(name) for (name,) in session.execute("SELECT rolname FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY 1")]
     found += [f"role {name} may write: it is a superuser" for name in superusers]
-    for statement, why in ((_OWNERS, "it owns"), (_GRANTED, "it was granted that on")):
+    for statement, why in ((_OWNERS, "it owns"), (_GRANTED, "granted on")):
         tables: dict[str, list[str]] = {}
         for role, table in session.execute(statement.encode(), {"schema": schema}):
             tables.setdefault(str(role), []).append(str(table))

@@ -31,7 +31,7 @@ def conditions_of(url: str, schema: Schema) -> Conditions:
     except sqlite3.DatabaseError:
         return Conditions()
     if path.stat().st_mode & _WRITABLE:
-        found.named.append("everybody may write to the file")
+        found.named.append("every user may write to the file")
     return found
 
 
@@ -40,7 +40,7 @@ def conditions(connection: sqlite3.Connection, schema: Schema) -> Conditions:
     (encoding,) = connection.execute("PRAGMA main.encoding").fetchone()
     rows = connection.execute("SELECT type, lower(name), name, lower(tbl_name), sql FROM main.sqlite_master").fetchall()
     ours = {name for kind, name, *_ in rows if kind == "table"} & schema.tables.keys()
-    refused = [f"the file's encoding is {encoding}, and texts are written as UTF-8"] if rows and encoding != "UTF-8" else []
+    refused = [f"the file's encoding is {encoding}; texts are written as UTF-8"] if rows and encoding != "UTF-8" else []
     if not ours:
         return Conditions(refused)
     for kind, _, name, of, sql in rows:
@@ -65,10 +65,13 @@ def _of_table(connection: sqlite3.Connection, table: str, sql: str) -> list[str]
         return [*found, f"{table}: not an ordinary table"]
     words = tokens(sql)
     if any(pair == ("on", "conflict") for pair in itertools.pairwise(words)):
-        found.append(f"{table}: a constraint with ON CONFLICT, which leaves out or replaces rows")
+        found.append(f"{table}: a constraint with ON CONFLICT, which skips or replaces rows")
     actions = connection.execute('SELECT "from", on_update, on_delete FROM pragma_foreign_key_list(?)', (table,)).fetchall()
     found += [
-        f"{table}.{column}: a reference that acts by itself ({action})" for column, *two in actions for action in two if action in _ACTS
+        f"{table}.{column}: a reference with an automatic action ({action})"
+        for column, *two in actions
+        for action in two
+        if action in _ACTS
     ]
     return found + [f"{table}.{column}: collation {name}" for column, name in _collations(sql, [name for name, _ in info])]
 
@@ -81,14 +84,14 @@ def _collations(sql: str, columns: list[str]) -> list[tuple[str, str]]:
         try:
             copy.execute(sql)
         except sqlite3.Error:
-            return [(columns[0], "cannot be told: the table's own statement cannot be read")]
+            return [(columns[0], "unknown: the table's CREATE statement cannot be parsed")]
         (name,) = copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchone()
         quoted = '"' + name.replace('"', '""') + '"'
         for number, column in enumerate(columns):
             try:
                 copy.execute(f'CREATE INDEX "i{number}" ON {quoted} ("{column.replace(chr(34), chr(34) * 2)}")')
             except sqlite3.Error:
-                found.append((column, "of somebody's own"))
+                found.append((column, "of a user-defined kind"))
                 continue
             (collation,) = copy.execute("SELECT coll FROM pragma_index_xinfo(?) WHERE key", (f"i{number}",)).fetchone()
             if collation.upper() != "BINARY":

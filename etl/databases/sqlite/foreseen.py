@@ -39,9 +39,7 @@ def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows,
             ]
     except sqlite3.Error as error:
         what = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise MigrationError(
-            f"--target: the store cannot be compared with what is going to be loaded ({what}).", "Check the file."
-        ) from None
+        raise MigrationError(f"--target: the store cannot be compared with the rows to be loaded ({what}).", "Check the file.") from None
     finally:
         forget(staging)
 

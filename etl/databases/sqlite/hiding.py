@@ -21,7 +21,7 @@ def hidden_logs(given: Path) -> Iterator[str]:
         for side in _SIDES:
             beside = name.with_name(name.name + side)
             if beside.is_file() and beside.stat().st_size:
-                yield f"{beside.name} lies beside another name of the file than {real.name}: what stands in it is not read (K9)"
+                yield f"{beside.name} lies beside another name of the file than {real.name}: its content is not read (K9)"
     if real.stat().st_nlink > 1 and in_wal_mode(real):
         yield f"{real.name} has {real.stat().st_nlink} names (hard links) and is in WAL mode: its write-ahead log may lie beside another name (K9)"
 
@@ -31,9 +31,9 @@ def not_ruled_out(given: Path) -> Iterator[str]:
     real = given.resolve()
     log = real.with_name(real.name + "-wal")
     if in_wal_mode(real) and not (log.is_file() and log.stat().st_size):
-        yield "the file is in WAL mode and has no log: if it was copied from elsewhere, whether its log was left behind is not known"
+        yield "the file is in WAL mode and has no log: if it was copied, its log may have been left behind"
     if real.stat().st_nlink > 1:
-        yield f"the file has {real.stat().st_nlink} names (hard links): what lies beside the others is not known"
+        yield f"the file has {real.stat().st_nlink} names (hard links): files beside the other names are not checked"
 
 
 def _other_names(given: Path, real: Path) -> Iterator[Path]:
@@ -58,7 +58,7 @@ def damages(connection: sqlite3.Connection) -> tuple[list[str], str]:
         lines = [bytes(line).decode("utf-8", "replace") for (line,) in connection.execute("PRAGMA integrity_check(1000)")]
     except sqlite3.DatabaseError as error:
         if str(error).startswith("no such"):  # a collation or function of the old application
-            return [], f"whether an index lacks rows: {error}, so no index is read"
+            return [], f"whether an index lacks rows is unknown ({error}), so no index is read"
         raise
     found = [line for text in lines for line in text.splitlines() if line and not line.startswith(_HARMLESS)]
     more = [f"and {len(found) - _MANY:,} more"] if len(found) > _MANY else []
@@ -71,12 +71,12 @@ def refusal(name: str, shown: str, file: Path, error: sqlite3.DatabaseError) -> 
     if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and journal.exists() and not _wal(file):
         return MigrationError(
             f"{name}: {shown} has an unfinished transaction: its journal {journal.name} lies beside it.",
-            "Let the old portal, or sqlite3 on a copy of both files, open it once so that it is rolled back; nothing here writes to it. Then run again.",
+            "Open it once with the old portal, or a copy of both files with sqlite3, so that the transaction is rolled back; this program never writes to it. Then run again.",
         )
     if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and _wal(file):
         return MigrationError(
-            f"{name}: {shown} is in WAL mode, and {file.name}-wal and {file.name}-shm cannot be made or read beside it (a read-only folder?).",
-            f"Copy it, with {file.name}-wal if there is one, to a folder that can be written to; or set journal_mode = DELETE before it is frozen.",
+            f"{name}: {shown} is in WAL mode, and {file.name}-wal and {file.name}-shm cannot be created or read beside it (a read-only folder?).",
+            f"Copy it, with {file.name}-wal if there is one, to a writable folder; or set journal_mode = DELETE before it is frozen.",
         )
     return MigrationError(f"{name}: {shown} is not a readable SQLite database ({error}).", "Check the file, then run again.")
 

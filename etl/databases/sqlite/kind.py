@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from etl.errors import MigrationError
 
 if TYPE_CHECKING:
-    from etl.databases import Shared, Source
+    from etl.databases import SnapshotSource, Source
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
@@ -28,8 +28,8 @@ class SQLite:
 
         return SqliteSource(url, name)
 
-    def join_source(self, url: str, name: str, snapshot: str) -> Shared:
-        raise MigrationError("A snapshot of a SQLite file belongs to one process.", "This is a fault of the toolkit: report it.")
+    def join_source(self, url: str, name: str, snapshot: str) -> SnapshotSource:
+        raise MigrationError("A snapshot of a SQLite file belongs to one process.", "This is an internal error: report it.")
 
     def open_target(self, url: str, folder: Path) -> Target:
         from etl.databases.sqlite.target import SqliteTarget

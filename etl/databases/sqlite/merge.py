@@ -84,7 +84,7 @@ def kept(lite: sqlite3.Connection, run_id: str, tables: Sequence[Table]) -> tupl
     """What that delta kept, its number first; Refused where it is not all there."""
     existing = {row[0] for row in lite.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
     if UNDO not in existing:
-        raise nothing_to_restore(run_id, f"the table {UNDO}, which says what it kept, is gone")
+        raise nothing_to_restore(run_id, f"the table {UNDO}, which lists its before-images, is missing")
     rows = lite.execute(f"SELECT number, table_name, before_rows, new_rows FROM {UNDO} WHERE run_id = ?", (run_id,)).fetchall()
     images = {row[1]: Images(*row[1:]) for row in rows}
     lost = [table.name for table in tables if table.name not in images]
@@ -94,7 +94,7 @@ def kept(lite: sqlite3.Connection, run_id: str, tables: Sequence[Table]) -> tupl
             if there != count:
                 lost.append(name)
     if lost:
-        raise nothing_to_restore(run_id, f"what it kept is incomplete ({', '.join(sorted(lost))})")
+        raise nothing_to_restore(run_id, f"its before-images are incomplete ({', '.join(sorted(lost))})")
     return int(rows[0][0]), [images[table.name] for table in tables]
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import urllib.parse
 from pathlib import Path
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.databases.reading import Condition, Row, no_store
 from etl.errors import MigrationError
 
@@ -18,7 +18,7 @@ class SqliteReading:
     def __init__(self, file: Path, url: str) -> None:
         self._url = url
         if not file.is_file():
-            raise MigrationError(f"There is no file behind {shown(url)}.", "Give --target the new store that was published.")
+            raise MigrationError(f"There is no file behind {redacted_url(url)}.", "Give --target the new store that was published.")
         self._connection = sqlite3.connect(f"file:{urllib.parse.quote(str(file.absolute()))}?mode=ro", uri=True, isolation_level=None)
         self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
         self._connection.row_factory = sqlite3.Row
@@ -30,10 +30,12 @@ class SqliteReading:
             if str(error).startswith(("no such table", "no such column")):
                 raise no_store(self._url) from None
             if getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-                message = f"--target: {shown(self._url)} is not a readable SQLite database ({error})."
+                message = f"--target: {redacted_url(self._url)} is not a readable SQLite database ({error})."
                 raise MigrationError(message, "Give the new store that was published, or its copy from the backup.") from None
             name = getattr(error, "sqlite_errorname", type(error).__name__)
-            raise MigrationError(f"--target: {shown(self._url)} cannot be read ({name}).", "Check the file and who else uses it.") from None
+            raise MigrationError(
+                f"--target: {redacted_url(self._url)} cannot be read ({name}).", "Check the file and which processes use it."
+            ) from None
 
     def among(self, column: str, ids: list[str]) -> Condition:
         return Condition(f"{column} IN (SELECT value FROM json_each(?))", (json.dumps(ids),))

@@ -10,31 +10,34 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import sqlalchemy
 
-from etl.databases import Batch, Since, shown
+from etl.databases import Batch, SourceChange, redacted_url
 from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
-from etl.domain.typed_values import Cell, Typed, readable, typed
+from etl.domain.typed_values import Bools, Cell, Typed, readable, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
 
-PIECE = 1 << 20  # bytes of a document read at a time
-_SMALL = 8 * PIECE
+CHUNK_BYTES = 1 << 20  # bytes of a document read at a time
+_SMALL = 8 * CHUNK_BYTES
 
 
 class SqliteSource:
     """Implements `Source` on one read transaction: a writer cannot change what it sees."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._name, self._shown = name, shown(url)
+        self._name, self._shown = name, redacted_url(url)
         file = sqlalchemy.make_url(url).database or ""
         self.path = Path(file)
         if not self.path.is_file():
-            raise MigrationError(f"{name}: there is no file {file!r} ({self._shown}).", "Give the path of the old database's SQLite file.")
+            raise MigrationError(
+                f"{name}: the file {file!r} does not exist ({self._shown}).", "Give the path of the old database's SQLite file."
+            )
         self.path = self.path.resolve()  # its log lies beside the file itself, not beside a link to it
         self._given = Path(file)
         self._indexes_trusted, self._rowless = True, dict[str, bool]()
@@ -64,7 +67,8 @@ class SqliteSource:
         """Raises Busy where the error says that another process holds the file locked."""
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise Busy(
-                f"{self._name}: somebody is writing to {self._shown} ({error}).", "Close the portal, then run the same command again."
+                f"{self._name}: another process is writing to {self._shown} ({error}).",
+                "Close the portal, then run the same command again.",
             ) from None
 
     def shapes(self) -> dict[str, dict[str, str]]:
@@ -96,11 +100,11 @@ class SqliteSource:
             [f"{name} is a view; it is read as a table" for name in views if name in names],
             list(not_ruled_out(self._given)),
         )
-        found.not_ruled_out.extend(f"{name}: which rows a view leaves out is not known here" for name in views if name in names)
+        found.not_ruled_out.extend(f"{name}: it is unknown which rows a view leaves out" for name in views if name in names)
         for mapping in mapped:
             if mapping.key and mapping.table not in views and not self._keeps_unique(mapping):
                 found.notes.append(
-                    f"{mapping.table} has no key of its own on {', '.join(mapping.key)}: rows with one key are told apart (fine print 63)"
+                    f"{mapping.table} has no unique key on {', '.join(mapping.key)}: rows with equal keys are told apart (fine print 63)"
                 )
         self._indexes_trusted = not collations(self._connection, names)
         if deep:
@@ -165,10 +169,13 @@ class SqliteSource:
         if self._has_odd_keys(mapping):
             yield from self._read_carefully(mapping, names, rows)
             return
-        listed = ", ".join(_quoted(name) for name in names)
+        asked = self._with_blobs(mapping, names)
+        listed = ", ".join([*map(_quoted, names), *(_is_blob(name) for name in asked)])
         cursor = self._execute(mapping.table, f"SELECT {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}")
         while fetched := cursor.fetchmany(rows):
-            batch = typed(mapping, dict(zip(names, zip(*fetched, strict=True), strict=True)), len(fetched))
+            columns = list(zip(*fetched, strict=True))
+            cells = dict(zip(names, columns[: len(names)], strict=True))
+            batch = typed(mapping, cells, len(fetched), _blobs(asked, columns[len(names) :]))
             yield Batch(batch, _key_texts(mapping, batch) if len(mapping.key) > 1 else None)
 
     def _execute(self, what: str, statement: str, values: Sequence[str] = ()) -> sqlite3.Cursor:
@@ -199,6 +206,16 @@ class SqliteSource:
         found = self._execute(mapping.table, f"SELECT 1 FROM {self._from(mapping.table)} WHERE {' OR '.join(odd)} LIMIT 1").fetchone()
         return found is not None or (not self._keeps_unique(mapping) and self._has_doubles(mapping))
 
+    def _with_blobs(self, mapping: TableMapping, names: Sequence[str]) -> list[str]:
+        """The date and timestamp columns in which some row holds a BLOB: its bytes alone look like a text's."""
+        dated = [name for name in names if mapping.shape.by_name[name].family in ("date", "timestamp")]
+        if not dated:
+            return []
+        found = self._execute(
+            mapping.table, f"SELECT {', '.join(f'max({_is_blob(name)})' for name in dated)} FROM {self._from(mapping.table)}"
+        )
+        return [name for name, some in zip(dated, found.fetchone(), strict=True) if some]
+
     def _has_doubles(self, mapping: TableMapping) -> bool:
         """Whether two rows have one key (fine print 63)."""
         keys = ", ".join(f"{_quoted(name)} COLLATE BINARY" for name in mapping.key)
@@ -209,17 +226,18 @@ class SqliteSource:
         """The whole table at once, its keys told apart: NULL keys numbered by their place, keys that are equal as text by `#2`, `#3` ..."""
         place = self._places(mapping)
         kinds = ", ".join(f"typeof({_quoted(column)})" for column in mapping.key)
-        listed = ", ".join(_quoted(name) for name in names)
+        asked = self._with_blobs(mapping, names)
+        listed = ", ".join([*map(_quoted, names), *(_is_blob(name) for name in asked)])
         statement = f"SELECT {kinds}, {place}, {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {place}"
         fetched = self._execute(mapping.table, statement).fetchall()
         width = len(mapping.key) + 1
-        columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(len(names) + width)]
-        cells = dict(zip(names, columns[width:], strict=True))
+        columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(width + len(names) + len(asked))]
+        cells = dict(zip(names, columns[width : width + len(names)], strict=True))
         if self._is_utf16():  # SQLite orders such texts by other bytes than those of UTF-8
             order = _in_order([[columns[n] for n in range(len(mapping.key))], [cells[name] for name in mapping.key]], columns[width - 1])
             columns = [tuple(column[row] for row in order) for column in columns]
-            cells = dict(zip(names, columns[width:], strict=True))
-        whole = typed(mapping, cells, len(fetched))
+            cells = dict(zip(names, columns[width : width + len(names)], strict=True))
+        whole = typed(mapping, cells, len(fetched), _blobs(asked, columns[width + len(names) :]))
         found = zip(*(cells[name] for name in mapping.key), strict=True)
         keys = told_apart([tuple(None if c is None else _part_text(c) for c in key) for key in found], columns[width - 1], whole)
         for start in range(0, len(fetched), rows):
@@ -249,16 +267,16 @@ class SqliteSource:
         utf16 = self._is_utf16()
         for row, (rowid, kind, size) in enumerate(self._execute(mapping.table, statement)):
             if kind in (b"blob", b"text"):
-                yield keys[row], self._pieces(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
+                yield keys[row], self._chunks(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
 
-    def _pieces(self, table: str, column: str, rowid: int, size: int) -> Iterator[bytes]:
+    def _chunks(self, table: str, column: str, rowid: int, size: int) -> Iterator[bytes]:
         if size <= _SMALL:  # a text comes in UTF-8, whatever encoding the file has (fine print 42, 61)
             statement = f"SELECT {_quoted(column)} FROM {_quoted(table)} WHERE rowid = ?"
             yield self._connection.execute(statement, (rowid,)).fetchone()[0]
             return
         with self._connection.blobopen(table, column, rowid, readonly=True) as blob:
-            while piece := blob.read(PIECE):
-                yield piece
+            while chunk := blob.read(CHUNK_BYTES):
+                yield chunk
 
     def mark(self) -> str:
         digest = hashlib.sha256()
@@ -272,10 +290,10 @@ class SqliteSource:
         self._take_snapshot()
         return digest.hexdigest()
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> Since:
+    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
         if self.mark() == mark:
-            return Since([], "the file is the same, bit by bit")
-        return Since(None, "the file is another one; every row was read again and compared")
+            return SourceChange([], "the file is the same, bit by bit")
+        return SourceChange(None, "the file was replaced or changed; every row was read again and compared")
 
     def highest_key(self, mapping: TableMapping) -> str:
         listed = ", ".join(_quoted(name) for name in mapping.key)
@@ -287,7 +305,7 @@ class SqliteSource:
         return {}
 
     def writers(self) -> list[str]:
-        return ["the file can be written to by its mode"] if self.path.stat().st_mode & 0o222 else []
+        return ["the file's mode allows writing"] if self.path.stat().st_mode & 0o222 else []
 
     def close(self) -> None:
         self._connection.close()
@@ -301,6 +319,15 @@ class SqliteSource:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _is_blob(column: str) -> str:
+    return f"typeof({_quoted(column)}) = 'blob'"
+
+
+def _blobs(columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> dict[str, Bools]:
+    """By column, the rows that hold a BLOB."""
+    return {name: np.array(marks, bool) for name, marks in zip(columns, cells, strict=True)}
 
 
 def _by_bytes(columns: Sequence[str]) -> str:

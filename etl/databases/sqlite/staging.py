@@ -34,10 +34,10 @@ def stage(staging: Path, tables: Sequence[Table], rows: Rows) -> Generator[int, 
             file.execute("BEGIN")
             for batch in rows(table):
                 for first in range(0, batch.num_rows, _AT_ONCE):
-                    piece = batch.slice(first, _AT_ONCE)
-                    columns = [_cells(piece[column.name], column.family) for column in table.columns]
+                    chunk = batch.slice(first, _AT_ONCE)
+                    columns = [_cells(chunk[column.name], column.family) for column in table.columns]
                     file.executemany(f"INSERT INTO {quoted(table.name)} VALUES ({places})", zip(*columns, strict=True))
-                    yield piece.num_rows
+                    yield chunk.num_rows
             file.execute("COMMIT")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.databases.conditions import Conditions, refuse_altered
 from etl.databases.editions import VIEW_DIFFERS, words_of
 from etl.databases.sqlite import merge
@@ -53,10 +53,10 @@ class SqliteTarget:
     """Implements `Target`; holds a lock on the file as long as it is open."""
 
     def __init__(self, url: str, staging_folder: Path) -> None:
-        self._shown = shown(url)
+        self._shown = redacted_url(url)
         self.path = Path(sqlalchemy.make_url(url).database or "").absolute()
         if not self.path.parent.is_dir():
-            raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Make the folder, then run the same command again.")
+            raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Create the folder, then run the same command again.")
         self._staging = staging_folder / "staging.sqlite"
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
@@ -80,7 +80,7 @@ class SqliteTarget:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
-            raise Refused(f"Another run is at work on {self._shown}.", "Wait for it to end, then run the same command again.") from None
+            raise Refused(f"Another run is active on {self._shown}.", "Wait for it to end, then run the same command again.") from None
         if not self.path.exists() or not os.path.samestat(os.fstat(descriptor), self.path.stat()):
             os.close(descriptor)  # its last holder took the empty file away between our opening and our locking it
             return self._locked()

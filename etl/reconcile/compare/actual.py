@@ -93,7 +93,7 @@ class Store:
         self._found = database.tables()
         self._places: dict[str, Places] = {}
         self._entity_ids: Ints | None = None
-        self.doubled: dict[str, bool] = {}  # tables in which an id stands twice
+        self.doubled: dict[str, bool] = {}  # tables in which an id occurs twice
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
         self._wanted |= {table for _, table in spec.link_targets.values()}
         self._referring = {table: self._tables_referring(table) for table in spec.target}  # asked for each table after each table
@@ -101,7 +101,7 @@ class Store:
         while waiting:
             hidden = waiting.pop()
             for table in sorted(self._referring[hidden] - self.hiding.keys()):
-                self.hiding[table] = f"it refers to rows of {hidden}, which cannot all be seen (K9)"
+                self.hiding[table] = f"it refers to rows of {hidden}, some of which are not visible (K9)"
                 waiting.append(table)
         for table in self.hiding:
             self._found.pop(table, None)

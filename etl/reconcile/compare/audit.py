@@ -5,10 +5,10 @@ import polars as pl
 from etl.reconcile.compare.actual import Store
 from etl.reconcile.compare.difference import CHANGED, differences
 from etl.reconcile.compare.hashing import hashed
-from etl.reconcile.engine.world import World
+from etl.reconcile.engine.world import ExpectedState
 
 
-def profiles_audited(world: World, store: Store) -> tuple[int, pl.DataFrame]:
+def profiles_audited(world: ExpectedState, store: Store) -> tuple[int, pl.DataFrame]:
     """How many profiles were counted, and those whose multiset of (type, status, tier) is not the same (A11 aside)."""
     of_entity = ["profile", "type", "status", "tier"]
     before = world.accounts.select("company_profile_id", "#type", "status_cd", "tier_cd").rename(
@@ -47,7 +47,7 @@ def profiles_audited(world: World, store: Store) -> tuple[int, pl.DataFrame]:
     return before["profile"].n_unique(), differences(rows)
 
 
-def logins_audited(world: World, store: Store) -> tuple[int, pl.DataFrame]:
+def logins_audited(world: ExpectedState, store: Store) -> tuple[int, pl.DataFrame]:
     """How many logins were counted, and those that reach another set of entities than before (as `account_picker`, trade_visible aside)."""
     users = world.known.users.select("user_id", "email_key", "#key")
     contacts = world.known.contacts.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls()

@@ -27,7 +27,7 @@ def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
     known = {**spec.target["account_contact"].columns, **spec.target["entity_account"].columns}
     shown = [name for name in columns if name not in ("login_id", "account_id")]
     if not {"login_id", "account_id"} <= set(columns) or any(name not in known for name in shown):
-        return differences([(VIEW, NOT_CHECKED, None, None, None, None, None, "the view has other columns than the contract's")])
+        return differences([(VIEW, NOT_CHECKED, None, None, None, None, None, "the view's columns differ from the contract")])
     schema = {_LOGIN: pl.UInt64, _ENTITY: pl.Int64, **{name: DTYPES[known[name].kind] for name in shown}}
     frames, odd = [], 0
     for part in store.database.view(VIEW, [known[name] for name in columns]):

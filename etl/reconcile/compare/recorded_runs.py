@@ -92,10 +92,10 @@ def refuse_other_decisions(runs: Runs, decisions: str | None) -> None:
     """L4: OtherInputs (7) without the decisions that the run in force was made with, or with others."""
     made_with = runs.decisions_sha256
     if runs.published is not None and decisions != made_with:
-        given = "none are given" if decisions is None else f"those given have the digest {decisions}"
+        given = "none are given" if decisions is None else f"the given ones have the digest {decisions}"
         made = "without decisions" if made_with is None else f"with decisions of the digest {made_with}"
-        advice = "Leave out --decisions." if made_with is None else "Give the file that the run was made with: --decisions FILE."
-        raise OtherInputs(f"The run in force was made {made}, and {given} (L4).", advice)
+        advice = "Leave out --decisions." if made_with is None else "Give the file of the run: --decisions FILE."
+        raise OtherInputs(f"The run in force was made {made}, but {given} (L4).", advice)
 
 
 _GRACE = ("grace_before", "grace_after", "grace_add")

@@ -16,7 +16,7 @@ from etl.reconcile.compare.difference import CHANGED, MISSING, SCHEMA, UNEXPECTE
 from etl.reconcile.compare.hashing import ACCOUNT, Hashes, fingerprint, identity
 from etl.reconcile.engine.source import KEY
 from etl.reconcile.engine.spec import Spec
-from etl.reconcile.engine.world import Piece
+from etl.reconcile.engine.world import ExpectedRows
 
 AT_ONCE = 400_000  # differing rows that are held at a time
 _STRANGE = np.uint64(0x9E3779B97F4A7C15)  # makes the number of a row with an alien value that of no expected row
@@ -60,7 +60,13 @@ def unmatched(expected: Hashes, actual: Hashes) -> tuple[int, Hashes]:
 
 
 def detailed(
-    spec: Spec, store: Store, table: str, columns: tuple[str, ...], odd: Hashes, again: Callable[[set[str]], Iterator[Piece]], names: Names
+    spec: Spec,
+    store: Store,
+    table: str,
+    columns: tuple[str, ...],
+    odd: Hashes,
+    again: Callable[[set[str]], Iterator[ExpectedRows]],
+    names: Names,
 ) -> Iterator[pl.DataFrame]:
     """The differences behind these numbers, in as many passes as it takes to hold no more than some rows at a time."""
     parts = -(-len(odd) // AT_ONCE)
@@ -87,7 +93,7 @@ def detailed(
         yield _paired(spec, table, columns, left, right, names)
 
 
-def _expected_frame(piece: Piece, columns: tuple[str, ...], chosen: npt.NDArray[np.bool_]) -> pl.DataFrame:
+def _expected_frame(piece: ExpectedRows, columns: tuple[str, ...], chosen: npt.NDArray[np.bool_]) -> pl.DataFrame:
     whole = piece.frame(chosen)
     portal = pl.lit(piece.portal or None, dtype=pl.String).alias("#portal")
     numbers = pl.Series("#number", piece.hashes(columns)[chosen])

@@ -40,7 +40,7 @@ class PortableDatabase(SqliteDatabase):
         return self._views
 
     def doubts(self) -> list[str]:
-        return ["rows that the server hides from this role: this kind of database is not asked for its policies"]
+        return ["rows that the server hides from this role: row-level policies of this kind of database are not checked"]
 
     def in_stored_order(self, table: str) -> bool:
         return False  # they are in the order in which they came
@@ -64,10 +64,12 @@ def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> 
             inspector = sa.inspect(connection)
             views = dict.fromkeys(inspector.get_view_names(), "view")
             for table in [*inspector.get_table_names(), *(view for view in views if view in left_out)]:  # other views are never read
-                described = [c for c in inspector.get_columns(table) if c["name"] not in left_out.get(table, ())]
+                described = [
+                    c for c in _described(connection, inspector, table, table in views) if c["name"] not in left_out.get(table, ())
+                ]
                 columns = [c["name"] for c in described]
                 filled = [isinstance(c["type"], sa.CHAR | sa.NCHAR) for c in described]  # with blanks, which are no part of the value
-                key = inspector.get_pk_constraint(table)["constrained_columns"]
+                key = [] if table in views else inspector.get_pk_constraint(table)["constrained_columns"]
                 declared = ", ".join([*map(_quoted, columns), *([f"PRIMARY KEY ({', '.join(map(_quoted, key))})"] if key else [])])
                 copy.execute(f"CREATE TABLE {_quoted(table)} ({declared})")
                 if left_out and table not in left_out:
@@ -82,6 +84,17 @@ def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> 
             return views
     finally:
         engine.dispose()
+
+
+def _described(connection: sa.Connection, inspector: sa.Inspector, table: str, view: bool) -> list[Any]:
+    """Name and type of each column; of a view whose types only SHOW VIEW would tell (MariaDB, MySQL), the names."""
+    try:
+        return list(inspector.get_columns(table))
+    except sa.exc.DBAPIError:
+        if not view:
+            raise
+    empty = connection.execute(sa.select(sa.text("*")).select_from(sa.table(table)).where(sa.false()))
+    return [{"name": name, "type": sa.types.NullType()} for name in empty.keys()]  # noqa: SIM118  # a result has rows, and keys() of its own
 
 
 def _stored(rows: Any, filled: list[bool]) -> Iterator[list[Any]]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from sqlalchemy.engine import URL
 
 from etl.reconcile.databases.postgresql_conditions import conditions
-from etl.reconcile.engine.background import ahead
+from etl.reconcile.engine.background import prefetch
 from etl.reconcile.engine.cells import Id, Raw, Text
 from etl.reconcile.engine.frames import LOCATOR, Content, Part, series_of, text_typed
 from etl.reconcile.engine.moments import Mask
@@ -25,12 +25,12 @@ from etl.reconcile.engine.spec import Column
 from etl.reconcile.errors import ReconcileError
 
 BATCH = 1 << 24  # bytes of a batch, which the driver takes for a hint
-PIECE = 1 << 22  # bytes of a blob that are held at a time
+CHUNK_BYTES = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 5_000  # locators in one query
 # What the driver's stream says where it gives no SQLSTATE.
 _SAID = {"statement timeout": "57014", "idle-in-transaction": "25P03", "lock timeout": "55P03", "terminating connection": "57P01"}
 _NEXT = {
-    "55P03": "Another session holds a lock: close it, then run again.",
+    "55P03": "Another session holds a lock: close that session, then run again.",
     "57014": "The role's statement_timeout ended it: ALTER ROLE ... SET statement_timeout = 0; then run again.",
     "25P03": "idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
 }
@@ -117,7 +117,7 @@ class PostgresDatabase:
             # The driver's own message may repeat the whole URL.
             if error.sqlstate == "53300" or any(words in str(error) for words in _EXHAUSTED):
                 raise ReconcileError(
-                    f"{self._where}: the limit of connections is reached: the role's, the database's or the server's.",
+                    f"{self._where}: the connection limit is reached: the role's, the database's or the server's.",
                     "The verifier needs up to 3 connections to each database. End other sessions or raise the limit; then run the same command again.",
                 ) from None
             raise ReconcileError(
@@ -187,15 +187,11 @@ class PostgresDatabase:
     def doubts(self) -> list[str]:
         [(checksums, standby)] = self._tuples("SELECT current_setting('data_checksums'), pg_is_in_recovery()")
         found = [
-            f"{name} is a {kind}: what it leaves out is not known here"
+            f"{name} is a {kind}: it is unknown which rows it leaves out"
             for name, kind in sorted(self._kinds.items())
             if name in self._left_out and kind[:4] != "part"
         ]
-        found += (
-            ["pages that were damaged on the disk: the server keeps no checksums of them (data_checksums is off)"]
-            if checksums != "on"
-            else []
-        )
+        found += ["damaged pages on the disk: the server keeps no checksums (data_checksums is off)"] if checksums != "on" else []
         return found + (["what the primary has written and this standby has not yet received"] if standby else [])
 
     def in_stored_order(self, table: str) -> bool:
@@ -250,7 +246,7 @@ class PostgresDatabase:
 
     def hiding(self) -> dict[str, str]:
         sql = f"SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND row_security_active(oid) AND {self._here()}"
-        return {str(table): "row-level security chooses the rows that this role sees (K9)" for (table,) in self._tuples(sql)}
+        return {str(table): "row-level security restricts the rows that this role sees (K9)" for (table,) in self._tuples(sql)}
 
     def tables(self) -> dict[str, list[str]]:
         return {table: list(columns) for table, columns in self._types.items()}
@@ -308,17 +304,21 @@ class PostgresDatabase:
                 for where, found, data in zip(at.to_list(), _raw(keys), blobs.to_pylist(), strict=True):
                     yield Content(where, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
             return
-        for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {PIECE} OR {blob} IS NULL"):
+        for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {CHUNK_BYTES} OR {blob} IS NULL"):
             for at, found, data in zip(
                 _locators(batch.column(0)).to_list(), _raw(batch.column(1)), batch.column(2).to_pylist(), strict=True
             ):
                 yield Content(at, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
-        large = list(self._tuples(f"SELECT ctid, {of}, octet_length({blob})::bigint FROM {name} WHERE octet_length({blob}) > {PIECE}"))
+        large = list(
+            self._tuples(f"SELECT ctid, {of}, octet_length({blob})::bigint FROM {name} WHERE octet_length({blob}) > {CHUNK_BYTES}")
+        )
         for tid, found, size in large:
             digest = hashlib.sha256()
             block, place = int.from_bytes(tid[:4], "big"), int.from_bytes(tid[4:], "big")
-            for first in range(1, size + 1, PIECE):
-                [(piece,)] = self._tuples(f"SELECT substring({blob} FROM {first} FOR {PIECE}) FROM {name} WHERE ctid = '({block},{place})'")
+            for first in range(1, size + 1, CHUNK_BYTES):
+                [(piece,)] = self._tuples(
+                    f"SELECT substring({blob} FROM {first} FOR {CHUNK_BYTES}) FROM {name} WHERE ctid = '({block},{place})'"
+                )
                 digest.update(piece)
             yield Content(block << 16 | place, found, digest.hexdigest(), size)
 
@@ -333,7 +333,7 @@ class PostgresDatabase:
     def _batches(self, sql: str) -> Iterator[Any]:
         reading = self._read(sql)
         try:
-            yield from ahead(reading)
+            yield from prefetch(reading)
         finally:
             reading.close()
 

@@ -46,5 +46,5 @@ def conditions(ask: Ask, schema: str, tables: Sequence[str], views: Mapping[str,
         if kind != "v":
             found.append((view, "the store has no such view"))
         elif spelled(query, its) != spelled(text, its):
-            found.append((view, "the view is not the contract's"))
+            found.append((view, "the view differs from the contract"))
     return sorted(found)

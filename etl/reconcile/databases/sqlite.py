@@ -21,7 +21,7 @@ from etl.reconcile.errors import ReconcileError
 
 BATCH = 32_768
 _BATCH = {"binary": 256, "text": 16_384}  # rows at once, where columns are of any length
-PIECE = 1 << 22  # bytes of a blob that are held at a time
+CHUNK_BYTES = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 400  # locators in one query
 # A first row gives each column its type, whatever the table holds; the driver guesses from what it sees first.
 _FIRST = {"integer": "0", "boolean": "0", "binary": "x''"}
@@ -36,7 +36,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
         if not path.is_file():
-            raise ReconcileError(f"{path.name}: there is no such SQLite file.", "Check the URL; reconcile never creates a database.")
+            raise ReconcileError(f"{path.name}: the SQLite file does not exist.", "Check the URL; reconcile never creates a database.")
         self._opened_as, self._left_out = path, left_out
         path = path.resolve()  # the log lies beside the file itself, not beside a link to it
         self.path, self._bulk = path, _bulk(path)
@@ -65,7 +65,7 @@ class SqliteDatabase:
             self._rows.execute("ROLLBACK")
             self._bulk.rollback()
             self._bulk.set_autocommit(True)
-        raise ReconcileError(f"{self.path.name}: is being written to all the time; no snapshot of it could be taken.", "Freeze it first.")
+        raise ReconcileError(f"{self.path.name}: is being written to continuously; a snapshot could not be taken.", "Freeze it first.")
 
     def tables(self) -> dict[str, list[str]]:
         names = self._rows.execute(
@@ -184,7 +184,7 @@ class SqliteDatabase:
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
         blob, whole = _quoted(column), not self._has_rowid(table)
         cursor = self._rows.cursor()
-        small = blob if whole else f"CASE WHEN length({blob}) <= {PIECE} THEN {blob} END"
+        small = blob if whole else f"CASE WHEN length({blob}) <= {CHUNK_BYTES} THEN {blob} END"
         cursor.execute(f"SELECT {self._place(table)}, {_quoted(key)}, typeof({blob}), length({blob}), {small} FROM {self._named(table)}")
         for at, found, kind, length, raw in cursor:
             if kind == b"text" and raw is None:
@@ -194,12 +194,12 @@ class SqliteDatabase:
             elif raw is not None:
                 yield Content(at, found, hashlib.sha256(raw).hexdigest(), len(raw))
             else:
-                yield Content(at, found, self._digest_by_pieces(table, column, at), length)
+                yield Content(at, found, self._digest_by_chunks(table, column, at), length)
 
-    def _digest_by_pieces(self, table: str, column: str, at: int) -> str:
+    def _digest_by_chunks(self, table: str, column: str, at: int) -> str:
         digest = hashlib.sha256()
         with self._rows.blobopen(table, column, at, readonly=True) as blob:
-            while piece := blob.read(PIECE):
+            while piece := blob.read(CHUNK_BYTES):
                 digest.update(piece)
         return digest.hexdigest()
 
@@ -221,12 +221,12 @@ def _not_opened(path: Path, error: sqlite3.DatabaseError) -> ReconcileError:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         if Path(f"{path}-journal").exists():
             return ReconcileError(
-                f"{path.name}: an unfinished transaction lies in {path.name}-journal.",
-                "Open a copy of both files once with a program that may write, so that it is rolled back.",
+                f"{path.name}: {path.name}-journal contains an unfinished transaction.",
+                "Open a copy of both files once with a program that can write, so that it is rolled back.",
             )
         return ReconcileError(
             f"{path.name}: cannot be opened; a file in WAL mode needs {path.name}-wal and {path.name}-shm beside it.",
-            "Copy it, with its -wal if there is one, to a folder that can be written to.",
+            "Copy it, with its -wal if there is one, to a writable folder.",
         )
     return ReconcileError(f"{path.name}: cannot be read as a SQLite database ({error}).")
 

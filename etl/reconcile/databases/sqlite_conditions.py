@@ -26,7 +26,7 @@ def conditions(connection: sqlite3.Connection, tables: Sequence[str], views: Map
         if kind != "view":
             found.append((view, "the store has no such view"))
         elif spelled(sql) != spelled(text):
-            found.append((view, "the view is not the contract's"))
+            found.append((view, "the view differs from the contract"))
     return sorted(found)
 
 
@@ -47,14 +47,14 @@ def _collations(sql: str, columns: Sequence[str]) -> list[tuple[str, str]]:
             empty.execute(sql)
             [(table,)] = empty.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'").fetchall()
         except (sqlite3.Error, ValueError):
-            return [("it", "that cannot be told")]
+            return [("it", "unknown")]
         found = []
         for place, column in enumerate(columns):
             try:
                 empty.execute('CREATE INDEX "{}" ON "{}" ("{}")'.format(f"#{place}", table.replace('"', '""'), column.replace('"', '""')))
                 [(name,)] = empty.execute("SELECT coll FROM pragma_index_xinfo(?) WHERE seqno = 0", (f"#{place}",)).fetchall()
             except sqlite3.Error:
-                name = "of somebody's own"
+                name = "of a user-defined kind"
             if name.upper() != "BINARY":
                 found.append((column, name))
         return found

@@ -16,7 +16,7 @@ def of_file(opened_as: Path) -> str:
     for name in sorted(names - {real}):
         for log in (Path(f"{name}-wal"), Path(f"{name}-journal")):
             if log.is_file() and log.stat().st_size > 0:
-                return f"{log.name} lies beside another name of the file, where nobody reads it (K9)"
+                return f"{log.name} lies beside another name of the file, where it is not read (K9)"
     if state.st_nlink > 1 and _logs_ahead(real):
         return f"the file has {state.st_nlink} hard links and is in WAL mode: its log may lie beside another of its names (K9)"
     return ""
@@ -27,7 +27,7 @@ def doubts(opened_as: Path) -> list[str]:
     real = Path(os.path.realpath(opened_as))
     log = Path(f"{real}-wal")
     if _logs_ahead(real) and not (log.is_file() and log.stat().st_size > 0):
-        return ["the file is in WAL mode and has no log beside it: whether one was left where it was copied from is not known"]
+        return ["the file is in WAL mode and has no log beside it: if it was copied, its log may have been left behind"]
     return []
 
 

@@ -16,7 +16,7 @@ class _Stopped(Exception):
 
 
 @contextmanager
-def beside(work: Callable[[Look], T]) -> Iterator[Future[T]]:
+def run_in_background(work: Callable[[Look], T]) -> Iterator[Future[T]]:
     """What comes of the work, which is given a function to call often: it ends the work where the block has ended early."""
     stop = threading.Event()
 
@@ -32,7 +32,7 @@ def beside(work: Callable[[Look], T]) -> Iterator[Future[T]]:
             stop.set()
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def prefetch(items: Iterator[T]) -> Iterator[T]:
     """The same items; while one is looked at, the next one is made."""
     with ThreadPoolExecutor(1) as pool:
         end = object()

@@ -27,12 +27,12 @@ def read_decided(file: Path | None) -> Decided:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise NotOpened(f"--decisions: {file} cannot be read ({error.strerror}).", "Give the file that the run was made with.") from None
+        raise NotOpened(f"--decisions: {file} cannot be read ({error.strerror}).", "Give the file of the run.") from None
     try:
         said = tomllib.loads(content.decode("utf-8"))
         accounts = {int(entry["tc_account_id"]): int(entry["entity_id"]) for entry in said.get("tc_account", [])}
         names = {int(entry["user_id"]): str(entry["user_name"]) for entry in said.get("user", [])}
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError):
-        message = f"{file.name} is not a file of decisions that a run can have been made with."
-        raise ReconcileError(message, "Give the file that the run was made with: --decisions FILE.") from None
+        message = f"{file.name} is not a valid file of decisions."
+        raise ReconcileError(message, "Give the file of the run: --decisions FILE.") from None
     return Decided(accounts, names, hashlib.sha256(content).hexdigest())

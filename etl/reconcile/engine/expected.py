@@ -7,23 +7,23 @@ import polars as pl
 
 from etl.reconcile.compare.hashing import own_id
 from etl.reconcile.engine.ledger import Ledger, Tally
-from etl.reconcile.engine.ordinary import pieces
+from etl.reconcile.engine.ordinary import expected_rows
 from etl.reconcile.engine.source import KEY
-from etl.reconcile.engine.world import Piece, World
-from etl.reconcile.rules.a_accounts import account_pieces, group_pieces
-from etl.reconcile.rules.a_catalogues import added_types, catalogue_pieces, settle_catalogues
-from etl.reconcile.rules.a_structure import settle_spine
-from etl.reconcile.rules.b_people import contact_pieces, login_pieces, settle_people
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState
+from etl.reconcile.rules.a_accounts import account_rows, group_rows
+from etl.reconcile.rules.a_catalogues import added_types, catalogue_rows, decide_catalogues
+from etl.reconcile.rules.a_structure import decide_spine
+from etl.reconcile.rules.b_people import contact_rows, decide_people, login_rows
 from etl.reconcile.rules.c_contents import hashed_contents
-from etl.reconcile.rules.c_documents import document_pieces, link_pieces, survey, tc_document_pieces
-from etl.reconcile.rules.e_responses import response_pieces, stub_piece
-from etl.reconcile.rules.g_status_verification import link_pieces as svi_pieces
-from etl.reconcile.rules.h_identifiers import identifier_pieces, settle_identifiers
-from etl.reconcile.rules.i_trade_compliance import settle_trade, trade_pieces
+from etl.reconcile.rules.c_documents import document_rows, link_rows, survey, tc_document_rows
+from etl.reconcile.rules.e_responses import response_rows, stub_rows
+from etl.reconcile.rules.g_status_verification import link_rows as svi_pieces
+from etl.reconcile.rules.h_identifiers import decide_identifiers, identifier_rows
+from etl.reconcile.rules.i_trade_compliance import decide_trade, trade_rows
 from etl.reconcile.rules.registry import rulebook
 
 KEEP = 100_000  # rows
-Producer = Callable[[], Iterator[Piece]]
+Producer = Callable[[], Iterator[ExpectedRows]]
 # Tables that a module of their own settles; all others are carried over by their mapping file alone.
 OWN = {
     "P2": {
@@ -52,41 +52,41 @@ OWN = {
 class Expected:
     """What the target must hold. `first_pass` must be used up once; `again` gives the rows of some tables a second time."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ExpectedState) -> None:
         self.world = world
         self._producers: list[tuple[frozenset[str], Producer]] = []  # the target tables that it feeds, and how
         self._rules = rulebook()
-        self._kept: list[Piece] | None = []  # all pieces, while they are few; None: too many, they are computed once more
+        self._kept: list[ExpectedRows] | None = []  # all pieces, while they are few; None: too many, they are computed once more
         self._rows = 0
 
-    def first_pass(self, progress: Callable[[str], None] = lambda _: None) -> Iterator[Piece]:
+    def first_pass(self, progress: Callable[[str], None] = lambda _: None) -> Iterator[ExpectedRows]:
         """Every expected row, table by table of the sources; afterwards the world's ledger is complete."""
         world, rules = self.world, self._rules
         self._look_for_tables()
         progress("profiles, models, entities")
-        settle_spine(world)
-        settle_catalogues(world, rules)
+        decide_spine(world)
+        decide_catalogues(world, rules)
         progress("users, contacts, identifiers")
-        yield from self._take("catalogues", lambda: catalogue_pieces(world, rules), self._targets("P2", *CATALOGUES))
+        yield from self._take("catalogues", lambda: catalogue_rows(world, rules), self._targets("P2", *CATALOGUES))
         yield from self._plain("P2", lambda m: not m.owner and not m.needs)
-        settle_people(world)
-        settle_identifiers(world, rules)
+        decide_people(world)
+        decide_identifiers(world, rules)
         world.known.login_keys = world.known.users.select("email_key")
         if "TC" in world.sources:
-            settle_trade(world, rules)
-        yield from self._take("logins", lambda: login_pieces(world, rules), self._targets("P2", "portal_user"))
-        yield from self._take("contacts", lambda: contact_pieces(world, rules), self._targets("P2", "company_contact"))
-        yield from self._take("identifiers", lambda: identifier_pieces(world, rules), self._targets("P2", "entity_identifier"))
+            decide_trade(world, rules)
+        yield from self._take("logins", lambda: login_rows(world, rules), self._targets("P2", "portal_user"))
+        yield from self._take("contacts", lambda: contact_rows(world, rules), self._targets("P2", "company_contact"))
+        yield from self._take("identifiers", lambda: identifier_rows(world, rules), self._targets("P2", "entity_identifier"))
         if "TC" in world.sources:
-            yield from self._take("trade", lambda: trade_pieces(world, rules), self._targets("TC", "tc_account", "tc_contact"))
+            yield from self._take("trade", lambda: trade_rows(world, rules), self._targets("TC", "tc_account", "tc_contact"))
         yield from self._take(
-            "signatures", lambda: pieces(world, rules, "P2", "agreement_signature"), self._targets("P2", "agreement_signature")
+            "signatures", lambda: expected_rows(world, rules, "P2", "agreement_signature"), self._targets("P2", "agreement_signature")
         )
-        yield from self._take("accounts", lambda: account_pieces(world, rules), {"entity_account"})
-        yield from self._take("groups", lambda: group_pieces(world, rules), {"account_group", "account_group_member"})
+        yield from self._take("accounts", lambda: account_rows(world, rules), {"entity_account"})
+        yield from self._take("groups", lambda: group_rows(world, rules), {"account_group", "account_group_member"})
         progress("security profiles and responses")
         yield from self._plain("P2", lambda m: True, before="profile_response")
-        yield from self._take("responses", lambda: response_pieces(world, rules), {"profile_response"})
+        yield from self._take("responses", lambda: response_rows(world, rules), {"profile_response"})
         progress("validations, messages, events")
         yield from self._plain("P2", lambda m: True)
         yield from self._take("svi", lambda: svi_pieces(world, rules), {"svi_link"})
@@ -95,13 +95,13 @@ class Expected:
             world.known.hashed[portal] = hashed_contents(world, portal)
         library = survey(world)
         self._rules = rules = rulebook(library)
-        yield from self._take("documents", lambda: document_pieces(world, rules, library), {"document"})
-        yield from self._take("links", lambda: link_pieces(world, rules), {"document_link"})
+        yield from self._take("documents", lambda: document_rows(world, rules, library), {"document"})
+        yield from self._take("links", lambda: link_rows(world, rules), {"document_link"})
         if "TC" in world.sources:
             progress("Trade Compliance")
-            yield from self._take("tc documents", lambda: tc_document_pieces(world, rules), {"document"})
+            yield from self._take("tc documents", lambda: tc_document_rows(world, rules), {"document"})
             yield from self._plain("TC", lambda m: True)
-        yield from self._take("stubs", lambda: iter([stub_piece(world)]), {"profile_question"})
+        yield from self._take("stubs", lambda: iter([stub_rows(world)]), {"profile_question"})
         yield from self._take("types", lambda: iter([added_types(world)]), {"business_type"})
         objects = world.ledger.objects()
         yield from self._take("objects", lambda: iter([_objects(objects)]), {"stored_object"})
@@ -116,7 +116,7 @@ class Expected:
                         found[into.table, column] = f"rule {value.of} of {mapping.table} is unknown to the verifier"
         return found
 
-    def again(self, tables: set[str]) -> Iterator[Piece]:
+    def again(self, tables: set[str]) -> Iterator[ExpectedRows]:
         """The expected rows of these target tables, once more; the ledger stays as it is."""
         if self._kept is not None:
             yield from (piece for piece in self._kept if piece.table in tables)
@@ -130,7 +130,7 @@ class Expected:
         finally:
             self.world.ledger = kept
 
-    def _take(self, _: str, producer: Producer, targets: set[str] | frozenset[str]) -> Iterator[Piece]:
+    def _take(self, _: str, producer: Producer, targets: set[str] | frozenset[str]) -> Iterator[ExpectedRows]:
         self._producers.append((frozenset(targets), producer))
         for piece in producer():
             self._rows += len(piece)
@@ -143,7 +143,7 @@ class Expected:
     def _targets(self, portal: str, *tables: str) -> set[str]:
         return {into.table for table in tables for into in self.world.spec.mappings[portal, table].into}
 
-    def _plain(self, portal: str, wanted: Callable[..., bool], before: str = "") -> Iterator[Piece]:
+    def _plain(self, portal: str, wanted: Callable[..., bool], before: str = "") -> Iterator[ExpectedRows]:
         """Tables that need no module of their own, each after what it refers to. `before`: only those that this one waits for."""
         world = self.world
         mappings = {name: m for (owner, name), m in world.spec.mappings.items() if owner == portal and name not in OWN[portal]}
@@ -172,14 +172,14 @@ class Expected:
             if name in chosen and wanted(mappings[name]) and (portal, name) not in world.ledger.tallies:
                 yield from self._table(portal, name)
 
-    def _table(self, portal: str, name: str) -> Iterator[Piece]:
+    def _table(self, portal: str, name: str) -> Iterator[ExpectedRows]:
         world = self.world
         world.ledger.tallies[portal, name] = Tally()
         if not world.spec.mappings[portal, name].into:
             for frame in world.rows(portal, name):
                 world.ledger.tallies[portal, name].retire(len(frame))
             return
-        yield from self._take(name, lambda: pieces(world, self._rules, portal, name), self._targets(portal, name))
+        yield from self._take(name, lambda: expected_rows(world, self._rules, portal, name), self._targets(portal, name))
 
     def _look_for_tables(self) -> None:
         """What the mappings and the databases do not agree about cannot be checked (K5)."""
@@ -196,5 +196,5 @@ class Expected:
 CATALOGUES = ("business_type", "profile_question", "question_applicability", "agreement_version")
 
 
-def _objects(objects: pl.DataFrame) -> Piece:
-    return Piece("stored_object", "", "", objects.with_columns(pl.col("sha256").alias(KEY)))
+def _objects(objects: pl.DataFrame) -> ExpectedRows:
+    return ExpectedRows("stored_object", "", "", objects.with_columns(pl.col("sha256").alias(KEY)))

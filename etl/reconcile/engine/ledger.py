@@ -60,7 +60,9 @@ class Ledger:
         self._flags: list[pl.DataFrame] = []
         self._objects: list[pl.DataFrame] = []
 
-    def settle(self, portal: str, table: str, rows: pl.DataFrame, reason: npt.NDArray[np.integer], digest: pl.Series | None = None) -> None:
+    def account_for(
+        self, portal: str, table: str, rows: pl.DataFrame, reason: npt.NDArray[np.integer], digest: pl.Series | None = None
+    ) -> None:
         """Each row of `rows` (with #key, the locator, #also_held) is loaded where `reason` is 0, else held for it (X2: both)."""
         if self.mute:
             return

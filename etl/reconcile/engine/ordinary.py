@@ -14,7 +14,7 @@ from etl.reconcile.engine.scopes import MISSING, UNSET, Index, Indexing
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Into, Value
 from etl.reconcile.engine.spec import Mapping as TableMapping
-from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints
 
 NONE = Indexing().index()
 
@@ -30,14 +30,14 @@ class Copies:
     def of(self, column: str) -> pl.Series:
         return self.rows[column][self.take]
 
-    def of_account(self, world: World, column: str) -> pl.Series:
+    def of_account(self, world: ExpectedState, column: str) -> pl.Series:
         return world.accounts[column][self.account]
 
 
-OwnerRule = Callable[[World, pl.DataFrame], tuple[Ints, Ints]]  # scope and reason of each row
-RowRule = Callable[[World, pl.DataFrame, Value], pl.Series]
-CopyRule = Callable[[World, Copies], pl.Series]
-Note = Callable[[World, pl.DataFrame, Ints], None]  # flags; is given the loaded rows and their scopes
+OwnerRule = Callable[[ExpectedState, pl.DataFrame], tuple[Ints, Ints]]  # scope and reason of each row
+RowRule = Callable[[ExpectedState, pl.DataFrame, Value], pl.Series]
+CopyRule = Callable[[ExpectedState, Copies], pl.Series]
+Note = Callable[[ExpectedState, pl.DataFrame, Ints], None]  # flags; is given the loaded rows and their scopes
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Rulebook:
         return value.form != "rule" or value.of in self.row or any((table, column) in part for part in (self.row, self.copy, self.made))
 
 
-def pieces(world: World, rulebook: Rulebook, portal: str, table: str) -> Iterator[Piece]:
+def expected_rows(world: ExpectedState, rulebook: Rulebook, portal: str, table: str) -> Iterator[ExpectedRows]:
     """What the rows of one source table become; afterwards `world.index` knows them, where other tables refer to it."""
     mapping = world.spec.mappings[portal, table]
     key = world.sources[portal].table(table).key
@@ -65,7 +65,7 @@ def pieces(world: World, rulebook: Rulebook, portal: str, table: str) -> Iterato
     for frame in world.rows(portal, table):
         scope, reason = owners(world, rulebook, mapping, frame)
         reason = lowest(np.where(mask(frame, BAD), UNREADABLE_VALUE, LOADED), reason)
-        world.ledger.settle(portal, table, frame, reason, held_bytes(world, portal, table, frame, reason))
+        world.ledger.account_for(portal, table, frame, reason, held_bytes(world, portal, table, frame, reason))
         loaded = reason == LOADED
         if wanted:
             indexing.add(frame[key[0]], loaded, scope)
@@ -74,7 +74,7 @@ def pieces(world: World, rulebook: Rulebook, portal: str, table: str) -> Iterato
         world.index[portal, table] = indexing.index()
 
 
-def held_bytes(world: World, portal: str, table: str, frame: pl.DataFrame, reason: Ints) -> pl.Series | None:
+def held_bytes(world: ExpectedState, portal: str, table: str, frame: pl.DataFrame, reason: Ints) -> pl.Series | None:
     """The digests of the binary contents of held rows, which become stored objects (fine print 9)."""
     names = [c.name for c in world.sources[portal].columns(table) if c.kind == "binary"]
     if not names or (reason == LOADED).all():
@@ -86,7 +86,7 @@ def held_bytes(world: World, portal: str, table: str, frame: pl.DataFrame, reaso
     return found
 
 
-def is_referred_to(world: World, portal: str, table: str) -> bool:
+def is_referred_to(world: ExpectedState, portal: str, table: str) -> bool:
     """Whether other tables name rows of this one: as their owner, as a need, softly, or as a document link's target (C2)."""
     if table in {source for source, _ in world.spec.link_targets.values()}:
         return True
@@ -101,21 +101,21 @@ def is_referred_to(world: World, portal: str, table: str) -> bool:
 
 
 def of_rows(
-    world: World, rulebook: Rulebook, mapping: TableMapping, rows: pl.DataFrame, scope: Ints, copies: Copies | None = None
-) -> Iterator[Piece]:
+    world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, rows: pl.DataFrame, scope: Ints, copies: Copies | None = None
+) -> Iterator[ExpectedRows]:
     """What loaded rows with these accounts (or just these copies) become, table by table; flags what is to be flagged."""
     if note := rulebook.note.get(mapping.table):
         note(world, rows, scope)
     note_soft(world, rulebook, mapping, rows)
     for into in mapping.into:
         if into.per == "once":
-            yield Piece(into.table, mapping.portal, mapping.table, row_columns(world, rulebook, mapping, into, rows))
+            yield ExpectedRows(into.table, mapping.portal, mapping.table, row_columns(world, rulebook, mapping, into, rows))
         elif into.per == "account":
             copies = copies or Copies(rows, *world.scopes.expand(scope))
             yield _copied(world, rulebook, mapping, into, copies)
 
 
-def owners(world: World, rulebook: Rulebook, mapping: TableMapping, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+def owners(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     """Each row's accounts, as the number of a list of them, and why a row is held (0: it is not)."""
     if rule := rulebook.owner.get(mapping.owner_rule):
         scope, reason = rule(world, frame)
@@ -129,7 +129,7 @@ def owners(world: World, rulebook: Rulebook, mapping: TableMapping, frame: pl.Da
     return scope, reason
 
 
-def route(world: World, portal: str, owner: Mapping[str, str], frame: pl.DataFrame) -> tuple[Ints, Ints]:
+def route(world: ExpectedState, portal: str, owner: Mapping[str, str], frame: pl.DataFrame) -> tuple[Ints, Ints]:
     """The accounts by the first reference that is set."""
     scope = np.full(len(frame), -1, np.int64)
     reason = np.full(len(frame), NO_OWNER if owner else LOADED, np.int64)
@@ -146,14 +146,14 @@ def route(world: World, portal: str, owner: Mapping[str, str], frame: pl.DataFra
     return scope, reason
 
 
-def soft_place(world: World, portal: str, of: str, reference: pl.Series) -> tuple[str, Index, Ints]:
+def soft_place(world: ExpectedState, portal: str, of: str, reference: pl.Series) -> tuple[str, Index, Ints]:
     """The source table that `of` comes from, its index, and where the reference leads in it."""
     name = world.spec.source_of(portal, of)
     index = world.index.get((portal, name), NONE)
     return name, index, index.find(reference)
 
 
-def soft(world: World, portal: str, of: str, reference: pl.Series) -> pl.Series:
+def soft(world: ExpectedState, portal: str, of: str, reference: pl.Series) -> pl.Series:
     """What a soft reference becomes: the row's key in the target, or null where it does not exist or is held."""
     _, index, place = soft_place(world, portal, of, reference)
     good = pl.Series(index.is_loaded(place))
@@ -166,7 +166,7 @@ def soft(world: World, portal: str, of: str, reference: pl.Series) -> pl.Series:
     return pl.select(pl.when(good).then(value)).to_series()
 
 
-def note_soft(world: World, rulebook: Rulebook, mapping: TableMapping, rows: pl.DataFrame) -> None:
+def note_soft(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, rows: pl.DataFrame) -> None:
     """X1, once a row."""
     lost = np.zeros(len(rows), np.bool_)
     for into in mapping.into:
@@ -177,7 +177,7 @@ def note_soft(world: World, rulebook: Rulebook, mapping: TableMapping, rows: pl.
     world.flag("X1", mapping.portal, mapping.table, rows, lost)
 
 
-def row_columns(world: World, rulebook: Rulebook, mapping: TableMapping, into: Into, rows: pl.DataFrame) -> pl.DataFrame:
+def row_columns(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, into: Into, rows: pl.DataFrame) -> pl.DataFrame:
     """The columns that are the same on every copy, named as in the target, and #key."""
     target = world.spec.target[into.table]
     found = [rows[KEY]]
@@ -209,13 +209,13 @@ def row_columns(world: World, rulebook: Rulebook, mapping: TableMapping, into: I
     return pl.DataFrame(found)
 
 
-def key_named(world: World, mapping: TableMapping, rows: pl.DataFrame, column: str) -> pl.Series:
+def key_named(world: ExpectedState, mapping: TableMapping, rows: pl.DataFrame, column: str) -> pl.Series:
     """The key, as text, of the row that a column names; of the row itself where it is its own key."""
     own = world.sources[mapping.portal].table(mapping.table).key == (column,)
     return rows[KEY] if own else rows[column].cast(pl.String)
 
 
-def _copied(world: World, rulebook: Rulebook, mapping: TableMapping, into: Into, copies: Copies) -> Piece:
+def _copied(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, into: Into, copies: Copies) -> ExpectedRows:
     target = world.spec.target[into.table]
     rows = row_columns(world, rulebook, mapping, into, copies.rows)
     entity = world.entity_ids(copies.account)
@@ -228,7 +228,7 @@ def _copied(world: World, rulebook: Rulebook, mapping: TableMapping, into: Into,
             of_copy.append(world.reference(value.of, mapping.portal, key, entity).alias(name))
         elif value.form == "rule" and (rule := rulebook.copy.get((mapping.table, name))):
             of_copy.append(rule(world, copies).alias(name))
-    return Piece(into.table, mapping.portal, mapping.table, rows, copies.take, pl.DataFrame(of_copy))
+    return ExpectedRows(into.table, mapping.portal, mapping.table, rows, copies.take, pl.DataFrame(of_copy))
 
 
 def _kind(mapping: TableMapping, table: str) -> str:

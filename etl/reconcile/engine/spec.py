@@ -122,7 +122,7 @@ class Spec:
         for (owner, name), mapping in self.mappings.items():
             if owner == portal and any(i.table == target_table and i.per == "once" for i in mapping.into):
                 return name
-        raise SpecError(f"No table of {portal} is mapped once into {target_table}, yet a mapping refers to it so.")
+        raise SpecError(f"No table of {portal} is mapped once into {target_table}, but a mapping refers to such a table.")
 
 
 def read_spec(folder: Path | None = None) -> Spec:
@@ -154,7 +154,7 @@ def tables(path: Path) -> dict[str, Table]:
     try:
         statements = sqlglot.parse(content.decode("utf-8-sig"), dialect="postgres")
     except (sqlglot.errors.SqlglotError, UnicodeDecodeError, RecursionError):
-        raise SpecError(f"schemas/{path.name}: this is not SQL that can be read") from None  # the parser's own text repeats the file
+        raise SpecError(f"schemas/{path.name}: the SQL cannot be parsed") from None  # the parser's own text repeats the file
     found = {}
     for statement in statements:
         if (
@@ -166,7 +166,7 @@ def tables(path: Path) -> dict[str, Table]:
             table = _table(statement.this)
             found[table.name] = table
         elif statement is not None and not _harmless(statement):
-            raise SpecError(f"schemas/{path.name}: {type(statement).__name__} is not a statement of a schema")
+            raise SpecError(f"schemas/{path.name}: {type(statement).__name__} is not allowed in a schema")
     return found
 
 
@@ -284,7 +284,7 @@ def _value(raw: Any, where: str) -> Value:
         for form in ("copy", "once", "soft"):
             if form in raw:
                 return Value(form, (raw[form],), str(raw["of"]))
-    raise SpecError(f"{where}: {raw!r} is none of the forms that mappings/README.md lists")
+    raise SpecError(f"{where}: {raw!r} is not a form listed in mappings/README.md")
 
 
 def _codes(path: Path) -> tuple[dict[str, str], ...]:

@@ -21,7 +21,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Piece:
+class ExpectedRows:
     """Some rows that a target table must hold.
 
     `rows`: the target's columns, a row for each source row, and #key; `take`: of which of them each copy is made (None: of each, once);
@@ -83,7 +83,7 @@ class Known:
 
 
 @dataclass
-class World:
+class ExpectedState:
     """The state that the chapters of the rule book share; each module fills its part, in the order of `expected.py`."""
 
     spec: Spec

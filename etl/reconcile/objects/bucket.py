@@ -12,7 +12,7 @@ from botocore.parsers import ResponseParserError
 
 from etl.reconcile.errors import ReconcileError
 
-PIECE = 1 << 20
+CHUNK_BYTES = 1 << 20
 TRIES = 3  # to read an object to its end
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
@@ -49,7 +49,7 @@ class Bucket:
                     raise
                 try:
                     with closing(answer["Body"]) as body:
-                        for piece in body.iter_chunks(PIECE):
+                        for piece in body.iter_chunks(CHUNK_BYTES):
                             digest.update(piece)
                             size += len(piece)
                     return digest.hexdigest(), size, ""
@@ -65,7 +65,7 @@ class Bucket:
         except ClientError as error:
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             raise ReconcileError(
-                f"The object store, bucket {self._name}: it refuses to be read (HTTP {status}).",
+                f"The object store, bucket {self._name}: reading was refused (HTTP {status}).",
                 "Check the bucket's name, the credentials (they may have expired) and the role's rights; then run the same command again.",
             ) from None
         except (BotoCoreError, ResponseParserError, ValueError) as error:

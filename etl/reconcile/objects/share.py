@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-PIECE = 1 << 20
+CHUNK_BYTES = 1 << 20
 MOST_LINKS = 40
 INNER = os.O_CLOEXEC | os.O_NOFOLLOW
 ENTER = INNER | os.O_DIRECTORY | (os.O_PATH if hasattr(os, "O_PATH") else os.O_RDONLY)
@@ -102,7 +102,7 @@ def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
             if not stat.S_ISREG(before.st_mode):
                 return None
             digest, size = hashlib.sha256(), 0
-            while piece := os.read(handle, PIECE):
+            while piece := os.read(handle, CHUNK_BYTES):
                 digest.update(piece)
                 size += len(piece)
             after = os.fstat(handle)

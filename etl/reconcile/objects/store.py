@@ -17,7 +17,7 @@ from etl.reconcile.compare.actual import Store
 from etl.reconcile.compare.difference import CHANGED, MISSING, NOT_CHECKED, differences
 from etl.reconcile.errors import ReconcileError
 
-PIECE = 1 << 20
+CHUNK_BYTES = 1 << 20
 AT_ONCE = 4  # hashing lets other threads run
 _READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # not held up by a pipe
 TOGETHER = 50  # objects that a thread reads in a row
@@ -32,7 +32,7 @@ class ObjectCount:
 
 
 @dataclass(frozen=True)
-class Found:
+class ObjectState:
     """What lies under an object key: nothing, something unreadable, or bytes with this digest and size."""
 
     digest: str | None
@@ -74,19 +74,21 @@ def _stored(store: Store) -> Iterator[list[tuple[str, int, str]]]:
         yield list(part.frame.select("sha256", "size_bytes", "object_key").iter_rows())
 
 
-def _reader(root: str) -> Callable[[str], Found]:
+def _reader(root: str) -> Callable[[str], ObjectState]:
     parts = urlsplit(root)
     if "://" not in root or parts.scheme == "file":
         return _from_folder(Path(unquote(parts.path) if "://" in root else root))
     if parts.scheme != "s3":
-        raise ReconcileError(f"The object store: {parts.scheme}:// is not a known kind of store.", "Give a folder or s3://bucket/prefix.")
+        raise ReconcileError(
+            f"The object store: {parts.scheme}:// is not a supported kind of store.", "Give a folder or s3://bucket/prefix."
+        )
     from etl.reconcile.objects.bucket import Bucket
 
     bucket = Bucket(root)
-    return lambda key: Found(*bucket.hashed(key))
+    return lambda key: ObjectState(*bucket.hashed(key))
 
 
-def _from_folder(folder: Path) -> Callable[[str], Found]:
+def _from_folder(folder: Path) -> Callable[[str], ObjectState]:
     """Files below the folder. Where a file's own folder really lies is found out once, and the file itself is no link but by the long way."""
     top = folder.resolve()
 
@@ -94,11 +96,11 @@ def _from_folder(folder: Path) -> Callable[[str], Found]:
     def inside(head: str) -> bool:
         return (top / head).resolve().is_relative_to(top)
 
-    def read(key: str) -> Found:
+    def read(key: str) -> ObjectState:
         head = key.rpartition("/")[0]
         try:
             if key.startswith("/") or not inside(head):
-                return Found(None, 0, "the key leads out of the store")
+                return ObjectState(None, 0, "the key points outside the store")
             place = f"{top}/{key}"  # as a text: making a path of it costs more than reading what lies there
             try:
                 descriptor = os.open(place, _READING | os.O_NOFOLLOW)
@@ -106,12 +108,12 @@ def _from_folder(folder: Path) -> Callable[[str], Found]:
                 if error.errno != errno.ELOOP:
                     raise
                 if not Path(place).resolve().is_relative_to(top):
-                    return Found(None, 0, "the key leads out of the store")
+                    return ObjectState(None, 0, "the key points outside the store")
                 descriptor = os.open(place, _READING)
         except FileNotFoundError:
-            return Found(None, 0, "missing")
+            return ObjectState(None, 0, "missing")
         except (OSError, ValueError, RuntimeError):
-            return Found(None, 0, "cannot be read")
+            return ObjectState(None, 0, "cannot be read")
         try:
             return _hashed(descriptor)
         finally:
@@ -120,16 +122,16 @@ def _from_folder(folder: Path) -> Callable[[str], Found]:
     return read
 
 
-def _hashed(descriptor: int) -> Found:
+def _hashed(descriptor: int) -> ObjectState:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
-        return Found(None, 0, "no file")
+        return ObjectState(None, 0, "no file")
     digest, size = hashlib.sha256(), 0
     try:
         # One byte more than there should be: most objects are done with one look, the end included.
-        while piece := os.read(descriptor, min(found.st_size + 1, PIECE)):
+        while piece := os.read(descriptor, min(found.st_size + 1, CHUNK_BYTES)):
             digest.update(piece)
             size += len(piece)
     except OSError:
-        return Found(None, 0, "cannot be read")
-    return Found(digest.hexdigest(), size)
+        return ObjectState(None, 0, "cannot be read")
+    return ObjectState(digest.hexdigest(), size)

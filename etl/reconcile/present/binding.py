@@ -13,8 +13,8 @@ def refuse_others(recorded: str | None, mappings: str, adapter: Path | None) -> 
     if recorded is None or given == recorded:
         return
     if adapter is not None and recorded == mappings:
-        raise OtherInputs("The store was published without an adapter, and one is given.", "Leave out --adapter.")
+        raise OtherInputs("The store was published without an adapter, but --adapter is given.", "Leave out --adapter.")
     raise OtherInputs(
-        f"The store was made with the mappings {recorded}, those that were given are {given}; with an adapter the digest is that of both.",
-        "Give --mappings and --adapter the folders that the run was given, or leave them out where it had none.",
+        f"The store was made with the mappings {recorded}, the given ones are {given}; with an adapter the digest covers both.",
+        "Give --mappings and --adapter the folders of the run, or leave them out if it had none.",
     )

@@ -245,7 +245,8 @@ class PresentedDatabase:
         for n, places in sorted(self._where(table, locators).items()):
             block = self._blocks(table)[n]
             recipes = [block.recipes[name] for name in names]
-            binary = {name for name in names if self._declared[table].columns[name].kind == "binary"}
+            # Of these a BLOB is not the text of its bytes: it is content, or no day and no moment at all.
+            apart = {name for name in names if self._declared[table].columns[name].kind in ("binary", "date", "timestamp")}
             for ats, columns in self._selected(block, recipes, sorted(places)):
                 for row, at in enumerate(ats):
                     cells = [made(recipe, column[row]) for recipe, column in zip(recipes, columns, strict=True)]
@@ -253,7 +254,7 @@ class PresentedDatabase:
                     yield (
                         places[at],
                         tuple(
-                            Text(cell) if type(cell) is bytes and name not in binary else cell
+                            Text(cell) if type(cell) is bytes and name not in apart else cell
                             for cell, name in zip(cells, names, strict=True)
                         ),
                     )

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from etl.reconcile.databases.postgresql import PostgresDatabase
-from etl.reconcile.databases.sqlite import PIECE, SqliteDatabase
+from etl.reconcile.databases.sqlite import CHUNK_BYTES, SqliteDatabase
 from etl.reconcile.engine.cells import Raw, Text
 from etl.reconcile.engine.frames import Database
 from etl.reconcile.errors import ReconcileError
@@ -37,7 +37,7 @@ def physical(database: Database, schemas: Sequence[str]) -> Physical:
         return SqlitePhysical(database)
     if isinstance(database, PostgresDatabase):
         return PostgresPhysical(database, schemas)
-    raise ReconcileError("An adapter is used with a database of an unknown kind.", "Use SQLite, PostgreSQL or a folder of files.")
+    raise ReconcileError("Adapters are not supported for this kind of database.", "Use SQLite, PostgreSQL or a folder of files.")
 
 
 class SqlitePhysical:
@@ -91,8 +91,8 @@ class SqlitePhysical:
             for at, kind, size in zip(places, kinds, sizes, strict=True):
                 if kind not in (b"text", b"blob"):
                     yield at, None, 0
-                elif kind == b"blob" and int(size) > PIECE and self._placed[table]:
-                    yield at, self._by_pieces(table, column, at), int(size)
+                elif kind == b"blob" and int(size) > CHUNK_BYTES and self._placed[table]:
+                    yield at, self._by_chunks(table, column, at), int(size)
                 else:
                     [(_, [[raw]])] = self.cells(table, [column], [at])
                     yield at, hashlib.sha256(bytes(raw)).hexdigest(), len(raw)  # type: ignore[arg-type]  # a text or a blob: asked above
@@ -101,10 +101,10 @@ class SqlitePhysical:
         place = "rowid" if self._placed[table] else "row_number() OVER ()"
         yield from self._fetched(f"SELECT {place}, typeof({name}), length({name}) FROM {_quoted(table)}", ())
 
-    def _by_pieces(self, table: str, column: str, at: int) -> str:
+    def _by_chunks(self, table: str, column: str, at: int) -> str:
         digest = hashlib.sha256()
         with self._rows.blobopen(table, column, at, readonly=True) as blob:
-            while piece := blob.read(PIECE):
+            while piece := blob.read(CHUNK_BYTES):
                 digest.update(piece)
         return digest.hexdigest()
 
@@ -175,7 +175,7 @@ class PostgresPhysical:
         )
         large = []
         for batch in self._database._batches(
-            f"SELECT {place} AS place, CASE WHEN octet_length({name}) <= {PIECE} THEN {name} END, octet_length({name})::bigint FROM {self._sql[table]}"
+            f"SELECT {place} AS place, CASE WHEN octet_length({name}) <= {CHUNK_BYTES} THEN {name} END, octet_length({name})::bigint FROM {self._sql[table]}"
         ):
             for at, content, size in zip(*(array.to_pylist() for array in batch.columns), strict=True):
                 if content is None and size is not None:
@@ -184,8 +184,8 @@ class PostgresPhysical:
                     yield at, None if content is None else hashlib.sha256(content).hexdigest(), len(content or b"")
         for at, size in large:
             digest = hashlib.sha256()
-            for first in range(1, size + 1, PIECE):
-                sql = f"SELECT substring({name} FROM {first} FOR {PIECE}) FROM {self._sql[table]} WHERE ctid = '({at >> 16},{at & 0xFFFF})'"
+            for first in range(1, size + 1, CHUNK_BYTES):
+                sql = f"SELECT substring({name} FROM {first} FOR {CHUNK_BYTES}) FROM {self._sql[table]} WHERE ctid = '({at >> 16},{at & 0xFFFF})'"
                 [(piece,)] = self._database._tuples(sql)
                 digest.update(piece)
             yield at, digest.hexdigest(), size

@@ -124,13 +124,13 @@ def _recipe(place: str, raw: Any, codes: Map[str, Map[str, str]]) -> Recipe:
         raise SpecError(f"{place}: neither a column nor a form")
     form = "part" if "part" in raw else next((name for name in FORMS if name in raw), "")
     if not form:
-        raise SpecError(f"{place}: no form that adapters have")
+        raise SpecError(f"{place}: not a form of the adapter grammar")
     of = raw[form]
     words = {word: value for word, value in raw.items() if word != form}
     if form in ("constant", "absent"):
         return Recipe(form, (), {"value": of})
     if form == "code" and raw.get("by") not in codes:
-        raise SpecError(f"{place}: there is no codes/{raw.get('by')}.csv")
+        raise SpecError(f"{place}: codes/{raw.get('by')}.csv is missing")
     return Recipe(form, (of,) if isinstance(of, str) else tuple(of), words, codes[raw["by"]] if form == "code" else {})
 
 
@@ -140,5 +140,5 @@ def _codes(path: Path) -> dict[str, str]:
     except (OSError, ValueError, csv.Error):
         raise SpecError(f"codes/{path.name}: cannot be read as CSV") from None
     if not lines or lines[0] != ["legacy", "contract"] or any(len(line) != 2 for line in lines):
-        raise SpecError(f"codes/{path.name}: its lines are not legacy,contract")
+        raise SpecError(f"codes/{path.name}: its lines must have the columns legacy,contract")
     return {line[0]: line[1] for line in lines[1:]}

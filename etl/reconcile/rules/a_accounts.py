@@ -11,7 +11,7 @@ from etl.reconcile.engine.ordinary import RowRule, Rulebook, note_soft, of_rows,
 from etl.reconcile.engine.scopes import indexed
 from etl.reconcile.engine.source import BAD, KEY
 from etl.reconcile.engine.spec import Value
-from etl.reconcile.engine.world import Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState
 from etl.reconcile.rules.b_people import acting_officers, profiles_with_officer
 from etl.reconcile.rules.d_agreements import basis
 from etl.reconcile.rules.h_identifiers import complete
@@ -30,7 +30,7 @@ GREATEST = 2_147_483_647
 _WHOLE = re.compile(r"[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+")
 
 
-def account_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def account_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     """One row an entity: its own columns, those of its model, those of its profile."""
     accounts = world.accounts
     by_table = {
@@ -52,7 +52,7 @@ def account_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     columns["trade_visible"] = columns["trade_visible"] & ~archived
     world.flag("B19", "P2", "model_entity", accounts, (columns["trade_visible"] & ~acting_officers(world)).to_numpy())
     note_soft(world, rulebook, world.spec.mappings["P2", "model_entity"], accounts)
-    yield Piece(
+    yield ExpectedRows(
         "entity_account",
         "P2",
         "model_entity",
@@ -62,7 +62,7 @@ def account_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     )
 
 
-def group_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def group_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     """A10: a group for each organisation, loaded profile and loaded model, and their members."""
     for table, key in (("company_profile", "company_profile_id"), ("security_model", "security_model_id")):
         rows = world.known.loaded_profiles if table == "company_profile" else world.known.loaded_models
@@ -77,43 +77,43 @@ def group_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     yield from of_rows(world, rulebook, world.spec.mappings["P2", "trade_organization"], organisations, scope)
 
 
-def number(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def number(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows["#number"]
 
 
-def business_type(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def business_type(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows["#type"]
 
 
-def agreement_basis(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def agreement_basis(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return basis(world)
 
 
-def identifiers_complete(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def identifiers_complete(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return complete(world)
 
 
-def needs_officer(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def needs_officer(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """B10: no officer among the profile's contacts that are not removed."""
     return ~rows["company_profile_id"].is_in(profiles_with_officer(world).implode())
 
 
-def acting_officer(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def acting_officer(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return acting_officers(world)
 
 
-def status_visible(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def status_visible(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """A7."""
     hidden = [row["status_cd"] for row in world.spec.codes["status"] if row["trade_visible"] == "false"]
     return ~rows["status_cd"].is_in(hidden)
 
 
-def archived(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def archived(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """A8."""
     return rows["deleted_ind"].eq_missing(pl.Series(["Y"]))
 
 
-def employee_count(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def employee_count(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """A21; fine print 19."""
     return pl.Series([_whole_number(text) for text in rows[value.source[0]].to_list()], dtype=pl.Int64)
 

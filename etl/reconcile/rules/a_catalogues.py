@@ -10,7 +10,7 @@ from etl.reconcile.engine.ordinary import Note, RowRule, Rulebook, of_rows, owne
 from etl.reconcile.engine.scopes import indexed
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
-from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -21,14 +21,14 @@ RULES: dict[str, tuple[str, ...]] = {
 TYPED = ("business_type", "profile_question", "question_applicability", "agreement_version")
 
 
-def settle_catalogues(world: World, rulebook: Rulebook) -> None:
+def decide_catalogues(world: ExpectedState, rulebook: Rulebook) -> None:
     """Nothing; afterwards `world` knows the catalogues that rules look things up in."""
     source = world.sources["P2"]
     for table in TYPED:
         rows = source.whole(table, world.ledger)
         _, reason = owners(world, rulebook, world.spec.mappings["P2", table], rows)
         reason = np.where(mask(rows, BAD), UNREADABLE_VALUE, reason)
-        world.ledger.settle("P2", table, rows, reason)
+        world.ledger.account_for("P2", table, rows, reason)
         key = source.table(table).key
         if len(key) == 1:
             world.index["P2", table] = indexed(rows[key[0]], reason == LOADED)
@@ -36,32 +36,32 @@ def settle_catalogues(world: World, rulebook: Rulebook) -> None:
     _lacking(world, "model_entity", world.accounts, world.accounts["#type"])
 
 
-def catalogue_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def catalogue_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     for table in TYPED:
         rows = world.known.catalogues[table]
         yield from of_rows(world, rulebook, world.spec.mappings["P2", table], rows, np.full(len(rows), -1))
 
 
-def added_types(world: World) -> Piece:
+def added_types(world: ExpectedState) -> ExpectedRows:
     """An inactive row for each type that was met in the data and that the catalogue lacks; its name is the code."""
     codes = pl.Series("business_type_cd", sorted(world.added_types), dtype=pl.String)
     inactive = pl.Series("active", [False]).new_from_index(0, len(codes))
-    return Piece("business_type", "P2", "business_type", pl.DataFrame([codes, codes.alias("name"), inactive, codes.alias(KEY)]))
+    return ExpectedRows("business_type", "P2", "business_type", pl.DataFrame([codes, codes.alias("name"), inactive, codes.alias(KEY)]))
 
 
-def type_code(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def type_code(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows[value.source[0]]
 
 
-def note_applicability(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_applicability(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     _lacking(world, "question_applicability", rows, rows["business_type_cd"])
 
 
-def note_version(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_version(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     _lacking(world, "agreement_version", rows, rows["business_type_cd"])
 
 
-def _lacking(world: World, table: str, rows: pl.DataFrame, codes: pl.Series) -> None:
+def _lacking(world: ExpectedState, table: str, rows: pl.DataFrame, codes: pl.Series) -> None:
     types = world.index["P2", "business_type"]
     lacking = codes.is_not_null().to_numpy() & ~types.is_loaded(types.find(codes))
     world.flag("A12", "P2", table, rows, lacking)

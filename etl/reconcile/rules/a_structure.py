@@ -7,7 +7,7 @@ import polars as pl
 from etl.reconcile.engine.ledger import BROKEN_REFERENCE, LOADED, NO_OWNER, PARENT_HELD, REASON, UNREADABLE_VALUE, lowest
 from etl.reconcile.engine.scopes import MISSING, UNSET, Index, indexed
 from etl.reconcile.engine.source import BAD, KEY, mask
-from etl.reconcile.engine.world import Ints, Mask, World
+from etl.reconcile.engine.world import ExpectedState, Ints, Mask
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -24,7 +24,7 @@ RULES: dict[str, tuple[str, ...]] = {
 LONGEST_NUMBER = 20  # entity_account.account_number
 
 
-def settle_spine(world: World) -> None:
+def decide_spine(world: ExpectedState) -> None:
     """Nothing; afterwards `world` knows its accounts, and profiles, models, entities and organisations have their states and accounts."""
     ledger, source = world.ledger, world.sources["P2"]
     organisations = source.whole("trade_organization", ledger)
@@ -81,13 +81,13 @@ def settle_spine(world: World) -> None:
         ("security_model", models, model_reason),
         ("model_entity", entities, entity_reason),
     ):
-        ledger.settle("P2", table, rows, reason)
+        ledger.account_for("P2", table, rows, reason)
     world.known.loaded_profiles = profiles.filter(pl.Series(profile_reason == LOADED))
     world.known.loaded_models = models.filter(pl.Series(model_reason == LOADED))
     _flag(world, organisation)
 
 
-def _flag(world: World, organisation: Index) -> None:
+def _flag(world: ExpectedState, organisation: Index) -> None:
     """A11, A12, A16, A18, X1 of profiles and entities."""
     accounts = world.accounts
     world.flag("A16", "P2", "model_entity", accounts, mask(accounts, "#lost"))
@@ -127,7 +127,7 @@ def account_numbers(entities: pl.DataFrame, loaded: Mask) -> tuple[pl.Series, Ma
     return pl.Series(numbers, dtype=pl.String), lost
 
 
-def business_types(world: World, entities: pl.DataFrame) -> tuple[pl.Series, Mask]:
+def business_types(world: ExpectedState, entities: pl.DataFrame) -> tuple[pl.Series, Mask]:
     """Each entity's type after the split of HWY by border, and where the border does not tell (A11)."""
     split = {row["border_crossed_cd"]: row["business_type_cd"] for row in world.spec.codes["highway_split"]}
     decided = entities["border_crossed_cd"].replace_strict(split, default=None, return_dtype=pl.String)
@@ -136,7 +136,7 @@ def business_types(world: World, entities: pl.DataFrame) -> tuple[pl.Series, Mas
     return types, (carrier & decided.is_null()).fill_null(False).to_numpy()
 
 
-def _scopes(world: World, key: pl.Series, of_account: pl.Series) -> Ints:
+def _scopes(world: ExpectedState, key: pl.Series, of_account: pl.Series) -> Ints:
     """A list of accounts for each key."""
     index = indexed(key, np.ones(len(key), np.bool_), np.arange(len(key), dtype=np.int64))
     owner = index.scope_of(index.find(of_account))

@@ -12,7 +12,7 @@ from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, RowRule, Ruleb
 from etl.reconcile.engine.scopes import indexed
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
-from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints
 from etl.reconcile.rules import l_decisions
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -37,7 +37,7 @@ RULES: dict[str, tuple[str, ...]] = {
 NEW_LOGIN = "COMPANY_STATUS"
 
 
-def settle_people(world: World) -> None:
+def decide_people(world: ExpectedState) -> None:
     """Nothing; afterwards `world` knows the users, the contacts and what the rules decide of them."""
     users = world.sources["P2"].whole("portal_user", world.ledger)
     as_typed = users["user_name"]
@@ -46,7 +46,7 @@ def settle_people(world: World) -> None:
     reason = np.where(keys.is_null().to_numpy(), REASON["INVALID_EMAIL"], LOADED)
     too_long = mask(users, BAD) | (keys.str.len_chars() > LONGEST).fill_null(False).to_numpy()
     reason = np.where(too_long, UNREADABLE_VALUE, reason)
-    world.ledger.settle("P2", "portal_user", users, reason)
+    world.ledger.account_for("P2", "portal_user", users, reason)
     loaded = reason == LOADED
     world.index["P2", "portal_user"] = indexed(
         users["user_id"], loaded, login=hashed(keys).view(np.int64), invalid=(reason == REASON["INVALID_EMAIL"]).astype(np.int64)
@@ -55,7 +55,7 @@ def settle_people(world: World) -> None:
     contacts = world.sources["P2"].whole("company_contact", world.ledger)
     _, contact_reason = route(world, "P2", world.spec.mappings["P2", "company_contact"].owner, contacts)
     contact_reason = np.where(mask(contacts, BAD), UNREADABLE_VALUE, contact_reason)
-    world.ledger.settle("P2", "company_contact", contacts, contact_reason)
+    world.ledger.account_for("P2", "company_contact", contacts, contact_reason)
     world.known.every_contact = contacts
     contacts = contacts.filter(pl.Series(contact_reason == LOADED))
     world.known.contacts = contacts.with_columns(_keeps_primary(contacts))
@@ -63,17 +63,17 @@ def settle_people(world: World) -> None:
     _flag_people(world)
 
 
-def login_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def login_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     """The logins and aliases that users become (B2: the surviving user's attributes)."""
     users = world.known.users
     surviving = survivors(users)
     mapping = world.spec.mappings["P2", "portal_user"]
     for into in mapping.into:
         rows = surviving if into.table == "login" else users.with_columns(pl.col("#typed").alias("user_name"))  # the alias: as it was
-        yield Piece(into.table, "P2", "portal_user", row_columns(world, rulebook, mapping, into, rows))
+        yield ExpectedRows(into.table, "P2", "portal_user", row_columns(world, rulebook, mapping, into, rows))
 
 
-def contact_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def contact_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     """The contacts of every account (B6)."""
     mapping = world.spec.mappings["P2", "company_contact"]
     contacts = world.known.contacts
@@ -81,40 +81,40 @@ def contact_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     yield from of_rows(world, rulebook, mapping, contacts, scope)
 
 
-def key_of_login(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def key_of_login(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows["email_key"]
 
 
-def login_of_user(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def login_of_user(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return pl.Series(hashed(rows["email_key"]), dtype=pl.UInt64)
 
 
-def status(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def status(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows["#status"]
 
 
-def lock_reason(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def lock_reason(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows["#lock"]
 
 
-def activation(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def activation(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """B13: every login needs new credentials."""
     return pl.Series([True]).new_from_index(0, len(rows))
 
 
-def primary_poc(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def primary_poc(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """B7: as recorded, but for those that lost against another primary contact of the profile."""
     return (rows["primary_poc_ind"].eq_missing(pl.Series(["Y"]))) & ~rows["#lost"]
 
 
-def restricted(world: World, copies: Copies) -> pl.Series:
+def restricted(world: ExpectedState, copies: Copies) -> pl.Series:
     """B12: on SUSPENDED accounts, the contacts of users that were locked for their company's status."""
     users = world.known.users.filter(_locked_for_status())["user_id"]
     hit = copies.of("user_id").is_in(users.implode()).fill_null(False) & (copies.of_account(world, "status_cd") == "SUSPENDED")
     return pl.select(pl.when(hit).then(pl.lit(NEW_LOGIN))).to_series().cast(pl.String)
 
 
-def note_contact(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_contact(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """B7, and X1 or B15 for a user that is missing or held."""
     world.flag("B7", "P2", "company_contact", rows, mask(rows, "#lost"))
     users = world.index["P2", "portal_user"]
@@ -128,7 +128,7 @@ def note_contact(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     world.flag("X1", "P2", "company_contact", rows, (unusable & ~invalid) | no_company)
 
 
-def profiles_with_officer(world: World) -> pl.Series:
+def profiles_with_officer(world: ExpectedState) -> pl.Series:
     """The profiles with an officer among their contacts that are not removed (B10)."""
     contacts = world.known.contacts
     return contacts.filter(pl.col("removed_at").is_null() & (pl.col("contact_type_cd") == "OFFICER"))["company_profile_id"].unique()
@@ -148,7 +148,7 @@ def _locked_for_status() -> pl.Expr:
     return (pl.col("user_status_cd") == "LOCKED").fill_null(False) & (pl.col("lock_reason_cd") == NEW_LOGIN).fill_null(False)
 
 
-def _freed(world: World, users: pl.DataFrame) -> pl.DataFrame:
+def _freed(world: ExpectedState, users: pl.DataFrame) -> pl.DataFrame:
     """Users with #status and #lock as their login gets them, and #freed, #stuck (B12; fine print 11)."""
     profiles = world.accounts.filter(pl.col("status_cd") == "SUSPENDED")["company_profile_id"].unique()
     contacts = world.known.contacts.filter(pl.col("company_profile_id").is_in(profiles.implode()))
@@ -167,7 +167,7 @@ def survivors(users: pl.DataFrame) -> pl.DataFrame:
     return by_key.group_by("email_key", maintain_order=True).first()
 
 
-def acting_officers(world: World) -> pl.Series:
+def acting_officers(world: ExpectedState) -> pl.Series:
     """B19: for each account whether an officer's contact is in force there, not restricted, and under a login that activation opens."""
     users = world.known.users
     opens = (pl.col("#status") == "ACTIVE") | ((pl.col("#status") == "LOCKED") & pl.col("#lock").is_in(["PASSWORD", "IDLE"]))
@@ -182,7 +182,7 @@ def acting_officers(world: World) -> pl.Series:
     return profile.is_in(everywhere.implode()) | (profile.is_in(elsewhere.implode()) & ~suspended)
 
 
-def _flag_widened(world: World, shared: pl.Series) -> None:
+def _flag_widened(world: ExpectedState, shared: pl.Series) -> None:
     """B20: users of these shared logins who, by their own contacts in force, reached fewer accounts than the login reaches."""
     users = world.known.users.filter(pl.col("email_key").is_in(shared.implode()))
     contacts = world.known.contacts.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls().unique()
@@ -198,7 +198,7 @@ def _flag_widened(world: World, shared: pl.Series) -> None:
     world.flag("B20", "P2", "portal_user", users, (both["own"].fill_null(0) < both["every"].fill_null(0)).to_numpy())
 
 
-def _flag_people(world: World) -> None:
+def _flag_people(world: ExpectedState) -> None:
     """B2, B8, B12, B16, B20; L2."""
     users, contacts = world.known.users, world.known.contacts
     l_decisions.flag_users(world, users)

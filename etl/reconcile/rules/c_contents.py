@@ -10,7 +10,7 @@ from etl.reconcile.engine.ordinary import RowRule
 from etl.reconcile.engine.scopes import MISSING
 from etl.reconcile.engine.source import ALSO_HELD, BAD, KEY
 from etl.reconcile.engine.spec import Value
-from etl.reconcile.engine.world import World
+from etl.reconcile.engine.world import ExpectedState
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -24,7 +24,7 @@ CHUNK = 50_000
 OF_BYTES = {"P2": ("document_content", "document", "document_id"), "TC": ("tc_document_content", "tc_document", "tc_document_id")}
 
 
-def hashed_contents(world: World, portal: str) -> pl.DataFrame:
+def hashed_contents(world: ExpectedState, portal: str) -> pl.DataFrame:
     """A row for each content row: the locator, #key, the document's id (null where unreadable), digest (null: no bytes), size, #bad."""
     table, _, name = OF_BYTES[portal]
     source = world.sources[portal]
@@ -47,17 +47,17 @@ def hashed_contents(world: World, portal: str) -> pl.DataFrame:
     return found
 
 
-def settle_contents(world: World, portal: str, contents: pl.DataFrame) -> None:
+def decide_contents(world: ExpectedState, portal: str, contents: pl.DataFrame) -> None:
     """Each content row is loaded with its document, or held with its digest (C7; fine print 9)."""
     table, document, name = OF_BYTES[portal]
     index = world.index[portal, document]
     place = index.find(contents[name])
     reason = np.where(place == MISSING, REASON["ORPHAN_CONTENT"], np.where(index.is_loaded(place), LOADED, PARENT_HELD))
     reason = np.where(contents[BAD].to_numpy(), UNREADABLE_VALUE, reason)
-    world.ledger.settle(portal, table, contents, reason, contents["digest"])
+    world.ledger.account_for(portal, table, contents, reason, contents["digest"])
 
 
-def with_bytes(world: World, portal: str, rows: pl.DataFrame, at_path: dict[str, tuple[str, int]]) -> pl.DataFrame:
+def with_bytes(world: ExpectedState, portal: str, rows: pl.DataFrame, at_path: dict[str, tuple[str, int]]) -> pl.DataFrame:
     """Document rows with #digest and #size of their bytes: the content row's, else those of the file at the path (null: there are none)."""
     _, _, name = OF_BYTES[portal]
     contents = world.known.contents[portal].select(pl.col(name), pl.col("digest").alias("#digest"), pl.col("size").alias("#size"))
@@ -74,11 +74,11 @@ def with_bytes(world: World, portal: str, rows: pl.DataFrame, at_path: dict[str,
     )
 
 
-def digest(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def digest(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows["#digest"]
 
 
-def state(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def state(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """C6, C8: a recorded value that is null is not compared, digests without regard to case (fine print 17)."""
     other_digest = (rows["sha256_hex"].str.to_lowercase() != rows["#digest"]).fill_null(False)
     other_size = (rows["size_bytes"] != rows["#size"]).fill_null(False)
@@ -93,7 +93,7 @@ def state(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
     ).to_series()
 
 
-def flag_bytes(world: World, portal: str, rows: pl.DataFrame) -> None:
+def flag_bytes(world: ExpectedState, portal: str, rows: pl.DataFrame) -> None:
     """C6, C8."""
     table = OF_BYTES[portal][1]
     states = state(world, rows, Value("rule"))

@@ -13,9 +13,9 @@ from etl.reconcile.engine.ordinary import NONE, Copies, CopyRule, RowRule, Ruleb
 from etl.reconcile.engine.scopes import MISSING, UNSET, indexed
 from etl.reconcile.engine.source import ALSO_HELD, BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
-from etl.reconcile.engine.world import Ints, Mask, Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints, Mask
 from etl.reconcile.objects.share import Moving, digest_at
-from etl.reconcile.rules.c_contents import flag_bytes, settle_contents, usable, with_bytes
+from etl.reconcile.rules.c_contents import decide_contents, flag_bytes, usable, with_bytes
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -55,7 +55,7 @@ class Library:
     previous: Ints  # the place of the earlier version, -1 where it is to be null in every account
 
 
-def survey(world: World) -> Library:
+def survey(world: ExpectedState) -> Library:
     """The whole library decided, before any row of it is produced; documents, links and contents are settled in the ledger."""
     documents = world.sources["P2"].whole("document", world.ledger, SURVEYED)
     links = world.sources["P2"].whole("document_link", world.ledger)
@@ -92,16 +92,16 @@ def survey(world: World) -> Library:
     world.index["P2", "document"] = indexed(documents["document_id"], reason == LOADED, scope, place=np.arange(len(documents)))
     contents = world.known.hashed["P2"]
     world.known.contents["P2"] = usable(contents, "document_id")
-    settle_contents(world, "P2", contents)
+    decide_contents(world, "P2", contents)
     at_path, held = _files(world, documents, reason)
-    world.ledger.settle("P2", "document", documents, reason, held)
+    world.ledger.account_for("P2", "document", documents, reason, held)
     document_held = (
         np.where(of_link < 0, BROKEN_REFERENCE, np.where(reason[np.maximum(of_link, 0)] == LOADED, LOADED, PARENT_HELD))
         if len(documents)
         else np.full(len(links), BROKEN_REFERENCE)
     )
     link_reason = lowest(target_reason, document_held, np.where(cross, CROSS_PROFILE, LOADED))
-    world.ledger.settle("P2", "document_link", links, link_reason)
+    world.ledger.account_for("P2", "document_link", links, link_reason)
     world.known.links = links.with_columns(pl.Series("#scope", target_scope)).filter(pl.Series(link_reason == LOADED))
 
     final = _pairs(world, scope, reason)
@@ -116,7 +116,7 @@ def survey(world: World) -> Library:
     )
 
 
-def document_pieces(world: World, rulebook: Rulebook, library: Library) -> Iterator[Piece]:
+def document_rows(world: ExpectedState, rulebook: Rulebook, library: Library) -> Iterator[ExpectedRows]:
     """The rows of each account's library."""
     mapping = world.spec.mappings["P2", "document"]
     first = 0
@@ -136,24 +136,24 @@ def document_pieces(world: World, rulebook: Rulebook, library: Library) -> Itera
         yield from of_rows(world, rulebook, mapping, rows, scope, copies)
 
 
-def tc_document_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def tc_document_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     """Trade Compliance documents, on their program's account."""
     mapping = world.spec.mappings["TC", "tc_document"]
     rows = world.sources["TC"].whole("tc_document", world.ledger)
     scope, reason = owners(world, rulebook, mapping, rows)
     reason = np.where(mask(rows, BAD), UNREADABLE_VALUE, reason)
-    world.ledger.settle("TC", "tc_document", rows, reason)
+    world.ledger.account_for("TC", "tc_document", rows, reason)
     loaded = reason == LOADED
     world.index["TC", "tc_document"] = indexed(rows["tc_document_id"], loaded, np.where(loaded, scope, -1))
     contents = world.known.hashed["TC"]
     world.known.contents["TC"] = usable(contents, "tc_document_id")
-    settle_contents(world, "TC", contents)
+    decide_contents(world, "TC", contents)
     rows = with_bytes(world, "TC", rows.filter(pl.Series(loaded)), {})
     flag_bytes(world, "TC", rows)
     yield from of_rows(world, rulebook, mapping, rows, scope[loaded])
 
 
-def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     """C2: one link for each account that has the target, from the document's row in that account to the target's copy there."""
     links = world.known.links
     take, account = world.scopes.expand(links["#scope"].to_numpy())
@@ -167,7 +167,7 @@ def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     document = world.reference("document", "P2", links["document_id"].cast(pl.String)[take], entity)
     mapping = world.spec.mappings["P2", "document_link"]
     rows = row_columns(world, rulebook, mapping, mapping.into[0], links)
-    yield Piece(
+    yield ExpectedRows(
         "document_link", "P2", "document_link", rows, take, pl.DataFrame([document.alias("document_id"), target.alias("target_id"), entity])
     )
 
@@ -175,7 +175,7 @@ def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
 def previous_document(library: Library) -> CopyRule:
     """C11: the earlier version's row in the same account, or null."""
 
-    def rule(world: World, copies: Copies) -> pl.Series:
+    def rule(world: ExpectedState, copies: Copies) -> pl.Series:
         earlier = copies.of("#previous").to_numpy()
         wanted = earlier * (len(world.accounts) + 1) + copies.account + 1
         at = np.minimum(np.searchsorted(library.pairs, wanted), max(len(library.pairs) - 1, 0))
@@ -187,11 +187,11 @@ def previous_document(library: Library) -> CopyRule:
     return rule
 
 
-def inherited(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def inherited(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows["#inherited"]
 
 
-def _targets(world: World, links: pl.DataFrame) -> tuple[Ints, Ints]:
+def _targets(world: ExpectedState, links: pl.DataFrame) -> tuple[Ints, Ints]:
     """The accounts that have each link's target, and why they are none; a code that the contract does not list is a missing target."""
     scope, reason = np.full(len(links), -1, np.int64), np.full(len(links), BROKEN_REFERENCE, np.int64)
     for code, (source, _) in world.spec.link_targets.items():
@@ -203,7 +203,7 @@ def _targets(world: World, links: pl.DataFrame) -> tuple[Ints, Ints]:
     return scope, reason
 
 
-def _company_of(world: World, scope: Ints) -> pl.Series:
+def _company_of(world: ExpectedState, scope: Ints) -> pl.Series:
     first = world.scopes.first(scope)
     if not len(world.accounts):
         return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(scope))
@@ -211,7 +211,7 @@ def _company_of(world: World, scope: Ints) -> pl.Series:
     return pl.select(pl.when(pl.Series(first >= 0)).then(found)).to_series()
 
 
-def _own_company(world: World, documents: pl.DataFrame, model_at: Ints) -> pl.Series:
+def _own_company(world: ExpectedState, documents: pl.DataFrame, model_at: Ints) -> pl.Series:
     """C3: the profile of the document's model where that model exists, else the profile it names; null: neither."""
     model = world.index["P2", "security_model"]
     known = model.of("known", model_at, 0) == 1
@@ -238,7 +238,7 @@ def _crosses(own: pl.Series, links: pl.DataFrame, of_link: Ints, company: pl.Ser
     return crossing
 
 
-def _files(world: World, documents: pl.DataFrame, reason: Ints) -> tuple[dict[str, tuple[str, int]], pl.Series]:
+def _files(world: ExpectedState, documents: pl.DataFrame, reason: Ints) -> tuple[dict[str, tuple[str, int]], pl.Series]:
     """The bytes at the paths of documents without a content row, and the digest of the file at each held document's path (fine print 9)."""
     held = pl.Series("held", reason != LOADED)
     with_content = documents["document_id"].is_in(world.known.contents["P2"]["document_id"].implode()).fill_null(False)
@@ -262,13 +262,13 @@ def _files(world: World, documents: pl.DataFrame, reason: Ints) -> tuple[dict[st
     return found, pl.select(pl.when(held).then(digests)).to_series()
 
 
-def _pairs(world: World, scope: Ints, reason: Ints) -> Ints:
+def _pairs(world: ExpectedState, scope: Ints, reason: Ints) -> Ints:
     row, account = world.scopes.expand(scope)
     public = np.flatnonzero((scope < 0) & (reason == LOADED))
     return np.sort(np.concatenate([row * (len(world.accounts) + 1) + account + 1, public * (len(world.accounts) + 1)]))
 
 
-def _previous(world: World, documents: pl.DataFrame, earlier: Ints, reason: Ints) -> Ints:
+def _previous(world: ExpectedState, documents: pl.DataFrame, earlier: Ints, reason: Ints) -> Ints:
     """C11: cycles are those of the source rows, held ones included; an earlier version that is held is null without a flag (fine print 32)."""
     named = documents["previous_document_id"].is_not_null().to_numpy()
     on_cycle = _on_cycle(earlier)
@@ -292,7 +292,7 @@ def _on_cycle(earlier: Ints) -> Mask:
     return found
 
 
-def _copies_of(world: World, table: str, key: pl.Series, entity: pl.Series) -> pl.Series:
+def _copies_of(world: ExpectedState, table: str, key: pl.Series, entity: pl.Series) -> pl.Series:
     """The fingerprints of the target's rows that copy these source rows into these accounts."""
     if table == "entity_account":
         return pl.Series(fingerprint([entity.alias("legacy_entity_id")], len(entity)), dtype=pl.UInt64)

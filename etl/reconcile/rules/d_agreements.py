@@ -5,7 +5,7 @@ import polars as pl
 
 from etl.reconcile.engine.ledger import LOADED
 from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, OwnerRule, route
-from etl.reconcile.engine.world import Ints, World
+from etl.reconcile.engine.world import ExpectedState, Ints
 from etl.reconcile.rules.h_identifiers import chosen_accounts
 
 # Each rule of this module, and the source tables whose rows it flags.
@@ -21,7 +21,7 @@ RULES: dict[str, tuple[str, ...]] = {
 DIRECT, INHERITED, PRE_DATES = "DIRECT", "INHERITED", "PRE_DATES_ACCOUNT"
 
 
-def signed_for(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+def signed_for(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     """D1, D12: the accounts of what was signed for; under a version for one business type those of that type, if there are any."""
     scope, reason = route(world, "P2", world.spec.mappings["P2", "agreement_signature"].owner, frame)
     kind = _type_of_version(world, frame)
@@ -30,14 +30,14 @@ def signed_for(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     return np.where(none, scope, narrowed), reason
 
 
-def coverage(world: World, copies: Copies) -> pl.Series:
+def coverage(world: ExpectedState, copies: Copies) -> pl.Series:
     """D1, D2: how the act came to cover the account."""
     direct = copies.of("entity_id").is_not_null()
     early = copies.of_account(world, "created_at") > copies.of("signed_at")
     return pl.select(pl.when(early).then(pl.lit(PRE_DATES)).when(direct).then(pl.lit(DIRECT)).otherwise(pl.lit(INHERITED))).to_series()
 
 
-def note_signature(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_signature(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """D2, D4, D11, D12; and the accounts that a voluntary agreement covers, for D5."""
     copies = Copies(rows, *world.scopes.expand(scope))
     early = np.zeros(len(rows), np.bool_)
@@ -72,7 +72,7 @@ def note_signature(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     world.flag("D12", "P2", "agreement_signature", rows, typed & ~fitting)
 
 
-def basis(world: World) -> pl.Series:
+def basis(world: ExpectedState) -> pl.Series:
     """D5: SIGNED, CONTINUED_MEMBERSHIP or NONE, for each account."""
     continued = [row["status_cd"] for row in world.spec.codes["status"] if row["continued_membership"] == "true"]
     signed = pl.Series([account in world.covered for account in range(len(world.accounts))], dtype=pl.Boolean)
@@ -84,7 +84,7 @@ def basis(world: World) -> pl.Series:
     )
 
 
-def _type_of_version(world: World, frame: pl.DataFrame) -> pl.Series:
+def _type_of_version(world: ExpectedState, frame: pl.DataFrame) -> pl.Series:
     versions = world.known.catalogues["agreement_version"].select("agreement_version_id", "business_type_cd")
     return frame.select("agreement_version_id").join(versions, on="agreement_version_id", how="left", maintain_order="left")[
         "business_type_cd"

@@ -12,7 +12,7 @@ from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, RowRule, Ruleb
 from etl.reconcile.engine.scopes import Indexing
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
-from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -30,7 +30,7 @@ KEYS = ("security_profile_id", "question_id")
 UNIX = date(1970, 1, 1).toordinal()
 
 
-def response_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def response_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     """All answers. Those whose question is answered more than once in their security profile wait for the end (E7)."""
     mapping = world.spec.mappings["P2", "profile_response"]
     twice = _answered_twice(world)
@@ -39,7 +39,7 @@ def response_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     for frame in world.rows("P2", "profile_response"):
         scope, reason = owners(world, rulebook, mapping, frame)
         reason = np.where(mask(frame, BAD), UNREADABLE_VALUE, reason)
-        world.ledger.settle("P2", "profile_response", frame, reason)
+        world.ledger.account_for("P2", "profile_response", frame, reason)
         loaded = reason == LOADED
         indexing.add(frame["response_id"], loaded, scope)
         rows = frame.with_columns(pl.Series("#scope", scope), pl.lit(False).alias("#superseded")).filter(pl.Series(loaded))
@@ -59,11 +59,11 @@ def response_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
         yield from of_rows(world, rulebook, mapping, rows, rows["#scope"].to_numpy())
 
 
-def superseded(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def superseded(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows["#superseded"]
 
 
-def applicability(world: World, copies: Copies) -> pl.Series:
+def applicability(world: ExpectedState, copies: Copies) -> pl.Series:
     """E3: the strength for (question, the account's type) by the loaded catalogue, else NOT_APPLICABLE."""
     wanted = pl.DataFrame([copies.of("question_id"), copies.of_account(world, "#type").alias("business_type_cd")])
     table = world.known.catalogues["question_applicability"].select("question_id", "business_type_cd", "strength_cd")
@@ -72,14 +72,14 @@ def applicability(world: World, copies: Copies) -> pl.Series:
     )
 
 
-def question(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def question(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return rows[value.source[0]]
 
 
 def note_question(table: str) -> Note:
     """E10: flags the rows whose question the catalogue lacks, and remembers the stubs they make."""
 
-    def note(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+    def note(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
         index = world.index["P2", "profile_question"]
         lacking = rows["question_id"].is_not_null().to_numpy() & ~index.is_loaded(index.find(rows["question_id"]))
         world.flag("E10", "P2", table, rows, lacking)
@@ -88,7 +88,7 @@ def note_question(table: str) -> Note:
     return note
 
 
-def stub_piece(world: World) -> Piece:
+def stub_rows(world: ExpectedState) -> ExpectedRows:
     """E10; fine print 16."""
     ids = pl.Series("question_id", sorted(world.stubs), dtype=pl.Int64)
     text = ids.cast(pl.String)
@@ -100,16 +100,16 @@ def stub_piece(world: World) -> Piece:
         ("question_no", pl.Int64),
     ):
         rows[name] = pl.Series([None], dtype=kind).new_from_index(0, len(ids))
-    return Piece("profile_question", "P2", "profile_question", pl.DataFrame(rows))
+    return ExpectedRows("profile_question", "P2", "profile_question", pl.DataFrame(rows))
 
 
-def internal(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def internal(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """C15: an INTERNAL finding; a comment unless it is marked as not internal (fine print 36)."""
     column = value.source[0]
     return rows[column].eq_missing(pl.Series(["INTERNAL"])) if column.endswith("_cd") else ~rows[column].eq_missing(pl.Series(["N"]))
 
 
-def adjusted(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def adjusted(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """E14: a due date of the freeze or of the days of grace around it, put off; else null, as is a sum that no date can hold."""
     if world.freeze is None:
         return pl.Series([None], dtype=pl.Date).new_from_index(0, len(rows))
@@ -121,7 +121,7 @@ def adjusted(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
     return pl.select(pl.when(in_band).then(later)).to_series().cast(pl.Int32).cast(pl.Date)
 
 
-def note_security_profile(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_security_profile(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """E15: submitted by somebody whose contacts on the model's profile, removed ones too, are all consultants (fine print 54)."""
     contacts = world.known.every_contact.drop_nulls(["user_id", "company_profile_id"])
     insiders = contacts.filter((pl.col("contact_type_cd") != "CONSULTANT").fill_null(True)).select("user_id", "company_profile_id")
@@ -137,7 +137,7 @@ def _pair(rows: pl.DataFrame) -> Ints:
     return pair
 
 
-def _answered_twice(world: World) -> Ints:
+def _answered_twice(world: ExpectedState) -> Ints:
     """The (security profile, question) pairs that occur more than once, as hashes; some may turn out to be held."""
     source = world.sources["P2"]
     if source.absent("profile_response"):

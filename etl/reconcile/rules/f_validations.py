@@ -3,7 +3,7 @@
 import polars as pl
 
 from etl.reconcile.engine.ordinary import Note
-from etl.reconcile.engine.world import Ints, World
+from etl.reconcile.engine.world import ExpectedState, Ints
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -12,7 +12,7 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def note_validation(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_validation(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """F2: a validation of a profile that has several accounts."""
     of_profile = (rows["entity_id"].is_null() & rows["security_model_id"].is_null()).to_numpy()
     world.flag("F2", "P2", "validation", rows, of_profile & (world.scopes.size(scope) > 1))

@@ -8,7 +8,7 @@ import polars as pl
 from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE, lowest
 from etl.reconcile.engine.ordinary import Copies, CopyRule, Rulebook, note_soft, route, row_columns
 from etl.reconcile.engine.source import BAD, mask
-from etl.reconcile.engine.world import Ints, Mask, Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints, Mask
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -23,7 +23,7 @@ RULES: dict[str, tuple[str, ...]] = {
 _SIDE = {"entity_id": "model_entity", "model_id": "security_model", "profile_id": "company_profile"}
 
 
-def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     """One link for every pair of a monitoring and a monitored account, an account with itself excepted (G1, G6)."""
     rows = world.sources["P2"].whole("svi_link", world.ledger)
     monitor, first = route(world, "P2", {f"monitor_{column}": parent for column, parent in _SIDE.items()}, rows)
@@ -33,7 +33,7 @@ def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     has_pair = np.zeros(len(rows), np.bool_)
     has_pair[take] = True
     reason = np.where((reason == LOADED) & ~has_pair, REASON["NO_ACCOUNT"], reason)
-    world.ledger.settle("P2", "svi_link", rows, reason)
+    world.ledger.account_for("P2", "svi_link", rows, reason)
 
     old = _superseded(rows, take, left, right)
     once_old = np.zeros(len(rows), np.bool_)
@@ -43,17 +43,17 @@ def link_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     note_soft(world, rulebook, mapping, rows.filter(pl.Series(reason == LOADED)))
     columns = row_columns(world, rulebook, mapping, mapping.into[0], rows)
     sides = [world.entity_ids(left).alias("monitor_account_id"), world.entity_ids(right).alias("monitored_account_id")]
-    yield Piece("svi_link", "P2", "svi_link", columns, take, pl.DataFrame([*sides, pl.Series("superseded", old, dtype=pl.Boolean)]))
+    yield ExpectedRows("svi_link", "P2", "svi_link", columns, take, pl.DataFrame([*sides, pl.Series("superseded", old, dtype=pl.Boolean)]))
 
 
-def active(world: World, copies: Copies) -> pl.Series:
+def active(world: ExpectedState, copies: Copies) -> pl.Series:
     """G9: a consent act that exists, and an account that is certified."""
     signatures = world.index["P2", "agreement_signature"]
     consent = pl.Series(signatures.is_loaded(signatures.find(copies.of("consent_signature_id"))))
     return consent & (copies.of_account(world, "status_cd") == "CERTIFIED")
 
 
-def _pairs(world: World, rows: pl.DataFrame, monitor: Ints, monitored: Ints) -> tuple[Ints, Ints, Ints]:
+def _pairs(world: ExpectedState, rows: pl.DataFrame, monitor: Ints, monitored: Ints) -> tuple[Ints, Ints, Ints]:
     """The row, the monitoring and the monitored account of every pair."""
     row, right = world.scopes.expand(monitored)
     # Of a model or a profile only the accounts that were there when the link was answered or, not answered, asked for.

@@ -10,7 +10,7 @@ from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
 from etl.reconcile.engine.ordinary import Copies, OwnerRule, RowRule, Rulebook, of_rows, owners, route
 from etl.reconcile.engine.source import BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
-from etl.reconcile.engine.world import Ints, Mask, Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints, Mask
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -28,13 +28,13 @@ _RFC = re.compile(r"[A-Z\u00d1&]{4}[0-9]{6}[A-Z0-9\u00d1&]{3}")  # thirteen char
 _OTHER = re.compile(r"[^A-Z0-9]")
 
 
-def settle_identifiers(world: World, rulebook: Rulebook) -> None:
+def decide_identifiers(world: ExpectedState, rulebook: Rulebook) -> None:
     """Nothing; afterwards `world` knows which identifiers each account carries."""
     mapping = world.spec.mappings["P2", "entity_identifier"]
     rows = world.sources["P2"].whole("entity_identifier", world.ledger)
     scope, reason = owners(world, rulebook, mapping, rows)
     reason = np.where(mask(rows, BAD), UNREADABLE_VALUE, reason)
-    world.ledger.settle("P2", "entity_identifier", rows, reason)
+    world.ledger.account_for("P2", "entity_identifier", rows, reason)
     loaded = reason == LOADED
     world.known.identifiers = rows.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
     kept = world.known.identifiers
@@ -51,7 +51,7 @@ def settle_identifiers(world: World, rulebook: Rulebook) -> None:
     _flag_one_number_of_several_companies(world)
 
 
-def _flag_one_number_of_several_companies(world: World) -> None:
+def _flag_one_number_of_several_companies(world: ExpectedState) -> None:
     """H7: the same active number, of a type that is one company's, on accounts of different profiles (fine print 57)."""
     kinds = [row["identifier_type_cd"] for row in world.spec.codes["identifier_unique"]]
     carried = world.known.carried.filter(pl.col("active") & pl.col("identifier_type_cd").is_in(kinds) & (pl.col("norm") != ""))
@@ -62,12 +62,12 @@ def _flag_one_number_of_several_companies(world: World) -> None:
     world.flag("H7", "P2", "entity_identifier", rows, rows[KEY].is_in(doubled.unique().implode()).to_numpy())
 
 
-def identifier_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def identifier_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     rows = world.known.identifiers
     yield from of_rows(world, rulebook, world.spec.mappings["P2", "entity_identifier"], rows, rows["#scope"].to_numpy())
 
 
-def carriers(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+def carriers(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     """H1, H2: the entity's account, else those of the profile's accounts whose type may carry an identifier of this type."""
     scope, reason = route(world, "P2", {"entity_id": "model_entity", "company_profile_id": "company_profile"}, frame)
     chosen = frame["entity_id"].is_null().to_numpy() & (reason == LOADED)
@@ -80,7 +80,7 @@ def carriers(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     return scope, np.where(long, UNREADABLE_VALUE, reason)  # fine print 44
 
 
-def chosen_accounts(world: World, scope: Ints, chosen: Mask, label: pl.Series, may: dict[str, set[str]]) -> tuple[Ints, Mask]:
+def chosen_accounts(world: ExpectedState, scope: Ints, chosen: Mask, label: pl.Series, may: dict[str, set[str]]) -> tuple[Ints, Mask]:
     """The lists narrowed, in the chosen rows, to accounts whose type is among those that `may` has for the row's label ('*': all).
 
     Second: where that leaves none.
@@ -100,7 +100,7 @@ def chosen_accounts(world: World, scope: Ints, chosen: Mask, label: pl.Series, m
     return narrowed, none
 
 
-def value_norm(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def value_norm(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return normalised(rows[value.source[0]])
 
 
@@ -109,7 +109,7 @@ def normalised(values: pl.Series) -> pl.Series:
     return pl.Series([None if text is None else _OTHER.sub("", text.upper()) for text in values.to_list()], dtype=pl.String)
 
 
-def pii(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def pii(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """H6: the form of a social security number, whatever the type; under type RFC also that of a natural person's tax number."""
     texts = zip(rows["identifier_type_cd"].to_list(), rows["identifier_value"].to_list(), strict=True)
     return pl.Series([_is_of_a_person(kind, (text or "").strip()) for kind, text in texts], dtype=pl.Boolean)
@@ -119,7 +119,7 @@ def _is_of_a_person(kind: str | None, text: str) -> bool:
     return bool(_SSN.fullmatch(text)) or (kind == "RFC" and bool(_RFC.fullmatch(text.upper())))
 
 
-def complete(world: World) -> pl.Series:
+def complete(world: ExpectedState) -> pl.Series:
     """H3: whether each account's active identifiers cover what its type needs; flags those that do not."""
     groups: dict[str, dict[str, set[str]]] = {}
     for row in world.spec.codes["identifier_required"]:

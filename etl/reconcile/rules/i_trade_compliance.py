@@ -13,7 +13,7 @@ from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, OwnerRule, Row
 from etl.reconcile.engine.scopes import MISSING, indexed
 from etl.reconcile.engine.source import BAD, mask
 from etl.reconcile.engine.spec import Value
-from etl.reconcile.engine.world import Ints, Piece, World
+from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints
 from etl.reconcile.rules import l_decisions
 from etl.reconcile.rules.h_identifiers import normalised
 
@@ -25,7 +25,7 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def matched(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+def matched(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     """I1: the one importer account of each Trade Compliance account (its list of accounts), or why it is held."""
     importers = np.flatnonzero((world.accounts["#type"] == "IMP").fill_null(False).to_numpy())
     of_profile: dict[int, list[int]] = {}
@@ -57,7 +57,7 @@ def matched(world: World, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     return scope, reason  # the first lists of accounts are the accounts themselves, one each
 
 
-def settle_trade(world: World, rulebook: Rulebook) -> None:
+def decide_trade(world: ExpectedState, rulebook: Rulebook) -> None:
     """Nothing; afterwards `world` knows the Trade Compliance accounts, their numbers and their contacts."""
     source = world.sources["TC"]
     iors = source.whole("tc_ior", world.ledger)
@@ -73,7 +73,7 @@ def settle_trade(world: World, rulebook: Rulebook) -> None:
     accounts = source.whole("tc_account", world.ledger)
     scope, reason = owners(world, rulebook, world.spec.mappings["TC", "tc_account"], accounts)
     reason = np.where(mask(accounts, BAD), UNREADABLE_VALUE, reason)
-    world.ledger.settle("TC", "tc_account", accounts, reason)
+    world.ledger.account_for("TC", "tc_account", accounts, reason)
     loaded = reason == LOADED
     world.index["TC", "tc_account"] = indexed(accounts["tc_account_id"], loaded, np.where(loaded, scope, -1))
     world.known.tc_accounts = accounts.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
@@ -82,7 +82,7 @@ def settle_trade(world: World, rulebook: Rulebook) -> None:
     mapping = world.spec.mappings["TC", "tc_contact"]
     scope, reason = owners(world, rulebook, mapping, contacts)
     reason = np.where(mask(contacts, BAD), UNREADABLE_VALUE, reason)
-    world.ledger.settle("TC", "tc_contact", contacts, reason)
+    world.ledger.account_for("TC", "tc_contact", contacts, reason)
     loaded = reason == LOADED
     keys = email_keys(contacts["email"])
     fitting = pl.select(pl.when(keys.str.len_chars() <= LONGEST).then(keys).alias("email_key")).to_series()  # fine print 50
@@ -92,7 +92,7 @@ def settle_trade(world: World, rulebook: Rulebook) -> None:
     ).drop_nulls()
 
 
-def trade_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
+def trade_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
     """Trade Compliance programs, contacts, and the logins that only Trade Compliance knows (I9; fine print 21)."""
     accounts, contacts = world.known.tc_accounts, world.known.tc_contacts
     yield from of_rows(world, rulebook, world.spec.mappings["TC", "tc_account"], accounts, accounts["#scope"].to_numpy())
@@ -103,18 +103,18 @@ def trade_pieces(world: World, rulebook: Rulebook) -> Iterator[Piece]:
     mapping = world.spec.mappings["TC", "tc_contact"]
     for into in mapping.into:
         if into.table == "login":
-            yield Piece("login", "TC", "tc_contact", row_columns(world, rulebook, mapping, into, new))
+            yield ExpectedRows("login", "TC", "tc_contact", row_columns(world, rulebook, mapping, into, new))
 
 
-def active(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def active(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return pl.Series(["ACTIVE"]).new_from_index(0, len(rows))
 
 
-def login_of_contact(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def login_of_contact(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return _login(rows["email_key"])
 
 
-def login_of_uploader(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def login_of_uploader(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     """I9: the login of that e-mail, if there is one."""
     keys = email_keys(rows[value.source[0]])
     return _login(
@@ -122,19 +122,19 @@ def login_of_uploader(world: World, rows: pl.DataFrame, value: Value) -> pl.Seri
     )
 
 
-def note_account(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_account(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """I1: a named profile that does not exist."""
     place = world.index["P2", "company_profile"].find(rows["company_profile_id"])
     decided = l_decisions.flag_accounts(world, rows)
     world.flag("I1", "TC", "tc_account", rows, (place == MISSING) & ~decided)
 
 
-def note_contact(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_contact(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """I9: no valid e-mail, or one whose key outgrows its column."""
     world.flag("I9", "TC", "tc_contact", rows, rows["email_key"].is_null().to_numpy())
 
 
-def note_ior(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_ior(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """I4: a number that the account lacks, active or not."""
     iors = world.known.carried.filter(pl.col("identifier_type_cd") == "IOR").select("account", "norm").unique()
     has = set(iors.iter_rows())
@@ -143,7 +143,7 @@ def note_ior(world: World, rows: pl.DataFrame, scope: Ints) -> None:
     world.flag("I4", "TC", "tc_ior", rows, np.array([(a, n) not in has for a, n in zip(accounts, numbers, strict=True)], np.bool_))
 
 
-def tc_document(world: World, copies: Copies) -> pl.Series:
+def tc_document(world: ExpectedState, copies: Copies) -> pl.Series:
     """The one row of a Trade Compliance document, whichever account it belongs to (fine print 38)."""
     index = world.index["TC", "tc_document"]
     reference = copies.of("tc_document_id")
@@ -156,7 +156,7 @@ def _login(keys: pl.Series) -> pl.Series:
     return pl.select(pl.when(keys.is_not_null()).then(value)).to_series()
 
 
-def _numbers(world: World) -> dict[str, set[int]]:
+def _numbers(world: ExpectedState) -> dict[str, set[int]]:
     """By normalised active IOR the accounts that carry it."""
     found: dict[str, set[int]] = {}
     chosen = world.known.carried.filter(pl.col("active") & (pl.col("identifier_type_cd") == "IOR") & (pl.col("norm") != ""))

@@ -12,7 +12,7 @@ from etl.reconcile.engine.frames import string_bytes
 from etl.reconcile.engine.moments import DAY, microseconds
 from etl.reconcile.engine.ordinary import Note, RowRule
 from etl.reconcile.engine.spec import Value
-from etl.reconcile.engine.world import Ints, Mask, World
+from etl.reconcile.engine.world import ExpectedState, Ints, Mask
 
 # Each rule of this module, and the source tables whose rows it flags.
 RULES: dict[str, tuple[str, ...]] = {
@@ -23,15 +23,15 @@ RULES: dict[str, tuple[str, ...]] = {
 ZONE = ZoneInfo("America/New_York")
 
 
-def occurred_at(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def occurred_at(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return utc(rows[value.source[0]])[0]
 
 
-def occurred_certain(world: World, rows: pl.DataFrame, value: Value) -> pl.Series:
+def occurred_certain(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
     return pl.Series(utc(rows[value.source[0]])[1])
 
 
-def note_event(world: World, rows: pl.DataFrame, scope: Ints) -> None:
+def note_event(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """J4: ambiguous, skipped, unreadable or absent."""
     world.flag("J4", "P2", "event_history", rows, ~utc(rows["updated_local"])[1])
 

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from etl.reconcile.engine.source import KEY
-from etl.reconcile.engine.world import Mask, World
+from etl.reconcile.engine.world import ExpectedState, Mask
 
 # Each rule of this module, and the source tables whose rows it flags. L3 and L5 are the run's; L4: compare/recorded_runs.py.
 RULES: dict[str, tuple[str, ...]] = {
@@ -16,20 +16,20 @@ RULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def names(world: World, users: pl.DataFrame) -> pl.Series:
+def names(world: ExpectedState, users: pl.DataFrame) -> pl.Series:
     """L2: the users' names, the decided one where somebody decided."""
     decided = world.decided.names
     rows = users.select(KEY, "user_id", "user_name").iter_rows()
     return pl.Series("user_name", [decided.get(user, name) if key == str(user) else name for key, user, name in rows], dtype=pl.String)
 
 
-def flag_users(world: World, users: pl.DataFrame) -> None:
+def flag_users(world: ExpectedState, users: pl.DataFrame) -> None:
     """L2: the loaded users who count under a decided name."""
     decided = [user in world.decided.names and key == str(user) for key, user in users.select(KEY, "user_id").iter_rows()]
     world.flag("L2", "P2", "portal_user", users, np.array(decided, np.bool_))
 
 
-def flag_accounts(world: World, accounts: pl.DataFrame) -> Mask:
+def flag_accounts(world: ExpectedState, accounts: pl.DataFrame) -> Mask:
     """L1: which Trade Compliance accounts somebody decided about; flags them."""
     decided = np.array([account in world.decided.accounts for account in accounts["tc_account_id"].to_list()], np.bool_)
     world.flag("L1", "TC", "tc_account", accounts, decided)

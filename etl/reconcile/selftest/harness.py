@@ -19,13 +19,13 @@ from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.result import Reconciliation
 from etl.reconcile.selftest.corruption import Planted, Planter, Spot, spots
-from etl.reconcile.verifier import Side, actual_side, compared, compute, expected_side, opened
+from etl.reconcile.verifier import Side, actual_side, compared, compute, expected_side, open_database
 
 CLEAN_ROUNDS = 20
 
 
 @dataclass(frozen=True)
-class Kind:
+class Corruption:
     """How many faults of a kind were planted, how many reconcile found, and how many of those under the table in which they lie."""
 
     planted: int
@@ -35,7 +35,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Score:
-    by_kind: dict[str, Kind]
+    by_kind: dict[str, Corruption]
     missed: tuple[Planted, ...]
     clean_rounds: int
     false_alarms: int
@@ -76,9 +76,9 @@ def selftest(
         )
     spec = read_spec()
     chance = random.Random(seed)  # noqa: S311 - a repeatable choice, no secret
-    databases = {portal: opened(url) for portal, url in (("P2", source), ("TC", tc)) if url}
+    databases = {portal: open_database(url) for portal, url in (("P2", source), ("TC", tc)) if url}
     try:
-        store = Store(spec, opened(target))
+        store = Store(spec, open_database(target))
         runs = recorded_runs(store, freeze)
         store.database.close()
         sources = {portal: Source(spec, portal, database) for portal, database in databases.items()}
@@ -103,7 +103,7 @@ def selftest(
     finally:
         for database in databases.values():
             database.close()
-    kinds = {kind: Kind(planted[kind], found[kind], named[kind]) for kind in sorted(planted)}
+    kinds = {kind: Corruption(planted[kind], found[kind], named[kind]) for kind in sorted(planted)}
     return Score(kinds, tuple(missed), clean_rounds, alarms, len({table for table, _ in places}), sum(1 for _, column in places if column))
 
 
@@ -117,7 +117,7 @@ class Bench:
         shutil.copytree(objects, self.objects)
 
     def compared(self) -> Reconciliation:
-        store = Store(self.side.expected.world.spec, opened(f"sqlite:///{self.store}"))
+        store = Store(self.side.expected.world.spec, open_database(f"sqlite:///{self.store}"))
         try:
             runs = recorded_runs(store, self.side.expected.world.freeze)
             return compared(self.side, actual_side(self.side.columns, store, str(self.objects), _silent), store, runs, _silent)

@@ -117,7 +117,7 @@ def test_a_question_that_cannot_be_asked_is_no_yes() -> None:
     check = CHECKS["documents.version"]
     stack = Stack()
     stack.add(Question(BETWEEN, (("max_value", 1), ("min_value", 2)), "integer"), Part(check, "", (pl.Series([1]),)))
-    with pytest.raises(MigrationError, match=r"could not be asked: documents\.version"):
+    with pytest.raises(MigrationError, match=r"could not be run: documents\.version"):
         stack.ask()
 
 

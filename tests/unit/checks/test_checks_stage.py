@@ -19,7 +19,7 @@ from etl.databases.registry import open_source
 from etl.extract.step import extract
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
-from etl.runfolder.folder import RunFolder, opened
+from etl.runfolder.folder import RunFolder, open_locked
 from etl.runfolder.stage_file_io import StageFile
 from etl.transform.reattach import reattach
 from etl.transform.split import split
@@ -114,7 +114,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of the sound world, staged."""
     folder = tmp_path_factory.mktemp("sound")
     old = world().write(folder / "legacy")
-    with opened(folder / "run") as run, open_source(old.source, "P2") as p2, open_source(old.tc, "TC") as tc:
+    with open_locked(folder / "run") as run, open_source(old.source, "P2") as p2, open_source(old.tc, "TC") as tc:
         objects = str(folder / "objects")
         run.steps["extract"] = extract({"P2": p2, "TC": tc}, Share(str(old.files)), open_objects(objects), MAPPINGS, run, _silent)
         run.steps["split"] = split(run, MAPPINGS, FREEZE)
@@ -215,7 +215,7 @@ def _text(value: Any) -> str:
 @pytest.fixture
 def stage(sound: Path, tmp_path: Path) -> Iterator[Stage]:
     shutil.copytree(sound, tmp_path / "run")
-    with opened(tmp_path / "run") as run:
+    with open_locked(tmp_path / "run") as run:
         yield Stage(run)
 
 

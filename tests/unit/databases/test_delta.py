@@ -128,7 +128,7 @@ def test_what_a_load_will_change_is_foreseen_by_table_and_nothing_of_the_store_i
         before = (content(url), constraints(url)) if number else None
         ahead = run.foreseen(url)
         assert before is None or (content(url), constraints(url)) == before
-        with pytest.raises(Refused, match="not what was approved"):
+        with pytest.raises(Refused, match="other rows than those approved"):
             run.load(url, lambda done: refuse_others(others({}, done)))
         assert (content(url) if before else {}) == (before[0] if before else {})  # it was asked before the commit
         assert ahead == run.load(url)["changes"]

@@ -38,7 +38,7 @@ def test_a_file_that_is_not_a_table_is_refused_by_name(name: str, tmp_path: Path
 
 
 def test_two_files_of_one_name_and_a_folder_without_any_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MigrationError, match="holds no file"):
+    with pytest.raises(MigrationError, match="has no files"):
         tables_in(tmp_path, "Portal 2.0")
     (tmp_path / "t.csv").write_text("A\n1\n")
     (tmp_path / "T.tsv").write_text("A\n1\n")

@@ -60,7 +60,7 @@ def test_K9_row_security_on_a_source_table_is_refused(what: str, portals: Portal
         for name in ("plan", "extract", "run"):
             done = portals.run(name, run="secured")
             assert done.code == 7, done
-            assert f"row-level security chooses the rows that role {READER} sees of {table} (K9)" in done.err
+            assert f"row-level security restricts the rows that role {READER} sees of {table} (K9)" in done.err
             assert "BYPASSRLS" in done.next
         assert not list((portals.folder / "secured").rglob("*.parquet"))
         stores = portals.stores()[:4]
@@ -158,7 +158,7 @@ def test_K9_operators_and_functions_of_others_are_never_called(portals: Portals)
         done = portals.run("plan")
         assert done.code == 1, done  # of the strange table, and of nothing else (K5)
         assert done.err.count("P2.") == 1
-        assert "P2.caught: no mapping names this table" in done.err
+        assert "P2.caught: this table is not in any mapping" in done.err
         portals.do("portal2", "DROP TABLE public.caught")
         assert portals.run("extract", run="spied").code == 0
         frozen = command("freeze", "check", *portals.stores()[:4], "--seconds", "0", folder=portals.folder)
@@ -183,10 +183,10 @@ def test_the_freeze_check_names_under_the_documented_role_who_may_write(portals:
         assert {
             "role postgres may write: it is a superuser",
             "role app_owner may write: it owns message",
-            "role app_writer may write: it was granted that on internal_note",
-            "role app_group may write: it was granted that on document; its members: app_member",
-            "role app_column may write: it was granted that on document",
-            "role PUBLIC (everybody) may write: it was granted that on portal_task",
+            "role app_writer may write: granted on internal_note",
+            "role app_group may write: granted on document; its members: app_member",
+            "role app_column may write: granted on document",
+            "role PUBLIC (everybody) may write: granted on portal_task",
         } <= set(portal["writers"])
         assert "not_ruled_out" in portal
 

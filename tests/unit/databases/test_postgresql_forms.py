@@ -79,13 +79,13 @@ def test_fp60_whatever_stands_in_a_tables_place_gives_the_store_of_plain_tables(
         "view v_active",
     ]
     assert {
-        "company_address.state_cd is CHAR(20): read without the blanks that fill it up",
-        "model_entity.status_cd is CHAR(16): read without the blanks that fill it up",
+        "company_address.state_cd is CHAR(20): read without its padding blanks",
+        "model_entity.status_cd is CHAR(16): read without its padding blanks",
         "internal_note is a view; it is read as a table",
         "vetting_record is a materialized view; it is read as a table",
-        "event_history has no key of its own on event_id: rows with one key are told apart (fine print 63)",
+        "event_history has no unique key on event_id: rows with equal keys are told apart (fine print 63)",
     } <= set(known["notes"])
-    assert "internal_note: which rows a view leaves out is not known here" in known["not_ruled_out"]
+    assert "internal_note: it is unknown which rows a view leaves out" in known["not_ruled_out"]
     done = portals.run("run", run="forms")
     assert done.code == 0, done.err
     assert stored(portals) == plain
@@ -106,7 +106,7 @@ def test_fp60_whatever_stands_in_a_tables_place_gives_the_store_of_plain_tables(
         folder=portals.folder,
     )
     assert audited.code == 0, audited.out
-    assert "internal_note is a view: what it leaves out is not known here" in audited.data["not_ruled_out"]["P2"]
+    assert "internal_note is a view: it is unknown which rows it leaves out" in audited.data["not_ruled_out"]["P2"]
     portals.new_store()
 
 
@@ -133,9 +133,7 @@ def test_fp63_rows_with_one_key_or_none_are_told_apart(portals: Portals) -> None
         ("NULL#2", "UNREADABLE_VALUE"),
     ]
     assert [kind for key, _, kind in held if key.startswith("NULL")] == ["a", "b"]  # in the order of the columns
-    assert "P2, to be known: portal_task has no key of its own" in (
-        portals.folder / "doubled" / "report" / "report.md"
-    ).read_text().replace("\\", "")
+    assert "P2, note: portal_task has no unique key" in (portals.folder / "doubled" / "report" / "report.md").read_text().replace("\\", "")
     portals.new_store()
 
 

@@ -16,7 +16,7 @@ def test_the_session_that_holds_the_lock_is_named(postgres: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as auditor:
         auditor.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (_LOCK,))
         pid = auditor.info.backend_pid
-        with pytest.raises(Refused, match=rf"Another run is at work on .*: session {pid} of role \w+.*, since 20.* UTC\.") as raised:
+        with pytest.raises(Refused, match=rf"Another run is active on .*: session {pid} of role \w+.*, since 20.* UTC\.") as raised:
             PostgresTarget(postgres)
         assert f"session {pid}" in raised.value.message
         assert "pg_terminate_backend" in raised.value.next_step

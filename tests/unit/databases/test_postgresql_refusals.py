@@ -85,17 +85,21 @@ def test_sslmode_is_obeyed(portals: Portals) -> None:
     """The server speaks no SSL: `require` is refused, `prefer` is not."""
     with Proxy(f"{host(portals)}/.s.PGSQL.5432") as proxy:
         url = f"postgresql://{WRITER}@127.0.0.1:{proxy.port}/portal3?gssencmode=disable&sslmode="
-        refused(portals.run("plan", "--target", f"{url}require"), 1, "no connection with the wanted sslmode", "sslmode")
+        refused(portals.run("plan", "--target", f"{url}require"), 1, "no connection with the required sslmode", "sslmode")
         refused(portals.run("plan", "--target", f"{url}verify-full"), 1, "--target: no connection to")
         assert portals.run("plan", "--target", f"{url}prefer").code == 0
 
 
 REFUSALS = {
-    "nobody listens": (f"postgresql://x:{CANARY}@127.0.0.1:1/portal2", "no server listens there", "Start the server"),
-    "no such host": (f"postgresql://x:{CANARY}@nowhere.invalid/portal2", "there is no host of that name", "name service"),
+    "nobody listens": (f"postgresql://x:{CANARY}@127.0.0.1:1/portal2", "no server is listening there", "Start the server"),
+    "no such host": (f"postgresql://x:{CANARY}@nowhere.invalid/portal2", "the host name cannot be resolved", "name service"),
     "no such setting": (f"postgresql://x@127.0.0.1:1/portal2?colour={CANARY}", "no connection to", "settings"),
-    "no such sslmode": (f"postgresql://x@127.0.0.1:1/portal2?sslmode={CANARY}", "no connection", "sslmode"),
-    "no such service": (f"postgresql:///?service={CANARY}", "there is no such service", "PGSERVICEFILE"),
+    "sslmode is not valid": (f"postgresql://x@127.0.0.1:1/portal2?sslmode={CANARY}", "no connection", "sslmode"),
+    "the service is not in the service file": (
+        f"postgresql:///?service={CANARY}",
+        "the service is not in the service file",
+        "PGSERVICEFILE",
+    ),
 }
 
 
@@ -111,7 +115,7 @@ def test_a_wrong_password_is_not_shown(locked: Portals) -> None:
     refused(
         locked.run("plan", "--source", locked.url("portal2", SECRETIVE)),
         1,
-        "the server asks for a password, and there is none",
+        "the server asks for a password, and none is given",
         "PGPASSFILE",
     )
     name = f"postgresql://{SECRETIVE}:{CANARY}-wrong@/portal2?host={host(locked)}"
@@ -120,7 +124,7 @@ def test_a_wrong_password_is_not_shown(locked: Portals) -> None:
 
 def test_a_limit_of_connections_says_how_many_are_needed(portals: Portals) -> None:
     """53300: at the first connection, at a later one, in the verifier; `doctor` counts before."""
-    sentence = "the limit of connections is reached"
+    sentence = "the connection limit is reached"
     assert portals.run("run", run="limits").code == 0  # so that there is a store to compare
     try:
         for limit in (0, 1):
@@ -150,9 +154,9 @@ def as_superuser(portals: Portals, database: str) -> str:
 
 
 def test_no_such_database_or_role(portals: Portals) -> None:
-    refused(portals.run("plan", "--source", as_superuser(portals, "portal9")), 1, "there is no such database", "PGDATABASE")
-    refused(portals.run("plan", "--source", portals.url("portal2", "nobody")), 1, "there is no such role", "PGUSER")
-    refused(portals.run("plan", "--source", portals.url("portal3", "portal_stranger")), 1, "there is no such role")
+    refused(portals.run("plan", "--source", as_superuser(portals, "portal9")), 1, "the database does not exist", "PGDATABASE")
+    refused(portals.run("plan", "--source", portals.url("portal2", "nobody")), 1, "the role does not exist", "PGUSER")
+    refused(portals.run("plan", "--source", portals.url("portal3", "portal_stranger")), 1, "the role does not exist")
     portals.do("postgres", "CREATE ROLE outsider LOGIN")
     refused(portals.run("plan", "--source", portals.url("portal3", "outsider")), 1, "may not connect to this database", "GRANT CONNECT")
 

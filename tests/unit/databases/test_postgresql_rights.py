@@ -26,7 +26,7 @@ def test_the_documented_roles_have_what_they_need_and_nothing_else(portals: Port
     done = portals.run("plan")
     assert done.code == 0, done.err
     for option, role in (("--source", READER), ("--tc", READER), ("--target", WRITER)):
-        assert f"rights: {option}: role {role} has what it needs and nothing else" in done.out
+        assert f"rights: {option}: role {role} has the required rights and no others" in done.out
     rights = portals.run("plan", "--output", "json").data["rights"]
     assert rights["--source"] == {"role": READER, "missing": [], "excess": []}
 
@@ -34,7 +34,7 @@ def test_the_documented_roles_have_what_they_need_and_nothing_else(portals: Port
 def test_a_superuser_is_named_as_one(portals: Portals) -> None:
     done = portals.run("plan", "--source", portals.url("portal2", "postgres"))
     assert done.code == 0
-    assert "rights: --source: role postgres is a superuser: more than it needs" in done.out
+    assert "rights: --source: role postgres is a superuser: more than required" in done.out
 
 
 MISSING = {
@@ -132,7 +132,7 @@ EXCESS = {
         "portal2",
         f"GRANT SELECT (password_hash) ON portal_user TO {READER}",
         f"REVOKE SELECT (password_hash) ON portal_user FROM {READER}",
-        ["may read what is never needed: portal_user.password_hash"],
+        ["may read columns that are never needed: portal_user.password_hash"],
     ),
     "attributes": (
         "--source",
@@ -197,7 +197,7 @@ def test_a_run_names_excess_rights_and_goes_on(portals: Portals) -> None:
     with changed(portals, "portal2", f"GRANT DELETE ON message TO {READER}", f"REVOKE DELETE ON message FROM {READER}"):
         done = portals.run("run", run="excess")
         assert done.code == 0, done.err
-        assert "--source: role migration_reader may DELETE message: more than it needs" in done.err
+        assert "--source: role migration_reader may DELETE message: more than required" in done.err
     assert portals.run("run", "--target", portals.url("portal3", AUDITOR), run="other").code == 1
     portals.new_store()
 

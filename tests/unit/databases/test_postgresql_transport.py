@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from sqlalchemy.engine import make_url
 
-from etl.databases import shown
+from etl.databases import redacted_url
 from etl.databases.postgresql.transport import sslmode
 from etl.reconcile.databases import postgresql as verifier
 from tests.faults.pooler import pooled
@@ -85,7 +85,7 @@ def test_which_mode_is_in_force(url: str, environment: dict[str, str], mode: str
     assert verifier._elsewhere(parsed) == (mode is not None)
     assert mode is None or (verifier._said(parsed, "sslmode") or "verify-full") == mode
     less = f"?sslmode={mode}" if mode not in (None, "verify-full") else ""
-    assert shown(url).partition("?")[1:] == ("?" if less else "", less[1:])
+    assert redacted_url(url).partition("?")[1:] == ("?" if less else "", less[1:])
 
 
 def own_address() -> str:

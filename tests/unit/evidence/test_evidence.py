@@ -58,7 +58,7 @@ def said(done: Done, code: int, *pieces: str) -> None:
 def test_a_bundle_is_what_was_signed(bundle: Path) -> None:
     done = verified(bundle)
     assert done.code == 0, done.err
-    assert "files are what was signed for run-" in done.out
+    assert "files match the signature of run-" in done.out
     names = {place.relative_to(bundle).as_posix() for place in bundle.rglob("*") if place.is_file()}
     assert names >= {
         "manifest.json",
@@ -104,7 +104,7 @@ def test_one_flipped_bit_in_any_file_is_found_and_named_with_its_line(bundle: Pa
             place.write_bytes(changed)
             with pytest.raises(EvidenceAltered) as error:
                 verify(bundle, key)
-            line = f", line {exact[:at].count(10) + 1} " if is_text else " is not what was signed"
+            line = f", line {exact[:at].count(10) + 1} " if is_text else " differs from what was signed"
             if not error.value.message.startswith(name + line):
                 unnamed.append((name, at, error.value.message))
         place.write_bytes(exact)
@@ -134,7 +134,7 @@ def test_a_cut_file_is_named_with_its_sizes(bundle: Path) -> None:
     file.write_bytes(file.read_bytes()[: size // 2])
     said(verified(bundle), 6, "report/report.json, line", f"{size // 2:,} bytes instead of {size:,}")
     file.write_bytes(b"")
-    said(verified(bundle), 6, "report/report.json, line 1 is not what was signed: 0 bytes instead of")
+    said(verified(bundle), 6, "report/report.json, line 1 differs from what was signed: 0 bytes instead of")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_files_that_changed_places_are_named(bundle: Path) -> None:
     content = one.read_bytes(), other.read_bytes()
     one.write_bytes(content[1])
     other.write_bytes(content[0])
-    said(verified(bundle), 6, "report/exceptions.csv, line 1 is not what was signed")
+    said(verified(bundle), 6, "report/exceptions.csv, line 1 differs from what was signed")
 
 
 def test_another_key_did_not_sign_it(cast: Night, bundle: Path) -> None:
@@ -183,7 +183,7 @@ def test_another_key_did_not_sign_it(cast: Night, bundle: Path) -> None:
 def test_a_key_that_is_none_is_said_so(bundle: Path) -> None:
     (bundle.parent / "text").write_text("no key")
     missing, folder = "cannot be read (No such file or directory)", "cannot be read (Is a directory)"
-    for name, what in (("text", "is no Ed25519 public key in PEM"), ("nowhere", missing), ("bundle", folder)):
+    for name, what in (("text", "is not a valid Ed25519 public key in PEM"), ("nowhere", missing), ("bundle", folder)):
         said(verified(bundle, name), 1, f"--public-key: {name} {what}")
 
 
@@ -204,8 +204,8 @@ def test_a_bundle_is_packed_of_a_published_run_only_into_an_empty_folder_and_wit
     checked: Night, cast: Night, tmp_path: Path
 ) -> None:
     pack = ("evidence", "pack", "--run", "run", "--bundle", str(tmp_path / "bundle"))
-    said(command(*pack, "--key", str(tmp_path / "key"), folder=checked.folder), 7, "published nothing yet")
-    said(command(*pack, "--key", str(tmp_path / "bundle" / "key"), folder=cast.folder), 2, "The key would lie in the bundle")
+    said(command(*pack, "--key", str(tmp_path / "key"), folder=checked.folder), 7, "not published anything yet")
+    said(command(*pack, "--key", str(tmp_path / "bundle" / "key"), folder=cast.folder), 2, "The key would be inside the bundle")
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "mine.txt").write_text("mine")
     said(command(*pack, "--key", str(tmp_path / "key"), folder=cast.folder), 7, "is not empty")
@@ -236,7 +236,7 @@ def test_other_mappings_than_the_runs_are_not_packed(published: Night, tmp_path:
 
     other = copied_mappings(tmp_path)
     (other / "rules.toml").write_text((other / "rules.toml").read_text(encoding="utf-8") + "\n# another\n", encoding="utf-8")
-    said(pack(published, tmp_path, "--mappings", str(other)), 7, "not the mappings that the run was made with")
+    said(pack(published, tmp_path, "--mappings", str(other)), 7, "mappings differ from those of the run")
 
 
 def test_documents_that_are_no_longer_there_are_not_packed(published: Night, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_a_private_key_that_others_can_read_is_refused_and_one_with_a_password_i
     (tmp_path / "open.pem").write_bytes(key.private_bytes(*form, serialization.NoEncryption()))
     (tmp_path / "open.pem").chmod(0o644)
     done = command("approve", *GIVEN, "--key", "open.pem", "--approval", "a", folder=tmp_path)
-    assert (done.code, "others may read open.pem (mode 0644)" in done.err) == (7, True), done.err
+    assert (done.code, "open.pem is readable by other users (mode 0644)" in done.err) == (7, True), done.err
     (tmp_path / "closed.pem").write_bytes(key.private_bytes(*form, serialization.BestAvailableEncryption(b"Hunter2")))
     (tmp_path / "closed.pem").chmod(0o600)
     secret.write_text("Hunter2\n")

@@ -67,4 +67,6 @@ def test_a_rehearsals_copy_reads_the_store_in_it_and_a_relative_path_says_where_
     )
     assert _here(run, "sqlite:////elsewhere/portal3.sqlite") == "sqlite:////elsewhere/portal3.sqlite"
     done = command("picker", "per@lindqvist.example", "--run", str(cast.run), folder=tmp_path)
-    assert (done.code, "begins where the run was begun" in done.err, "--target" in done.next) == (1, True, True), done.err
+    assert (done.code, "relative to the folder in which the run was started" in done.err, "--target" in done.next) == (1, True, True), (
+        done.err
+    )

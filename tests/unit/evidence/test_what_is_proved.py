@@ -103,7 +103,7 @@ def test_verify_says_what_is_proved(approved: Night) -> None:
     for piece in (
         "verdict: published and equal",
         f"approved by {data['approved_by']}",
-        "not held against --approver",
+        "not checked against --approver",
         "backup: b1 of",
         "time stamp: none",
     ):
@@ -113,7 +113,7 @@ def test_verify_says_what_is_proved(approved: Night) -> None:
 
 def test_verify_of_a_run_that_nobody_approved_says_so(published: Night) -> None:
     assert packed(published).code == 0
-    assert "approved by nobody" in verified(published).out
+    assert "not approved" in verified(published).out
     assert command("approve", "--key", "../who", folder=published.folder).code == 0
     said(verified(published, "--approver", "who.public"), 6, "published without an approval")
 
@@ -157,7 +157,7 @@ def test_an_approval_is_no_listing_though_its_signature_is_good(approved: Night)
     (folder / "bundle" / LISTING).write_bytes(canonical(document["approval"]))
     (folder / "bundle" / SIGNATURE).write_text(document["signature"])
     words = ("evidence", "verify", "--bundle", "bundle", "--public-key", "approver.public")
-    said(command(*words, folder=folder), 6, "is signed, and is not a listing of evidence")
+    said(command(*words, folder=folder), 6, "is signed, but is not a valid listing of evidence")
 
 
 def test_a_bundle_that_was_signed_again_is_found(approved: Night) -> None:
@@ -181,7 +181,7 @@ def test_parts_of_different_runs_and_a_cut_log_are_found_though_signed(approved:
     told["run"]["id"] = "run-another"
     report.write_text(json.dumps(told))
     signed_again(folder / "bundle", folder / "signer")
-    said(verified(approved), 6, "report/report.json is of run-another")
+    said(verified(approved), 6, "report/report.json belongs to run-another")
 
 
 def test_what_is_no_file_of_a_bundle_is_found_and_nothing_hangs(approved: Night) -> None:
@@ -206,7 +206,7 @@ def test_what_is_no_file_of_a_bundle_is_found_and_nothing_hangs(approved: Night)
     (folder / "bundle" / LISTING).write_bytes(b"[" * 200_000 + b"]" * 200_000)
     private: Any = load_pem_private_key((folder / "signer").read_bytes(), None)
     (folder / "bundle" / SIGNATURE).write_text(private.sign((folder / "bundle" / LISTING).read_bytes()).hex())
-    said(verified(approved), 6, "is not a listing of evidence")
+    said(verified(approved), 6, "is not a valid listing of evidence")
 
 
 # -- time stamps -----------------------------------------------------------------------------------------------------------------------------------
@@ -265,14 +265,14 @@ def test_a_trusted_time_stamp_is_added_once_and_verified(approved: Night, author
     answered(authority, folder / "bundle" / LISTING, folder / "wrong.tsr")
     answered(authority, folder / "bundle" / SIGNATURE, folder / "right.tsr")
     (folder / "text.tsr").write_text("no response")
-    said(stamped(approved, "wrong.tsr"), 7, "is not about this bundle's evidence.sig")
+    said(stamped(approved, "wrong.tsr"), 7, "does not belong to this bundle's evidence.sig")
     said(stamped(approved, "text.tsr"), 1, "is not an RFC 3161 response")
     said(verified(approved, "--authority", str(authority / "root.pem")), 6, "has no time stamp")
     assert stamped(approved, "right.tsr").code == 0
     said(stamped(approved, "right.tsr"), 7, "has a time stamp already")
     done = verified(approved, "--authority", str(authority / "root.pem"), "--output", "json")
     assert (done.code, done.data["time_stamp"]["authority_checked"]) == (0, True), done.err
-    assert "not held against --authority" in verified(approved).out
+    assert "not checked against --authority" in verified(approved).out
     said(verified(approved, "--authority", "signer.public"), 1, "holds no certificates")
     openssl(
         folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "x.key", "-out", "x.pem", "-subj", "/CN=Another", "-days", "30"

@@ -15,7 +15,7 @@ from etl.extract import table_batch as stretch
 from etl.extract.step import Helpers, extract
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
-from etl.runfolder.folder import Step, opened
+from etl.runfolder.folder import Step, open_locked
 from tests.support.legacy import MAPPINGS
 from tests.support.servers import READER, Portals, portals
 
@@ -37,13 +37,13 @@ def one_helper() -> Iterator[Executor]:
             yield pool
         finally:
             for joining in list(stretch._JOINED):
-                pool.submit(stretch.leave, joining.root).result()
+                pool.submit(stretch.close_worker_sources, joining.root).result()
 
 
 def extracted(portals: Portals, folder: Path, by_helpers: bool) -> Step:
     objects = str(folder / "objects")
     with (
-        opened(folder / "run") as run,
+        open_locked(folder / "run") as run,
         open_source(portals.url("portal2", READER), "Portal 2.0") as old,
         open_source(portals.url("tc", READER), "Trade Compliance") as trade,
         one_helper() as pool,

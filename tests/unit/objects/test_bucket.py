@@ -13,7 +13,8 @@ import pytest
 
 from etl.errors import MigrationError
 from etl.objects import Readable, object_key, s3
-from etl.objects.journal import JOURNAL, journaled
+from etl.objects.journal import journaled
+from etl.runfolder.layout import JOURNAL
 from etl.system import worker_pool as workers
 from sample_data.world import write_cast
 from tests.support.bucket import ROOM, SECRET, BucketNight, Request, Store, canaries, front, objects, store
@@ -143,12 +144,12 @@ def test_an_address_of_no_bucket_is_wrong_usage(name: str, uri: str, tmp_path: P
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}, "there are no credentials"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}, "credentials are missing"),
         ({"AWS_PROFILE": "nobody"}, "the AWS configuration cannot be used (ProfileNotFound)"),
         ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "it cannot be reached"),
         ({"AWS_ENDPOINT_URL_S3": f"http://ours:{SECRET}@127.0.0.1:9/"}, "the AWS configuration cannot be used (EndpointResolutionError)"),
         ({"AWS_ENDPOINT_URL_S3": f"ours {SECRET}"}, "AWS_ENDPOINT_URL is not the address of a store"),
-        ({}, "There is no bucket bucket-of-nobody"),
+        ({}, "Bucket bucket-of-nobody does not exist"),
     ],
 )
 def test_a_store_that_cannot_be_used_is_named_before_anything_is_read(
@@ -175,7 +176,7 @@ def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, st
     put = objects.put_all([b"one", b"", b"old", b"one"])
     assert [(one.sha256, one.size) for one in put] == [(digest(content), len(content)) for content in (b"one", b"", b"old", b"one")]
     assert [one.created for one in put][:3] == [True, True, False]
-    objects.settle()
+    objects.make_durable()
     assert store.content() == {key(content): content for content in (b"old", b"one", b"")}
     assert journaled(tmp_path / JOURNAL) == {digest(content) for content in (b"old", b"one", b"")}
     assert objects.size(digest(b"old")) == 3
@@ -190,10 +191,10 @@ def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, st
 def test_new_stores_are_noted_until_they_are_no_more(objects: Readable, store: Store) -> None:
     store.s3.put_object(Bucket=store.bucket, Key="elsewhere/.store-theirs", Body=b"of another prefix")
     for one in ("one", "another", "one"):
-        objects.note(one, f"postgresql://{one}")
+        objects.record_store(one, f"postgresql://{one}")
     assert objects.others("one") == ["postgresql://another"]
-    objects.note("another", "")
-    objects.note("another", "")
+    objects.record_store("another", "")
+    objects.record_store("another", "")
     assert objects.others("one") == []
     assert objects.others("another") == ["postgresql://one"]
 
@@ -210,7 +211,7 @@ def test_an_altered_object_is_replaced_whether_the_store_knows_checksums_or_not(
     assert not objects.put([b"right"]).created
     assert store.content() == {key(b"right"): b"right"}
     store.s3.put_object(Bucket=store.bucket, Key=key(b"right"), Body=b"wrong")
-    with pytest.raises(MigrationError, match="other bytes"):
+    with pytest.raises(MigrationError, match="bytes that differ"):
         objects.copy(put.sha256, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
@@ -218,7 +219,7 @@ def test_an_altered_object_is_replaced_whether_the_store_knows_checksums_or_not(
 def test_what_is_too_long_for_one_request_goes_in_parts_and_what_a_killed_run_left_of_it_is_taken_away(
     objects: Readable, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "ONE_PIECE", 6 << 20)
+    monkeypatch.setattr(s3, "ONE_REQUEST_BYTES", 6 << 20)
     monkeypatch.setattr(s3, "PART", 5 << 20)
     long = [os.urandom(1 << 20) for _ in range(12)]
     theirs = store.s3.create_multipart_upload(Bucket=store.bucket, Key=f"{ROOM}/theirs")["UploadId"]

@@ -14,8 +14,9 @@ import pytest
 
 from etl.objects import Readable, object_key
 from etl.objects import transfer as contents
-from etl.objects.journal import JOURNAL, journaled
+from etl.objects.journal import journaled
 from etl.objects.transfer import store_all
+from etl.runfolder.layout import JOURNAL
 from sample_data.world import write_cast
 from tests.support.bucket import BucketNight, Fault, Request, Store, front, objects, store
 
@@ -55,16 +56,16 @@ PASSING = {
     "slow": both(on("PUT", "late", 1, 12), on("HEAD", "late", 1, 12)),
 }
 LASTING = {
-    "SlowDown always": (on("PUT", (503, "SlowDown"), 3), "it is overloaded or fails (503), however often it was asked"),
-    "InternalError always": (on("PUT", (500, "InternalError"), 3), "it is overloaded or fails (500)"),
+    "SlowDown always": (on("PUT", (503, "SlowDown"), 3), "it is overloaded or failing (503) after all retries"),
+    "InternalError always": (on("PUT", (500, "InternalError"), 3), "it is overloaded or failing (500)"),
     "credentials expire": (on("PUT", (403, "ExpiredToken"), 20), "the credentials have expired or are not accepted (403)"),
     "credentials expire, HEAD": (on("HEAD", (403, ""), 30), "access is denied (403)"),
     "access is taken away": (on("PUT", (403, "AccessDenied"), 20), "access is denied (403)"),
-    "bucket is removed": (on("PUT", (404, "NoSuchBucket"), 20), "There is no bucket"),
+    "bucket is removed": (on("PUT", (404, "NoSuchBucket"), 20), "does not exist"),
     "full": (on("PUT", (507, "XMinioStorageFull"), 20), "it is full (507)"),
     "reset always": (on("PUT", "begun", 3), "it cannot be reached, or the connection was lost"),
-    "lies": (on("PUT", "lies", 10), "gave back other bytes than were put there, or none (sha256/"),
-    "truncated always": (both(UNHASHED, on("GET", "cut", 3)), "the answer ended early"),
+    "lies": (on("PUT", "lies", 10), "returned bytes that differ from those stored, or none (sha256/"),
+    "truncated always": (both(UNHASHED, on("GET", "cut", 3)), "the response was truncated"),
     "no S3 at all": (on("PUT", (418, "Teapot 078"), 3), "the request was refused (418)"),
 }
 
@@ -137,7 +138,7 @@ def test_silence_ends_each_try(night: BucketNight, monkeypatch: pytest.MonkeyPat
     night.store.front.arm(on("PUT", "silent", 3))
     done = night.command("extract")
     assert done.code == 1
-    assert "no answer came in time" in done.err
+    assert "the request timed out" in done.err
     settled(night, "extract")
 
 
@@ -172,10 +173,10 @@ def test_the_verifier_reads_again_what_broke_off_and_ends_where_nothing_can_be_r
     assert night.command("reconcile").code == 0
     for fault, code, said in (
         (on("GET", "altered", 3, 1), 4, "found 1 differences"),
-        (on("GET", "cut"), 4, "could not look at everything"),
-        (on("GET", (503, "SlowDown"), 5), 1, "it refuses to be read (HTTP 503)"),
-        (on("GET", (403, "ExpiredToken"), 20), 1, "it refuses to be read (HTTP 403)"),
-        (on("HEAD", (403, "")), 1, "it refuses to be read (HTTP 403)"),
+        (on("GET", "cut"), 4, "could not check everything"),
+        (on("GET", (503, "SlowDown"), 5), 1, "reading was refused (HTTP 503)"),
+        (on("GET", (403, "ExpiredToken"), 20), 1, "reading was refused (HTTP 403)"),
+        (on("HEAD", (403, "")), 1, "reading was refused (HTTP 403)"),
     ):
         front.arm(fault)
         done = night.command("reconcile", "-v")

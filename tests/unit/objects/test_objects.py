@@ -42,7 +42,7 @@ def test_many_are_stored_as_one_by_one_would_be(whole: bool, tmp_path: Path, mon
     put = store.put_all([b"one", b"", b"old", b"one"])
     assert [(one.sha256, one.size) for one in put] == [(digest(content), len(content)) for content in (b"one", b"", b"old", b"one")]
     assert [one.created for one in put][:3] == [True, True, False]
-    store.settle()
+    store.make_durable()
     assert there(tmp_path / "objects") == {object_key(digest(content)): content for content in (b"old", b"one", b"")}
     assert journaled(tmp_path / "journal") == {digest(content) for content in (b"old", b"one", b"")}
     assert {place.stat().st_mode & 0o777 for place in (tmp_path / "objects").rglob("*") if place.is_file()} == {0o600}
@@ -144,14 +144,14 @@ def test_what_is_no_file_in_an_objects_place_is_replaced_by_the_object(
 
 def test_the_stores_that_refer_to_objects_are_noted_and_are_no_objects(tmp_path: Path) -> None:
     store = FolderObjects(tmp_path)
-    store.note("one", "sqlite:///one.sqlite")
-    store.note("two", "sqlite:///two.sqlite")
-    store.note("two", "sqlite:///two.sqlite")
+    store.record_store("one", "sqlite:///one.sqlite")
+    store.record_store("two", "sqlite:///two.sqlite")
+    store.record_store("two", "sqlite:///two.sqlite")
     assert store.others("one") == ["sqlite:///two.sqlite"]
     assert sorted(store.others("three")) == ["sqlite:///one.sqlite", "sqlite:///two.sqlite"]
     assert {place.stat().st_mode & 0o777 for place in tmp_path.iterdir()} == {0o600}
-    store.note("two", "")
-    store.note("two", "")
+    store.record_store("two", "")
+    store.record_store("two", "")
     assert store.others("one") == []
     assert FolderObjects(tmp_path).others("two") == ["sqlite:///one.sqlite"]
 

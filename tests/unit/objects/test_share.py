@@ -21,7 +21,7 @@ def readers(root: Path) -> dict[str, Reader]:
     share = Share(str(root))
 
     def loader(path: str) -> tuple[str, int] | None:
-        pieces = share.pieces(path)
+        pieces = share.chunks(path)
         if pieces is None:
             return None
         content = b"".join(pieces)
@@ -96,7 +96,7 @@ def test_C6_every_way_that_stays_below_the_root_is_read_and_none_that_ends_outsi
     before = sorted(Path("/proc/self/fd").iterdir())
     for path in ("folder/b/f", "circle", "out/f", "a"):
         digest_at(root, path)
-        list(Share(str(root)).pieces(path) or ())
+        list(Share(str(root)).chunks(path) or ())
     assert sorted(Path("/proc/self/fd").iterdir()) == before  # every descriptor is closed
 
 
@@ -130,7 +130,7 @@ def test_C6_a_folder_and_a_link_that_change_places_give_no_byte_from_outside(tmp
 def test_a_file_that_changes_while_it_is_read_is_no_document(tmp_path: Path) -> None:
     place = tmp_path / "f"
     place.write_bytes(b"x" * (3 << 20))
-    pieces = Share(str(tmp_path)).pieces("f")
+    pieces = Share(str(tmp_path)).chunks("f")
     assert pieces is not None
     next(pieces)
     with place.open("r+b") as file:

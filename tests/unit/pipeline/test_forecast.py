@@ -1,9 +1,21 @@
 """The forecast: scaled from earlier runs, with a band; from a probe where there are none."""
 
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
 import pytest
 
 from etl.errors import MigrationError
-from etl.pipeline.forecast import Rehearsed, earlier_runs, forecast
+from etl.pipeline.forecast import Rehearsed, earlier_runs, endings, forecast
+from etl.runfolder import layout
+from etl.system.locks import only
+from etl.system.progress_note import write_note
 from tests.support.command import Night
 
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
@@ -53,3 +65,88 @@ def test_plan_forecasts_from_the_runs_beside_its_own(published: Night) -> None:
     assert published.command("plan", *words, "--earlier", "legacy").code == 1
     with pytest.raises(MigrationError):
         earlier_runs([published.folder / "legacy"], None)
+
+
+def test_runs_on_databases_of_other_kinds_say_nothing_where_one_of_the_same_kinds_is_known() -> None:
+    lite, great = (
+        replace(rehearsed(1_000, 1.0), kinds=("sqlite", "sqlite")),
+        replace(rehearsed(1_000, 3.0), kinds=("postgresql", "postgresql")),
+    )
+    every = (lite, great)
+    assert forecast(1_000, every, ("postgresql", "postgresql")) == forecast(1_000, [great])
+    assert forecast(1_000, every, ("sqlite", "")) == forecast(1_000, [lite])
+    assert len(forecast(1_000, every).source) == 2
+    assert len(forecast(1_000, every, ("postgresql", "sqlite")).source) == 2, "where none is alike, all are better than a probe"
+
+
+@contextmanager
+def held(place: Path) -> Iterator[None]:
+    """The lock, held by a process at work."""
+    descriptor = only(place)
+    assert descriptor is not None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+NOW = datetime(2023, 9, 16, 22, 0, tzinfo=UTC)
+
+
+def working(step: str, seconds: float, what: str | None = None, done: int = 0, total: int = 0) -> dict[str, object]:
+    since = (NOW - timedelta(seconds=seconds)).isoformat()
+    return {"step": step, "since": since, "what": what or step, "done": done, "total": total, "unit": "rows"}
+
+
+def test_a_step_at_work_ends_when_the_earlier_runs_let_expect_and_so_does_the_run() -> None:
+    """rehearsed(1_000, 1.0): extract 10 s, split 11, ... report 16. Half of split is over."""
+    earlier = [rehearsed(1_000, 1.0)]
+    found = endings(working("split", 5.5), ["extract"], 1_000, earlier, NOW, ("", ""))
+    assert found.step is not None
+    assert found.run is not None
+    assert found.step[0] == NOW + timedelta(seconds=5.5)
+    assert found.run[0] == NOW + timedelta(seconds=5.5 + 12 + 13 + 14 + 15 + 16)
+    for end in (found.step, found.run):
+        assert NOW <= end[1] <= end[0] <= end[2]
+    twice = endings(working("split", 5.5), ["extract"], 2_000, earlier, NOW, ("", ""))
+    assert twice.step is not None
+    assert twice.step[0] > found.step[0]
+    unknown = endings(working("extract", 1), [], 0, earlier, NOW, ("", ""))  # its rows are not counted yet: as many as before
+    assert unknown.step is not None
+    assert unknown.step[0] == NOW + timedelta(seconds=9)
+
+
+def test_a_step_that_takes_longer_than_any_earlier_one_is_late_and_the_run_ends_later() -> None:
+    found = endings(working("split", 100), ["extract"], 1_000, [rehearsed(1_000, 1.0)], NOW, ("", ""))
+    assert (found.late, found.step) == (True, None)
+    assert found.run is not None
+    assert found.run[0] >= NOW + timedelta(seconds=12 + 13 + 14 + 15 + 16)
+
+
+def test_without_earlier_runs_only_progress_that_counts_the_whole_step_says_when_it_ends() -> None:
+    found = endings(working("check", 30, "check", 250, 1_000), [], 1_000, [], NOW, ("", ""))
+    assert found.step is not None
+    assert found.step[0] == NOW + timedelta(seconds=90)
+    assert found.run is None
+    for at_work in (
+        working("check", 30, "check relations between tables", 250, 1_000),
+        working("check", 30, "check", 1, 1_000),
+        working("extract", 30, "extract P2.message", 250, 1_000),
+        working("split", 30),
+    ):
+        assert endings(at_work, [], 1_000, [], NOW, ("", "")).step is None
+
+
+def test_status_says_when_the_step_at_work_and_the_run_will_end(published: Night) -> None:
+    """The real command, beside a run that holds the lock; after it nothing is at work."""
+    shutil.copytree(published.run, published.folder / "rehearsal-1")
+    since = (datetime.now(UTC) - timedelta(seconds=1)).isoformat(timespec="seconds")
+    write_note(published.run / layout.PROGRESS, working("report", 0) | {"since": since})
+    with held(published.run / layout.LOCK):
+        shown = published.command("status")
+        known = json.loads(published.command("status", "--output", "json").out)["data"]["at_work"]
+    assert known["forecast_from"] == ["rehearsal-1"]
+    assert known["late"] or since <= known["step_ends"][0] <= known["step_ends"][2]
+    assert since <= known["run_ends"][1] <= known["run_ends"][0] <= known["run_ends"][2]
+    assert "the run will end about" in " ".join(shown.out.split())
+    assert published.command("status").out.rstrip().splitlines()[-1] == "all steps are done"

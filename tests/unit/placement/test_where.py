@@ -8,17 +8,17 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.placement.account_index import Where, join_wheres, make_where
+from etl.placement.account_index import AccountIndex, join_indexes, make_account_index
 
 
-def made(rows: list[tuple[int, bool, list[int]]]) -> Where:
+def made(rows: list[tuple[int, bool, list[int]]]) -> AccountIndex:
     """The index of rows with these (key, held, accounts)."""
     row = np.array([place for place, (_, _, accounts) in enumerate(rows) for _ in accounts], np.int64)
     accounts = np.array([account for _, _, accounts in rows for account in accounts], np.int32)
-    return make_where(np.array([key for key, _, _ in rows], np.int64), np.array([held for _, held, _ in rows], bool), row, accounts)
+    return make_account_index(np.array([key for key, _, _ in rows], np.int64), np.array([held for _, held, _ in rows], bool), row, accounts)
 
 
-def same(one: Where, other: Where) -> bool:
+def same(one: AccountIndex, other: AccountIndex) -> bool:
     return all(
         np.array_equal(getattr(one, name), getattr(other, name)) and getattr(one, name).dtype == getattr(other, name).dtype
         for name in ("keys", "held", "start", "accounts")
@@ -41,4 +41,4 @@ def test_any_cut_of_the_rows_gives_the_same_index_whether_its_keys_are_in_order_
         rows = sorted(rows)
     bounds = [0, *sorted(cuts), len(rows)]
     parts = [made(rows[first:last]) for first, last in pairwise(bounds) if rows[first:last]]
-    assert same(join_wheres(parts), made(rows))
+    assert same(join_indexes(parts), made(rows))

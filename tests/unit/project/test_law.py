@@ -146,11 +146,11 @@ def test_plan_and_run_name_all_disagreements_in_one_answer_before_a_byte_is_read
     change("rules.toml", "rank    = 20", "rank    = 3")
     for words in (("plan",), ("run",), ("extract",)):
         said = _refused(checked, copy, *words)
-        assert "rule C21 is declared, but no module of the loader carries it out" in said
-        assert "rule C21 is declared, but no module of the verifier carries it out" in said
-        assert "portal2/portal_task.toml: the loader fills no portal_task.due_dt_adjusted by rule C21" in said
-        assert "P2.portal_task: the verifier has no reading of rule C21 for portal_task.due_dt_adjusted" in said
-        assert "portal2/document.toml: rules lacks C6, which flags rows of this table" in said
+        assert "rule C21 is declared, but no module of the loader implements it" in said
+        assert "rule C21 is declared, but no module of the verifier implements it" in said
+        assert "portal2/portal_task.toml: the loader does not fill portal_task.due_dt_adjusted by rule C21" in said
+        assert "P2.portal_task: the verifier does not implement rule C21 for portal_task.due_dt_adjusted" in said
+        assert "portal2/document.toml: `rules` does not list C6, which flags rows of this table" in said
         assert said.count("ranks the hold reasons as") == 2
 
 
@@ -175,9 +175,9 @@ def test_a_flag_under_another_rules_number_and_a_rule_of_one_side_alone_are_foun
     monkeypatch.setitem(verifier.RULES, "F2", ("P2.validation", "P2.validation_visit"))
     monkeypatch.setitem(loader.COLUMNS, "document.no_such_column", loader.COLUMNS["A12"])
     found = list(binding.disagreements(MAPPINGS))
-    assert "rule A2: a function flags rows under it, but its chapter names no table" in found
+    assert "rule A2: a function flags rows under this rule, but its chapter lists no table" in found
     assert "rule F2: the loader flags rows of P2.validation, the verifier rows of P2.validation, P2.validation_visit" in found
-    assert "the loader fills document.no_such_column, which schemas/portal3.sql lacks" in found
+    assert "the loader fills document.no_such_column, which schemas/portal3.sql does not declare" in found
 
 
 # -- what a new rule costs ------------------------------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ F3 = {
     return rows.frame["lead_cbp_user_id"].is_null().to_numpy(), "nobody leads the validation"
 
 
-COLUMNS = {"F3": lambda copies, form: copies.take(form.columns[0]).is_null()}
+COLUMNS = {"F3": lambda copies, form: copies.source_column(form.columns[0]).is_null()}
 FLAGS: dict[str, Flag] = {
     "F3": flag_without_lead,""",
     ),

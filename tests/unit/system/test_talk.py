@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from etl.errors import WrongUsage
+from etl.runfolder.layout import LOCK, PROGRESS
 from etl.system import progress as module
 from etl.system.locks import only
-from etl.system.progress import Talk
-from etl.system.progress_note import NOTE, at_work
+from etl.system.progress import ProgressReporter
+from etl.system.progress_note import at_work
 from etl.system.terminal import Screen
 
 
@@ -34,17 +35,17 @@ def clock() -> Clock:
     return Clock()
 
 
-def talking(clock: Clock, terminal: bool) -> tuple[Talk, io.StringIO]:
+def talking(clock: Clock, terminal: bool) -> tuple[ProgressReporter, io.StringIO]:
     out = io.StringIO()
     console = Screen(file=out, force_terminal=terminal, highlight=False, markup=False, soft_wrap=True, width=200, _environ={})
-    return Talk(console=console, clock=clock), out
+    return ProgressReporter(console=console, clock=clock), out
 
 
 def test_elsewhere_a_plain_line_every_ten_seconds(clock: Clock) -> None:
     talk, out = talking(clock, terminal=False)
     for second in range(1, 101):
         clock.now += 1
-        talk.tell("extract P2.message", 1_000 * second, 100_000)
+        talk.progress("extract P2.message", 1_000 * second, 100_000)
     lines = out.getvalue().splitlines()
     assert lines == [f"extract P2.message: {done:,} of 100,000 rows ({done // 1000}%)" for done in range(10_000, 100_001, 10_000)]
 
@@ -53,7 +54,7 @@ def test_a_count_is_never_more_than_everything(clock: Clock) -> None:
     talk, out = talking(clock, terminal=False)
     for done, total in ((99, 100), (130, 100), (0, 0), (7, 0)):
         clock.now += 10
-        talk.tell("load", done, total)
+        talk.progress("load", done, total)
     assert out.getvalue().splitlines() == [
         "load: 99 of 100 rows (99%)",
         "load: 130 of 130 rows (100%)",
@@ -67,7 +68,7 @@ def test_a_long_silence_is_broken_by_the_last_count(clock: Clock, monkeypatch: p
     talk, out = talking(clock, terminal=False)
     talk.clock = time.monotonic
     with talk.bars():
-        talk.tell("load", 5, 10)
+        talk.progress("load", 5, 10)
         for _ in range(200):
             if out.getvalue().count("load: 5 of 10 rows (50%)") >= 3:
                 break
@@ -84,7 +85,7 @@ def test_on_a_terminal_a_bar_with_speed_and_time_left(clock: Clock) -> None:
     with talk.bars():
         for second in range(1, 11):
             clock.now += 1
-            talk.tell("extract P2.message", 100 * second, 4_000)
+            talk.progress("extract P2.message", 100 * second, 4_000)
         assert talk._bars is not None
         talk._bars.refresh()
         last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue()).splitlines()[-1]
@@ -92,15 +93,15 @@ def test_on_a_terminal_a_bar_with_speed_and_time_left(clock: Clock) -> None:
         assert "1000/4000" in last
         assert "100 rows/s" in last
         assert last.endswith("0:00:30")
-        talk.tell("extract P2.message", 5_000, 4_000)
+        talk.progress("extract P2.message", 5_000, 4_000)
         (task,) = talk._bars.tasks
         assert (task.completed, task.total, task.percentage) == (5_000, 5_000, 100)
 
 
 def test_what_is_said_goes_to_the_log_too_with_its_moment(clock: Clock, tmp_path: Path) -> None:
     log = tmp_path / "run.log"
-    talk = Talk(console=Screen(file=io.StringIO()), clock=clock, log=log)
-    talk.say("extract: 5 rows (0.1 s)\n  second line\nof hostile data")
+    talk = ProgressReporter(console=Screen(file=io.StringIO()), clock=clock, log=log)
+    talk.info("extract: 5 rows (0.1 s)\n  second line\nof hostile data")
     lines = log.read_text().splitlines()
     assert [line.partition(" ")[2] for line in lines] == ["extract: 5 rows (0.1 s)", r"  second line\nof hostile data"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", lines[0].partition(" ")[0])
@@ -111,22 +112,30 @@ def test_a_log_that_cannot_be_written_is_wrong_usage_and_a_link_is_not_followed(
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for place in (tmp_path / "none" / "run.log", tmp_path, tmp_path / "link"):
         with pytest.raises(WrongUsage, match="--log"):
-            Talk(log=place)
+            ProgressReporter(log=place)
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_status_knows_the_step_at_work_while_the_lock_is_held_and_not_after_a_kill(clock: Clock, tmp_path: Path) -> None:
-    talk = Talk(console=Screen(file=io.StringIO()), clock=clock, note=tmp_path / NOTE)
+    talk = ProgressReporter(console=Screen(file=io.StringIO()), clock=clock, note=tmp_path / PROGRESS)
     lock = only(tmp_path / ".lock")
     assert lock is not None
     with talk.bars():
         clock.now += 1
-        talk.tell("extract P2.message", 10, 100)
-        noted = at_work(tmp_path)
+        talk.progress("extract P2.message", 10, 100)
+        noted = at_work(tmp_path / PROGRESS, tmp_path / LOCK)
         assert noted is not None
         assert (noted["step"], noted["what"], noted["done"], noted["total"]) == ("extract", "extract P2.message", 10, 100)
-        left = (tmp_path / NOTE).read_bytes()
-    assert at_work(tmp_path) is None
-    (tmp_path / NOTE).write_bytes(left)  # as a kill leaves it
+        talk.begins("split")
+        noted = at_work(tmp_path / PROGRESS, tmp_path / LOCK)
+        assert noted is not None
+        assert (noted["step"], noted["done"], noted["total"]) == ("split", 0, 0)
+        talk.progress("load: changing tables", 1, 2, "tables")
+        noted = at_work(tmp_path / PROGRESS, tmp_path / LOCK)
+        assert noted is not None
+        assert (noted["step"], noted["what"]) == ("load", "load: changing tables")
+        left = (tmp_path / PROGRESS).read_bytes()
+    assert at_work(tmp_path / PROGRESS, tmp_path / LOCK) is None
+    (tmp_path / PROGRESS).write_bytes(left)  # as a kill leaves it
     os.close(lock)
-    assert at_work(tmp_path) is None
+    assert at_work(tmp_path / PROGRESS, tmp_path / LOCK) is None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from etl.errors import WrongUsage
-from etl.extract.table_batch import Joining
+from etl.extract.table_batch import SnapshotTicket
 from etl.options import Options
 from etl.system.worker_pool import refuse_password, secured
 
@@ -79,11 +79,11 @@ def test_tls_needs_certificates_and_this_machine_needs_none(tmp_path: Path) -> N
     "url", ["postgresql://reader:Hunter2@h/d", "postgresql://reader@h/d?password=Hunter2", "postgresql://h/d?sslpassword=Hunter2"]
 )
 def test_no_task_for_a_cluster_holds_a_password(url: str) -> None:
-    with pytest.raises(WrongUsage, match="a URL has no password") as raised:
+    with pytest.raises(WrongUsage, match="a URL must not contain a password") as raised:
         refuse_password("--source", url)
     assert "Hunter2" not in raised.value.message
     assert "PGPASSFILE" in raised.value.next_step
     refuse_password("--source", "postgresql://reader@h/d?passfile=/etc/pass")
     refuse_password("--tc", None)
-    joining = Joining("P2", url, "Portal 2.0", "0-1", Path(), "", Path(), "objects")
+    joining = SnapshotTicket("P2", url, "Portal 2.0", "0-1", Path(), "", Path(), "objects")
     assert "Hunter2" not in repr(joining) + repr(Options(source=url, tc=url, target=url))

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.extract import table_batch as stretch
-from etl.runfolder.folder import opened
+from etl.runfolder.folder import open_locked
 from etl.system.worker_pool import worker_processes
 from sample_data.world import write_cast
 from tests.support.command import Night
@@ -168,7 +168,7 @@ def test_K2_K4_a_run_in_another_folder_gives_identical_rows_and_the_same_run_aga
         one, other = migrate(place, folder / "1"), migrate(place, folder / "2")
         assert _whole(one.path) == _whole(other.path)
         before = one.path.read_bytes()
-        with opened(other.run.path) as run:
+        with open_locked(other.run.path) as run:
             publish(run, one.path, FREEZE)
             assert run.steps["load"].facts["already"]
         assert one.path.read_bytes() == before

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sample_data.trouble import NEVER, Place, Row, contact, entity, model, security_profile, signature, user
+from sample_data.anomalies import NEVER, Place, Row, contact, entity, model, security_profile, signature, user
 
 
 def model_of_no_profile(at: Place) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sample_data.trouble import NEVER, Place, Row, content, document, entity, model, response, security_profile
+from sample_data.anomalies import NEVER, Place, Row, content, document, entity, model, response, security_profile
 
 
 def ownerless_documents(at: Place) -> Iterator[Row]:

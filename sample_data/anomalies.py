@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sample_data.shapes import Block, Shape
+from sample_data.population import Block, Shape
 
 PERIOD = 480
 FIRST_ID = 500_000_000_000

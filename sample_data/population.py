@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sample_data.dice import Bools, Ints, below, choose, happens, starts
 from sample_data.frames import DAY, day
+from sample_data.seeded_random import Bools, Ints, below, choose, happens, starts
 
 # The weights of types follow the published numbers of certified accounts (highway carriers split evenly), those of statuses an estimate.
 TYPES = ("IMP", "FMF", "HWM", "HWC", "CON", "BRK", "MLH", "EXP", "3PL", "SEA", "MPT", "AIR", "RAIL", "HWY", "EFC")
@@ -117,7 +117,7 @@ def member(shape: Shape, block: Block) -> Bools:
 def _models(seed: int, profile: Ints) -> Ints:
     """Models per profile: none 3%, one 84%, two 11%, three and more 2%; one profile of each 60 has none, one two, for certain (A1, A2)."""
     count = choose(seed, "profile.models", profile, (30, 840, 110, 12, 5, 3))
-    # The first sixty have a model each but that one: their troubles (see `trouble`) happen to models.
+    # The first sixty have a model each but that one: their troubles (see `anomalies`) happen to models.
     count = np.where((profile < 60) & (count == 0), 1, count)
     forced = np.select([profile % 60 == 11, profile % 60 == 23, profile % 60 == 24], [0, 2, 2], count)
     return forced.astype(np.int64)

@@ -1,0 +1,101 @@
+"""Whether a form can give a contract column out of these physical columns: by their kinds, before any row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+
+from etl.present.catalog import Relation
+from etl.present.kinds import AS_IT_IS, Kind
+from etl.present.model import Form
+from etl.present.problem import printable
+from mappings.schema import Column, Family
+
+# The kinds that each form can read; what is not named here reads whatever has a text form.
+_READS: dict[str, tuple[Kind, ...]] = {
+    "integer": ("integer", "text", "fraction", "any"),
+    "date": ("text", "integer", "date", "any"),
+    "moment": ("text", "integer", "date", "moment", "any"),
+    "part": ("text", "any"),
+    "trim": ("text", "any"),
+    "path": ("text", "any"),
+    "bytes": ("text", "any"),
+}
+_HAVE_TEXT: tuple[Kind, ...] = ("integer", "text", "date", "moment", "boolean", "any")
+_GIVES: dict[str, Family] = {
+    "text": "text",
+    "integer": "integer",
+    "flag": "text",
+    "code": "text",
+    "date": "date",
+    "moment": "timestamp",
+    "number": "integer",
+    "join": "text",
+    "part": "text",
+    "trim": "text",
+    "path": "text",
+    "bytes": "binary",
+}
+
+
+def misfits(column: Column, form: Form, places: Sequence[tuple[Relation, str]]) -> Iterator[tuple[str, str, str]]:
+    """(place within the form, found, expected): the form has to give the contract's type, and to read the physical columns' kinds."""
+    if form.kind == "absent":
+        if column.not_null:
+            yield "", f"absent for {column.name} {column.sql_type} NOT NULL", "a form that gives a value: it may not be NULL"
+        return
+    if form.kind == "constant":
+        if (problem := _constant_problem(form.constant, column)) is not None:
+            yield "constant", *problem
+        return
+    if form.kind != "plain" and _GIVES[form.kind] != column.family:
+        fitting = [kind for kind, family in _GIVES.items() if family == column.family]
+        yield (
+            "",
+            f"{form.kind}, which gives {_family(_GIVES[form.kind])}",
+            f"a form that gives {column.sql_type}: {', '.join(fitting)} or the column itself",
+        )
+        return
+    allowed = AS_IT_IS[column.family] if form.kind == "plain" else _READS.get(form.kind, _HAVE_TEXT)
+    for relation, actual in places:
+        kind = relation.kind(actual)
+        if form.kind == "text" and kind != "bytes":
+            continue  # whatever the database has can be read as text
+        if kind not in allowed:
+            declared = relation.columns[actual] or "no type"
+            what = f"{printable(relation.name)}.{printable(actual)} {printable(declared)}"
+            others = [name for name, family in _GIVES.items() if family == column.family and kind in _READS.get(name, _HAVE_TEXT)]
+            hint = (
+                f"for {column.sql_type} one of the forms {', '.join(others)}"
+                if others
+                else f"a column that {form.kind if form.kind != 'plain' else column.sql_type} can be made of"
+            )
+            yield ("", f"{what}, which the form {_form_word(form)} cannot read", hint)
+
+
+def _constant_problem(value: object, column: Column) -> tuple[str, str] | None:
+    """(found, expected) where the contract's column cannot hold the constant."""
+    fits = {
+        "text": isinstance(value, str),
+        "integer": type(value) is int,
+        "date": type(value) is date,
+        "timestamp": isinstance(value, datetime) and value.tzinfo is None,
+        "binary": False,
+    }[column.family]
+    if not fits:
+        return f"a {type(value).__name__}", f"what {column.sql_type} can hold"
+    if isinstance(value, str) and column.length is not None and len(value) > column.length:
+        return f"a text of {len(value)} characters", f"at most {column.length}: {column.sql_type}"
+    if type(value) is int and not -(1 << (63 if column.sql_type == "BIGINT" else 31)) <= value < 1 << (
+        63 if column.sql_type == "BIGINT" else 31
+    ):
+        return str(value), f"what {column.sql_type} can hold"
+    return None
+
+
+def _family(family: Family) -> str:
+    return {"timestamp": "a moment", "integer": "an integer", "binary": "bytes"}.get(family, f"a {family}")
+
+
+def _form_word(form: Form) -> str:
+    return '"COLUMN"' if form.kind == "plain" else form.kind

@@ -1,0 +1,214 @@
+"""Tells a program or a URL how each step ended. What cannot be told is a warning: it neither stops a run nor holds it up beyond the time-out."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any, Self
+
+from etl.errors import WrongUsage
+
+TIMEOUT = 10.0  # seconds for one notice, and for all that are not delivered yet when the command ends
+VERSION = 1
+# What a program may need to start; not the rest: the environment may hold addresses with passwords and cloud credentials.
+_ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+
+
+@dataclass
+class Ending:
+    """A step under way; `told` is set to False where nothing was done, so that there is no end to tell."""
+
+    told: bool
+
+
+@dataclass
+class Notices:
+    """`target`: the words of a program, or one URL; none: nobody is told. `run`: the run folder's name.
+
+    `ended`: (exit code, code) of the error that ended a step; `warn`: says a sentence. Used as a context manager, it delivers one notice after the other in
+    a thread of its own, and waits at its end at most `timeout` seconds for those that are left.
+    """
+
+    target: Sequence[str] = ()
+    run: str = ""
+    ended: Callable[[BaseException], tuple[int, str]] = lambda _error: (1, "FAILED")
+    warn: Callable[[str], None] = lambda _sentence: None
+    timeout: float = field(default_factory=lambda: TIMEOUT)
+    _waiting: queue.Queue[dict[str, Any] | None] = field(default_factory=queue.Queue)
+    _thread: threading.Thread | None = None
+    _program: subprocess.Popen[bytes] | None = None
+    _delivered: int = 0
+    _given: int = 0
+
+    def __post_init__(self) -> None:
+        """WrongUsage where the target cannot be one: before anything is read."""
+        if self.target:
+            _refuse_target(self.target)
+
+    def __enter__(self) -> Self:
+        if self.target:
+            self._thread = threading.Thread(target=self._deliver_all, daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread is None:
+            return
+        self._waiting.put(None)
+        self._thread.join(self.timeout)
+        if self._thread.is_alive():
+            self._kill()
+            left = self._given - self._delivered
+            self.warn(f"warning: --notify: {left} {'notice was' if left == 1 else 'notices were'} not delivered before the command ended")
+
+    @contextmanager
+    def ending(self, step: str, told: bool = True) -> Iterator[Ending]:
+        """Tells how the block ended, whichever way that was; the error goes on."""
+        began, ending = time.monotonic(), Ending(told)
+        code, verdict = 0, "DONE"
+        try:
+            yield ending
+        except BaseException as error:
+            code, verdict = self.ended(error)
+            raise
+        finally:
+            if self._thread is not None and ending.told:
+                minutes = round((time.monotonic() - began) / 60, 2)
+                at = datetime.now(UTC).isoformat(timespec="seconds")
+                notice = {
+                    "version": VERSION,
+                    "run": self.run,
+                    "step": step,
+                    "verdict": verdict,
+                    "exit_code": code,
+                    "minutes": minutes,
+                    "at": at,
+                }
+                self._given += 1
+                self._waiting.put(notice)
+
+    def _deliver_all(self) -> None:
+        while (notice := self._waiting.get()) is not None:
+            body = json.dumps(notice).encode() + b"\n"
+            problem = self._post(body) if _is_url(self.target) else self._start(body)
+            self._delivered += 1
+            if problem:
+                self.warn(f"warning: --notify: the end of {notice['step']} could not be told: {problem}")
+
+    def _start(self, body: bytes) -> str:
+        """Runs the program with the notice on its standard input; what went wrong, or an empty text. What the program writes is not read."""
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        try:
+            self._program = subprocess.Popen(  # noqa: S603 - the operator's own words, and never a shell
+                list(self.target),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,  # an interrupt at the terminal is the run's, and a time-out ends what the program started too
+            )
+            self._program.communicate(body, timeout=self.timeout)
+        except subprocess.TimeoutExpired:
+            self._kill()
+            return f"the program did not end within {self.timeout:.0f} seconds and was killed"
+        except OSError as error:
+            return f"the program cannot be started ({error.strerror})"
+        code = self._program.returncode
+        return f"the program ended with exit code {code}" if code else ""
+
+    def _kill(self) -> None:
+        if self._program is not None and self._program.returncode is None:
+            with suppress(OSError):
+                os.killpg(self._program.pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                self._program.wait(1)
+
+    def _post(self, body: bytes) -> str:
+        """Sends the notice; what went wrong, or an empty text. In a thread of its own: a name that does not resolve has no time-out."""
+        answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=lambda: answers.put(_posted(self.target[0], body, self.timeout)), daemon=True).start()
+        try:
+            return answers.get(timeout=self.timeout)
+        except queue.Empty:
+            return f"no answer within {self.timeout:.0f} seconds"
+
+
+def _posted(url: str, body: bytes, timeout: float) -> str:
+    """Posts the notice once: a redirect is not followed, no proxy is asked. What went wrong never names the URL, which may hold a token."""
+    import http.client
+    import ssl
+
+    parts = urllib.parse.urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            connection = http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=ssl.create_default_context())
+        else:
+            connection = http.client.HTTPConnection(host, parts.port, timeout=timeout)
+        place = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", place, body, {"Content-Type": "application/json", "User-Agent": "portal-migrate", "Connection": "close"})
+        status = connection.getresponse().status
+        connection.close()
+    except TimeoutError:
+        return f"no answer within {timeout:.0f} seconds"
+    except ssl.SSLError as error:
+        return f"TLS failed ({error.reason or type(error).__name__})"
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    except (http.client.HTTPException, ValueError) as error:
+        return f"the answer is not valid HTTP ({type(error).__name__})"
+    return "" if 200 <= status < 300 else f"HTTP status {status}"
+
+
+def _is_url(target: Sequence[str]) -> bool:
+    return len(target) == 1 and "://" in target[0]
+
+
+def _refuse_target(target: Sequence[str]) -> None:
+    """WrongUsage for an address that is neither https nor http to this machine, and for a program that is not there. The address is not repeated."""
+    if not _is_url(target):
+        if shutil.which(target[0]) is None:
+            raise WrongUsage(
+                f"--notify: {target[0]!r} is not a program that can be started.", "Give the path of an executable file, or an https URL."
+            )
+        return
+    wanted = "Give https://host/path, or http:// to this machine (127.0.0.1, [::1], localhost)."
+    try:
+        parts = urllib.parse.urlsplit(target[0])
+        _ = parts.port
+    except ValueError:
+        raise WrongUsage("--notify is not a valid URL.", wanted) from None
+    if (
+        parts.scheme not in ("https", "http")
+        or not parts.hostname
+        or not target[0].isascii()
+        or not target[0].isprintable()
+        or " " in target[0]
+    ):
+        raise WrongUsage("--notify is not a valid https URL.", wanted)
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise WrongUsage("--notify: http is sent to this machine only.", wanted)
+    if parts.username is not None or parts.password is not None:
+        raise WrongUsage(
+            "--notify: a name or password is in the URL.", "Leave it out; a token belongs into the path, in migration.toml (0600)."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

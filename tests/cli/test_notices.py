@@ -1,0 +1,145 @@
+"""`--notify`: a program or a URL is told how each step ended; what it does with that neither stops a run nor holds it up."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.system import notices
+from tests.support.command import Night
+
+STEPS = ["load", "reconcile", "report", "run"]
+
+
+class Listener(BaseHTTPRequestHandler):
+    """Keeps what is posted to it; the path says how it answers."""
+
+    heard: list[tuple[dict[str, str], dict[str, Any]]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.heard.append((dict(self.headers), json.loads(body)))
+        if self.path.startswith("/slow"):
+            time.sleep(3)
+        self.send_response({"/moved": 302, "/broken": 500}.get(self.path, 204))
+        if self.path == "/moved":
+            self.send_header("Location", "/kept")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[tuple[dict[str, str], dict[str, Any]]]]]:
+    """(address, what was posted) of a real server on this machine."""
+    heard: list[tuple[dict[str, str], dict[str, Any]]] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Own", (Listener,), {"heard": heard}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", heard
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def program(folder: Path, text: str) -> Path:
+    """An executable script of that text in the folder."""
+    place = folder / "tell"
+    place.write_text(f"#!/bin/sh\n{text}\n")
+    place.chmod(0o700)
+    return place
+
+
+def test_a_program_of_the_configuration_is_told_of_every_step_and_of_the_run(checked: Night) -> None:
+    """As words, never through a shell; on its standard input, and without the environment's secrets. What was done before has no end to tell."""
+    tell = program(checked.folder, f'echo "$1" >> {checked.folder}/words; env > {checked.folder}/env; cat >> {checked.folder}/told')
+    (checked.folder / "migration.toml").write_text(f'notify = ["{tell}", "$(touch pwned); night"]\n')
+    done = checked.process("run", "--config", "migration.toml", PGPASSWORD="not-for-you", PORTAL_MIGRATE_OUTPUT="human")
+    assert done.code == 0, done.err
+    told = [json.loads(line) for line in (checked.folder / "told").read_text().splitlines()]
+    assert [notice["step"] for notice in told] == STEPS
+    for notice in told:
+        assert set(notice) == {"version", "run", "step", "verdict", "exit_code", "minutes", "at"}
+        assert (notice["version"], notice["run"], notice["verdict"], notice["exit_code"]) == (1, "run", "DONE", 0)
+        assert 0 <= notice["minutes"] < 5
+    assert set((checked.folder / "words").read_text().splitlines()) == {"$(touch pwned); night"}
+    assert not (checked.folder / "pwned").exists()
+    environment = (checked.folder / "env").read_text()
+    for word in ("not-for-you", "PORTAL_MIGRATE"):
+        assert word not in environment
+    assert "warning" not in done.err
+
+
+def test_a_url_is_told_how_a_command_failed_and_what_it_answers_is_a_warning(checked: Night) -> None:
+    """Exit code and answer are those without it; no warning has the URL, whose path may be a token."""
+    with listening() as (address, heard):
+        refused = checked.command("load", "--objects", "other-objects", "--notify", f"{address}/kept?token=secret")
+        assert refused.code == 7
+        ((headers, notice),) = heard
+        assert headers["Content-Type"] == "application/json"
+        assert refused.err.count("warning") == 0
+        assert (notice["step"], notice["verdict"], notice["exit_code"]) == ("load", "REFUSED", 7)
+        heard.clear()
+        for path, reason in (("/broken", "HTTP status 500"), ("/moved", "HTTP status 302")):
+            done = checked.command("load" if path == "/broken" else "reconcile", "--notify", f"{address}{path}")
+            assert done.code == 0, done.err
+            assert done.err.count("warning: --notify") == 1
+            assert reason in done.err
+            assert address not in done.err
+        assert [notice["step"] for _, notice in heard] == ["load", "reconcile"]
+        again = checked.command("rollback", "--yes", "--notify", f"{address}/kept")
+        assert again.code == 0, again.err
+        assert heard[-1][1]["step"] == "rollback"
+    closed = checked.command("load", "--notify", address)
+    assert closed.code == 7, "the rollback took the checks with it"
+    assert "Connection refused" in closed.err
+
+
+def test_who_does_not_answer_holds_nothing_up_beyond_the_time_out(published: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "TIMEOUT", 0.5)
+    sleeper = program(published.folder, f"sleep 30 & echo $! > {published.folder}/child; wait")
+    with listening() as (address, heard):
+        for target in (str(sleeper), f"{address}/slow"):
+            began = time.monotonic()
+            done = published.command("report", "--notify", target)
+            assert done.code == 0
+            assert time.monotonic() - began < 6
+            assert "--notify" in done.err, done.err
+        assert len(heard) == 1
+    child = int((published.folder / "child").read_text())
+    time.sleep(0.1)
+    assert not Path(f"/proc/{child}").exists() or Path(f"/proc/{child}/stat").read_text().split(") ")[1][0] == "Z"
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("http://192.0.2.1/hook", "http is sent to this machine only"),
+        ("ftp://example/x", "is not a valid https URL"),
+        ("https://name:word@host.example/x", "a name or password is in the URL"),
+        ("https://host.example:port/x", "is not a valid URL"),
+        ("no-such-program", "is not a program that can be started"),
+    ],
+)
+def test_a_target_that_cannot_be_one_is_wrong_usage_before_anything_is_read(tmp_path: Path, target: str, said: str) -> None:
+    done = Night(tmp_path).command("run", "--notify", target)
+    assert done.code == 2
+    assert said in done.err
+    assert "word" not in done.err.replace("password", "").replace("words", "")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_list_in_the_configuration_is_of_texts(tmp_path: Path) -> None:
+    for wrong in ("[1, 2]", '["", "x"]', "[]", "{ url = 1 }"):
+        (tmp_path / "migration.toml").write_text(f"notify = {wrong}\n")
+        done = Night(tmp_path).command("run", "--config", "migration.toml")
+        assert (done.code, "notify is not a" in done.err) == (2, True), done.err
