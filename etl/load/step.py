@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
-import pyarrow as pa
 
 from etl.databases.conditions import refuse_conditions
 from etl.databases.editions import refuse_differences
 from etl.databases.registry import would_change
-from etl.databases.target import Agree, Change, RunRecord, Target, Tell, agreed, in_reference_order
+from etl.databases.target import Agree, Change, RunRecord, TakesDifferences, Target, Tell, agreed, in_reference_order
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
+from etl.load.difference import known_difference
+from etl.load.staged_rows import files_of, rows_of, run_id_of
 from etl.objects import Objects, of_each
 from etl.objects.journal import journaled
-from etl.placement.target_rows import arrow_type
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
-from etl.runfolder.stage_file_io import StageFile
 from mappings.limits import digest_of
 from mappings.model import Mappings
-from mappings.schema import Table
 
 Preview = Callable[[list[Change]], None]
 _REMOVED_TOGETHER = 500  # objects
-_RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
-
-
-def run_id_of(folder: RunFolder) -> str:
-    """The run's name: the same sources, mappings and options give the same one."""
-    return "run-" + folder.digest(*layout.BEFORE_CHECK)[:32]
 
 
 def load(
@@ -55,9 +47,11 @@ def load(
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
     if published and published[-1].run_id == run_id:
-        known = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
-        return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": known or [run.row() for run in target.runs()]})
-    stage_all(folder, mappings, target, run_id, tell)
+        kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
+        return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
+    known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
+    if known is None:
+        stage_all(folder, mappings, target, run_id, tell)
     ready()
     # Whatever the clock says: what is published now is published behind all that was published before.
     earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
@@ -73,7 +67,16 @@ def load(
         digest_of(mappings.digest, folder.settings.adapter),
         decisions_sha256,
     )
-    changes = target.publish(mappings.target, record, tell, agree)
+    changes = (
+        target.publish_difference(mappings.target, record, known, tell, agree)
+        if known is not None and isinstance(target, TakesDifferences)
+        else None
+    )
+    if changes is None:  # others have written to the store since: all rows are sent, and compared there
+        if known is not None:
+            stage_all(folder, mappings, target, run_id, tell)
+            ready()
+        changes = target.publish(mappings.target, record, tell, agree)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
     return Step(
         "", [], {"run_id": run_id, "already": False, "changes": told, "marks": target.marks, "record": [run.row() for run in target.runs()]}
@@ -84,8 +87,15 @@ def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]
     """What `load` would change in that store as it is now; nothing of it is changed. MigrationError where it cannot be compared."""
     run_id = run_id_of(folder)
     tables = mappings.target.tables
-    sizes = {name: sum(file.rows for file in _files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
-    return would_change(target, mappings.target, sizes, lambda table: rows_of(folder, table, run_id), folder.path / layout.CHECK)
+    sizes = {name: sum(file.rows for file in files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
+    return would_change(
+        target,
+        mappings.target,
+        sizes,
+        lambda table: rows_of(folder, table, run_id),
+        lambda record: known_difference(folder, mappings.target, record),
+        folder.path / layout.CHECK,
+    )
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
@@ -112,7 +122,7 @@ def refuse_unfit(target: Target, mappings: Mappings) -> None:
 
 def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str, tell: Tell) -> None:
     """Stages the rows of every table of the new store, the largest tables first."""
-    sizes = {table.name: sum(file.rows for file in _files_of(folder, table)) for table in in_reference_order(mappings.target)}
+    sizes = {table.name: sum(file.rows for file in files_of(folder, table)) for table in in_reference_order(mappings.target)}
     tables = sorted((mappings.target.tables[name] for name in sizes if name != "migration_run"), key=lambda table: -sizes[table.name])
     done, total = 0, sum(sizes.values())
     # Closed whatever ends the loop: a target that stages in several sessions has to end them all.
@@ -120,40 +130,6 @@ def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str
         for count in staged:
             done += count
             tell("load", done, total)
-
-
-def _files_of(folder: RunFolder, table: Table) -> list[StageFile]:
-    return [file for step in layout.MADE_BY for file in folder.files(step, _prefix(step, table))]
-
-
-def _prefix(step: str, table: Table) -> str:
-    """Where the step's rows of that table lie."""
-    record = _RECORDS.get(table.name)
-    return layout.record(step, record) if record else layout.made(step, table.name)
-
-
-def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
-    """The new rows of one target table, as all steps before left them."""
-    for step in layout.MADE_BY:
-        for rows in folder.tables(step, _prefix(step, table)):
-            yield _recorded(rows, table, run_id) if table.name in _RECORDS else rows
-
-
-def _recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
-    source = {
-        "legacy_portal_cd": "portal",
-        "legacy_table": "table",
-        "legacy_key": "key",
-        "reason_cd": "reason",
-        "rule_cd": "rule",
-    }
-    arrays = [
-        pl.repeat(run_id, rows.num_rows, eager=True).to_arrow()
-        if column.name == "run_id"
-        else rows[source.get(column.name, column.name)].cast(arrow_type(column))
-        for column in table.columns
-    ]
-    return pa.table(arrays, names=[column.name for column in table.columns])
 
 
 @dataclass(frozen=True)
@@ -229,5 +205,5 @@ def _removed(unneeded: list[str], objects: Objects, store: str) -> tuple[int, in
         if others:
             kept = sum(size is not None for size in of_each(objects.size, unneeded[first:]))
             break
-        gone += sum(of_each(objects.remove, unneeded[first : first + _REMOVED_TOGETHER]))
+        gone += objects.remove_all(unneeded[first : first + _REMOVED_TOGETHER])
     return gone, kept, others if kept else []

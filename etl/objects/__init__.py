@@ -57,6 +57,10 @@ class Objects(Protocol):
         """Takes the object away; whether there was one."""
         ...
 
+    def remove_all(self, digests: Sequence[str]) -> int:
+        """Takes these objects away; how many there were."""
+        ...
+
     def record_store(self, store: str, called: str) -> None:
         """Durably: the new store of that identity refers to objects here; where it is `called` nothing, it does no more."""
         ...
@@ -121,6 +125,9 @@ class DigestOnlyStore:
 
     def remove(self, sha256: str) -> bool:
         return False
+
+    def remove_all(self, digests: Sequence[str]) -> int:
+        return 0
 
     def record_store(self, store: str, called: str) -> None:
         return

@@ -6,7 +6,8 @@ from typing import Any
 
 from etl.databases.target import Change
 from etl.errors import MigrationError, Refused
-from etl.load.step import foreseen, run_id_of
+from etl.load.staged_rows import run_id_of
+from etl.load.step import foreseen
 from etl.pipeline.left_out import published_last
 from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings

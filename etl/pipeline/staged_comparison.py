@@ -8,7 +8,7 @@ from typing import Any
 
 from checks import Answer
 from etl.domain.grace import NO_GRACE
-from etl.load.step import rows_of, run_id_of
+from etl.load.staged_rows import rows_of, run_id_of
 from etl.options import Options
 from etl.reconcile import reconcile_staged
 from etl.runfolder.folder import RunFolder

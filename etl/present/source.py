@@ -25,9 +25,9 @@ from etl.present.forms import decoded, made
 from etl.present.model import Adapter
 from etl.present.physical import COUNT, STORED, grouped, key_columns, physical, physical_whole
 from etl.present.sorting import Pile, sorted_batches
+from etl.present.typed_batches import PHYSICAL, filtered, key_texts, refuse_collisions, together
 from mappings.model import Mappings, TableMapping
 
-PHYSICAL = "_physical"  # of a stage file: the raw text forms of what each row was made of
 _AT_ONCE = 50_000
 # The contract's words for what is read as it is; texts are read as texts of any length.
 _WORDS: dict[str, str] = {"integer": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP", "binary": "BYTEA"}
@@ -194,7 +194,7 @@ class PresentedSource:
         # A struct needs a field: one that is always null stands where no form changed a cell.
         listed = list(raws.values()) or [pl.Series("-", [None], dtype=pl.String).new_from_index(0, rows)]
         out.columns[PHYSICAL] = pl.DataFrame(listed).to_struct(PHYSICAL)
-        return out if keep is None or keep.all() else _filtered(out, keep)
+        return out if keep is None or keep.all() else filtered(out, keep)
 
     @staticmethod
     def _is_content(table: BoundTable, cell: BoundCell) -> bool:
@@ -224,7 +224,7 @@ class PresentedSource:
             typed_as = {name: _WORDS[family] for name, family in families.items() if family in _WORDS and name != look.key}
             mapping = physical(look.relation, list(columns), typed_as, STORED, self.catalog)
             parts = [batch.typed for batch in self.inner.read(mapping, _AT_ONCE)]
-            whole = _together(parts, mapping)
+            whole = together(parts, mapping)
             cells = {name: cells_of(whole, name, f"{look.relation.name}.{name}", look.relation.kind(name), self._null) for name in columns}
             place = cells[look.key].text.to_frame("t").with_row_index("place").drop_nulls("t")
             if place["t"].is_duplicated().any():
@@ -435,35 +435,6 @@ class PresentedShared(PresentedSource):
         return PresentedSource(self._shared.within(cut), self.adapter, self.bound, self.catalog, self.name, self.mappings, self._looked)
 
 
-def key_texts(mapping: TableMapping, typed: Typed) -> list[str]:
-    """Each row's key as text, parts joined by a bar; an unreadable part as its raw cell, NULL as nothing."""
-    parts = {name: typed.columns[name].cast(pl.String) for name in mapping.key}
-    for odd in typed.oddities:
-        if odd.column in parts and odd.unreadable:
-            parts[odd.column] = parts[odd.column].scatter(odd.row, str(odd.raw))
-    return pl.DataFrame(list(parts.values())).select(pl.concat_str(pl.all().fill_null("NULL"), separator="|")).to_series().to_list()
-
-
-def refuse_collisions(table: BoundTable, pile: Pile) -> None:
-    """Two different texts that give one number are one key for two rows: nothing is migrated then."""
-    for block in table.blocks:
-        for cell in block.cells:
-            if cell.form.kind != "number" or cell.column.name not in table.mapping.key:
-                continue
-            names = [f"{(block.lookups[ref.alias].relation if ref.alias else block.relation).name}.{ref.column}" for ref in cell.refs]
-            frames = [
-                pl.DataFrame([batch.columns[cell.column.name].alias("#"), *(batch.columns[PHYSICAL].struct.field(name) for name in names)])
-                for batch in pile.batches
-                if set(names) <= set(batch.columns[PHYSICAL].struct.fields)
-            ]
-            pairs = pl.concat(frames).drop_nulls().unique() if frames else pl.DataFrame({"#": []})
-            if pairs["#"].is_duplicated().any():
-                raise MigrationError(
-                    f"{cell.file}: {cell.place}: two different texts of {', '.join(names)} give one number.",
-                    "Give one of the tables another `mark`; nothing was published.",
-                )
-
-
 def _decoded(chunks: Iterator[bytes], form: str) -> Iterator[bytes]:
     from etl.errors import Unreadable
 
@@ -471,29 +442,3 @@ def _decoded(chunks: Iterator[bytes], form: str) -> Iterator[bytes]:
     if found is None:
         raise Unreadable("a document's text is not valid " + form)
     yield found
-
-
-def _filtered(typed: Typed, keep: pl.Series) -> Typed:
-    places = np.cumsum(keep.to_numpy()) - 1
-    stays = keep.to_list()
-    out = Typed({name: series.filter(keep) for name, series in typed.columns.items()}, typed.mark[keep.to_numpy()])
-    out.oddities = [Oddity(int(places[odd.row]), odd.column, odd.raw, odd.unreadable) for odd in typed.oddities if stays[odd.row]]
-    out.texts = [InvalidText(int(places[text.row]), text.column, text.exact) for text in typed.texts if stays[text.row]]
-    return out
-
-
-def _together(parts: list[Typed], mapping: TableMapping) -> Typed:
-    """Several batches as one."""
-    from etl.domain.typed_values import POLARS_TYPE
-
-    out = Typed()
-    first = 0
-    for part in parts:
-        out.oddities += [Oddity(odd.row + first, odd.column, odd.raw, odd.unreadable) for odd in part.oddities]
-        out.texts += [InvalidText(text.row + first, text.column, text.exact) for text in part.texts]
-        first += len(part.mark)
-    out.mark = np.zeros(first, np.uint8)
-    for column in mapping.columns:
-        empty = pl.Series(column.name, [], dtype=POLARS_TYPE[column.family])
-        out.columns[column.name] = pl.concat([empty, *(part.columns[column.name] for part in parts)])
-    return out

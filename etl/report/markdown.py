@@ -338,7 +338,7 @@ def _not_checked(report: Report) -> list[str]:
 def _recheck(report: Report, mappings: Mappings) -> list[str]:
     lines = [
         "",
-        "## How to find each number again",
+        "## How to reproduce each number",
         "",
         "Each statement runs unchanged on PostgreSQL and on SQLite; a read-only role is sufficient.",
         "",
