@@ -16,7 +16,7 @@ from etl.errors import CheckFailed, DifferencesFound, MigrationError, WrongUsage
 from etl.evidence.approval import approval_status, fix_publish_location
 from etl.extract.step import ShareMissing
 from etl.objects.share import Share
-from etl.options import Options
+from etl.options import Options, needed_run
 from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.context import RunContext, fixed_options
@@ -44,12 +44,9 @@ _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze"
 
 def rehearsal(options: Options) -> Options:
     """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    place = options.run / layout.REHEARSAL
-    return replace(
-        options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(options.run / layout.REHEARSAL_OBJECTS)
-    )
+    run = needed_run(options.run)
+    place = run / layout.REHEARSAL
+    return replace(options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(run / layout.REHEARSAL_OBJECTS))
 
 
 def run_steps(
@@ -66,8 +63,7 @@ def run_steps(
     """
     if options.rehearse:
         options = rehearsal(options)
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    run = needed_run(options.run)
     if options.scheduler is not None and sealing():
         message = f"{SEAL} and --scheduler cannot be combined: every process of the cluster would need the key."
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
@@ -76,13 +72,13 @@ def run_steps(
         for option, url in (("--source", options.source), ("--tc", options.tc)):
             refuse_password(option, url)
     if steps == ("report",):
-        open_readonly(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+        open_readonly(run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))  # before anything is made
     limits = read_limits(options.adapter, mappings)
-    with open_locked(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
+    with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         settled = fixed_options(options, mappings, folder)
         signed = fixed_signed(folder, options, mappings)
