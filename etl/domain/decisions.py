@@ -25,7 +25,7 @@ _KINDS = ", ".join(f"[[{kind}]]" for kind in _WORDS)
 
 
 class DecisionError(MigrationError):
-    """A decision that cannot be carried out as it is written (exit 1); nothing was published."""
+    """A decision that cannot be applied (exit code 1); nothing was published."""
 
     code = "DECISION"
 
@@ -51,13 +51,13 @@ class Decision:
         return RULE_OF[self.kind]
 
     def refused(self, why: str) -> str:
-        """The sentence that says why it cannot be carried out."""
+        """The message of a decision that cannot be applied, with its file and line."""
         return f"{self.place}: {self.kind} {self.key}: {why}"
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """All decisions of a file; `sha256`: of its bytes, None where there is no file."""
+    """All decisions of a file; `sha256`: of its bytes, None without a file."""
 
     every: tuple[Decision, ...] = ()
     sha256: str | None = None
@@ -70,7 +70,7 @@ NO_DECISIONS = Decisions()
 
 
 def read_decisions(path: Path) -> Decisions:
-    """The decisions of the file. WrongUsage (2) where it cannot be opened, DecisionError (1) with every fault that it has."""
+    """Returns the decisions of the file. Raises WrongUsage (2) if it cannot be opened, DecisionError (1) with all of its errors."""
     return parsed(content_of(path), path.name)
 
 

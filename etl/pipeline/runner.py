@@ -135,7 +135,7 @@ def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
 
 
 def _look_ahead(context: RunContext) -> None:
-    """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
+    """Refuses at the start what would otherwise fail hours later: missing rights, a target that differs from the contract."""
     for option, found in rights(context.options, context.mappings).items():
         for sentence in found.excess:
             context.reporter.info(f"{option}: role {found.role} {sentence}: more than required (runbooks/roles.md)")

@@ -23,7 +23,7 @@ _WHOLE = r"^(-?[0-9]+)\.0+$"
 class Cells:
     """A physical column: `text` the text form, null for NULL; `typed` as the reader gives it.
 
-    `odd`: by row, cells that are no value of the column's declared type; `other`: by row, readable ones in another form than the canonical
+    `odd`: by row, cells that do not fit the column's declared type; `other`: by row, readable ones in another form than the canonical
     one; `spoilt`: by row, the exact bytes of texts that are not valid (E8).
     """
 

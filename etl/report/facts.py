@@ -119,7 +119,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
 
 
 def _taken_back(folder: RunFolder) -> str | None:
-    """When a rollback took back what this run published; None where it did not, or where the run published again afterwards."""
+    """The time of the run's rollback; None if it was not rolled back, or published again afterwards."""
     events = [event for event in read_events(content_of(folder.path)) if not str(event.get("outcome")).startswith("refused")]
     last: dict[str, Any] = next((event for event in reversed(events) if event.get("what") in ("load", "rollback")), {})
     return str(last["at"]) if last.get("what") == "rollback" else None
