@@ -1,4 +1,4 @@
-"""Goals held against what was counted: met, missed, or missed and waived (L5)."""
+"""Goals compared with what was counted: met, missed, or missed and waived (L5)."""
 
 from __future__ import annotations
 
