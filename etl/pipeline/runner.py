@@ -76,7 +76,7 @@ def run_steps(
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))  # before anything is made
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))  # before anything is made
     limits = read_limits(options.adapter, mappings)
     with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
@@ -255,13 +255,13 @@ def planned(options: Options) -> Plan:
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        with sources_of(options):
+        with sources_of(options, mappings):
             pass  # all that is wrong with the adapter, on both sides, in one answer
     signed = read_signed(options, mappings)
     found = rights(options, mappings)
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None
-    with sources_of(options) as sources:
+    with sources_of(options, mappings) as sources:
         ahead = plan(sources, mappings, share, whole=True)
         waiting = template(sources, mappings, signed.decisions)
     goals = planned_goals(signed, mappings)
