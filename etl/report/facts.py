@@ -292,7 +292,7 @@ def _said(mappings: Mappings, found: Lists) -> dict[str, str]:
 
 
 def _rules(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
-    """Every rule of the rule book, and how many rows it decided."""
+    """Every rule, and the number of rows that it decided."""
     flagged, counted, known = dict(found.exceptions.group_by("rule").len().iter_rows()), decided(folder, mappings), statements()
     return [
         {
