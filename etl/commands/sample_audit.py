@@ -188,7 +188,7 @@ class Sealed:
 
 
 def _bytes_in(folder: RunFolder, row: Drawn) -> tuple[int, str] | None:
-    """Size and SHA-256 of the document's bytes that the row had when it was read; None where it is no row of bytes, or they could not be read."""
+    """Size and SHA-256 of the document's bytes that the row had when it was read; None if the row has no bytes, or they could not be read."""
     if not any(into.table == "stored_object" for into in row.mapping.into):
         return None
     (content,) = folder.files("extract", layout.CONTENT)

@@ -37,7 +37,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))
     with open_locked(run) as folder:
         if folder.settings.purged:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
@@ -49,7 +49,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
         refuse_overlap(options)  # with what the run began with
         began, clock = datetime.now(UTC), time.monotonic()
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-        with sources_of(options) as sources, reporter.bars():
+        with sources_of(options, mappings) as sources, reporter.bars():
             share = Share(options.files) if options.files is not None else None
             ahead = plan(sources, mappings, share)  # stops where sources and mappings do not fit (K5)
             objects = open_objects(objects_uri, folder.path / layout.JOURNAL)

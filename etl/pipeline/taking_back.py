@@ -1,4 +1,4 @@
-"""The command `rollback`. It imports neither the steps of a run nor the verifier: to start would take longer than to take back a small run."""
+"""The command `rollback`. It imports neither the steps of a run nor the verifier: these imports would take longer than a small rollback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mappings.read import read_mappings
 
 
 def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str, Any]:
-    """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
+    """Reverts exactly what the run published and restores the store. `yes`: without confirmation."""
     # Their agreement with rules and verifier, whose import takes a second, was asked when the run began; others than then are refused below.
     mappings = read_mappings(options.mappings)
     run = needed_run(options.run)
@@ -61,7 +61,7 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
             when = datetime.now(UTC).isoformat(timespec="seconds")
             folder.settings = replace(folder.settings, rolled_back=f"{taken['run_id']} at {when}")
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
-            folder.record("rollback", "taken back", roles(options), taken)
+            folder.record("rollback", "rolled back", roles(options), taken)
             report_anew(folder, mappings, roles(options))
             del folder.steps["report"]  # it says what became of the run; the next one has a report to write
             folder.save()

@@ -1,4 +1,4 @@
-"""A new store that is PostgreSQL: published in one transaction, so that readers see nothing of a run until they see all of it.
+"""A new store that is PostgreSQL: published in one transaction, so that readers see all rows of a run or none.
 
 Rows travel as binary COPY into staging tables beside the real ones, table by table in sessions of their own (postgresql_staging). Where the
 store has no tables yet, the staging tables become the real ones, their references checked before: they get their names.
@@ -257,7 +257,7 @@ class PostgresTarget:
         self._sweep()
         self._run(f"ANALYZE {OF_THE_RUN}")
         agree(changes)
-        tell("load: noting what was published", 0, 0)
+        tell("load: recording what was published", 0, 0)
         self._marks = merge.marks_of(self._session, schema)
         refuse_altered(self._others_rows(known, changes))
         self._run("COMMIT")
