@@ -56,6 +56,7 @@ class Plan:
         default_factory=list
     )  # of the new store's server: settings, and what became of them; sessions that hold locks
     decisions_template: str = ""  # lines to fill in for all that waits for a decision (chapter L); empty: nothing does
+    goals: list[dict[str, Any]] = field(default_factory=list)  # that were signed, with when each is judged
 
 
 def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
