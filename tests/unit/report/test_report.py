@@ -304,7 +304,7 @@ def test_the_key_of_a_failed_check_says_because_of_what_its_row_is_held(folder):
         ("account_contact", f"TC|3802 {copy}"): nothing,
         ("entity_account", "2107"): nothing,
     }
-    text = as_csv(found, MAPPINGS)["failures.csv"].decode("utf-8-sig")
+    text = as_csv(found)["failures.csv"].decode("utf-8-sig")
     head = "check_id,severity,table,key,because_column,because_table,because_key,root_table,root_key,company_profile_id,loaded"
     assert text.splitlines()[0] == head
 
