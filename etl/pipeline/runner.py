@@ -75,6 +75,7 @@ def run_steps(
         secured(options.scheduler)
         for option, url in (("--source", options.source), ("--tc", options.tc)):
             refuse_password(option, url)
+        options = _seen_from_elsewhere(options)
     if steps == ("report",):
         open_readonly(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
@@ -82,7 +83,8 @@ def run_steps(
     if options.adapter is not None:
         refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))  # before anything is made
     limits = read_limits(options.adapter, mappings)
-    with open_locked(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
+    place = options.run if options.scheduler is None else options.run.absolute()
+    with open_locked(place) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         settled = fixed_options(options, mappings, folder)
         decisions = settled_decisions(folder, options.decisions)
@@ -111,6 +113,12 @@ def run_steps(
             failure.data = answer
             raise failure
         return answer
+
+
+def _seen_from_elsewhere(options: Options) -> Options:
+    """The same with whole paths: the workers of a cluster have been started in other folders."""
+    adapter = options.adapter.absolute() if options.adapter is not None else None
+    return replace(options, adapter=adapter, mappings=options.mappings.absolute())
 
 
 def _do_truthfully(context: RunContext, step: str) -> bool:
