@@ -5,273 +5,30 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import tomllib
-from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from etl.commands.given_options import answer_reported, day_of, options_of, reporter_of
+from etl.commands.option_table import ENVIRONMENT, FREEZE, RUN, STORES, show_version, takes
 from etl.commands.sql_commands import sql_commands
 from etl.commands.strict_options import RowCommand, StrictGroup
 
-if TYPE_CHECKING:
-    from etl.domain.grace import Grace
-    from etl.options import Options
-    from etl.system.progress import ProgressReporter
-
-ENVIRONMENT = "PORTAL_MIGRATE"
-Command = Callable[..., Any]
-
-
-def _configured(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Takes defaults from the configuration file: the command line wins, then the environment, then the file."""
-    if value is None:
-        return None
-    context.meta["config"] = value
-    try:
-        words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
-    except OSError as error:
-        raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{value} is not a valid TOML file in UTF-8: {error}.") from None
-    known = {option.name for option in context.command.params}
-    everywhere = {option.name for command in _every_command(commands) for option in command.params}
-    several = {option.name for command in _every_command(commands) for option in command.params if option.multiple}
-    for word, setting in words.items():
-        if word.replace("-", "_") not in everywhere:
-            raise click.BadParameter(f"{value}: {word} is not an option of any command.")
-        if isinstance(setting, dict | list) and not (word.replace("-", "_") in several and _texts(setting)):
-            raise click.BadParameter(f"{value}: {word} is not a single value.")
-        if isinstance(setting, str) and not setting.strip():
-            raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
-    context.default_map = {
-        name.replace("-", "_"): [setting] if name.replace("-", "_") in several and not isinstance(setting, list) else setting
-        for name, setting in words.items()
-        if name.replace("-", "_") in known
-    }
-    return value
-
-
-def _texts(setting: object) -> bool:
-    """Whether it is a list of texts, none of them empty."""
-    return isinstance(setting, list) and bool(setting) and all(isinstance(one, str) and one.strip() for one in setting)
-
-
-def _every_command(group: click.Group) -> Iterator[click.Command]:
-    for command in group.commands.values():
-        yield command
-        if isinstance(command, click.Group):
-            yield from _every_command(command)
-
-
-def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-    if value:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            click.echo(f"portal-migrate, version {version('portal-migration')}")
-        except PackageNotFoundError:
-            click.echo("portal-migrate, version unknown: not installed, run from its folder")
-        context.exit()
-
-
-def _option(*names: str, **settings: Any) -> Command:
-    name = max(names, key=len).lstrip("-").replace("-", "_").upper()
-    return click.option(*names, envvar=f"{ENVIRONMENT}_{name}", show_envvar=False, **settings)
-
-
-_DAYS = click.IntRange(0, 2147483647)  # migration_run keeps them as INTEGER
-_OPTIONS: dict[str, Command] = {
-    "source": _option("--source", metavar="URL", help="Portal 2.0 database (SQLAlchemy URL), read-only."),
-    "tc": _option("--tc", metavar="URL", help="Trade Compliance database; without it only Portal 2.0 is migrated."),
-    "target": _option("--target", metavar="URL", help="The new store."),
-    "files": _option("--files", metavar="URI", help="Root of the old file share."),
-    "objects": _option("--objects", metavar="URI", help="Root of the new object store: a folder, or s3://bucket/prefix."),
-    "run": _option("--run", metavar="DIR", help="The run's folder: stage files, manifest, evidence, report."),
-    "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
-    "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
-    "decisions": _option("--decisions", metavar="FILE", help="Decisions made by people (TOML; rules of chapter L)."),
-    "grace_before": _option(
-        "--grace-before", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days before the freeze (default: 0)."
-    ),
-    "grace_after": _option(
-        "--grace-after", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days after the freeze (default: 0)."
-    ),
-    "grace_add": _option(
-        "--grace-add", metavar="DAYS", type=_DAYS, help="Days added to an adjusted due date (default: the length of the freeze)."
-    ),
-    "workers": _option("--workers", metavar="N", type=click.IntRange(1, 256), help="Processes on this machine (default: its cores)."),
-    "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
-    "rehearse": _option(
-        "--rehearse",
-        is_flag=True,
-        default=False,
-        help="Run every step against a temporary store: a SQLite file or, with --target here, a schema of that server.",
-    ),
-    "mappings": _option("--mappings", metavar="DIR", help="Mapping folder to use instead of the installed one."),
-    "adapter": _option(
-        "--adapter", metavar="DIR", help="Adapter folder: presents another legacy schema as the contract; may contain limits.toml alone."
-    ),
-    "without_tc": _option("--without-tc", is_flag=True, default=False, help="Leave out Trade Compliance although an earlier run had it."),
-    "without_files": _option(
-        "--without-files", is_flag=True, default=False, help="Leave out the file share although an earlier run had it."
-    ),
-    "without_decisions": _option(
-        "--without-decisions", is_flag=True, default=False, help="Leave out the decisions although an earlier run had them."
-    ),
-    "without_freeze": _option(
-        "--without-freeze", is_flag=True, default=False, help="Leave out the freeze although an earlier run had one."
-    ),
-    "yes": _option("--yes", is_flag=True, default=False, help="Do not ask for confirmation."),
-    "approver": _option("--approver", metavar="FILE", help="Public key (PEM) of the person who has to approve publishing."),
-    "approval": _option("--approval", metavar="FILE", help="That person's approval, made by `approve`."),
-    "output": _option(
-        "--output", type=click.Choice(["human", "json"]), default="human", help="json: one envelope on stdout for every outcome."
-    ),
-    "log": _option("--log", metavar="FILE", help="Also write progress and warnings to this file (0600)."),
-    "notify": _option(
-        "--notify",
-        metavar="WORD",
-        multiple=True,
-        help="Tell an https URL, or a program (again for each of its words), how each step ended.",
-    ),
-    "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
-    "config": click.option(
-        "--config",
-        metavar="FILE",
-        is_eager=True,
-        callback=_configured,
-        expose_value=False,
-        envvar=f"{ENVIRONMENT}_CONFIG",
-        help="Options from a TOML file (migration.toml).",
-    ),
-}
-_EVERYWHERE = ("output", "verbose", "config")
-_STORES = ("source", "tc", "target", "files", "objects")
-_FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
-_LEFT_OUT = ("tc", "files", "decisions", "freeze")
-_WITHOUT = tuple(f"without_{name}" for name in _LEFT_OUT)
-_RUN = (*_STORES, "run", *_FREEZE, "decisions", *_WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log", "notify")
-
-
-def _takes(*names: str) -> Callable[[Command], Command]:
-    """Gives the command these options, in this order, and those that every command has."""
-
-    def decorate(command: Command) -> Command:
-        for name in reversed((*names, *_EVERYWHERE)):
-            command = _OPTIONS[name](command)
-        return command
-
-    return decorate
-
-
-def _options(given: dict[str, Any]) -> Options:
-    from etl.commands.strict_options import database_url
-    from etl.errors import WrongUsage
-    from etl.options import Options
-
-    days = {name: _day(name, given[name]) for name in ("freeze_from", "freeze_to") if given.get(name)}
-    if len(days) == 1:
-        raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
-    if days and days["freeze_from"] > days["freeze_to"]:
-        raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
-    grace = _grace(given, bool(days))
-    if given.get("rehearse") and _typed("objects"):
-        raise WrongUsage("--rehearse uses its own object store.", "Leave out --objects.")
-    if given.get("workers") and given.get("scheduler"):
-        raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
-    without = frozenset(name for name in _LEFT_OUT if given.get(f"without_{name}"))
-    for name in sorted(without):
-        if given.get("freeze_from" if name == "freeze" else name):
-            raise WrongUsage(f"--without-{name} and the options that it excludes are both given.", "Give one of them.")
-    plain: dict[str, Any] = {name: given.get(name) for name in (*_STORES, "workers", "scheduler")}
-    if given.get("rehearse") and not _typed("target"):
-        plain["target"] = None  # a configuration's target is the cut-over's, not a rehearsal's
-    plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
-    paths: dict[str, Any] = {
-        name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
-    }
-    return Options(
-        **plain,
-        **paths,
-        without=without,
-        rehearse=bool(given.get("rehearse")),
-        grace=grace,
-        freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
-    )
-
-
-def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
-    """The band of E14 where any of its numbers is given; WrongUsage without a freeze, which a run that goes on knows from its start."""
-    from etl.domain.grace import Grace
-    from etl.errors import WrongUsage
-    from etl.runfolder import layout
-
-    named = {name: given.get(f"grace_{name}") for name in ("before", "after", "add")}
-    if all(value is None for value in named.values()):
-        return None
-    if not freeze and not (given.get("run") and (Path(given["run"]) / layout.MANIFEST).is_file()):
-        raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
-    return Grace(named["before"] or 0, named["after"] or 0, named["add"])
-
-
-def _typed(name: str) -> bool:
-    """Whether the option stands on the command line itself: one configuration file serves the rehearsal and the night."""
-    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-
-
-def _day(name: str, text: str) -> date:
-    from etl.errors import WrongUsage
-
-    try:
-        day = date.fromisoformat(text)
-        if day.isoformat() != text:  # weeks and forms without hyphens are no days here
-            raise ValueError
-        return day
-    except ValueError:
-        raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is not a valid date.", "Write it as YYYY-MM-DD.") from None
-
-
-def _reporter(given: dict[str, Any]) -> ProgressReporter:
-    from etl.commands.command_result import ending_of
-    from etl.runfolder import layout
-    from etl.system.notices import Notices
-    from etl.system.progress import ProgressReporter
-
-    run = Path(given["run"]) if given.get("run") else None
-    log = Path(given["log"]) if given.get("log") else None
-    reporter = ProgressReporter(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
-    reporter.notices = Notices(tuple(given.get("notify") or ()), run.absolute().name if run is not None else "", ending_of, reporter.info)
-    return reporter
-
-
-def _answer_told(command: str, given: dict[str, Any], action: Callable[[ProgressReporter], dict[str, Any]]) -> None:
-    """Answers with what the action gives, which talks; how it ended is told too (--notify)."""
-    from etl.commands.command_result import answer
-
-    def told() -> dict[str, Any]:
-        reporter = _reporter(given)
-        with reporter.notices, reporter.notices.ending(command):
-            return action(reporter)
-
-    answer(command, given, told)
-
 
 @click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit.")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Show the version and exit.")
 def commands() -> None:
     """Migrates all data of the CTPAT and Trade Compliance portals to standalone entity accounts, once, and proves that nothing was lost."""
 
 
 def _run_command(name: str, steps: tuple[str, ...], help_text: str, names: tuple[str, ...]) -> None:
     @commands.command(name, help=help_text)
-    @_takes(*names)
+    @takes(*names)
     def command(**given: Any) -> None:
         from etl.commands.rehearsal import run_with_rehearsal
 
-        _answer_told(name, given, lambda reporter: run_with_rehearsal(_options(given), steps, reporter))
+        answer_reported(name, given, lambda reporter: run_with_rehearsal(options_of(given), steps, reporter))
 
 
 _STEP_HELP = {
@@ -283,71 +40,71 @@ _STEP_HELP = {
     "report": "Write the report into the run's folder.",
 }
 _ALL = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
-_run_command("run", _ALL, "Run all steps in order, skipping completed ones; rerun to resume.", (*_RUN, "approval", "rehearse"))
+_run_command("run", _ALL, "Run all steps in order, skipping completed ones; rerun to resume.", (*RUN, "approval", "rehearse"))
 for _name, _help in _STEP_HELP.items():
-    _run_command(_name, (_name,), _help, (*_RUN, "approval") if _name == "load" else _RUN)
+    _run_command(_name, (_name,), _help, (*RUN, "approval") if _name == "load" else RUN)
 
 
 @commands.command()
-@_takes(*_STORES, "run", *_FREEZE, "decisions", "mappings", "adapter", "log", "notify")
+@takes(*STORES, "run", *FREEZE, "decisions", "mappings", "adapter", "log", "notify")
 def reconcile(**given: Any) -> None:
     """Compare old and new from the databases and object stores themselves; needs no run folder."""
     from etl.pipeline.reconcile_step import reconciled
 
-    _answer_told("reconcile", given, lambda reporter: reconciled(_options(given), reporter))
+    answer_reported("reconcile", given, lambda reporter: reconciled(options_of(given), reporter))
 
 
 @commands.command()
 @click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
-@_takes("source", "tc", "files", "target", "objects", "run", "decisions", "mappings", "adapter")
+@takes("source", "tc", "files", "target", "objects", "run", "decisions", "acceptance", "mappings", "adapter")
 def plan(earlier: tuple[str, ...], **given: Any) -> None:
     """Show what a run would do: sources against mappings, rows, steps, space, time. Read-only."""
     from etl.commands.command_result import answer
     from etl.commands.plan import plan as facts
 
-    answer("plan", given, lambda: facts(_options(given), [Path(run) for run in earlier]))
+    answer("plan", given, lambda: facts(options_of(given), [Path(run) for run in earlier]))
 
 
 @commands.command()
-@_takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log", "notify")
+@takes("source", "tc", "files", "objects", "run", "mappings", "adapter", "log", "notify")
 def precopy(**given: Any) -> None:
     """Copy documents into the object store while the old portals are open; repeatable, before `run` with the same --run."""
     from etl.pipeline.precopy import precopy as copied
 
-    _answer_told("precopy", given, lambda reporter: copied(_options(given), reporter))
+    answer_reported("precopy", given, lambda reporter: copied(options_of(given), reporter))
 
 
 @commands.command()
-@_takes("run")
+@takes("run")
 def status(**given: Any) -> None:
     """Show the progress of a run."""
     from etl.commands.command_result import answer
     from etl.commands.lookups import status as facts
 
-    answer("status", given, lambda: facts(_options(given)))
+    answer("status", given, lambda: facts(options_of(given)))
 
 
 @commands.command(cls=RowCommand)
 @click.argument("where", nargs=-1, metavar="[PORTAL TABLE KEY]")
 @click.option("--account", metavar="NUMBER", help="An account's number: every source row behind it.")
-@_takes("run", "target", "mappings", "adapter")
+@takes("run", "target", "mappings", "adapter")
 def trace(where: tuple[str, ...], account: str | None, **given: Any) -> None:
     """Show what became of a source row (trace P2 document 17), or the source rows of an account (trace --account NUMBER)."""
     from etl.commands.command_result import answer
     from etl.commands.trace import trace as facts
 
-    answer("trace", given, lambda: facts(_options(given), where, account))
+    answer("trace", given, lambda: facts(options_of(given), where, account))
 
 
 @commands.command()
 @click.argument("email")
-@_takes("run", "target", "source", "mappings")
+@takes("run", "target", "source", "mappings")
 def picker(email: str, **given: Any) -> None:
     """List the accounts that a person sees after logging in, and through which old profiles."""
     from etl.commands.command_result import answer
     from etl.commands.lookups import picker as facts
 
-    answer("picker", given, lambda: facts(_options(given), email))
+    answer("picker", given, lambda: facts(options_of(given), email))
 
 
 @commands.command()
@@ -357,7 +114,7 @@ def picker(email: str, **given: Any) -> None:
 @click.option("--backup-at", metavar="MOMENT", help="When the backup was made (2023-09-16T21:30:00+00:00).")
 @click.option("--backup-sha256", metavar="HEX", help="SHA-256 of the backup.")
 @click.option("--approval", metavar="FILE", help="File to write the approval to.")
-@_takes()
+@takes()
 def approve(
     digest: str | None,
     key: str,
@@ -376,22 +133,22 @@ def approve(
 
 
 @commands.command()
-@_takes("target", "objects", "run", "mappings", "adapter", "log", "notify", "yes")
+@takes("target", "objects", "run", "mappings", "adapter", "log", "notify", "yes")
 def rollback(**given: Any) -> None:
     """Roll back exactly what the run published."""
     from etl.pipeline.taking_back import take_back
 
-    _answer_told("rollback", given, lambda reporter: take_back(_options(given), reporter, bool(given["yes"])))
+    answer_reported("rollback", given, lambda reporter: take_back(options_of(given), reporter, bool(given["yes"])))
 
 
 @commands.command()
-@_takes("run", "yes")
+@takes("run", "yes")
 def purge(**given: Any) -> None:
     """Delete the legacy data that the run's folder holds; keep what proves the migration."""
     from etl.commands.command_result import answer
     from etl.commands.purge import purge as facts
 
-    answer("purge", given, lambda: facts(_options(given), bool(given["yes"])))
+    answer("purge", given, lambda: facts(options_of(given), bool(given["yes"])))
 
 
 @commands.group()
@@ -401,16 +158,16 @@ def freeze() -> None:
 
 @freeze.command("check")
 @click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to watch.")
-@_takes("source", "tc", "mappings", "adapter")
+@takes("source", "tc", "mappings", "adapter")
 def freeze_check(seconds: float, **given: Any) -> None:
     """Inspect twice: exit code 5 if a table changed in between; list who could still write."""
     from etl.commands.command_result import answer
     from etl.commands.freeze_check import check
 
-    answer("freeze check", given, lambda: check(_options(given), seconds))
+    answer("freeze check", given, lambda: check(options_of(given), seconds))
 
 
-commands.add_command(sql_commands(_takes))
+commands.add_command(sql_commands(takes))
 
 
 @commands.group()
@@ -425,13 +182,13 @@ _BUNDLE = click.option("--bundle", metavar="DIR", required=True, help="The bundl
 @_BUNDLE
 @click.option("--key", metavar="FILE", required=True, help="Ed25519 key (PEM); created if it does not exist. Keep it outside the bundle.")
 @click.option("--documents", is_flag=True, default=False, help="Include the documents' bytes as a BagIt bag.")
-@_takes("run", "mappings")
+@takes("run", "mappings")
 def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
     """Pack and sign manifest, events, report, results, mappings and versions."""
     from etl.commands.command_result import answer
     from etl.evidence.bundle import pack
 
-    answer("evidence pack", given, lambda: pack(_options(given), Path(bundle), Path(key), documents))
+    answer("evidence pack", given, lambda: pack(options_of(given), Path(bundle), Path(key), documents))
 
 
 @evidence.command("verify")
@@ -439,7 +196,7 @@ def evidence_pack(bundle: str, key: str, documents: bool, **given: Any) -> None:
 @click.option("--public-key", metavar="FILE", required=True, help="The public key (PEM).")
 @click.option("--approver", metavar="FILE", help="Public key (PEM) of the approver to check against.")
 @click.option("--authority", metavar="FILE", help="Certificates (PEM) of the time-stamping authority, including its root.")
-@_takes()
+@takes()
 def evidence_verify(bundle: str, public_key: str, approver: str | None, authority: str | None, **given: Any) -> None:
     """Verify every byte against the signature, and report what the bundle proves; exit code 6 names file and line. Works offline."""
     from etl.commands.command_result import answer
@@ -452,7 +209,7 @@ def evidence_verify(bundle: str, public_key: str, approver: str | None, authorit
 @evidence.command("stamp")
 @_BUNDLE
 @click.option("--time-stamp", metavar="FILE", required=True, help="The authority's RFC 3161 response for the bundle's evidence.sig.")
-@_takes()
+@takes()
 def evidence_stamp(bundle: str, time_stamp: str, **given: Any) -> None:
     """Add a trusted time stamp to the bundle's signature."""
     from etl.commands.command_result import answer
@@ -465,7 +222,7 @@ def evidence_stamp(bundle: str, time_stamp: str, **given: Any) -> None:
 @click.option("--size", metavar="N", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Number of source rows.")
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed draws the same rows.")
 @click.option("--out", metavar="FILE", help="Where the list is written (default: sample-audit.csv in the run's folder).")
-@_takes("run", "target", "mappings")
+@takes("run", "target", "mappings")
 def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
     """Draw a random sample of source rows for an auditor, old and new side by side; risky rows are drawn more often."""
     from etl.commands.command_result import answer
@@ -474,7 +231,7 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
     answer(
         "sample-audit",
         given,
-        lambda: drawn(_options(given), size, seed, Path(out) if out else Path(given["run"] or ".") / "sample-audit.csv"),
+        lambda: drawn(options_of(given), size, seed, Path(out) if out else Path(given["run"] or ".") / "sample-audit.csv"),
     )
 
 
@@ -484,15 +241,15 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
 @click.option("--sender", metavar="TEXT", envvar=f"{ENVIRONMENT}_SENDER", help="Sender and contact for questions.")
 @click.option("--dated", metavar="DATE", help="The letters' date (default: the day on which the run published).")
 @click.option("--replaces", metavar="DIR", help="The folder of the letters that these replace.")
-@_takes("target", "source", "run", "mappings")
+@takes("target", "source", "run", "mappings")
 def company(profile: int | None, folder: str, sender: str | None, dated: str | None, replaces: str | None, **given: Any) -> None:
     """Write a letter to one company or to all: accounts, what each person sees, what to do, what was not carried over."""
     from etl.commands.command_result import answer
     from etl.commands.company import letters
 
     earlier = Path(replaces) if replaces else None
-    day = _day("dated", dated).isoformat() if dated else ""
-    answer("company", given, lambda: letters(_options(given), profile, Path(folder), sender, day, earlier))
+    day = day_of("dated", dated).isoformat() if dated else ""
+    answer("company", given, lambda: letters(options_of(given), profile, Path(folder), sender, day, earlier))
 
 
 @commands.command()
@@ -500,26 +257,26 @@ def company(profile: int | None, folder: str, sender: str | None, dated: str | N
 @click.option("--bounces", metavar="FILE", help="CSV with a column email: addresses whose mail bounced.")
 @click.option("--names", is_flag=True, default=False, help="Also write activation.csv, one line per login: personal data.")
 @click.option("--out", metavar="DIR", help="Where the lists are written (default: readiness/ in the run's folder).")
-@_takes("run", "target", "mappings")
+@takes("run", "target", "mappings")
 def readiness(since: str | None, bounces: str | None, names: bool, out: str | None, **given: Any) -> None:
     """Write work lists from a finished or rehearsed run: open points, companies, crosswalk, dates, clocks."""
     from etl.commands.command_result import answer
     from etl.commands.readiness import readiness as written
 
     paths = [Path(value) if value else None for value in (out, since, bounces)]
-    answer("readiness", given, lambda: written(_options(given), paths[0], paths[1], paths[2], names))
+    answer("readiness", given, lambda: written(options_of(given), paths[0], paths[1], paths[2], names))
 
 
 @commands.command()
 @click.argument("runs", nargs=-1, metavar="DIR DIR...")
 @click.option("--out", metavar="DIR", help="Where the comparison is written (default: compare/ in the last run's folder).")
-@_takes("mappings")
+@takes("mappings")
 def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
     """Compare runs: counts by table, rule and reason, step times, and rows that appeared on a list or disappeared."""
     from etl.commands.command_result import answer
     from etl.commands.compare import compare as written
 
-    answer("compare", given, lambda: written(_options(given), [Path(run) for run in runs], Path(out) if out else None))
+    answer("compare", given, lambda: written(options_of(given), [Path(run) for run in runs], Path(out) if out else None))
 
 
 @commands.command()
@@ -540,7 +297,7 @@ def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
     "--names", is_flag=True, default=False, help="Show personal data; by default names, e-mails and personal identifiers are masked."
 )
 @click.option("--documents", is_flag=True, default=False, help="Allow documents to be downloaded.")
-@_takes("run", "target", "source", "tc", "files", "objects", "mappings")
+@takes("run", "target", "source", "tc", "files", "objects", "mappings")
 def explore(**given: Any) -> None:
     """Serve a read-only web application over a migrated store; the first line on stdout is its address."""
     from etl.commands.command_result import answer
@@ -551,7 +308,7 @@ def explore(**given: Any) -> None:
     serving = Serving(given["host"], given["port"], **files, names=given["names"], documents=given["documents"])
     if given["add_login"]:
         answer("explore", given, lambda: added_login(files["login"], given["add_login"]))
-    answer("explore", given, lambda: served(_options(given), serving))
+    answer("explore", given, lambda: served(options_of(given), serving))
 
 
 @commands.command()
@@ -559,23 +316,23 @@ def explore(**given: Any) -> None:
     "--to", metavar="DIR", required=True, help="Where scan.json, the draft and worklist.md are written; existing approved lines are kept."
 )
 @click.option("--scan", metavar="FILE", help="A scan.json instead of the old portal: no connection is needed.")
-@_takes("source", "tc", "mappings")
+@takes("source", "tc", "mappings")
 def scaffold(to: str, scan: str | None, **given: Any) -> None:
     """Inspect an unknown old portal and draft its adapter: a scan without personal data, suggestions with scores, a work list."""
     from etl.commands.command_result import answer
     from etl.commands.scaffold import scaffold as facts
 
-    answer("scaffold", given, lambda: facts(_options(given), Path(to), Path(scan) if scan else None))
+    answer("scaffold", given, lambda: facts(options_of(given), Path(to), Path(scan) if scan else None))
 
 
 @commands.command()
-@_takes(*_STORES, "run", "freeze_from", "freeze_to", "workers", "mappings", "adapter", "approver")
+@takes(*STORES, "run", "freeze_from", "freeze_to", "workers", "mappings", "adapter", "approver")
 def doctor(**given: Any) -> None:
     """Check whether the cut-over may begin: plan, rights, servers, clocks, connections, disks. Exit code 7 if not; read-only."""
     from etl.commands.command_result import answer
     from etl.commands.doctor import doctor as facts
 
-    answer("doctor", given, lambda: facts(_options(given)))
+    answer("doctor", given, lambda: facts(options_of(given)))
 
 
 @commands.command()
@@ -585,13 +342,13 @@ def doctor(**given: Any) -> None:
 @click.option("--auditor", metavar="NAME", default="migration_auditor", show_default=True, help="The role that reads both.")
 @click.option("--portal-schema", metavar="NAME", default="public", show_default=True, help="The schema of the old portals' tables.")
 @click.option("--store-schema", metavar="NAME", default="portal3", show_default=True, help="The new store's schema.")
-@_takes(*_STORES, "run", "freeze_from", "freeze_to", "approver")
+@takes(*STORES, "run", "freeze_from", "freeze_to", "approver")
 def init(to: str, **given: Any) -> None:
     """Write migration.toml and the SQL of roles and freeze with your names; prompt on a terminal for missing options."""
     from etl.commands.command_result import answer
     from etl.commands.init import init as written
 
-    settings = {name.replace("_", "-"): given[name] for name in (*_STORES, "run", "freeze_from", "freeze_to", "approver")}
+    settings = {name.replace("_", "-"): given[name] for name in (*STORES, "run", "freeze_from", "freeze_to", "approver")}
     names = {name: given[name] for name in ("reader", "writer", "auditor", "portal_schema", "store_schema")} | {
         "maintenance": "postgres",
         "rehearser": "migration_rehearser",
@@ -602,26 +359,28 @@ def init(to: str, **given: Any) -> None:
 @commands.command()
 @click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
 @click.option("--out", metavar="DIR", required=True, help="Where runbook.html and runbook.md are written.")
-@_takes(*_STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter", "approver")
+@takes(*STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter", "approver")
 def runbook(earlier: tuple[str, ...], out: str, **given: Any) -> None:
     """Write the checklist of this cut-over from its configuration and forecast: who, when, command, expected result, rollback."""
     from etl.commands.command_result import answer
     from etl.commands.runbook import runbook as written
 
     config = click.get_current_context().meta.get("config")
-    answer("runbook", given, lambda: written(_options(given), Path(config) if config else None, Path(out), [Path(run) for run in earlier]))
+    answer(
+        "runbook", given, lambda: written(options_of(given), Path(config) if config else None, Path(out), [Path(run) for run in earlier])
+    )
 
 
 @commands.command()
 @click.option("--size", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Number of faults to plant.")
 @click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed plants the same faults.")
-@_takes()
+@takes()
 def selftest(size: int, seed: int, **given: Any) -> None:
     """Test the verifier: plant faults in copies of a small migrated world and count how many it finds."""
     from etl.commands.command_result import answer
     from etl.commands.selftest import selftested
 
-    answer("selftest", given, lambda: selftested(size, seed, _reporter(given)))
+    answer("selftest", given, lambda: selftested(size, seed, reporter_of(given)))
 
 
 @commands.command()
@@ -636,24 +395,24 @@ def selftest(size: int, seed: int, **given: Any) -> None:
     show_default=True,
     help="foreign: another schema, with its adapter written to --adapter.",
 )
-@_takes("source", "tc", "files", "adapter")
+@takes("source", "tc", "files", "adapter")
 def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
     """Write a synthetic legacy world of any size into empty databases."""
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
-    answer("sample", given, lambda: write_sample(_options(given), profiles, seed, _reporter(given), like == "foreign"))
+    answer("sample", given, lambda: write_sample(options_of(given), profiles, seed, reporter_of(given), like == "foreign"))
 
 
 @commands.command()
 @click.argument("folder", default="demo", metavar="[DIR]")
-@_takes()
+@takes()
 def demo(folder: str, **given: Any) -> None:
     """Create the sample world in DIR, migrate it, reconcile, and write the report."""
     from etl.commands.command_result import answer
     from etl.commands.demo import run_demo
 
-    answer("demo", given, lambda: run_demo(Path(folder), _reporter(given)))
+    answer("demo", given, lambda: run_demo(Path(folder), reporter_of(given)))
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # a look-up imports this module, and has to be quicker than t
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Change, Rows, Target
+    from etl.databases.target import Change, Foreknown, Rows, Target
     from mappings.schema import Schema
 
 
@@ -44,7 +44,7 @@ class DatabaseKind(Protocol):
         """What an existing new store has besides the contract's tables, without locking or making it."""
         ...
 
-    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown, folder: Path) -> list[Change]:
         """What a publish of these rows would change in the new store, which is only looked at; `sizes`: how many rows each table has.
 
         `folder`: where rows may lie meanwhile. MigrationError where the store cannot be compared.
@@ -98,9 +98,9 @@ def store_conditions(url: str, schema: Schema) -> Conditions:
     return database_kind(url).store_conditions(url, schema)
 
 
-def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown, folder: Path) -> list[Change]:
     """By table what a publish of these rows would insert, update and remove of the store behind the URL as it is now."""
-    return database_kind(url).would_change(url, schema, sizes, rows, folder)
+    return database_kind(url).would_change(url, schema, sizes, rows, known, folder)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -114,6 +114,11 @@ def orphaned(where: str) -> Refused:
     )
 
 
+def written_meanwhile() -> Refused:
+    """The refusal of a rollback of a store that others wrote to between the look at it and its change."""
+    return Refused("Others write to the new store. Nothing was changed.", "Let them end, then run the same command again.")
+
+
 def nothing_to_restore(run_id: str, what: str) -> Refused:
     """The refusal of a rollback that cannot give back what was there before."""
     return Refused(
@@ -130,6 +135,40 @@ class Change:
     inserted: int
     updated: int
     removed: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs in one table between a run and the one before: whole rows that come or change (`came`), keys of rows that go or change, and
+    of rows that go."""
+
+    came: pa.Table
+    before: pa.Table
+    gone: pa.Table
+
+    @property
+    def changed(self) -> int:
+        """How many rows change."""
+        return len(self.before) - len(self.gone)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What differs by table, where anything does, from a store that holds exactly the rows of these marks."""
+
+    marks: dict[str, str]
+    differences: dict[str, Difference]
+
+    def changes(self, tables: Sequence[Table]) -> list[Change]:
+        """The same as numbers, of all these tables."""
+        found = [(table.name, self.differences.get(table.name)) for table in tables]
+        return [
+            Change(name, len(one.came) - one.changed, one.changed, len(one.gone)) if one is not None else Change(name, 0, 0, 0)
+            for name, one in found
+        ]
+
+
+Foreknown = Callable[[RunRecord], Known | None]  # what is known to differ from that run; None where nothing is
 
 
 def run_values(record: RunRecord) -> tuple[str | int | bool | date | datetime | None, ...]:
@@ -219,7 +258,10 @@ class Target(Protocol):
         ...
 
     def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        """Whether the store certainly holds the very rows of these marks. False does not say that others wrote: only a comparison does then."""
+        """Whether the store certainly holds the very rows of these marks, and still does in `take_back`.
+
+        False does not say that others wrote: only a comparison does then.
+        """
         ...
 
     def unknown_objects(self, digests: list[str]) -> list[str]:
@@ -231,6 +273,15 @@ class Target(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class TakesDifferences(Protocol):
+    """A new store that can be changed by what is known to differ, without all rows of the run."""
+
+    def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
+        """As `publish`; None, with nothing changed, where the store does not hold the very rows that the run is known to differ from."""
+        ...
 
 
 def in_reference_order(schema: Schema) -> list[Table]:

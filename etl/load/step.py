@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
-import pyarrow as pa
 
 from etl.databases.conditions import refuse_conditions
 from etl.databases.editions import refuse_differences
 from etl.databases.registry import would_change
-from etl.databases.target import Agree, Change, RunRecord, Target, Tell, agreed, in_reference_order
+from etl.databases.target import Agree, Change, RunRecord, TakesDifferences, Target, Tell, agreed, in_reference_order
 from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
+from etl.load.difference import known_difference
+from etl.load.staged_rows import files_of, rows_of, run_id_of
 from etl.objects import Objects, of_each
 from etl.objects.journal import journaled
-from etl.placement.target_rows import arrow_type
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
-from etl.runfolder.stage_file_io import StageFile
 from mappings.limits import digest_of
 from mappings.model import Mappings
-from mappings.schema import Table
 
 Preview = Callable[[list[Change]], None]
 _REMOVED_TOGETHER = 500  # objects
-_RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
-
-
-def run_id_of(folder: RunFolder) -> str:
-    """The run's name: the same sources, mappings and options give the same one."""
-    return "run-" + folder.digest(*layout.BEFORE_CHECK)[:32]
 
 
 def load(
@@ -47,7 +39,7 @@ def load(
     decisions_sha256: str | None = None,
     agree: Agree = agreed,
 ) -> Step:
-    """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1).
+    """Stages and publishes the rows, and returns the finished step. `ready` is called directly before publishing and raises if a source changed (K1).
 
     `agree` is told what is changed before that is committed, and may raise too.
     """
@@ -55,9 +47,11 @@ def load(
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
     if published and published[-1].run_id == run_id:
-        known = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
-        return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": known or [run.row() for run in target.runs()]})
-    stage_all(folder, mappings, target, run_id, tell)
+        kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
+        return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
+    known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
+    if known is None:
+        stage_all(folder, mappings, target, run_id, tell)
     ready()
     # Whatever the clock says: what is published now is published behind all that was published before.
     earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
@@ -73,7 +67,16 @@ def load(
         digest_of(mappings.digest, folder.settings.adapter),
         decisions_sha256,
     )
-    changes = target.publish(mappings.target, record, tell, agree)
+    changes = (
+        target.publish_difference(mappings.target, record, known, tell, agree)
+        if known is not None and isinstance(target, TakesDifferences)
+        else None
+    )
+    if changes is None:  # others have written to the store since: all rows are sent, and compared there
+        if known is not None:
+            stage_all(folder, mappings, target, run_id, tell)
+            ready()
+        changes = target.publish(mappings.target, record, tell, agree)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
     return Step(
         "", [], {"run_id": run_id, "already": False, "changes": told, "marks": target.marks, "record": [run.row() for run in target.runs()]}
@@ -81,15 +84,22 @@ def load(
 
 
 def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]:
-    """What `load` would change in that store as it is now; nothing of it is changed. MigrationError where it cannot be compared."""
+    """Returns the changes that `load` would make in the store now, without making them. Raises MigrationError if it cannot be compared."""
     run_id = run_id_of(folder)
     tables = mappings.target.tables
-    sizes = {name: sum(file.rows for file in _files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
-    return would_change(target, mappings.target, sizes, lambda table: rows_of(folder, table, run_id), folder.path / layout.CHECK)
+    sizes = {name: sum(file.rows for file in files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
+    return would_change(
+        target,
+        mappings.target,
+        sizes,
+        lambda table: rows_of(folder, table, run_id),
+        lambda record: known_difference(folder, mappings.target, record),
+        folder.path / layout.CHECK,
+    )
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
-    """The digests of objects that rows of this run refer to and that are not whole in the store."""
+    """Returns the digests of referenced objects that are missing or incomplete in the object store."""
     stored = [pl.DataFrame(table) for table in folder.tables("reattach", layout.made("reattach", "stored_object"))]
     sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
     there = of_each(objects.size, list(sizes))
@@ -97,7 +107,7 @@ def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
 
 
 def refuse_unfit(target: Target, mappings: Mappings) -> None:
-    """Refuses a store whose tables are not the contract's, or that holds rows which no migration put there (exit 7)."""
+    """Raises Refused (7) for a store whose tables differ from the contract, or with rows that no migration published."""
     refuse_differences(target.differences_from(mappings.target), mappings.target)
     refuse_conditions(target.conditions(mappings.target))
     filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
@@ -112,7 +122,7 @@ def refuse_unfit(target: Target, mappings: Mappings) -> None:
 
 def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str, tell: Tell) -> None:
     """Stages the rows of every table of the new store, the largest tables first."""
-    sizes = {table.name: sum(file.rows for file in _files_of(folder, table)) for table in in_reference_order(mappings.target)}
+    sizes = {table.name: sum(file.rows for file in files_of(folder, table)) for table in in_reference_order(mappings.target)}
     tables = sorted((mappings.target.tables[name] for name in sizes if name != "migration_run"), key=lambda table: -sizes[table.name])
     done, total = 0, sum(sizes.values())
     # Closed whatever ends the loop: a target that stages in several sessions has to end them all.
@@ -122,43 +132,9 @@ def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str
             tell("load", done, total)
 
 
-def _files_of(folder: RunFolder, table: Table) -> list[StageFile]:
-    return [file for step in layout.MADE_BY for file in folder.files(step, _prefix(step, table))]
-
-
-def _prefix(step: str, table: Table) -> str:
-    """Where the step's rows of that table lie."""
-    record = _RECORDS.get(table.name)
-    return layout.record(step, record) if record else layout.made(step, table.name)
-
-
-def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
-    """The new rows of one target table, as all steps before left them."""
-    for step in layout.MADE_BY:
-        for rows in folder.tables(step, _prefix(step, table)):
-            yield _recorded(rows, table, run_id) if table.name in _RECORDS else rows
-
-
-def _recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
-    source = {
-        "legacy_portal_cd": "portal",
-        "legacy_table": "table",
-        "legacy_key": "key",
-        "reason_cd": "reason",
-        "rule_cd": "rule",
-    }
-    arrays = [
-        pl.repeat(run_id, rows.num_rows, eager=True).to_arrow()
-        if column.name == "run_id"
-        else rows[source.get(column.name, column.name)].cast(arrow_type(column))
-        for column in table.columns
-    ]
-    return pa.table(arrays, names=[column.name for column in table.columns])
-
-
 @dataclass(frozen=True)
 class TakenBack:
-    """What a rollback took away and put back: rows, and objects; `kept`: objects that nobody here needs, but perhaps the other stores there."""
+    """Rows and objects that a rollback removed and restored; `kept`: unreferenced objects that other stores may need."""
 
     run_id: str
     removed: int
@@ -172,7 +148,7 @@ class TakenBack:
 def rollback(
     folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell, preview: Preview = lambda _: None
 ) -> TakenBack:
-    """Takes back exactly what this run published (K8); Refused where it published nothing, or where others have written since.
+    """Reverts exactly what this run published (K8). Raises Refused if it published nothing, or if rows were changed since.
 
     `store`: the target's identity, under which it is noted among the objects. `preview` is told what is going to be removed and restored, and may
     raise where that is not wanted.
@@ -229,5 +205,5 @@ def _removed(unneeded: list[str], objects: Objects, store: str) -> tuple[int, in
         if others:
             kept = sum(size is not None for size in of_each(objects.size, unneeded[first:]))
             break
-        gone += sum(of_each(objects.remove, unneeded[first : first + _REMOVED_TOGETHER]))
+        gone += objects.remove_all(unneeded[first : first + _REMOVED_TOGETHER])
     return gone, kept, others if kept else []

@@ -46,7 +46,7 @@ class Objects(Protocol):
         ...
 
     def clean(self) -> None:
-        """Takes away what processes that are no more had begun to write."""
+        """Removes files that ended processes had begun to write."""
         ...
 
     def size(self, sha256: str) -> int | None:
@@ -55,6 +55,10 @@ class Objects(Protocol):
 
     def remove(self, sha256: str) -> bool:
         """Takes the object away; whether there was one."""
+        ...
+
+    def remove_all(self, digests: Sequence[str]) -> int:
+        """Takes these objects away; how many there were."""
         ...
 
     def record_store(self, store: str, called: str) -> None:
@@ -121,6 +125,9 @@ class DigestOnlyStore:
 
     def remove(self, sha256: str) -> bool:
         return False
+
+    def remove_all(self, digests: Sequence[str]) -> int:
+        return 0
 
     def record_store(self, store: str, called: str) -> None:
         return

@@ -14,7 +14,7 @@ import stat
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -219,21 +219,26 @@ class FolderObjects:
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def remove(self, sha256: str) -> bool:
-        try:
-            with self._shelf(sha256[:2]) as shelf:
-                os.unlink(sha256, dir_fd=shelf)
-        except FileNotFoundError:
-            return False
-        with suppress(OSError):  # others are still in it
-            top = self._opened_top()
-            try:
-                os.rmdir(sha256[:2], dir_fd=top)
-            finally:
-                os.close(top)
-            self._folders.discard(sha256[:2])
-            os.rmdir(_TOP, dir_fd=self._root)
-            self._folders.clear()
-        return True
+        return self.remove_all([sha256]) == 1
+
+    def remove_all(self, digests: Sequence[str]) -> int:
+        gone = 0
+        for name, together in groupby(sorted(digests), key=lambda sha256: sha256[:2]):
+            with suppress(FileNotFoundError), self._shelf(name) as shelf:
+                for sha256 in together:
+                    with suppress(FileNotFoundError):
+                        os.unlink(sha256, dir_fd=shelf)
+                        gone += 1
+            with suppress(OSError):  # others are still in it
+                top = self._opened_top()
+                try:
+                    os.rmdir(name, dir_fd=top)
+                finally:
+                    os.close(top)
+                self._folders.discard(name)
+                os.rmdir(_TOP, dir_fd=self._root)
+                self._folders.clear()
+        return gone
 
     def copy(self, sha256: str, place: Path) -> None:
         """A file of its own, mode 0600: what is done to it is not done to the store. A file system that can share blocks does."""
@@ -272,7 +277,7 @@ class FolderObjects:
 
 
 def _clean(folder: int) -> None:
-    """Takes away what processes of this machine that are no more had begun to write into the opened folder."""
+    """Removes files that ended processes of this machine had begun to write into the opened folder."""
     for name in os.listdir(folder):
         if not name.startswith(".writing-") or name.count("-") < 3:
             continue
@@ -286,7 +291,7 @@ def _clean(folder: int) -> None:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
         except (OSError, ValueError, OverflowError):
-            continue  # it lives, and belongs to somebody else; or it is none of ours
+            continue  # it is alive, or it belongs to another user or program
 
 
 def _require_private(folder: int, shown: str) -> None:
@@ -331,7 +336,7 @@ def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
 
 
 def _holds(shelf: int, sha256: str, size: int) -> bool:
-    """Whether a regular file of this user with these bytes is there, that nobody else may write; read anew."""
+    """Whether a regular file of this user with these bytes is there, that no other user may write; re-read."""
     try:
         # Not blocking: a FIFO in an object's place must not hold up the night.
         descriptor = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)

@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.errors import MigrationError
-from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key
+from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key, of_each
 from etl.objects.journal import append_to_journal, journaled
 from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
@@ -111,6 +111,9 @@ class S3Objects:
         with told(self._bucket.name):
             self._client.delete_object(**self._at(sha256))
         return True
+
+    def remove_all(self, digests: Sequence[str]) -> int:
+        return sum(of_each(self.remove, digests))
 
     def record_store(self, store: str, called: str) -> None:
         at = {"Bucket": self._bucket.name, "Key": self._bucket.prefix + note_key(store)}

@@ -1,4 +1,4 @@
-"""The verifier asked before anything is published: about the very rows that are going to be loaded."""
+"""Compares the staged rows with the verifier's expected rows before publishing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from checks import Answer
 from etl.domain.grace import NO_GRACE
-from etl.load.step import rows_of, run_id_of
+from etl.load.staged_rows import rows_of, run_id_of
 from etl.options import Options
 from etl.reconcile import reconcile_staged
 from etl.runfolder.folder import RunFolder

@@ -7,16 +7,20 @@ from typing import Any
 
 import polars as pl
 
+from etl.report.controls import controls, place
+from etl.report.goals import headline
 from etl.report.lists import Lists
 from etl.report.recheck import queries
 from etl.report.text import changed_tables, changes_sentence, code, escaped, number, plural, seconds, size
 from mappings.model import Mappings
+from mappings.personal import NONE, read_personal
 
 KEYS_SHOWN = 200  # of one failed check; failures.csv has them all
 SIGN = {
     "published_and_equal": "✅",
     "published_but_different": "❌",
     "critical_checks_failed": "❌",
+    "goals_missed": "❌",
     "not_finished": "⚠️",
     "published_but_written_to": "⚠️",
     "taken_back": "⚠️",
@@ -28,20 +32,26 @@ def as_markdown(report: Report, found: Lists, mappings: Mappings) -> str:
     """report.md."""
     parts = [
         *_verdict(report),
+        *_goals(report),
         *_run(report),
         *_conservation(report),
         *_targets(report),
         *_checks(report, found),
         *_reconciliation(report),
         *_exceptions(report),
+        *_rules(report),
         *_decisions(report),
         *_held(report),
+        *_companies(report),
         *_documents(report),
         *_freeze_guard(report),
         *_coverage(report),
+        *_personal(mappings),
         *_timings(report),
         *_not_checked(report),
         *_recheck(report, mappings),
+        *_signed(report),
+        *_controls(),
     ]
     return "\n".join(parts) + "\n"
 
@@ -63,6 +73,7 @@ def summary(report: Report) -> str:
             ("flagged for review", number(report["exceptions"]["total"])),
         ],
     )
+    lines += _goals(report)
     lines += _checks_sentence(report)
     if failed:
         rows = [(code(a["id"]), a["severity"], escaped(a["sentence"] or a["question"]), number(a["failed"])) for a in failed]
@@ -104,6 +115,25 @@ def _verdict(report: Report) -> list[str]:
     lines += [*(f"- {escaped(reason)}" for reason in verdict["why"]), *([""] if verdict["why"] else [])]
     lines += [escaped(" ".join(verdict["aside"])), ""] if verdict["aside"] else []
     return [*lines, f"Next: {escaped(verdict['next'])}", "", *_changes(report)]
+
+
+def _goals(report: Report) -> list[str]:
+    """What the owners signed and what became of it; nothing where they signed nothing."""
+    rows = [
+        (
+            code(entry["goal"]),
+            f"**{entry['state']}**" if entry["state"] != "met" else "met",
+            escaped(headline(entry)),
+            escaped(entry["found"] or "–"),
+            escaped(entry["recounted"] or "–"),
+            escaped(entry["signed"]),
+            escaped(f"{entry['by']}, {entry['on']}: {entry['reason']}"),
+            escaped("{by}, {on}: {reason}".format(**entry["waiver"])) if entry["waiver"] else "",
+        )
+        for entry in report["goals"]
+    ]
+    head = ("Goal", "", "What is counted", "Found", "Counted again", "Signed", "By", "Waived by")
+    return ["## Goals", "", *table(head, rows)] if rows else []
 
 
 def _changes(report: Report) -> list[str]:
@@ -237,6 +267,54 @@ def _exceptions(report: Report) -> list[str]:
     return ["## Exceptions by rule", "", note, "", *table(("Rule", "Severity", "Rows", "Meaning", "Where"), rows)]
 
 
+def _rules(report: Report) -> list[str]:
+    rows = [
+        (
+            r["rule"],
+            r["severity"],
+            number(r["decided"]),
+            escaped(r["counts"]),
+            number(r["flagged"]),
+            escaped(f"{r['situation']} {r['decision']}"),
+        )
+        for r in report["rules"]
+    ]
+    note = "Decided: rows that the rule was applied to, as the next column says. Flagged: rows in exceptions.csv."
+    head = ("Rule", "Severity", "Decided", "What is counted", "Flagged", "What it is about, and what it decides")
+    return ["## What each rule decided", "", note, "", *table(head, rows)]
+
+
+def _companies(report: Report) -> list[str]:
+    found = report["companies"]
+    outside = totals(report)["read"] - found["rows_read"]
+    note = (
+        f"{plural(found['total'], 'company profile')}: of {found['with_held']:,} rows are held, from {found['without_account']:,} no account grew."
+        f" {plural(found['rows_read'], 'row')} read lead to one, {found['rows_loaded']:,} loaded, {found['rows_held']:,} held; {outside:,} lead to none."
+        " companies.csv has a line for each, company_chapters.csv one for each and subject."
+    )
+    return ["## Completeness by company", "", note, ""]
+
+
+def _personal(mappings: Mappings) -> list[str]:
+    rows = [(escaped(kind.name), number(len(kind.columns)), escaped(kind.care)) for kind in read_personal(mappings) if kind.code != NONE]
+    note = "personal\\_data.csv names each column and where it went. A held row is kept whole, and can hold any of it."
+    return ["## Personal data", "", note, "", *table(("Kind", "Old columns", "Treatment"), rows)]
+
+
+def _signed(report: Report) -> list[str]:
+    rows = [
+        (escaped(s["what"]), escaped(s["who"]), escaped(s["when"] or "–"), code(s["digest"]) if s["digest"] else "–")
+        for s in report["signed"]
+    ]
+    return ["", "## Who signed what", "", *table(("What", "Who", "When", "Digest"), rows)]
+
+
+def _controls() -> list[str]:
+    rows = [(c.control, c.title, escaped(c.what), ", ".join(code(place(shown)[0]) for shown in c.shown)) for c in controls()]
+    note = "Controls of NIST SP 800-53 Rev. 5 that this run supports, and where each is shown."
+    return ["## Controls", "", note, "", *table(("Control", "Name", "What is done", "Shown in"), rows)][:-1]
+
+
 def _decisions(report: Report) -> list[str]:
     """What people decided; nothing where they decided nothing."""
     made = report["decisions"]
@@ -315,7 +393,7 @@ def _not_checked(report: Report) -> list[str]:
 def _recheck(report: Report, mappings: Mappings) -> list[str]:
     lines = [
         "",
-        "## How to find each number again",
+        "## How to reproduce each number",
         "",
         "Each statement runs unchanged on PostgreSQL and on SQLite; a read-only role is sufficient.",
         "",

@@ -1,19 +1,23 @@
-"""Loads and rollbacks of PostgreSQL, whatever its statistics say: `python -m tests.benchmarks.reload [--profiles 300 1200] [--json FILE]`.
+"""Loads, rollbacks and deltas: `python -m tests.benchmarks.reload [--profiles 300 1200] [--only postgresql] [--changed 100] [--made] [--json FILE]`.
 
-A store that has no tables; the same again after its rollback, emptied tables vacuumed and analysed; a store whose tables were made and analysed
-before; a delta of a thousandth of the rows into it. Prints seconds, and their ratio to the first load.
+A whole run into an empty store, its rollback, a load again, a run of the same portals after one row in `--changed` of each large table was changed
+and a tenth as many came and went, and its rollback. Prints seconds, and their ratio to the first load or to the first run. What a rollback takes
+contains the start of the command, which is measured as well: of one that finds nothing to take back. "cpu" is the processor time of the client and
+of the server together: on a machine that others use too it says more than the seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import psycopg
@@ -25,9 +29,23 @@ from .measuring import ROOT
 from .results import Results
 from .servers import Server, two_servers
 
+BEFORE = ("extract", "split", "reattach", "check")
+KINDS = ("sqlite", "postgresql")
+# By table: its key, and a text of it.
+LARGE = {
+    "profile_response": ("response_id", "response_text"),
+    "event_history": ("event_id", "new_value"),
+    "message": ("message_id", "body"),
+    "response_comment": ("comment_id", "comment_text"),
+    "internal_note": ("note_id", "note_text"),
+    "company_contact": ("contact_id", "last_name"),
+    "document": ("document_id", "file_name"),
+    "validation_finding": ("finding_id", "finding_text"),
+}
+
 
 class Night:
-    """A world on SQLite that is migrated into databases of one server."""
+    """A world on SQLite that is migrated into stores of one kind."""
 
     def __init__(self, folder: Path, profiles: int) -> None:
         self.folder = folder
@@ -38,57 +56,97 @@ class Night:
         return f"sqlite:///{self.folder / name}.sqlite"
 
     def run(self, target: str, name: str, *steps: str) -> float:
-        """Seconds of the load, as the run itself says."""
+        """Seconds of these commands."""
         words = ["--source", self.old("portal2"), "--tc", self.old("tc"), "--files", str(self.folder / "files"), "--target", target]
-        words += [
-            "--objects",
-            str(self.folder / "objects"),
-            "--run",
-            str(self.folder / name),
-            "--freeze-from",
-            "2023-09-16",
-            "--freeze-to",
-            "2023-09-30",
-        ]
+        words += ["--objects", str(self.folder / "objects"), "--run", str(self.folder / name)]
+        words += ["--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30"]
+        began = time.monotonic()
         for step in steps:
             _command(step, *words)
+        return time.monotonic() - began
+
+    def load_seconds(self, name: str) -> float:
+        """Seconds of the load, as the run itself says."""
         manifest = json.loads((self.folder / name / "manifest.json").read_bytes())
         return float(manifest["run"]["steps"]["load"]["facts"]["seconds"])
 
-    def rollback(self, target: str, name: str) -> float:
-        """Seconds of the command, its start (0.5 s of imports) included."""
+    def rollback(self, target: str, name: str, wanted: int = 0) -> float:
+        """Seconds of the command."""
         began = time.monotonic()
-        _command("rollback", "--run", str(self.folder / name), "--target", target, "--yes")
+        _command("rollback", "--run", str(self.folder / name), "--target", target, "--yes", wanted=wanted)
         return time.monotonic() - began
 
+    def change(self, one_in: int) -> int:
+        """Changes one row in so many of each large table, removes a tenth as many answers and messages, adds as many answers; how many in all."""
+        changed = 0
+        with closing(sqlite3.connect(self.folder / "portal2.sqlite")) as lite:
+            for table, (key, text) in LARGE.items():
+                changed += lite.execute(f"UPDATE {table} SET {text} = {text} || '.' WHERE {key} % {one_in} = 0").rowcount
+            for table in ("message", "response_comment"):
+                changed += lite.execute(f"DELETE FROM {table} WHERE {LARGE[table][0]} % {10 * one_in} = 1").rowcount
+            (last,) = lite.execute("SELECT max(event_id) FROM event_history").fetchone()
+            columns = [row[1] for row in lite.execute("SELECT * FROM pragma_table_info('event_history')")]
+            values = ", ".join("event_id + ?" if column == "event_id" else column for column in columns)
+            came = f"INSERT INTO event_history SELECT {values} FROM event_history WHERE event_id % {10 * one_in} = 2"
+            changed += lite.execute(came, (last,)).rowcount
+            lite.commit()
+        return changed
 
-STEPS = ("extract", "split", "reattach", "check", "load")
+
+def _command(*words: str, wanted: int = 0) -> None:
+    ended = subprocess.run([sys.executable, "-m", "cli", *words], cwd=ROOT, check=False, capture_output=True)
+    if ended.returncode != wanted:
+        raise SystemExit(f"{words[0]} ended with status {ended.returncode}:\n{ended.stderr.decode(errors='replace')[-2000:]}")
 
 
-def _command(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "cli", *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+def measured(night: Night, server: Server | None, one_in: int, made: bool) -> dict[str, tuple[float, float, str]]:
+    """By what was done: seconds, seconds of processor time, and to what they are a ratio."""
+    seen: dict[str, tuple[float, float, str]] = {}
 
+    def cpu() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime + (server.cpu() if server else 0.0)
 
-def measured(night: Night, server: Server) -> dict[str, float]:
-    """Seconds by what was done."""
-    seen: dict[str, float] = {}
-    empty = server.fresh("reload")
-    seen["first load"] = night.run(empty, "run", *STEPS)
-    seen["its rollback"] = night.rollback(empty, "run")
-    _tidied(empty)
-    seen["load after rollback"] = night.run(empty, "run", *STEPS)
-    seen["rollback again"] = night.rollback(empty, "run")
-    made = server.fresh("made")
-    with psycopg.connect(made, autocommit=True) as session:
-        session.execute((HOME / "schemas" / "portal3.sql").read_bytes())
-    _tidied(made)
-    seen["load into made tables"] = night.run(made, "made", *STEPS)
-    with sqlite3.connect(night.folder / "portal2.sqlite") as lite:
-        lite.execute("UPDATE profile_response SET response_text = response_text || '.' WHERE response_id % 1000 = 0")
-        lite.execute("DELETE FROM message WHERE message_id % 1000 = 0")
-    lite.close()
-    seen["delta"] = night.run(made, "delta", *STEPS)
-    seen["rollback of the delta"] = night.rollback(made, "delta")
+    spent = [cpu()]
+
+    def told(what: str, seconds: float, of: str = "fresh: load") -> None:
+        seen[what] = seconds, cpu() - spent[0], of
+        spent[0] = cpu()
+        print(f"{what}: {seconds:.1f} s, {seen[what][1]:.1f} s cpu", file=sys.stderr, flush=True)  # noqa: T201 - a long way to the table
+
+    def whole(store: str, name: str, called: str, of: str) -> None:
+        """A whole run, step by step; of the load the seconds are those that the run says."""
+        began = time.monotonic(), spent[0]
+        told(f"{called}: extract to check", night.run(store, name, *BEFORE), "fresh: extract to check")
+        night.run(store, name, "load")
+        told(f"{called}: load", night.load_seconds(name))
+        told(f"{called}: reconcile and report", night.run(store, name, "reconcile", "report"), "fresh: reconcile and report")
+        seen[f"{called}: whole"] = time.monotonic() - began[0], spent[0] - began[1], of
+
+    def loaded(store: str, name: str, called: str) -> None:
+        """A load of which only the load is told."""
+        night.run(store, name, *BEFORE)
+        spent[0] = cpu()
+        night.run(store, name, "load")
+        told(called, night.load_seconds(name))
+
+    store = server.fresh("reload") if server else f"sqlite:///{night.folder / 'reload'}.sqlite"
+    whole(store, "run", "fresh", "fresh: whole")
+    told("rollback", night.rollback(store, "run"))
+    told("start of a rollback", night.rollback(store, "run", wanted=7))
+    if server:
+        _tidied(store)
+    loaded(store, "run", "load after rollback")
+    if made and server:
+        empty = server.fresh("made")
+        with psycopg.connect(empty, autocommit=True) as session:
+            session.execute((HOME / "schemas" / "portal3.sql").read_bytes())
+        _tidied(empty)
+        loaded(empty, "made", "load into made tables")
+    changed = night.change(one_in)
+    print(f"{changed:,} rows of {night.rows:,} changed", file=sys.stderr, flush=True)  # noqa: T201
+    whole(store, "delta", "delta", "fresh: whole")
+    told("rollback of the delta", night.rollback(store, "delta"), "delta: load")
     return seen
 
 
@@ -99,24 +157,35 @@ def _tidied(url: str) -> None:
         session.execute("ANALYZE")
 
 
-def main(sizes: Sequence[int], place: Path | None = None) -> None:
+def main(sizes: Sequence[int], kinds: Sequence[str], one_in: int, made: bool, place: Path | None = None) -> None:
     results = Results.begun_now("reload", profiles=list(sizes))
     for profiles in sizes:
-        with tempfile.TemporaryDirectory() as scratch, two_servers(Path(scratch)) as (_, server):
-            folder = Path(scratch) / "night"
-            folder.mkdir()
-            night = Night(folder, profiles)
-            seen = measured(night, server)
-        print(f"\n{profiles:,} profiles, {night.rows:,} rows\n\n| what | seconds | of the first load |\n|---|---|---|")  # noqa: T201 - its answer
-        for what, seconds in seen.items():
-            results.add(f"{profiles} profiles: {what}", seconds)
-            print(f"| {what} | {seconds:.1f} | {seconds / seen['first load']:.2f} |", flush=True)  # noqa: T201
+        for kind in kinds:
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = Path(scratch) / "night"
+                folder.mkdir()
+                night = Night(folder, profiles)
+                with two_servers(Path(scratch)) if kind == "postgresql" else nullcontext((None, None)) as (_, server):
+                    seen = measured(night, server, one_in, made)
+            _say(
+                f"\n{kind}, {profiles:,} profiles, {night.rows:,} rows\n\n| what | s | cpu s | of | s / | cpu / |\n|---|--:|--:|---|--:|--:|"
+            )
+            for what, (seconds, cpu, of) in seen.items():
+                results.add(f"{kind}, {profiles} profiles: {what}", seconds)
+                _say(f"| {what} | {seconds:.1f} | {cpu:.1f} | {of} | {seconds / seen[of][0]:.2f} | {cpu / seen[of][1]:.2f} |")
     results.write(place)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - its answer
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--profiles", type=int, nargs="+", default=[300, 1200])
+    parser.add_argument("--only", choices=KINDS, nargs="+", default=KINDS)
+    parser.add_argument("--changed", type=int, default=100, metavar="N", help="one row in N of each large table changes before the delta")
+    parser.add_argument("--made", action="store_true", help="also a load into tables that were made before")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
     given = parser.parse_args()
-    main(given.profiles, given.json)
+    main(given.profiles, given.only, given.changed, given.made, given.json)

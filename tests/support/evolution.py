@@ -104,13 +104,14 @@ class Staged:
                 target.close()
 
 
-def staged(world: Legacy, folder: Path, objects: Path) -> Staged:
-    """The world on disk, extracted, split and reattached."""
+def staged(world: Legacy, folder: Path, objects: Path, beside: bool = True) -> Staged:
+    """The world on disk, extracted, split and reattached. `beside`: its run's folder lies beside those of the others, whose rows it finds there."""
+    place_of_run = folder.with_name(f"{folder.name}.run") if beside else folder / "run"
     place = world.write(folder / "legacy")
     sources: dict[Portal, Source] = {"P2": open_source(place.source, "Portal 2.0"), "TC": open_source(place.tc, "Trade Compliance")}
-    with open_locked(folder / "run") as run, sources["P2"], sources["TC"]:
+    with open_locked(place_of_run) as run, sources["P2"], sources["TC"]:
         _steps(run, sources, str(place.files), objects)
-    return Staged(folder / "run", objects)
+    return Staged(place_of_run, objects)
 
 
 def _steps(run: RunFolder, sources: dict[Portal, Source], files: str, objects: Path) -> None:

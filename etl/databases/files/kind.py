@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Change, Rows, Target
+    from etl.databases.target import Change, Foreknown, Rows, Target
     from mappings.schema import Schema
 
 
@@ -37,7 +37,7 @@ class Folder:
     def store_conditions(self, url: str, schema: Schema) -> Conditions:
         _no_store(url)
 
-    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown, folder: Path) -> list[Change]:
         _no_store(url)
 
     def open_reading(self, url: str) -> Reading:

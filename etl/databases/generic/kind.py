@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Change, Rows, Target
+    from etl.databases.target import Change, Foreknown, Rows, Target
     from mappings.schema import Schema
 
 _USE = "Use a sqlite:// or postgresql:// URL."
@@ -40,7 +40,7 @@ class Generic:
     def store_conditions(self, url: str, schema: Schema) -> Conditions:
         raise self._no_target(url)
 
-    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown, folder: Path) -> list[Change]:
         raise self._no_target(url)
 
     def _no_target(self, url: str) -> MigrationError:

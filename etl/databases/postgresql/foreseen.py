@@ -8,16 +8,16 @@ from typing import Any
 import psycopg
 
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
-from etl.databases.postgresql.merge import differs, same
+from etl.databases.postgresql.merge import differs, marks_of, same
 from etl.databases.postgresql.staging import OF_THE_RUN, create, encoded
-from etl.databases.target import Change, Rows, in_reference_order
+from etl.databases.target import RUN_COLUMNS, Change, Foreknown, Rows, RunRecord, in_reference_order, run_record
 from mappings.schema import Schema, Table
 
 Session = psycopg.Connection[Any]
 _PLACE = "migration_foreseen__"
 
 
-def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows) -> list[Change]:
+def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown) -> list[Change]:
     """By table what `publish` would insert, update and remove of the store as it is now; MigrationError where that cannot be asked.
 
     Neither locked nor made; the role has to be allowed to make temporary tables, or tables of the schema.
@@ -29,6 +29,9 @@ def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows)
             # Never row by row: the statistics of the real tables may be anything.
             session.execute("SET LOCAL enable_nestloop = off")
             existing = shapes(session)
+            found = known(record) if (record := _in_force(session, existing)) is not None else None
+            if found is not None and found.marks == marks_of(session, schema):
+                return found.changes(tables)
             there = {table.name: _rows(session, table.name) if table.name in existing else 0 for table in tables}
             return [
                 _compared(session, table, rows)
@@ -39,6 +42,17 @@ def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows)
         finally:
             if not session.closed:
                 session.execute("ROLLBACK")
+
+
+def _in_force(session: Session, existing: Mapping[str, Any]) -> RunRecord | None:
+    """The record of the run that was published last; None where there is none."""
+    if OF_THE_RUN not in existing:
+        return None
+    published = (
+        f"SELECT {', '.join(RUN_COLUMNS)} FROM {OF_THE_RUN} WHERE state_cd = 'PUBLISHED' ORDER BY coalesce(finished_at, started_at), run_id"
+    )
+    found = session.execute(published.encode()).fetchall()
+    return run_record(found[-1]) if found else None
 
 
 def _rows(session: Session, table: str) -> int:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Change, Rows, Target
+    from etl.databases.target import Change, Foreknown, Rows, Target
     from mappings.schema import Schema
 
 
@@ -36,7 +36,7 @@ class PostgreSQL:
     def contract_differences(self, url: str, schema: Schema) -> list[str]:
         from etl.databases.postgresql.connection import connect, safe_errors
         from etl.databases.postgresql.contract import differences
-        from etl.databases.postgresql.target import refuse_pooler
+        from etl.databases.postgresql.pooler import refuse_pooler
 
         with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
             refuse_pooler(session, url)
@@ -49,10 +49,10 @@ class PostgreSQL:
         with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
             return conditions(session, schema)
 
-    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown, folder: Path) -> list[Change]:
         from etl.databases.postgresql.foreseen import would_change
 
-        return would_change(url, schema, sizes, rows)
+        return would_change(url, schema, sizes, rows, known)
 
     def open_reading(self, url: str) -> Reading:
         from etl.databases.postgresql.reading import PostgresReading

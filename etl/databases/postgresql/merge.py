@@ -7,15 +7,15 @@ they are made again, and check every row, before the commit. Everything is plann
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
 
 from etl.databases.postgresql.connection import quoted, safe_errors
-from etl.databases.postgresql.staging import STAGED
+from etl.databases.postgresql.staging import OF_THE_RUN, STAGED
 from etl.databases.target import Change, Images, Tell, orphaned, undo_tables, volatile
-from mappings.schema import Table
+from mappings.schema import Schema, Table
 
 Session = psycopg.Connection[Any]
 _REFERENCES = (
@@ -30,11 +30,15 @@ def run(session: Session, statement: str, values: Any = None) -> int:
         return int(session.execute(statement.encode(), values).rowcount)
 
 
-def without_references(session: Session, tables: Sequence[str]) -> list[str]:
-    """Drops every foreign key from or to these tables, others' too; the statements that make the very same ones again come back."""
+def without_references(session: Session, tables: Sequence[str], of_others: bool = False) -> list[str]:
+    """Drops every foreign key from or to these tables, others' too; the statements that make the very same ones again come back.
+
+    `of_others`: only those to these tables that other tables have.
+    """
     oids = "SELECT array_agg(oid) AS oids FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY (%s)"
     with safe_errors("--target", "reading the catalogue"):
-        found = session.execute(f"SELECT r.* FROM ({oids}) t, LATERAL ({_REFERENCES}) r ORDER BY 1, 2".encode(), (list(tables),)).fetchall()
+        chosen = f"{_REFERENCES} AND NOT k.conrelid = ANY (t.oids)" if of_others else _REFERENCES
+        found = session.execute(f"SELECT r.* FROM ({oids}) t, LATERAL ({chosen}) r ORDER BY 1, 2".encode(), (list(tables),)).fetchall()
     for table, name, _ in found:
         run(session, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     return [f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}" for table, name, definition in found]
@@ -77,7 +81,7 @@ def merge(session: Session, tables: Sequence[Table], number: int, tell: Tell) ->
     touched = [(table, image) for table, image in zip(tables, images, strict=True) if image.before or image.new]
     for table, image in touched:
         if image.before:
-            _delete(session, table, undo_tables(number, table.name)[0])
+            delete_kept(session, table, undo_tables(number, table.name)[0])
     for done, (table, image) in enumerate(touched):
         came = _insert(session, table, number, image)
         updated = came - image.new
@@ -104,8 +108,8 @@ def _look(session: Session, table: Table, number: int) -> Images:
     return Images(table.name, rows, came)
 
 
-def _delete(session: Session, table: Table, keys: str) -> int:
-    """Deletes the rows whose keys that table has."""
+def delete_kept(session: Session, table: Table, keys: str) -> int:
+    """Deletes the rows whose keys that table of kept rows or keys has."""
     return run(session, f"DELETE FROM {quoted(table.name)} r USING {quoted(keys)} s WHERE {same(table, 's', 'r')}")
 
 
@@ -132,8 +136,8 @@ def restore(session: Session, tables: Sequence[Table], number: int, images: Sequ
     gone = {}
     for image in touched:
         before, new = undo_tables(number, image.table)
-        removed = _delete(session, by_name[image.table], new) if image.new else 0
-        gone[image.table] = (removed, _delete(session, by_name[image.table], before) if image.before else 0)
+        removed = delete_kept(session, by_name[image.table], new) if image.new else 0
+        gone[image.table] = (removed, delete_kept(session, by_name[image.table], before) if image.before else 0)
     for done, image in enumerate(touched):
         before, new = undo_tables(number, image.table)
         names = ", ".join(quoted(c.name) for c in by_name[image.table].columns)
@@ -145,12 +149,14 @@ def restore(session: Session, tables: Sequence[Table], number: int, images: Sequ
     return changes
 
 
-def empty(session: Session, tables: Sequence[Table], tell: Tell) -> list[Change]:
-    """Removes all rows of all these tables."""
+def empty(session: Session, tables: Sequence[Table], counted: Mapping[str, int], tell: Tell) -> list[Change]:
+    """Removes all rows of all these tables; `counted`: how many they have, as far as that is known."""
     changes = []
     for done, table in enumerate(tables):
-        with safe_errors("--target", "reading"):
-            (rows,) = session.execute(f"SELECT count(*) FROM {quoted(table.name)}".encode()).fetchone() or (0,)
+        rows = counted.get(table.name)
+        if rows is None:
+            with safe_errors("--target", "reading"):
+                (rows,) = session.execute(f"SELECT count(*) FROM {quoted(table.name)}".encode()).fetchone() or (0,)
         changes.append(Change(table.name, 0, 0, int(rows)))
         tell("rollback: counting rows", done + 1, len(tables), "tables")
     run(session, f"TRUNCATE {', '.join(quoted(table.name) for table in tables)}")
@@ -183,3 +189,21 @@ def differs(table: Table) -> str:
     """The condition that a staged row (`s`) has another value than the real one (`r`) in a column that matters."""
     others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in volatile(table)]
     return " OR ".join(f"s.{c} IS DISTINCT FROM r.{c}" for c in others) or "false"
+
+
+def marks_of(session: Session, schema: Schema, prefix: str = "") -> dict[str, str]:
+    """By table: which transactions wrote how many of its rows. Whoever writes a row is another one, and whoever removes one changes a number."""
+    found = {}
+    for name in schema.tables:
+        if name != OF_THE_RUN:
+            place = quoted(prefix + name)
+            wrote = f"SELECT xmin AS by, count(*) AS rows FROM {place} GROUP BY 1"
+            every = f"SELECT '{place}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by::text), '') FROM ({wrote}) t"
+            with safe_errors("--target", "reading"):
+                (found[name],) = session.execute(every.encode()).fetchone() or ("",)
+    return found
+
+
+def rows_by(marks: Mapping[str, str]) -> dict[str, int]:
+    """By table, how many rows there are."""
+    return {name: sum(int(wrote.rpartition(":")[2]) for wrote in mark.split()[1:]) for name, mark in marks.items()}

@@ -1,4 +1,4 @@
-"""A new store that is PostgreSQL: published in one transaction, so that readers see nothing of a run until they see all of it.
+"""A new store that is PostgreSQL: published in one transaction, so that readers see all rows of a run or none.
 
 Rows travel as binary COPY into staging tables beside the real ones, table by table in sessions of their own (postgresql_staging). Where the
 store has no tables yet, the staging tables become the real ones, their references checked before: they get their names.
@@ -12,7 +12,7 @@ import re
 import select
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +21,11 @@ from psycopg.pq import TransactionStatus
 
 from etl.databases import redacted_url
 from etl.databases.conditions import Conditions, refuse_altered, refuse_conditions
-from etl.databases.postgresql import merge, replacement
+from etl.databases.postgresql import difference, merge, replacement
 from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
+from etl.databases.postgresql.pooler import refuse_pooler, void_lock
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage, touched
 from etl.databases.postgresql.transport import is_here
 from etl.databases.target import (
@@ -34,6 +35,7 @@ from etl.databases.target import (
     Agree,
     Change,
     Images,
+    Known,
     Rows,
     RunRecord,
     Tell,
@@ -67,7 +69,7 @@ _CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads 
 
 
 class PostgresTarget:
-    """Implements `Target`; holds an advisory lock as long as it is open: the server drops it with the session."""
+    """Implements `Target` and `TakesDifferences`; holds an advisory lock as long as it is open: the server drops it with the session."""
 
     def __init__(self, url: str) -> None:
         self._url, self._shown = url, redacted_url(url)
@@ -106,6 +108,7 @@ class PostgresTarget:
             )
         self._fresh = False
         self._marks: dict[str, str] = {}
+        self._counted: dict[str, int] = {}  # by table, the rows of a store that is known to hold what was published
         self._wrote: dict[str, str] = {}  # by table: the transaction that staged its rows, and how many
         self._schema: Schema | None = None  # the contract that the tables which are there were found to agree with
         self._replacing = False  # whether they are empty and may give way to the staged ones
@@ -126,7 +129,7 @@ class PostgresTarget:
         """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""
         if not self._one(_HOLDS, (_LOCK,))[0]:
             self._staged = False  # what is staged may be another run's
-            raise _void(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is in use")
+            raise void_lock(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is in use")
 
     def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
         with safe_errors("--target", "reading"):
@@ -230,7 +233,7 @@ class PostgresTarget:
         self._run(f"ANALYZE {OF_THE_RUN}")  # all others have their statistics already
         agree(changes)
         tell("load: recording what was published", 0, 0)
-        self._marks = self._marks_of(schema)
+        self._marks = merge.marks_of(self._session, schema)
         if self._fresh or replaced:
             # Nothing was copied: the rows are the staged ones, of that transaction alone, and nothing was at work on those tables while they came.
             refuse_altered(touched(self._marks, self._wrote))
@@ -238,6 +241,40 @@ class PostgresTarget:
         self._run("COMMIT")
         self._staged = False
         return changes
+
+    def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
+        if not self.unchanged_since(schema, known.marks):
+            return None
+        self._require_lock()
+        tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
+        self._sweep()  # of a load that was killed
+        number = self._number()
+        self._record(replace(record, fresh=False))
+        changes, images = difference.change(self._session, tables, number, known, self._counted, tell)
+        self._keep(record.run_id, number, images)
+        with safe_errors("--target", "advancing sequences"):
+            advance(self._session, schema)
+        self._sweep()
+        self._run(f"ANALYZE {OF_THE_RUN}")
+        agree(changes)
+        tell("load: recording what was published", 0, 0)
+        self._marks = merge.marks_of(self._session, schema)
+        refuse_altered(self._others_rows(known, changes))
+        self._run("COMMIT")
+        self._staged = False
+        return changes
+
+    def _others_rows(self, known: Known, changes: list[Change]) -> list[str]:
+        """The tables that have other rows now than this transaction put there and left there."""
+        (by,) = self._one("SELECT txid_current() % 4294967296")
+        found = []
+        for change in changes:
+            mark, came = self._marks[change.table], change.inserted + change.updated
+            rows = self._counted[change.table] + change.inserted - change.removed
+            ours = merge.rows_by({"": " ".join(word for word in mark.split() if word == mark.split()[0] or word.startswith(f"{by}:"))})[""]
+            untouched = change.table not in known.differences and mark != known.marks[change.table]
+            found += [change.table] if untouched or ours != came or merge.rows_by({"": mark})[""] != rows else []
+        return found
 
     def _worn(self, schema: Schema, tables: Sequence[Table]) -> replacement.Worn | None:
         """What the tables that are there have of their own, where they may give way; None where they may not."""
@@ -277,7 +314,7 @@ class PostgresTarget:
         else:
             changes, images = merge.merge(self._session, tables, number, tell)
             self._keep(record.run_id, number, images)
-        refuse_altered(merge.unlike(self._session, tables) + touched(self._marks_of(schema, STAGED), self._wrote))
+        refuse_altered(merge.unlike(self._session, tables) + touched(merge.marks_of(self._session, schema, STAGED), self._wrote))
         tell("load: checking references", 0, 0)
         merge.with_references(self._session, references)
         return changes
@@ -322,6 +359,7 @@ class PostgresTarget:
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
         self._begin()
+        self._keep_others_out(schema, "SHARE ROW EXCLUSIVE")  # whoever only reads goes on: it may take minutes
         found = []
         for table in in_reference_order(schema):
             if table.name == OF_THE_RUN:
@@ -337,15 +375,17 @@ class PostgresTarget:
         self._begin()
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
-        references = merge.without_references(self._session, [table.name for table in tables])
-        if self._is_delta(record):
+        delta = self._is_delta(record)
+        # All rows of all these tables go at once: only keys of others to them can be broken then.
+        references = merge.without_references(self._session, [table.name for table in tables], of_others=not delta)
+        if delta:
             number, images = self._kept(record.run_id, tables)
             changes = merge.restore(self._session, tables, number, images, tell)
             self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
             if not self.rows(UNDO):
                 self._run(f"DROP TABLE {UNDO}")
         else:
-            changes = merge.empty(self._session, tables, tell)
+            changes = merge.empty(self._session, tables, self._counted, tell)
         merge.with_references(self._session, references)
         self._run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = %s", (record.run_id,))
         self._sweep()
@@ -369,19 +409,20 @@ class PostgresTarget:
         return self._marks
 
     def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        return bool(marks) and marks == self._marks_of(schema)
+        if not marks:
+            return False
+        self._begin()
+        self._keep_others_out(schema, "ACCESS EXCLUSIVE")
+        found = merge.marks_of(self._session, schema)
+        if found == marks:
+            self._counted = merge.rows_by(found)
+            return True
+        self._run("ROLLBACK")
+        return False
 
-    def _marks_of(self, schema: Schema, prefix: str = "") -> dict[str, str]:
-        """By table: which transactions wrote how many of its rows. Whoever writes a row is another one, and whoever removes one changes a number."""
-        found = {}
-        for name in schema.tables:
-            if name != OF_THE_RUN:
-                place = quoted(prefix + name)
-                wrote = f"SELECT xmin::text AS by, count(*) AS rows FROM {place} GROUP BY 1"
-                (found[name],) = self._one(
-                    f"SELECT '{place}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by), '') FROM ({wrote}) t"
-                )
-        return found
+    def _keep_others_out(self, schema: Schema, mode: str) -> None:
+        """Until this transaction ends: what was found of these tables is so until they are changed."""
+        self._run(f"LOCK TABLE {', '.join(quoted(name) for name in schema.tables if name != OF_THE_RUN)} IN {mode} MODE")
 
     def unknown_objects(self, digests: list[str]) -> list[str]:
         with safe_errors("--target", "reading"):
@@ -422,24 +463,6 @@ class PostgresTarget:
                 other._cleared()
                 other._session.close()
         self._session.close()  # an open transaction goes with it: the store is as it was
-
-
-def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
-    """Behind a pooler in transaction mode a transaction that is opened meanwhile gets our server process, or we get another one then."""
-    number = b"SELECT pg_backend_pid()"
-    with safe_errors("--target", "reading"), closing(connect(url, "--target")) as other:
-        ours = session.execute(number).fetchone()
-        other.execute("BEGIN")
-        pooled = other.execute(number).fetchone() == ours or session.execute(number).fetchone() != ours
-    if pooled:
-        raise _void(f"A connection pooler that gives each transaction another server process stands before {redacted_url(url)}")
-
-
-def _void(message: str) -> Refused:
-    return Refused(
-        f"{message}. Two runs could write at once. Nothing was changed.",
-        "Connect directly to the server's host and port; a pooler that pools whole sessions is supported.",
-    )
 
 
 def _drain(session: psycopg.Connection[Any]) -> None:

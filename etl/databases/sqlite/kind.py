@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from etl.databases.conditions import Conditions
     from etl.databases.reading import Reading
     from etl.databases.rights import Rights, Wanted
-    from etl.databases.target import Change, Rows, Target
+    from etl.databases.target import Change, Foreknown, Rows, Target
     from mappings.schema import Schema
 
 PLAIN_FILE = re.compile(r"sqlite:///([A-Za-z0-9_./-]+)")  # needs no URL parser, whose import would take longer than a look-up
@@ -46,7 +46,7 @@ class SQLite:
 
         return conditions_of(url, schema)
 
-    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
+    def would_change(self, url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown, folder: Path) -> list[Change]:
         from etl.databases.sqlite.foreseen import would_change
 
         return would_change(url, schema, sizes, rows, folder)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import platform
 import sqlite3
 import urllib.parse
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -39,12 +40,16 @@ from etl.databases.target import (
     run_record,
     run_values,
     volatile,
+    written_meanwhile,
 )
 from etl.errors import MigrationError, Refused
 from etl.objects.place import bucket_of, folder_of
 from mappings.ddl import create_table
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
+
+_PIECE = 1 << 20
+_VERSIONS_AT, _NO_WRITE_AHEAD_LOG, _COMMITS_AT = 18, b"\1\1", 24  # in the file's header
 
 Shape = dict[str, tuple[str, bool, int]]  # by column: type, mandatory, place in the key
 
@@ -58,6 +63,8 @@ class SqliteTarget:
         if not self.path.parent.is_dir():
             raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Create the folder, then run the same command again.")
         self._staging = staging_folder / "staging.sqlite"
+        self._marks: dict[str, str] = {}
+        self._known: int | None = None  # the commits when it was found to hold the very rows that were published
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30)
@@ -151,6 +158,8 @@ class SqliteTarget:
                 merge.keep(self._connection, record.run_id, number, images)
             refuse_altered([table.name for table in tables if merge.unlike(self._connection, table)])
             agree(changes)
+            before = self._commits()
+        self._marks = {"file": digest} if (digest := self._digest(before)) else {}
         return changes
 
     @contextmanager
@@ -172,6 +181,32 @@ class SqliteTarget:
         finally:
             run("PRAGMA foreign_keys = on")
 
+    def _digest(self, after: int | None = None) -> str:
+        """The digest of the file's bytes while nobody can write; '' where they are not all of the store, or another commit than `after` + 1 was the last.
+
+        Read by the descriptor that holds the lock: closing another one would drop SQLite's own locks on the file.
+        """
+        try:
+            self._connection.execute("BEGIN")
+            self._connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()  # a reader from now on: no writer can commit
+            if os.pread(self._lock, 2, _VERSIONS_AT) != _NO_WRITE_AHEAD_LOG or after not in (None, self._commits() - 1):
+                return ""
+            self._known = self._commits()
+            digest, place = hashlib.sha256(), 0
+            while piece := os.pread(self._lock, _PIECE, place):
+                digest.update(piece)
+                place += len(piece)
+            return digest.hexdigest()
+        except (sqlite3.Error, OSError):  # then only a comparison tells
+            return ""
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _commits(self) -> int:
+        """The file's own counter: every transaction that wrote adds one, where there is no write-ahead log."""
+        return int.from_bytes(os.pread(self._lock, 4, _COMMITS_AT), "big")
+
     def _fill(self, table: Table) -> Change:
         names = ", ".join(_q(column.name) for column in table.columns)
         into = f"INSERT INTO main.{_q(table.name)} ({names}) SELECT {names} FROM staging.{_q(table.name)}"
@@ -179,6 +214,7 @@ class SqliteTarget:
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
         self._attach()
+        self._known = self._commits()
         found = []
         for table in in_reference_order(schema):
             if table.name == "migration_run" or not self._exists(table.name):
@@ -196,7 +232,13 @@ class SqliteTarget:
     def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         delta = self._is_delta(record)
+        alone = not delta and self._has_only(schema)
+        if alone:  # nobody between the two: rows are not overwritten one by one, and what they were is gone with the file's end
+            self._connection.execute("PRAGMA main.locking_mode = exclusive")
+            self._connection.execute("PRAGMA main.secure_delete = off")
         with self._changing() as run:
+            if self._known not in (None, self._commits()):
+                raise written_meanwhile()
             if delta:
                 number, images = merge.kept(self._connection, record.run_id, tables)
                 changes = merge.restore(self._connection, tables, number, images, tell)
@@ -206,7 +248,24 @@ class SqliteTarget:
             else:
                 changes = merge.empty(self._connection, tables, tell)
             run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = ?", (record.run_id,))
+        if alone:
+            self._shrink()
         return changes
+
+    def _has_only(self, schema: Schema) -> bool:
+        """Whether the file has no tables of others: shrinking it might renumber their rows."""
+        there = {
+            row[0]
+            for row in self._connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        }
+        return there <= schema.tables.keys()
+
+    def _shrink(self) -> None:
+        """Gives back the room of the rows that are gone; they could be read in the file's free pages else."""
+        with suppress(sqlite3.Error):  # a full disk: what was to be taken back is, and the next load writes over it
+            self._connection.execute("VACUUM main")
+        self._connection.execute("PRAGMA main.locking_mode = normal")
+        self._connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()  # gives up the lock
 
     def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
@@ -221,10 +280,12 @@ class SqliteTarget:
 
     @property
     def marks(self) -> dict[str, str]:
-        return {}
+        return self._marks
 
     def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        return False  # a SQLite file does not say who wrote a row
+        return bool(marks) and marks == {
+            "file": self._digest()
+        }  # a SQLite file does not say who wrote a row: the bytes are the same, or not
 
     def unknown_objects(self, digests: list[str]) -> list[str]:
         known = {row[0] for row in self._connection.execute("SELECT sha256 FROM stored_object")}
@@ -269,7 +330,7 @@ _TYPES = {"UUID": "TEXT", "BYTEA": "BLOB"}  # the contract's reading of its type
 
 
 def _statements(schema: Schema, existing: set[str]) -> list[str]:
-    """What the contract declares, rendered anew: the tables that are not there yet; its views and indexes where no table was."""
+    """The statements of the contract: for the tables that do not exist yet; its views and indexes where no table was."""
     made = [create_table(table, _TYPES) for name, table in schema.ddl.tables.items() if name not in existing]
     return made if existing else [*made, *schema.views.values(), *schema.ddl.indexes]
 
@@ -283,7 +344,7 @@ def _described(shape: tuple[str, bool, int]) -> str:
 
 
 def looked_at(url: str, schema: Schema) -> list[str]:
-    """`differences_from` of the file behind the URL; neither locked nor made. A file that is no database is the load's to refuse."""
+    """`differences_from` of the file behind the URL; neither locked nor made. A file that is not a database is refused by the load."""
     path = Path(sqlalchemy.make_url(url).database or "").absolute()
     if not path.is_file():
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,11 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
+from etl.databases.registry import open_target
+from etl.databases.target import Known, RunRecord, in_reference_order
 from etl.errors import Refused
+from etl.load.difference import known_difference
+from etl.load.staged_rows import run_id_of
 from etl.pipeline.changes import others, refuse_others
-from tests.support.evolution import Content, _session, constraints, content, differing, evolved, forwards_and_back, staged
+from etl.runfolder.folder import open_locked, open_readonly
+from tests.support.evolution import Content, Staged, _session, constraints, content, differing, evolved, forwards_and_back, staged
 from tests.support.laws import law
-from tests.support.legacy import Legacy
+from tests.support.legacy import MAPPINGS, Legacy
 from tests.support.worlds import worlds
 
 KINDS = ("sqlite", "postgresql")
@@ -77,12 +83,12 @@ def changing() -> list[Legacy]:
     return [first, second, third]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "beside"), [("sqlite", True), ("postgresql", True), ("postgresql", False)])
 def test_K2_a_delta_gives_the_store_of_a_fresh_run_and_rollbacks_in_reverse_give_back_each_one_before(
-    kind: str, stores: Stores, tmp_path: Path
+    kind: str, beside: bool, stores: Stores, tmp_path: Path
 ) -> None:
     """Parents that go while their children stay, unique values that change hands, bytes that go, accounts that return; three runs."""
-    runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate(changing())]
+    runs = [staged(world, tmp_path / str(number), tmp_path / "objects", beside) for number, world in enumerate(changing())]
     fresh: list[Content] = []
     for number, run in enumerate(runs):
         run.load(url := stores(kind, f"fresh{number}"))
@@ -200,3 +206,98 @@ def test_a_load_into_empty_tables_leaves_them_their_keys_indexes_comments_and_ri
         with _session(url) as session:
             assert [session.execute(question).fetchall() for question in asked] == before
             assert (session.execute("SELECT 'login'::regclass::oid").fetchone() == place) is bool(more)
+
+
+def test_K2_only_what_differs_is_sent_where_the_earlier_run_lies_beside_and_the_store_is_as_it_left_it(
+    stores: Stores, tmp_path: Path
+) -> None:
+    """Files that are the same in both folders are not even read then. Without that folder, or after others wrote, all rows are sent and compared."""
+    first, second, _ = changing()
+    runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate((first, second))]
+    runs[1].load(fresh := stores("postgresql", "fresh"))
+    wanted, tables = content(fresh), [table for table in in_reference_order(MAPPINGS.target) if table.name != "migration_run"]
+    folders = [open_readonly(run.folder) for run in runs]
+    files = [{file.path: file.sha256 for step in ("split", "reattach") for file in folder.files(step)} for folder in folders]
+    same = next(
+        path for path, sha256 in files[0].items() if files[1].get(path) == sha256 and path.split("/")[1] in {table.name for table in tables}
+    )
+    for meanwhile in ("", "folder", "stage file", "UPDATE login SET phone = phone"):
+        runs[0].load(url := stores("postgresql", "same"))
+        with _session(url) as session:
+            session.execute(meanwhile if meanwhile.startswith("UPDATE") else "SELECT 1")
+        changed = next(runs[0].folder.glob("split/login/*.parquet"))
+        before = changed.read_bytes()
+        if meanwhile == "folder":
+            runs[0].folder.rename(tmp_path / "elsewhere")
+        if meanwhile == "stage file":  # not what its manifest says: nothing is known from it
+            changed.write_bytes(before[:-1] + b"X")
+        read = (runs[1].folder / same).read_bytes()
+        if not meanwhile:
+            (runs[1].folder / same).write_bytes(b"never read")
+        done = runs[1].load(url)["changes"]
+        (runs[1].folder / same).write_bytes(read)
+        assert content(url) == wanted
+        if not meanwhile:
+            known = [[change.table, change.inserted, change.updated, change.removed] for change in _last(runs).changes(tables)]
+        assert done == known
+        runs[1].rollback(url)
+        if meanwhile == "folder":
+            (tmp_path / "elsewhere").rename(runs[0].folder)
+        changed.write_bytes(before)
+
+
+def _last(runs: list[Staged]) -> Known:
+    """What differs between the first two runs, as it is known from their folders."""
+    with open_locked(runs[1].folder) as folder:
+        earlier = open_readonly(runs[0].folder)
+        record = RunRecord(run_id_of(earlier), "PUBLISHED", datetime.now(UTC), None, None, earlier.digest("extract", "split", "reattach"))
+        known = known_difference(folder, MAPPINGS.target, record)
+    assert known is not None
+    return known
+
+
+def test_K8_a_file_whose_bytes_are_those_of_its_publish_is_emptied_without_a_comparison_and_keeps_nothing_of_its_rows(
+    stores: Stores, tmp_path: Path
+) -> None:
+    """No row is staged for it. Rows of others, or of a write-ahead log, are compared as ever; and others' tables are left as they are."""
+    run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
+    for written in ("", "CREATE TABLE theirs (a TEXT)", "PRAGMA journal_mode = wal"):
+        run.load(url := stores("sqlite", "bytes"))
+        place = Path(url.removeprefix("sqlite:///"))
+        with _session(url) as session:
+            if written:
+                session.execute(written)
+            (name,) = session.execute("SELECT email_key FROM login LIMIT 1").fetchone()
+        before = place.read_bytes()
+        assert name.encode() in before
+        with open_locked(run.folder) as folder:
+            target = open_target(url, folder.path / "load")
+            assert target.unchanged_since(MAPPINGS.target, folder.steps["load"].facts["marks"]) is not bool(written)
+            target.close()
+        assert run.rollback(url).removed
+        assert not any(content(url).values())
+        assert name.encode() not in place.read_bytes()
+        with _session(url) as session:
+            assert session.execute("SELECT count(*) FROM sqlite_master WHERE name = 'theirs'").fetchone() == (int("theirs" in written),)
+
+
+def test_K8_from_the_look_at_a_store_to_its_rollback_nobody_writes_to_it(stores: Stores, tmp_path: Path) -> None:
+    """PostgreSQL keeps others out; a SQLite file that was written to between the two is left alone."""
+    run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
+    for kind in KINDS:
+        run.load(url := stores(kind, "between"))
+        with open_locked(run.folder) as folder:
+            target = open_target(url, folder.path / "load")
+            assert target.unchanged_since(MAPPINGS.target, folder.steps["load"].facts["marks"])
+            with _session(url) as session:
+                if kind == "postgresql":
+                    session.execute("SET lock_timeout = '100ms'")
+                    with pytest.raises(psycopg.errors.LockNotAvailable):
+                        session.execute("UPDATE login SET phone = 'theirs'")
+                else:
+                    session.execute("UPDATE login SET phone = 'theirs'")
+                    session.commit()
+                    with pytest.raises(Refused, match="Others write"):
+                        target.take_back(MAPPINGS.target, target.runs()[-1], lambda *_: None)
+            target.close()
+        assert content(url)["login"]

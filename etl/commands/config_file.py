@@ -1,0 +1,50 @@
+"""The configuration file of the command line, `--config FILE`: any option of any command, by its name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+
+def configured(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Takes defaults from the configuration file: the command line wins, then the environment, then the file."""
+    if value is None:
+        return None
+    context.meta["config"] = value
+    try:
+        words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
+    except OSError as error:
+        raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise click.BadParameter(f"{value} is not a valid TOML file in UTF-8: {error}.") from None
+    known = {option.name for option in context.command.params}
+    root = context.find_root().command
+    everywhere = {option.name for command in _every_command(root) for option in command.params}
+    several = {option.name for command in _every_command(root) for option in command.params if option.multiple}
+    for word, setting in words.items():
+        if word.replace("-", "_") not in everywhere:
+            raise click.BadParameter(f"{value}: {word} is not an option of any command.")
+        if isinstance(setting, dict | list) and not (word.replace("-", "_") in several and _texts(setting)):
+            raise click.BadParameter(f"{value}: {word} is not a single value.")
+        if isinstance(setting, str) and not setting.strip():
+            raise click.BadParameter(f"{value}: {word} is empty. Give it a value, or leave it out.")
+    context.default_map = {
+        name.replace("-", "_"): [setting] if name.replace("-", "_") in several and not isinstance(setting, list) else setting
+        for name, setting in words.items()
+        if name.replace("-", "_") in known
+    }
+    return value
+
+
+def _texts(setting: object) -> bool:
+    """Whether it is a list of texts, none of them empty."""
+    return isinstance(setting, list) and bool(setting) and all(isinstance(one, str) and one.strip() for one in setting)
+
+
+def _every_command(group: click.Command) -> Iterator[click.Command]:
+    for command in group.commands.values() if isinstance(group, click.Group) else ():
+        yield command
+        yield from _every_command(command)

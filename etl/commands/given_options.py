@@ -1,0 +1,111 @@
+"""Converts the options of a command to `Options`, its progress reporter and its output form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl.commands.option_table import LEFT_OUT, STORES
+
+if TYPE_CHECKING:
+    from etl.domain.grace import Grace
+    from etl.options import Options
+    from etl.system.progress import ProgressReporter
+
+
+def options_of(given: dict[str, Any]) -> Options:
+    from etl.commands.strict_options import database_url
+    from etl.errors import WrongUsage
+    from etl.options import Options
+
+    days = {name: day_of(name, given[name]) for name in ("freeze_from", "freeze_to") if given.get(name)}
+    if len(days) == 1:
+        raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
+    if days and days["freeze_from"] > days["freeze_to"]:
+        raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
+    grace = _grace(given, bool(days))
+    if given.get("rehearse") and _typed("objects"):
+        raise WrongUsage("--rehearse uses its own object store.", "Leave out --objects.")
+    if given.get("workers") and given.get("scheduler"):
+        raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
+    without = frozenset(name for name in LEFT_OUT if given.get(f"without_{name}"))
+    for name in sorted(without):
+        if given.get("freeze_from" if name == "freeze" else name):
+            raise WrongUsage(f"--without-{name} and the options that it excludes are both given.", "Give one of them.")
+    plain: dict[str, Any] = {name: given.get(name) for name in (*STORES, "workers", "scheduler")}
+    if given.get("rehearse") and not _typed("target"):
+        plain["target"] = None  # a configuration's target is the cut-over's, not a rehearsal's
+    plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
+    paths: dict[str, Any] = {
+        name: Path(given[name])
+        for name in ("run", "mappings", "adapter", "decisions", "acceptance", "approver", "approval")
+        if given.get(name)
+    }
+    return Options(
+        **plain,
+        **paths,
+        without=without,
+        rehearse=bool(given.get("rehearse")),
+        grace=grace,
+        freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
+    )
+
+
+def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
+    """The band of E14 if any of its numbers is given; WrongUsage without a freeze, unless the run was started with one."""
+    from etl.domain.grace import Grace
+    from etl.errors import WrongUsage
+    from etl.runfolder import layout
+
+    named = {name: given.get(f"grace_{name}") for name in ("before", "after", "add")}
+    if all(value is None for value in named.values()):
+        return None
+    if not freeze and not (given.get("run") and (Path(given["run"]) / layout.MANIFEST).is_file()):
+        raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
+    return Grace(named["before"] or 0, named["after"] or 0, named["add"])
+
+
+def _typed(name: str) -> bool:
+    """Whether the option is given on the command line itself: one configuration file serves rehearsal and cut-over."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def day_of(name: str, text: str) -> date:
+    from etl.errors import WrongUsage
+
+    try:
+        day = date.fromisoformat(text)
+        if day.isoformat() != text:  # weeks and forms without hyphens are not accepted
+            raise ValueError
+        return day
+    except ValueError:
+        raise WrongUsage(f"--{name.replace('_', '-')}: {text!r} is not a valid date.", "Write it as YYYY-MM-DD.") from None
+
+
+def reporter_of(given: dict[str, Any]) -> ProgressReporter:
+    from etl.commands.command_result import ending_of
+    from etl.runfolder import layout
+    from etl.system.notices import Notices
+    from etl.system.progress import ProgressReporter
+
+    run = Path(given["run"]) if given.get("run") else None
+    log = Path(given["log"]) if given.get("log") else None
+    reporter = ProgressReporter(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
+    reporter.notices = Notices(tuple(given.get("notify") or ()), run.absolute().name if run is not None else "", ending_of, reporter.info)
+    return reporter
+
+
+def answer_reported(command: str, given: dict[str, Any], action: Callable[[ProgressReporter], dict[str, Any]]) -> None:
+    """Answers with what the action gives, which talks; how it ended is told too (--notify)."""
+    from etl.commands.command_result import answer
+
+    def told() -> dict[str, Any]:
+        reporter = reporter_of(given)
+        with reporter.notices, reporter.notices.ending(command):
+            return action(reporter)
+
+    answer(command, given, told)

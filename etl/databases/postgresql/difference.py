@@ -1,0 +1,136 @@
+"""How the tables of a store that is PostgreSQL become the next run's where it is known what differs: only those rows are sent.
+
+The caller holds the tables and knows that their rows are those of the run before. What is kept for a rollback is what a merge of all rows keeps.
+Foreign keys stay where few rows of a table change: they are judged by row, at the end; else they are made again, which looks at all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+
+from etl.databases.conditions import refuse_altered
+from etl.databases.postgresql.connection import quoted, safe_errors
+from etl.databases.postgresql.merge import analyze, delete_kept, differs, run, same
+from etl.databases.postgresql.staging import STAGED, create, encoded
+from etl.databases.target import Change, Difference, Images, Known, Tell, orphaned, undo_tables
+from mappings.schema import Table
+
+Session = psycopg.Connection[Any]
+_FEW = 10  # one row in so many
+# Every foreign key from or to these tables; the columns of one without an index are looked up by reading the whole table.
+_KEYS = (
+    "SELECT k.conrelid::regclass::text, quote_ident(k.conname), pg_get_constraintdef(k.oid), c.relname, p.relname, k.condeferrable,"
+    " EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indpred IS NULL AND i.indisvalid"
+    " AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] = k.conkey)"
+    " FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_class p ON p.oid = k.confrelid, (SELECT array_agg(oid) AS oids"
+    " FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY (%s)) t"
+    " WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = ANY (t.oids) OR k.confrelid = ANY (t.oids)) ORDER BY 1, 2"
+)
+
+
+def change(
+    session: Session, tables: Sequence[Table], number: int, known: Known, rows: Mapping[str, int], tell: Tell
+) -> tuple[list[Change], list[Images]]:
+    """Changes what differs: what changed, and what is kept of each table. `rows`: how many each table has. Refused where a reference is broken."""
+    touched = [(table, known.differences[table.name]) for table in tables if table.name in known.differences]
+    kept = {table.name: _keep(session, table, number, found) for table, found in touched}
+    again, deferred = _held_back(session, [table.name for table in tables], known.differences, rows)
+    for table, _ in touched:
+        if kept[table.name].before:
+            delete_kept(session, table, undo_tables(number, table.name)[0])
+    for done, (table, found) in enumerate(touched):
+        names = ", ".join(quoted(c.name) for c in table.columns)
+        if len(found.came):
+            run(session, f"INSERT INTO {quoted(table.name)} ({names}) SELECT {names} FROM {quoted(STAGED + table.name)}")
+        tell("load: changing tables", done + 1, len(touched), "tables")
+    analyze(session, [table.name for table, _ in touched])
+    refuse_altered([table.name for table, found in touched if not _as_sent(session, table, found)])
+    tell("load: checking references", 0, 0)
+    _judged(session, again, deferred)
+    nothing = Images("", 0, 0)
+    return known.changes(tables), [kept.get(table.name, replace(nothing, table=table.name)) for table in tables]
+
+
+def _keep(session: Session, table: Table, number: int, found: Difference) -> Images:
+    """Sends what comes, and keeps the before-images of rows that go or change and the keys of those that are new."""
+    before, new = (quoted(name) for name in undo_tables(number, table.name))
+    staged, gone = _sent(session, table, "", found.came), _sent(session, _keys_of(table), "gone__", found.gone)
+    keys, on = ", ".join(quoted(c) for c in table.key), same(table, "s", "r")
+    run(session, f"DROP TABLE IF EXISTS {before}, {new}")  # left by hand: a number is given out once
+    chosen = f"SELECT {keys} FROM {staged} UNION ALL SELECT {keys} FROM {gone}"
+    was = run(session, f"CREATE TABLE {before} AS SELECT r.* FROM {quoted(table.name)} r JOIN ({chosen}) s ON {on}")
+    came = run(session, f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s WHERE NOT EXISTS (SELECT 1 FROM {before} r WHERE {on})")
+    if was != len(found.before) or came != len(found.came) - found.changed:
+        refuse_altered([table.name])
+    for count, name in ((was, before), (came, new)):
+        run(session, f"ANALYZE {name}" if count else f"DROP TABLE {name}")
+    return Images(table.name, was, came)
+
+
+def _keys_of(table: Table) -> Table:
+    return replace(table, columns=tuple(column for column in table.columns if column.name in table.key), unique=())
+
+
+def _sent(session: Session, table: Table, what: str, rows: pa.Table) -> str:
+    """The name of a staging table with these rows, in this transaction; who sweeps staging tables away finds it."""
+    place = quoted(f"{STAGED}{what}{table.name}")
+    names = ", ".join(quoted(column.name) for column in table.columns)
+    with safe_errors("--target", f"loading {table.name}"):
+        session.execute(create(table, f"{STAGED}{what}{table.name}", None)[0].encode())
+        with session.cursor() as cursor, cursor.copy(f"COPY {place} ({names}) FROM STDIN (FORMAT binary)".encode()) as copy:
+            for content, _ in encoded(table, iter([rows] if len(rows) else [])):
+                copy.write(content)
+        session.execute(f"ANALYZE {place}".encode())
+    return place
+
+
+def _as_sent(session: Session, table: Table, found: Difference) -> bool:
+    """Whether all that was sent is there as it was sent, and nothing of what had to go."""
+    real, staged, gone = (quoted(name) for name in (table.name, STAGED + table.name, f"{STAGED}gone__{table.name}"))
+    on = same(table, "s", "r")
+    with safe_errors("--target", "comparing what is stored with what was staged"):
+        (there,) = session.execute(
+            f"SELECT count(*) FROM {staged} s JOIN {real} r ON {on} WHERE NOT ({differs(table)})".encode()
+        ).fetchone() or (0,)
+        (left,) = session.execute(f"SELECT count(*) FROM {gone} s JOIN {real} r ON {on}".encode()).fetchone() or (0,)
+    return bool(there == len(found.came) and left == 0)
+
+
+def _held_back(
+    session: Session, tables: list[str], differences: Mapping[str, Difference], rows: Mapping[str, int]
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Keeps foreign keys from being judged meanwhile: statements that make those again that were dropped, and those that are deferred."""
+    with safe_errors("--target", "reading the catalogue"):
+        found = session.execute(_KEYS.encode(), (tables,)).fetchall()
+    again, deferred = [], list[tuple[str, str]]()
+    for table, name, definition, child, parent, deferrable, indexed in found:
+        came, goes = differences.get(child), differences.get(parent)
+        if came is None and goes is None:
+            continue
+        many = came is not None and len(came.came) * _FEW > rows.get(child, 0)
+        if many or (goes is not None and len(goes.gone) and not indexed):
+            run(session, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+            again.append(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+        elif not deferrable:
+            run(session, f"ALTER TABLE {table} ALTER CONSTRAINT {name} DEFERRABLE INITIALLY DEFERRED")
+            deferred.append((table, name))
+    run(session, "SET CONSTRAINTS ALL DEFERRED")
+    return again, deferred
+
+
+def _judged(session: Session, again: list[str], deferred: list[tuple[str, str]]) -> None:
+    """Judges all foreign keys and leaves them as they were; Refused where a row would refer to nothing."""
+    with safe_errors("--target", "writing"):
+        try:
+            session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            for statement in again:
+                session.execute(statement.encode())
+        except psycopg.errors.ForeignKeyViolation as error:
+            raise orphaned(f"{error.diag.table_name} ({error.diag.constraint_name})") from None
+    for table, name in deferred:
+        run(session, f"ALTER TABLE {table} ALTER CONSTRAINT {name} NOT DEFERRABLE")

@@ -1,0 +1,114 @@
+"""What differs between this run's rows and those of the run that is published, found in the two runs' folders: no row is asked of the store.
+
+Only where the earlier run's folder lies beside this one's and its stage files are those that the store's record names; whether the store still holds
+exactly their rows, the store itself says when it is changed. Where anything of that is missing, all rows are sent and compared.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+import pyarrow as pa
+
+from etl.databases.target import Difference, Known, RunRecord
+from etl.errors import MigrationError
+from etl.load.staged_rows import files_of, recorded, run_id_of, shape_of
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder, open_readonly
+from etl.runfolder.stage_file_io import StageFile
+from mappings.schema import Schema, Table
+
+_FEW = 100_000  # rows that are never too many
+_found: dict[tuple[str, str], Known] = {}  # the last one of this process: the check asks, and the load again
+
+
+def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Known | None:
+    """What differs by table from that run, and its marks; None where its rows cannot be had, and where too much differs to be kept in memory."""
+    earlier = _earlier(folder, record)
+    if earlier is None:
+        return None
+    run_id = run_id_of(folder)
+    asked = (_digest(earlier), _digest(folder))
+    if asked not in _found:
+        tables = {name: table for name, table in schema.tables.items() if name != "migration_run"}
+        try:
+            differences = {name: _of_table(folder, earlier, table, run_id) for name, table in tables.items()}
+        except MigrationError:  # its files are not what its manifest says
+            return None
+        _found.clear()
+        _found[asked] = Known(
+            earlier.steps["load"].facts["marks"], {name: found for name, found in differences.items() if found is not None}
+        )
+    known = _found[asked]
+    rows = sum(file.rows for table in schema.tables.values() if table.name != "migration_run" for file in files_of(folder, table))
+    return known if sum(len(found.came) + len(found.before) for found in known.differences.values()) <= max(rows // 4, _FEW) else None
+
+
+def _earlier(folder: RunFolder, record: RunRecord) -> RunFolder | None:
+    """The folder of that run among those beside this one."""
+    for place in sorted(folder.path.absolute().parent.iterdir()):
+        if place == folder.path.absolute() or not (place / layout.MANIFEST).is_file():
+            continue
+        try:
+            found = open_readonly(place)
+            marks = found.steps["load"].facts.get("marks") if "load" in found.steps and not found.settings.purged else None
+            if marks and run_id_of(found) == record.run_id and _digest(found) == record.manifest_sha256:
+                return found
+        except MigrationError:  # another's folder, or one that was altered
+            continue
+    return None
+
+
+def _digest(folder: RunFolder) -> str:
+    """As the run's record in the store has it."""
+    return folder.digest(*(name for name in layout.BEFORE_LOAD if name in folder.steps))
+
+
+def _of_table(new: RunFolder, old: RunFolder, table: Table, run_id: str) -> Difference | None:
+    """File by file, then among what is left: a row may have moved from one file to another. None where nothing differs."""
+    came, gone = [], []
+    files = {file.path: file for file in files_of(new, table)}, {file.path: file for file in files_of(old, table)}
+    for path in sorted(files[0].keys() | files[1].keys()):
+        both = files[0].get(path), files[1].get(path)
+        if both[0] is not None and both[1] is not None and both[0].sha256 == both[1].sha256:
+            continue
+        rows = _unlike(_rows(new, both[0], table, run_id), _rows(old, both[1], table, run_id), table)
+        came.append(rows[0])
+        gone.append(rows[1])
+    if not came:
+        return None
+    rows = _unlike(pa.concat_tables(came), pa.concat_tables(gone), table)
+    if not len(rows[0]) and not len(rows[1]):
+        return None
+    key = list(table.key)
+    stays = _keys(rows[1], key).join(_keys(rows[0], key), on=key, how="semi", maintain_order="left")
+    left = _keys(rows[1], key).with_row_index("place").join(stays, on=key, how="anti", maintain_order="left")["place"]
+    return Difference(rows[0], rows[1].select(key), rows[1].select(key).take(left.to_arrow()))
+
+
+def _rows(folder: RunFolder, file: StageFile | None, table: Table, run_id: str) -> pa.Table:
+    """The file's rows as they are in the store; none of no file."""
+    shape = shape_of(table)
+    return shape.empty_table() if file is None else recorded(folder.read_table(file), table, run_id).select(shape.names).cast(shape)
+
+
+def _unlike(one: pa.Table, other: pa.Table, table: Table) -> tuple[pa.Table, pa.Table]:
+    """The rows of each that are not, column by column, a row of the other."""
+    key = list(table.key)
+    frames = [pl.DataFrame(rows) for rows in (one, other)]
+    pairs = frames[0].select(key).with_row_index("one").join(frames[1].select(key).with_row_index("other"), on=key, how="inner")
+    same = pl.repeat(True, pairs.height, eager=True)
+    for column in table.columns:
+        if column.name not in table.key:
+            same &= frames[0][column.name].gather(pairs["one"]).eq_missing(frames[1][column.name].gather(pairs["other"]))
+    alike = pairs.filter(same)
+    return tuple(rows.take(_others(alike[name], len(rows)).to_arrow()) for name, rows in (("one", one), ("other", other)))
+
+
+def _others(places: pl.Series, rows: int) -> pl.Series:
+    """The places that are not among these."""
+    every = pl.DataFrame({"place": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
+    return every.join(places.to_frame("place"), on="place", how="anti", maintain_order="left")["place"]
+
+
+def _keys(rows: pa.Table, key: list[str]) -> pl.DataFrame:
+    return pl.DataFrame(rows.select(key))

@@ -1,0 +1,64 @@
+"""The rows of the new store as the steps before the load left them in the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+import pyarrow as pa
+
+from etl.placement.target_rows import arrow_type
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import StageFile
+from mappings.schema import Table
+
+_RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
+
+
+def run_id_of(folder: RunFolder) -> str:
+    """The id of the run: equal for equal sources, mappings and options."""
+    return "run-" + folder.digest(*layout.BEFORE_CHECK)[:32]
+
+
+def files_of(folder: RunFolder, table: Table) -> list[StageFile]:
+    """The stage files in which the rows of that table of the new store lie."""
+    return [file for step in layout.MADE_BY for file in folder.files(step, _prefix(step, table))]
+
+
+def _prefix(step: str, table: Table) -> str:
+    """Where the step's rows of that table lie."""
+    record = _RECORDS.get(table.name)
+    return layout.record(step, record) if record else layout.made(step, table.name)
+
+
+def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
+    """Yields the staged rows of one target table from all earlier steps."""
+    for step in layout.MADE_BY:
+        for rows in folder.tables(step, _prefix(step, table)):
+            yield recorded(rows, table, run_id)
+
+
+def recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
+    """Rows of a stage file as the store has them: what was held and flagged says by which run, and calls its columns as the contract does."""
+    if table.name not in _RECORDS:
+        return rows
+    source = {
+        "legacy_portal_cd": "portal",
+        "legacy_table": "table",
+        "legacy_key": "key",
+        "reason_cd": "reason",
+        "rule_cd": "rule",
+    }
+    arrays = [
+        pl.repeat(run_id, rows.num_rows, eager=True).to_arrow()
+        if column.name == "run_id"
+        else rows[source.get(column.name, column.name)].cast(arrow_type(column))
+        for column in table.columns
+    ]
+    return pa.table(arrays, names=[column.name for column in table.columns])
+
+
+def shape_of(table: Table) -> pa.Schema:
+    """The columns of such rows."""
+    return pa.schema([(column.name, arrow_type(column)) for column in table.columns])
