@@ -13,6 +13,7 @@ from typing import Any
 from mappings.codes import read_codes
 from mappings.errors import Collected, MappingError
 from mappings.model import FinePrint, Form, Into, Mappings, Portal, Reason, Reference, Route, Rule, TableMapping
+from mappings.personal import read_personal
 from mappings.schema import Column, Schema, Table, read_schema
 
 HOME = Path(__file__).parent
@@ -74,7 +75,9 @@ def read_mappings(folder: Path = HOME, digest: str | None = None) -> Mappings:
     collected.refuse()
     _every_target_table_is_filled(bound, target)
     codes = read_codes(files, sources, target, bound)
-    return Mappings(bound, sources, target, rules, reasons, fine_print, codes, found, folder, files)
+    read = Mappings(bound, sources, target, rules, reasons, fine_print, codes, found, folder, files)
+    read_personal(read)
+    return read
 
 
 def _files(folder: Path) -> dict[str, bytes]:

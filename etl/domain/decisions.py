@@ -27,7 +27,7 @@ _LARGEST = 2**63 - 1
 
 
 class DecisionError(MigrationError):
-    """A decision that cannot be carried out as it is written (exit 1); nothing was published."""
+    """A decision that cannot be applied (exit code 1); nothing was published."""
 
     code = "DECISION"
 
@@ -53,13 +53,13 @@ class Decision:
         return RULE_OF[self.kind]
 
     def refused(self, why: str) -> str:
-        """The sentence that says why it cannot be carried out."""
+        """The message of a decision that cannot be applied, with its file and line."""
         return f"{self.place}: {self.kind} {self.key}: {why}"
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """All decisions of a file; `sha256`: of its bytes, None where there is no file."""
+    """All decisions of a file; `sha256`: of its bytes, None without a file."""
 
     every: tuple[Decision, ...] = ()
     sha256: str | None = None
@@ -72,7 +72,7 @@ NO_DECISIONS = Decisions()
 
 
 def read_decisions(path: Path) -> Decisions:
-    """The decisions of the file. WrongUsage (2) where it cannot be opened, DecisionError (1) with every fault that it has."""
+    """Returns the decisions of the file. Raises WrongUsage (2) if it cannot be opened, DecisionError (1) with all of its errors."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -253,7 +253,7 @@ def _has_shape(approval: Any) -> bool:
 
 
 def _content(place: Path) -> bytes:
-    """The file's bytes; ValueError where it is no plain file, or too large for an approval."""
+    """The file's bytes; ValueError if it is not a regular file, or too large for an approval."""
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as stream:

@@ -27,7 +27,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from etl.explore.logins import Logins
-from etl.explore.pages import NotFound, Page, Pages, as_text
+from etl.explore.page_text import Page, as_text
+from etl.explore.pages import NotFound, Pages
 from etl.explore.personal import Personal
 from etl.explore.search import LONGEST, SHOWN, search
 from etl.report.text import number, size, visible

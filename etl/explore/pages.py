@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
@@ -11,14 +10,14 @@ import sqlalchemy as sa
 
 from etl.explore.advice import advice, said_of_held
 from etl.explore.index import tables
+from etl.explore.page_text import Page
+from etl.explore.people import Row, by_account, is_usable, login_state, why_hidden
 from etl.explore.personal import Personal
 from etl.explore.search import Match
 from mappings.model import Mappings
 
 LISTED = 200  # rows of one table on a page; the rest is counted
 _USABLE = "(l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED' AND l.lock_reason_cd IN ('PASSWORD', 'IDLE'))"
-Row = dict[str, Any]
-Page = dict[str, Any]
 
 
 # Old tables whose rows are found in the index by their old key: the new table, and the portal where it holds both portals' rows.
@@ -203,9 +202,9 @@ class Pages:
             "login": login,
             "users": [{"key": user["legacy_key"], "typed": p.email(user["email_as_typed"])} for user in users],
             "profiles": sorted({contact["legacy_profile_id"] for contact in reached}),
-            "sees": _by_account(contact for contact in reached if contact["seen"]),
-            "hidden": [{**c, "why": _why_hidden(c)} for c in contacts if not c["seen"]],
-            "state": _state(login),
+            "sees": by_account(contact for contact in reached if contact["seen"]),
+            "hidden": [{**c, "why": why_hidden(c)} for c in contacts if not c["seen"]],
+            "state": login_state(login),
             "flags": [flag for user in users for flag in self._flags("P2", "portal_user", user["legacy_key"])],
             "sql": [("What the login sees", f"SELECT account_number, legal_name FROM account_picker WHERE login_id = {_quoted(login_id)}")],
         }
@@ -367,8 +366,8 @@ class Pages:
                 self._personal.name(row["full_name"]) if row["full_name"] else self._personal.name(row["first_name"], row["last_name"])
             )
             row["mail"] = self._personal.email(row["email"] or row["email_display"])
-            row["state"] = _state(row) if row["login_id"] else "no login"
-            row["usable"] = _usable(row)
+            row["state"] = login_state(row) if row["login_id"] else "no login"
+            row["usable"] = is_usable(row)
         return rows
 
     def _documents(self, where: str, **values: object) -> list[Row]:
@@ -450,64 +449,3 @@ def _part(text: object) -> str:
 def _quoted(text: str) -> str:
     """A text as SQL writes it: what is shown can be pasted, whatever is in the text."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _usable(login: Row) -> bool:
-    return login["status_cd"] == "ACTIVE" or (login["status_cd"] == "LOCKED" and login["lock_reason_cd"] in ("PASSWORD", "IDLE"))
-
-
-def _state(login: Row) -> str:
-    if login["status_cd"] == "LOCKED":
-        return "locked, opens with activation" if _usable(login) else "locked because of the company's status"
-    return {"ACTIVE": "to be activated", "DISABLED": "disabled", "DELETED": "deleted"}.get(
-        login["status_cd"] or "", str(login["status_cd"])
-    )
-
-
-def _by_account(contacts: Iterable[Row]) -> list[Row]:
-    """One entry an account: a person can be there for both programs."""
-    found: dict[str, Row] = {}
-    for contact in contacts:
-        role = contact["contact_type_cd"] + (" (Trade Compliance)" if contact["scope_cd"] == "TC" else "")
-        if contact["restricted_reason_cd"]:
-            role += ", restricted (B12)"
-        entry = found.setdefault(contact["account_number"], {**contact, "roles": []})
-        entry["roles"].append(role)
-    return list(found.values())
-
-
-def _why_hidden(contact: Row) -> str:
-    if contact["removed_at"] is not None:
-        return "the contact was removed in the old portal (B18)"
-    if contact["archived"]:
-        return "the company profile or model was deleted in the old portal (A8)"
-    return f"the account's status is {contact['status_cd']} (A7)"
-
-
-def as_text(page: Page) -> str:
-    """The page as plain text, to be pasted into a mail or ticket."""
-    lines = [str(page["title"]), "=" * len(str(page["title"]))]
-    for name, value in page.items():
-        if name in ("title", "sql", "rules", "reasons") or value in (None, [], {}, ""):
-            continue
-        lines += ["", name.replace("_", " ").upper(), *_lines(value)]
-    lines += ["", "SQL", *(f"{what}: {statement}" for what, statement in page.get("sql", ()))]
-    return "\n".join(lines) + "\n"
-
-
-def _lines(value: Any) -> Iterable[str]:
-    if isinstance(value, list | tuple):
-        for entry in value:
-            yield "- " + (
-                ", ".join(f"{k}: {v}" for k, v in entry.items() if _plain(v) and not str(k).endswith("_id"))
-                if isinstance(entry, dict)
-                else str(entry)
-            )
-    elif isinstance(value, dict):
-        yield from (f"{k}: {v}" for k, v in value.items() if _plain(v))
-    else:
-        yield str(value)
-
-
-def _plain(value: Any) -> bool:
-    return value is not None and isinstance(value, str | int | float)

@@ -1,4 +1,4 @@
-"""Because of what each row is held: the column that names it, the missing or held row, the root above it, the company profile."""
+"""The cause of each held row: the column, the missing or held row, the root of the chain, the company profile."""
 
 from __future__ import annotations
 
@@ -18,21 +18,26 @@ BECAUSE = {
     "root_table": pl.String,
     "root_key": pl.String,
     "company_profile_id": pl.Int64,
+    "loaded": pl.Boolean,
 }
 _STORE = {"portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_key", "reason": "reason_cd", "rule": "rule_cd"}
 
 
-def causes(folder: RunFolder, mappings: Mappings, held: pl.DataFrame, flagged: pl.DataFrame) -> pl.DataFrame:
-    """BECAUSE for each row of `held` (portal, table, key, reason, row_json), in its order; null where nothing of the kind is known.
+def holding(mappings: Mappings, held: pl.DataFrame, flagged: pl.DataFrame) -> HeldRows:
+    """The run's held rows (portal, table, key, reason, row_json) and exceptions (rule, portal, table, key), as the store would give them."""
+    return held_rows(mappings, held.rename(_STORE, strict=False), flagged.rename(_STORE, strict=False))
+
+
+def causes(folder: RunFolder, mappings: Mappings, held: pl.DataFrame, rows: HeldRows, where: RowsByProfile) -> pl.DataFrame:
+    """BECAUSE for each row of `held` (portal, table, key), in its order; null where nothing of the kind is known.
 
     because_*: of a follower the held row that holds it, of a broken reference the row that is missing, of an unreadable value its column alone.
     root_*: the held row at the top of the chain (of several the first by table and key); of a row that nothing else holds, the row itself.
-    `flagged`: the run's exceptions (rule, portal, table, key).
+    loaded: whether the row is loaded as well, without the value that cannot be read (X2). `rows`: the same rows, as `holding` gives them.
     """
     if held.is_empty():
         return pl.DataFrame(schema=BECAUSE)
-    rows = held_rows(mappings, held.rename(_STORE, strict=False), flagged.rename(_STORE, strict=False))
-    where, existing, unreadable = RowsByProfile(folder, mappings), _Existing(folder, mappings, rows), _unreadable(folder)
+    existing, unreadable = _Existing(folder, mappings, rows), _unreadable(folder)
     found = []
     for row in held.select("portal", "table", "key").iter_rows():
         reason = rows.reasons[row]
@@ -47,7 +52,7 @@ def causes(folder: RunFolder, mappings: Mappings, held: pl.DataFrame, flagged: p
         root = min(rows.roots(row), default=None)
         of = (named[1] or None, named[2]) if named is not None else (None, None)
         top = (root[1], root[2]) if root is not None else (None, None)
-        found.append((column, *of, *top, rows.profile(row, where.profile_of)))
+        found.append((column, *of, *top, rows.profile(row, where.profile_of), row not in rows.only))
     return pl.DataFrame(found, schema=BECAUSE, orient="row")
 
 
@@ -59,7 +64,7 @@ class _Existing:
         self._keys: dict[tuple[str, str], frozenset[str]] = {}
 
     def has(self, row: Row) -> bool:
-        """A row that is held is there, whatever its key looks like."""
+        """Whether the row exists; a held row always does, whatever the form of its key."""
         return row in self._held.reasons or row[2] in self._of(row[0], row[1])
 
     def _of(self, portal: str, table: str) -> frozenset[str]:

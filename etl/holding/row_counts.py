@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 import polars as pl
@@ -15,6 +15,7 @@ from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings, TableMapping
 
 _GROUPS_ONLY = frozenset({"trade_organization"})  # A10: a group grants nothing and holds nothing; its row is on no account
+_PART = 500_000  # rows of an index that are looked at together
 
 
 class RowsByProfile:
@@ -39,22 +40,29 @@ class RowsByProfile:
     def indexed(self, portal: str, table: str) -> pl.DataFrame:
         """The table's loaded rows that are on accounts: key, profile; one row for each profile. Empty for a table without an index."""
         if (portal, table) not in self._known:
-            file = self._files.get(f"{portal}.{table}")
-            if file is None or table in _GROUPS_ONLY:
-                found = pl.DataFrame(schema={"key": pl.Int64, "profile": pl.Int64})
-            else:
-                where = pl.DataFrame(self._folder.read_table(file)).filter(~pl.col("held"))
-                copies = where.select("key", pl.col("accounts").alias("account")).explode("account").drop_nulls()
-                found = copies.join(self._profiles, on="account").select("key", "profile").unique()
-            self._known[portal, table] = found
+            self._known[portal, table] = pl.concat(
+                [pl.DataFrame(schema={"key": pl.Int64, "profile": pl.Int64}), *self._parts(portal, table)]
+            )
         return self._known[portal, table]
+
+    def _parts(self, portal: str, table: str) -> Iterator[pl.DataFrame]:
+        """The same part by part: a key stands in one of them alone, and no part is large."""
+        file = self._files.get(f"{portal}.{table}")
+        if file is None or table in _GROUPS_ONLY:
+            return
+        for part in pl.DataFrame(self._folder.read_table(file)).filter(~pl.col("held")).iter_slices(_PART):
+            copies = part.select("key", pl.col("accounts").alias("account")).explode("account").drop_nulls()
+            yield copies.join(self._profiles, on="account").select("key", "profile").unique()
 
     def loaded(self, mapping: TableMapping, held_only: Iterable[str]) -> Counter[int]:
         """Loaded rows of the table by profile; a row that is on accounts of two profiles counts for both."""
+        found: Counter[int] = Counter()
         if mapping.table.endswith("_content"):
             parent, column = mapping.table.removesuffix("_content"), mapping.key[0]
         elif f"{mapping.portal}.{mapping.table}" in self._files:
-            return _counted(self.indexed(mapping.portal, mapping.table))
+            for part in self._parts(mapping.portal, mapping.table):
+                found.update(_counted(part))
+            return found
         elif mapping.owner or mapping.needs:  # a composite key: such a row goes where its one parent went
             route = (*mapping.owner, *mapping.needs)[0]
             parent, column = route.table, route.column
@@ -62,7 +70,6 @@ class RowsByProfile:
             return Counter()
         owners = self.indexed(mapping.portal, parent)
         aside = pl.Series(list(held_only), dtype=pl.String)
-        found: Counter[int] = Counter()
         for file in self._folder.files("extract", layout.extracted(mapping.portal, mapping.table)):
             keyed = [column] if mapping.key == (column,) else [column, "_key"]
             rows = pl.DataFrame(read_columns(self._folder.path, file, keyed))
@@ -70,6 +77,14 @@ class RowsByProfile:
             kept = rows.filter(~text.is_in(aside.implode()).fill_null(True)) if len(aside) else rows
             found.update(_counted(kept.select(pl.col(column).alias("key")).join(owners, on="key")))
         return found
+
+    def lowest(self, portal: str, table: str, keys: pl.Series) -> pl.DataFrame:
+        """Of these keys (texts) the loaded ones that are on accounts: key, profile; the lowest, where its accounts are of several."""
+        found = [pl.DataFrame(schema={"key": pl.String, "profile": pl.Int64})]
+        for part in self._parts(portal, table):
+            chosen = part.with_columns(pl.col("key").cast(pl.String)).filter(pl.col("key").is_in(keys.implode()))
+            found.append(chosen.group_by("key").agg(pl.col("profile").min()))
+        return pl.concat(found)
 
     def profile_of(self, row: Row) -> int | None:
         """The profile of a loaded row: the lowest, where its accounts are of several; None where it is on no account or does not exist."""
@@ -90,31 +105,34 @@ def _counted(pairs: pl.DataFrame) -> Counter[int]:
     return Counter(dict(pairs.group_by("profile").len().iter_rows()))
 
 
-def rows_by_profile(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl.DataFrame:
-    """rows_read, rows_loaded, rows_held of each company profile (company_profile_id); a row that is loaded and held counts in both, and is read once.
+_COUNTS = ("rows_read", "rows_loaded", "rows_held")
+BY_TABLE = {"company_profile_id": pl.Int64, "portal": pl.String, "table": pl.String, **dict.fromkeys(_COUNTS, pl.Int64)}
+
+
+def rows_by_table(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl.DataFrame:
+    """BY_TABLE: of each company profile and source table, the rows; a row that is loaded and held counts in both, and is read once.
 
     A loaded row counts for each profile on whose accounts it is, a held one for the profile that its first set route leads to.
     """
     only: dict[tuple[str, str], list[str]] = {}
     for portal, table, key in held.only:
         only.setdefault((portal, table), []).append(key)
-    loaded: Counter[int] = Counter()
-    for mapping in mappings.tables.values():
-        loaded.update(rows.loaded(mapping, only.get((mapping.portal, mapping.table), ())))
-    aside: Counter[int] = Counter()
-    both: Counter[int] = Counter()
+    aside: Counter[tuple[str, str, int]] = Counter()
+    both: Counter[tuple[str, str, int]] = Counter()
     for row in held.reasons:
         profile = held.profile(row, rows.profile_of)
         if profile is not None:
-            aside[profile] += 1
-            both[profile] += row not in held.only
-    profiles = sorted({*loaded, *aside})
-    return pl.DataFrame(
-        {
-            "company_profile_id": profiles,
-            "rows_read": [loaded[p] + aside[p] - both[p] for p in profiles],
-            "rows_loaded": [loaded[p] for p in profiles],
-            "rows_held": [aside[p] for p in profiles],
-        },
-        schema={"company_profile_id": pl.Int64, "rows_read": pl.Int64, "rows_loaded": pl.Int64, "rows_held": pl.Int64},
-    )
+            aside[row[0], row[1], profile] += 1
+            both[row[0], row[1], profile] += row not in held.only
+    found = []
+    for mapping in mappings.tables.values():
+        of = (mapping.portal, mapping.table)
+        loaded = rows.loaded(mapping, only.get(of, ()))
+        profiles = sorted({*loaded, *(profile for *table, profile in aside if tuple(table) == of)})
+        found += [(p, *of, loaded[p] + aside[*of, p] - both[*of, p], loaded[p], aside[*of, p]) for p in profiles]
+    return pl.DataFrame(found, schema=BY_TABLE, orient="row")
+
+
+def rows_by_profile(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl.DataFrame:
+    """rows_read, rows_loaded, rows_held of each company profile (company_profile_id), as rows_by_table counts them."""
+    return rows_by_table(rows, mappings, held).group_by("company_profile_id").agg(pl.col(_COUNTS).sum()).sort("company_profile_id")

@@ -39,7 +39,7 @@ def load(
     decisions_sha256: str | None = None,
     agree: Agree = agreed,
 ) -> Step:
-    """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1).
+    """Stages and publishes the rows, and returns the finished step. `ready` is called directly before publishing and raises if a source changed (K1).
 
     `agree` is told what is changed before that is committed, and may raise too.
     """
@@ -87,7 +87,7 @@ def load(
 
 
 def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]:
-    """What `load` would change in that store as it is now; nothing of it is changed. MigrationError where it cannot be compared."""
+    """Returns the changes that `load` would make in the store now, without making them. Raises MigrationError if it cannot be compared."""
     run_id = run_id_of(folder)
     tables = mappings.target.tables
     sizes = {name: sum(file.rows for file in files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
@@ -102,7 +102,7 @@ def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
-    """The digests of objects that rows of this run refer to and that are not whole in the store."""
+    """Returns the digests of referenced objects that are missing or incomplete in the object store."""
     stored = [pl.DataFrame(table) for table in folder.tables("reattach", layout.made("reattach", "stored_object"))]
     sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
     there = objects.sizes(list(sizes))
@@ -110,7 +110,7 @@ def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
 
 
 def refuse_unfit(target: Target, mappings: Mappings) -> None:
-    """Refuses a store whose tables are not the contract's, or that holds rows which no migration put there (exit 7)."""
+    """Raises Refused (7) for a store whose tables differ from the contract, or with rows that no migration published."""
     refuse_differences(target.differences_from(mappings.target), mappings.target)
     refuse_conditions(target.conditions(mappings.target))
     if not any(run.state == "PUBLISHED" for run in target.runs()):
@@ -142,7 +142,7 @@ def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str
 
 @dataclass(frozen=True)
 class TakenBack:
-    """What a rollback took away and put back: rows, and objects; `kept`: objects that nobody here needs, but perhaps the other stores there."""
+    """Rows and objects that a rollback removed and restored; `kept`: unreferenced objects that other stores may need."""
 
     run_id: str
     removed: int
@@ -156,7 +156,7 @@ class TakenBack:
 def rollback(
     folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell, preview: Preview = lambda _: None
 ) -> TakenBack:
-    """Takes back exactly what this run published (K8); Refused where it published nothing, or where others have written since.
+    """Reverts exactly what this run published (K8). Raises Refused if it published nothing, or if rows were changed since.
 
     `store`: the target's identity, under which it is noted among the objects. `preview` is told what is going to be removed and restored, and may
     raise where that is not wanted.

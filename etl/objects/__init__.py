@@ -46,7 +46,7 @@ class Objects(Protocol):
         ...
 
     def clean(self) -> None:
-        """Takes away what processes that are no more had begun to write."""
+        """Removes files that ended processes had begun to write."""
         ...
 
     def size(self, sha256: str) -> int | None:

@@ -283,7 +283,7 @@ class FolderObjects:
 
 
 def _clean(folder: int) -> None:
-    """Takes away what processes of this machine that are no more had begun to write into the opened folder."""
+    """Removes files that ended processes of this machine had begun to write into the opened folder."""
     for name in os.listdir(folder):
         if not name.startswith(".writing-") or name.count("-") < 3:
             continue
@@ -297,7 +297,7 @@ def _clean(folder: int) -> None:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
         except (OSError, ValueError, OverflowError):
-            continue  # it lives, and belongs to somebody else; or it is none of ours
+            continue  # it is alive, or it belongs to another user or program
 
 
 def _require_private(folder: int, shown: str) -> None:
@@ -342,7 +342,7 @@ def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
 
 
 def _holds(shelf: int, sha256: str, size: int) -> bool:
-    """Whether a regular file of this user with these bytes is there, that nobody else may write; read anew."""
+    """Whether a regular file of this user with these bytes is there, that no other user may write; re-read."""
     try:
         # Not blocking: a FIFO in an object's place must not hold up the night.
         descriptor = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)

@@ -21,7 +21,7 @@ from mappings.model import Mappings
 
 @dataclass
 class RunContext:
-    """A run that is under way: what every step needs."""
+    """The context of a running migration, passed to every step."""
 
     options: Options
     mappings: Mappings
@@ -40,7 +40,7 @@ class RunContext:
 
 
 def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
-    """The options, those not given filled in from the run's start; refuses others than the run began with (exit 7)."""
+    """Returns the options, completed with those pinned at the run's start. Raises Refused (7) if they differ."""
     given = RunSettings(
         source=redacted_url(options.source) if options.source else None,
         tc=redacted_url(options.tc) if options.tc else None,
@@ -78,6 +78,6 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
 
 
 def refuse_no_adapter(options: Options, folder: RunFolder) -> None:
-    """Refuses to go on without the adapter that the run began with: its path is not in the settings, its digest is."""
+    """Raises Refused if the adapter of the run is not given again: the settings contain its digest, but not its path."""
     if options.adapter is None and folder.settings.adapter is not None:
         raise Refused("This run began with an adapter, but --adapter is not given now.", "Give the same folder: --adapter DIR.")

@@ -1,4 +1,4 @@
-"""The command `reconcile`: needs no run folder; with one, its answer becomes part of the run's evidence."""
+"""The command `reconcile`: needs no run folder; with one, its result becomes part of the run's evidence."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def verified(options: Options, reporter: ProgressReporter, record: Recorded | No
 def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     """The verifier's answer: every difference as {table, kind, legacy_key, account_number, column}, their number, the mappings compared with.
 
-    With --run it becomes part of the run's evidence, and the run's report is written anew. Raises DifferencesFound (exit 4) with the same data
+    With --run it becomes part of the run's evidence, and the run's report is rewritten. Raises DifferencesFound (exit 4) with the same data
     where old and new are not equal, where not everything could be looked at, or where an old portal was written to since the run read it.
     """
     began, clock = datetime.now(UTC), time.monotonic()
@@ -103,7 +103,7 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
 
 
 def left_out(options: Options, result: Reconciliation) -> str:
-    """What to give before anything is mended or rolled back: stores that this comparison lacked, and that the differences speak of; else empty."""
+    """Options to give before anything is corrected or rolled back: stores that this comparison lacked and that explain differences; otherwise empty."""
     found = result.differences
     lacking = []
     if options.tc is None and "TC" in found["legacy_portal"]:
@@ -119,7 +119,7 @@ def compared_with(mappings: Mappings) -> dict[str, Any]:
 
 
 def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None:
-    """How a comparison ends that is not all good (exit 4): it differs, it could not look at everything, or an old portal was written to since."""
+    """The error (4) of a comparison that found differences, could not check everything, or found an old portal changed; otherwise None."""
     written = written_to(facts["looked"])
     match facts["answer"]:
         case "different":

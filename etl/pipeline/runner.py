@@ -17,7 +17,7 @@ from etl.errors import CheckFailed, DifferencesFound, MigrationError, WrongUsage
 from etl.evidence.approval import approval_status, fix_publish_location
 from etl.extract.step import ShareMissing
 from etl.objects.share import Share
-from etl.options import Options
+from etl.options import Options, needed_run
 from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.context import RunContext, fixed_options
@@ -44,12 +44,9 @@ _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze"
 
 def rehearsal(options: Options) -> Options:
     """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    place = options.run / layout.REHEARSAL
-    return replace(
-        options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(options.run / layout.REHEARSAL_OBJECTS)
-    )
+    run = needed_run(options.run)
+    place = run / layout.REHEARSAL
+    return replace(options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(run / layout.REHEARSAL_OBJECTS))
 
 
 def run_steps(
@@ -66,8 +63,7 @@ def run_steps(
     """
     if options.rehearse:
         options = rehearsal(options)
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    run = needed_run(options.run)
     if options.scheduler is not None and sealing():
         message = f"{SEAL} and --scheduler cannot be combined: every process of the cluster would need the key."
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
@@ -76,13 +72,13 @@ def run_steps(
         for option, url in (("--source", options.source), ("--tc", options.tc)):
             refuse_password(option, url)
     if steps == ("report",):
-        open_readonly(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+        open_readonly(run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))  # before anything is made
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))  # before anything is made
     limits = read_limits(options.adapter, mappings)
-    with open_locked(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
+    with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         settled = fixed_options(options, mappings, folder)
         decisions = settled_decisions(folder, options.decisions)
@@ -140,7 +136,7 @@ def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
 
 
 def _look_ahead(context: RunContext) -> None:
-    """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
+    """Refuses at the start what would otherwise fail hours later: missing rights, a target that differs from the contract."""
     for option, found in rights(context.options, context.mappings).items():
         for sentence in found.excess:
             context.reporter.info(f"{option}: role {found.role} {sentence}: more than required (runbooks/roles.md)")
@@ -257,12 +253,12 @@ def planned(options: Options) -> Plan:
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        with sources_of(options):
+        with sources_of(options, mappings):
             pass  # all that is wrong with the adapter, on both sides, in one answer
     found = rights(options, mappings)
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None
-    with sources_of(options) as sources:
+    with sources_of(options, mappings) as sources:
         ahead = plan(sources, mappings, share, whole=True)
         decisions = read_decisions(options.decisions) if options.decisions is not None else NO_DECISIONS
         return replace(ahead, rights=found, beside=beside, decisions_template=template(sources, mappings, decisions))

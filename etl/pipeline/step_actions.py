@@ -57,7 +57,7 @@ def _extract(context: RunContext) -> Step:
     objects.clean()
     left_out = NoShare() if "files" in options.without else None
     share = Share(options.files) if options.files is not None else None
-    with sources_of(options) as sources:
+    with sources_of(options, context.mappings) as sources:
         ahead = plan(sources, context.mappings, share)  # stops where sources and mappings do not fit: before any data is read (K5)
         needs = [Need(context.folder.path, ahead.staged["extract"], "the stage files")]
         if bucket_of(objects_uri) is None:  # how much room a bucket has nobody knows
@@ -225,7 +225,7 @@ def _refuse_missing_objects(context: RunContext, objects: Objects) -> None:
 
 def refuse_changed(context: RunContext) -> dict[str, dict[str, Any]]:
     """K1: how it is known that the sources are what was extracted; raises SourceChanged with the names of the tables where they are not."""
-    with sources_of(context.options) as sources:
+    with sources_of(context.options, context.mappings) as sources:
         looked = looked_again(sources, context.mappings, context.folder)
     if changed := changed_of(looked):
         message = f"Changed since the extract: {', '.join(changed)}. Nothing was published."
@@ -237,7 +237,7 @@ def _reconcile(context: RunContext) -> Step:
     from etl.pipeline.reconcile_step import evidence, recorded, verified
 
     result = verified(context.options, context.reporter, recorded(context.folder))
-    with sources_of(context.options) as sources:
+    with sources_of(context.options, context.mappings) as sources:
         looked = looked_again(sources, context.mappings, context.folder)
     return evidence(result, context.folder, looked)
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from etl.databases import Batch, KeyRange, SnapshotSource, Source, SourceChange
 from etl.databases.source_conditions import SourceConditions
+from etl.databases.sqlite.source import SqliteSource
 from etl.domain.masking import masked
 from etl.domain.typed_values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
 from etl.errors import MigrationError
@@ -25,9 +26,9 @@ from etl.present.forms import decoded, made
 from etl.present.model import Adapter
 from etl.present.physical import COUNT, STORED, grouped, key_columns, physical, physical_whole
 from etl.present.sorting import Pile, sorted_batches
+from etl.present.typed_batches import PHYSICAL, filtered, key_texts, refuse_collisions, together
 from mappings.model import Mappings, TableMapping
 
-PHYSICAL = "_physical"  # of a stage file: the raw text forms of what each row was made of
 _AT_ONCE = 50_000
 # The contract's words for what is read as it is; texts are read as texts of any length.
 _WORDS: dict[str, str] = {"integer": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP", "binary": "BYTEA"}
@@ -53,6 +54,7 @@ class PresentedSource:
     mappings: Mappings
     _looked: dict[tuple[str, str, int], _Looked] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
+    _highest: dict[str, str] = field(default_factory=dict)  # by table, of the rows that were read
     level: str = ""
 
     def __post_init__(self) -> None:
@@ -194,7 +196,7 @@ class PresentedSource:
         # A struct needs a field: one that is always null stands where no form changed a cell.
         listed = list(raws.values()) or [pl.Series("-", [None], dtype=pl.String).new_from_index(0, rows)]
         out.columns[PHYSICAL] = pl.DataFrame(listed).to_struct(PHYSICAL)
-        return out if keep is None or keep.all() else _filtered(out, keep)
+        return out if keep is None or keep.all() else filtered(out, keep)
 
     @staticmethod
     def _is_content(table: BoundTable, cell: BoundCell) -> bool:
@@ -224,7 +226,7 @@ class PresentedSource:
             typed_as = {name: _WORDS[family] for name, family in families.items() if family in _WORDS and name != look.key}
             mapping = physical(look.relation, list(columns), typed_as, STORED, self.catalog)
             parts = [batch.typed for batch in self.inner.read(mapping, _AT_ONCE)]
-            whole = _together(parts, mapping)
+            whole = together(parts, mapping)
             cells = {name: cells_of(whole, name, f"{look.relation.name}.{name}", look.relation.kind(name), self._null) for name in columns}
             place = cells[look.key].text.to_frame("t").with_row_index("place").drop_nulls("t")
             if place["t"].is_duplicated().any():
@@ -274,6 +276,7 @@ class PresentedSource:
             for batch in self.batches(block, cells, rows):
                 pile.add(self.presented(table, block, batch, without))
         refuse_collisions(table, pile)
+        self._highest[mapping.table] = self._top([[batch.columns[name] for name in table.mapping.key] for batch in pile.batches])
         yield from sorted_batches(pile)
 
     def _read_in_order(self, table: BoundTable, key: tuple[str, ...], rows: int, without: frozenset[str]) -> Iterator[Batch]:
@@ -298,6 +301,9 @@ class PresentedSource:
         cells = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
         if isinstance(self.inner, SnapshotSource):
             return False  # a server keeps its types, and its reader refuses NULL keys
+        if isinstance(self.inner, SqliteSource):
+            words = {cell.refs[0].column: cell.column.sql_type for cell in cells}
+            return not self.inner.keys_are_sound(physical(block.relation, list(key), words, key, self.catalog))
         for batch in self.batches(block, cells, _AT_ONCE, key):
             typed = self._keys_only(table, block, cells, batch)
             if typed.mark.any() or any(typed.columns[name].null_count() for name in table.mapping.key):
@@ -374,16 +380,22 @@ class PresentedSource:
             (block,) = table.blocks
             whole = physical(block.relation, list(key), dict.fromkeys(key, "BIGINT"), key, self.catalog, derived=False)
             return self.inner.highest_key(whole)
-        highest: tuple[Any, ...] | None = None
-        for block in table.blocks:
-            keyed = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
-            for batch in self.batches(block, keyed, _AT_ONCE):
-                typed = self._keys_only(table, block, keyed, batch)
-                frame = pl.DataFrame([typed.columns[name] for name in table.mapping.key]).drop_nulls()
-                if frame.height:
-                    top = frame.sort(pl.all(), descending=True).row(0)
-                    highest = top if highest is None else max(highest, top)
-        return masked("|".join(map(str, highest))) if highest else ""
+        if mapping.table not in self._highest:
+            keys = []
+            for block in table.blocks:
+                keyed = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
+                for batch in self.batches(block, keyed, _AT_ONCE):
+                    typed = self._keys_only(table, block, keyed, batch)
+                    keys.append([typed.columns[name] for name in table.mapping.key])
+            self._highest[mapping.table] = self._top(keys)
+        return self._highest[mapping.table]
+
+    @staticmethod
+    def _top(keys: Iterable[list[pl.Series]]) -> str:
+        """The highest of these keys, masked; empty where none is complete."""
+        frames = [frame for columns in keys if (frame := pl.DataFrame(columns).drop_nulls()).height]
+        tops = [frame.sort(pl.all(), descending=True).row(0) for frame in frames]
+        return masked("|".join(map(str, max(tops)))) if tops else ""
 
     def counted(self) -> dict[str, str]:
         found = self.inner.counted()
@@ -435,35 +447,6 @@ class PresentedShared(PresentedSource):
         return PresentedSource(self._shared.within(cut), self.adapter, self.bound, self.catalog, self.name, self.mappings, self._looked)
 
 
-def key_texts(mapping: TableMapping, typed: Typed) -> list[str]:
-    """Each row's key as text, parts joined by a bar; an unreadable part as its raw cell, NULL as nothing."""
-    parts = {name: typed.columns[name].cast(pl.String) for name in mapping.key}
-    for odd in typed.oddities:
-        if odd.column in parts and odd.unreadable:
-            parts[odd.column] = parts[odd.column].scatter(odd.row, str(odd.raw))
-    return pl.DataFrame(list(parts.values())).select(pl.concat_str(pl.all().fill_null("NULL"), separator="|")).to_series().to_list()
-
-
-def refuse_collisions(table: BoundTable, pile: Pile) -> None:
-    """Two different texts that give one number are one key for two rows: nothing is migrated then."""
-    for block in table.blocks:
-        for cell in block.cells:
-            if cell.form.kind != "number" or cell.column.name not in table.mapping.key:
-                continue
-            names = [f"{(block.lookups[ref.alias].relation if ref.alias else block.relation).name}.{ref.column}" for ref in cell.refs]
-            frames = [
-                pl.DataFrame([batch.columns[cell.column.name].alias("#"), *(batch.columns[PHYSICAL].struct.field(name) for name in names)])
-                for batch in pile.batches
-                if set(names) <= set(batch.columns[PHYSICAL].struct.fields)
-            ]
-            pairs = pl.concat(frames).drop_nulls().unique() if frames else pl.DataFrame({"#": []})
-            if pairs["#"].is_duplicated().any():
-                raise MigrationError(
-                    f"{cell.file}: {cell.place}: two different texts of {', '.join(names)} give one number.",
-                    "Give one of the tables another `mark`; nothing was published.",
-                )
-
-
 def _decoded(chunks: Iterator[bytes], form: str) -> Iterator[bytes]:
     from etl.errors import Unreadable
 
@@ -471,29 +454,3 @@ def _decoded(chunks: Iterator[bytes], form: str) -> Iterator[bytes]:
     if found is None:
         raise Unreadable("a document's text is not valid " + form)
     yield found
-
-
-def _filtered(typed: Typed, keep: pl.Series) -> Typed:
-    places = np.cumsum(keep.to_numpy()) - 1
-    stays = keep.to_list()
-    out = Typed({name: series.filter(keep) for name, series in typed.columns.items()}, typed.mark[keep.to_numpy()])
-    out.oddities = [Oddity(int(places[odd.row]), odd.column, odd.raw, odd.unreadable) for odd in typed.oddities if stays[odd.row]]
-    out.texts = [InvalidText(int(places[text.row]), text.column, text.exact) for text in typed.texts if stays[text.row]]
-    return out
-
-
-def _together(parts: list[Typed], mapping: TableMapping) -> Typed:
-    """Several batches as one."""
-    from etl.domain.typed_values import POLARS_TYPE
-
-    out = Typed()
-    first = 0
-    for part in parts:
-        out.oddities += [Oddity(odd.row + first, odd.column, odd.raw, odd.unreadable) for odd in part.oddities]
-        out.texts += [InvalidText(text.row + first, text.column, text.exact) for text in part.texts]
-        first += len(part.mark)
-    out.mark = np.zeros(first, np.uint8)
-    for column in mapping.columns:
-        empty = pl.Series(column.name, [], dtype=POLARS_TYPE[column.family])
-        out.columns[column.name] = pl.concat([empty, *(part.columns[column.name] for part in parts)])
-    return out

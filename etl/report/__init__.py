@@ -17,6 +17,8 @@ from etl.report.html import as_html
 from etl.report.junit import as_junit
 from etl.report.lists import lists
 from etl.report.markdown import as_markdown, summary
+from etl.report.recheck import as_sql
+from etl.report.tables import as_workbook, tables
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile
@@ -29,14 +31,16 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
     """The report's files, in `report/` of the run's folder; the short one also goes to the CI job's summary where there is one."""
     found = lists(folder, mappings)
     report = facts_of(folder, mappings, found)
-    short = summary(report)
+    short, frames = summary(report), tables(report, found, mappings)
     contents = {
         "report.json": (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode(),
         "report.md": as_markdown(report, found, mappings).encode(),
         "summary.md": short.encode(),
         "report.html": as_html(report, found, mappings).encode(),
         "junit.xml": as_junit(report),
-        **as_csv(found, mappings),
+        "recheck.sql": as_sql(report, mappings).encode(),
+        "report.xlsx": as_workbook(report, frames),
+        **as_csv(frames),
     }
     files = [folder.write_bytes(layout.report_file(name), content) for name, content in sorted(contents.items())]
     _tell_job(short, annotated(report))

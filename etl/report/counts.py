@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -18,8 +17,6 @@ from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, read_columns
 from mappings.model import Mappings, TableMapping
 
-_SECTION = re.compile(r"^-- (.+?) -{5,}$")
-_CREATED = re.compile(r"^CREATE TABLE (\w+)")
 _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
 _DOCUMENT = pl.Schema({"content_state_cd": pl.String, "legacy_portal_cd": pl.String, "legacy_key": pl.String})
 STATES = {
@@ -161,20 +158,6 @@ def coverage(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
 def _accounted(mapping: TableMapping) -> set[str]:
     routes = {route.column for route in (*mapping.owner, *mapping.needs)}
     return {*mapping.key, *mapping.taken, *routes, *mapping.used, *mapping.retired}
-
-
-def chapters(mappings: Mappings) -> dict[tuple[str, str], str]:
-    """By source table, the heading above it in the old database's schema file; Trade Compliance is one chapter."""
-    found: dict[tuple[str, str], str] = {}
-    for portal, schema in mappings.sources.items():
-        heading = "Trade Compliance" if portal == "TC" else "Other"
-        for line in schema.text.splitlines():
-            if (section := _SECTION.match(line)) and portal != "TC":
-                heading = section[1].split(":")[0]
-                heading = heading[:1].upper() + heading[1:]
-            if created := _CREATED.match(line):
-                found[portal, created[1]] = heading
-    return found
 
 
 def rows_in(folder: RunFolder, file: StageFile) -> int:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import polars as pl
+from collections.abc import Mapping
 
-from etl.report.lists import Lists
-from mappings.model import Mappings
+import polars as pl
 
 _FORMULA = r"^[=+\-@\t\r\n]"
 _NUMBER = r"^-[0-9]+(\.[0-9]+)?$"  # a key below zero is a number, in a column of texts too
 
 
-def as_csv(found: Lists, mappings: Mappings) -> dict[str, bytes]:
+def as_csv(tables: Mapping[str, pl.DataFrame]) -> dict[str, bytes]:
     """By file name, its bytes."""
-    severity = {number: rule.severity for number, rule in mappings.rules.items()}
-    flagged = found.exceptions.with_columns(pl.col("rule").replace_strict(severity, default="", return_dtype=pl.String).alias("severity"))
-    return {
-        "differences.csv": csv_bytes(found.differences),
-        "exceptions.csv": csv_bytes(flagged.select("rule", "severity", "portal", "table", "key", "detail")),
-        "held.csv": csv_bytes(found.held),
-        "failures.csv": csv_bytes(found.failures),
-        "closed_accounts.csv": csv_bytes(found.closed),
-    }
+    return {f"{name}.csv": csv_bytes(frame) for name, frame in tables.items()}
 
 
 def csv_bytes(frame: pl.DataFrame) -> bytes:

@@ -8,9 +8,14 @@ import sqlite3
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import polars as pl
+
 from etl.evidence.approval import approval_status
 from etl.report import counts, set_aside
+from etl.report.chapters import chapters
+from etl.report.decided import decided, statements
 from etl.report.lists import Lists, document, lists
+from etl.report.signed import signed
 from etl.report.verdict import verdict
 from etl.runfolder import layout
 from etl.runfolder.decisions_file import decisions_made
@@ -60,6 +65,8 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         "checks": _checks(folder, found),
         "exceptions": _exceptions(mappings, found),
         "held": _held(mappings, found),
+        "rules": _rules(folder, mappings, found),
+        "companies": _companies(found),
         "decisions": decisions_made(folder),
         "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder),
@@ -72,6 +79,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
             "roots": found.held.select("portal", "root_table", "root_key").n_unique(),
         },
     }
+    report["signed"] = signed(folder, report["decisions"], report["run"]["approval"])
     report["not_checked"] = _not_checked(folder, report)
     report["verdict"] = {**verdict(report), "aside": set_aside.sentences(report)}
     return report
@@ -110,7 +118,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
 
 
 def _taken_back(folder: RunFolder) -> str | None:
-    """When a rollback took back what this run published; None where it did not, or where the run published again afterwards."""
+    """The time of the run's rollback; None if it was not rolled back, or published again afterwards."""
     events = [event for event in read_events(content_of(folder.path)) if not str(event.get("outcome")).startswith("refused")]
     last: dict[str, Any] = next((event for event in reversed(events) if event.get("what") in ("load", "rollback")), {})
     return str(last["at"]) if last.get("what") == "rollback" else None
@@ -166,7 +174,7 @@ def _steps(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def _conservation(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
-    chapter = counts.chapters(mappings)
+    chapter = chapters(mappings)
     again = {(entry["portal"], entry["table"]): entry for entry in _result(folder).get("sources", [])}
     rows = counts.conservation(folder, mappings, found)
     for row in rows:
@@ -280,6 +288,35 @@ def _said(mappings: Mappings, found: Lists) -> dict[str, str]:
         else:
             said[str(rule)] = mappings.rules[str(rule)].situation
     return said
+
+
+def _rules(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
+    """Every rule, and the number of rows that it decided."""
+    flagged, counted, known = dict(found.exceptions.group_by("rule").len().iter_rows()), decided(folder, mappings), statements()
+    return [
+        {
+            "rule": rule.number,
+            "chapter": rule.chapter,
+            "severity": rule.severity,
+            "situation": rule.situation,
+            "decision": rule.decision,
+            "decided": counted[rule.number],
+            "counts": known[rule.number].counts if rule.number in known else "not counted",
+            "flagged": flagged.get(rule.number, 0) if rule.flags else None,
+        }
+        for rule in mappings.rules.values()
+    ]
+
+
+def _companies(found: Lists) -> dict[str, int]:
+    """How many company profiles there are, how many are complete, and the rows that lead to one."""
+    frame = found.companies
+    return {
+        "total": frame.height,
+        "with_held": frame.filter(pl.col("rows_held") > 0).height,
+        "without_account": frame.filter(pl.col("accounts") == 0).height,
+        **{name: int(frame[name].sum()) for name in ("rows_read", "rows_loaded", "rows_held")},
+    }
 
 
 def _held(mappings: Mappings, found: Lists) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from etl.report.controls import SECTIONS, controls, place
 from etl.report.flow import flow
 from etl.report.lists import Lists
 from etl.report.markdown import approval_sentence, guard_sentences, totals
@@ -19,6 +21,7 @@ from etl.report.recheck import queries
 from etl.report.set_aside import published
 from etl.report.text import capital, changed_tables, changes_sentence, number, plural, seconds, size, visible
 from mappings.model import Mappings
+from mappings.personal import NONE, read_personal
 
 HERE = Path(__file__).parent
 ROWS_SHOWN = 1000  # of each list; the CSV beside the page has them all
@@ -30,28 +33,27 @@ TONE = {
     "published_but_written_to": "warn",
     "taken_back": "warn",
 }
-CONTENTS = (
-    ("flow", "Where the rows went"),
-    ("rows", "Source rows"),
-    ("store", "New store"),
-    ("checks", "Checks"),
-    ("compared", "Old and new compared"),
-    ("exceptions", "Exceptions"),
-    ("held", "Held rows"),
-    ("closed", "Nobody can open"),
-    ("documents", "Documents"),
-    ("columns", "Columns"),
-    ("steps", "Steps"),
-    ("not-checked", "Not checked"),
-    ("recheck", "Recheck"),
-    ("run", "The run"),
-)
 _CLASSES = {
     **dict.fromkeys(("Key", "Old key", "Because of", "Root of the chain", "Bytes kept as", "Expected", "Actual"), "key"),
-    **dict.fromkeys(("Rows checked", "Failed", "Profile", "Entity"), "n"),
-    **dict.fromkeys(("Table", "Check", "Account", "Column", "Reason", "Type"), "name"),
-    **dict.fromkeys(("Question", "Why it matters", "Detail", "Cause"), "prose"),
+    **dict.fromkeys(
+        ("Rows checked", "Failed", "Profile", "Entity", "Accounts", "Nobody can open", "Read", "Loaded", "Held", "Causes"), "n"
+    ),
+    **dict.fromkeys(("Attention", "Warning", "Info", "Decided", "Flagged"), "n"),
+    **dict.fromkeys(("Table", "Check", "Account", "Column", "Reason", "Type", "Old column"), "name"),
+    **dict.fromkeys(("Question", "Why it matters", "Detail", "Cause", "What is counted", "What it is about, and what it decides"), "prose"),
+    **dict.fromkeys(("Becomes", "Why it ends"), "prose"),
 }
+FILES = (
+    "report.json",
+    "report.md",
+    "report.xlsx",
+    "summary.md",
+    "junit.xml",
+    "recheck.sql",
+    *(f"{name}.csv" for name in ("exceptions", "held", "closed_accounts", "failures", "differences")),
+    *(f"{name}.csv" for name in ("rules", "companies", "company_chapters", "personal_data")),
+)
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _MADE_OF = {"migration_holding": "rows held", "migration_exception": "rows flagged"}
 
 
@@ -76,7 +78,7 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
             changed=changed_tables(report["changes"]) if report["changes"] else [],
             changes=changes_sentence(report["changes"]) if report["changes"] else "",
             tone=TONE[report["verdict"]["state"]],
-            contents=CONTENTS,
+            contents=SECTIONS.items(),
             classes=_CLASSES,
             made_of=_MADE_OF,
             totals=counted,
@@ -91,6 +93,16 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
             exceptions=some(found.exceptions, "rule").select("rule", "portal", "table", "key", "detail").rows(),
             held=_held_rows(found),
             closed=[(a, str(p), str(e), t, c) for a, p, e, t, c in found.closed.head(ROWS_SHOWN).rows()],
+            rules=_rules(report),
+            companies=_companies(found),
+            companies_total=found.companies.height,
+            outside=counted["read"] - report["companies"]["rows_read"],
+            kinds=_kinds(mappings),
+            personal=_personal(mappings),
+            controls=[(control, [place(shown) for shown in control.shown]) for control in controls()],
+            files=FILES,
+            # Into a style sheet, where nothing is escaped: only what is a plain word.
+            run_word=found_id if (found_id := str(report["run"]["id"] or "")) and _PLAIN.fullmatch(found_id) else "",
             published=published(report),
             bridge=bridge(report),
             bridged=_bridged(report),
@@ -128,18 +140,19 @@ def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
     passed = f"{checks['passed']:,} of {checks['asked']:,}" if checks["asked"] else "–"
     differences = report["reconciliation"]["total"]
     return [
-        {"value": number(total["read"]), "label": "rows read", "alarm": False},
-        {"value": number(accounts["expected"]), "label": "standalone accounts", "alarm": False},
-        {"value": number(logins["expected"]), "label": "logins", "alarm": False},
-        {"value": number(total["made"]), "label": "rows made for them", "alarm": False},
+        {"value": number(total["read"]), "label": "rows read", "section": "rows", "alarm": False},
+        {"value": number(accounts["expected"]), "label": "standalone accounts", "section": "store", "alarm": False},
+        {"value": number(logins["expected"]), "label": "logins", "section": "store", "alarm": False},
+        {"value": number(total["made"]), "label": "rows made for them", "section": "store", "alarm": False},
         {
-            "value": number(total["held"] - total["both"]),
+            "value": number(report["held"]["total"]),
             "label": "rows held, kept complete" if published(report) else "rows that would be held",
+            "section": "held",
             "alarm": False,
         },
-        {"value": number(lost), "label": "rows unaccounted for", "alarm": bool(lost)},
-        {"value": passed, "label": "checks passed", "alarm": bool(checks["critical"])},
-        {"value": number(differences), "label": "differences old to new", "alarm": bool(differences)},
+        {"value": number(lost), "label": "rows unaccounted for", "section": "rows", "alarm": bool(lost)},
+        {"value": passed, "label": "checks passed", "section": "checks", "alarm": bool(checks["critical"])},
+        {"value": number(differences), "label": "differences old to new", "section": "compared", "alarm": bool(differences)},
     ]
 
 
@@ -157,6 +170,7 @@ def _held_rows(found: Lists) -> list[tuple[str, ...]]:
         because.alias("because"),
         top.alias("top"),
         pl.col("company_profile_id").cast(pl.String),
+        pl.when("loaded").then(pl.lit("yes")).otherwise(pl.lit("no")).alias("loaded"),
         "sha256",
     )
     return shown.fill_null("").rows()
@@ -202,6 +216,45 @@ def _questions(report: dict[str, Any]) -> list[tuple[str, ...]]:
             number(answer["failed"]),
         )
         for answer in report["checks"]["answers"]
+    ]
+
+
+def _rules(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (
+            rule["rule"],
+            rule["severity"],
+            number(rule["decided"]),
+            rule["counts"],
+            number(rule["flagged"]),
+            f"{rule['situation']} {rule['decision']}",
+        )
+        for rule in report["rules"]
+    ]
+
+
+def _companies(found: Lists) -> list[tuple[str, ...]]:
+    """Those with most held rows first, then those with most exceptions that need attention."""
+    order = ["rows_held", "attention", "warning", "company_profile_id"]
+    shown = found.companies.sort(order, descending=[True, True, True, False]).head(ROWS_SHOWN)
+    return [(str(profile), *map(number, counts), worst or "") for profile, *counts, worst in shown.rows()]
+
+
+def _kinds(mappings: Mappings) -> list[tuple[str, str, int, int, str]]:
+    """(code, name, old columns, new columns, treatment) of each kind of personal data."""
+    return [
+        (kind.code, kind.name, len(kind.columns), len({name for one in kind.columns for name in one.becomes}), kind.care)
+        for kind in read_personal(mappings)
+        if kind.code != NONE
+    ]
+
+
+def _personal(mappings: Mappings) -> list[tuple[str, ...]]:
+    return [
+        (kind.code, f"{one.portal}.{one.table}.{one.column}", ", ".join(one.becomes), one.ends)
+        for kind in read_personal(mappings)
+        if kind.code != NONE
+        for one in kind.columns
     ]
 
 

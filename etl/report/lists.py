@@ -9,9 +9,11 @@ from typing import Any
 import polars as pl
 
 from etl.domain.masking import SUSPECT, masked, masked_key
-from etl.holding.causes import causes
+from etl.holding.causes import causes, holding
+from etl.holding.row_counts import RowsByProfile
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
+from etl.report.companies import companies
 from etl.report.set_aside import closed_accounts
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
@@ -37,7 +39,7 @@ _NINE = r"\|.*\d{9}"  # and those that `masked_key` has
 class Lists:
     """`held`: HELD without the row itself, and BECAUSE; `exceptions`: FLAG; `failures`: FAILURE; `differences`: DIFFERENCE. Steps not done: empty.
 
-    `closed`: CLOSED, accounts that nobody can open, of `visible` that trade may see.
+    `closed`: CLOSED, accounts that nobody can open, of `visible` that trade may see. `companies`: COMPANIES, `chapters`: CHAPTERS of companies.py.
     """
 
     held: pl.DataFrame
@@ -46,17 +48,21 @@ class Lists:
     differences: pl.DataFrame
     closed: pl.DataFrame
     visible: int | None
+    companies: pl.DataFrame
+    chapters: pl.DataFrame
 
 
 def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     """All lists of the run, from stage files whose bytes are those of the manifest (else EvidenceAltered)."""
     whole = _recorded(folder, "held", pl.Schema(HELD))
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
-    held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, flagged))
+    rows, where = holding(mappings, whole, flagged), RowsByProfile(folder, mappings)
+    held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, rows, where))
     failures = _table(folder, "check", layout.FAILURES, pl.Schema(FAILURE))
     differences = _table(folder, "reconcile", layout.DIFFERENCES, pl.Schema(DIFFERENCE))
     texts = _text_parts(mappings)
     visible, closed = closed_accounts(folder)
+    complete, by_chapter = companies(folder, mappings, rows, where, held, flagged, closed)
     return Lists(
         without_personal(
             _keys(_keys(_keys(held, "key", texts), "because_key", texts, "because_table"), "root_key", texts, "root_table"),
@@ -69,6 +75,8 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
         without_personal(_keys(differences, "legacy_key", texts), "legacy_key", "expected", "actual").sort(list(DIFFERENCE)),
         without_personal(closed, "account_number"),
         visible,
+        complete,
+        by_chapter,
     )
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from etl.report.controls import controls, place
 from etl.report.lists import Lists
 from etl.report.recheck import queries
 from etl.report.text import changed_tables, changes_sentence, code, escaped, number, plural, seconds, size
 from mappings.model import Mappings
+from mappings.personal import NONE, read_personal
 
 KEYS_SHOWN = 200  # of one failed check; failures.csv has them all
 SIGN = {
@@ -34,14 +36,19 @@ def as_markdown(report: Report, found: Lists, mappings: Mappings) -> str:
         *_checks(report, found),
         *_reconciliation(report),
         *_exceptions(report),
+        *_rules(report),
         *_decisions(report),
         *_held(report),
+        *_companies(report),
         *_documents(report),
         *_freeze_guard(report),
         *_coverage(report),
+        *_personal(mappings),
         *_timings(report),
         *_not_checked(report),
         *_recheck(report, mappings),
+        *_signed(report),
+        *_controls(),
     ]
     return "\n".join(parts) + "\n"
 
@@ -235,6 +242,54 @@ def _exceptions(report: Report) -> list[str]:
     ]
     note = f"{plural(report['exceptions']['total'], 'row')} migrated and flagged for review; exceptions.csv lists each."
     return ["## Exceptions by rule", "", note, "", *table(("Rule", "Severity", "Rows", "Meaning", "Where"), rows)]
+
+
+def _rules(report: Report) -> list[str]:
+    rows = [
+        (
+            r["rule"],
+            r["severity"],
+            number(r["decided"]),
+            escaped(r["counts"]),
+            number(r["flagged"]),
+            escaped(f"{r['situation']} {r['decision']}"),
+        )
+        for r in report["rules"]
+    ]
+    note = "Decided: rows that the rule was applied to, as the next column says. Flagged: rows in exceptions.csv."
+    head = ("Rule", "Severity", "Decided", "What is counted", "Flagged", "What it is about, and what it decides")
+    return ["## What each rule decided", "", note, "", *table(head, rows)]
+
+
+def _companies(report: Report) -> list[str]:
+    found = report["companies"]
+    outside = totals(report)["read"] - found["rows_read"]
+    note = (
+        f"{plural(found['total'], 'company profile')}: of {found['with_held']:,} rows are held, from {found['without_account']:,} no account grew."
+        f" {plural(found['rows_read'], 'row')} read lead to one, {found['rows_loaded']:,} loaded, {found['rows_held']:,} held; {outside:,} lead to none."
+        " companies.csv has a line for each, company_chapters.csv one for each and subject."
+    )
+    return ["## Completeness by company", "", note, ""]
+
+
+def _personal(mappings: Mappings) -> list[str]:
+    rows = [(escaped(kind.name), number(len(kind.columns)), escaped(kind.care)) for kind in read_personal(mappings) if kind.code != NONE]
+    note = "personal\\_data.csv names each column and where it went. A held row is kept whole, and can hold any of it."
+    return ["## Personal data", "", note, "", *table(("Kind", "Old columns", "Treatment"), rows)]
+
+
+def _signed(report: Report) -> list[str]:
+    rows = [
+        (escaped(s["what"]), escaped(s["who"]), escaped(s["when"] or "–"), code(s["digest"]) if s["digest"] else "–")
+        for s in report["signed"]
+    ]
+    return ["", "## Who signed what", "", *table(("What", "Who", "When", "Digest"), rows)]
+
+
+def _controls() -> list[str]:
+    rows = [(c.control, c.title, escaped(c.what), ", ".join(code(place(shown)[0]) for shown in c.shown)) for c in controls()]
+    note = "Controls of NIST SP 800-53 Rev. 5 that this run supports, and where each is shown."
+    return ["## Controls", "", note, "", *table(("Control", "Name", "What is done", "Shown in"), rows)][:-1]
 
 
 def _decisions(report: Report) -> list[str]:

@@ -24,9 +24,13 @@ for (const block of document.querySelectorAll("[data-list]")) {
   for (const link of document.querySelectorAll("a[data-find]")) {
     if (link.getAttribute("href") !== "#" + heading.id) continue;
     link.addEventListener("click", () => {
-      input.value = link.dataset.find;
-      // The whole cell: A1 does not find A11.
-      rows.forEach((row) => { row.hidden = !Array.from(row.cells).some((cell) => cell.textContent === link.dataset.find); });
+      // Whole cells: A1 does not find A11. Several of them, with tabs between: each has to be there.
+      const wanted = link.dataset.find.split("\t");
+      input.value = wanted.join(" ");
+      rows.forEach((row) => {
+        const cells = Array.from(row.cells, (cell) => cell.textContent);
+        row.hidden = !wanted.every((text) => cells.includes(text));
+      });
       tell(rows.filter((row) => !row.hidden).length);
     });
   }

@@ -91,7 +91,9 @@ def sentences(report: dict[str, Any]) -> list[str]:
     found = []
     if held["total"]:
         kept = "are held" if published(report) else "would be held"
-        found.append(f"{plural(held['total'], 'row')} {kept}, because of {plural(aside['roots'], 'cause')}.")
+        both = sum(row["held_and_loaded"] for row in report["conservation"])
+        too = f" ({both:,} of them loaded too, without a value that cannot be read)" if both else ""
+        found.append(f"{plural(held['total'], 'row')} {kept}{too}, because of {plural(aside['roots'], 'cause')}.")
     attention = sum(rule["count"] for rule in report["exceptions"]["rules"] if rule["severity"] == "attention")
     if attention:
         found.append(f"{plural(attention, 'exception')} need attention.")

@@ -137,7 +137,7 @@ def worker_processes(number: int, place: Path) -> Iterator[Executor]:
 
 
 def _end_with_the_run(place: Path) -> None:
-    """A worker of a run that was killed must not write into the folder of the one that goes on; the terminal's signals are the run's to answer."""
+    """A worker of a killed run must not write into the folder of the resumed one; the main process handles the terminal's signals."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     shared(place)  # before asking whether the run lives: a start that waits for this lock waits for all that may still write

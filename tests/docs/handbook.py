@@ -22,7 +22,10 @@ from checks.kinds import RELATIONS  # noqa: E402
 from checks.suites import HOME as SUITES  # noqa: E402
 from checks.suites import read_suites  # noqa: E402
 from cli import commands  # noqa: E402
+from etl.report.controls import SECTIONS, controls  # noqa: E402
+from etl.report.csv_columns import csv_files  # noqa: E402
 from mappings.model import Portal  # noqa: E402
+from mappings.personal import NONE, read_personal  # noqa: E402
 from mappings.read import HOME, read_mappings  # noqa: E402
 
 _FENCE = re.compile(r"^```([a-z]+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -198,9 +201,48 @@ def _modules() -> str:
     return table(("module", "what it is"), [(f"`{path}`", text) for path, text in modules()])
 
 
+def _csv_files() -> str:
+    parts = []
+    for one in csv_files():
+        rows = [(f"`{name}`", meaning) for name, meaning in one.columns.items()]
+        parts.append(f"## {one.file} ({one.command})\n\nOne line for each {one.line}.\n\n{table(('column', 'meaning'), rows)}")
+    return "\n".join(parts)
+
+
+def _controls() -> str:
+    def shown(place: str) -> str:
+        if place.startswith("report#"):
+            return f"report, *{SECTIONS[place.removeprefix('report#')]}*"
+        if place.startswith("beside:"):
+            return f"`{place.removeprefix('beside:')}`"
+        return f"[{Path(place).stem}]({Path(place).name})" if place.startswith("runbooks/") else f"`portal-migrate {place}`"
+
+    rows = [(one.control, one.title, one.what, ", ".join(shown(place) for place in one.shown)) for one in controls()]
+    return table(("control", "name", "what is done", "shown in"), rows)
+
+
+def _personal_kinds() -> str:
+    rows = [(f"`{kind.code}`", kind.name, kind.care) for kind in read_personal(read_mappings()) if kind.code != NONE]
+    return table(("kind", "what", "treatment"), rows)
+
+
+def _personal_columns() -> str:
+    rows = [
+        (f"`{one.portal}.{one.table}.{one.column}`", f"`{kind.code}`", ", ".join(f"`{name}`" for name in one.becomes) or one.ends)
+        for kind in read_personal(read_mappings())
+        if kind.code != NONE
+        for one in kind.columns
+    ]
+    return table(("old column", "kind", "becomes"), rows)
+
+
 MADE: dict[str, Callable[[], str]] = {
     "checks": _checks,
     "codes": _codes,
+    "controls": _controls,
+    "csv files": _csv_files,
+    "personal kinds": _personal_kinds,
+    "personal columns": _personal_columns,
     "commands": _commands,
     "kinds": _kinds,
     "modules": _modules,

@@ -284,7 +284,7 @@ def test_resume_works_as_it_stands(world: Path) -> None:
 
 def test_rollback_works_as_it_stands(world: Path) -> None:
     printed = run(shell("runbooks/rollback.md"), world)
-    assert "taken back" in printed
+    assert "rolled back" in printed
     assert printed.count("Published and equal") >= 2
 
 

@@ -78,6 +78,8 @@ def extend(home: Path) -> None:
     dated = "  created_at TIMESTAMP NOT NULL, modified_at TIMESTAMP NOT NULL, deleted_ind CHAR(1) NOT NULL\n"
     changed(home / "schemas/portal2.sql", dated, f"{dated.rstrip()},\n  lei_txt VARCHAR(20), screen_theme_cd VARCHAR(8)\n")
     changed(home / "schemas/portal3.sql", "company_history TEXT,\n", "company_history TEXT,\n  lei_txt VARCHAR(20),\n")
+    known = '  "P2.company_profile.employee_count_txt",\n'
+    changed(home / "personal.toml", known, f'{known}  "P2.company_profile.lei_txt",\n')
     profile = home / "portal2/company_profile.toml"
     changed(profile, '"company_history"\n', '"company_history"\nlei_txt = "lei_txt"\n')
     with profile.open("a", encoding="utf-8") as mapping:

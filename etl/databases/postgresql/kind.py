@@ -36,7 +36,7 @@ class PostgreSQL:
     def contract_differences(self, url: str, schema: Schema) -> list[str]:
         from etl.databases.postgresql.connection import connect, safe_errors
         from etl.databases.postgresql.contract import differences
-        from etl.databases.postgresql.target import refuse_pooler
+        from etl.databases.postgresql.pooler import refuse_pooler
 
         with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
             refuse_pooler(session, url)

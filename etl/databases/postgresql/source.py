@@ -36,6 +36,7 @@ from etl.databases.postgresql.connection import (
     safe_errors,
     state_of,
 )
+from etl.databases.postgresql.key_sql import key_parts, keys_of, order_of, within_range
 from etl.databases.postgresql.row_versions import relation, versions_query
 from etl.databases.postgresql.writers import writers
 from etl.databases.quoting import Sql
@@ -182,7 +183,7 @@ class PostgresSource:
         waiting: list[pa.RecordBatch] = []
         count = 0
         for batch in self._batches(
-            f"SELECT {listed} FROM {self._table(mapping.table)} WHERE {_within(mapping, self._cut)} ORDER BY {_order(mapping)}",
+            f"SELECT {listed} FROM {self._table(mapping.table)} WHERE {within_range(mapping, self._cut)} ORDER BY {order_of(mapping)}",
             mapping.table,
         ):
             # Cut by rows, not by what the driver happens to send: the stage files must not depend on it.
@@ -222,7 +223,7 @@ class PostgresSource:
         if not batches:
             return
         whole = self._typed(mapping, columns, batches).typed
-        texts = [column.to_list() for column in _key_parts(mapping, whole)]
+        texts = [column.to_list() for column in key_parts(mapping, whole)]
         parts = list(zip(*texts, strict=True))
         for row, key in enumerate(parts):
             if None in key:
@@ -254,7 +255,7 @@ class PostgresSource:
                 batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else 1)
             if column.name in mapping.never_null and series.null_count():
                 batch.mark[series.is_null().to_numpy()] = HELD
-        return Batch(batch, _keys(mapping, batch))
+        return Batch(batch, keys_of(mapping, batch))
 
     def _column(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
         match column.family:
@@ -295,7 +296,7 @@ class PostgresSource:
         return series.to_frame().select(pl.when(~long).then(pl.col(column.name)).alias(column.name))[column.name], long.to_numpy()
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-        yield from self._contents(mapping, column, _within(mapping, self._cut))
+        yield from self._contents(mapping, column, within_range(mapping, self._cut))
 
     def contents_of(self, mapping: TableMapping, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
         for first in range(0, len(keys), _KEYS_TOGETHER):
@@ -309,7 +310,7 @@ class PostgresSource:
             return relation(self._session, self._table(mapping.table), mapping, column)
 
     def versions(self, mapping: TableMapping, column: str) -> pl.DataFrame:
-        query = versions_query(self._table(mapping.table), mapping, column, _within(mapping, self._cut))
+        query = versions_query(self._table(mapping.table), mapping, column, within_range(mapping, self._cut))
         found = [pl.DataFrame(batch) for batch in self._batches(query, mapping.table)]
         return pl.concat([pl.DataFrame(schema={"key": pl.String, "version": pl.String}), *found])
 
@@ -377,10 +378,10 @@ class PostgresSource:
 
     def highest_key(self, mapping: TableMapping) -> str:
         texts = [f"{quoted(name)}::text" for name in mapping.key]
-        # Without an encoding there are bytes that are no text: they come as such.
+        # Without an encoding, bytes need not be valid text: they are read as bytes.
         listed = ", ".join(texts if self._trusted_text else [f"convert_to({text}, 'SQL_ASCII')" for text in texts])
         # With the table's name: without it the order would be that of the texts that are selected.
-        order = ", ".join(f"{self._table(mapping.table)}.{part} DESC" for part in _order(mapping).split(", "))
+        order = ", ".join(f"{self._table(mapping.table)}.{part} DESC" for part in order_of(mapping).split(", "))
         with safe_errors(self.name, f"looking for the last key of {mapping.table}"):
             row = self._session.execute(f"SELECT {listed} FROM {self._table(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
         texts = ["" if part is None else readable(part) if isinstance(part, bytes) else str(part) for part in row or ()]
@@ -436,35 +437,3 @@ def _unwrapped(numbers: pl.Series, wrapped: dict[int, int]) -> pl.Series:
     if low is None or int(str(low)) > max(wrapped):
         return numbers
     return numbers.replace(wrapped)
-
-
-def _keys(mapping: TableMapping, batch: Typed) -> list[str] | None:
-    """Each row's key as text; a part that does not fit its declared type as it was found (X2). None: all keys are whole numbers."""
-    if not mapping.key:
-        return None
-    odd = [oddity for oddity in batch.oddities if oddity.column in mapping.key]
-    if len(mapping.key) == 1 and mapping.shape.by_name[mapping.key[0]].family == "integer" and not odd:
-        return None
-    return pl.DataFrame(_key_parts(mapping, batch)).select(pl.concat_str(pl.all(), separator="|")).to_series().to_list()
-
-
-def _key_parts(mapping: TableMapping, batch: Typed) -> list[pl.Series]:
-    """The key's columns as texts, what does not fit its type as it was found."""
-    parts = {name: batch.columns[name].cast(pl.String) for name in mapping.key}
-    for oddity in batch.oddities:
-        if oddity.column in parts:
-            parts[oddity.column] = parts[oddity.column].scatter(oddity.row, str(oddity.raw))
-    return list(parts.values())
-
-
-def _within(mapping: TableMapping, cut: KeyRange) -> str:
-    """The condition for a stretch: its bounds are whole numbers."""
-    key = f"({', '.join(map(quoted, mapping.key))})"
-    bounds = [f"{key} {sign} ({', '.join(map(str, bound))})" for sign, bound in ((">=", cut.first), ("<", cut.last)) if bound is not None]
-    return " AND ".join(bounds) or "true"
-
-
-def _order(mapping: TableMapping) -> str:
-    """Texts in the order of their bytes, whatever the database's collation: SQLite's order too."""
-    parts = [quoted(name) + (' COLLATE "C"' if mapping.shape.by_name[name].family == "text" else "") for name in mapping.key]
-    return ", ".join(parts) or "NULL::integer"  # without a key: as they are stored

@@ -1,4 +1,4 @@
-"""A new store that is PostgreSQL: published in one transaction, so that readers see nothing of a run until they see all of it.
+"""A new store that is PostgreSQL: published in one transaction, so that readers see all rows of a run or none.
 
 Rows travel as binary COPY into staging tables beside the real ones, table by table in sessions of their own (postgresql_staging). Where the
 store has no tables yet, the staging tables become the real ones, their references checked before: they get their names.
@@ -12,7 +12,7 @@ import re
 import select
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from etl.databases.postgresql import difference, merge, replacement
 from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
+from etl.databases.postgresql.pooler import refuse_pooler, void_lock
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage, touched
 from etl.databases.postgresql.transport import is_here
 from etl.databases.target import (
@@ -128,7 +129,7 @@ class PostgresTarget:
         """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""
         if not self._one(_HOLDS, (_LOCK,))[0]:
             self._staged = False  # what is staged may be another run's
-            raise _void(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is in use")
+            raise void_lock(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is in use")
 
     def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
         with safe_errors("--target", "reading"):
@@ -256,7 +257,7 @@ class PostgresTarget:
         self._sweep()
         self._run(f"ANALYZE {OF_THE_RUN}")
         agree(changes)
-        tell("load: noting what was published", 0, 0)
+        tell("load: recording what was published", 0, 0)
         self._marks = merge.marks_of(self._session, schema)
         refuse_altered(self._others_rows(known, changes))
         self._run("COMMIT")
@@ -467,24 +468,6 @@ class PostgresTarget:
                 other._cleared()
                 other._session.close()
         self._session.close()  # an open transaction goes with it: the store is as it was
-
-
-def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
-    """Behind a pooler in transaction mode a transaction that is opened meanwhile gets our server process, or we get another one then."""
-    number = b"SELECT pg_backend_pid()"
-    with safe_errors("--target", "reading"), closing(connect(url, "--target")) as other:
-        ours = session.execute(number).fetchone()
-        other.execute("BEGIN")
-        pooled = other.execute(number).fetchone() == ours or session.execute(number).fetchone() != ours
-    if pooled:
-        raise _void(f"A connection pooler that gives each transaction another server process stands before {redacted_url(url)}")
-
-
-def _void(message: str) -> Refused:
-    return Refused(
-        f"{message}. Two runs could write at once. Nothing was changed.",
-        "Connect directly to the server's host and port; a pooler that pools whole sessions is supported.",
-    )
 
 
 def _drain(session: psycopg.Connection[Any]) -> None:

@@ -17,10 +17,10 @@ import pyarrow as pa
 from sqlalchemy.engine import URL
 
 from etl.reconcile.databases.postgresql_conditions import conditions
+from etl.reconcile.databases.postgresql_values import locators_from, raw_values, storage_of, typed_column
 from etl.reconcile.engine.background import prefetch
-from etl.reconcile.engine.cells import Id, Raw, Text
-from etl.reconcile.engine.frames import LOCATOR, Content, Part, series_of, text_typed
-from etl.reconcile.engine.moments import Mask
+from etl.reconcile.engine.cells import Raw
+from etl.reconcile.engine.frames import LOCATOR, Content, Part, series_of
 from etl.reconcile.engine.spec import Column
 from etl.reconcile.errors import ReconcileError
 
@@ -34,9 +34,7 @@ _NEXT = {
     "57014": "The role's statement_timeout ended it: ALTER ROLE ... SET statement_timeout = 0; then run again.",
     "25P03": "idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
 }
-# Days and microseconds of the years 1 to 9999: the others are read as texts. Infinity lies outside, whatever the driver makes of it.
 _PLACE_BITS, _PLACE_MASK = 48, (1 << 48) - 1  # block and line of a row in its own table
-_DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
 # A server that is gone without a word is noticed. `portal-migrate` is what `freeze check` knows our sessions by.
 _NOTICING = {
     "connect_timeout": "20",
@@ -50,7 +48,7 @@ _NOTICING = {
 
 # Whatever role, database or server say: nothing but pg_catalog is found by a bare name; row
 # security raises an error instead of choosing rows (K9). Tables are read themselves, never an index that may lack rows, and by one process:
-# with several the rows come in another order each time. What is read as text is ISO and UTF-8, from any encoding but SQL_ASCII, which is none:
+# with several the rows come in another order each time. What is read as text is ISO and UTF-8, from any encoding but SQL_ASCII, which is not an encoding:
 # its bytes come as they are. Nobody's lock is waited for for ever.
 _SETTINGS = (
     "SET LOCAL idle_in_transaction_session_timeout = 0",
@@ -214,12 +212,12 @@ class PostgresDatabase:
     def _located(self, table: str, batch: Any) -> tuple[pl.Series, list[Any]]:
         """The locators of a batch, and its columns behind what `_locator` selects."""
         if self._has_places(table):
-            return _locators(batch.column(0)), batch.columns[1:]
+            return locators_from(batch.column(0)), batch.columns[1:]
         if table not in self.members:
             return series_of(batch.column(0), pl.Int64).alias(LOCATOR), batch.columns[1:]
         members = np.asarray(self.members[table], np.int64)
         of = np.searchsorted(members, series_of(batch.column(0), pl.Int64).to_numpy()).astype(np.int64)
-        return pl.Series((of << _PLACE_BITS) | _locators(batch.column(1)).to_numpy()), batch.columns[2:]
+        return pl.Series((of << _PLACE_BITS) | locators_from(batch.column(1)).to_numpy()), batch.columns[2:]
 
     def _at(self, table: str, listed: str, locators: Sequence[int]) -> Iterator[str]:
         """Queries for the rows at these locators."""
@@ -267,7 +265,7 @@ class PostgresDatabase:
             at = at.alias(LOCATOR)
             odd, series = np.zeros(batch.num_rows, np.bool_), [at]
             for array, column in zip(arrays, columns, strict=True):
-                values, doubtful = _typed(array, column)
+                values, doubtful = typed_column(array, column)
                 series.append(values.alias(column.name))
                 odd |= doubtful
             frame = pl.DataFrame(series)
@@ -276,7 +274,7 @@ class PostgresDatabase:
     def view(self, name: str, columns: Sequence[Column]) -> Iterator[Part]:
         listed = ", ".join(_quoted(column.name) for column in columns)
         for batch in self._batches(f"SELECT {listed} FROM {self._named(name)}"):
-            values = [(_typed(array, column), column.name) for array, column in zip(batch.columns, columns, strict=True)]
+            values = [(typed_column(array, column), column.name) for array, column in zip(batch.columns, columns, strict=True)]
             frame = pl.DataFrame(
                 [pl.Series(LOCATOR, [0], dtype=pl.Int64).new_from_index(0, batch.num_rows), *(v.alias(n) for (v, _), n in values)]
             )
@@ -293,7 +291,7 @@ class PostgresDatabase:
             for sql in self._at(table, listed, locators[start : start + AT_ONCE]):
                 for batch in self._batches(sql):
                     at, arrays = self._located(table, batch)
-                    raws = [_raw(array, self._types[table][n]) for array, n in zip(arrays, names, strict=True)]
+                    raws = [raw_values(array, self._types[table][n]) for array, n in zip(arrays, names, strict=True)]
                     yield from zip(at.to_list(), zip(*raws, strict=True), strict=True)
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
@@ -301,12 +299,12 @@ class PostgresDatabase:
         if not self._has_places(table):  # whole, a batch at a time
             for batch in self._batches(f"SELECT {self._locator(table)}, {of}, {blob} FROM {name}"):
                 at, (keys, blobs) = self._located(table, batch)
-                for where, found, data in zip(at.to_list(), _raw(keys), blobs.to_pylist(), strict=True):
+                for where, found, data in zip(at.to_list(), raw_values(keys), blobs.to_pylist(), strict=True):
                     yield Content(where, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
             return
         for batch in self._batches(f"SELECT ctid, {of}, {blob} FROM {name} WHERE octet_length({blob}) <= {CHUNK_BYTES} OR {blob} IS NULL"):
             for at, found, data in zip(
-                _locators(batch.column(0)).to_list(), _raw(batch.column(1)), batch.column(2).to_pylist(), strict=True
+                locators_from(batch.column(0)).to_list(), raw_values(batch.column(1)), batch.column(2).to_pylist(), strict=True
             ):
                 yield Content(at, found, None if data is None else hashlib.sha256(data).hexdigest(), len(data or b""))
         large = list(
@@ -364,7 +362,7 @@ class PostgresDatabase:
 
     def _tuples(self, sql: str) -> Iterator[tuple[Any, ...]]:
         for batch in self._batches(sql):
-            yield from zip(*(_storage(array).to_pylist() for array in batch.columns), strict=True)
+            yield from zip(*(storage_of(array).to_pylist() for array in batch.columns), strict=True)
 
 
 def _first_schema(conninfo: str) -> str:
@@ -384,53 +382,6 @@ def _with_options(conninfo: str, url: URL, options: str) -> str:
     words = [word for word in conninfo.partition("?")[2].split("&") if word and not word.startswith("options=")]
     every = f"{said if isinstance(said, str) else ' '.join(said)} {options}".strip()
     return f"{before}?{'&'.join([*words, f'options={quote(every)}'])}"
-
-
-def _typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
-    """The column as a series of its kind's dtype, and which of its values have to be looked at one by one."""
-    array = _storage(array)
-    nothing = np.zeros(len(array), np.bool_)
-    match column.kind:
-        case "integer":
-            return series_of(array, pl.Int64), nothing
-        case "boolean":
-            return series_of(array, pl.Boolean), nothing
-        case "date" | "timestamp":
-            first, last = _DAYS if column.kind == "date" else _MICROS
-            number = series_of(array, pl.Int32 if column.kind == "date" else pl.Int64)
-            return number.cast(pl.Date if column.kind == "date" else pl.Datetime("us")), (
-                ~number.is_between(first, last).fill_null(True)
-            ).to_numpy()
-        case "binary" | "uuid":  # ids are only ever compared with each other: as their sixteen bytes
-            return series_of(array, pl.Binary), nothing
-    text, odd = text_typed(array, column)
-    return (text.str.strip_chars_end(" ") if column.padded else text), odd
-
-
-def _storage(array: Any) -> Any:
-    return array.storage if isinstance(array, pa.ExtensionArray) else array
-
-
-def _locators(array: Any) -> pl.Series:
-    """The places of rows as integers: block and line."""
-    raw = _storage(array)
-    _, offsets, data = raw.buffers()
-    start = int(np.frombuffer(offsets, np.int32)[raw.offset])
-    eight = np.zeros((len(raw), 8), np.uint8)
-    eight[:, 2:] = np.frombuffer(data, np.uint8)[start : start + 6 * len(raw)].reshape(-1, 6)
-    return pl.Series(eight.view(">i8").ravel().astype(np.int64))
-
-
-def _raw(array: Any, kind: str = "") -> list[Raw]:
-    """Values as they are; texts as their bytes; what a date column says as `str`, which it is not free to be."""
-    array = _storage(array)
-    if kind in ("date", "timestamp"):
-        return list(array.to_pylist())
-    if pa.types.is_string(array.type):
-        return [None if value is None else Text(value) for value in array.cast(pa.binary()).to_pylist()]
-    if kind == "uuid":
-        return [None if value is None else Id(value) for value in array.to_pylist()]
-    return list(array.to_pylist())
 
 
 def _said(url: URL, name: str) -> str:

@@ -3,13 +3,19 @@
 Debian's Chromium, driven by Playwright. Without it these tests are skipped.
 """
 
+import re
 import shutil
+from pathlib import Path
+from unicodedata import normalize
+from urllib.parse import unquote, urlparse
 
+import pypdf
 import pytest
 from playwright.sync_api import sync_playwright
 
 from etl.report import write_report
 from etl.runfolder.folder import open_locked
+from tests.support.accessibility import barriers, barriers_everywhere
 from tests.unit.report.test_report import HOSTILE, MAPPINGS, cast, copy_of, hostile
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -220,3 +226,47 @@ def test_it_prints(browser, page):
       .filter((node) => node.getBoundingClientRect().right > 719).map((node) => node.outerHTML.slice(0, 120))""")
     assert wide == []
     assert len(browser.pdf(format="A4")) > 10_000
+
+
+def test_every_printed_page_has_its_headings_and_its_number_and_a_list_is_cut(browser, page, tmp_path):
+    browser.goto(page)
+    told = browser.locator(".verdict h1").inner_text()
+    browser.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+    pages = [normalize("NFKC", sheet.extract_text()) for sheet in pypdf.PdfReader(tmp_path / "report.pdf").pages]  # ligatures apart
+    assert told in pages[0]
+    for number, text in enumerate(pages, 1):
+        assert "Portal migration report" in text.splitlines()[0], number
+        assert f"Page {number} of {len(pages)}" in text, number
+    # Wherever a row of a list that goes on over several pages stands, its column heads stand above it.
+    held = [text for text in pages if len(re.findall(r"^(?:P2|TC)\s", text, re.MULTILINE)) > 5]
+    assert len(held) > 1
+    assert all("Because of" in text and "Reason" in text for text in held)
+    assert "On paper: the first 50." in "".join(pages)
+    shown = browser.evaluate("""(() => Array.from(document.querySelectorAll("#all-checks, #held-list"), (head) =>
+      head.closest("[data-list]").querySelectorAll("tbody tr").length))()""")
+    assert max(shown) > 50
+    browser.emulate_media(media="print")
+    left = browser.evaluate("""Array.from(document.querySelectorAll("[data-list]"), (block) =>
+      Array.from(block.querySelectorAll("tbody tr")).filter((row) => row.getClientRects().length).length)""")
+    assert max(left) == 50
+
+
+def test_axe_finds_nothing_and_finds_what_is_there(browser, page):
+    assert barriers_everywhere(browser, page) == {}
+    browser.set_content("<html lang=en><title>t</title><main><h1>t</h1><img src=x><p>a</p><input></main></html>")
+    assert [found.split(" ")[0] for found in barriers(browser)] == ["image-alt", "label"]
+
+
+def test_a_count_shows_its_rows_by_keyboard_alone(browser, page):
+    browser.goto(page)
+    link = browser.locator('#held ~ div a[data-find*="\\t"]').first
+    wanted, count = link.get_attribute("data-find").split("\t"), int(link.inner_text().replace(",", ""))
+    link.focus()
+    browser.keyboard.press("Enter")
+    rows = browser.evaluate("""Array.from(document.getElementById("held-list").closest("[data-list]").querySelectorAll("tbody tr"))
+      .filter((row) => !row.hidden).map((row) => Array.from(row.cells, (cell) => cell.textContent))""")
+    assert len(rows) == count
+    assert all(set(wanted) <= set(row) for row in rows)
+    assert browser.url.endswith("#held-list")
+    # The page is small enough to be mailed.
+    assert Path(unquote(urlparse(page).path)).stat().st_size < 3_000_000

@@ -1,4 +1,4 @@
-"""The lists as one Excel workbook: a sheet a list, a header that stays, filters; every text a text, never a formula or a link."""
+"""Lists as one Excel workbook: a sheet a list, a header that stays, filters; every text a text, never a formula or a link."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _WIDEST = 60  # characters of a column
 _ROWS = 1_048_575  # of a sheet, below its header
 
 
-def workbook(lists: Mapping[str, pl.DataFrame], made_at: datetime) -> bytes:
-    """The workbook's bytes; the same lists and moment give the same bytes. A list longer than a sheet goes on in further sheets."""
+def workbook(title: str, lists: Mapping[str, pl.DataFrame], made_at: datetime) -> bytes:
+    """The workbook's bytes; the same lists and moment give the same bytes. A list longer than a sheet continues in further sheets."""
     import xlsxwriter
 
     buffer = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with xlsxwriter.Workbook(buffer, options) as book:
-        book.set_properties({"title": "Readiness", "created": made_at})
+        book.set_properties({"title": title, "created": made_at})
         head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
         for name, frame in lists.items():
             for number, part in enumerate(frame.iter_slices(_ROWS) if frame.height else [frame], 1):

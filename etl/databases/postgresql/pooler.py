@@ -1,0 +1,30 @@
+"""Whether a connection goes through a pooler, which gives every transaction another session."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import psycopg
+
+from etl.databases import redacted_url
+from etl.databases.postgresql.connection import connect, safe_errors
+from etl.errors import Refused
+
+
+def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
+    """Behind a pooler in transaction mode a transaction that is opened meanwhile gets our server process, or we get another one then."""
+    number = b"SELECT pg_backend_pid()"
+    with safe_errors("--target", "reading"), closing(connect(url, "--target")) as other:
+        ours = session.execute(number).fetchone()
+        other.execute("BEGIN")
+        pooled = other.execute(number).fetchone() == ours or session.execute(number).fetchone() != ours
+    if pooled:
+        raise void_lock(f"A connection pooler that gives each transaction another server process stands before {redacted_url(url)}")
+
+
+def void_lock(message: str) -> Refused:
+    return Refused(
+        f"{message}. Two runs could write at once. Nothing was changed.",
+        "Connect directly to the server's host and port; a pooler that pools whole sessions is supported.",
+    )

@@ -1,0 +1,57 @@
+"""Who did what to the run, who decided, who approved: with the time and the digest that each stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from etl.runfolder.event_log import content_of, read_events
+from etl.runfolder.folder import RunFolder
+
+_ABOUT = {"L1": "Trade Compliance accounts assigned", "L2": "user names decided", "L5": "missed goals waived"}
+
+
+def signed(folder: RunFolder, decisions: list[dict[str, str]], approval: dict[str, Any] | None) -> list[dict[str, str]]:
+    """What, who, when, digest, for a person: carried out, decided, waived, approved, signed. `when`, `digest` are empty where there is none.
+
+    Decisions' names are masked as `decisions` has them; whoever carried out is the operating system's account on its machine.
+    """
+    found = [
+        {"what": f"carried out: {', '.join(steps)}", "who": who, "when": f"{first} to {last}" if first != last else first, "digest": ""}
+        for who, steps, first, last in _carried_out(read_events(content_of(folder.path)))
+    ]
+    digest = folder.settings.decisions or ""
+    for rule, by, on, count in _decided(decisions):
+        what = f"{'waived' if rule == 'L5' else 'decided'} ({rule}): {count:,} {_ABOUT.get(rule, 'rows')}"
+        found.append({"what": what, "who": by, "when": on, "digest": digest})
+    if approval is None:
+        found.append({"what": "approved", "who": "nobody: no approval was asked for", "when": "", "digest": ""})
+    else:
+        when = approval["at"] or "not given"
+        found.append({"what": "approved", "who": f"the key {approval['by']}", "when": when, "digest": approval["digest"] or ""})
+    evidence = "whoever packs the evidence; portal-migrate evidence verify names the key"
+    return [*found, {"what": "signed this report", "who": evidence, "when": "after it was written", "digest": ""}]
+
+
+def _carried_out(events: Iterable[dict[str, Any]]) -> list[tuple[str, list[str], str, str]]:
+    """(account on machine, what it did, the first and the last moment to the minute), in the order in which each began."""
+    by_whom: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        by_whom.setdefault(f"{event.get('who', '')} on {event.get('where', '')}", []).append(event)
+    return [
+        (who, list(dict.fromkeys(str(e["what"]) for e in mine)), _minute(str(mine[0]["at"])), _minute(str(mine[-1]["at"])))
+        for who, mine in by_whom.items()
+    ]
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:16].replace('T', ' ')} UTC"
+
+
+def _decided(decisions: list[dict[str, str]]) -> list[tuple[str, str, str, int]]:
+    """(rule, by, on, how many), in the order of the rules, the names and the days."""
+    counted: dict[tuple[str, str, str], int] = {}
+    for one in decisions:
+        key = (one["rule"], one["by"], one["on"])
+        counted[key] = counted.get(key, 0) + 1
+    return [(*key, count) for key, count in sorted(counted.items())]

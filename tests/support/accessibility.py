@@ -1,0 +1,34 @@
+"""What axe-core, the engine behind most accessibility tools, finds on a page in a real browser."""
+
+from __future__ import annotations
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+GRAVE = {"serious", "critical"}
+SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
+
+
+def barriers(page: Page, impacts: set[str] | None = None) -> list[str]:
+    """Rule, impact and first place of each violation, of these impacts (none given: of all). AssertionError where axe looked at nothing."""
+    found = Axe().run(page, options={"resultTypes": ["violations", "passes"]}).response
+    assert len(found["passes"]) > 8, "axe has looked at nothing"
+    return [
+        f"{one['id']} ({one['impact']}): {one['nodes'][0]['html'][:140]}"
+        for one in found["violations"]
+        if impacts is None or one["impact"] in impacts
+    ]
+
+
+def barriers_everywhere(page: Page, address: str, impacts: set[str] | None = None) -> dict[str, list[str]]:
+    """By size and scheme those pages that have any: wide and on a phone, light and dark."""
+    found = {}
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        for name, size in SIZES.items():
+            page.set_viewport_size({"width": size["width"], "height": size["height"]})
+            page.goto(address)
+            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], (name, address)
+            if some := barriers(page, impacts):
+                found[f"{name}, {scheme}"] = some
+    return found
