@@ -30,7 +30,7 @@ from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.report import write_report
 from etl.report.annotations import annotated
-from etl.report.csv_files import as_csv, csv_bytes
+from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts
 from etl.report.html import HERE, as_html, bridge, some
 from etl.report.junit import as_junit
@@ -304,7 +304,7 @@ def test_the_key_of_a_failed_check_says_because_of_what_its_row_is_held(folder):
         ("account_contact", f"TC|3802 {copy}"): nothing,
         ("entity_account", "2107"): nothing,
     }
-    text = as_csv(found)["failures.csv"].decode("utf-8-sig")
+    text = csv_bytes(found.failures).decode("utf-8-sig")
     head = "check_id,severity,table,key,because_column,because_table,because_key,root_table,root_key,company_profile_id,loaded"
     assert text.splitlines()[0] == head
 
