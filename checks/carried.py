@@ -17,7 +17,7 @@ from mappings.model import Into, TableMapping
 from mappings.schema import Column, Table
 
 _MADE_OF = {"model_entity": "legacy_entity_id", "security_model": "legacy_model_id", "company_profile": "legacy_profile_id"}
-_CODE = 20  # characters: longer texts are no codes
+_CODE = 20  # characters: longer texts are not codes
 
 
 def unchanged(check: Check, staged: Staged) -> Found:
@@ -145,7 +145,7 @@ def internal_unless_known(check: Check, staged: Staged) -> Found:
 
 
 def whole_rows(check: Check, staged: Staged) -> Found:
-    """Held rows whose JSON is no object of exactly the old table's columns: nothing left out, no credential and no bytes in it (fine print 27).
+    """Held rows whose JSON is not an object with exactly the old table's columns, without credentials and bytes (fine print 27).
 
     Behind an adapter one member more, `_physical`.
     """

@@ -67,7 +67,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Answer:
-    """One check and its answer. `keys`: all that failed, sorted, social security numbers masked; `failed`: their number.
+    """One check and its result. `keys`: all that failed, sorted, social security numbers masked; `failed`: their number.
 
     `sentence`: what was found, where the question is about shares; else empty.
     """

@@ -15,7 +15,7 @@ _ACCOUNT_BITS, _KEY_BITS = 48, 60
 
 
 def email_key_of(typed: str | None) -> str | None:
-    """B2, B15: the e-mail trimmed and case-folded; None where it is no e-mail."""
+    """B2, B15: the e-mail trimmed and case-folded; None if it is not a valid e-mail."""
     trimmed = (typed or "").strip()
     return trimmed.casefold() if _EMAIL.fullmatch(trimmed) else None
 

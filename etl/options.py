@@ -25,6 +25,7 @@ class Options:
     freeze: tuple[date, date] | None = None
     grace: Grace | None = None  # None: not given
     decisions: Path | None = None
+    acceptance: Path | None = None
     workers: int | None = None
     scheduler: str | None = None
     rehearse: bool = False
@@ -46,3 +47,10 @@ def needed(value: str | None, option: str, what: str) -> str:
     if value is None:
         raise WrongUsage(f"{option} is missing.", f"Give {what}: {option}.")
     return value
+
+
+def needed_run(run: Path | None) -> Path:
+    """The run's folder; WrongUsage where none was given."""
+    if run is None:
+        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    return run

@@ -61,7 +61,7 @@ def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
 
 
 def of_run(options: Options, settings: RunSettings) -> Options:
-    """The options, those not given as the run began with them; a URL whose password is hidden is no less a place."""
+    """The options, completed with those of the run's start; a URL with a hidden password still identifies a path."""
     return replace(
         options,
         source=options.source if options.source is not None else settings.source,

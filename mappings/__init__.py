@@ -1,1 +1,1 @@
-"""What becomes what, as data: mapping files, schemas, code tables, the rule book, and their strict reader."""
+"""The mapping as data: mapping files, schemas, code tables, rules, and their strict reader."""

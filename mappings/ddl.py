@@ -1,4 +1,4 @@
-"""What a schema file declares, and the statements that make it: rendered anew of what was understood, one at a time."""
+"""The declarations of a schema file, and the statements that create them, rendered from the parsed form one at a time."""
 
 from __future__ import annotations
 

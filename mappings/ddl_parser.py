@@ -1,7 +1,7 @@
-"""The DDL of a schema file, parsed by a grammar of its own and never executed as it stands.
+"""The DDL of a schema file, parsed by a strict grammar and never executed directly.
 
-What the grammar does not know is refused, so a file can declare tables, views, indexes and comments and do nothing else. What is made of it
-in a database is rendered anew from what was understood: without the file's comments and spelling, one statement at a time.
+Constructs outside the grammar are refused, so a file can only declare tables, views, indexes and comments. The statements for a database are
+rendered from the parsed form, without the comments and spelling of the file, one at a time.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def read_personal(mappings: Mappings) -> tuple[Kind, ...]:
 def _entries(mappings: Mappings, problems: list[tuple[str, str, str, str]]) -> list[Any]:
     content = mappings.files.get(FILE)
     if content is None:
-        raise MappingError(FILE, "file", "nothing", "a file that can be read")
+        raise MappingError(FILE, "file", "nothing", "a readable file")
     try:
         words = tomllib.loads(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -83,7 +83,7 @@ def _entries(mappings: Mappings, problems: list[tuple[str, str, str, str]]) -> l
 
 def _wrong(place: int, entry: Any) -> list[tuple[str, str, str, str]]:
     if not isinstance(entry, dict):
-        return [(FILE, f"kind {place}", "something else", "a table")]
+        return [(FILE, f"kind {place}", "another type", "a table")]
     found = [(FILE, f"kind {place}.{word}", "an unknown word", f"one of {', '.join(_WORDS)}") for word in entry if word not in _WORDS]
     return found + [
         (FILE, f"kind {place}.{word}", "nothing, or another type", f"a {'text' if kind is str else 'list of texts'}")

@@ -34,7 +34,7 @@ _WORDS = ("code", "weight", "who", "by", "sentence", "action")
 
 @dataclass(frozen=True)
 class PointKind:
-    """One kind of open point: how heavy, who can mend it until when, and its two texts."""
+    """One kind of open point: weight, who can correct it, deadline, and its two texts."""
 
     code: str
     weight: str

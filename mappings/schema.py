@@ -129,7 +129,7 @@ def _table(file: str, declared: TableDdl, ddl: Ddl) -> Table:
 
 
 def _try(file: str, ddl: Ddl) -> None:
-    """Makes what was understood in an empty database and compiles a query of every view: a column that is not there is found before the night."""
+    """Creates the parsed tables in an empty database and compiles a query of every view, so that a missing column is found early."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
         memory.execute("PRAGMA trusted_schema = off")
         memory.set_authorizer(_authorized)

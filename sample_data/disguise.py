@@ -168,7 +168,7 @@ def disguised(file: Path, folder: str, texts: bool = False) -> Disguised:
     """One portal's world, disguised. `texts`: for files of text, where every cell is a text."""
     made, names = Disguised(), _Names()
     with closing(sqlite3.connect(file)) as database:
-        # What is no valid text stays bytes: a blob in a text column is the text of its bytes.
+        # Bytes that are not valid text stay bytes: a blob in a text column is the text of its bytes.
         database.text_factory = lambda raw: _text(raw)
         content = {table.name: _rows(database, table) for table in _tables(folder)}
     keys = _new_keys(content) if folder == "portal2" else {}

@@ -39,7 +39,7 @@ class Shape:
     entity_type: Ints  # position in TYPES
     entity_status: Ints  # position in STATUSES
     entity_created: Ints
-    user_start: Ints  # by profile, counted from the first user that is no consultant
+    user_start: Ints  # by profile, counted from the first user that is not a consultant
 
 
 @dataclass(frozen=True)

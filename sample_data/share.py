@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-# Paths below the root that the cast's `document.object_path` values name. Bytes, because one of them is no valid UTF-8.
+# Paths below the root that the cast's `document.object_path` values name. Bytes, because one of them is not valid UTF-8.
 ODD_NAMES: dict[bytes, bytes] = {
     b"odd/scan\\2014\\seal.txt": b"A backslash is an ordinary character here.\n",
     b"odd/new\nline.txt": b"A name of two lines.\n",

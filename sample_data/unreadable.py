@@ -1,4 +1,4 @@
-"""Rows that SQLite holds and PostgreSQL cannot: values that their column's type does not allow, texts that are none (E8, X2).
+"""Rows that SQLite holds and PostgreSQL cannot: values that their column's type does not allow, invalid texts (E8, X2).
 
 They follow the same plan as `trouble`, and are left out where the target is PostgreSQL.
 """
@@ -25,7 +25,7 @@ def unreadable(block: Block) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def bad_texts(at: Place) -> Iterator[Row]:
-    """E8: U+0000, invalid UTF-8, a surrogate, a BLOB in a text column that is a text, and one that is none."""
+    """E8: U+0000, invalid UTF-8, a surrogate, a BLOB in a text column that is a valid text, and one that is not."""
     yield anomalies.security_profile(at, 1)
     texts = ("zero\0character", Undecodable(b"Latin-1: \xe9"), Undecodable(b"half a pair: \xed\xa0\xbd"), "naïve".encode(), b"\xff\xfe\x00")
     for number, text in enumerate(texts, 1):

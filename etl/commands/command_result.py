@@ -1,4 +1,4 @@
-"""How a command ends: its answer on stdout, for people or as one JSON envelope; its failure in one sentence with the next step; its exit code."""
+"""The end of a command: its result on stdout, for people or as one JSON envelope; its failure in one sentence with the next step; its exit code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VERSION = 1
 
 
 class Interrupted(BaseException):
-    """A signal asked to stop; the same command goes on later."""
+    """A signal interrupted the command; the same command resumes."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -1,4 +1,4 @@
-"""The command `freeze check`: is the old portal really closed? Asked before the night; the run itself asks again before it publishes (K1)."""
+"""The command `freeze check`: checks before the cut-over that the old portal is closed; the run itself checks again before it publishes (K1)."""
 
 from __future__ import annotations
 

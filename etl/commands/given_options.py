@@ -1,4 +1,4 @@
-"""What a command was given, as the rest of the program takes it: `Options`, the reporter of its progress, its answer."""
+"""Converts the options of a command to `Options`, its progress reporter and its output form."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def options_of(given: dict[str, Any]) -> Options:
         plain["target"] = None  # a configuration's target is the cut-over's, not a rehearsal's
     plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {
-        name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
+        name: Path(given[name])
+        for name in ("run", "mappings", "adapter", "decisions", "acceptance", "approver", "approval")
+        if given.get(name)
     }
     return Options(
         **plain,
@@ -54,7 +56,7 @@ def options_of(given: dict[str, Any]) -> Options:
 
 
 def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
-    """The band of E14 where any of its numbers is given; WrongUsage without a freeze, which a run that goes on knows from its start."""
+    """The band of E14 if any of its numbers is given; WrongUsage without a freeze, unless the run was started with one."""
     from etl.domain.grace import Grace
     from etl.errors import WrongUsage
     from etl.runfolder import layout
@@ -68,7 +70,7 @@ def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
 
 
 def _typed(name: str) -> bool:
-    """Whether the option stands on the command line itself: one configuration file serves the rehearsal and the night."""
+    """Whether the option is given on the command line itself: one configuration file serves rehearsal and cut-over."""
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
@@ -77,7 +79,7 @@ def day_of(name: str, text: str) -> date:
 
     try:
         day = date.fromisoformat(text)
-        if day.isoformat() != text:  # weeks and forms without hyphens are no days here
+        if day.isoformat() != text:  # weeks and forms without hyphens are not accepted
             raise ValueError
         return day
     except ValueError:

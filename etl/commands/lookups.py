@@ -14,7 +14,7 @@ from etl.databases.registry import reading
 from etl.domain.emails import email_key
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.evidence.approval import approval_status
-from etl.options import Options, needed
+from etl.options import Options, needed, needed_run
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, open_readonly
 from etl.system.progress_note import at_work
@@ -22,9 +22,8 @@ from etl.system.progress_note import at_work
 
 def status(options: Options) -> dict[str, Any]:
     """Each step of the run: done, failed or not done, when, how long, and what it says."""
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    folder = open_readonly(options.run)
+    run = needed_run(options.run)
+    folder = open_readonly(run)
     steps = []
     for name in layout.STEPS:
         facts = folder.steps[name].facts if name in folder.steps else {}
@@ -39,14 +38,14 @@ def status(options: Options) -> dict[str, Any]:
                 "sentence": facts.get("sentence", ""),
             }
         )
-    working = at_work(options.run / layout.PROGRESS, options.run / layout.LOCK)
+    working = at_work(run / layout.PROGRESS, run / layout.LOCK)
     for entry in steps:
         if working is not None and entry["step"] == working["step"] and entry["state"] == "not done":
             entry |= {"state": "at work", "started": working["since"]}
     if working is not None:
         working = {**working, **_ends(folder, working, [entry["step"] for entry in steps if entry["state"] == "done"])}
     known = {
-        "run": str(options.run),
+        "run": str(run),
         "settings": folder.settings.as_json(),
         "steps": steps,
         "approval": approval_status(folder),

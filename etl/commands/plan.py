@@ -18,7 +18,7 @@ def plan(options: Options, earlier: Sequence[Path]) -> dict[str, Any]:
 
     `earlier`: the runs to forecast from; without any, those in the folders beside the run's; without those, a probe of this machine.
     """
-    known = earlier_runs(earlier, options.run)  # a folder that is none is refused before the databases are asked
+    known = earlier_runs(earlier, options.run)  # a folder that is not a run is refused before the databases are opened
     found = planned(options)
     share = 100 * found.mapped // found.columns if found.columns else 100
     rows = sum(found.rows.values())

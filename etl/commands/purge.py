@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from etl.errors import MigrationError, Refused, WrongUsage
-from etl.options import Options
+from etl.errors import MigrationError, Refused
+from etl.options import Options, needed_run
 from etl.runfolder import layout
 from etl.runfolder.folder import open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
@@ -20,17 +20,16 @@ LOCKS = (layout.LOCK, layout.WORKERS)
 
 def purge(options: Options, yes: bool) -> dict[str, Any]:
     """What was removed and what is left; Refused where the run has not published yet: it would have to start again. `yes`: nobody is asked."""
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    open_readonly(options.run)  # where there is no run there is nothing to purge, and no folder is made
+    run = needed_run(options.run)
+    open_readonly(run)  # where there is no run there is nothing to purge, and no folder is made
     refuse_unasked("purge", yes)
-    with open_locked(options.run) as folder:
+    with open_locked(run) as folder:
         if "load" not in folder.steps:
             raise Refused(
                 "This run has not published anything yet: its stage files are needed to resume.",
                 "Finish the run, or remove the folder by hand.",
             )
-        confirm(f"Remove all files that are not evidence from {options.run}? A rollback is not possible afterwards.", yes)
+        confirm(f"Remove all files that are not evidence from {run}? A rollback is not possible afterwards.", yes)
         gone = [folder.remove(name) for name in _others(folder.path)]
         removed, size = sum(files for files, _ in gone), sum(size for _, size in gone)
         folder.settings = replace(folder.settings, purged=True)
@@ -38,7 +37,7 @@ def purge(options: Options, yes: bool) -> dict[str, Any]:
         if still := _others(folder.path):
             raise MigrationError(f"Not everything could be removed: {still[0]} and {len(still) - 1:,} more.", "Remove these files by hand.")
         left = sorted(place.relative_to(folder.path).as_posix() for place in folder.path.rglob("*") if place.is_file())
-    return {"run": str(options.run), "removed": removed, "bytes": size, "left": left}
+    return {"run": str(run), "removed": removed, "bytes": size, "left": left}
 
 
 def _others(path: Path) -> list[str]:

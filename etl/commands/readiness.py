@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from etl.commands.lookups import published
-from etl.errors import MigrationError, WrongUsage
-from etl.options import Options
+from etl.errors import MigrationError
+from etl.options import Options, needed_run
 from etl.readiness.gather import work_lists
 from etl.readiness.page import as_page
 from etl.readiness.points import COLUMNS
@@ -32,9 +32,8 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
 
     Raises Refused where the run has published nothing or was purged, MigrationError where the bounce list cannot be read.
     """
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the folder of a finished or rehearsed run: --run DIR.")
-    folder = _finished(options.run)
+    folder_of_run = needed_run(options.run)
+    folder = _finished(folder_of_run)
     mappings = read_mappings(options.mappings)
     bounced, unknown, doubled = _bounced(bounces)
     with published(options) as store:
@@ -52,7 +51,7 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
         **({"since": changes} if changes is not None else {}),
         **({"activation": lists.activation} if names else {}),
     }
-    place = PrivateFolder(out or options.run / "readiness")
+    place = PrivateFolder(out or folder_of_run / "readiness")
     for name, frame in tables.items():
         place.write(f"{name}.csv", csv_bytes(frame))
     more = lists.points.with_columns(pl.col("point_cd").replace_strict({k.code: k.by for k in kinds.values()}, default="").alias("by"))

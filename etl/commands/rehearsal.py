@@ -1,4 +1,4 @@
-"""What a rehearsal leaves besides its report: the letters, the sample and the signed evidence that the night would leave to others."""
+"""The further outputs of a rehearsal: letters, sample and signed evidence, as after a cut-over."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class Origins:
 
 
 def _number(text: str) -> int | None:
-    """The whole number; None where it is none or none that a column holds: no loaded row has such a key."""
+    """The whole number; None if it is not one or does not fit into a column: no loaded row has such a key."""
     try:
         number = int(text)
     except ValueError:

@@ -22,7 +22,7 @@ _ROLLBACK = 0.5  # of the load: what a rollback takes at most
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the checklist. `at`: minutes after the freeze begins, by the forecast; `commands`: to be given as they stand; `see`: what must be
+    """One line of the checklist. `at`: minutes after the freeze begins, by the forecast; `commands`: to be copied unchanged; `see`: what must be
     seen then; `decide`: the criteria of a decision; `back`: the way back, with its minutes; `tell`: whom to tell."""
 
     title: str
@@ -135,7 +135,7 @@ def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
             checked - frozen,
             (steps, f"portal-migrate status --run {run}"),
             see="four steps are done; no critical check failed; held rows and exceptions are those of the last rehearsal",
-            decide="Exit code 3: nothing was published; unfreeze, mend what is named, come back on another date."
+            decide="Exit code 3: nothing was published; unfreeze, correct the causes, choose another date."
             " More held rows than in the last rehearsal: clarify before continuing.",
             back="nothing was published: unfreeze, 5 minutes",
         ),

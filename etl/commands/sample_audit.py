@@ -26,8 +26,8 @@ from etl.commands.row_origins import Origins
 from etl.databases.reading import Reading
 from etl.domain.masking import masked
 from etl.domain.typed_values import texts_of
-from etl.errors import MigrationError, Refused, WrongUsage
-from etl.options import Options
+from etl.errors import MigrationError, Refused
+from etl.options import Options, needed_run
 from etl.placement.row_placement import keys
 from etl.placement.stage_tables import frames
 from etl.places import of_run, refuse_overlap
@@ -56,9 +56,8 @@ class Drawn:
 def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     """What was drawn and written: a CSV file with a line for every column that is carried over."""
     mappings = read_mappings(options.mappings)
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    folder = open_readonly(options.run)
+    run = needed_run(options.run)
+    folder = open_readonly(run)
     folder.refuse_purged("The sample is drawn from the stage files: draw it before `purge`, or give a run that was not purged.")
     if out.is_dir() or not out.parent.is_dir():
         raise MigrationError(f"--out: {out} cannot be created.", "Give a file name in an existing folder.")
@@ -189,7 +188,7 @@ class Sealed:
 
 
 def _bytes_in(folder: RunFolder, row: Drawn) -> tuple[int, str] | None:
-    """Size and SHA-256 of the document's bytes that the row had when it was read; None where it is no row of bytes, or they could not be read."""
+    """Size and SHA-256 of the document's bytes that the row had when it was read; None if the row has no bytes, or they could not be read."""
     if not any(into.table == "stored_object" for into in row.mapping.into):
         return None
     (content,) = folder.files("extract", layout.CONTENT)

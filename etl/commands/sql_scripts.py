@@ -1,4 +1,4 @@
-"""The commands `sql ...`: the SQL of the pages with this installation's own names, so that nobody copies it out of Markdown at night."""
+"""The commands `sql ...`: the SQL of the pages with this installation's own names, ready to run."""
 
 from __future__ import annotations
 

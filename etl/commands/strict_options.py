@@ -44,7 +44,7 @@ class RowCommand(StrictCommand):
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
 
     def _keys_last(self, args: list[str]) -> list[str]:
-        """The words, negative numbers that are no option's value behind `--`: there nothing is taken for an option."""
+        """The words, with negative numbers that are not an option's value after `--`, where no word is parsed as an option."""
         takes_value = {name for option in self.params if isinstance(option, click.Option) and not option.is_flag for name in option.opts}
         head, behind = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
         keys: list[str] = []
@@ -77,7 +77,7 @@ def _each(parameter: click.Parameter, value: Any) -> tuple[Any, ...]:
 
 
 def database_url(option: str, text: str) -> str:
-    """The URL as this program takes it; WrongUsage, naming the option, where it is none, or names a driver that cannot be used.
+    """The URL as this program takes it; WrongUsage, naming the option, if it is not valid or names an unsupported driver.
 
     `postgres://`, which PostgreSQL's own tools take, is `postgresql://`. The message never has the URL: it may hold a password.
     """
@@ -98,6 +98,6 @@ def database_url(option: str, text: str) -> str:
 
         try:
             sqlalchemy.make_url(text)
-        except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+        except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is not a number
             raise WrongUsage(f"{option} is not a valid database URL.", _FORM) from None
     return text

@@ -60,7 +60,7 @@ class Source(Protocol):
         ...
 
     def kinds(self) -> dict[str, str]:
-        """What of the database is no table of its own, by name: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
+        """The relations that are not independent tables, by name: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
         ...
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
@@ -122,7 +122,7 @@ class SnapshotSource(Source, Protocol):
     snapshot: str
 
     def cuts(self, mapping: TableMapping, rows: int) -> list[KeyRange]:
-        """The table in stretches of that many rows, in the order of the keys; one whole where its keys are no whole numbers."""
+        """The table in key ranges of that many rows, in key order; the whole table if its keys are not whole numbers."""
         ...
 
     def within(self, cut: KeyRange) -> Source:
@@ -169,7 +169,7 @@ def redacted_url(url: str) -> str:
         return url
     try:
         parsed = sqlalchemy.make_url(url)
-    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is no number
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # ValueError: a port that is not a number
         return "(not a database URL)"
     less = {}
     if parsed.get_backend_name() == "postgresql":

@@ -1,4 +1,4 @@
-"""What a role may do in a database, held against what it needs: missing rights stop a command, excess ones are named."""
+"""Compares the rights of a database role with the required ones: missing rights stop a command, excess ones are reported."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Rules B2, B15: what an e-mail address is, and when two of them are one person's."""
+"""Rules B2, B15: valid e-mail addresses, and the key under which two of them are equal."""
 
 from __future__ import annotations
 
 
 def email_key(text: str | None) -> str | None:
-    """The e-mail trimmed and case-folded; None where it is none: exactly one @, something on both sides, no white space (B2, B15)."""
+    """The e-mail trimmed and case-folded; None if it is not valid: exactly one @, text on both sides, no white space (B2, B15)."""
     if text is None:
         return None
     trimmed = text.strip()

@@ -1,4 +1,4 @@
-"""Rule H6: nothing that is shown holds what looks like a social security number or a natural person's tax number (RFC)."""
+"""Rule H6: masks numbers with the form of a social security number or of a natural person's tax number (RFC) in everything that is shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HIDDEN = "***-**-****"
 
 
 def masked(text: str) -> str:
-    """H6: the text with everything masked that looks like one of them, under whatever type it stands: what is shown is not typed."""
+    """H6: the text with every number of such a form masked, whatever its type."""
     return _PERSON_RFC.sub("****", _LOOKS_PERSONAL.sub(HIDDEN, text))
 
 

@@ -16,7 +16,7 @@ _FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]
 
 
 def utc(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """(moments in UTC, null where the text cannot be read; whether each is certain).
+    """Returns (moments in UTC, null if the text cannot be read; whether each is certain).
 
     Ambiguous in autumn: the earlier instant; skipped in spring: shifted forward; both, and the unreadable, are uncertain.
     """

@@ -1,4 +1,4 @@
-"""Values of the old databases, given their declared types: what fits, what does not (X2), and what no text column can hold (E8).
+"""Converts values of the old databases to their declared types, and reports values that do not fit (X2) and texts that no text column can hold (E8).
 
 SQLite keeps any value in any column. Whole columns are converted at once; only columns that do not fit are looked at value by value.
 """
@@ -34,7 +34,7 @@ POLARS_TYPE: dict[Family, pl.DataType] = {
 
 @dataclass(frozen=True)
 class Oddity:
-    """A value that is not simply its canonical form. `unreadable`: no value of its type; `raw`: its form as recorded, for row_json."""
+    """A value in another form than the canonical one. `unreadable`: not a value of its type; `raw`: its form as recorded, for row_json."""
 
     row: int
     column: str
@@ -190,7 +190,7 @@ def _moments(batch: Typed, column: Column, cells: Sequence[Cell], blobs: Bools |
 
 
 def dates(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """(days, their canonical texts); null where the text is no readable date."""
+    """Returns (days, their canonical texts); null if the text is not a readable date."""
     texts = pl.col("raw")
     day = pl.when(texts.str.contains(_DATE)).then(texts.str.head(10)).str.to_date("%Y-%m-%d", strict=False)
     days = raw.rename("raw").to_frame().select(pl.when(day.dt.year() > 0).then(day).alias(raw.name))[raw.name]
@@ -198,7 +198,7 @@ def dates(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def timestamps(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """(moments in UTC, microseconds; their canonical texts); null where the text is no readable timestamp."""
+    """Returns (moments in UTC, microseconds; their canonical texts); null if the text is not a readable timestamp."""
     texts = pl.when(pl.col("raw").str.contains(_TIMESTAMP)).then(pl.col("raw"))
     whole = texts.str.head(19).str.replace("T", " ", literal=True).str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
     fraction = texts.str.extract(r"\.([0-9]+)", 1).str.pad_end(6, "0").cast(pl.Int64).fill_null(0)

@@ -49,6 +49,8 @@ def digest_of(folder: RunFolder) -> str | None:
         return None
     known = folder.settings.as_json()
     content: dict[str, Any] = {"steps": folder.digest(*layout.BEFORE_LOAD), "settings": {name: known.get(name) for name in _SETTINGS}}
+    if folder.settings.acceptance is not None:  # a run without goals has the digest that it had before there were any
+        content["settings"]["acceptance"] = folder.settings.acceptance
     facts = folder.steps["check"].facts
     if "changes" in facts:  # of a run that an earlier version checked nobody foresaw them
         content["changes"] = facts["changes"]
@@ -253,7 +255,7 @@ def _has_shape(approval: Any) -> bool:
 
 
 def _content(place: Path) -> bytes:
-    """The file's bytes; ValueError where it is no plain file, or too large for an approval."""
+    """The file's bytes; ValueError if it is not a regular file, or too large for an approval."""
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as stream:

@@ -29,7 +29,7 @@ from etl.evidence.proved import APPROVAL, approval_of, proved
 from etl.evidence.time_stamp import STAMP, stamped
 from etl.objects import Readable, object_key, of_each
 from etl.objects.registry import open_objects
-from etl.options import Options, needed
+from etl.options import Options, needed, needed_run
 from etl.places import of_run, refuse_overlap
 from etl.runfolder import event_log as events
 from etl.runfolder import layout
@@ -49,9 +49,8 @@ _AGAIN = "Request the bundle again."
 
 def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> dict[str, Any]:
     """What was packed: files, Merkle root, where the public key lies. The private key is made where none is, and never goes into the bundle."""
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    folder, mappings = open_readonly(options.run), read_mappings(options.mappings)
+    run = needed_run(options.run)
+    folder, mappings = open_readonly(run), read_mappings(options.mappings)
     if "load" not in folder.steps:
         raise Refused("This run has not published anything yet: there is no evidence to pack.", "Finish the run, then pack its evidence.")
     if folder.settings.mappings != mappings.digest:

@@ -58,7 +58,7 @@ def private_key(place: Path) -> Ed25519PrivateKey:
 
 
 def _read(place: Path) -> tuple[bytes, int]:
-    """The bytes of a key's file, and its mode; OSError where it is none, or far too large."""
+    """The bytes of a key's file, and its mode; OSError if it is not a regular file, or far too large."""
     descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # not blocking: a pipe's other end may never come
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)

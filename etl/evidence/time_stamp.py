@@ -42,7 +42,7 @@ def stamp(bundle: Path, place: Path) -> dict[str, Any]:
 def stamped(bundle: Path, authority: Path | None) -> dict[str, Any] | None:
     """The moment, and whether the authority's certificate was checked; None where the bundle has no time stamp.
 
-    EvidenceAltered where the file is no time stamp of this bundle's signature, or where `authority` (certificates in PEM) does not stand behind it.
+    EvidenceAltered if the file is not a time stamp of this bundle's signature, or not issued by `authority` (certificates in PEM).
     """
     if not (bundle / STAMP).exists() and not (bundle / STAMP).is_symlink():
         if authority is not None:
@@ -59,7 +59,7 @@ def stamped(bundle: Path, authority: Path | None) -> dict[str, Any] | None:
 
 
 def _response(content: bytes) -> TimeStampResponse | None:
-    """The response in these bytes; None where they are none, or where the authority did not grant it."""
+    """The response in these bytes; None if they are not a response, or if the authority did not grant it."""
     from rfc3161_client import decode_timestamp_response
 
     try:

@@ -1,4 +1,4 @@
-"""What every old table was when it was read, and whether it still is: the freeze guard (K1). Asked before publishing and when old and new are compared."""
+"""The freeze guard (K1): fingerprints of every old table, compared before publishing and again when old and new are compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mappings.model import Mappings, Portal, TableMapping
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """A table as it was read: rows; the last key in the keys' order; the digest of its stage files and its documents; what the database counts of it.
+    """A table as read: number of rows, the last key in key order, the digest of its stage files and documents, the database's write counters.
 
     Kept as a list of these in the facts of the step extract, by `PORTAL.table`.
     """
@@ -36,7 +36,7 @@ class Fingerprint:
 def fingerprints(
     sources: Mapping[Portal, Source], mappings: Mappings, files: Sequence[StageFile], contents: pl.DataFrame
 ) -> dict[str, dict[str, Any]]:
-    """Of every table, from the snapshot that it was read in. `contents`: rows of CONTENT."""
+    """Returns the fingerprint of every table, from the snapshot in which it was read. `contents`: rows of CONTENT."""
     files_of: dict[str, list[StageFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
         files_of[layout.group(file.path)].append(file)
@@ -54,7 +54,7 @@ def fingerprints(
 
 
 def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder) -> dict[str, dict[str, Any]]:
-    """By portal: `changed`, its tables that are not what was extracted, and `how` that is known; `SourceChange` as data.
+    """Returns by portal `changed` (the tables that changed since the extract) and `how` (the evidence): `SourceChange` as data.
 
     As the database tells, and by the highest keys; where it cannot tell by reading everything again and comparing with the stage files.
     Refused where something keeps rows or bytes from us (K9).
@@ -82,7 +82,7 @@ def changed_of(looked: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def written_to(looked: Mapping[str, Mapping[str, Any]]) -> str:
-    """A sentence about the tables that changed since the extract; empty where none did."""
+    """A sentence listing the tables that changed since the extract; empty if none did."""
     changed = changed_of(looked)
     return f" Written to since the extract: {', '.join(changed)}; the old portal is not frozen." if changed else ""
 

@@ -65,7 +65,7 @@ def _record(kept: Precopied) -> pl.DataFrame:
 
 
 def forget_record() -> None:
-    """Gives the memory back that the record takes in this process."""
+    """Releases the memory of the record in this process."""
     _record.cache_clear()
 
 
@@ -74,7 +74,7 @@ def unchanged(
 ) -> tuple[pl.DataFrame, dict[str, Stored]]:
     """(key, version, of every row that has bytes; by key the objects of those rows that are the versions that were precopied).
 
-    A key that stands there twice is none of them.
+    A key that occurs twice is left out.
     """
     now = source.versions(mapping, column)
     if kept is None or not now.height:

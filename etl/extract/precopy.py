@@ -44,7 +44,7 @@ class Record:
         folder.steps = {layout.PRECOPY: step, **{name: other for name, other in folder.steps.items() if name != layout.PRECOPY}}
 
     def carry(self, rows: pl.DataFrame) -> None:
-        """These rows are in the record already, and still hold."""
+        """Keeps these rows, which are in the record and still valid."""
         self._whole.append(rows)
 
     def add(self, rows: pl.DataFrame) -> None:

@@ -14,9 +14,9 @@ from mappings.schema import FAMILY_BY_TYPE
 
 
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
-    """Where the database is not what the mappings say: tables and columns that no mapping names, mapped ones that are gone, other types."""
+    """Returns every difference between database and mappings: unmapped tables and columns, missing ones, other types."""
     there, kinds = source.shapes(), source.kinds()
-    # What is no table by itself is named by the plan, and no obstacle (fine print 60).
+    # Relations that are not tables are listed by the plan and do not stop a run (fine print 60).
     strange = [name for name in there if (portal, name) not in mappings.tables and name not in kinds]
     found = [f"{portal}.{name}: this table is not in any mapping" for name in strange]
     for mapping in mappings.of(portal):
@@ -43,7 +43,7 @@ def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str
 
 
 def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bool = True) -> dict[Portal, SourceConditions]:
-    """Raises where something keeps rows or bytes of a mapped table from us (K9); else what is to be known of each old portal."""
+    """Raises Refused if rows or bytes of a mapped table are hidden (K9); otherwise returns the notes about each old portal."""
     found = {portal: source.conditions(mappings.of(portal), deep) for portal, source in sources.items()}
     if hiding := [f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.hiding]:
         raise Refused(
@@ -54,7 +54,7 @@ def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bo
 
 
 def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> None:
-    """Raises before any data is read where sources and mappings do not fit (K5)."""
+    """Raises MigrationError, before any data is read, if sources and mappings do not match (K5)."""
     refuse_swapped({portal: source.shapes().keys() for portal, source in sources.items()}, mappings)
     found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
     if found:
@@ -80,7 +80,7 @@ def _next_step(found: list[str]) -> str:
 
 
 def refuse_swapped(there: Mapping[Portal, Collection[str]], mappings: Mappings) -> None:
-    """Raises where a database has most of the other portal's tables and few of its own: one sentence instead of a hundred."""
+    """Raises MigrationError if a database has mostly the other portal's tables: one message instead of a hundred."""
     own = {portal: {mapping.table.lower() for mapping in mappings.of(portal)} for portal in mappings.sources}
     looks: dict[str, str] = {}
     for portal, tables in there.items():

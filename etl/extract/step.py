@@ -1,4 +1,4 @@
-"""Step 1: one snapshot of the old portals, typed, as stage files; the documents' bytes go to the object store on the way.
+"""Step 1: extracts one typed snapshot of the old portals into stage files, and the documents' bytes into the object store.
 
 Stage files: `extract/PORTAL.table/00000.parquet` ... hold the rows in the order of their keys, with two columns more: `_key` (the key as
 text; absent where it is simply the number) and `_mark` (0 fits, 1 loads with null and is held as well, 2 held only; rule X2). Beside them
@@ -37,7 +37,7 @@ TEXT = {"portal": pl.String, "table": pl.String, "key": pl.String, "column": pl.
 
 @dataclass(frozen=True)
 class Helpers:
-    """Worker processes that read along, and where they bring the documents."""
+    """Worker processes that read in parallel, and the object store for their documents."""
 
     pool: Executor
     objects_uri: str
@@ -45,7 +45,7 @@ class Helpers:
 
 
 class Files(Protocol):
-    """The old file share, or what stands for one that is left out."""
+    """The old file share, or an empty substitute if it is left out on purpose."""
 
     def chunks(self, object_path: str) -> Iterator[bytes] | None:
         """The bytes of the file at that path; None where there is no readable one."""
@@ -53,7 +53,7 @@ class Files(Protocol):
 
 
 class ShareMissing(MigrationError):
-    """Documents lie on the old file share, and no share was given."""
+    """Documents are on the old file share, but --files is not given."""
 
 
 def extract(
@@ -66,7 +66,7 @@ def extract(
     helpers: Helpers | None = None,
     precopied: Precopied | None = None,
 ) -> Step:
-    """The finished step. Every reader sees one snapshot; whether the source changed since is asked before publishing (K1).
+    """Extracts all tables in one snapshot and returns the finished step; changes of the source are checked before publishing (K1).
 
     The files are the same whoever reads: a table is cut by the number of rows alone.
     """

@@ -34,7 +34,7 @@ DOCUMENTS_PER_FILE = 2_000  # each is a file in the object store: the work of th
 
 @dataclass
 class SideRecords:
-    """What does not fit into the stage tables: rows of ODD, TEXT and CONTENT."""
+    """Values that do not fit into the stage tables: rows of ODD, TEXT and CONTENT."""
 
     odd: list[tuple[str, str, str, str, str, bool]] = field(default_factory=list)
     text: list[tuple[str, str, str, str, str, int]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class TableBatch:
 
 @dataclass(frozen=True)
 class SnapshotTicket:
-    """All that another process needs to read in the snapshot that this one holds, and to write what it read."""
+    """What another process needs to read in the snapshot held by this one, and to write its stage files."""
 
     portal: Portal
     url: str = field(repr=False)  # it may hold a password

@@ -1,4 +1,4 @@
-"""Because of what each row is held: the column that names it, the missing or held row, the root above it, the company profile."""
+"""The cause of each held row: the column, the missing or held row, the root of the chain, the company profile."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _Existing:
         self._keys: dict[tuple[str, str], frozenset[str]] = {}
 
     def has(self, row: Row) -> bool:
-        """A row that is held is there, whatever its key looks like."""
+        """Whether the row exists; a held row always does, whatever the form of its key."""
         return row in self._held.reasons or row[2] in self._of(row[0], row[1])
 
     def _of(self, portal: str, table: str) -> frozenset[str]:

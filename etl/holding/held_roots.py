@@ -1,4 +1,4 @@
-"""Held rows: which other held rows each is held because of, how many follow a root, and which company profile a held row leads to."""
+"""Chains of held rows: the parents of each, the number of followers of a root, and the company profile of a held row."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class HeldRows:
 
     @cached_property
     def followers(self) -> Mapping[Row, int]:
-        """By root (a held row whose reason is not PARENT_HELD), the rows that are held because of it, at any depth.
+        """Returns for each root (a held row with another reason than PARENT_HELD) the rows held because of it, at any depth.
 
         A row that two held rows hold counts for each of them; a row that a root holds in two ways counts once.
         """
@@ -77,7 +77,7 @@ class HeldRows:
         return tuple(found)
 
     def roots(self, row: Row) -> frozenset[Row]:
-        """The held rows at the top because of which this one is held; the row itself where nothing else holds it."""
+        """The held rows at the root of this row's chains; the row itself if it has its own cause."""
         return self._roots(row, self._known)
 
     @cached_property
@@ -117,7 +117,7 @@ class HeldRows:
         return None
 
     def profile(self, row: Row, loaded: Callable[[Row], int | None]) -> int | None:
-        """The company profile that the row's first set route leads to; None where it leads to none.
+        """The company profile of the row's first set route; None if the route does not lead to one.
 
         `loaded` gives the profile of a row that was loaded (None where there is no such row).
         """

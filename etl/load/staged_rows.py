@@ -17,7 +17,7 @@ _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
 
 
 def run_id_of(folder: RunFolder) -> str:
-    """The run's name: the same sources, mappings and options give the same one."""
+    """The id of the run: equal for equal sources, mappings and options."""
     return "run-" + folder.digest(*layout.BEFORE_CHECK)[:32]
 
 
@@ -33,7 +33,7 @@ def _prefix(step: str, table: Table) -> str:
 
 
 def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
-    """The new rows of one target table, as all steps before left them."""
+    """Yields the staged rows of one target table from all earlier steps."""
     for step in layout.MADE_BY:
         for rows in folder.tables(step, _prefix(step, table)):
             yield recorded(rows, table, run_id)

@@ -17,7 +17,7 @@ from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
 from etl.load.difference import known_difference
 from etl.load.staged_rows import files_of, rows_of, run_id_of
-from etl.objects import Objects, of_each
+from etl.objects import Objects
 from etl.objects.journal import journaled
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
@@ -39,7 +39,7 @@ def load(
     decisions_sha256: str | None = None,
     agree: Agree = agreed,
 ) -> Step:
-    """The finished step. `ready` is called at the last moment before publishing and raises where a source is not what was extracted (K1).
+    """Stages and publishes the rows, and returns the finished step. `ready` is called directly before publishing and raises if a source changed (K1).
 
     `agree` is told what is changed before that is committed, and may raise too.
     """
@@ -47,10 +47,12 @@ def load(
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
     if published and published[-1].run_id == run_id:
+        refuse_foreign_rows(target, mappings)
         kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
         return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
     known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
-    if known is None:
+    if known is None:  # else it holds the rows of an earlier run and no others, or this is asked below
+        refuse_foreign_rows(target, mappings)
         stage_all(folder, mappings, target, run_id, tell)
     ready()
     # Whatever the clock says: what is published now is published behind all that was published before.
@@ -74,6 +76,7 @@ def load(
     )
     if changes is None:  # others have written to the store since: all rows are sent, and compared there
         if known is not None:
+            refuse_foreign_rows(target, mappings)
             stage_all(folder, mappings, target, run_id, tell)
             ready()
         changes = target.publish(mappings.target, record, tell, agree)
@@ -84,7 +87,7 @@ def load(
 
 
 def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]:
-    """What `load` would change in that store as it is now; nothing of it is changed. MigrationError where it cannot be compared."""
+    """Returns the changes that `load` would make in the store now, without making them. Raises MigrationError if it cannot be compared."""
     run_id = run_id_of(folder)
     tables = mappings.target.tables
     sizes = {name: sum(file.rows for file in files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
@@ -99,20 +102,25 @@ def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
-    """The digests of objects that rows of this run refer to and that are not whole in the store."""
+    """Returns the digests of referenced objects that are missing or incomplete in the object store."""
     stored = [pl.DataFrame(table) for table in folder.tables("reattach", layout.made("reattach", "stored_object"))]
     sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
-    there = of_each(objects.size, list(sizes))
+    there = objects.sizes(list(sizes))
     return [sha256 for (sha256, size), found in zip(sizes.items(), there, strict=True) if found != size]
 
 
 def refuse_unfit(target: Target, mappings: Mappings) -> None:
-    """Refuses a store whose tables are not the contract's, or that holds rows which no migration put there (exit 7)."""
+    """Raises Refused (7) for a store whose tables differ from the contract, or with rows that no migration published."""
     refuse_differences(target.differences_from(mappings.target), mappings.target)
     refuse_conditions(target.conditions(mappings.target))
-    filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
-    if filled and not any(run.state == "PUBLISHED" for run in target.runs()):
-        raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")
+    if not any(run.state == "PUBLISHED" for run in target.runs()):
+        filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
+        if filled:
+            raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")
+
+
+def refuse_foreign_rows(target: Target, mappings: Mappings) -> None:
+    """Refuses a store that holds rows which no migration put there, beside those of a run (exit 7)."""
     foreign = target.foreign_rows(mappings)
     if foreign:
         raise Refused(
@@ -134,7 +142,7 @@ def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str
 
 @dataclass(frozen=True)
 class TakenBack:
-    """What a rollback took away and put back: rows, and objects; `kept`: objects that nobody here needs, but perhaps the other stores there."""
+    """Rows and objects that a rollback removed and restored; `kept`: unreferenced objects that other stores may need."""
 
     run_id: str
     removed: int
@@ -148,7 +156,7 @@ class TakenBack:
 def rollback(
     folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell, preview: Preview = lambda _: None
 ) -> TakenBack:
-    """Takes back exactly what this run published (K8); Refused where it published nothing, or where others have written since.
+    """Reverts exactly what this run published (K8). Raises Refused if it published nothing, or if rows were changed since.
 
     `store`: the target's identity, under which it is noted among the objects. `preview` is told what is going to be removed and restored, and may
     raise where that is not wanted.
@@ -203,7 +211,7 @@ def _removed(unneeded: list[str], objects: Objects, store: str) -> tuple[int, in
     for first in range(0, len(unneeded), _REMOVED_TOGETHER):
         others = objects.others(store)  # asked again and again: one may publish meanwhile
         if others:
-            kept = sum(size is not None for size in of_each(objects.size, unneeded[first:]))
+            kept = sum(size is not None for size in objects.sizes(unneeded[first:]))
             break
         gone += objects.remove_all(unneeded[first : first + _REMOVED_TOGETHER])
     return gone, kept, others if kept else []

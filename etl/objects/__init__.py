@@ -46,11 +46,15 @@ class Objects(Protocol):
         ...
 
     def clean(self) -> None:
-        """Takes away what processes that are no more had begun to write."""
+        """Removes files that ended processes had begun to write."""
         ...
 
     def size(self, sha256: str) -> int | None:
         """The object's bytes; None where there is none."""
+        ...
+
+    def sizes(self, digests: Sequence[str]) -> list[int | None]:
+        """As `size`, of many, in their order."""
         ...
 
     def remove(self, sha256: str) -> bool:
@@ -122,6 +126,9 @@ class DigestOnlyStore:
 
     def size(self, sha256: str) -> int | None:
         return None
+
+    def sizes(self, digests: Sequence[str]) -> list[int | None]:
+        return [None] * len(digests)
 
     def remove(self, sha256: str) -> bool:
         return False

@@ -211,12 +211,18 @@ class FolderObjects:
                     _clean(shelf)
 
     def size(self, sha256: str) -> int | None:
-        try:
-            with self._shelf(sha256[:2]) as shelf:
-                found = os.stat(sha256, dir_fd=shelf, follow_symlinks=False)
-        except OSError:
-            return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return self.sizes([sha256])[0]
+
+    def sizes(self, digests: Sequence[str]) -> list[int | None]:
+        found: dict[str, int] = {}
+        for name, together in groupby(sorted(digests), key=lambda sha256: sha256[:2]):
+            with suppress(OSError), self._shelf(name) as shelf:
+                for sha256 in together:
+                    with suppress(OSError):
+                        about = os.stat(sha256, dir_fd=shelf, follow_symlinks=False)
+                        if stat.S_ISREG(about.st_mode):
+                            found[sha256] = about.st_size
+        return [found.get(sha256) for sha256 in digests]
 
     def remove(self, sha256: str) -> bool:
         return self.remove_all([sha256]) == 1
@@ -277,7 +283,7 @@ class FolderObjects:
 
 
 def _clean(folder: int) -> None:
-    """Takes away what processes of this machine that are no more had begun to write into the opened folder."""
+    """Removes files that ended processes of this machine had begun to write into the opened folder."""
     for name in os.listdir(folder):
         if not name.startswith(".writing-") or name.count("-") < 3:
             continue
@@ -291,7 +297,7 @@ def _clean(folder: int) -> None:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
         except (OSError, ValueError, OverflowError):
-            continue  # it lives, and belongs to somebody else; or it is none of ours
+            continue  # it is alive, or it belongs to another user or program
 
 
 def _require_private(folder: int, shown: str) -> None:
@@ -336,7 +342,7 @@ def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
 
 
 def _holds(shelf: int, sha256: str, size: int) -> bool:
-    """Whether a regular file of this user with these bytes is there, that nobody else may write; read anew."""
+    """Whether a regular file of this user with these bytes is there, that no other user may write; re-read."""
     try:
         # Not blocking: a FIFO in an object's place must not hold up the night.
         descriptor = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)

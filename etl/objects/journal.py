@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def append_to_journal(journal: Path | None, digests: Iterable[str]) -> None:
-    """Before the objects are there: an object that was noted and never came is none to take back, one unnoted would stay for ever."""
+    """Written before the objects: a listed object that was never stored is harmless, an unlisted one would never be removed."""
     # Each on a line of its own, whatever a full disk left of the one before.
     rest = memoryview("".join(f"\n{sha256}\n" for sha256 in digests).encode())
     if journal is not None and len(rest):

@@ -1,4 +1,4 @@
-"""Mappings, rules, loader, verifier and checks held against each other before a byte is read: complete, and in agreement."""
+"""Verifies before any data is read that mappings, rules, loader, verifier and checks are complete and consistent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _THE_RUN = "K"  # rules about how a run behaves: the loader carries them out, an
 
 
 def bound_mappings(folder: Path, digest: str | None = None) -> Mappings:
-    """The mappings of a folder, after everything that has to agree with them did; Disagreement with all that does not."""
+    """Returns the mappings of a folder. Raises Disagreement with every inconsistency between mappings, rules, loader, verifier and checks."""
     mappings = read_mappings(folder, digest)
     found = _disagreements_of(folder, mappings.digest)
     if found:

@@ -1,4 +1,4 @@
-"""What the load is going to change by table: said before anybody approves it, signed with what is approved, and held against what it does."""
+"""The forecast of the load's changes by table: shown before the approval, signed with it, and compared with the actual changes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def as_data(changes: list[Change]) -> Changes:
 
 
 def sentence(facts: dict[str, Any]) -> str:
-    """What the load will change altogether."""
+    """A sentence with the total number of changes of the load."""
     if (changes := facts.get("changes")) is None:
         return f"unknown what the load will change: {facts.get('changes_unknown') or 'the check did not compare'}"
     inserted, updated, removed = (sum(change[word] for change in changes.values()) for word in _WORDS)
@@ -74,7 +74,7 @@ def others(known: Changes | None, changes: list[Change]) -> list[str]:
 
 
 def refuse_others(found: list[str]) -> None:
-    """Refuses (7) to publish other changes than those that were approved."""
+    """Raises Refused (7) if the load would make other changes than those approved."""
     if found:
         more = f"; {len(found) - _SHOWN:,} more tables" if len(found) > _SHOWN else ""
         raise Refused(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from etl.databases import redacted_url
+from etl.domain.acceptance import NO_ACCEPTANCE, Acceptance
 from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE
 from etl.errors import Refused, WrongUsage
@@ -21,7 +22,7 @@ from mappings.model import Mappings
 
 @dataclass
 class RunContext:
-    """A run that is under way: what every step needs."""
+    """The context of a running migration, passed to every step."""
 
     options: Options
     mappings: Mappings
@@ -31,6 +32,7 @@ class RunContext:
     limits: Limits = field(default_factory=Limits)
     publishing: bool = False  # the transaction that publishes was begun
     decisions: Decisions = NO_DECISIONS
+    acceptance: Acceptance = NO_ACCEPTANCE
     alone: bool = False  # the command is this one step, and its answer is the step's sentence
     known_roles: dict[str, str] = field(default_factory=dict)
 
@@ -40,7 +42,7 @@ class RunContext:
 
 
 def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Options:
-    """The options, those not given filled in from the run's start; refuses others than the run began with (exit 7)."""
+    """Returns the options, completed with those pinned at the run's start. Raises Refused (7) if they differ."""
     given = RunSettings(
         source=redacted_url(options.source) if options.source else None,
         tc=redacted_url(options.tc) if options.tc else None,
@@ -78,6 +80,6 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
 
 
 def refuse_no_adapter(options: Options, folder: RunFolder) -> None:
-    """Refuses to go on without the adapter that the run began with: its path is not in the settings, its digest is."""
+    """Raises Refused if the adapter of the run is not given again: the settings contain its digest, but not its path."""
     if options.adapter is None and folder.settings.adapter is not None:
         raise Refused("This run began with an adapter, but --adapter is not given now.", "Give the same folder: --adapter DIR.")

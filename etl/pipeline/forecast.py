@@ -1,4 +1,4 @@
-"""How long each step and the whole will take: from earlier runs on this machine, or from a short probe where there are none."""
+"""Forecast of the duration of each step and of the run, from earlier runs on this machine or from a short probe."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def endings(
 
 
 def earlier_runs(named: Sequence[Path], beside: Path | None) -> list[Rehearsed]:
-    """The runs that were named (MigrationError for one that is none), else the finished ones in the folders beside the run's own."""
+    """The given runs (MigrationError for a folder that is not a run), otherwise the finished ones in the folders beside the run's own."""
     if named:
         return [rehearsed(open_readonly(place)) for place in named]
     if beside is None or not beside.absolute().parent.is_dir():

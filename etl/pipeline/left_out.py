@@ -1,4 +1,4 @@
-"""What an earlier published run into the same store had and this one lacks: refused unless it is said (`--without-...`)."""
+"""Refuses a run without the inputs of an earlier run published in the same store, unless they are left out on purpose (`--without-...`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_TC = ("document", "event_history", "account_contact", "migration_holding", "
 
 
 class NoShare:
-    """A file share that is left out on purpose: no document lies there (C6)."""
+    """A file share that is left out on purpose: it contains no documents (C6)."""
 
     def chunks(self, object_path: str) -> Iterator[bytes] | None:
         """None, whatever the path."""

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from etl.databases import redacted_url
-from etl.errors import Refused, WrongUsage
+from etl.errors import Refused
 from etl.extract.precopy import precopy as copied
 from etl.objects.place import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
-from etl.options import Options, needed
+from etl.options import Options, needed, needed_run
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.preflight import plan
 from etl.pipeline.roles import roles
@@ -33,13 +33,12 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
 
     Fixes the sources, the share, the object store and the adapter of the run, nothing else (exit 7 where they differ later).
     """
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    run = needed_run(options.run)
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))
-    with open_locked(options.run) as folder:
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))
+    with open_locked(run) as folder:
         if folder.settings.purged:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")
         if "extract" in folder.steps:
@@ -50,7 +49,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
         refuse_overlap(options)  # with what the run began with
         began, clock = datetime.now(UTC), time.monotonic()
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-        with sources_of(options) as sources, reporter.bars():
+        with sources_of(options, mappings) as sources, reporter.bars():
             share = Share(options.files) if options.files is not None else None
             ahead = plan(sources, mappings, share)  # stops where sources and mappings do not fit (K5)
             objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
@@ -70,7 +69,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
         folder.steps[layout.PRECOPY].facts = facts
         folder.record(layout.PRECOPY, sentence, roles(options), counts)
         reporter.info(f"precopy: {sentence} ({facts['seconds']:.1f} s)")
-    return {"run": str(options.run), **facts}
+    return {"run": str(run), **facts}
 
 
 def _settled(options: Options, folder: RunFolder) -> Options:

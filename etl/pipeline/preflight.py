@@ -1,4 +1,4 @@
-"""What would happen: the sources held against the mappings (K5), rows, steps, space. Reads, changes nothing."""
+"""The plan of a run: sources compared with mappings (K5), rows, steps, space. Read-only."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class Plan:
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
     beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, and no obstacle
     decisions_template: str = ""  # lines to fill in for all that waits for a decision (chapter L); empty: nothing does
+    goals: list[dict[str, Any]] = field(default_factory=list)  # that were signed, with when each is judged
 
 
 def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
@@ -107,7 +108,7 @@ def refuse_other_tables(target: str, mappings: Mappings) -> list[str]:
 
 
 def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None, whole: bool = False) -> Plan:
-    """The plan; raises MigrationError where sources and mappings do not fit. Without the old file share its documents are not in it.
+    """Returns the plan. Raises MigrationError if sources and mappings do not match. Documents on the file share are counted only if it is given.
 
     `whole`: all rows behind an adapter are presented once, to count the values that will not fit.
     """

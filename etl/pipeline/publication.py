@@ -1,4 +1,4 @@
-"""What a command that failed may say about publishing: only what is known at that moment."""
+"""What a failed command reports about publishing: only what is known at that moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `reconcile`: needs no run folder; with one, its answer becomes part of the run's evidence."""
+"""The command `reconcile`: needs no run folder; with one, its result becomes part of the run's evidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.acceptance.recount import recounted
 from etl.databases import backend, database_identity, redacted_url
+from etl.databases.registry import reading
 from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
@@ -18,7 +20,7 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
-from etl.runfolder import layout
+from etl.runfolder import acceptance_file, layout
 from etl.runfolder.disk_space import need_of_step, require_room
 from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
 from etl.runfolder.settings import RunSettings
@@ -60,7 +62,7 @@ def verified(options: Options, reporter: ProgressReporter, record: Recorded | No
 def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     """The verifier's answer: every difference as {table, kind, legacy_key, account_number, column}, their number, the mappings compared with.
 
-    With --run it becomes part of the run's evidence, and the run's report is written anew. Raises DifferencesFound (exit 4) with the same data
+    With --run it becomes part of the run's evidence, and the run's report is rewritten. Raises DifferencesFound (exit 4) with the same data
     where old and new are not equal, where not everything could be looked at, or where an old portal was written to since the run read it.
     """
     began, clock = datetime.now(UTC), time.monotonic()
@@ -84,7 +86,8 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     facts: dict[str, Any] = {"answer": result.answer, "total": data["total"], "looked": {}}
     if options.run is not None:
         with open_locked(options.run) as folder, sources_of(options) as sources:
-            step = evidence(result, folder, looked_again(sources, mappings, folder))
+            again = goals_counted_again(result, folder, options, mappings)
+            step = evidence(result, folder, looked_again(sources, mappings, folder), again)
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
             folder.record("reconcile", step.facts["sentence"], roles(options), {"mappings": mappings.digest})
@@ -103,7 +106,7 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
 
 
 def left_out(options: Options, result: Reconciliation) -> str:
-    """What to give before anything is mended or rolled back: stores that this comparison lacked, and that the differences speak of; else empty."""
+    """Options to give before anything is corrected or rolled back: stores that this comparison lacked and that explain differences; otherwise empty."""
     found = result.differences
     lacking = []
     if options.tc is None and "TC" in found["legacy_portal"]:
@@ -119,7 +122,7 @@ def compared_with(mappings: Mappings) -> dict[str, Any]:
 
 
 def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None:
-    """How a comparison ends that is not all good (exit 4): it differs, it could not look at everything, or an old portal was written to since."""
+    """The error (4) of a comparison that found differences, could not check everything, or found an old portal changed; otherwise None."""
     written = written_to(facts["looked"])
     match facts["answer"]:
         case "different":
@@ -195,13 +198,28 @@ def summary(result: Reconciliation) -> dict[str, Any]:
     }
 
 
-def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[str, Any]]) -> Step:
-    """The verifier's answer as the step's files and facts; `looked`: what became of the sources since this run read them (K1)."""
+def goals_counted_again(result: Reconciliation, folder: RunFolder, options: Options, mappings: Mappings) -> list[dict[str, Any]]:
+    """The run's goals counted once more, in the new store itself; none where it has none, or where old and new are not equal: that says more."""
+    entries = acceptance_file.judged(folder)
+    if not entries or result.answer != "equal":
+        return []
+    read = {table: tally.read for (_, table), tally in result.sources.items()}
+    with reading(needed(options.target, "--target", "the URL of the new store")) as store:
+        return recounted(entries, store, read, mappings)
+
+
+def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[str, Any]], goals: list[dict[str, Any]]) -> Step:
+    """The verifier's answer as the step's files and facts; `looked`: what became of the sources since this run read them (K1).
+
+    `goals`: as they were counted again.
+    """
     folder.clear("reconcile")
     files = [
         folder.write_table(layout.DIFFERENCES, result.differences.to_arrow()),
         folder.write_bytes(layout.RESULT, json.dumps(summary(result), sort_keys=True).encode()),
     ]
+    if goals:
+        files.append(folder.write_bytes(layout.GOALS_AGAIN, json.dumps(goals, sort_keys=True).encode()))
     total = result.differences.height
     sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[
         result.answer

@@ -1,4 +1,4 @@
-"""Under which role each database is worked with: what the run's log has to say about every step."""
+"""The role used in each database, for the run's log."""
 
 from __future__ import annotations
 

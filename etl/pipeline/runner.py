@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from etl.databases import backend, database_identity, sqlite_url
-from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, WrongUsage, note
 from etl.evidence.approval import approval_status, fix_publish_location
 from etl.extract.step import ShareMissing
 from etl.objects.share import Share
-from etl.options import Options
+from etl.options import Options, needed_run
 from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.context import RunContext, fixed_options
 from etl.pipeline.left_out import refuse_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
+from etl.pipeline.signed_files import fixed_signed, planned_goals, read_signed
 from etl.pipeline.sources import sources_of
 from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
 from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
 from etl.present import refuse_wrong_files
 from etl.runfolder import layout
-from etl.runfolder.decisions_file import fixed_decisions as settled_decisions
+from etl.runfolder.acceptance_file import judged
 from etl.runfolder.disk_space import Need, loaded_bytes, need_of_step, require_room
 from etl.runfolder.folder import SEAL, open_locked, open_readonly, sealing
 from etl.runfolder.stage_file_io import rows_of
@@ -39,17 +39,14 @@ from etl.system.progress import ProgressReporter
 from etl.system.worker_pool import WorkerPool, refuse_password, secured
 from mappings.limits import read_limits
 
-_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions")}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions", "acceptance")}
 
 
 def rehearsal(options: Options) -> Options:
     """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    place = options.run / layout.REHEARSAL
-    return replace(
-        options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(options.run / layout.REHEARSAL_OBJECTS)
-    )
+    run = needed_run(options.run)
+    place = run / layout.REHEARSAL
+    return replace(options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(run / layout.REHEARSAL_OBJECTS))
 
 
 def run_steps(
@@ -66,8 +63,7 @@ def run_steps(
     """
     if options.rehearse:
         options = rehearsal(options)
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
+    run = needed_run(options.run)
     if options.scheduler is not None and sealing():
         message = f"{SEAL} and --scheduler cannot be combined: every process of the cluster would need the key."
         raise WrongUsage(message, "Use --workers, or leave the run unsealed.")
@@ -75,21 +71,21 @@ def run_steps(
         secured(options.scheduler)
         for option, url in (("--source", options.source), ("--tc", options.tc)):
             refuse_password(option, url)
+        run, options = run.absolute(), _seen_from_elsewhere(options)
     if steps == ("report",):
-        open_readonly(options.run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+        open_readonly(run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options))  # before anything is made
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))  # before anything is made
     limits = read_limits(options.adapter, mappings)
-    with open_locked(options.run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
+    with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         settled = fixed_options(options, mappings, folder)
-        decisions = settled_decisions(folder, options.decisions)
-        settled = replace(settled, decisions=folder.path / layout.DECISIONS if decisions.sha256 is not None else None)
-        context = RunContext(
-            settled, mappings, folder, reporter, pool, limits, decisions=decisions, alone=len(steps) == 1 and steps != ("report",)
-        )
+        signed = fixed_signed(folder, options, mappings)
+        settled = replace(settled, decisions=folder.path / layout.DECISIONS if signed.decisions.sha256 is not None else None)
+        context = RunContext(settled, mappings, folder, reporter, pool, limits, decisions=signed.decisions, acceptance=signed.acceptance)
+        context.alone = len(steps) == 1 and steps != ("report",)
         refuse_overlap(context.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
@@ -111,6 +107,12 @@ def run_steps(
             failure.data = answer
             raise failure
         return answer
+
+
+def _seen_from_elsewhere(options: Options) -> Options:
+    """The same with whole paths: the workers of a cluster have been started in other folders."""
+    adapter = options.adapter.absolute() if options.adapter is not None else None
+    return replace(options, adapter=adapter, mappings=options.mappings.absolute())
 
 
 def _do_truthfully(context: RunContext, step: str) -> bool:
@@ -140,7 +142,7 @@ def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
 
 
 def _look_ahead(context: RunContext) -> None:
-    """What would end the night only hours later is refused at its start: rights that are missing, a target that is not the contract's."""
+    """Refuses at the start what would otherwise fail hours later: missing rights, a target that differs from the contract."""
     for option, found in rights(context.options, context.mappings).items():
         for sentence in found.excess:
             context.reporter.info(f"{option}: role {found.role} {sentence}: more than required (runbooks/roles.md)")
@@ -159,6 +161,8 @@ def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[s
     (step,) = steps
     done = context.folder.steps.get(step)
     answer: dict[str, Any] = {"step": step, "facts": done.facts if done else {}}
+    if step == "check":
+        answer["goals"] = judged(context.folder)
     if failed:
         return answer
     if step == "check":
@@ -237,6 +241,7 @@ def _inputs(context: RunContext, step: str) -> str:
     """The digest of all that the step is made of."""
     before = [name for name in layout.STEPS[: layout.STEPS.index(step)] if name in context.folder.steps and name in layout.BEFORE_LOAD]
     freeze = f"{context.options.freeze}|{context.options.grace}|{context.decisions.sha256}" if step != "extract" else ""
+    freeze += f"|{context.acceptance.sha256}" if step == "check" and context.acceptance.sha256 is not None else ""
     import hashlib
 
     return hashlib.sha256(f"{context.mappings.digest}|{freeze}|{context.folder.digest(*before)}".encode()).hexdigest()
@@ -257,12 +262,14 @@ def planned(options: Options) -> Plan:
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        with sources_of(options):
+        with sources_of(options, mappings):
             pass  # all that is wrong with the adapter, on both sides, in one answer
+    signed = read_signed(options, mappings)
     found = rights(options, mappings)
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None
-    with sources_of(options) as sources:
+    with sources_of(options, mappings) as sources:
         ahead = plan(sources, mappings, share, whole=True)
-        decisions = read_decisions(options.decisions) if options.decisions is not None else NO_DECISIONS
-        return replace(ahead, rights=found, beside=beside, decisions_template=template(sources, mappings, decisions))
+        waiting = template(sources, mappings, signed.decisions)
+    goals = planned_goals(signed, mappings)
+    return replace(ahead, rights=found, beside=beside, decisions_template=waiting, goals=goals)

@@ -1,4 +1,4 @@
-"""The verifier asked before anything is published: about the very rows that are going to be loaded."""
+"""Compares the staged rows with the verifier's expected rows before publishing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `rollback`. It imports neither the steps of a run nor the verifier: to start would take longer than to take back a small run."""
+"""The command `rollback`. It imports neither the steps of a run nor the verifier: these imports would take longer than a small rollback."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from etl.databases.registry import open_target
 from etl.databases.target import Change
-from etl.errors import Refused, WrongUsage
+from etl.errors import Refused
 from etl.load.step import rollback
 from etl.objects import Objects
 from etl.objects.journal import journaled
 from etl.objects.registry import open_objects
-from etl.options import Options, needed
+from etl.options import Options, needed, needed_run
 from etl.pipeline.context import fixed_options
 from etl.pipeline.roles import roles
 from etl.runfolder import layout
@@ -26,14 +26,13 @@ from mappings.read import read_mappings
 
 
 def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str, Any]:
-    """Takes back exactly what the run published; the store is then as it was before. `yes`: nobody is asked."""
+    """Reverts exactly what the run published and restores the store. `yes`: without confirmation."""
     # Their agreement with rules and verifier, whose import takes a second, was asked when the run began; others than then are refused below.
     mappings = read_mappings(options.mappings)
-    if options.run is None:
-        raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
-    open_readonly(options.run)  # where there is no run there is nothing to take back, and no folder is made
+    run = needed_run(options.run)
+    open_readonly(run)  # where there is no run there is nothing to take back, and no folder is made
     refuse_unasked("rollback", yes)
-    with open_locked(options.run) as folder, ExitStack() as stack:
+    with open_locked(run) as folder, ExitStack() as stack:
         folder.refuse_purged(
             "A rollback is no longer possible without the purged stage files: restore the new store from its backup (runbooks/rollback.md)."
         )
@@ -62,7 +61,7 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
             when = datetime.now(UTC).isoformat(timespec="seconds")
             folder.settings = replace(folder.settings, rolled_back=f"{taken['run_id']} at {when}")
             folder.clear("extract" if gone else "load")  # a new start brings the objects again
-            folder.record("rollback", "taken back", roles(options), taken)
+            folder.record("rollback", "rolled back", roles(options), taken)
             report_anew(folder, mappings, roles(options))
             del folder.steps["report"]  # it says what became of the run; the next one has a report to write
             folder.save()

@@ -1,4 +1,4 @@
-"""What waits for a decision of people (chapter L), found without a run: the spine is split in memory, and nothing is written."""
+"""Rows that wait for a decision (chapter L), found without a run: the spine is split in memory, and nothing is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every later step looks things up in: the accounts, where each table's rows went, the logins, the catalogues. Small and global."""
+"""The look-up tables of every later step: accounts, placements of each table's rows, logins, catalogues. Small and global."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the rows of one source table went: for each key, whether it was loaded or held, and the accounts that have a copy."""
+"""The placement index of one source table: for each key, whether the row was loaded or held, and the accounts with a copy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AccountIndex:
     accounts: Positions
 
     def find(self, wanted: Ints) -> tuple[Ints, Bools]:
-        """(place of each wanted key, whether it exists); the place of a key that does not exist means nothing."""
+        """Returns (place of each wanted key, whether it exists); the place of a missing key is undefined."""
         if not len(self.keys):
             return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
         place = np.searchsorted(self.keys, wanted)
@@ -33,7 +33,7 @@ class AccountIndex:
         return place, np.asarray(self.keys[place] == wanted)
 
     def loaded(self, wanted: Ints, present: Bools) -> Bools:
-        """Which of the wanted keys (those that are present, not null) name a row that was loaded."""
+        """Returns for each wanted key whether it refers to a loaded row; `present` marks the keys that are not null."""
         place, found = self.find(wanted)
         if not len(self.keys):
             return found

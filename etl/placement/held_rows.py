@@ -1,4 +1,4 @@
-"""Held rows, whole: what goes to `migration_holding`."""
+"""Complete held rows for `migration_holding`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Odd = dict[tuple[str, str, str], dict[str, tuple[Any, bool]]]  # (portal, table,
 
 
 def held_rows(placed: RowPlacement, odd: Odd, digests: dict[str, str] | None = None) -> pl.DataFrame:
-    """Rows of HELD: every held row, and every loaded row with an unreadable value once more as UNREADABLE_VALUE (X2).
+    """Returns rows of HELD: every held row, and every loaded row with an unreadable value as UNREADABLE_VALUE (X2).
 
     `digests`: by key, the stored object with a held row's bytes (fine print 9, 49).
     """

@@ -1,4 +1,4 @@
-"""How rows find their accounts by their references (rules, "How rows find their accounts")."""
+"""Places rows on accounts by their references (rules, "How rows find their accounts")."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mappings.model import Route, TableMapping
 
 
 def place_by_routes(mapping: TableMapping, frame: pl.DataFrame, spine: AccountDirectory) -> RowPlacement:
-    """The rows on the accounts that their routes lead to; held as BROKEN_REFERENCE, PARENT_HELD or NO_OWNER where they lead nowhere.
+    """Places the rows on the accounts of their routes; rows without one are held as BROKEN_REFERENCE, PARENT_HELD or NO_OWNER.
 
     A row without routes belongs to no account and is stored once.
     """

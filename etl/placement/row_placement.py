@@ -1,4 +1,4 @@
-"""Rows of one source table and what was decided about each: loaded into which accounts, or held, and for which reason."""
+"""The placement of the rows of one source table: the accounts into which each is loaded, or the reason for which it is held."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class RowPlacement:
         return np.flatnonzero(self.reason == 0)
 
     def hold(self, rows: Bools, reason: str) -> None:
-        """Holds these rows; a row that is held already keeps the reason that counts more."""
+        """Holds these rows; a row that is already held keeps the reason of higher rank."""
         code = CODE[reason]
         self.reason[rows & ((self.reason == 0) | (self.reason > code))] = code
 
@@ -66,7 +66,7 @@ class RowPlacement:
         self.row, self.account = row[good], account[good].astype(np.int32)
 
     def flag(self, rule: str, rows: Bools, detail: str | list[str]) -> None:
-        """Flags these rows where they are loaded (fine print 3); `detail` is one sentence for all, or one for each chosen row."""
+        """Flags the loaded ones of these rows (fine print 3); `detail`: one sentence for all, or one for each row."""
         chosen = np.flatnonzero(rows & (self.reason == 0))
         if not len(chosen):
             return
@@ -74,7 +74,7 @@ class RowPlacement:
         self.flags.append(flags(rule, self.mapping.portal, self.mapping.table, keys(self.mapping, self.frame)[chosen], texts))
 
     def check(self) -> None:
-        """Refuses to go on when a row is neither loaded into some target row nor held: nothing disappears."""
+        """Raises MigrationError if a row is neither loaded into a target row nor held: nothing disappears."""
         if any(into.per == "once" for into in self.mapping.into):
             return
         covered = np.zeros(len(self.reason), bool)
@@ -89,14 +89,14 @@ class RowPlacement:
 
 
 def start(mapping: TableMapping, frame: pl.DataFrame) -> RowPlacement:
-    """These rows, undecided but for those whose values cannot be read (X2: that comes first)."""
+    """Returns these rows without a decision, except that rows with unreadable mandatory values are held (X2 takes precedence)."""
     reason = np.zeros(frame.height, np.uint8)
     reason[frame["_mark"].to_numpy() == HELD] = CODE["UNREADABLE_VALUE"]
     return RowPlacement(mapping, frame, reason)
 
 
 def flags(rule: str, portal: str, table: str, key: pl.Series, detail: list[str]) -> pl.DataFrame:
-    """Rows of FLAG."""
+    """Returns the flags as rows of FLAG: rule, portal, table, key, detail."""
     count = len(key)
     return pl.DataFrame(
         {"rule": [rule] * count, "portal": [portal] * count, "table": [table] * count, "key": key, "detail": detail}, schema=FLAG
@@ -111,7 +111,7 @@ def keys(mapping: TableMapping, frame: pl.DataFrame) -> pl.Series:
 
 
 def int_values_and_mask(frame: pl.DataFrame, column: str) -> tuple[Ints, Bools]:
-    """(values, which are present); a null's value is 0 and means nothing."""
+    """Returns (values as 64-bit integers, mask of those present); the value of a null is 0 and undefined."""
     series = frame[column]
     present = series.is_not_null().to_numpy()
     return series.fill_null(0).to_numpy().astype(np.int64), present

@@ -118,7 +118,7 @@ def write_rows(root: Path, step: str, one: TableOutcome, number: int) -> list[St
 def write_record(
     root: Path, step: str, held: list[pl.DataFrame], flagged: list[pl.DataFrame], tallies: list[pl.DataFrame]
 ) -> list[StageFile]:
-    """The stage files of what a step recorded: held rows, flags, tallies; sorted, so that nobody sees in which order they came."""
+    """Writes the stage files of a step's records (held rows, flags, tallies), sorted so that they do not depend on the order of processing."""
     all_held = pl.concat([pl.DataFrame(schema=HELD), *(frame for frame in held if frame.height)]).sort("portal", "table", "key")
     tally = pl.concat([pl.DataFrame(schema=TALLY), *tallies]).group_by("portal", "table").sum().sort("portal", "table")
     tables = {"held": all_held, "flag": merged_flags(flagged), "tally": tally}

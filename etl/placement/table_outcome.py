@@ -1,4 +1,4 @@
-"""What came of the rows of one source table: target rows, held rows, flags, and the tally that must add up."""
+"""The outcome of one source table: target rows, held rows, flags, and the tally that must add up."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def tally(placed: RowPlacement) -> pl.DataFrame:
 
 
 def index_of_rows(placed: RowPlacement) -> AccountIndex | None:
-    """The index that later tables look their parents up in; None where the key is no single number."""
+    """The index in which later tables look up their parents; None if the key is not a single number."""
     mapping = placed.mapping
     if len(mapping.key) != 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
         return None

@@ -1,4 +1,4 @@
-"""Rows of the new store out of placed rows: every target column from where its mapping says."""
+"""Creates target rows from placed rows: every target column from the source in its mapping."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Computed = Any  # a polars series or an Arrow array (which has no types to name)
 
 @dataclass(frozen=True)
 class TargetRows:
-    """The rows of one target table that are being made: source row and account position of each (NO_ACCOUNT: stored once)."""
+    """The rows of one target table under construction: source row and account position of each (NO_ACCOUNT: stored once)."""
 
     placed: RowPlacement
     spine: AccountDirectory
@@ -76,7 +76,7 @@ def render_target_rows(copies: TargetRows, into: Into, computed: dict[str, Compu
 
 
 def arrow_type(column: Column) -> pa.DataType:
-    """How a target column travels: ids as 16 bytes, INTEGER as 32 bits, moments in microseconds."""
+    """The Arrow type of a target column: ids as 16 bytes, INTEGER as 32 bits, moments in microseconds (UTC)."""
     if column.family == "integer":
         return pa.int64() if column.sql_type == "BIGINT" else pa.int32()
     return ARROW_TYPE[column.family]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.errors import MigrationError
+from mappings.limits import adapter_digest
 
 if TYPE_CHECKING:
     from etl.databases import Source
@@ -20,17 +21,30 @@ def presented(sources: Mapping[Portal, Source], adapter: Path | None, mappings: 
     """The old portals as the adapter presents them, the same ones without an adapter; raises AdapterWrong with all that does not fit (K5)."""
     if adapter is None:
         return dict(sources)
+    return with_adapter(sources, *_read(adapter, mappings), mappings=mappings)
+
+
+_LAST: dict[tuple[Path, str, str], tuple[Adapter, list[Problem]]] = {}  # the one that was read last: a command asks more than once
+
+
+def _read(adapter: Path, mappings: Mappings) -> tuple[Adapter, list[Problem]]:
     from etl.present.grammar import adapter_with_problems
 
-    return with_adapter(sources, *adapter_with_problems(adapter, mappings), mappings=mappings)
+    try:
+        key = (adapter, adapter_digest(adapter) if adapter.is_dir() else "", mappings.digest)
+    except OSError:
+        return adapter_with_problems(adapter, mappings)  # it says which file cannot be read
+    if key not in _LAST:
+        _LAST.clear()
+        _LAST[key] = adapter_with_problems(adapter, mappings)
+    return _LAST[key]
 
 
 def refuse_wrong_files(adapter: Path, mappings: Mappings, sources: Callable[[], AbstractContextManager[object]]) -> None:
     """Raises AdapterWrong where the adapter's files are wrong, with what does not fit the old portals in the same answer; `sources` opens these."""
-    from etl.present.grammar import adapter_with_problems
     from etl.present.problem import AdapterWrong
 
-    _, problems = adapter_with_problems(adapter, mappings)
+    _, problems = _read(adapter, mappings)
     if not problems:
         return
     try:

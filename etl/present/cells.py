@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -23,17 +24,21 @@ _WHOLE = r"^(-?[0-9]+)\.0+$"
 class Cells:
     """A physical column: `text` the text form, null for NULL; `typed` as the reader gives it.
 
-    `odd`: by row, cells that are no value of the column's declared type; `other`: by row, readable ones in another form than the canonical
+    `odd`: by row, cells that do not fit the column's declared type; `other`: by row, readable ones in another form than the canonical
     one; `spoilt`: by row, the exact bytes of texts that are not valid (E8).
     """
 
     name: str  # TABLE.COLUMN as the database spells it
     kind: Kind
-    text: pl.Series
     typed: pl.Series
+    said: Callable[[], pl.Series]  # makes `text`: nobody asks for it where a column is read as it is
     odd: Mapping[int, Raw] = field(default_factory=dict)
     other: Mapping[int, Raw] = field(default_factory=dict)
     spoilt: Mapping[int, bytes] = field(default_factory=dict)
+
+    @cached_property
+    def text(self) -> pl.Series:
+        return self.said()
 
     def raw(self, row: int) -> Raw:
         """The cell as row_json holds it: numbers as numbers, all else as its text form."""
@@ -52,8 +57,8 @@ class Cells:
         return Cells(
             self.name,
             self.kind,
-            self.text.gather(rows),
             self.typed.gather(rows),
+            lambda: self.text.gather(rows),
             moved(self.odd),
             moved(self.other),
             moved(self.spoilt),
@@ -81,14 +86,19 @@ def cells_of(batch: Typed, column: str, name: str, kind: Kind, null: frozenset[s
         if null and kind in ("text", "any", "other", "date", "moment"):
             text = text.to_frame("t").select(pl.when(~pl.col("t").is_in(sorted(null))).then("t")).to_series()
             typed = text
-        return Cells(name, kind, text.alias(column), typed, odd, other, spoilt)
+        named = text.alias(column)
+        return Cells(name, kind, typed, lambda: named, odd, other, spoilt)
     if typed.dtype == pl.Binary:
-        return Cells(name, kind, pl.Series(column, [None], dtype=pl.String).new_from_index(0, len(typed)), typed, odd, other, spoilt)
-    text = typed.cast(pl.String) if typed.dtype == pl.Int64 else texts_of(typed)
-    patches = {**{row: _shown(raw) for row, raw in other.items()}, **{row: _shown(raw) for row, raw in odd.items()}}
-    if patches:
-        text = text.scatter(list(patches), list(patches.values()))
-    return Cells(name, kind, text, typed, odd, other, spoilt)
+        return Cells(
+            name, kind, typed, lambda: pl.Series(column, [None], dtype=pl.String).new_from_index(0, len(typed)), odd, other, spoilt
+        )
+
+    def said() -> pl.Series:
+        text = typed.cast(pl.String) if typed.dtype == pl.Int64 else texts_of(typed)
+        patches = {**{row: _shown(raw) for row, raw in other.items()}, **{row: _shown(raw) for row, raw in odd.items()}}
+        return text.scatter(list(patches), list(patches.values())) if patches else text
+
+    return Cells(name, kind, typed, said, odd, other, spoilt)
 
 
 def _unfractioned(series: pl.Series) -> pl.Series:

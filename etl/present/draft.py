@@ -11,7 +11,7 @@ from etl.present.guesses import likeness
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column
 
-SURE, OPEN = 0.75, 0.45  # from SURE on a suggestion is likely right; below OPEN it is none
+SURE, OPEN = 0.75, 0.45  # from SURE on a suggestion is likely right; below OPEN there is none
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which physical name most likely stands for a contract name that is gone: for the line of an adapter that would mend it."""
+"""The most likely physical name for a missing contract name, for the suggested line of an adapter."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from etl.system.visible import listed
 
 @dataclass(frozen=True)
 class Problem:
-    """One error: the file, the dotted place in it, what was found and what was expected; `line`: the adapter's line that would mend it."""
+    """One error: the file, the dotted place in it, what was found and what was expected; `line`: the suggested line of the adapter."""
 
     file: str
     place: str

@@ -15,6 +15,7 @@ import polars as pl
 
 from etl.databases import Batch, KeyRange, SnapshotSource, Source, SourceChange
 from etl.databases.source_conditions import SourceConditions
+from etl.databases.sqlite.source import SqliteSource
 from etl.domain.masking import masked
 from etl.domain.typed_values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
 from etl.errors import MigrationError
@@ -53,6 +54,7 @@ class PresentedSource:
     mappings: Mappings
     _looked: dict[tuple[str, str, int], _Looked] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
+    _highest: dict[str, str] = field(default_factory=dict)  # by table, of the rows that were read
     level: str = ""
 
     def __post_init__(self) -> None:
@@ -274,6 +276,7 @@ class PresentedSource:
             for batch in self.batches(block, cells, rows):
                 pile.add(self.presented(table, block, batch, without))
         refuse_collisions(table, pile)
+        self._highest[mapping.table] = self._top([[batch.columns[name] for name in table.mapping.key] for batch in pile.batches])
         yield from sorted_batches(pile)
 
     def _read_in_order(self, table: BoundTable, key: tuple[str, ...], rows: int, without: frozenset[str]) -> Iterator[Batch]:
@@ -298,6 +301,9 @@ class PresentedSource:
         cells = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
         if isinstance(self.inner, SnapshotSource):
             return False  # a server keeps its types, and its reader refuses NULL keys
+        if isinstance(self.inner, SqliteSource):
+            words = {cell.refs[0].column: cell.column.sql_type for cell in cells}
+            return not self.inner.keys_are_sound(physical(block.relation, list(key), words, key, self.catalog))
         for batch in self.batches(block, cells, _AT_ONCE, key):
             typed = self._keys_only(table, block, cells, batch)
             if typed.mark.any() or any(typed.columns[name].null_count() for name in table.mapping.key):
@@ -374,16 +380,22 @@ class PresentedSource:
             (block,) = table.blocks
             whole = physical(block.relation, list(key), dict.fromkeys(key, "BIGINT"), key, self.catalog, derived=False)
             return self.inner.highest_key(whole)
-        highest: tuple[Any, ...] | None = None
-        for block in table.blocks:
-            keyed = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
-            for batch in self.batches(block, keyed, _AT_ONCE):
-                typed = self._keys_only(table, block, keyed, batch)
-                frame = pl.DataFrame([typed.columns[name] for name in table.mapping.key]).drop_nulls()
-                if frame.height:
-                    top = frame.sort(pl.all(), descending=True).row(0)
-                    highest = top if highest is None else max(highest, top)
-        return masked("|".join(map(str, highest))) if highest else ""
+        if mapping.table not in self._highest:
+            keys = []
+            for block in table.blocks:
+                keyed = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
+                for batch in self.batches(block, keyed, _AT_ONCE):
+                    typed = self._keys_only(table, block, keyed, batch)
+                    keys.append([typed.columns[name] for name in table.mapping.key])
+            self._highest[mapping.table] = self._top(keys)
+        return self._highest[mapping.table]
+
+    @staticmethod
+    def _top(keys: Iterable[list[pl.Series]]) -> str:
+        """The highest of these keys, masked; empty where none is complete."""
+        frames = [frame for columns in keys if (frame := pl.DataFrame(columns).drop_nulls()).height]
+        tops = [frame.sort(pl.all(), descending=True).row(0) for frame in frames]
+        return masked("|".join(map(str, max(tops)))) if tops else ""
 
     def counted(self) -> dict[str, str]:
         found = self.inner.counted()

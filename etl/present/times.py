@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zoneinfo
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 import polars as pl
 
@@ -26,6 +27,11 @@ def moments(texts: pl.Series, form: str, pivot: int | None, zone: str) -> pl.Ser
     """The moment in UTC that each text says, in microseconds; null where it does not fit the form, or lies outside the years 1 to 9999."""
     if form in EPOCHS:
         return _epochs(texts, 1_000_000 if form == "epoch_s" else 1_000)
+    if pivot is None and (at_once := _at_once(form)) is not None:
+        pattern, parsed = at_once
+        whole = pl.when(pl.col("t").str.contains(pattern)).then(pl.col("t")).str.to_datetime(parsed, time_unit="us", strict=False)
+        read = texts.to_frame("t").select(pl.when(whole.dt.year() > 0).then(whole)).to_series()
+        return read if zone == "UTC" else _in_utc(read, zone)
     frame = _split(texts, form, moment=True)
     named = set(frame.columns)
     hour = pl.col("HH24") if "HH24" in named else pl.lit("00")
@@ -45,6 +51,31 @@ def moments(texts: pl.Series, form: str, pivot: int | None, zone: str) -> pl.Ser
         local += pl.duration(microseconds=pl.col("FF").str.pad_end(6, "0").cast(pl.Int64, strict=False))
     found = frame.select(pl.when(local.dt.year() > 0).then(local).cast(pl.Datetime("us"))).to_series()
     return found if zone == "UTC" else _in_utc(found, zone)
+
+
+# The parts that polars' own parser reads as the form means them, once a regular expression has asked for their digits.
+_PARSED = {
+    "YYYY": ("[0-9]{4}", "%Y"),
+    "MM": ("[0-9]{2}", "%m"),
+    "DD": ("[0-9]{2}", "%d"),
+    "HH24": ("[0-9]{2}", "%H"),
+    "HH12": ("(?:0[1-9]|1[0-2])", "%I"),
+    "AM": ("[AaPp][Mm]", "%p"),
+    "MI": ("[0-5][0-9]", "%M"),
+    "SS": ("[0-5][0-9]", "%S"),  # a leap second is not a moment of the contract
+}
+
+
+@lru_cache(maxsize=256)
+def _at_once(form: str) -> tuple[str, str] | None:
+    """(regular expression, format) where the parser can read the whole form in one go; None for the others."""
+    parts = taken_apart(form, moment=True)
+    if not {"MI", "SS"} <= {part for part, _ in parts} or any(part and part not in _PARSED for part, _ in parts):
+        return None
+    if any(not (one.isascii() and one.isprintable()) or one == "%" for part, text in parts if not part for one in text):
+        return None
+    pattern = "^" + "".join(_PARSED[part][0] if part else _literal(text) for part, text in parts) + "$"
+    return pattern, "".join(_PARSED[part][1] if part else text for part, text in parts)
 
 
 def _day(pivot: int | None) -> pl.Expr:
@@ -95,12 +126,17 @@ def _epochs(texts: pl.Series, factor: int) -> pl.Series:
 def _in_utc(local: pl.Series, zone: str) -> pl.Series:
     """A wall clock's moments in UTC: one that occurs twice is the earlier, one that was skipped is shifted forward."""
     known = zoneinfo.ZoneInfo(zone)
-    frame = local.to_frame("local").with_columns(pl.col("local").dt.truncate("1h").alias("hour"))
-    hours = frame["hour"].drop_nulls().unique()
-    # The offset is asked for every quarter of an hour only where it changes within the hour; else once for the hour.
+    frame = local.to_frame("local").with_columns(pl.col("local").dt.date().alias("day"), pl.col("local").dt.truncate("1h").alias("hour"))
+    years = frame["day"].dt.year().drop_nulls().unique().to_list()
+    ofdays = [item for year in years for item in _days_of(year, zone).items()]
+    by_day = pl.DataFrame(ofdays, schema={"day": pl.Date, "daily": pl.Int64}, orient="row")
+    frame = frame.join(by_day, on="day", how="left", maintain_order="left")
+    # The offset is asked for every hour only of the days in which it changes, and for each moment only where it changes within the hour.
+    hours = frame.filter(pl.col("daily").is_null())["hour"].drop_nulls().unique()
     found = [_offset(hour, known) for hour in hours.to_list()]
-    offsets = pl.DataFrame([hours, pl.Series("seconds", found, dtype=pl.Int64)])
+    offsets = pl.DataFrame([hours, pl.Series("hourly", found, dtype=pl.Int64)])
     frame = frame.join(offsets, on="hour", how="left", maintain_order="left")
+    frame = frame.with_columns(pl.coalesce("daily", "hourly").alias("seconds"))
     moment = pl.col("local") - pl.duration(seconds=pl.col("seconds"))
     utc = frame.select(moment.cast(pl.Datetime("us"))).to_series()
     single = frame.with_row_index("row").filter(pl.col("local").is_not_null() & pl.col("seconds").is_null())
@@ -109,6 +145,26 @@ def _in_utc(local: pl.Series, zone: str) -> pl.Series:
         utc = utc.scatter(single["row"], pl.Series(one, dtype=pl.Datetime("us")))
     year = utc.dt.year()
     return pl.DataFrame([utc.alias("u"), ((year > 0) & (year < 10_000)).alias("ok")]).select(pl.when("ok").then("u")).to_series()
+
+
+@lru_cache(maxsize=1024)
+def _days_of(year: int, zone: str) -> dict[date, int]:
+    """The seconds that the zone is ahead of UTC on the days of that year on which they do not change, asked every six hours."""
+    known, found = zoneinfo.ZoneInfo(zone), dict[date, int]()
+    before: int | None = None
+    for number in range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1):
+        day = date.fromordinal(number)
+        try:
+            start = datetime(day.year, day.month, day.day)  # a wall clock's
+            asked = [start + timedelta(hours=hours) for hours in ((6, 12, 18, 24) if before is not None else (0, 6, 12, 18, 24))]
+            offsets = [int((one.replace(tzinfo=known).utcoffset() or timedelta()).total_seconds()) for one in asked]
+        except OverflowError:
+            before = None
+            continue
+        if len({*offsets, *([before] if before is not None else [])}) == 1:
+            found[day] = offsets[0]
+        before = offsets[-1]
+    return found
 
 
 def _offset(hour: datetime, zone: zoneinfo.ZoneInfo) -> int | None:

@@ -1,4 +1,4 @@
-"""The open points of a run: what is wrong, with which rows, who can mend it. Pure functions over what was read."""
+"""The open points of a run: the problem, its rows, and who can correct it. Pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verifier, a stranger to the loader: recomputes from the old portals what the new store must hold, and compares all of it."""
+"""The verifier, independent of the loader: recomputes from the old portals what the new store must contain, and compares everything."""
 
 from etl.reconcile.before_publishing import reconcile_staged
 from etl.reconcile.compare.recorded_runs import Recorded

@@ -1,4 +1,4 @@
-"""The comparison before anything is published: what is going to be loaded, held against what the old portals and the rule book say."""
+"""The comparison before publishing: the staged rows with the rows expected from the old portals and the rules."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ def reconcile_staged(
     grace: tuple[int, int, int] | None = None,
     decisions: Path | None = None,
 ) -> Reconciliation:
-    """Whether these rows are exactly what the old portals and the rule book say. The objects' bytes, the view and the store itself are not looked at.
+    """Whether these rows are exactly those expected from the old portals and the rules. The objects' bytes, the view and the store itself are not checked.
 
     `rows`: of each target table but `migration_run`, as they are going to be loaded; `began`: when the run began to read (D11).
     """

@@ -1,4 +1,4 @@
-"""The comparison from end to end: the expected side computed once, then any number of stores held against it."""
+"""The whole comparison: the expected side is computed once, and any number of stores are compared with it."""
 
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -193,7 +193,7 @@ def compared_columns(spec: Spec, table: str, unread: set[tuple[str, str]]) -> tu
 
 
 def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Progress) -> Reconciliation:
-    """The whole answer for one store: both sides held against each other, and what differs looked at value by value."""
+    """The result for one store: both sides are compared, and differences are examined value by value."""
     expected, world, spec = side.expected, side.expected.world, side.expected.world.spec
     names = Names(dict(world.accounts.select("entity_id", "#number").iter_rows()))
     found: list[pl.DataFrame] = [runs.differences]
@@ -297,7 +297,7 @@ def reconcile(
     recorded: Recorded | None = None,
     decisions: Path | None = None,
 ) -> Reconciliation:
-    """Whether the new store and its objects are exactly what the old portals and the rule book say; nothing is written anywhere.
+    """Whether the new store and its objects are exactly those expected from the old portals and the rules; read-only.
 
     `recorded`: what the folder of a run knows of its own record in the store, which is compared too.
     """

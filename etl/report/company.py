@@ -1,7 +1,7 @@
 """What one company profile has become: its accounts, its people and what each sees, what each account holds, what needs attention.
 
 Read from the new store alone (the old portal, where it is given, says which models and entities there were). Nothing that only CBP may see
-is counted or named, and nobody who is no contact of this company.
+is counted or named, nor any person who is not a contact of this company.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _before(url: str, mappings: Mappings, profile_id: int) -> list[dict[str, Any
 
 
 def _forgiving(connection: sa.Connection) -> None:
-    """SQLite lets a text column hold bytes that are no text: they show as U+FFFD instead of ending the page."""
+    """A text column of SQLite can contain bytes that are not valid text: they are shown as U+FFFD instead of ending the page."""
     driver = connection.connection.driver_connection
     if connection.dialect.name == "sqlite" and driver is not None:
         driver.text_factory = lambda raw: raw.decode("utf-8", "replace")

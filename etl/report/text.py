@@ -14,7 +14,7 @@ _MARKUP = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#)"
 
 
 def escaped(text: object) -> str:
-    """A sentence for Markdown: its punctuation stays punctuation, and an address in it is no link."""
+    """A sentence for Markdown: its punctuation is escaped, and an address in it does not become a link."""
     return _MARKUP.sub(r"\\\1", visible(text)).replace("://", "\\://").replace("www.", "www\\.")
 
 

@@ -1,4 +1,4 @@
-"""Chapter A: what an account shows: its visibility, its number of employees."""
+"""Chapter A: attributes of an account: its visibility and number of employees."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def employee_count(text: str | None) -> int | None:
 
 
 def employees(copies: TargetRows, form: Form) -> Computed:
-    """A21."""
+    """A21: the number of employees for each target row; null if the text is not a plain whole number."""
     return pl.Series([employee_count(text) for text in copies.source_column(form.columns[0]).to_list()], dtype=pl.Int64)
 
 
 def visible(status: pl.Series, archived: pl.Series, mappings: Mappings) -> pl.Series:
-    """Rules A7, A8: whether trade may see the account."""
+    """Rules A7, A8: whether the account is visible to trade."""
     hidden = [row["status_cd"] for row in mappings.codes["status"] if row["trade_visible"] == "false"]
     return ~status.is_in(hidden) & ~archived
 

@@ -30,7 +30,7 @@ def folded(text: str | None) -> str:
 
 
 def existing(rows: RowPlacement, column: str) -> AccountIndex:
-    """Which keys exist and which of those rows are held; no copies yet."""
+    """An index of the existing keys and the held rows among them, without copies."""
     values, present = int_values_and_mask(rows.frame, column)
     none = np.zeros(0, np.int64)
     return make_account_index(values[present], (rows.reason > 0)[present], none, none.astype(np.int32))
@@ -137,7 +137,7 @@ def numbers(entity: RowPlacement, accounts: pl.DataFrame) -> tuple[list[str], Bo
 
 
 def hold_long_numbers(entity: RowPlacement, accounts: pl.DataFrame, numbers: list[str], longest: int) -> bool:
-    """Fine print 44: a made number that outgrew its column is an unreadable value in a mandatory one. Whether there was any comes back."""
+    """Fine print 44: holds entities whose generated number is longer than its column (an unreadable mandatory value); returns whether there was any."""
     long = [row for row, number in zip(accounts["entity_row"].to_list(), numbers, strict=True) if len(number) > longest]
     mask = np.zeros(entity.frame.height, bool)
     mask[long] = True

@@ -1,4 +1,4 @@
-"""Chapter B: one login for each e-mail, every old user under it, and every contact's access as it was."""
+"""Chapter B: one login per e-mail with every old user as its alias, and unchanged access for every contact."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ _INVALID_EMAIL = CODE["INVALID_EMAIL"]
 
 
 def contact_access(contact: RowPlacement, people: People) -> tuple[pl.DataFrame, Bools]:
-    """(each contact row's email_key of its login, which contacts belong to a user held for his e-mail); flags those (B15, fine print 12)."""
+    """Returns (email_key of each contact's login, the contacts of users held as INVALID_EMAIL) and flags the latter (B15, fine print 12)."""
     wanted, present = int_values_and_mask(contact.frame, "user_id")
     known = pl.DataFrame({"user_id": pl.Series(wanted).set(pl.Series(~present), None)}).join(
         people.users.select("user_id", "email_key", "invalid"), on="user_id", how="left", maintain_order="left"
@@ -151,7 +151,7 @@ def flag_widened_logins(user: RowPlacement, contact: RowPlacement, people: Peopl
 
 
 def acting_officers(contact: RowPlacement, login: pl.DataFrame, restricted: Bools, accounts: int) -> Bools:
-    """Rule B19: for each account, whether an officer can sign and submit for it: not removed, not restricted, with a usable login.
+    """Rule B19: returns for each account whether an officer can sign and submit: not removed, not restricted, with a usable login.
 
     `login`: status and lock of each contact row's login, null where it has none.
     """
@@ -207,7 +207,7 @@ def trade_compliance_logins(contact: RowPlacement, known: set[str], longest: int
 
 
 def statuses(user: RowPlacement, freed: Bools) -> tuple[pl.Series, pl.Series]:
-    """Rules B12, B13: (status, lock reason) of every user as his login would have it."""
+    """Rules B12, B13: returns (status, lock reason) of every user for the login."""
     status = user.frame["user_status_cd"].to_list()
     reason = user.frame["lock_reason_cd"].to_list()
     return (
@@ -217,14 +217,14 @@ def statuses(user: RowPlacement, freed: Bools) -> tuple[pl.Series, pl.Series]:
 
 
 def flag_without_acting_officer(entity: RowPlacement, accounts: pl.DataFrame, visible: pl.Series, acting: pl.Series) -> None:
-    """Rule B19: flags the entities of accounts that trade sees and that nobody can sign and submit for."""
+    """Rule B19: flags the entities of accounts visible to trade without a contact who can sign and submit."""
     without = np.zeros(entity.frame.height, bool)
     without[accounts["entity_row"].filter(visible & ~acting).to_numpy()] = True
     entity.flag("B19", without, "no officer who is in force, not restricted and has a usable login: nobody can sign and submit")
 
 
 def always(copies: TargetRows, form: Form) -> Computed:
-    """B13: every login has to be activated anew."""
+    """B13: true, because every login has to be activated again."""
     return pl.Series([True] * len(copies.row), dtype=pl.Boolean)
 
 

@@ -1,4 +1,4 @@
-"""Chapter C: the bytes of documents: where they are, whether they are what was recorded, and bytes without a document (C6 to C9)."""
+"""Chapter C: the bytes of documents: their source, comparison with the record, and bytes without a document (C6 to C9)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _content(rows: RowPlacement, spine: AccountDirectory) -> pl.DataFrame:
 
 
 def content_digest(copies: TargetRows, form: Form) -> Computed:
-    """C6: the digest of the document's bytes, null where there are none."""
+    """C6: the SHA-256 of the document's bytes, null if it has none."""
     return _content(copies.placed, copies.spine)[_DIGEST].gather(copies.row)
 
 
@@ -60,12 +60,12 @@ def content_state(copies: TargetRows, form: Form) -> Computed:
 
 
 def flag_missing(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """C6: no bytes anywhere."""
+    """C6: flags documents without bytes in the database and on the file share."""
     return (_content(rows, spine)[_STATE] == "MISSING").to_numpy(), "no content row, and no readable file under the file share's root"
 
 
 def flag_other_bytes(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """C8: the bytes are not those that were recorded at upload."""
+    """C8: flags documents whose bytes differ from the recorded digest or size."""
     other = _content(rows, spine)[_STATE].is_in(["DIGEST_MISMATCH", "SIZE_MISMATCH"])
     return other.to_numpy(), "recorded digest or size differs from the bytes; both are kept"
 

@@ -30,7 +30,7 @@ RULES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class DocumentPlacement:
-    """All documents and links, placed; what the rendering of `document` and `document_link` needs besides.
+    """The placement of all documents and links, and the further inputs of the target rows of `document` and `document_link`.
 
     `inherited[i]`: document i came to its accounts by its profile; `previous[i]`: the row of its earlier version, -1 where it has none to keep.
     """
@@ -204,7 +204,7 @@ def on_cycle(following: Ints) -> Bools:
 
 
 def document_columns(shelf: DocumentPlacement, row: Ints, account: Positions, spine: AccountDirectory) -> dict[str, Computed]:
-    """The columns of `document` that the shelf decides, for these copies (C1, C11)."""
+    """The columns of `document` that the placement determines, for these copies (C1, C11)."""
     document_id, _ = int_values_and_mask(shelf.document.frame, "document_id")
     previous = shelf.previous[row]
     width = spine.accounts.height + 1
@@ -218,7 +218,7 @@ def document_columns(shelf: DocumentPlacement, row: Ints, account: Positions, sp
 
 
 def link_targets(link: RowPlacement, spine: AccountDirectory) -> pa.Array:
-    """C2: the id that each link's target has in the link's account."""
+    """C2: the id of each link's target within the link's account."""
     target, _ = int_values_and_mask(link.frame, "target_id")
     target = target[link.row]
     code = link.frame["target_cd"].gather(link.row)

@@ -26,7 +26,7 @@ _ENTITY = 0  # the first of the routes of agreement_signature.toml
 
 
 def place_signatures(signature: RowPlacement, version: RowPlacement, spine: AccountDirectory) -> pl.Series:
-    """Rules D1, D2, D12: puts each signature on its accounts; the coverage code of every copy comes back."""
+    """Rules D1, D2, D12: places each signature on its accounts and returns the coverage code of every copy."""
     hold_unmet_needs(signature, spine)
     row, account, decided = follow(signature, signature.mapping.owner, spine)
     made_for = _by_version(signature, version, "business_type_cd").gather(row)

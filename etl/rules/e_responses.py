@@ -83,30 +83,30 @@ def applicability(copies: TargetRows, form: Form) -> Computed:
 
 
 def is_superseded(copies: TargetRows, form: Form) -> Computed:
-    """E7: whether a later answer to the same question stands in the same security profile."""
+    """E7: whether the same security profile has a later answer to the same question."""
     values, _ = copies.ints("response_id")
     return pl.Series(np.isin(values, copies.spine.superseded))
 
 
 def flag_superseded(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """E7: answers that a later one replaces."""
+    """E7: flags answers that are superseded by a later one."""
     values, _ = int_values_and_mask(rows.frame, "response_id")
     return np.isin(values, spine.superseded), "a later answer to the same question stands in the same security profile"
 
 
 def question(copies: TargetRows, form: Form) -> Computed:
-    """E10: the question as it is; what the rule does is to add what the catalogue lacks."""
+    """E10: the question id unchanged; the rule adds missing questions to the catalogue."""
     return copies.source_column(form.columns[0])
 
 
 def unknown_questions(rows: RowPlacement, spine: AccountDirectory) -> Bools:
-    """E10: the loaded rows that name a question which the new catalogue would lack."""
+    """E10: returns the loaded rows with a question that is not in the new catalogue."""
     values, present = int_values_and_mask(rows.frame, "question_id")
     return np.asarray(present & ~spine.where["P2", "profile_question"].loaded(values, present) & (rows.reason == 0))
 
 
 def flag_unknown_questions(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """E10: rows that name a question which the catalogue lacks."""
+    """E10: flags rows with a question that is not in the catalogue."""
     return unknown_questions(rows, spine), "the question is not in the catalogue: a stub was made"
 
 

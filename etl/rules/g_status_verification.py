@@ -32,7 +32,7 @@ def _side(links: RowPlacement, side: str, spine: AccountDirectory) -> tuple[Ints
 
 
 def place_links(links: RowPlacement, spine: AccountDirectory) -> dict[str, Computed]:
-    """Rules G1, G6: one copy per pair of accounts; the columns of `svi_link` that the pair decides come back. Flags superseded links."""
+    """Rules G1, G6: places one copy per pair of accounts, flags superseded links, and returns the columns of `svi_link` that depend on the pair."""
     monitor_row, monitor, _ = _side(links, "monitor", spine)
     monitored_row, monitored, decided = _side(links, "monitored", spine)
     exists_since = spine.accounts["created_at"].gather(monitored.astype(np.int64))

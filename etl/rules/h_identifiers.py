@@ -1,4 +1,4 @@
-"""Chapter H: which accounts carry an identifier, its normal form, and whether an account has what its type needs."""
+"""Chapter H: the accounts of an identifier, its normal form, and the completeness of an account's identifiers."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def place_identifiers(identifier: RowPlacement, spine: AccountDirectory, longest
 
 
 def complete(identifier: RowPlacement, types: pl.Series, mappings: Mappings) -> list[bool]:
-    """Rule H3: for each account, whether its active identifiers cover what its type needs."""
+    """Rule H3: returns for each account whether its active identifiers include all that its type requires."""
     active = (identifier.frame["active_ind"] == "Y").fill_null(False).gather(identifier.row).to_numpy()
     kinds = identifier.frame["identifier_type_cd"].gather(identifier.row)
     has: dict[int, set[str]] = defaultdict(set)
@@ -101,7 +101,7 @@ def importer_numbers(identifier: RowPlacement) -> pl.DataFrame:
 
 
 def values_norm(identifier: RowPlacement) -> pl.Series:
-    """H4 for every source row."""
+    """H4: the normal form for every source row; null stays null."""
     return pl.Series([normal(value) for value in identifier.frame["identifier_value"].to_list()], dtype=pl.String)
 
 
@@ -113,12 +113,12 @@ def entity_flags(entity: RowPlacement, accounts: pl.DataFrame, is_complete: list
 
 
 def value_norm(copies: TargetRows, form: Form) -> Computed:
-    """H4."""
+    """H4: the normal form of the identifier for each target row."""
     return pl.Series([normal(text) for text in copies.source_column(form.columns[0]).to_list()], dtype=pl.String)
 
 
 def personal(copies: TargetRows, form: Form) -> Computed:
-    """H6."""
+    """H6: whether the identifier is personal, for each target row."""
     kind, value = (copies.source_column(column).to_list() for column in form.columns)
     return pl.Series([is_personal(*pair) for pair in zip(kind, value, strict=True)], dtype=pl.Boolean)
 

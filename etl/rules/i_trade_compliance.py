@@ -102,7 +102,7 @@ def flag_unknown_numbers(tc_ior: RowPlacement, numbers: pl.DataFrame) -> None:
 
 
 def uploader_login(copies: TargetRows, form: Form) -> Computed:
-    """I9: the login with the uploader's e-mail key, if there is one."""
+    """I9: the id of the login with the uploader's e-mail key; null without one."""
     known = copies.spine.email_keys
     keys = [key if key in known else None for key in map(email_key, copies.source_column(form.columns[0]).to_list())]
     return as_arrow(*login_ids(pl.Series(keys, dtype=pl.String)))

@@ -1,4 +1,4 @@
-"""Chapter J: when events happened, from the old portal's wall clock in New York (J4)."""
+"""Chapter J: times of events, from the old portal's wall clock in New York (J4)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def occurred_certain(copies: TargetRows, form: Form) -> Computed:
 
 
 def flag_uncertain_moments(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """J4: the wall clock was ambiguous, skipped, unreadable or absent."""
+    """J4: flags wall clocks that were ambiguous, skipped, unreadable or absent."""
     (text,) = rows.mapping.block("event_history").columns["occurred_certain"].columns
     return ~new_york_time.utc(rows.frame[text])[1].to_numpy(), "the New York wall clock is ambiguous, skipped, unreadable or absent"
 

@@ -1,4 +1,4 @@
-"""Chapter K: rules of the run as a whole. They are carried out where the run is made, not row by row:
+"""Chapter K: rules of the run as a whole. They are implemented in the steps of the run, not row by row:
 
 K1 `etl/extract/freeze_guard.py`; K2, K3, K4 `etl/pipeline/runner.py`, `etl/domain/ids.py` and each database's `target.py`; K5 `etl/extract/source_contract.py`;
 K8 `etl/load/step.py`; K9 `conditions` of each database's `source.py`; K10 `etl/reconcile/compare/audit.py`.

@@ -1,4 +1,4 @@
-"""Chapter X: values that cannot be read, references that lead nowhere, texts that the target cannot hold.
+"""Chapter X: unreadable values, references to missing rows, texts that the target cannot store.
 
 They are carried out for every table: X1 in `etl/placement/target_rows.py`, X2 in `etl/placement/held_rows.py` and `etl/placement/row_placement.py`, both on what
 `etl/domain/typed_values.py` found when the rows were read, which is also where E8 begins.

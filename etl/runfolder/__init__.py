@@ -1,1 +1,1 @@
-"""What lies on disk for a run."""
+"""The files of a run."""

@@ -1,4 +1,4 @@
-"""Whether the disks have room for what a step is going to write: asked before it, because a full disk in the night costs the night."""
+"""Checks the free disk space before each step, because a full disk would interrupt the cut-over."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def loaded_bytes(rows: int) -> int:
 
 
 def require_room(needs: Iterable[Need]) -> None:
-    """Raises NoSpace where a disk has less free than what is going to be written to it, all together."""
+    """Raises NoSpace if a disk has less free space than the total to be written to it."""
     by_disk: dict[int, list[Need]] = {}
     for need in needs:
         by_disk.setdefault(_existing(need.folder).stat().st_dev, []).append(need)

@@ -201,7 +201,7 @@ class RunFolder:
                 pass
 
     def refuse_purged(self, next_step: str) -> None:
-        """Refuses what needs stage files of a run whose stage files `purge` removed: they are not altered, they were taken away on purpose."""
+        """Raises Refused for a purged run: its stage files were removed on purpose, not altered."""
         if self.settings.purged:
             raise Refused(f"This run was purged: the stage files of {self.path} have been removed.", next_step)
 
@@ -238,7 +238,7 @@ class RunFolder:
 
 
 def parsed_manifest(content: bytes) -> RunFolder:
-    """What a manifest says, for reading only; whether it is the run's own somebody else has to vouch for (ValueError: it is none)."""
+    """Parses a manifest for reading, without checking its origin. Raises ValueError if it is not valid."""
     folder = RunFolder.__new__(RunFolder)
     try:
         body = json.loads(content)["run"]
@@ -271,13 +271,13 @@ def open_locked(path: Path) -> Iterator[RunFolder]:
 
 
 def _digest(body: Any, key: bytes | None = None) -> str:
-    """SHA-256; with a key HMAC-SHA-256, which nobody without it can compute anew."""
+    """SHA-256; with a key HMAC-SHA-256, which cannot be recomputed without it."""
     text = canonical(body)
     return hmac.new(key, text, hashlib.sha256).hexdigest() if key else hashlib.sha256(text).hexdigest()
 
 
 def sealing() -> bool:
-    """Whether the environment names a key for the manifest."""
+    """Whether the environment sets a key file for the manifest."""
     return SEAL in os.environ
 
 

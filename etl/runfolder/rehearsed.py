@@ -1,4 +1,4 @@
-"""Whether a run was a rehearsal: told by where its documents went, which is never where a cut-over's go."""
+"""Whether a run was a rehearsal, derived from the path of its object store."""
 
 from __future__ import annotations
 

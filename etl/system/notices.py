@@ -75,7 +75,7 @@ class Notices:
 
     @contextmanager
     def ending(self, step: str, told: bool = True) -> Iterator[Ending]:
-        """Tells how the block ended, whichever way that was; the error goes on."""
+        """Sends a notice of how the block ended; an error is raised again."""
         began, ending = time.monotonic(), Ending(told)
         code, verdict = 0, "DONE"
         try:

@@ -1,4 +1,4 @@
-"""Work that goes on while its result is still being used: reading the next rows while the last ones are written."""
+"""Prefetches: reads the next rows while the previous ones are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said while work goes on: to stderr, bars only on a terminal, elsewhere a plain line every ten seconds. Never personal data."""
+"""Progress reports to stderr: bars only on a terminal, elsewhere a plain line every ten seconds. Never personal data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 3: everything that hangs on profiles, models and entities follows to the accounts; table by table, stage file by stage file.
+"""Step 3: assigns the rows of profiles, models and entities to the accounts, table by table, stage file by stage file.
 
 A stage file is looked at alone: its rows find their owners by lookups in the spine and in where earlier tables' rows went. So memory is
 bounded by a stage file whatever the size, any cut gives the same rows, and worker processes can share the work.
@@ -234,7 +234,7 @@ class _Work:
         self._close(key, results)
 
     def written(self) -> list[StageFile]:
-        """The step's files: all tables' rows, and what all tables together give."""
+        """The files of the step: rows of all tables, and the records of all tables together."""
         results = self._done
         texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", layout.TEXT)])
         flagged = [flag_invalid_texts(texts), *(result.flags for result in results)]

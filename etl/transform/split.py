@@ -1,4 +1,4 @@
-"""Step 2: every profile becomes standalone accounts; every old user gets his login; access stays what it was. Works on the whole spine."""
+"""Step 2: creates standalone accounts from profiles and logins from users, with unchanged access. Works on the whole spine."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Splitting:
         return start(self.mapping(portal, table), self.frames[portal, table])
 
     def keep(self, rows: RowPlacement, where: AccountIndex | None = None) -> None:
-        """Remembers where the rows went, for what refers to them."""
+        """Records the placement of the rows, for tables that refer to them."""
         found = where or index_of_rows(rows)
         if found is not None:
             self.spine.where[rows.mapping.portal, rows.mapping.table] = found
@@ -140,7 +140,7 @@ class _Trade:
 def split(
     folder: RunFolder, mappings: Mappings, freeze: tuple[date, date] | None, grace: Grace = NO_GRACE, decisions: Decisions = NO_DECISIONS
 ) -> Step:
-    """The finished step: stage files of the accounts, logins, contacts, catalogues, and where every row of the spine went."""
+    """Runs the step and returns its stage files: accounts, logins, contacts, catalogues, and the placement of every row of the spine."""
     has_tc = "TC" in folder.steps["extract"].facts["marks"]
     frames = {key: whole(folder, mappings.tables[key]) for key in SPINE_TABLES}
     began = str(folder.steps["extract"].facts["began"])
@@ -238,7 +238,7 @@ def _accounts(work: Splitting, catalogues: _Catalogues) -> _Accounts:
     numbers, lost = a_structure.numbers(entity, accounts)
     longest = work.longest("entity_account", "account_number")
     if a_structure.hold_long_numbers(entity, accounts, numbers, longest):
-        a_structure.hold_by_structure(profile, model, entity)  # once more: what is held now is no account (fine print 24)
+        a_structure.hold_by_structure(profile, model, entity)  # once more: entities held by now do not become accounts (fine print 24)
         number_by_row = dict(zip(accounts["entity_row"].to_list(), numbers, strict=True))
         accounts = a_structure.account_rows(profile, model, entity)
         numbers = [number_by_row[row] for row in accounts["entity_row"].to_list()]

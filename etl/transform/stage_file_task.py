@@ -1,4 +1,4 @@
-"""One stage file's share of the reattach step, in whichever process does it."""
+"""Reattaches one stage file, in the main process or in a worker."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class StepInputs:
-    """What stays the same all through the step; small, so that it can be sent with every task."""
+    """The constant inputs of the step; small, so that they can be sent with every task."""
 
     root: Path
     mapping_folder: Path
@@ -53,7 +53,7 @@ class StepInputs:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """All that a worker process needs to make its own context."""
+    """What a worker process needs to create its own context."""
 
     base: StepInputs
     wheres: tuple[tuple[Key, StageFile], ...] = ()
@@ -62,7 +62,7 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class StageFileResult:
-    """What came of one stage file. `stubs`: E10; `objects`: (digest, size) of held rows' bytes that are stored besides the documents."""
+    """The result of one stage file. `stubs`: E10; `objects`: (digest, size) of held rows' bytes that are stored besides the documents."""
 
     files: list[StageFile]
     held: pl.DataFrame
@@ -104,7 +104,7 @@ def context_of(ticket: TaskSpec) -> WorkerState:
 
 
 def clear_worker_cache() -> None:
-    """Lets go of what this process kept for the step, which is over."""
+    """Releases the memory that this process used for the finished step."""
     _context_of_base.cache_clear()
 
 

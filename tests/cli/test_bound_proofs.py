@@ -186,7 +186,7 @@ def test_an_old_portal_that_was_written_to_since_is_never_green(published: Night
 def test_the_report_says_that_the_run_was_taken_back(published: Night) -> None:
     assert published.command("rollback", "--yes").code == 0
     assert verdict(published)["state"] == "taken_back"
-    assert "taken back" in (published.run / "report" / "report.md").read_text(encoding="utf-8")
+    assert "rolled back" in (published.run / "report" / "report.md").read_text(encoding="utf-8")
     assert published.command("run").code == 0
     assert verdict(published)["state"] == "published_and_equal"
 

@@ -200,7 +200,7 @@ def test_bad_input_is_refused_and_nothing_is_written(published: Night, words: tu
 
 def test_a_run_that_published_nothing_has_no_lists(checked: Night) -> None:
     done = checked.command("readiness")
-    assert (done.code, "published nothing" in done.err) == (7, True)
+    assert (done.code, "not published anything" in done.err) == (7, True)
 
 
 def test_what_a_point_weighs_is_data_and_every_wrong_word_is_named_at_once(cast: Night, tmp_path) -> None:

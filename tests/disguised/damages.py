@@ -346,8 +346,8 @@ def _of_limits(files: Files) -> Iterator[Damage]:
         ("share = 0.9", 'share = "0.9"'): ("held.document_link.share", "a number from 0 to 1"),
         ("share = 0.9, ", ""): ("held.document_link.share", "a number from 0 to 1"),
         ("share =", "shar ="): ("held.document_link.shar:", "nearest: share"),
-        ('reason = "links into a store that was closed"', 'reason = ""'): ("held.document_link.reason", "a text that says why"),
-        (', reason = "links into a store that was closed"', ""): ("held.document_link.reason", "a text that says why"),
+        ('reason = "links into a store that was closed"', 'reason = ""'): ("held.document_link.reason", "the reason, a text"),
+        (', reason = "links into a store that was closed"', ""): ("held.document_link.reason", "the reason, a text"),
         ("reason =", "reson ="): ("held.document_link.reson", "nearest: reason"),
         ("[held]", "[held"): ("file", "TOML"),
     }
@@ -372,5 +372,5 @@ def _of_files(files: Files) -> Iterator[Damage]:
         yield Damage(f"an empty block more in {name}", says, {name: twice})
     yield Damage("a folder of another name", ("portal3", "a folder", "portal2, tc and codes"), {"portal3/document.toml": ""})
     yield Damage("a file of another name", ("limit.toml", "nearest: limits.toml"), {"limit.toml": ""})
-    yield Damage("a file of another kind", ("portal2/notes.txt", "a file that an adapter does not have"), {"portal2/notes.txt": "x"})
+    yield Damage("a file of another kind", ("portal2/notes.txt", "a file that does not belong to an adapter"), {"portal2/notes.txt": "x"})
     yield Damage("a code list that nobody uses", ("codes/nobodys.csv", "no column uses"), {"codes/nobodys.csv": "legacy,contract\nA,B\n"})

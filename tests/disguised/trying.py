@@ -53,7 +53,7 @@ def tried(damage: Damage, foreign: Path, place: Path) -> str:
 
 
 def _missed(damage: Damage, done: Done) -> str:
-    if "fault of the toolkit" in done.err or "Traceback" in done.err:
+    if "Internal error" in done.err or "Traceback" in done.err:
         return f"a fault of the toolkit: {done.err[-600:]}"
     if done.code != damage.code:
         return f"exit code {done.code}, not {damage.code}: {done.err[-600:]}"

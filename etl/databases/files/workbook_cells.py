@@ -13,7 +13,7 @@ _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
 
 def unreadable_cells(file: Path) -> Iterator[tuple[str, str]]:
-    """(cell, what it shows) of every such cell, sheet by sheet in the order of their files; BadZipFile or ParseError where the file is none."""
+    """(cell, what it shows) of every such cell, sheet by sheet in the order of their files; BadZipFile or ParseError if the file is not a workbook."""
     with zipfile.ZipFile(file) as workbook:
         names = workbook.namelist()
         zeros = _formats(workbook) if "xl/styles.xml" in names else {}

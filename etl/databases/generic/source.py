@@ -129,7 +129,7 @@ class PortableSource:
             yield Batch(batch, _keys(mapping, cells))
 
     def _filled(self, table: str) -> frozenset[str]:
-        """The table's columns of type CHAR(n): what fills them up is no part of their values."""
+        """The table's columns of type CHAR(n): their padding is not part of the values."""
         if table not in self._padded:
             try:
                 columns = sa.inspect(self._connection).get_columns(table)

@@ -15,7 +15,7 @@ Session = psycopg.Connection[Any]
 Kinds = dict[str, str]
 
 _KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
-_OLDER = {"v", "m", "f"}  # what has rows and is no table
+_OLDER = {"v", "m", "f"}  # relations with rows that are not tables
 _MANY = 8  # names in one sentence
 
 
@@ -26,7 +26,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def kinds(session: Session, schema: str) -> Kinds:
-    """What of the schema's relations is no table of its own: by name `view`, `sequence`, `partition of T`, `child of T` and so on."""
+    """The schema's relations that are not independent tables: by name `view`, `sequence`, `partition of T`, `child of T` and so on."""
     rows = session.execute(
         "SELECT c.relname, c.relkind::text, p.relname, p.relkind::text FROM pg_class c"
         " LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relkind IN ('r', 'p', 'f')"
@@ -114,7 +114,7 @@ def conditions(
 
 
 def unpadded(mapping: TableMapping, shape: dict[str, str]) -> list[str]:
-    """The columns that the server fills up with blanks, to a length that the contract does not ask for: these blanks are no part of the value."""
+    """The columns that the server fills up with blanks, to a length that the contract does not have: these blanks are not part of the value."""
     return [
         column.name
         for column in mapping.columns

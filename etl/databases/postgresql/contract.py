@@ -1,4 +1,4 @@
-"""A new store's existing tables held against the contract, and the sequences behind its numbers."""
+"""Compares the existing tables of a new store with the contract, and advances the sequences of its numbers."""
 
 from __future__ import annotations
 

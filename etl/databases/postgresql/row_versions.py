@@ -5,7 +5,7 @@ PostgreSQL never changes a row in place: who writes it makes a new version, with
 (relfilenode: TRUNCATE, VACUUM FULL, CLUSTER and ALTER TABLE that rewrite make another), the table and the database (oid: a dump that is
 restored makes others), the server (system identifier, timeline, start: files put back from a backup need a stopped server) and the columns'
 own numbers (one that is dropped and added again with a default changes no row) are part of the evidence. Freezing leaves xmin as it is, since
-PostgreSQL 9.4; a version that tells no transaction (xmin below 3, of an upgraded server) is no evidence.
+PostgreSQL 9.4; a version without a transaction (xmin below 3, of an upgraded server) is not evidence.
 """
 
 from __future__ import annotations

@@ -378,7 +378,7 @@ class PostgresSource:
 
     def highest_key(self, mapping: TableMapping) -> str:
         texts = [f"{quoted(name)}::text" for name in mapping.key]
-        # Without an encoding there are bytes that are no text: they come as such.
+        # Without an encoding, bytes need not be valid text: they are read as bytes.
         listed = ", ".join(texts if self._trusted_text else [f"convert_to({text}, 'SQL_ASCII')" for text in texts])
         # With the table's name: without it the order would be that of the texts that are selected.
         order = ", ".join(f"{self._table(mapping.table)}.{part} DESC" for part in order_of(mapping).split(", "))

@@ -157,7 +157,7 @@ def references(table: Table, to: Callable[[str], bool], prefix: str = "") -> dic
 
 
 def hang_up(session: Session) -> None:
-    """Ends what it is doing, in whichever thread, whatever it waits for; the server takes back what was not committed."""
+    """Cancels its current statement, in any thread; the server rolls back what was not committed."""
     with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(session.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)
 

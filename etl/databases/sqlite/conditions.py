@@ -20,7 +20,7 @@ _WRITABLE = 0o002  # by everybody
 
 
 def conditions_of(url: str, schema: Schema) -> Conditions:
-    """The conditions of the file behind the URL. A file that is no database is the load's to refuse."""
+    """The conditions of the file behind the URL. A file that is not a database is refused by the load."""
     path = Path(sqlalchemy.make_url(url).database or "").absolute()
     if not path.is_file():
         return Conditions()

@@ -139,5 +139,5 @@ def unlike(lite: sqlite3.Connection, table: Table) -> bool:
 
 
 def quoted(name: str) -> str:
-    """The name as it stands in a statement."""
+    """The name, quoted for a statement."""
     return '"' + name.replace('"', '""') + '"'

@@ -187,6 +187,10 @@ class SqliteSource:
                 f"{self._name}: {what} cannot be read ({error}).", "Check the old database's file with PRAGMA integrity_check."
             ) from None
 
+    def keys_are_sound(self, mapping: TableMapping) -> bool:
+        """Whether no key is NULL, of another type, out of its range, or there twice."""
+        return not self._has_odd_keys(mapping)
+
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
         """Whether some key is NULL, does not fit its type, or is a text that could become equal to another one's."""
         if not mapping.key:

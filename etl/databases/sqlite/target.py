@@ -253,7 +253,7 @@ class SqliteTarget:
         return changes
 
     def _has_only(self, schema: Schema) -> bool:
-        """Whether the file has no tables of others: to shrink it might number their rows anew."""
+        """Whether the file has no tables of others: shrinking it might renumber their rows."""
         there = {
             row[0]
             for row in self._connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
@@ -330,7 +330,7 @@ _TYPES = {"UUID": "TEXT", "BYTEA": "BLOB"}  # the contract's reading of its type
 
 
 def _statements(schema: Schema, existing: set[str]) -> list[str]:
-    """What the contract declares, rendered anew: the tables that are not there yet; its views and indexes where no table was."""
+    """The statements of the contract: for the tables that do not exist yet; its views and indexes where no table was."""
     made = [create_table(table, _TYPES) for name, table in schema.ddl.tables.items() if name not in existing]
     return made if existing else [*made, *schema.views.values(), *schema.ddl.indexes]
 
@@ -344,7 +344,7 @@ def _described(shape: tuple[str, bool, int]) -> str:
 
 
 def looked_at(url: str, schema: Schema) -> list[str]:
-    """`differences_from` of the file behind the URL; neither locked nor made. A file that is no database is the load's to refuse."""
+    """`differences_from` of the file behind the URL; neither locked nor made. A file that is not a database is refused by the load."""
     path = Path(sqlalchemy.make_url(url).database or "").absolute()
     if not path.is_file():
         return []

@@ -16,7 +16,7 @@ from etl.reconcile.engine.frames import DTYPES, LOCATOR, Database, rows_framed
 from etl.reconcile.engine.spec import Column, Spec
 
 CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\z"
-ALIEN = "#alien"  # the columns whose value is none that a store of ours could hold, joined by blanks; null: none
+ALIEN = "#alien"  # the columns with a value that this store could not contain, joined by blanks; null: none
 OWN_ID = "#id"
 _ID_BYTES = 16  # of a database that has a type for ids
 LINK_TARGET = ("document_link", "target_id")  # leads to the table that target_cd says (C2)
@@ -200,7 +200,7 @@ class Store:
         return self._entity_ids
 
     def _read(self, table: str, columns: Sequence[Column]) -> Iterator[pl.DataFrame]:
-        """The raw batches; values that are none of ours become null and are named in #alien."""
+        """The raw batches; values that this store could not contain become null and are listed in #alien."""
         for part in self.database.parts(table, columns, exact=True):
             frame = part.frame.with_columns(pl.lit(None, dtype=pl.String).alias(ALIEN))
             if part.odd:
@@ -220,7 +220,7 @@ class Store:
             yield frame.drop(LOCATOR).with_columns(pl.col(name).str.strip_chars_end(" ") for name in blank)
 
     def _resolved(self, table: str, raw: pl.DataFrame, ids: bool = False) -> pl.DataFrame:
-        """Ids replaced by what they lead to; those that lead nowhere, and own ids that are no canonical id, are named in #alien.
+        """Ids replaced by the rows that they refer to; unresolved ones, and own ids that are not canonical, are listed in #alien.
 
         `ids`: own ids that are not those of the recipe, too.
         """

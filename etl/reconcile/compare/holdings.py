@@ -134,6 +134,6 @@ _JSON = [
 def _written(row: dict[str, Any]) -> Iterator[str]:
     """The row as one JSON object, tight or with a blank behind every mark, other letters as they are or escaped: nothing else says it and no more.
 
-    Blanks around it, or a column that is named twice, are no part of a source row.
+    Blanks around it, or a column that is named twice, are not part of a source row.
     """
     return (written(row) for written in _JSON)

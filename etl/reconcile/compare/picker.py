@@ -1,4 +1,4 @@
-"""The view through which people see their accounts, row by row: what it gives, held against what the old portals say that each login reaches."""
+"""Compares the view account_picker row by row with the accounts that each login reaches according to the old portals."""
 
 from collections.abc import Iterator
 from typing import Any

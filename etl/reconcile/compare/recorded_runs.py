@@ -136,7 +136,7 @@ def _is_possible(record: dict[str, Any]) -> bool:
 
 
 def _others_than(recorded: Recorded, records: list[dict[str, Any]]) -> list[tuple[str | None, ...]]:
-    """Rows that are not as the run left them, rows that are gone, and others that were put beside them; what was taken back may stand there."""
+    """Rows that differ from the run's record, missing rows and additional ones; rows of rolled-back runs are allowed."""
     there = {record["run_id"]: record for record in records}
     known = {row["run_id"]: row for row in recorded.rows}
     found: list[tuple[str | None, ...]] = []

@@ -68,7 +68,7 @@ def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> 
                     c for c in _described(connection, inspector, table, table in views) if c["name"] not in left_out.get(table, ())
                 ]
                 columns = [c["name"] for c in described]
-                filled = [isinstance(c["type"], sa.CHAR | sa.NCHAR) for c in described]  # with blanks, which are no part of the value
+                filled = [isinstance(c["type"], sa.CHAR | sa.NCHAR) for c in described]  # with blanks, which are not part of the value
                 key = [] if table in views else inspector.get_pk_constraint(table)["constrained_columns"]
                 declared = ", ".join([*map(_quoted, columns), *([f"PRIMARY KEY ({', '.join(map(_quoted, key))})"] if key else [])])
                 copy.execute(f"CREATE TABLE {_quoted(table)} ({declared})")

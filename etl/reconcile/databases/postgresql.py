@@ -48,7 +48,7 @@ _NOTICING = {
 
 # Whatever role, database or server say: nothing but pg_catalog is found by a bare name; row
 # security raises an error instead of choosing rows (K9). Tables are read themselves, never an index that may lack rows, and by one process:
-# with several the rows come in another order each time. What is read as text is ISO and UTF-8, from any encoding but SQL_ASCII, which is none:
+# with several the rows come in another order each time. What is read as text is ISO and UTF-8, from any encoding but SQL_ASCII, which is not an encoding:
 # its bytes come as they are. Nobody's lock is waited for for ever.
 _SETTINGS = (
     "SET LOCAL idle_in_transaction_session_timeout = 0",

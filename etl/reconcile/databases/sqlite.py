@@ -109,7 +109,7 @@ class SqliteDatabase:
         return f"row_number() OVER (ORDER BY {', '.join(f'{_quoted(name)} COLLATE BINARY' for name in every)})"
 
     def _rows_at(self, table: str, listed: str) -> str:
-        """A query for the locator `#at` and these columns, which may go on with a condition on the locator."""
+        """A query for the locator `#at` and these columns, to which a condition on the locator can be appended."""
         return f'SELECT * FROM (SELECT {self._place(table)} AS "#at", {listed} FROM {self._named(table)})'
 
     def only_integers(self, table: str, column: str) -> bool:
@@ -273,7 +273,7 @@ def _select(place: str, relation: str, columns: Sequence[Column], exact: bool, g
             kinds = ("text", "blob")
         stored = ", ".join(f"'{kind}'" for kind in (*kinds, "null"))
         wanted.append(f"CASE WHEN typeof({name}) IN ({stored}) THEN {name} END" if guarded or column.kind == "binary" else name)
-        # Where nothing is looked at, the driver itself stumbles over what is no number, and a text column cannot hold a number.
+        # Without this check the driver fails on values that are not numbers, and a text column cannot hold a number.
         if guarded or not (column.kind in ("integer", "boolean") or (column.kind == "text" and not exact)):
             doubts.append(f"typeof({name}) NOT IN ({stored})")
     odd = f"({' OR '.join(doubts)})" if doubts else "0"

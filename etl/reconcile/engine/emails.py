@@ -6,7 +6,7 @@ LONGEST = 254  # login.email_key
 
 
 def email_key(text: str | None) -> str | None:
-    """The trimmed, case-folded e-mail; None where the text, trimmed, is none: exactly one @, something on both sides, no white space."""
+    """The trimmed, case-folded e-mail; None if the trimmed text is not valid: exactly one @, text on both sides, no white space."""
     trimmed = (text or "").strip()
     before, at, behind = trimmed.partition("@")
     if not (before and at and behind) or "@" in behind or len(trimmed.split()) > 1:

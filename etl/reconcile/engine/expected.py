@@ -1,4 +1,4 @@
-"""The expected side: every row that the new store must hold, recomputed from the old portals in the order of the rule book."""
+"""The expected side: every row that the new store must contain, recomputed from the old portals in the order of the chapters."""
 
 from collections.abc import Callable, Iterator
 from graphlib import TopologicalSorter

@@ -53,7 +53,7 @@ class Database(Protocol):
         """Every table and view by name, with its columns' names."""
 
     def kinds(self) -> dict[str, str]:
-        """By name, what has rows and is no table: a view, a foreign table, a part of another table."""
+        """By name, relations with rows that are not tables: a view, a foreign table, a partition."""
 
     def hiding(self) -> dict[str, str]:
         """By table, what keeps some of its rows from this session (K9); under the empty name, what keeps bytes of the whole file from it."""

@@ -51,7 +51,7 @@ class Source:
 
     def unknown(self) -> list[tuple[str, str]]:
         """The tables and (table, column) pairs that no mapping file names (K5)."""
-        kinds = self.database.kinds()  # views and parts of tables are no tables (fine print 60)
+        kinds = self.database.kinds()  # views and partitions are not tables (fine print 60)
         unknown = [(table, "") for table in self._found if (self.portal, table) not in self.spec.mappings and table not in kinds]
         for table, columns in self._found.items():
             if declared := self.spec.sources[self.portal].get(table):
@@ -118,7 +118,7 @@ class Source:
         return _takes_mandatory(self.spec, self.portal, name, column)
 
     def must_not_be_null(self, name: str, column: str) -> bool:
-        """Whether null is no value there: the source declares so, and the target column that takes it does (fine print 23).
+        """Whether null is not allowed: declared NOT NULL by the source, or by the target column that takes the value (fine print 23).
 
         Flags aside, whose absence is false (36), and owners, whose absence is NO_OWNER.
         """

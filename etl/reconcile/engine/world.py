@@ -84,7 +84,7 @@ class Known:
 
 @dataclass
 class ExpectedState:
-    """The state that the chapters of the rule book share; each module fills its part, in the order of `expected.py`."""
+    """The state that the chapters of the rules share; each module fills its part, in the order of `expected.py`."""
 
     spec: Spec
     sources: dict[str, Source]

@@ -59,7 +59,7 @@ class Bucket:
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
-        """A store that refuses, or that cannot be reached, ends the comparing: asking for every object would take the night."""
+        """A store that refuses, or cannot be reached, ends the comparison: requesting every object would take hours."""
         try:
             yield
         except ClientError as error:

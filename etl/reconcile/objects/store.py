@@ -89,7 +89,7 @@ def _reader(root: str) -> Callable[[str], ObjectState]:
 
 
 def _from_folder(folder: Path) -> Callable[[str], ObjectState]:
-    """Files below the folder. Where a file's own folder really lies is found out once, and the file itself is no link but by the long way."""
+    """Files below the folder. The real path of a file's folder is resolved once; links are followed only by resolving the full path."""
     top = folder.resolve()
 
     @cache

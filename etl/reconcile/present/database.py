@@ -79,7 +79,7 @@ def left_out(root: Path, spec: Spec, portal: str) -> dict[str, frozenset[str]]:
 class PresentedDatabase:
     """Implements `Database`."""
 
-    pads = False  # the padding of a CHAR(n) is no part of its cell
+    pads = False  # the padding of a CHAR(n) is not part of its cell
 
     def __init__(self, said: Presentation, declared: Any, database: Database, source: Physical) -> None:
         self._said, self._declared, self._database, self._source = said, declared, database, source

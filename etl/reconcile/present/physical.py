@@ -19,7 +19,7 @@ Batch = tuple[list[int], list[list[Raw]]]  # the rows' places, and each column's
 
 
 class Physical(Protocol):
-    """`relations`: every table's and view's columns; `tables`: those that are no views."""
+    """`relations`: every table's and view's columns; `tables`: those that are not views."""
 
     relations: dict[str, list[str]]
     tables: set[str]

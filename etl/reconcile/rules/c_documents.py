@@ -192,7 +192,7 @@ def inherited(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Seri
 
 
 def _targets(world: ExpectedState, links: pl.DataFrame) -> tuple[Ints, Ints]:
-    """The accounts that have each link's target, and why they are none; a code that the contract does not list is a missing target."""
+    """The accounts with each link's target, or the reason why there are none; a code that is not in the contract counts as a missing target."""
     scope, reason = np.full(len(links), -1, np.int64), np.full(len(links), BROKEN_REFERENCE, np.int64)
     for code, (source, _) in world.spec.link_targets.items():
         index = world.index.get(("P2", source), NONE)

@@ -56,7 +56,7 @@ def note_signature(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> Non
         "agreement_version_id", "agreement_cd", "effective_dt", "business_type_cd"
     )
     known = rows.select("agreement_version_id", "signed_at").join(versions, on="agreement_version_id", how="left", maintain_order="left")
-    # Day against day: the last days that PostgreSQL knows, and infinity, are no moment of 64 bits.
+    # Day against day: the last days that PostgreSQL supports, and infinity, do not fit into 64 bits.
     signed, effective = known["signed_at"].to_physical(), known["effective_dt"].to_physical().cast(pl.Int64)
     odd = ((signed < 2**63 - 1) & (signed // 86_400_000_000 < effective)).fill_null(False)
     if world.began is not None:

@@ -1,4 +1,4 @@
-"""Chapter X: values that cannot be read, references that lead nowhere, texts that the target cannot hold.
+"""Chapter X: unreadable values, references to missing rows, texts that the target cannot store.
 
 They hold for every table: X1 in `etl/reconcile/engine/ordinary.py`, X2 and E8 in `etl/reconcile/engine/source.py`, `cells.py` and `ledger.py`.
 """

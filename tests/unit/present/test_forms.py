@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,7 @@ from etl.domain.typed_values import InvalidText, Typed, texts_of
 from etl.present.cells import cells_of
 from etl.present.forms import made
 from etl.present.model import Form
+from etl.present.times import moments
 from etl.reconcile.engine.cells import Text, Unfit
 from etl.reconcile.present.forms import made as made_again
 from etl.reconcile.present.words import Recipe
@@ -213,3 +216,46 @@ def test_bytes_come_out_of_texts_white_space_ignored() -> None:
             Form("bytes", ("C",), form=form), Column("c", "BYTEA", False, None), [cells_of(batch, "C", "T.C", "text", frozenset())], {}, 2
         )
         assert (found.series.to_list(), found.bad.tolist()) == ([b"\0\1", None], [False, True])
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "America/New_York",
+        "America/Sao_Paulo",
+        "Pacific/Apia",
+        "Australia/Lord_Howe",
+        "Africa/Casablanca",
+        "America/Havana",
+        "Asia/Kathmandu",
+    ],
+)
+def test_a_wall_clock_is_the_moment_that_the_zone_says_on_every_quarter_of_an_hour(zone: str) -> None:
+    """Whole days are looked up at once: around a change of the clocks, a day that was skipped included, each moment has to be right."""
+    known, start = ZoneInfo(zone), datetime(2007, 1, 1)
+    clocks = [start + timedelta(minutes=15 * number) for number in range(5 * 366 * 96)]
+    form = "DD.MM.YYYY HH24:MI:SS"
+    found = moments(pl.Series([clock.strftime("%d.%m.%Y %H:%M:%S") for clock in clocks]), form, None, zone).to_list()
+    offsets = [clock.replace(tzinfo=known).utcoffset() or timedelta() for clock in clocks]
+    assert found == [clock - offset for clock, offset in zip(clocks, offsets, strict=True)]
+
+
+def test_what_the_parser_reads_at_once_is_what_the_parts_say() -> None:
+    texts = pl.Series(
+        [
+            "06/14/2019 12:00:00 AM",
+            "06/14/2019 12:59:59 pm",
+            "06/14/2019 00:10:00 AM",
+            "02/29/2019 01:00:00 PM",
+            "06/14/2019 01:00:60 PM",
+            "06/14/0000 01:00:00 PM",
+            "13/01/2019 01:00:00 PM",
+            " 06/14/2019 01:00:00 PM",
+            "06/14/2019  01:00:00 PM",
+            "06/14/2019 1:00:00 PM",
+            None,
+        ]
+    )
+    found = moments(texts, "MM/DD/YYYY HH12:MI:SS AM", None, "UTC").to_list()
+    assert found == [datetime(2019, 6, 14), datetime(2019, 6, 14, 12, 59, 59), *[None] * 9]
+    assert moments(pl.Series(["20190614T235959"]), "YYYYMMDDTHH24MISS", None, "UTC").to_list() == [datetime(2019, 6, 14, 23, 59, 59)]

@@ -1,0 +1,87 @@
+"""Standard English: forms that had to be read twice do not come back into messages, docstrings, pages and data files."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = ("cli.py", "etl", "checks", "mappings", "sample_data")
+FORMS = {
+    "is no X: write 'is not a valid X'": r"(?<!there )(?<!There )\b(?:is|are) no (?!longer\b|more\b|less\b|other\b)[a-z]+",
+    "is none: write what it is not": r"(?<!there )(?<!There )\bare none\b",
+    "mend: write 'correct'": r"\bmend(?:s|ed|ing)?\b",
+    "goes on: write 'resumes' or 'continues'": r"\b(?:it|command|run) goes on\b",
+    "held against: write 'compared with'": r"\b(?:hold|holds|held) against\b",
+    "does not suffice: write 'is not enough'": r"\bnot suffice\b",
+    "rule book: write 'rules'": r"\b(?:law|rule) book\b",
+    "a stranger: write who it is": r"\bstrangers?\b",
+    "as it stands: write 'unchanged'": r"\bas (?:it|they) stands?\b",
+    "anew: write 'again'": r"\banew\b",
+    "take back: write 'roll back'": r"\b(?:took|taken|takes|take) back\b",
+    "the night: write 'the cut-over'": r"\b(?:the|at) night\b",
+}
+SAMPLES = {
+    "is no X: write 'is not a valid X'": ("x is no key in PEM", "there is no key", "it is no longer used"),
+    "is none: write what it is not": ("ids that are none", "there are none"),
+    "mend: write 'correct'": ("Mend the file.".lower(), "amended, recommended"),
+    "goes on: write 'resumes' or 'continues'": ("then it goes on", "the list goes on in further sheets"),
+    "held against: write 'compared with'": ("held against the contract", "held, against all rules"),
+    "does not suffice: write 'is not enough'": ("memory does not suffice", "a sufficient amount"),
+    "rule book: write 'rules'": ("the rule book says", "the rulebook() of the verifier"),
+    "a stranger: write who it is": ("shown to a stranger", "the stranger_id"),
+    "as it stands: write 'unchanged'": ("runs as it stands", "as it stood"),
+    "anew: write 'again'": ("made anew", "a new one"),
+    "take back: write 'roll back'": ("it was taken back", "taken from the back"),
+    "the night: write 'the cut-over'": ("before the night", "the nightly run"),
+}
+
+
+def of_python(file: Path) -> Iterator[str]:
+    """The texts of a module: messages and docstrings."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+            yield node.value
+
+
+def of_page(file: Path) -> Iterator[str]:
+    """The paragraphs of a page, without its blocks of code and what stands in backticks."""
+    prose = re.sub(r"^```.*?^```", "", file.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    yield from re.sub(r"`[^`\n]*`", "", prose).split("\n\n")
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    for place in PROGRAM:
+        for file in [ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")):
+            yield from ((str(file.relative_to(ROOT)), text) for text in of_python(file))
+    for file in [ROOT / "README.md", *sorted((ROOT / "runbooks").rglob("*.md")), ROOT / "mappings" / "README.md"]:
+        if file.name not in ("changes.md", "track-record.md"):  # records, in which entries are only added
+            yield from ((str(file.relative_to(ROOT)), text) for text in of_page(file))
+    for file in [
+        *sorted((ROOT / "mappings").glob("*.toml")),
+        ROOT / "mappings" / "letters" / "en.toml",
+        *sorted((ROOT / "checks").rglob("*.toml")),
+    ]:
+        yield from ((str(file.relative_to(ROOT)), line) for line in file.read_text(encoding="utf-8").splitlines())
+
+
+def test_messages_docstrings_pages_and_data_are_free_of_forms_that_have_to_be_read_twice() -> None:
+    allowed = ("write 'is not a valid X'", '"is not a valid X", never "is no X"', "\\N is no null")
+    found = [
+        f"{file}: {' '.join(text.split())[:160]!r}: {form}"
+        for file, text in texts()
+        for form, pattern in FORMS.items()
+        if re.search(pattern, " ".join(text.split())) and not any(words in " ".join(text.split()) for words in allowed)
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_is_recognised_and_its_neighbours_are_not(form: str) -> None:
+    bad, *good = SAMPLES[form]
+    assert re.search(FORMS[form], bad)
+    assert not [text for text in good if re.search(FORMS[form], text)]
