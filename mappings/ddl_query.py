@@ -1,4 +1,4 @@
-"""The queries of views in a schema file: read by recursive descent, and rendered anew from what was understood."""
+"""The queries of views in a schema file: parsed by recursive descent, and rendered from the parsed form."""
 
 from __future__ import annotations
 

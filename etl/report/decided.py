@@ -51,7 +51,7 @@ def statements() -> dict[str, Statement]:
 
 
 def decided(folder: RunFolder, mappings: Mappings) -> dict[str, int | None]:
-    """By rule of the rule book, the rows that it decided; None where nothing is counted, or the steps that decide are not done."""
+    """By rule, the rows that it decided; None if nothing is counted, or if the deciding steps are not done."""
     known = statements()
     done = set(_NEEDED) <= folder.steps.keys()
     return {

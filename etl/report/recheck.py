@@ -132,15 +132,15 @@ def queries(report: dict[str, Any], mappings: Mappings) -> list[Query]:
 def as_sql(report: dict[str, Any], mappings: Mappings) -> str:
     """recheck.sql: every statement, then for each source table its keys in the old portal and in the new store, which have to be the same."""
     lines = [
-        "-- How to find each number of the report again. Each statement runs as it stands on PostgreSQL and on SQLite, in the database that",
+        "-- How to reproduce each number of the report. Each statement runs unchanged on PostgreSQL and on SQLite, in the database that",
         "-- the line above it names; a role that may only read is enough.",
         "",
     ]
     for query in queries(report, mappings):
         lines += [f"-- {query.title} ({query.where}): {query.shows}", query.sql, ""]
     lines += [
-        "-- Key by key: the two statements of a table give the same list. The holding names a key that could not be read as it stands in the old",
-        "-- portal, with #2, #3 and so on where it stands there more than once, and an empty key by its place.",
+        "-- Key by key: the two statements of a table give the same list. The holding has an unreadable key in the form of the old",
+        "-- portal, with #2, #3 and so on if it occurs more than once, and an empty key by its position.",
         "",
     ]
     for portal in _portals(report, mappings):
