@@ -71,6 +71,7 @@ def run_steps(
         secured(options.scheduler)
         for option, url in (("--source", options.source), ("--tc", options.tc)):
             refuse_password(option, url)
+        run, options = run.absolute(), _seen_from_elsewhere(options)
     if steps == ("report",):
         open_readonly(run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
@@ -106,6 +107,12 @@ def run_steps(
             failure.data = answer
             raise failure
         return answer
+
+
+def _seen_from_elsewhere(options: Options) -> Options:
+    """The same with whole paths: the workers of a cluster have been started in other folders."""
+    adapter = options.adapter.absolute() if options.adapter is not None else None
+    return replace(options, adapter=adapter, mappings=options.mappings.absolute())
 
 
 def _do_truthfully(context: RunContext, step: str) -> bool:

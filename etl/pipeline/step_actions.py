@@ -80,7 +80,11 @@ def _extract(context: RunContext) -> Step:
             needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
         require_room(needs)
         pool = context.pool.executor_for(sum(ahead.rows.values()))
-        helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
+        helpers = (
+            Helpers(pool, objects_uri if bucket_of(objects_uri) else str(folder_of(objects_uri, "--objects").absolute()), options.adapter)
+            if pool is not None
+            else None
+        )
         try:
             step = extract(
                 sources, share or left_out, objects, context.mappings, context.folder, context.reporter.progress, helpers, brought
