@@ -40,7 +40,7 @@ def forget(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str,
         objects.clean()
         brought, store = sorted(journaled(folder.path / layout.JOURNAL)), ""
         if options.target is not None:
-            target = open_target(options.target, folder.path / "load")
+            target = open_target(options.target, folder.path / layout.LOAD)
             stack.callback(target.close)
             store = target.identity(objects_uri)
             if target.runs():  # without any it has no row, and perhaps no table
