@@ -56,7 +56,7 @@ def reconcile(**given: Any) -> None:
 
 @commands.command()
 @click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
-@takes("source", "tc", "files", "target", "objects", "run", "decisions", "mappings", "adapter")
+@takes("source", "tc", "files", "target", "objects", "run", "decisions", "acceptance", "mappings", "adapter")
 def plan(earlier: tuple[str, ...], **given: Any) -> None:
     """Show what a run would do: sources against mappings, rows, steps, space, time. Read-only."""
     from etl.commands.command_result import answer

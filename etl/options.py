@@ -25,6 +25,7 @@ class Options:
     freeze: tuple[date, date] | None = None
     grace: Grace | None = None  # None: not given
     decisions: Path | None = None
+    acceptance: Path | None = None
     workers: int | None = None
     scheduler: str | None = None
     rehearse: bool = False

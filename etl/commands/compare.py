@@ -43,6 +43,7 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
     mappings = read_mappings(options.mappings)
     known = [_read(run, mappings, f"{place} {run.name}") for place, run in enumerate(runs, 1)]
     numbers, keys = _numbers(known), _keys(known)
+    goals = _goals(known)
     described: list[dict[str, Any]] = [
         {
             "name": run.name,
@@ -53,16 +54,17 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
         }
         for run in known
     ]
-    document = {"version": VERSION, "runs": described, "numbers": numbers.to_dicts(), "keys": keys.to_dicts()}
+    document = {"version": VERSION, "runs": described, "numbers": numbers.to_dicts(), "keys": keys.to_dicts(), "goals": goals}
     place = PrivateFolder(out or runs[-1] / "compare")
-    place.write("compare.csv", csv_bytes(_as_lines(numbers, keys, known)))
+    place.write("compare.csv", csv_bytes(_as_lines(numbers, goals, keys, known)))
     place.write("compare.json", (json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
-    place.write("compare.html", as_comparison_page(described, numbers, keys).encode())
+    place.write("compare.html", as_comparison_page(described, numbers, keys, goals).encode())
     changed = numbers.filter(pl.any_horizontal(pl.col(run.name).ne_missing(pl.col(known[0].name)) for run in known[1:]))
     return {
         "folder": str(place.path),
         "runs": described,
         "numbers": numbers.height,
+        "goals": goals,
         "changed": changed.filter(pl.col("section") != "step seconds").to_dicts(),
         "appeared": keys.filter(~pl.col(known[0].name) & pl.col(known[-1].name)).height,
         "disappeared": keys.filter(pl.col(known[0].name) & ~pl.col(known[-1].name)).height,
@@ -115,6 +117,17 @@ def _numbers_of(report: dict[str, Any]) -> list[tuple[tuple[str, str, str, str],
     return found
 
 
+def _goals(runs: Sequence[_Run]) -> list[dict[str, Any]]:
+    """One entry a goal, in the order of the names: `goal`, `subject` of the last run that has it, and `runs`: by run `state`, `found`, `signed`."""
+    found: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        for entry in run.facts["goals"]:
+            goal = found.setdefault(entry["goal"], {"goal": entry["goal"], "subject": "", "runs": {}})
+            goal["subject"] = entry["subject"]
+            goal["runs"][run.name] = {name: entry[name] for name in ("state", "found", "signed")}
+    return [found[name] for name in sorted(found)]
+
+
 def _keys(runs: Sequence[_Run]) -> pl.DataFrame:
     """list, code, portal, table, key of each flagged or held row that not every run has, and whether each run has it."""
     found = []
@@ -133,12 +146,26 @@ def _keys(runs: Sequence[_Run]) -> pl.DataFrame:
     return pl.concat(found).sort("list", "code", "portal", "table", "key")
 
 
-def _as_lines(numbers: pl.DataFrame, keys: pl.DataFrame, runs: Sequence[_Run]) -> pl.DataFrame:
-    """Both as one list: numbers first, then keys with `yes` for each run that has them."""
+def _as_lines(numbers: pl.DataFrame, goals: list[dict[str, Any]], keys: pl.DataFrame, runs: Sequence[_Run]) -> pl.DataFrame:
+    """All as one list: numbers first, then goals with what each run found, then keys with `yes` for each run that has them."""
     first = numbers.select("section", "portal", "table", "code", pl.lit("").alias("key"), *(_plain(run.name) for run in runs))
     names = [pl.when(pl.col(run.name)).then(pl.lit("yes")).otherwise(pl.lit("")).alias(run.name) for run in runs]
     then = keys.select(pl.concat_str(pl.col("list"), pl.lit(" key")).alias("section"), "portal", "table", "code", "key", *names)
-    return pl.concat([first, then])
+    told = [
+        {
+            **dict.fromkeys(("portal", "table", "key"), ""),
+            "section": "goal",
+            "code": goal["goal"],
+            **{run.name: _told(goal["runs"].get(run.name)) for run in runs},
+        }
+        for goal in goals
+    ]
+    return pl.concat([first, pl.DataFrame(told, schema=first.schema), then])
+
+
+def _told(answer: dict[str, str] | None) -> str:
+    """What a run says of a goal; empty where it did not have that goal."""
+    return "" if answer is None else f"{answer['state']}: {answer['found'] or 'not known'}; signed: {answer['signed']}"
 
 
 def _plain(name: str) -> pl.Expr:

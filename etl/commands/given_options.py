@@ -41,7 +41,9 @@ def options_of(given: dict[str, Any]) -> Options:
         plain["target"] = None  # a configuration's target is the cut-over's, not a rehearsal's
     plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {
-        name: Path(given[name]) for name in ("run", "mappings", "adapter", "decisions", "approver", "approval") if given.get(name)
+        name: Path(given[name])
+        for name in ("run", "mappings", "adapter", "decisions", "acceptance", "approver", "approval")
+        if given.get(name)
     }
     return Options(
         **plain,

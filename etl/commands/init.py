@@ -1,4 +1,4 @@
-"""The command `init`: writes migration.toml and, for PostgreSQL, the SQL of roles and freeze under one's own names."""
+"""The command `init`: writes migration.toml, a draft of the goals and, for PostgreSQL, the SQL of roles and freeze under one's own names."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ _COMMENTS = {
     "freeze-to": "",
     "approver": "approval by this person is required before publishing",
 }
+TEMPLATE = Path(__file__).parent / "acceptance_draft.toml"
 _DATABASES = ("source", "tc", "target")
 
 
@@ -45,7 +46,7 @@ def init(to: Path, given: Mapping[str, str | None], names: Mapping[str, str]) ->
     A password in a URL is refused: the file would keep it. Refused where a file of that name is there already.
     """
     answers = _answers(given)
-    files = {"migration.toml": _configuration(answers)}
+    files = {"migration.toml": _configuration(answers), "acceptance.toml": TEMPLATE.read_text(encoding="utf-8")}
     names = {**names, **_database_names(answers)}
     if any(_is_postgresql(answers.get(option)) for option in _DATABASES):
         for script in ("roles", "freeze", "frozen", "unfreeze"):

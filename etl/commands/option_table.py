@@ -29,6 +29,9 @@ OPTIONS: dict[str, Command] = {
     "freeze_from": _option("--freeze-from", metavar="DATE", help="First day of the announced freeze (YYYY-MM-DD)."),
     "freeze_to": _option("--freeze-to", metavar="DATE", help="Last day of the announced freeze."),
     "decisions": _option("--decisions", metavar="FILE", help="Decisions made by people (TOML; rules of chapter L)."),
+    "acceptance": _option(
+        "--acceptance", metavar="FILE", help="Goals that the owners signed (TOML); a missed one stops the run before publishing."
+    ),
     "grace_before": _option(
         "--grace-before", metavar="DAYS", type=_DAYS, help="Also adjust due dates up to this many days before the freeze (default: 0)."
     ),
@@ -89,7 +92,21 @@ STORES = ("source", "tc", "target", "files", "objects")
 FREEZE = ("freeze_from", "freeze_to", "grace_before", "grace_after", "grace_add")
 LEFT_OUT = ("tc", "files", "decisions", "freeze")
 WITHOUT = tuple(f"without_{name}" for name in LEFT_OUT)
-RUN = (*STORES, "run", *FREEZE, "decisions", *WITHOUT, "workers", "scheduler", "mappings", "adapter", "approver", "log", "notify")
+RUN = (
+    *STORES,
+    "run",
+    *FREEZE,
+    "decisions",
+    "acceptance",
+    *WITHOUT,
+    "workers",
+    "scheduler",
+    "mappings",
+    "adapter",
+    "approver",
+    "log",
+    "notify",
+)
 
 
 def takes(*names: str) -> Callable[[Command], Command]:

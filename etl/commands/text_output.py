@@ -48,11 +48,27 @@ def show_step(data: dict[str, Any]) -> None:
         f" ({data['facts']['seconds']:.1f} s)" if console.is_terminal and "seconds" in data["facts"] else ""
     )  # stderr does not say it then
     console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}{spent}"))
+    show_goals(console, data.get("goals") or [])
     if "changes" in data:
         show_changes(console, data)
     show_asked(console, data.get("approval"))
     if "next" in data:  # not after a failure, which says itself what to do
         console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
+
+
+def show_goals(console: Console, goals: list[dict[str, Any]]) -> None:
+    """The goals that the owners signed: what each counts, when it is judged, and, once it is, what was found."""
+    from etl.runfolder.acceptance_file import limit, value
+
+    words = {True: "met", False: "missed", None: "open"}
+    rows: list[list[object]] = []
+    for goal in goals:
+        state = "waived" if goal["met"] is False and goal["waiver"] else words[goal["met"]]
+        when = "before publishing" if goal["judged"] == "check" else "after publishing"
+        found = value(goal, goal["actual"], goal["total"]) if goal["actual"] is not None else ""
+        rows.append([goal["goal"], goal["subject"], limit(goal), when, state, found])
+    if rows:
+        console.print(table("Goals", ["goal", "what is counted", "signed", "judged", "answer", "found"], rows))
 
 
 def show_changes(console: Console, data: dict[str, Any]) -> None:
@@ -90,6 +106,10 @@ def show_plan(data: dict[str, Any]) -> None:
     show_conditions(console, data["conditions"])
     for sentence in data["beside"]:
         console.print(plain(f"target: {sentence}: outside the contract; not blocking"))
+    show_goals(console, data["goals"])
+    for goal in data["goals"]:
+        if goal["waiver"] is not None:
+            console.print(plain(f"goal {goal['goal']} may be missed: waived by {goal['waiver']['by']} on {goal['waiver']['on']}"))
     if data["decisions_template"]:
         console.print("waiting for decisions (template for --decisions; fill in, and remove what is not decided):")
         for line in data["decisions_template"].splitlines():

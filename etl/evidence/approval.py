@@ -49,6 +49,8 @@ def digest_of(folder: RunFolder) -> str | None:
         return None
     known = folder.settings.as_json()
     content: dict[str, Any] = {"steps": folder.digest(*layout.BEFORE_LOAD), "settings": {name: known.get(name) for name in _SETTINGS}}
+    if folder.settings.acceptance is not None:  # a run without goals has the digest that it had before there were any
+        content["settings"]["acceptance"] = folder.settings.acceptance
     facts = folder.steps["check"].facts
     if "changes" in facts:  # of a run that an earlier version checked nobody foresaw them
         content["changes"] = facts["changes"]

@@ -17,7 +17,7 @@ from etl.domain.grace import NO_GRACE, Grace
 from etl.errors import Refused
 from etl.load.difference import known_difference
 from etl.load.staged_rows import files_of, rows_of, run_id_of
-from etl.objects import Objects, of_each
+from etl.objects import Objects
 from etl.objects.journal import journaled
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
@@ -47,10 +47,12 @@ def load(
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
     if published and published[-1].run_id == run_id:
+        refuse_foreign_rows(target, mappings)
         kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
         return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
     known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
-    if known is None:
+    if known is None:  # else it holds the rows of an earlier run and no others, or this is asked below
+        refuse_foreign_rows(target, mappings)
         stage_all(folder, mappings, target, run_id, tell)
     ready()
     # Whatever the clock says: what is published now is published behind all that was published before.
@@ -74,6 +76,7 @@ def load(
     )
     if changes is None:  # others have written to the store since: all rows are sent, and compared there
         if known is not None:
+            refuse_foreign_rows(target, mappings)
             stage_all(folder, mappings, target, run_id, tell)
             ready()
         changes = target.publish(mappings.target, record, tell, agree)
@@ -102,7 +105,7 @@ def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
     """Returns the digests of referenced objects that are missing or incomplete in the object store."""
     stored = [pl.DataFrame(table) for table in folder.tables("reattach", layout.made("reattach", "stored_object"))]
     sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
-    there = of_each(objects.size, list(sizes))
+    there = objects.sizes(list(sizes))
     return [sha256 for (sha256, size), found in zip(sizes.items(), there, strict=True) if found != size]
 
 
@@ -110,9 +113,14 @@ def refuse_unfit(target: Target, mappings: Mappings) -> None:
     """Raises Refused (7) for a store whose tables differ from the contract, or with rows that no migration published."""
     refuse_differences(target.differences_from(mappings.target), mappings.target)
     refuse_conditions(target.conditions(mappings.target))
-    filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
-    if filled and not any(run.state == "PUBLISHED" for run in target.runs()):
-        raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")
+    if not any(run.state == "PUBLISHED" for run in target.runs()):
+        filled = [table for table in mappings.target.tables if table != "migration_run" and target.rows(table)]
+        if filled:
+            raise Refused(f"The target holds rows that are not this run's: {', '.join(filled)}.", "Give an empty target.")
+
+
+def refuse_foreign_rows(target: Target, mappings: Mappings) -> None:
+    """Refuses a store that holds rows which no migration put there, beside those of a run (exit 7)."""
     foreign = target.foreign_rows(mappings)
     if foreign:
         raise Refused(
@@ -203,7 +211,7 @@ def _removed(unneeded: list[str], objects: Objects, store: str) -> tuple[int, in
     for first in range(0, len(unneeded), _REMOVED_TOGETHER):
         others = objects.others(store)  # asked again and again: one may publish meanwhile
         if others:
-            kept = sum(size is not None for size in of_each(objects.size, unneeded[first:]))
+            kept = sum(size is not None for size in objects.sizes(unneeded[first:]))
             break
         gone += objects.remove_all(unneeded[first : first + _REMOVED_TOGETHER])
     return gone, kept, others if kept else []

@@ -53,6 +53,10 @@ class Objects(Protocol):
         """The object's bytes; None where there is none."""
         ...
 
+    def sizes(self, digests: Sequence[str]) -> list[int | None]:
+        """As `size`, of many, in their order."""
+        ...
+
     def remove(self, sha256: str) -> bool:
         """Takes the object away; whether there was one."""
         ...
@@ -122,6 +126,9 @@ class DigestOnlyStore:
 
     def size(self, sha256: str) -> int | None:
         return None
+
+    def sizes(self, digests: Sequence[str]) -> list[int | None]:
+        return [None] * len(digests)
 
     def remove(self, sha256: str) -> bool:
         return False

@@ -211,12 +211,18 @@ class FolderObjects:
                     _clean(shelf)
 
     def size(self, sha256: str) -> int | None:
-        try:
-            with self._shelf(sha256[:2]) as shelf:
-                found = os.stat(sha256, dir_fd=shelf, follow_symlinks=False)
-        except OSError:
-            return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return self.sizes([sha256])[0]
+
+    def sizes(self, digests: Sequence[str]) -> list[int | None]:
+        found: dict[str, int] = {}
+        for name, together in groupby(sorted(digests), key=lambda sha256: sha256[:2]):
+            with suppress(OSError), self._shelf(name) as shelf:
+                for sha256 in together:
+                    with suppress(OSError):
+                        about = os.stat(sha256, dir_fd=shelf, follow_symlinks=False)
+                        if stat.S_ISREG(about.st_mode):
+                            found[sha256] = about.st_size
+        return [found.get(sha256) for sha256 in digests]
 
     def remove(self, sha256: str) -> bool:
         return self.remove_all([sha256]) == 1

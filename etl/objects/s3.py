@@ -105,6 +105,9 @@ class S3Objects:
         head = self._head(sha256)
         return None if head is None else int(head["ContentLength"])
 
+    def sizes(self, digests: Sequence[str]) -> list[int | None]:
+        return of_each(self.size, digests)
+
     def remove(self, sha256: str) -> bool:
         if self._head(sha256) is None:
             return False

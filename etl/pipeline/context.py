@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from etl.databases import redacted_url
+from etl.domain.acceptance import NO_ACCEPTANCE, Acceptance
 from etl.domain.decisions import NO_DECISIONS, Decisions
 from etl.domain.grace import NO_GRACE
 from etl.errors import Refused, WrongUsage
@@ -31,6 +32,7 @@ class RunContext:
     limits: Limits = field(default_factory=Limits)
     publishing: bool = False  # the transaction that publishes was begun
     decisions: Decisions = NO_DECISIONS
+    acceptance: Acceptance = NO_ACCEPTANCE
     alone: bool = False  # the command is this one step, and its answer is the step's sentence
     known_roles: dict[str, str] = field(default_factory=dict)
 

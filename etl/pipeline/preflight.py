@@ -51,6 +51,7 @@ class Plan:
     rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
     beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, and no obstacle
     decisions_template: str = ""  # lines to fill in for all that waits for a decision (chapter L); empty: nothing does
+    goals: list[dict[str, Any]] = field(default_factory=list)  # that were signed, with when each is judged
 
 
 def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.acceptance.recount import recounted
 from etl.databases import backend, database_identity, redacted_url
+from etl.databases.registry import reading
 from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
@@ -18,7 +20,7 @@ from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
 from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
-from etl.runfolder import layout
+from etl.runfolder import acceptance_file, layout
 from etl.runfolder.disk_space import need_of_step, require_room
 from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
 from etl.runfolder.settings import RunSettings
@@ -84,7 +86,8 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     facts: dict[str, Any] = {"answer": result.answer, "total": data["total"], "looked": {}}
     if options.run is not None:
         with open_locked(options.run) as folder, sources_of(options) as sources:
-            step = evidence(result, folder, looked_again(sources, mappings, folder))
+            again = goals_counted_again(result, folder, options, mappings)
+            step = evidence(result, folder, looked_again(sources, mappings, folder), again)
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
             folder.steps["reconcile"] = step
             folder.record("reconcile", step.facts["sentence"], roles(options), {"mappings": mappings.digest})
@@ -195,13 +198,28 @@ def summary(result: Reconciliation) -> dict[str, Any]:
     }
 
 
-def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[str, Any]]) -> Step:
-    """The verifier's answer as the step's files and facts; `looked`: what became of the sources since this run read them (K1)."""
+def goals_counted_again(result: Reconciliation, folder: RunFolder, options: Options, mappings: Mappings) -> list[dict[str, Any]]:
+    """The run's goals counted once more, in the new store itself; none where it has none, or where old and new are not equal: that says more."""
+    entries = acceptance_file.judged(folder)
+    if not entries or result.answer != "equal":
+        return []
+    read = {table: tally.read for (_, table), tally in result.sources.items()}
+    with reading(needed(options.target, "--target", "the URL of the new store")) as store:
+        return recounted(entries, store, read, mappings)
+
+
+def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[str, Any]], goals: list[dict[str, Any]]) -> Step:
+    """The verifier's answer as the step's files and facts; `looked`: what became of the sources since this run read them (K1).
+
+    `goals`: as they were counted again.
+    """
     folder.clear("reconcile")
     files = [
         folder.write_table(layout.DIFFERENCES, result.differences.to_arrow()),
         folder.write_bytes(layout.RESULT, json.dumps(summary(result), sort_keys=True).encode()),
     ]
+    if goals:
+        files.append(folder.write_bytes(layout.GOALS_AGAIN, json.dumps(goals, sort_keys=True).encode()))
     total = result.differences.height
     sentence = {"equal": "old and new are equal", "different": f"{total:,} differences", "not_checked": "not everything could be checked"}[
         result.answer

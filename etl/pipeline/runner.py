@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from etl.databases import backend, database_identity, sqlite_url
-from etl.domain.decisions import NO_DECISIONS, read_decisions
 from etl.errors import CheckFailed, DifferencesFound, MigrationError, WrongUsage, note
 from etl.evidence.approval import approval_status, fix_publish_location
 from etl.extract.step import ShareMissing
@@ -24,13 +23,14 @@ from etl.pipeline.context import RunContext, fixed_options
 from etl.pipeline.left_out import refuse_left_out
 from etl.pipeline.preflight import Plan, plan, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
+from etl.pipeline.signed_files import fixed_signed, planned_goals, read_signed
 from etl.pipeline.sources import sources_of
 from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
 from etl.pipeline.waiting_decisions import template
 from etl.places import refuse_overlap
 from etl.present import refuse_wrong_files
 from etl.runfolder import layout
-from etl.runfolder.decisions_file import fixed_decisions as settled_decisions
+from etl.runfolder.acceptance_file import judged
 from etl.runfolder.disk_space import Need, loaded_bytes, need_of_step, require_room
 from etl.runfolder.folder import SEAL, open_locked, open_readonly, sealing
 from etl.runfolder.stage_file_io import rows_of
@@ -39,7 +39,7 @@ from etl.system.progress import ProgressReporter
 from etl.system.worker_pool import WorkerPool, refuse_password, secured
 from mappings.limits import read_limits
 
-_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions")}
+_FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions", "acceptance")}
 
 
 def rehearsal(options: Options) -> Options:
@@ -71,6 +71,7 @@ def run_steps(
         secured(options.scheduler)
         for option, url in (("--source", options.source), ("--tc", options.tc)):
             refuse_password(option, url)
+        run, options = run.absolute(), _seen_from_elsewhere(options)
     if steps == ("report",):
         open_readonly(run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
     refuse_overlap(options)
@@ -81,11 +82,10 @@ def run_steps(
     with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         settled = fixed_options(options, mappings, folder)
-        decisions = settled_decisions(folder, options.decisions)
-        settled = replace(settled, decisions=folder.path / layout.DECISIONS if decisions.sha256 is not None else None)
-        context = RunContext(
-            settled, mappings, folder, reporter, pool, limits, decisions=decisions, alone=len(steps) == 1 and steps != ("report",)
-        )
+        signed = fixed_signed(folder, options, mappings)
+        settled = replace(settled, decisions=folder.path / layout.DECISIONS if signed.decisions.sha256 is not None else None)
+        context = RunContext(settled, mappings, folder, reporter, pool, limits, decisions=signed.decisions, acceptance=signed.acceptance)
+        context.alone = len(steps) == 1 and steps != ("report",)
         refuse_overlap(context.options)  # with what the run began with
         failure: MigrationError | None = None
         if len(steps) > 1:
@@ -107,6 +107,12 @@ def run_steps(
             failure.data = answer
             raise failure
         return answer
+
+
+def _seen_from_elsewhere(options: Options) -> Options:
+    """The same with whole paths: the workers of a cluster have been started in other folders."""
+    adapter = options.adapter.absolute() if options.adapter is not None else None
+    return replace(options, adapter=adapter, mappings=options.mappings.absolute())
 
 
 def _do_truthfully(context: RunContext, step: str) -> bool:
@@ -155,6 +161,8 @@ def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[s
     (step,) = steps
     done = context.folder.steps.get(step)
     answer: dict[str, Any] = {"step": step, "facts": done.facts if done else {}}
+    if step == "check":
+        answer["goals"] = judged(context.folder)
     if failed:
         return answer
     if step == "check":
@@ -233,6 +241,7 @@ def _inputs(context: RunContext, step: str) -> str:
     """The digest of all that the step is made of."""
     before = [name for name in layout.STEPS[: layout.STEPS.index(step)] if name in context.folder.steps and name in layout.BEFORE_LOAD]
     freeze = f"{context.options.freeze}|{context.options.grace}|{context.decisions.sha256}" if step != "extract" else ""
+    freeze += f"|{context.acceptance.sha256}" if step == "check" and context.acceptance.sha256 is not None else ""
     import hashlib
 
     return hashlib.sha256(f"{context.mappings.digest}|{freeze}|{context.folder.digest(*before)}".encode()).hexdigest()
@@ -255,10 +264,12 @@ def planned(options: Options) -> Plan:
     if options.adapter is not None:
         with sources_of(options, mappings):
             pass  # all that is wrong with the adapter, on both sides, in one answer
+    signed = read_signed(options, mappings)
     found = rights(options, mappings)
     beside = refuse_other_tables(options.target, mappings) if options.target is not None else []
     share = Share(options.files) if options.files is not None else None
     with sources_of(options, mappings) as sources:
         ahead = plan(sources, mappings, share, whole=True)
-        decisions = read_decisions(options.decisions) if options.decisions is not None else NO_DECISIONS
-        return replace(ahead, rights=found, beside=beside, decisions_template=template(sources, mappings, decisions))
+        waiting = template(sources, mappings, signed.decisions)
+    goals = planned_goals(signed, mappings)
+    return replace(ahead, rights=found, beside=beside, decisions_template=waiting, goals=goals)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
+from etl.acceptance.judgement import as_json, judged_goals, missed
 from etl.databases import redacted_url
 from etl.databases.registry import open_target
 from etl.databases.target import Change, Target
@@ -25,7 +26,7 @@ from etl.pipeline.context import RunContext
 from etl.pipeline.left_out import NoShare, refuse_left_out, share_left_out
 from etl.pipeline.preflight import plan
 from etl.pipeline.sources import sources_of
-from etl.runfolder import layout
+from etl.runfolder import acceptance_file, layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
 from etl.runfolder.event_log import refuse_undone
 from etl.runfolder.folder import Step
@@ -40,11 +41,25 @@ READ = "Read report/report.md of the run's folder (`portal-migrate report` write
 
 
 def refuse_failed_check(context: RunContext) -> None:
+    """Raises CheckFailed (3) where a critical check failed, or where a goal was missed that nobody waived."""
     check = context.folder.steps.get("check")
+    if check and check.facts.get("goals_missed"):
+        raise _missed(context, list(check.facts["critical"]), list(check.facts["goals_missed"]))
     if check and check.facts["critical"]:
         names = ", ".join(check.facts["critical"])
         found = "".join(f"{BREAK}{sentence}" for sentence in check.facts.get("implausible", ()))
         raise CheckFailed(f"Critical checks failed: {names}. Nothing was published.{found}", f"{READ}: it lists every key.")
+
+
+def _missed(context: RunContext, critical: list[str], names: list[str]) -> CheckFailed:
+    entries = {entry["goal"]: entry for entry in acceptance_file.judged(context.folder)}
+    failed = f"Critical checks failed: {', '.join(critical)}. " if critical else ""
+    found = "".join(f"{BREAK}{acceptance_file.said(entries[name])}" for name in names)
+    return CheckFailed(
+        f"{failed}Goals were missed without a waiver: {', '.join(names)}. Nothing was published.{found}",
+        "Have the old portal's rows corrected (`portal-migrate readiness` of a rehearsal lists them), or have the owner sign a [[waiver]]"
+        " of the goal in the file of decisions; then start again in a new run folder.",
+    )
 
 
 def _extract(context: RunContext) -> Step:
@@ -65,7 +80,11 @@ def _extract(context: RunContext) -> Step:
             needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
         require_room(needs)
         pool = context.pool.executor_for(sum(ahead.rows.values()))
-        helpers = Helpers(pool, objects_uri, options.adapter) if pool is not None else None
+        helpers = (
+            Helpers(pool, objects_uri if bucket_of(objects_uri) else str(folder_of(objects_uri, "--objects").absolute()), options.adapter)
+            if pool is not None
+            else None
+        )
         try:
             step = extract(
                 sources, share or left_out, objects, context.mappings, context.folder, context.reporter.progress, helpers, brought
@@ -139,8 +158,15 @@ def _check(context: RunContext) -> Step:
     counts = {"asked": len(answers.answers), "passed": len(answers.passed), "warnings": len(answers.warnings), "critical": critical}
     sentence = f"{counts['asked']:,} checks asked, {counts['passed']:,} passed, {counts['warnings']:,} warnings, {len(critical):,} critical"
     implausible = [answer.sentence for answer in answers.critical_failures if answer.sentence]
-    ahead = changes.foresee(folder, context.mappings, context.options.target) if not critical else {}
-    return Step("", files, {**counts, **ahead, "sentence": sentence, **({"implausible": implausible} if implausible else {})})
+    more: dict[str, Any] = {"implausible": implausible} if implausible else {}
+    if context.acceptance.goals:
+        goals = judged_goals(folder, context.mappings, context.acceptance, context.decisions)
+        files.append(folder.write_bytes(layout.GOALS, as_json(goals)))
+        more["goals_missed"] = missed(goals)
+        known = [entry for entry in goals if entry["met"] is not None]
+        sentence += f"; {sum(entry['met'] for entry in known):,} of {len(known):,} goals met"
+    ahead = changes.foresee(folder, context.mappings, context.options.target) if not critical and not more.get("goals_missed") else {}
+    return Step("", files, {**counts, **ahead, "sentence": sentence, **more})
 
 
 def _load(context: RunContext) -> Step:
@@ -234,12 +260,12 @@ def refuse_changed(context: RunContext) -> dict[str, dict[str, Any]]:
 
 
 def _reconcile(context: RunContext) -> Step:
-    from etl.pipeline.reconcile_step import evidence, recorded, verified
+    from etl.pipeline.reconcile_step import evidence, goals_counted_again, recorded, verified
 
     result = verified(context.options, context.reporter, recorded(context.folder))
     with sources_of(context.options, context.mappings) as sources:
         looked = looked_again(sources, context.mappings, context.folder)
-    return evidence(result, context.folder, looked)
+    return evidence(result, context.folder, looked, goals_counted_again(result, context.folder, context.options, context.mappings))
 
 
 def _report(context: RunContext) -> Step:

@@ -16,7 +16,7 @@ from etl.holding.held_roots import HeldRows, Row, held_rows
 from etl.holding.row_counts import RowsByProfile, rows_by_profile
 from etl.readiness.lists import DATES, activation, clocks, companies, crosswalk, dates
 from etl.readiness.points import Points, Sources
-from etl.readiness.store import read_store
+from etl.readiness.store import StoreFacts, read_store
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
@@ -41,22 +41,8 @@ class WorkLists:
 def work_lists(folder: RunFolder, store: Reading, mappings: Mappings, bounced: frozenset[str] = frozenset()) -> WorkLists:
     """The lists of a run that has published into this store."""
     known = read_store(store)
-    held = held_rows(mappings, known.holding, known.exceptions)
-    rows = RowsByProfile(folder, mappings)
-    extracted = _Extracted(folder)
-    profile_of_held = {row: profile for row in held.reasons if (profile := held.profile(row, rows.profile_of)) is not None}
-    points = Points(
-        Sources(
-            known,
-            mappings,
-            read_points(mappings.home),
-            held,
-            profile_of_held,
-            _why_held(held, mappings, folder),
-            extracted.pairs("company_contact", "contact_id", "user_id"),
-            bounced,
-        )
-    )
+    made = found_points(folder, known, mappings, bounced)
+    points, extracted = made.points, made.extracted
     found = points.frame()
     profiles = extracted.texts("company_profile", "company_profile_id", "company_name").select(
         pl.col("company_profile_id").cast(pl.Int64, strict=False), "company_name"
@@ -66,7 +52,9 @@ def work_lists(folder: RunFolder, store: Reading, mappings: Mappings, bounced: f
     }
     return WorkLists(
         points=found,
-        companies=companies(known, points, found, rows_by_profile(rows, mappings, held), profiles.drop_nulls("company_profile_id")),
+        companies=companies(
+            known, points, found, rows_by_profile(made.rows, mappings, made.held), profiles.drop_nulls("company_profile_id")
+        ),
         crosswalk=crosswalk(known, extracted.texts("model_entity", "entity_id", "security_model_id", "account_number"), models),
         dates=dates(known, extracted.dates()),
         clocks=clocks(known, points),
@@ -74,7 +62,28 @@ def work_lists(folder: RunFolder, store: Reading, mappings: Mappings, bounced: f
     )
 
 
-class _Extracted:
+@dataclass(frozen=True)
+class FoundPoints:
+    """The points, and what they were made of besides the store's rows."""
+
+    points: Points
+    held: HeldRows
+    rows: RowsByProfile
+    extracted: Extracted
+
+
+def found_points(folder: RunFolder, known: StoreFacts, mappings: Mappings, bounced: frozenset[str] = frozenset()) -> FoundPoints:
+    """The open points of these rows, which the run in that folder made."""
+    held = held_rows(mappings, known.holding, known.exceptions)
+    rows, extracted = RowsByProfile(folder, mappings), Extracted(folder)
+    profile_of_held = {row: profile for row in held.reasons if (profile := held.profile(row, rows.profile_of)) is not None}
+    users = extracted.pairs("company_contact", "contact_id", "user_id")
+    kinds = read_points(mappings.home)
+    sources = Sources(known, mappings, kinds, held, profile_of_held, _why_held(held, mappings, folder), users, bounced)
+    return FoundPoints(Points(sources), held, rows, extracted)
+
+
+class Extracted:
     """Columns of the extracted rows of Portal 2.0, as texts; a value that could not be read is the text that the old portal has there."""
 
     def __init__(self, folder: RunFolder) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 from etl.databases.reading import Reading
 
 # "id": a UUID as text; "day", "moment": ISO text, decimals only where there are some.
-_ACCOUNT = {
+ACCOUNT = {
     "account_id": "id",
     "account_number": "text",
     "business_type_cd": "text",
@@ -37,7 +37,7 @@ _ACCOUNT = {
     "created_at": "moment",
     "modified_at": "moment",
 }
-_CONTACT = {
+CONTACT = {
     "account_id": "id",
     "login_id": "id",
     "scope_cd": "text",
@@ -49,7 +49,7 @@ _CONTACT = {
     "legacy_portal_cd": "text",
     "legacy_key": "text",
 }
-_LOGIN = {
+LOGIN = {
     "login_id": "id",
     "email_key": "text",
     "email_display": "text",
@@ -59,19 +59,19 @@ _LOGIN = {
     "lock_reason_cd": "text",
     "last_login_at": "moment",
 }
-_DOCUMENT = {
+DOCUMENT = {
     "account_id": "id",
     "content_state_cd": "text",
     "file_name": "text",
     "legacy_portal_cd": "text",
     "legacy_key": "text",
 }
-_HOLDING = {"legacy_portal_cd": "text", "legacy_table": "text", "legacy_key": "text", "reason_cd": "text", "row_json": "text"}
-_EXCEPTION = {"rule_cd": "text", "legacy_portal_cd": "text", "legacy_table": "text", "legacy_key": "text"}
-_IDENTIFIER = {"account_id": "id", "identifier_type_cd": "text", "active": "boolean", "legacy_key": "text"}
-_RUN = {"run_id": "text", "state_cd": "text", "finished_at": "moment", "freeze_from": "day", "freeze_to": "day"}
-_DUE = {"account_id": "id", "due_dt": "day", "due_dt_adjusted": "day", "legacy_key": "text"}
-_TYPES: dict[str, pl.DataType] = {
+HOLDING = {"legacy_portal_cd": "text", "legacy_table": "text", "legacy_key": "text", "reason_cd": "text", "row_json": "text"}
+EXCEPTION = {"rule_cd": "text", "legacy_portal_cd": "text", "legacy_table": "text", "legacy_key": "text"}
+IDENTIFIER = {"account_id": "id", "identifier_type_cd": "text", "active": "boolean", "legacy_key": "text"}
+RUN = {"run_id": "text", "state_cd": "text", "finished_at": "moment", "freeze_from": "day", "freeze_to": "day"}
+DUE = {"account_id": "id", "due_dt": "day", "due_dt_adjusted": "day", "legacy_key": "text"}
+TYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("id", "text", "day", "moment"), pl.String()),
     "integer": pl.Int64(),
     "boolean": pl.Boolean(),
@@ -103,30 +103,30 @@ class StoreFacts:
 def read_store(store: Reading) -> StoreFacts:
     """All of it, in a dozen statements, each table once."""
     return StoreFacts(
-        accounts=_frame(store, "entity_account", _ACCOUNT),
-        contacts=_frame(store, "account_contact", _CONTACT),
-        logins=_frame(store, "login", _LOGIN),
+        accounts=_frame(store, "entity_account", ACCOUNT),
+        contacts=_frame(store, "account_contact", CONTACT),
+        logins=_frame(store, "login", LOGIN),
         aliases=_frame(store, "login_alias", {"legacy_key": "text", "login_id": "id"}),
         picker=_frame(store, "account_picker", {"login_id": "id", "account_id": "id"}),
-        identifiers=_frame(store, "account_identifier", _IDENTIFIER),
-        broken_documents=_frame(store, "document", _DOCUMENT, where="content_state_cd <> 'PRESENT'"),
-        holding=_frame(store, "migration_holding", _HOLDING),
-        exceptions=_frame(store, "migration_exception", _EXCEPTION),
-        runs=_frame(store, "migration_run", _RUN),
+        identifiers=_frame(store, "account_identifier", IDENTIFIER),
+        broken_documents=_frame(store, "document", DOCUMENT, where="content_state_cd <> 'PRESENT'"),
+        holding=_frame(store, "migration_holding", HOLDING),
+        exceptions=_frame(store, "migration_exception", EXCEPTION),
+        runs=_frame(store, "migration_run", RUN),
         due={
-            ("P2", "security_profile"): _frame(store, "security_profile", _DUE, where="due_dt IS NOT NULL AND submitted_at IS NULL"),
-            ("P2", "portal_task"): _frame(store, "portal_task", _DUE, where="due_dt IS NOT NULL AND done_at IS NULL"),
+            ("P2", "security_profile"): _frame(store, "security_profile", DUE, where="due_dt IS NOT NULL AND submitted_at IS NULL"),
+            ("P2", "portal_task"): _frame(store, "portal_task", DUE, where="due_dt IS NOT NULL AND done_at IS NULL"),
             ("P2", "validation_finding"): _frame(
                 store,
                 "validation_finding JOIN validation USING (validation_id)",
-                {**_DUE, "legacy_key": "own_key"},
+                {**DUE, "legacy_key": "own_key"},
                 where="due_dt IS NOT NULL",
                 own="validation_finding",
             ),
             ("TC", "tc_annual_notification"): _frame(
                 store,
                 "tc_annual_notification JOIN tc_program USING (tc_program_id)",
-                {**_DUE, "legacy_key": "own_key"},
+                {**DUE, "legacy_key": "own_key"},
                 where="due_dt IS NOT NULL AND submitted_at IS NULL",
                 own="tc_annual_notification",
             ),
@@ -148,5 +148,5 @@ def _frame(store: Reading, table: str, columns: Mapping[str, str], where: str = 
 def _values(values: Iterable[object], kind: str) -> pl.Series:
     if kind == "boolean":  # SQLite has numbers for them
         return pl.Series([None if value is None else bool(value) for value in values], dtype=pl.Boolean)
-    given = pl.Series(list(values), dtype=_TYPES.get(kind, pl.String()))
+    given = pl.Series(list(values), dtype=TYPES.get(kind, pl.String()))
     return given.str.replace(r"(\.\d*?)0+$", "${1}").str.replace(r"\.$", "") if kind == "moment" else given

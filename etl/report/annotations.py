@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from etl.report.text import visible
+from etl.runfolder.acceptance_file import said
 
 MOST = 10  # of a step: GitHub shows no more
 
@@ -15,6 +16,10 @@ def annotated(report: dict[str, Any]) -> list[str]:
     failed.sort(key=lambda answer: answer["severity"] != "critical")
     found = [] if report["verdict"]["holds"] else [_line("error", "Migration report", report["verdict"]["sentence"])]
     found += [_line("error", f"{d['table']} differs", f"{d['kind']}: {d['count']:,} places") for d in report["reconciliation"]["tables"]]
+    for entry in report["goals"]:
+        if entry["state"] in ("missed", "waived"):
+            level = "error" if entry["state"] == "missed" and entry["judged"] == "check" else "warning"
+            found.append(_line(level, f"goal {entry['goal']} {entry['state']}", said(entry)))
     for answer in failed:
         level = "error" if answer["severity"] == "critical" else "warning"
         found.append(_line(level, f"check {answer['id']}", answer["sentence"] or f"{answer['question']} Failed for {answer['failed']:,}."))

@@ -13,8 +13,11 @@ from markupsafe import Markup
 from etl.report.html import HERE, environment, some
 
 
-def as_comparison_page(runs: Sequence[dict[str, Any]], numbers: pl.DataFrame, keys: pl.DataFrame) -> str:
-    """compare.html. `numbers`: section, portal, table, code, a column for each run; `keys`: list, code, portal, table, key, a flag for each run."""
+def as_comparison_page(runs: Sequence[dict[str, Any]], numbers: pl.DataFrame, keys: pl.DataFrame, goals: Sequence[dict[str, Any]]) -> str:
+    """compare.html. `goals`: goal, subject, what each run found.
+
+    `numbers`: section, portal, table, code, a column for each run; `keys`: list, code, portal, table, key, a flag for each run.
+    """
     names = [run["name"] for run in runs]
     script = (HERE / "report.js").read_text(encoding="utf-8")
     changed = numbers.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(names[0])) for name in names[1:]))
@@ -25,6 +28,7 @@ def as_comparison_page(runs: Sequence[dict[str, Any]], numbers: pl.DataFrame, ke
         .render(
             runs=runs,
             names=names,
+            goals=goals,
             changed=counts.to_dicts(),
             unchanged=numbers.height - changed.height,
             steps=numbers.filter(pl.col("section") == "step seconds").to_dicts(),

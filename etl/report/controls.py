@@ -27,6 +27,7 @@ def controls() -> tuple[Control, ...]:
 
 # By the id of each section of report.html, what its contents call it.
 SECTIONS = {
+    "goals": "Goals",
     "flow": "Where the rows went",
     "rows": "Source rows",
     "store": "New store",

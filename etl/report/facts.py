@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from etl.evidence.approval import approval_status
-from etl.report import counts, set_aside
+from etl.report import counts, goals, set_aside
 from etl.report.chapters import chapters
 from etl.report.decided import decided, statements
 from etl.report.lists import Lists, document, lists
@@ -68,6 +68,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
         "rules": _rules(folder, mappings, found),
         "companies": _companies(found),
         "decisions": decisions_made(folder),
+        "goals": goals.goals(folder, mappings),
         "documents": counts.documents(folder),
         "freeze_guard": _freeze_guard(folder),
         "coverage": counts.coverage(folder, mappings),
@@ -81,7 +82,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
     }
     report["signed"] = signed(folder, report["decisions"], report["run"]["approval"])
     report["not_checked"] = _not_checked(folder, report)
-    report["verdict"] = {**verdict(report), "aside": set_aside.sentences(report)}
+    report["verdict"] = {**verdict(report), "aside": [*set_aside.sentences(report), *goals.sentences(report)]}
     return report
 
 

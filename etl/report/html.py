@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from etl.report.controls import SECTIONS, controls, place
 from etl.report.flow import flow
+from etl.report.goals import headline
 from etl.report.lists import Lists
 from etl.report.markdown import approval_sentence, guard_sentences, totals
 from etl.report.recheck import queries
@@ -29,6 +30,7 @@ TONE = {
     "published_and_equal": "good",
     "published_but_different": "bad",
     "critical_checks_failed": "bad",
+    "goals_missed": "bad",
     "not_finished": "warn",
     "published_but_written_to": "warn",
     "taken_back": "warn",
@@ -78,7 +80,8 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
             changed=changed_tables(report["changes"]) if report["changes"] else [],
             changes=changes_sentence(report["changes"]) if report["changes"] else "",
             tone=TONE[report["verdict"]["state"]],
-            contents=SECTIONS.items(),
+            contents=[item for item in SECTIONS.items() if item[0] != "goals" or report["goals"]],
+            headline=headline,
             classes=_CLASSES,
             made_of=_MADE_OF,
             totals=counted,

@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 from etl.report.text import number, plural, visible
+from etl.runfolder.acceptance_file import said
 
 Report = dict[str, Any]
 _STEP_OF = {"checks": "check", "new store": "reconcile"}  # whose time a suite is
@@ -14,7 +15,9 @@ _STEP_OF = {"checks": "check", "new store": "reconcile"}  # whose time a suite i
 def as_junit(report: Report) -> bytes:
     """junit.xml. A failed warning passes and says so; what a run has not got to is skipped."""
     root = Xml.Element("testsuites", name="portal-migrate")
-    for name, cases in (("checks", _checks(report)), ("source tables", _sources(report)), ("new store", _targets(report))):
+    suites = [("checks", _checks(report)), ("source tables", _sources(report)), ("new store", _targets(report))]
+    suites += [("goals", _goals(report))] if report["goals"] else []
+    for name, cases in suites:
         suite = Xml.SubElement(root, "testsuite", name=name, tests=str(len(cases)), errors="0")
         suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
         suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
@@ -64,6 +67,20 @@ def _sources(report: Report) -> list[Xml.Element]:
         elif row["difference"]:
             message = f"read {row['read']:,}, loaded {number(row['loaded'])}, held {row['held_rows']:,}, retired {row['retired']:,}"
             Xml.SubElement(case, "failure", type="conservation", message=message)
+        cases.append(case)
+    return cases
+
+
+def _goals(report: Report) -> list[Xml.Element]:
+    """A waived goal passes and says so; so does one that was known only after publishing: neither ends the run."""
+    cases = []
+    for entry in report["goals"]:
+        case = _case(f"goals.{entry['kind']}", entry["goal"])
+        if entry["state"] == "open":
+            Xml.SubElement(case, "skipped", message="not judged yet")
+        elif entry["state"] == "missed" and entry["judged"] == "check":
+            Xml.SubElement(case, "failure", type="goal", message=visible(said(entry))).text = "Nothing was published."
+        Xml.SubElement(case, "system-out").text = visible(f"{entry['state']}: {said(entry)}")
         cases.append(case)
     return cases
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from etl.report.controls import controls, place
+from etl.report.goals import headline
 from etl.report.lists import Lists
 from etl.report.recheck import queries
 from etl.report.text import changed_tables, changes_sentence, code, escaped, number, plural, seconds, size
@@ -19,6 +20,7 @@ SIGN = {
     "published_and_equal": "✅",
     "published_but_different": "❌",
     "critical_checks_failed": "❌",
+    "goals_missed": "❌",
     "not_finished": "⚠️",
     "published_but_written_to": "⚠️",
     "taken_back": "⚠️",
@@ -30,6 +32,7 @@ def as_markdown(report: Report, found: Lists, mappings: Mappings) -> str:
     """report.md."""
     parts = [
         *_verdict(report),
+        *_goals(report),
         *_run(report),
         *_conservation(report),
         *_targets(report),
@@ -70,6 +73,7 @@ def summary(report: Report) -> str:
             ("flagged for review", number(report["exceptions"]["total"])),
         ],
     )
+    lines += _goals(report)
     lines += _checks_sentence(report)
     if failed:
         rows = [(code(a["id"]), a["severity"], escaped(a["sentence"] or a["question"]), number(a["failed"])) for a in failed]
@@ -111,6 +115,25 @@ def _verdict(report: Report) -> list[str]:
     lines += [*(f"- {escaped(reason)}" for reason in verdict["why"]), *([""] if verdict["why"] else [])]
     lines += [escaped(" ".join(verdict["aside"])), ""] if verdict["aside"] else []
     return [*lines, f"Next: {escaped(verdict['next'])}", "", *_changes(report)]
+
+
+def _goals(report: Report) -> list[str]:
+    """What the owners signed and what became of it; nothing where they signed nothing."""
+    rows = [
+        (
+            code(entry["goal"]),
+            f"**{entry['state']}**" if entry["state"] != "met" else "met",
+            escaped(headline(entry)),
+            escaped(entry["found"] or "–"),
+            escaped(entry["recounted"] or "–"),
+            escaped(entry["signed"]),
+            escaped(f"{entry['by']}, {entry['on']}: {entry['reason']}"),
+            escaped("{by}, {on}: {reason}".format(**entry["waiver"])) if entry["waiver"] else "",
+        )
+        for entry in report["goals"]
+    ]
+    head = ("Goal", "", "What is counted", "Found", "Counted again", "Signed", "By", "Waived by")
+    return ["## Goals", "", *table(head, rows)] if rows else []
 
 
 def _changes(report: Report) -> list[str]:

@@ -15,6 +15,7 @@ _STYLE = {
     "published_and_equal": "bold green",
     "published_but_different": "bold red",
     "critical_checks_failed": "bold red",
+    "goals_missed": "bold red",
     "not_finished": "bold yellow",
     "published_but_written_to": "bold yellow",
     "taken_back": "bold yellow",
@@ -35,6 +36,7 @@ def show(report: dict[str, Any], console: Console, full: bool = False) -> None:
     for sentence in verdict["aside"]:
         console.print(Text(f"  {visible(sentence)}"))
     tables = (
+        _goals(report),
         _changes(report),
         _conservation(report, full),
         _targets(report, full),
@@ -55,6 +57,15 @@ def show(report: dict[str, Any], console: Console, full: bool = False) -> None:
     # The last line is for the eye that looks nowhere else, and for tail -1: never wrapped.
     where = visible(f"{report['run']['place']}/report.html")
     console.print(Text(f"{capital(visible(verdict['sentence']))}. Full report: {where}", style=style), soft_wrap=True)
+
+
+def _goals(report: dict[str, Any]) -> Shown:
+    table = _table("Goal", "", "What is counted", "Found", "Signed")
+    style = {"missed": "bold red", "waived": "yellow", "open": "dim", "met": "green"}
+    for entry in report["goals"]:
+        state = Text(entry["state"], style=style[entry["state"]])
+        table.add_row(Text(visible(entry["goal"])), state, *(Text(visible(entry[name])) for name in ("subject", "found", "signed")))
+    return "Goals" if report["goals"] else "", table
 
 
 def _table(*columns: str) -> Table:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from etl.report.goals import contradicted, stopping
 from etl.report.text import plural
 
 _NEXT = {
     "published_and_equal": "Distribute the remaining work: portal-migrate readiness writes the work lists.",
     "published_but_different": "Keep the new store unchanged until differences.csv is explained; then roll back, or correct the cause and run again.",
     "critical_checks_failed": "Correct the mapping or the old portal's rows that failures.csv lists, then run the same command again.",
+    "goals_missed": "Have the rows corrected in the old portal, or have the owner sign a waiver of the goal; then start again in a new run folder.",
     "not_finished": "Give the same command again to resume where it stopped, and compares.",
     "published_but_written_to": "Find out who wrote, freeze the old portals and, if the change matters, start again in a new run folder.",
     "taken_back": "portal-migrate run with the same options publishes it again.",
@@ -32,8 +34,12 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     if report["checks"]["critical"]:
         failed = [answer for answer in report["checks"]["answers"] if answer["failed"] and answer["severity"] == "critical"]
         return _verdict(
-            "critical_checks_failed", "not published: critical checks failed", [*map(_meaning, failed), "Nothing was published."]
+            "critical_checks_failed",
+            "not published: critical checks failed",
+            [*map(_meaning, failed), *stopping(report), "Nothing was published."],
         )
+    if below := stopping(report):
+        return _verdict("goals_missed", "not published: goals were missed", [*below, "Nothing was published."])
     if taken_back is not None:
         return _verdict("taken_back", "rolled back: the new store holds no rows of this run", [f"It was rolled back at {taken_back}."])
     if missing:
@@ -69,6 +75,7 @@ def contradictions(report: dict[str, Any]) -> list[str]:
     found += [
         f"{e['portal']}.{e['table']}: the comparison counts a different number of rows in the old portal than the run." for e in recounted
     ]
+    found += contradicted(report)
     return found + [f"{e['table']}: {e['expected']:,} rows were made, the new store holds {e['actual']:,}." for e in short]
 
 

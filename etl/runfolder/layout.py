@@ -16,6 +16,7 @@ PRECOPY = "precopy"  # an entry of the manifest like a step's, and the folder of
 MANIFEST = "manifest.json"
 EVENTS = "events.jsonl"
 DECISIONS = "decisions.toml"
+ACCEPTANCE = "acceptance.toml"
 JOURNAL = "objects.journal"  # the digest of every object that the run brought into the store
 LOCK = ".lock"
 WORKERS = ".workers"  # locked by each of the run's worker processes as long as it lives
@@ -45,9 +46,11 @@ STORED_OBJECTS = "reattach/stored_object/all.parquet"
 
 # check, reconcile, report.
 ANSWERS = "check/answers.json"
+GOALS = "check/acceptance.json"  # as they were judged
 FAILURES = "check/failures.parquet"
 DIFFERENCES = "reconcile/differences.parquet"
 RESULT = "reconcile/result.json"
+GOALS_AGAIN = "reconcile/goals.json"  # their numbers, counted in the new store
 REPORT_JSON = "report/report.json"
 REPORT_SUMMARY = "report/summary.md"
 REPORT_JUNIT = "report/junit.xml"

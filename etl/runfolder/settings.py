@@ -11,7 +11,7 @@ from etl.domain.grace import read as read_grace
 from etl.errors import Refused
 
 ADDRESSES = ("source", "tc", "target", "files", "objects")
-_WORDS = (*ADDRESSES, "freeze", "mappings", "grace", "approver", "adapter", "decisions", "place")
+_WORDS = (*ADDRESSES, "freeze", "mappings", "grace", "approver", "adapter", "decisions", "acceptance", "place")
 _ABSENT = "none"  # in the manifest: fixed as not given
 _WITHOUT = "without "
 _YES = "yes"
@@ -22,7 +22,7 @@ _HIDDEN = "***"  # stands in an address for a password
 class RunSettings:
     """What a run works with. None: not known so far, unless the name is among `absent`: then it was fixed as not given, and stays so.
 
-    Addresses of databases are without their passwords. `mappings`, `adapter`, `decisions` and `place` are SHA-256 digests (of what was read, and of
+    Addresses of databases are without their passwords. `mappings`, `adapter`, `decisions`, `acceptance` and `place` are SHA-256 digests (of what was read, and of
     where an approved run publishes to); `approver` is a raw public key in hex; `without`: what was left out on purpose though the store has it.
     """
 
@@ -37,6 +37,7 @@ class RunSettings:
     approver: str | None = None
     adapter: str | None = None
     decisions: str | None = None
+    acceptance: str | None = None
     place: str | None = None
     without: frozenset[str] = frozenset()
     rolled_back: str | None = None  # which run and when, until it is published again

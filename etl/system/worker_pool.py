@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from etl.errors import MigrationError, WrongUsage
+from etl.errors import WrongUsage
+from etl.system.cluster import cluster
 from etl.system.locks import shared
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class WorkerPool:
         self._rows = rows
         if self._pool is None:
             if self._scheduler is not None:
-                self._pool = self._stack.enter_context(_cluster(self._scheduler))
+                self._pool = self._stack.enter_context(cluster(self._scheduler, secured(self._scheduler), self._place.parent))
             elif self._number > 1 and rows >= _WORTH_WORKERS:
                 self._pool = self._stack.enter_context(worker_processes(self._number, self._place))
         return self._pool
@@ -63,16 +64,6 @@ class WorkerPool:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.shutdown()
-
-
-@contextmanager
-def _cluster(address: str) -> Iterator[Executor]:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise MigrationError("--scheduler needs the package distributed.", "Install portal-migration[cluster], or use --workers.") from None
-    with Client(address, security=secured(address)) as client:
-        yield client.get_executor()
 
 
 def secured(address: str) -> Security | None:

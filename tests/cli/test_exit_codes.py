@@ -1,4 +1,4 @@
-"""How commands end: every exit code really provoked, one envelope for every outcome, what is left behind, and where options come from."""
+"""How commands end: every exit code really provoked, one envelope for every outcome, and what is left behind."""
 
 from __future__ import annotations
 
@@ -16,13 +16,7 @@ from etl.runfolder.layout import STEPS
 from etl.system import worker_pool as processes
 from tests.support.command import FREEZE, Night, changed, command, copied_mappings, started
 from tests.support.legacy import Legacy, content_of_store
-
-
-def _small(folder: Path) -> Night:
-    """A night about one company."""
-    world = Legacy().user(5, user_name="a@x.example").profile(1).model(11).entity(101, type="IMP").contact(1, user=5).year(1).answer(1)
-    world.document(1, model=11).content(1, b"abc").write(folder / "legacy")
-    return Night(folder)
+from tests.support.small_worlds import one_company_night
 
 
 @contextlib.contextmanager
@@ -113,7 +107,7 @@ def test_run_says_every_step_on_stderr_and_ends_with_the_verdict_and_where_the_r
 
 
 def test_a_single_step_says_what_came_of_it_and_what_comes_next(tmp_path: Path) -> None:
-    night = _small(tmp_path)
+    night = one_company_night(tmp_path)
     assert night.command("extract").out.splitlines() == ["extract: 27 rows read, one read transaction (SQLite)", "next: split"]
     assert night.json("split").data["next"] == "reattach"
     assert command("reattach", "--run", "run", folder=night.folder).code == 0  # options that the run began with need not be given again
@@ -154,7 +148,7 @@ def test_a_run_without_trade_compliance_and_without_file_share(tmp_path: Path) -
 
 
 def test_a_rehearsal_does_everything_and_leaves_only_its_run_folder(tmp_path: Path) -> None:
-    night = _small(tmp_path)
+    night = one_company_night(tmp_path)
     words = [word for option in ("--source", "--tc", "--files") for word in (option, night.stores[option])]
     done = command("run", *words, "--run", "run", "--rehearse", "--output", "json", folder=tmp_path)
     assert done.code == 0, done.err
@@ -166,7 +160,7 @@ def test_workers_give_the_same_stage_files(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(processes, "_WORTH_WORKERS", 0)  # processes are started for few rows too
     files = []
     for workers in ("1", "2", "5"):
-        night = _small(tmp_path / workers)
+        night = one_company_night(tmp_path / workers)
         for step in ("extract", "split", "reattach"):
             assert night.command(step, "--workers", workers).code == 0
         steps = json.loads((night.run / "manifest.json").read_text(encoding="utf-8"))["run"]["steps"]
@@ -410,7 +404,7 @@ def test_other_options_than_the_run_began_with_are_refused_before_anything_is_ma
 
 
 def test_before_anything_was_read_or_stored_a_mistyped_option_may_be_mended(tmp_path: Path) -> None:
-    night = _small(tmp_path)
+    night = one_company_night(tmp_path)
     for option, value in (("--source", "sqlite:///legacy/portal3.sqlite"), ("--tc", "sqlite:///legacy/files"), ("--files", "legacy/fils")):
         assert night.command("extract", option, value).code == 1
     assert night.command("extract").code == 0
@@ -440,7 +434,7 @@ def test_a_store_that_got_rows_of_others_since_it_was_published_is_refused(publi
 
 
 def test_a_step_before_its_time_is_refused_and_says_which_comes_first(tmp_path: Path) -> None:
-    night = _small(tmp_path)
+    night = one_company_night(tmp_path)
     for step, first in (("split", "extract"), ("reattach", "split"), ("check", "reattach"), ("load", "check")):
         done = night.command(step)
         assert done.code == 7, step
@@ -448,7 +442,7 @@ def test_a_step_before_its_time_is_refused_and_says_which_comes_first(tmp_path: 
 
 
 def test_a_folder_that_holds_other_things_is_no_runs_folder(tmp_path: Path) -> None:
-    night = _small(tmp_path)
+    night = one_company_night(tmp_path)
     night.run.mkdir()
     (night.run / "letters.txt").write_text("mine")
     assert night.command("extract").code == 7
@@ -462,7 +456,7 @@ def test_a_folder_that_holds_other_things_is_no_runs_folder(tmp_path: Path) -> N
 def test_K3_an_interrupted_run_goes_on_with_the_same_command_and_ends_like_an_undisturbed_one(
     tmp_path: Path, number: signal.Signals, code: int, output: str
 ) -> None:
-    night = _small(tmp_path)
+    night = one_company_night(tmp_path)
     running = started(*night.words("run"), "--output", output, folder=night.folder)
     assert running.stderr is not None
     assert running.stderr.readline().startswith("extract: ")  # the steps behind it take seconds
@@ -478,95 +472,10 @@ def test_K3_an_interrupted_run_goes_on_with_the_same_command_and_ends_like_an_un
     again = night.command("run")
     assert again.code == 0, again.err
     assert "extract: done before, unchanged" in again.err
-    undisturbed = _small(tmp_path / "undisturbed")
+    undisturbed = one_company_night(tmp_path / "undisturbed")
     for step in ("extract", "split", "reattach", "check", "load"):
         assert undisturbed.command(step).code == 0
     assert content_of_store(night.target) == content_of_store(undisturbed.target)
-
-
-# -- where options come from -------------------------------------------------------------------------------------------------------------------------
-
-
-def test_a_file_may_hold_the_options_of_all_commands_with_hyphens_or_underscores_and_as_days(tmp_path: Path) -> None:
-    night = _small(tmp_path)
-    text = "\n".join(f'{option.removeprefix("--")} = "{value}"' for option, value in night.stores.items())
-    rest = 'run = "run"\nfreeze-from = 2023-09-16\nfreeze_to = "2023-09-30"\nworkers = 2\nbundle = "bundle"\nseconds = 1\n'
-    (night.folder / "migration.toml").write_text(f"{text}\n{rest}", encoding="utf-8")
-    assert command("extract", "--config", "migration.toml", folder=night.folder).code == 0
-    status = command("status", "--output", "json", folder=night.folder, PORTAL_MIGRATE_CONFIG="migration.toml")
-    assert status.data["settings"]["freeze"] == "2023-09-16 to 2023-09-30"
-    assert night.command("split").code == 0  # the very same options
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("\udcff", "is not a valid TOML"),
-        ("[source]\nurl = 'x'", "source is not a single value"),
-        ("run = ['a']", "run is not a single value"),
-    ],
-)
-def test_a_configuration_that_cannot_be_is_wrong_usage_and_named(tmp_path: Path, text: str, said: str) -> None:
-    (tmp_path / "migration.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
-    done = command("plan", "--config", "migration.toml", folder=tmp_path)
-    assert done.code == 2
-    assert said in done.err
-
-
-def test_an_option_of_the_environment_reaches_only_commands_that_have_it(cast: Night) -> None:
-    done = command("status", "--run", "run", folder=cast.folder, PORTAL_MIGRATE_SOURCE="sqlite:///x", PORTAL_MIGRATE_WORKERS="nonsense")
-    assert done.code == 0
-
-
-@pytest.mark.parametrize("name", ["a b#c%20d'é", "100%", "q?x=1&y", "semi;colon"])
-def test_any_folder_may_hold_a_night(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / name
-    world = Legacy().profile(1).model(11).entity(101).document(1, model=11).content(1, b"abc").write(folder / "legacy")
-    words = ("--source", world.source, "--tc", world.tc, "--files", str(world.files), "--run", str(folder / "run"), "--rehearse")
-    assert command("run", *words, folder=tmp_path).code == 0
-    assert command("run", "--run", str(folder / "run"), "--rehearse", folder=tmp_path).code == 0  # as the run's folder remembers them
-    assert command("plan", "--source", world.source, folder=tmp_path).code == 0
-
-
-# -- secrets ---------------------------------------------------------------------------------------------------------------------------------------
-
-CANARY = "canary-p4ssw0rd"
-SECRET_URL = f"postgresql://migrator:{CANARY}@127.0.0.1:9/portal?application_name={CANARY}"
-
-
-@pytest.mark.parametrize("place", ["command line", "environment", "file"])
-@pytest.mark.parametrize("option", ["source", "tc", "target"])
-def test_a_password_in_a_url_is_never_shown_nor_stored(tmp_path: Path, option: str, place: str) -> None:
-    night = _small(tmp_path)
-    (night.folder / "secret.toml").write_text(f'{option} = "{SECRET_URL}"\n', encoding="utf-8")
-    name = "picker" if option == "target" else "extract"
-    given = {**night.stores, "--run": "run"}
-    taken = () if option == "target" else ("--source", "--tc", "--files", "--objects", "--run")
-    words = [word for one in taken if one != f"--{option}" for word in (one, given[one])]
-    words += {"command line": [f"--{option}", SECRET_URL], "file": ["--config", "secret.toml"], "environment": []}[place]
-    environment = {f"PORTAL_MIGRATE_{option.upper()}": SECRET_URL} if place == "environment" else {}
-    for output in ("human", "json"):
-        done = command(
-            name, *(["a@x.example"] if name == "picker" else []), *words, "-v", "--output", output, folder=night.folder, **environment
-        )
-        assert done.code == 1, done.err
-        assert CANARY not in done.out + done.err
-        assert "migrator" in done.out + done.err
-    left = [file for file in night.folder.rglob("*") if file.is_file() and file.name != "secret.toml"]
-    assert [file for file in left if CANARY.encode() in file.read_bytes()] == []
-
-
-def test_a_url_that_cannot_be_read_is_not_repeated(tmp_path: Path) -> None:
-    done = command("plan", "--source", f"post gresql//u:{CANARY}@h", folder=tmp_path)
-    assert done.code == 2
-    assert CANARY not in done.out + done.err
-
-
-def test_the_manifest_knows_a_target_without_its_password_which_may_change(tmp_path: Path) -> None:
-    night = _small(tmp_path)
-    assert night.command("extract", "--target", SECRET_URL).code == 0
-    assert night.json("status").data["settings"]["target"] == "postgresql://migrator:***@127.0.0.1:9/portal"
-    assert night.command("split", "--target", SECRET_URL.replace(CANARY, "another")).code == 0
 
 
 # -- rollback ----------------------------------------------------------------------------------------------------------------------------------------

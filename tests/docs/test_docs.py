@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,8 +24,10 @@ from checks import bind
 from checks.kinds import EXPECTATIONS
 from checks.suites import read_suites
 from etl.databases.target import id_tags
+from etl.domain.acceptance import known_names, read_goals
 from etl.domain.id_recipe import tag
 from etl.errors import MigrationError
+from mappings.acceptance import read_goal_kinds
 from mappings.limits import read_limits
 from mappings.read import HOME, read_mappings
 from sample_data.world import write_cast
@@ -80,9 +83,11 @@ def test_every_command_and_option_that_a_page_names_exists(page: Path) -> None:
 
 def failures() -> set[tuple[str, str]]:
     """(exit code, code) of every way in which a command can end without success, read from the code."""
-    import etl.domain.decisions  # defines an ending of its own
+    import etl.domain.acceptance  # both define an ending of their own
+    import etl.domain.decisions
 
     assert etl.domain.decisions.DecisionError.code == "DECISION"
+    assert etl.domain.acceptance.AcceptanceError.code == "ACCEPTANCE"
     waiting, found = [MigrationError], set()
     while waiting:
         kind = waiting.pop()
@@ -332,6 +337,24 @@ def test_readiness_works_as_it_stands(demo: Path) -> None:
     assert {path.name for path in (demo / "demo" / "comparison").iterdir()} == {"compare.html", "compare.csv", "compare.json"}
 
 
+def test_acceptance_works_as_it_stands(demo: Path) -> None:
+    page = ROOT / "runbooks/acceptance.md"
+    goals, waiver = (code for _, code in blocks(page, "toml"))
+    (demo / "demo" / "acceptance.toml").write_text(goals, encoding="utf-8")
+    run(shell("runbooks/acceptance.md"), demo / "demo")
+    assert tomllib.loads(waiver)["waiver"][0]["goal"] == "critical-points"
+    kinds = read_goal_kinds(MAPPINGS.files)
+    rows = re.findall(r"^\| `\[\[(\w+)\]\]` \| (.*?) \| (.*?) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [(word, about.startswith(f"`{kinds[word].about}`"), set(re.findall(r"\w+_at_\w+", limits))) for word, about, limits in rows] == [
+        (kind.word, bool(kind.about), set(kind.limits)) for kind in kinds.values()
+    ]
+    draft = (ROOT / "etl/commands/acceptance_draft.toml").read_text(encoding="utf-8")
+    signed = re.sub(r"^# (?=\[\[|\w+ +=)", "", draft, flags=re.MULTILINE).encode()
+    acceptance, wrong = read_goals(signed, "draft", known_names(MAPPINGS, with_tc=True))
+    assert (wrong, [goal.kind for goal in acceptance.goals]) == ([], list(kinds))
+    assert read_goals(draft.encode(), "draft", known_names(MAPPINGS, with_tc=True))[1] != []
+
+
 def test_explore_works_as_it_stands(demo: Path) -> None:
     run(shell("runbooks/explore.md").replace("INT 20", "INT 8"), demo / "demo")
     assert re.match(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}\n", (demo / "demo" / "address.txt").read_text())
@@ -376,6 +399,7 @@ def test_every_shell_block_is_run_by_a_test() -> None:
             "evidence",
             "audit",
             "readiness",
+            "acceptance",
             "prepare",
             "precopy",
             "explore",

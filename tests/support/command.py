@@ -164,3 +164,11 @@ def changed(file: Path, before: str, after: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert before in text, f"{before!r} is not in {file.name}"
     file.write_text(text.replace(before, after, 1), encoding="utf-8")
+
+
+def said(done: Done, code: int, *parts: str) -> None:
+    """The command ended with that code, its message has these parts and the next step stands behind it."""
+    assert done.code == code, done.out + done.err
+    assert [part for part in parts if part not in done.err] == [], done.err
+    assert done.next.startswith("next: "), done.err
+    assert "Internal error" not in done.err

@@ -39,7 +39,10 @@ def change(
     """Changes what differs: what changed, and what is kept of each table. `rows`: how many each table has. Refused where a reference is broken."""
     touched = [(table, known.differences[table.name]) for table in tables if table.name in known.differences]
     kept = {table.name: _keep(session, table, number, found) for table, found in touched}
-    again, deferred = _held_back(session, [table.name for table in tables], known.differences, rows)
+    coming = {name: len(found.came) for name, found in known.differences.items()}
+    again, deferred = hold_back(
+        session, [t.name for t in tables], coming, {name: len(found.gone) for name, found in known.differences.items()}, rows
+    )
     for table, _ in touched:
         if kept[table.name].before:
             delete_kept(session, table, undo_tables(number, table.name)[0])
@@ -51,7 +54,7 @@ def change(
     analyze(session, [table.name for table, _ in touched])
     refuse_altered([table.name for table, found in touched if not _as_sent(session, table, found)])
     tell("load: checking references", 0, 0)
-    _judged(session, again, deferred)
+    judge(session, again, deferred)
     nothing = Images("", 0, 0)
     return known.changes(tables), [kept.get(table.name, replace(nothing, table=table.name)) for table in tables]
 
@@ -101,19 +104,20 @@ def _as_sent(session: Session, table: Table, found: Difference) -> bool:
     return bool(there == len(found.came) and left == 0)
 
 
-def _held_back(
-    session: Session, tables: list[str], differences: Mapping[str, Difference], rows: Mapping[str, int]
+def hold_back(
+    session: Session, tables: list[str], coming: Mapping[str, int], going: Mapping[str, int], rows: Mapping[str, int]
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Keeps foreign keys from being judged meanwhile: statements that make those again that were dropped, and those that are deferred."""
+    """Keeps foreign keys from being judged meanwhile: statements that make those again that were dropped, and those that are deferred.
+
+    By table that changes: `coming`, rows that come or change; `going`, rows that go and do not come back; `rows`, all that it has.
+    """
     with safe_errors("--target", "reading the catalogue"):
         found = session.execute(_KEYS.encode(), (tables,)).fetchall()
     again, deferred = [], list[tuple[str, str]]()
     for table, name, definition, child, parent, deferrable, indexed in found:
-        came, goes = differences.get(child), differences.get(parent)
-        if came is None and goes is None:
+        if child not in coming and parent not in coming:
             continue
-        many = came is not None and len(came.came) * _FEW > rows.get(child, 0)
-        if many or (goes is not None and len(goes.gone) and not indexed):
+        if coming.get(child, 0) * _FEW > rows.get(child, 0) or (going.get(parent, 0) and not indexed):
             run(session, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
             again.append(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
         elif not deferrable:
@@ -123,7 +127,7 @@ def _held_back(
     return again, deferred
 
 
-def _judged(session: Session, again: list[str], deferred: list[tuple[str, str]]) -> None:
+def judge(session: Session, again: list[str], deferred: list[tuple[str, str]]) -> None:
     """Judges all foreign keys and leaves them as they were; Refused where a row would refer to nothing."""
     with safe_errors("--target", "writing"):
         try:

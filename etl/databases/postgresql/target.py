@@ -376,17 +376,22 @@ class PostgresTarget:
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         delta = self._is_delta(record)
-        # All rows of all these tables go at once: only keys of others to them can be broken then.
-        references = merge.without_references(self._session, [table.name for table in tables], of_others=not delta)
         if delta:
             number, images = self._kept(record.run_id, tables)
+            touched = [image for image in images if image.before or image.new]
+            rows = {image.table: self._counted.get(image.table, 0) or self.rows(image.table) for image in touched}
+            coming, going = {image.table: image.before for image in touched}, {image.table: image.new for image in touched}
+            again, deferred = difference.hold_back(self._session, [table.name for table in tables], coming, going, rows)
             changes = merge.restore(self._session, tables, number, images, tell)
             self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
             if not self.rows(UNDO):
                 self._run(f"DROP TABLE {UNDO}")
+            difference.judge(self._session, again, deferred)
         else:
+            # All rows of all these tables go at once: only keys of others to them can be broken then.
+            references = merge.without_references(self._session, [table.name for table in tables], of_others=True)
             changes = merge.empty(self._session, tables, self._counted, tell)
-        merge.with_references(self._session, references)
+            merge.with_references(self._session, references)
         self._run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = %s", (record.run_id,))
         self._sweep()
         self._run("COMMIT")

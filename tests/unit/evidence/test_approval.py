@@ -20,17 +20,9 @@ from etl.evidence.approval import canonical
 from etl.evidence.keys import fingerprint
 from etl.runfolder.folder import open_readonly
 from tests.cli.test_bad_runs import _rewritten
-from tests.support.command import FREEZE, ROOT, Done, Night, command, started
+from tests.support.command import FREEZE, ROOT, Night, command, said, started
 
 BACKUP = {"--backup-id": "portal3 of <Saturday> [bold]", "--backup-at": "2023-09-16T23:30:00+02:00", "--backup-sha256": "ab" * 32}
-
-
-def said(done: Done, code: int, *pieces: str) -> None:
-    """The command ended with that code, its message has these pieces and the next step stands behind it."""
-    assert done.code == code, done.out + done.err
-    assert [piece for piece in pieces if piece not in done.err] == [], done.err
-    assert done.next.startswith("next: "), done.err
-    assert "Internal error" not in done.err
 
 
 class Approver:

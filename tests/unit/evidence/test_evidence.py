@@ -13,7 +13,7 @@ import pytest
 
 from etl.errors import EvidenceAltered
 from etl.evidence.bundle import verify
-from tests.support.command import Done, Night, command
+from tests.support.command import Done, Night, command, said
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,6 @@ def bundle(packed: Path, tmp_path: Path) -> Path:
 
 def verified(bundle: Path, key: str = "key.public") -> Done:
     return command("evidence", "verify", "--bundle", "bundle", "--public-key", key, folder=bundle.parent)
-
-
-def said(done: Done, code: int, *pieces: str) -> None:
-    assert done.code == code, done.err
-    assert [piece for piece in pieces if piece not in done.err] == [], done.err
-    assert done.next.startswith("next: ")
 
 
 def test_a_bundle_is_what_was_signed(bundle: Path) -> None:

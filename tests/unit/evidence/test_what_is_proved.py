@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from etl.evidence.approval import canonical
 from etl.evidence.bundle import LINES, LISTING, PACKED, SIGNATURE, _lines, _listing
 from etl.runfolder.folder import RunFolder
-from tests.support.command import Done, Night, command
+from tests.support.command import Done, Night, command, said
 
 OPENSSL = shutil.which("openssl") or "openssl"
 
@@ -57,11 +57,6 @@ def packed(night: Night, name: str = "bundle") -> Done:
 def verified(night: Night, *more: str, name: str = "bundle") -> Done:
     words = ("evidence", "verify", "--bundle", name, "--public-key", "signer.public", *more)
     return command(*words, folder=night.folder.parent)
-
-
-def said(done: Done, code: int, *pieces: str) -> None:
-    assert done.code == code, (done.out, done.err)
-    assert [piece for piece in pieces if piece not in done.err] == [], done.err
 
 
 def signed_again(bundle: Path, key: Path, **changes: Any) -> None:

@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "sample_data",
     },
     "etl.pipeline": {
+        "etl.acceptance",
         "checks",
         "etl.reconcile",
         "etl.extract",
@@ -62,6 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mappings",
     },
     "etl.explore": {"etl.report", "etl.databases", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
+    "etl.acceptance": {"etl.readiness", "etl.report", "etl.databases", "etl.runfolder", "etl.domain", "mappings"},
     "etl.readiness": {"etl.report", "etl.holding", "etl.databases", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
     "etl.extract": {"etl.databases", "etl.present", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
     "etl.transform": {"etl.rules", "etl.placement", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},

@@ -455,6 +455,7 @@ def test_an_annotation_is_one_line_whatever_is_in_it():
         "verdict": {"holds": False, "sentence": "100%\n::error::forged"},
         "checks": {"answers": []},
         "reconciliation": {"tables": []},
+        "goals": [],
     }
     assert annotated(report) == ["::error title=Migration report::100%25%0A::error::forged"]
 

@@ -104,7 +104,7 @@ BADLY_WRITTEN = {
     "[[usr]]\nuser_id = 1": "line 1: usr is not a kind of decision; write one of [[tc_account]], [[user]], [[waiver]]",
     "[user]\nuser_id = 1": "line 1: user is not a list of tables; write [[user]]",
     "# a\n\n[[user]]\nuser_id = 1" + SIGNED: "line 3: user 1: user_name is missing; write user_name = ",
-    '[[user]]\nuser_id = "1"\nuser_name = "a@b"' + SIGNED: "line 1: user 1: user_id is of the wrong type; write a whole number",
+    '[[user]]\nuser_id = "1"\nuser_name = "a@b"' + SIGNED: "line 1: user: user_id is of the wrong type; write a whole number",
     "[[user]]\nuser_id = true\nuser_name = 'a@b'" + SIGNED: "user_id is of the wrong type",
     '[[user]]\nuser_id = 1\nuser_name = "a b@c"' + SIGNED: "line 1: user 1: user_name is not an e-mail; write one",
     '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = "2023-09-15"\nreason = "r"': "on is of the wrong type; write a date without quotes",
@@ -114,8 +114,37 @@ BADLY_WRITTEN = {
     _decided(
         '[[user]]; user_id = 1; user_name = "a@b"', '[[user]]; user_id = 1; user_name = "c@d"'
     ): "is decided twice (decisions.toml, line 1)",
-    "[[user]\n": "decisions.toml: is not TOML: ",
-    "on = 2023-02-30\n": "decisions.toml: is not TOML: ",
+    "[[user]\n": "decisions.toml, line 1: is not TOML: ",
+    "on = 2023-02-30\n": "decisions.toml, line 1: is not TOML: ",
+    "[[user]]\non = 15.9.2023\n": "line 2: is not TOML: Expected newline or end of document after a statement; write a date as 2023-09-15",
+    "[[user]]\non = 2023-9-5\n": "line 2: is not TOML: Expected newline or end of document after a statement; write a date as 2023-09-15",
+    "[[user]]\nuser_id = 5,000\n": "line 2: is not TOML: Expected newline or end of document after a statement; write a number without a comma",
+    "[[user]]\nuser_id = 007\n": "line 2: is not TOML: Expected newline or end of document after a statement; write a number without zeros",
+    "[[user]]\nuser_id =\n": "line 2: is not TOML: Invalid value; write a value behind the equals sign",
+    "[[user]]\nuser_name = a@b\n": "line 2: is not TOML: Invalid value; write a text in quotes",
+    '[[user]]\nuser_name = "a\nby = "x"\n': "line 2: is not TOML: Illegal character '\\n'; end the text with the quote that it began with",
+    "[[user]]\nby = \u201cE\u201d\n": "line 2: is not TOML: Invalid value; write straight quotes",
+    '[[user]]\nby = "a\\q"\n': "write two backslashes for one",
+    '[[user]]\nby = """\nE\n': "is not TOML: Unterminated string; end the text with the quotes that it began with",
+    "[[user]]\nuser_id = 1\nuser_id = 2\n": "line 3: is not TOML: Cannot overwrite a value; the word or heading stands twice",
+    "[user]\nuser_id = 1\n[[user]]\n": "is not TOML: Cannot overwrite a value; the word or heading stands twice; keep one of them",
+    "user:\n  - user_id: 1\n": "line 1: is not TOML: Expected '=' after a key in a key/value pair; write word = value, with an equals sign",
+    "tc_account_id,entity_id\n5,101\n": "line 1: is not TOML: ",
+    "user = 5\n": "line 1: user is not a list of tables; write [[user]] above each",
+    SIGNED: "line 2: by is not a kind of decision",
+    "[[user]]\nuser_id = 5.0" + SIGNED: "user_id is of the wrong type (found 5.0); write a whole number, without quotes",
+    "[[user]]\nuser_id = 99999999999999999999" + SIGNED: "user_id is not a number that an id can have; write at most 18 digits",
+    "[[user]]\nuser_id = 1\non = 1023-09-15\n": "line 1: user 1: on is 1023-09-15, before 1900; write the day on which it was signed",
+    "[[user]]\nuser_id = 1\non = 20230915\n": "on is of the wrong type (found 20230915); write a date without quotes",
+    '[[user]]\nuser_id = 1\nby = ["E"]\n': "by is of the wrong type; write a text in quotes",
+    f'[[user]]\nuser_id = 1\nreason = "{"x" * 2001}"\n': "reason has 2,001 letters; write at most 2,000",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b\\u0000"\n': "user_name contains the character U+0000; write it without",
+    "waiver = [{ goal = 'g', by = 'E', on = 2023-09-15, reason = 'r' }, { goal = 'g', by = 'E', on = 2023-09-15, reason = 'r' }]": (
+        "line 1: waiver g: is decided twice"
+    ),
+    f"x = {'9' * 5000}": "line 1: a whole number has thousands of digits; write at most 18",
+    f"a = {'[' * 5000}": "decisions.toml",
+    "[[user]]\nuser_id = 1\n\0": "line 3: the file contains the character U+0000",
 }
 
 
@@ -138,6 +167,11 @@ def test_L3_every_fault_is_in_one_answer_and_other_encodings_are_told(tmp_path: 
     for content, sentence in (("x".encode("utf-16"), "line 1: the file is not UTF-8"), (b"\xef\xbb\xbf", "byte order mark")):
         with pytest.raises(DecisionError, match=sentence):
             parsed(content, "d.toml")
+    for secret in ("jane.doe@x.example", "123-45-6789"):
+        for line in (f'user_id = "{secret}"', f'"{secret}" = 1', f'user_name = "{secret} {secret}"', f'by = "{secret}"'):
+            with pytest.raises(DecisionError) as refused:
+                parsed(f"[[user]]\n{line}\n[[waiver]]\ngoal = '{secret}'{SIGNED}[[waiver]]\ngoal = '{secret}'{SIGNED}".encode(), "d.toml")
+            assert secret not in str(refused.value), line
     with pytest.raises(WrongUsage, match="cannot be read"):
         _world().migrate(tmp_path, decisions=tmp_path / "nowhere.toml")
 

@@ -1,0 +1,86 @@
+"""The goals that a run was begun with: the form in which a judged goal is kept and shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from etl.domain.acceptance import Goal, known_names, read_goals
+from etl.domain.masking import without_names
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.given_file import fixed_file
+from mappings.acceptance import LIMITS, GoalKind, read_goal_kinds
+from mappings.model import Mappings
+
+
+def entry_of(goal: Goal, kinds: Mapping[str, GoalKind]) -> dict[str, Any]:
+    """goal, kind, of, limit_word, limit, judged, subject, actual, total, met (null: not known), waiver (null: none), by, on, reason; names masked."""
+    kind = kinds[goal.kind]
+    limit: int | float = float(goal.limit) if isinstance(goal.limit, Decimal) else goal.limit
+    return {
+        "goal": goal.name,
+        "kind": goal.kind,
+        "of": goal.of,
+        "limit_word": goal.limit_word,
+        "limit": limit,
+        "judged": kind.judged,
+        "subject": kind.subject.format(of=goal.of),
+        "actual": None,
+        "total": None,
+        "met": None,
+        "waiver": None,
+        "by": without_names(goal.by),
+        "on": goal.on.isoformat(),
+        "reason": without_names(goal.reason),
+    }
+
+
+def judged(folder: RunFolder) -> list[dict[str, Any]]:
+    """The run's goals as the step check judged them; none where it has not been done, or where the run has no goals."""
+    files = [file for file in (folder.steps["check"].files if "check" in folder.steps else []) if file.path == layout.GOALS]
+    return [entry for file in files for entry in json.loads(folder.read_bytes(file))]
+
+
+def unjudged(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
+    """The goals of a run that has not got as far as to judge them; none where it has none."""
+    content = fixed_file(folder, "acceptance", None)
+    if content is None:
+        return []
+    acceptance, _ = read_goals(content, layout.ACCEPTANCE, known_names(mappings, with_tc=True))
+    return [entry_of(goal, read_goal_kinds(mappings.files)) for goal in acceptance.goals]
+
+
+def said(entry: Mapping[str, Any]) -> str:
+    """The goal in a sentence: what was counted, and what was signed."""
+    found = value(entry, entry["actual"], entry["total"]) if entry["actual"] is not None else "not known yet"
+    return f"{entry['goal']}: {entry['subject']}: {found}; signed: {limit(entry)}"
+
+
+def value(entry: Mapping[str, Any], actual: float, total: int | None) -> str:
+    """A number as a reader sees it: 3 of 120 (2.5%), 1,200, 12.3 minutes."""
+    match LIMITS[entry["limit_word"]][0]:
+        case "share":
+            share = f" ({_share(actual / total)})" if total else ""
+            return f"{int(actual):,} of {total or 0:,}{share}"
+        case "count":
+            return f"{int(actual):,}"
+    return f"{actual:,.1f} minutes"
+
+
+def limit(entry: Mapping[str, Any]) -> str:
+    """What was signed: at most 0.5%, at least 1,200."""
+    unit, direction = LIMITS[entry["limit_word"]]
+    number = entry["limit"]
+    texts = {"share": _share(number) if unit == "share" else "", "count": f"{number:,}", "minutes": f"{number:,} minutes"}
+    return f"at {direction} {texts[unit]}"
+
+
+def _share(number: float) -> str:
+    """Per cent, two decimals at most, and never rounded to all or nothing."""
+    text = f"{100 * number:.2f}".rstrip("0").rstrip(".")
+    if text == "0" and number:
+        return "below 0.01%"
+    return "above 99.99%" if text == "100" and number < 1 else f"{text}%"

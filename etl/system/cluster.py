@@ -1,0 +1,131 @@
+"""A Dask cluster as an executor that never waits for ever: a lost or restarted scheduler, and one without workers, end the command with a sentence."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from etl.errors import MigrationError
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.security import Security
+
+PATIENCE = 30.0  # seconds for a scheduler to answer, to be reached again, and for a worker to be there
+_EVERY = 1.0
+_AGAIN = "Start scheduler and workers, then run the same command again: it resumes where it stopped."
+
+
+@contextmanager
+def cluster(address: str, security: Security | None, run: Path) -> Iterator[Executor]:
+    """The cluster behind that scheduler; MigrationError where it cannot be reached, has no worker, or one that does not see the run's folder."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MigrationError("--scheduler needs the package distributed.", "Install portal-migration[cluster], or use --workers.") from None
+    try:
+        client = Client(address, security=security, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise MigrationError(f"--scheduler: the scheduler cannot be reached ({type(error).__name__}).", _AGAIN) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise MigrationError(f"--scheduler: the scheduler has had no worker for {PATIENCE:.0f} seconds.", _AGAIN) from None
+        blind = [worker for worker, sees in client.run(os.path.isdir, str(run)).items() if not sees]
+        if blind:
+            raise MigrationError(
+                f"--scheduler: {len(blind)} of the cluster's workers do not see the run's folder {run}.",
+                f"Share it under this path with every worker, and the object store likewise. {_AGAIN}",
+            )
+        executor = _Watched(client)
+        try:
+            yield executor
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+class _Watched(Executor):
+    """Gives tasks to the cluster; every future ends, with the error that says so where the cluster is lost."""
+
+    def __init__(self, client: Client) -> None:
+        self._client, self._tasks = client, client.get_executor()
+        self._open: set[Future[Any]] = set()
+        self._lock = threading.Lock()
+        self._lost: MigrationError | None = None
+        self._over = threading.Event()
+        self._scheduler = self._known()[0]
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        with self._lock:
+            if self._lost is not None:
+                raise self._lost
+            future: Future[Any] = Future()
+            self._open.add(future)
+        task = self._tasks.submit(fn, *args, **kwargs)
+        task.add_done_callback(lambda done: self._settle(future, done))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Tasks that have not begun are not begun any more; `wait` means nothing: what a worker does still changes nothing of the run's folder's record."""
+        self._over.set()
+        with self._lock:
+            left = list(self._open)
+        for future in left:
+            future.cancel()
+        self._tasks.shutdown(wait=False)
+
+    def _settle(self, future: Future[Any], done: Future[Any]) -> None:
+        with self._lock:
+            if future not in self._open:
+                return  # the cluster was lost meanwhile
+            self._open.discard(future)
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(done.result())
+        except CancelledError:
+            future.set_exception(self._lost or MigrationError("The cluster dropped a task: its scheduler was lost.", _AGAIN))
+        except Exception as error:
+            killed = type(error).__name__ == "KilledWorker"  # its own sentence names the cluster's addresses
+            message = "Worker processes of the cluster were killed at the same task again and again; often memory does not suffice."
+            future.set_exception(MigrationError(message, f"Give the workers more memory. {_AGAIN}") if killed else error)
+
+    def _watch(self) -> None:
+        well = time.monotonic()
+        while not self._over.wait(_EVERY):
+            problem = "it cannot be reached"
+            if self._client.status == "running":
+                scheduler, workers = self._known()
+                if scheduler not in (None, self._scheduler):
+                    self._give_up("it was started again and knows nothing of this run's tasks")
+                    return
+                problem = "" if workers else "it has no worker"
+            if not problem:
+                well = time.monotonic()
+            elif self._client.status == "closed" or time.monotonic() - well > PATIENCE:
+                self._give_up(problem)
+                return
+
+    def _known(self) -> tuple[str | None, int]:
+        """(the scheduler's id, its workers); None and 0 where it does not answer."""
+        try:
+            known = self._client.scheduler_info(n_workers=-1)
+        except Exception:  # whatever the connection died of: the watch gives up when it lasts
+            return None, 0
+        return known.get("id"), len(known.get("workers", ()))
+
+    def _give_up(self, why: str) -> None:
+        with self._lock:
+            self._lost = MigrationError(f"--scheduler: the scheduler was lost: {why}.", _AGAIN)
+            left, self._open = list(self._open), set()
+        for future in left:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(self._lost)

@@ -1,0 +1,160 @@
+"""A Dask cluster of real processes: the same bytes with any number of workers, and a clear end whatever is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.system import cluster
+from etl.system.progress_note import at_work
+from tests.support.command import ROOT, Night, command, started
+
+STEPS = ("extract", "split", "reattach", "check")
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class Cluster:
+    """A scheduler on this machine and its workers, one process each, none of which a nanny starts again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self._start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        place = self.folder / f"worker-{len(self.processes)}"
+        return self._start("distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(place))
+
+    def restart(self) -> None:
+        """The scheduler is killed and started again at the same address; its workers end with it, and new ones come."""
+        self.scheduler.kill()
+        self.scheduler.wait()
+        self.scheduler = self._start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+
+    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+        self.folder.mkdir(exist_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *words, "--no-dashboard"],
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdout=log,
+                stderr=log,
+            )
+        self.processes.append(process)
+        return process
+
+
+@contextmanager
+def running(folder: Path, workers: int) -> Iterator[Cluster]:
+    made = Cluster(folder)
+    try:
+        for _ in range(workers):
+            made.worker()
+        yield made
+    finally:
+        for process in made.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cluster")
+    words = ("--source", "sqlite:///legacy/portal2.sqlite", "--tc", "sqlite:///legacy/tc.sqlite", "--files", "legacy/files")
+    (folder / "legacy").mkdir()
+    assert command("sample", *words, "--profiles", "20", folder=folder).code == 0
+    return folder
+
+
+def night(world: Path, folder: Path) -> Night:
+    folder.mkdir()
+    (folder / "legacy").symlink_to(world / "legacy")
+    return Night(folder)
+
+
+def staged(of: Night) -> dict[str, Any]:
+    """By step the digests of its files."""
+    steps = json.loads((of.run / "manifest.json").read_bytes())["run"]["steps"]
+    return {name: steps[name]["files"] for name in STEPS}
+
+
+def test_one_two_and_four_workers_of_a_cluster_give_the_same_bytes_and_a_killed_one_is_survived(world: Path, tmp_path: Path) -> None:
+    alone = night(world, tmp_path / "alone")
+    assert alone.process("run", "--workers", "1").code == 0
+    for number in (1, 2, 4):
+        with running(tmp_path / f"cluster-{number}", number) as workers:
+            one = night(world, tmp_path / str(number))
+            run = started(*one.words("run", "--scheduler", workers.address), folder=one.folder)
+            if number == 4:
+                _wait_for(one, run, "reattach", "check")
+                workers.processes[-1].kill()
+            out, err = run.communicate(timeout=300)
+            assert run.returncode == 0, err
+            assert "Published and equal" in out
+            assert staged(one) == staged(alone), number
+            assert (one.folder / "objects").is_dir()
+
+
+def test_a_scheduler_that_is_started_again_ends_the_command_and_the_same_command_goes_on(world: Path, tmp_path: Path) -> None:
+    """Previously it waited for ever, without a word: what the new scheduler does not know never ends."""
+    with running(tmp_path / "cluster", 2) as workers:
+        one = night(world, tmp_path / "night")
+        words = one.words("run", "--scheduler", workers.address)
+        run = started(*words, folder=one.folder)
+        _wait_for(one, run, "reattach", "check")
+        workers.restart()
+        out, err = run.communicate(timeout=120)
+        assert run.returncode == 1, out + err
+        assert "the scheduler was lost" in err
+        assert err.rstrip().splitlines()[-1].startswith("next: Start scheduler and workers, then run the same command again")
+        workers.worker()
+        again = one.process("run", "--scheduler", workers.address)
+        assert again.code == 0, again.err
+        assert "extract: done before, unchanged" in again.err
+
+
+def test_a_scheduler_that_is_not_there_or_has_no_worker_ends_the_command(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 2.0)
+    one = night(world, tmp_path / "night")
+    done = one.command("extract", "--scheduler", f"tcp://127.0.0.1:{free_port()}")
+    assert done.code == 1
+    assert "the scheduler cannot be reached" in done.err
+    with running(tmp_path / "cluster", 0) as workers:
+        monkeypatch.setattr(cluster, "PATIENCE", 20.0)
+        done = one.command("extract", "--scheduler", workers.address)
+        assert done.code == 1
+        assert "the scheduler has had no worker for 20 seconds" in done.err
+
+
+def _wait_for(one: Night, run: subprocess.Popen[str], *steps: str) -> None:
+    """Until the run is at one of these steps."""
+    end = time.monotonic() + 200
+    while time.monotonic() < end and run.poll() is None:
+        noted = at_work(one.run / ".progress.json", one.run / ".lock")
+        if noted is not None and noted["step"] in steps:
+            return
+        time.sleep(0.02)
+    run.send_signal(signal.SIGTERM)
+    out, err = run.communicate(timeout=60)
+    raise AssertionError(f"the run never came to {steps}: {out}{err}")
