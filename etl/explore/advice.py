@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+_NAMED = 6  # accounts that an open point names
 _HELD = {
     "BROKEN_REFERENCE": (
         "The record refers to something that did not exist in the old portal.",
@@ -61,7 +62,7 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
         )
         found.append(
             _point(
-                "Nobody can open " + ", ".join(closed),
+                "Nobody can open " + _some(closed),
                 f"The account is there, but {cause}.",
                 "Have the specialist add a contact with a valid e-mail, or reactivate the login.",
             )
@@ -70,7 +71,7 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
     if no_officer:
         found.append(
             _point(
-                "No acting officer on " + ", ".join(no_officer),
+                "No acting officer on " + _some(no_officer),
                 "Only a company officer may sign and submit.",
                 "Name an officer with a login, or have the officer's login reactivated.",
             )
@@ -88,7 +89,7 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
     if unsigned:
         found.append(
             _point(
-                "No signed agreement for " + ", ".join(unsigned),
+                "No signed agreement for " + _some(unsigned),
                 "The basis of the membership is unchanged.",
                 "A company officer signs in the new portal.",
             )
@@ -97,7 +98,7 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
     if lacking:
         found.append(
             _point(
-                "Identifiers missing on " + ", ".join(lacking),
+                "Identifiers missing on " + _some(lacking),
                 "A number that the business type needs is missing or inactive.",
                 "The specialist enters it.",
             )
@@ -106,7 +107,7 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
     if hidden:
         found.append(
             _point(
-                "Not shown: " + ", ".join(hidden),
+                "Not shown: " + _some(hidden),
                 "Rejected, removed, withdrawn or deleted accounts are kept and not shown.",
                 "Nothing to do.",
             )
@@ -120,6 +121,12 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
             )
         )
     return found
+
+
+def _some(numbers: Sequence[str]) -> str:
+    """The first numbers, and how many more there are: a company can have hundreds of accounts, each of which the page lists below."""
+    more = len(numbers) - _NAMED
+    return ", ".join(numbers[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _point(what: str, say: str, do: str) -> dict[str, str]:

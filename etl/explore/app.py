@@ -209,7 +209,7 @@ class Explorer:
             try:
                 response = await run_in_threadpool(read)
             except NotFound as error:
-                return await run_in_threadpool(self._nothing, request, str(error))
+                return await run_in_threadpool(self._nothing_there, request, str(error))
             self._audit.note(request.state.who, kind, "/".join(at.values()))
             return response
 
@@ -232,6 +232,13 @@ class Explorer:
             return self._answer(request, self._rendered(template, typed=typed, found=found, hits=hits, most=SHOWN), "text/html")
 
         return await run_in_threadpool(read)
+
+    def _nothing_there(self, request: Request, what: str) -> Response:
+        """404, as a page with the search field in it."""
+        if request.query_params.get("as") == "text":
+            return self._nothing(request, what)
+        page = self._rendered("nothing.html.j2", what=what, typed="")
+        return Response(page, 404, {"cache-control": "private, no-cache"}, "text/html; charset=utf-8")
 
     def _nothing(self, request: Request, what: str) -> Response:
         return PlainTextResponse(f"{visible(what)} was not found.\nTry the search: part of a name, number, e-mail or document name.\n", 404)

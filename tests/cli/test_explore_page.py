@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from etl.explore.advice import advice
 from tests.cli.test_explore import Client, serving
+from tests.support.accessibility import barriers, barriers_everywhere
 from tests.support.command import Night
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -117,6 +119,49 @@ def test_a_login_with_many_accounts_is_one_page(page: Page, explorer: Client, ca
         ).fetchone()
     page.goto(f"{base(explorer)}/person/{login}")
     assert page.locator("section[aria-labelledby=now] tbody tr").count() == count
+
+
+def test_axe_finds_no_barrier_on_any_page(page: Page, explorer: Client, cast: Night) -> None:
+    with closing(sqlite3.connect(cast.target)) as store:
+        (login,) = store.execute("SELECT login_id FROM account_picker ORDER BY 1 LIMIT 1").fetchone()
+        (key,) = store.execute(
+            "SELECT legacy_key FROM document WHERE legacy_portal_cd = 'P2' AND content_state_cd = 'PRESENT' LIMIT 1"
+        ).fetchone()
+    paths = [
+        "/",
+        "/?q=twin",
+        "/?q=zzzqq",
+        "/company/1",
+        "/company/32",
+        "/account/10000101",
+        f"/person/{login}",
+        f"/document/P2/{key}",
+        "/run",
+    ]
+    paths += ["/rule/H3", "/held/PARENT_HELD", f"/row/P2/document/{key}"]
+    assert {path: found for path in paths if (found := barriers_everywhere(page, base(explorer) + path))} == {}
+
+
+def test_what_is_not_there_is_a_page_that_one_can_search_from(chromium: Browser, explorer: Client) -> None:
+    made = chromium.new_page()
+    made.goto(explorer.address)
+    answer = made.goto(base(explorer) + "/account/<b>nothing")
+    assert answer is not None
+    assert answer.status == 404
+    assert "<b>nothing" in made.inner_text("h1")
+    assert barriers(made) == []
+    made.fill("#q", "twin riv")
+    made.press("#q", "Enter")
+    made.wait_for_selector(".hits a:has-text('Twin Rivers')")
+    made.close()
+
+
+def test_a_point_about_150_accounts_names_a_few_and_says_how_many_more() -> None:
+    account = {"trade_visible": True, "acting_officer": True, "agreement_basis_cd": "SIGNED", "identifiers_complete": False}
+    points = advice([{**account, "account_number": str(80_000_000 + number)} for number in range(150)], [], [])
+    assert [point["what"] for point in points] == [
+        "Identifiers missing on 80000000, 80000001, 80000002, 80000003, 80000004, 80000005 and 144 more"
+    ]
 
 
 def test_nothing_is_asked_of_another_host(chromium: Browser, explorer: Client, tmp_path: Path) -> None:
