@@ -342,13 +342,17 @@ class Binder:
                 )
         for name, relation in sorted(self.bound.read.items()):
             used, retired = self._used.get(name, set()), self._retired.get(name, set())
-            file = next((b.file for t in self.bound.tables.values() for b in t.blocks if b.relation.name == name), self._source)
+            blocks = [block for table in self.bound.tables.values() for block in table.blocks]
+            readers = [(block.file, "") for block in blocks if block.relation.name == name]
+            readers += [(b.file, f"{alias}.") for b in blocks for alias, look in b.lookups.items() if look.relation.name == name]
+            file, alias = readers[0] if readers else (self._source, "")
             for column in relation.columns:
                 if column not in used and column not in retired:
-                    line = f'{file}: [from.retired] {printable(column)} = "why"'
+                    called = f'"{alias}{printable(column)}"' if alias else printable(column)
+                    line = f'{file}: [from.retired] {called} = "why"'
                     self._wrong(
                         file,
-                        f"retired.{column}",
+                        f"retired.{alias}{column}",
                         f"the physical column {printable(name)}.{printable(column)}, neither used nor retired",
                         "a contract column that it gives, or a line in [from.retired]",
                         line,

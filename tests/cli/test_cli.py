@@ -288,3 +288,15 @@ def test_what_a_run_leaves_is_private_under_any_umask(tmp_path: Path, checked: N
     places = [place for folder in (checked.run, checked.folder / "objects") for place in (folder, *folder.rglob("*"))]
     modes = {place: stat.S_IMODE(place.stat().st_mode) for place in places}
     assert {place: mode for place, mode in modes.items() if mode != (0o700 if place.is_dir() else 0o600)} == {}
+
+
+def test_tab_completes_commands_and_options_as_the_readme_says() -> None:
+    program = Path(sys.executable).with_name("portal-migrate")
+    shown = (ROOT / "README.md").read_text(encoding="utf-8")
+    for shell in ("bash", "zsh", "fish"):
+        assert f"{shell}_source" in shown
+        clean = {**os.environ, "_PORTAL_MIGRATE_COMPLETE": f"{shell}_source"}
+        assert "portal-migrate" in subprocess.run([program], env=clean, capture_output=True, text=True, check=True).stdout
+    words = {"COMP_WORDS": "portal-migrate run --freeze-f", "COMP_CWORD": "2", "_PORTAL_MIGRATE_COMPLETE": "bash_complete"}
+    done = subprocess.run([program], env={**os.environ, **words}, capture_output=True, text=True, check=True)
+    assert done.stdout == "plain,--freeze-from\n"

@@ -181,7 +181,8 @@ def _of_a_plain(files: Files, name: str, match: re.Match[str]) -> Iterator[Damag
     }
     for what, of in changed.items():
         after, says = of()
-        yield Damage(f"{what}: {name}: {place}", (name, *says), _changed(files, name, line, after))
+        if after or physical.lower() != column:  # a column of the contract's own name needs no line
+            yield Damage(f"{what}: {name}: {place}", (name, *says), _changed(files, name, line, after))
 
 
 def _of_blocks(files: Files) -> Iterator[Damage]:

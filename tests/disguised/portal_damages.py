@@ -47,7 +47,7 @@ def of_the_portal(files: Files, tables: Tables) -> Iterator[Damage]:
     )
     yield Damage(
         "portal2: a column of the look-up's table more",
-        ("portal2/model_entity.toml", "OFFICE.PHONE", "neither used nor retired"),
+        ("portal2/model_entity.toml", "retired.off.PHONE", "neither used nor retired", '"off.PHONE" ='),
         sql={"portal2": ("ALTER TABLE OFFICE ADD COLUMN PHONE TEXT",)},
     )
 
@@ -116,7 +116,7 @@ def _of_its_columns(portal: str, table: str, file: str, files: Files, columns: M
             (file, place, f"no column {match[2]} in {table}"),
             sql={portal: (view, *_without(table, physical, columns))},
         )
-        declared = _CANNOT.get(form, "BLOB" if columns[physical] != "BLOB" else "TEXT")
+        declared = _CANNOT.get(form, "TEXT" if columns[physical] in ("BLOB", "BYTEA") else "BLOB")
         yield Damage(
             f"{portal}: {table}.{physical} is now a {declared}",
             (file, place, f"{table}.{physical} {declared}", "cannot read"),

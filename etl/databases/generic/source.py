@@ -15,17 +15,13 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from etl.databases import Batch, SourceChange, redacted_url
+from etl.databases.generic.dialects import LEVELS, LOCKED, WAITS, by_bytes
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
 from etl.domain.typed_values import Cell, typed
 from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
-
-# Nothing waits for another session's lock for longer than a minute: by default MariaDB and MySQL do for a day or a year.
-_WAITS = dict.fromkeys(("mysql", "mariadb"), "SET SESSION lock_wait_timeout = LEAST(@@SESSION.lock_wait_timeout, 60)")
-_LOCKED = 1205  # what both say then
-_LEVELS = ("REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE")  # the first one that the database knows
 
 
 class PortableSource:
@@ -47,13 +43,13 @@ class PortableSource:
             raise MigrationError(f"{name}: {self._shown} has settings that cannot be parsed.", "Check the URL.") from None
         with self._safe("connecting"):
             known = self._engine.dialect.get_isolation_level_values(None)  # type: ignore[arg-type]  # no connection is needed for the list
-            level = next((level for level in _LEVELS if level in known), None)
+            level = next((level for level in LEVELS if level in known), None)
             self._connection = self._engine.connect()
             if level:
                 self._connection = self._connection.execution_options(isolation_level=level)
             self._connection.begin()
-            if kind in _WAITS:
-                self._connection.exec_driver_sql(_WAITS[kind])
+            if kind in WAITS:
+                self._connection.exec_driver_sql(WAITS[kind])
             inspector = sa.inspect(self._connection)
             self._views = dict.fromkeys(sorted(inspector.get_view_names()), "view")
             self._tables = [*inspector.get_table_names(), *self._views]
@@ -68,7 +64,7 @@ class PortableSource:
             # Not its text: that may hold values, and the URL.
             original = getattr(error, "orig", None) or error
             kind = type(original).__name__
-            if original.args[:1] == (_LOCKED,):
+            if original.args[:1] in [(number,) for number in LOCKED]:
                 message = f"{self._name}: {doing} failed because another session holds a lock ({kind}) on {self._shown}."
                 raise Busy(message, "Close the other sessions of this database, then run the same command again.") from None
             raise MigrationError(
@@ -175,7 +171,7 @@ class PortableSource:
         columns: dict[str, sa.ColumnClause[Any]] = {name: sa.column(name) for name in {*names, *mapping.key}}
         # Texts in the order of their bytes, whatever the collation.
         order = [
-            sa.cast(columns[name], sa.LargeBinary) if mapping.shape.by_name[name].family == "text" else columns[name]
+            by_bytes(columns[name], self._connection.dialect.name) if mapping.shape.by_name[name].family == "text" else columns[name]
             for name in mapping.key
         ]
         statement = sa.select(*(columns[name] for name in names)).select_from(sa.table(mapping.table))

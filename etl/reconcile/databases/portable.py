@@ -56,7 +56,7 @@ class PortableDatabase(SqliteDatabase):
 def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> dict[str, str]:
     """Copies all tables and views but the columns left out (B17); which of them are views."""
     engine = sa.create_engine(url, hide_parameters=True)
-    level = next((n for n in ("REPEATABLE READ", "SNAPSHOT", "SERIALIZABLE") if n in engine.dialect.get_isolation_level_values(None)), None)  # type: ignore[arg-type]
+    level = next((n for n in ("SNAPSHOT", "REPEATABLE READ", "SERIALIZABLE") if n in engine.dialect.get_isolation_level_values(None)), None)  # type: ignore[arg-type]
     try:
         with engine.connect() as plain, closing(sqlite3.connect(file, isolation_level=None)) as copy:
             connection = plain.execution_options(isolation_level=level) if level else plain
