@@ -38,7 +38,7 @@ def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Kn
         _found[asked] = Known(
             earlier.steps["load"].facts["marks"], {name: found for name, found in differences.items() if found is not None}
         )
-    known = _found[asked]
+    known = Known(earlier.steps["load"].facts["marks"], _found[asked].differences)  # the same rows may have been loaded elsewhere meanwhile
     rows = sum(file.rows for table in schema.tables.values() if table.name != "migration_run" for file in files_of(folder, table))
     return known if sum(len(found.came) + len(found.before) for found in known.differences.values()) <= max(rows // 4, _FEW) else None
 

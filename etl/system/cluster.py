@@ -95,7 +95,7 @@ class _Watched(Executor):
             future.set_exception(self._lost or MigrationError("The cluster dropped a task: its scheduler was lost.", _AGAIN))
         except Exception as error:
             killed = type(error).__name__ == "KilledWorker"  # its own sentence names the cluster's addresses
-            message = "Worker processes of the cluster were killed at the same task again and again; often memory does not suffice."
+            message = "Worker processes of the cluster were killed at the same task repeatedly; the usual cause is a lack of memory."
             future.set_exception(MigrationError(message, f"Give the workers more memory. {_AGAIN}") if killed else error)
 
     def _watch(self) -> None:

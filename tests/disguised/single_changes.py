@@ -129,7 +129,7 @@ def rename_missed(world: World, portal: str, what: str, there: str, back: str, l
     finally:
         world.do(portal, [back])
     named = f"{portal}.{what}: the {'column' if '.' in what else 'table'} is missing"
-    if done.code not in (1, 7) or "fault of the toolkit" in done.err:
+    if done.code not in (1, 7) or "Internal error" in done.err:
         return f"{what}: exit code {done.code}: {done.err[-300:]}"
     return "" if named in done.err and line in done.err else f"{what}: {named!r} or {line!r} is not in {done.err[:600]}"
 
@@ -187,7 +187,7 @@ def changes_missed(world: World, chance: Random, place: Path, some: int = 30) ->
             taken += 1
             continue
         refused += 1
-        if f"{portal}.{table}.{column}: found type" not in done.err or "fault of the toolkit" in done.err:
+        if f"{portal}.{table}.{column}: found type" not in done.err or "Internal error" in done.err:
             wrong.append(f"{table}.{column} {declared}: {done.err[:400]}")
         world.retype(portal, table, column, was)
     said = emptied(chance, world, some // 2)

@@ -38,7 +38,7 @@ def main(words: list[str]) -> int:
                 wrong.append(why)
                 sys.stdout.write(f"MISSED {why}\n")
                 sys.stdout.flush()
-        sys.stdout.write(f"{len(every) - len(wrong):,} of {len(every):,} renames refused by plan with the line that would mend it\n")
+        sys.stdout.write(f"{len(every) - len(wrong):,} of {len(every):,} renames refused by plan with the line that would resolve it\n")
         for number in range(seed, seed + worlds):
             made = _sampled(folder, server, number, 25)
             taken, refused, missed = changes_missed(made, Random(number), folder / str(number))
