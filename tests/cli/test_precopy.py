@@ -97,7 +97,7 @@ def test_an_object_that_no_row_refers_to_stays_where_another_store_may_refer_to_
         portal.execute("UPDATE document_content SET content = zeroblob(1 + length(content))")
     done = night.command("run")
     assert done.code == 0, done.err
-    assert "kept: sqlite:///other.sqlite may need them" in done.err
+    assert "kept because sqlite:///other.sqlite may need them" in done.err
     assert early <= set(inodes(night))
 
 
