@@ -104,9 +104,9 @@ def grants(source: PresentedSource) -> list[str]:
 
 
 def refuse_other_tables(target: str, mappings: Mappings) -> tuple[list[str], list[str]]:
-    """Refuses a store that has tables of the contract's names which are not the contract's, or what acts on them (exit 7); nothing of it is changed.
+    """Raises Refused (7) for a store whose tables differ from the contract or have conditions that alter rows; changes nothing in it.
 
-    Sentences come back, all about what is no obstacle: what else is there; what roles and databases set for every session, and who holds locks.
+    Returns two lists of sentences that do not stop the run: what else the store holds; session settings of roles and databases, and lock holders.
     """
     known = store_conditions(target, mappings.target)
     refuse_stopped([f"--target: {sentence}" for sentence in known.foreseen.stopping])
