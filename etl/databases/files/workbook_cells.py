@@ -28,7 +28,7 @@ _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
 def form_of(code: str) -> str | None:
-    """Returns how the format shows a number: PLAIN, DATE, TIME (of day), or the format `0.00` or `000` unchanged; None for every other format."""
+    """Returns PLAIN, DATE or TIME (of a day), the format itself for `0.00` and `000`, or None for a format that shows a number otherwise."""
     if code.lower() in ("general", "@", "0", ""):
         return PLAIN
     if re.fullmatch(r"0\.0{1,15}|0{2,15}", code):

@@ -29,7 +29,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Places:
-    """Where ids lead: by the hash of an id the fingerprint of its row, and the row's account as a place in `entities`."""
+    """The rows of one table by the hash of their id: the row's fingerprint, and its account as an index into `entities`."""
 
     id: Hashes  # sorted
     row: Hashes
@@ -37,7 +37,7 @@ class Places:
     entities: Ints
 
     def find(self, ids: pl.Series) -> tuple[Ints, Mask]:
-        """The place of each id, and whether there is such a row."""
+        """Returns (index of the row with each id, whether there is such a row); a null id has none."""
         if not len(self.id):
             return np.zeros(len(ids), np.int64), np.zeros(len(ids), np.bool_)
         wanted = ids.hash(0).to_numpy()
@@ -45,11 +45,11 @@ class Places:
         return place, (self.id[place] == wanted) & ids.is_not_null().to_numpy()
 
     def rows(self, place: Ints, there: Mask) -> pl.Series:
-        """The fingerprints of the rows at these places; null where there is none."""
+        """Returns the fingerprints (UInt64) of the rows at these indexes; null where `there` is false."""
         return _where(there, self.row[place]) if len(self.id) else _nothing(len(place), pl.UInt64)
 
     def accounts(self, place: Ints, there: Mask) -> pl.Series:
-        """The entity ids of their accounts; null where there is none."""
+        """Returns the entity ids of the accounts of the rows at these indexes; null where `there` is false or the row has no account."""
         if not len(self.id) or not len(self.entities):
             return _nothing(len(place), pl.Int64)
         at = self.account[place]
@@ -76,7 +76,7 @@ class Gathering:
         self._account.append(account)
 
     def places(self) -> Places:
-        """What was collected, which is forgotten here: of a large table there is not memory for it twice."""
+        """Returns the collected rows and releases them: memory does not hold a large table twice."""
         every = _taken(self._id, np.zeros(0, np.uint64))
         order = np.argsort(every)
         every = every[order]
@@ -85,7 +85,7 @@ class Gathering:
 
 
 class Store:
-    """The new store."""
+    """The new store as the verifier reads it: rows with their ids resolved to the rows that they refer to."""
 
     def __init__(self, spec: Spec, database: Database, padded: bool = False) -> None:
         self.spec, self.database, self._padded = spec, database, padded
@@ -107,21 +107,21 @@ class Store:
             self._found.pop(table, None)
 
     def absent(self, table: str) -> list[str]:
-        """The columns that the store lacks; the table's name where it lacks the whole table."""
+        """Returns the columns that the store lacks; the table's name if it lacks the table."""
         found = self._found.get(table)
         return [table] if found is None else [name for name in self.spec.target[table].columns if name not in found]
 
     def columns_of(self, name: str) -> list[str] | None:
-        """The columns of a table or view of the store; None where it has none of that name."""
+        """Returns the columns of a table or view; None if the store has none of that name."""
         return self._found.get(name)
 
     def blank(self, values: pl.Series, column: str, table: str) -> pl.Series:
-        """The values without the blanks that a database fills CHAR(n) up with, which say nothing then."""
+        """Returns the values without the trailing blanks that a database adds to CHAR(n)."""
         padded = self._padded and self.spec.target[table].columns[column].padded
         return values.str.strip_chars_end(" ") if padded else values
 
     def unknown(self) -> list[tuple[str, str]]:
-        """Columns of the contract's tables that the contract does not know."""
+        """Returns the (table, column) pairs that the store has in the contract's tables and the contract does not declare."""
         return [
             (t, c)
             for t, columns in sorted(self._found.items())
@@ -131,7 +131,7 @@ class Store:
         ]
 
     def order(self) -> list[str]:
-        """The tables, each after those that it refers to."""
+        """Returns the tables in an order in which each follows those that it refers to."""
         links = {target for _, target in self.spec.link_targets.values()}
         parents = {
             name: sorted(({*table.refers.values()} | (links if name == LINK_TARGET[0] else set())) - {name})
@@ -140,7 +140,7 @@ class Store:
         return list(TopologicalSorter(parents).static_order())
 
     def frames(self, table: str) -> Iterator[pl.DataFrame]:
-        """The rows in batches: every column but the own id, #account where the row has one, #id, #alien."""
+        """Yields the rows in batches: every column but the row's id, #account if the row has one, #id, and #alien (columns that cannot be compared)."""
         declared = self.spec.target[table]
         if table in declared.refers.values():
             self.places(table)  # its own ids come first where it refers to itself
@@ -161,12 +161,12 @@ class Store:
         return self._places[table]
 
     def forget(self, tables: Iterable[str]) -> None:
-        """Nothing; what was known of these tables' ids will be read again if it is asked for."""
+        """Releases the index of these tables' ids; it is read again when needed."""
         for table in tables:
             self._places.pop(table, None)
 
     def referring(self, table: str) -> set[str]:
-        """The tables whose rows refer to this one's by id."""
+        """Returns the tables whose rows refer to rows of this table by id."""
         return self._referring[table]
 
     def _tables_referring(self, table: str) -> set[str]:
@@ -276,7 +276,7 @@ class Store:
 
 
 def canonical(raw: object, column: Column) -> object:
-    """The value of a cell of our own store, or UNREADABLE where it is stored in a form that a store of ours never has."""
+    """Returns the value of a cell of the new store; UNREADABLE if it is stored in a form that the loader never writes."""
     if column.kind == "boolean":
         return bool(raw) if raw in (0, 1) and isinstance(raw, int) else None if raw is None else UNREADABLE
     if isinstance(raw, Id):

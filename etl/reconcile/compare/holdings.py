@@ -22,7 +22,7 @@ Rows = list[tuple[str | None, ...]]
 
 
 def holdings_compared(store: Store, sources: Mapping[str, Source], held: pl.DataFrame, runs: set[str]) -> tuple[Count, pl.DataFrame]:
-    """Every held row: its reason, its digest, and its whole content, value by value."""
+    """Returns (count, differences) of held rows: reason, digest and `row_json`, value by value."""
     found: Rows = []
     seen: set[tuple[str, str, str]] = set()
     by_table = {
@@ -56,7 +56,7 @@ def holdings_compared(store: Store, sources: Mapping[str, Source], held: pl.Data
 
 
 def exceptions_compared(store: Store, flags: pl.DataFrame, runs: set[str]) -> tuple[Count, pl.DataFrame]:
-    """Every flag: that it is there, that it names a run, that its detail tells nothing personal."""
+    """Returns (count, differences) of flags: each exists, names a run, and has a detail without personal data."""
     named = {"rule_cd": "rule", "legacy_portal_cd": "portal", "legacy_table": "table", "legacy_key": "key"}
     frames = list(_frames(store, EXCEPTION))
     actual = (

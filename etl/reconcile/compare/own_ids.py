@@ -22,9 +22,9 @@ _NIBBLES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.
 
 
 def wrong_ids(spec: Spec, table: str, ids: pl.Series, resolved: Mapping[str, pl.Series]) -> Mask | None:
-    """The rows with an id that the recipe does not give for their key, account and any of their source tables; None without a recipe.
+    """Returns the rows whose id is not the one that the recipe gives for their key and account; None for tables without a recipe.
 
-    `resolved`: the row's other columns, references as the rows that they refer to, accounts as entity ids. Ids that are not canonical count as correct here.
+    `resolved`: the row's other columns, references as fingerprints, accounts as entity ids. Ids that are not canonical count as correct here.
     """
     recipes = [(portal, source) for portal, source in _makers(spec, table) if _may_be(portal, resolved)]
     key = resolved.get("legacy_entity_id" if table == "entity_account" else "legacy_key")

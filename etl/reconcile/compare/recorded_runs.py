@@ -45,7 +45,10 @@ class Runs:
 def recorded_runs(
     store: Store, freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None = None, recorded: Recorded | None = None
 ) -> Runs:
-    """What migration_run says; `freeze` and `grace` are compared with it where they are given, and used instead of it. `recorded`: what it has to say."""
+    """Returns the runs that `migration_run` records, with a difference for each invalid value and for each deviation from the arguments.
+
+    `recorded`: the rows as the run's folder knows them; a given `freeze` and `grace` replace the recorded ones.
+    """
     if store.absent(TABLE):  # told as a table that was not checked
         return Runs(frozenset(), None, None, freeze, differences([]), 0, _numbers(freeze, grace))
     frames = list(store.frames(TABLE))
@@ -89,7 +92,7 @@ def recorded_runs(
 
 
 def refuse_other_decisions(runs: Runs, decisions: str | None) -> None:
-    """L4: OtherInputs (7) without the decisions that the run in force was made with, or with others."""
+    """Raises OtherInputs (7) if the decisions are not those of the run in force (L4)."""
     made_with = runs.decisions_sha256
     if runs.published is not None and decisions != made_with:
         given = "none are given" if decisions is None else f"the given ones have the digest {decisions}"
@@ -102,7 +105,7 @@ _GRACE = ("grace_before", "grace_after", "grace_add")
 
 
 def in_force(records: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The published record that finished last (fine print 66); None where there is none."""
+    """Returns the published record that finished last; None if there is none (fine print 66)."""
     published = [r for r in records if r["state_cd"] == "PUBLISHED" and r["started_at"]]
     return max(published, key=lambda r: (r["finished_at"] or r["started_at"], r["run_id"]), default=None)
 

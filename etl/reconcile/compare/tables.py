@@ -40,14 +40,14 @@ class Names:
 
 
 def actual_numbers(store: Store, table: str, columns: tuple[str, ...]) -> Iterator[tuple[pl.DataFrame, Hashes]]:
-    """The table's batches, each with one number a row."""
+    """Yields the table's batches, each with one 64-bit number per row over `columns`."""
     for frame in store.frames(table):
         numbers = fingerprint((frame[name] for name in columns), len(frame))
         yield frame, np.where(frame[ALIEN].is_not_null().to_numpy(), numbers ^ _STRANGE, numbers)
 
 
 def unmatched(expected: Hashes, actual: Hashes) -> tuple[int, Hashes]:
-    """How many rows have a counterpart, and the numbers that stand more often on one side than on the other. Both come sorted."""
+    """Returns (number of rows with a counterpart, numbers that occur more often on one side); both inputs are sorted."""
     if np.array_equal(expected, actual):
         return len(expected), np.zeros(0, np.uint64)
     one, of_one = np.unique(expected, return_counts=True)
@@ -68,7 +68,7 @@ def detailed(
     again: Callable[[set[str]], Iterator[ExpectedRows]],
     names: Names,
 ) -> Iterator[pl.DataFrame]:
-    """The differences behind these numbers, in as many passes as it takes to hold no more than some rows at a time."""
+    """Yields the differences behind the unmatched numbers, in as many passes as keep the number of rows in memory bounded."""
     parts = -(-len(odd) // AT_ONCE)
     key = identity(spec, table)
     for part in range(parts):

@@ -18,7 +18,7 @@ class Doubtful(ValueError):
 
 
 def numbers(path: Path) -> dict[str, dict[tuple[int, int], str]]:
-    """By sheet and place (row and column from 0) the text of every number that is not of the calendar. Doubtful where one cannot be said."""
+    """Returns by sheet and place (row and column from 0) the text of every number that is not a date or time; raises Doubtful if a text is uncertain."""
     with zipfile.ZipFile(path) as parts:
         book = Xml.fromstring(parts.read("xl/workbook.xml"))  # noqa: S314  # expat bounds what entities may grow to
         shift = 1462 if any(_is(node, "workbookPr") and node.get("date1904") in ("1", "true") for node in book.iter()) else 0
@@ -57,7 +57,7 @@ def _styles(parts: zipfile.ZipFile) -> list[str]:
 
 
 def _kind(code: str) -> str:
-    """A format's own kind, read sign by sign: what is quoted or escaped is for show, brackets name a language, sections follow semicolons."""
+    """Returns the kind of a number format: quoted and escaped characters and brackets do not count, sections are separated by semicolons."""
     if code.casefold() in ("general", "@", "0", ""):
         return "General"
     whole, dot, places = code.partition(".")
@@ -138,7 +138,7 @@ def _place(letters: str) -> int:
 
 
 def _text(node: Xml.Element, styles: list[str], shift: int) -> str | None:
-    """The text of a number; None of what is no number, or one of the calendar."""
+    """Returns the text of a number; None for cells that are not numbers, or are dates or times."""
     kind, name = node.get("t") or "n", f"cell {node.get('r') or '?'}"
     values: list[Any] = [child.text or "" for child in node if _is(child, "v")]
     if kind not in ("n", "s", "str", "inlineStr", "b"):

@@ -50,7 +50,7 @@ OWN = {
 
 
 class Expected:
-    """What the target must hold. `first_pass` must be used up once; `again` gives the rows of some tables a second time."""
+    """The rows that the target must hold. `first_pass` must be consumed once; `again` gives the rows of some tables a second time."""
 
     def __init__(self, world: ExpectedState) -> None:
         self.world = world
@@ -60,7 +60,7 @@ class Expected:
         self._rows = 0
 
     def first_pass(self, progress: Callable[[str], None] = lambda _: None) -> Iterator[ExpectedRows]:
-        """Every expected row, table by table of the sources; afterwards the world's ledger is complete."""
+        """Yields every expected row, source table by source table; afterwards the ledger accounts for every source row."""
         world, rules = self.world, self._rules
         self._look_for_tables()
         progress("profiles, models, entities")
@@ -107,7 +107,7 @@ class Expected:
         yield from self._take("objects", lambda: iter([_objects(objects)]), {"stored_object"})
 
     def unread(self) -> dict[tuple[str, str], str]:
-        """The target columns that no comparison reaches, because a mapping file calls for a rule that the verifier does not know."""
+        """Returns by (target table, column) why it is not compared: the mapping names a rule that the verifier does not implement."""
         found = {}
         for mapping in self.world.spec.mappings.values():
             for into in mapping.into:
@@ -117,7 +117,7 @@ class Expected:
         return found
 
     def again(self, tables: set[str]) -> Iterator[ExpectedRows]:
-        """The expected rows of these target tables, once more; the ledger stays as it is."""
+        """Yields the expected rows of these target tables once more, without changing the ledger."""
         if self._kept is not None:
             yield from (piece for piece in self._kept if piece.table in tables)
             return

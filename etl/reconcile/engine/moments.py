@@ -14,7 +14,7 @@ _LENGTH_OF_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31],
 
 
 def days(data: Bytes, start: Ints, length: Ints, exact: bool) -> tuple[Ints, Mask]:
-    """Days since 1970 and which texts are dates: `YYYY-MM-DD`, and unless `exact` also with ` 00:00:00` behind it."""
+    """Returns (days since 1970, which texts are dates): `YYYY-MM-DD`, and unless `exact` also with ` 00:00:00` appended."""
     values, good = np.zeros(len(start), np.int64), np.zeros(len(start), np.bool_)
     for width in (10,) if exact else (10, 19):
         at = np.flatnonzero(length == width)
@@ -27,9 +27,9 @@ def days(data: Bytes, start: Ints, length: Ints, exact: bool) -> tuple[Ints, Mas
 
 
 def microseconds(data: Bytes, start: Ints, length: Ints, exact: bool) -> tuple[Ints, Mask]:
-    """Microseconds since 1970 and which texts are timestamps.
+    """Returns (microseconds since 1970, which texts are timestamps).
 
-    `exact`: `YYYY-MM-DD HH:MM:SS`, or with six decimals; else a blank or T between, up to six decimals, Z or +00:00 behind.
+    `exact`: `YYYY-MM-DD HH:MM:SS`, or with six decimals; else also with T as separator, up to six decimals, Z or +00:00 (fine print 41).
     """
     values, good = np.zeros(len(start), np.int64), np.zeros(len(start), np.bool_)
     for width in (19, 26) if exact else sorted(set(length.tolist())):

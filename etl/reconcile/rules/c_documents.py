@@ -56,7 +56,7 @@ class Library:
 
 
 def survey(world: ExpectedState) -> Library:
-    """The whole library decided, before any row of it is produced; documents, links and contents are settled in the ledger."""
+    """Returns the placement of all documents; records documents, links and contents in the ledger as loaded or held (C1-C3, C7, C11)."""
     documents = world.sources["P2"].whole("document", world.ledger, SURVEYED)
     links = world.sources["P2"].whole("document_link", world.ledger)
     place = indexed(documents["document_id"], ~mask(documents, BAD), place=np.arange(len(documents)))
@@ -117,7 +117,7 @@ def survey(world: ExpectedState) -> Library:
 
 
 def document_rows(world: ExpectedState, rulebook: Rulebook, library: Library) -> Iterator[ExpectedRows]:
-    """The rows of each account's library."""
+    """Yields the expected rows of `document` in batches: one per document and account, and one without account for the public library (C1)."""
     mapping = world.spec.mappings["P2", "document"]
     first = 0
     for frame in world.rows("P2", "document"):
@@ -137,7 +137,7 @@ def document_rows(world: ExpectedState, rulebook: Rulebook, library: Library) ->
 
 
 def tc_document_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """Trade Compliance documents, on their program's account."""
+    """Yields the expected rows of Trade Compliance documents, on the account of their program; records every row in the ledger."""
     mapping = world.spec.mappings["TC", "tc_document"]
     rows = world.sources["TC"].whole("tc_document", world.ledger)
     scope, reason = owners(world, rulebook, mapping, rows)
@@ -154,7 +154,7 @@ def tc_document_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[Expec
 
 
 def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """C2: one link for each account that has the target, from the document's row in that account to the target's copy there."""
+    """Yields one link for each account that has the target, from the document's row in that account to the target's row there (C2)."""
     links = world.known.links
     take, account = world.scopes.expand(links["#scope"].to_numpy())
     entity = world.entity_ids(account)
@@ -173,7 +173,7 @@ def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows
 
 
 def previous_document(library: Library) -> CopyRule:
-    """C11: the earlier version's row in the same account, or null."""
+    """Returns a rule that gives the fingerprint of the earlier version's row in the same account; null if there is none (C11)."""
 
     def rule(world: ExpectedState, copies: Copies) -> pl.Series:
         earlier = copies.of("#previous").to_numpy()
@@ -188,6 +188,7 @@ def previous_document(library: Library) -> CopyRule:
 
 
 def inherited(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns true for documents that came to their accounts by the profile (C1)."""
     return rows["#inherited"]
 
 

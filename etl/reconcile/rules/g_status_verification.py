@@ -24,7 +24,7 @@ _SIDE = {"entity_id": "model_entity", "model_id": "security_model", "profile_id"
 
 
 def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """One link for every pair of a monitoring and a monitored account, an account with itself excepted (G1, G6)."""
+    """Yields one expected `svi_link` row per pair of a monitoring and a monitored account, pairs of an account with itself excepted (G1, G6)."""
     rows = world.sources["P2"].whole("svi_link", world.ledger)
     monitor, first = route(world, "P2", {f"monitor_{column}": parent for column, parent in _SIDE.items()}, rows)
     monitored, second = route(world, "P2", {f"monitored_{column}": parent for column, parent in _SIDE.items()}, rows)
@@ -47,7 +47,7 @@ def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows
 
 
 def active(world: ExpectedState, copies: Copies) -> pl.Series:
-    """G9: a consent act that exists, and an account that is certified."""
+    """Returns true for links with a loaded consent signature and a CERTIFIED account (G9)."""
     signatures = world.index["P2", "agreement_signature"]
     consent = pl.Series(signatures.is_loaded(signatures.find(copies.of("consent_signature_id"))))
     return consent & (copies.of_account(world, "status_cd") == "CERTIFIED")
