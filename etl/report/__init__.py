@@ -10,10 +10,9 @@ from pathlib import Path
 
 from etl.errors import MigrationError
 from etl.report.annotations import annotated
-from etl.report.csv_files import as_csv, csv_bytes
+from etl.report.csv_files import as_csv
 from etl.report.early import early_files, early_line
 from etl.report.facts import facts_of
-from etl.report.goals import as_frame
 from etl.report.html import as_html
 from etl.report.junit import as_junit
 from etl.report.lists import lists
@@ -42,7 +41,6 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
         "recheck.sql": as_sql(report, mappings).encode(),
         "report.xlsx": as_workbook(report, frames),
         **as_csv(frames),
-        **({"goals.csv": csv_bytes(as_frame(report))} if report["goals"] else {}),
     }
     files = [folder.write_bytes(layout.report_file(name), content) for name, content in sorted(contents.items())]
     _tell_job(short, annotated(report))

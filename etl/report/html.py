@@ -53,7 +53,7 @@ FILES = (
     "junit.xml",
     "recheck.sql",
     *(f"{name}.csv" for name in ("exceptions", "held", "closed_accounts", "failures", "differences")),
-    *(f"{name}.csv" for name in ("rules", "companies", "company_chapters", "personal_data")),
+    *(f"{name}.csv" for name in ("rules", "goals", "companies", "company_chapters", "personal_data")),
 )
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _MADE_OF = {"migration_holding": "rows held", "migration_exception": "rows flagged"}

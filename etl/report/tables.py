@@ -10,6 +10,7 @@ import polars as pl
 
 from etl.report.csv_columns import dictionary
 from etl.report.decided import statements
+from etl.report.goals import as_frame
 from etl.report.lists import Lists
 from etl.report.workbook import workbook
 from mappings.model import Mappings
@@ -37,6 +38,7 @@ def tables(report: dict[str, Any], found: Lists, mappings: Mappings) -> dict[str
         "failures": found.failures,
         "closed_accounts": found.closed,
         "rules": _rules(report),
+        "goals": as_frame(report),
         "companies": found.companies,
         "company_chapters": found.chapters,
         "personal_data": _personal(mappings),

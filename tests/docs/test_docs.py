@@ -346,7 +346,7 @@ def test_acceptance_works_as_it_stands(demo: Path) -> None:
     run(shell("runbooks/acceptance.md"), demo / "demo")
     assert tomllib.loads(waiver)["waiver"][0]["goal"] == "critical-points"
     kinds = read_goal_kinds(MAPPINGS.files)
-    rows = re.findall(r"^\| `\[\[(\w+)\]\]` \| (.*?) \| (.*?) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `\[\[(\w+)\]\]` \| *(.*?) ?\| (.*?) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert [(word, about.startswith(f"`{kinds[word].about}`"), set(re.findall(r"\w+_at_\w+", limits))) for word, about, limits in rows] == [
         (kind.word, bool(kind.about), set(kind.limits)) for kind in kinds.values()
     ]

@@ -61,7 +61,7 @@ def of_store(session: Session, tables: Iterable[str]) -> Foreseen:
     found = locks(session, str(schema[0]), tables, every=True)
     at_work = holder(session)
     another = (
-        [f"another run is at work, or its session was left behind{at_work}; pg_terminate_backend ends one that is no run's"]
+        [f"another run is at work, or its session was left behind{at_work}; pg_terminate_backend ends a session that belongs to no run"]
         if at_work
         else []
     )
