@@ -157,7 +157,7 @@ def test_a_rehearsal_does_everything_and_leaves_only_its_run_folder(tmp_path: Pa
 
 
 def test_workers_give_the_same_stage_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_WORTH_WORKERS", 0)  # processes are started for few rows too
+    monkeypatch.setattr(processes, "WORTH_WORKERS", 0)  # processes are started for few rows too
     files = []
     for workers in ("1", "2", "5"):
         night = one_company_night(tmp_path / workers)

@@ -126,7 +126,7 @@ def test_postgresql_source(seed: int, postgres_extract: Reference, scenes: Calla
 
 
 # Worker processes are worth their start only from 200,000 rows on: the quick subset lowers that bar from outside.
-EAGER = ("-c", "import sys, etl.system.worker_pool; etl.system.worker_pool._WORTH_WORKERS = 0; sys.argv[0] = 'cli'; import cli; cli.main()")
+EAGER = ("-c", "import sys, etl.system.worker_pool; etl.system.worker_pool.WORTH_WORKERS = 0; sys.argv[0] = 'cli'; import cli; cli.main()")
 
 
 def test_workers_of_a_killed_run(reference: Reference, scenes: Callable[[Scene], Scene]) -> None:

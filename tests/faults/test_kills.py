@@ -94,7 +94,7 @@ def test_workers(reference: Reference, scenes: Scenes) -> None:
 # The same for workers that read an old portal: each takes some rows of a table, in the snapshot that the run holds.
 EAGER_READERS = (
     "-c",
-    "import sys, etl.system.worker_pool, etl.extract.table_batch; etl.system.worker_pool._WORTH_WORKERS = 0; etl.extract.table_batch.ROWS_PER_FILE = 20; sys.argv[0] = 'cli'; import cli; cli.main()",
+    "import sys, etl.system.worker_pool, etl.extract.table_batch; etl.system.worker_pool.WORTH_WORKERS = 0; etl.extract.table_batch.ROWS_PER_FILE = 20; sys.argv[0] = 'cli'; import cli; cli.main()",
 )
 
 

@@ -95,7 +95,7 @@ def test_what_the_bucket_lost_or_altered_is_a_difference_and_is_brought_again(ni
 
 
 def test_worker_processes_bring_documents_there_too(store: Store, portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_WORTH_WORKERS", 0)
+    monkeypatch.setattr(workers, "WORTH_WORKERS", 0)
     words = ("run", "--objects", f"s3://{store.bucket}", "--workers", "2", *FREEZE)
     done = portals.run(*words, run="bucket-run", **store.environment)
     assert done.code == 0, done.err
