@@ -101,6 +101,11 @@ def undo_tables(number: int, table: str) -> tuple[str, str]:
     return f"{UNDO}__{number}_{table}", f"{UNDO}__{number}_new_{table}"
 
 
+def record_tables(number: int) -> tuple[str, str]:
+    """Where the delta of that number keeps what the store recorded of its run, where it was published before: its row of migration_run, its images."""
+    return f"{UNDO}__{number}_run", f"{UNDO}__{number}_images"
+
+
 def volatile(table: Table) -> tuple[str, ...]:
     """Columns that may differ between runs of the same rows: which run it was that held or flagged the row."""
     return ("run_id",) if table.name in ("migration_holding", "migration_exception") else ()
@@ -117,6 +122,15 @@ def orphaned(where: str) -> Refused:
 def written_meanwhile() -> Refused:
     """The refusal of a rollback of a store that others wrote to between the look at it and its change."""
     return Refused("Others write to the new store. Nothing was changed.", "Let them end, then run the same command again.")
+
+
+def refuse_ineffective(tables: list[str]) -> None:
+    """Refuses a rollback after which these tables do not have exactly the rows that they had before the run (exit 7)."""
+    if tables:
+        raise Refused(
+            f"The rows of {', '.join(tables)} cannot be rolled back: the store keeps or alters them (a trigger or a rule). Nothing was changed.",
+            "Disable the trigger or the rule, then run the same command again.",
+        )
 
 
 def nothing_to_restore(run_id: str, what: str) -> Refused:
