@@ -18,12 +18,12 @@ HIDDEN = "***-**-****"
 
 
 def masked(text: str) -> str:
-    """H6: the text with every number of such a form masked, whatever its type."""
+    """Returns the text with every number masked that has the form of a social security or natural person's tax number (H6)."""
     return _PERSON_RFC.sub("****", _LOOKS_PERSONAL.sub(HIDDEN, text))
 
 
 def masked_key(key: str, texts: Iterable[int]) -> str:
-    """A key to be shown: as `masked`; in its parts that are texts (their places) nine digits without anything between them are masked too."""
+    """Returns the key with such numbers masked; in the parts listed in `texts`, nine digits without separators are masked too (H6)."""
     parts = masked(key).split("|")
     for place in texts:
         if place < len(parts):
@@ -32,10 +32,10 @@ def masked_key(key: str, texts: Iterable[int]) -> str:
 
 
 def recorded_key(parts: Iterable[tuple[str, bool]]) -> str:
-    """A key that is kept where `purge` leaves it: its parts, (text, whether it is a number); what is a text of seven digits or more is left out."""
+    """Returns a key that may remain after `purge`: the parts, (text, whether it is a number), without texts of seven digits or more."""
     return "|".join(masked(part) if is_number or not _MANY_DIGITS.search(part) else "***" for part, is_number in parts)
 
 
 def without_names(text: str) -> str:
-    """What a person wrote, to be shown: as `masked`, and every e-mail, which is a user's name, masked too."""
+    """Returns a person's text with such numbers and every e-mail masked (H6)."""
     return _EMAIL.sub("***@***", masked(text))

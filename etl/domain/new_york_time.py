@@ -16,9 +16,9 @@ _FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]
 
 
 def utc(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Returns (moments in UTC, null if the text cannot be read; whether each is certain).
+    """Returns (moments in UTC, null if the text cannot be read; whether each is certain) for New York wall clocks (J4).
 
-    Ambiguous in autumn: the earlier instant; skipped in spring: shifted forward; both, and the unreadable, are uncertain.
+    Ambiguous in autumn: the earlier instant; skipped in spring: shifted forward; both, and unreadable texts, are uncertain.
     """
     frame = (
         texts.rename("text")

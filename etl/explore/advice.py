@@ -45,13 +45,13 @@ _HELD = {
 
 
 def said_of_held(reason: str) -> dict[str, str]:
-    """`say` and `do` for a held row."""
+    """Returns `say` and `do` for a held row with this reason."""
     say, do = _HELD.get(reason, ("The record was set aside.", "Ask the migration team."))
     return {"say": say, "do": do}
 
 
 def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]], closed: Sequence[str]) -> list[dict[str, str]]:
-    """The open points of these accounts, worst first, each with what to say and what to do."""
+    """Returns the open points of these accounts, worst first, each with `say` and `do`."""
     found = []
     visible = [account for account in accounts if account["trade_visible"]]
     if closed:

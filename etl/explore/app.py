@@ -68,7 +68,7 @@ class Settings:
 
 
 class Guard:
-    """Every request passes here first: method, host, length, rate, and who asks."""
+    """Checks every request first: method, host, length, rate, and login."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
@@ -103,7 +103,7 @@ class Guard:
         return self._unknown(request)
 
     def _unknown(self, request: Request) -> Response | None:
-        """The answer for somebody who is not let in; None for somebody who is. Notes who asks in the request's state."""
+        """Returns the response for a request without a valid session or login; None for a valid one, whose user it records in the request's state."""
         settings = self._settings
         if settings.logins is not None:
             name = settings.logins.who(request.headers.get("authorization", ""))
@@ -122,7 +122,7 @@ class Guard:
 
 
 def session(token: str) -> str:
-    """The cookie's value: made of the token, so that the token itself stays out of the browser's store."""
+    """Returns the cookie's value, derived from the token, so that the token itself is not stored by the browser."""
     return hmac.new(token.encode(), b"explorer session", hashlib.sha256).hexdigest()
 
 
@@ -132,7 +132,7 @@ def _same(one: str, other: str) -> bool:
 
 @dataclass
 class Audit:
-    """Who looked at which company, account, person, document or row, one JSON line each; mode 0600."""
+    """The audit log: one JSON line per view of a company, account, person, document or row, with the user; mode 0600."""
 
     place: Path
     _lock: Lock = field(default_factory=Lock)
@@ -175,7 +175,7 @@ class Explorer:
         }
 
     def routes(self) -> list[Route]:
-        """Every address that is answered."""
+        """Returns every address that is answered."""
         pages: dict[str, tuple[str, Callable[[Pages, dict[str, str]], Page]]] = {
             "/company/{profile}": ("company", lambda pages, at: pages.company(at["profile"])),
             "/account/{number:path}": ("account", lambda pages, at: pages.account(at["number"])),
@@ -288,5 +288,5 @@ class Explorer:
 
 
 def application(settings: Settings) -> Starlette:
-    """The ASGI application."""
+    """Returns the ASGI application."""
     return Starlette(routes=Explorer(settings).routes(), middleware=[Middleware(Guard, settings=settings)])

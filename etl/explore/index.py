@@ -145,14 +145,14 @@ _BUSINESS_OF_PROFILE = ("company_profile_id", "monitor_profile_id")
 
 
 def tables() -> dict[str, sa.Table]:
-    """The index as SQLAlchemy tables, for the pages."""
+    """Returns the index as SQLAlchemy tables, for the pages."""
     metadata = sa.MetaData()
     shapes = {**COPIED, "migration_holding": _HOLDING, "account_picker": _PICKER}
     return {name: sa.Table(name, metadata, *(sa.Column(column, sa.String) for column in columns)) for name, columns in shapes.items()}
 
 
 def build(place: Path, mappings: Mappings, target: str | None, folder: RunFolder | None) -> None:
-    """Makes the index at that place, whole or not at all; mode 0600. `target`: the new store; without one, the run's stage files."""
+    """Creates the index at that place completely or not at all, mode 0600. `target`: the new store; None: the run's stage files."""
     beside = place.with_name(f".{place.name}.writing")
     beside.unlink(missing_ok=True)
     os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
@@ -172,7 +172,7 @@ def build(place: Path, mappings: Mappings, target: str | None, folder: RunFolder
 
 
 def is_current(place: Path, stamp: str) -> bool:
-    """Whether the index at that place was made of what the stamp names."""
+    """Returns whether the index at that place was made from the sources that the stamp names."""
     if not place.is_file():
         return False
     try:
@@ -184,7 +184,7 @@ def is_current(place: Path, stamp: str) -> bool:
 
 
 def write_stamp(place: Path, stamp: str) -> None:
-    """Notes what the index was made of."""
+    """Records from which sources the index was made."""
     with closing(sqlite3.connect(place)) as index, index:
         index.execute("INSERT INTO about VALUES ('stamp', ?)", (stamp,))
 

@@ -43,13 +43,13 @@ class Precopied:
     files: tuple[StageFile, ...]
 
     def of(self, mapping: TableMapping, column: str) -> pl.DataFrame:
-        """The record of one column."""
+        """Returns the rows of RECORD of one document column."""
         chosen = (pl.col("portal") == mapping.portal) & (pl.col("table") == mapping.table) & (pl.col("column") == column)
         return _record(self).filter(chosen)
 
 
 def precopied(folder: RunFolder) -> Precopied | None:
-    """What was precopied into this run, None where nothing was; EvidenceAltered (exit 6) where the record is not what the manifest says."""
+    """Returns the record of what was precopied into this run, None without a precopy; raises EvidenceAltered (6) if its bytes have changed."""
     if layout.PRECOPY not in folder.steps:
         return None
     files = tuple(folder.files(layout.PRECOPY))
@@ -72,9 +72,9 @@ def forget_record() -> None:
 def unchanged(
     source: Versioned, relation: Relation, mapping: TableMapping, column: str, objects: Objects, kept: Precopied | None
 ) -> tuple[pl.DataFrame, dict[str, Stored]]:
-    """(key, version, of every row that has bytes; by key the objects of those rows that are the versions that were precopied).
+    """Returns (key and version of every row with bytes; by key the objects of rows that are the precopied version).
 
-    A key that occurs twice is left out.
+    A key that occurs twice has no object here.
     """
     now = source.versions(mapping, column)
     if kept is None or not now.height:
@@ -94,7 +94,7 @@ _TELLABLE = 1 << 31
 
 
 def contents(source: Source, mapping: TableMapping, column: str, objects: Objects, kept: Precopied | None) -> tuple[dict[str, Stored], int]:
-    """By key where each row's bytes are now, and of how many rows they were not read again."""
+    """Returns (by key the stored object of each row's bytes; the number of rows whose bytes were not read again)."""
     relation = source.relation(mapping, column) if kept is not None and isinstance(source, Versioned) else None
     if relation is None or not isinstance(source, Versioned):
         return store_all(source.contents(mapping, column), objects), 0
@@ -112,7 +112,7 @@ def rows_of_record(
     relation: Relation | None = None,
     versions: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
-    """The record's rows about these objects."""
+    """Returns rows of RECORD for these objects; relation, transactions and version are null where the database has no row versions."""
     known = versions or {}
     identity, transactions = (relation.identity, relation.transactions) if relation is not None else (None, None)
     rows = [

@@ -48,7 +48,7 @@ class Files(Protocol):
     """The old file share, or an empty substitute if it is left out on purpose."""
 
     def chunks(self, object_path: str) -> Iterator[bytes] | None:
-        """The bytes of the file at that path; None where there is no readable one."""
+        """Returns the bytes of the file at that path in chunks; None if there is no readable file."""
         ...
 
 
@@ -66,9 +66,9 @@ def extract(
     helpers: Helpers | None = None,
     precopied: Precopied | None = None,
 ) -> Step:
-    """Extracts all tables in one snapshot and returns the finished step; changes of the source are checked before publishing (K1).
+    """Extracts all tables in one snapshot and returns the finished step; raises ShareMissing if documents are on the share and `share` is None.
 
-    The files are the same whoever reads: a table is cut by the number of rows alone.
+    The stage files do not depend on the number of processes: tables are cut by number of rows. K1 is checked before publishing.
     """
     began = datetime.now(UTC).replace(tzinfo=None)
     marks = {portal: source.mark() for portal, source in sources.items()}

@@ -22,7 +22,7 @@ _found: dict[tuple[str, str], Known] = {}  # the last one of this process: the c
 
 
 def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Known | None:
-    """What differs by table from that run, and its marks; None where its rows cannot be had, and where too much differs to be kept in memory."""
+    """Returns by table the rows that differ from that run, and its marks; None if its rows are not available or too many differ for memory."""
     earlier = _earlier(folder, record)
     if earlier is None:
         return None

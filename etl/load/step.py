@@ -39,9 +39,9 @@ def load(
     decisions_sha256: str | None = None,
     agree: Agree = agreed,
 ) -> Step:
-    """Stages and publishes the rows, and returns the finished step. `ready` is called directly before publishing and raises if a source changed (K1).
+    """Stages and publishes the rows in one transaction, and returns the finished step (K8).
 
-    `agree` is told what is changed before that is committed, and may raise too.
+    `ready` is called directly before publishing and raises if a source changed (K1); `agree` gets the changes before the commit and may raise.
     """
     refuse_unfit(target, mappings)
     run_id = run_id_of(folder)
@@ -87,7 +87,7 @@ def load(
 
 
 def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]:
-    """Returns the changes that `load` would make in the store now, without making them. Raises MigrationError if it cannot be compared."""
+    """Returns the changes that `load` would make in the store now, without making them; raises MigrationError if it cannot be compared."""
     run_id = run_id_of(folder)
     tables = mappings.target.tables
     sizes = {name: sum(file.rows for file in files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
@@ -102,7 +102,7 @@ def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
-    """Returns the digests of referenced objects that are missing or incomplete in the object store."""
+    """Returns the SHA-256 of every referenced object that is missing or of another size in the object store."""
     stored = [pl.DataFrame(table) for table in folder.tables("reattach", layout.made("reattach", "stored_object"))]
     sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
     there = objects.sizes(list(sizes))
@@ -120,7 +120,7 @@ def refuse_unfit(target: Target, mappings: Mappings) -> None:
 
 
 def refuse_foreign_rows(target: Target, mappings: Mappings) -> None:
-    """Refuses a store that holds rows which no migration put there, beside those of a run (exit 7)."""
+    """Raises Refused (7) for a store with rows that no migration published beside those of a run."""
     foreign = target.foreign_rows(mappings)
     if foreign:
         raise Refused(
@@ -156,10 +156,9 @@ class TakenBack:
 def rollback(
     folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell, preview: Preview = lambda _: None
 ) -> TakenBack:
-    """Reverts exactly what this run published (K8). Raises Refused if it published nothing, or if rows were changed since.
+    """Reverts exactly what this run published (K8), and returns the counts. Raises Refused (7) if it published nothing or rows were changed since.
 
-    `store`: the target's identity, under which it is noted among the objects. `preview` is told what is going to be removed and restored, and may
-    raise where that is not wanted.
+    `store`: the target's identity among the objects. `preview` gets the counts of rows to remove and restore, and may raise to stop.
     """
     run_id = run_id_of(folder)
     runs = target.runs()
@@ -198,7 +197,10 @@ def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store:
 
 
 def remove_orphans(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
-    """The same once the run has published: documents that changed or vanished after they were precopied. What its rows name is not asked for."""
+    """Removes objects of this run that its published rows do not name: precopied documents that changed or vanished since.
+
+    Returns (number removed, number kept, other stores that may need those).
+    """
     ours = {
         sha256 for table in folder.tables("reattach", layout.made("reattach", "stored_object")) for sha256 in table["sha256"].to_pylist()
     }
@@ -207,7 +209,7 @@ def remove_orphans(folder: RunFolder, target: Target, objects: Objects, store: s
 
 
 def removed_objects(unneeded: list[str], objects: Objects, store: str) -> tuple[int, int, list[str]]:
-    """Takes these away, unless another store than that one publishes there: (how many, how many were kept, those other stores)."""
+    """Removes these objects unless another store publishes there. Returns (number removed, number kept, those other stores)."""
     gone, kept, others = 0, 0, list[str]()
     for first in range(0, len(unneeded), _REMOVED_TOGETHER):
         others = objects.others(store)  # asked again and again: one may publish meanwhile

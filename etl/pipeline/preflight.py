@@ -104,9 +104,9 @@ def grants(source: PresentedSource) -> list[str]:
 
 
 def refuse_other_tables(target: str, mappings: Mappings) -> tuple[list[str], list[str]]:
-    """Returns sentences about other objects, settings of roles and databases, and locks, none of which prevents a load.
+    """Raises Refused (7) for a store whose tables differ from the contract or have conditions that alter rows; changes nothing in it.
 
-    Raises Refused (exit 7), with nothing changed, where tables with the contract's names differ from the contract, or an object alters their rows.
+    Returns two lists of sentences that do not stop the run: what else the store holds; session settings of roles and databases, and lock holders.
     """
     known = store_conditions(target, mappings.target)
     refuse_stopped([f"--target: {sentence}" for sentence in known.foreseen.stopping])

@@ -73,14 +73,14 @@ class _Found:
 
 
 class Points:
-    """Finds the points of one store. Every finder yields `_Found`; `frame` makes the list out of them."""
+    """Finds the open points of one store. Each finder yields `_Found`; `frame` makes the list from them."""
 
     def __init__(self, sources: Sources) -> None:
         self._s = sources
         self._accounts: dict[str, dict[str, Any]] = {row["account_id"]: row for row in sources.store.accounts.iter_rows(named=True)}
 
     def frame(self) -> pl.DataFrame:
-        """The points as COLUMNS: critical ones first, then by all columns in order, nulls first."""
+        """Returns the points with COLUMNS: critical ones first, then sorted by all columns, nulls first."""
         finders = (
             self._by_account,
             self._nobody,
@@ -137,7 +137,7 @@ class Points:
 
     @cached_property
     def office_by_profile(self) -> dict[int | None, str | None]:
-        """The office of each profile: that of its lowest entity."""
+        """By profile, the office of its entity with the lowest id; None if there is none."""
         return {profile: row["office_cd"] for profile, row in self._first_of_profile.items()}
 
     @cached_property
@@ -154,7 +154,7 @@ class Points:
 
     @cached_property
     def usable(self) -> frozenset[str]:
-        """Logins that can open an account: ACTIVE, or LOCKED for a reason that activation cures."""
+        """The ids of logins that can open an account: ACTIVE, or LOCKED for a reason that activation removes."""
         return frozenset(
             key
             for key, row in self._logins.items()
@@ -172,7 +172,7 @@ class Points:
 
     @cached_property
     def nobody_can_open(self) -> frozenset[str]:
-        """Accounts that trade may see and that the picker shows to no usable login."""
+        """The ids of accounts visible to trade that account_picker shows to no usable login."""
         return frozenset(key for key, row in self._accounts.items() if row["trade_visible"] and not self._openers.get(key))
 
     def _flagged(self, *rules: str) -> Iterator[Row]:
@@ -193,7 +193,7 @@ class Points:
                 yield _Found("AGREEMENT_MISSING", self._entity(key), account=key, blanks={"basis": basis})
 
     def _missing(self, account: Mapping[str, Any]) -> str:
-        """The identifier types that the account's business type asks for and that are not active on it."""
+        """Returns the identifier types that the account's business type requires and that are not active on it."""
         groups: dict[str, list[str]] = defaultdict(list)
         for entry in self._s.mappings.codes["identifier_required"]:
             if entry["business_type_cd"] == account["business_type_cd"]:

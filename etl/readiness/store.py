@@ -101,7 +101,7 @@ class StoreFacts:
 
 
 def read_store(store: Reading) -> StoreFacts:
-    """All of it, in a dozen statements, each table once."""
+    """Returns the facts of the store; reads each table once, in about a dozen statements."""
     return StoreFacts(
         accounts=_frame(store, "entity_account", ACCOUNT),
         contacts=_frame(store, "account_contact", CONTACT),

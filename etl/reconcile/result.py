@@ -32,6 +32,6 @@ class Reconciliation:
 
     @property
     def answer(self) -> str:
-        """`equal` only where everything was compared and nothing differs; what differs counts more than what was not checked."""
+        """`equal` only if everything was compared and nothing differs; a difference takes precedence over a part that was not compared."""
         kinds = set(self.differences["kind"].to_list())
         return DIFFERENT if kinds - {NOT_CHECKED} else NOT_CHECKED if kinds else EQUAL

@@ -54,7 +54,7 @@ class _Targets:
 def place_documents_and_links(
     document: RowPlacement, link: RowPlacement, model_profiles: pl.DataFrame, spine: AccountDirectory
 ) -> DocumentPlacement:
-    """Rules C1, C2, C3, C11: decides every document and every link."""
+    """Returns the placement of every document and every link; holds and flags rows by C1, C2, C3 and C11."""
     document_id, present = int_values_and_mask(document.frame, "document_id")
     known = make_account_index(document_id[present], (document.reason > 0)[present], np.zeros(0, np.int64), np.zeros(0, np.int32))
     row_of_place = np.flatnonzero(present)[np.argsort(document_id[present], kind="stable")]
@@ -191,9 +191,9 @@ def _previous(document: RowPlacement, row_of_place: Ints, known: AccountIndex) -
 
 
 def on_cycle(following: Ints) -> Bools:
-    """Which places lie on a cycle of `following` (-1: no next); held rows count too (fine print 32).
+    """Returns which places lie on a cycle of `following` (-1: no next); held rows count too (fine print 32).
 
-    After as many steps as there are places, whoever still walks is on a cycle, and every place of a cycle is reached.
+    After at least as many steps as there are places, only places on a cycle are reached, and every place of a cycle is.
     """
     step = np.append(following, -1)  # the last place is the end, which -1 points to
     for _ in range(max(1, len(following).bit_length())):
@@ -204,7 +204,7 @@ def on_cycle(following: Ints) -> Bools:
 
 
 def document_columns(shelf: DocumentPlacement, row: Ints, account: Positions, spine: AccountDirectory) -> dict[str, Computed]:
-    """The columns of `document` that the placement determines, for these copies (C1, C11)."""
+    """Returns the columns previous_document_id (null without one in the account) and inherited of `document` for these copies (C1, C11)."""
     document_id, _ = int_values_and_mask(shelf.document.frame, "document_id")
     previous = shelf.previous[row]
     width = spine.accounts.height + 1
@@ -218,7 +218,7 @@ def document_columns(shelf: DocumentPlacement, row: Ints, account: Positions, sp
 
 
 def link_targets(link: RowPlacement, spine: AccountDirectory) -> pa.Array:
-    """C2: the id of each link's target within the link's account."""
+    """Returns the id of each link's target within the link's account (C2)."""
     target, _ = int_values_and_mask(link.frame, "target_id")
     target = target[link.row]
     code = link.frame["target_cd"].gather(link.row)
@@ -241,7 +241,7 @@ def _rows(ids: pa.Array) -> npt.NDArray[np.uint8]:
 
 
 def internal(copies: TargetRows, form: Form) -> Computed:
-    """C15: an internal finding; a comment unless it is known to be for trade (fine print 36)."""
+    """Returns true for INTERNAL findings, and for comments unless they are marked N (C15; fine print 36)."""
     values = copies.source_column(form.columns[0])
     if form.columns[0] == "internal_ind":
         return (values != "N").fill_null(True)

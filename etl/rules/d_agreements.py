@@ -26,7 +26,7 @@ _ENTITY = 0  # the first of the routes of agreement_signature.toml
 
 
 def place_signatures(signature: RowPlacement, version: RowPlacement, spine: AccountDirectory) -> pl.Series:
-    """Rules D1, D2, D12: places each signature on its accounts and returns the coverage code of every copy."""
+    """Places each signature on its accounts and returns the coverage code of every copy (D1, D2, D12)."""
     hold_unmet_needs(signature, spine)
     row, account, decided = follow(signature, signature.mapping.owner, spine)
     made_for = _by_version(signature, version, "business_type_cd").gather(row)
@@ -56,7 +56,7 @@ def _by_version(signature: RowPlacement, version: RowPlacement, column: str) -> 
 
 
 def flag_odd_signatures(signature: RowPlacement, version: RowPlacement, consultants: pl.DataFrame, began: str) -> None:
-    """Rules D4 (signed by consultants only) and D11 (signed in the future or before its version took effect)."""
+    """Flags signatures by consultants only (D4), of the future, or from before their version took effect (D11)."""
     signed_at = signature.frame["signed_at"]
     started = datetime.fromisoformat(began)
     too_early = _before(signed_at, _by_version(signature, version, "effective_dt"))
@@ -72,7 +72,7 @@ def _before(moments: pl.Series, days: pl.Series) -> pl.Series:
 
 
 def consultants_only(contact: pl.DataFrame) -> pl.DataFrame:
-    """The users (user_id, company_profile_id) whose contacts on that profile, removed ones too, are consultants only (fine print 15)."""
+    """Returns user_id, company_profile_id of users whose contacts on that profile, removed ones too, are only consultants (fine print 15)."""
     return (
         contact.filter(pl.col("user_id").is_not_null() & pl.col("company_profile_id").is_not_null())
         .group_by("user_id", "company_profile_id")
@@ -96,7 +96,7 @@ def _by_consultants_only(signature: RowPlacement, consultants: pl.DataFrame) -> 
 
 
 def agreement_basis(signature: RowPlacement, version: RowPlacement, spine: AccountDirectory) -> pl.Series:
-    """Rule D5 for every account: SIGNED, CONTINUED_MEMBERSHIP or NONE."""
+    """Returns SIGNED, CONTINUED_MEMBERSHIP or NONE for every account (D5)."""
     voluntary = (_by_version(signature, version, "agreement_cd") == "VOLUNTARY").fill_null(False).to_numpy()
     signed = np.zeros(spine.accounts.height, bool)
     signed[signature.account[voluntary[signature.row]]] = True

@@ -54,9 +54,10 @@ def reattach(
     rest: Callable[[], None] = lambda: None,
     grace: Grace = NO_GRACE,
 ) -> Step:
-    """The finished step. `pool`: worker processes, or None for this one; the files are the same. `files_uri`: the old file share.
+    """Places all remaining source tables on accounts and returns the finished step.
 
-    `rest` is called when the workers have nothing more to do: the documents, placed last, need the memory.
+    `pool`: worker processes, or None for this process; the files are the same. `files_uri`: the old file share. `rest` is called when the
+    workers have finished, because documents, placed last, need the memory. Raises MigrationError if a row is neither loaded nor held.
     """
     base = StepInputs(
         folder.path,

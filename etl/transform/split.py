@@ -78,7 +78,7 @@ class Splitting:
             self.spine.where[rows.mapping.portal, rows.mapping.table] = found
 
     def longest(self, table: str, column: str) -> int:
-        """The characters that a target column holds."""
+        """Returns the maximum length of a target column in characters."""
         return self.mappings.target.tables[table].by_name[column].length or 0
 
     def account_for(
@@ -88,7 +88,7 @@ class Splitting:
         excused: dict[str, Bools] | None = None,
         made: dict[str, pa.Table] | None = None,
     ) -> None:
-        """Renders the rows and accounts for each of them. `made`: target tables whose rows are not one for each of these."""
+        """Renders the rows and accounts for each of them. `made`: target tables whose rows do not correspond to these rows one to one."""
         made = made or {}
         self.keep(rows, self.spine.where.get((rows.mapping.portal, rows.mapping.table)))
         one = account_for_rows(rows, self.spine, self.odd, COLUMNS, computed, excused=excused, leave=frozenset(made))
@@ -181,7 +181,7 @@ class Undecided:
 
 
 def undecided(work: Splitting) -> Undecided:
-    """As `split_frames` as far as decisions go; raises DecisionError where one cannot be carried out (L3)."""
+    """Returns the rows among which some need a decision (L1, L2); raises DecisionError if a given decision cannot be applied (L3)."""
     catalogues = _catalogues(work)
     people = _people(work, _accounts(work, catalogues))
     identifier = _identifiers(work)
@@ -266,7 +266,7 @@ def _accounts(work: Splitting, catalogues: _Catalogues) -> _Accounts:
 
 
 def _organizations(work: Splitting) -> RowPlacement:
-    """Rule A10: an organisation's accounts are those of its profiles."""
+    """Places each organisation on the accounts of its profiles (A10)."""
     spine = work.spine
     rows = work.begin("P2", "trade_organization")
     organization, present = int_values_and_mask(work.frames["P2", "company_profile"], "trade_org_id")

@@ -87,7 +87,7 @@ class WorkerState:
         return self.spine.where[portal, table]
 
     def with_where(self, key: Key, file: StageFile) -> WorkerState:
-        """The context behind that table: where its rows went is read when somebody asks."""
+        """Returns this state with the placement of that table, which is read from its stage file when first needed."""
         return context_of(replace(self.ticket, wheres=(*self.ticket.wheres, (key, file))))
 
     def with_superseded(self, answers: Ints) -> WorkerState:
@@ -95,7 +95,7 @@ class WorkerState:
 
 
 def context_of(ticket: TaskSpec) -> WorkerState:
-    """The context for this ticket, the unchanging part of it made once in every process."""
+    """Returns the state for this task; its constant part is created once per process."""
     base = _context_of_base(ticket.base)
     wheres = base.spine.where
     assert isinstance(wheres, AccountIndexes)  # noqa: S101  # load_spine makes it so
@@ -122,7 +122,7 @@ def _context_of_base(base: StepInputs) -> WorkerState:
 
 
 def reattach_file(ticket: TaskSpec, key: Key, number: int, file: StageFile) -> StageFileResult:
-    """One stage file of a table that finds its accounts by its routes."""
+    """Places and writes one stage file of a table whose routes decide its accounts."""
     turn_to(ticket.base.root, "reattach")
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
@@ -132,7 +132,7 @@ def reattach_file(ticket: TaskSpec, key: Key, number: int, file: StageFile) -> S
 
 
 def finish_stage_file(context: WorkerState, rows: RowPlacement, number: int, computed: dict[str, dict[str, Computed]]) -> StageFileResult:
-    """Flags, renders and writes placed rows."""
+    """Flags, renders and writes placed rows, and returns their result."""
     mapping, base = rows.mapping, context.ticket.base
     flag_rows(rows, context.spine)
     digests, kept = _held_bytes(rows, context)

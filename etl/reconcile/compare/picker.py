@@ -19,7 +19,10 @@ _BASE = {"login": "login", "account_contact": "login_id", "entity_account": "acc
 
 
 def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
-    """Returns the missing and the unexpected rows of `account_picker`; no rows if the view follows from the store's tables, which are compared."""
+    """Returns the missing and the unexpected rows of `account_picker`, or a row of kind not_checked if the view cannot be compared.
+
+    No rows if the view follows from the store's tables, for these are compared.
+    """
     spec = expected.world.spec
     columns = store.columns_of(VIEW)
     if VIEW not in spec.views or columns is None or any(store.absent(table) for table in _BASE):

@@ -8,7 +8,7 @@ from etl.reconcile.databases.view_text import spelled
 
 
 def conditions(connection: sqlite3.Connection, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(relation, sentence) for each trigger, generated column, conflict clause and collation, and for each view that is missing or another one."""
+    """Returns (relation, sentence) for each trigger, generated column, conflict clause and collation, and for each view that is missing or differs."""
     found: list[tuple[str, str]] = []
     there: dict[str, tuple[str, str]] = {}
     ours = {*tables, *views}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def of_file(opened_as: Path) -> str:
-    """Why the file by this name may not be all of it; empty where nothing says so."""
+    """Returns why the file of this name may not contain all bytes of the database (K9); empty if nothing indicates it."""
     real = Path(os.path.realpath(opened_as))
     names = {opened_as.absolute()}
     state = real.stat()
@@ -23,7 +23,7 @@ def of_file(opened_as: Path) -> str:
 
 
 def doubts(opened_as: Path) -> list[str]:
-    """Sentences: what nothing here can rule out."""
+    """Returns sentences about hidden bytes that cannot be ruled out from here."""
     real = Path(os.path.realpath(opened_as))
     log = Path(f"{real}-wal")
     if _logs_ahead(real) and not (log.is_file() and log.stat().st_size > 0):
@@ -32,7 +32,7 @@ def doubts(opened_as: Path) -> list[str]:
 
 
 def lacking_indexes(connection: sqlite3.Connection) -> dict[str, str]:
-    """By table, an index of its own that has another number of rows than it: whoever reads by that index is blind (K9)."""
+    """Returns by table a sentence if one of its indexes has another number of rows than the table: a query that uses it would miss rows (K9)."""
     found = {}
     for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
         name = str(table, "utf-8", "replace")

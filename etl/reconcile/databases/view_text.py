@@ -7,7 +7,7 @@ _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|\w+|.""
 
 
 def spelled(sql: str, schema: str = "") -> tuple[str, ...]:
-    """The tokens behind the first AS of a CREATE VIEW, or of a query alone; without the name of the view's own schema before a dot."""
+    """Returns the tokens of the view's query, which are equal for two spellings of the same query; without the view's schema before a dot."""
     found: list[str] = []
     place = 0
     while place < len(sql):

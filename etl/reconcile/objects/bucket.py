@@ -37,7 +37,10 @@ class Bucket:
             self._client.head_bucket(Bucket=self._name)
 
     def hashed(self, key: str) -> tuple[str | None, int, str]:
-        """Digest, size and "" of the object's bytes; None, 0 and why, where there is none or it never comes to its end."""
+        """Returns (SHA-256, size in bytes, "") of the object's bytes; (None, 0, reason) if it is missing or cannot be read to its end.
+
+        Raises ReconcileError if the store refuses the request or cannot be reached.
+        """
         for _ in range(TRIES):
             digest, size = hashlib.sha256(), 0
             with self._usable():

@@ -92,10 +92,10 @@ class _Walk:
 
 
 def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
-    """SHA-256 and size of the file at `path` under `root`, which is absolute; None where there is no readable file, or the path leads out of the root.
+    """Returns (SHA-256, size in bytes) of the file at `path` under the absolute `root`; None if it cannot be read or is outside the root.
 
-    A leading `/` or a `..` or a link that leaves the root is outside; `\\` is an ordinary character (fine print 46). Raises Moving where
-    the file does not stand still.
+    A leading `/`, a `..` or a link that leaves the root is outside; `\\` is an ordinary character (fine print 46). Raises Moving if
+    the file changes while it is read.
     """
     if root is None or path is None or path.startswith("/") or "\0" in path or _leaves(path):
         return None

@@ -25,14 +25,14 @@ class Physical(Protocol):
     tables: set[str]
 
     def cells(self, table: str, names: Sequence[str], at: Sequence[int] | None = None) -> Iterator[Batch]:
-        """These columns of all rows in their stored order, or of the rows at these places."""
+        """Yields these columns of all rows in their stored order, or of the rows at these locators."""
 
     def digests(self, table: str, column: str) -> Iterator[tuple[int, str | None, int]]:
-        """By place the SHA-256 and the size of the bytes in that column; no digest where there are none."""
+        """Yields (locator, SHA-256, size in bytes) of the bytes in that column; the digest is None where there are none."""
 
 
 def physical(database: Database, schemas: Sequence[str]) -> Physical:
-    """The physical side of an opened database. `schemas`: those that the adapter names."""
+    """Returns the physical tables of an opened database; `schemas`: those that the adapter names."""
     if isinstance(database, SqliteDatabase):
         return SqlitePhysical(database)
     if isinstance(database, PostgresDatabase):

@@ -37,7 +37,7 @@ class Planted:
 
 
 def spots(spec: Spec) -> list[Spot]:
-    """Every kind of fault in every table and column in which it can occur."""
+    """Returns every kind of fault in every table and column in which it can occur."""
     found = [Spot(kind, "stored_object", "") for kind in _OBJECTS]
     found += [Spot("access too many", "account_contact", ""), Spot("documents of equal length swapped", "document", "sha256")]
     for name, table in spec.target.items():
@@ -122,7 +122,7 @@ class Planter:
         self._spec, self._path, self._objects, self._chance = spec, path, objects, chance
 
     def plant(self, spot: Spot) -> Planted | None:
-        """What was planted; None where the store has no row in which this fault could occur."""
+        """Plants the fault and returns it; None if the store has no row in which it could occur."""
         db = sqlite3.connect(self._path)
         try:
             for _ in range(_ATTEMPTS):
