@@ -13,7 +13,7 @@ from sample_data.seeded_random import Ints, below, children, happens
 
 
 def accounts(block: Block, texts: pa.Array) -> dict[str, pa.Table]:
-    """All Trade Compliance tables of the block. An account's id is its importer's."""
+    """Returns all Trade Compliance tables of the block; an account's id is its importer's."""
     shape, seed = block.shape, block.shape.seed
     chosen = block.entity[(shape.entity_type[block.entity] == IMPORTER) & happens(seed, "tc", block.entity, 40)]
     profile = shape.model_profile[shape.entity_model[chosen]]

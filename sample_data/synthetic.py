@@ -82,10 +82,10 @@ def write_synthetic(
     progress: Progress | None = None,
     median_text: float = MEDIAN_TEXT,
 ) -> dict[str, int]:
-    """The number of rows written, by table, after a world of this many profiles stands in the two empty databases and under `files`.
+    """Writes a world of this many profiles into the two empty databases and under `files`; returns by table the number of rows written.
 
-    The same `profiles` and `seed` give the same rows everywhere; only values that PostgreSQL cannot hold are left to SQLite. `progress` is
-    called after each block with the profiles done and their total. NotEmptyError (a ValueError) if a database holds rows.
+    The same `profiles` and `seed` give the same rows everywhere; only values that PostgreSQL cannot hold are written to SQLite alone. `progress`
+    is called after each block with the number of profiles done and in total. Raises NotEmptyError (a ValueError) if a database has rows.
     """
     if profiles < 1:
         raise ValueError(f"profiles: at least 1 is needed, found {profiles}.")

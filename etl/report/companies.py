@@ -34,11 +34,11 @@ def companies(
     flagged: pl.DataFrame,
     closed: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(COMPANIES: one line for each company profile that was read, CHAPTERS: one line for each of them and chapter that it has rows in).
+    """Returns (COMPANIES: one line per company profile read, CHAPTERS: one line per profile and chapter in which it has rows).
 
-    `held` with causes, `flagged`: the run's lists; `closed`: the accounts that nobody can open. No lines before reattach is done.
-    rows_*: a row on accounts of two profiles counts for both; catalogues, users and rows that lead to no profile stand in no line.
-    `causes`: the held rows at the top because of which rows of the company are held. `worst_rule`: of the gravest exceptions the first rule.
+    `held` with causes, `flagged`: the run's lists; `closed`: accounts without a usable login. No lines before reattach is done.
+    rows_*: a row on accounts of two profiles counts for both; catalogues, users and rows without a profile count in no line.
+    `causes`: the held rows at the root of the company's held rows. `worst_rule`: the first rule among the gravest exceptions.
     """
     if not {"split", "reattach"} <= folder.steps.keys():
         return pl.DataFrame(schema=COMPANIES), pl.DataFrame(schema=CHAPTERS)

@@ -28,7 +28,7 @@ _COLUMNS = ("account_number", "legal_name", "account_label", "business_type_cd",
 
 
 def company(target_url: str, source_url: str | None, profile_id: int, mappings: Mappings | None = None) -> dict[str, Any]:
-    """One profile's page as data; MigrationError where the new store knows no such profile."""
+    """Returns one profile's page as data; raises MigrationError if the new store does not have the profile."""
     known = mappings or read_mappings()
     with reading(target_url) as connection:
         books = read_books(connection, known, profile_id)
@@ -39,7 +39,7 @@ def company(target_url: str, source_url: str | None, profile_id: int, mappings: 
 
 
 def companies(target_url: str, mappings: Mappings | None = None) -> Iterator[dict[str, Any]]:
-    """The pages of all profiles that the new store knows, in the order of their ids."""
+    """Yields the pages of all profiles in the new store, in the order of their ids."""
     known = mappings or read_mappings()
     with reading(target_url) as connection:
         books = read_books(connection, known, None)
@@ -55,9 +55,9 @@ def write_companies(
     mappings: Mappings | None = None,
     head: LetterHead | None = None,
 ) -> list[Path]:
-    """The letters of one profile, or of all that the new store knows, written into the folder (0700, files 0600): they name people.
+    """Writes the letters of one profile, or of all (None), into the folder and returns their paths; folder 0700, files 0600: they name people.
 
-    `letters.json` beside them says which letters there are and of which date, for those that replace them one day.
+    `letters.json` beside them lists letters, dates and languages, so that later letters can refer to those that they replace.
     """
     known = mappings or read_mappings()
     texts, place = read_letters(known.home), PrivateFolder(folder, "--folder")
@@ -75,13 +75,13 @@ def write_companies(
 
 
 def as_files(page: dict[str, Any], texts: LetterTexts, head: LetterHead) -> dict[str, bytes]:
-    """The page's two letters by file name."""
+    """Returns the page's two letters (Markdown, HTML) by file name."""
     name = f"company-{page['profile']['id']}"
     return {f"{name}.html": as_letter_html(page, texts, head).encode(), f"{name}.md": as_letter_markdown(page, texts, head).encode()}
 
 
 def page_of(books: Books, profile_id: int, mappings: Mappings) -> dict[str, Any]:
-    """One profile's page, of what has been read."""
+    """Returns one profile's page from the rows already read."""
     rows = books.accounts.get(profile_id, [])
     reason = books.held_profiles.get(profile_id)
     if not rows and reason is None:

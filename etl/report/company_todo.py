@@ -12,7 +12,7 @@ _CURED = ("PASSWORD", "IDLE")  # a login that is locked for these opens again wh
 
 
 def todo(books: Books, profile_id: int, rows: list[dict[str, Any]], mappings: Mappings) -> list[dict[str, Any]]:
-    """In the order in which it should be done: `code` of the text, and the lists that fill it in (accounts, people, documents, identifiers, count)."""
+    """Returns the company's actions in their order: `code` of the text, and the lists that fill it (accounts, people, documents, identifiers, count)."""
     visible = [row for row in rows if row["trade_visible"]]
     people = _People(books, visible)
     codes = books.flags.get(profile_id, Counter())

@@ -24,12 +24,12 @@ class CsvFile:
 
 @lru_cache
 def csv_files() -> tuple[CsvFile, ...]:
-    """In the order of the file."""
+    """Returns the CSV files with their columns, in the order of csv_columns.toml."""
     given = tomllib.loads((Path(__file__).parent / "csv_columns.toml").read_text(encoding="utf-8"))["file"]
     return tuple(CsvFile(**entry) for entry in given)
 
 
 def dictionary() -> pl.DataFrame:
-    """COLUMNS: one line for each column of each file."""
+    """Returns COLUMNS: one line for each column of each CSV file."""
     rows = [(one.file, one.command, one.line, name, meaning) for one in csv_files() for name, meaning in one.columns.items()]
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")

@@ -40,7 +40,7 @@ class Statement:
 
 @lru_cache
 def statements() -> dict[str, Statement]:
-    """By rule, the statement of decided.toml."""
+    """Returns by rule the statement of decided.toml."""
     given = tomllib.loads((Path(__file__).parent / "decided.toml").read_text(encoding="utf-8"))["rule"]
     return {
         entry["number"]: Statement(
@@ -51,7 +51,7 @@ def statements() -> dict[str, Statement]:
 
 
 def decided(folder: RunFolder, mappings: Mappings) -> dict[str, int | None]:
-    """By rule, the rows that it decided; None if nothing is counted, or if the deciding steps are not done."""
+    """Returns by rule the number of rows that it decided; None if nothing is counted or the deciding steps are not done."""
     known = statements()
     done = set(_NEEDED) <= folder.steps.keys()
     return {
@@ -129,7 +129,7 @@ def _extracted(folder: RunFolder, file: StageFile, columns: list[str], key: str)
 
 
 def _with_unreadable(unreadable: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with 0 where a whole number could not be read: the statements ask whether it is set, and in the old portal it is."""
+    """Returns the frame with 0 for unreadable whole numbers: the statements test for null, and in the old portal the value is not null."""
     for name, kind in frame.schema.items():
         if kind.is_integer():
             keys = unreadable.filter(pl.col("column") == name)["key"]

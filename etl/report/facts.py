@@ -48,12 +48,12 @@ _SECRET = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
 
 def facts(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
-    """The report as one document that schema.json describes; the same run gives the same one, its times apart."""
+    """Returns the report as the document that schema.json describes; apart from times, the same run gives the same document."""
     return facts_of(folder, mappings, lists(folder, mappings))
 
 
 def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, Any]:
-    """The report's facts where the lists have been read already."""
+    """Returns the report's document from lists that have been read already."""
     report: dict[str, Any] = {
         "version": VERSION,
         "verdict": {},
@@ -88,7 +88,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
 
 
 def _changes(folder: RunFolder) -> dict[str, Any] | None:
-    """What the load will change in the new store as it was when the check looked; None where the run has published, or was not checked so far."""
+    """Returns the changes that the load will make in the new store, counted by the check; None if the run has published or was not checked."""
     known = folder.steps["check"].facts if "check" in folder.steps else {}
     if "load" in folder.steps or "changes" not in known:
         return None
@@ -276,9 +276,9 @@ def _exceptions(mappings: Mappings, found: Lists) -> dict[str, Any]:
 
 
 def _said(mappings: Mappings, found: Lists) -> dict[str, str]:
-    """By rule, what is wrong with its rows, in the flags' own words where at least half of them say the same; else the rule's situation.
+    """Returns by rule the problem of its rows: the text of the flags if at least half of them share it, else the rule's description.
 
-    What stands behind a colon is often of one row: it is left out where the rows differ in it.
+    Text after a colon often concerns one row: it is left out if the rows differ in it.
     """
     said = {}
     for (rule,), rows in found.exceptions.group_by("rule"):

@@ -14,9 +14,9 @@ _ROW = ["portal", "source", "old_key"]
 
 
 def failure_causes(failures: pl.DataFrame, held: pl.DataFrame, mappings: Mappings) -> pl.DataFrame:
-    """BECAUSE for each row of `failures` (table, key), in its order; null where its old row is not held.
+    """Returns BECAUSE for each row of `failures` (table, key), in its order; null if its old row is not held.
 
-    `held`: portal, table, key and BECAUSE of the held rows, the key masked as that of a failure is (H6).
+    `held`: portal, table, key and BECAUSE of the held rows; keys are masked as in `failures` (H6).
     """
     if held.is_empty() or failures.is_empty():
         return pl.DataFrame(schema=BECAUSE).clear(failures.height)

@@ -68,7 +68,7 @@ def _labels(report: dict[str, Any]) -> dict[str, str]:
 
 
 def flow(report: dict[str, Any]) -> Flow | None:
-    """The picture; None where no row has got anywhere yet."""
+    """Returns the picture's bars and bands; None if no row has been loaded, held or retired so far."""
     rows: dict[str, dict[str, int]] = {}
     for entry in report["conservation"]:
         if entry["loaded"] is None:

@@ -61,14 +61,14 @@ _MADE_OF = {"migration_holding": "rows held", "migration_exception": "rows flagg
 
 @lru_cache
 def environment() -> Environment:
-    """Templates of this package, every value escaped, a missing one an error."""
+    """Returns the template environment of this package: every value is escaped, a missing one is an error."""
     made = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters |= {"visible": visible, "number": number, "seconds": seconds, "size": size, "capital": capital}
     return made
 
 
 def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
-    """report.html."""
+    """Returns report.html."""
     script = (HERE / "report.js").read_text(encoding="utf-8")
     coverage = report["coverage"]
     counted = {**totals(report), "failures": found.failures.height}
@@ -126,7 +126,7 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
 
 
 def some(frame: pl.DataFrame, *kinds: str) -> pl.DataFrame:
-    """At most ROWS_SHOWN rows in their order, of every kind the first ones: a large kind does not push out a small one."""
+    """Returns at most ROWS_SHOWN rows in their order: the first ones of every kind, so that a large kind does not displace a small one."""
     if frame.height <= ROWS_SHOWN:
         return frame
     ranked = frame.with_row_index("place").with_columns(pl.int_range(pl.len()).over(kinds).alias("rank"))
@@ -134,7 +134,7 @@ def some(frame: pl.DataFrame, *kinds: str) -> pl.DataFrame:
 
 
 def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """The numbers under the verdict."""
+    """Returns the figures below the verdict."""
     total = totals(report)
     accounts = next(row for row in report["targets"] if row["table"] == "entity_account")
     logins = next(row for row in report["targets"] if row["table"] == "login")
@@ -180,7 +180,7 @@ def _held_rows(found: Lists) -> list[tuple[str, ...]]:
 
 
 def bridge(report: dict[str, Any]) -> dict[str, dict[str, int | None]]:
-    """By table of the new store, the rows that old rows gave (`made`) and the others (`besides`); together they are the rows expected."""
+    """Returns by target table the rows made from source rows (`made`) and the others (`besides`, null if unknown); their sum is `expected`."""
     made: dict[str, int] = {}
     for entry in report["conservation"]:
         for table, rows in entry["made"].items():
@@ -269,7 +269,7 @@ def _chapters(report: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 def run_facts(report: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """(name, value, whether it is a name or digest) of everything that says which run this was."""
+    """Returns (name, value, whether it is a name or digest) of everything that identifies the run."""
     run = report["run"]
     names = {"P2": "Portal 2.0", "TC": "Trade Compliance", "files": "Old file share"}
     found = [("Run", run["id"] or "not published yet", bool(run["id"]))]

@@ -13,7 +13,7 @@ _STEP_OF = {"checks": "check", "new store": "reconcile"}  # whose time a suite i
 
 
 def as_junit(report: Report) -> bytes:
-    """junit.xml. A failed warning passes and says so; what a run has not got to is skipped."""
+    """Returns junit.xml. A failed warning passes with a message; cases of steps that are not done are skipped."""
     root = Xml.Element("testsuites", name="portal-migrate")
     suites = [("checks", _checks(report)), ("source tables", _sources(report)), ("new store", _targets(report))]
     suites += [("goals", _goals(report))] if report["goals"] else []

@@ -56,7 +56,7 @@ class Lists:
 
 
 def lists(folder: RunFolder, mappings: Mappings) -> Lists:
-    """All lists of the run, from stage files whose bytes are those of the manifest (else EvidenceAltered)."""
+    """Returns all lists of the run, masked and sorted; raises EvidenceAltered (6) if a stage file is not that of the manifest."""
     whole = _recorded(folder, "held", pl.Schema(HELD))
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
     rows, where = holding(mappings, whole, flagged), RowsByProfile(folder, mappings)
@@ -116,7 +116,7 @@ def _keys(frame: pl.DataFrame, column: str, texts: dict[str, list[int]], of: str
 
 
 def without_personal(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    """The frame with everything masked that is a natural person's number by its form (H6)."""
+    """Returns the frame with everything masked that has the form of a natural person's number (H6)."""
     for column in columns:
         suspects = frame[column].str.contains(SUSPECT).fill_null(False)
         if suspects.any():
@@ -127,7 +127,7 @@ def without_personal(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
 
 
 def document(folder: RunFolder, step: str, path: str) -> Any:
-    """The JSON of a step's file; None where the step has not been done or left no such file."""
+    """Returns the JSON of a step's file; None if the step is not done or has no such file."""
     for file in folder.steps[step].files if step in folder.steps else ():
         if file.path == path:
             return json.loads(read_verified(folder.path, file))

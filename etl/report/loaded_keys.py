@@ -11,7 +11,7 @@ _ADDED = {  # rows that rules add to a catalogue: they came of no old row
 
 
 def loaded_keys(mapping: TableMapping, mappings: Mappings) -> str | None:
-    """The statement, with one column legacy_key, each key once; None for bytes of Portal 2.0, which have no row of their own."""
+    """Returns the statement that lists each loaded key once, as legacy_key; None for content rows of Portal 2.0, which have no row in the new store."""
     if mapping.owner_rule == "C7":
         # Bytes of Portal 2.0 may lie on the file share as well: the new store does not say which of the two they came from.
         return None if mapping.portal == "P2" else _distinct("legacy_key", "document", "legacy_portal_cd = 'TC' AND sha256 IS NOT NULL")
@@ -24,7 +24,7 @@ def loaded_keys(mapping: TableMapping, mappings: Mappings) -> str | None:
 
 
 def accounted_keys(mapping: TableMapping, mappings: Mappings) -> str | None:
-    """The statement that gives the keys that are loaded or held, in the order of their texts: the keys that the old table has."""
+    """Returns the statement that lists the keys that are loaded or held, sorted as text; they equal the keys of the old table."""
     loaded = loaded_keys(mapping, mappings)
     if loaded is None:
         return None
@@ -33,7 +33,7 @@ def accounted_keys(mapping: TableMapping, mappings: Mappings) -> str | None:
 
 
 def old_keys(mapping: TableMapping) -> str:
-    """The statement for the old portal: every key as text, in the order of the texts."""
+    """Returns the statement for the old portal that lists every key as text, sorted as text."""
     parts = " || '|' || ".join(f"CAST({name} AS VARCHAR)" for name in mapping.key)
     return f"SELECT {parts} AS legacy_key FROM {mapping.table}\nORDER BY 1"
 

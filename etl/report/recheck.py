@@ -30,7 +30,7 @@ class Query:
 
 
 def queries(report: dict[str, Any], mappings: Mappings) -> list[Query]:
-    """One statement per kind of number."""
+    """Returns one statement per kind of number."""
     portals = _portals(report, mappings)
     found = []
     for portal in portals:
@@ -130,7 +130,7 @@ def queries(report: dict[str, Any], mappings: Mappings) -> list[Query]:
 
 
 def as_sql(report: dict[str, Any], mappings: Mappings) -> str:
-    """recheck.sql: every statement, then for each source table its keys in the old portal and in the new store, which have to be the same."""
+    """Returns recheck.sql: every statement, then for each source table its keys in the old portal and in the new store, which must be equal."""
     lines = [
         "-- How to reproduce each number of the report. Each statement runs unchanged on PostgreSQL and on SQLite, in the database that",
         "-- the line above it names; a role that may only read is enough.",

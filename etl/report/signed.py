@@ -12,9 +12,9 @@ _ABOUT = {"L1": "Trade Compliance accounts assigned", "L2": "user names decided"
 
 
 def signed(folder: RunFolder, decisions: list[dict[str, str]], approval: dict[str, Any] | None) -> list[dict[str, str]]:
-    """What, who, when, digest, for a person: carried out, decided, waived, approved, signed. `when`, `digest` are empty where there is none.
+    """Returns what, who, when, digest for each act: carried out, decided, waived, approved, signed; `when` and `digest` are empty if unknown.
 
-    Decisions' names are masked as `decisions` has them; whoever carried out is the operating system's account on its machine.
+    Decisions' names are masked as in `decisions`; steps were carried out by the operating system's account, named with its machine.
     """
     found = [
         {"what": f"carried out: {', '.join(steps)}", "who": who, "when": f"{first} to {last}" if first != last else first, "digest": ""}

@@ -27,7 +27,7 @@ Shown = tuple[str, Table]  # a title and what stands below it; no title, nothing
 
 
 def show(report: dict[str, Any], console: Console, full: bool = False) -> None:
-    """Prints the report's facts. `full`: also the tables and checks in which nothing stands out."""
+    """Prints the report's facts. `full`: also tables and checks without a difference or failure."""
     verdict = report["verdict"]
     style = _STYLE[verdict["state"]]
     console.print(Text(f"{capital(visible(verdict['sentence']))}.", style=style))

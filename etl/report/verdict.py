@@ -19,9 +19,9 @@ _NEXT = {
 
 
 def verdict(report: dict[str, Any]) -> dict[str, Any]:
-    """`state`, `holds` (only "published and equal" does), `sentence`, `why`: what stands against it, the strongest first; `next`: what to do.
+    """Returns `state`, `holds` (true only for "published and equal"), `sentence`, `why` (reasons against, strongest first) and `next` (next step).
 
-    `aside`, what is said whatever the verdict is, is empty here: the facts fill it.
+    `aside`, which does not depend on the verdict, is empty here; the facts fill it.
     """
     missing = [step["step"] for step in report["steps"] if not step["done"]]
     answer, taken_back = report["reconciliation"]["answer"], report["run"]["taken_back"]
@@ -61,13 +61,13 @@ def _meaning(answer: dict[str, Any]) -> str:
 
 
 def written_to(report: dict[str, Any]) -> list[str]:
-    """Sentences about old tables that were written to after they were read, as the last comparison saw it."""
+    """Returns sentences about old tables that changed after they were read, according to the last comparison."""
     looks = [look for look in report["freeze_guard"]["looks"] if look["moment"] == "in reconcile" and look["changed"]]
     return [f"Written to since the extract: {', '.join(look['changed'])}. The old portal is not frozen." for look in looks]
 
 
 def contradictions(report: dict[str, Any]) -> list[str]:
-    """Sentences about tables whose rows do not add up."""
+    """Returns sentences about tables whose numbers of rows do not add up."""
     lost = [entry for entry in report["conservation"] if entry["difference"]]
     recounted = [entry for entry in report["conservation"] if entry["recounted"] and _counts(entry) != entry["recounted"]]
     short = [entry for entry in report["targets"] if entry["actual"] is not None and entry["expected"] not in (None, entry["actual"])]

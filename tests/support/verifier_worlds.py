@@ -26,7 +26,7 @@ ROW = dict[str, Any]
 
 
 class Old:
-    """Two old portals of a few rows; columns that a row leaves out and that must not be null get a plain value."""
+    """Two old portals of a few rows; mandatory columns that a row leaves out get a plain value."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,7 +46,7 @@ class Old:
         return self
 
     def company(self, profile: int, *models: tuple[int, list[ROW]]) -> Old:
-        """A profile with these models, each with these entities."""
+        """Adds a profile with these models, each with these entities."""
         self.add("company_profile", {"company_profile_id": profile, "company_name": f"Company {profile}"})
         for model, entities in models:
             self.add("security_model", {"security_model_id": model, "company_profile_id": profile, "model_name": f"Model {model}"})
@@ -69,6 +69,7 @@ class Old:
 
 
 def plain_value(name: str, kind: str) -> object:
+    """Returns a plain value for a mandatory column."""
     if name.endswith("_ind"):
         return "N"
     return {"integer": 1, "date": DAY, "timestamp": NOON, "binary": b"x"}.get(kind, "x")
@@ -84,7 +85,7 @@ class Seen:
         self.pieces: list[ExpectedRows] = list(Expected(self.world).first_pass())
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        """These columns of every expected row; '@' is the entity id of its account."""
+        """Returns these columns of every expected row; '@' is the entity id of its account."""
         found = []
         for piece in self.pieces:
             if piece.table == table and len(piece):
@@ -105,6 +106,7 @@ class Seen:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Old:
+    """Returns two old portals that hold only a catalogue of business types."""
     types = [
         {"business_type_cd": code, "name": code, "active_ind": "Y"} for code in ("IMP", "EXP", "BRK", "CON", "HWM", "HWC", "HWY", "SEA")
     ]
