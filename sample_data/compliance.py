@@ -88,7 +88,7 @@ def accounts(block: Block, texts: pa.Array) -> dict[str, pa.Table]:
 
 
 def _contacts(block: Block, chosen: Ints) -> pa.Table:
-    """Contacts: users of the profile in other spellings, and unknown persons who get their own login (I9)."""
+    """Returns contacts: users of the profile in other spellings, and unknown persons who get a new login (I9)."""
     shape, seed = block.shape, block.shape.seed
     parent, number = children(1 + below(seed, "tc.contacts", chosen, 3))
     entity = chosen[parent]

@@ -71,7 +71,7 @@ def primary_key(schema: str, table: str) -> tuple[str, ...]:
 
 
 def _parts(body: str) -> list[str]:
-    """The declarations between the outer parentheses, cut at commas that stand in no parentheses."""
+    """Returns the declarations between the outer parentheses, split at commas outside inner parentheses."""
     return [part.strip() for part in re.split(r",(?![^()]*\))", body) if part.strip()]
 
 

@@ -22,7 +22,7 @@ from sample_data import contract
 FOLDERS = {"portal2": "portal2.sqlite", "tc": "tc.sqlite"}
 NEW_YORK = ZoneInfo("America/New_York")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-# Keys that become texts: UUIDs, or two columns; with the columns that refer to them, in whatever table.
+# Keys that become texts: UUIDs, or two columns; with the columns of all tables that refer to them.
 UUID_KEYS = {
     "user_id": ("portal_user", r"(?!.*cbp).*user_id$"),
     "task_id": ("portal_task", "task_id$"),

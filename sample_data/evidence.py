@@ -102,7 +102,7 @@ def _counts(block: Block) -> Ints:
 
 
 def _model(shape: Shape, profile: Ints, position: Ints) -> Ints:
-    """Returns the model of each document: one of its profile's, -1 for those of the whole profile (15 of 100)."""
+    """Returns the model of each document: a model of its profile, -1 for documents of the whole profile (15 of 100)."""
     count = np.diff(shape.model_start)[profile]
     drawn = shape.model_start[profile] + below(shape.seed, "document.model", position, np.maximum(count, 1))
     return np.where((count == 0) | happens(shape.seed, "document.whole", position, 150), -1, drawn)

@@ -13,7 +13,7 @@ from sample_data import contract
 from sample_data.contract import Column
 from sample_data.seeded_random import Bools, Ints
 
-# Numbers, or an Arrow array. Named by hand: mypy knows no type `pa.Array`.
+# Numbers, or an Arrow array. Named here because `pa.Array` has no type for mypy.
 Cells: TypeAlias = "npt.NDArray[Any] | pa.Array"
 
 ARROW: Mapping[str, pa.DataType] = {

@@ -1,4 +1,4 @@
-"""What describes the entities of one block of a synthetic world: history, identifiers, and what their types ask for."""
+"""The attributes of the entities of one block of a synthetic world: history, identifiers, and rows that their types require."""
 
 import numpy as np
 import pyarrow as pa

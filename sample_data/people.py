@@ -89,7 +89,7 @@ def signatures(block: Block) -> dict[str, pa.Table]:
         1 + (signed // DAY >= 16648),
         signed,
     )
-    # Consents stand behind all signatures of entities: their ids are of another range.
+    # Consents follow all signatures of entities: their ids are in another range.
     consent = _signed(
         shape,
         4_000_000_000 + consenting,

@@ -1,8 +1,8 @@
 """Random numbers that depend on (seed, stream, index) alone.
 
-Each value is a pure function of integers (the SplitMix64 finaliser), so a world is the same whatever the block size, the order of
-generation or the version of numpy: `numpy.random.Generator` promises no such thing across versions. A stream is a word for what is
-being decided ("user.locked"), an index is the row it is decided for.
+Each value is a pure function of integers (the SplitMix64 finaliser), so a world does not depend on the block size, the order of generation or
+the version of numpy: `numpy.random.Generator` does not promise equal numbers across versions. A stream names the decision ("user.locked"),
+an index the row that it is about.
 """
 
 from collections.abc import Sequence

@@ -27,7 +27,7 @@ from sample_data.frames import rows_frame
 from sample_data.population import Block, block_of, shape_of
 from sample_data.write import Writer, writer
 
-# Which trouble happens to which profiles (see `anomalies`). Positions 11, 23, 24 and 31 have a shape of their own too (see `shapes`,
+# Which anomaly which profiles have (see `anomalies`). Positions 11, 23, 24 and 31 have a special shape too (see `shapes`,
 # `registry`); the numbers from 50 on are in `unreadable`.
 TROUBLES: Mapping[int, anomalies.Trouble] = {
     0: anomalies_companies.model_of_no_profile,

@@ -131,7 +131,7 @@ def _decision(kind: Kind, table: dict[str, Any], place: str, problems: list[str]
         wrong.append("user_name is not an e-mail; write one with exactly one @, something on both sides of it and no white space (B15)")
     key_word, *value_word = _WORDS[kind]
     key = table.get(key_word)
-    about = f"{kind} {key}" if type(key) is int else kind  # what stands there instead may be a name
+    about = f"{kind} {key}" if type(key) is int else kind  # the value is not shown: it may be a name
     problems += [f"{place}: {about}: {fault}" for fault in wrong]
     if wrong:
         return None

@@ -1,4 +1,4 @@
-"""What a help desk says and does, by what is found: "say this / do this"."""
+"""What the help desk says and does about each finding: "say this / do this"."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class Audit:
 
 
 class Explorer:
-    """The routes. Each reads the index in a connection of its own, which cannot write."""
+    """The routes. Each reads the index through a separate connection that cannot write."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -249,14 +249,14 @@ class Explorer:
             return PlainTextResponse("Documents are not shown: start with --documents.\n", 404)
         if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
             return self._nothing(request, "that digest")
-        # Bytes of held rows and sealed contents lie in the same store: only what a document shows is given out.
+        # The same store holds the bytes of held rows and of sealed contents: only bytes of a loaded document are served.
         place = (
             await run_in_threadpool(self._settings.object_file, sha256) if await run_in_threadpool(self._is_of_a_document, sha256) else None
         )
         if place is None:
             return self._nothing(request, f"object {sha256}")
         self._audit.note(request.state.who, "object", sha256)
-        # Whatever the bytes are, the browser saves them and runs nothing of them.
+        # The browser saves the bytes of any type as a file and executes nothing.
         return FileResponse(
             place, media_type="application/octet-stream", filename=f"{sha256}.bin", headers={"content-security-policy": "sandbox"}
         )

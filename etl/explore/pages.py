@@ -447,5 +447,5 @@ def _part(text: object) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Returns the text as an SQL literal, so that a displayed statement can be pasted whatever characters it contains."""
+    """Returns the text as an SQL literal with every character escaped that needs it, so that a displayed statement can be pasted."""
     return "'" + text.replace("'", "''") + "'"

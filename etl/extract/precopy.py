@@ -1,6 +1,6 @@
-"""Documents ahead of the freeze: every document's bytes into the object store while the old portals are open, and a record of them.
+"""Copies every document's bytes into the object store before the freeze, while the old portals are in use, and records them.
 
-Nothing here is proof of the freeze: `extract` asks again for every document. A kill loses at most the part that was under way.
+A precopy proves nothing about the freeze: `extract` verifies every document again. An interruption loses at most the current part.
 """
 
 from __future__ import annotations

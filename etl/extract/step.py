@@ -137,7 +137,7 @@ def _elsewhere(
 
 @dataclass(frozen=True)
 class _Task:
-    """A stretch that somebody else is to read."""
+    """A key range of a table that a worker process reads."""
 
     joining: SnapshotTicket
     mapping: TableMapping

@@ -174,5 +174,5 @@ def _stage_table(batch: Batch) -> pa.Table:
 
 
 def _json(raw: str | int | float) -> str:
-    # JSON knows no infinity: it is shown as text.
+    # JSON has no infinity: it is written as text.
     return json.dumps(str(raw) if isinstance(raw, float) and not math.isfinite(raw) else raw, ensure_ascii=False)

@@ -1,7 +1,7 @@
-"""What differs between this run's rows and those of the run that is published, found in the two runs' folders: no row is asked of the store.
+"""The difference between this run's rows and those of the published run, computed from the two run folders without querying the store.
 
-Only where the earlier run's folder lies beside this one's and its stage files are those that the store's record names; whether the store still holds
-exactly their rows, the store itself says when it is changed. Where anything of that is missing, all rows are sent and compared.
+It is available only if the earlier run's folder is beside this one's and its stage files match the store's record. The store detects
+itself, when it is changed, whether it still holds exactly those rows. In all other cases every row is sent and compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from etl.runfolder.stage_file_io import StageFile
 from mappings.schema import Schema, Table
 
 _FEW = 100_000  # rows that are never too many
-_found: dict[tuple[str, str], Known] = {}  # the last one of this process: the check asks, and the load again
+_found: dict[tuple[str, str], Known] = {}  # the last result of this process: both the check and the load need it
 
 
 def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Known | None:
@@ -32,7 +32,7 @@ def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Kn
         tables = {name: table for name, table in schema.tables.items() if name != "migration_run"}
         try:
             differences = {name: _of_table(folder, earlier, table, run_id) for name, table in tables.items()}
-        except MigrationError:  # its files are not what its manifest says
+        except MigrationError:  # its files do not match its manifest
             return None
         _found.clear()
         _found[asked] = Known(

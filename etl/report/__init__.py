@@ -61,9 +61,9 @@ def write_early(folder: RunFolder, step: str, error: MigrationError) -> None:
 
 
 def _tell_job(short: str, notes: list[str]) -> None:
-    """Appends the short report to the file that a CI system shows as the job's summary; says what it shows beside the job."""
+    """Appends the short report to the CI job's summary file, and writes the notes that CI shows beside the job."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        with suppress(OSError):  # nobody listens any more: the report is written all the same
+        with suppress(OSError):  # stdout is closed: the report is written nevertheless
             sys.stderr.write("".join(f"{note}\n" for note in notes))  # not stdout, which may be JSON; both are read
     place = os.environ.get("GITHUB_STEP_SUMMARY")
     if place:

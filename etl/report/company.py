@@ -1,7 +1,7 @@
-"""What one company profile has become: its accounts, its people and what each sees, what each account holds, what needs attention.
+"""What became of one company profile: its accounts, its people and their access, the contents of each account, and what needs attention.
 
-Read from the new store alone (the old portal, where it is given, says which models and entities there were). Nothing that only CBP may see
-is counted or named, nor any person who is not a contact of this company.
+Read from the new store alone (the old portal, if given, adds which models and entities there were). Data that only CBP may see is neither
+counted nor named, nor is any person who is not a contact of this company.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The data dictionary: what stands in every column of every CSV file that a command writes (csv_columns.toml)."""
+"""The data dictionary: the meaning of every column of every CSV file that a command writes (csv_columns.toml)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = dict.fromkeys(("file", "command", "line", "column", "meaning"), pl.Str
 
 @dataclass(frozen=True)
 class CsvFile:
-    """`command`: portal-migrate COMMAND writes it; `line`: what a line is; `columns`: name and meaning, in their order. RUN stands for a run's name."""
+    """`command`: portal-migrate COMMAND writes it; `line`: what a line represents; `columns`: name and meaning, in order. RUN denotes a run's name."""
 
     file: str
     command: str

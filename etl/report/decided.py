@@ -1,4 +1,4 @@
-"""How many rows each rule decided: the statements of decided.toml, asked of the staged rows; an auditor asks the databases the same."""
+"""The number of rows that each rule decided: decided.toml's statements, run on the staged rows; an auditor runs them on the databases."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _KINDS: dict[str, pl.DataType] = {"boolean": pl.Boolean(), "integer": pl.Int64()
 
 @dataclass(frozen=True)
 class Statement:
-    """What is counted for a rule, and how: `of` the old portal that is asked (None: the new store), `each` the table that is taken part by part.
+    """What is counted for a rule. `of`: the old portal to query (None: the new store); `each`: the table that is read part by part.
 
-    `sql` is empty where there is nothing to count; `counts` then says why.
+    `sql` is empty if nothing is counted; `counts` then gives the reason.
     """
 
     rule: str

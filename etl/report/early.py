@@ -1,4 +1,4 @@
-"""What a CI system shows of a run that ended early: a page that stays blank would be taken for one that has nothing to say."""
+"""The CI output of a run that ended early, because an empty page could be read as success."""
 
 from __future__ import annotations
 

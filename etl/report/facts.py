@@ -1,4 +1,4 @@
-"""Everything that the reports say, as one document: the verdict first. Derived from the run's files; nothing personal is in it."""
+"""The content of all reports as one document, the verdict first; derived from the run's files, without personal data."""
 
 from __future__ import annotations
 

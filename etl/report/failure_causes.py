@@ -8,7 +8,7 @@ from etl.holding.causes import BECAUSE
 from mappings.model import Mappings
 
 _OLD = r"^(P2|TC)\.(.+)$"  # an old table's name among the checks
-_SAID = r": [a-z][a-z ,]*$"  # what a check says behind a key
+_SAID = r": [a-z][a-z ,]*$"  # the text that a check appends to a key
 _COPY = r" \([0-9a-f|-]+\)$"  # which copy of the old row it is
 _ROW = ["portal", "source", "old_key"]
 

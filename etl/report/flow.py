@@ -63,7 +63,7 @@ class Flow:
 
 
 def _labels(report: dict[str, Any]) -> dict[str, str]:
-    """What the ends are called: nothing is loaded or held before the run is published."""
+    """Returns the labels of the picture's ends; before the run is published they say what would be loaded or held."""
     return ENDS if published(report) else {name: _WOULD.get(name, label) for name, label in ENDS.items()}
 
 
@@ -96,7 +96,7 @@ def _placed(bars: list[tuple[str, str, str, int]], x: float, scale: float) -> li
     every = sum(rows for *_, rows in bars)
     for label, note, kind, rows in bars:
         height = max(rows * scale, _HAIR)
-        # A thin bar stands in the middle of the room that its label needs.
+        # A thin bar is centred in the height that its label needs.
         nodes.append(Node(x, y + max(0.0, (_PITCH - height - 6) / 2), height, label, note, kind, rows / every))
         y += max(height + 6, _PITCH)
     return nodes

@@ -104,7 +104,7 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
             personal=_personal(mappings),
             controls=[(control, [place(shown) for shown in control.shown]) for control in controls()],
             files=FILES,
-            # Into a style sheet, where nothing is escaped: only what is a plain word.
+            # For a style sheet, in which nothing is escaped: only a plain word.
             run_word=found_id if (found_id := str(report["run"]["id"] or "")) and _PLAIN.fullmatch(found_id) else "",
             published=published(report),
             bridge=bridge(report),
@@ -117,7 +117,7 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
                 (f"{t['portal']}.{t['table']}", t["rows"], t["highest_key"], t["sha256"], t["counted"])
                 for t in report["freeze_guard"]["tables"]
             ],
-            # Both come from this package; nothing of the data is in them.
+            # Both come from this package and contain no data.
             style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704  # comes from this package
             script=Markup(script),  # noqa: S704
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

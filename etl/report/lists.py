@@ -1,4 +1,4 @@
-"""The lists that stand beside the counts: flagged rows, held rows, failed checks' keys, differences; masked, in a fixed order."""
+"""The report's lists: flagged rows, held rows, failed checks' keys, differences; masked, in a fixed order."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _NINE = r"\|.*\d{9}"  # and those that `masked_key` has
 class Lists:
     """`held`: HELD without the row itself, and BECAUSE; `exceptions`: FLAG; `failures`: FAILURE and BECAUSE; `differences`: DIFFERENCE. Steps not done: empty.
 
-    `closed`: CLOSED, accounts that nobody can open, of `visible` that trade may see; `narrow`: that only restricted or Trade Compliance contacts can open.
-    `companies`: COMPANIES, `chapters`: CHAPTERS of companies.py.
+    `closed`: CLOSED, accounts without a usable login, of `visible` that trade may see; `narrow`: those that only restricted or Trade Compliance
+    contacts can open. `companies`: COMPANIES, `chapters`: CHAPTERS of companies.py.
     """
 
     held: pl.DataFrame

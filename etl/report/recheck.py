@@ -21,7 +21,7 @@ _USABLE = f"l.status_cd = 'ACTIVE' OR (l.status_cd = 'LOCKED' AND l.lock_reason_
 
 @dataclass(frozen=True)
 class Query:
-    """`where`: the database to ask; `shows`: what should come out."""
+    """`where`: the database to query; `shows`: the expected result."""
 
     title: str
     where: str

@@ -1,4 +1,4 @@
-"""The checklist of a cut-over as Markdown and as one HTML page that stands alone."""
+"""The checklist of a cut-over as Markdown and as one self-contained HTML page."""
 
 from __future__ import annotations
 

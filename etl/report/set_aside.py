@@ -1,4 +1,4 @@
-"""What a green verdict leaves unsaid: rows that are set aside, accounts that nobody can open, whose approval there was, whether it was a rehearsal."""
+"""What the verdict does not cover: held rows, accounts without a usable login, the approval, and whether the run was a rehearsal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who did what to the run, who decided, who approved: with the time and the digest that each stands for."""
+"""Who carried out which step, who decided, who approved: with the time and the digest that each refers to."""
 
 from __future__ import annotations
 

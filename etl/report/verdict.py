@@ -1,4 +1,4 @@
-"""What the report says first."""
+"""The verdict: state, reasons and next step, which every report shows first."""
 
 from __future__ import annotations
 

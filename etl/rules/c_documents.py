@@ -109,7 +109,7 @@ def _targets(link: RowPlacement, spine: AccountDirectory) -> _Targets:
 def _own_profiles(
     document: RowPlacement, link: RowPlacement, of_document: Ints, good: Bools, target_profile: Ints, model_profiles: pl.DataFrame
 ) -> tuple[Ints, Bools]:
-    """(each document's own profile, which have one): its model's where that model exists, else its own, else its first good link's (C3)."""
+    """Returns (the profile of each document, which documents have one): of its model if that exists, else its profile, else of its first good link (C3)."""
     by_model = document.frame.select("security_model_id").join(
         model_profiles.rename({"company_profile_id": "by_model"}), on="security_model_id", how="left", maintain_order="left"
     )["by_model"]

@@ -1,7 +1,7 @@
 """Step 3: assigns the rows of profiles, models and entities to the accounts, table by table, stage file by stage file.
 
-A stage file is looked at alone: its rows find their owners by lookups in the spine and in where earlier tables' rows went. So memory is
-bounded by a stage file whatever the size, any cut gives the same rows, and worker processes can share the work.
+Each stage file is processed alone: its rows find their accounts by look-ups in the account directory and in the placements of earlier
+tables. Memory is therefore bounded by a stage file, any cut gives the same rows, and worker processes can share the work.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _levels(mappings: Mappings) -> list[list[Key]]:
 
 
 def _side_by_side(level: list[Key]) -> list[Key]:
-    """The tables whose stage files are looked at one by one."""
+    """Returns the tables whose stage files are processed one by one."""
     return [key for key in level if key not in DOCUMENT_TABLES and key != ("P2", "svi_link")]
 
 
@@ -158,7 +158,7 @@ class _Work:
         files = {key: extracted(self.folder, self.context.mappings.tables[key]) for key in tables}
         results = self._results([(key, number, file) for key in tables for number, file in enumerate(files[key])])
         for key in tables:
-            self._close(key, list(islice(results, len(files[key]))))  # at once: nobody holds on to where its rows went
+            self._close(key, list(islice(results, len(files[key]))))  # at once: no later table needs its placements
 
     def _results(self, tasks: list[tuple[Key, int, StageFile]]) -> Iterator[StageFileResult]:
         total = sum(file.rows for _, _, file in tasks)

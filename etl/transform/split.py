@@ -1,4 +1,4 @@
-"""Step 2: creates standalone accounts from profiles and logins from users, with unchanged access. Works on the whole spine."""
+"""Step 2: creates standalone accounts from profiles and logins from users, with unchanged access. Works on whole tables."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ SPINE_TABLES: tuple[tuple[Portal, str], ...] = (
 
 @dataclass
 class Splitting:
-    """The frames of the spine's tables and what has been decided so far."""
+    """The frames of the tables that the step splits, and the decisions made so far."""
 
     mappings: Mappings
     frames: dict[tuple[Portal, str], pl.DataFrame]
@@ -140,7 +140,10 @@ class _Trade:
 def split(
     folder: RunFolder, mappings: Mappings, freeze: tuple[date, date] | None, grace: Grace = NO_GRACE, decisions: Decisions = NO_DECISIONS
 ) -> Step:
-    """Runs the step and returns its stage files: accounts, logins, contacts, catalogues, and the placement of every row of the spine."""
+    """Runs the step and returns its stage files: accounts, logins, contacts, catalogues, and the placement of every row of these tables.
+
+    Raises DecisionError (1) if a decision cannot be applied (L3).
+    """
     has_tc = "TC" in folder.steps["extract"].facts["marks"]
     frames = {key: whole(folder, mappings.tables[key]) for key in SPINE_TABLES}
     began = str(folder.steps["extract"].facts["began"])
@@ -153,7 +156,7 @@ def split(
 
 
 def split_frames(work: Splitting) -> None:
-    """Decides every row of the spine; pure but for the `work` that it fills. Each function takes what the ones before it decided."""
+    """Decides every row of the step's tables; pure apart from `work`, which it fills. Each function uses the results of those before it."""
     catalogues = _catalogues(work)
     accounts = _accounts(work, catalogues)
     people = _people(work, accounts)

@@ -53,7 +53,7 @@ class StepInputs:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """What a worker process needs to create its own context."""
+    """What a worker process needs to create the state of the step."""
 
     base: StepInputs
     wheres: tuple[tuple[Key, StageFile], ...] = ()
@@ -75,7 +75,7 @@ class StageFileResult:
 
 @dataclass(frozen=True)
 class WorkerState:
-    """A process's own view of the step: what earlier steps left, and where the rows of the tables that are done went."""
+    """The state of the step in one process: what earlier steps wrote, and the placements of the tables that are done."""
 
     ticket: TaskSpec
     mappings: Mappings

@@ -26,7 +26,7 @@ from etl.runfolder.layout import JOURNAL
 from tests.support.command import Done, Night, started
 
 SECRET, TOKEN = "canary/secret+key/4f1c9a", "canary-token-77e0b2"  # may stand nowhere
-PERSON = "canary-person-5e1d"  # what a server says of a request may hold what the request held
+PERSON = "canary-person-5e1d"  # a server's message about a request may contain parts of the request
 ROOM = "night/objects"
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
 
@@ -125,7 +125,7 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
             self.connection.close()
             self.close_connection = True
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # the names that http.server asks for
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # the names that http.server requires
 
     return Handler
 

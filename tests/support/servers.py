@@ -80,7 +80,7 @@ def roled(uri: str, folder: Path, profiles: int = 60) -> Iterator[Portals]:
     old = ("--source", portals.url("portal2", "postgres"), "--tc", portals.url("tc", "postgres"), "--files", "files")
     done = command("sample", *old, "--profiles", str(profiles), "--seed", "3", folder=folder)
     assert done.code == 0, done.err
-    for database in DATABASES[:2]:  # before PostgreSQL 15 everybody may create tables there, which `plan` would name
+    for database in DATABASES[:2]:  # before PostgreSQL 15 every role may create tables there, which `plan` would report
         portals.do(database, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     for where, code in blocks(RUNBOOKS / "roles.md", "sql"):
         if "undo" not in where:

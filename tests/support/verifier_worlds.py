@@ -1,4 +1,4 @@
-"""Small old worlds for the verifier's rules: rows are added by hand, and what the verifier expects of them is looked at."""
+"""Small old worlds for the verifier's rules: rows are added by hand, and the expected rows are inspected."""
 
 from __future__ import annotations
 

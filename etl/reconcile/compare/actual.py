@@ -19,7 +19,7 @@ CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\z"
 ALIEN = "#alien"  # the columns with a value that this store could not contain, joined by blanks; null: none
 OWN_ID = "#id"
 _ID_BYTES = 16  # of a database that has a type for ids
-LINK_TARGET = ("document_link", "target_id")  # leads to the table that target_cd says (C2)
+LINK_TARGET = ("document_link", "target_id")  # refers to the table that target_cd names (C2)
 # The loader's own choice, or said by no source: looked at by other means (objects.py, holdings.py) or not at all.
 NOT_COMPARED = {"stored_object": {"object_key"}}
 
@@ -96,7 +96,7 @@ class Store:
         self.doubled: dict[str, bool] = {}  # tables in which an id occurs twice
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
         self._wanted |= {table for _, table in spec.link_targets.values()}
-        self._referring = {table: self._tables_referring(table) for table in spec.target}  # asked for each table after each table
+        self._referring = {table: self._tables_referring(table) for table in spec.target}  # needed for every table after each table
         waiting = [table for table in self.hiding if table in spec.target]
         while waiting:
             hidden = waiting.pop()
@@ -143,7 +143,7 @@ class Store:
         """Yields the rows in batches: every column but the row's id, #account if the row has one, #id, and #alien (columns that cannot be compared)."""
         declared = self.spec.target[table]
         if table in declared.refers.values():
-            self.places(table)  # its own ids come first where it refers to itself
+            self.places(table)  # a table that refers to itself needs its ids first
         gathering = Gathering(identity(self.spec, table), self._entities())
         needed = table not in self._places and own_id(declared) is not None
         needed &= table in self._wanted or not self.database.has_key(table, declared.key)
@@ -211,7 +211,7 @@ class Store:
                         value = canonical(raw, column)
                         alien += [column.name] if value is UNREADABLE else []
                         values.append(None if value is UNREADABLE else value)
-                    far = any(isinstance(value, Extreme) for value in values)  # that is why the row was looked at
+                    far = any(isinstance(value, Extreme) for value in values)  # the reason for reading the row by itself
                     rows.append((0, *values, " ".join(alien) or (None if far else "?")))
                 schema = {LOCATOR: pl.Int64, **{c.name: DTYPES[c.kind] for c in columns}, ALIEN: pl.String}
                 schema |= {c.name: frame.schema[c.name] for c in columns if c.kind == "uuid"}  # as text, or as bytes
@@ -220,9 +220,9 @@ class Store:
             yield frame.drop(LOCATOR).with_columns(pl.col(name).str.strip_chars_end(" ") for name in blank)
 
     def _resolved(self, table: str, raw: pl.DataFrame, ids: bool = False) -> pl.DataFrame:
-        """Ids replaced by the rows that they refer to; unresolved ones, and own ids that are not canonical, are listed in #alien.
+        """Returns the rows with ids replaced by the rows that they refer to; #alien lists columns with unresolved ids and row ids that are not canonical.
 
-        `ids`: own ids that are not those of the recipe, too.
+        `ids`: #alien also lists row ids that differ from the recipe.
         """
         declared = self.spec.target[table]
         key, path = own_id(declared), account_path(self.spec, table)

@@ -48,7 +48,7 @@ def wrong_ids(spec: Spec, table: str, ids: pl.Series, resolved: Mapping[str, pl.
 
 
 def _makers(spec: Spec, table: str) -> list[tuple[str, str]]:
-    """The source tables whose rows become rows of this table under ids of their own."""
+    """Returns the source tables whose rows become rows of this table with ids made from their keys."""
     key = own_id(spec.target[table])
     return [
         (mapping.portal, mapping.table)

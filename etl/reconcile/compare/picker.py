@@ -26,7 +26,7 @@ def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
     spec = expected.world.spec
     columns = store.columns_of(VIEW)
     if VIEW not in spec.views or columns is None or any(store.absent(table) for table in _BASE):
-        return differences([])  # told as what was not checked
+        return differences([])  # reported as not checked
     known = {**spec.target["account_contact"].columns, **spec.target["entity_account"].columns}
     shown = [name for name in columns if name not in ("login_id", "account_id")]
     if not {"login_id", "account_id"} <= set(columns) or any(name not in known for name in shown):
@@ -65,7 +65,7 @@ def _resolved(store: Store, frame: pl.DataFrame, shown: list[str]) -> pl.DataFra
 
 
 def _reached(contacts: Iterator[pl.DataFrame], accounts: Iterator[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:
-    """Each login with each account that is visible to trade and that a contact of his, not removed, is on (B4), once."""
+    """Returns each login with each account that is visible to trade and has a contact of the login that is not removed (B4), once."""
     seen = [
         frame.filter(pl.col("login_id").is_not_null() & pl.col("removed_at").is_null()).select(
             pl.col("login_id").alias(_LOGIN), pl.col("account_id").alias(_ENTITY)

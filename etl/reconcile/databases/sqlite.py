@@ -23,7 +23,7 @@ BATCH = 32_768
 _BATCH = {"binary": 256, "text": 16_384}  # rows at once, where columns are of any length
 CHUNK_BYTES = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 400  # locators in one query
-# A first row gives each column its type, whatever the table holds; the driver guesses from what it sees first.
+# A first row sets the type of each column, because the driver infers types from the first row.
 _FIRST = {"integer": "0", "boolean": "0", "binary": "x''"}
 _STORED = {"integer": ("integer",), "boolean": ("integer",), "binary": ("blob",)}
 
@@ -218,7 +218,7 @@ class _Surprise(Exception):
 
 
 def _not_opened(path: Path, error: sqlite3.DatabaseError) -> ReconcileError:
-    """Why the file cannot be opened, where that can be told, and what helps."""
+    """Returns the error for a file that cannot be opened, with the cause if it can be determined, and the next step."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         if Path(f"{path}-journal").exists():
             return ReconcileError(

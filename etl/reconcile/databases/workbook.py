@@ -1,4 +1,4 @@
-"""What the cells of a workbook show, asked of its sheets' own XML: numbers as their formats write them; and whether a cell shows what nobody can carry."""
+"""The displayed text of a workbook's cells, read from the sheets' XML: numbers as their formats write them, and cells whose text is uncertain."""
 
 import posixpath
 import zipfile

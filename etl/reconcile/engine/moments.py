@@ -80,7 +80,7 @@ def _date(text: Bytes) -> tuple[Ints, Mask]:
 
 
 def _number(text: Bytes, first: int, behind: int, good: Mask) -> Ints:
-    """The number that the digits say; rows with another character become false in `good`."""
+    """Returns the number that the digits form; sets `good` to false for rows with another character."""
     value = np.zeros(len(text), np.int64)
     for place in range(first, behind):
         digit = text[:, place] - np.uint8(48)

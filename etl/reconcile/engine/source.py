@@ -175,7 +175,7 @@ class Source:
         return Special(names, frozenset(taken))
 
     def _places(self, name: str, locators: Sequence[int]) -> dict[int, tuple[object, ...]]:
-        """Where no order was stored, the rows' order is that of their columns (fine print 61); nothing where it was: their locators say it."""
+        """Returns by locator a sort key: the row's columns if the database has no stored order, else nothing, because locators give it (fine print 61)."""
         if self.database.in_stored_order(name):
             return {}
         columns = [column.name for column in self.columns(name) if column.kind != "binary"]

@@ -93,15 +93,15 @@ class ExpectedState:
     began: datetime | None  # D11
     grace: tuple[int, int, int] | None = None  # E14: days before and after the freeze, days added; None: 0, 0 and its length
     decided: Decided = NOTHING  # chapter L
-    padded: bool = False  # a database fills CHAR(n) up with blanks: those say nothing then
+    padded: bool = False  # a database pads CHAR(n) with blanks, which have no meaning then
     ledger: Ledger = field(default_factory=Ledger)
     scopes: Scopes = field(default_factory=Scopes)
     index: dict[tuple[str, str], Index] = field(default_factory=dict)
-    accounts: pl.DataFrame = field(default_factory=pl.DataFrame)  # by entity id: what rules ask of an account
+    accounts: pl.DataFrame = field(default_factory=pl.DataFrame)  # by entity id: the columns of an account that rules use
     added_types: set[str] = field(default_factory=set)  # A12
     stubs: set[int] = field(default_factory=set)  # E10
     covered: set[int] = field(default_factory=set)  # D5: accounts under a voluntary agreement
-    known: "Known" = field(default_factory=lambda: Known())  # small tables that several rules ask
+    known: "Known" = field(default_factory=lambda: Known())  # small tables that several rules use
     not_checked: list[tuple[str, str, str]] = field(default_factory=list)  # table, column, why
 
     def entity_ids(self, account: Ints) -> pl.Series:

@@ -1,4 +1,4 @@
-"""A bucket that speaks S3, as the verifier reads it: the bytes of each object, hashed; what the store says of them is not asked."""
+"""A bucket with the S3 interface, as the verifier reads it: the bytes of each object are hashed, the store's metadata is not used."""
 
 import hashlib
 from collections.abc import Iterator

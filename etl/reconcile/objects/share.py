@@ -1,8 +1,8 @@
 """The old file share: the bytes at a path, if they lie under its root (C6).
 
-The kernel is asked for it first, in one call that follows no link and stays below the root. Where that gives nothing, every name on the way is
-opened in the folder before it, without following links; links are read and followed here. A path that somebody alters meanwhile leads to what
-was opened, or nowhere.
+The kernel opens the path first, in one call that follows no link and stays below the root. If that fails, every name on the way is opened
+in the folder before it without following links; links are read and resolved here. A path that is altered meanwhile leads to the file that
+was opened, or to none.
 """
 
 import hashlib

@@ -311,7 +311,7 @@ def _holds(raw: Raw, condition: Any) -> bool:
 
 
 def _settled(recipe: Recipe, raws: tuple[Raw, ...], column: Column, memory: dict[Any, Any]) -> Any:
-    """The value as its series holds it (days and moments as numbers), or _ODD where the row has to be looked at by itself."""
+    """Returns the value as its series holds it (days and moments as numbers), or _ODD if the row must be read by itself."""
     seen = (*raws, *map(type, raws))
     if seen not in memory:
         raw = made(recipe, raws)

@@ -187,7 +187,7 @@ def acting_officers(world: ExpectedState) -> pl.Series:
 
 
 def _flag_widened(world: ExpectedState, shared: pl.Series) -> None:
-    """B20: users of these shared logins who, by their own contacts in force, reached fewer accounts than the login reaches."""
+    """Flags users of shared logins who reached fewer accounts by their contacts in force than the login reaches (B20)."""
     users = world.known.users.filter(pl.col("email_key").is_in(shared.implode()))
     contacts = world.known.contacts.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls().unique()
     entities = world.accounts.select("company_profile_id", "entity_id")

@@ -270,7 +270,7 @@ def _pairs(world: ExpectedState, scope: Ints, reason: Ints) -> Ints:
 
 
 def _previous(world: ExpectedState, documents: pl.DataFrame, earlier: Ints, reason: Ints) -> Ints:
-    """C11: cycles are those of the source rows, held ones included; an earlier version that is held is null without a flag (fine print 32)."""
+    """Returns the place of each earlier version, -1 on a cycle (held rows included) or if it is missing; flags these loaded documents (C11; fine print 32)."""
     named = documents["previous_document_id"].is_not_null().to_numpy()
     on_cycle = _on_cycle(earlier)
     world.flag("C11", "P2", "document", documents, (reason == LOADED) & ((named & (earlier < 0)) | on_cycle))

@@ -1,4 +1,4 @@
-"""Answers, findings and what the question catalogue says of them (chapter E)."""
+"""Responses, findings and their questions in the catalogue (chapter E)."""
 
 from collections.abc import Iterator
 from datetime import date

@@ -56,7 +56,7 @@ def active(world: ExpectedState, copies: Copies) -> pl.Series:
 def _pairs(world: ExpectedState, rows: pl.DataFrame, monitor: Ints, monitored: Ints) -> tuple[Ints, Ints, Ints]:
     """The row, the monitoring and the monitored account of every pair."""
     row, right = world.scopes.expand(monitored)
-    # Of a model or a profile only the accounts that were there when the link was answered or, not answered, asked for.
+    # Of a model or a profile only the accounts that existed when the link was answered or, if unanswered, requested.
     limit = pl.select(pl.coalesce(rows["responded_at"], rows["requested_at"])).to_series()
     early = (world.accounts["created_at"][right] <= limit[row]).fill_null(False)
     there = rows["monitored_entity_id"].is_not_null()[row] | early

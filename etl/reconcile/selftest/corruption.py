@@ -13,7 +13,7 @@ from etl.reconcile.compare.hashing import account_path, own_id
 from etl.reconcile.engine.spec import Column, Spec
 from etl.reconcile.errors import ReconcileError
 
-# No source says them: a run's own record, and what an exception says beside its rule.
+# No source determines them: a run's record, and the detail of an exception.
 _UNKNOWABLE = {"migration_run": None, "migration_exception": {"detail"}}
 _OBJECTS = ("object with a flipped bit", "object truncated", "object missing", "objects of equal length swapped")
 _ROWS = ("row dropped", "row doubled", "row too many")
@@ -89,7 +89,7 @@ def _shifted(text: str, step: timedelta) -> str | None:
 
 
 Change = Callable[..., object]
-_NULL: object = object()  # NULL, where None says that nothing can be changed
+_NULL: object = object()  # NULL, because None means that nothing can be changed
 _CHANGES: dict[str, Change] = {
     "one character": _one_character,
     "case": lambda value, _: value.swapcase() if value.swapcase() != value else None,

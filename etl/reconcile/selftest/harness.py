@@ -136,7 +136,7 @@ def _silent(what: str, done: int, total: int) -> None:
 
 
 def _faults(bench: Bench, chance: random.Random) -> Iterator[Planted]:
-    """Planted faults, as many as are asked for: each kind once, then each column of each table once, then the kinds in turn; in an order by chance."""
+    """Yields the requested number of planted faults in random order: each kind once, then each column of each table once, then the kinds in turn."""
     planter = Planter(bench.side.expected.world.spec, bench.store, bench.objects, chance)
     by_kind: dict[str, deque[Spot]] = defaultdict(deque)
     by_place: dict[tuple[str, str], list[Spot]] = defaultdict(list)
