@@ -123,6 +123,6 @@ def _version(year: Ints) -> Ints:
 
 
 def _blank(text: pa.Array, missing: Bools, null: Bools) -> pa.Array:
-    """The texts, '' where missing, null where null: the two are not the same."""
+    """Returns the texts, '' and null kept apart."""
     empty = pick(["", None], null.astype(np.int64))
     return where(missing, empty, text)

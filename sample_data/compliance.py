@@ -113,7 +113,7 @@ def _contacts(block: Block, chosen: Ints) -> pa.Table:
 
 
 def _letters(block: Block, chosen: Ints) -> dict[str, pa.Table]:
-    """The Annual Notification Letters of 2021 to 2023 with their items and documents; those of 2023 fall due inside the freeze (E14)."""
+    """Returns the Annual Notification Letters of 2021 to 2023 with items and documents; the letters of 2023 fall due within the freeze (E14)."""
     seed = block.shape.seed
     parent, number = children(np.full(len(chosen), 3))
     letter = chosen[parent] * 4 + number

@@ -91,7 +91,7 @@ def write_files(root: Path, share: list[tuple[str, bytes]]) -> None:
 
 
 def _counts(block: Block) -> Ints:
-    """Documents per profile: none to three, and four to forty more where an entity is or was certified."""
+    """Returns the number of documents per profile: none to three, and four to forty more if an entity is or was certified."""
     seed, shape = block.shape.seed, block.shape
     inside = np.zeros(len(block.profile), dtype=np.bool_)
     inside[shape.model_profile[shape.entity_model[block.entity]] - block.profile[0]] |= member(shape, block)
@@ -109,7 +109,7 @@ def _model(shape: Shape, profile: Ints, position: Ints) -> Ints:
 
 
 def _contents(position: Ints, shape: Shape) -> Iterator[bytes]:
-    """The bytes of each document: hundreds to thousands, log-normal; 4 of 100 are one of ten forms that many share; a few are empty."""
+    """Yields the bytes of each document: hundreds to thousands, log-normal; 4 of 100 are one of ten shared forms; a few are empty."""
     pool = words.lengths(_MEDIAN, 1024)
     size = below(shape.seed, "content.size", position, len(pool)).tolist()
     start = below(shape.seed, "content.start", position, 256 * 32).tolist()
@@ -124,7 +124,7 @@ def _contents(position: Ints, shape: Shape) -> Iterator[bytes]:
 
 
 def _recorded(digests: list[str], wrong: Bools, capital: Bools) -> list[str]:
-    """The digests as recorded at upload: some wrong (C8), some in capitals."""
+    """Returns the digests as recorded at upload: some wrong (C8), some in upper case."""
     rows = zip(digests, wrong.tolist(), capital.tolist(), strict=True)
     return ["0" * 64 if bad else digest.upper() if big else digest for digest, bad, big in rows]
 

@@ -91,7 +91,7 @@ def _sqlite_writer(url: str, schema: str) -> Iterator[Writer]:
 
 
 def _sqlite_values(column: pa.ChunkedArray) -> list[Any]:
-    """The column as Python values: dates and times as the text that the old application would have written."""
+    """Returns the column as Python values: dates and times as the texts that the old application wrote."""
     if pa.types.is_temporal(column.type):
         column = column.cast(pa.string())
     return cast("list[Any]", column.to_pylist())

@@ -50,6 +50,7 @@ class Decision:
 
     @property
     def rule(self) -> str:
+        """The number of the rule behind this kind of decision (L1, L2, L5)."""
         return RULE_OF[self.kind]
 
     def refused(self, why: str) -> str:
@@ -65,6 +66,7 @@ class Decisions:
     sha256: str | None = None
 
     def of(self, kind: Kind) -> tuple[Decision, ...]:
+        """Returns the decisions of one kind, in the order of the file."""
         return tuple(decision for decision in self.every if decision.kind == kind)
 
 

@@ -96,7 +96,7 @@ def precopy(
 def _column(
     source: Source, mapping: TableMapping, column: str, objects: Objects, record: Record, counts: dict[str, int], tell: Tell
 ) -> set[str]:
-    """The keys of the rows whose bytes are in the object store now."""
+    """Copies the documents of one column and returns the keys of the rows whose bytes are in the object store now."""
     name = f"precopy {mapping.portal}.{mapping.table}"
     relation = source.relation(mapping, column) if isinstance(source, Versioned) else None
     if relation is None or not isinstance(source, Versioned):
@@ -127,7 +127,7 @@ def _count(counts: dict[str, int], what: str, stored: Mapping[str, Stored]) -> N
 
 
 def _on_share(source: Source, share: Files, mapping: TableMapping, have: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """(key, pieces) of every document that has no content row and names a file that can be read (C6)."""
+    """Yields (key, chunks) of every document without a content row that names a readable file (C6)."""
     key, path = mapping.key[0], SHARED[2]
     others = frozenset(column.name for column in mapping.columns if column.name not in (key, path))
     for batch in source.read(mapping, _ROWS, without=others):

@@ -77,7 +77,7 @@ _STEPS = (
 
 
 def _next_step(found: list[str]) -> str:
-    """What to do about what was found, and about nothing else."""
+    """Returns the next step for exactly the differences found."""
     return " ".join(step for words, step in _STEPS if any(words in problem for problem in found))
 
 

@@ -44,7 +44,7 @@ def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Kn
 
 
 def _earlier(folder: RunFolder, record: RunRecord) -> RunFolder | None:
-    """The folder of that run among those beside this one."""
+    """Returns the folder of that run among those beside this one; None if there is none that matches the store's record."""
     for place in sorted(folder.path.absolute().parent.iterdir()):
         if place == folder.path.absolute() or not (place / layout.MANIFEST).is_file():
             continue
@@ -59,12 +59,12 @@ def _earlier(folder: RunFolder, record: RunRecord) -> RunFolder | None:
 
 
 def _digest(folder: RunFolder) -> str:
-    """As the run's record in the store has it."""
+    """Returns the digest of the steps before the load, as the run's record in the store has it."""
     return folder.digest(*(name for name in layout.BEFORE_LOAD if name in folder.steps))
 
 
 def _of_table(new: RunFolder, old: RunFolder, table: Table, run_id: str) -> Difference | None:
-    """File by file, then among what is left: a row may have moved from one file to another. None where nothing differs."""
+    """Returns the difference of one table, None if there is none; file by file, then among the rest, because a row may have moved between files."""
     came, gone = [], []
     files = {file.path: file for file in files_of(new, table)}, {file.path: file for file in files_of(old, table)}
     for path in sorted(files[0].keys() | files[1].keys()):
@@ -86,13 +86,13 @@ def _of_table(new: RunFolder, old: RunFolder, table: Table, run_id: str) -> Diff
 
 
 def _rows(folder: RunFolder, file: StageFile | None, table: Table, run_id: str) -> pa.Table:
-    """The file's rows as they are in the store; none of no file."""
+    """Returns the file's rows as the store has them; no rows for None."""
     shape = shape_of(table)
     return shape.empty_table() if file is None else recorded(folder.read_table(file), table, run_id).select(shape.names).cast(shape)
 
 
 def _unlike(one: pa.Table, other: pa.Table, table: Table) -> tuple[pa.Table, pa.Table]:
-    """The rows of each that are not, column by column, a row of the other."""
+    """Returns the rows of each side that have no equal row on the other, compared column by column."""
     key = list(table.key)
     frames = [pl.DataFrame(rows) for rows in (one, other)]
     pairs = frames[0].select(key).with_row_index("one").join(frames[1].select(key).with_row_index("other"), on=key, how="inner")
@@ -105,7 +105,7 @@ def _unlike(one: pa.Table, other: pa.Table, table: Table) -> tuple[pa.Table, pa.
 
 
 def _others(places: pl.Series, rows: int) -> pl.Series:
-    """The places that are not among these."""
+    """Returns the places that are not among these."""
     every = pl.DataFrame({"place": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
     return every.join(places.to_frame("place"), on="place", how="anti", maintain_order="left")["place"]
 

@@ -189,7 +189,7 @@ def rollback(
 
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
-    """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
+    """Removes the objects that this run stored and no row of the store names. Returns (number removed, number kept, other stores that may need those)."""
     taken = removed_objects(target.unknown_objects(sorted(journaled(folder.path / layout.JOURNAL))), objects, store)
     if not any(run.state == "PUBLISHED" for run in target.runs()):
         objects.record_store(store, "")

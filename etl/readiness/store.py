@@ -134,7 +134,7 @@ def read_store(store: Reading) -> StoreFacts:
 
 
 def _frame(store: Reading, table: str, columns: Mapping[str, str], where: str = "", own: str = "") -> pl.DataFrame:
-    """These columns; a key that two joined tables have ("own_key") is taken from the table `own`."""
+    """Returns these columns; a key that two joined tables have ("own_key") is taken from the table `own`."""
     chosen = []
     for name, kind in columns.items():
         expression = f"{own}.{name}" if kind == "own_key" else name

@@ -41,5 +41,5 @@ def _line(level: str, title: str, text: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    """As GitHub writes what would end a command."""
+    """Returns the text with the characters encoded that would end a GitHub workflow command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

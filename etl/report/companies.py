@@ -63,7 +63,7 @@ def companies(
 
 
 def _profiles(folder: RunFolder) -> pl.DataFrame:
-    """The company profiles that were read and whose key is a number."""
+    """Returns the company profiles read whose key is a number."""
     files = folder.files("extract", layout.extracted("P2", "company_profile"))
     frames = [pl.DataFrame(read_columns(folder.path, file, ["company_profile_id"])) for file in files]
     every = pl.concat([pl.DataFrame(schema={"company_profile_id": pl.Int64}), *frames])
@@ -80,7 +80,7 @@ def _accounts(folder: RunFolder, closed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _said(mappings: Mappings, where: RowsByProfile, flagged: pl.DataFrame) -> pl.DataFrame:
-    """By company profile, the exceptions of each severity on its rows, and `worst_rule`."""
+    """Returns by company profile the number of exceptions of each severity on its rows, and `worst_rule`."""
     found = []
     for (portal, table), part in flagged.group_by("portal", "table"):
         known = where.lowest(str(portal), str(table), part["key"].unique()).rename({"profile": "company_profile_id"})

@@ -106,7 +106,7 @@ def page_of(books: Books, profile_id: int, mappings: Mappings) -> dict[str, Any]
 
 
 def _models(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The models behind the accounts, each with its entities."""
+    """Returns the models behind the accounts, each with its entities."""
     models: dict[int, dict[str, Any]] = {}
     for row in rows:
         model = models.setdefault(row["legacy_model_id"], {"id": row["legacy_model_id"], "name": row["account_label"], "entities": []})
@@ -127,7 +127,7 @@ def _account(books: Books, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _people(books: Books, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry per contact in force: on which accounts, and which of them the person sees after logging in."""
+    """Returns one entry per contact in force: its accounts, and those that the person sees after logging in."""
     people: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         for contact in books.contacts.get(row["account_id"], []):
@@ -158,7 +158,7 @@ def _people(books: Books, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _before(url: str, mappings: Mappings, profile_id: int) -> list[dict[str, Any]]:
-    """The models of the profile in the old portal, those without account included."""
+    """Returns the profile's models in the old portal, those without account included."""
     tables = tables_of(mappings.sources["P2"])
     model, entity = tables["security_model"], tables["model_entity"]
     with reading(url) as connection:
@@ -175,7 +175,7 @@ def _before(url: str, mappings: Mappings, profile_id: int) -> list[dict[str, Any
 
 
 def _forgiving(connection: sa.Connection) -> None:
-    """A text column of SQLite can contain bytes that are not valid text: they are shown as U+FFFD instead of ending the page."""
+    """Makes a SQLite connection read invalid bytes in text columns as U+FFFD."""
     driver = connection.connection.driver_connection
     if connection.dialect.name == "sqlite" and driver is not None:
         driver.text_factory = lambda raw: raw.decode("utf-8", "replace")

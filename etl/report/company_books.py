@@ -248,7 +248,7 @@ class _Reader:
         self._count(statement, rules)
 
     def _count(self, statement: sa.Select[Any], rules: dict[str, list[str]]) -> None:
-        """`statement` gives accounts and old keys; a row that is on several accounts of a profile counts once."""
+        """Counts the old keys of a statement by profile; a row on several accounts of a profile counts once."""
         rows = self._connection.execute(statement)
         for profile, key in {(self._profiles[account], key) for account, key in rows if account in self._profiles}:
             self.books.flags[profile].update(rules.get(key, ()))
@@ -276,7 +276,7 @@ class _Reader:
                     self.books.held_names[found] = str(row.get("company_name") or "")
 
     def _owners(self, held: list[tuple[str, str, str, dict[str, Any]]]) -> dict[tuple[str, Any], Any]:
-        """The profile of each model and entity, those that became accounts and those that are held."""
+        """Returns the profile of each model and entity, loaded and held ones."""
         owner: dict[tuple[str, Any], Any] = {}
         for profile, accounts in self.books.accounts.items():
             for account in accounts:

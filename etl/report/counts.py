@@ -91,7 +91,7 @@ def made_rows(folder: RunFolder) -> dict[tuple[str, str], dict[str, int]]:
 
 
 def _contents(folder: RunFolder) -> dict[tuple[str, str], int]:
-    """By source table that holds documents' bytes, how many different ones: equal bytes are one object (C9), held rows' are kept too."""
+    """Returns by source table with documents' bytes the number of distinct contents, held rows' included; equal bytes are one object (C9)."""
     if "reattach" not in folder.steps:
         return {}
     frames = [pl.DataFrame(table).filter(pl.col("table") != "document") for table in folder.tables("extract", layout.CONTENT)]

@@ -83,7 +83,7 @@ def _tables(mappings: Mappings, statement: Statement) -> list[str]:
 
 
 def _columns(mappings: Mappings, statement: Statement, table: str) -> list[str]:
-    """The columns that the statement names; one where it names none, for the number of rows."""
+    """Returns the columns that the statement names; one column if it names none, to count rows."""
     schema = mappings.target if statement.of is None else mappings.sources[statement.of]
     words = set(re.findall(r"\w+", statement.sql))
     shape = schema.tables[table]
@@ -122,7 +122,7 @@ def _read(folder: RunFolder, file: StageFile, columns: list[str]) -> pl.DataFram
 
 
 def _extracted(folder: RunFolder, file: StageFile, columns: list[str], key: str) -> pl.DataFrame:
-    """The columns and `_key`, the old key as text."""
+    """Returns the columns and `_key`, the old key as text."""
     frame = pl.DataFrame(read_columns(folder.path, file, list(dict.fromkeys([*columns, key, "_key"]))))
     own = pl.col("_key") if "_key" in frame.columns else pl.col(key).cast(pl.String).alias("_key")
     return frame.select(*columns, own)

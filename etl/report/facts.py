@@ -120,14 +120,14 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
 
 
 def _taken_back(folder: RunFolder) -> str | None:
-    """The time of the run's rollback; None if it was not rolled back, or published again afterwards."""
+    """Returns the time of the run's rollback; None if it was not rolled back, or was published again afterwards."""
     events = [event for event in read_events(content_of(folder.path)) if not str(event.get("outcome")).startswith("refused")]
     last: dict[str, Any] = next((event for event in reversed(events) if event.get("what") in ("load", "rollback")), {})
     return str(last["at"]) if last.get("what") == "rollback" else None
 
 
 def _freeze_guard(folder: RunFolder) -> dict[str, Any]:
-    """What each old table was when it was read, and whether it still was at later moments (K1)."""
+    """Returns the fingerprint of each old table when it was read, and whether it had changed at later checks (K1)."""
     steps = folder.steps
     prints = steps["extract"].facts.get("fingerprints", {}) if "extract" in steps else {}
     tables = [{"portal": name.partition(".")[0], "table": name.partition(".")[2], **known} for name, known in sorted(prints.items())]
@@ -196,7 +196,7 @@ def _targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
 
 
 def _result(folder: RunFolder) -> dict[str, Any]:
-    """What the verifier counted itself; empty where it has not."""
+    """Returns the verifier's counts; empty if it has not run."""
     return dict(document(folder, "reconcile", layout.RESULT) or {})
 
 
@@ -293,7 +293,7 @@ def _said(mappings: Mappings, found: Lists) -> dict[str, str]:
 
 
 def _rules(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
-    """Every rule, and the number of rows that it decided."""
+    """Returns every rule with the number of rows that it decided."""
     flagged, counted, known = dict(found.exceptions.group_by("rule").len().iter_rows()), decided(folder, mappings), statements()
     return [
         {
@@ -311,7 +311,7 @@ def _rules(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str
 
 
 def _companies(found: Lists) -> dict[str, int]:
-    """How many company profiles there are, how many are complete, and the rows that lead to one."""
+    """Returns how many company profiles there are, how many are complete, and how many rows lead to one."""
     frame = found.companies
     return {
         "total": frame.height,

@@ -42,6 +42,7 @@ class Node:
 
     @property
     def middle(self) -> float:
+        """The vertical centre of the bar."""
         return self.y + self.height / 2
 
 
@@ -127,7 +128,7 @@ def _bands(rows: dict[str, dict[str, int]], left: list[Node], right: list[Node],
 
 
 def _inside(node: Node, y: float, thick: float) -> float:
-    """A line drawn thicker than it is must not stand out below its bar."""
+    """Returns the position moved so that a line of minimum thickness does not exceed the end of its bar."""
     return min(y, node.y + node.height - min(thick, node.height))
 
 

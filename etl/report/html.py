@@ -160,7 +160,7 @@ def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _held_rows(found: Lists) -> list[tuple[str, ...]]:
-    """Of each held row what it is, because of what, and the row at the top of the chain where that is another one."""
+    """Returns for each held row its table, reason and cause, and the row at the root of the chain if that is another one."""
     row = pl.concat_str("because_table", "because_key", separator=" ")
     because = pl.concat_str(pl.col("because_column"), pl.when(row.is_null()).then(pl.lit("")).otherwise(pl.concat_str(pl.lit(": "), row)))
     own = (pl.col("root_table") == pl.col("table")) & (pl.col("root_key") == pl.col("key"))
@@ -195,7 +195,7 @@ def bridge(report: dict[str, Any]) -> dict[str, dict[str, int | None]]:
 
 
 def _bridged(report: dict[str, Any]) -> dict[str, int | None]:
-    """The bridge's last line; None where a number of it is not known yet."""
+    """Returns the bridge's last line; None where a number is not known yet."""
 
     def together(numbers: list[int | None]) -> int | None:
         known = [value for value in numbers if value is not None]
@@ -237,14 +237,14 @@ def _rules(report: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _companies(found: Lists) -> list[tuple[str, ...]]:
-    """Those with most held rows first, then those with most exceptions that need attention."""
+    """Returns the companies with most held rows first, then those with most exceptions that need attention."""
     order = ["rows_held", "attention", "warning", "company_profile_id"]
     shown = found.companies.sort(order, descending=[True, True, True, False]).head(ROWS_SHOWN)
     return [(str(profile), *map(number, counts), worst or "") for profile, *counts, worst in shown.rows()]
 
 
 def _kinds(mappings: Mappings) -> list[tuple[str, str, int, int, str]]:
-    """(code, name, old columns, new columns, treatment) of each kind of personal data."""
+    """Returns (code, name, old columns, new columns, treatment) of each kind of personal data."""
     return [
         (kind.code, kind.name, len(kind.columns), len({name for one in kind.columns for name in one.becomes}), kind.care)
         for kind in read_personal(mappings)

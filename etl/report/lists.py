@@ -81,7 +81,7 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
 
 
 def _caused(frame: pl.DataFrame, texts: dict[str, list[int]]) -> pl.DataFrame:
-    """The frame (table, key, BECAUSE) masked in each of its three keys."""
+    """Returns the frame (table, key, BECAUSE) with each of its three keys masked."""
     own = _keys(frame, "key", texts)
     return without_personal(
         _keys(_keys(own, "because_key", texts, "because_table"), "root_key", texts, "root_table"), "key", "because_key", "root_key"
@@ -89,7 +89,7 @@ def _caused(frame: pl.DataFrame, texts: dict[str, list[int]]) -> pl.DataFrame:
 
 
 def _text_parts(mappings: Mappings) -> dict[str, list[int]]:
-    """By table, old or new, the places of those parts of its key that are texts in which nine digits have room."""
+    """Returns by old or new table which parts of its key are texts long enough for nine digits."""
     found: dict[str, set[int]] = {}
     for schema in (*mappings.sources.values(), mappings.target):
         for table in schema.tables.values():
@@ -101,9 +101,9 @@ def _text_parts(mappings: Mappings) -> dict[str, list[int]]:
 
 
 def _keys(frame: pl.DataFrame, column: str, texts: dict[str, list[int]], of: str = "table") -> pl.DataFrame:
-    """The frame with nine digits masked where they are a text's part of a key (H6): an importer's number may be a person's.
+    """Returns the frame with nine digits masked in text parts of keys (H6), because an importer's number may be a person's.
 
-    `of`: the column that names the table whose key it is.
+    `of`: the column that names the key's table.
     """
     suspects = frame[of].is_in(list(texts)) & frame[column].str.contains(_NINE).fill_null(False)
     suspects = suspects.fill_null(False)

@@ -56,7 +56,7 @@ def _of(mapping: TableMapping, into: Into, mappings: Mappings) -> str | None:
 
 
 def _part(mapping: TableMapping, into: Into, column: str, alias: str, mappings: Mappings) -> tuple[str, str] | None:
-    """(the part of the key as text, the join that it needs) of a target table `t`."""
+    """Returns (the part of the key as text, the join that it needs) of a target table `t`."""
     for name, form in into.columns.items():
         if form.columns == (column,) and (form.kind == "plain" or (form.kind == "rule" and name == column)):
             return f"CAST(t.{name} AS VARCHAR)", ""

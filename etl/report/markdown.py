@@ -118,7 +118,7 @@ def _verdict(report: Report) -> list[str]:
 
 
 def _goals(report: Report) -> list[str]:
-    """What the owners signed and what became of it; nothing where they signed nothing."""
+    """Returns the section about the signed goals and their results; empty without goals."""
     rows = [
         (
             code(entry["goal"]),
@@ -316,7 +316,7 @@ def _controls() -> list[str]:
 
 
 def _decisions(report: Report) -> list[str]:
-    """What people decided; nothing where they decided nothing."""
+    """Returns the section about people's decisions; empty without decisions."""
     made = report["decisions"]
     rows = [
         (d["rule"], code(f"{d['portal']} {d['table']} {d['key']}".strip()), escaped(d["by"]), d["on"], escaped(d["reason"])) for d in made

@@ -158,7 +158,7 @@ def _portals(report: dict[str, Any], mappings: Mappings) -> list[Portal]:
 
 
 def _decided(portals: list[Portal], mappings: Mappings) -> list[Query]:
-    """The rules' counts, together for each database."""
+    """Returns the statements for the rules' counts, one per database."""
     shown = "The column Decided of the rules."
     found = []
     for of, where in ((None, NEW), *((portal, NAMES[portal]) for portal in portals)):

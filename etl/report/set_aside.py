@@ -82,7 +82,7 @@ _NARROW = (pl.col("scope_cd") == "TC") | pl.col("restricted_reason_cd").is_not_n
 
 
 def _whose(seen: pl.DataFrame) -> pl.Expr:
-    """Where all that have such a login are restricted, or of Trade Compliance, the words for it; else nothing."""
+    """Returns the words for accounts whose usable logins are all restricted or all of Trade Compliance; else an empty text."""
     kinds = seen.group_by("account_id").agg((pl.col("scope_cd") == "TC").all().alias("tc"), _NARROW.all().alias("narrow"))
     of_tc, narrow = (kinds.filter(pl.col(name))["account_id"] for name in ("tc", "narrow"))
     return (

@@ -34,7 +34,7 @@ def signed(folder: RunFolder, decisions: list[dict[str, str]], approval: dict[st
 
 
 def _carried_out(events: Iterable[dict[str, Any]]) -> list[tuple[str, list[str], str, str]]:
-    """(account on machine, what it did, the first and the last moment to the minute), in the order in which each began."""
+    """Returns (account on machine, its steps, first and last moment to the minute), in the order of the first moments."""
     by_whom: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         by_whom.setdefault(f"{event.get('who', '')} on {event.get('where', '')}", []).append(event)
@@ -49,7 +49,7 @@ def _minute(moment: str) -> str:
 
 
 def _decided(decisions: list[dict[str, str]]) -> list[tuple[str, str, str, int]]:
-    """(rule, by, on, how many), in the order of the rules, the names and the days."""
+    """Returns (rule, by, on, count), sorted by rule, name and day."""
     counted: dict[tuple[str, str, str], int] = {}
     for one in decisions:
         key = (one["rule"], one["by"], one["on"])

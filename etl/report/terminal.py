@@ -107,7 +107,7 @@ def _summed(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _targets(report: dict[str, Any], full: bool) -> Shown:
-    """Expected and actual rows of the new store, once something was counted there."""
+    """Returns expected and actual rows of the new store, if they were counted there."""
     rows = [row for row in report["targets"] if row["actual"] is not None]
     equal = [row for row in rows if row["actual"] == row["expected"]]
     table = _table("Table", ">Expected", ">Actual")

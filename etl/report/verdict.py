@@ -55,7 +55,7 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _meaning(answer: dict[str, Any]) -> str:
-    """What a failed check would mean for people; its id stands last."""
+    """Returns the consequence of a failed check in words, with its id at the end."""
     rows = f"{plural(answer['failed'], 'row')} of {answer['table']}"
     return f"{rows}: {answer['sentence'] or answer['why']} ({answer['id']})"
 

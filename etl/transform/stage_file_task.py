@@ -91,6 +91,7 @@ class WorkerState:
         return context_of(replace(self.ticket, wheres=(*self.ticket.wheres, (key, file))))
 
     def with_superseded(self, answers: Ints) -> WorkerState:
+        """Returns this state with the sorted ids of superseded responses (E7)."""
         return context_of(replace(self.ticket, superseded=answers))
 
 
@@ -122,7 +123,7 @@ def _context_of_base(base: StepInputs) -> WorkerState:
 
 
 def reattach_file(ticket: TaskSpec, key: Key, number: int, file: StageFile) -> StageFileResult:
-    """Places and writes one stage file of a table whose routes decide its accounts."""
+    """Places and writes one stage file of a table whose routes decide its accounts, and returns the result."""
     turn_to(ticket.base.root, "reattach")
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
@@ -143,7 +144,7 @@ def finish_stage_file(context: WorkerState, rows: RowPlacement, number: int, com
 
 
 def _held_bytes(rows: RowPlacement, context: WorkerState) -> tuple[dict[str, str], list[tuple[str, int]]]:
-    """By key, the digest of a held row's bytes (fine print 9), and those that had to be stored here: bytes of no document."""
+    """Returns by key the digest of a held row's bytes (fine print 9), and (digest, size) of those stored here because no document has them."""
     mapping = rows.mapping
     held = np.flatnonzero(rows.reason > 0)
     if not len(held):

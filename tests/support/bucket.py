@@ -56,11 +56,13 @@ class Front:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def asked(self, method: str, path: str) -> Any:
+        """Counts the request and returns its fault."""
         with self.lock:
             self.counts[method] = self.counts.get(method, 0) + 1
             return self.fault(Request(method, path, self.counts[method]))
 
     def arm(self, fault: Fault) -> None:
+        """Plants the fault and resets the counts."""
         with self.lock:
             self.fault, self.counts = fault, {}
 
@@ -196,6 +198,7 @@ class BucketNight(Night):
         return [str(place) for place in places if canaries(place.read_bytes().decode("latin-1"))]
 
     def published(self) -> bool:
+        """Returns whether the store has a published run."""
         if not self.target.exists():
             return False
         with self.database(self.target.name) as database:

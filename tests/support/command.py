@@ -41,6 +41,7 @@ class Done:
 
     @property
     def data(self) -> dict[str, Any]:
+        """Returns `data` of the JSON object on stdout."""
         return dict(self.envelope["data"])
 
     @property

@@ -95,6 +95,7 @@ class Staged:
             return [[c.table, c.inserted, c.updated, c.removed] for c in foreseen(run, MAPPINGS, url)]
 
     def rollback(self, url: str) -> TakenBack:
+        """Rolls back the run and returns the counts."""
         with open_locked(self.folder) as run:
             target = open_target(url, run.path / "load")
             objects = open_objects(str(self.objects), run.path / JOURNAL)

@@ -103,7 +103,7 @@ TYPES = ("IMP", "EXP", "BRK", "CON", "3PL", "AIR", "SEA", "RAIL", "HWM", "HWC", 
 
 
 def _owners() -> dict[str, str]:
-    """By key column: the table whose own key it is."""
+    """Returns by key column the table whose primary key it is."""
     owners: dict[str, str] = {}
     for portal in MAPPINGS.sources:
         for mapping in MAPPINGS.of(portal):

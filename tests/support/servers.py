@@ -27,10 +27,12 @@ class Portals:
     folder: Path
 
     def url(self, database: str, role: str, password: str | None = None) -> str:
+        """Returns the URL of a database under a role."""
         return make_url(self.uri).set(database=database, username=role, password=password).render_as_string(hide_password=False)
 
     @contextmanager
     def session(self, database: str, role: str = "postgres") -> Iterator[Any]:
+        """Yields a connection to a database under a role."""
         import psycopg
 
         with psycopg.connect(self.url(database, role), autocommit=True) as connection:

@@ -37,6 +37,7 @@ class Old:
             self.db[portal].executescript(re.sub(r"\bBYTEA\b", "BLOB", (SCHEMAS / f"{name}.sql").read_text(encoding="utf-8")))
 
     def add(self, table: str, *rows: ROW) -> Old:
+        """Adds rows to the table."""
         portal = "TC" if table.startswith("tc_") else "P2"
         for row in rows:
             values = {c.name: plain_value(c.name, c.kind) for c in SPEC.sources[portal][table].columns.values() if c.mandatory} | row
@@ -57,12 +58,14 @@ class Old:
         return self
 
     def person(self, user: int, profile: int, contact: int, name: str = "", **more: Any) -> Old:
+        """Adds a user and its contact on the profile."""
         if name:
             self.add("portal_user", {"user_id": user, "user_name": name, "user_status_cd": "ACTIVE", "first_name": "A", "last_name": "B"})
         row = {"contact_id": contact, "company_profile_id": profile, "user_id": user, "contact_type_cd": "OFFICER", "primary_poc_ind": "N"}
         return self.add("company_contact", row | more)
 
     def expected(self) -> Seen:
+        """Returns the expected side of this world."""
         for db in self.db.values():
             db.commit()
         return Seen(self.folder)
@@ -94,6 +97,7 @@ class Seen:
         return sorted(found, key=repr)
 
     def held(self, table: str = "") -> dict[str, str]:
+        """Returns the hold reason by key, of one table or of all ('')."""
         return {
             (r["key"] if table else f"{r['table']} {r['key']}"): r["reason"]
             for r in self.world.ledger.held().to_dicts()
@@ -101,6 +105,7 @@ class Seen:
         }
 
     def flags(self, rule: str) -> list[str]:
+        """Returns the rows that the rule flags, as `table key`."""
         return sorted(f"{r['table']} {r['key']}" for r in self.world.ledger.flags().to_dicts() if r["rule"] == rule)
 
 

@@ -66,6 +66,7 @@ class Gathering:
         self._account: list[npt.NDArray[np.int32]] = []
 
     def add(self, ids: pl.Series, frame: pl.DataFrame) -> None:
+        """Adds a batch: the ids of its rows, and the columns that identify them."""
         self._id.append(ids.hash(0).to_numpy())
         self._row.append(fingerprint((frame[name] for name in self._names), len(frame)))
         account = np.full(len(frame), -1, np.int32)
@@ -156,6 +157,7 @@ class Store:
             self._keep(table, gathering.places())
 
     def places(self, table: str) -> Places:
+        """Returns the index of the table's rows by id; reads the table if it is not in memory."""
         if table not in self._places:
             self._keep(table, self._places_of(table))
         return self._places[table]
@@ -190,7 +192,7 @@ class Store:
         return gathering.places()
 
     def _entities(self) -> Ints:
-        """The sorted entity ids of all accounts."""
+        """Returns the sorted entity ids of all accounts."""
         if self._entity_ids is None:
             column = self.spec.target["entity_account"].columns["legacy_entity_id"]
             parts = [] if self.absent("entity_account") else self.database.parts("entity_account", [column], exact=True)
@@ -200,7 +202,7 @@ class Store:
         return self._entity_ids
 
     def _read(self, table: str, columns: Sequence[Column]) -> Iterator[pl.DataFrame]:
-        """The raw batches; values that this store could not contain become null and are listed in #alien."""
+        """Yields the raw batches; values that the loader never stores become null and are listed in #alien."""
         for part in self.database.parts(table, columns, exact=True):
             frame = part.frame.with_columns(pl.lit(None, dtype=pl.String).alias(ALIEN))
             if part.odd:

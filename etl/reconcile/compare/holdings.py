@@ -91,7 +91,7 @@ def _frames(store: Store, table: str) -> Any:
 
 
 def _contents(sources: Mapping[str, Source], portal: str, table: str, at: list[int]) -> dict[int, dict[str, object]]:
-    """The source rows at these places, as `row_json` must hold them."""
+    """Returns the source rows at these locators, as `row_json` must hold them."""
     if not at:
         return {}
     source = sources[portal]

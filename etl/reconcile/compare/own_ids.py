@@ -98,7 +98,7 @@ def _tag(text: str) -> int:
 
 
 def _halves(ids: pl.Series) -> tuple[Halves, Mask]:
-    """The ids as two numbers each, and which of them are canonical."""
+    """Returns the ids as two 64-bit numbers each, and which of them are canonical."""
     if ids.dtype == pl.String:
         good = (ids.str.len_bytes() == 36).fill_null(False)
         texts = _bytes_of(pl.select(pl.when(good).then(ids).otherwise(pl.lit("0" * 36))).to_series(), 36)

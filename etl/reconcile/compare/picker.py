@@ -57,7 +57,7 @@ def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
 
 
 def _resolved(store: Store, frame: pl.DataFrame, shown: list[str]) -> pl.DataFrame:
-    """The view's rows: its login and its account by what they are, not by the loader's ids; the values as they are."""
+    """Returns the view's rows with login fingerprints and entity ids in place of ids; other values unchanged."""
     logins, accounts = store.places("login"), store.places("entity_account")
     login = logins.rows(*logins.find(frame["login_id"]))
     entity = accounts.accounts(*accounts.find(frame["account_id"]))
@@ -96,7 +96,7 @@ def _expected(expected: Expected, schema: dict[str, Any]) -> pl.DataFrame:
 
 
 def _numbered(frames: list[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:
-    """The rows, each with a number over all its values."""
+    """Returns the rows, each with a 64-bit number over all its values."""
     none = pl.DataFrame(schema=schema)
     every = pl.concat([none, *(frame.select(none.columns) for frame in frames)])
     return every.with_columns(every.hash_rows(0).alias(_ROW))

@@ -111,7 +111,7 @@ def in_force(records: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _numbers(freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None) -> tuple[int, int, int] | None:
-    """The numbers of E14 that are in force: by default 0, 0 and the length of the freeze; null without one."""
+    """Returns the numbers of E14 in force: by default 0, 0 and the length of the freeze; None without a freeze."""
     if freeze is None:
         return None
     before, after, more = grace or (0, 0, None)
@@ -131,7 +131,7 @@ _CLOCKS_APART = timedelta(days=1)  # of two machines; a record from further ahea
 
 
 def _is_possible(record: dict[str, Any]) -> bool:
-    """Whether a published run ended, after it began, and not in days to come."""
+    """Returns whether a published run ended after it began, and not in the future."""
     began, ended = record["started_at"], record["finished_at"]
     if record["state_cd"] != "PUBLISHED":
         return True

@@ -188,7 +188,7 @@ def _listed(table: str, kind: str, portal: pl.Series, key: pl.Series, account: p
 
 
 def _numbers(frame: pl.DataFrame, spec: Spec, table: str, names: Names) -> pl.Series:
-    """The account number that each row is listed under."""
+    """Returns the account number under which each row is listed."""
     column = next((c for c in (ACCOUNT, "account_id", "monitor_account_id", "legacy_entity_id") if c in frame.columns), None)
     entities = frame[column].to_list() if column else [None] * len(frame)
     return pl.Series([names.number_by_entity.get(entity if entity is not None else -1) for entity in entities], dtype=pl.String)

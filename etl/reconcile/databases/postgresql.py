@@ -171,7 +171,7 @@ class PostgresDatabase:
         return {str(name): str(kind) for name, kind in self._tuples(sql)}
 
     def _look_at_members(self) -> dict[str, list[int]]:
-        """By table that has partitions or children: the numbers of all tables whose rows it shows, sorted."""
+        """Returns by table with partitions or children the sorted oids of all tables whose rows it shows."""
         sql = f"""WITH RECURSIVE tree(top, part) AS (SELECT oid, oid FROM pg_class WHERE relkind IN ('r', 'p') AND {self._here()}
                   UNION SELECT t.top, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.part)
                   SELECT c.relname::text, tree.part::bigint FROM tree JOIN pg_class c ON c.oid = tree.top
@@ -201,11 +201,11 @@ class PostgresDatabase:
         return False  # a row's place changes with every update
 
     def _has_places(self, table: str) -> bool:
-        """Whether `ctid` alone says which row it is."""
+        """Returns whether `ctid` alone identifies a row."""
         return table not in self.members and self._kinds.get(table) not in ("view", "foreign table")
 
     def _locator(self, table: str) -> str:
-        """The columns that say where a row lies: its place; in which table and its place; or its place in the order of all columns."""
+        """Returns the SQL that locates a row: its `ctid`, table and `ctid`, or its position in the order of all columns."""
         if self._has_places(table):
             return "ctid"
         if table in self.members:
@@ -215,7 +215,7 @@ class PostgresDatabase:
         return f"row_number() OVER (ORDER BY {order})"
 
     def _located(self, table: str, batch: Any) -> tuple[pl.Series, list[Any]]:
-        """The locators of a batch, and its columns behind what `_locator` selects."""
+        """Returns the locators of a batch, and its columns after those that `_locator` selects."""
         if self._has_places(table):
             return locators_from(batch.column(0)), batch.columns[1:]
         if table not in self.members:
@@ -225,7 +225,7 @@ class PostgresDatabase:
         return pl.Series((of << _PLACE_BITS) | locators_from(batch.column(1)).to_numpy()), batch.columns[2:]
 
     def _at(self, table: str, listed: str, locators: Sequence[int]) -> Iterator[str]:
-        """Queries for the rows at these locators."""
+        """Yields queries for the rows at these locators."""
         if self._has_places(table) or table in self.members:
             members = self.members.get(table, [])
             for of in sorted({at >> _PLACE_BITS for at in locators}):
@@ -376,7 +376,7 @@ class PostgresDatabase:
 
 
 def _first_schema(conninfo: str) -> str:
-    """The schema that the role's path leads to first; empty where it leads to none."""
+    """Returns the first existing schema on the role's search path; empty if there is none."""
     import psycopg
 
     with psycopg.connect(conninfo, autocommit=True) as session:
@@ -386,7 +386,7 @@ def _first_schema(conninfo: str) -> str:
 
 
 def _with_options(conninfo: str, url: URL, options: str) -> str:
-    """The connection's URL with these options behind those that it or the environment has; libpq takes no + for a blank."""
+    """Returns the URL with these options appended to those of the URL or the environment; libpq does not accept + for a blank."""
     said = url.query.get("options") or os.environ.get("PGOPTIONS", "")
     before, _, _ = conninfo.partition("?")
     words = [word for word in conninfo.partition("?")[2].split("&") if word and not word.startswith("options=")]
@@ -414,7 +414,7 @@ def _said(url: URL, name: str) -> str:
 
 
 def _elsewhere(url: URL) -> bool:
-    """Whether some server of the URL may be another machine: neither a socket nor a name that every machine has for itself."""
+    """Returns whether a server of the URL may be on another machine: neither a socket nor a loopback name."""
     addresses, hosts = _said(url, "hostaddr").split(","), _said(url, "host").split(",")
     here = re.compile(r"(?i)|[/@].*|localhost|127\.\d+\.\d+\.\d+|::1")
     return not all(here.fullmatch(address or host) for address, host in zip_longest(addresses, hosts, fillvalue=""))

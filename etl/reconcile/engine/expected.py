@@ -182,7 +182,7 @@ class Expected:
         yield from self._take(name, lambda: expected_rows(world, self._rules, portal, name), self._targets(portal, name))
 
     def _look_for_tables(self) -> None:
-        """What the mappings and the databases do not agree about cannot be checked (K5)."""
+        """Records tables and columns that mappings and databases do not both have: they cannot be compared (K5)."""
         for portal, source in self.world.sources.items():
             for owner, table in self.world.spec.mappings:
                 if owner == portal:

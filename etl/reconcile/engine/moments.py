@@ -90,7 +90,7 @@ def _number(text: Bytes, first: int, behind: int, good: Mask) -> Ints:
 
 
 def _matrix(data: Bytes, start: Ints, width: int) -> Bytes:
-    """The texts of one width, a row each."""
+    """Returns the texts of one width, one per row."""
     if len(start) and start[-1] - start[0] == width * (len(start) - 1):  # they lie without a gap: no copy
         return data[start[0] : start[0] + width * len(start)].reshape(-1, width)
     apart: Bytes = data[start[:, None] + np.arange(width)]

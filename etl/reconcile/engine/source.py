@@ -88,7 +88,7 @@ class Source:
             yield pl.concat([marked, self._odd(name, columns, odd, special, ledger)]) if odd else marked
 
     def _odd(self, name: str, columns: Sequence[Column], odd: Sequence[int], special: Special, ledger: Ledger) -> pl.DataFrame:
-        """The rows at these locators, settled value by value."""
+        """Returns the rows at these locators, read value by value."""
         places = {column.name: place for place, column in enumerate(columns)}
         key = [places[column] for column in self.table(name).key]
         rows: list[tuple[object, ...]] = []

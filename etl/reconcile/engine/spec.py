@@ -188,7 +188,7 @@ def views(path: Path) -> dict[str, str]:
 
 
 def _harmless(statement: exp.Expr) -> bool:
-    """Whether it declares something that rows are not compared with."""
+    """Returns whether the declaration has no effect on the comparison of rows."""
     return isinstance(statement, exp.Comment | exp.Semicolon) or (isinstance(statement, exp.Create) and statement.kind in ("VIEW", "INDEX"))
 
 

@@ -126,7 +126,9 @@ class ExpectedState:
         return total if not key.null_count() else pl.select(pl.when(key.is_not_null()).then(total)).to_series()
 
     def rows(self, portal: str, table: str) -> Iterator[pl.DataFrame]:
+        """Yields the typed rows of a source table in batches, as `Source.rows`."""
         return self.sources[portal].rows(table, self.ledger)
 
     def flag(self, rule: str, portal: str, table: str, rows: pl.DataFrame, where: Mask) -> None:
+        """Records that the rule flags those of `rows` where `where` is true."""
         self.ledger.flag(rule, portal, table, rows[KEY].filter(pl.Series(where, dtype=pl.Boolean)))

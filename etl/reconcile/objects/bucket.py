@@ -62,7 +62,7 @@ class Bucket:
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
-        """A store that refuses, or cannot be reached, ends the comparison: requesting every object would take hours."""
+        """Raises ReconcileError if the store refuses a request or cannot be reached: requesting every object would take hours."""
         try:
             yield
         except ClientError as error:

@@ -202,7 +202,7 @@ def _raws(array: Any, kind: str) -> list[Raw]:
 
 
 def _whole(text: Text | None) -> Raw:
-    """A NUMERIC as a number where it is a whole one; else as the text that it is."""
+    """Returns a NUMERIC as an integer if it is a whole number, else as its text."""
     if text is None:
         return None
     whole, _, fraction = bytes(text).partition(b".")

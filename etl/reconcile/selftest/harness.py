@@ -44,10 +44,12 @@ class Score:
 
     @property
     def planted(self) -> int:
+        """The number of faults that were planted."""
         return sum(kind.planted for kind in self.by_kind.values())
 
     @property
     def found(self) -> int:
+        """The number of faults that reconcile found."""
         return sum(kind.found for kind in self.by_kind.values())
 
     @property
@@ -117,6 +119,7 @@ class Bench:
         shutil.copytree(objects, self.objects)
 
     def compared(self) -> Reconciliation:
+        """Returns the reconciliation of the copy as it is now."""
         store = Store(self.side.expected.world.spec, open_database(f"sqlite:///{self.store}"))
         try:
             runs = recorded_runs(store, self.side.expected.world.freeze)
