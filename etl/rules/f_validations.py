@@ -17,7 +17,7 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def flag_profile_validations(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """F2: flags validations of a whole profile with several accounts."""
+    """Returns the validations of a whole profile with several accounts, to be flagged under F2."""
     narrower = [route.column for route in rows.mapping.owner[:-1]]
     by_profile = rows.frame.select(pl.all_horizontal(pl.col(column).is_null() for column in narrower)).to_series().to_numpy()
     copies = np.bincount(rows.row, minlength=rows.frame.height)

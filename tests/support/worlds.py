@@ -57,7 +57,7 @@ OWNER = {
 
 
 def referred(column: str) -> str | None:
-    """The table that the column names a row of."""
+    """Returns the table that the column refers to; None if it refers to none."""
     if column in NAMED:
         return NAMED[column]
     if column.endswith("cbp_user_id"):
@@ -68,7 +68,7 @@ def referred(column: str) -> str | None:
 
 
 def ancestors(tables: frozenset[str]) -> frozenset[str]:
-    """The tables, and all that their rows name."""
+    """Returns the tables and all tables that their rows refer to."""
     shapes = [_shape(table) for table in tables]
     more = tables | {name for shape in shapes if shape for column in shape.columns if (name := referred(column.name))}
     return tables if more == tables else ancestors(frozenset(more))
@@ -76,7 +76,10 @@ def ancestors(tables: frozenset[str]) -> frozenset[str]:
 
 @st.composite
 def worlds(draw: st.DrawFn, clean: bool = False, odd_keys: bool = False) -> Legacy:
-    """`clean`: every value can be read; `odd_keys`: some keys are NULL or no whole numbers. Shrinks to fewer tables and fewer rows; a row stays what it is whatever else there is."""
+    """Draws a legacy world. `clean`: every value can be read; `odd_keys`: some keys are NULL or not whole numbers.
+
+    Shrinks to fewer tables and fewer rows; a row does not depend on the other rows drawn.
+    """
     seed = draw(st.integers(0, 2**32 - 1))
     size = draw(st.integers(1, 4))
     without = draw(st.sets(st.sampled_from(OTHERS), max_size=12))
