@@ -198,6 +198,7 @@ class Stack:
         self._waiting: dict[Question, list[Part]] = defaultdict(list)
 
     def add(self, question: Question, part: Part) -> None:
+        """Adds a question's values; asks all waiting questions where they are enough."""
         size = len(part.values[0])
         if size:
             self._waiting[question].append(part)

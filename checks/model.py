@@ -85,6 +85,7 @@ class Answer:
 
     @property
     def passed(self) -> bool:
+        """Returns whether no row failed."""
         return self.failed == 0
 
 
@@ -101,12 +102,15 @@ class Answers:
 
     @property
     def passed(self) -> tuple[Answer, ...]:
+        """Returns the answers without a failing row."""
         return tuple(answer for answer in self.answers if answer.passed)
 
     @property
     def critical_failures(self) -> tuple[Answer, ...]:
+        """Returns the failed answers of critical checks: each stops the run before it publishes."""
         return tuple(answer for answer in self.answers if not answer.passed and answer.severity == "critical")
 
     @property
     def warnings(self) -> tuple[Answer, ...]:
+        """Returns the failed answers of checks that only warn."""
         return tuple(answer for answer in self.answers if not answer.passed and answer.severity == "warning")

@@ -1,4 +1,4 @@
-"""The plausibility gate: fails where so many rows are held, or so many indicator values unknown, that the mapping cannot be right.
+"""The plausibility gate: fails where the share of held rows or of unknown indicator values is so large that the mapping cannot be right.
 
 A critical question fails above its limit, a warning from its limit. The answer has a sentence with shares, the most frequent cause, and keys as
 examples, never a value.

@@ -63,6 +63,7 @@ class Staged:
                     self.files[found].append(file)
 
     def rows(self, table: str) -> int:
+        """Returns the number of staged rows of the table."""
         return sum(file.rows for file in self.files[table])
 
     def _shaped(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:

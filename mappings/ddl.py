@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ColumnDdl:
+    """A declared column; `refers_to`: the table of its foreign key, None without one."""
+
     name: str
     sql_type: str
     not_null: bool = False

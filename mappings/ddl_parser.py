@@ -24,6 +24,7 @@ class _Parser(QueryReader):
     # -- statements -----------------------------------------------------------------------------------------------------------------------
 
     def file(self) -> Ddl:
+        """Returns the declarations of the whole file; raises DdlError at the first unknown form."""
         while self._now.kind != "end":
             if self._took(";"):
                 continue

@@ -26,17 +26,20 @@ class DdlError(Exception):
 
 @dataclass(frozen=True)
 class Token:
+    """A token of a schema file with its line, from 1."""
+
     kind: str
     text: str
     line: int
 
     @property
     def word(self) -> str:
-        """Returns the token for comparison: keywords and names in capitals, signs unchanged."""
+        """Returns the token for comparison: names in capitals, signs unchanged; empty for numbers and texts."""
         return self.text.upper() if self.kind == "name" else self.text if self.kind == "sign" else ""
 
 
 def tokens(text: str) -> list[Token]:
+    """Returns the tokens without blanks and comments; raises DdlError at an unknown character."""
     found, place, line = [], 0, 1
     while place < len(text):
         match = _TOKEN.match(text, place)

@@ -69,6 +69,7 @@ class TableMapping:
 
     @cached_property
     def key(self) -> tuple[str, ...]:
+        """Returns the columns of the primary key."""
         return self.shape.key
 
     @cached_property
@@ -131,6 +132,8 @@ class TableMapping:
 
 @dataclass(frozen=True)
 class Rule:
+    """A rule of the migration; `flags`: whether it flags rows."""
+
     number: str
     chapter: str
     situation: str

@@ -45,10 +45,12 @@ class Column:
 
     @cached_property
     def family(self) -> Family:
+        """Returns the family of the column's type: how its values are read and compared."""
         return FAMILY_BY_TYPE[self.sql_type.split("(")[0]]
 
     @cached_property
     def length(self) -> int | None:
+        """Returns the declared length in characters; None where the type has none."""
         match = _TYPE.match(self.sql_type)
         return int(match[2]) if match and match[2] else None
 
@@ -64,6 +66,7 @@ class Table:
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
+        """Returns the columns by name."""
         return {column.name: column for column in self.columns}
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def options_of(given: dict[str, Any]) -> Options:
+    """Returns the options of a command; raises WrongUsage where a value is not valid or two options exclude each other."""
     from etl.commands.strict_options import database_url
     from etl.errors import WrongUsage
     from etl.options import Options
@@ -75,6 +76,7 @@ def _typed(name: str) -> bool:
 
 
 def day_of(name: str, text: str) -> date:
+    """Returns the day that an option gives as YYYY-MM-DD; raises WrongUsage for any other text."""
     from etl.errors import WrongUsage
 
     try:
@@ -87,6 +89,7 @@ def day_of(name: str, text: str) -> date:
 
 
 def reporter_of(given: dict[str, Any]) -> ProgressReporter:
+    """Returns the progress reporter for a command's options."""
     from etl.commands.command_result import ending_of
     from etl.runfolder import layout
     from etl.system.notices import Notices

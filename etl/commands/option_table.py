@@ -121,6 +121,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
 
 
 def show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Prints the version and ends the command."""
     if value:
         from importlib.metadata import PackageNotFoundError, version
 

@@ -20,6 +20,8 @@ from mappings.model import Mappings
 
 @dataclass(frozen=True)
 class SignedFiles:
+    """The signed files of a run: decisions and goals, each empty where none is given."""
+
     decisions: Decisions = NO_DECISIONS
     acceptance: Acceptance = NO_ACCEPTANCE
 

@@ -35,6 +35,8 @@ class BoundCell:
 
 @dataclass(frozen=True)
 class BoundLookup:
+    """A look-up table; its row is the one whose `key` equals the cell of `by` in the presented row."""
+
     relation: Relation
     key: str
     by: str
@@ -70,6 +72,7 @@ class BoundTable:
 
     @property
     def filtered(self) -> bool:
+        """Returns whether a condition selects among the physical rows."""
         return any(block.where for block in self.blocks)
 
 

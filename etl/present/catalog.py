@@ -19,6 +19,7 @@ class Relation:
     schema: str = ""  # PostgreSQL: its schema
 
     def kind(self, column: str) -> Kind:
+        """Returns the kind of that column's declared type."""
         return kind_of(self.columns[column])
 
 

@@ -38,6 +38,7 @@ class Cells:
 
     @cached_property
     def text(self) -> pl.Series:
+        """Returns the text form of each cell, null for NULL; computed at the first use."""
         return self.said()
 
     def raw(self, row: int) -> Raw:

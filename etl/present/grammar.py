@@ -51,6 +51,7 @@ class _Reader:
         self._misnamed: set[str] = set()  # the likely intended names of files that no table is named like
 
     def adapter(self) -> Adapter:
+        """Returns the valid part of the folder's adapter; errors are in `problems`."""
         contents: dict[str, bytes] = {}
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()

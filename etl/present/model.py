@@ -86,6 +86,7 @@ class PortalFiles:
 
     @property
     def says_nothing(self) -> bool:
+        """Returns whether the adapter has no line for this portal, which is then read directly."""
         return not (self.tables or self.null or self.exact or self.ignored or self.absent)
 
 

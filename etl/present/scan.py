@@ -76,6 +76,7 @@ def _table(source: Source, catalog: Catalog, relation: Relation, keys: dict[tupl
 
 
 def physical_name(relation: Relation, catalog: Catalog) -> str:
+    """Returns the table's name, with its schema where it needs one."""
     from etl.present.physical import physical_whole
 
     return physical_whole(relation, catalog)

@@ -23,6 +23,7 @@ class Pile:
     count: int = 0
 
     def add(self, batch: Typed) -> None:
+        """Adds a batch; an empty one is ignored."""
         if len(batch.mark):
             self.batches.append(batch)
             self.count += len(batch.mark)

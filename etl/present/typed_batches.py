@@ -44,6 +44,7 @@ def refuse_collisions(table: BoundTable, pile: Pile) -> None:
 
 
 def filtered(typed: Typed, keep: pl.Series) -> Typed:
+    """Returns the rows where `keep` is true, with their marks of invalid values."""
     places = np.cumsum(keep.to_numpy()) - 1
     stays = keep.to_list()
     out = Typed({name: series.filter(keep) for name, series in typed.columns.items()}, typed.mark[keep.to_numpy()])

@@ -166,15 +166,19 @@ class RunFolder:
     # -- stage files ------------------------------------------------------------------------------------------------------------------
 
     def write_table(self, path: str, table: pa.Table) -> StageFile:
+        """Writes a table as a stage file and returns its entry."""
         return write_table(self.path, path, table)
 
     def write_bytes(self, path: str, content: bytes) -> StageFile:
+        """Writes bytes as a stage file and returns its entry."""
         return write_bytes(self.path, path, content)
 
     def read_bytes(self, file: StageFile) -> bytes:
+        """Returns the bytes of a stage file; raises EvidenceAltered (exit 6) where they differ from the manifest."""
         return read_verified(self.path, file)
 
     def read_table(self, file: StageFile) -> pa.Table:
+        """Returns the table in a stage file; raises EvidenceAltered (exit 6) where its bytes differ from the manifest."""
         return read_table(self.path, file)
 
     def files(self, step: str, prefix: str = "") -> list[StageFile]:
@@ -234,6 +238,7 @@ class RunFolder:
             return removed_entries(folder, name)
 
     def close(self) -> None:
+        """Releases the lock of the folder."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

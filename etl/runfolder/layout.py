@@ -65,10 +65,12 @@ def extracted(portal: str, table: str) -> str:
 
 
 def extracted_file(portal: str, table: str, number: int) -> str:
+    """Returns the path of an old table's stage file with that number."""
     return f"{extracted(portal, table)}{number:05}.parquet"
 
 
 def precopied_file(number: int) -> str:
+    """Returns the path of the precopy's record with that number."""
     return f"{PRECOPY}/{number:05}.parquet"
 
 
@@ -78,6 +80,7 @@ def made(step: str, target: str) -> str:
 
 
 def made_file(step: str, target: str, portal: str, table: str, number: int) -> str:
+    """Returns the path of a stage file with rows of a new table that come from one old table."""
     return f"{made(step, target)}{portal}.{table}.{number:05}.parquet"
 
 
@@ -124,4 +127,5 @@ def origin(path: str) -> str:
 
 
 def report_file(name: str) -> str:
+    """Returns the path of a file of the report."""
     return f"{REPORT}/{name}"

@@ -132,6 +132,7 @@ OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def write_in(folder: int, name: str, content: bytes | memoryview) -> None:
+    """Writes a file of the open folder durably, mode 0600; replaces an existing one in one step."""
     beside = f".{name}.writing"
     with suppress(FileNotFoundError):
         os.unlink(beside, dir_fd=folder)
@@ -179,6 +180,7 @@ def inside(folder: int, name: str) -> int:
 
 
 def removed_entries(parent: int, name: str) -> tuple[int, int]:
+    """Removes the file, link or folder with its content from the open folder; returns (files, bytes), 0 where it does not exist."""
     try:
         folder = os.open(name, OPEN_FOLDER, dir_fd=parent)
     except FileNotFoundError:

@@ -67,6 +67,7 @@ class _Watched(Executor):
         threading.Thread(target=self._watch, daemon=True).start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Submits a task and returns its future, which fails where the cluster is lost; raises the error of a cluster that is lost already."""
         with self._lock:
             if self._lost is not None:
                 raise self._lost

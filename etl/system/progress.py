@@ -40,6 +40,7 @@ class Speed(ProgressColumn):
     """Shows the recent speed in units per second."""
 
     def render(self, task: Task) -> Text:
+        """Returns the speed of the task as text."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.0f} {task.fields.get('unit', 'rows')}/s")
 
@@ -76,6 +77,7 @@ class ProgressReporter:
                 raise WrongUsage(f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a writable folder.") from None
 
     def info(self, sentence: str) -> None:
+        """Reports a sentence on stderr and in the log file."""
         with suppress(OSError):  # stderr is closed: the work continues, and its exit code says how it ended
             self.console.print(sentence, markup=False)
         self._write_log(sentence)
@@ -113,6 +115,7 @@ class ProgressReporter:
             self._write_note(step, 0, 0, "rows")
 
     def progress(self, what: str, done: int, total: int, unit: str = "rows") -> None:
+        """Reports that `done` of `total` units of a step are done."""
         if self._told:
             self._write_note(what, done, max(done, total), unit)
         if self._bars is not None:
