@@ -11,7 +11,7 @@ import numpy as np
 from sample_data.frames import DAY, day
 from sample_data.seeded_random import Bools, Ints, below, choose, happens, starts
 
-# The weights of types follow the published numbers of certified accounts (highway carriers split evenly), those of statuses an estimate.
+# The weights of types follow the published numbers of certified accounts (highway carriers split evenly); the weights of statuses are estimated.
 TYPES = ("IMP", "FMF", "HWM", "HWC", "CON", "BRK", "MLH", "EXP", "3PL", "SEA", "MPT", "AIR", "RAIL", "HWY", "EFC")
 TYPE_WEIGHTS = (4139, 1682, 1430, 1430, 869, 857, 430, 357, 111, 78, 66, 38, 11, 60, 12)
 STATUSES = ("CERTIFIED", "WITHDRAWN", "REMOVED", "APPLICANT", "PRE_APPLICANT", "REJECTED", "INELIGIBLE", "SUSPENDED", "APPROVED")

@@ -220,7 +220,7 @@ def texts_of(values: pl.Series) -> pl.Series:
     if values.dtype == pl.Date:
         text = usual.dt.strftime("%Y-%m-%d")
     else:
-        # The length tells the two forms apart; formatting is done once.
+        # The length distinguishes the two forms; formatting is done once.
         full = usual.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
         text = pl.when(full.str.ends_with(".000000")).then(full.str.head(19)).otherwise(full)
     texts = values.to_frame().select(text.alias(values.name))[values.name]

@@ -55,7 +55,7 @@ def as_data(changes: list[Change]) -> Changes:
 
 
 def sentence(facts: dict[str, Any]) -> str:
-    """A sentence with the total number of changes of the load."""
+    """Returns a sentence with the total number of changes of the load."""
     if (changes := facts.get("changes")) is None:
         return f"unknown what the load will change: {facts.get('changes_unknown') or 'the check did not compare'}"
     inserted, updated, removed = (sum(change[word] for change in changes.values()) for word in _WORDS)

@@ -152,7 +152,7 @@ def _reference(copies: TargetRows, form: Form) -> pa.Array:
     """Returns the id of the referenced row in the same account (copy), or of the row that is stored once; null for a null reference."""
     values, present = copies.ints(form.columns[0])
     mapping = copies.placed.mapping
-    own = any(into.table == form.of for into in mapping.into)  # a group refers to the group that its own row makes
+    own = any(into.table == form.of for into in mapping.into)  # a group refers to the group made from the same source row
     mark = tag(form.of, mapping.portal, mapping.table) if own else copies.spine.tag_of(form.of, mapping.portal)
     ids = ids_of(mark, values, copies.account, copies.spine) if form.kind == "copy" else once_ids(mark, values)
     return as_arrow(ids, present)

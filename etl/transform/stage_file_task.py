@@ -84,6 +84,7 @@ class WorkerState:
     contents: pl.DataFrame  # every document's bytes, the file share's too: portal, table, key, sha256, size
 
     def where(self, portal: Portal, table: str) -> AccountIndex:
+        """Returns the placement of the rows of that source table."""
         return self.spine.where[portal, table]
 
     def with_where(self, key: Key, file: StageFile) -> WorkerState:

@@ -179,6 +179,7 @@ class BucketNight(Night):
 
     @property
     def stores(self) -> dict[str, str]:
+        """Returns the migration's databases and stores by option."""
         return {**super().stores, "--objects": f"s3://{self.store.bucket}/{ROOM}"}
 
     def command(self, name: str, *more: str, **environment: str) -> Done:

@@ -123,12 +123,15 @@ class Night:
         return (name, *stores, *run, *freeze, *(["--yes"] if "--yes" in taken else []), *more)
 
     def command(self, name: str, *more: str, **environment: str) -> Done:
+        """Runs the command on this migration in this process."""
         return command(*self.words(name, *more), folder=self.folder, **environment)
 
     def process(self, name: str, *more: str, **environment: str) -> Done:
+        """Runs the command on this migration as a separate process, to its end."""
         return process(*self.words(name, *more), folder=self.folder, **environment)
 
     def json(self, name: str, *more: str) -> Done:
+        """Runs the command with `--output json`."""
         return self.command(name, *more, "--output", "json")
 
     @contextlib.contextmanager

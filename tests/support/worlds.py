@@ -35,7 +35,7 @@ CLOCKS: tuple[object, ...] = ("2022-07-04 12:00:00", "2022-11-06 01:30:00", "202
 ODD_KEYS: tuple[object, ...] = (None, None, "abc", b"abc", 1.5, Undecodable(b"abc\xff"), Undecodable(b"abc\xfe"))
 SOUND_KEYS = ("criteria_category", "question_applicability")  # SQLite itself refuses others: INTEGER PRIMARY KEY, NOT NULL
 CONTENTS: tuple[object, ...] = (b"abc", b"", b"other", "text")
-# The columns that name a row of another table, where the column's own name does not say which.
+# The columns that refer to another table which their name does not identify.
 NAMED = {
     "monitor_profile_id": "company_profile",
     "monitor_model_id": "security_model",

@@ -1,8 +1,8 @@
 """A new store that is PostgreSQL: published in one transaction, so that readers see all rows of a run or none.
 
-Rows travel as binary COPY into staging tables beside the real ones, table by table in sessions of their own (postgresql_staging). Where the
-store has no tables yet, the staging tables become the real ones, their references checked before: they get their names.
-Where it has tables, rows are merged from staging. No load goes on with what an earlier one has staged: that is taken away.
+Rows are sent as binary COPY into staging tables beside the real ones, several tables in parallel (staging.py). Where the store has no tables yet, the
+staging tables become the real ones: they are renamed after a check of their foreign keys. Where it has tables, rows are merged from staging. No load
+reuses an earlier one's staging tables: they are dropped.
 """
 
 from __future__ import annotations

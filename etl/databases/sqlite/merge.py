@@ -74,7 +74,7 @@ def number_of_next(lite: sqlite3.Connection) -> int:
 
 
 def keep(lite: sqlite3.Connection, run_id: str, number: int, images: Sequence[Images]) -> None:
-    """Records what that delta keeps."""
+    """Records the numbers of before-images and new keys that the delta keeps, by table."""
     lite.execute(f"DELETE FROM {UNDO} WHERE run_id = ?", (run_id,))
     rows = [(run_id, number, image.table, image.before, image.new) for image in images]
     lite.executemany(f"INSERT INTO {UNDO} (run_id, number, table_name, before_rows, new_rows) VALUES (?, ?, ?, ?, ?)", rows)

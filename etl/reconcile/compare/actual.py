@@ -20,7 +20,7 @@ ALIEN = "#alien"  # the columns with a value that this store could not contain, 
 OWN_ID = "#id"
 _ID_BYTES = 16  # of a database that has a type for ids
 LINK_TARGET = ("document_link", "target_id")  # refers to the table that target_cd names (C2)
-# The loader's own choice, or said by no source: looked at by other means (objects.py, holdings.py) or not at all.
+# The loader chooses it and no source determines it: the objects themselves are verified instead (objects/store.py).
 NOT_COMPARED = {"stored_object": {"object_key"}}
 
 Ints = npt.NDArray[np.int64]

@@ -106,7 +106,7 @@ class PostgresDatabase:
                 uri = _with_options(plain, url, _AT_ONCE_SET)
                 self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=uri)
             except adbc_driver_manager.Error as error:
-                if "unsupported startup parameter" not in str(error):  # a pooler says so, which lets no options through
+                if "unsupported startup parameter" not in str(error):  # the message of a connection pooler that does not accept options
                     raise
                 self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
             # A connection is in use while rows are read from it: a second reader gets another one, in the same snapshot.

@@ -34,6 +34,7 @@ class Source:
         self._found = database.tables()
 
     def table(self, name: str) -> Table:
+        """Returns the declaration of a table."""
         return self.spec.sources[self.portal][name]
 
     def columns(self, name: str) -> list[Column]:
@@ -134,6 +135,7 @@ class Source:
         return column in self.spec.mappings[self.portal, name].references
 
     def special(self, name: str) -> Special:
+        """Returns the rows of the table whose key text is not simply their key (fine print 43, 47); found once per table."""
         if name not in self._special:
             self._special[name] = self._find_special(name)
         return self._special[name]

@@ -55,20 +55,20 @@ class ExpectedRows:
 class Known:
     """Small tables that several rules use, each filled once, in the order of `Expected.first_pass`; AttributeError before that."""
 
-    # settle_spine (A): profiles, models and organizations with #key; `loaded_*`: those that are not held
+    # decide_spine (A): profiles, models and organizations with #key; `loaded_*`: those that are not held
     organizations: pl.DataFrame
     profiles: pl.DataFrame
     models: pl.DataFrame
     loaded_profiles: pl.DataFrame
     loaded_models: pl.DataFrame
-    # settle_people (B): loaded users with their login's key; all contacts; those that are loaded, with whether each stays primary
+    # decide_people (B): loaded users with their login's key; all contacts; the loaded ones, with whether each stays primary
     users: pl.DataFrame
     every_contact: pl.DataFrame
     contacts: pl.DataFrame
-    # settle_identifiers (H): loaded identifiers; one row for each account that carries one
+    # decide_identifiers (H): loaded identifiers; one row for each account that carries one
     identifiers: pl.DataFrame
     carried: pl.DataFrame
-    # settle_trade (I): loaded accounts, contacts and importer numbers of Trade Compliance; `login_keys`: every e-mail key that has a login
+    # decide_trade (I): loaded accounts, contacts and importer numbers of Trade Compliance; `login_keys`: every e-mail key that has a login
     tc_accounts: pl.DataFrame
     tc_contacts: pl.DataFrame
     tc_iors: pl.DataFrame
@@ -77,7 +77,7 @@ class Known:
     links: pl.DataFrame
 
     def __init__(self) -> None:
-        self.catalogues: dict[str, pl.DataFrame] = {}  # settle_catalogues: by source table, its loaded rows
+        self.catalogues: dict[str, pl.DataFrame] = {}  # decide_catalogues: by source table, its loaded rows
         self.hashed: dict[str, pl.DataFrame] = {}  # hashed_contents: by portal, the digest and size of every content row
         self.contents: dict[str, pl.DataFrame] = {}  # by portal, those that belong to a document
 

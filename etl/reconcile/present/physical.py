@@ -95,7 +95,7 @@ class SqlitePhysical:
                     yield at, self._by_chunks(table, column, at), int(size)
                 else:
                     [(_, [[raw]])] = self.cells(table, [column], [at])
-                    yield at, hashlib.sha256(bytes(raw)).hexdigest(), len(raw)  # type: ignore[arg-type]  # a text or a blob: asked above
+                    yield at, hashlib.sha256(bytes(raw)).hexdigest(), len(raw)  # type: ignore[arg-type]  # a text or a blob: checked above
 
     def _sized(self, table: str, name: str) -> Iterator[Any]:
         place = "rowid" if self._placed[table] else "row_number() OVER ()"
