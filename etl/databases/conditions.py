@@ -1,4 +1,4 @@
-"""What a new store has besides the contract's tables and views: whatever alters loaded rows or opens them to every role is refused, the rest reported."""
+"""What a new store has besides the contract's tables and views: objects that alter loaded rows or open them to every role are refused, the rest reported."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def read_goals(content: bytes, name: str, known: Known) -> tuple[Acceptance, lis
 
 
 def _faults(kind: GoalKind, table: Mapping[str, Any], signer: Mapping[str, Any], known: Known) -> Iterator[tuple[str, str]]:
-    """(the word at whose line it stands, what is wrong and what to write instead)."""
+    """Yields (word in whose line the error is, what is wrong and what to write instead)."""
     about = [kind.about] if kind.about else []
     allowed = ["goal", *about, *kind.limits, *SIGNED]
     for word in table:

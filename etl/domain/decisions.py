@@ -50,6 +50,7 @@ class Decision:
 
     @property
     def rule(self) -> str:
+        """The number of the rule behind this kind of decision (L1, L2, L5)."""
         return RULE_OF[self.kind]
 
     def refused(self, why: str) -> str:
@@ -65,6 +66,7 @@ class Decisions:
     sha256: str | None = None
 
     def of(self, kind: Kind) -> tuple[Decision, ...]:
+        """Returns the decisions of one kind, in the order of the file."""
         return tuple(decision for decision in self.every if decision.kind == kind)
 
 
@@ -131,7 +133,7 @@ def _decision(kind: Kind, table: dict[str, Any], place: str, problems: list[str]
         wrong.append("user_name is not an e-mail; write one with exactly one @, something on both sides of it and no white space (B15)")
     key_word, *value_word = _WORDS[kind]
     key = table.get(key_word)
-    about = f"{kind} {key}" if type(key) is int else kind  # what stands there instead may be a name
+    about = f"{kind} {key}" if type(key) is int else kind  # the value is not shown: it may be a name
     problems += [f"{place}: {about}: {fault}" for fault in wrong]
     if wrong:
         return None

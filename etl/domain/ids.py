@@ -1,6 +1,6 @@
-"""The ids of the new store, whole columns at once: the same row gets the same id in every run, on every machine, months later.
+"""The ids of the new store, whole columns at once: the same row gets the same id in every run and on every machine.
 
-The recipe is told in `etl/domain/id_recipe.py` and in `runbooks/ids.md`, where a test recomputes it in plain PostgreSQL.
+`etl/domain/id_recipe.py` and `runbooks/ids.md` describe the recipe; a test recomputes it in plain PostgreSQL.
 """
 
 from __future__ import annotations

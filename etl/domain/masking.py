@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# Digits of any script, and whatever people write between them: hyphens and dashes, blanks, dots, slashes.
+# Digits of any script, and the usual separators between them: hyphens and dashes, blanks, dots, slashes.
 _BETWEEN = r"[-\u2010-\u2015\u2212\s._/]"
 _LOOKS_PERSONAL = re.compile(rf"(?<!\d)\d{{3}}{_BETWEEN}\d{{2}}{_BETWEEN}\d{{4}}(?!\d)")
 _NINE_DIGITS = re.compile(r"(?<!\d)\d{9}(?!\d)")
 _MANY_DIGITS = re.compile(r"(?:\d\D*){7}")
 _LETTER = "A-Za-zÑñ&"
 _PERSON_RFC = re.compile(rf"(?<![{_LETTER}0-9])[{_LETTER}]{{4}}[0-9]{{6}}[{_LETTER}0-9]{{3}}(?![{_LETTER}0-9])")
-SUSPECT = r"\d{3}[^0-9|]\d{2}[^0-9|]\d{4}|[^0-9]{4}[0-9]{6}"  # finds the few texts that `masked` has to look at
+SUSPECT = r"\d{3}[^0-9|]\d{2}[^0-9|]\d{4}|[^0-9]{4}[0-9]{6}"  # selects the few texts that `masked` must process
 _EMAIL = re.compile(r"(?<![^\s|@])[^\s|@]+(?:@[^\s|@]*)+")
 HIDDEN = "***-**-****"
 

@@ -1,6 +1,6 @@
 """Converts values of the old databases to their declared types, and reports values that do not fit (X2) and texts that no text column can hold (E8).
 
-SQLite keeps any value in any column. Whole columns are converted at once; only columns that do not fit are looked at value by value.
+SQLite stores any value in any column. Whole columns are converted at once; only columns with a value that does not fit are converted value by value.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _binaries(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.S
 
 
 def _moments(batch: Typed, column: Column, cells: Sequence[Cell], blobs: Bools | None) -> tuple[pl.Series, Bools]:
-    """DATE and TIMESTAMP columns; the readable forms are those of fine print 41."""
+    """Returns (a DATE or TIMESTAMP column, which values are unreadable); fine print 41 lists the readable forms."""
     try:
         raw = pl.Series(column.name, pa.array(cells, pa.large_binary()).cast(pa.large_string()), dtype=pl.String)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
@@ -220,7 +220,7 @@ def texts_of(values: pl.Series) -> pl.Series:
     if values.dtype == pl.Date:
         text = usual.dt.strftime("%Y-%m-%d")
     else:
-        # The length tells the two forms apart; formatting is done once.
+        # The length distinguishes the two forms; formatting is done once.
         full = usual.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
         text = pl.when(full.str.ends_with(".000000")).then(full.str.head(19)).otherwise(full)
     texts = values.to_frame().select(text.alias(values.name))[values.name]

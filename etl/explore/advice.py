@@ -1,4 +1,4 @@
-"""What a help desk says and does, by what is found: "say this / do this"."""
+"""What the help desk says and does about each finding: "say this / do this"."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
 
 
 def _some(numbers: Sequence[str]) -> str:
-    """The first numbers, and how many more there are: a company can have hundreds of accounts, each of which the page lists below."""
+    """Returns the first numbers and how many more there are, because a company can have hundreds of accounts; the page lists all below."""
     more = len(numbers) - _NAMED
     return ", ".join(numbers[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 

@@ -138,6 +138,7 @@ class Audit:
     _lock: Lock = field(default_factory=Lock)
 
     def note(self, who: str, kind: str, ref: str) -> None:
+        """Appends one line: time, user, kind and reference of what was viewed."""
         line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "who": who, "page": kind, "of": ref}) + "\n"
         with self._lock:
             descriptor = os.open(self.place, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -148,7 +149,7 @@ class Audit:
 
 
 class Explorer:
-    """The routes. Each reads the index in a connection of its own, which cannot write."""
+    """The routes. Each reads the index through a separate connection that cannot write."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -219,7 +220,7 @@ class Explorer:
         return await self._found(request, "search.html.j2")
 
     async def _search(self, request: Request) -> Response:
-        """The list of hits alone, for a page that is typed into."""
+        """Returns the list of hits alone, for a search field that updates while typing."""
         return await self._found(request, "hits.html.j2")
 
     async def _found(self, request: Request, template: str) -> Response:
@@ -234,7 +235,7 @@ class Explorer:
         return await run_in_threadpool(read)
 
     def _nothing_there(self, request: Request, what: str) -> Response:
-        """404, as a page with the search field in it."""
+        """Returns 404 as a page with the search field."""
         if request.query_params.get("as") == "text":
             return self._nothing(request, what)
         page = self._rendered("nothing.html.j2", what=what, typed="")
@@ -249,14 +250,14 @@ class Explorer:
             return PlainTextResponse("Documents are not shown: start with --documents.\n", 404)
         if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
             return self._nothing(request, "that digest")
-        # Bytes of held rows and sealed contents lie in the same store: only what a document shows is given out.
+        # The same store holds the bytes of held rows and of sealed contents: only bytes of a loaded document are served.
         place = (
             await run_in_threadpool(self._settings.object_file, sha256) if await run_in_threadpool(self._is_of_a_document, sha256) else None
         )
         if place is None:
             return self._nothing(request, f"object {sha256}")
         self._audit.note(request.state.who, "object", sha256)
-        # Whatever the bytes are, the browser saves them and runs nothing of them.
+        # The browser saves the bytes of any type as a file and executes nothing.
         return FileResponse(
             place, media_type="application/octet-stream", filename=f"{sha256}.bin", headers={"content-security-policy": "sandbox"}
         )
@@ -273,7 +274,7 @@ class Explorer:
         return self._answer(request, known[0], known[1])
 
     def _answer(self, request: Request, content: str | bytes, kind: str) -> Response:
-        """200 with a tag of the content, or 304 where the browser has it already."""
+        """Returns 200 with a tag of the content, or 304 if the browser has it already."""
         body = content if isinstance(content, bytes) else content.encode()
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {"etag": tag, "cache-control": "private, no-cache"}

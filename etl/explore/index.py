@@ -225,7 +225,7 @@ def _copy_store(index: sqlite3.Connection, mappings: Mappings, target: str) -> N
 
 
 def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> None:
-    """Of a run that published nothing: what split and reattach made."""
+    """Copies the rows that split and reattach made, for a run that published nothing."""
     import polars as pl
 
     if "split" not in folder.steps:
@@ -254,7 +254,7 @@ def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> None:
 
 
 def _as_text(column: Any) -> Any:
-    """Ids as UUIDs, days and moments as ISO text, all else as it is."""
+    """Returns ids as UUIDs, days and moments as ISO text, other values unchanged."""
     import polars as pl
 
     if column.dtype == pl.Binary:
@@ -274,12 +274,12 @@ def _insert(index: sqlite3.Connection, name: str, columns: Sequence[str], rows: 
 
 
 def _plain(value: Any) -> Any:
-    """What SQLite stores; days and moments as ISO text."""
+    """Returns the values as SQLite stores them; days and moments as ISO text."""
     return value if value is None or isinstance(value, int | float | str | bytes) else str(value)
 
 
 def _hold(index: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Held rows with the profile that they name and, for a profile, its name; the row itself is not copied."""
+    """Copies held rows with the profile that they name and the name of a held profile; `row_json` is not copied."""
 
     def found() -> Iterator[tuple[Any, ...]]:
         for portal, table, key, reason, sha256, text in rows:

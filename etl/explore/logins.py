@@ -18,7 +18,7 @@ from etl.errors import Refused, WrongUsage
 
 _NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 _N, _R, _P = 2**14, 8, 1
-_NOBODY = "scrypt$00$00"  # checked for unknown names too, so that the time says nothing
+_NOBODY = "scrypt$00$00"  # checked for unknown names too, so that the response time does not reveal them
 SHORTEST = 12
 
 

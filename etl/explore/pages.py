@@ -351,7 +351,7 @@ class Pages:
         }
 
     def _people(self, where: str, **values: object) -> list[Row]:
-        """One entry a contact in force: who, as what, with which login, and which accounts the person sees."""
+        """Returns one entry per contact in force: person, role, login, and the accounts that the person sees."""
         rows = self._rows(
             f"""SELECT c.legacy_portal_cd, c.legacy_key, c.login_id, c.scope_cd, c.contact_type_cd, max(c.primary_poc) AS primary_poc, c.first_name, c.last_name,
                  c.full_name, c.email, l.email_display, l.status_cd, l.lock_reason_cd, max(c.restricted_reason_cd) AS restricted,
@@ -442,10 +442,10 @@ def _integer(text: object) -> int | None:
 
 
 def _part(text: object) -> str:
-    """A part of an address: no character of it ends the part or moves a cursor."""
+    """Returns a part of an address, escaped so that no character ends the part or moves a cursor."""
     return quote(str(text), safe="")
 
 
 def _quoted(text: str) -> str:
-    """Returns the text as an SQL literal, so that a displayed statement can be pasted whatever characters it contains."""
+    """Returns the text as an SQL literal with every character escaped that needs it, so that a displayed statement can be pasted."""
     return "'" + text.replace("'", "''") + "'"

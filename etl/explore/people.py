@@ -1,4 +1,4 @@
-"""What the explorer says of a person: whether a login can be used, its state, and why a contact's account is hidden."""
+"""How the explorer describes a person: whether a login can be used, its state, and why a contact's account is hidden."""
 
 from __future__ import annotations
 

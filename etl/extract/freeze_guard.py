@@ -59,7 +59,7 @@ def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: R
     The evidence is the database's counters and the highest keys; without counters the tables are read again and compared with the stage
     files. Raises Refused (7) if rows or bytes are hidden (K9).
     """
-    refuse_hidden(sources, mappings, deep=False)  # the rest was looked at when they were read
+    refuse_hidden(sources, mappings, deep=False)  # the deep checks ran when the tables were read
     facts = folder.steps["extract"].facts
     found: dict[str, dict[str, Any]] = {}
     for portal, source in sources.items():
@@ -88,7 +88,7 @@ def written_to(looked: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder: RunFolder, tables: Sequence[str]) -> list[str]:
-    """Those of these tables whose rows or documents are not those of the stage files, read once more."""
+    """Returns the tables whose rows or documents, read again, differ from the stage files."""
     if not tables:
         return []
     known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", layout.CONTENT)[0])))

@@ -1,8 +1,8 @@
-"""What a precopy brought, and which of it need not be read again: the row is the same version under the same relation, and its object is there.
+"""The record of a precopy, and which documents need not be read again: the row is the same version of the same relation, and its object exists.
 
-The record `precopy/NNNNN.parquet`: portal, table, column, key (text); sha256 and size of the bytes; relation, transactions and version, by which
-PostgreSQL tells that a row is still the one that was read. These three are null where a database tells no versions: there the bytes are read
-again, and their digest is the proof.
+The record `precopy/NNNNN.parquet`: portal, table, column, key (text); sha256 and size (bytes) of the content; relation, transactions and version,
+by which PostgreSQL shows that a row is still the one that was read. These three are null for databases without row versions: there the bytes
+are read again and their digest is compared.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ RECORD = {
 
 @dataclass(frozen=True)
 class Precopied:
-    """The record that lies in a run's folder; its bytes are compared with the manifest whenever a process reads it."""
+    """The record of a precopy in a run's folder; its bytes are compared with the manifest when a process first reads it."""
 
     root: Path
     files: tuple[StageFile, ...]
@@ -80,7 +80,7 @@ def unchanged(
     if kept is None or not now.height:
         return now, {}
     same = pl.col("relation") == relation.identity
-    # Not the other way round, and not further apart than half of the numbers that a row's 32 bits can tell apart.
+    # Never newer, and at most half of the 32-bit range apart, within which transaction numbers can be ordered.
     near = pl.col("transactions").is_between(relation.transactions - _TELLABLE, relation.transactions)
     known = kept.of(mapping, column).filter(same & near).unique(("key", "version"), keep="last")
     once = now.filter(pl.col("key").is_unique())

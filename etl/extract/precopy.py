@@ -1,6 +1,6 @@
-"""Documents ahead of the freeze: every document's bytes into the object store while the old portals are open, and a record of them.
+"""Copies every document's bytes into the object store before the freeze, while the old portals are in use, and records them.
 
-Nothing here is proof of the freeze: `extract` asks again for every document. A kill loses at most the part that was under way.
+A precopy proves nothing about the freeze: `extract` verifies every document again. An interruption loses at most the current part.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def precopy(
 def _column(
     source: Source, mapping: TableMapping, column: str, objects: Objects, record: Record, counts: dict[str, int], tell: Tell
 ) -> set[str]:
-    """The keys of the rows whose bytes are in the object store now."""
+    """Copies the documents of one column and returns the keys of the rows whose bytes are in the object store now."""
     name = f"precopy {mapping.portal}.{mapping.table}"
     relation = source.relation(mapping, column) if isinstance(source, Versioned) else None
     if relation is None or not isinstance(source, Versioned):
@@ -127,7 +127,7 @@ def _count(counts: dict[str, int], what: str, stored: Mapping[str, Stored]) -> N
 
 
 def _on_share(source: Source, share: Files, mapping: TableMapping, have: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """(key, pieces) of every document that has no content row and names a file that can be read (C6)."""
+    """Yields (key, chunks) of every document without a content row that names a readable file (C6)."""
     key, path = mapping.key[0], SHARED[2]
     others = frozenset(column.name for column in mapping.columns if column.name not in (key, path))
     for batch in source.read(mapping, _ROWS, without=others):

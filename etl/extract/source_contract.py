@@ -37,7 +37,7 @@ def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str
         if column.name not in there:
             found.append(f"{name}.{column.name}: the column is missing ({mapping.file})")
         elif there[column.name] == "ANY" or (is_view and not there[column.name]):
-            continue  # SQLite: a STRICT table has no types for days, a view's column may have none; each value is looked at
+            continue  # SQLite: a STRICT table has no date types, a view's column may have no type; each value is checked instead
         elif FAMILY_BY_TYPE.get(there[column.name].split("(")[0]) != column.family:
             found.append(f"{name}.{column.name}: found type {there[column.name] or 'none'}, expected {column.sql_type}")
     return found
@@ -77,7 +77,7 @@ _STEPS = (
 
 
 def _next_step(found: list[str]) -> str:
-    """What to do about what was found, and about nothing else."""
+    """Returns the next step for exactly the differences found."""
     return " ".join(step for words, step in _STEPS if any(words in problem for problem in found))
 
 

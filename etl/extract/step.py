@@ -105,7 +105,7 @@ def extract(
 def _elsewhere(
     sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, helpers: Helpers, precopied: Precopied | None
 ) -> dict[str, Iterator[TableBatch]]:
-    """By table, what worker processes read of it: of those databases whose snapshot others can join. All of it is handed out here."""
+    """Returns by table the key ranges that worker processes read, for databases whose snapshot other processes can join; starts all of them."""
     waiting: dict[str, dict[int, Future[TableBatch]]] = {}
     later: list[_Task] = []
     for portal, source in sources.items():
@@ -137,7 +137,7 @@ def _elsewhere(
 
 @dataclass(frozen=True)
 class _Task:
-    """A stretch that somebody else is to read."""
+    """A key range of a table that a worker process reads."""
 
     joining: SnapshotTicket
     mapping: TableMapping
@@ -158,7 +158,7 @@ def _in_order(futures: dict[int, Future[TableBatch]]) -> Iterator[TableBatch]:
 
 
 def _mixed(tasks: list[_Task]) -> list[_Task]:
-    """In order, but documents evenly among the rest: they wait for disks, and rows for processors."""
+    """Returns the tasks in order, with document tasks spread evenly: they wait for disks, row tasks for processors."""
     documents = [task for task in tasks if task.mapping.content_columns]
     others = [task for task in tasks if not task.mapping.content_columns]
     placed = [((place + 0.5) / len(some), task) for some in (documents, others) for place, task in enumerate(some)]

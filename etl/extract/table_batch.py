@@ -42,6 +42,7 @@ class SideRecords:
     unchanged: int = 0  # documents that were not read again: the rows are the versions that were precopied
 
     def add(self, other: SideRecords) -> None:
+        """Appends the records of another batch."""
         self.odd += other.odd
         self.text += other.text
         self.content += other.content
@@ -57,6 +58,7 @@ class TableBatch:
 
     @property
     def rows(self) -> int:
+        """The number of rows in the stage files."""
         return sum(file.rows for file in self.files)
 
 
@@ -174,5 +176,5 @@ def _stage_table(batch: Batch) -> pa.Table:
 
 
 def _json(raw: str | int | float) -> str:
-    # JSON knows no infinity: it is shown as text.
+    # JSON has no infinity: it is written as text.
     return json.dumps(str(raw) if isinstance(raw, float) and not math.isfinite(raw) else raw, ensure_ascii=False)

@@ -27,7 +27,7 @@ def files_of(folder: RunFolder, table: Table) -> list[StageFile]:
 
 
 def _prefix(step: str, table: Table) -> str:
-    """Where the step's rows of that table lie."""
+    """Returns the path prefix of the step's rows of that table."""
     record = _RECORDS.get(table.name)
     return layout.record(step, record) if record else layout.made(step, table.name)
 

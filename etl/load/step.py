@@ -51,11 +51,11 @@ def load(
         kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
         return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
     known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
-    if known is None:  # else it holds the rows of an earlier run and no others, or this is asked below
+    if known is None:  # else it holds only rows of an earlier run, or this is checked below
         refuse_foreign_rows(target, mappings)
         stage_all(folder, mappings, target, run_id, tell)
     ready()
-    # Whatever the clock says: what is published now is published behind all that was published before.
+    # Independent of the clock: a publish is later than every publish before it.
     earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
     finished = max([datetime.now(UTC).replace(tzinfo=None), *earlier])
     record = RunRecord(
@@ -133,7 +133,7 @@ def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str
     sizes = {table.name: sum(file.rows for file in files_of(folder, table)) for table in in_reference_order(mappings.target)}
     tables = sorted((mappings.target.tables[name] for name in sizes if name != "migration_run"), key=lambda table: -sizes[table.name])
     done, total = 0, sum(sizes.values())
-    # Closed whatever ends the loop: a target that stages in several sessions has to end them all.
+    # Closed however the loop ends: a target that stages in several sessions must end all of them.
     with closing(target.stage(tables, lambda table: rows_of(folder, table, run_id))) as staged:
         for count in staged:
             done += count
@@ -174,7 +174,7 @@ def rollback(
     preview(target.would_take_back(mappings.target, published[-1]))
     marks = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
     others = []
-    if not target.unchanged_since(mappings.target, marks):  # then only its rows themselves tell
+    if not target.unchanged_since(mappings.target, marks):  # then the rows themselves must be compared
         stage_all(folder, mappings, target, run_id, tell)
         others = target.differs_from_staged(mappings.target)
     if others:
@@ -189,7 +189,7 @@ def rollback(
 
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
-    """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
+    """Removes the objects that this run stored and no row of the store names. Returns (number removed, number kept, other stores that may need those)."""
     taken = removed_objects(target.unknown_objects(sorted(journaled(folder.path / layout.JOURNAL))), objects, store)
     if not any(run.state == "PUBLISHED" for run in target.runs()):
         objects.record_store(store, "")
@@ -212,7 +212,7 @@ def removed_objects(unneeded: list[str], objects: Objects, store: str) -> tuple[
     """Removes these objects unless another store publishes there. Returns (number removed, number kept, those other stores)."""
     gone, kept, others = 0, 0, list[str]()
     for first in range(0, len(unneeded), _REMOVED_TOGETHER):
-        others = objects.others(store)  # asked again and again: one may publish meanwhile
+        others = objects.others(store)  # queried for each batch: another store may publish meanwhile
         if others:
             kept = sum(size is not None for size in objects.sizes(unneeded[first:]))
             break

@@ -65,7 +65,7 @@ def from_arrow(table: pa.Table) -> AccountIndex:
 
 
 def _arrow(array: npt.NDArray[Any]) -> pa.Array:
-    # By way of polars: pyarrow would bring in pandas to look at a numpy array.
+    # Through polars: pyarrow would import pandas to convert a numpy array.
     return pl.Series(np.ascontiguousarray(array)).to_arrow()
 
 

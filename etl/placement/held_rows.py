@@ -73,7 +73,7 @@ def row_json(mapping: TableMapping, frame: pl.DataFrame, key: pl.Series, odd: Od
 
 
 def _with_physical(texts: list[str], frame: pl.DataFrame) -> list[str]:
-    """The same objects with the member `_physical`: the raw text forms of the cells that an adapter's forms changed, NULLs left out."""
+    """Returns the same objects with the member `_physical`: the raw text forms of the cells that an adapter's forms changed, without NULLs."""
     found = []
     for text, raws in zip(texts, frame[PHYSICAL].to_list(), strict=True):
         cells = {name: raw for name, raw in (raws or {}).items() if raw is not None}

@@ -15,7 +15,7 @@ from mappings.model import TableMapping
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int32]
-Flagged = tuple[Bools, str]  # which rows a rule flags, and the sentence that says why
+Flagged = tuple[Bools, str]  # which rows a rule flags, and the sentence with the reason
 
 # By rank, as mappings/rules.toml declares it (fine print 2, 23): where several fit, the smallest number wins. 0: the row is loaded.
 REASONS = (

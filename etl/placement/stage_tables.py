@@ -70,7 +70,7 @@ def _frame(root: Path, files: Iterable[StageFile], path: str) -> pl.DataFrame:
 
 
 class AccountIndexes(dict[tuple[Portal, str], AccountIndex]):
-    """Where each table's rows went, read from its stage file when it is first asked for."""
+    """The placement of each table's rows, read from its stage file when first needed."""
 
     def __init__(self, root: Path, files: dict[tuple[Portal, str], StageFile]) -> None:
         super().__init__()

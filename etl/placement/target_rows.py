@@ -47,6 +47,7 @@ class TargetRows:
         return len(self.row) == self.placed.frame.height and bool((self.row == np.arange(len(self.row))).all())
 
     def ints(self, column: str) -> tuple[Ints, Bools]:
+        """Returns (values as 64-bit integers, mask of those present) of the source column for each target row."""
         values, present = int_values_and_mask(self.placed.frame, column)
         return values[self.row], present[self.row]
 
@@ -148,10 +149,10 @@ def account_ids(account: Positions, spine: AccountDirectory) -> pa.Array:
 
 
 def _reference(copies: TargetRows, form: Form) -> pa.Array:
-    """The id that the named row has in the same account (copy), or where it is stored once."""
+    """Returns the id of the referenced row in the same account (copy), or of the row that is stored once; null for a null reference."""
     values, present = copies.ints(form.columns[0])
     mapping = copies.placed.mapping
-    own = any(into.table == form.of for into in mapping.into)  # a group refers to the group that its own row makes
+    own = any(into.table == form.of for into in mapping.into)  # a group refers to the group made from the same source row
     mark = tag(form.of, mapping.portal, mapping.table) if own else copies.spine.tag_of(form.of, mapping.portal)
     ids = ids_of(mark, values, copies.account, copies.spine) if form.kind == "copy" else once_ids(mark, values)
     return as_arrow(ids, present)

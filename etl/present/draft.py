@@ -1,4 +1,4 @@
-"""A first adapter out of a scan: which physical table and column most likely stands behind each contract column, and why."""
+"""A first adapter from a scan: the most likely physical table and column for each contract column, with the evidence."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from etl.present.guesses import likeness
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column
 
-SURE, OPEN = 0.75, 0.45  # from SURE on a suggestion is likely right; below OPEN there is none
+SURE, OPEN = 0.75, 0.45  # a suggestion with at least SURE is likely right; below OPEN none is made
 
 
 @dataclass(frozen=True)
 class Match:
-    """A suggestion for one contract column. `line`: its form, as the adapter writes it; `why`: the evidence; `second`: the next best's score."""
+    """A suggestion for one contract column. `line`: its form in the adapter; `why`: the evidence; `second`: the second best score."""
 
     physical: str
     score: float
@@ -28,18 +28,18 @@ class Match:
 
 @dataclass
 class TableDraft:
-    """The suggestions for one contract table; `table` is empty where no physical table is like it."""
+    """The suggestions for one contract table; `table` is empty where no physical table is similar."""
 
     mapping: TableMapping
     table: str = ""
     score: float = 0.0
     columns: dict[str, Match] = field(default_factory=dict)
-    codes: dict[str, dict[str, str]] = field(default_factory=dict)  # by code list: legacy word -> contract word, "" where open
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)  # by code list: legacy word -> contract word, "" where unknown
 
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each kind of evidence counts; together 1."""
+    """The weight of each kind of evidence; the sum is 1."""
 
     name: float
     kind: float
@@ -49,17 +49,17 @@ class Weights:
 
 
 NAMED, OPAQUE = Weights(0.55, 0.2, 0.17, 0.08, 0.35), Weights(0.0, 0.4, 0.35, 0.25, 0.0)
-_SAYS = 0.5  # names that are less like the contract's than this, on the average of the best, say nothing
+_SAYS = 0.5  # names whose best similarity is lower on average carry no information
 
 
 def weights_for(tables: Mapping[str, Any], portal: Portal, mappings: Mappings) -> Weights:
-    """Names count where they say something: where the best name for each contract table is like it."""
+    """Returns the weights: names count where the best name for each contract table is similar."""
     best = [max((_named(mapping.table, name) for name in tables), default=0.0) for mapping in mappings.of(portal)]
     return NAMED if sum(best) / len(best) >= _SAYS else OPAQUE
 
 
 def drafted(scan: Mapping[str, Any], portal: Portal, mappings: Mappings) -> list[TableDraft]:
-    """The draft of one portal: tables one to one by their likeness, columns within them."""
+    """Returns the draft of one portal: tables matched one to one by similarity, then columns within them."""
     tables = {name: about for name, about in scan["tables"].items() if not about["view"]}
     weights = weights_for(tables, portal, mappings)
     scores = []
@@ -84,11 +84,11 @@ def drafted(scan: Mapping[str, Any], portal: Portal, mappings: Mappings) -> list
 
 
 def _columns(mapping: TableMapping, about: Mapping[str, Any], mappings: Mappings, weights: Weights) -> dict[str, Match]:
-    """The best physical column for each contract column, each once."""
+    """Returns the best physical column for each contract column, each used once."""
     pairs = []
     for place, column in enumerate(mapping.shape.columns):
         for other_place, (name, found) in enumerate(about["columns"].items()):
-            # Old exports keep the order of columns more often than not.
+            # Exports usually keep the order of columns.
             near = 1 - abs(place / len(mapping.shape.columns) - other_place / len(about["columns"]))
             score, why = _likeness(mapping, column, name, found, near, mappings, weights)
             if score > 0:
@@ -116,7 +116,7 @@ def _likeness(
     mappings: Mappings,
     weights: Weights,
 ) -> tuple[float, str]:
-    """(score, the evidence); 0 where the physical column's kind can never give the contract's type."""
+    """Returns (score, the evidence); 0 where the physical column's kind can never give the contract's type."""
     never = mapping.retired.get(column.name, "").startswith("B17")
     if found.get("secret"):
         return (0.9, "possibly a secret; B17: not read") if never else (0.0, "")
@@ -137,7 +137,7 @@ def _named(column: str, name: str) -> float:
 
 
 def _kind(column: Column, found: Mapping[str, Any]) -> float:
-    """How well the physical kind and forms give the contract's type; 0 where they never do."""
+    """Returns how well the physical kind and forms give the contract's type; 0 where they never do."""
     kind, forms = found["kind"], {word for form in found.get("forms", ()) for word in form}
     match column.family:
         case "integer":
@@ -178,7 +178,7 @@ def _evidence(mapping: TableMapping, column: Column, found: Mapping[str, Any], m
 
 
 def _line(mapping: TableMapping, column: Column, name: str, found: Mapping[str, Any]) -> str:
-    """The form, as a TOML value."""
+    """Returns the form as a TOML value."""
     forms = found.get("forms", ())
     quoted = quoted_text(name)
     of = {word: form for form in forms for word in form}
@@ -207,7 +207,7 @@ def _line(mapping: TableMapping, column: Column, name: str, found: Mapping[str, 
 
 
 def quoted_text(text: str) -> str:
-    """The text as TOML writes it: a name of the old portal may have quotes and line breaks."""
+    """Returns the text as a TOML string: a name in the old portal may have quotes and line breaks."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -1,4 +1,4 @@
-"""What an unknown old portal has, without what it says: tables, columns, forms, keys, references; values only where they are common and of few kinds."""
+"""The structure of an unknown old portal: tables, columns, forms, keys, references; values only where they are frequent and few."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from etl.present.physical import STORED, physical
 from etl.present.times import days, moments
 
 VERSION = 1
-_ROWS = 100_000  # of a table that are looked at
-_COMMON = 5  # a value is told where it occurs at least so often
-_FEW = 60  # different values of a column of few values
-_FREE = 40  # characters: longer texts are free texts
+_ROWS = 100_000  # rows of a table that are read
+_COMMON = 5  # a value is reported where it occurs at least this often
+_FEW = 60  # distinct values of a column with few values
+_FREE = 40  # characters: longer texts are free text
 SECRET = re.compile(r"(?i)pass|pwd|pss?w|psw|hash|hsh|secret|token|salt|credential|api_?key|private_?key")
 _PERSONAL = re.compile(
     r"(?i)name|nm$|nme|mail|phone|fon|fax|addr|street|strt|city|zip|postal|birth|dob|ssn|social|tax|person|contact|sign(er|ature)|user"
@@ -38,11 +38,11 @@ _MOMENTS = (
     "epoch_s",
 )
 _FLAGS = (("Y", "N"), ("1", "0"), ("T", "F"), ("true", "false"), ("t", "f"), ("yes", "no"), ("Yes", "No"), ("J", "N"))
-_PIVOT = 1950  # what the draft proposes; a person has to know better
+_PIVOT = 1950  # the draft's proposal; a person has to verify it
 
 
 def scan(source: Source) -> dict[str, Any]:
-    """The scan of one old portal as data (`scan.json` has one for each)."""
+    """Returns the scan of one old portal as data (`scan.json` has one for each)."""
     catalog = catalog_of(source, frozenset())
     tables: dict[str, Any] = {}
     keys: dict[tuple[str, str], set[int]] = {}
@@ -76,6 +76,7 @@ def _table(source: Source, catalog: Catalog, relation: Relation, keys: dict[tupl
 
 
 def physical_name(relation: Relation, catalog: Catalog) -> str:
+    """Returns the table's name, with its schema where it needs one."""
     from etl.present.physical import physical_whole
 
     return physical_whole(relation, catalog)
@@ -119,7 +120,7 @@ def _any(texts: pl.Series, pattern: str) -> bool:
 
 
 def forms_of(different: pl.Series) -> list[dict[str, Any]]:
-    """The forms that every text of a column has, most telling first: `{"form": ..., ...}` as the adapter's words."""
+    """Returns the forms that match every text of a column, the most specific first: `{"form": ..., ...}` in the adapter's words."""
     if not len(different):
         return []
     some = different.head(2_000)
@@ -157,7 +158,7 @@ def _all(texts: pl.Series, pattern: str) -> bool:
 
 
 def _references(source: Source, catalog: Catalog, tables: dict[str, Any], keys: dict[tuple[str, str], set[int]]) -> None:
-    """For each column of keys' form: the tables whose single key has all of its values (at most three, smallest first)."""
+    """Adds, to each column with the form of keys, the tables whose single key has all its values (at most three, smallest first)."""
     for name, table in tables.items():
         candidates = [
             column

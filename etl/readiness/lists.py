@@ -143,7 +143,7 @@ def clocks(store: StoreFacts, points: Points) -> pl.DataFrame:
 
 
 def _profile_by_login(store: StoreFacts) -> dict[str, int]:
-    """The lowest profile that a login reaches."""
+    """Returns the lowest profile that each login reaches."""
     reach = store.picker.join(store.accounts.select("account_id", "legacy_profile_id"), on="account_id")
     return dict(reach.group_by("login_id").agg(pl.col("legacy_profile_id").min()).iter_rows())
 
@@ -190,7 +190,7 @@ def activation(store: StoreFacts, points: Points, bounced: frozenset[str]) -> pl
 
 
 def _day(text: str | None) -> date | None:
-    """The day; None for a day that Python's calendar does not have (infinity, before year 1)."""
+    """Returns the day; None for null and for a day that Python cannot represent (infinity, before year 1)."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:

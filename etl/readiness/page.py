@@ -68,7 +68,7 @@ def _offices(points: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _companies(companies: pl.DataFrame) -> pl.DataFrame:
-    """Those with open points, the heaviest first."""
+    """Returns the companies with open points, the most serious first."""
     open_points = companies.filter(pl.sum_horizontal("critical", "attention", "info") > 0)
     return open_points.sort("critical", "attention", "info", "company_profile_id", descending=[True, True, True, False]).head(ROWS_SHOWN)
 

@@ -133,6 +133,7 @@ class Points:
 
     @cached_property
     def name_by_profile(self) -> dict[int | None, str]:
+        """By profile, the legal name of its account with the lowest entity id."""
         return {profile: row["legal_name"] for profile, row in self._first_of_profile.items()}
 
     @cached_property
@@ -240,7 +241,7 @@ class Points:
             yield _Found("NOBODY_CAN_OPEN", self._entity(key), account=key, blanks={"cause": cause})
 
     def _only(self, accounts: Iterable[str]) -> tuple[str | None, int | None]:
-        """(the account where there is exactly one, the lowest profile)."""
+        """Returns (the account if there is exactly one, else None; the lowest profile)."""
         found = sorted(set(accounts))
         profiles = [self._accounts[key]["legacy_profile_id"] for key in found]
         return (found[0] if len(found) == 1 else None), min(profiles, default=None)
@@ -342,7 +343,7 @@ class Points:
                 yield _Found("MAIL_BOUNCES", self._row_of_login(key, by_login[key]), profile)
 
     def _row_of_login(self, login: str, contacts: Sequence[Mapping[str, Any]]) -> Row:
-        """The old user behind the login (the lowest); for a login that Trade Compliance made, its contact."""
+        """Returns the login's old user with the lowest id; the contact of a login made for Trade Compliance."""
         users = self._users_of_login.get(login)
         if users:
             return "P2", "portal_user", min(users, key=lambda key: (len(key), key))

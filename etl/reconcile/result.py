@@ -28,7 +28,7 @@ class Reconciliation:
     run_id: str | None
     not_ruled_out: Mapping[str, list[str]] = field(
         default_factory=dict
-    )  # by portal: what could hide rows or bytes and cannot be asked from here
+    )  # by portal: what could hide rows or bytes and cannot be queried from here
 
     @property
     def answer(self) -> str:

@@ -92,7 +92,7 @@ def open_database(
 
 
 def _left_out(spec: Spec, portal: str) -> dict[str, frozenset[str]]:
-    """By table that a mapping names, the columns that are never read (B17)."""
+    """Returns by mapped table the columns that are never read (B17)."""
     return {name: spec.never_read(of, name) for of, name in spec.mappings if of == portal}
 
 

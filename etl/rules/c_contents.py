@@ -86,7 +86,7 @@ COLUMNS: dict[str, Rule] = {
     "document.content_state_cd": content_state,
 }
 
-# Which rows a rule flags, where one row of one table is enough to know.
+# Which rows a rule flags, if that depends on rows of one table alone.
 FLAGS: dict[str, Flag] = {
     "C6": flag_missing,
     "C8": flag_other_bytes,

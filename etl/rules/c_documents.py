@@ -79,7 +79,7 @@ def place_documents_and_links(
 
 
 def _targets(link: RowPlacement, spine: AccountDirectory) -> _Targets:
-    """Looks every link's target up; holds the links whose target is missing or held (C2, fine print 18)."""
+    """Returns the look-up of every link's target; holds the links whose target is missing or held (C2, fine print 18)."""
     count = link.frame.height
     wanted, _ = int_values_and_mask(link.frame, "target_id")
     code = link.frame["target_cd"].fill_null("")
@@ -109,7 +109,7 @@ def _targets(link: RowPlacement, spine: AccountDirectory) -> _Targets:
 def _own_profiles(
     document: RowPlacement, link: RowPlacement, of_document: Ints, good: Bools, target_profile: Ints, model_profiles: pl.DataFrame
 ) -> tuple[Ints, Bools]:
-    """(each document's own profile, which have one): its model's where that model exists, else its own, else its first good link's (C3)."""
+    """Returns (the profile of each document, which documents have one): of its model if that exists, else its profile, else of its first good link (C3)."""
     by_model = document.frame.select("security_model_id").join(
         model_profiles.rename({"company_profile_id": "by_model"}), on="security_model_id", how="left", maintain_order="left"
     )["by_model"]
@@ -128,7 +128,7 @@ def _own_profiles(
 
 
 def _place_documents(document: RowPlacement, of_document: Ints, good: Bools, targets: _Targets, spine: AccountDirectory) -> None:
-    """C1, first half: T, the accounts of the document's model and of all its good link targets."""
+    """Places documents on T, the accounts of their model and of all their good link targets (C1, first half)."""
     model_id, has_model = int_values_and_mask(document.frame, "security_model_id")
     models = spine.where["P2", "security_model"]
     rows = np.flatnonzero(models.loaded(model_id, has_model))
@@ -149,7 +149,7 @@ def _place_documents(document: RowPlacement, of_document: Ints, good: Bools, tar
 
 
 def _inherit(document: RowPlacement, spine: AccountDirectory) -> Bools:
-    """C1, second half: documents that T left without an account; which of them inherit comes back."""
+    """Places documents without an account in T by their profile, holds those that find none, and returns which inherit (C1, second half)."""
     count = document.frame.height
     has_copies = np.zeros(count, bool)
     has_copies[document.row] = True
@@ -181,7 +181,7 @@ def _inherit(document: RowPlacement, spine: AccountDirectory) -> Bools:
 
 
 def _previous(document: RowPlacement, row_of_place: Ints, known: AccountIndex) -> Ints:
-    """C11: the row of the earlier version; flags those that are missing or on a cycle; -1 where none is kept."""
+    """Returns the row of each earlier version, -1 if none is kept; flags missing ones and cycles (C11)."""
     wanted, present = int_values_and_mask(document.frame, "previous_document_id")
     place, exists = known.find(wanted)
     following = np.where(present & exists, row_of_place[place] if len(row_of_place) else place, -1)

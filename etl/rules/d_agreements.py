@@ -50,7 +50,7 @@ def place_signatures(signature: RowPlacement, version: RowPlacement, spine: Acco
 
 
 def _by_version(signature: RowPlacement, version: RowPlacement, column: str) -> pl.Series:
-    """The signature's agreement version's value in that column; null where the version is not loaded."""
+    """Returns the column's value of each signature's agreement version; null if the version is not loaded."""
     known = version.frame.filter(pl.Series(version.reason == 0)).select("agreement_version_id", column)
     return signature.frame.select("agreement_version_id").join(known, on="agreement_version_id", how="left", maintain_order="left")[column]
 
@@ -66,7 +66,7 @@ def flag_odd_signatures(signature: RowPlacement, version: RowPlacement, consulta
 
 
 def _before(moments: pl.Series, days: pl.Series) -> pl.Series:
-    """Whether each moment lies before its day begins. Compared by days: PostgreSQL's last ones, infinity among them, are more microseconds than 64 bits hold."""
+    """Returns whether each moment is before its day; compared by days, because PostgreSQL's last days exceed 64 bits in microseconds."""
     ticks = moments.to_physical()
     return (ticks != INFINITE_MOMENT[1]) & (ticks // 86_400_000_000 < days.to_physical().cast(pl.Int64))
 
@@ -84,7 +84,7 @@ def consultants_only(contact: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_consultants_only(signature: RowPlacement, consultants: pl.DataFrame) -> Bools:
-    """D4: whether the signer's contacts on the profile that the row names are consultants only."""
+    """Returns whether the signer has only consultant contacts on the profile that the row names (D4)."""
     joined = signature.frame.select("signer_user_id", "company_profile_id").join(
         consultants.with_columns(pl.lit(True).alias("only")),
         left_on=["signer_user_id", "company_profile_id"],

@@ -142,7 +142,7 @@ COLUMNS: dict[str, Rule] = {
     "E14": due_date_adjusted,
 }
 
-# Which rows a rule flags, where one row of one table is enough to know.
+# Which rows a rule flags, if that depends on rows of one table alone.
 FLAGS: dict[str, Flag] = {
     "E7": flag_superseded,
     "E10": flag_unknown_questions,

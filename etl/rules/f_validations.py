@@ -24,7 +24,7 @@ def flag_profile_validations(rows: RowPlacement, spine: AccountDirectory) -> Fla
     return by_profile & (copies > 1), "validation of a whole profile: on all its accounts"
 
 
-# Which rows a rule flags, where one row of one table is enough to know.
+# Which rows a rule flags, if that depends on rows of one table alone.
 FLAGS: dict[str, Flag] = {
     "F2": flag_profile_validations,
 }

@@ -63,7 +63,7 @@ def place_links(links: RowPlacement, spine: AccountDirectory) -> dict[str, Compu
 
 
 def _superseded(links: RowPlacement, pairs: pl.DataFrame) -> Bools:
-    """Rule G6: of one pair's accepted links, all but the earliest answered (none last; tie: the lowest id)."""
+    """Returns which of a pair's accepted links are not the earliest answered (null last; tie: the lowest id) (G6)."""
     accepted = pairs.with_columns(
         links.frame["request_status_cd"].gather(pairs["row"]),
         links.frame["responded_at"].gather(pairs["row"]),

@@ -37,7 +37,7 @@ COLUMNS: dict[str, Rule] = {
     "event_history.occurred_certain": occurred_certain,
 }
 
-# Which rows a rule flags, where one row of one table is enough to know.
+# Which rows a rule flags, if that depends on rows of one table alone.
 FLAGS: dict[str, Flag] = {
     "J4": flag_uncertain_moments,
 }

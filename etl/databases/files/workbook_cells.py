@@ -1,7 +1,7 @@
-"""Cells of a workbook as their sheets have them: how each number is shown, and which cells do not give the text that they show.
+"""Cells of a workbook as their sheets show them: the text of each number, and the cells whose displayed text cannot be read.
 
-A number is carried where its plain digits, or the digits that its format writes, say the whole value; a date where its format is one. What a format
-shows otherwise (percent, thousands, fractions, exponents, words of its own, elapsed time, other calendars) is refused: its text would be invented.
+A number is read where its plain digits, or the digits in its format, are the whole value; a date where its format is a date. Numbers in any other
+format (percent, thousands, fractions, exponents, literal words, elapsed time, other calendars) are refused: their text would be a guess.
 """
 
 from __future__ import annotations

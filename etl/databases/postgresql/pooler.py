@@ -24,6 +24,7 @@ def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
 
 
 def void_lock(message: str) -> Refused:
+    """Returns the refusal of a connection on which the lock of a run does not hold."""
     return Refused(
         f"{message}. Two runs could write at once. Nothing was changed.",
         "Connect directly to the server's host and port; a pooler that pools whole sessions is supported.",

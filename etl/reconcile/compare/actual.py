@@ -19,8 +19,8 @@ CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\z"
 ALIEN = "#alien"  # the columns with a value that this store could not contain, joined by blanks; null: none
 OWN_ID = "#id"
 _ID_BYTES = 16  # of a database that has a type for ids
-LINK_TARGET = ("document_link", "target_id")  # leads to the table that target_cd says (C2)
-# The loader's own choice, or said by no source: looked at by other means (objects.py, holdings.py) or not at all.
+LINK_TARGET = ("document_link", "target_id")  # refers to the table that target_cd names (C2)
+# The loader chooses it and no source determines it: the objects themselves are verified instead (objects/store.py).
 NOT_COMPARED = {"stored_object": {"object_key"}}
 
 Ints = npt.NDArray[np.int64]
@@ -66,6 +66,7 @@ class Gathering:
         self._account: list[npt.NDArray[np.int32]] = []
 
     def add(self, ids: pl.Series, frame: pl.DataFrame) -> None:
+        """Adds a batch: the ids of its rows, and the columns that identify them."""
         self._id.append(ids.hash(0).to_numpy())
         self._row.append(fingerprint((frame[name] for name in self._names), len(frame)))
         account = np.full(len(frame), -1, np.int32)
@@ -96,7 +97,7 @@ class Store:
         self.doubled: dict[str, bool] = {}  # tables in which an id occurs twice
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
         self._wanted |= {table for _, table in spec.link_targets.values()}
-        self._referring = {table: self._tables_referring(table) for table in spec.target}  # asked for each table after each table
+        self._referring = {table: self._tables_referring(table) for table in spec.target}  # needed for every table after each table
         waiting = [table for table in self.hiding if table in spec.target]
         while waiting:
             hidden = waiting.pop()
@@ -143,7 +144,7 @@ class Store:
         """Yields the rows in batches: every column but the row's id, #account if the row has one, #id, and #alien (columns that cannot be compared)."""
         declared = self.spec.target[table]
         if table in declared.refers.values():
-            self.places(table)  # its own ids come first where it refers to itself
+            self.places(table)  # a table that refers to itself needs its ids first
         gathering = Gathering(identity(self.spec, table), self._entities())
         needed = table not in self._places and own_id(declared) is not None
         needed &= table in self._wanted or not self.database.has_key(table, declared.key)
@@ -156,6 +157,7 @@ class Store:
             self._keep(table, gathering.places())
 
     def places(self, table: str) -> Places:
+        """Returns the index of the table's rows by id; reads the table if it is not in memory."""
         if table not in self._places:
             self._keep(table, self._places_of(table))
         return self._places[table]
@@ -190,7 +192,7 @@ class Store:
         return gathering.places()
 
     def _entities(self) -> Ints:
-        """The sorted entity ids of all accounts."""
+        """Returns the sorted entity ids of all accounts."""
         if self._entity_ids is None:
             column = self.spec.target["entity_account"].columns["legacy_entity_id"]
             parts = [] if self.absent("entity_account") else self.database.parts("entity_account", [column], exact=True)
@@ -200,7 +202,7 @@ class Store:
         return self._entity_ids
 
     def _read(self, table: str, columns: Sequence[Column]) -> Iterator[pl.DataFrame]:
-        """The raw batches; values that this store could not contain become null and are listed in #alien."""
+        """Yields the raw batches; values that the loader never stores become null and are listed in #alien."""
         for part in self.database.parts(table, columns, exact=True):
             frame = part.frame.with_columns(pl.lit(None, dtype=pl.String).alias(ALIEN))
             if part.odd:
@@ -211,7 +213,7 @@ class Store:
                         value = canonical(raw, column)
                         alien += [column.name] if value is UNREADABLE else []
                         values.append(None if value is UNREADABLE else value)
-                    far = any(isinstance(value, Extreme) for value in values)  # that is why the row was looked at
+                    far = any(isinstance(value, Extreme) for value in values)  # the reason for reading the row by itself
                     rows.append((0, *values, " ".join(alien) or (None if far else "?")))
                 schema = {LOCATOR: pl.Int64, **{c.name: DTYPES[c.kind] for c in columns}, ALIEN: pl.String}
                 schema |= {c.name: frame.schema[c.name] for c in columns if c.kind == "uuid"}  # as text, or as bytes
@@ -220,9 +222,9 @@ class Store:
             yield frame.drop(LOCATOR).with_columns(pl.col(name).str.strip_chars_end(" ") for name in blank)
 
     def _resolved(self, table: str, raw: pl.DataFrame, ids: bool = False) -> pl.DataFrame:
-        """Ids replaced by the rows that they refer to; unresolved ones, and own ids that are not canonical, are listed in #alien.
+        """Returns the rows with ids replaced by the rows that they refer to; #alien lists columns with unresolved ids and row ids that are not canonical.
 
-        `ids`: own ids that are not those of the recipe, too.
+        `ids`: #alien also lists row ids that differ from the recipe.
         """
         declared = self.spec.target[table]
         key, path = own_id(declared), account_path(self.spec, table)

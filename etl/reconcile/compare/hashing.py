@@ -1,6 +1,6 @@
 """Rows as numbers: a 64-bit fingerprint of what identifies a row, and one of all its values, the same on both sides.
 
-Two rows are only ever compared with their own counterpart, so 64 bits let a change pass unseen once in 2^64 times.
+Only a row and its counterpart are compared, so the probability that 64 bits miss a change is 1 in 2^64.
 """
 
 import zlib

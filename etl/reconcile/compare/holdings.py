@@ -1,4 +1,4 @@
-"""Rows that were set aside and rows that somebody should look at: compared with what the rules hold and flag (holding, exception, run)."""
+"""Compares held rows and flags with those that the rules require (migration_holding, migration_exception, migration_run)."""
 
 import json
 import re
@@ -91,7 +91,7 @@ def _frames(store: Store, table: str) -> Any:
 
 
 def _contents(sources: Mapping[str, Source], portal: str, table: str, at: list[int]) -> dict[int, dict[str, object]]:
-    """The source rows at these places, as `row_json` must hold them."""
+    """Returns the source rows at these locators, as `row_json` must hold them."""
     if not at:
         return {}
     source = sources[portal]
@@ -132,8 +132,8 @@ _JSON = [
 
 
 def _written(row: dict[str, Any]) -> Iterator[str]:
-    """The row as one JSON object, tight or with a blank behind every mark, other letters as they are or escaped: nothing else says it and no more.
+    """Returns the row as one JSON object, compact or with a blank after each separator, other characters unescaped or escaped: the accepted spellings.
 
-    Blanks around it, or a column that is named twice, are not part of a source row.
+    White space around it, or a column that occurs twice, is not part of a source row.
     """
     return (written(row) for written in _JSON)

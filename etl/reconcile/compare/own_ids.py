@@ -48,7 +48,7 @@ def wrong_ids(spec: Spec, table: str, ids: pl.Series, resolved: Mapping[str, pl.
 
 
 def _makers(spec: Spec, table: str) -> list[tuple[str, str]]:
-    """The source tables whose rows become rows of this table under ids of their own."""
+    """Returns the source tables whose rows become rows of this table with ids made from their keys."""
     key = own_id(spec.target[table])
     return [
         (mapping.portal, mapping.table)
@@ -98,7 +98,7 @@ def _tag(text: str) -> int:
 
 
 def _halves(ids: pl.Series) -> tuple[Halves, Mask]:
-    """The ids as two numbers each, and which of them are canonical."""
+    """Returns the ids as two 64-bit numbers each, and which of them are canonical."""
     if ids.dtype == pl.String:
         good = (ids.str.len_bytes() == 36).fill_null(False)
         texts = _bytes_of(pl.select(pl.when(good).then(ids).otherwise(pl.lit("0" * 36))).to_series(), 36)

@@ -18,7 +18,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a run's folder knows of `migration_run`: the run's own id, and every row as its publish left it, by column as ISO 8601 writes it."""
+    """The run folder's record of `migration_run`: the run's id, and every row as its publish left it, by column in ISO 8601 form."""
 
     run_id: str
     rows: tuple[dict[str, object], ...]
@@ -49,7 +49,7 @@ def recorded_runs(
 
     `recorded`: the rows as the run's folder knows them; a given `freeze` and `grace` replace the recorded ones.
     """
-    if store.absent(TABLE):  # told as a table that was not checked
+    if store.absent(TABLE):  # reported as a table that was not checked
         return Runs(frozenset(), None, None, freeze, differences([]), 0, _numbers(freeze, grace))
     frames = list(store.frames(TABLE))
     records = pl.concat(frames).to_dicts() if frames else []
@@ -111,7 +111,7 @@ def in_force(records: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def _numbers(freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None) -> tuple[int, int, int] | None:
-    """The numbers of E14 that are in force: by default 0, 0 and the length of the freeze; null without one."""
+    """Returns the numbers of E14 in force: by default 0, 0 and the length of the freeze; None without a freeze."""
     if freeze is None:
         return None
     before, after, more = grace or (0, 0, None)
@@ -123,7 +123,7 @@ def _said(value: date | int | None) -> str | None:
 
 
 def _known(digest: str | None) -> str | None:
-    """The digest; None of a store of the first edition that was brought up, whose record says nothing of it."""
+    """Returns the digest; None for a store upgraded from the first edition, whose record has none."""
     return digest if digest is not None and digest.strip("0") else None
 
 
@@ -131,7 +131,7 @@ _CLOCKS_APART = timedelta(days=1)  # of two machines; a record from further ahea
 
 
 def _is_possible(record: dict[str, Any]) -> bool:
-    """Whether a published run ended, after it began, and not in days to come."""
+    """Returns whether a published run ended after it began, and not in the future."""
     began, ended = record["started_at"], record["finished_at"]
     if record["state_cd"] != "PUBLISHED":
         return True

@@ -19,7 +19,7 @@ from etl.reconcile.engine.spec import Spec
 from etl.reconcile.engine.world import ExpectedRows
 
 AT_ONCE = 400_000  # differing rows that are held at a time
-_STRANGE = np.uint64(0x9E3779B97F4A7C15)  # makes the number of a row with an alien value that of no expected row
+_STRANGE = np.uint64(0x9E3779B97F4A7C15)  # gives a row with an alien value a number that no expected row has
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _paired(
     if one is not None:
         one = one.with_columns(pl.Series("#row", fingerprint((one[name] for name in key), len(one))))
     if one is not None and other is not None:
-        # Equal rows go first, each with its own; then whatever stands under the same identity, in order of its number.
+        # Equal rows are paired first; then the remaining rows of the same identity, in the order of their numbers.
         by = ["#row", "#number"]
         one, other = (side.with_columns(pl.int_range(pl.len()).over(by).alias("#nth")) for side in (one, other))
         one, other = (
@@ -188,14 +188,14 @@ def _listed(table: str, kind: str, portal: pl.Series, key: pl.Series, account: p
 
 
 def _numbers(frame: pl.DataFrame, spec: Spec, table: str, names: Names) -> pl.Series:
-    """The account number that each row is listed under."""
+    """Returns the account number under which each row is listed."""
     column = next((c for c in (ACCOUNT, "account_id", "monitor_account_id", "legacy_entity_id") if c in frame.columns), None)
     entities = frame[column].to_list() if column else [None] * len(frame)
     return pl.Series([names.number_by_entity.get(entity if entity is not None else -1) for entity in entities], dtype=pl.String)
 
 
 def _keys(spec: Spec, table: str, frame: pl.DataFrame) -> pl.Series:
-    """What names a row that no source row explains: its legacy key, or the plain parts of its own key, or its id."""
+    """Returns the name of each row that no source row explains: its legacy key, the plain parts of its primary key, or its id."""
     if "legacy_key" in frame.columns:
         return frame["legacy_key"]
     if "legacy_entity_id" in frame.columns:

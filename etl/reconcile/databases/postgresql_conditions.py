@@ -1,4 +1,4 @@
-"""What a PostgreSQL store has that alters, hides or exposes rows, and whether its views are the contract's; asked of the catalogue, read only."""
+"""Finds what alters, hides or exposes rows of a PostgreSQL store, and whether its views are the contract's; queries the catalogue, read only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -13,7 +13,7 @@ from etl.reconcile.engine.frames import series_of, text_typed
 from etl.reconcile.engine.moments import Mask
 from etl.reconcile.engine.spec import Column
 
-# Days and microseconds of the years 1 to 9999: the others are read as texts. Infinity lies outside, whatever the driver makes of it.
+# Days and microseconds of the years 1 to 9999: all others are read as texts, infinity included in every form that the driver gives it.
 _DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
 
 

@@ -1,4 +1,4 @@
-"""What a SQLite store has that alters rows on their way in, and whether its views are the contract's; asked of the catalogue, read only."""
+"""Finds what alters rows written to a SQLite store, and whether its views are the contract's; queries the catalogue, read only."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def _of_table(connection: sqlite3.Connection, table: str, sql: str) -> list[str]
 
 
 def _collations(sql: str, columns: Sequence[str]) -> list[tuple[str, str]]:
-    """Columns under whose collation different texts are equal. An empty table of the same statement says them, by an index on each column."""
+    """Returns columns whose collation makes different texts equal, found with an index on each column of an empty table made by the same statement."""
     with closing(sqlite3.connect(":memory:")) as empty:
         try:
             empty.execute(sql)

@@ -1,4 +1,4 @@
-"""What keeps bytes or rows of a SQLite file from whoever opens it by this name: asked here a second time, and otherwise than the loader asks (K9)."""
+"""Finds what hides bytes or rows of a SQLite file opened by this name; written independently of the loader's test (K9)."""
 
 import os
 import sqlite3
@@ -43,7 +43,7 @@ def lacking_indexes(connection: sqlite3.Connection) -> dict[str, str]:
             try:
                 whole = whole or _counted(connection, f"{_quoted(name)} NOT INDEXED")
                 by_index = _counted(connection, f"{_quoted(name)} INDEXED BY {_quoted(str(index[1], 'utf-8', 'replace'))}")
-            except sqlite3.OperationalError:  # a collation of the old application's own: nothing is read by that index either
+            except sqlite3.OperationalError:  # a custom collation of the old application: no query uses that index either
                 continue
             if by_index != whole:
                 found[name] = f"an index has {by_index:,} rows and the table {whole:,} (K9)"

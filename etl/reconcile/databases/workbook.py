@@ -1,4 +1,4 @@
-"""What the cells of a workbook show, asked of its sheets' own XML: numbers as their formats write them; and whether a cell shows what nobody can carry."""
+"""The displayed text of a workbook's cells, read from the sheets' XML: numbers as their formats write them, and cells whose text is uncertain."""
 
 import posixpath
 import zipfile
@@ -40,7 +40,7 @@ def _is(node: Xml.Element, name: str) -> bool:
 
 
 def _styles(parts: zipfile.ZipFile) -> list[str]:
-    """By style the format: `day`, `clock`, `?` (not to be said), or the code of a number."""
+    """Returns by style its format: `day`, `clock`, `?` (uncertain), or the code of a number."""
     if "xl/styles.xml" not in parts.namelist():
         return []
     root = Xml.fromstring(parts.read("xl/styles.xml"))  # noqa: S314  # as above
@@ -89,7 +89,7 @@ def _kind(code: str) -> str:
 
 
 def _runs(text: str) -> list[str] | None:
-    """The runs of one letter in a format of days and times; None where there is another sign in it, or a run too long."""
+    """Returns the runs of equal letters in a date or time format; None if it has another character or a run is too long."""
     for marker in ("am/pm", "a/p"):
         text = text.replace(marker, " ")
     most, found, at = {"y": 4, "m": 5, "d": 4, "h": 2, "s": 2}, [], 0
@@ -160,7 +160,7 @@ def _text(node: Xml.Element, styles: list[str], shift: int) -> str | None:
 
 
 def _digits(number: float, form: str) -> str | None:
-    """The number as the format writes it, where that is the whole number."""
+    """Returns the number as the format writes it; only for a format that shows the whole number."""
     mantissa, _, power = f"{abs(number):.{DIGITS - 1}e}".partition("e")
     figures, exponent = mantissa.replace(".", "").rstrip("0") or "0", int(power)
     if form == "?" or exponent >= DIGITS or (figures != "0" and exponent - len(figures) + 1 < 0 and exponent < -9):

@@ -1,5 +1,4 @@
-"""Work that goes on in a thread while something else is done: the actual side is read while the expected side is computed, the next rows
-while the last ones are looked at."""
+"""Work in a thread: the actual side is read while the expected side is computed, and the next rows are computed while the last ones are in use."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ Look = Callable[[], None]
 
 
 class _Stopped(Exception):
-    """Nobody wants the result any more."""
+    """The result is not needed any more."""
 
 
 @contextmanager

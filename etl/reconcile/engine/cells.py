@@ -63,7 +63,7 @@ class Spoilt:
 def readable(raw: Raw, column: Column) -> Cell | Odd:
     """Returns the value of the column's kind, or UNREADABLE; invalid texts with U+FFFD (X2, E8; fine print 23, 41, 42).
 
-    A `str` comes from a typed database: a date column's value is readable whatever its year, for X2 is about values outside the type.
+    A `str` comes from a typed database: a date column's value is readable in every year, for X2 is about values outside the type.
     """
     if raw is None:
         return None
@@ -95,7 +95,7 @@ def extreme(text: str, column: Column) -> Extreme | Odd:
     if match is None or (match[4] is not None) is not moment:
         return UNREADABLE
     year = 1 - int(match[1]) if match[8] else int(match[1])
-    if 1 <= year <= 9999 or match[1] == "0000":  # `readable` knows those, or nobody does
+    if 1 <= year <= 9999 or match[1] == "0000":  # `readable` handles these years; year 0000 does not exist
         return UNREADABLE
     cycle, within = divmod(year, 400)  # the calendar repeats itself
     try:

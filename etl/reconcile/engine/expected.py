@@ -24,7 +24,7 @@ from etl.reconcile.rules.registry import rulebook
 
 KEEP = 100_000  # rows
 Producer = Callable[[], Iterator[ExpectedRows]]
-# Tables that a module of their own settles; all others are carried over by their mapping file alone.
+# Tables with a separate module; all others need only their mapping file.
 OWN = {
     "P2": {
         "trade_organization",
@@ -144,7 +144,7 @@ class Expected:
         return {into.table for table in tables for into in self.world.spec.mappings[portal, table].into}
 
     def _plain(self, portal: str, wanted: Callable[..., bool], before: str = "") -> Iterator[ExpectedRows]:
-        """Tables that need no module of their own, each after what it refers to. `before`: only those that this one waits for."""
+        """Yields the rows of tables that need only their mapping file, in reference order. `before`: only the tables that this one depends on."""
         world = self.world
         mappings = {name: m for (owner, name), m in world.spec.mappings.items() if owner == portal and name not in OWN[portal]}
         parents = {
@@ -182,7 +182,7 @@ class Expected:
         yield from self._take(name, lambda: expected_rows(world, self._rules, portal, name), self._targets(portal, name))
 
     def _look_for_tables(self) -> None:
-        """What the mappings and the databases do not agree about cannot be checked (K5)."""
+        """Records tables and columns that mappings and databases do not both have: they cannot be compared (K5)."""
         for portal, source in self.world.sources.items():
             for owner, table in self.world.spec.mappings:
                 if owner == portal:

@@ -15,7 +15,7 @@ from etl.reconcile.engine.cells import Raw
 from etl.reconcile.engine.moments import Bytes, Ints, Mask, days, microseconds
 from etl.reconcile.engine.spec import Column
 
-LOCATOR = "#at"  # where the row lies in its table, for reading it again within the same snapshot
+LOCATOR = "#at"  # the row's location in its table, to read it again within the same snapshot
 DTYPES: dict[str, Any] = {
     "integer": pl.Int64,
     "text": pl.String,
@@ -169,7 +169,7 @@ def text_typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
         return series, odd.to_numpy()
     series, odd_row = series_of(text, pl.String), np.zeros(len(array), np.bool_)
     data, start, length = string_bytes(text)
-    # Two looks at all bytes and lengths at once; only where they find something, one at each text.
+    # Two tests of all bytes and lengths at once; texts are tested one by one only if these find something.
     if len(start) and not data[start[0] : start[-1] + length[-1]].min(initial=1):
         odd_row |= series.str.contains("\0", literal=True).fill_null(False).to_numpy()
     if column.length and len(length) and length.max() > column.length:

@@ -46,6 +46,7 @@ class Tally:
     retired: int = 0
 
     def retire(self, rows: int) -> None:
+        """Counts rows of a table that a rule retires as a whole."""
         self.read += rows
         self.retired += rows
 
@@ -86,6 +87,7 @@ class Ledger:
         tally.held.update(frame["reason"].to_list())
 
     def flag(self, rule: str, portal: str, table: str, keys: pl.Series) -> None:
+        """Records that the rule flags the rows with these keys."""
         if not self.mute and len(keys):
             self._flags.append(_named(pl.DataFrame({"key": keys.cast(pl.String)}).with_columns(rule=pl.lit(rule)), portal, table, FLAG))
 
@@ -98,10 +100,12 @@ class Ledger:
         )
 
     def store(self, digest: pl.Series, size: pl.Series) -> None:
+        """Records objects that must exist: SHA-256 (null: none) and size in bytes."""
         if not self.mute and len(digest):
             self._objects.append(pl.DataFrame({"sha256": digest, "size_bytes": size}).drop_nulls("sha256").unique())
 
     def held(self) -> pl.DataFrame:
+        """Returns one row of HELD per held row: portal, table, key, reason, digest (null without bytes), locator."""
         return pl.concat([HELD.to_frame(), *self._held])
 
     def flags(self) -> pl.DataFrame:
@@ -109,6 +113,7 @@ class Ledger:
         return pl.concat([FLAG.to_frame(), *self._flags]).unique()
 
     def objects(self) -> pl.DataFrame:
+        """Returns the distinct objects that must exist: sha256, size_bytes."""
         schema = pl.Schema({"sha256": pl.String, "size_bytes": pl.Int64})
         return pl.concat([schema.to_frame(), *self._objects]).unique()
 

@@ -80,7 +80,7 @@ def _date(text: Bytes) -> tuple[Ints, Mask]:
 
 
 def _number(text: Bytes, first: int, behind: int, good: Mask) -> Ints:
-    """The number that the digits say; rows with another character become false in `good`."""
+    """Returns the number that the digits form; sets `good` to false for rows with another character."""
     value = np.zeros(len(text), np.int64)
     for place in range(first, behind):
         digit = text[:, place] - np.uint8(48)
@@ -90,7 +90,7 @@ def _number(text: Bytes, first: int, behind: int, good: Mask) -> Ints:
 
 
 def _matrix(data: Bytes, start: Ints, width: int) -> Bytes:
-    """The texts of one width, a row each."""
+    """Returns the texts of one width, one per row."""
     if len(start) and start[-1] - start[0] == width * (len(start) - 1):  # they lie without a gap: no copy
         return data[start[0] : start[0] + width * len(start)].reshape(-1, width)
     apart: Bytes = data[start[:, None] + np.arange(width)]

@@ -28,9 +28,11 @@ class Copies:
     account: Ints
 
     def of(self, column: str) -> pl.Series:
+        """Returns the source column's value for each copy."""
         return self.rows[column][self.take]
 
     def of_account(self, world: ExpectedState, column: str) -> pl.Series:
+        """Returns the account column's value for each copy."""
         return world.accounts[column][self.account]
 
 

@@ -71,6 +71,7 @@ class Index:
         return np.where(reference.is_null().to_numpy(), UNSET, np.where(found, place, MISSING)).astype(np.int64)
 
     def is_loaded(self, place: Ints) -> Mask:
+        """Returns whether the row at each place exists and is loaded."""
         return (place >= 0) & self.loaded[np.maximum(place, 0)] if len(self.loaded) else np.zeros(len(place), np.bool_)
 
     def scope_of(self, place: Ints) -> Ints:
@@ -114,6 +115,7 @@ class Indexing:
         )
 
     def index(self) -> Index:
+        """Returns the index, sorted by key, and releases the collected batches."""
         if not self._parts:
             return Index(np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int32))
         keys, loaded, scopes = (np.concatenate([part[n] for part in self._parts]) for n in range(3))

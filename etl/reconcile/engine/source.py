@@ -34,6 +34,7 @@ class Source:
         self._found = database.tables()
 
     def table(self, name: str) -> Table:
+        """Returns the declaration of a table."""
         return self.spec.sources[self.portal][name]
 
     def columns(self, name: str) -> list[Column]:
@@ -88,7 +89,7 @@ class Source:
             yield pl.concat([marked, self._odd(name, columns, odd, special, ledger)]) if odd else marked
 
     def _odd(self, name: str, columns: Sequence[Column], odd: Sequence[int], special: Special, ledger: Ledger) -> pl.DataFrame:
-        """The rows at these locators, settled value by value."""
+        """Returns the rows at these locators, read value by value."""
         places = {column.name: place for place, column in enumerate(columns)}
         key = [places[column] for column in self.table(name).key]
         rows: list[tuple[object, ...]] = []
@@ -134,6 +135,7 @@ class Source:
         return column in self.spec.mappings[self.portal, name].references
 
     def special(self, name: str) -> Special:
+        """Returns the rows of the table whose key text is not simply their key (fine print 43, 47); found once per table."""
         if name not in self._special:
             self._special[name] = self._find_special(name)
         return self._special[name]
@@ -175,7 +177,7 @@ class Source:
         return Special(names, frozenset(taken))
 
     def _places(self, name: str, locators: Sequence[int]) -> dict[int, tuple[object, ...]]:
-        """Where no order was stored, the rows' order is that of their columns (fine print 61); nothing where it was: their locators say it."""
+        """Returns by locator a sort key: the row's columns if the database has no stored order, else nothing, because locators give it (fine print 61)."""
         if self.database.in_stored_order(name):
             return {}
         columns = [column.name for column in self.columns(name) if column.kind != "binary"]

@@ -1,4 +1,4 @@
-"""What the mapping files, the schemas and the code tables say, read a second time and independently of the loader."""
+"""The content of mapping files, schemas and code tables, read independently of the loader."""
 
 import csv
 import hashlib
@@ -82,7 +82,7 @@ class Mapping:
     needs: Map[str, str]
     into: tuple[Into, ...]
     retired: Map[str, str]
-    guarded: frozenset[str] = frozenset()  # a value there that cannot be read holds the row, whatever takes it
+    guarded: frozenset[str] = frozenset()  # an unreadable value there holds the row, even if no mandatory column takes it
     named: frozenset[str] = frozenset()  # columns that [references] declares as naming another row
     unnamed: frozenset[str] = frozenset()  # columns that it declares as naming none
 
@@ -188,7 +188,7 @@ def views(path: Path) -> dict[str, str]:
 
 
 def _harmless(statement: exp.Expr) -> bool:
-    """Whether it declares something that rows are not compared with."""
+    """Returns whether the declaration has no effect on the comparison of rows."""
     return isinstance(statement, exp.Comment | exp.Semicolon) or (isinstance(statement, exp.Create) and statement.kind in ("VIEW", "INDEX"))
 
 

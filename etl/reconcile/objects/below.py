@@ -1,4 +1,4 @@
-"""Opening a path so that the kernel itself keeps it below a folder (openat2, Linux 5.6), as the verifier asks for it."""
+"""Opens a path so that the kernel keeps it below a folder (openat2, Linux 5.6); the verifier's implementation."""
 
 import os
 import struct
@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 CALL = 437
-STAY_BELOW = 0x08 | 0x04 | 0x02  # beneath the folder; no links, neither symbolic nor those of /proc
+STAY_BELOW = 0x08 | 0x04 | 0x02  # beneath the folder; no links, neither symbolic ones nor magic links of /proc
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A bucket that speaks S3, as the verifier reads it: the bytes of each object, hashed; what the store says of them is not asked."""
+"""A bucket with the S3 interface, as the verifier reads it: the bytes of each object are hashed, the store's metadata is not used."""
 
 import hashlib
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ class Bucket:
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
-        """A store that refuses, or cannot be reached, ends the comparison: requesting every object would take hours."""
+        """Raises ReconcileError if the store refuses a request or cannot be reached: requesting every object would take hours."""
         try:
             yield
         except ClientError as error:

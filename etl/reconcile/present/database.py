@@ -160,14 +160,14 @@ class PresentedDatabase:
         return self._said.blocks[table]
 
     def _numbered(self, table: str, n: int, ats: list[int]) -> list[int]:
-        """The rows' locators: their places; of several blocks, their number among all rows of the table."""
+        """Returns the rows' locators: their physical locators, or with several blocks their number among all rows of the table."""
         if len(self._blocks(table)) == 1:
             return ats
         known = self._indexed(table)[n]
         return [known[at] for at in ats]
 
     def _indexed(self, table: str) -> list[dict[int, int]]:
-        """By block, each place's locator."""
+        """Returns by block the locator of each physical place."""
         if table not in self._places:
             found: list[dict[int, int]] = []
             for block in self._blocks(table):
@@ -178,7 +178,7 @@ class PresentedDatabase:
         return self._places[table]
 
     def _where(self, table: str, locators: Sequence[int]) -> dict[int, dict[int, int]]:
-        """By block, each place's locator."""
+        """Returns by block the locator of each physical place."""
         if len(self._blocks(table)) == 1:
             return {0: {at: at for at in locators}}
         wanted = set(locators)
@@ -188,7 +188,7 @@ class PresentedDatabase:
     def _cells(
         self, block: Block, names: Sequence[str], at: Sequence[int] | None = None
     ) -> Iterator[tuple[list[int], dict[str, list[Raw]]]]:
-        """The table's own columns of these names, as the adapter spells them; NULL where a text means it."""
+        """Yields the physical columns of these names in the adapter's spelling; NULL for a text that denotes it."""
         table = self._name(block.table, self._source.relations, "a table")
         spelled = [self._name(name, self._source.relations[table], f"a column of {table},") for name in names]
         listed = list(dict.fromkeys(spelled)) or self._source.relations[table][:1]
@@ -209,7 +209,7 @@ class PresentedDatabase:
     def _selected(
         self, block: Block, recipes: Sequence[Recipe], at: Sequence[int] | None = None
     ) -> Iterator[tuple[list[int], list[list[tuple[Raw, ...]]]]]:
-        """Of the rows that the block selects: their places, and for each recipe the raw cells that it is made of."""
+        """Yields the places of the rows that the block selects, and for each recipe its raw cells."""
         own = list(block.where)
         for recipe in recipes:
             for name in recipe.columns:
@@ -311,7 +311,7 @@ def _holds(raw: Raw, condition: Any) -> bool:
 
 
 def _settled(recipe: Recipe, raws: tuple[Raw, ...], column: Column, memory: dict[Any, Any]) -> Any:
-    """The value as its series holds it (days and moments as numbers), or _ODD where the row has to be looked at by itself."""
+    """Returns the value as its series holds it (days and moments as numbers), or _ODD if the row must be read by itself."""
     seen = (*raws, *map(type, raws))
     if seen not in memory:
         raw = made(recipe, raws)

@@ -1,4 +1,4 @@
-"""An adapter folder, read by the verifier: what the files say, and nothing that they do not."""
+"""Reads an adapter folder for the verifier: exactly what the files declare."""
 
 import csv
 import hashlib
@@ -51,7 +51,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Presentation:
-    """What the folder says of one portal. `blocks`: by contract table; an empty list where the old portal has no such table."""
+    """The folder's declarations for one portal. `blocks`: by contract table; an empty list if the old portal has no such table."""
 
     null: frozenset[str]
     exact: bool

@@ -134,7 +134,7 @@ def _whole_number(text: str | None) -> int | None:
 
 
 def _beside(accounts: pl.DataFrame, rows: pl.DataFrame, key: str) -> pl.DataFrame:
-    """For each account the row of its model or profile."""
+    """Returns for each account the row of its model or profile."""
     return accounts.select(key).join(rows, on=key, how="left", maintain_order="left")
 
 

@@ -88,7 +88,7 @@ def decide_spine(world: ExpectedState) -> None:
 
 
 def _flag(world: ExpectedState, organisation: Index) -> None:
-    """A11, A12, A16, A18, X1 of profiles and entities."""
+    """Flags A11, A12, A16, A18 and X1 of profiles and entities."""
     accounts = world.accounts
     world.flag("A16", "P2", "model_entity", accounts, mask(accounts, "#lost"))
     world.flag("A11", "P2", "model_entity", accounts, mask(accounts, "#undecided"))
@@ -137,7 +137,7 @@ def business_types(world: ExpectedState, entities: pl.DataFrame) -> tuple[pl.Ser
 
 
 def _scopes(world: ExpectedState, key: pl.Series, of_account: pl.Series) -> Ints:
-    """A list of accounts for each key."""
+    """Returns for each key the number of the list of its accounts."""
     index = indexed(key, np.ones(len(key), np.bool_), np.arange(len(key), dtype=np.int64))
     owner = index.scope_of(index.find(of_account))
     return world.scopes.add(owner, np.arange(len(of_account), dtype=np.int64), len(key))

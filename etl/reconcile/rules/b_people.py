@@ -139,7 +139,7 @@ def profiles_with_officer(world: ExpectedState) -> pl.Series:
 
 
 def _keeps_primary(contacts: pl.DataFrame) -> pl.Series:
-    """Which contacts lose the mark of the primary one (B7; fine print 10)."""
+    """Returns which contacts lose the primary mark to another contact of the profile (B7; fine print 10)."""
     several = contacts.with_row_index("row").filter(pl.col("removed_at").is_null() & (pl.col("primary_poc_ind") == "Y"))
     order = several.sort(["company_profile_id", "modified_at", "contact_id"], descending=[False, True, False], nulls_last=True)
     losers = order.filter(pl.int_range(pl.len()).over("company_profile_id") > 0)["row"]
@@ -153,7 +153,7 @@ def _locked_for_status() -> pl.Expr:
 
 
 def _freed(world: ExpectedState, users: pl.DataFrame) -> pl.DataFrame:
-    """Users with #status and #lock as their login gets them, and #freed, #stuck (B12; fine print 11)."""
+    """Returns the users with #status and #lock of their login, and #freed, #stuck (B12; fine print 11)."""
     profiles = world.accounts.filter(pl.col("status_cd") == "SUSPENDED")["company_profile_id"].unique()
     contacts = world.known.contacts.filter(pl.col("company_profile_id").is_in(profiles.implode()))
     locked = _locked_for_status()
@@ -187,7 +187,7 @@ def acting_officers(world: ExpectedState) -> pl.Series:
 
 
 def _flag_widened(world: ExpectedState, shared: pl.Series) -> None:
-    """B20: users of these shared logins who, by their own contacts in force, reached fewer accounts than the login reaches."""
+    """Flags users of shared logins who reached fewer accounts by their contacts in force than the login reaches (B20)."""
     users = world.known.users.filter(pl.col("email_key").is_in(shared.implode()))
     contacts = world.known.contacts.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls().unique()
     entities = world.accounts.select("company_profile_id", "entity_id")
@@ -203,7 +203,7 @@ def _flag_widened(world: ExpectedState, shared: pl.Series) -> None:
 
 
 def _flag_people(world: ExpectedState) -> None:
-    """B2, B8, B12, B16, B20; L2."""
+    """Flags B2, B8, B12, B16, B20 and L2."""
     users, contacts = world.known.users, world.known.contacts
     l_decisions.flag_users(world, users)
     world.flag("B12", "P2", "portal_user", users, mask(users, "#stuck"))

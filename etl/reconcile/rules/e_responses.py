@@ -1,4 +1,4 @@
-"""Answers, findings and what the question catalogue says of them (chapter E)."""
+"""Responses, findings and their questions in the catalogue (chapter E)."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -140,7 +140,7 @@ def _pair(rows: pl.DataFrame) -> Ints:
 
 
 def _answered_twice(world: ExpectedState) -> Ints:
-    """The (security profile, question) pairs that occur more than once, as hashes; some may turn out to be held."""
+    """Returns the hashes of (security profile, question) pairs that occur more than once; some of the rows may be held."""
     source = world.sources["P2"]
     if source.absent("profile_response"):
         return np.zeros(0, np.int64)

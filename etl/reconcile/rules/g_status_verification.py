@@ -54,9 +54,9 @@ def active(world: ExpectedState, copies: Copies) -> pl.Series:
 
 
 def _pairs(world: ExpectedState, rows: pl.DataFrame, monitor: Ints, monitored: Ints) -> tuple[Ints, Ints, Ints]:
-    """The row, the monitoring and the monitored account of every pair."""
+    """Returns (row, monitoring account, monitored account) of every pair."""
     row, right = world.scopes.expand(monitored)
-    # Of a model or a profile only the accounts that were there when the link was answered or, not answered, asked for.
+    # Of a model or a profile only the accounts that existed when the link was answered or, if unanswered, requested.
     limit = pl.select(pl.coalesce(rows["responded_at"], rows["requested_at"])).to_series()
     early = (world.accounts["created_at"][right] <= limit[row]).fill_null(False)
     there = rows["monitored_entity_id"].is_not_null()[row] | early
@@ -68,7 +68,7 @@ def _pairs(world: ExpectedState, rows: pl.DataFrame, monitor: Ints, monitored: I
 
 
 def _superseded(rows: pl.DataFrame, take: Ints, left: Ints, right: Ints) -> Mask:
-    """Which pairs an earlier acceptance of the same pair supersedes (G6)."""
+    """Returns which pairs an earlier acceptance of the same pair supersedes (G6)."""
     pairs = pl.DataFrame(
         {
             "left": left,

@@ -52,7 +52,7 @@ def decide_identifiers(world: ExpectedState, rulebook: Rulebook) -> None:
 
 
 def _flag_one_number_of_several_companies(world: ExpectedState) -> None:
-    """H7: the same active number, of a type that is one company's, on accounts of different profiles (fine print 57)."""
+    """Flags rows whose active number, of a type unique to a company, is on accounts of different profiles (H7; fine print 57)."""
     kinds = [row["identifier_type_cd"] for row in world.spec.codes["identifier_unique"]]
     carried = world.known.carried.filter(pl.col("active") & pl.col("identifier_type_cd").is_in(kinds) & (pl.col("norm") != ""))
     carried = carried.with_columns(world.accounts["company_profile_id"][carried["account"].to_numpy()].alias("profile"))

@@ -162,7 +162,7 @@ def _login(keys: pl.Series) -> pl.Series:
 
 
 def _numbers(world: ExpectedState) -> dict[str, set[int]]:
-    """By normalised active IOR the accounts that carry it."""
+    """Returns by normalised active IOR number the accounts that carry it."""
     found: dict[str, set[int]] = {}
     chosen = world.known.carried.filter(pl.col("active") & (pl.col("identifier_type_cd") == "IOR") & (pl.col("norm") != ""))
     for account, number in chosen.select("account", "norm").iter_rows():

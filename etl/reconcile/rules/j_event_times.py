@@ -68,7 +68,7 @@ _END = int((datetime(9999, 12, 31, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC
 
 
 def _offset_of_day(day: int) -> int:
-    """The offset in microseconds that holds all day, or _CHANGES. (The clock never changed twice in one day.)"""
+    """Returns the offset in microseconds if it is the same all day, else _CHANGES; no day has two changes."""
     here, tomorrow = _offset_at_midnight(day), _offset_at_midnight(day + 1)
     return here if here == tomorrow else _CHANGES
 

@@ -1,4 +1,4 @@
-"""Chapter L as the verifier reads it: under which name a user counts, and which rows somebody decided about."""
+"""Chapter L as the verifier reads it: under which name a user counts, and which rows a decision is about."""
 
 import numpy as np
 import polars as pl

@@ -44,10 +44,12 @@ class Score:
 
     @property
     def planted(self) -> int:
+        """The number of faults that were planted."""
         return sum(kind.planted for kind in self.by_kind.values())
 
     @property
     def found(self) -> int:
+        """The number of faults that reconcile found."""
         return sum(kind.found for kind in self.by_kind.values())
 
     @property
@@ -117,6 +119,7 @@ class Bench:
         shutil.copytree(objects, self.objects)
 
     def compared(self) -> Reconciliation:
+        """Returns the reconciliation of the copy as it is now."""
         store = Store(self.side.expected.world.spec, open_database(f"sqlite:///{self.store}"))
         try:
             runs = recorded_runs(store, self.side.expected.world.freeze)
@@ -136,7 +139,7 @@ def _silent(what: str, done: int, total: int) -> None:
 
 
 def _faults(bench: Bench, chance: random.Random) -> Iterator[Planted]:
-    """Planted faults, as many as are asked for: each kind once, then each column of each table once, then the kinds in turn; in an order by chance."""
+    """Yields the requested number of planted faults in random order: each kind once, then each column of each table once, then the kinds in turn."""
     planter = Planter(bench.side.expected.world.spec, bench.store, bench.objects, chance)
     by_kind: dict[str, deque[Spot]] = defaultdict(deque)
     by_place: dict[tuple[str, str], list[Spot]] = defaultdict(list)
