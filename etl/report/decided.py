@@ -100,13 +100,15 @@ def _whole(folder: RunFolder, mappings: Mappings, statement: Statement, table: s
     shape = source.tables[table]
     empty = pl.DataFrame(schema={name: _kind(shape.by_name[name].family) for name in columns})
     if statement.of is None:
-        return pl.concat([empty, *(_read(folder, file, columns) for file in _made(folder, table))], how="vertical_relaxed")
+        made = [_read(folder, file, columns) for file in _made(folder, table)]
+        # Never together with `empty`: polars would bring both to one type, and cannot write an infinite moment as a text.
+        return pl.concat(made or [empty], how="vertical_relaxed")
     empty = empty.with_columns(pl.lit(None, pl.String).alias("_key"))
     files = folder.files("extract", layout.extracted(statement.of, table))
     parts = [_extracted(folder, file, columns, shape.key[0]) for file in files]
     odd = [pl.DataFrame(part) for part in folder.tables("extract", layout.ODD)]
     of_table = pl.concat(odd).filter(pl.col("unreadable"), pl.col("portal") == statement.of, pl.col("table") == table)
-    return _with_unreadable(of_table, pl.concat([empty, *parts], how="diagonal_relaxed"))
+    return _with_unreadable(of_table, pl.concat(parts or [empty], how="diagonal_relaxed"))
 
 
 def _kind(family: str) -> pl.DataType:

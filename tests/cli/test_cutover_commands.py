@@ -43,7 +43,7 @@ def test_init_writes_a_configuration_that_run_takes(published: Night) -> None:
         "freeze-from": "2023-09-16",
         "freeze-to": "2023-09-30",
     }
-    assert {place.name for place in file.parent.iterdir()} == {"migration.toml"}, "no SQL for SQLite"
+    assert {place.name for place in file.parent.iterdir()} == {"migration.toml", "acceptance.toml"}, "no SQL for SQLite"
     assert night_command(published, "plan", "--config", "setup/migration.toml").code == 0
     again = night_command(
         published, "init", "--to", "setup", "--source", "sqlite:///x", "--target", "sqlite:///y", "--objects", "o", "--run", "r"
@@ -68,6 +68,7 @@ def test_init_writes_the_sql_under_ones_own_names_and_no_password(tmp_path: Path
     assert done.code == 0, done.err
     assert {place.name for place in (tmp_path / "setup").iterdir()} == {
         "migration.toml",
+        "acceptance.toml",
         "roles.sql",
         "freeze.sql",
         "frozen.sql",
@@ -163,7 +164,7 @@ def test_the_runbook_says_who_when_what_to_see_and_the_way_back(published: Night
         "Who:",
         "See:",
         "Decide:",
-        "Way back:",
+        "Rollback:",
         "Tell:",
         "point of no return",
         "Signatures",

@@ -119,7 +119,7 @@ def test_plan_changes_nothing(cast: Night) -> None:
     assert done.out.rstrip().splitlines()[-1] == "coverage 100% (362/362 columns)"
     assert {str(place): place.lstat().st_mtime_ns for place in cast.folder.rglob("*")} == before
     data = cast.json("plan").data
-    assert data["total"] == sum(data["rows"].values()) == 954
+    assert data["total"] == sum(data["rows"].values()) == 956
     assert data["steps"] == list(STEPS)
 
 

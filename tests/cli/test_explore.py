@@ -344,7 +344,7 @@ def test_beyond_loopback_it_wants_tls_and_a_login(night: Night, tmp_path: Path) 
         (("--tls-cert", "none.pem"), 2, "are both required"),
         (("--host", "not a host"), 2, "reached from other machines"),
         (("--documents", "--run", "nowhere"), 1, "nowhere"),
-        (("--state", "legacy/portal2.sqlite"), 7, "not a folder"),
+        (("--state", "legacy/portal2.sqlite"), 7, "Paths overlap"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_served(night: Night, words: tuple[str, ...], code: int, said: str) -> None:

@@ -9,6 +9,7 @@ import stat
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -227,7 +228,8 @@ def test_the_digest_covers_every_step_and_every_setting(checked: Night, anna: Ap
     folder = open_readonly(checked.run)
     for name in ("source", "tc", "target", "files", "objects", "freeze", "mappings", "place"):
         known = folder.settings
-        folder.settings = replace(known, **{name: (date(2023, 9, 16), date(2023, 9, 17)) if name == "freeze" else "other"})
+        other: dict[str, Any] = {name: (date(2023, 9, 16), date(2023, 9, 17)) if name == "freeze" else "other"}
+        folder.settings = replace(known, **other)
         assert approval.digest_of(folder) not in (None, digest), name
         folder.settings = known
     for step in ("extract", "split", "reattach", "check"):
@@ -522,7 +524,7 @@ def test_before_the_checks_there_is_nothing_to_approve(checked: Night, anna: App
     folder = open_readonly(checked.run)
     del folder.steps["check"]
     with pytest.raises(Refused, match="nothing to approve yet for"):
-        approval.approved(folder, None)
+        approval.require_approval(folder, None)
 
 
 # -- what the load will change -------------------------------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ def test_C6_the_kernel_opens_what_has_no_link_on_its_way_and_nothing_else(tmp_pa
             for opened in (beneath.opened_beneath(folder, path, os.O_RDONLY), below.below(folder, path.encode(), os.O_RDONLY)):
                 assert (opened is not None and opened >= 0) == has, path
                 if has:
+                    assert opened is not None
                     assert os.read(opened, 100) == b"inside"
                     os.close(opened)
         for path in ("link/f", "out", "../secret", "a/../../secret", str(root / "a/f"), "proc/etc/passwd", "", "missing"):

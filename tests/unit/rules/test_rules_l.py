@@ -109,7 +109,7 @@ BADLY_WRITTEN = {
     '[[user]]\nuser_id = 1\nuser_name = "a b@c"' + SIGNED: "line 1: user 1: user_name is not an e-mail; write one",
     '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = "2023-09-15"\nreason = "r"': "on is of the wrong type; write a date without quotes",
     '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = 2023-09-15T10:00:00\nreason = "r"': "on is of the wrong type",
-    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = " "\non = 2023-09-15\nreason = "r"': "by is empty; write a non-empty text",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = " "\non = 2023-09-15\nreason = "r"': "by is empty; write a text in quotes that is not empty",
     '[[waiver]]\ngoal = "g"\nwhy = "x"' + SIGNED: "line 1: waiver: why is not a word of [[waiver]]; it has goal, by, on, reason",
     _decided(
         '[[user]]; user_id = 1; user_name = "a@b"', '[[user]]; user_id = 1; user_name = "c@d"'
