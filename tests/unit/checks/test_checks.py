@@ -154,9 +154,9 @@ socket.getaddrinfo = refuse
 from pathlib import Path
 import checks
 assert "great_expectations" not in sys.modules and "pandas" not in sys.modules
-from etl.runfolder.folder import opened
+from etl.runfolder.folder import open_locked
 from mappings.read import read_mappings
-with opened(Path(sys.argv[1])) as run:
+with open_locked(Path(sys.argv[1])) as run:
     answers = checks.ask(run, read_mappings(), lambda what, done, total: None)
 import os
 assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
