@@ -1,4 +1,4 @@
-"""The checks: questions asked of the staged rows before anything is published. What is asked stands in `suites/*.toml`; see `ask`."""
+"""The checks: questions about the staged rows before anything is published, declared in `suites/*.toml`; see `ask`."""
 
 from __future__ import annotations
 

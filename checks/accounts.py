@@ -1,4 +1,4 @@
-"""Questions about the accounts as wholes: one for every entity, statuses as they were, access as it was, and what rules compute about them."""
+"""Checks of whole accounts: one for every entity, statuses and access unchanged, and the columns that rules compute for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from checks.staged import Staged
 
 
 def one_account_per_entity(check: Check, staged: Staged) -> Found:
-    """Entities that are not held and have not exactly one account; accounts of no such entity."""
+    """Entities that are not held and do not have exactly one account; accounts of no such entity."""
     entities = staged.alive("P2", "model_entity")
     counts = staged.frame("entity_account", "legacy_entity_id").group_by(pl.col("legacy_entity_id").alias("_key")).len()
     ones, counts = alike(entities.select("_key").with_columns(pl.lit(1).alias("one")), counts, "_key")
@@ -23,7 +23,7 @@ def one_account_per_entity(check: Check, staged: Staged) -> Found:
 
 
 def same_statuses(check: Check, staged: Staged) -> Found:
-    """Profiles whose multiset of (business type after A11, status, tier) is not what it was (rules A6, K10)."""
+    """Profiles whose multiset of (business type after A11, status, tier) differs between old and new (rules A6, K10)."""
     split = {row["border_crossed_cd"]: row["business_type_cd"] for row in staged.mappings.codes["highway_split"]}
     entities = staged.alive("P2", "model_entity", "security_model_id", "business_type_cd", "border_crossed_cd", "status_cd", "tier_cd")
     models = staged.source("P2", "security_model", "security_model_id", "company_profile_id").drop("_key")
@@ -44,7 +44,7 @@ def same_statuses(check: Check, staged: Staged) -> Found:
 
 
 def visible_by_status(check: Check, staged: Staged) -> Found:
-    """Accounts that trade can see although status or archiving forbids it, or cannot although nothing does (rules A7, A8)."""
+    """Accounts that trade can see although status or archiving forbids it, or cannot although nothing forbids it (rules A7, A8)."""
     hidden = [row["status_cd"] for row in staged.mappings.codes["status"] if row["trade_visible"] == "false"]
     rows = staged.frame("entity_account", "status_cd", "archived", "trade_visible")
     wrong = rows.filter(pl.col("trade_visible").ne_missing(~pl.col("status_cd").is_in(hidden) & ~pl.col("archived")))
@@ -52,7 +52,7 @@ def visible_by_status(check: Check, staged: Staged) -> Found:
 
 
 def grouped(check: Check, staged: Staged) -> Found:
-    """Accounts that are not a member of exactly the groups of their own profile and their own model (rule A10)."""
+    """Accounts that are not a member of exactly the groups of their profile and their model (rule A10)."""
     rows = staged.frame("entity_account", "account_id", "legacy_profile_id", "legacy_model_id")
     groups = staged.frame("account_group", "group_id", "group_kind_cd", "legacy_key").drop("_row").cast({"legacy_key": pl.String})
     member = staged.frame("account_group_member", "group_id", "account_id").drop("_row").join(groups, on="group_id")
@@ -67,7 +67,7 @@ def grouped(check: Check, staged: Staged) -> Found:
 
 
 def coverage(check: Check, staged: Staged) -> Found:
-    """Coverages that are not what signature and account give: older than the account, for the entity itself, or for its model or profile (D1, D2)."""
+    """Coverages that differ from what signature and account give: older than the account, for the entity, or for its model or profile (D1, D2)."""
     rows = staged.frame("account_agreement", "account_id", "act_id", "coverage_cd")
     acts = staged.frame("signature_act", "act_id", "signed_at", "legacy_key").drop("_row").rename({"legacy_key": "_key"})
     accounts = staged.frame("entity_account", "account_id", "created_at").drop("_row")
@@ -88,7 +88,7 @@ def coverage(check: Check, staged: Staged) -> Found:
 
 
 def applicability(check: Check, staged: Staged) -> Found:
-    """Answers whose applicability is not what the catalogue says of the question for the account's type (rule E3)."""
+    """Answers whose applicability differs from the catalogue's for the question and the account's type (rule E3)."""
     rows = staged.frame("profile_response", "account_id", "question_id", "applicability_cd")
     types = staged.frame("entity_account", "account_id", "business_type_cd").drop("_row")
     strengths = staged.frame("question_applicability", "question_id", "business_type_cd", "strength_cd").drop("_row")
@@ -101,14 +101,14 @@ def applicability(check: Check, staged: Staged) -> Found:
 
 
 def normalised(check: Check, staged: Staged) -> Found:
-    """Identifiers whose normal form or whose mark as personal is not what their value gives (rules H4, H6)."""
+    """Identifiers whose normal form or personal mark does not follow from their value (rules H4, H6)."""
     rows = staged.frame("account_identifier", "identifier_type_cd", "value_raw", "value_norm", "pii")
     wrong = [row for row, kind, raw, norm, pii in rows.iter_rows() if norm != normal_form_of(raw) or pii != is_personal_number(kind, raw)]
     return failing(check, staged, pl.Series(wrong, dtype=pl.Int64), rows.height)
 
 
 def agreement_basis(check: Check, staged: Staged) -> Found:
-    """Accounts whose agreement basis is not what their signatures and their status give (rule D5): no signature is invented."""
+    """Accounts whose agreement basis does not follow from their signatures and their status (rule D5): no signature is invented."""
     rows = staged.frame("entity_account", "account_id", "status_cd", "agreement_basis_cd")
     versions = staged.frame("agreement_version", "agreement_version_id", "agreement_cd").filter(pl.col("agreement_cd") == "VOLUNTARY")
     acts = staged.frame("signature_act", "act_id", "agreement_version_id").join(versions, on="agreement_version_id", how="semi")
@@ -145,7 +145,7 @@ def identifiers_complete(check: Check, staged: Staged) -> Found:
 
 
 def needs_officer(check: Check, staged: Staged) -> Found:
-    """Accounts that count as having an officer and have none among the contacts not removed, or the reverse (rule B10)."""
+    """Accounts marked as having an officer without one among the contacts that are not removed, or the reverse (rule B10)."""
     rows = staged.frame("entity_account", "account_id", "needs_officer")
     contacts = staged.frame("account_contact", "account_id", "scope_cd", "contact_type_cd", "removed_at")
     officers = contacts.filter((pl.col("scope_cd") == "CTPAT") & (pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null())
@@ -154,7 +154,7 @@ def needs_officer(check: Check, staged: Staged) -> Found:
 
 
 def acting_officer(check: Check, staged: Staged) -> Found:
-    """Accounts that count as having somebody who can sign and have none with a usable login, not removed, not restricted; or the reverse (rule B19)."""
+    """Accounts marked as having a person who can sign without one who has a usable login, is not removed and not restricted; or the reverse (rule B19)."""
     rows = staged.frame("entity_account", "account_id", "acting_officer")
     contacts = staged.frame(
         "account_contact", "account_id", "login_id", "scope_cd", "contact_type_cd", "restricted_reason_cd", "removed_at"
@@ -173,7 +173,7 @@ def acting_officer(check: Check, staged: Staged) -> Found:
 
 
 def same_access(check: Check, staged: Staged) -> Found:
-    """Contacts that are not on exactly the accounts of their profile, or with another login than their user's (rules B1, B6, K10)."""
+    """Contacts that are not on exactly the accounts of their profile, or have another login than their user's (rules B1, B6, K10)."""
     contacts = staged.alive("P2", "company_contact", "company_profile_id", "user_id", "removed_at")
     accounts = staged.frame("entity_account", "account_id", "legacy_profile_id").drop("_row")
     contacts, logins = alike(

@@ -1,4 +1,4 @@
-"""All questions asked, all answers collected: a failing check stops no other, and every key that fails is in the answer."""
+"""Asks all checks and collects all answers: a failing check stops no other, and every key that fails is in the answer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Tell = Callable[[str, int, int], None]
 
 _ASKED_BY = {**RELATIONS, **ACCOUNTS, **CONSERVED, **CARRIED, **IDS, **PLAUSIBLE}
 _ROWS_IN_A_PART = 1_500_000
-_SHOWN = 20  # keys in answers.json; failures.parquet has them all
+_SHOWN = 20  # keys in answers.json; failures.parquet has all of them
 
 
 def ask(
@@ -45,13 +45,11 @@ def ask(
     pool: Executor | None = None,
     limits: Limits | None = None,
 ) -> Answers:
-    """Every check of the suites, answered from the run's stage files. Changes nothing; raises only where a question cannot be asked at all.
+    """Returns the answer of every check of the suites for the run's stage files; changes nothing, raises only where a check cannot be asked at all.
 
-    `limits`: what people raised the plausibility gate's limits to.
-
-    With worker processes (`pool`) all questions are asked there, those of the largest tables first, Great Expectations' import included: what
-    they keep in memory is gone with the process. Without, the questions across tables come first, for the same reason. Side by side in threads
-    the two take longer than one after the other (measured: both are many short calls, and each waits for the other's turn to end).
+    `limits`: accepted limits of the plausibility gate. With worker processes (`pool`) they ask all checks, those of the largest tables first, and
+    import Great Expectations: their memory is released with the process. Without, the checks across tables come first, for the same reason. In two
+    threads both take longer than in sequence (measured: both are many short calls that wait for each other).
     """
     began = time.monotonic()
     checks = bind(read_suites(suites) if isinstance(suites, Path) else suites, mappings)
@@ -60,7 +58,7 @@ def ask(
     limits = limits or Limits()
     staged = Staged(folder, mappings, limits)
     rows = sum(map(staged.rows, staged.files))
-    done = rows  # every row is looked at twice, across tables and in its own; each look counts half
+    done = rows  # every row is read twice, for checks across tables and of its table; each counts half
 
     def told(table: str) -> None:
         nonlocal done
@@ -71,7 +69,7 @@ def ask(
         found, importing = _elsewhere(pool, folder, mappings, limits, (across, of_rows), staged, tell), 0.0
     else:
         found = _across(across, staged, lambda share: tell("check relations between tables", int(share * rows / 2), rows))
-        staged = Staged(folder, mappings, limits)  # anew: what the first one keeps is let go
+        staged = Staged(folder, mappings, limits)  # a new one: the memory of the first is released
         importing = 0.0 if expectations.loaded() or not of_rows else expectations.tools().seconds
         if of_rows:
             found.update(expectations.ask_rows(of_rows, staged, told))
@@ -88,9 +86,9 @@ def _elsewhere(
     staged: Staged,
     tell: Tell,
 ) -> dict[str, Found]:
-    """What came of the checks across tables and of those about rows, by id: each half in parts, asked by worker processes."""
+    """Returns the results of the checks across tables and of rows, by id: each half in parts, asked by worker processes."""
     across, of_rows = (_parts(checks, staged) for checks in halves)
-    # One part about rows first: the others wait for nobody, and its process imports Great Expectations meanwhile.
+    # One part about rows first: the others do not wait for it, and its process imports Great Expectations meanwhile.
     parts = [
         (ask, part)
         for ask, some in ((_rows_elsewhere, of_rows[:1]), (_across_elsewhere, across), (_rows_elsewhere, of_rows[1:]))
@@ -108,14 +106,17 @@ def _elsewhere(
 
 @dataclass(frozen=True)
 class Part:
-    """Checks that are asked together, and the rows of their tables."""
+    """Checks that are asked together, and the number of rows of their tables."""
 
     checks: list[Check]
     rows: int
 
 
 def _parts(checks: list[Check], staged: Staged) -> list[Part]:
-    """The checks in parts of about so many rows, a table's always together: asking costs by the row, beginning by the part. The largest first."""
+    """Returns the checks in parts of about equal rows, the largest first; a table's checks stay together.
+
+    Each row and each part has a cost.
+    """
     by_table: dict[str, list[Check]] = defaultdict(list)
     for check in checks:
         by_table[check.table].append(check)
@@ -130,21 +131,21 @@ def _parts(checks: list[Check], staged: Staged) -> list[Part]:
 
 
 def _rows(table: str, staged: Staged) -> int:
-    """Of a new table its staged rows, of an old one (`PORTAL.table`) the extracted ones."""
+    """Returns the number of a new table's staged rows, or of an old one's (`PORTAL.table`) extracted rows."""
     if table in staged.files:
         return staged.rows(table)
     return sum(file.rows for (portal, name), files in staged.extracted.items() if f"{portal}.{name}" == table for file in files)
 
 
 def _rows_elsewhere(run: Path, mapping_folder: Path, digest: str, limits: Limits, checks: list[Check]) -> dict[str, Found]:
-    """In a worker process: what came of these checks about rows, by id."""
+    """Returns, in a worker process, the results of these checks of rows, by id."""
     found = expectations.ask_rows(checks, Staged(open_readonly(run), read_mappings(mapping_folder, digest), limits), lambda table: None)
-    give_memory_back()  # the next part, of another kind perhaps, is asked in the same process
+    give_memory_back()  # the same process may ask a part of another kind next
     return found
 
 
 def _across_elsewhere(run: Path, mapping_folder: Path, digest: str, limits: Limits, checks: list[Check]) -> dict[str, Found]:
-    """In a worker process: what came of these checks across tables, by id."""
+    """Returns, in a worker process, the results of these checks across tables, by id."""
     found = _across(checks, Staged(open_readonly(run), read_mappings(mapping_folder, digest), limits), lambda share: None)
     give_memory_back()
     return found
@@ -169,7 +170,7 @@ def _answer(check: Check, found: Found) -> Answer:
 
 
 def answers_json(answers: Answers) -> str:
-    """The answers as JSON: counts and the first keys. Without times: the same rows give the same bytes."""
+    """Returns the answers as JSON: counts and the first keys, without times: the same rows give the same bytes."""
     entries = [
         {
             "id": answer.id,
@@ -194,7 +195,7 @@ def answers_json(answers: Answers) -> str:
 
 
 def failures_table(answers: Answers) -> pa.Table:
-    """Every failing key: check_id, severity, table, key."""
+    """Returns every failing key: check_id, severity, table, key (text)."""
     rows = [(answer.id, answer.severity, answer.table, key) for answer in answers for key in answer.keys]
     columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
     names = ("check_id", "severity", "table", "key")

@@ -1,4 +1,4 @@
-"""Every single check that the suites ask for, its tables and columns looked up in the schemas: what does not exist is an error."""
+"""Every single check of the suites, with its tables and columns looked up in the schemas: an unknown name is an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WRITTEN_AS = {"text": str, "integer": int, "boolean": bool}
 
 
 def bind(suites: Suites, mappings: Mappings) -> tuple[Check, ...]:
-    """Every single check, its tables and columns looked up in the schemas; raises MappingError at the first that does not exist."""
+    """Returns every single check, its tables and columns looked up in the schemas; raises MappingError at the first unknown name."""
     shapes = staged_shapes(mappings)
     checks = tuple(check for entry in suites.entries for check in _expanded(entry, mappings, shapes))
     for name, count in Counter(check.id for check in checks).items():
@@ -50,7 +50,7 @@ def _expanded(entry: Entry, mappings: Mappings, shapes: dict[str, Table]) -> Ite
 
 
 def _concerns(entry: Entry, mapping: TableMapping, shapes: dict[str, Table]) -> bool:
-    """Whether an `[[every_source]]` question can be asked of that old table at all."""
+    """Returns whether an `[[every_source]]` question applies to that old table."""
     if entry.kind == "routed":
         return routed_block(mapping) is not None
     return entry.kind != "unchanged" or bool(carried(mapping, shapes, set(entry.args["families"])))
@@ -65,7 +65,7 @@ def _check(entry: Entry, table: str, columns: tuple[str, ...], suffix: str) -> C
 
 
 def _by_schema(kind: str, shape: Table, shapes: dict[str, Table], mappings: Mappings) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """(what is added to the id, columns) of each check that the schema of one table gives."""
+    """Yields (suffix of the id, columns) of each check that the schema of one table gives."""
     match kind:
         case "unique":
             for columns in (shape.key, *shape.unique):
@@ -141,7 +141,7 @@ def _typed(entry: Entry, place: str, shape: Table, column: str, values: list[Any
 
 
 def _bounds(entry: Entry, shape: Table) -> None:
-    """A range needs a bound, and bounds and columns are all moments or all numbers."""
+    """Raises where a range has no bound, or its bounds and columns are neither all moments nor all numbers."""
     moments = {shape.by_name[column].family in MOMENT for column in entry.columns}
     bounds = {name: entry.args[name] for name in ("min", "max") if name in entry.args}
     if entry.kind == "between" and not bounds:

@@ -1,4 +1,4 @@
-"""Whether what was carried over is what it was, went where its routes lead, and says of itself what is true."""
+"""Checks of carried rows: values unchanged, accounts those of their routes, and correct marks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CODE = 20  # characters: longer texts are not codes
 
 
 def unchanged(check: Check, staged: Staged) -> Found:
-    """Staged rows with another value than their old row has, in a column that is carried over as it is (rule A6)."""
+    """Staged rows whose value differs from their old row's, in a column that is carried over unchanged (rule A6)."""
     mapping = mapping_of(check, staged)
     asked, keys = 0, []
     for into, columns, key in carried(mapping, staged.shapes, set(check.args["families"])):
@@ -32,7 +32,7 @@ def unchanged(check: Check, staged: Staged) -> Found:
 
 
 def carried(mapping: TableMapping, shapes: dict[str, Table], families: set[str]) -> list[tuple[Into, dict[str, str], str]]:
-    """(block, target column: source column that it takes over as it is, target column with the old key) where there is something to compare."""
+    """Returns (block, target column: source column that it takes unchanged, target column with the old key) where columns can be compared."""
     found = []
     for into in mapping.into:
         shape = shapes[into.table].by_name
@@ -51,7 +51,7 @@ def _family(column: Column) -> str:
 
 def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[str, str], key: str) -> tuple[int, list[str]]:
     own = f"{mapping.portal}.{mapping.table}"
-    # Several old tables complete an account's row; whose file it is in says nothing then.
+    # Several old tables complete an account's row; the file of a column does not identify its source row then.
     rows = staged.frame(into.table, key) if into.per == "part" else staged.made_by(into.table, own, key)
     rows = rows.rename({key: "_key"})
     old = staged.source(mapping.portal, mapping.table)
@@ -60,7 +60,10 @@ def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[st
     del rows, old
     found = pl.concat(pairs).sort("_row")
     keys: list[str] = []
-    for column, source in columns.items():  # one column at a time, some rows of it at a time: there is no room for the widest table twice
+    for (
+        column,
+        source,
+    ) in columns.items():  # one column at a time, some rows of it at a time: memory is too small for the widest table twice
         before = staged.source(mapping.portal, mapping.table, source)[source]
         for first, part in shards(staged, into.table, [column], TOGETHER):
             mine = found.filter(pl.col("_row").is_between(first, first + part.height - 1))
@@ -105,14 +108,14 @@ def _routed_key(row: tuple[object, ...], where: str) -> str:
 
 
 def routed_block(mapping: TableMapping) -> Into | None:
-    """The block whose rows stand on the accounts that the routes lead to; None where a rule chooses them, or there are none."""
+    """Returns the block whose rows are on the accounts that the routes lead to; None where a rule chooses the accounts, or rows have none."""
     if mapping.owner_rule is not None or not mapping.owner or mapping.table in _MADE_OF:
         return None
     return next((into for into in mapping.into if into.per == "account"), None)
 
 
 def on_accounts(staged: Staged, mapping: TableMapping, into: Into) -> pl.DataFrame:
-    """The old key of each of the block's rows, and `_entity`: the number of the old entity whose account it is on."""
+    """Returns the old key of each of the block's rows, and `_entity`: the number of the old entity whose account it is on."""
     key = key_parts(mapping, into)
     if key is None:
         raise KeyError(f"{mapping.file}: no legacy key in {into.table}")
@@ -121,7 +124,7 @@ def on_accounts(staged: Staged, mapping: TableMapping, into: Into) -> pl.DataFra
 
 
 def _accounts_of(staged: Staged, mapping: TableMapping, table: str) -> pl.DataFrame:
-    """`_parent` (key of the old row) and `_entity` for every account that a row of that old table leads to."""
+    """Returns `_parent` (key of the old row) and `_entity` for every account that a row of that old table leads to."""
     if table in _MADE_OF:
         rows = staged.frame("entity_account", _MADE_OF[table], "legacy_entity_id")
         return rows.select(pl.col(_MADE_OF[table]).alias("_parent"), pl.col("legacy_entity_id").alias("_entity"))
@@ -133,7 +136,7 @@ def _accounts_of(staged: Staged, mapping: TableMapping, table: str) -> pl.DataFr
 
 
 def internal_unless_known(check: Check, staged: Staged) -> Found:
-    """Comments that are not internal although the old row does not say that they are for trade, or the reverse (rule C15, fine print 36)."""
+    """Comments that are not internal although the old row does not mark them as for trade, or the reverse (rule C15, fine print 36)."""
     rows = staged.frame("response_comment", "legacy_key", "internal").rename({"legacy_key": "_key"})
     old = staged.source("P2", "response_comment", "internal_ind").select(
         "_key", (pl.col("internal_ind") != "N").fill_null(True).alias("_must")
@@ -164,14 +167,14 @@ def _columns_of(text: str | None) -> set[str] | None:
         return None
     if not isinstance(content, dict):
         return None
-    # Behind an adapter the raw cells stand beside the contract's row: texts by TABLE.COLUMN.
+    # Behind an adapter the raw cells are beside the contract's row: texts by TABLE.COLUMN.
     behind = content.pop("_physical", {})
     sound = isinstance(behind, dict) and all("." in name and isinstance(cell, str) for name, cell in behind.items())
     return set(content) if sound else None
 
 
 def flagged_rows(check: Check, staged: Staged) -> Found:
-    """Exceptions about rows that were never read, or that are held: a held row carries no flag, E8 alone excepted (fine print 3)."""
+    """Exceptions about rows that were never read, or that are held: a held row has no flag, except E8 (fine print 3)."""
     rows = staged.frame("migration_exception", "rule_cd", "legacy_portal_cd", "legacy_table", "legacy_key")
     wrong = [rows["_row"].clear()]
     for (portal, table), mine in rows.group_by("legacy_portal_cd", "legacy_table"):

@@ -1,4 +1,4 @@
-"""Keys and columns made comparable: old keys as numbers where they are some, and joins that cost no more memory than they must."""
+"""Converts keys and columns so that they can be compared: old keys as numbers where possible, and joins with limited memory."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import polars as pl
 
-TOGETHER = 500_000  # rows that are compared with others at once: an index of more would be the most memory of all
+TOGETHER = 500_000  # rows that are compared with others in one join: its index of more rows would be the largest use of memory
 
 
 def numbers(keys: pl.Series) -> pl.Series:
-    """Old keys as whole numbers where every one is simply the number's text (a third of the memory), else as they are."""
+    """Returns old keys as whole numbers where every one is its number's text (a third of the memory), else unchanged."""
     if keys.dtype != pl.String:
         return keys
     values = keys.cast(pl.Int64, strict=False)
@@ -18,7 +18,7 @@ def numbers(keys: pl.Series) -> pl.Series:
 
 
 def together(parts: list[pl.Series]) -> pl.Series:
-    """The parts one after the other; as texts where some of them are."""
+    """Returns the parts as one series; as text where one of them is text."""
     filled = [part for part in parts if len(part)] or parts[:1]
     if len({part.dtype for part in filled}) > 1:
         filled = [part.cast(pl.String) for part in filled]
@@ -26,18 +26,18 @@ def together(parts: list[pl.Series]) -> pl.Series:
 
 
 def alike(left: pl.DataFrame, right: pl.DataFrame, *on: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both frames, these columns as texts where one side has numbers and the other texts: then they can be joined."""
+    """Returns both frames with these columns as text where one side has numbers and the other text, for a join."""
     texts = [pl.col(name).cast(pl.String) for name in on if left[name].dtype != right[name].dtype]
     return left.with_columns(texts), right.with_columns(texts)
 
 
 def among(rows: pl.DataFrame, column: str, wanted: pl.Series) -> pl.DataFrame:
-    """The rows whose value in that column is among those wanted: a large table is searched for few values without an index of all its own."""
+    """Returns the rows whose value in that column is wanted, without an index of the large table."""
     return rows.filter(pl.col(column).is_in(wanted.drop_nulls().unique().implode()))
 
 
 def shares(left: pl.DataFrame, right: pl.DataFrame, on: str) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Both frames share by share, one at least: the rows that have the same value in that column (of one dtype) stand in the same share."""
+    """Yields both frames in shares, at least one: rows with the same value in that column (of one dtype) are in the same share."""
     count = -(-max(left.height, right.height, 1) // TOGETHER)
     if count == 1:
         yield left, right
@@ -48,5 +48,5 @@ def shares(left: pl.DataFrame, right: pl.DataFrame, on: str) -> Iterator[tuple[p
 
 
 def slices(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The rows, some at a time, one slice at least."""
+    """Yields the rows in slices, at least one."""
     yield from rows.iter_slices(TOGETHER) if rows.height else (rows,)

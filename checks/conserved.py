@@ -1,4 +1,4 @@
-"""Questions between the old tables and the staged rows: nothing lost, nothing invented, nothing altered. Compared on keys, not on numbers."""
+"""Checks between the old tables and the staged rows: nothing lost, invented or altered. They compare keys, not counts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from checks.staged import Staged
 from etl.domain.masking import masked
 from mappings.model import Form, Into, TableMapping
 
-_UNREADABLE = "UNREADABLE_VALUE"  # the one reason for which a row may be loaded and held (X2)
+_UNREADABLE = "UNREADABLE_VALUE"  # the one reason with which a row may be loaded and held (X2)
 
 
 def mapping_of(check: Check, staged: Staged) -> TableMapping:
-    """The mapping of the old table that the check is about."""
+    """Returns the mapping of the check's old table."""
     portal, _, table = check.table.partition(".")
     return next(mapping for mapping in staged.mappings.tables.values() if (mapping.portal, mapping.table) == (portal, table))
 
@@ -42,7 +42,7 @@ def conserved(check: Check, staged: Staged) -> Found:
 
 
 def loaded_keys(staged: Staged, mapping: TableMapping) -> pl.DataFrame:
-    """The keys of the old table's rows that have staged rows, once or more: `_key`, or the columns of a composite key."""
+    """Returns the keys of the old table's rows with at least one staged row: `_key`, or the columns of a composite key."""
     if any(into.table == "stored_object" for into in mapping.into):
         return _loaded_contents(staged, mapping)
     for into in mapping.into:
@@ -54,7 +54,7 @@ def loaded_keys(staged: Staged, mapping: TableMapping) -> pl.DataFrame:
 
 
 def key_parts(mapping: TableMapping, into: Into) -> dict[str, tuple[str, Form]] | None:
-    """For each part of the old key, the target column that takes it; `_key` where a column holds the whole key."""
+    """Returns, for each part of the old key, the target column that takes it; `_key` where a column has the whole key; None without one."""
     for name, form in into.columns.items():
         if form.kind == "legacy_key":
             return {"_key": (name, form)}
@@ -68,7 +68,7 @@ def key_parts(mapping: TableMapping, into: Into) -> dict[str, tuple[str, Form]] 
 
 
 def recovered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[str, tuple[str, Form]]) -> pl.DataFrame:
-    """`_row` of each target row that the old table made, with the old key: `_key`, or the columns of a composite key."""
+    """Returns `_row` of each target row that the old table made, with the old key: `_key`, or the columns of a composite key."""
     names = [name for name, _ in columns.values()]
     more = [name for name in ("target_cd",) if mapping.table == "document_link"]
     rows = staged.made_by(into.table, f"{mapping.portal}.{mapping.table}", *names, *more)
@@ -79,7 +79,7 @@ def recovered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[s
 
 
 def _old_values(staged: Staged, mapping: TableMapping, rows: pl.DataFrame, name: str, form: Form) -> pl.Series:
-    """The old key's part behind each value of a target column; ids are looked up, never taken apart."""
+    """Returns the old key's part for each value of a target column; ids are looked up, never decoded."""
     values = rows[name]
     if values.dtype != pl.Int128:
         return values
@@ -108,7 +108,7 @@ def _looked_up(staged: Staged, ids: pl.Series, table: str, column: str) -> pl.Se
 
 
 def _old_targets(staged: Staged, rows: pl.DataFrame) -> pl.Series:
-    """C2: the old key of a document link's target, whichever table it is in."""
+    """Returns the old key of a document link's target, in any table (C2)."""
     result = pl.Series("target_id", [None] * rows.height, dtype=pl.String)
     for entry in staged.mappings.codes["link_target"]:
         chosen = (rows["target_cd"] == entry["target_cd"]).arg_true()
@@ -130,17 +130,17 @@ def _old_targets(staged: Staged, rows: pl.DataFrame) -> pl.Series:
 
 
 def _loaded_contents(staged: Staged, mapping: TableMapping) -> pl.DataFrame:
-    """C9: a content row is loaded where its bytes are a stored object."""
+    """Returns the loaded content rows: those whose bytes are a stored object (C9)."""
     contents = staged.aside("content").filter((pl.col("portal") == mapping.portal) & (pl.col("table") == mapping.table))
     held = staged.held(mapping.portal, mapping.table)
     stored = contents.join(staged.frame("stored_object", "sha256"), on="sha256", how="semi")
-    # The bytes of a held content row are stored as well (fine print 9): being stored does not make it loaded.
+    # The bytes of a held content row are stored as well (fine print 9): a stored object does not prove a loaded row.
     loaded, held = alike(pl.DataFrame([numbers(stored["key"]).alias("_key")]), held, "_key")
     return loaded.join(held, on="_key", how="anti")
 
 
 def tallied(check: Check, staged: Staged) -> Found:
-    """Whether the steps' own tally adds up and agrees with what was extracted, copied and held."""
+    """Old tables for which the steps' counts do not add up, or differ from what was extracted, copied and held."""
     mapping = mapping_of(check, staged)
     rows = staged.tally.filter((pl.col("portal") == mapping.portal) & (pl.col("table") == mapping.table))
     said = {name: int(rows[name].sum()) for name in ("read", "loaded", "copies", "held", "loaded_and_held")}

@@ -1,10 +1,10 @@
-"""Questions about the rows of one table, asked by Great Expectations over pandas, of only the values that they are about.
+"""Checks of one table's rows with Great Expectations over pandas, for only the values that they need.
 
-This is the only module that imports either of the two, and only when something is asked: the import takes seconds. What Great Expectations
-says is used as yes or no and as row numbers; its messages contain values and go nowhere.
+Only this module imports either of the two, and only when a check is asked: the import takes seconds. The results are used as yes or no and as row
+numbers; messages of Great Expectations contain values and are never shown.
 
-Each column's dtype is chosen on purpose: keys are numbered and compared as int64, whole numbers are int64 and never float (nulls are asked
-about by themselves, as a masked boolean, and left out elsewhere), codes and texts are categories, moments are microseconds since 1970.
+Each column's dtype is chosen for the comparison: keys are numbered and compared as int64, whole numbers are int64 and never float (null checks use a
+masked boolean; other checks omit nulls), codes and texts are categories, moments are microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from checks.staged import Staged, shards
 from etl.errors import MigrationError
 
 ROWS_TOGETHER = 50_000  # rows of a table that are read at once: memory stays bounded
-VALUES_TOGETHER = 1_000_000  # values that wait before they are asked about
+VALUES_TOGETHER = 1_000_000  # values that wait before they are checked
 _SMALL = 20_000  # values of a question that is asked together with others
 
 _IMPORTING = Lock()  # a cluster's worker may have threads
@@ -44,12 +44,12 @@ _IMPORTING = Lock()  # a cluster's worker may have threads
 
 @lru_cache(maxsize=1)
 def tools() -> SimpleNamespace:
-    """Great Expectations and pandas, imported once: no analytics, no progress bars, no talk. `seconds`: how long that took."""
+    """Returns Great Expectations and pandas, imported once, without analytics, progress bars and logs; `seconds`: the time of the import."""
     began = time.monotonic()
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import: that is when it is read
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # before the import, which reads it
     try:
         Path.home()
-    except RuntimeError:  # in a container a user may have none; what is imported here asks for one
+    except RuntimeError:  # a container's user may have no home folder; an imported package asks for it
         os.environ["HOME"] = "/"
     with _IMPORTING, warnings.catch_warnings(), _quick_imports():
         warnings.simplefilter("ignore")
@@ -67,7 +67,7 @@ def tools() -> SimpleNamespace:
 
 
 class _Late(MetaPathFinder):
-    """Finds as all others do; but what it finds is executed only when something of it is asked for."""
+    """Finds modules as other finders do, and executes one only when an attribute of it is used."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
@@ -83,7 +83,7 @@ class _Late(MetaPathFinder):
 
 
 class _Missing(MetaPathFinder):
-    """Says of these that they are not installed."""
+    """Reports these packages as not installed."""
 
     def __init__(self, *names: str) -> None:
         self._names = names
@@ -96,11 +96,10 @@ class _Missing(MetaPathFinder):
 
 @contextmanager
 def _quick_imports() -> Iterator[None]:
-    """More than half of the time of the import goes to packages for expectations that are never asked here, and to looking for garbage.
+    """Speeds up the import, more than half of which goes to packages for unused expectations and to garbage collection.
 
-    Great Expectations does without boto3, which is here for the object store alone.
-
-    What was imported stays; to look through it again at every collection would cost as much as it did.
+    Great Expectations runs without boto3, which is installed for the object store. Imported objects are excluded from later garbage collections, each
+    of which would cost as much again.
     """
     others = [_Missing("boto3", "botocore"), _Late("scipy", "scipy.stats", "altair")]
     sys.meta_path[:0] = others
@@ -117,21 +116,21 @@ def _quick_imports() -> Iterator[None]:
 
 
 def loaded() -> bool:
-    """Whether the import is behind us."""
+    """Returns whether the import is done."""
     return tools.cache_info().currsize > 0
 
 
 def ask_rows(checks: Iterable[Check], staged: Staged, tell: Callable[[str], None], together: int = ROWS_TOGETHER) -> dict[str, Found]:
-    """What came of these checks, by id. The tables are read one after the other, some `together` rows at a time.
+    """Returns the results of these checks, by id; reads the tables one after the other, about `together` rows at a time.
 
-    A check holds for all rows where it holds for each value once, which is far less to ask about; one that does not is asked again of every row.
+    A check first sees each distinct value once, which is much cheaper; only a check that fails sees every row.
     """
     asked = list(checks)
     first = _asked(asked, staged, tell, together, Stack(once=True))
     failing = [check for check in asked if first.failed[check.id]]
     again = _asked(failing, staged, lambda table: None, together, Stack())
     for check in failing:
-        if not again.failed[check.id] and check.kind != "unique":  # two keys may have the same hash; nothing else can take back what failed
+        if not again.failed[check.id] and check.kind != "unique":  # two keys may have the same hash: failures are checked again
             raise MigrationError(f"{check.id} failed, but no row of {check.table} fails.", f"Correct {check.place}; nothing was published.")
     return {
         check.id: Found(
@@ -175,7 +174,7 @@ def _ask_table(stack: Stack, staged: Staged, table: str, checks: list[Check], to
 
 
 def _called(staged: Staged, check: Check, failed: list[tuple[int, str]]) -> tuple[str, ...]:
-    """The keys of these rows; where a question is about several columns one by one, with the column's name."""
+    """Returns the keys of these rows; for a check of several single columns with the column's name."""
     named = any(column for _, column in failed)
     return staged.keys(check.table, [row for row, _ in failed], [column for _, column in failed] if named else None)
 
@@ -184,9 +183,9 @@ Waiting = list[tuple[Question, list[Part]]]
 
 
 class Stack:
-    """Questions that wait until there are enough values to ask them about. `once`: about each value once; `keys`: numbers given to keys so far.
+    """Questions that wait until there are enough values. `once`: about each distinct value; `keys`: numbers given to keys so far.
 
-    By check: `asked` (rows looked at), `failed` (row and column of every failure), `seconds`.
+    By check: `asked` (rows checked), `failed` (row and column of every failure), `seconds`.
     """
 
     def __init__(self, once: bool = False, most: int = VALUES_TOGETHER) -> None:
@@ -199,6 +198,7 @@ class Stack:
         self._waiting: dict[Question, list[Part]] = defaultdict(list)
 
     def add(self, question: Question, part: Part) -> None:
+        """Adds a question's values; asks all waiting questions where they are enough."""
         size = len(part.values[0])
         if size:
             self._waiting[question].append(part)
@@ -207,7 +207,7 @@ class Stack:
             self.ask()
 
     def ask(self) -> None:
-        """Asks every question that waits."""
+        """Asks every waiting question."""
         began = time.monotonic()
         for part, place in _failures(list(self._waiting.items())):
             self.failed[part.check.id].append((part.row(place), part.column))
@@ -219,7 +219,7 @@ class Stack:
 
 
 def _failures(waiting: Waiting) -> Iterator[tuple[Part, int]]:
-    """Every failing place of each part. Yes or no is cheap, and asked of small questions together; the complete list only where something fails."""
+    """Yields every failing position of each part: first yes or no, together for small questions; the complete list only after a no."""
     small = [(question, parts) for question, parts in waiting if question.expectation != UNIQUE and _size(parts) <= _SMALL]
     others = [[(question, parts)] for question, parts in waiting if question.expectation == UNIQUE or _size(parts) > _SMALL]
     for group in ([small] if small else []) + others:
@@ -241,7 +241,7 @@ def _size(parts: list[Part]) -> int:
 
 
 def _results(group: Waiting, result_format: str) -> list[Any]:
-    """What Great Expectations says to each question, all of them asked at once: most of what asking costs is paid by the time, not by the question."""
+    """Returns Great Expectations' result for each question, all asked in one call: most of the cost is per call, not per question."""
     known = tools()
     longest = max(_size(parts) for _, parts in group)
     columns: dict[str, Any] = {}
@@ -254,7 +254,7 @@ def _results(group: Waiting, result_format: str) -> list[Any]:
         words = {name: list(value) if isinstance(value, tuple) else value for name, value in question.words}
         suite.expectations.append(getattr(known.expectations, question.expectation)(**domain, **words))
     frame = known.pandas.DataFrame(columns, copy=False)
-    with warnings.catch_warnings():  # what pandas and Great Expectations remark about a column may quote it
+    with warnings.catch_warnings():  # warnings of pandas and Great Expectations may contain values
         warnings.simplefilter("ignore")
         results = known.stage.get_batch({"dataframe": frame}).validate(suite, result_format={"result_format": result_format}).results
     by_name = {
@@ -270,12 +270,12 @@ def _results(group: Waiting, result_format: str) -> list[Any]:
 
 
 def _as_long(values: pl.Series, length: int) -> pl.Series:
-    """The values, from the first one on again until there are so many: what a column holds already changes no answer but that about repeated values."""
+    """Returns the values, repeated from the first up to that length: repetitions change only an answer about uniqueness."""
     return values if len(values) == length else values[np.arange(length) % len(values)]
 
 
 def _values(values: pl.Series) -> Any:
-    """A column for pandas, its dtype chosen by what it holds; only the question whether a value is there leaves nulls in it."""
+    """Returns a column for pandas with a dtype for its values; only the question about missing values keeps nulls."""
     pandas = tools().pandas
     if values.dtype == pl.String:
         coded = values.rechunk().to_arrow().dictionary_encode()

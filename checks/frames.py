@@ -1,7 +1,7 @@
-"""What each question about one table's rows looks at: the values of the columns that it asks about, and which rows they stand in.
+"""The values that each question about one table's rows needs, with their row numbers.
 
-A question is an expectation with its words. The same question about several columns or tables is one question about all their values: each
-expectation costs Great Expectations milliseconds, however many values it looks at.
+A question is an expectation with its arguments. The same question about several columns or tables is one question about all their values: each
+expectation costs Great Expectations milliseconds, for any number of values.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KEYS_TOGETHER = 2_000_000  # keys that are compared with each other at once
 
 @dataclass(frozen=True)
 class Question:
-    """An expectation and its words, as pairs of name and value; `dtype`: of the values."""
+    """An expectation and its arguments, as pairs of name and value; `dtype`: of the values."""
 
     expectation: str
     words: tuple[tuple[str, Any], ...]
@@ -36,7 +36,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Part:
-    """The values of one column (of a pair: two) that a check asks about. `rows`: their places in the table, one after the other from `first` if None."""
+    """The values of one column (of a pair: two) for a check; `rows`: their positions in the table, consecutive from `first` if None."""
 
     check: Check
     column: str
@@ -45,24 +45,24 @@ class Part:
     rows: pl.Series | None = None
 
     def row(self, place: int) -> int:
-        """The row of the table in which the value at this place stands."""
+        """Returns the row of the table for this position."""
         return self.first + place if self.rows is None else int(self.rows[place])
 
 
 def each_once(part: Part) -> Part:
-    """The part with each of its values once: enough to know whether all of them are right, not which rows are wrong. Pairs stay as they are."""
+    """Returns the part with each distinct value once, enough to know whether all are valid, not which rows are not; pairs unchanged."""
     return part if len(part.values) > 1 else Part(part.check, part.column, (part.values[0].unique(),))
 
 
 def about(check: Check, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that the check is about (`when`), with `_place`: each one's place among those given."""
+    """Returns the rows that the check is about (`when`), with `_place`: each one's position among the given rows."""
     placed = rows.with_row_index("_place")
     applies = when(check, rows)
     return placed if applies is None else placed.filter(applies)
 
 
 def when(check: Check, rows: pl.DataFrame) -> pl.Series | None:
-    """Whether each row is one that the check is about; None where it is about all."""
+    """Returns a mask of the rows that the check is about; None where it is about all."""
     conditions = check.args.get("when")
     if not conditions:
         return None
@@ -79,13 +79,13 @@ def when(check: Check, rows: pl.DataFrame) -> pl.Series | None:
 
 
 def parts_of(check: Check, rows: pl.DataFrame, first: int, shape: Table, mappings: Mappings) -> Iterator[tuple[Question, Part]]:
-    """What the check asks about these rows, the first of which is the table's `first`; any kind but `unique`. `rows`: what `about` gave."""
+    """Yields the check's questions about these rows, for any kind but `unique`; `rows`: from `about`; `first`: the first row's position in the table."""
     if check.kind == "in_order":
         yield _pair(check, rows, first)
         return
     for column in check.columns:
         if check.kind == "filled":
-            # Of a value only whether it is there: null or true.
+            # Only whether a value is missing: null or true.
             there = rows.select(pl.when(pl.col(column).is_not_null()).then(True)).to_series()
             yield Question(GIVEN, (), "boolean"), _part(check, column, (there,), rows["_place"], first)
             continue
@@ -129,7 +129,7 @@ def _question(check: Check, values: pl.Series, mappings: Mappings) -> Question:
 
 
 def _bound(value: Any) -> Any:
-    """A bound as the numbers that `_comparable` gives."""
+    """Returns a bound as a number of the form that `_comparable` gives."""
     return int(_comparable(pl.Series([value]))[0]) if isinstance(value, date) else value
 
 
@@ -137,18 +137,18 @@ _LAST_DAY = 2**63 // 86_400_000_000
 
 
 def _comparable(values: pl.Series) -> pl.Series:
-    """Dates and moments as microseconds since 1970, all else as it is.
+    """Returns dates and moments as microseconds since 1970, everything else unchanged.
 
-    pandas' nanoseconds end in 2262 and the old portals hold 0001 and 9999; datetime64[us] Great Expectations compares value by value.
+    pandas' nanoseconds end in 2262 and the old portals have years 0001 and 9999; Great Expectations compares datetime64[us] value by value.
     """
     if values.dtype == pl.Date:
-        # Days that lie beyond what microseconds can count, infinity's among them, count as the last ones.
+        # Days outside the range of microseconds, such as infinity, count as its last ones.
         return values.to_physical().cast(pl.Int64).clip(-_LAST_DAY, _LAST_DAY) * 86_400_000_000
     return values.cast(pl.Datetime("us")).to_physical() if values.dtype == pl.Datetime else values
 
 
 def allowed(check: Check, mappings: Mappings) -> list[Any]:
-    """The values of a `one_of` check: written in the suite, or a code list of the mappings."""
+    """Returns the values of a `one_of` check: from the suite, or a code list of the mappings."""
     codes = check.args.get("codes")
     if codes is None:
         return list(check.args["values"])
@@ -160,9 +160,9 @@ def allowed(check: Check, mappings: Mappings) -> list[Any]:
 
 
 def _excess(texts: pl.Series, shape: Table, column: str) -> pl.Series:
-    """By how many characters each text is too long; below that 0."""
+    """Returns by how many characters each text is too long; 0 where it fits."""
     length = shape.by_name[column].length
-    # Characters never outnumber bytes: most columns are done with one comparison.
+    # Text has at most as many characters as bytes: most columns need one comparison.
     if length is None or (texts.str.len_bytes().max() or 0) <= length:  # type: ignore[operator]  # an int, or None
         return pl.zeros(len(texts), pl.Int64, eager=True)
     return (texts.str.len_chars().cast(pl.Int64) - length).clip(0)
@@ -172,40 +172,40 @@ def _excess(texts: pl.Series, shape: Table, column: str) -> pl.Series:
 
 
 def columns_of(checks: list[Check]) -> list[str]:
-    """The columns that these checks look at, conditions included."""
+    """Returns the columns that these checks read, including conditions."""
     return list(dict.fromkeys(name for check in checks for name in (*check.columns, *check.args.get("when", {}))))
 
 
 def key_hashes(check: Check, rows: pl.DataFrame) -> pl.DataFrame:
-    """A number for each row's key, the same for equal ones; two keys have the same one once in 2^64 times, so one that repeats has to be looked at again."""
-    key = pl.struct(check.columns).hash(zlib.crc32(check.id.encode()))  # checks that are asked about together have numbers of their own
+    """Returns a hash for each row's key; equal keys have equal ones. Two keys share one with probability 2^-64, so a duplicate is checked again."""
+    key = pl.struct(check.columns).hash(zlib.crc32(check.id.encode()))  # checks that are asked together have different hashes
     return rows.select(check.columns).drop_nulls().select(key.reinterpret(signed=True).alias("number"))
 
 
 def hash_parts(check: Check, hashes: pl.DataFrame, most: int = KEYS_TOGETHER) -> Iterator[tuple[Question, Part]]:
-    """The numbers of a whole table's keys, equal ones in the same part."""
+    """Yields the hashes of a whole table's keys, equal ones in the same part."""
     numbers, count = hashes["number"], -(-hashes.height // most)
     for number in range(count):
         yield Question(UNIQUE, (), "integer"), Part(check, "", (numbers if count == 1 else numbers.filter(numbers % count == number),))
 
 
 def key_columns(check: Check, rows: pl.DataFrame, first: int) -> pl.DataFrame:
-    """The key that a `unique` check asks about, and `_row`; rows with a null in it are left out, since nulls are never equal."""
+    """Returns the key of a `unique` check, and `_row`; without rows with a null in it, because nulls are never equal."""
     return rows.select((pl.col("_place").cast(pl.Int64) + first).alias("_row"), *check.columns).drop_nulls()
 
 
 def key_parts(check: Check, keys: pl.DataFrame, taken: int, most: int = KEYS_TOGETHER) -> Iterator[tuple[Question, Part]]:
-    """The keys of a whole table, as numbers from `taken` on: equal keys have equal numbers, and all of them stand in one part."""
+    """Yields the keys of a whole table as numbers from `taken`: equal keys have equal numbers, all of them in one part."""
     count = -(-keys.height // most)
     mixed = keys.select(pl.struct(check.columns).hash(1) % count).to_series() if count > 1 else None
     for number in range(count):
         part = keys if mixed is None else keys.filter(mixed == number)
         yield Question(UNIQUE, (), "integer"), Part(check, "", (_numbered(part.select(check.columns)) + taken,), rows=part["_row"])
-        taken += part.height  # parts may be asked about together
+        taken += part.height  # parts may be asked together
 
 
 def _numbered(keys: pl.DataFrame) -> pl.Series:
-    """A whole number for each key, the same for equal ones and below the number of rows."""
+    """Returns a whole number for each key, the same for equal ones and below the number of rows."""
     first, *others = (keys[column].rank("dense").cast(pl.Int64) - 1 for column in keys.columns)
     for place in others:
         first = (first * keys.height + place).rank("dense").cast(pl.Int64) - 1

@@ -1,4 +1,4 @@
-"""Whether every staged row has the id that the recipe gives for its old row and its account: the same in every run, and on the right account."""
+"""Whether every staged row has the id that follows from its old row and its account: the same in every run, and on the right account."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mappings.model import Mappings, TableMapping
 
 
 def has_recipe(mappings: Mappings, table: str) -> bool:
-    """Whether the table's ids are made of old key and account: not a login's (its e-mail), an SVI link's (a pair), a membership's (its account's)."""
+    """Returns whether the table's ids follow from old key and account; not for a login (e-mail), an SVI link (a pair), a membership (account)."""
     first = mappings.target.tables[table].columns[0]
     return first.refers_to is None and any(_makes(mapping, table, first.name) for mapping in mappings.tables.values())
 
@@ -24,7 +24,7 @@ def _makes(mapping: TableMapping, table: str, own: str) -> bool:
 
 
 def own_id(check: Check, staged: Staged) -> Found:
-    """Rows whose id is another than the recipe's for their old key, their old table and the account that they are on (runbooks/ids.md)."""
+    """Rows whose id does not follow from their old key, their old table and their account (runbooks/ids.md)."""
     table = check.table
     shape = staged.shapes[table]
     key = "legacy_entity_id" if table == "entity_account" else "legacy_key"

@@ -1,4 +1,4 @@
-"""Every kind of question that a suite may ask: the words it takes, and what they must be. A new suite file needs none of this changed."""
+"""Every kind of question for suites: its words and their types. A new suite file needs no change here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REFERENCE = frozenset({"uuid", "integer", "text"})
 
 @dataclass(frozen=True)
 class CheckKind:
-    """`least`, `most`: how many columns it takes; `families`: of which types; `needs`, `may`: its args. `of`: what its table is."""
+    """A kind of question. `least`, `most`: number of columns; `families`: their types; `needs`, `may`: its args; `of`: the kind of table."""
 
     least: int = 0
     most: int = 0
@@ -20,7 +20,7 @@ class CheckKind:
     needs: frozenset[str] = frozenset()
     may: frozenset[str] = frozenset()
     of: str = "target"  # or source: a table of an old portal
-    only: str = ""  # the one table that it is about
+    only: str = ""  # the only table that it applies to
 
 
 def _takes(least: int, most: int, families: frozenset[str] = ANY, needs: str = "", may: str = "") -> CheckKind:
@@ -33,7 +33,7 @@ def _about(table: str, needs: str = "") -> CheckKind:
 
 MANY = 99
 
-# Asked of one table's rows, by Great Expectations (checks/expectations.py).
+# About one table's rows, asked by Great Expectations (checks/expectations.py).
 EXPECTATIONS: dict[str, CheckKind] = {
     "filled": _takes(1, MANY, may="when"),
     "fits": _takes(1, MANY, TEXT),
@@ -45,7 +45,7 @@ EXPECTATIONS: dict[str, CheckKind] = {
     "in_order": _takes(2, 2, ORDERED, may="when"),
 }
 
-# Asked across tables (checks/relations.py, accounts.py, ids.py), and between the old tables and the staged rows (conserved.py, carried.py, plausible.py).
+# Across tables (checks/relations.py, accounts.py, ids.py), and between old tables and staged rows (conserved.py, carried.py, plausible.py).
 RELATIONS: dict[str, CheckKind] = {
     "refers": _takes(1, 1, REFERENCE, may="to"),
     "reached": _takes(1, 1, REFERENCE, needs="by", may="when"),
@@ -86,5 +86,5 @@ RELATIONS: dict[str, CheckKind] = {
 
 KINDS = {**EXPECTATIONS, **RELATIONS}
 
-# What `[[every_table]]` may ask: its columns are those of the schema.
+# For `[[every_table]]`: the columns come from the schema.
 BY_SCHEMA = frozenset({"filled", "fits", "unique", "refers", "own_id"})

@@ -1,4 +1,4 @@
-"""The words of the checks as frozen types: what is asked, and what the answers were."""
+"""The types of the checks: questions and answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Severity = Literal["critical", "warning"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a suite file as it is written there, its words known, its names not yet looked up. `place`: dotted, for error messages."""
+    """One entry of a suite file with checked words; its names are not looked up yet. `place`: dotted, for error messages."""
 
     file: str
     place: str
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Suites:
-    """All suite files of a folder, in the order of their names. `digest`: SHA-256 over the files."""
+    """All suite files of a folder, in the order of their names; `digest`: SHA-256 over the files."""
 
     folder: Path
     entries: tuple[Entry, ...]
@@ -38,7 +38,7 @@ class Suites:
 
 @dataclass(frozen=True)
 class Check:
-    """One question about one table, its names looked up. `table`: a table of the new store, or `PORTAL.table` of an old one."""
+    """One question about one table, its names looked up; `table`: a table of the new store, or `PORTAL.table` of an old one."""
 
     id: str
     question: str
@@ -53,9 +53,9 @@ class Check:
 
 @dataclass(frozen=True)
 class Found:
-    """What came of one check: `asked` rows were looked at; `keys` names every row that failed, once for each way in which it did.
+    """The result of one check. `asked`: number of rows checked; `keys`: every failing row, once for each way in which it fails.
 
-    A question about shares says in `sentence` what it found, and counts in `failed` what `keys` has only the first of.
+    A check of shares has its result in `sentence`, and counts in `failed` the rows of which `keys` has only the first.
     """
 
     asked: int
@@ -67,9 +67,9 @@ class Found:
 
 @dataclass(frozen=True)
 class Answer:
-    """One check and its result. `keys`: all that failed, sorted, social security numbers masked; `failed`: their number.
+    """One check and its result. `keys`: all failing rows, sorted, social security numbers masked; `failed`: their number.
 
-    `sentence`: what was found, where the question is about shares; else empty.
+    `sentence`: the result of a check of shares; else empty.
     """
 
     id: str
@@ -85,12 +85,13 @@ class Answer:
 
     @property
     def passed(self) -> bool:
+        """Returns whether no row failed."""
         return self.failed == 0
 
 
 @dataclass(frozen=True)
 class Answers:
-    """All answers, in the order of the suites. `seconds`: the whole step, the import of Great Expectations (`importing`) included."""
+    """All answers, in the order of the suites; `seconds`: the whole step, including the import of Great Expectations (`importing`)."""
 
     answers: tuple[Answer, ...]
     seconds: float = 0.0
@@ -101,12 +102,15 @@ class Answers:
 
     @property
     def passed(self) -> tuple[Answer, ...]:
+        """Returns the answers without a failing row."""
         return tuple(answer for answer in self.answers if answer.passed)
 
     @property
     def critical_failures(self) -> tuple[Answer, ...]:
+        """Returns the failed answers of critical checks: each stops the run before it publishes."""
         return tuple(answer for answer in self.answers if not answer.passed and answer.severity == "critical")
 
     @property
     def warnings(self) -> tuple[Answer, ...]:
+        """Returns the failed answers of checks that only warn."""
         return tuple(answer for answer in self.answers if not answer.passed and answer.severity == "warning")

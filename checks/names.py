@@ -1,4 +1,4 @@
-"""What a row is called wherever it is shown: the old row's key, with the id behind it where copies of that row have the same one; masked (H6)."""
+"""The displayed name of a row: the old row's key, with the id where copies of that row have the same key; masked (H6)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from mappings.schema import Table
 
 
 def id_text(number: int | None) -> str:
-    """An id as 36 characters."""
+    """Returns an id as 36 characters."""
     return "" if number is None else str(UUID(int=number % (1 << 128)))
 
 
 def key_columns(shape: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(columns that name a row for people, columns that tell copies of one old row apart)."""
+    """Returns (columns that name a row for readers, columns that distinguish copies of one old row)."""
     for unique in (shape.key, *shape.unique):
         if "legacy_key" in unique:
             return unique, ()
@@ -28,7 +28,7 @@ def key_columns(shape: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def called(shape: Table, columns: tuple[tuple[str, ...], tuple[str, ...]], values: Sequence[object]) -> str:
-    """The row with these values of its key columns, by its name."""
+    """Returns the name of the row with these values of its key columns."""
     texts = [
         id_text(value) if shape.by_name[name].family == "uuid" else "" if value is None else str(value)  # type: ignore[arg-type]  # an id is a number
         for name, value in zip((*columns[0], *columns[1]), values, strict=True)

@@ -1,7 +1,7 @@
-"""The plausibility gate: whether so much is held, or read as another word than it is, that the result cannot be what the old portals hold.
+"""The plausibility gate: fails where the share of held rows or of unknown indicator values is so large that the mapping cannot be right.
 
-A critical question fails above its limit, a warning from its limit on. The answer has a sentence of its own: shares, the most frequent cause,
-keys as examples, never a value.
+A critical question fails above its limit, a warning from its limit. The answer has a sentence with shares, the most frequent cause, and keys as
+examples, never a value.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from checks.staged import Staged
 from etl.domain.masking import masked
 from mappings.limits import Limit
 
-LEAST = 20  # rows, values or entities: of fewer a share says nothing
+LEAST = 20  # rows, values or entities: a share of fewer has no meaning
 EXAMPLES = 5  # keys in the sentence
-_KEYS = 1000  # that are listed; held.csv has every held row
+_KEYS = 1000  # listed keys; held.csv has every held row
 
 
 def held_share(check: Check, staged: Staged) -> Found:
@@ -59,7 +59,7 @@ def indicator_share(check: Check, staged: Staged) -> Found:
 
 
 def entity_share(check: Check, staged: Staged) -> Found:
-    """Old entities that did not become accounts, where their share is beyond the limit."""
+    """Old entities without an account, where their share is beyond the limit."""
     read = sum(file.rows for file in staged.extracted["P2", "model_entity"])
     lost = read - staged.rows(check.table)
     if not _beyond(check, lost, read, None):
@@ -71,7 +71,7 @@ def entity_share(check: Check, staged: Staged) -> Found:
 
 
 def _beyond(check: Check, failed: int, asked: int, limit: Limit | None) -> bool:
-    """Whether the share is above the limit; a warning, which no `limits.toml` silences, comes from its share on."""
+    """Returns whether the share is above the limit; a warning, which `limits.toml` never disables, begins at its share."""
     if asked < LEAST or not failed:
         return False
     share = check.args["share"]
@@ -94,7 +94,7 @@ def _of(failed: int, asked: int, what: str) -> str:
 
 
 def _form(column: str) -> pl.Expr:
-    """What kind of word a value is, so that a person sees the cause and nobody a value."""
+    """Returns the kind of a value's form, which shows the cause without the value."""
     text = pl.col(column)
     return (
         pl.when(text.str.strip_chars() == "")

@@ -1,4 +1,4 @@
-"""What e-mails, identifiers and ids have to become, written down once more: no check calls what it checks."""
+"""E-mails, identifiers and ids computed a second time: no check calls the code that it checks."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _ACCOUNT_BITS, _KEY_BITS = 48, 60
 
 
 def email_key_of(typed: str | None) -> str | None:
-    """B2, B15: the e-mail trimmed and case-folded; None if it is not a valid e-mail."""
+    """Returns the e-mail trimmed and case-folded (B2, B15); None where it is not a valid e-mail."""
     trimmed = (typed or "").strip()
     return trimmed.casefold() if _EMAIL.fullmatch(trimmed) else None
 
 
 def normal_form_of(value: str | None) -> str:
-    """H4: the upper-cased value without all that is neither a letter A to Z nor a digit."""
+    """Returns the value in capitals without all characters except A to Z and digits (H4)."""
     return "".join(letter for letter in (value or "").upper() if letter in _LETTERS)
 
 
 def is_personal_number(kind: str | None, value: str | None) -> bool:
-    """H6: the form of a social security number under any type; the RFC of a natural person under type RFC."""
+    """Returns whether the value has the form of a social security number (any type), or of a natural person's RFC (type RFC) (H6)."""
     trimmed = (value or "").strip()
     return _shape_of(trimmed) == _SOCIAL_SECURITY or (kind == "RFC" and _is_tax_number(trimmed.upper()))
 
 
 def _shape_of(text: str) -> str:
-    """The text with 9 for every digit, A for every letter of an RFC (Ñ and & included)."""
+    """Returns the text with 9 for every digit, A for every letter of an RFC (including Ñ and &)."""
     return "".join("9" if letter in "0123456789" else "A" if letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZÑ&" else letter for letter in text)
 
 
@@ -42,7 +42,7 @@ def _is_tax_number(text: str) -> bool:
 
 
 def ids_of(name: str, keys: pl.Series, accounts: pl.Series) -> pl.Series:
-    """The ids (runbooks/ids.md) of rows with these whole-number keys on these accounts (null: of none), as signed 128-bit numbers.
+    """Returns the ids (runbooks/ids.md) of rows with these integer keys on these accounts (null: without one), as signed 128-bit numbers.
 
     `name`: target table, portal and source table, joined by `|`.
     """
@@ -54,14 +54,14 @@ def ids_of(name: str, keys: pl.Series, accounts: pl.Series) -> pl.Series:
     fits = pl.col("key").is_between(0, (1 << _KEY_BITS) - 1) & pl.col("account").fill_null(0).is_between(0, (1 << _ACCOUNT_BITS - 1) - 1)
     found = rows.select(pl.when(fits).then(whole)).to_series()
     odd = found.is_null().arg_true()
-    if len(odd):  # few: what does not fit is hashed
+    if len(odd):  # few: a key or account outside of its digits gets a hashed id
         told = rows[odd].select("key", "account").iter_rows()
         found[odd] = pl.Series([_of_large(mark, key, account) for key, account in told], dtype=pl.Int128)
     return found
 
 
 def _of_large(mark: int, key: int | None, account: int | None) -> int | None:
-    """The id of a row whose key or account is below zero or larger than its digits hold."""
+    """Returns the id of a row whose key or account is negative or has too many digits."""
     if key is None:
         return None
     owner = account or 0

@@ -1,6 +1,7 @@
-"""Questions across tables of the new store: pure functions over the staged columns that they are about; every failing row comes back.
+"""Checks across tables of the new store: pure functions over the staged columns, which return every failing row.
 
-Each takes (check, staged) and gives Found. `RELATIONS` is what `checks/kinds.py` names.
+Each takes (check, staged) and returns Found; `RELATIONS` has the names of `checks/kinds.py`. The first line of a check's docstring is its entry in
+the list of checks: what it lists.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ Relation = Callable[[Check, Staged], Found]
 
 
 def failing(check: Check, staged: Staged, rows: pl.Series, asked: int, notes: Sequence[str] | None = None) -> Found:
-    """The answer whose failing rows are these places in the check's table."""
+    """Returns the answer whose failing rows have these positions in the check's table."""
     return Found(asked, staged.keys(check.table, rows.to_list(), notes))
 
 
 def parent_of(check: Check, staged: Staged) -> str:
-    """The table that the check's column refers to: as the suite says, else as the schema does."""
+    """Returns the table to which the check's column refers: from the suite, else from the schema."""
     to = check.args.get("to") or staged.shapes[check.table].by_name[check.columns[0]].refers_to
     assert isinstance(to, str)  # noqa: S101  # the suite was bound
     return to
 
 
 def chosen(check: Check, staged: Staged, *columns: str) -> pl.DataFrame:
-    """These columns of the rows that the question is about (`when`)."""
+    """Returns these columns of the rows that the question is about (`when`)."""
     rows = staged.frame(check.table, *columns, *check.args.get("when", {}))
     applies = when(check, rows)
     return (rows if applies is None else rows.filter(applies)).select("_row", *columns)
 
 
 def refers(check: Check, staged: Staged) -> Found:
-    """Rows whose reference is set and names no row."""
+    """Rows whose reference is set and names a missing row."""
     column, to = check.columns[0], parent_of(check, staged)
     key = staged.shapes[to].key[0]
     rows = staged.frame(check.table, column).drop_nulls(column)
@@ -48,7 +49,7 @@ def refers(check: Check, staged: Staged) -> Found:
 
 
 def reached(check: Check, staged: Staged) -> Found:
-    """Rows that no row of the tables in `by` refers to."""
+    """Rows to which no row of the tables in `by` refers."""
     column = check.columns[0]
     rows = chosen(check, staged, column)
     left = rows
@@ -59,14 +60,14 @@ def reached(check: Check, staged: Staged) -> Found:
 
 
 def found_in(check: Check, staged: Staged) -> Found:
-    """Rows whose columns, all set, are not together those of some row of the table `in`."""
+    """Rows whose columns, all set, do not occur together in a row of the table `in`."""
     rows = chosen(check, staged, *check.columns).drop_nulls(check.columns)
     lost = rows.join(staged.frame(check.args["in"], *check.args["as"]), left_on=check.columns, right_on=check.args["as"], how="anti")
     return failing(check, staged, lost["_row"], rows.height)
 
 
 def same_account(check: Check, staged: Staged) -> Found:
-    """Rows that refer to a row of another account, by their own account or their parent's (references to nothing are the business of `refers`)."""
+    """Rows that refer to a row of another account, by their account or their parent's (`refers` lists missing rows)."""
     column, to = check.columns[0], parent_of(check, staged)
     rows = staged.frame(check.table, column).with_columns(entities(staged, check.table).alias("_own")).drop_nulls(column)
     pairs = rows.join(entity_of(staged, to, rows[column]), left_on=column, right_on="_id", maintain_order="left")
@@ -74,7 +75,7 @@ def same_account(check: Check, staged: Staged) -> Found:
 
 
 def parent_is(check: Check, staged: Staged) -> Found:
-    """Rows whose referred row has another value in the named column than those listed."""
+    """Rows whose referenced row has a value in the named column that is not listed."""
     column, to = check.columns[0], parent_of(check, staged)
     key, value = staged.shapes[to].key[0], check.args["column"]
     rows = chosen(check, staged, column).drop_nulls(column)
@@ -112,7 +113,7 @@ def linked_within_account(check: Check, staged: Staged) -> Found:
 
 
 def _owned(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
-    """`target_id` and `_entity` of the rows of a link's target table among those wanted, one row for each account."""
+    """Returns `target_id` and `_entity` of the wanted rows of a link's target table, one row for each account."""
     if table == "message":  # stored once, for all accounts of its thread
         accounts = (
             staged.frame("thread_account", "thread_id").with_columns(entities(staged, "thread_account").alias("_entity")).drop("_row")
@@ -123,14 +124,14 @@ def _owned(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
 
 
 def folded_email(check: Check, staged: Staged) -> Found:
-    """Logins whose e-mail key is not what their e-mail, as it was typed, becomes by trimming and case-folding (rule B2)."""
+    """Logins whose e-mail key differs from their typed e-mail, trimmed and case-folded (rule B2)."""
     rows = staged.frame("login", "email_key", "email_display")
     wrong = [row for row, key, shown in rows.iter_rows() if email_key_of(shown) != key]
     return failing(check, staged, pl.Series(wrong, dtype=pl.Int64), rows.height)
 
 
 def content_agrees(check: Check, staged: Staged) -> Found:
-    """Documents whose content state is not what recorded digest and size beside the stored object say (rules C6, C8)."""
+    """Documents whose content state does not follow from the recorded digest and size and the stored object (rules C6, C8)."""
     rows = staged.frame("document", "sha256", "content_state_cd", "recorded_size_bytes", "recorded_sha256")
     rows = rows.join(staged.frame("stored_object", "sha256", "size_bytes").drop("_row"), on="sha256", how="left", maintain_order="left")
     state = (
@@ -147,18 +148,18 @@ def content_agrees(check: Check, staged: Staged) -> Found:
 
 
 def named_by_digest(check: Check, staged: Staged) -> Found:
-    """Stored objects whose key in the object store is not made of their digest (rules C9, C12)."""
+    """Stored objects whose key in the object store does not follow from their digest (rules C9, C12)."""
     rows = staged.frame("stored_object", "sha256", "object_key")
     named = pl.concat_str(pl.lit("sha256/"), pl.col("sha256").str.head(2), pl.lit("/"), pl.col("sha256"))
     return failing(check, staged, rows.filter(pl.col("object_key").ne_missing(named))["_row"], rows.height)
 
 
 def has_current(check: Check, staged: Staged) -> Found:
-    """Rows that are set aside by the flag although no other row with the same columns stands in their place."""
+    """Rows that the flag marks as replaced although no other row with the same columns replaces them."""
     flag = check.args["flag"]
     rows = staged.frame(check.table, *check.columns, flag)
     old = rows.filter(flag)
-    # The few that are set aside are the index: none of a large table is made, nor a copy of it.
+    # The few marked rows are the index, not the large table, which is not copied either.
     current = pl.concat(part.filter(~pl.col(flag)).join(old, on=check.columns, how="semi", nulls_equal=True) for part in slices(rows))
     alone = old.join(current, on=check.columns, how="anti", nulls_equal=True)
     return failing(check, staged, alone["_row"], old.height)
@@ -168,7 +169,7 @@ _LAST_DAY = date(9999, 12, 31).toordinal() - date(1970, 1, 1).toordinal()
 
 
 def moved_by_freeze(check: Check, staged: Staged) -> Found:
-    """Due dates that were moved by another number of days than the others, or left although dates before and after them were moved (rule E14)."""
+    """Due dates that moved by another number of days than the others, or stayed although earlier and later dates moved (rule E14)."""
     due, moved = check.columns
     rows = staged.frame(check.table, due, moved).with_columns((pl.col(moved) - pl.col(due)).dt.total_days().alias("_days"))
     shifted = rows.filter(pl.col(moved).is_not_null())
@@ -176,7 +177,7 @@ def moved_by_freeze(check: Check, staged: Staged) -> Found:
     length = days[0] if len(days) else 0
     first, last = shifted[due].min(), shifted[due].max()
     odd = pl.col(moved).is_not_null() & (pl.col("_days").ne_missing(length) | (pl.col("_days") < 0))
-    possible = pl.col(due).cast(pl.Int32).cast(pl.Int64) + length <= _LAST_DAY  # a sum beyond it is null
+    possible = pl.col(due).cast(pl.Int32).cast(pl.Int64) + length <= _LAST_DAY  # an overflow of the sum is null
     left = pl.col(moved).is_null() & (pl.col(due).is_between(first, last) & possible).fill_null(False) if shifted.height else pl.lit(False)
     return failing(check, staged, rows.filter(odd | left)["_row"], rows.height)
 

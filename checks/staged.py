@@ -1,6 +1,6 @@
-"""What the checks look at: the staged new rows, the rows that were held or flagged, and the old rows they came from.
+"""The data of the checks: the staged new rows, the held and flagged rows, and the old rows.
 
-Ids travel here as whole numbers of 128 bits: they compare and join exactly, and as fast as any number.
+Ids are integers of 128 bits here: they compare and join exactly, and as fast as other numbers.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from mappings.limits import Limits
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column, Table
 
-_SMALL = 20_000  # rows of an old table that are kept once they were read
-_LARGE = 500_000  # rows of a new table whose columns are read anew by each question
-LATER = frozenset({"migration_run"})  # made when the run is published: nothing of it is staged
-# How the steps' own record becomes rows of the new store; `run_id` is not known before the load.
+_SMALL = 20_000  # rows of an old table up to which it stays in memory after the first read
+_LARGE = 500_000  # rows of a new table above which each question reads its columns again
+LATER = frozenset({"migration_run"})  # created at the publish: it has no stage file
+# The columns of the steps' records as rows of the new store; `run_id` is unknown before the load.
 _RECORD = {
     "migration_holding": ("held", {"portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_key", "reason": "reason_cd"}),
     "migration_exception": ("flag", {"rule": "rule_cd", "portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_key"}),
@@ -33,7 +33,7 @@ _RECORD = {
 
 
 def staged_shapes(mappings: Mappings) -> dict[str, Table]:
-    """The tables of the new store as they are staged: without what only the load knows."""
+    """Returns the tables of the new store in their staged form: without columns that only the load fills."""
     return {
         name: replace(table, columns=tuple(column for column in table.columns if column.name != "run_id")) if name in _RECORD else table
         for name, table in mappings.target.tables.items()
@@ -42,7 +42,7 @@ def staged_shapes(mappings: Mappings) -> dict[str, Table]:
 
 
 class Staged:
-    """The stage files of a run, read column by column; of all but large tables what was read once is kept. For one thread at a time."""
+    """The stage files of a run, read column by column; columns of all but large tables stay in memory. For one thread at a time."""
 
     def __init__(self, folder: RunFolder, mappings: Mappings, limits: Limits | None = None) -> None:
         self.mappings = mappings
@@ -50,7 +50,7 @@ class Staged:
         self.shapes = staged_shapes(mappings)
         self.files: dict[str, list[StageFile]] = {name: [] for name in self.shapes}
         self.extracted = {key: folder.files("extract", layout.extracted(*key)) for key in mappings.tables}
-        self.entities: dict[str, pl.Series] = {}  # what the function of that name found
+        self.entities: dict[str, pl.Series] = {}  # the result of the function of that name
         self._folder, self._root = folder, folder.path
         self._columns: dict[tuple[str, str], pl.Series] = {}
         self._sources: dict[tuple[Portal, str, tuple[str, ...]], pl.DataFrame] = {}
@@ -63,6 +63,7 @@ class Staged:
                     self.files[found].append(file)
 
     def rows(self, table: str) -> int:
+        """Returns the number of staged rows of the table."""
         return sum(file.rows for file in self.files[table])
 
     def _shaped(self, table: str, rows: pl.DataFrame) -> pl.DataFrame:
@@ -75,14 +76,14 @@ class Staged:
         )
 
     def some(self, table: str, file: StageFile, columns: Sequence[str]) -> pl.DataFrame:
-        """These columns of one stage file; the whole file was compared with its digest when the step before was verified."""
+        """Returns these columns of one stage file; its digest was compared when the step before was verified."""
         back = {new: old for old, new in _RECORD[table][1].items()} if table in _RECORD else {}
         rows = self._shaped(table, pl.DataFrame(read_columns(self._root, file, [back.get(column, column) for column in columns])))
         by_name = self.shapes[table].by_name
         return rows.select(_number(column).alias(column) if by_name[column].family == "uuid" else pl.col(column) for column in columns)
 
     def frame(self, table: str, *columns: str) -> pl.DataFrame:
-        """These columns of all staged rows of the table, and `_row`: a row's place among them. Old keys are numbers where all of them are."""
+        """Returns these columns of all staged rows of the table, and `_row`: the row's position. Old keys are integers where all of them are, else text."""
         names = list(dict.fromkeys(columns))
         found = {column: self._columns[table, column] for column in names if (table, column) in self._columns}
         missing = [column for column in names if column not in found]
@@ -93,23 +94,23 @@ class Staged:
             for column in missing:
                 values = [part[column] for part in parts]
                 found[column] = together(list(map(numbers, values))) if column == "legacy_key" else pl.concat(values)
-            if table in _RECORD or self.rows(table) < _LARGE:  # the record is asked for every old table
+            if table in _RECORD or self.rows(table) < _LARGE:  # every old table needs the record
                 self._columns.update({(table, column): found[column] for column in missing})
         return pl.DataFrame([found[column].alias(column) for column in names]).with_row_index("_row")
 
     def found(self, table: str, column: str, wanted: pl.Series, *columns: str) -> pl.DataFrame:
-        """These columns of the rows whose `column` is among the wanted values; looks through the table file by file."""
+        """Returns these columns of the rows whose `column` has a wanted value; reads the table file by file."""
         names = list(dict.fromkeys((column, *columns)))
         empty = pl.DataFrame(schema={name: polars_type(self.shapes[table].by_name[name]) for name in names})
         values = pl.DataFrame({column: wanted.drop_nulls().unique()})
         return pl.concat([empty, *(self.some(table, file, names).join(values, on=column, how="semi") for file in self.files[table])])
 
     def made(self, table: str, source: str) -> int:
-        """How many staged rows of the table came from that old table (`P2.document`)."""
+        """Returns the number of staged rows of the table from that old table (`P2.document`)."""
         return sum(file.rows for file in self.files[table] if layout.origin(file.path) == source)
 
     def made_by(self, table: str, source: str, *columns: str) -> pl.DataFrame:
-        """These columns of the rows that came from that old table, and `_row`."""
+        """Returns these columns of the rows from that old table, and `_row`."""
         places, first = [pl.Series(dtype=pl.UInt32)], 0
         for file in self.files[table]:
             if layout.origin(file.path) == source:
@@ -119,7 +120,7 @@ class Staged:
         return rows if len(wanted) == rows.height else rows[wanted]
 
     def keys(self, table: str, rows: Sequence[int], notes: Sequence[str] | None = None) -> tuple[str, ...]:
-        """What these rows are called, masked: the old row's key, with the id behind it where copies of that row have the same one."""
+        """Returns the masked names of these rows: the old row's key, with the id where copies of that row have the same key."""
         columns = key_columns(self.shapes[table])
         wanted, first = list(rows), 0
         names: dict[int, str] = {}
@@ -133,7 +134,7 @@ class Staged:
         return tuple(names[row] + (f": {notes[place]}" if notes else "") for place, row in enumerate(wanted))
 
     def source(self, portal: Portal, table: str, *columns: str) -> pl.DataFrame:
-        """These columns of all extracted rows of an old table, and `_key`: the old key, a number where it is one in every row, else text."""
+        """Returns these columns of all extracted rows of an old table, and `_key`: an integer where every old key is one, else text."""
         asked = (portal, table, columns)
         if asked in self._sources:
             return self._sources[asked]
@@ -155,7 +156,7 @@ class Staged:
         return rows.select(pl.col(key).alias("_key"), *columns)
 
     def aside(self, name: str) -> pl.DataFrame:
-        """What the extract put aside: `content`, `text` or `odd`."""
+        """Returns what the extract recorded separately: `content`, `text` or `odd`."""
         return pl.concat(
             [
                 pl.DataFrame(table)
@@ -165,27 +166,27 @@ class Staged:
 
     @cached_property
     def tally(self) -> pl.DataFrame:
-        """What the steps say they read, loaded and held."""
+        """Returns the steps' numbers of read, loaded and held rows."""
         return pl.concat(
             [pl.DataFrame(table) for step in layout.MADE_BY for table in self._folder.tables(step, layout.record(step, "tally"))]
         )
 
     def held(self, portal: Portal, table: str) -> pl.DataFrame:
-        """`_key` and `reason` of the old table's rows that were held."""
+        """Returns `_key` and `reason` (text) of the old table's held rows."""
         rows = self.frame("migration_holding", "legacy_portal_cd", "legacy_table", "legacy_key", "reason_cd")
         mine = rows.filter((pl.col("legacy_portal_cd") == portal) & (pl.col("legacy_table") == table))
         return pl.DataFrame([numbers(mine["legacy_key"]).alias("_key"), mine["reason_cd"].alias("reason")])
 
     def _flagged(self, portal: Portal, table: str, rule: str) -> pl.DataFrame:
-        """`_key` of the old table's rows that are flagged for that rule."""
+        """Returns `_key` of the old table's rows with a flag of that rule."""
         rows = self.frame("migration_exception", "rule_cd", "legacy_portal_cd", "legacy_table", "legacy_key")
         mine = rows.filter((pl.col("rule_cd") == rule) & (pl.col("legacy_portal_cd") == portal) & (pl.col("legacy_table") == table))
         return pl.DataFrame([numbers(mine["legacy_key"]).alias("_key")])
 
     def alive(self, portal: Portal, table: str, *columns: str) -> pl.DataFrame:
-        """The extracted rows that were not held, or were loaded all the same (X2: unreadable only where null is allowed; then they are flagged).
+        """Returns the extracted rows that were not held, or were loaded as well (X2: unreadable only where null is allowed; then they are flagged).
 
-        A row whose computed value outgrows its column is held only, although each of its own values is readable (fine print 44).
+        A row whose computed value exceeds its column is only held, although each of its values is readable (fine print 44).
         """
         rows = self.source(portal, table, *columns, "_mark")
         out = self.held(portal, table)
@@ -198,7 +199,7 @@ class Staged:
 
 
 def polars_type(column: Column) -> pl.DataType:
-    """How a target column's values are looked at."""
+    """Returns the polars type in which a target column's values are read."""
     return {"uuid": pl.Int128(), "boolean": pl.Boolean()}.get(column.family) or POLARS_TYPE[column.family]
 
 
@@ -207,7 +208,7 @@ def _number(column: str) -> pl.Expr:
 
 
 def shards(staged: Staged, table: str, columns: Sequence[str], most: int) -> Iterator[tuple[int, pl.DataFrame]]:
-    """(place of the first row, these columns) of the whole table, a few stage files at a time, some `most` rows together."""
+    """Yields (position of the first row, these columns) of the whole table, some stage files with about `most` rows at a time."""
     first, count = 0, 0
     waiting: list[pl.DataFrame] = []
     for file in staged.files[table]:
@@ -221,7 +222,7 @@ def shards(staged: Staged, table: str, columns: Sequence[str], most: int) -> Ite
 
 
 def entities(staged: Staged, table: str) -> pl.Series:
-    """For every staged row, the old entity's number of the account that it is on, by its account or its parent's; null: on none."""
+    """Returns, for every staged row, the old entity's number of its account, from the row or its parent; null: without an account."""
     if table not in staged.entities:
         staged.entities[table] = _entities(staged, table)
     return staged.entities[table]
@@ -240,7 +241,7 @@ def _entities(staged: Staged, table: str) -> pl.Series:
 
 
 def entity_of(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
-    """`_id` and `_entity` (as of `entities`) of the table's rows, of a large one only of those whose id is among the wanted ones."""
+    """Returns `_id` and `_entity` (from `entities`) of the table's rows; for a large table only those with a wanted id."""
     way = _way(staged, table)
     if table == "entity_account":
         return _by_id(staged, table, wanted, "legacy_entity_id").rename({"legacy_entity_id": "_entity"})
@@ -252,14 +253,14 @@ def entity_of(staged: Staged, table: str, wanted: pl.Series) -> pl.DataFrame:
 
 
 def _by_id(staged: Staged, table: str, wanted: pl.Series, *columns: str) -> pl.DataFrame:
-    """`_id` and these columns, one row for each id; of a large table only the wanted ones."""
+    """Returns `_id` and these columns, one row for each id; for a large table only the wanted ones."""
     names = (staged.shapes[table].key[0], *columns)
     rows = staged.found(table, names[0], wanted, *names) if staged.rows(table) >= _LARGE else staged.frame(table, *names).drop("_row")
     return rows.unique(names[0]).rename({names[0]: "_id"})
 
 
 def _way(staged: Staged, table: str) -> Column | None:
-    """The column by which the table's rows lead to an account, directly or by way of their parents."""
+    """Returns the column by which the table's rows lead to an account, directly or through their parents; None where they do not."""
     shape = staged.shapes[table]
     if "account_id" in shape.by_name:
         return shape.by_name["account_id"]

@@ -1,7 +1,7 @@
 """The suite files, read strictly: an unknown word is an error, never ignored. A new file needs no Python. (`checks/bind.py` looks names up.)
 
-A file holds `[[check]]` entries (one question about one table), `[[every_table]]` (the same question about every table of the new store, its
-columns taken from the schema) and `[[every_source]]` (about every table of the old portals). `{table}` and `{columns}` may stand in the text.
+A file has `[[check]]` entries (one question about one table), `[[every_table]]` (the same question about every table of the new store, with the
+columns of its schema) and `[[every_source]]` (about every table of the old portals). The text may contain `{table}` and `{columns}`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ID = re.compile(r"[a-z][a-z0-9_.]*")
 
 
 def read_suites(folder: Path = HOME) -> Suites:
-    """All suite files of a folder; raises MappingError at the first word that cannot be."""
+    """Returns all suite files of a folder; raises MappingError at the first invalid word."""
     entries: list[Entry] = []
     digest = hashlib.sha256()
     seen: dict[str, str] = {}

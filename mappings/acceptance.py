@@ -1,4 +1,4 @@
-"""The kinds of goals that an acceptance file may have, read strictly from `acceptance.toml`."""
+"""The kinds of goals of an acceptance file, read strictly from `acceptance.toml`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mappings.toml_text import NotToml, read_toml, shown_value
 FILE = "acceptance.toml"
 ABOUT = ("table", "rule", "weight", "")
 JUDGED = ("check", "verdict")
-# The word of a limit: (what is compared, in which direction).
+# The words of limits: (the compared number, the direction).
 LIMITS = {
     "share_at_most": ("share", "most"),
     "count_at_most": ("count", "most"),
@@ -21,7 +21,7 @@ LIMITS = {
     "share_at_least": ("share", "least"),
     "count_at_least": ("count", "least"),
 }
-# What the program measures: of each kind what it is about, and which limits it can be held against.
+# What the program measures: for each kind its subject, and its possible limits.
 _MEASURED: dict[str, tuple[str, tuple[str, ...]]] = {
     "held": ("table", ("share_at_most",)),
     "exceptions": ("rule", ("count_at_most",)),
@@ -35,7 +35,7 @@ _WORDS: dict[str, type] = {"word": str, "about": str, "limits": list, "judged": 
 
 @dataclass(frozen=True)
 class GoalKind:
-    """One kind of goal. `about`: the word that names what it is about, "" for none; `judged`: at the step check, or with the verdict."""
+    """One kind of goal. `about`: the word that names its subject, "" for none; `judged`: at the step check, or with the verdict."""
 
     word: str
     about: str
@@ -45,7 +45,7 @@ class GoalKind:
 
 
 def read_goal_kinds(files: Mapping[str, bytes]) -> dict[str, GoalKind]:
-    """The kinds by word, in the file's order. MappingErrors names every unknown word, missing kind and wrong value at once."""
+    """Returns the kinds by word, in the file's order; raises MappingErrors with every unknown word, missing kind and wrong value."""
     if FILE not in files:
         raise MappingErrors([(FILE, "file", "nothing", "a file that can be read")])
     try:
@@ -70,7 +70,7 @@ def read_goal_kinds(files: Mapping[str, bytes]) -> dict[str, GoalKind]:
 
 
 def _problems(entry: Any) -> Iterator[tuple[str, str, str]]:
-    """(place, found, expected) of all that is wrong with one kind."""
+    """Yields (place, found, expected) for every error in one kind."""
     if not isinstance(entry, dict):
         yield "", shown_value(entry), "a table [[kind]]"
         return

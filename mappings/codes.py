@@ -12,7 +12,7 @@ from mappings.schema import Schema
 Codes = dict[str, tuple[dict[str, str], ...]]
 _Lines = list[tuple[int, dict[str, str]]]
 
-# By file: its columns, and how many of them from the left are its key.
+# By file: its columns, and the number of those from the left that are its key.
 _SHAPES: dict[str, tuple[tuple[str, ...], int]] = {
     "code_list": (("table", "column", "code", "meaning"), 3),
     "highway_split": (("border_crossed_cd", "business_type_cd"), 1),
@@ -27,7 +27,7 @@ _SHAPES: dict[str, tuple[tuple[str, ...], int]] = {
 def read_codes(
     files: Mapping[str, bytes], sources: Mapping[Portal, Schema], target: Schema, tables: Mapping[tuple[Portal, str], TableMapping]
 ) -> Codes:
-    """All code tables of the folder; raises MappingError with file and line where one says what cannot be."""
+    """Returns all code tables of the folder; raises MappingError with file and line for an invalid entry."""
     for shown in (path for path in files if path.startswith("codes/") and path.count("/") == 1 and path.endswith(".csv")):
         name = shown.removeprefix("codes/").removesuffix(".csv")
         if name not in _SHAPES:

@@ -1,4 +1,4 @@
-"""The declarations of a schema file, and the statements that create them, rendered from the parsed form one at a time."""
+"""The declarations of a schema file, and the statements that create them, rendered one by one from the parsed form."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ColumnDdl:
+    """A declared column; `refers_to`: the table of its foreign key, None without one."""
+
     name: str
     sql_type: str
     not_null: bool = False
@@ -17,7 +19,7 @@ class ColumnDdl:
 
 @dataclass
 class TableDdl:
-    """A declared table. `checks`: conditions, rendered; `foreign`: (columns, table, its columns) of references of several columns."""
+    """A declared table; `checks`: conditions, rendered; `foreign`: (columns, table, its columns) of references of several columns."""
 
     name: str
     columns: list[ColumnDdl] = field(default_factory=list)
@@ -29,7 +31,7 @@ class TableDdl:
 
 @dataclass
 class Ddl:
-    """A schema file, parsed: in its order, with views, indexes and comments rendered as one statement each."""
+    """A parsed schema file, in its order; views, indexes and comments are rendered as one statement each."""
 
     tables: dict[str, TableDdl] = field(default_factory=dict)
     views: dict[str, str] = field(default_factory=dict)
@@ -38,7 +40,7 @@ class Ddl:
 
 
 def create_table(table: TableDdl, types: Mapping[str, str]) -> str:
-    """The statement that makes the table. `types`: what a database calls a type of the contract, where it has another name for it."""
+    """Returns the statement that creates the table; `types`: a database's names for types of the contract, where they differ."""
     items = []
     for column in table.columns:
         name, _, length = column.sql_type.partition("(")
@@ -54,7 +56,7 @@ def create_table(table: TableDdl, types: Mapping[str, str]) -> str:
 
 
 def alterations(ddl: Ddl) -> list[str]:
-    """What gives tables that have columns, keys and single references only the rest of what the file declares."""
+    """Returns the statements for everything in the file besides columns, keys and references of one column."""
     found = []
     for table in ddl.tables.values():
         alter = f"ALTER TABLE {quoted(table.name)}"
@@ -67,7 +69,7 @@ def alterations(ddl: Ddl) -> list[str]:
 
 
 def foreign_key(columns: tuple[str, ...], to: str, theirs: tuple[str, ...]) -> str:
-    """A reference of several columns, as a table's constraint."""
+    """Returns a reference of several columns as a table's constraint."""
     return f"FOREIGN KEY {_listed(columns)} REFERENCES {quoted(to)}" + (f" {_listed(theirs)}" if theirs else "")
 
 
@@ -76,5 +78,5 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def quoted(name: str) -> str:
-    """The name as an identifier of SQL."""
+    """Returns the name as an identifier of SQL."""
     return '"' + name.replace('"', '""') + '"'

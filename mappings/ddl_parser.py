@@ -14,16 +14,17 @@ LIMIT = 1 << 20  # bytes of a schema file
 
 
 def parse(text: str) -> Ddl:
-    """What the file declares; DdlError at the first thing that is not one of the known forms."""
+    """Returns the declarations of the file; raises DdlError at the first unknown form."""
     return _Parser(tokens(text)).file()
 
 
 class _Parser(QueryReader):
-    """Recursive descent over the statements: fills what is being declared."""
+    """Recursive descent over the statements; collects the declarations."""
 
     # -- statements -----------------------------------------------------------------------------------------------------------------------
 
     def file(self) -> Ddl:
+        """Returns the declarations of the whole file; raises DdlError at the first unknown form."""
         while self._now.kind != "end":
             if self._took(";"):
                 continue

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from mappings.ddl import Ddl, quoted
 from mappings.ddl_tokens import DdlError, Token
 
-_DEEP = 60  # values and parentheses within each other
-# Of no side effect and the same on every database; all others are refused.
+_DEEP = 60  # nesting of values and parentheses
+# Functions without side effects that give the same result on every database; all others are refused.
 _FUNCTIONS = frozenset({"coalesce", "nullif", "lower", "upper", "trim", "length", "abs", "count", "min", "max", "sum"})
 _RESERVED = frozenset(
     {
@@ -74,11 +74,11 @@ _BETWEEN_VALUES = frozenset({"=", "<>", "!=", "<", ">", "<=", ">=", "+", "-", "*
 
 
 class QueryReader:
-    """Reads tokens from the first on; the methods give the text of what they read."""
+    """Reads tokens from the first on; each method returns the text of what it read."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens, self._at, self._deep = tokens, 0, 0
-        self._ddl = Ddl()  # what is declared so far: a query names its tables
+        self._ddl = Ddl()  # the declarations so far: a query names their tables
         self._columns: set[str] = set()  # of all tables so far
 
     # -- tokens ---------------------------------------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ class QueryReader:
         return token
 
     def _is(self, *words: str) -> bool:
-        """Whether these words come next."""
+        """Returns whether these words come next."""
         return all(self._at + n < len(self._tokens) and self._tokens[self._at + n].word == word for n, word in enumerate(words))
 
     def _took(self, *words: str) -> bool:
@@ -114,7 +114,7 @@ class QueryReader:
         token = self._now
         if token.kind == "quoted":
             self._at += 1
-            return token.text[1:-1]  # a word of SQL as a name; other signs than an unquoted name has are refused
+            return token.text[1:-1]  # a keyword as a name; characters other than those of an unquoted name are refused
         if token.kind != "name" or token.word in _RESERVED:
             raise self._error(what)
         self._at += 1
@@ -142,7 +142,7 @@ class QueryReader:
         raise self._error("a number, a text in quotes, TRUE, FALSE or NULL")
 
     def _type(self) -> str:
-        """The type's name in capitals, with its length: VARCHAR(8). Which types there are is another's to say."""
+        """Returns the type's name in capitals, with its length: VARCHAR(8). The caller checks whether the type exists."""
         words = []
         while self._now.kind == "name" and self._now.word not in _COLUMN_ENDS:
             words.append(self._next().word)
@@ -281,7 +281,7 @@ class QueryReader:
         if self._took("."):
             return f"{quoted(name)}.{'*' if self._took('*') else quoted(self._name())}"
         if token.kind == "name":
-            return name  # not quoted: SQLite takes a quoted name that is not there for a text
+            return name  # not quoted: SQLite reads an unknown quoted name as a string
         if name not in self._columns:
             raise DdlError(token.line, ascii(name), "a column that this file declares before")
         return quoted(name)

@@ -1,4 +1,4 @@
-"""The words of a schema file: names, numbers, texts and signs; comments are left out."""
+"""The tokens of a schema file: names, numbers, texts and signs, without comments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOKEN = re.compile(
 
 
 class DdlError(Exception):
-    """What the file says is not understood; `place`: the table and column, where one is at hand."""
+    """The text of a schema file has an unknown form; `place`: the table and column, where known."""
 
     def __init__(self, line: int, found: str, expected: str, place: str = "statements") -> None:
         super().__init__(f"syntax error in line {line}: {found}")
@@ -26,17 +26,20 @@ class DdlError(Exception):
 
 @dataclass(frozen=True)
 class Token:
+    """A token of a schema file with its line, from 1."""
+
     kind: str
     text: str
     line: int
 
     @property
     def word(self) -> str:
-        """Keywords and signs as they are compared: names in capitals."""
+        """Returns the token for comparison: names in capitals, signs unchanged; empty for numbers and texts."""
         return self.text.upper() if self.kind == "name" else self.text if self.kind == "sign" else ""
 
 
 def tokens(text: str) -> list[Token]:
+    """Returns the tokens without blanks and comments; raises DdlError at an unknown character."""
     found, place, line = [], 0, 1
     while place < len(text):
         match = _TOKEN.match(text, place)

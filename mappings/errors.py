@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class MappingError(Exception):
-    """A mapping, schema or code file says something that cannot be: names file, dotted place, what was found, what was expected."""
+    """An invalid entry of a mapping, schema or code file: file, dotted place, what was found, what was expected."""
 
     def __init__(self, file: str, place: str, found: str, expected: str) -> None:
         super().__init__(f"{file}: {place}: found {found}, expected {expected}")
@@ -15,7 +15,7 @@ class MappingError(Exception):
 
 
 class MappingErrors(MappingError):
-    """Several of them in one answer, each on a line of its own; `entries`: (file, place, found, expected) of each, at least one."""
+    """Several errors in one answer, each on one line; `entries`: (file, place, found, expected) of each, at least one."""
 
     def __init__(self, entries: Sequence[tuple[str, str, str, str]]) -> None:
         super().__init__(*entries[0])
@@ -24,14 +24,14 @@ class MappingErrors(MappingError):
 
 
 class Collected:
-    """Errors put together while a folder is read, so that one answer names them all: `with collected.one(): ...`, then `refuse`."""
+    """Collects errors while a folder is read, for one answer with all of them: `with collected.one(): ...`, then `refuse`."""
 
     def __init__(self) -> None:
         self._errors: list[MappingError] = []
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """What is wrong inside is remembered, and the rest is read on."""
+        """Records an error of the block, so that reading continues."""
         try:
             yield
         except MappingError as error:

@@ -1,4 +1,4 @@
-"""`limits.toml` of an adapter folder: the shares up to which the plausibility gate lets a table or an indicator column pass, each with its reason."""
+"""`limits.toml` of an adapter folder: the accepted shares of the plausibility gate for a table or an indicator column, each with its reason."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mappings.errors import MappingErrors
 from mappings.model import Mappings
 
 FILE = "limits.toml"
-INDICATOR = "_ind"  # how the name of an indicator column ends
+INDICATOR = "_ind"  # the suffix of an indicator column's name
 _KINDS = ("held", "indicator")
 
 
 @dataclass(frozen=True)
 class Limit:
-    """More than this share (0 to 1) fails the gate; `reason`: why a person accepts so much."""
+    """A share (0 to 1) above which the gate fails; `reason`: why it is accepted."""
 
     share: float
     reason: str
@@ -28,14 +28,14 @@ class Limit:
 
 @dataclass(frozen=True)
 class Limits:
-    """`held`: by table; `indicator`: by `table.column`; names of the contract. What is not named here has the gate's own limit."""
+    """The limits by contract name; `held`: by table; `indicator`: by `table.column`. A name without an entry has the gate's limit."""
 
     held: dict[str, Limit] = field(default_factory=dict)
     indicator: dict[str, Limit] = field(default_factory=dict)
 
 
 def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
-    """The limits of an adapter folder; none where there is no folder, or no such file in it. Raises MappingErrors with all that cannot be."""
+    """Returns the limits of an adapter folder, empty without folder or file; raises MappingErrors with every error."""
     file = folder / FILE if folder is not None else None
     if file is None or not file.exists():
         return Limits()
@@ -49,7 +49,7 @@ def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
 
 
 def wrong_limits(folder: Path, mappings: Mappings) -> list[tuple[str, str, str, str]]:
-    """(file, place, found, expected) of all that cannot be in the folder's `limits.toml`; nothing where it has none."""
+    """Returns (file, place, found, expected) for every error in the folder's `limits.toml`; empty without the file."""
     file = folder / FILE
     return _read(file, mappings)[1] if file.exists() else []
 
@@ -61,13 +61,13 @@ def _read(file: Path, mappings: Mappings) -> tuple[dict[str, Any], list[tuple[st
         words = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         return {}, [(FILE, "file", str(error.strerror), "a readable file")]
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, too many digits, too deep
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number with too many digits, nested too deeply
         return {}, [(FILE, "file", str(error), "TOML in UTF-8")]
     return words, list(_wrong(words, mappings))
 
 
 def adapter_digest(folder: Path) -> str:
-    """SHA-256 over the files of an adapter folder; raises MappingErrors where there is no folder. What may lie in it, `etl.present` says."""
+    """Returns the SHA-256 over the files of an adapter folder; raises MappingErrors where it does not exist. `etl.present` checks the files."""
     if not folder.is_dir():
         raise MappingErrors([(str(folder), "folder", "nothing", "an adapter's folder")])
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.relative_to(folder).as_posix().startswith("."))
@@ -80,12 +80,12 @@ def adapter_digest(folder: Path) -> str:
 
 
 def digest_of(mappings: str, adapter: str | None) -> str:
-    """What `migration_run.mappings_sha256` is: the mappings' digest; with an adapter's the SHA-256 of both, a vertical bar between them (fine print 66)."""
+    """Returns `migration_run.mappings_sha256`: the mappings' digest; with an adapter the SHA-256 of both, joined by a vertical bar (fine print 66)."""
     return mappings if adapter is None else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
 
 
 def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[tuple[str, str, str, str]]:
-    """(file, place, found, expected) of all that cannot be."""
+    """Yields (file, place, found, expected) for every error."""
     tables = {mapping.table: mapping for mapping in mappings.tables.values()}
     indicators = [f"{table}.{column}" for table, of in tables.items() for column in of.shape.by_name if column.endswith(INDICATOR)]
     for kind, entries in words.items():

@@ -1,4 +1,4 @@
-"""The words of the mapping files as frozen types. `mappings/README.md` explains them to people."""
+"""The content of the mapping files as frozen types; `mappings/README.md` describes them for readers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FormKind = Literal["plain", "self_id", "account_id", "legacy_key", "copy", "once
 
 Reference = Literal["hard", "soft", "none"]
 
-NEVER_READ = "B17"  # a column that is retired by this rule is not selected, not staged, not logged
-_REFERRING: dict[str, Reference] = {"copy": "hard", "once": "hard", "soft": "soft"}  # forms that say it themselves
+NEVER_READ = "B17"  # a column that this rule retires is not selected, not staged, not logged
+_REFERRING: dict[str, Reference] = {"copy": "hard", "once": "hard", "soft": "soft"}  # forms whose name says the kind of reference
 
 
 @dataclass(frozen=True)
 class Form:
-    """Where a target column's value comes from. `columns`: the source columns that it takes; `of`: the target table that it refers to."""
+    """The origin of a target column's value. `columns`: the source columns that it takes; `of`: the target table that it refers to."""
 
     kind: FormKind
     columns: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Into:
 
 @dataclass(frozen=True)
 class TableMapping:
-    """What becomes of one source table. `shape` is its declaration in the old database's schema."""
+    """The mapping of one source table; `shape`: its declaration in the old database's schema."""
 
     portal: Portal
     table: str
@@ -62,28 +62,29 @@ class TableMapping:
     into: tuple[Into, ...]
     used: dict[str, str]
     retired: dict[str, str]
-    guarded: dict[str, str] = field(default_factory=dict)  # held where the value cannot be read: column, reason
+    guarded: dict[str, str] = field(default_factory=dict)  # a value that cannot be read holds the row: column, reason
     declared: dict[str, Reference] = field(default_factory=dict)
     mandatory: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
 
     @cached_property
     def key(self) -> tuple[str, ...]:
+        """Returns the columns of the primary key."""
         return self.shape.key
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """The columns that are read: all but those that never leave the old portal (B17). Other retired ones are read: a held row is held whole."""
+        """Returns the columns that are read: all except those of B17. Other retired ones are read, because a held row is stored whole."""
         return tuple(column for column in self.shape.columns if not self.retired.get(column.name, "").startswith(NEVER_READ))
 
     @cached_property
     def references(self) -> frozenset[str]:
-        """The columns that name another row, softly or not: an unreadable value there holds the row (fine print 23)."""
+        """Returns the columns with a hard or soft reference: an unreadable value in one holds the row (fine print 23)."""
         return frozenset({column for column, kind in self.reference_kinds.items() if kind != "none"} - set(self.key))
 
     @cached_property
     def reference_kinds(self) -> dict[str, Reference]:
-        """What is declared of each column that names, or seems to name, another row: by its route, by its form, or under [references]."""
+        """Returns the kind of reference of each column that names, or seems to name, another row: from its route, its form, or [references]."""
         by_form = {
             column: _REFERRING[form.kind]
             for into in self.into
@@ -95,14 +96,14 @@ class TableMapping:
 
     @cached_property
     def decisive(self) -> frozenset[str]:
-        """Columns whose unreadable value holds the whole row: key, references, what a NOT NULL target column takes (X2), and guarded ones."""
+        """Returns the columns whose unreadable value holds the whole row: key, references, sources of NOT NULL target columns (X2), guarded ones."""
         return frozenset(self.key) | self.references | self.mandatory | frozenset(self.guarded)
 
     @cached_property
     def never_null(self) -> frozenset[str]:
-        """Columns whose NULL, where an old table allows it against the contract, holds the row as a value that cannot be read (fine print 23).
+        """Returns the columns whose NULL, where an old table allows it against the contract, holds the row as an unreadable value (fine print 23).
 
-        Those that the contract declares NOT NULL and a NOT NULL target column takes. A missing flag is false (36), a missing owner NO_OWNER.
+        They are NOT NULL in the contract and the source of a NOT NULL target column. A missing flag is false (36), a missing owner NO_OWNER.
         """
         routed = {route.column for route in self.owner}
         needed = self.mandatory - set(self.key) - routed
@@ -112,17 +113,17 @@ class TableMapping:
 
     @cached_property
     def content_columns(self) -> frozenset[str]:
-        """The binary columns whose bytes go to the object store (C9)."""
+        """Returns the binary columns whose bytes go to the object store (C9)."""
         return frozenset(
             column for into in self.into if into.table == "stored_object" for form in into.columns.values() for column in form.columns
         )
 
     def is_number(self, column: str) -> bool:
-        """Whether the source column is one of whole numbers."""
+        """Returns whether the source column has whole numbers."""
         return self.shape.by_name[column].family == "integer"
 
     def block(self, target: str) -> Into:
-        """The block into that target table; KeyError where there is none."""
+        """Returns the block for that target table; raises KeyError where there is none."""
         for into in self.into:
             if into.table == target:
                 return into
@@ -131,6 +132,8 @@ class TableMapping:
 
 @dataclass(frozen=True)
 class Rule:
+    """A rule of the migration; `flags`: whether it flags rows."""
+
     number: str
     chapter: str
     situation: str
@@ -141,7 +144,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a row is held. `rank`: where several reasons fit one row, the lowest rank is recorded (fine print 2, 23)."""
+    """Why a row is held; `rank`: of several reasons the one with the lowest rank is recorded (fine print 2, 23)."""
 
     code: str
     rank: int
@@ -151,7 +154,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class FinePrint:
-    """A numbered reading of the rules: what they leave open, decided. `rules`: the rules that it belongs to."""
+    """A numbered reading of the rules that decides an open question; `rules`: the rules that it belongs to."""
 
     number: int
     rules: tuple[str, ...]
@@ -160,7 +163,7 @@ class FinePrint:
 
 @dataclass(frozen=True)
 class Mappings:
-    """Everything that the mapping folder says, bound together. `digest`: SHA-256 over all its files."""
+    """The content of the mapping folder, with all names resolved; `digest`: SHA-256 over all its files."""
 
     tables: dict[tuple[Portal, str], TableMapping]
     sources: dict[Portal, Schema]
@@ -170,13 +173,13 @@ class Mappings:
     fine_print: dict[int, FinePrint]
     codes: dict[str, tuple[dict[str, str], ...]] = field(repr=False)
     digest: str = ""
-    home: Path = Path()  # the folder that was read
-    files: dict[str, bytes] = field(default_factory=dict, repr=False)  # by path in it: the bytes that all this was read from
+    home: Path = Path()  # the folder
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)  # by path in it: the bytes of every file that was read
 
     def of(self, portal: Portal) -> tuple[TableMapping, ...]:
-        """The mappings of one portal, in the order in which its schema declares the tables."""
+        """Returns the mappings of one portal, in the order of the tables in its schema."""
         return tuple(self.tables[portal, name] for name in self.sources[portal].tables)
 
     def makers(self, target: str) -> tuple[TableMapping, ...]:
-        """The source tables that give rows (not only parts of rows) to that target table."""
+        """Returns the source tables that give rows (not only parts of rows) to that target table."""
         return tuple(m for m in self.tables.values() if any(into.table == target and into.per in ("account", "once") for into in m.into))

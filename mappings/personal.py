@@ -1,4 +1,4 @@
-"""The inventory of personal data, read strictly from `personal.toml`: every column that can hold any is decided about."""
+"""The inventory of personal data, read strictly from `personal.toml`: it has an entry for every column that can contain any."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from mappings.model import Mappings, TableMapping
 from mappings.schema import Column
 
 FILE = "personal.toml"
-NONE = "NONE"  # the kind of columns that hold nothing personal
+NONE = "NONE"  # the kind of columns without personal data
 _WORDS = {"code": str, "name": str, "care": str, "columns": list}
 _CODED = ("_cd", "_ind", "sha256", "sha256_hex")
 
 
 @dataclass(frozen=True)
 class PersonalColumn:
-    """An old column that holds personal data of that kind. `becomes`: the new store's columns that take it, as table.column, in the order of the files."""
+    """An old column with personal data of that kind; `becomes`: the new store's columns that take it, as table.column, in the order of the files."""
 
     kind: str
     portal: str
     table: str
     column: str
     becomes: tuple[str, ...]
-    ends: str  # why it is stored in no column of its own: a retired or used column's reason, else ""
+    ends: str  # why no column stores it: the reason of a retired or used column, else ""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """`care`: how it is treated outside of the two databases."""
+    """A kind of personal data; `care`: its treatment outside of the two databases."""
 
     code: str
     name: str
@@ -39,7 +39,7 @@ class Kind:
 
 
 def read_personal(mappings: Mappings) -> tuple[Kind, ...]:
-    """The kinds in the file's order; MappingErrors with every unknown word, and every column that is unknown, missing or there twice."""
+    """Returns the kinds in the file's order; raises MappingErrors with every unknown word, and every unknown, missing or duplicate column."""
     problems: list[tuple[str, str, str, str]] = []
     by_name = {
         f"{mapping.portal}.{mapping.table}.{column.name}": (mapping, column)

@@ -1,4 +1,4 @@
-"""The mapping folder, read strictly: construct every file, then bind them together; an unknown word is an error, never ignored."""
+"""Reads the mapping folder strictly: parses every file, then resolves all names; an unknown word is an error, never ignored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOME = Path(__file__).parent
 _KINDS = frozenset({".toml", ".csv", ".sql"})
 _LIMIT = 16 << 20  # bytes of one file
 FOLDERS: dict[Portal, str] = {"P2": "portal2", "TC": "tc"}
-MIGRATION_TABLES = frozenset({"migration_run", "migration_holding", "migration_exception"})  # the toolkit's own record
+MIGRATION_TABLES = frozenset({"migration_run", "migration_holding", "migration_exception"})  # the toolkit's records
 _WORDS = {"rules", "owner", "owner_rule", "needs", "references", "into", "used", "retired", "held_if_unreadable"}
 _REFERENCES: dict[str, Reference] = {"hard": "hard", "soft": "soft", "none": "none"}
 _FORM_WORDS = {
@@ -37,9 +37,9 @@ _FORM_WORDS = {
 
 
 def read_mappings(folder: Path = HOME, digest: str | None = None) -> Mappings:
-    """All mappings of a folder, bound to its schemas; raises MappingError with everything that cannot be.
+    """Returns all mappings of a folder with their schemas; raises MappingError with every error, or where the digest is not the expected one.
 
-    Every file is read once: the bytes that are understood are those of the digest. `digest`: what it has to be, where that is known.
+    Every file is read once: the parsed bytes are those of the digest. `digest`: the expected one, None to accept any.
     """
     if not folder.is_dir():
         raise MappingError(str(folder), "folder", "nothing", "a copy of the installed mappings")
@@ -81,12 +81,12 @@ def read_mappings(folder: Path = HOME, digest: str | None = None) -> Mappings:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """By path relative to the folder, in the order of the paths, the bytes of every file of the kinds that mappings are made of."""
+    """Returns, by path relative to the folder and sorted, the bytes of every mapping file."""
     found = {}
     for place in sorted(path for path in folder.rglob("*") if path.suffix in _KINDS):
         shown = place.relative_to(folder).as_posix()
         try:
-            # Not blocking: a pipe's other end may never come.
+            # Non-blocking: a pipe may have no writer.
             descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -121,7 +121,7 @@ def _content(files: dict[str, bytes], shown: str) -> bytes:
 def _toml(files: dict[str, bytes], shown: str) -> dict[str, Any]:
     try:
         return tomllib.loads(_content(files, shown).decode("utf-8-sig"))
-    except ValueError as error:  # no TOML, no UTF-8, a number of thousands of digits
+    except ValueError as error:  # not TOML, not UTF-8, a number with thousands of digits
         raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
     except RecursionError:
         raise MappingError(shown, "file", "lists nested too deeply", "TOML in UTF-8") from None
@@ -151,7 +151,7 @@ def _construct(portal: Portal, shown: str, files: dict[str, bytes], shape: Table
 
 
 def _references(shown: str, declared: dict[str, Any]) -> dict[str, Reference]:
-    """[references]: hard, soft, none, each a list of columns; by column, what it is declared as."""
+    """Returns, by column, the kind of reference from [references]: hard, soft or none, each a list of columns."""
     found: dict[str, Reference] = {}
     for word, columns in declared.items():
         if word not in _REFERENCES:
@@ -202,7 +202,7 @@ def _form(shown: str, place: str, value: Any) -> Form:
 
 
 def _part_columns(tables: dict[tuple[Portal, str], TableMapping]) -> dict[str, set[str]]:
-    """The columns of each target table that other mappings complete (per = "part")."""
+    """Returns the columns of each target table that other mappings complete (per = "part")."""
     parts: dict[str, set[str]] = {}
     for mapping in tables.values():
         for into in mapping.into:
@@ -243,7 +243,7 @@ def _bind(
 
 
 def _bind_references(mapping: TableMapping) -> None:
-    """Every column that names another row says so, or says that it does not: nothing is guessed from a column's name."""
+    """Raises where a column that names another row, or seems to, has no declared kind of reference: a column's name decides nothing."""
     shape, kinds = mapping.shape, mapping.reference_kinds
     for column, kind in mapping.declared.items():
         if column not in shape.by_name:
@@ -256,11 +256,11 @@ def _bind_references(mapping: TableMapping) -> None:
 
 
 def _mandatory(mapping: TableMapping, target: Schema) -> frozenset[str]:
-    """The source columns that a NOT NULL target column takes (X2). Where a value has a column of its own, that one decides, not what is computed from it."""
+    """Returns the source columns of NOT NULL target columns (X2); where a value has a column besides the computed one, that column decides."""
     plain: set[str] = set()
     needed: dict[bool, set[str]] = {True: set(), False: set()}
     for into in mapping.into:
-        if into.per == "missing":  # no row need come of it (fine print 50)
+        if into.per == "missing":  # no row has to come from it (fine print 50)
             continue
         for name, form in into.columns.items():
             is_plain = form.kind == "plain"
@@ -271,7 +271,7 @@ def _mandatory(mapping: TableMapping, target: Schema) -> frozenset[str]:
 
 
 def _accounted(mapping: TableMapping) -> list[tuple[str, str]]:
-    """(dotted place, source column) for every place of the file that accounts for a column."""
+    """Returns (dotted place, source column) for every entry of the file that accounts for a column."""
     places = [("owner", route.column) for route in mapping.owner] + [("needs", route.column) for route in mapping.needs]
     places += [("used", column) for column in mapping.used] + [("retired", column) for column in mapping.retired]
     for number, into in enumerate(mapping.into):
@@ -334,7 +334,7 @@ def _rule_book(files: dict[str, bytes], shown: str) -> tuple[dict[str, Rule], di
 
 
 def _fine_print(files: dict[str, bytes], shown: str, rules: dict[str, Rule]) -> dict[int, FinePrint]:
-    """The numbered readings, complete from 1 on; each belongs to at least one rule that exists."""
+    """Returns the numbered readings, complete from 1; each belongs to at least one existing rule."""
     words = _toml(files, shown)
     try:
         lines = [FinePrint(int(entry["number"]), tuple(entry["rules"]), str(entry["text"])) for entry in words["line"]]

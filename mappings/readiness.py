@@ -1,4 +1,4 @@
-"""The open points that work lists name, read strictly from `readiness.toml`."""
+"""The open points of work lists, read strictly from `readiness.toml`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mappings.errors import MappingError
 
 WEIGHTS = ("critical", "attention", "info")
 WHO = ("partner", "specialist", "migration")
-# What each point's sentence may fill in.
+# The blanks of each point's sentence.
 BLANKS = {
     "NOBODY_CAN_OPEN": {"company", "cause"},
     "NO_ACTING_OFFICER": {"company", "cause"},
@@ -44,12 +44,12 @@ class PointKind:
     action: str
 
     def filled(self, **blanks: str) -> str:
-        """The sentence with its blanks filled in."""
+        """Returns the sentence with its blanks filled in."""
         return self.sentence.format(**blanks)
 
 
 def read_points(home: Path) -> dict[str, PointKind]:
-    """The kinds by code, in the file's order. MappingError names every unknown word, missing kind and wrong value at once."""
+    """Returns the kinds by code, in the file's order; raises MappingError with every unknown word, missing kind and wrong value."""
     file = home / "readiness.toml"
     try:
         given = tomllib.loads(file.read_text(encoding="utf-8"))

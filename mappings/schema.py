@@ -1,4 +1,4 @@
-"""The shape of a database as its schema file declares it: parsed by `mappings.ddl_parser`, tried in an empty database that may do nothing else."""
+"""The tables of a database as its schema file declares them: parsed by `mappings.ddl_parser`, tested in an empty database that allows nothing else."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TYPE = re.compile(r"([A-Z0-9]+)(?:\((\d+)\))?$")
 
 @dataclass(frozen=True)
 class Column:
-    """One declared column. `length`: characters of VARCHAR(n)/CHAR(n), else None; `refers_to`: the table its foreign key names."""
+    """One declared column; `length`: characters of VARCHAR(n)/CHAR(n), else None; `refers_to`: the table of its foreign key, None without one."""
 
     name: str
     sql_type: str
@@ -45,17 +45,19 @@ class Column:
 
     @cached_property
     def family(self) -> Family:
+        """Returns the family of the column's type: how its values are read and compared."""
         return FAMILY_BY_TYPE[self.sql_type.split("(")[0]]
 
     @cached_property
     def length(self) -> int | None:
+        """Returns the declared length in characters; None where the type has none."""
         match = _TYPE.match(self.sql_type)
         return int(match[2]) if match and match[2] else None
 
 
 @dataclass(frozen=True)
 class Table:
-    """One declared table; `key` is its primary key, `unique` its further unique column sets."""
+    """One declared table; `key`: its primary key, `unique`: its other unique column sets."""
 
     name: str
     columns: tuple[Column, ...]
@@ -64,12 +66,13 @@ class Table:
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
+        """Returns the columns by name."""
         return {column.name: column for column in self.columns}
 
 
 @dataclass(frozen=True)
 class Schema:
-    """A schema file, understood: its tables and views (each as one statement, rendered) in the order in which it declares them, and its text."""
+    """A parsed schema file: its tables and views (each as one rendered statement) in their order, and its text."""
 
     name: str
     tables: dict[str, Table]
@@ -78,9 +81,9 @@ class Schema:
     ddl: Ddl = field(default_factory=Ddl, repr=False)
 
 
-_SECONDS = 10.0  # for trying a schema; it takes a hundredth of one
-_STEPS = 10_000  # of SQLite's machine, between two looks at the clock
-# What SQLite does for CREATE TABLE, VIEW and INDEX, and to compile a query of a view. All else is denied, by whatever way it got there.
+_SECONDS = 10.0  # seconds for testing a schema, which takes a hundredth of one
+_STEPS = 10_000  # instructions of SQLite's virtual machine between two looks at the clock
+# SQLite's actions for CREATE TABLE, VIEW and INDEX, and for compiling a query of a view. All others are denied.
 _ALLOWED = frozenset(
     {
         sqlite3.SQLITE_CREATE_TABLE,
@@ -96,7 +99,7 @@ _ALLOWED = frozenset(
 
 
 def read_schema(name: str, content: bytes) -> Schema:
-    """The schema that the DDL in these bytes declares; raises MappingError with the table and column where it cannot be understood."""
+    """Returns the schema that the DDL in these bytes declares; raises MappingError with the table and column where it is not valid."""
     file = f"{name}.sql"
     if len(content) > LIMIT:
         raise MappingError(file, "file", f"{len(content):,} bytes", f"at most {LIMIT:,}")
@@ -137,7 +140,7 @@ def _try(file: str, ddl: Ddl) -> None:
         memory.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
         statements = [(name, create_table(table, {})) for name, table in ddl.tables.items()]
         statements += [*ddl.views.items(), *(("CREATE INDEX", index) for index in ddl.indexes)]
-        statements += [(name, f"SELECT * FROM {quoted(name)} LIMIT 0") for name in ddl.views]  # a name, quoted
+        statements += [(name, f"SELECT * FROM {quoted(name)} LIMIT 0") for name in ddl.views]  # a name in quotes
         for place, statement in statements:
             try:
                 memory.execute(statement)
@@ -146,6 +149,6 @@ def _try(file: str, ddl: Ddl) -> None:
 
 
 def _authorized(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
-    # Of its own tables only SQLite's list of what there is gets rows.
+    # Of SQLite's system tables only the catalogue receives rows.
     own = action in (sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE) and first in ("sqlite_master", "sqlite_temp_master")
     return sqlite3.SQLITE_OK if action in _ALLOWED or own else sqlite3.SQLITE_DENY

@@ -1,4 +1,4 @@
-"""TOML files that people write: decoded strictly, with the line on which each word stands, so that an answer can name it."""
+"""TOML files that people write: decoded strictly, with the line of each word, so that an error can name it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TABLE = re.compile(rf"\s*\[\s*({_DOTTED})\s*\]")
 _WORD = re.compile(rf"\s*({_DOTTED})\s*=(.*)")
 _MARKS = re.compile(r'"""|' + r"'''")
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-# What people write instead of TOML, and what to write: looked for in the line that cannot be read.
+# Frequent mistakes in TOML, with the correction: searched in the line that cannot be read.
 _HINTS = (
     (re.compile(r"=\s*['\"]?\d{1,2}[./]\d{1,2}[./]\d{2,4}|=\s*\d{4}[-./]\d{1,2}[-./]\d{1,2}\b"), "write a date as 2023-09-15"),
     (re.compile(r"=\s*[\d.]+\s*%"), "write a share as a number from 0 to 1, such as 0.05"),
@@ -35,19 +35,19 @@ _HINTS = (
 
 
 class NotToml(Exception):
-    """`line`: where (None: not known); `problem`: what is wrong and what to write instead."""
+    """The text is not valid TOML; `line`: where (None: unknown); `problem`: what is wrong and the correction."""
 
     def __init__(self, line: int | None, problem: str) -> None:
         super().__init__(problem)
         self.line, self.problem = line, problem
 
     def said(self, name: str) -> str:
-        """The sentence for a file that is called `name`."""
+        """Returns the sentence for a file with that name."""
         return f"{name}, line {self.line}: {self.problem}" if self.line else f"{name}: {self.problem}"
 
 
 def read_toml(content: bytes) -> tuple[dict[str, Any], str]:
-    """(the words, decimals as Decimal; the text); NotToml where it is another encoding than UTF-8, begins with a byte order mark, or is not TOML."""
+    """Returns (the content, decimals as Decimal; the text); raises NotToml where it is not UTF-8, begins with a byte order mark, or is not TOML."""
     if content.startswith(b"\xef\xbb\xbf"):
         raise NotToml(1, "the file begins with a byte order mark; save it without one")
     try:
@@ -75,7 +75,7 @@ def _not_toml(message: str, text: str) -> NotToml:
     number = min(int(place[1]), len(lines)) if place and place[1] else len(lines)
     said = _PLACE.sub("", message)
     line = lines[number - 1]
-    # The parser reads on to the next line where a value may be followed by nothing, or a text has not ended.
+    # The parser continues on the next line where a value may be followed by nothing, or a text has not ended.
     if said.startswith("Unescaped"):
         hint = "write two backslashes for one, or the text in single quotes"
     elif said.startswith("Unterminated"):
@@ -88,7 +88,7 @@ def _not_toml(message: str, text: str) -> NotToml:
 
 
 class Places:
-    """The lines of a TOML text on which its tables and words stand, those within texts of several lines left out."""
+    """The lines of a TOML text with its tables and words, without those inside multi-line texts."""
 
     def __init__(self, text: str) -> None:
         self._lines: dict[Path, int] = {}
@@ -120,7 +120,7 @@ class Places:
             self._lines.setdefault(path[:length], number)
 
     def line(self, *path: str | int) -> int | None:
-        """The line of the word or table; where that is not written on its own, that of the table around it."""
+        """Returns the line of the word or table; where it has none, the line of the enclosing table."""
         return next((self._lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in self._lines), None)
 
 
@@ -129,7 +129,7 @@ def _names(dotted: str) -> tuple[str, ...]:
 
 
 def shown_value(value: Any) -> str:
-    """What was found, for a message: numbers, words and dates as they are, short; of the rest its type."""
+    """Returns a found value for a message: numbers, words and dates unchanged and short; for the rest its type."""
     match value:
         case bool():
             return "true" if value else "false"

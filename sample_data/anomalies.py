@@ -21,7 +21,7 @@ Trouble = Callable[["Place"], Iterator[Row]]
 
 @dataclass(frozen=True)
 class Place:
-    """A profile that trouble happens to: ids of the profile, its first model, that model's first entity, an own user; and a neighbour."""
+    """A profile that gets anomalies: the ids of the profile, its first model, that model's first entity, a user of the profile, and a neighbour."""
 
     position: int
     profile: int
@@ -31,12 +31,12 @@ class Place:
     neighbour: int  # the profile before it, or behind it for the first
 
     def id(self, number: int) -> int:
-        """The id of this place's trouble row `number` (0 to 999) in any table."""
+        """Returns the id of this place's anomaly row `number` (0 to 999) in any table."""
         return FIRST_ID + self.position * 1000 + number
 
 
 def rows_of(block: Block, kinds: Mapping[int, Trouble]) -> dict[str, list[Mapping[str, Any]]]:
-    """The rows by table, in the order of the profiles, that these kinds of trouble (by number) add to the block."""
+    """Returns by table, in the order of the profiles, the rows that these kinds of anomaly (by number) add to the block."""
     rows: dict[str, list[Mapping[str, Any]]] = {}
     for place in places(block):
         kind = kinds.get(place.position % PERIOD)
@@ -46,7 +46,7 @@ def rows_of(block: Block, kinds: Mapping[int, Trouble]) -> dict[str, list[Mappin
 
 
 def places(block: Block) -> Iterator[Place]:
-    """Every profile of the block; one without models has the ids that its first model and entity would have had."""
+    """Yields every profile of the block; one without models has the ids that its first model and entity would have had."""
     shape: Shape = block.shape
     for position in block.profile.tolist():
         model = int(shape.model_start[position])
@@ -61,14 +61,14 @@ def places(block: Block) -> Iterator[Place]:
 
 
 def model(at: Place, number: int, **cells: Any) -> Row:
-    """A security model of the place's profile."""
+    """Returns a security model of the place's profile."""
     plain = {"security_model_id": at.id(number), "company_profile_id": at.profile, "model_name": f"Trouble {number} of {at.profile}"}
     dated = {"origin_cd": "SPLIT", "effective_at": "2016-01-01 00:00:00", "deleted_ind": "N", "modified_at": "2016-01-01 00:00:00"}
     return "security_model", {**plain, **dated, **cells}
 
 
 def entity(at: Place, number: int, **cells: Any) -> Row:
-    """An entity in the trouble model of the same number: certified, 3PL, so that no identifier is asked for."""
+    """Returns an entity in the anomaly model of the same number: certified, of type 3PL, which requires no identifier."""
     plain = {
         "entity_id": at.id(number),
         "security_model_id": at.id(number),
@@ -80,32 +80,32 @@ def entity(at: Place, number: int, **cells: Any) -> Row:
 
 
 def user(at: Place, number: int, **cells: Any) -> Row:
-    """A user with an address of its own."""
+    """Returns a user with a unique address."""
     plain = {"user_id": at.id(number), "user_name": f"trouble.{at.id(number)}@trouble.example", "password_hash": "x"}
     named = {"first_name": "Tro", "last_name": f"Uble {number}", "user_status_cd": "ACTIVE"}
     return "portal_user", {**plain, **named, "created_at": "2016-01-01 00:00:00", "modified_at": "2020-01-01 00:00:00", **cells}
 
 
 def contact(at: Place, number: int, **cells: Any) -> Row:
-    """A contact of the place's profile: an employee, for the trouble user of the same number."""
+    """Returns a contact of the place's profile: an employee, for the anomaly user of the same number."""
     plain = {"contact_id": at.id(number), "company_profile_id": at.profile, "user_id": at.id(number), "contact_type_cd": "EMPLOYEE"}
     marks = {"primary_poc_ind": "N", "admin_ind": "N", "ctpat_mail_ind": "N"}
     return "company_contact", {**plain, **marks, "added_at": "2016-01-01 00:00:00", "modified_at": "2016-01-01 00:00:00", **cells}
 
 
 def document(at: Place, number: int, **cells: Any) -> Row:
-    """A document of the place's profile, without content."""
+    """Returns a document of the place's profile, without content."""
     plain = {"document_id": at.id(number), "library_cd": "PARTNER", "company_profile_id": at.profile, "file_name": f"trouble {number}.txt"}
     return "document", {**plain, "version_no": 1, "uploaded_at": "2020-01-01 00:00:00", "deleted_ind": "N", **cells}
 
 
 def content(at: Place, number: int) -> Row:
-    """Bytes for the trouble document of the same number."""
+    """Returns bytes for the anomaly document of the same number."""
     return "document_content", {"document_id": at.id(number), "content": f"Trouble document {at.id(number)}.".encode()}
 
 
 def signature(at: Place, number: int, **cells: Any) -> Row:
-    """A signature for the place's first entity, by its own user."""
+    """Returns a signature for the place's first entity, by the place's user."""
     plain = {"signature_id": at.id(number), "agreement_version_id": 2, "company_profile_id": at.profile, "entity_id": at.entity}
     return "agreement_signature", {
         **plain,
@@ -117,13 +117,13 @@ def signature(at: Place, number: int, **cells: Any) -> Row:
 
 
 def security_profile(at: Place, number: int, **cells: Any) -> Row:
-    """A security profile of the place's first model."""
+    """Returns a security profile of the place's first model."""
     plain = {"security_profile_id": at.id(number), "security_model_id": at.model, "criteria_version_id": 3, "profile_year": 2019}
     return "security_profile", {**plain, "status_cd": "APPROVED", "current_ind": "N", **cells}
 
 
 def response(at: Place, number: int, yearly: int, **cells: Any) -> Row:
-    """A response in the trouble security profile `yearly`."""
+    """Returns a response in the anomaly security profile `yearly`."""
     plain = {
         "response_id": at.id(number),
         "security_profile_id": at.id(yearly),

@@ -7,14 +7,14 @@ from sample_data.anomalies import NEVER, Place, Row, contact, entity, model, sec
 
 
 def model_of_no_profile(at: Place) -> Iterator[Row]:
-    """A4: a model whose profile never was, an entity below it, its history."""
+    """A4: a model whose profile does not exist, an entity below it, its history."""
     yield model(at, 1, company_profile_id=NEVER)
     yield entity(at, 1)
     yield _history(at, 1, at.id(1))
 
 
 def entity_of_no_model(at: Place) -> Iterator[Row]:
-    """A4: an entity whose model never was, and its history; a history of an entity that never was."""
+    """A4: an entity whose model does not exist, and its history; a history of an entity that does not exist."""
     yield entity(at, 1, security_model_id=NEVER)
     yield _history(at, 1, at.id(1))
     yield _history(at, 2, NEVER)
@@ -58,7 +58,7 @@ def many_primaries(at: Place) -> Iterator[Row]:
 
 
 def consultant_as_primary(at: Place) -> Iterator[Row]:
-    """B8: the youngest primary contact is a consultant, of a consultant company that never was (X1)."""
+    """B8: the latest primary contact is a consultant, of a consultant company that does not exist (X1)."""
     yield contact(
         at, 1, user_id=1, contact_type_cd="CONSULTANT", primary_poc_ind="Y", consultant_company_id=NEVER, modified_at="2023-09-15 23:59:59"
     )
@@ -74,7 +74,7 @@ def locked_for_the_company(at: Place) -> Iterator[Row]:
 
 
 def invalid_address(at: Place) -> Iterator[Row]:
-    """B15: users without a usable address, their contacts, and something that one of them signed (X1)."""
+    """B15: users without a valid address, their contacts, and a signature by one of them (X1)."""
     for number, name in enumerate(("ask the guard", "two@at@trouble.example", "@trouble.example", "", None), 1):
         yield user(at, number, user_name=name)
         yield contact(at, number)
@@ -82,13 +82,13 @@ def invalid_address(at: Place) -> Iterator[Row]:
 
 
 def user_without_contact(at: Place) -> Iterator[Row]:
-    """B16: a user whom no contact names; a contact whose user never was (X1)."""
+    """B16: a user whom no contact names; a contact whose user does not exist (X1)."""
     yield user(at, 1)
     yield contact(at, 2, user_id=NEVER)
 
 
 def odd_signatures(at: Place) -> Iterator[Row]:
-    """D1, D2, D4, D11, E15: an unknown agreement; older than the account; by a consultant; of the future; too early; by nobody known (X1)."""
+    """D1, D2, D4, D11, E15: unknown agreement; before the account existed; by a consultant; in the future; too early; by an unknown user (X1)."""
     yield signature(at, 1, agreement_version_id=NEVER)
     yield signature(at, 2, agreement_version_id=1, signed_at="2001-11-02 00:00:00")
     yield contact(at, 1, user_id=1, contact_type_cd="CONSULTANT")
@@ -106,7 +106,7 @@ def signed_for_another_type(at: Place) -> Iterator[Row]:
 
 
 def odd_links(at: Place) -> Iterator[Row]:
-    """G1: from profile to profile; of an entity to itself; before the other had an account; to a profile or a model that never was; from a model."""
+    """G1: between profiles; of an entity to itself; before the other had an account; to a missing profile or model; from a model."""
     yield _link(at, 1, at.neighbour, monitor_entity_id=None)
     yield _link(at, 2, at.profile, monitored_entity_id=at.entity)
     yield _link(at, 3, at.neighbour, requested_at="1999-01-01 00:00:00", responded_at=None)
@@ -118,7 +118,7 @@ def odd_links(at: Place) -> Iterator[Row]:
 
 
 def accepted_twice(at: Place) -> Iterator[Row]:
-    """G6: one pair accepted three times, once nobody knows when."""
+    """G6: one pair accepted three times, once at an unknown time."""
     yield model(at, 1)
     yield entity(at, 1)
     for number, answered in enumerate(("2018-01-05 00:00:00", "2017-01-05 00:00:00", None), 1):
@@ -126,7 +126,7 @@ def accepted_twice(at: Place) -> Iterator[Row]:
 
 
 def odd_identifiers(at: Place) -> Iterator[Row]:
-    """H1, H2, H3, H6, H7: of no type that is there; of both; of nobody; numbers of persons; an importer without a bond; one number on two companies."""
+    """H1, H2, H3, H6, H7: of an unknown type; of profile and entity; of neither; personal numbers; no bond; one number on two companies."""
     yield _identifier(at, 1, "XYZ", "1", company_profile_id=at.profile)
     yield _identifier(at, 2, "DUNS", "2", company_profile_id=at.neighbour, entity_id=at.entity)
     yield _identifier(at, 3, "EIN", "3")

@@ -7,7 +7,7 @@ from sample_data.anomalies import NEVER, Place, Row, content, document, entity, 
 
 
 def ownerless_documents(at: Place) -> Iterator[Row]:
-    """C1, C7: of nobody; of a model that never was, with and without a profile; public; bytes of no document."""
+    """C1, C7: without owner; of a model that does not exist, with and without a profile; public; bytes without a document."""
     yield document(at, 1, library_cd="EXCHANGE", company_profile_id=None)
     yield document(at, 2, company_profile_id=None, security_model_id=NEVER)
     yield document(at, 3, security_model_id=NEVER)
@@ -18,7 +18,7 @@ def ownerless_documents(at: Place) -> Iterator[Row]:
 
 
 def odd_document_links(at: Place) -> Iterator[Row]:
-    """C2, C3: to a model of the neighbour; to what never was; to an unknown kind; from nowhere; a document at home where its link leads."""
+    """C2, C3: to a model of the neighbour; to a missing row; to an unknown kind; from a missing document; a document placed where its link leads."""
     yield document(at, 1)
     yield content(at, 1)
     yield security_profile(at, 1)
@@ -52,7 +52,7 @@ def wrong_records(at: Place) -> Iterator[Row]:
 
 
 def odd_versions(at: Place) -> Iterator[Row]:
-    """C11: after what never was; in a circle; after itself."""
+    """C11: after a version that does not exist; in a cycle; after itself."""
     for number, previous in ((1, NEVER), (2, at.id(3)), (3, at.id(2)), (4, at.id(4)), (5, at.id(1))):
         yield document(at, number, previous_document_id=previous, version_no=2)
         yield content(at, number)
@@ -100,7 +100,7 @@ def due_in_the_freeze(at: Place) -> Iterator[Row]:
 
 
 def soft_references(at: Place) -> Iterator[Row]:
-    """X1: users, specialists, versions, consents that never were."""
+    """X1: users, specialists, versions, consents that do not exist."""
     yield security_profile(at, 1, criteria_version_id=NEVER, submitted_by_user_id=NEVER)
     yield response(at, 1, 1, modified_by_user_id=NEVER)
     yield _comment(at, 1, at.id(1), cbp_user_id=NEVER)
@@ -111,7 +111,7 @@ def soft_references(at: Place) -> Iterator[Row]:
 
 
 def broken_references(at: Place) -> Iterator[Row]:
-    """Rows of many tables whose parent never was."""
+    """Rows of many tables whose parent does not exist."""
     yield _comment(at, 1, NEVER)
     yield response(at, 1, 1)
     yield "message", {"message_id": at.id(1), "thread_id": NEVER, "body": "Lost.", "sent_at": "2020-01-01 00:00:00"}
@@ -134,7 +134,7 @@ def validation_of_the_profile(at: Place) -> Iterator[Row]:
 
 
 def odd_clocks(at: Place) -> Iterator[Row]:
-    """J4: the repeated hour, the skipped one, what cannot be read, nothing."""
+    """J4: the repeated hour, the skipped one, an unreadable text, null."""
     clocks = ("2022-11-06 01:30:00", "2023-03-12 02:30:00", "yesterday", "2023-02-29 10:00:00", "2023-01-01 24:00:00", "", None)
     for number, clock in enumerate(clocks, 1):
         event = {"event_id": at.id(number), "company_profile_id": at.profile, "entity_id": at.entity, "event_type_cd": "LOGIN"}
@@ -142,7 +142,7 @@ def odd_clocks(at: Place) -> Iterator[Row]:
 
 
 def trade_compliance(at: Place) -> Iterator[Row]:
-    """I1, I4, I9: a tie; nothing in common; a named profile that never was; contacts without address; what hangs on all that."""
+    """I1, I4, I9: a tie; nothing in common; a named profile that does not exist; contacts without address; dependent rows."""
     for number in (1, 2):
         yield model(at, number)
         yield entity(at, number, business_type_cd="IMP")
@@ -170,7 +170,7 @@ def trade_compliance(at: Place) -> Iterator[Row]:
 
 
 def trade_compliance_without_importer(at: Place) -> Iterator[Row]:
-    """I1: an account that names a profile without any entity, and what hangs on it."""
+    """I1: an account that names a profile without entities, and dependent rows."""
     account = {
         "tc_account_id": at.id(1),
         "tc_account_number": f"TN{at.position}",

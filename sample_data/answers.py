@@ -17,7 +17,7 @@ _NEW_YEAR = np.array([day(f"{year}-01-01") for year in range(2015, LAST_YEAR + 2
 
 
 def year_counts(shape: Shape, model: Ints) -> Ints:
-    """How many yearly security profiles each model has: one to four where its first entity is in the program, else none or one."""
+    """Returns the number of yearly security profiles per model: one to four if its first entity is in the program, else none or one."""
     first = shape.entity_start[model]
     some = shape.entity_start[model + 1] > first
     status = shape.entity_status[np.minimum(first, len(shape.entity_status) - 1)]
@@ -28,13 +28,13 @@ def year_counts(shape: Shape, model: Ints) -> Ints:
 
 
 def answer_counts(shape: Shape, security_profile: Ints) -> Ints:
-    """How many responses each security profile (model * YEARS + number) has: 95 to 150, drafts fewer."""
+    """Returns the number of responses per security profile (model * YEARS + number): 95 to 150, drafts fewer."""
     full = 95 + below(shape.seed, "answers", security_profile, 56)
     return np.where(_draft(shape, security_profile), below(shape.seed, "answers.draft", security_profile, 95), full)
 
 
 def security_profiles(block: Block) -> tuple[pa.Table, Ints]:
-    """security_profile of the block, and the positions of its rows."""
+    """Returns security_profile of the block, and the positions of its rows."""
     shape, seed = block.shape, block.shape.seed
     counts = year_counts(shape, block.model)
     parent, number = children(counts)
@@ -69,7 +69,7 @@ def security_profiles(block: Block) -> tuple[pa.Table, Ints]:
 
 
 def responses(block: Block, security_profile: Ints, texts: pa.Array) -> pa.Table:
-    """profile_response of these security profiles. Each text begins with where it belongs, so that anybody can see a misattached one."""
+    """Returns profile_response of these security profiles; each text begins with its place, so that a misattached response is visible."""
     shape, seed = block.shape, block.shape.seed
     parent, number = children(answer_counts(shape, security_profile))
     owner = security_profile[parent]
@@ -95,7 +95,7 @@ def responses(block: Block, security_profile: Ints, texts: pa.Array) -> pa.Table
 
 
 def comments(block: Block, security_profile: Ints, texts: pa.Array) -> pa.Table:
-    """response_comment: a few on each security profile; whether they are internal is unknown for some."""
+    """Returns response_comment: a few per security profile; whether they are internal is null for some."""
     shape, seed = block.shape, block.shape.seed
     counts = answer_counts(shape, security_profile)
     parent, number = children(np.where(counts > 16, below(seed, "comments", security_profile, 8), 0))
@@ -123,6 +123,6 @@ def _version(year: Ints) -> Ints:
 
 
 def _blank(text: pa.Array, missing: Bools, null: Bools) -> pa.Array:
-    """The texts, '' where missing, null where null: the two are not the same."""
+    """Returns the texts, '' and null kept apart."""
     empty = pick(["", None], null.astype(np.int64))
     return where(missing, empty, text)

@@ -56,12 +56,12 @@ AGREEMENTS = (
 
 
 def question_id(version: Ints, number: Ints) -> Ints:
-    """The id of question `number` (from 0) of a criteria version."""
+    """Returns the id of question `number` (from 0) of a criteria version."""
     return version * 1000 + number % QUESTIONS + 1
 
 
 def catalogues(shape: Shape) -> dict[str, pa.Table]:
-    """Every catalogue table of Portal 2.0, organisations and consultants' companies included."""
+    """Returns every catalogue table of Portal 2.0, organisations and consultants' companies included."""
     version, number = children(np.array([0, QUESTIONS, QUESTIONS, QUESTIONS], dtype=np.int64))
     category = number * len(CATEGORIES) // QUESTIONS
     question = frame(

@@ -13,7 +13,7 @@ from sample_data.seeded_random import Ints, below, children, happens
 
 
 def accounts(block: Block, texts: pa.Array) -> dict[str, pa.Table]:
-    """All Trade Compliance tables of the block. An account's id is its importer's."""
+    """Returns all Trade Compliance tables of the block; an account's id is its importer's."""
     shape, seed = block.shape, block.shape.seed
     chosen = block.entity[(shape.entity_type[block.entity] == IMPORTER) & happens(seed, "tc", block.entity, 40)]
     profile = shape.model_profile[shape.entity_model[chosen]]
@@ -88,7 +88,7 @@ def accounts(block: Block, texts: pa.Array) -> dict[str, pa.Table]:
 
 
 def _contacts(block: Block, chosen: Ints) -> pa.Table:
-    """Contacts: users of the profile in other spellings, and unknown persons who get their own login (I9)."""
+    """Returns contacts: users of the profile in other spellings, and unknown persons who get a new login (I9)."""
     shape, seed = block.shape, block.shape.seed
     parent, number = children(1 + below(seed, "tc.contacts", chosen, 3))
     entity = chosen[parent]
@@ -113,7 +113,7 @@ def _contacts(block: Block, chosen: Ints) -> pa.Table:
 
 
 def _letters(block: Block, chosen: Ints) -> dict[str, pa.Table]:
-    """The Annual Notification Letters of 2021 to 2023 with their items and documents; those of 2023 fall due inside the freeze (E14)."""
+    """Returns the Annual Notification Letters of 2021 to 2023 with items and documents; the letters of 2023 fall due within the freeze (E14)."""
     seed = block.shape.seed
     parent, number = children(np.full(len(chosen), 3))
     letter = chosen[parent] * 4 + number

@@ -21,24 +21,24 @@ class Column:
 
 
 def ddl(schema: str) -> str:
-    """The CREATE statements of `schema` ("portal2" or "tc"), PostgreSQL dialect."""
+    """Returns the CREATE statements of `schema` ("portal2" or "tc") in the PostgreSQL dialect."""
     return (SCHEMAS / f"{schema}.sql").read_text(encoding="utf-8")
 
 
 def sqlite_ddl(schema: str) -> str:
-    """The same statements for SQLite: BYTEA is read as BLOB."""
+    """Returns the same statements for SQLite, with BLOB for BYTEA."""
     return re.sub(r"\bBYTEA\b", "BLOB", ddl(schema))
 
 
 def statements(text: str) -> list[str]:
-    """The statements of a DDL text, comments cut out, one by one."""
+    """Returns the statements of a DDL text, without comments."""
     bare = re.sub(r"--[^\n]*", "", text)
     return [statement.strip() for statement in bare.split(";") if statement.strip()]
 
 
 @cache
 def tables(schema: str) -> Mapping[str, tuple[Column, ...]]:
-    """Every table of `schema` with its columns, both in the contract's order."""
+    """Returns by name the columns of every table of `schema`, both in the contract's order."""
     text = re.sub(r"--[^\n]*", "", ddl(schema))
     found = {
         match[1]: tuple(column for part in _parts(match[2]) if (column := _column(part)) is not None)
@@ -48,18 +48,18 @@ def tables(schema: str) -> Mapping[str, tuple[Column, ...]]:
 
 
 def schema_of(table: str) -> str:
-    """The schema that has this table; no two share a name."""
+    """Returns the schema that has this table; table names are unique."""
     return "tc" if table in tables("tc") else "portal2"
 
 
 def columns(table: str) -> tuple[Column, ...]:
-    """The columns of a table of either portal."""
+    """Returns the columns of a table of either portal; raises KeyError for an unknown table."""
     return tables(schema_of(table))[table]
 
 
 @cache
 def primary_key(schema: str, table: str) -> tuple[str, ...]:
-    """The names of the key columns of `table`."""
+    """Returns the names of the key columns of `table`."""
     text = re.sub(r"--[^\n]*", "", ddl(schema))
     match = re.search(rf"CREATE TABLE {table} \((.*?)\);", text, re.DOTALL)
     if match is None:
@@ -71,7 +71,7 @@ def primary_key(schema: str, table: str) -> tuple[str, ...]:
 
 
 def _parts(body: str) -> list[str]:
-    """The declarations between the outer parentheses, cut at commas that stand in no parentheses."""
+    """Returns the declarations between the outer parentheses, split at commas outside inner parentheses."""
     return [part.strip() for part in re.split(r",(?![^()]*\))", body) if part.strip()]
 
 

@@ -22,7 +22,7 @@ from sample_data import contract
 FOLDERS = {"portal2": "portal2.sqlite", "tc": "tc.sqlite"}
 NEW_YORK = ZoneInfo("America/New_York")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-# Keys that become texts: UUIDs, or two columns; with the columns that refer to them, in whatever table.
+# Keys that become texts: UUIDs, or two columns; with the columns of all tables that refer to them.
 UUID_KEYS = {
     "user_id": ("portal_user", r"(?!.*cbp).*user_id$"),
     "task_id": ("portal_task", "task_id$"),
@@ -72,7 +72,7 @@ class Disguised:
 
 
 def disguise(world: Path, to: Path) -> None:
-    """Writes the foreign world of a contract world (SQLite files in `world`) to `to`: databases, `adapter/`, and `twin/` with the presented keys."""
+    """Writes the foreign world made from the SQLite files in `world` to `to`: databases, `adapter/`, and `twin/` with the presented keys."""
     (to / "twin").mkdir(parents=True, exist_ok=True)
     for folder, file in FOLDERS.items():
         made = disguised(world / file, folder)
@@ -82,14 +82,14 @@ def disguise(world: Path, to: Path) -> None:
 
 
 def write_adapter(made: Disguised, root: Path) -> None:
-    """The adapter's files."""
+    """Writes the adapter's files."""
     for name, text in made.files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
 
 
 def write_sqlite(made: Disguised, file: Path) -> None:
-    """The physical tables as a SQLite file."""
+    """Writes the physical tables as a SQLite file."""
     file.unlink(missing_ok=True)
     with closing(sqlite3.connect(file)) as database:
         for table in made.tables:
@@ -103,7 +103,7 @@ def write_sqlite(made: Disguised, file: Path) -> None:
 
 
 def write_postgresql(made: Disguised, url: str) -> None:
-    """The physical tables in an empty PostgreSQL database: UUIDs as such, bytes as BYTEA, the view with them."""
+    """Writes the physical tables to an empty PostgreSQL database: UUID and BYTEA columns, and the view over them."""
     import psycopg
 
     with psycopg.connect(url) as session:
@@ -120,7 +120,7 @@ def write_postgresql(made: Disguised, url: str) -> None:
 
 
 def write_csv(made: Disguised, folder: Path) -> None:
-    """The physical tables as CSV files, NULL as `~`: some texts are empty. Bytes are not for files of text: such a table is written as Parquet."""
+    """Writes the physical tables as CSV files with `~` for NULL, because some texts are empty; a table with bytes is written as Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -155,7 +155,7 @@ def _key_clause(table: Physical) -> list[str]:
 
 
 def write_twin(made: Disguised, folder: str, file: Path) -> None:
-    """The contract's world of the same rows, with the keys that the adapter presents, as a SQLite file."""
+    """Writes the contract's world of the same rows as a SQLite file, with the keys that the adapter presents."""
     file.unlink(missing_ok=True)
     with closing(sqlite3.connect(file)) as database:
         database.executescript(contract.sqlite_ddl(folder))
@@ -165,7 +165,7 @@ def write_twin(made: Disguised, folder: str, file: Path) -> None:
 
 
 def disguised(file: Path, folder: str, texts: bool = False) -> Disguised:
-    """One portal's world, disguised. `texts`: for files of text, where every cell is a text."""
+    """Returns one portal's world, disguised. `texts`: for text files, in which every cell is a text."""
     made, names = Disguised(), _Names()
     with closing(sqlite3.connect(file)) as database:
         # Bytes that are not valid text stay bytes: a blob in a text column is the text of its bytes.
@@ -199,7 +199,7 @@ def _has_empty(content: Mapping[str, list[list[Any]]]) -> bool:
 
 
 class _Names:
-    """Short names as old systems have them, each once."""
+    """Short names as old systems have them, each used once."""
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
@@ -232,7 +232,7 @@ def _parts(column: str, value: int) -> tuple[str, ...]:
 
 
 def number(parts: Sequence[str]) -> int:
-    """The key that an adapter makes of these texts."""
+    """Returns the key that an adapter makes of these texts."""
     return int(hashlib.sha256("|".join(parts).encode()).hexdigest()[:15], 16)
 
 
@@ -277,7 +277,7 @@ def _disguise_table(
 
 
 def _blocks(made: Disguised, physical: Physical, table: Table, names: _Names) -> list[str]:
-    """The heads of the [[from]] blocks: some tables lie in two physical ones, some share theirs with rows that are another's."""
+    """Returns the heads of the [[from]] blocks: some contract tables are split over two physical ones, some share theirs with unrelated rows."""
     if table.name in ("company_address", "vetting_record") and _key_clause(physical):
         other = Physical(f"{physical.name}_OLD", dict(physical.columns), physical.rows[1::2], physical.key)
         physical.rows = physical.rows[::2]

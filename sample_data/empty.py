@@ -8,7 +8,7 @@ class NotEmptyError(ValueError):
 
 
 def refuse_if_filled(schema: str, counts: Sequence[tuple[str, bool]]) -> None:
-    """Nothing, if none of the (table, has rows) has rows; else NotEmptyError."""
+    """Raises NotEmptyError if any of the (table, has rows) has rows."""
     filled = [table for table, has_rows in counts if has_rows]
     if filled:
         raise NotEmptyError(f"{schema}: {', '.join(filled[:5])} hold rows already. Give an empty database.")

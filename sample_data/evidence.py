@@ -33,7 +33,7 @@ _MEDIAN = 900
 
 
 def documents(block: Block) -> tuple[dict[str, pa.Table], list[tuple[str, bytes]]]:
-    """document, document_content and document_link of the block, and what lies on the file share instead: (path, bytes)."""
+    """Returns document, document_content and document_link of the block, and (path, bytes) of the files on the share."""
     shape, seed = block.shape, block.shape.seed
     parent, number = children(_counts(block))
     profile = block.profile[parent]
@@ -83,7 +83,7 @@ def documents(block: Block) -> tuple[dict[str, pa.Table], list[tuple[str, bytes]
 
 
 def write_files(root: Path, share: list[tuple[str, bytes]]) -> None:
-    """Nothing; afterwards these files lie under `root`."""
+    """Writes these files under `root`."""
     for path, content in share:
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def write_files(root: Path, share: list[tuple[str, bytes]]) -> None:
 
 
 def _counts(block: Block) -> Ints:
-    """Documents per profile: none to three, and four to forty more where an entity is or was certified."""
+    """Returns the number of documents per profile: none to three, and four to forty more if an entity is or was certified."""
     seed, shape = block.shape.seed, block.shape
     inside = np.zeros(len(block.profile), dtype=np.bool_)
     inside[shape.model_profile[shape.entity_model[block.entity]] - block.profile[0]] |= member(shape, block)
@@ -102,14 +102,14 @@ def _counts(block: Block) -> Ints:
 
 
 def _model(shape: Shape, profile: Ints, position: Ints) -> Ints:
-    """The model of each document: one of its profile's, -1 for those of the whole profile (15 of 100)."""
+    """Returns the model of each document: a model of its profile, -1 for documents of the whole profile (15 of 100)."""
     count = np.diff(shape.model_start)[profile]
     drawn = shape.model_start[profile] + below(shape.seed, "document.model", position, np.maximum(count, 1))
     return np.where((count == 0) | happens(shape.seed, "document.whole", position, 150), -1, drawn)
 
 
 def _contents(position: Ints, shape: Shape) -> Iterator[bytes]:
-    """The bytes of each document: hundreds to thousands, log-normal; 4 of 100 are one of ten forms that many share; a few are empty."""
+    """Yields the bytes of each document: hundreds to thousands, log-normal; 4 of 100 are one of ten shared forms; a few are empty."""
     pool = words.lengths(_MEDIAN, 1024)
     size = below(shape.seed, "content.size", position, len(pool)).tolist()
     start = below(shape.seed, "content.start", position, 256 * 32).tolist()
@@ -124,13 +124,13 @@ def _contents(position: Ints, shape: Shape) -> Iterator[bytes]:
 
 
 def _recorded(digests: list[str], wrong: Bools, capital: Bools) -> list[str]:
-    """The digests as recorded at upload: some wrong (C8), some in capitals."""
+    """Returns the digests as recorded at upload: some wrong (C8), some in upper case."""
     rows = zip(digests, wrong.tolist(), capital.tolist(), strict=True)
     return ["0" * 64 if bad else digest.upper() if big else digest for digest, bad, big in rows]
 
 
 def _links(block: Block, position: Ints, model: Ints) -> pa.Table:
-    """Links of documents to responses of their own profile: mostly of their own model, some of another one beside it."""
+    """Returns links of documents to responses of their profile: mostly of their model, some also of another model."""
     shape, seed = block.shape, block.shape.seed
     counts = choose(seed, "document.links", position, (25, 50, 15, 6, 4))
     parent, number = children(np.where(model >= 0, counts, 0))

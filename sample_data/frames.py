@@ -13,7 +13,7 @@ from sample_data import contract
 from sample_data.contract import Column
 from sample_data.seeded_random import Bools, Ints
 
-# Numbers, or an Arrow array. Named by hand: mypy knows no type `pa.Array`.
+# Numbers, or an Arrow array. Named here because `pa.Array` has no type for mypy.
 Cells: TypeAlias = "npt.NDArray[Any] | pa.Array"
 
 ARROW: Mapping[str, pa.DataType] = {
@@ -28,12 +28,12 @@ DAY = 86_400
 
 
 def arrow_type(column: Column) -> pa.DataType:
-    """The Arrow type that holds the values of a contract column."""
+    """Returns the Arrow type that holds the values of a contract column."""
     return ARROW.get(column.type, pa.string())
 
 
 def frame(table: str, **cells: Cells) -> pa.Table:
-    """The rows of one table from its columns' values, in the contract's order of columns.
+    """Returns the rows of one table from its columns' values, in the contract's order of columns; raises KeyError for an unknown column.
 
     Integers become days since 1970 in a DATE column, seconds since then in a TIMESTAMP column. A column that `cells` lacks is null.
     """
@@ -47,47 +47,47 @@ def frame(table: str, **cells: Cells) -> pa.Table:
 
 
 def rows_frame(table: str, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """The same from rows: for the few that are made one by one. Dates and times as 'YYYY-MM-DD' and 'YYYY-MM-DD HH:MM:SS'."""
+    """Returns the same from rows, for few rows. Dates and times as 'YYYY-MM-DD' and 'YYYY-MM-DD HH:MM:SS'."""
     types = {column.name: arrow_type(column) for column in contract.columns(table)}
     used = {name for row in rows for name in row}
     return frame(table, **{name: _gathered([row.get(name) for row in rows], types[name]) for name in types if name in used})
 
 
 def ints(values: Ints) -> pa.Array:
-    """An int64 array without nulls. From the buffer: `pa.array` imports pandas, which takes a second and more."""
+    """Returns an int64 array without nulls, made from the buffer: `pa.array` imports pandas, which takes more than a second."""
     return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values, dtype=np.int64))])
 
 
 def strings(values: Iterable[str | None]) -> pa.Array:
-    """A text array. From buffers, for the same reason."""
+    """Returns a text array, made from buffers for the same reason."""
     return _variable([None if value is None else value.encode() for value in values], pa.string())
 
 
 def blobs(values: Iterable[bytes | None]) -> pa.Array:
-    """A binary array."""
+    """Returns a binary array."""
     return _variable(list(values), pa.binary())
 
 
 def nullable(values: Ints, null: Bools) -> pa.Array:
-    """An int64 array that is null where `null` is true."""
+    """Returns an int64 array that is null where `null` is true."""
     valid = np.packbits(~null, bitorder="little")
     plain = np.ascontiguousarray(values, dtype=np.int64)
     return pa.Array.from_buffers(pa.int64(), len(plain), [pa.py_buffer(valid), pa.py_buffer(plain)])
 
 
 def pick(pool: Sequence[str | None] | pa.Array, position: Ints, null: Bools | None = None) -> pa.Array:
-    """The pool's members at these positions; null where `null` is true."""
+    """Returns the pool's members at these positions; null where `null` is true."""
     members = pool if isinstance(pool, pa.Array) else strings(pool)
     return members.take(ints(position) if null is None else nullable(position, null))
 
 
 def flags(true: Bools) -> pa.Array:
-    """'Y' where true, 'N' where not."""
+    """Returns 'Y' where true, else 'N'."""
     return pick(["N", "Y"], true.astype(np.int64))
 
 
 def join(*parts: str | Ints | pa.Array) -> pa.Array:
-    """The parts of each row one behind the other, as text; null where a part is null."""
+    """Returns the concatenated parts of each row as text; null if a part is null."""
     texts = [
         _scalar(part) if isinstance(part, str) else (ints(part) if isinstance(part, np.ndarray) else part).cast(pa.string())
         for part in parts
@@ -96,18 +96,18 @@ def join(*parts: str | Ints | pa.Array) -> pa.Array:
 
 
 def where(condition: Bools, then: pa.Array, other: pa.Array | str | None) -> pa.Array:
-    """`then` where the condition holds, else `other`."""
+    """Returns `then` where the condition holds, else `other`."""
     bits = pa.Array.from_buffers(pa.bool_(), len(condition), [None, pa.py_buffer(np.packbits(condition, bitorder="little"))])
     return pc.if_else(bits, then, other if isinstance(other, pa.Array) else _scalar(other))
 
 
 def day(text: str) -> int:
-    """Days from 1970-01-01 to this day."""
+    """Returns the days from 1970-01-01 to this day."""
     return date.fromisoformat(text).toordinal() - _EPOCH
 
 
 def moment(text: str) -> int:
-    """Seconds from 1970-01-01 00:00:00 to this moment (both without a zone)."""
+    """Returns the seconds from 1970-01-01 00:00:00 to this moment, both without a time zone."""
     return round((datetime.fromisoformat(text) - datetime(1970, 1, 1)).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""What describes the entities of one block of a synthetic world: history, identifiers, and what their types ask for."""
+"""The attributes of the entities of one block of a synthetic world: history, identifiers, and rows that their types require."""
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +41,7 @@ IDENTIFIERS: dict[str, tuple[str, ...]] = {
 
 
 def particulars(block: Block) -> dict[str, pa.Table]:
-    """entity_status_history, entity_identifier, vetting_record and the small tables that some types have."""
+    """Returns entity_status_history, entity_identifier, vetting_record and the small tables that some types have."""
     return {
         "entity_status_history": _histories(block),
         "entity_identifier": _identifiers(block),
@@ -150,7 +150,7 @@ def _some(block: Block, stream: str, most: Ints) -> tuple[Ints, Ints]:
 
 
 def _vetting(block: Block) -> pa.Table:
-    """Sealed records of every fifth entity: bytes that nobody is to read."""
+    """Returns sealed records of every fifth entity: bytes that must not be read."""
     chosen = block.entity[happens(block.shape.seed, "vetting", block.entity, 200)]
     return frame(
         "vetting_record",

@@ -15,21 +15,21 @@ CONTACTS = 16  # ids of a profile's contacts: no profile has more
 
 
 def consultants(shape: Shape) -> pa.Table:
-    """portal_user of the consultants, who work for many profiles: ids 1 to `shape.consultants`."""
+    """Returns portal_user of the consultants, who work for many profiles: ids 1 to `shape.consultants`."""
     return _users(
         shape, np.arange(shape.consultants, dtype=np.int64), np.full(shape.consultants, -1), np.full(shape.consultants, CLOSE - 4000 * DAY)
     )
 
 
 def users(block: Block) -> pa.Table:
-    """portal_user of the block's own users."""
+    """Returns portal_user of the block's employees."""
     shape = block.shape
     owner = np.searchsorted(shape.user_start, block.user, side="right") - 1
     return _users(shape, block.user + shape.consultants, owner, shape.profile_created[owner])
 
 
 def contacts(block: Block) -> pa.Table:
-    """company_contact: every own user but a few (B16) on its profile, some consultants, some persons who never had a login."""
+    """Returns company_contact: every employee but a few (B16) on the profile, some consultants, some persons without a login."""
     shape, seed = block.shape, block.shape.seed
     own = np.diff(shape.user_start)[block.profile]
     guests = choose(seed, "profile.consultants", block.profile, (70, 22, 8))
@@ -71,7 +71,7 @@ def contacts(block: Block) -> pa.Table:
 
 
 def signatures(block: Block) -> dict[str, pa.Table]:
-    """agreement_signature and svi_setting: signed for the entity, the model or the whole profile; half of the profiles consent to SVI."""
+    """Returns agreement_signature and svi_setting: signed for the entity, the model or the whole profile; half of the profiles consent to SVI."""
     shape, seed = block.shape, block.shape.seed
     parent, number = children(choose(seed, "entity.signatures", block.entity, (20, 55, 25)))
     entity = block.entity[parent]
@@ -89,7 +89,7 @@ def signatures(block: Block) -> dict[str, pa.Table]:
         1 + (signed // DAY >= 16648),
         signed,
     )
-    # Consents stand behind all signatures of entities: their ids are of another range.
+    # Consents follow all signatures of entities: their ids are in another range.
     consent = _signed(
         shape,
         4_000_000_000 + consenting,
@@ -110,13 +110,13 @@ def signatures(block: Block) -> dict[str, pa.Table]:
 
 
 def user_names(shape: Shape, user: Ints, profile: Ints) -> pa.Array:
-    """The login of each user, as typed once: first.last.number@company (profile) or at the consultants' own domain (-1)."""
+    """Returns the login name of each user: first.last.number@company (profile) or at the consultants' domain (-1)."""
     local = join(words.first_names(shape.seed, user), ".", words.last_names(shape.seed, user), ".", user + 1)
     return where(user < shape.consultants, join(local, "@advisory.example"), join(local, "@company-", profile + 1, ".example"))
 
 
 def someone(shape: Shape, profile: Ints, draw: Ints) -> Ints:
-    """The id of one of the own users of each profile."""
+    """Returns the id of one of the employees of each profile."""
     counts = np.diff(shape.user_start)[profile]
     return shape.consultants + shape.user_start[profile] + draw % counts + 1
 

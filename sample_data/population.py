@@ -11,7 +11,7 @@ import numpy as np
 from sample_data.frames import DAY, day
 from sample_data.seeded_random import Bools, Ints, below, choose, happens, starts
 
-# The weights of types follow the published numbers of certified accounts (highway carriers split evenly), those of statuses an estimate.
+# The weights of types follow the published numbers of certified accounts (highway carriers split evenly); the weights of statuses are estimated.
 TYPES = ("IMP", "FMF", "HWM", "HWC", "CON", "BRK", "MLH", "EXP", "3PL", "SEA", "MPT", "AIR", "RAIL", "HWY", "EFC")
 TYPE_WEIGHTS = (4139, 1682, 1430, 1430, 869, 857, 430, 357, 111, 78, 66, 38, 11, 60, 12)
 STATUSES = ("CERTIFIED", "WITHDRAWN", "REMOVED", "APPLICANT", "PRE_APPLICANT", "REJECTED", "INELIGIBLE", "SUSPENDED", "APPROVED")
@@ -54,7 +54,7 @@ class Block:
 
 
 def shape_of(profiles: int, seed: int) -> Shape:
-    """The shape of the world with this many profiles and this seed."""
+    """Returns the shape of the world with this many profiles and this seed."""
     profile = np.arange(profiles, dtype=np.int64)
     created = OPENED + below(seed, "profile.created", profile, 20 * 365 * DAY)
     model_start = starts(_models(seed, profile))
@@ -96,7 +96,7 @@ def shape_of(profiles: int, seed: int) -> Shape:
 
 
 def block_of(shape: Shape, first: int, behind: int) -> Block:
-    """The block of the profiles from `first` to `behind` - 1."""
+    """Returns the block of the profiles from `first` to `behind` - 1."""
     models = shape.model_start[first], shape.model_start[behind]
     return Block(
         shape=shape,
@@ -108,7 +108,7 @@ def block_of(shape: Shape, first: int, behind: int) -> Block:
 
 
 def member(shape: Shape, block: Block) -> Bools:
-    """For each entity of the block whether it is or was certified: such have profiles, validations and links."""
+    """Returns for each entity of the block whether it is or was certified: only these have security profiles, validations and links."""
     status = shape.entity_status[block.entity]
     inside: Bools = (status == CERTIFIED) | (status == SUSPENDED)
     return inside

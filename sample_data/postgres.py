@@ -22,7 +22,7 @@ class PostgresWriter:
     connection: "psycopg.Connection[tuple[Any, ...]]"
 
     def append(self, table: str, rows: pa.Table) -> None:
-        """Nothing; afterwards `table` holds these rows too."""
+        """Appends the rows to `table`."""
         columns = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
         command = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY)").format(sql.Identifier(table), columns)
         encoder = ArrowToPostgresBinaryEncoder(rows.schema)
@@ -33,13 +33,13 @@ class PostgresWriter:
             copy.write(encoder.finish())
 
     def append_unreadable(self, table: str, rows: Sequence[Mapping[str, object]]) -> int:
-        """None of the rows: PostgreSQL holds only what a column's type allows."""
+        """Returns 0 and appends nothing: PostgreSQL holds only values that the column's type allows."""
         return 0
 
 
 @contextmanager
 def postgres_writer(url: str, schema: str) -> Iterator[PostgresWriter]:
-    """A writer into the empty database at this URL, as `write.writer` describes it."""
+    """Yields a writer into the empty database at this URL, as `write.writer` describes it."""
     # Imported here: `write` imports this module when it needs it.
     parsed = make_url(url)
     plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)

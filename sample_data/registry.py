@@ -26,7 +26,7 @@ EMPLOYEES = ("12", "48", "1,250", "100-249", "250+", "7", "about 30", "", "10,00
 
 
 def profiles(block: Block) -> dict[str, pa.Table]:
-    """company_profile and company_address of the block."""
+    """Returns company_profile and company_address of the block."""
     seed, position = block.shape.seed, block.profile
     created = block.shape.profile_created[position]
     # One profile in 60 has the name of the one before it, in other letters: rule A18.
@@ -59,7 +59,7 @@ def profiles(block: Block) -> dict[str, pa.Table]:
 
 
 def models(block: Block) -> dict[str, pa.Table]:
-    """security_model and model_entity of the block."""
+    """Returns security_model and model_entity of the block."""
     shape, seed, position = block.shape, block.shape.seed, block.model
     number = position - shape.model_start[shape.model_profile[position]]
     origin = np.where(number == 0, 0, 1 + below(seed, "model.origin", position, 4))

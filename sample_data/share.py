@@ -19,10 +19,7 @@ OUTSIDE = b"Not on the share: a path or a link that leads here must never be fol
 
 
 def write_share(committed: Path, root: Path) -> None:
-    """Nothing; afterwards `root` holds the committed files and the odd ones, and beside `root` lies outside.txt.
-
-    What is there already is left alone, so that calling it again changes nothing.
-    """
+    """Writes the committed and the odd files under `root`, and outside.txt beside it; existing files are left unchanged."""
     root.mkdir(parents=True, exist_ok=True)
     shutil.copytree(committed, root, dirs_exist_ok=True, copy_function=_copy_once)
     (root / "odd" / "folder.pdf").mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ from sample_data.frames import rows_frame
 from sample_data.population import Block, block_of, shape_of
 from sample_data.write import Writer, writer
 
-# Which trouble happens to which profiles (see `anomalies`). Positions 11, 23, 24 and 31 have a shape of their own too (see `shapes`,
+# Which anomaly which profiles have (see `anomalies`). Positions 11, 23, 24 and 31 have a special shape too (see `shapes`,
 # `registry`); the numbers from 50 on are in `unreadable`.
 TROUBLES: Mapping[int, anomalies.Trouble] = {
     0: anomalies_companies.model_of_no_profile,
@@ -82,10 +82,10 @@ def write_synthetic(
     progress: Progress | None = None,
     median_text: float = MEDIAN_TEXT,
 ) -> dict[str, int]:
-    """The number of rows written, by table, after a world of this many profiles stands in the two empty databases and under `files`.
+    """Writes a world of this many profiles into the two empty databases and under `files`; returns by table the number of rows written.
 
-    The same `profiles` and `seed` give the same rows everywhere; only values that PostgreSQL cannot hold are left to SQLite. `progress` is
-    called after each block with the profiles done and their total. NotEmptyError (a ValueError) if a database holds rows.
+    The same `profiles` and `seed` give the same rows everywhere; only values that PostgreSQL cannot hold are written to SQLite alone. `progress`
+    is called after each block with the number of profiles done and in total. Raises NotEmptyError (a ValueError) if a database has rows.
     """
     if profiles < 1:
         raise ValueError(f"profiles: at least 1 is needed, found {profiles}.")

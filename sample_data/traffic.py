@@ -14,7 +14,7 @@ EVENT_KINDS = ("STATUS_CHANGE", "LOGIN", "PHONE_CHANGE", "CONTACT_ADDED", "DOCUM
 
 
 def links(block: Block) -> dict[str, pa.Table]:
-    """svi_link: most certified entities watch nobody or few, some watch a hundred. One end in ten names no entity, a few name a model."""
+    """Returns svi_link: most certified entities monitor no or few others, some a hundred. One end in ten names no entity, a few name a model."""
     shape, seed = block.shape, block.shape.seed
     certified = shape.entity_status[block.entity] == CERTIFIED
     tail = np.select(
@@ -53,7 +53,7 @@ def links(block: Block) -> dict[str, pa.Table]:
 
 
 def messages(block: Block, texts: pa.Array) -> dict[str, pa.Table]:
-    """message_thread, message, internal_note and portal_task."""
+    """Returns message_thread, message, internal_note and portal_task."""
     shape, seed = block.shape, block.shape.seed
     parent, number = children(choose(seed, "threads", block.profile, (45, 25, 15, 10, 5)))
     profile = block.profile[parent]
@@ -87,7 +87,7 @@ def messages(block: Block, texts: pa.Array) -> dict[str, pa.Table]:
 
 
 def events(block: Block) -> dict[str, pa.Table]:
-    """event_history: some dozens for each profile, in New York's wall clock; a few cannot be read or are absent (J4)."""
+    """Returns event_history: some dozens per profile, in New York's wall clock; a few are unreadable or null (J4)."""
     shape, seed = block.shape, block.shape.seed
     parent, number = children(5 + np.minimum(below(seed, "events.1", block.profile, 70), below(seed, "events.2", block.profile, 70)))
     profile = block.profile[parent]

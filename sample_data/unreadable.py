@@ -14,13 +14,13 @@ from sample_data.population import Block
 
 @dataclass(frozen=True)
 class Undecodable:
-    """A text of these bytes, which are no UTF-8."""
+    """A text of these bytes, which are not valid UTF-8."""
 
     content: bytes
 
 
 def unreadable(block: Block) -> dict[str, list[Mapping[str, Any]]]:
-    """The rows of a block by table; values are of any type, `Undecodable` among them."""
+    """Returns the rows of a block by table; values are of any type, `Undecodable` among them."""
     return anomalies.rows_of(block, KINDS)
 
 
@@ -35,7 +35,7 @@ def bad_texts(at: Place) -> Iterator[Row]:
 
 
 def bad_dates(at: Place) -> Iterator[Row]:
-    """X2: dates that no calendar has, where null may stand; other spellings that can be read."""
+    """X2: dates that do not exist in the calendar, in nullable columns; other spellings that can be read."""
     for number, due in enumerate(("2023-02-30", "", "31.12.2022", 20230101, "2023-01-01 00:00:00", "tomorrow"), 1):
         yield anomalies.security_profile(at, number, due_dt=due)
     yield anomalies.contact(at, 1, user_id=None, removed_at="2023-01-01")
@@ -43,7 +43,7 @@ def bad_dates(at: Place) -> Iterator[Row]:
 
 
 def bad_mandatory_values(at: Place) -> Iterator[Row]:
-    """X2: unreadable where a value must stand, or a reference: held."""
+    """X2: unreadable values in mandatory columns or references: held."""
     yield anomalies.model(at, 1)
     yield anomalies.entity(at, 1, created_at="long ago")
     yield anomalies.model(at, 2, effective_at="2020-01-01")
@@ -57,7 +57,7 @@ def bad_mandatory_values(at: Place) -> Iterator[Row]:
 
 
 def bad_keys(at: Place) -> Iterator[Row]:
-    """X2: keys that are null, texts, fractions, or equal after their repair."""
+    """X2: keys that are null, texts, fractions, or equal after normalisation."""
     task = {"company_profile_id": at.profile, "task_kind_cd": "LOST_KEY", "due_dt": "2023-09-20"}
     yield "portal_task", {**task, "task_id": None}
     yield "portal_task", {**task, "task_id": f"key {at.position}"}
@@ -70,7 +70,7 @@ def bad_keys(at: Place) -> Iterator[Row]:
 
 
 def bad_lengths(at: Place) -> Iterator[Row]:
-    """X2: texts longer than their columns, where null may stand and where not; an address that folding makes too long."""
+    """X2: texts longer than their columns, nullable and mandatory; an address that case-folding makes too long."""
     address = {
         "address_id": at.id(1),
         "company_profile_id": at.profile,

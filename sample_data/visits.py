@@ -14,7 +14,7 @@ VALIDATIONS = 8  # ids of an entity's validations: none has more
 
 
 def validations(block: Block, texts: pa.Array) -> dict[str, pa.Table]:
-    """validation and all that hangs on it, for the entities that are or were certified."""
+    """Returns validation and its dependent tables, for the entities that are or were certified."""
     shape, seed = block.shape, block.shape.seed
     inside = member(shape, block)
     parent, number = children(np.where(inside, choose(seed, "validations", block.entity, (10, 30, 35, 20, 5)), 0))

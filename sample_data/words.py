@@ -78,7 +78,7 @@ POOL = 8192
 
 
 def company_names(index: Ints) -> pa.Array:
-    """A company name for each index, all different below 240,000."""
+    """Returns a company name for each index, unique below 240,000."""
     number = index * 104_729 % (len(NATURE) * len(SECOND) * len(TRADE) * len(FORM))
     number, form = np.divmod(number, len(FORM))
     number, trade = np.divmod(number, len(TRADE))
@@ -87,23 +87,23 @@ def company_names(index: Ints) -> pa.Array:
 
 
 def first_names(seed: int, index: Ints) -> pa.Array:
-    """A first name for each index."""
+    """Returns a first name for each index."""
     return pick(FIRST_NAMES, below(seed, "name.first", index, len(FIRST_NAMES)))
 
 
 def last_names(seed: int, index: Ints) -> pa.Array:
-    """A last name for each index."""
+    """Returns a last name for each index."""
     return pick(LAST_NAMES, below(seed, "name.last", index, len(LAST_NAMES)))
 
 
 def lengths(median: float, count: int = POOL) -> list[int]:
-    """`count` log-normal lengths around the median, by quantile: mean twice the median, 99th percentile 16 times."""
+    """Returns `count` log-normal lengths around the median, by quantile: mean twice the median, 99th percentile 16 times."""
     normal = NormalDist(0.0, 1.1774)
     return [max(1, round(median * exp(normal.inv_cdf((k + 0.5) / count)))) for k in range(count)]
 
 
 def texts(seed: int, stream: str, median: float) -> pa.Array:
-    """A pool of ready-made texts with these lengths: rows pick from it, which is many times faster than writing each."""
+    """Returns a pool of texts with these lengths; picking from it is many times faster than generating each row's text."""
     wanted = lengths(median)
     first = below(seed, f"{stream}.first", np.arange(POOL, dtype=np.int64), len(SENTENCES)).tolist()
     step = (1 + below(seed, f"{stream}.step", np.arange(POOL, dtype=np.int64), 8)).tolist()
@@ -123,5 +123,5 @@ def _text(start: int, stride: int, size: int) -> str:
 
 
 def phone_numbers(index: Ints) -> pa.Array:
-    """A phone number for each index, all from the range kept for fiction."""
+    """Returns a phone number for each index, from the range reserved for fiction."""
     return join("+1 201 555 0", ints(100 + index % 100))

@@ -26,9 +26,9 @@ class World:
 
 
 def write_cast(folder: Path) -> World:
-    """The cast, written under `folder` as portal2.sqlite, tc.sqlite and files/.
+    """Writes the cast under `folder` as portal2.sqlite, tc.sqlite and files/, and returns its addresses.
 
-    Calling it again changes nothing. A file of one of these names that holds something else is never overwritten: FileExistsError.
+    A second call changes nothing. Raises FileExistsError if a file of one of these names has other content.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -39,13 +39,13 @@ def write_cast(folder: Path) -> World:
 
 
 def world_in(folder: Path) -> World:
-    """The world that `folder` holds (or will hold), by its fixed names; looks at nothing."""
+    """Returns the addresses of the world in `folder` by its fixed names, without reading it."""
     folder = folder.resolve()
     return World(sqlite_url(folder / "portal2.sqlite"), sqlite_url(folder / "tc.sqlite"), folder / "files")
 
 
 def sqlite_url(path: Path) -> str:
-    """The SQLAlchemy URL of a SQLite file: sqlite:////absolute/path, odd characters escaped."""
+    """Returns the SQLAlchemy URL of a SQLite file: sqlite:////absolute/path, special characters escaped."""
     return f"sqlite:///{quote(str(path.resolve()))}"
 
 

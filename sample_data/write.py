@@ -16,13 +16,13 @@ from sample_data.unreadable import Undecodable
 
 
 class Writer(Protocol):
-    """Where the tables of one database go."""
+    """Writes Arrow tables into one database."""
 
     def append(self, table: str, rows: pa.Table) -> None:
-        """Nothing; afterwards `table` holds these rows too."""
+        """Appends the rows to `table`."""
 
     def append_unreadable(self, table: str, rows: Sequence[Mapping[str, object]]) -> int:
-        """The number of these rows, whose values no type allows, that `table` holds afterwards: all or none."""
+        """Appends rows whose values no column type allows, all or none; returns how many were appended."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class SqliteWriter:
     connection: sqlite3.Connection
 
     def append(self, table: str, rows: pa.Table) -> None:
-        """Nothing; afterwards `table` holds these rows too."""
+        """Appends the rows to `table`."""
         marks = ", ".join("?" * rows.num_columns)
         names = ", ".join(rows.column_names)
         columns = [_sqlite_values(column) for column in rows.columns]
         self.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", zip(*columns, strict=True))
 
     def append_unreadable(self, table: str, rows: Sequence[Mapping[str, object]]) -> int:
-        """All of the rows: SQLite holds anything."""
+        """Appends all rows and returns their number: SQLite holds values of any type."""
         for row in rows:
             marks = ", ".join("CAST(? AS TEXT)" if isinstance(value, Undecodable) else "?" for value in row.values())
             values = [value.content if isinstance(value, Undecodable) else value for value in row.values()]
@@ -49,9 +49,9 @@ class SqliteWriter:
 
 @contextmanager
 def writer(url: str, schema: str) -> Iterator[Writer]:
-    """A writer into the empty database at this SQLAlchemy URL; the contract's tables are made where absent.
+    """Yields a writer into the empty database at this SQLAlchemy URL, and creates missing tables of the contract.
 
-    Everything written becomes visible when the block ends well, and nothing if it does not. NotEmptyError if a table holds rows.
+    The rows are committed when the block ends without an error, else rolled back. Raises NotEmptyError if a table has rows.
     """
     backend = make_url(url).get_backend_name()
     if backend == "sqlite":
@@ -91,7 +91,7 @@ def _sqlite_writer(url: str, schema: str) -> Iterator[Writer]:
 
 
 def _sqlite_values(column: pa.ChunkedArray) -> list[Any]:
-    """The column as Python values: dates and times as the text that the old application would have written."""
+    """Returns the column as Python values: dates and times as the texts that the old application wrote."""
     if pa.types.is_temporal(column.type):
         column = column.cast(pa.string())
     return cast("list[Any]", column.to_pylist())

@@ -16,7 +16,7 @@ from mappings.model import Mappings
 
 
 def judged_goals(folder: RunFolder, mappings: Mappings, acceptance: Acceptance, decisions: Decisions) -> list[dict[str, Any]]:
-    """One entry a goal, in the file's order, as `entry_of` says: `met` is null where only the verdict will tell. Names are masked."""
+    """Returns one entry per goal, in the file's order, as `entry_of` describes; `met` is null for goals that need the verdict. Names are masked."""
     measures, kinds = Measures(folder, mappings), read_goal_kinds(mappings.files)
     entries = []
     for goal in acceptance.goals:
@@ -28,7 +28,7 @@ def judged_goals(folder: RunFolder, mappings: Mappings, acceptance: Acceptance, 
 
 
 def with_waivers(entries: list[dict[str, Any]], decisions: Decisions) -> list[dict[str, Any]]:
-    """The entries, each with the waiver (L5) that names its goal: by, on, reason; names masked."""
+    """Returns the entries, each with the waiver (L5) that names its goal: by, on, reason; null without one. Names are masked."""
     waivers = {
         waiver.key: {"by": without_names(waiver.by), "on": waiver.on.isoformat(), "reason": without_names(waiver.reason)}
         for waiver in decisions.of("waiver")
@@ -37,9 +37,10 @@ def with_waivers(entries: list[dict[str, Any]], decisions: Decisions) -> list[di
 
 
 def as_json(entries: list[dict[str, Any]]) -> bytes:
+    """Returns the entries as JSON in UTF-8."""
     return (json.dumps(entries, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def missed(entries: list[dict[str, Any]]) -> list[str]:
-    """The names of the goals that stop the run: missed before publishing, and not waived."""
+    """Returns the names of the goals that stop the run: missed before publishing, and not waived."""
     return [entry["goal"] for entry in entries if entry["met"] is False and entry["waiver"] is None]

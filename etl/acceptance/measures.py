@@ -27,35 +27,35 @@ class Measure:
 
 
 class Measures:
-    """Counts of one run that got as far as reattach; each list is read once, and only where a goal asks for it."""
+    """Counts for goals, from a run that is done with reattach; each list is read once, when a goal first needs it."""
 
     def __init__(self, folder: RunFolder, mappings: Mappings) -> None:
         self._folder, self._mappings = folder, mappings
 
     def of(self, goal: Goal) -> Measure | None:
-        """What the goal is about; None for what is known with the verdict only."""
+        """Returns what was counted for the goal; None for goals that only the verdict can decide."""
         measure = _MEASURES.get(goal.kind)
         return None if measure is None else measure(self, goal)
 
     def held(self, goal: Goal) -> Measure:
-        """Rows of one old table in the holding, those that were loaded as well (X2) among them, of the rows read."""
+        """Returns the held rows of one old table, loaded ones with an unreadable value (X2) included, of all rows read."""
         return Measure(self._count("held", "table", goal.of), self._read(goal.of))
 
     def exceptions(self, goal: Goal) -> Measure:
-        """Rows of migration_exception of one rule."""
+        """Returns the number of `migration_exception` rows of one rule."""
         return Measure(self._count("flag", "rule", goal.of))
 
     def points(self, goal: Goal) -> Measure:
-        """Lines of points.csv of one weight; mail that came back is not known before invitations are sent."""
+        """Returns the number of lines of points.csv with one weight; undeliverable mail is not known before invitations are sent."""
         return Measure(self._weights.get(goal.of, 0))
 
     def openable(self, goal: Goal) -> Measure:
-        """Accounts that trade may see and that account_picker shows to a login that can be used."""
+        """Returns the accounts visible to trade that account_picker shows to a usable login, of all accounts visible to trade."""
         visible, closed, _ = closed_accounts(self._folder)
         return Measure((visible or 0) - closed.height, visible or 0)
 
     def documents(self, goal: Goal) -> Measure:
-        """Old documents that are on an account with the bytes that were recorded, of all that were read, held ones too."""
+        """Returns the old documents that are on an account with their recorded bytes, of all that were read, held ones included."""
         files = [file for step in layout.MADE_BY for file in self._folder.files(step, layout.made(step, "document"))]
         wanted = ["content_state_cd", "legacy_portal_cd", "legacy_key"]
         frames = [pl.DataFrame(read_columns(self._folder.path, file, wanted)).select(wanted) for file in files]

@@ -19,9 +19,9 @@ _VISIBLE = "SELECT count(*) AS n FROM entity_account WHERE trade_visible"
 
 
 def recounted(entries: Iterable[Mapping[str, Any]], store: Reading, read: Mapping[str, int], mappings: Mappings) -> list[dict[str, Any]]:
-    """goal, actual, total of each goal that a statement can count; `read`: by table of the old portals, the rows that the verifier read there.
+    """Returns goal, actual, total of each goal that one statement can count; `read`: by old table, the rows that the verifier read.
 
-    Open points are made of lists, not of one count, and minutes of the run's log: both are not among them.
+    Goals about open points (made of several lists) and about minutes (from the run's log) are not recounted.
     """
     found = []
     for entry in entries:

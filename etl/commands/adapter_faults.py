@@ -1,4 +1,4 @@
-"""The verifier's reading of an adapter verified: faults planted in the loader's copy of one, and how many the verifier's own evaluation shows."""
+"""A test of the verifier with an adapter: faults are planted in the loader's copy of the adapter, and the verifier's evaluation must show them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILE = "portal2.sqlite"
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault of one contract table's presentation. `adapter`: the loader's copy with it."""
+    """A fault in the adapter's lines for one contract table; `adapter`: the loader's copy with that fault."""
 
     kind: str
     table: str
@@ -38,9 +38,9 @@ class Fault:
 
 
 def adapter_faults(foreign: Path, size: int, seed: int) -> tuple[Counter[str], Counter[str], int]:
-    """(planted, found, false alarms) by kind: faults in a foreign world's adapter, one at a time, on the loader's side alone.
+    """Returns (planted, found, false alarms) by kind of fault, planted one at a time in a synthetic adapter, for the loader only.
 
-    A fault is found where a row that the loader presents is not the one that the verifier makes of the same physical row.
+    A fault is found where a row of the loader differs from the verifier's row for the same physical row.
     """
     mappings = read_mappings()
     adapter = read_adapter(foreign / "adapter", mappings)
@@ -70,7 +70,7 @@ def adapter_faults(foreign: Path, size: int, seed: int) -> tuple[Counter[str], C
 
 
 def _differs(foreign: Path, adapter: Adapter, mappings: Mappings, mapping: TableMapping, expected: pl.DataFrame) -> bool:
-    """Whether some row that the loader presents is not the verifier's of the same key."""
+    """Returns whether a row of the loader differs from the verifier's row with the same key."""
     with open_source(sqlite_url(foreign / FILE), "Portal 2.0") as source:
         presented = with_adapter({"P2": source}, adapter, mappings=mappings)["P2"]
         binary = frozenset(column.name for column in mapping.columns if column.family == "binary")
@@ -87,7 +87,7 @@ def _differs(foreign: Path, adapter: Adapter, mappings: Mappings, mapping: Table
 
 
 def _faults(adapter: Adapter, mappings: Mappings) -> Iterator[Fault]:
-    """Every fault that the adapter's Portal 2.0 files have a place for."""
+    """Yields every fault for which the adapter's Portal 2.0 files have a line."""
     files = adapter.portals["P2"]
     for table, file in sorted(files.tables.items()):
         for number, block in enumerate(file.blocks):
@@ -96,7 +96,7 @@ def _faults(adapter: Adapter, mappings: Mappings) -> Iterator[Fault]:
                     yield Fault(kind, table, column, _with(adapter, table, number, {column: damaged}))
                 if form.kind == "code":
                     length = mappings.tables["P2", table].shape.by_name[column].length or 0
-                    # A word that the column cannot hold is unreadable with its line and without it.
+                    # A word that the column cannot store is unreadable with and without its line.
                     fitting = [
                         legacy for legacy, contract in sorted(adapter.codes[form.by].items()) if not length or len(contract) <= length
                     ]
@@ -121,7 +121,7 @@ def _damaged(form: Form) -> Iterator[tuple[str, Form]]:
 
 
 def _with(adapter: Adapter, table: str, number: int, columns: dict[str, Form]) -> Adapter:
-    """The adapter with these columns in that block."""
+    """Returns the adapter with these columns in that block."""
     files = adapter.portals["P2"]
     blocks = list(files.tables[table].blocks)
     blocks[number] = replace(blocks[number], columns={**blocks[number].columns, **columns})

@@ -1,4 +1,4 @@
-"""The end of a command: its result on stdout, for people or as one JSON envelope; its failure in one sentence with the next step; its exit code."""
+"""The end of a command: its result on stdout, as text or one JSON envelope; its error in one sentence with the next step; its exit code."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ class Interrupted(BaseException):
 
 
 def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, Any]]) -> None:
-    """Runs the action, shows what it gives, and ends the process with the exit code of what happened."""
+    """Runs the action, shows its result, and ends the process with the exit code for it."""
     received.clear()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold rows and passwords; workers inherit this
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would contain rows and passwords; workers inherit this limit
     output, verbose = given["output"], given["verbose"]
     data: dict[str, Any] = {}
     failure: _Failure | None = None
     try:
         data = action()
-    except BaseException as error:  # every way to end is an answer; nothing is swallowed: the code says which it was
-        if received and not isinstance(error, Interrupted):  # a library that was at work swallowed what the handler raised
+    except BaseException as error:  # every exception is reported: the exit code says which
+        if received and not isinstance(error, Interrupted):  # a library suppressed the exception of the signal handler
             interrupted = Interrupted(received[0])
             interrupted.__dict__.update({**error.__dict__, **interrupted.__dict__})
             failure = _failure(interrupted)
@@ -81,7 +81,7 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError as error:
-        # Whoever read has gone: what was done is done, the exit code still says how it ended. No room for the answer is a failure.
+        # The reader of the output is gone: the work is done, and the exit code still says how it ended. A full disk for the answer is a failure.
         if error.errno not in (errno.EPIPE, errno.EIO):
             code = code or 1
             _last_words(f"The output could not be written: {error.strerror}.", f"next: {_AGAIN}")
@@ -98,7 +98,7 @@ def _last_words(*sentences: str) -> None:
 
 
 def _end(stream: TextIO) -> None:
-    """Python would end with 120 where something that was not written yet cannot be written: then it goes nowhere."""
+    """Discards unwritten output: Python would end with exit code 120 where it cannot be written."""
     try:
         stream.flush()
     except OSError:
@@ -106,7 +106,7 @@ def _end(stream: TextIO) -> None:
 
 
 def refuse_usage(error: click.ClickException, arguments: Sequence[str]) -> None:
-    """Wrong usage, found by click: the sentence on stderr, or an envelope on stdout."""
+    """Reports wrong usage that click found: the sentence on stderr, or an envelope on stdout."""
     if (
         ("json" in arguments and "--output" in arguments)
         or "--output=json" in arguments
@@ -134,11 +134,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 class _Failure:
     def __init__(self, exit_code: int, code: str, message: str, next_step: str) -> None:
         self.exit_code, self.code, self.message, self.next_step = exit_code, code, message, next_step
-        self.trail: list[str] = []  # where it happened: files and lines, never values; shown with -v
+        self.trail: list[str] = []  # where the error occurred: files and lines, never values; shown with -v
 
 
 def ending_of(error: BaseException) -> tuple[int, str]:
-    """(exit code, code) with which the error ends a command: what its envelope says."""
+    """Returns (exit code, code) for the error, the values of its envelope."""
     failure = _failure(error)
     return failure.exit_code, failure.code
 
@@ -150,7 +150,7 @@ _DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlit
 
 
 def _primary(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 where the error came from Python's own module."""
+    """Returns SQLite's primary result code; 0 where the error came from Python's module."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -170,7 +170,7 @@ def _failure(error: BaseException) -> _Failure:
         case sqlite3.OperationalError() if _primary(error) == sqlite3.SQLITE_FULL:
             return _Failure(1, "NO_SPACE", "No space is left to write (SQLite: the disk is full).", f"Free space. {_AGAIN}")
         case sqlite3.OperationalError() if _primary(error) in _DISK:
-            # The extended code's name, not the text: SQLITE_IOERR_WRITE is also what a limit on a file's size looks like from within SQLite.
+            # The name of the extended code, not the text: SQLite also reports a limit on the file size as SQLITE_IOERR_WRITE.
             return _Failure(
                 1, "IO", f"SQLite could not use its file ({error.sqlite_errorname}).", f"Correct the disk, its space or the lock. {_AGAIN}"
             )
@@ -181,7 +181,7 @@ def _failure(error: BaseException) -> _Failure:
         case OSError() if error.strerror:
             where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
             return _Failure(1, "IO", f"{error.strerror}{where}.{_publication(error)}", f"Correct that. {_AGAIN}")
-    # Not the error's own text: a database or a library may put values into it.
+    # Not the error's text: a database or a library may put values into it.
     last = traceback.extract_tb(error.__traceback__)
     place = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
     own = next((f"{Path(f.filename).name}, line {f.lineno}" for f in reversed(last) if "site-packages" not in f.filename), place)
@@ -194,13 +194,13 @@ def _failure(error: BaseException) -> _Failure:
 
 
 def _publication(error: BaseException) -> str:
-    """What is known about publishing, where the command publishes at all; nothing is claimed that is not known."""
+    """Returns the state of publishing, where the command publishes; only what is certain."""
     said = error.__dict__.get("publication")
     return f" {said}" if said else ""
 
 
 def _about(error: BaseException) -> str:
-    """The table that an unforeseen error is about, and what a database calls it; never its text, which may hold values."""
+    """Returns the table of an unexpected error and the database's name for the error; never its text, which may contain values."""
     one: BaseException | None = error
     while one is not None and not (state := getattr(one, "sqlstate", None)):
         one = getattr(one, "orig", None) or one.__cause__ or one.__context__

@@ -1,4 +1,4 @@
-"""The command `company`: letters about what became of a company profile."""
+"""The command `company`: letters about the migration of a company profile."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mappings.read import read_mappings
 def letters(
     options: Options, profile: int | None, folder: Path, sender: str | None = None, date: str = "", replaces: Path | None = None
 ) -> dict[str, Any]:
-    """The files that were written: a page and a text for each profile, or for the one that was named."""
+    """Writes a page and a text for each profile, or for the given one; returns the files."""
     head = LetterHead(sender, date, earlier_letters(replaces) if replaces else {})
-    with published(options):  # the store of that run, and a new store at all
+    with published(options):  # the store of that run, or any new store
         refuse_overlap(of_run(options, open_readonly(options.run).settings) if options.run else options, ("--folder", folder))
         written = write_companies(target_url(options), folder, profile, options.source, read_mappings(options.mappings), head)
     return {"folder": str(folder), "files": [place.name for place in written]}

@@ -1,4 +1,4 @@
-"""The command `compare`: runs side by side. Counts by table, rule and reason, step times, and what appeared or disappeared, by key."""
+"""The command `compare`: runs side by side: counts by table, rule and reason, step times, and new and missing rows, by key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Run:
 
 
 def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[str, Any]:
-    """Writes compare.html, compare.csv and compare.json into `out` (default: compare/ in the last run's folder) and says what differs.
+    """Writes compare.html, compare.csv and compare.json into `out` (default: compare/ in the last run's folder); returns the differences.
 
     Raises WrongUsage for fewer than two runs, Refused for a run whose stage files were purged or that has read nothing.
     """
@@ -85,13 +85,13 @@ def _read(run: Path, mappings: Mappings, name: str) -> _Run:
 
 
 def _numbers(runs: Sequence[_Run]) -> pl.DataFrame:
-    """section, portal, table, code and one column a run: its number, null where the run did not get so far."""
+    """Returns section, portal, table, code (text) and one column for each run: its number, null where the run did not reach that step."""
     rows: dict[tuple[str, str, str, str], dict[str, float]] = {}
     for run in runs:
         for key, value in _numbers_of(run.facts):
             if value is not None:
                 rows.setdefault(key, {})[run.name] = value
-    # A run that counted a section at all has nothing of what it does not name there.
+    # In a run that counted a section, a missing entry of it means 0.
     counted = {(key[0], name) for key, values in rows.items() for name in values}
     entries = [
         {
@@ -122,7 +122,7 @@ def _numbers_of(report: dict[str, Any]) -> list[tuple[tuple[str, str, str, str],
 
 
 def _goals(runs: Sequence[_Run]) -> list[dict[str, Any]]:
-    """One entry a goal, in the order of the names: `goal`, `subject` of the last run that has it, and `runs`: by run `state`, `found`, `signed`."""
+    """Returns one entry for each goal, by name: `goal`, `subject` of the last run that has it, and `runs`: by run `state`, `found`, `signed`."""
     found: dict[str, dict[str, Any]] = {}
     for run in runs:
         for entry in run.facts["goals"]:
@@ -133,7 +133,7 @@ def _goals(runs: Sequence[_Run]) -> list[dict[str, Any]]:
 
 
 def _keys(runs: Sequence[_Run]) -> pl.DataFrame:
-    """list, code, portal, table, key of each flagged or held row that not every run has, and whether each run has it."""
+    """Returns list, code, portal, table, key (text) of each flagged or held row that not every run has, and whether each run has it."""
     found = []
     for name, columns in _KEYED.items():
         joined: pl.DataFrame | None = None
@@ -151,7 +151,7 @@ def _keys(runs: Sequence[_Run]) -> pl.DataFrame:
 
 
 def _as_lines(numbers: pl.DataFrame, goals: list[dict[str, Any]], keys: pl.DataFrame, runs: Sequence[_Run]) -> pl.DataFrame:
-    """All as one list: numbers first, then goals with what each run found, then keys with `yes` for each run that has them."""
+    """Returns all as one list: numbers, then goals with each run's result, then keys with `yes` for each run that has them."""
     first = numbers.select("section", "portal", "table", "code", pl.lit("").alias("key"), *(_plain(run.name) for run in runs))
     names = [pl.when(pl.col(run.name)).then(pl.lit("yes")).otherwise(pl.lit("")).alias(run.name) for run in runs]
     then = keys.select(pl.concat_str(pl.col("list"), pl.lit(" key")).alias("section"), "portal", "table", "code", "key", *names)
@@ -168,11 +168,11 @@ def _as_lines(numbers: pl.DataFrame, goals: list[dict[str, Any]], keys: pl.DataF
 
 
 def _told(answer: dict[str, str] | None) -> str:
-    """What a run says of a goal; empty where it did not have that goal."""
+    """Returns a run's result for a goal; empty where it did not have that goal."""
     return "" if answer is None else f"{answer['state']}: {answer['found'] or 'not known'}; signed: {answer['signed']}"
 
 
 def _plain(name: str) -> pl.Expr:
-    """Whole numbers without a point."""
+    """Returns whole numbers without a decimal point."""
     whole = pl.col(name).cast(pl.Int64)
     return pl.when(pl.col(name) == whole).then(whole.cast(pl.String)).otherwise(pl.col(name).cast(pl.String)).alias(name)

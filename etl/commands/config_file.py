@@ -1,4 +1,4 @@
-"""The configuration file of the command line, `--config FILE`: any option of any command, by its name."""
+"""The configuration file of the command line, `--config FILE`: any option of any command, by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def configured(context: click.Context, parameter: click.Parameter, value: str | 
         words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
         raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, too many digits, too deep
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number with too many digits, nested too deeply
         raise click.BadParameter(f"{value} is not a valid TOML file in UTF-8: {error}.") from None
     known = {option.name for option in context.command.params}
     root = context.find_root().command
@@ -40,7 +40,7 @@ def configured(context: click.Context, parameter: click.Parameter, value: str | 
 
 
 def _texts(setting: object) -> bool:
-    """Whether it is a list of texts, none of them empty."""
+    """Returns whether it is a list of non-empty texts."""
     return isinstance(setting, list) and bool(setting) and all(isinstance(one, str) and one.strip() for one in setting)
 
 

@@ -1,4 +1,4 @@
-"""The commands `demo` and `sample`: small worlds to see the whole thing work."""
+"""The commands `demo` and `sample`: small synthetic portals for a first look."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from etl.pipeline.runner import run_steps
 from etl.runfolder.layout import STEPS
 from etl.system.progress import ProgressReporter
 
-FREEZE = (date(2023, 9, 16), date(2023, 9, 30))  # the freeze that was announced first
+FREEZE = (date(2023, 9, 16), date(2023, 9, 30))  # the first announced freeze
 
 
 def run_demo(folder: Path, reporter: ProgressReporter) -> dict[str, Any]:
-    """The report's facts after the sample world was built in the folder, migrated and reconciled."""
+    """Creates a sample in the folder, migrates and reconciles it; returns the report's facts."""
     from sample_data.world import write_cast
 
     world_folder = folder / "legacy"
@@ -51,7 +51,7 @@ def run_demo(folder: Path, reporter: ProgressReporter) -> dict[str, Any]:
 
 
 def write_sample(options: Options, profiles: int, seed: int, reporter: ProgressReporter, foreign: bool = False) -> dict[str, Any]:
-    """Rows by table of the synthetic world that was written; of a foreign one by the contract's tables, its adapter beside it."""
+    """Writes synthetic portals and returns the number of rows by table; with `foreign` by contract table, with an adapter beside them."""
     if foreign:
         return _write_foreign(options, profiles, seed)
     from sample_data.synthetic import write_synthetic
@@ -97,7 +97,7 @@ def _write_foreign(options: Options, profiles: int, seed: int) -> dict[str, Any]
 
 
 def _reached(option: str, url: str) -> None:
-    """Raises where the database is not there, in the words of `plan`; a SQLite file is made, its folder is not."""
+    """Raises where the database does not exist, with the message of `plan`; a SQLite file is created, its folder is not."""
     match backend(url):
         case "postgresql":
             from etl.databases.postgresql.connection import connect

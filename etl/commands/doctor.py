@@ -1,4 +1,4 @@
-"""The command `doctor`: the strict plan that says whether the cut-over may begin. Everything is asked, all findings are in one answer."""
+"""The command `doctor`: all checks before the cut-over, with all findings in one answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SKEW, _SKEW_MOST = 5.0, 60.0  # seconds
 
 @dataclass(frozen=True)
 class Finding:
-    """`state`: "ok", "warning" (look at it), "no" (the cut-over must not begin). `step`: what to do about it."""
+    """One finding. `state`: "ok", "warning" (check it), "no" (the cut-over must not begin). `step`: the next step."""
 
     state: str
     what: str
@@ -34,7 +34,7 @@ class Finding:
 
 
 def doctor(options: Options) -> dict[str, Any]:
-    """All findings, the ones that say no first; raises Refused (exit 7) with all of them where one says no. Nothing is changed."""
+    """Returns all findings, those with "no" first; raises Refused (exit 7) with all of them where one is "no". Changes nothing."""
     findings: list[Finding] = []
     plan: Plan | None = None
     try:
@@ -60,7 +60,7 @@ def doctor(options: Options) -> dict[str, Any]:
 
 
 def _given(options: Options, plan: Plan | None) -> Iterator[Finding]:
-    """What the cut-over needs and was not given."""
+    """Yields what the cut-over needs and the options lack."""
     wanted: tuple[tuple[object, str, str], ...] = (
         (options.source, "--source", "no"),
         (options.target, "--target", "no"),

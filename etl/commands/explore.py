@@ -1,4 +1,4 @@
-"""The command `explore`: builds the index, prints the start address, serves until it is stopped."""
+"""The command `explore`: builds the index, prints the start address, and serves until it is stopped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOOP_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 @dataclass(frozen=True)
 class Serving:
-    """Where and for whom the application is served."""
+    """The address of the server and its users."""
 
     host: str = _LOOPBACK
     port: int = 0
@@ -42,9 +42,9 @@ class Serving:
 
 
 def explore(options: Options, serving: Serving) -> dict[str, Any]:
-    """Serves until the process is told to stop. The first line on stdout is the start address.
+    """Serves until the process is stopped; the first line on stdout is the start address.
 
-    Raises WrongUsage where an address beyond loopback comes without TLS and login, Refused where nothing was published and no stage files are there.
+    Raises WrongUsage for an address beyond loopback without TLS and login, Refused where nothing was published and no stage files exist.
     """
     try:
         import starlette  # noqa: F401  # asked first, so that the message is ours
@@ -83,7 +83,7 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
 
 
 def added_login(file: Path | None, name: str) -> dict[str, Any]:
-    """Adds a login to the file, its password read from standard input."""
+    """Adds a login to the file, with a password from standard input."""
     from etl.explore.logins import add_login
 
     if file is None:
@@ -120,7 +120,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _state(serving: Serving, options: Options) -> Path:
-    """The folder of index and audit log: `explore/` in the run's folder, or --state; 0700."""
+    """Returns the folder of index and audit log: `explore/` in the run folder, or --state; 0700."""
     if serving.state is None and options.run is None:
         raise WrongUsage("--state is missing.", "Give a folder for index and audit log: --state DIR (or --run DIR).")
     from etl.system.private_folder import PrivateFolder
@@ -133,7 +133,7 @@ def _state(serving: Serving, options: Options) -> Path:
 
 
 def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder | None) -> dict[str, str]:
-    """Builds the index where it is not of this store's state; what the pages say about where it comes from comes back."""
+    """Builds the index where it is missing or of another state of the store; returns what the pages show about its origin."""
     from etl.explore.index import build, is_current, write_stamp
 
     purged = folder is not None and folder.settings.purged
@@ -179,7 +179,7 @@ def _listening(serving: Serving) -> socket.socket:
 
 
 def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -> Callable[[str], Path | None]:
-    """Gives an object as a file: verified against its digest, kept in a folder that goes with the process."""
+    """Returns a function that gives an object as a file: compared with its digest, kept in a folder that the process removes at its end."""
     from etl.objects.registry import open_objects
 
     address = options.objects or (folder.settings.objects if folder is not None else None)
@@ -193,7 +193,7 @@ def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -
         if not place.exists():
             if store.size(sha256) is None:
                 return None
-            while sum(1 for _ in scratch.iterdir()) >= 32:  # bounded: the oldest goes
+            while sum(1 for _ in scratch.iterdir()) >= 32:  # limited: the oldest file is removed
                 min(scratch.iterdir(), key=lambda old: old.stat().st_mtime).unlink(missing_ok=True)
             store.copy(sha256, place)
         return place

@@ -1,4 +1,4 @@
-"""The command `freeze check`: checks before the cut-over that the old portal is closed; the run itself checks again before it publishes (K1)."""
+"""The command `freeze check`: checks before the cut-over that the old portal is closed; the run checks again before it publishes (K1)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mappings.read import read_mappings
 
 
 def check(options: Options, seconds: float) -> dict[str, Any]:
-    """As `_looked`; a portal that cannot be read because somebody is writing to it is not frozen either: the same exit code."""
+    """Returns the result of `_looked`; a portal that a writer has locked is not frozen either: the same exit code."""
     try:
         return _looked(options, seconds)
     except Busy as busy:
@@ -21,7 +21,7 @@ def check(options: Options, seconds: float) -> dict[str, Any]:
 
 
 def _looked(options: Options, seconds: float) -> dict[str, Any]:
-    """For each portal: the tables that changed while we looked, and what else could still write to it.
+    """Returns, for each portal, the tables that changed during `seconds`, and who could still write to it.
 
     Raises SourceChanged (exit 5) with the same data where something changed.
     """

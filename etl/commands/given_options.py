@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def options_of(given: dict[str, Any]) -> Options:
+    """Returns the options of a command; raises WrongUsage where a value is not valid or two options exclude each other."""
     from etl.commands.strict_options import database_url
     from etl.errors import WrongUsage
     from etl.options import Options
@@ -38,7 +39,7 @@ def options_of(given: dict[str, Any]) -> Options:
             raise WrongUsage(f"--without-{name} and the options that it excludes are both given.", "Give one of them.")
     plain: dict[str, Any] = {name: given.get(name) for name in (*STORES, "workers", "scheduler")}
     if given.get("rehearse") and not _typed("target"):
-        plain["target"] = None  # a configuration's target is the cut-over's, not a rehearsal's
+        plain["target"] = None  # a configuration's target is for the cut-over, not for a rehearsal
     plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
     paths: dict[str, Any] = {
         name: Path(given[name])
@@ -56,7 +57,7 @@ def options_of(given: dict[str, Any]) -> Options:
 
 
 def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
-    """The band of E14 if any of its numbers is given; WrongUsage without a freeze, unless the run was started with one."""
+    """Returns the band of E14 where one of its numbers is given; raises WrongUsage without a freeze, unless the run was started with one."""
     from etl.domain.grace import Grace
     from etl.errors import WrongUsage
     from etl.runfolder import layout
@@ -70,11 +71,12 @@ def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:
 
 
 def _typed(name: str) -> bool:
-    """Whether the option is given on the command line itself: one configuration file serves rehearsal and cut-over."""
+    """Returns whether the option is on the command line: one configuration file serves rehearsal and cut-over."""
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def day_of(name: str, text: str) -> date:
+    """Returns the day that an option gives as YYYY-MM-DD; raises WrongUsage for any other text."""
     from etl.errors import WrongUsage
 
     try:
@@ -87,6 +89,7 @@ def day_of(name: str, text: str) -> date:
 
 
 def reporter_of(given: dict[str, Any]) -> ProgressReporter:
+    """Returns the progress reporter for a command's options."""
     from etl.commands.command_result import ending_of
     from etl.runfolder import layout
     from etl.system.notices import Notices
@@ -100,7 +103,7 @@ def reporter_of(given: dict[str, Any]) -> ProgressReporter:
 
 
 def answer_reported(command: str, given: dict[str, Any], action: Callable[[ProgressReporter], dict[str, Any]]) -> None:
-    """Answers with what the action gives, which talks; how it ended is told too (--notify)."""
+    """Answers with the action's result; its progress is reported, and its end is sent to --notify."""
     from etl.commands.command_result import answer
 
     def told() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command `init`: writes migration.toml, a draft of the goals and, for PostgreSQL, the SQL of roles and freeze under one's own names."""
+"""The command `init`: writes migration.toml, a draft of the goals and, for PostgreSQL, the SQL of roles and freeze with this installation's names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl.commands.sql_scripts import sql_script
 from etl.errors import Refused, WrongUsage
 from etl.system.private_folder import PrivateFolder
 
-# By option: what is asked where a terminal is there, and whether the run needs it.
+# By option: the question on a terminal, and whether the run needs it.
 _ASKED = (
     ("source", "Portal 2.0 database, as a URL", True),
     ("tc", "Trade Compliance database (empty: none)", False),
@@ -41,9 +41,9 @@ _DATABASES = ("source", "tc", "target")
 
 
 def init(to: Path, given: Mapping[str, str | None], names: Mapping[str, str]) -> dict[str, Any]:
-    """Writes the files into the folder (0700) and names them. `given`: by option; `names`: of roles and schemas for the SQL.
+    """Writes the files into the folder (0700) and returns their names. `given`: by option; `names`: of roles and schemas for the SQL.
 
-    A password in a URL is refused: the file would keep it. Refused where a file of that name is there already.
+    Raises where a URL has a password, because the file would store it, and Refused where a file of that name exists.
     """
     answers = _answers(given)
     files = {"migration.toml": _configuration(answers), "acceptance.toml": TEMPLATE.read_text(encoding="utf-8")}
@@ -94,7 +94,7 @@ def _is_postgresql(text: str | None) -> bool:
 
 
 def _database_names(answers: Mapping[str, str]) -> dict[str, str]:
-    """The databases of PostgreSQL, by the options of `sql roles`."""
+    """Returns the PostgreSQL databases, by the options of `sql roles`."""
     names = {"portal2": "portal2", "tc_database": "tc", "portal3": "portal3"}
     for option, name in (("source", "portal2"), ("tc", "tc_database"), ("target", "portal3")):
         if _is_postgresql(answers.get(option)):
@@ -111,6 +111,6 @@ def _configuration(answers: Mapping[str, str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """The text as a TOML basic string."""
+    """Returns the text as a TOML basic string."""
     escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
     return '"' + "".join(escapes.get(c, c if c.isprintable() else f"\\U{ord(c):08x}") for c in text) + '"'

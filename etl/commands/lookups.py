@@ -1,4 +1,4 @@
-"""The commands `status` and `picker`: how far a run is, and what a person sees. Where the new store of a look-up is."""
+"""The commands `status` and `picker`: the progress of a run, and the accounts of a person. Finds the new store of a look-up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from etl.system.progress_note import at_work
 
 
 def status(options: Options) -> dict[str, Any]:
-    """Each step of the run: done, failed or not done, when, how long, and what it says."""
+    """Returns, for each step of the run, its state (done, failed or not done), time, duration, and sentence."""
     run = needed_run(options.run)
     folder = open_readonly(run)
     steps = []
@@ -55,8 +55,13 @@ def status(options: Options) -> dict[str, Any]:
 
 
 def _ends(folder: RunFolder, working: dict[str, Any], done: list[str]) -> dict[str, Any]:
-    """When the step at work and the run will end: `step_ends`, `run_ends` (expected, from, to; null where not known), `late`, `forecast_from`."""
-    from etl.pipeline.forecast import earlier_runs, endings, kinds_of, rehearsed  # late: where nothing is at work nothing is forecast
+    """Returns `step_ends`, `run_ends` (expected, from, to; null where unknown), `late`, `forecast_from` of the active command."""
+    from etl.pipeline.forecast import (
+        earlier_runs,
+        endings,
+        kinds_of,
+        rehearsed,
+    )  # imported late: without an active command nothing is forecast
 
     earlier = earlier_runs([], folder.path)
     kinds = kinds_of(folder.settings.source, folder.settings.target)
@@ -69,7 +74,7 @@ def _ends(folder: RunFolder, working: dict[str, Any], done: list[str]) -> dict[s
 
 
 def _published_or_not(folder: RunFolder) -> str:
-    """What the store has of the run, as far as its folder knows."""
+    """Returns what the store has of the run, as far as its folder shows."""
     published = folder.steps["load"].facts.get("run_id") if "load" in folder.steps else None
     if published:
         return f"published: {published}"
@@ -87,7 +92,7 @@ def _state(facts: dict[str, Any]) -> str:
 
 
 def _here(run: Path, known: str) -> str:
-    """The store that a run began with: a rehearsal's own lies in its folder, wherever that is now; a relative path is one from where the run was begun."""
+    """Returns the store of a run's start: a rehearsal's is in its folder, also after a move; a relative path starts at the folder of the run's start."""
     if not known.startswith("sqlite:///"):
         return known
     place = Path(urllib.parse.unquote(known.removeprefix("sqlite:///")))
@@ -101,7 +106,7 @@ def _here(run: Path, known: str) -> str:
 
 
 def target_url(options: Options) -> str:
-    """The new store: --target, or the one that the run's folder names; Refused where that run has published nothing."""
+    """Returns the URL of the new store: --target, or the run's; raises Refused where that run has published nothing."""
     if options.run is not None:
         folder = open_readonly(options.run)
         if "load" not in folder.steps:
@@ -116,7 +121,7 @@ def target_url(options: Options) -> str:
 
 @contextmanager
 def published(options: Options) -> Iterator[Reading]:
-    """The new store, opened for reading; Refused where it is not the one of the run that was given."""
+    """Yields the new store, opened for reading; raises Refused where it is not the store of the given run."""
     with reading(target_url(options)) as store:
         runs = {row["run_id"] for row in store.rows("SELECT run_id FROM migration_run WHERE state_cd = 'PUBLISHED'")}
         if options.run is not None:
@@ -133,7 +138,7 @@ _SEEN = "account_number, legal_name, account_label, business_type_cd, status_cd,
 
 
 def picker(options: Options, email: str) -> dict[str, Any]:
-    """What a person sees after logging in: the accounts, and the old profiles through which he reached them."""
+    """Returns a person's accounts after the login, and the old profiles that lead to them."""
     key = email_key(email)
     if key is None:
         raise WrongUsage(

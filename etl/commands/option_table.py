@@ -1,4 +1,4 @@
-"""The options of the command line: each is declared once, and a command names those that it takes."""
+"""The options of the command line: each is declared once, and a command names those that it accepts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _option(*names: str, **settings: Any) -> Command:
     return click.option(*names, envvar=f"{ENVIRONMENT}_{name}", show_envvar=False, **settings)
 
 
-_DAYS = click.IntRange(0, 2147483647)  # migration_run keeps them as INTEGER
+_DAYS = click.IntRange(0, 2147483647)  # migration_run stores them as INTEGER
 OPTIONS: dict[str, Command] = {
     "source": _option("--source", metavar="URL", help="Portal 2.0 database (SQLAlchemy URL), read-only."),
     "tc": _option("--tc", metavar="URL", help="Trade Compliance database; without it only Portal 2.0 is migrated."),
@@ -110,7 +110,7 @@ RUN = (
 
 
 def takes(*names: str) -> Callable[[Command], Command]:
-    """Gives the command these options, in this order, and those that every command has."""
+    """Adds these options to the command, in this order, and those of every command."""
 
     def decorate(command: Command) -> Command:
         for name in reversed((*names, *EVERYWHERE)):
@@ -121,6 +121,7 @@ def takes(*names: str) -> Callable[[Command], Command]:
 
 
 def show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Prints the version and ends the command."""
     if value:
         from importlib.metadata import PackageNotFoundError, version
 

@@ -1,4 +1,4 @@
-"""The command `plan`: what would happen, with how long it will take."""
+"""The command `plan`: what a run would do, and a forecast of its duration."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from etl.runfolder.layout import STEPS
 
 
 def plan(options: Options, earlier: Sequence[Path]) -> dict[str, Any]:
-    """The plan as data: rows, coverage, retired columns with their reasons, steps, space, and the forecast of each step's seconds.
+    """Returns the plan as data: rows, coverage, retired columns with their reasons, steps, space, and the forecast of each step in seconds.
 
-    `earlier`: the runs to forecast from; without any, those in the folders beside the run's; without those, a probe of this machine.
+    `earlier`: the runs for the forecast; without any, those in the folders beside the run's; without those, a probe of this machine.
     """
     known = earlier_runs(earlier, options.run)  # a folder that is not a run is refused before the databases are opened
     found = planned(options)

@@ -1,4 +1,4 @@
-"""The command `purge`: what the run left of the old portals' data goes; what proves the migration stays."""
+"""The command `purge`: removes the old portals' data from the run folder; the proof of the migration stays."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from etl.runfolder import layout
 from etl.runfolder.folder import open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
 
-# What proves the migration: counts, digests and sentences. All else goes: stage files hold whole rows; lists, letters, samples, indexes and the
-# reports that show parts of them hold keys, some of which are a person's number.
+# The proof of the migration: counts, digests and sentences. Everything else is removed: stage files contain rows; lists, letters, samples, indexes
+# and the reports that show parts of them contain keys, some of which are a person's number.
 PROVES = (layout.MANIFEST, layout.EVENTS, layout.REPORT_JSON, layout.REPORT_SUMMARY, layout.REPORT_JUNIT)
 LOCKS = (layout.LOCK, layout.WORKERS)
 
 
 def purge(options: Options, yes: bool) -> dict[str, Any]:
-    """What was removed and what is left; Refused where the run has not published yet: it would have to start again. `yes`: nobody is asked."""
+    """Returns what was removed and what is left; raises Refused before the publish, because the run would have to start again. `yes`: no confirmation."""
     run = needed_run(options.run)
-    open_readonly(run)  # where there is no run there is nothing to purge, and no folder is made
+    open_readonly(run)  # without a run nothing is purged, and no folder is created
     refuse_unasked("purge", yes)
     with open_locked(run) as folder:
         if "load" not in folder.steps:
@@ -41,7 +41,7 @@ def purge(options: Options, yes: bool) -> dict[str, Any]:
 
 
 def _others(path: Path) -> list[str]:
-    """What lies in the run's folder and is neither a proof nor a lock: names of files and of folders to be removed with all that is in them."""
+    """Returns the names of files and folders in the run folder that are neither proof nor lock, to be removed with their content."""
     names = [entry.name for entry in path.iterdir() if entry.name not in LOCKS]
     report = path / layout.REPORT
     if report.is_dir() and not report.is_symlink():

@@ -29,7 +29,7 @@ _IDENTITY = ["point_cd", "company_profile_id", "account_number", "legacy_portal_
 
 
 def readiness(options: Options, out: Path | None, since: Path | None, bounces: Path | None, names: bool) -> dict[str, Any]:
-    """Writes the lists into `out` (default: readiness/ in the run's folder; 0700, files 0600) and says how many lines each has.
+    """Writes the lists into `out` (default: readiness/ in the run folder; 0700, files 0600); returns the number of lines of each.
 
     Raises Refused where the run has published nothing or was purged, MigrationError where the bounce list cannot be read.
     """
@@ -93,12 +93,12 @@ def _run(folder: RunFolder) -> dict[str, Any]:
 
 
 def _bounced(file: Path | None) -> tuple[frozenset[str], int, int]:
-    """(e-mail keys whose mail came back, how many cells are not an e-mail, how many addresses stand twice); from the CSV's column `email`."""
+    """Returns (e-mail keys of returned mail, number of cells that are not an e-mail, number of duplicate addresses), from the CSV's column `email`."""
     if file is None:
         return frozenset(), 0, 0
     from etl.domain.emails import email_key
 
-    if file.exists() and not file.is_file():  # a pipe or a device may have no end
+    if file.exists() and not file.is_file():  # a pipe or a device may never end
         raise MigrationError(f"--bounces: {file} is not a file.", "Give a CSV file with a column email.")
     try:
         text = file.read_bytes().decode("utf-8-sig")
@@ -116,7 +116,7 @@ def _bounced(file: Path | None) -> tuple[frozenset[str], int, int]:
 
 
 def _since(points: pl.DataFrame, earlier: Path, options: Options, mappings: Mappings) -> pl.DataFrame:
-    """The points of both runs: `since_cd` new, gone or still."""
+    """Returns the points of both runs with `since_cd`: new, gone or still."""
     before = _points_of(earlier, options, mappings)
     marked = [
         points.join(before, on=_IDENTITY, how="anti", nulls_equal=True).with_columns(since_cd=pl.lit("new")),
@@ -127,7 +127,7 @@ def _since(points: pl.DataFrame, earlier: Path, options: Options, mappings: Mapp
 
 
 def _points_of(run: Path, options: Options, mappings: Mappings) -> pl.DataFrame:
-    """The points of an earlier run, made again from its folder and its store."""
+    """Returns the points of an earlier run, computed from its folder and its store."""
     folder = _finished(run)
     own = Options(run=run, target=None if folder.settings.connectable("target") else options.target, mappings=options.mappings)
     with published(own) as store:

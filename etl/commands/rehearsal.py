@@ -19,15 +19,15 @@ SAMPLE_SIZE, SAMPLE_SEED = 50, 1
 
 
 def run_with_rehearsal(options: Options, steps: tuple[str, ...], reporter: ProgressReporter) -> dict[str, Any]:
-    """These steps; where they are a rehearsal's, what it leaves besides its report as well."""
+    """Runs these steps; a rehearsal also writes its further outputs. Returns the report's facts."""
     if not options.rehearse or options.target is None:
         return run_steps(options, steps, reporter, write)
-    with throwaway_schema(options) as inside:  # on the server itself: its minutes are those of the cut-over
+    with throwaway_schema(options) as inside:  # with a store on the server: its times are the times of the cut-over
         return run_steps(inside, steps, reporter, write)
 
 
 def write(options: Options, run: Path) -> list[str]:
-    """What was written, as sentences. What an earlier start of the same rehearsal left is replaced; its key stays."""
+    """Writes the outputs and returns them as sentences; replaces those of an earlier start of the same rehearsal, except its key."""
     place = run / layout.REHEARSAL
     for old in (place / "letters", place / "evidence"):
         shutil.rmtree(old, ignore_errors=True)

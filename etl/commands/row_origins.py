@@ -1,7 +1,7 @@
-"""Which rows of the new store came of one source row, as conditions that the store's own keys answer.
+"""The rows of the new store that came from one source row, as conditions that the store's keys can answer.
 
-The store has no index by old key. But an id is made of the old key and the account (`runbooks/ids.md`), so the ids that a row can have are
-known beforehand, one for each account: they are looked up, nothing is searched through.
+The store has no index by old key. But an id follows from the old key and the account (`runbooks/ids.md`), so the possible ids of a row are known, one
+for each account: they are looked up, without a scan.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from etl.databases.reading import NEVER, Condition, Reading, both
 from etl.domain.id_recipe import row_id, tag
 from mappings.model import Form, Into, Mappings, TableMapping
 
-_WHOLE = range(-(2**63), 2**63)  # what a column of whole numbers can hold
+_WHOLE = range(-(2**63), 2**63)  # the range of a whole number's column
 
 
 class Origins:
-    """Answers for one store, opened for reading."""
+    """The conditions for one store, opened for reading."""
 
     def __init__(self, store: Reading, mappings: Mappings) -> None:
         self._store, self._mappings = store, mappings
@@ -24,11 +24,11 @@ class Origins:
 
     @cached_property
     def _entities(self) -> list[int]:
-        """The numbers of the entities whose accounts there are."""
+        """Returns the numbers of the entities that have accounts."""
         return [int(row["legacy_entity_id"]) for row in self._store.rows("SELECT legacy_entity_id FROM entity_account")]
 
     def of(self, mapping: TableMapping, into: Into, key: str) -> Condition | None:
-        """What makes a row of that target table one that came of this source row; None where none can have."""
+        """Returns the condition for the target table's rows that came from this source row; None where none can exist."""
         parts = dict(zip(mapping.key, key.split("|", len(mapping.key) - 1), strict=False))
         if mapping.owner_rule == "C7":
             mine = both((self._among("document_id", "document", mapping.portal, key), Condition("legacy_key = ?", (key,))))
@@ -48,7 +48,7 @@ class Origins:
 
     def _column(self, mapping: TableMapping, into: Into, name: str, form: Form, parts: dict[str, str], key: str) -> Condition | None:
         match form.kind:
-            case "self_id" if mapping.owner_rule != "G1":  # a link's id is made of two accounts: those few rows are searched through
+            case "self_id" if mapping.owner_rule != "G1":  # a link's id follows from two accounts: those few rows are scanned
                 number = _number(key)
                 if number is None:
                     return NEVER
@@ -82,18 +82,18 @@ class Origins:
         return next(maker for maker in self._mappings.makers(target) if maker.portal == portal)
 
     def _among(self, column: str, target: str, portal: str, key: str) -> Condition:
-        """That the column names a row of `target` that came of that portal's source row with this key."""
+        """Returns the condition that the column refers to a row of `target` from that portal's source row with this key."""
         number, maker = _number(key), self._maker(target, portal)
         if number is None:
             return NEVER
         return self._store.among(column, self._ids(tag(target, portal, maker.table), number, maker.block(target).per == "once"))
 
     def _ids(self, mark: str, key: int, once: bool) -> list[str]:
-        """The ids that this key's rows can have: one for each account, and that of a row of no account."""
+        """Returns the possible ids of this key's rows: one for each account, and one without an account."""
         return [row_id(mark, key), *(() if once else (row_id(mark, key, entity) for entity in self._entities))]
 
     def _once(self, mapping: TableMapping, target: str, key: str) -> str:
-        own = any(into.table == target for into in mapping.into)  # a group refers to the group that its own row makes
+        own = any(into.table == target for into in mapping.into)  # a group refers to the group made from the same source row
         maker = mapping if own else self._maker(target, mapping.portal)
         number = _number(key)
         return row_id(tag(target, maker.portal, maker.table), 0 if number is None else number)
@@ -103,7 +103,7 @@ class Origins:
         return row_id(tag("entity_account", "P2", "model_entity"), entity, entity)
 
     def _linked(self, parts: dict[str, str]) -> Condition:
-        """A document link's target, in any account."""
+        """Returns the condition for a document link's target, in any account."""
         for entry in self._mappings.codes["link_target"]:
             if entry["target_cd"] == parts.get("target_cd"):
                 wanted = parts["target_id"]
@@ -116,7 +116,7 @@ class Origins:
 
 
 def _number(text: str) -> int | None:
-    """The whole number; None if it is not one or does not fit into a column: no loaded row has such a key."""
+    """Returns the whole number; None where the text is not one or does not fit a column: no loaded row has such a key."""
     try:
         number = int(text)
     except ValueError:

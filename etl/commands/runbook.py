@@ -1,4 +1,4 @@
-"""The command `runbook`: the checklist of this cut-over, written from its configuration and its forecast."""
+"""The command `runbook`: the checklist of this cut-over, from its configuration and its forecast."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from etl.runfolder import layout
 from etl.system.private_folder import PrivateFolder
 
 ENGINEER, APPROVER, PORTAL, DESK = "migration engineer", "approver", "administrator of the old portals", "help desk"
-_ROLLBACK = 0.5  # of the load: what a rollback takes at most
+_ROLLBACK = 0.5  # of the duration of the load: the upper bound for a rollback
 
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the checklist. `at`: minutes after the freeze begins, by the forecast; `commands`: to be copied unchanged; `see`: what must be
-    seen then; `decide`: the criteria of a decision; `back`: the way back, with its minutes; `tell`: whom to tell."""
+    """One line of the checklist.
+
+    `at`: minutes after the freeze begins, by the forecast. `commands`: to be copied unchanged. `see`: the expected result. `decide`: the criteria of
+    a decision. `back`: the way back, with its minutes. `tell`: whom to inform.
+    """
 
     title: str
     who: str
@@ -46,9 +49,9 @@ class Stage:
 
 
 def runbook(options: Options, config: Path | None, out: Path, earlier: list[Path]) -> dict[str, Any]:
-    """Writes runbook.html and runbook.md into `out` (0700). The commands name the configuration file, never what is in it.
+    """Writes runbook.html and runbook.md into `out` (0700); the commands name the configuration file, never its content.
 
-    The forecast comes from `earlier`, else from the runs beside the run's folder; without any, the sources are counted and this machine is probed.
+    The forecast uses `earlier`, else the runs beside the run folder; without any, the sources are counted and this machine is probed.
     """
     if config is None:
         raise WrongUsage("--config is missing.", "Give the configuration of the cut-over: --config migration.toml.")
@@ -83,11 +86,11 @@ def runbook(options: Options, config: Path | None, out: Path, earlier: list[Path
 
 
 def _minutes(span: Span) -> float:
-    return round(span.high / 60, 1)  # the later end: a cut-over is planned for what may happen
+    return round(span.high / 60, 1)  # the upper bound: a cut-over is planned for the worst case
 
 
 def _stages(options: Options, config: str, expected: Forecast) -> list[Stage]:
-    """The cut-over in order. Times are minutes after the freeze begins, by the later end of the forecast."""
+    """Returns the stages of the cut-over in order; times are minutes after the freeze begins, by the upper bound of the forecast."""
     use = f"--config {shlex.quote(config)}"
     run = shlex.quote(str(options.run))
     minutes = {step: _minutes(span) for step, span in expected.steps.items()}
@@ -257,7 +260,7 @@ def _unfreeze(options: Options) -> Item:
 
 
 def _superuser(url: str) -> str:
-    """Where `psql` connects as a superuser: host and database of the URL, nobody's name or password."""
+    """Returns the address for `psql` as a superuser: host and database of the URL, without user and password."""
     import sqlalchemy
 
     parsed = sqlalchemy.make_url(url)

@@ -1,8 +1,8 @@
-"""The command `sample-audit`: source rows drawn by chance, risky ones more often, old and new side by side for an auditor to tick.
+"""The command `sample-audit`: a random sample of source rows, risky ones more often, old and new side by side for an auditor.
 
-Repeatable: a row's place in the draw depends on the seed, its table and its key alone. Texts and bytes are shown by length and keyed digest, so that
-they can be compared without being read; numbers, dates and codes as they are. The key is made for the file and kept nowhere: a digest without
-one would give a short text away to whoever tries all.
+Repeatable: whether a row is drawn depends only on the seed, its table and its key. Texts and bytes are shown as length and keyed digest, so that they
+can be compared without being read; numbers, dates and codes unchanged. The key is random for each file and not stored: without a key, a short text
+could be found from its digest by trial.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from mappings.model import Mappings, TableMapping
 from mappings.read import read_mappings
 from mappings.schema import Column
 
-RISKY = 20  # a held or flagged row is drawn as if it were this many
+RISKY = 20  # the weight of a held or flagged row
 HEADER = ("number", "portal", "table", "key", "why", "column", "old", "new_table", "account", "new_column", "new", "tick")
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One drawn source row: its place, and why it counts as risky ("" where it does not)."""
+    """One drawn source row: portal, table and key, and its risk ("" for none)."""
 
     mapping: TableMapping
     key: str
@@ -54,7 +54,7 @@ class Drawn:
 
 
 def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
-    """What was drawn and written: a CSV file with a line for every column that is carried over."""
+    """Writes a CSV file with a line for every column that is carried over; returns what was drawn and written."""
     mappings = read_mappings(options.mappings)
     run = needed_run(options.run)
     folder = open_readonly(run)
@@ -77,14 +77,14 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
                 writer.writerow(
                     _safe(cell) for cell in (number, row.mapping.portal, row.mapping.table, masked(row.key), row.why, *line, "")
                 )
-    content = b"\xef\xbb\xbf" + buffer.getvalue().encode()  # with a mark, so that spreadsheets read it as UTF-8
+    content = b"\xef\xbb\xbf" + buffer.getvalue().encode()  # with a byte order mark, so that spreadsheets read it as UTF-8
     write_durably(out, content)
     risky = sum(1 for row in drawn if row.why)
     return {"file": str(out), "rows": len(drawn), "risky": risky, "seed": seed, "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def free_name(place: Path) -> Path:
-    """Where the file can be written: the place itself, unless somebody ticked what lies there; an unticked file is taken away."""
+    """Returns the first free path; removes an unticked sample, keeps a ticked one and appends a number."""
     for number in range(1, 1_000):
         chosen = place if number == 1 else place.with_stem(f"{place.stem}-{number}")
         if not os.path.lexists(chosen):
@@ -96,7 +96,7 @@ def free_name(place: Path) -> Path:
 
 
 def _is_ticked(place: Path) -> bool:
-    """Whether the file is anything else than a sample as it was written."""
+    """Returns whether the file is anything but an unchanged sample."""
     try:
         with place.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
@@ -106,7 +106,7 @@ def _is_ticked(place: Path) -> bool:
 
 
 def draw(folder: RunFolder, mappings: Mappings, size: int, seed: int) -> list[Drawn]:
-    """The rows with the smallest lots; a risky row's lot is its chance to the power of 1/RISKY (Efraimidis and Spirakis)."""
+    """Returns the rows with the smallest lots; a risky row's lot is its random number to the power of 1/RISKY (Efraimidis and Spirakis)."""
     risk = _risk(folder)
     best = pl.DataFrame(schema={"lot": pl.Float64, "portal": pl.String, "table": pl.String, "key": pl.String, "why": pl.String})
     for mapping in mappings.tables.values():
@@ -129,10 +129,12 @@ def draw(folder: RunFolder, mappings: Mappings, size: int, seed: int) -> list[Dr
 
 
 def _lots(mapping: TableMapping, frame: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """portal, table, key, lot: a number between 0 and 1, the same in every version of every library."""
+    """Returns portal, table, key (text), lot: a number between 0 and 1, the same in every version of every library."""
     key = keys(mapping, frame)
     start = int.from_bytes(hashlib.sha256(f"{seed}|{mapping.portal}|{mapping.table}".encode()).digest()[:8])
-    if "_key" in frame.columns or frame.schema[mapping.key[0]] != pl.Int64:  # keys of several parts, or odd ones: such tables are small
+    if (
+        "_key" in frame.columns or frame.schema[mapping.key[0]] != pl.Int64
+    ):  # keys of several columns, or not numeric: such tables are small
         numbers = np.array([int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) for text in key], np.uint64)
     else:
         numbers = frame[mapping.key[0]].to_numpy().astype(np.uint64)
@@ -143,7 +145,7 @@ def _lots(mapping: TableMapping, frame: pl.DataFrame, seed: int) -> pl.DataFrame
 
 
 def _mixed(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """SplitMix64's last step: neighbouring numbers come out far apart."""
+    """Returns the last step of SplitMix64: neighbouring numbers give distant results."""
     with np.errstate(over="ignore"):
         numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -151,7 +153,7 @@ def _mixed(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 def _risk(folder: RunFolder) -> pl.DataFrame:
-    """portal, table, key, why: held and flagged rows."""
+    """Returns portal, table, key, why (text) of held and flagged rows."""
     held = [
         pl.DataFrame(t).select("portal", "table", "key", pl.col("reason").alias("why"))
         for s in layout.MADE_BY
@@ -166,13 +168,13 @@ def _risk(folder: RunFolder) -> pl.DataFrame:
 
 
 class Sealed:
-    """How values are shown in one file: equal ones alike, and no other can be tried against them."""
+    """Shows values in one file: equal values look equal, and guesses cannot be tested against them."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
     def text(self, value: object) -> str:
-        """A text's characters and digest, those of bytes likewise."""
+        """Returns the number of characters and a digest of a text; for bytes the same."""
         if value is None:
             return "NULL"
         if isinstance(value, bytes | bytearray | memoryview):
@@ -180,7 +182,7 @@ class Sealed:
         return f"{len(str(value)):,} characters, {self._digest(str(value).encode(errors='surrogatepass'))}"
 
     def content(self, size: object, sha256: str) -> str:
-        """Bytes, by their number and their SHA-256."""
+        """Returns the number of bytes and their SHA-256."""
         return f"{size:,} bytes, {self._digest(sha256.encode())}"
 
     def _digest(self, exact: bytes) -> str:
@@ -188,7 +190,7 @@ class Sealed:
 
 
 def _bytes_in(folder: RunFolder, row: Drawn) -> tuple[int, str] | None:
-    """Size and SHA-256 of the document's bytes that the row had when it was read; None if the row has no bytes, or they could not be read."""
+    """Returns size in bytes and SHA-256 of the row's document when it was read; None where it had none, or an unreadable one."""
     if not any(into.table == "stored_object" for into in row.mapping.into):
         return None
     (content,) = folder.files("extract", layout.CONTENT)
@@ -201,7 +203,7 @@ def _bytes_in(folder: RunFolder, row: Drawn) -> tuple[int, str] | None:
 def _side_by_side(
     store: Reading, mappings: Mappings, origins: Origins, row: Drawn, content: tuple[int, str] | None, sealed: Sealed
 ) -> list[tuple[str, ...]]:
-    """(old column, old value, new table, account, new column, new value) for every column that is carried over as it is."""
+    """Returns (old column, old value, new table, account, new column, new value) for every column that is carried over unchanged."""
     lines: list[tuple[str, ...]] = []
     for into in row.mapping.into:
         plain = {name: form.columns[0] for name, form in into.columns.items() if form.kind == "plain"}
@@ -234,7 +236,7 @@ def _side_by_side(
 
 
 def _selected(store: Reading, column: Column) -> str:
-    """A column to be shown: bytes as they are, whatever they are; all else as text."""
+    """Returns the SQL that selects a column: bytes unchanged, everything else as text."""
     return quoted(column.name) if column.family == "binary" else store.as_text(quoted(column.name))
 
 

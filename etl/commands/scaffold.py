@@ -1,4 +1,4 @@
-"""The command `scaffold`: a scan of an unknown old portal, a draft of its adapter, and the list of what a person has to decide."""
+"""The command `scaffold`: a scan of an unknown old portal, a draft of its adapter, and the list of open decisions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMN = re.compile(r"^(?P<name>[a-z0-9_]+) = (?P<value>.*?)(?P<comment>\s+# \d
 
 
 def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]:
-    """Writes `scan.json`, the draft and `worklist.md` into the folder; how much of the contract the draft covers comes back."""
+    """Writes `scan.json`, the draft and `worklist.md` into the folder; returns how much of the contract the draft covers."""
     refuse_overlap(options, ("--to", to))
     mappings = read_mappings(options.mappings)
     before = _read_scan(to / "scan.json") if (to / "scan.json").is_file() else None
@@ -70,7 +70,7 @@ def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]
 
 
 def _withhold(found: Mapping[str, Any], drafts: Mapping[Portal, list[TableDraft]], mappings: Mappings) -> None:
-    """Takes the values of columns that probably hold personal data out of the scan: by their names alone nobody knows, where names say nothing."""
+    """Removes from the scan the values of columns that probably hold personal data: opaque names do not show which these are."""
     personal = {(one.portal, one.table, one.column) for kind in read_personal(mappings) if kind.code != NONE for one in kind.columns}
     for portal, of in drafts.items():
         for draft in of:
@@ -148,7 +148,7 @@ def _write_portal(
 
 
 def _approved(file: Path) -> dict[str, str]:
-    """The lines of a draft whose comment somebody removed: they stay."""
+    """Returns the lines of a draft from which a person removed the comment sign: they stay."""
     if not file.is_file():
         return {}
     found, within = {}, False
@@ -211,7 +211,7 @@ def _table_text(
 def _write_codes(
     file: Path, words: Mapping[str, str], about: Mapping[str, Any], draft: TableDraft, name: str, lines: list[str], totals: dict[str, int]
 ) -> float:
-    """The code list by frequency; a line that a person has completed stays."""
+    """Writes the code list by frequency; keeps a line that a person has completed; returns the open units of work."""
     column = draft.columns[name.removeprefix(f"{draft.mapping.table}_")].physical
     counts = about["columns"][column]["values"]
     known: dict[str, str] = {}
@@ -240,7 +240,7 @@ def _bare(name: str) -> str:
 
 
 def _drift(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What the old portal has, or has no longer, since the scan before."""
+    """Returns what the old portal has, or no longer has, since the scan before."""
     found = []
     for portal, of in now["portals"].items():
         old = before["portals"].get(portal, {"tables": {}})["tables"]

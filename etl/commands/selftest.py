@@ -1,4 +1,4 @@
-"""The command `selftest`: whether the verifier can be believed."""
+"""The command `selftest`: whether the verifier finds planted faults."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from etl.reconcile.selftest.harness import selftest
 from etl.runfolder import layout
 from etl.system.progress import ProgressReporter
 
-_OF_ADAPTERS = 300  # so many faults the small world's adapter surely has a place for
+_OF_ADAPTERS = 300  # the number of faults for which the small sample's adapter certainly has a line
 
 
 def selftested(size: int, seed: int, reporter: ProgressReporter) -> dict[str, Any]:
-    """The score by kind of fault: planted, found, found under the right table; and the false alarms on clean copies.
+    """Returns the score by kind of fault: planted, found, found in the right table; and the false alarms on correct copies.
 
-    Raises CheckFailed (exit 3) with the same data where a fault was missed or a clean copy was called different.
+    Raises CheckFailed (exit 3) with the same data where a fault was missed or a correct copy was reported as different.
     """
     from etl.commands.adapter_faults import adapter_faults
     from sample_data.disguise import disguise

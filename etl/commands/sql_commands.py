@@ -1,4 +1,4 @@
-"""The group `sql` of the command line: what to print, and under which names."""
+"""The command group `sql`: what it prints, and with which names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NAMES = (
 
 
 def sql_commands(takes: Callable[..., Any]) -> click.Group:
-    """The group; `takes()` gives a command the options that every command has."""
+    """Returns the group; `takes()` adds the options of every command to a command."""
 
     @click.group("sql", cls=StrictGroup)
     def group() -> None:

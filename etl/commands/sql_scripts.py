@@ -1,4 +1,4 @@
-"""The commands `sql ...`: the SQL of the pages with this installation's own names, ready to run."""
+"""The commands `sql ...`: the SQL of the pages with this installation's names, ready to run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from etl.errors import WrongUsage
 
-# By script: (file, the option that names the database it runs in; empty: the one that psql is connected to).
+# By script: (file, the option with the database in which it runs; empty: the connected one).
 SCRIPTS: dict[str, tuple[tuple[str, str], ...]] = {
     "freeze": (("freeze.sql", ""),),
     "frozen": (("frozen.sql", ""),),
@@ -25,9 +25,9 @@ _ROLES = ("reader", "writer", "auditor", "rehearser")
 
 
 def sql_script(name: str, given: dict[str, str]) -> dict[str, Any]:
-    """{"sql": the script for `psql -f`}. `given`: by option, the names of roles, databases and schemas; plain lower-case names only.
+    """Returns {"sql": the script for `psql -f`}; `given`: by option, the names of roles, databases and schemas, plain lower-case names only.
 
-    Raises WrongUsage for another name: it would have to be quoted in some places and not in others.
+    Raises WrongUsage for any other name, which would need quotes in some places and not in others.
     """
     for option, value in given.items():
         if not _NAME.fullmatch(value):

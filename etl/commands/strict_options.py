@@ -1,4 +1,4 @@
-"""What the command line is given, taken strictly: an empty value is wrong usage, a negative key is a key, a database's URL has a known form."""
+"""Strict checks of the command line: an empty value is wrong usage, a negative key is a key, a database's URL has a known form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from etl.errors import WrongUsage
 
-# The drivers that this program brings itself; another one in a URL would not be used, and an asynchronous one cannot be.
+# The drivers of this program; another driver in a URL would not be used, and an asynchronous one cannot be.
 _OWN_DRIVERS = {"sqlite": ("pysqlite",), "postgresql": ("psycopg",)}
 _ASYNCHRONOUS = frozenset({"aiosqlite", "asyncpg", "aiomysql", "asyncmy", "psycopg_async", "oracledb_async", "aioodbc"})
 _FORM = "Write it as sqlite:////folder/file.sqlite or postgresql://user@host/database."
@@ -18,7 +18,7 @@ _NEGATIVE = re.compile(r"-[0-9]")
 
 
 class StrictCommand(click.Command):
-    """A command whose options, variables and arguments are wrong usage where they are given but empty, never as if not given (fine print 64)."""
+    """A command that refuses empty options, variables and arguments as wrong usage instead of ignoring them (fine print 64)."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         for parameter in self.params:
@@ -34,7 +34,7 @@ class StrictCommand(click.Command):
 
 
 class RowCommand(StrictCommand):
-    """A command one of whose arguments is a row's key, which may be a negative number: `trace P2 document -11`."""
+    """A command with a row's key as an argument, which may be a negative number: `trace P2 document -11`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -44,7 +44,7 @@ class RowCommand(StrictCommand):
             raise click.UsageError(f"{error.format_message()} {hint}", ctx) from None
 
     def _keys_last(self, args: list[str]) -> list[str]:
-        """The words, with negative numbers that are not an option's value after `--`, where no word is parsed as an option."""
+        """Returns the words with `--` before negative numbers that are not an option's value, so that none is parsed as an option."""
         takes_value = {name for option in self.params if isinstance(option, click.Option) and not option.is_flag for name in option.opts}
         head, behind = (args[: args.index("--")], args[args.index("--") + 1 :]) if "--" in args else (args, [])
         keys: list[str] = []
@@ -58,28 +58,28 @@ class RowCommand(StrictCommand):
 
 
 class StrictGroup(click.Group):
-    """A group all of whose commands are strict."""
+    """A group whose commands are all strict."""
 
     command_class = StrictCommand
     group_class = type
 
 
 def named(parameter: click.Parameter) -> str:
-    """The option as it is typed, or the argument's name."""
+    """Returns the option in its typed form, or the argument's name."""
     return max(parameter.opts, key=len) if isinstance(parameter, click.Option) else parameter.make_metavar(click.Context(click.Command("")))
 
 
 def _each(parameter: click.Parameter, value: Any) -> tuple[Any, ...]:
-    """The values of an option; of several arguments none is looked at: a key may be an empty text."""
+    """Returns the values of an option; nothing for several arguments: a key may be an empty text."""
     if isinstance(value, tuple | list):
         return tuple(value) if isinstance(parameter, click.Option) else ()
     return (value,)
 
 
 def database_url(option: str, text: str) -> str:
-    """The URL as this program takes it; WrongUsage, naming the option, if it is not valid or names an unsupported driver.
+    """Returns the URL in this program's form; raises WrongUsage, with the option, where it is not valid or names an unsupported driver.
 
-    `postgres://`, which PostgreSQL's own tools take, is `postgresql://`. The message never has the URL: it may hold a password.
+    `postgres://`, the form of PostgreSQL's tools, becomes `postgresql://`. The message never contains the URL, which may have a password.
     """
     if text.startswith("folder:"):  # files in place of a database
         return text
@@ -93,7 +93,7 @@ def database_url(option: str, text: str) -> str:
     if driver in _ASYNCHRONOUS or (own is not None and driver not in ("", *own)) or (plus and not driver):
         message = f"{option}: the driver {driver!a} in {dialect}+{driver}:// is not supported here."
         raise WrongUsage(message, f"Write {dialect}:// without a driver." if own else "Use a synchronous driver.")
-    if not text.startswith("sqlite:///"):  # the rest of it a look-up in a SQLite file must not wait for
+    if not text.startswith("sqlite:///"):  # a look-up in a SQLite file must not wait for the rest
         import sqlalchemy
 
         try:

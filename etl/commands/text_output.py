@@ -1,4 +1,4 @@
-"""Answers for people: rich tables on stdout; data is always text, never markup, and its control characters are shown, not obeyed."""
+"""Answers for people: rich tables on stdout; data is always plain text, never markup, and control characters appear as escapes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from etl.system.visible import visible
 
 
 def plain(value: object) -> Text:
-    """The value as text; control, bidi and other invisible characters as their escapes."""
+    """Returns the value as text; control, bidi and other invisible characters as escapes."""
     text = "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     return Text(visible(text))
 
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
-    """A table of plain values."""
+    """Returns a table of plain values."""
     made = Table(title=plain(title), title_justify="left", header_style="bold")
     for number, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
@@ -32,7 +32,7 @@ def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
 
 
 def _console() -> Console:
-    # Sentences are not broken: they are read by people and by grep. Where there is no terminal there is no width to keep to.
+    # Sentences are not wrapped: people and grep read them. Without a terminal there is no width.
     return Screen(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
@@ -44,20 +44,18 @@ def show_report(report: dict[str, Any]) -> None:
 
 def show_step(data: dict[str, Any]) -> None:
     console = _console()
-    spent = (
-        f" ({data['facts']['seconds']:.1f} s)" if console.is_terminal and "seconds" in data["facts"] else ""
-    )  # stderr does not say it then
+    spent = f" ({data['facts']['seconds']:.1f} s)" if console.is_terminal and "seconds" in data["facts"] else ""  # stderr omits it then
     console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}{spent}"))
     show_goals(console, data.get("goals") or [])
     if "changes" in data:
         show_changes(console, data)
     show_asked(console, data.get("approval"))
-    if "next" in data:  # not after a failure, which says itself what to do
+    if "next" in data:  # not after a failure, which names the next step
         console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
 
 
 def show_goals(console: Console, goals: list[dict[str, Any]]) -> None:
-    """The goals that the owners signed: what each counts, when it is judged, and, once it is, what was found."""
+    """Shows the signed goals: what each counts, which step judges it, and the result, once it is judged."""
     from etl.runfolder.acceptance_file import limit, value
 
     words = {True: "met", False: "missed", None: "open"}
@@ -72,7 +70,7 @@ def show_goals(console: Console, goals: list[dict[str, Any]]) -> None:
 
 
 def show_changes(console: Console, data: dict[str, Any]) -> None:
-    """By table what the load will insert, update and remove, or why that is not known."""
+    """Shows, by table, what the load will insert, update and remove, or why that is unknown."""
     if data["changes"] is None:
         if data["changes_unknown"]:
             console.print(plain(f"unknown what the load will change: {data['changes_unknown']}"))
@@ -88,7 +86,7 @@ def show_changes(console: Console, data: dict[str, Any]) -> None:
 
 
 def show_asked(console: Console, approval: dict[str, Any] | None) -> None:
-    """Whose approval the run needs and for which digest; nothing where it needs none."""
+    """Shows whose approval the run needs and for which digest; nothing where it needs none."""
     if approval is not None:
         what = f"digest {approval['digest']}" if approval["digest"] else "a digest that check prints once --target is given"
         console.print(plain(f"approval by {approval['by']} of {what}: {'given ' + approval['at'] if approval['at'] else 'not given'}"))
@@ -146,7 +144,7 @@ def show_plan(data: dict[str, Any]) -> None:
 
 
 def show_conditions(console: Console, conditions: dict[str, dict[str, list[str]]]) -> None:
-    """Of each old portal what is there and not read, what is read otherwise than it is stored, and what could not be ruled out."""
+    """Shows, for each old portal, what is not read, what is read differently from how it is stored, and what could not be ruled out."""
     for portal, known in conditions.items():
         for word, sentences in (("not read", known["beside"]), ("note", known["notes"]), ("not ruled out", known["not_ruled_out"])):
             for sentence in sentences:
@@ -154,7 +152,7 @@ def show_conditions(console: Console, conditions: dict[str, dict[str, list[str]]
 
 
 def _seconds(span: dict[str, float]) -> str:
-    """`42 s (38 to 47)`; a decimal below ten seconds."""
+    """Returns `42 s (38 to 47)`; one decimal below ten seconds."""
     digits = 1 if span["seconds"] < 10 else 0
     return f"{span['seconds']:,.{digits}f} s ({span['low']:,.{digits}f} to {span['high']:,.{digits}f})"
 
@@ -407,7 +405,7 @@ def show_scaffold(data: dict[str, Any]) -> None:
 
 
 def show_sql(data: dict[str, Any]) -> None:
-    sys.stdout.write(data["sql"])  # as it is: psql reads it
+    sys.stdout.write(data["sql"])  # unchanged: psql reads it
 
 
 HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {

@@ -1,4 +1,4 @@
-"""The command `trace`: where one source row went, and which source rows an account is made of."""
+"""The command `trace`: the target rows of one source row, and the source rows of an account."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mappings.model import Into, Mappings, Portal, TableMapping
 from mappings.read import read_mappings
 from mappings.schema import Table
 
-_GAPS = 16  # the widest gaps between the accounts' numbers are looked through for hashed ids
-_NARROW = 1 << 26  # numbers, of 2^48, that may lie outside of them: a hashed id is among those with a chance of one in four millions
+_GAPS = 16  # the widest gaps between the accounts' numbers are scanned for hashed ids
+_NARROW = 1 << 26  # numbers, of 2^48, that may be outside of the gaps: a hashed id is among them with a probability of one in four million
 
 
 def trace(options: Options, where: tuple[str, ...], account: str | None) -> dict[str, Any]:
-    """One source row's target rows, or one account's source rows."""
+    """Returns one source row's target rows, or one account's source rows."""
     if (account is None) == (not where) or (where and len(where) != 3):
         raise WrongUsage("Give a source row or an account.", "Write trace P2 document 17, or trace --account NUMBER.")
     mappings = read_mappings(options.mappings)
@@ -39,7 +39,7 @@ def trace(options: Options, where: tuple[str, ...], account: str | None) -> dict
 
 
 def _presented(options: Options, mappings: Mappings, portal: Portal, table: str, key: str, known: bool) -> dict[str, Any]:
-    """The same behind an adapter: a contract table's name goes before a physical one; both names are shown."""
+    """Returns the same behind an adapter: a contract table's name has priority over a physical one; both names are shown."""
     from etl.present.grammar import read_adapter
     from etl.present.keys import contract_keys, physical_tables
 
@@ -58,7 +58,7 @@ def _presented(options: Options, mappings: Mappings, portal: Portal, table: str,
         try:
             one = _row(options, mappings, mapping, contract_key)
         except MigrationError:
-            continue  # presented as several tables, the row may have gone to some of them only
+            continue  # a row of several contract tables may have been loaded into some of them only
         if not found:
             found = one
         else:
@@ -97,7 +97,7 @@ def _row(options: Options, mappings: Mappings, mapping: TableMapping, key: str) 
 
 
 def _decisions(options: Options, of: tuple[str, str, str]) -> list[dict[str, str]]:
-    """Who decided about the row, when and why, as the run's folder knows it, names masked; none where no folder is given."""
+    """Returns who decided about the row, when and why, by the run folder, names masked; empty without a folder."""
     if options.run is None:
         return []
     from etl.runfolder.decisions_file import decisions_made
@@ -107,7 +107,7 @@ def _decisions(options: Options, of: tuple[str, str, str]) -> list[dict[str, str
 
 
 def _target_rows(store: Reading, mappings: Mappings, into: Into, condition: Condition | None) -> list[Row]:
-    """The rows of one target table: table, id and account number."""
+    """Returns the rows of one target table: table, id and account number."""
     if condition is None:
         return []
     shape = mappings.target.tables[into.table]
@@ -128,13 +128,13 @@ def _target_rows(store: Reading, mappings: Mappings, into: Into, condition: Cond
 
 
 def _whole(store: Reading, shape: Table) -> str:
-    """Every column, to be selected: as text, but flags and bytes as they are."""
+    """Returns the SQL that selects every column: as text, flags and bytes unchanged."""
     exact = ("boolean", "binary")
     return ", ".join(c.name if c.family in exact else f"{store.as_text(c.name)} AS {c.name}" for c in shape.columns)
 
 
 def digest(shape: Table, row: Row) -> str:
-    """SHA-256 of the new row: its values in the contract's order as one JSON list; the same on every database, and of equal rows of two runs."""
+    """Returns the SHA-256 of the new row: its values in contract order as one JSON list; the same for equal rows in every database and run."""
     return hashlib.sha256(json.dumps([_told(row[c.name], c.family) for c in shape.columns], ensure_ascii=False).encode()).hexdigest()
 
 
@@ -152,9 +152,9 @@ def _told(value: Any, family: str) -> object:
 
 
 def account_number(mappings: Mappings, name: str, place: str) -> str | None:
-    """The number, as SQL, of the account that a row belongs to, by its own column or by the row that it hangs on; None: it is one of no account's.
+    """Returns the SQL for the account number of a row, from its column or its parent row; None where rows of the table have no account.
 
-    `place` is what the statement calls the table.
+    `place`: the table's name in the statement.
     """
     shape = mappings.target.tables[name]
     if name == "entity_account":
@@ -171,7 +171,7 @@ def account_number(mappings: Mappings, name: str, place: str) -> str | None:
 
 
 def _account(options: Options, mappings: Mappings, number: str) -> dict[str, Any]:
-    """Every source row behind an account, with the rules of its table and what was flagged."""
+    """Returns every source row of an account, with the rules of its table and its flags."""
     with published(options) as store:
         named = "legal_name, business_type_cd, status_cd, legacy_profile_id, legacy_model_id, legacy_entity_id"
         account_id = store.as_text("account_id")
@@ -186,12 +186,12 @@ def _account(options: Options, mappings: Mappings, number: str) -> dict[str, Any
             rows += _sources(store, mappings, name, condition, str(account["legacy_entity_id"]))
     for row in rows:
         row["rules"] = list(mappings.tables[row["portal"], row["table"]].rules)
-    total = len({(row["portal"], row["table"], row["key"]) for row in rows})  # a row may stand behind an account and its group
+    total = len({(row["portal"], row["table"], row["key"]) for row in rows})  # a row may belong to an account and to its group
     return {"account": {"number": number, **account}, "rows": rows, "total": total}
 
 
 class _Owned:
-    """By target table: the condition for a row to belong to the account, by its own column or by the row that it hangs on."""
+    """By target table, the condition for a row to belong to the account, by its column or its parent row."""
 
     def __init__(self, store: Reading, mappings: Mappings, account_id: str, entity: int) -> None:
         self._mappings, self._shapes, self._account_id = mappings, mappings.target.tables, account_id
@@ -205,13 +205,13 @@ class _Owned:
             if columns:
                 mine = both((Condition(f"{column} = ?", (self._account_id,)) for column in columns), "OR")
                 owned[name] = self._within(name, mine)
-        for name, shape in self._shapes.items():  # links of what is stored once: the row at the link's other end
+        for name, shape in self._shapes.items():  # links of rows that are stored once: the row at the link's other end
             if (name in owned and len(shape.key) > 1) or name == "account_agreement":
                 for column in shape.columns:
                     if column.refers_to and column.refers_to not in owned and "legacy_key" in self._shapes[column.refers_to].by_name:
                         end = self._shapes[column.refers_to].key[0]
                         owned[column.refers_to] = self._led_to(end, column.name, name, owned[name])
-        for name, shape in self._shapes.items():  # and what hangs on those
+        for name, shape in self._shapes.items():  # and their child rows
             if name not in owned and not name.startswith("migration"):
                 parent = next((c for c in shape.columns if c.not_null and c.refers_to in owned), None)
                 if parent is not None:
@@ -225,7 +225,7 @@ class _Owned:
         return Condition(f"{column} IN (SELECT {named} FROM {table} WHERE {condition.sql})", condition.values)
 
     def _within(self, name: str, condition: Condition) -> Condition:
-        """The same rows, found by their own key, where that begins with the account's number: there is no index by account."""
+        """Returns the condition for the same rows by their key, where it begins with the account's number: there is no index by account."""
         key = self._shapes[name].key
         per_account = all(
             maker.block(name).per == "account" and maker.block(name).columns[key[0]].kind == "self_id" and maker.owner_rule != "G1"
@@ -237,10 +237,10 @@ class _Owned:
 
 
 def _ranges(entity: int, entities: list[int]) -> list[tuple[str, str]]:
-    """Between which ids the rows of this entity's account lie: those that begin with its number, and the hashed ones.
+    """Returns the ranges of ids of this account's rows: those that begin with its number, and the hashed ones.
 
-    A hashed id (of a key below zero or beyond 60 bits) begins with a number by chance, spread over 48 bits: it lies in one of the widest gaps
-    between the accounts' own numbers. Empty where all rows have to be looked at: its number does not fit, or the gaps leave too much out.
+    A hashed id (of a key below zero or beyond 60 bits) begins with a random number of 48 bits: it is in one of the widest gaps between the accounts'
+    numbers. Empty where all rows have to be scanned: the number does not fit, or the gaps omit too much.
     """
     if not 0 <= entity <= MAX_ACCOUNT:
         return []
@@ -270,7 +270,7 @@ def _sources(store: Reading, mappings: Mappings, name: str, condition: Condition
             for row in found
             for maker in [makers[0] if kind is None else by_kind[row[kind]]]
         ]
-    if len(makers) != 1:  # a link between account and group or event: what it links to is listed itself
+    if len(makers) != 1:  # a link between account and group or event: its target is listed separately
         return []
     (maker,) = makers
     parts = [_key_part(mappings, maker, name, part) for part in maker.key]
@@ -281,7 +281,7 @@ def _sources(store: Reading, mappings: Mappings, name: str, condition: Condition
 
 
 def _key_part(mappings: Mappings, maker: TableMapping, name: str, part: str) -> str | None:
-    """The part of the source row's key, as SQL on its target row; None: the account's entity."""
+    """Returns the SQL for a part of the source row's key on its target row; None for the account's entity."""
     shapes = mappings.target.tables
     for column, form in maker.block(name).columns.items():
         if part not in form.columns:
@@ -297,7 +297,7 @@ def _key_part(mappings: Mappings, maker: TableMapping, name: str, part: str) -> 
 
 
 def _link_target(mappings: Mappings) -> str:
-    """The old key of what a document's link leads to, as SQL."""
+    """Returns the SQL for the old key of a document link's target."""
     choices = []
     for entry in mappings.codes["link_target"]:
         of = entry["target_table"]

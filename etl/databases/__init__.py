@@ -1,4 +1,4 @@
-"""One module per kind of database; the rest of the project sees only the two protocols below."""
+"""The protocols of an old database (`Source`, `SnapshotSource`, `Versioned`); each kind of database has a package that implements them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one table in the order of their keys: typed values, and each row's key as text (fine print 43)."""
+    """Rows of one table in key order: typed values, and each row's key as text (fine print 43); see the comment for `keys` None."""
 
     typed: Typed
     keys: list[str] | None  # None: the only key column is a whole number in every row, so the key is its text
@@ -29,7 +29,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class KeyRange:
-    """A stretch of a table: the rows whose key is at least `first` and below `last`; None: the table's own end."""
+    """The rows of a table whose key is at least `first` and below `last`; None means that this side has no bound."""
 
     first: tuple[int, ...] | None = None
     last: tuple[int, ...] | None = None
@@ -40,9 +40,10 @@ WHOLE = KeyRange()
 
 @dataclass(frozen=True)
 class SourceChange:
-    """What became of a source: `changed`, its tables that did, None where only reading all again tells; `how` that is known, in words.
+    """The comparison of a source with a mark: names of the changed tables, and how the answer was found.
 
-    `unknown`: tables of which only reading them again tells (views, foreign tables).
+    `changed`: None where only a second full read can tell. `how`: one phrase. `unknown`: tables without evidence of writes (views, foreign tables):
+    read them again.
     """
 
     changed: list[str] | None
@@ -53,57 +54,57 @@ class SourceChange:
 class Source(Protocol):
     """An old database, read in one snapshot and never written to."""
 
-    level: str  # the isolation that was reached, in words
+    level: str  # the isolation level of the snapshot, as a phrase
 
     def shapes(self) -> dict[str, dict[str, str]]:
-        """Declared type of every column of every table."""
+        """Returns the declared type, in the contract's words, of every column, by table."""
         ...
 
     def kinds(self) -> dict[str, str]:
-        """The relations that are not independent tables, by name: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
+        """Returns the kind of each relation that is not an independent table: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
         ...
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
-        """What hides rows or bytes of these tables from us (K9), what is there besides, and what could not be ruled out.
+        """Returns what hides rows or bytes of these tables (K9), what exists besides them, and what could not be ruled out.
 
-        `deep`: everything is looked at for it, a SQLite file from end to end; without, what can be asked in a moment.
+        `deep`: checks everything, a SQLite file from start to end; False: only checks that take a moment.
         """
         ...
 
     def count(self, table: str) -> int:
-        """Rows of the table."""
+        """Returns the number of rows in the table."""
         ...
 
     def bytes_in(self, table: str, column: str) -> int:
-        """The bytes in that binary column together, for an estimate; 0 where the database cannot tell without reading them all."""
+        """Returns the total size of that binary column in bytes, for an estimate; 0 where only a full read could tell."""
         ...
 
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
-        """The table in the order of its keys, in batches of at most that many rows, without those columns."""
+        """Yields the table in key order, in batches of at most `rows` rows, without the columns named in `without`."""
         ...
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """(key as text, the pieces of that binary column's bytes) for every row, in the order of the keys."""
+        """Yields (key as text, chunks of that binary column's bytes) for every row whose value is not null, in key order."""
         ...
 
     def mark(self) -> str:
-        """What `changed_since` compares with later: the proof of the freeze."""
+        """Returns the state of the snapshot as text, the argument of a later `changed_since`: the proof of the freeze."""
         ...
 
     def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
-        """What became of these tables since the mark was taken (`read`: rows then)."""
+        """Returns which tables were written to since the mark was taken; `read`: by table, the number of rows at that time."""
         ...
 
     def highest_key(self, mapping: TableMapping) -> str:
-        """The last key in their order, as text, masked (H6); empty where there is no row."""
+        """Returns the last key in key order as text, masked (H6); empty for an empty table."""
         ...
 
     def counted(self) -> dict[str, str]:
-        """What the database itself counts of each table's writes, in words; nothing where it counts none. It may lag behind the snapshot."""
+        """Returns, by table, the database's statistics of its writes as a phrase; empty where it keeps none. They may lag behind the snapshot."""
         ...
 
     def writers(self) -> list[str]:
-        """Who could still write: sentences, none where nobody can be seen."""
+        """Returns one sentence for each session or role that could still write; empty where none is visible."""
         ...
 
     def close(self) -> None: ...
@@ -115,24 +116,24 @@ class Source(Protocol):
 
 @runtime_checkable
 class SnapshotSource(Source, Protocol):
-    """An old database that other processes can read as well, in the very same snapshot."""
+    """An old database whose snapshot other processes can join."""
 
     url: str
     name: str
     snapshot: str
 
     def cuts(self, mapping: TableMapping, rows: int) -> list[KeyRange]:
-        """The table in key ranges of that many rows, in key order; the whole table if its keys are not whole numbers."""
+        """Returns key ranges of about `rows` rows that cover the table, in key order; one unbounded range where its keys are not whole numbers."""
         ...
 
     def within(self, cut: KeyRange) -> Source:
-        """The same snapshot on the same connection; `read` and `contents` give only that stretch."""
+        """Returns the same snapshot on the same connection, with `read` and `contents` limited to that key range."""
         ...
 
 
 @dataclass(frozen=True)
 class Relation:
-    """What a row's version is a version of. `identity`: equal only where versions can be compared; `transactions`: how many the server had begun."""
+    """The table to which row versions belong: versions are comparable only where `identity` is equal; `transactions`: how many the server had begun."""
 
     identity: str
     transactions: int
@@ -140,28 +141,28 @@ class Relation:
 
 @runtime_checkable
 class Versioned(Source, Protocol):
-    """An old database that tells by a row's version, without reading the row, that it was not written to since."""
+    """An old database whose row versions prove, without reading a row, that it was not written to since."""
 
     def relation(self, mapping: TableMapping, column: str) -> Relation | None:
-        """What the versions of that column's rows are versions of; None where a piece of the evidence is not to be had."""
+        """Returns the table to which the versions of that column's rows belong; None where part of the evidence is not available."""
         ...
 
     def versions(self, mapping: TableMapping, column: str) -> pl.DataFrame:
-        """key (text), version (text) of the rows in the cut that have bytes in that column; null where a version tells nothing."""
+        """Returns key (text), version (text) of the rows in the range whose value in that column is not null; a null version proves nothing."""
         ...
 
     def contents_of(self, mapping: TableMapping, column: str, keys: Sequence[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """As `contents`, of these keys alone."""
+        """Yields as `contents` does, for these keys only."""
         ...
 
 
-FOLDER = "folder:"  # what a folder of files begins with in place of a URL's scheme
+FOLDER = "folder:"  # the prefix of a folder of files, where other sources have a URL's scheme
 
 
 def redacted_url(url: str) -> str:
-    """The URL as it may be shown: without user's password and without options, which may hold secrets too.
+    """Returns the URL for messages: without the password and without options, which may hold secrets.
 
-    But with an sslmode that lets less than verify-full pass to another machine, whoever said it: that has to be seen.
+    An sslmode weaker than verify-full is added where the server is another machine, whether the URL, the environment or a service file sets it.
     """
     import sqlalchemy
 
@@ -181,7 +182,7 @@ def redacted_url(url: str) -> str:
 
 
 def database_identity(url: str) -> tuple[str | int | None, ...]:
-    """Which database it is, whoever logs in and however: the file; or server, port and name."""
+    """Returns the identity of the database, independent of user and options: the file; or server, port and name."""
     import sqlalchemy
 
     if url.startswith(FOLDER):
@@ -196,7 +197,7 @@ def database_identity(url: str) -> tuple[str | int | None, ...]:
 
 
 def connection_targets(url: str) -> list[str]:
-    """Where the URL leads as far as it says so itself: the database, and the options that choose server, port, database or schema."""
+    """Returns where the URL leads: the database, and the options that select server, port, database or schema."""
     import sqlalchemy
 
     if url.startswith(FOLDER):
@@ -207,15 +208,15 @@ def connection_targets(url: str) -> list[str]:
 
 
 def sqlite_url(file: Path) -> str:
-    """The URL of a SQLite file, whatever characters its path has."""
+    """Returns the URL of a SQLite file; every character of its path is escaped."""
     return f"sqlite:///{urllib.parse.quote(str(file.absolute()))}"
 
 
 def backend(url: str) -> str:
-    """`sqlite`, `postgresql`, ...; WrongUsage where it is no URL of a database."""
+    """Returns the kind of database, `sqlite`, `postgresql` ...; raises WrongUsage where the text is not a database URL."""
     if url.startswith(FOLDER):
         return "folder"
-    import sqlalchemy  # late: a look-up in a SQLite file has to be quicker than this import
+    import sqlalchemy  # imported late: a look-up in a SQLite file must not wait for this import
 
     try:
         return sqlalchemy.make_url(url).get_backend_name()

@@ -1,4 +1,4 @@
-"""What a new store has besides the contract's tables and views: what changes what is loaded, or opens it to everybody, stands in the way; the rest is named."""
+"""What a new store has besides the contract's tables and views: objects that alter loaded rows or open them to every role are refused, the rest reported."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 @dataclass(frozen=True)
 class Conditions:
-    """Sentences. `refused`: what has to go before anything is loaded (fine print 62, 70); `named`: what is there and no obstacle."""
+    """Sentences about a store. `refused`: remove these before a load (fine print 62, 70); `named`: reported only."""
 
     refused: list[str] = field(default_factory=list)
     named: list[str] = field(default_factory=list)
-    foreseen: Foreseen = field(default_factory=Foreseen)  # of the server: settings, locks, orphaned sessions
+    foreseen: Foreseen = field(default_factory=Foreseen)  # settings of the server, locks, orphaned sessions
 
 
 def refuse_conditions(conditions: Conditions) -> list[str]:
-    """Refuses a store that has what changes what is loaded, or opens it to everybody (exit 7); what is there and no obstacle comes back."""
+    """Returns the sentences that do not prevent a load; raises Refused (exit 7) where an object alters loaded rows or opens them to every role."""
     if conditions.refused:
         raise Refused(
             "The target has objects outside the contract that would change or expose the loaded rows:\n  "
@@ -37,7 +37,7 @@ def refuse_conditions(conditions: Conditions) -> list[str]:
 
 
 def refuse_stopped(sentences: list[str]) -> None:
-    """Refuses what would not come to its end (exit 7), before anything is read or written."""
+    """Raises Refused (exit 7) for a run that could not finish, before anything is read or written."""
     if sentences:
         raise Refused(
             "A run would not come to its end:\n  " + "\n  ".join(sentences),
@@ -46,7 +46,7 @@ def refuse_stopped(sentences: list[str]) -> None:
 
 
 def refuse_altered(tables: list[str]) -> None:
-    """Refuses to publish where what these tables hold is not what was staged for them (exit 7)."""
+    """Raises Refused (exit 7) where rows in the staging tables are not the rows that were staged."""
     if tables:
         raise Refused(
             f"The stored rows differ from the staged rows: {', '.join(dict.fromkeys(tables))}. Nothing was published.",
@@ -55,7 +55,7 @@ def refuse_altered(tables: list[str]) -> None:
 
 
 def tokens(sql: str) -> list[str]:
-    """The statement's tokens in the one form in which two of the same meaning agree: no comments, plain names in small letters, texts as they are."""
+    """Returns the statement's tokens, normalized: no comments, unquoted names in lower case, string literals unchanged."""
     found = []
     for chunk in _PIECES.finditer(sql):
         match chunk.lastgroup:
@@ -74,9 +74,9 @@ def tokens(sql: str) -> list[str]:
 
 
 def query_of(sql: str, schema: str = "") -> list[str]:
-    """The tokens of a view's query: what stands behind the AS of its CREATE VIEW; all of them where it is the query alone.
+    """Returns the tokens of a view's query: those after AS in CREATE VIEW, or all where the text is the query alone.
 
-    Without the AS before an alias, and without the name of the view's own schema before a dot: a server writes them or not.
+    Omits AS before an alias, and the view's schema name before a dot: servers write them or not.
     """
     every = tokens(sql)
     query = every[every.index("as") + 1 :] if every[:1] == ["create"] and "as" in every else every
@@ -86,6 +86,6 @@ def query_of(sql: str, schema: str = "") -> list[str]:
 
 
 def listed(words: Iterable[str], most: int = 8) -> str:
-    """The words, some of them where they are many."""
+    """Returns the first `most` words as a list in prose, with the number of the others."""
     every = list(words)
     return ", ".join(every[:most]) + (f" and {len(every) - most:,} more" if len(every) > most else "")

@@ -1,4 +1,4 @@
-"""A store of the contract's first edition: recognised, and brought up by the DDL that the refusal says."""
+"""Detects a store of the contract's first edition; the refusal contains the DDL that upgrades it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from etl.errors import Refused
 from etl.system.visible import listed
 from mappings.schema import Schema
 
-# What the second edition added. A column that may not be null needs a value in rows that are there; the next publish sets the right one.
+# What the second edition added. A NOT NULL column needs a value in existing rows; the next publish sets the correct one.
 _ADDED = {
     ("entity_account", "acting_officer"): " DEFAULT false",
     ("svi_membership", "share_more"): " DEFAULT false",
@@ -24,13 +24,13 @@ VIEW_DIFFERS = "differs from the contract's view"
 
 
 def words_of(statement: str) -> list[str]:
-    """The statement's words and signs without comments, quotes, capitals and words that may be left out, for comparing two of them."""
+    """Returns the statement's words and signs without comments, quotes, capitals and optional words, for a comparison."""
     plain = re.sub(r"--[^\n]*", " ", statement).replace('"', "").casefold()
     return [word for word in re.findall(r"'[^']*'|\w+|[^\w\s;]", plain) if word not in ("as", "inner", "outer")]
 
 
 def refuse_differences(differences: list[str], schema: Schema) -> None:
-    """Refused (7) where a store's tables are not the contract's; for a store of the first edition with the DDL that brings it up."""
+    """Raises Refused (exit 7) where a store's tables differ from the contract; for a store of the first edition the message contains the DDL."""
     if not differences:
         return
     statements = upgrade(differences, schema)
@@ -43,7 +43,7 @@ def refuse_differences(differences: list[str], schema: Schema) -> None:
 
 
 def upgrade(differences: list[str], schema: Schema) -> list[str]:
-    """The DDL that makes a first-edition store the contract's; empty where it differs in anything else."""
+    """Returns the DDL that upgrades a first-edition store to the contract; empty where the store has any other difference."""
     missing = {f"{table}.{column}: no such column": (table, column) for table, column in _ADDED}
     views = {f"{name}: {VIEW_DIFFERS}": name for name in schema.views}
     if not set(differences) <= missing.keys() | views.keys() or not set(differences) & missing.keys():

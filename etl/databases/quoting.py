@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Sql(str):
-    """A table's name for messages, and what stands for it in SQL: with its schema, or a query of its own."""
+    """The name of a table in messages, with the SQL that replaces it: a name with its schema, or a query."""
 
     sql: str
 
@@ -18,5 +18,5 @@ class Sql(str):
 
 
 def quoted(name: str) -> str:
-    """The identifier, quoted; what stands for it where it is more than one."""
+    """Returns the identifier in quotes; for an `Sql` its SQL."""
     return name.sql if isinstance(name, Sql) else '"' + name.replace('"', '""') + '"'

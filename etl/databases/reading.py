@@ -1,4 +1,4 @@
-"""A new store that is only looked at: statements as text, rows as dictionaries. No library stands between, so that one look-up is quick."""
+"""A new store for look-ups: statements as text, rows as dictionaries, without a library between, so that one look-up is quick."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLAIN_FILE = re.compile(r"sqlite:///([A-Za-z0-9_./-]+)")  # needs no URL parser
 
 @dataclass(frozen=True)
 class Condition:
-    """A condition of SQL, a `?` for each of its values in their order."""
+    """A condition of SQL with a `?` for each of its values, in order."""
 
     sql: str
     values: tuple[object, ...] = ()
@@ -27,31 +27,31 @@ NEVER = Condition("1 = 0")
 
 
 def both(conditions: Iterable[Condition], word: str = "AND") -> Condition:
-    """All of these (or, with OR, any of them) as one."""
+    """Returns all of these conditions (with OR: any of them) as one."""
     given = list(conditions)
     return Condition(f" {word} ".join(f"({one.sql})" for one in given), tuple(value for one in given for value in one.values))
 
 
 class Reading(Protocol):
-    """A store opened for reading. Statements have a `?` for each value; ids, days and moments come back as the database gives them."""
+    """A store opened for reading. Statements have a `?` for each value; ids, days and moments come back in the database's types."""
 
     def rows(self, statement: str, *values: object) -> list[Row]:
-        """The rows, in the statement's order; MigrationError where a table or column is not there."""
+        """Returns the rows in the statement's order; raises MigrationError where a table or column does not exist."""
         ...
 
     def among(self, column: str, ids: list[str]) -> Condition:
-        """That the column, a UUID, is one of these: looked up one by one where the column is a key."""
+        """Returns the condition that the UUID column equals one of these ids; uses an index where the column is a key."""
         ...
 
     def as_text(self, expression: str) -> str:
-        """The expression, as text whatever its type."""
+        """Returns the expression cast to text, for every type."""
         ...
 
     def close(self) -> None: ...
 
 
 def no_store(url: str) -> MigrationError:
-    """The error for a database that lacks the tables of the new store."""
+    """Returns the error for a database without the tables of the new store."""
     return MigrationError(
         f"--target: {redacted_url(url)} is not the new store of a run: a table or column is missing.",
         "Give --target the store that was published, or --run of its run.",

@@ -1,4 +1,4 @@
-"""The new store, and an old portal, as the company pages read them: SQLAlchemy tables made of the contract, for any database."""
+"""The new store, and an old portal, as SQLAlchemy tables made from the contract, for the company pages, in every database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TYPES: dict[str, Any] = {
 
 
 def tables_of(schema: Schema) -> dict[str, sa.Table]:
-    """The contract's tables. Ids, dates and moments are read as text: no type of Python's own stands between."""
+    """Returns the contract's tables; ids, dates and moments are read as text, without a conversion to Python types."""
     metadata = sa.MetaData()
     return {
         table.name: sa.Table(table.name, metadata, *(sa.Column(column.name, _TYPES[column.family]()) for column in table.columns))
@@ -37,7 +37,7 @@ def tables_of(schema: Schema) -> dict[str, sa.Table]:
 
 @contextmanager
 def reading(url: str) -> Iterator[sa.Connection]:
-    """A connection that is only read from."""
+    """Yields a read-only connection."""
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if not Path(parsed.database or "").is_file():
@@ -61,5 +61,5 @@ def reading(url: str) -> Iterator[sa.Connection]:
 
 
 def as_id(column: sa.Column[Any]) -> sa.ColumnElement[str]:
-    """The id as text, also where the database has a type of its own for it."""
+    """Returns the id as text, also where the database has a UUID type."""
     return sa.cast(column, sa.String)

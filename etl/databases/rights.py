@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-Wanted = dict[str, tuple[str, ...]]  # by table: the columns that are read
+Wanted = dict[str, tuple[str, ...]]  # by table, the columns that are read
 
 
 @dataclass(frozen=True)
 class Rights:
-    """Sentences. `missing`: what the role needs and has not; `excess`: what it could do beyond that."""
+    """Sentences about a role. `missing`: rights that it needs and lacks; `excess`: rights beyond its need."""
 
     role: str = ""
     missing: list[str] = field(default_factory=list)

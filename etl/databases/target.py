@@ -1,4 +1,4 @@
-"""The new store as the load step needs it: staging beside the real tables, one publish that shows all or nothing."""
+"""The protocol of the new store for the load step: staging tables beside the real ones, one publish that shows all or nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from etl.errors import MigrationError, Refused
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
-Rows = Callable[[Table], Iterator[pa.Table]]  # the new rows of a table, piece by piece
+Rows = Callable[[Table], Iterator[pa.Table]]  # the new rows of a table, batch by batch
 RUN_COLUMNS = (
     "run_id",
     "state_cd",
@@ -47,10 +47,10 @@ class RunRecord:
     grace: tuple[int, int, int] | None = None  # days before, after, added (E14); None without a freeze
     mappings_sha256: str = ""
     decisions_sha256: str | None = None
-    fresh: bool = False  # set by `publish`: whether it published into an empty store (fine print 66)
+    fresh: bool = False  # set by `publish`: whether the store was empty before (fine print 66)
 
     def row(self) -> dict[str, str | int | None]:
-        """By column: days and moments as ISO 8601 writes them, as the run's folder keeps them and the verifier compares them."""
+        """Returns the record by column; days and moments in ISO 8601, the form of the run folder and the verifier."""
         first, last = self.freeze or (None, None)
         return {
             "run_id": self.run_id,
@@ -67,29 +67,29 @@ class RunRecord:
         }
 
 
-Agree = Callable[["list[Change]"], None]  # told what a publish changes before it is committed; raises where that must not be
+Agree = Callable[["list[Change]"], None]  # receives the changes of a publish before its commit; raises where they are not allowed
 
 
 def agreed(changes: list[Change]) -> None:
-    """Agrees to any change."""
+    """Accepts any change."""
 
 
 class Tell(Protocol):
-    """Takes what is at work, how much of it is done, of how much, and what is counted."""
+    """Receives progress: the step's name, the number done, the total, and the unit that is counted."""
 
     def __call__(self, what: str, done: int, total: int, unit: str = "rows") -> None: ...
 
 
 @dataclass(frozen=True)
 class Images:
-    """What a delta keeps of one table for its rollback: how many before-images, and how many keys of rows that it brought."""
+    """What a delta keeps of one table for its rollback: the numbers of before-images and of keys of inserted rows."""
 
     table: str
     before: int
     new: int
 
 
-UNDO = "migration_undo"  # the table that says what each delta keeps; with numbers behind it, the tables in which that lies
+UNDO = "migration_undo"  # the table that records what each delta keeps; this name with the delta's number begins the names of the tables of kept rows
 KEPT = (
     f"CREATE TABLE IF NOT EXISTS {UNDO} (run_id VARCHAR(40) NOT NULL, number INTEGER NOT NULL, table_name VARCHAR(63) NOT NULL,"
     " before_rows BIGINT NOT NULL, new_rows BIGINT NOT NULL, PRIMARY KEY (run_id, table_name))"
@@ -97,17 +97,17 @@ KEPT = (
 
 
 def undo_tables(number: int, table: str) -> tuple[str, str]:
-    """Where the before-images lie that the delta of that number keeps of the table, and where the keys of the rows that it brought."""
+    """Returns the names of the tables with the delta's before-images of a table, and with the keys of its inserted rows."""
     return f"{UNDO}__{number}_{table}", f"{UNDO}__{number}_new_{table}"
 
 
 def volatile(table: Table) -> tuple[str, ...]:
-    """Columns that may differ between runs of the same rows: which run it was that held or flagged the row."""
+    """Returns the columns that may differ between two runs of the same rows: the run that held or flagged the row."""
     return ("run_id",) if table.name in ("migration_holding", "migration_exception") else ()
 
 
 def orphaned(where: str) -> Refused:
-    """The refusal of a change after which rows of others would refer to nothing."""
+    """Returns the refusal of a change that would leave foreign keys of other tables without their row."""
     return Refused(
         f"Rows of {where} would refer to rows that no longer exist. Nothing was changed.",
         "Resolve those rows with their owners first, then run the same command again.",
@@ -115,12 +115,12 @@ def orphaned(where: str) -> Refused:
 
 
 def written_meanwhile() -> Refused:
-    """The refusal of a rollback of a store that others wrote to between the look at it and its change."""
+    """Returns the refusal of a rollback where another session wrote between the comparison and the change."""
     return Refused("Others write to the new store. Nothing was changed.", "Let them end, then run the same command again.")
 
 
 def nothing_to_restore(run_id: str, what: str) -> Refused:
-    """The refusal of a rollback that cannot give back what was there before."""
+    """Returns the refusal of a rollback whose before-images are incomplete."""
     return Refused(
         f"{run_id} changed a store that held an earlier run, and {what}. Nothing was changed.",
         "Restore the store's backup from before that run: without its before-images a rollback cannot restore the earlier rows.",
@@ -129,7 +129,7 @@ def nothing_to_restore(run_id: str, what: str) -> Refused:
 
 @dataclass(frozen=True)
 class Change:
-    """What a publish changes in one table: rows that come, that become others, that go."""
+    """The numbers of rows that a publish inserts, updates and removes in one table."""
 
     table: str
     inserted: int
@@ -139,8 +139,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs in one table between a run and the one before: whole rows that come or change (`came`), keys of rows that go or change, and
-    of rows that go."""
+    """The difference of one table between a run and the one before.
+
+    `came`: new and changed rows, all columns. `before`: keys of changed and removed rows. `gone`: keys of removed rows.
+    """
 
     came: pa.Table
     before: pa.Table
@@ -148,19 +150,19 @@ class Difference:
 
     @property
     def changed(self) -> int:
-        """How many rows change."""
+        """Returns the number of changed rows."""
         return len(self.before) - len(self.gone)
 
 
 @dataclass(frozen=True)
 class Known:
-    """What differs by table, where anything does, from a store that holds exactly the rows of these marks."""
+    """The differences by table (only tables with one) from a store that holds exactly the rows with these marks."""
 
     marks: dict[str, str]
     differences: dict[str, Difference]
 
     def changes(self, tables: Sequence[Table]) -> list[Change]:
-        """The same as numbers, of all these tables."""
+        """Returns the differences as numbers, for all these tables."""
         found = [(table.name, self.differences.get(table.name)) for table in tables]
         return [
             Change(name, len(one.came) - one.changed, one.changed, len(one.gone)) if one is not None else Change(name, 0, 0, 0)
@@ -168,11 +170,11 @@ class Known:
         ]
 
 
-Foreknown = Callable[[RunRecord], Known | None]  # what is known to differ from that run; None where nothing is
+Foreknown = Callable[[RunRecord], Known | None]  # returns the known differences from that run; None where nothing is known
 
 
 def run_values(record: RunRecord) -> tuple[str | int | bool | date | datetime | None, ...]:
-    """The record's values in the order of RUN_COLUMNS."""
+    """Returns the record's values in the order of RUN_COLUMNS."""
     return (
         record.run_id,
         record.state,
@@ -188,7 +190,7 @@ def run_values(record: RunRecord) -> tuple[str | int | bool | date | datetime | 
 
 
 def run_record(values: Sequence[Any]) -> RunRecord:
-    """The record with these values, in the order of RUN_COLUMNS."""
+    """Returns the record with these values, in the order of RUN_COLUMNS."""
     named = dict(zip(RUN_COLUMNS, values, strict=True))
     freeze = (named["freeze_from"], named["freeze_to"])
     grace = (named["grace_before"], named["grace_after"], named["grace_add"])
@@ -207,69 +209,72 @@ def run_record(values: Sequence[Any]) -> RunRecord:
 
 
 class Target(Protocol):
-    """A new store. Nothing of it changes before `publish` or `take_back`, and each of them changes all or nothing."""
+    """A new store; only `publish` and `take_back` change it, each of them all or nothing."""
 
     def differences_from(self, schema: Schema) -> list[str]:
-        """Where existing tables differ from the contract: sentences; empty where they agree or where there are none yet."""
+        """Returns one sentence for each difference between existing tables and the contract; empty for an equal or empty store."""
         ...
 
     def conditions(self, schema: Schema) -> Conditions:
-        """What it has besides the contract's tables: what stands in the way of a load, and what does not."""
+        """Returns what the store has besides the contract's tables: what prevents a load, and what does not."""
         ...
 
     def runs(self) -> list[RunRecord]:
-        """The runs that the store knows, the latest last; none where it has no tables yet."""
+        """Returns the runs that the store records, the latest last; empty where it has no tables yet."""
         ...
 
     def rows(self, table: str) -> int:
-        """Rows of the table; 0 where it does not exist yet."""
+        """Returns the number of rows in the table; 0 where it does not exist yet."""
         ...
 
     def foreign_rows(self, mappings: Mappings) -> list[str]:
-        """The tables that hold rows whose ids no migration gave."""
+        """Returns the names of the tables with rows whose ids no migration assigned."""
         ...
 
     def stage(self, tables: Sequence[Table], rows: Rows) -> Generator[int, None, None]:
-        """Stages these tables' rows, in this order as far as it goes; what was staged before is forgotten. Numbers of rows come back on the way."""
+        """Stages these tables' rows, replacing staged ones; yields numbers of rows as they are sent. Tables begin in the given order."""
         ...
 
     def publish(self, schema: Schema, record: RunRecord, tell: Tell, agree: Agree = agreed) -> list[Change]:
-        """Makes the real tables equal to the staged ones, in one transaction together with the run's record; `agree` is asked before its commit."""
+        """Publishes the staged rows and the run's record in one transaction, after `agree`; returns the changes by table.
+
+        Afterwards the real tables equal the staged ones. An exception of `agree` rolls everything back.
+        """
         ...
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
-        """The tables whose rows are not exactly the staged ones."""
+        """Returns the names of the tables whose rows are not exactly the staged ones."""
         ...
 
     def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
-        """Undoes the publish of that run, in one transaction; `removed`: rows that it brought, `updated` and `inserted`: rows that are back.
+        """Rolls back the publish of that run in one transaction; returns `removed` rows that it inserted, `updated` and `inserted` rows that it restored.
 
-        Refused where what it kept for that is not all there.
+        Raises Refused where the before-images are incomplete.
         """
         ...
 
     def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
-        """What `take_back` would remove (`removed`) and restore (`updated`), and the same refusal; nothing is changed."""
+        """Returns what `take_back` would remove (`removed`) and restore (`updated`), or raises as it does; changes nothing."""
         ...
 
     @property
     def marks(self) -> dict[str, str]:
-        """By table: what tells the rows of the last publish from rows that others wrote since; empty where the database has no such thing."""
+        """Returns, by table, the marks that distinguish rows of the last publish from later writes; empty where the database has no such marks."""
         ...
 
     def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        """Whether the store certainly holds the very rows of these marks, and still does in `take_back`.
+        """Returns True where the store certainly holds the rows with these marks, until `take_back` has ended.
 
-        False does not say that others wrote: only a comparison does then.
+        False does not prove a write: then only a comparison can tell.
         """
         ...
 
     def unknown_objects(self, digests: list[str]) -> list[str]:
-        """Those of the digests to which no row of `stored_object` refers."""
+        """Returns those of the digests (SHA-256) to which no row of `stored_object` refers."""
         ...
 
     def identity(self, objects: str) -> str:
-        """What tells this store from every other one with that object store. A file's stays the same where both are moved together."""
+        """Returns the identity of this store with that object store; it stays the same where a file and its objects are moved together."""
         ...
 
     def close(self) -> None: ...
@@ -277,15 +282,15 @@ class Target(Protocol):
 
 @runtime_checkable
 class TakesDifferences(Protocol):
-    """A new store that can be changed by what is known to differ, without all rows of the run."""
+    """A new store that can apply known differences without reading all rows of the run."""
 
     def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
-        """As `publish`; None, with nothing changed, where the store does not hold the very rows that the run is known to differ from."""
+        """Publishes the known differences as `publish` does; returns None, with nothing changed, where the store's rows are not those of `known.marks`."""
         ...
 
 
 def in_reference_order(schema: Schema) -> list[Table]:
-    """The tables, each after those that its foreign keys name."""
+    """Returns the tables, each after those that its foreign keys name; raises MigrationError where these form a circle."""
     order = TopologicalSorter({name: {c.refers_to for c in table.columns if c.refers_to} - {name} for name, table in schema.tables.items()})
     try:
         order.prepare()
@@ -300,7 +305,7 @@ def in_reference_order(schema: Schema) -> list[Table]:
 
 
 def id_tags(mappings: Mappings) -> dict[str, set[str]]:
-    """For each target table whose key is one id: the tags that ids of this migration have there."""
+    """Returns, by target table whose key is one id, the tags that ids of this migration have there."""
     tags: dict[str, set[str]] = {}
     for mapping in mappings.tables.values():
         for into in mapping.into:

@@ -1,4 +1,4 @@
-"""Rows whose keys are NULL or equal: each gets a text of its own, and those that have no key of their own are held (fine print 43, 47, 63)."""
+"""Unique texts for keys that are NULL or equal; rows without a usable key are held (fine print 43, 47, 63)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from etl.domain.typed_values import HELD, Typed
 
 
 def told_apart(parts: Sequence[tuple[str | None, ...]], places: Sequence[int], whole: Typed) -> list[str]:
-    """Each row's key as text, unique in the table; marks rows whose key is NULL or equals an earlier one's part by part.
+    """Returns each row's key as text, unique in the table; marks rows whose key is NULL or equals an earlier row's.
 
-    `parts`: by row, in the order of the keys, their parts as texts; `places`: what orders rows whose keys are NULL.
+    `parts`: by row, in key order, the key's columns as text. `places`: the order of rows whose keys are NULL.
     """
     null_rows = sorted((place, row) for row, (key, place) in enumerate(zip(parts, places, strict=True)) if None in key)
     place_of_null = {row: number for number, (_, row) in enumerate(null_rows, start=1)}
@@ -30,7 +30,7 @@ def told_apart(parts: Sequence[tuple[str | None, ...]], places: Sequence[int], w
 
 
 def cut(whole: Typed, keys: Sequence[str], start: int, stop: int) -> Batch:
-    """Some of the rows, with what was odd about them."""
+    """Returns rows `start` to `stop` (exclusive) with their marks of invalid values."""
 
     def moved(odd: Any) -> bool:
         return bool(start <= odd.row < stop)

@@ -56,11 +56,11 @@ class Goal:
 
     @property
     def unit(self) -> str:
-        """share, count or minutes."""
+        """The unit of the limit: share, count or minutes."""
         return LIMITS[self.limit_word][0]
 
     def met(self, actual: Decimal | int, total: int | None) -> bool:
-        """Whether it is met: by `actual`; of a share, by `actual` of `total` (of nothing at all, nothing is held and nothing is lacking)."""
+        """Returns whether `actual` meets the limit; a share is `actual` of `total`. With a total of 0 every share is met."""
         bound = self.limit * (total or 0) if self.unit == "share" else self.limit
         return actual <= bound if LIMITS[self.limit_word][1] == "most" else actual >= bound
 
@@ -89,7 +89,7 @@ class Known:
 
 
 def known_names(mappings: Mappings, with_tc: bool) -> Known:
-    """What a goal of a run with these mappings may name; without Trade Compliance none of its tables."""
+    """Returns the names that a goal of a run with these mappings may use; without Trade Compliance its tables are not among them."""
     unread = {} if with_tc else {mapping.table: "--tc is not given; give it, or take the goal out" for mapping in mappings.of("TC")}
     names = {
         "table": sorted(mapping.table for mapping in mappings.tables.values() if mapping.table not in unread),
@@ -100,7 +100,7 @@ def known_names(mappings: Mappings, with_tc: bool) -> Known:
 
 
 def content_of(path: Path) -> bytes:
-    """The file's bytes; WrongUsage (2) where it cannot be opened."""
+    """Returns the file's bytes; raises WrongUsage (2) if it cannot be opened."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -108,7 +108,7 @@ def content_of(path: Path) -> bytes:
 
 
 def read_goals(content: bytes, name: str, known: Known) -> tuple[Acceptance, list[str]]:
-    """(the goals in these bytes, a sentence for everything that is wrong with them); `name`: what messages call the file."""
+    """Returns (the goals in these bytes, a sentence for every error in them); `name`: the file's name in messages."""
     try:
         words, text = read_toml(content)
     except NotToml as error:
@@ -144,7 +144,7 @@ def read_goals(content: bytes, name: str, known: Known) -> tuple[Acceptance, lis
 
 
 def _faults(kind: GoalKind, table: Mapping[str, Any], signer: Mapping[str, Any], known: Known) -> Iterator[tuple[str, str]]:
-    """(the word at whose line it stands, what is wrong and what to write instead)."""
+    """Yields (word in whose line the error is, what is wrong and what to write instead)."""
     about = [kind.about] if kind.about else []
     allowed = ["goal", *about, *kind.limits, *SIGNED]
     for word in table:
@@ -222,7 +222,7 @@ def _doubles(found: list[Goal]) -> list[str]:
 
 
 def dead_waivers(decisions: Decisions, acceptance: Acceptance) -> list[str]:
-    """A sentence for each waiver (L5) that names no goal of the file; none without a file: there is no goal that it could name wrongly."""
+    """Returns a sentence for each waiver (L5) whose goal is not in the file; none if there is no file."""
     if acceptance.sha256 is None:
         return []
     names = [goal.name for goal in acceptance.goals]

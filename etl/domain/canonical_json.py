@@ -7,5 +7,5 @@ from typing import Any
 
 
 def canonical(content: Any, ascii_only: bool = False) -> bytes:
-    """Keys sorted, no blanks, UTF-8; `ascii_only`: everything else as escapes."""
+    """Returns JSON with sorted keys and no blanks, in UTF-8; `ascii_only`: other characters as escapes."""
     return json.dumps(content, sort_keys=True, ensure_ascii=ascii_only, separators=(",", ":")).encode()

@@ -50,10 +50,11 @@ class Decision:
 
     @property
     def rule(self) -> str:
+        """The number of the rule behind this kind of decision (L1, L2, L5)."""
         return RULE_OF[self.kind]
 
     def refused(self, why: str) -> str:
-        """The message of a decision that cannot be applied, with its file and line."""
+        """Returns the message, with file and line, of a decision that cannot be applied."""
         return f"{self.place}: {self.kind} {self.key}: {why}"
 
 
@@ -65,6 +66,7 @@ class Decisions:
     sha256: str | None = None
 
     def of(self, kind: Kind) -> tuple[Decision, ...]:
+        """Returns the decisions of one kind, in the order of the file."""
         return tuple(decision for decision in self.every if decision.kind == kind)
 
 
@@ -77,7 +79,7 @@ def read_decisions(path: Path) -> Decisions:
 
 
 def content_of(path: Path) -> bytes:
-    """The file's bytes; WrongUsage (2) where it cannot be opened, or is not a file: a pipe would be waited for without end."""
+    """Returns the file's bytes; raises WrongUsage (2) if it cannot be opened or is not a regular file (reading a pipe could block)."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
@@ -89,7 +91,7 @@ def content_of(path: Path) -> bytes:
 
 
 def parsed(content: bytes, name: str) -> Decisions:
-    """The decisions of these bytes; `name`: what messages call the file."""
+    """Returns the decisions in these bytes; raises DecisionError (1) with all of its errors. `name`: the file's name in messages."""
     decisions, problems = judged(content, name)
     if problems:
         raise DecisionError(problems)
@@ -97,7 +99,7 @@ def parsed(content: bytes, name: str) -> Decisions:
 
 
 def judged(content: bytes, name: str) -> tuple[Decisions, list[str]]:
-    """(the decisions of these bytes, a sentence for everything that is wrong with them)."""
+    """Returns (the decisions in these bytes, a sentence for every error in them)."""
     try:
         words, text = read_toml(content)
     except NotToml as error:
@@ -131,7 +133,7 @@ def _decision(kind: Kind, table: dict[str, Any], place: str, problems: list[str]
         wrong.append("user_name is not an e-mail; write one with exactly one @, something on both sides of it and no white space (B15)")
     key_word, *value_word = _WORDS[kind]
     key = table.get(key_word)
-    about = f"{kind} {key}" if type(key) is int else kind  # what stands there instead may be a name
+    about = f"{kind} {key}" if type(key) is int else kind  # the value is not shown: it may be a name
     problems += [f"{place}: {about}: {fault}" for fault in wrong]
     if wrong:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def email_key(text: str | None) -> str | None:
-    """The e-mail trimmed and case-folded; None if it is not valid: exactly one @, text on both sides, no white space (B2, B15)."""
+    """Returns the e-mail trimmed and case-folded; None unless it has exactly one @, text on both sides and no white space (B2, B15)."""
     if text is None:
         return None
     trimmed = text.strip()

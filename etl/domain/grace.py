@@ -17,7 +17,7 @@ class Grace:
     add: int | None = None
 
     def in_force(self, freeze: tuple[date, date] | None) -> tuple[int, int, int] | None:
-        """The three numbers as `migration_run` records them: null without a freeze (fine print 53)."""
+        """Returns (days before, days after, days added) as `migration_run` records them; None without a freeze (E14; fine print 53)."""
         if freeze is None:
             return None
         return self.before, self.after, (freeze[1] - freeze[0]).days + 1 if self.add is None else self.add
@@ -30,6 +30,6 @@ NO_GRACE = Grace()
 
 
 def read(text: str) -> Grace:
-    """The grace that `str` wrote."""
+    """Returns the grace that `str` wrote."""
     before, _, after, _, added = text.replace(",", "").replace(" the length ", " length ").split()[:5]
     return Grace(int(before), int(after), None if added == "length" else int(added))

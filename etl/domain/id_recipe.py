@@ -26,18 +26,18 @@ MAX_ACCOUNT = (1 << 48) - 1
 
 @lru_cache
 def tag(target: str, portal: str = "", source: str = "") -> str:
-    """Three hexadecimal digits that keep apart the rows which different source tables give to one target table."""
+    """Returns the three hexadecimal digits that separate rows of different source tables in one target table."""
     return hashlib.sha256((f"{target}|{portal}|{source}" if source else target).encode()).hexdigest()[:3]
 
 
 def hashed_digits(mark: str, text: str) -> str:
-    """The 32 digits of an id whose key does not fit."""
+    """Returns the 32 digits of an id whose key does not fit into 15 digits."""
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"{digest[:12]}8{mark}a{digest[12:27]}"
 
 
 def row_id(mark: str, key: int, account: int | None = None) -> str:
-    """The id, as text, of the row that comes of this key on this account (its entity's number; None: stored once)."""
+    """Returns the id, as text, of the row made from this key on this account (an entity id; None: a row that is stored once)."""
     owner = account or 0
     if not (0 <= key <= MAX_KEY and 0 <= owner <= MAX_ACCOUNT):
         return as_text(hashed_digits(mark, str(key) if account is None else f"{key}|{account}"))
@@ -45,11 +45,11 @@ def row_id(mark: str, key: int, account: int | None = None) -> str:
 
 
 def as_text(digits: str) -> str:
-    """32 digits as the text of a UUID."""
+    """Returns 32 hexadecimal digits as the text of a UUID."""
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def first_and_last(account: int) -> tuple[str, str]:
-    """Between them lie the ids of everything that this account's rows came of, but for the hashed ones; the account's number must fit."""
+    """Returns the lowest and the highest id of this account's rows, hashed ids excepted; the number must fit into 12 hexadecimal digits."""
     digits = f"{account:012x}"
     return as_text(digits + "0" * 20), as_text(digits + "f" * 20)

@@ -10,12 +10,12 @@ _NOT_NORMAL = re.compile(r"[^A-Z0-9]")
 
 
 def normal(value: str | None) -> str:
-    """H4: the upper-cased value reduced to A-Z and 0-9 (fine print 29)."""
+    """Returns the value in upper case, reduced to A-Z and 0-9; '' for None (H4; fine print 29)."""
     return _NOT_NORMAL.sub("", (value or "").upper())
 
 
 def is_personal(kind: str | None, value: str | None) -> bool:
-    """H6: the form of a social security number, in an identifier of any type; the RFC of a natural person (fine print 29, 56)."""
+    """Returns whether the value has the form of a social security number (any type) or of a natural person's RFC (type RFC) (H6; fine print 29, 56)."""
     if value is None:
         return False
     trimmed = value.strip()

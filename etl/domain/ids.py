@@ -1,6 +1,6 @@
-"""The ids of the new store, whole columns at once: the same row gets the same id in every run, on every machine, months later.
+"""The ids of the new store, whole columns at once: the same row gets the same id in every run and on every machine.
 
-The recipe is told in `etl/domain/id_recipe.py` and in `runbooks/ids.md`, where a test recomputes it in plain PostgreSQL.
+`etl/domain/id_recipe.py` and `runbooks/ids.md` describe the recipe; a test recomputes it in plain PostgreSQL.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Ids = npt.NDArray[np.uint8]  # shape (n, 16)
 
 
 def account_row_ids(mark: str, keys: Ints, accounts: Ints) -> Ids:
-    """Ids of rows per account, one per (key, account)."""
+    """Returns the ids (rows x 16 bytes) of rows per account, one per (key, account)."""
     return _packed(mark, keys, accounts, kind=8, text=lambda i: f"{keys[i]}|{accounts[i]}")
 
 
 def once_ids(mark: str, keys: Ints) -> Ids:
-    """Ids of rows that are stored once, one per key."""
+    """Returns the ids (rows x 16 bytes) of rows that are stored once, one per key."""
     return _packed(mark, keys, np.zeros(len(keys), np.int64), kind=9, text=lambda i: f"{keys[i]}")
 
 
 def hashed_ids(mark: str, texts: Sequence[str]) -> Ids:
-    """Ids of rows whose key is a text: logins, links between two accounts."""
+    """Returns the ids (rows x 16 bytes) of rows with a text as key: logins, links between two accounts."""
     joined = b"".join(_hashed(mark, text) for text in texts)
     return np.frombuffer(joined, np.uint8).reshape(-1, 16)
 
@@ -50,7 +50,7 @@ def _hashed(mark: str, text: str) -> bytes:
 
 
 def as_arrow(ids: Ids, valid: npt.NDArray[np.bool_] | None = None) -> pa.Array:
-    """The ids as 16-byte values; null where `valid` is false."""
+    """Returns the ids as 16-byte values; null where `valid` is false."""
     nulls = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
     return pa.Array.from_buffers(pa.binary(16), len(ids), [nulls, pa.py_buffer(np.ascontiguousarray(ids))])
 
@@ -60,7 +60,7 @@ _PLACES = np.array([i for i in range(36) if i not in (8, 13, 18, 23)])
 
 
 def as_text(ids: pa.Array) -> pa.Array:
-    """16-byte ids as 36 characters, lower case, as SQLite stores them; null stays null."""
+    """Returns 16-byte ids as 36 characters in lower case, as SQLite stores them; null stays null."""
     if isinstance(ids, pa.ChunkedArray):
         ids = ids.combine_chunks()
     count = len(ids)

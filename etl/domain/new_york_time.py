@@ -16,9 +16,9 @@ _FORM = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]
 
 
 def utc(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Returns (moments in UTC, null if the text cannot be read; whether each is certain).
+    """Returns (moments in UTC, null if the text cannot be read; whether each is certain) for New York wall clocks (J4).
 
-    Ambiguous in autumn: the earlier instant; skipped in spring: shifted forward; both, and the unreadable, are uncertain.
+    Ambiguous in autumn: the earlier instant; skipped in spring: shifted forward; both, and unreadable texts, are uncertain.
     """
     frame = (
         texts.rename("text")
@@ -53,7 +53,7 @@ def utc(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 @lru_cache(maxsize=200_000)  # 500 years of days: the same ones come with every stage file
 def _steady_offset(day: date) -> int | None:
-    """The seconds that New York is ahead of UTC all through that day; None where the clocks change."""
+    """Returns New York's offset from UTC in seconds if it is the same all day; None on days on which the clocks change."""
     first = datetime.combine(day, datetime.min.time())
     last = first + timedelta(hours=23, minutes=59, seconds=59)
     found = {moment.replace(tzinfo=NEW_YORK, fold=fold).utcoffset() for moment in (first, last) for fold in (0, 1)}
@@ -62,7 +62,7 @@ def _steady_offset(day: date) -> int | None:
 
 
 def _one(local: datetime) -> tuple[datetime, bool]:
-    """fold=0: the earlier instant of an ambiguous hour, and the offset before the gap for a skipped one, which shifts it forward."""
+    """Returns the instant with fold=0: the earlier one of an ambiguous hour; a skipped hour is read with the offset before the gap."""
     early, late = local.replace(tzinfo=NEW_YORK, fold=0), local.replace(tzinfo=NEW_YORK, fold=1)
     moment = (local - (early.utcoffset() or timedelta())).replace(tzinfo=UTC)
     return moment.replace(tzinfo=None), early.utcoffset() == late.utcoffset()

@@ -19,9 +19,9 @@ _LONGEST = 2_000  # letters of a text
 
 
 def faults(table: Mapping[str, Any], wanted: Mapping[str, type], known: Mapping[str, Any] | None = None) -> Iterator[tuple[str, str]]:
-    """(word, what is wrong with it and what to write instead), of every word of `wanted` that the table lacks or has in another form.
+    """Yields (word, what is wrong and what to write instead) for every word of `wanted` that the table lacks or has in another form.
 
-    `known`: what stands for a word that the table does not have.
+    `known`: default values of words that the table does not have.
     """
     for word, form in wanted.items():
         value = table.get(word, (known or {}).get(word))

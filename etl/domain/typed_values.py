@@ -1,6 +1,6 @@
 """Converts values of the old databases to their declared types, and reports values that do not fit (X2) and texts that no text column can hold (E8).
 
-SQLite keeps any value in any column. Whole columns are converted at once; only columns that do not fit are looked at value by value.
+SQLite stores any value in any column. Whole columns are converted at once; only columns with a value that does not fit are converted value by value.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Typed:
 
 
 def typed(mapping: TableMapping, cells: Mapping[str, Sequence[Cell]], rows: int, blobs: Mapping[str, Bools] | None = None) -> Typed:
-    """The batch with every column of its declared type (rules X2 and E8, fine print 23, 26, 41, 42).
+    """Returns the batch with every column of its declared type, null where unreadable (X2, E8; fine print 23, 26, 41, 42).
 
-    `blobs`: by date or timestamp column, the rows that hold a BLOB. Only a text column can hold one (fine print 42): it is unreadable.
+    `blobs`: by date or timestamp column, the rows that hold a BLOB, which only a text column can read (fine print 42).
     """
     batch = Typed(mark=np.zeros(rows, np.uint8))
     for column in mapping.columns:
@@ -122,7 +122,7 @@ def _note_unreadable(batch: Typed, column: Column, cells: Sequence[Cell], bad: B
 
 
 def readable(exact: bytes) -> str:
-    """The text of these bytes with U+FFFD for each maximal invalid part and each U+0000 (fine print 26)."""
+    """Returns the text of these bytes with U+FFFD for each maximal invalid part and each U+0000 (E8; fine print 26)."""
     return exact.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
@@ -172,7 +172,7 @@ def _binaries(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.S
 
 
 def _moments(batch: Typed, column: Column, cells: Sequence[Cell], blobs: Bools | None) -> tuple[pl.Series, Bools]:
-    """DATE and TIMESTAMP columns; the readable forms are those of fine print 41."""
+    """Returns (a DATE or TIMESTAMP column, which values are unreadable); fine print 41 lists the readable forms."""
     try:
         raw = pl.Series(column.name, pa.array(cells, pa.large_binary()).cast(pa.large_string()), dtype=pl.String)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
@@ -208,7 +208,7 @@ def timestamps(raw: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def texts_of(values: pl.Series) -> pl.Series:
-    """Days as `YYYY-MM-DD`, moments as `YYYY-MM-DD HH:MM:SS` with `.ffffff` behind where the microseconds are not zero.
+    """Returns days as `YYYY-MM-DD`, moments as `YYYY-MM-DD HH:MM:SS`, with `.ffffff` appended if the microseconds are not zero; null stays null.
 
     Outside the years 1 to 9999 as PostgreSQL writes them: `infinity`, `0044-03-15 BC`.
     """
@@ -220,7 +220,7 @@ def texts_of(values: pl.Series) -> pl.Series:
     if values.dtype == pl.Date:
         text = usual.dt.strftime("%Y-%m-%d")
     else:
-        # The length tells the two forms apart; formatting is done once.
+        # The length distinguishes the two forms; formatting is done once.
         full = usual.dt.strftime("%Y-%m-%d %H:%M:%S%.6f")
         text = pl.when(full.str.ends_with(".000000")).then(full.str.head(19)).otherwise(full)
     texts = values.to_frame().select(text.alias(values.name))[values.name]
@@ -235,7 +235,7 @@ INFINITE_DAY, INFINITE_MOMENT = (-(2**31), 2**31 - 1), (-(2**63), 2**63 - 1)  # 
 
 
 def extreme_text(number: int, is_day: bool) -> str:
-    """A day or moment outside the years 1 to 9999, as PostgreSQL writes it. `number`: days, or microseconds, since 1970."""
+    """Returns a day or moment outside the years 1 to 9999 as PostgreSQL writes it. `number`: days, or microseconds, since 1970."""
     low, high = INFINITE_DAY if is_day else INFINITE_MOMENT
     if number in (low, high):
         return "infinity" if number == high else "-infinity"

@@ -1,1 +1,1 @@
-"""Signatures: approvals and the evidence bundle."""
+"""Signed evidence: approvals and the evidence bundle."""

@@ -1,6 +1,6 @@
-"""A second person's approval: without one, signed with the key that the run was given as its approver's, nothing is published.
+"""A second person's approval: a run with an approver publishes only with an approval that is signed with the approver's key.
 
-What is approved is a digest: of all that is going to be published, and of where it comes from and goes to. The approval also names a backup.
+The approval covers a digest of everything that will be published, of its sources and its destination. It also names a backup.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from etl.runfolder.settings import RunSettings
 from etl.runfolder.stage_file_io import write_durably
 
 KIND, VERSION = "portal-migrate approval", 1
-LIMIT = 8192  # bytes of an approval's file
-ID_LIMIT = 200  # letters of a backup's id
+LIMIT = 8192  # bytes of an approval file
+ID_LIMIT = 200  # characters of a backup's id
 _SETTINGS = ("source", "tc", "target", "files", "objects", "freeze", "grace", "decisions", "mappings", "adapter", "place")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Backup:
-    """The backup that there was before publishing, as the approver names it."""
+    """The backup of the state before publishing, as the approver names it."""
 
     id: str
     at: str
@@ -44,23 +44,23 @@ class Backup:
 
 
 def digest_of(folder: RunFolder) -> str | None:
-    """The digest of what the run is going to publish, from where and into what; None as long as that is not settled."""
+    """Returns the SHA-256 of what the run will publish, its sources and its destination; None until all of them are known."""
     if any(step not in folder.steps for step in layout.BEFORE_LOAD) or folder.settings.place is None:
         return None
     known = folder.settings.as_json()
     content: dict[str, Any] = {"steps": folder.digest(*layout.BEFORE_LOAD), "settings": {name: known.get(name) for name in _SETTINGS}}
-    if folder.settings.acceptance is not None:  # a run without goals has the digest that it had before there were any
+    if folder.settings.acceptance is not None:  # without goals the digest stays the one of versions that had none
         content["settings"]["acceptance"] = folder.settings.acceptance
     facts = folder.steps["check"].facts
-    if "changes" in facts:  # of a run that an earlier version checked nobody foresaw them
+    if "changes" in facts:  # a check by an earlier version has no forecast
         content["changes"] = facts["changes"]
     return hashlib.sha256(canonical(content)).hexdigest()
 
 
 def fix_publish_location(folder: RunFolder, target: str | None, objects: str | None) -> None:
-    """Fixes where a run with an approver publishes to: the addresses in its settings may be relative, and have no options, which may be secrets.
+    """Fixes the destination of a run with an approver; raises Refused where it differs from the earlier one.
 
-    Refused where it is another place than before.
+    A digest, because addresses in the settings may be relative, and omit options, which may contain secrets.
     """
     if folder.settings.approver is None or target is None or objects is None:
         return
@@ -75,12 +75,12 @@ def fix_publish_location(folder: RunFolder, target: str | None, objects: str | N
 
 
 def canonical(content: dict[str, Any]) -> bytes:
-    """The content as JSON, in the one way in which it is signed and written."""
+    """Returns the content as canonical JSON, the form that is signed and written."""
     return canonical_json.canonical(content, ascii_only=True)
 
 
 def approval_status(folder: RunFolder) -> dict[str, Any] | None:
-    """Whose approval the run needs and for which digest; when it was given (`at`) and which backup it names; None where the run needs none."""
+    """Returns `by` (fingerprint), `digest`, `at` (time of the approval) and `backup` (both null before it); None where the run needs no approval."""
     key = folder.settings.approver
     if key is None:
         return None
@@ -94,7 +94,7 @@ def approval_status(folder: RunFolder) -> dict[str, Any] | None:
 
 
 def approve(key: Path, digest: str | None, backup_id: str | None, at: str | None, sha256: str | None, out: Path | None) -> dict[str, Any]:
-    """What was approved, with which key, written where. With a key alone: the key is made where there is none, and nothing is approved."""
+    """Signs the approval and returns what was approved, with which key, and the file; with `key` alone only creates a missing key."""
     given = {"--digest": digest, "--backup-id": backup_id, "--backup-at": at, "--backup-sha256": sha256, "--approval": out}
     lacking = [option for option, value in given.items() if value is None]
     if lacking and len(lacking) < len(given):
@@ -147,7 +147,7 @@ def _is_id(text: str) -> bool:
 
 
 def _moment(text: str) -> str:
-    """The moment in UTC."""
+    """Returns the moment in UTC."""
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
@@ -165,7 +165,7 @@ def _moment(text: str) -> str:
 
 
 def approver_key(place: Path) -> str:
-    """The public key of that file, in hex; Refused where whoever runs could sign with it himself."""
+    """Returns the public key in that file, in hex; raises Refused where the private key is readable beside it by the user who runs."""
     key = public_key(place, "--approver")
     beside = private_beside(place, key)
     if beside is not None:
@@ -175,9 +175,9 @@ def approver_key(place: Path) -> str:
 
 
 def require_approval(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
-    """The approval of what is going to be published: the one that is in the run already, or the file's; None where the run needs none.
+    """Returns the approval of what will be published, from the run or the file; None where the run needs none.
 
-    Refused where there is none, where another key signed it, where it is for another digest, or where it differs from what was signed.
+    Raises Refused where it is missing, signed with another key, for another digest, or different from what was signed.
     """
     key = folder.settings.approver
     if key is None:
@@ -206,7 +206,7 @@ def require_approval(folder: RunFolder, place: Path | None) -> dict[str, Any] | 
 
 
 def stored_approval(folder: RunFolder, key: str, digest: str | None) -> dict[str, Any] | None:
-    """The approval that the run published with, where it is one of that key for that digest."""
+    """Returns the approval with which the run published, where that key signed it for that digest; else None."""
     document = folder.steps["load"].facts.get("approval") if "load" in folder.steps else None
     try:
         found = read(canonical(document), key) if isinstance(document, dict) else None
@@ -216,7 +216,7 @@ def stored_approval(folder: RunFolder, key: str, digest: str | None) -> dict[str
 
 
 def read(content: bytes, key: str) -> dict[str, Any]:
-    """The approval in these bytes, signed with that key; ValueError says what it is instead."""
+    """Returns the approval in these bytes, signed with that key; raises ValueError with the reason where it is not valid."""
     try:
         document = json.loads(content)
         if canonical(document) != content:
@@ -229,7 +229,7 @@ def read(content: bytes, key: str) -> dict[str, Any]:
     if not signed_by(bytes.fromhex(key), signature, canonical(approval)):
         claimed = approval.get("approved_by") if isinstance(approval, dict) else None
         own = fingerprint(bytes.fromhex(key))
-        if isinstance(claimed, str) and re.fullmatch(r"[0-9a-f]{32}", claimed) and claimed != own:  # another form is not shown
+        if isinstance(claimed, str) and re.fullmatch(r"[0-9a-f]{32}", claimed) and claimed != own:  # a digest in another form is not shown
             raise ValueError(f"was altered, or signed with another key (it names {claimed}; the run's approver is {own})")
         raise ValueError("was altered, or signed with another key")
     if not _has_shape(approval) or approval["approved_by"] != fingerprint(bytes.fromhex(key)):
@@ -238,7 +238,7 @@ def read(content: bytes, key: str) -> dict[str, Any]:
 
 
 def _has_shape(approval: Any) -> bool:
-    """Whether it has the words of an approval. Its signer's tool may have been another one than this."""
+    """Returns whether it has the fields of an approval; another tool may have signed it."""
     try:
         backup = approval["backup"]
         moments = [datetime.fromisoformat(text).utcoffset() for text in (approval["approved_at"], backup["at"])]
@@ -255,7 +255,7 @@ def _has_shape(approval: Any) -> bool:
 
 
 def _content(place: Path) -> bytes:
-    """The file's bytes; ValueError if it is not a regular file, or too large for an approval."""
+    """Returns the file's bytes; raises ValueError where it is not a regular file, or too large for an approval."""
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as stream:

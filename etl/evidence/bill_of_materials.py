@@ -1,4 +1,4 @@
-"""The installed packages as CycloneDX: what ran, what it is made of, and by which files that can be told again."""
+"""The installed packages as CycloneDX: name, version and digest of every component that ran."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _OWN = "portal-migration"
 
 
 def bill_of_materials() -> dict[str, Any]:
-    """Components with the digest of their installed files, who requires whom, when it was made and of what.
+    """Returns the components with digests of their installed files, their dependencies, and the time.
 
-    `hashes`: SHA-256 of the package's RECORD, which has the SHA-256 of every file that was installed of it.
+    `hashes`: SHA-256 of the package's RECORD, which contains the SHA-256 of every installed file.
     """
     found = {_normal(str(one.metadata["Name"])): one for one in importlib.metadata.distributions() if one.metadata["Name"]}
     components = {name: _component(name, one) for name, one in sorted(found.items())}
@@ -54,10 +54,10 @@ def _ref(name: str, one: importlib.metadata.Distribution) -> str:
 
 
 def _normal(name: str) -> str:
-    """The name as indexes write it, so that pydantic_core and pydantic-core are one."""
+    """Returns the normalized name: pydantic_core and pydantic-core are the same."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _required(one: importlib.metadata.Distribution) -> set[str]:
-    """What it requires, extras left out: nobody asked for them."""
+    """Returns the names that it requires, without those of extras, which are not installed for it."""
     return {_normal(match[1]) for line in one.requires or () if "extra ==" not in line and (match := _NAME.match(line))}

@@ -1,9 +1,9 @@
-"""The commands `evidence pack` and `evidence verify`: what proves the migration, in one folder, signed.
+"""The commands `evidence pack` and `evidence verify`: what proves the migration, in one signed folder.
 
-`evidence.json` lists every file with its size and SHA-256 and the root of the Merkle tree over them; `evidence.sig` is its Ed25519 signature.
-`lines.json` holds a short digest of every line of the text files, so that a difference can be named by its line; `packed.json` says when, of which
-run and by which key, so that the listing can be made again of the other files. On request `bag/` holds the
-documents' bytes as a BagIt bag (RFC 8493), which any such tool validates.
+`evidence.json` lists every file with size and SHA-256 and the root of the Merkle tree over them; `evidence.sig` is its Ed25519 signature.
+`lines.json` has a short digest of every line of the text files, so that a difference can be reported by line. `packed.json` has the time, the run and
+the key, so that the listing can be computed again from the other files. On request `bag/` has the documents as a BagIt bag (RFC 8493) that any such
+tool validates.
 """
 
 from __future__ import annotations
@@ -42,13 +42,16 @@ from mappings.read import read_mappings
 
 LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json", "packed.json"
 KIND, VERSION = "portal-migrate evidence", 2
-_LISTED = 64 << 20  # bytes of a listing: of a file that is larger nothing is read
+_LISTED = 64 << 20  # bytes of a listing: a larger file is not read
 _FROM_RUN = ("check", "reconcile", "report")
 _AGAIN = "Request the bundle again."
 
 
 def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> dict[str, Any]:
-    """What was packed: files, Merkle root, where the public key lies. The private key is made where none is, and never goes into the bundle."""
+    """Packs and signs the bundle; returns the files, the Merkle root, and the path of the public key.
+
+    Creates the private key where it does not exist; it is never copied into the bundle.
+    """
     run = needed_run(options.run)
     folder, mappings = open_readonly(run), read_mappings(options.mappings)
     if "load" not in folder.steps:
@@ -92,7 +95,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
 
 
 def _listing(files: dict[str, tuple[int, str]], packed: bytes) -> bytes:
-    """`evidence.json`: size and SHA-256 of every file, their Merkle root, and what `packed.json` says."""
+    """Returns `evidence.json`: size and SHA-256 of every file, their Merkle root, and the content of `packed.json`."""
     entries = [{"name": name, "size": size, "sha256": digest} for name, (size, digest) in sorted(files.items())]
     root = merkle_root([(name, digest) for name, (_, digest) in files.items()])
     return json.dumps(
@@ -101,10 +104,10 @@ def _listing(files: dict[str, tuple[int, str]], packed: bytes) -> bytes:
 
 
 def verify(bundle: Path, place: Path, approver: Path | None = None, authority: Path | None = None) -> dict[str, Any]:
-    """What the bundle proves; EvidenceAltered (exit 6) names the file and, where it can be told, the line.
+    """Returns what the bundle proves; raises EvidenceAltered (exit 6) with the file and, where possible, the line.
 
-    Needs the public key (its `place`) and nothing else. `approver`: the public key of whoever has to have approved the run; `authority`: the
-    certificates of whoever stamped the time.
+    Needs only the bundle and the public key (`place`). `approver`: the public key of the required approver. `authority`: the certificates of the
+    time-stamping authority.
     """
     key = public_key(place, "--public-key")
     if bundle.is_symlink():
@@ -147,7 +150,7 @@ def verify(bundle: Path, place: Path, approver: Path | None = None, authority: P
 
 
 def _listed(exact: bytes) -> dict[str, Any]:
-    """The listing, its shape judged: a signature says who, not of which kind."""
+    """Returns the listing after a check of its form: the signature proves the signer, not the form."""
     try:
         listing = json.loads(exact)
         kind, version = listing.get("kind", KIND), listing["version"]
@@ -167,13 +170,13 @@ def _signed(listing: bytes, signature: bytes, key: Ed25519PublicKey) -> bool:
         key.verify(exact, listing)
     except (InvalidSignature, ValueError):
         return False
-    return exact.hex().encode() == signature  # capitals and blanks would mean the same: the file would not be what was written
+    return exact.hex().encode() == signature  # capitals and blanks would have the same meaning, and different bytes
 
 
 def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> EvidenceAltered:
-    """Which of listing and signature was altered: the listing can be made again of the files, and either the signature fits that or it does not."""
+    """Returns the error that names the altered one of listing and signature: the listing is computed again from the files, and the signature fits it or not."""
     claimed, given = _signer(bundle, listing), fingerprint(key.public_bytes_raw())
-    if claimed is not None and claimed != given:  # only a hint, for nothing vouches for it
+    if claimed is not None and claimed != given:  # only a hint: nothing proves it
         message = f"It was signed with another key: {claimed}, not {given}."
         return EvidenceAltered(message, "Give the --public-key with that fingerprint, if it is the one that was handed over.")
     try:
@@ -190,7 +193,7 @@ def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> Evidence
 
 
 def merkle_root(leaves: list[tuple[str, str]]) -> str:
-    """The root over (name, SHA-256) pairs in the order of names; leaves and nodes are told apart, an odd node goes up as it is."""
+    """Returns the Merkle root over (name, SHA-256) pairs in order of names; leaves and nodes have different prefixes, an odd node moves up unchanged."""
     level = [hashlib.sha256(b"\0" + name.encode() + b"\0" + bytes.fromhex(digest)).digest() for name, digest in sorted(leaves)]
     while len(level) > 1:
         pairs = [level[i : i + 2] for i in range(0, len(level), 2)]
@@ -203,7 +206,7 @@ def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
     events.refuse_undone(events.refuse_altered(found[layout.EVENTS], folder.log), list(folder.steps))
     for step in _FROM_RUN:
         for file in folder.steps[step].files if step in folder.steps else ():
-            if (folder.path / file.path).is_file():  # a purged run has lost its lists
+            if (folder.path / file.path).is_file():  # a purged run has no such lists
                 found[file.path] = folder.read_bytes(file)
     found |= {f"mappings/{path}": content for path, content in mappings.files.items()}
     approved = approval_of(folder)
@@ -236,7 +239,7 @@ def _refuse_missing(stored: list[dict[str, Any]], objects: Readable) -> None:
 
 
 def _write_bag(bag: Path, stored: list[dict[str, Any]], objects: Readable) -> dict[str, bytes]:
-    """A bag's tag files, by their names in the bundle, the documents' bytes written."""
+    """Writes the documents' bytes; returns the bag's tag files by their names in the bundle."""
     digests = [row["sha256"] for row in stored]
     for sha256 in digests:
         make_private((bag / "data" / object_key(sha256)).parent)
@@ -250,7 +253,7 @@ def _write_bag(bag: Path, stored: list[dict[str, Any]], objects: Readable) -> di
 
 
 def _refuse_other_documents(bag: Path) -> None:
-    """Holds the documents' bytes against the bag's own manifest, which was signed."""
+    """Compares the documents' bytes with the bag's signed manifest; raises EvidenceAltered for a difference."""
     listed = bag / "manifest-sha256.txt"
     lines = listed.read_text(encoding="ascii").splitlines() if listed.is_file() else []
     known = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
@@ -267,19 +270,19 @@ def _refuse_others(known: Set[str], there: Set[str], before: str) -> None:
 
 
 def _files(bundle: Path) -> list[Path]:
-    """The bundle's own files, every link, and every folder that is empty; the bag's payload is named by the bag's own manifest."""
+    """Returns the bundle's files, all links, and all empty folders, without the bag's payload, which the bag's manifest lists."""
     payload = bundle / "bag" / "data"
     found = [Path(base) / name for base, folders, names in os.walk(bundle) for name in (*names, *folders)]
     return [place for place in found if _counts(place) and not place.is_relative_to(payload)]
 
 
 def _counts(place: Path) -> bool:
-    """Whether it has to be listed: a file, a link, or a folder with nothing in it."""
+    """Returns whether it has to be listed: a file, a link, or an empty folder."""
     return place.is_symlink() or not place.is_dir() or not any(place.iterdir())
 
 
 def _digest_of(place: Path) -> str:
-    if place.is_symlink() or not place.is_file():  # a link may lead anywhere, a pipe has no end
+    if place.is_symlink() or not place.is_file():  # do not open: a link may lead anywhere, and a pipe may never end
         raise EvidenceAltered(f"{place.name} in the bundle is not a file.", _AGAIN)
     with place.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -290,7 +293,7 @@ def _is_text(exact: bytes) -> bool:
 
 
 def _lines(content: dict[str, bytes]) -> bytes:
-    """`lines.json`: for each text, the beginning of every line's digest."""
+    """Returns `lines.json`: for each text file, the beginning of every line's digest."""
     return json.dumps({name: _line_digests(exact) for name, exact in sorted(content.items()) if _is_text(exact)}, indent=0).encode()
 
 
@@ -299,15 +302,15 @@ def _line_digests(exact: bytes) -> list[str]:
 
 
 def _first_other(one: Sequence[object], other: Sequence[object]) -> int:
-    """The number of the first line that differs; the one behind the shorter text where none does."""
+    """Returns the number of the first line that differs; the one after the shorter text where none does."""
     pairs = enumerate(zip(one, other, strict=False), start=1)
     return next((number for number, (a, b) in pairs if a != b), min(len(one), len(other)) + 1)
 
 
 def _where(bundle: Path, name: str) -> str:
-    """`, line N`: the first line that differs, where the lines' digests can be trusted and name it."""
+    """Returns `, line N` for the first line that differs, where the lines' digests are valid; else an empty text."""
     exact = (bundle / name).read_bytes()
-    if name == LINES:  # can be made again of all the others
+    if name == LINES:  # can be computed again from all the others
         others = {place.relative_to(bundle).as_posix(): place for place in _files(bundle)}
         signed = _lines({other: place.read_bytes() for other, place in others.items() if other not in (LINES, LISTING, SIGNATURE)})
         line = _first_other(signed.split(b"\n"), exact.split(b"\n"))
@@ -320,7 +323,7 @@ def _where(bundle: Path, name: str) -> str:
 
 
 def _signer(bundle: Path, listing: bytes) -> str | None:
-    """The fingerprint that an unproven listing, and `packed.json` beside it, claim; None where they claim none, or not the same."""
+    """Returns the fingerprint that both the unverified listing and `packed.json` name; None where they name none, or different ones."""
     try:
         claimed = json.loads(listing)["signed_by"]
         agreed = claimed == json.loads((bundle / PACKED).read_bytes())["signed_by"]

@@ -1,4 +1,4 @@
-"""Ed25519 keys in PEM files: made where there is none, read, told apart by their fingerprints. The library comes only when a key is used."""
+"""Ed25519 keys in PEM files: creation, reading and fingerprints. The cryptography library is imported when a key is used."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 PASSWORD = "PORTAL_MIGRATE_KEY_PASSWORD_FILE"  # noqa: S105  # a name in the environment: the file with the private key's password, where it has one
-_LIMIT = 64 << 10  # bytes of a key's file
-_BESIDE = 1_000  # files in a public key's folder that are looked at
-_PUBLIC = ".public"  # stands behind the private key's name
+_LIMIT = 64 << 10  # bytes of a key file
+_BESIDE = 1_000  # files in a public key's folder that are searched
+_PUBLIC = ".public"  # the suffix after the private key's name
 
 
 def bounded(place: Path, option: str) -> bytes:
-    """The bytes of a certificate or a time stamp; MigrationError of a pipe, which has no end, and of what cannot be read."""
+    """Returns the bytes of a certificate or a time stamp; raises MigrationError for a pipe, for an oversized file, and for one that cannot be read."""
     try:
         return _read(place)[0]
     except OSError as error:
@@ -32,7 +32,7 @@ def bounded(place: Path, option: str) -> bytes:
 
 
 def private_key(place: Path) -> Ed25519PrivateKey:
-    """The key in that file. Where there is no file a key is made, and its public half beside it."""
+    """Returns the private key in that file; creates it, with its public key beside it, where the file does not exist."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     if not os.path.lexists(place):
@@ -58,8 +58,8 @@ def private_key(place: Path) -> Ed25519PrivateKey:
 
 
 def _read(place: Path) -> tuple[bytes, int]:
-    """The bytes of a key's file, and its mode; OSError if it is not a regular file, or far too large."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # not blocking: a pipe's other end may never come
+    """Returns the bytes of a key file and its mode; raises OSError where it is not a regular file, or is far too large."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # non-blocking: a pipe may have no writer
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -72,7 +72,7 @@ def _read(place: Path) -> tuple[bytes, int]:
 
 
 def _password() -> bytes | None:
-    """The private key's password, from the file that the environment names; None where it names none."""
+    """Returns the private key's password from the file that the environment names; None where it names none."""
     place = os.environ.get(PASSWORD)
     if not place:
         return None
@@ -91,7 +91,7 @@ def _make(place: Path) -> None:
     key = Ed25519PrivateKey.generate()
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    write_durably(public_path(place), public)  # first: a private key that is there has its public half
+    write_durably(public_path(place), public)  # first: an existing private key always has its public key
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     write_durably(place, key.private_bytes(*form))
 
@@ -107,12 +107,12 @@ def _loaded(content: bytes, password: bytes | None = None) -> object:
 
 
 def public_path(key: Path) -> Path:
-    """Where the public half of a private key lies that was made here."""
+    """Returns the path of the public key of a private key that was created here."""
     return key.with_name(key.name + _PUBLIC)
 
 
 def public_key(place: Path, option: str) -> Ed25519PublicKey:
-    """The public key in the file that the option names."""
+    """Returns the public key in the file that the option names."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -130,12 +130,12 @@ def public_key(place: Path, option: str) -> Ed25519PublicKey:
 
 
 def private_beside(place: Path, key: Ed25519PublicKey) -> Path | None:
-    """The private key of that public one, where it can be read beside the public key's file; None where it cannot."""
+    """Returns the path of that key's private key where it is readable in the public key file's folder; None where it is not."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     for folder in dict.fromkeys((place.absolute().parent, place.resolve().parent)):
         with suppress(OSError):  # a folder that cannot be listed
-            for beside in islice(sorted(folder.iterdir()), _BESIDE):  # whatever its name
+            for beside in islice(sorted(folder.iterdir()), _BESIDE):  # under any name
                 with suppress(OSError):
                     content, _ = _read(beside)
                     found = _loaded(content) if b"PRIVATE KEY" in content else None
@@ -145,12 +145,12 @@ def private_beside(place: Path, key: Ed25519PublicKey) -> Path | None:
 
 
 def fingerprint(raw: bytes) -> str:
-    """What tells keys apart for people: the SHA-256 of the public key's 32 bytes, its first 32 digits."""
+    """Returns the fingerprint: the first 32 hex digits of the SHA-256 of the public key's 32 bytes."""
     return hashlib.sha256(raw).hexdigest()[:32]
 
 
 def signed_by(raw: bytes, signature: bytes, content: bytes) -> bool:
-    """Whether this is the signature of the content by the key with these 32 bytes."""
+    """Returns whether the key with these 32 bytes signed the content."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 

@@ -1,4 +1,4 @@
-"""What a bundle proves, beyond that its files are what was signed: verdict, run, approval, backup, the log's end; and whether they agree."""
+"""What a bundle proves beyond its signature: verdict, run, approval, backup, the end of the log; and whether they agree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _FORGED = "Find out who altered it: this run was not approved."
 
 
 def approval_of(folder: RunFolder) -> dict[str, Any] | None:
-    """The approval that the run published with; None where it needed none. EvidenceAltered where it is not one of the approver's, for just this run."""
+    """Returns the approval with which the run published; None where it needed none.
+
+    Raises EvidenceAltered where the approver did not sign it for exactly this run.
+    """
     document, key = folder.steps["load"].facts.get("approval"), folder.settings.approver
     if document is None and (key is None or _is_rehearsal(folder)):
         return None
@@ -49,7 +52,7 @@ def _is_rehearsal(folder: RunFolder) -> bool:
 
 
 def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict[str, Any]:
-    """What is proved, as data. EvidenceAltered where files that were signed together contradict each other, or where the approval is not the approver's."""
+    """Returns what is proved, as data; raises EvidenceAltered where signed files contradict each other, or the approval is not by the approver."""
     try:
         folder = parsed_manifest((bundle / layout.MANIFEST).read_bytes())
         run_id = folder.steps["load"].facts["run_id"]
@@ -88,7 +91,7 @@ def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict
 
 
 def _refuse_other(place: Path, folder: RunFolder, approval: dict[str, Any] | None) -> None:
-    """Refuses where the run's approval is not one of the key in that file."""
+    """Raises EvidenceAltered where the run's approval is not signed with the key in that file."""
     wanted, key = fingerprint(public_key(place, "--approver").public_bytes_raw()), folder.settings.approver
     if key is None or approval is None:
         raise EvidenceAltered(f"The run was published without an approval by {wanted}.", "Ask the operator for the reason.")
@@ -104,7 +107,7 @@ def _bytes(place: Path) -> bytes:
 
 
 def _report(bundle: Path) -> dict[str, Any] | None:
-    """The report's facts; None where none was packed."""
+    """Returns the report's facts; None where the bundle has none."""
     try:
         found = json.loads((bundle / layout.REPORT_JSON).read_bytes())
         return dict(found) if isinstance(found["verdict"]["sentence"], str) and "id" in found["run"] else None

@@ -1,6 +1,6 @@
-"""A trusted time stamp (RFC 3161) beside a bundle: who did not sign it vouches for the moment at which the signature was there already.
+"""A trusted time stamp (RFC 3161) of a bundle: an independent authority confirms the moment at which the signature existed.
 
-What is stamped is `evidence.sig`, byte by byte; the response of the time-stamping authority lies beside it as `evidence.tsr`.
+The stamp covers the bytes of `evidence.sig`; the authority's response is stored beside it as `evidence.tsr`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ASK = "openssl ts -query -data evidence.sig -sha256 -cert -out request.tsq"
 
 
 def stamp(bundle: Path, place: Path) -> dict[str, Any]:
-    """Puts the authority's response into the bundle; Refused where there is one already, or where it is not one for this bundle's signature."""
+    """Stores the authority's response in the bundle; raises Refused where the bundle has one already, or where it is not for this signature."""
     if not (bundle / STAMPED).is_file():
         raise MigrationError(f"{bundle} is not an evidence bundle: it has no {STAMPED}.", "Give --bundle what `evidence pack` made.")
     if (bundle / STAMP).exists() or (bundle / STAMP).is_symlink():
@@ -40,9 +40,9 @@ def stamp(bundle: Path, place: Path) -> dict[str, Any]:
 
 
 def stamped(bundle: Path, authority: Path | None) -> dict[str, Any] | None:
-    """The moment, and whether the authority's certificate was checked; None where the bundle has no time stamp.
+    """Returns the moment, and whether the authority's certificate was checked; None where the bundle has no time stamp.
 
-    EvidenceAltered if the file is not a time stamp of this bundle's signature, or not issued by `authority` (certificates in PEM).
+    Raises EvidenceAltered where the file does not cover this bundle's signature, or was not issued by `authority` (certificates in PEM).
     """
     if not (bundle / STAMP).exists() and not (bundle / STAMP).is_symlink():
         if authority is not None:
@@ -59,7 +59,7 @@ def stamped(bundle: Path, authority: Path | None) -> dict[str, Any] | None:
 
 
 def _response(content: bytes) -> TimeStampResponse | None:
-    """The response in these bytes; None if they are not a response, or if the authority did not grant it."""
+    """Returns the response in these bytes; None where they are not a response, or the authority did not grant it."""
     from rfc3161_client import decode_timestamp_response
 
     try:
@@ -70,9 +70,9 @@ def _response(content: bytes) -> TimeStampResponse | None:
 
 
 def in_order(content: bytes) -> bytes:
-    """The response with its certificates in DER's order: authorities send them in another one, which no signature covers and the parser refuses.
+    """Returns the response with its certificates in DER order; content of any other form unchanged.
 
-    What has another shape comes back as it is.
+    Authorities send another order, which no signature covers and the parser rejects.
     """
     try:
         first, last = 0, len(content)
@@ -87,7 +87,7 @@ def in_order(content: bytes) -> bytes:
 
 
 def _elements(content: bytes, first: int, last: int) -> list[tuple[int, int, int]]:
-    """The elements of DER between these places: where each begins, where its content begins, where it ends."""
+    """Returns, for each DER element between these offsets, the offsets of its start, its content and its end."""
     found = []
     while first < last:
         length, inner = content[first + 1], first + 2
@@ -102,7 +102,7 @@ def _elements(content: bytes, first: int, last: int) -> list[tuple[int, int, int
 
 
 def _is_of(found: TimeStampResponse, stamped_bytes: bytes) -> bool:
-    """Whether the response is about these bytes, by whichever digest of RFC 3161's successors it names."""
+    """Returns whether the response covers these bytes, with any digest of RFC 3161 and its successors."""
     imprint = found.tst_info.message_imprint
     digests = {"2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512"}
     name = digests.get(imprint.hash_algorithm.dotted_string)

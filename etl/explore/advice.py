@@ -1,4 +1,4 @@
-"""What a help desk says and does, by what is found: "say this / do this"."""
+"""What the help desk says and does about each finding: "say this / do this"."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ _HELD = {
 
 
 def said_of_held(reason: str) -> dict[str, str]:
-    """`say` and `do` for a held row."""
+    """Returns `say` and `do` for a held row with this reason."""
     say, do = _HELD.get(reason, ("The record was set aside.", "Ask the migration team."))
     return {"say": say, "do": do}
 
 
 def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]], closed: Sequence[str]) -> list[dict[str, str]]:
-    """The open points of these accounts, worst first, each with what to say and what to do."""
+    """Returns the open points of these accounts, worst first, each with `say` and `do`."""
     found = []
     visible = [account for account in accounts if account["trade_visible"]]
     if closed:
@@ -124,7 +124,7 @@ def advice(accounts: Sequence[dict[str, Any]], people: Sequence[dict[str, Any]],
 
 
 def _some(numbers: Sequence[str]) -> str:
-    """The first numbers, and how many more there are: a company can have hundreds of accounts, each of which the page lists below."""
+    """Returns the first numbers and how many more there are, because a company can have hundreds of accounts; the page lists all below."""
     more = len(numbers) - _NAMED
     return ", ".join(numbers[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 

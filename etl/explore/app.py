@@ -68,7 +68,7 @@ class Settings:
 
 
 class Guard:
-    """Every request passes here first: method, host, length, rate, and who asks."""
+    """Checks every request first: method, host, length, rate, and login."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._settings = app, settings
@@ -103,7 +103,7 @@ class Guard:
         return self._unknown(request)
 
     def _unknown(self, request: Request) -> Response | None:
-        """The answer for somebody who is not let in; None for somebody who is. Notes who asks in the request's state."""
+        """Returns the response for a request without a valid session or login; None for a valid one, whose user it records in the request's state."""
         settings = self._settings
         if settings.logins is not None:
             name = settings.logins.who(request.headers.get("authorization", ""))
@@ -122,7 +122,7 @@ class Guard:
 
 
 def session(token: str) -> str:
-    """The cookie's value: made of the token, so that the token itself stays out of the browser's store."""
+    """Returns the cookie's value, derived from the token, so that the token itself is not stored by the browser."""
     return hmac.new(token.encode(), b"explorer session", hashlib.sha256).hexdigest()
 
 
@@ -132,12 +132,13 @@ def _same(one: str, other: str) -> bool:
 
 @dataclass
 class Audit:
-    """Who looked at which company, account, person, document or row, one JSON line each; mode 0600."""
+    """The audit log: one JSON line per view of a company, account, person, document or row, with the user; mode 0600."""
 
     place: Path
     _lock: Lock = field(default_factory=Lock)
 
     def note(self, who: str, kind: str, ref: str) -> None:
+        """Appends one line: time, user, kind and reference of what was viewed."""
         line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "who": who, "page": kind, "of": ref}) + "\n"
         with self._lock:
             descriptor = os.open(self.place, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -148,7 +149,7 @@ class Audit:
 
 
 class Explorer:
-    """The routes. Each reads the index in a connection of its own, which cannot write."""
+    """The routes. Each reads the index through a separate connection that cannot write."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -175,7 +176,7 @@ class Explorer:
         }
 
     def routes(self) -> list[Route]:
-        """Every address that is answered."""
+        """Returns every address that is answered."""
         pages: dict[str, tuple[str, Callable[[Pages, dict[str, str]], Page]]] = {
             "/company/{profile}": ("company", lambda pages, at: pages.company(at["profile"])),
             "/account/{number:path}": ("account", lambda pages, at: pages.account(at["number"])),
@@ -219,7 +220,7 @@ class Explorer:
         return await self._found(request, "search.html.j2")
 
     async def _search(self, request: Request) -> Response:
-        """The list of hits alone, for a page that is typed into."""
+        """Returns the list of hits alone, for a search field that updates while typing."""
         return await self._found(request, "hits.html.j2")
 
     async def _found(self, request: Request, template: str) -> Response:
@@ -234,7 +235,7 @@ class Explorer:
         return await run_in_threadpool(read)
 
     def _nothing_there(self, request: Request, what: str) -> Response:
-        """404, as a page with the search field in it."""
+        """Returns 404 as a page with the search field."""
         if request.query_params.get("as") == "text":
             return self._nothing(request, what)
         page = self._rendered("nothing.html.j2", what=what, typed="")
@@ -249,14 +250,14 @@ class Explorer:
             return PlainTextResponse("Documents are not shown: start with --documents.\n", 404)
         if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
             return self._nothing(request, "that digest")
-        # Bytes of held rows and sealed contents lie in the same store: only what a document shows is given out.
+        # The same store holds the bytes of held rows and of sealed contents: only bytes of a loaded document are served.
         place = (
             await run_in_threadpool(self._settings.object_file, sha256) if await run_in_threadpool(self._is_of_a_document, sha256) else None
         )
         if place is None:
             return self._nothing(request, f"object {sha256}")
         self._audit.note(request.state.who, "object", sha256)
-        # Whatever the bytes are, the browser saves them and runs nothing of them.
+        # The browser saves the bytes of any type as a file and executes nothing.
         return FileResponse(
             place, media_type="application/octet-stream", filename=f"{sha256}.bin", headers={"content-security-policy": "sandbox"}
         )
@@ -273,7 +274,7 @@ class Explorer:
         return self._answer(request, known[0], known[1])
 
     def _answer(self, request: Request, content: str | bytes, kind: str) -> Response:
-        """200 with a tag of the content, or 304 where the browser has it already."""
+        """Returns 200 with a tag of the content, or 304 if the browser has it already."""
         body = content if isinstance(content, bytes) else content.encode()
         tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         headers = {"etag": tag, "cache-control": "private, no-cache"}
@@ -288,5 +289,5 @@ class Explorer:
 
 
 def application(settings: Settings) -> Starlette:
-    """The ASGI application."""
+    """Returns the ASGI application."""
     return Starlette(routes=Explorer(settings).routes(), middleware=[Middleware(Guard, settings=settings)])

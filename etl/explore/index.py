@@ -145,14 +145,14 @@ _BUSINESS_OF_PROFILE = ("company_profile_id", "monitor_profile_id")
 
 
 def tables() -> dict[str, sa.Table]:
-    """The index as SQLAlchemy tables, for the pages."""
+    """Returns the index as SQLAlchemy tables, for the pages."""
     metadata = sa.MetaData()
     shapes = {**COPIED, "migration_holding": _HOLDING, "account_picker": _PICKER}
     return {name: sa.Table(name, metadata, *(sa.Column(column, sa.String) for column in columns)) for name, columns in shapes.items()}
 
 
 def build(place: Path, mappings: Mappings, target: str | None, folder: RunFolder | None) -> None:
-    """Makes the index at that place, whole or not at all; mode 0600. `target`: the new store; without one, the run's stage files."""
+    """Creates the index at that place completely or not at all, mode 0600. `target`: the new store; None: the run's stage files."""
     beside = place.with_name(f".{place.name}.writing")
     beside.unlink(missing_ok=True)
     os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
@@ -172,7 +172,7 @@ def build(place: Path, mappings: Mappings, target: str | None, folder: RunFolder
 
 
 def is_current(place: Path, stamp: str) -> bool:
-    """Whether the index at that place was made of what the stamp names."""
+    """Returns whether the index at that place was made from the sources that the stamp names."""
     if not place.is_file():
         return False
     try:
@@ -184,7 +184,7 @@ def is_current(place: Path, stamp: str) -> bool:
 
 
 def write_stamp(place: Path, stamp: str) -> None:
-    """Notes what the index was made of."""
+    """Records from which sources the index was made."""
     with closing(sqlite3.connect(place)) as index, index:
         index.execute("INSERT INTO about VALUES ('stamp', ?)", (stamp,))
 
@@ -225,7 +225,7 @@ def _copy_store(index: sqlite3.Connection, mappings: Mappings, target: str) -> N
 
 
 def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> None:
-    """Of a run that published nothing: what split and reattach made."""
+    """Copies the rows that split and reattach made, for a run that published nothing."""
     import polars as pl
 
     if "split" not in folder.steps:
@@ -254,7 +254,7 @@ def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> None:
 
 
 def _as_text(column: Any) -> Any:
-    """Ids as UUIDs, days and moments as ISO text, all else as it is."""
+    """Returns ids as UUIDs, days and moments as ISO text, other values unchanged."""
     import polars as pl
 
     if column.dtype == pl.Binary:
@@ -274,12 +274,12 @@ def _insert(index: sqlite3.Connection, name: str, columns: Sequence[str], rows: 
 
 
 def _plain(value: Any) -> Any:
-    """What SQLite stores; days and moments as ISO text."""
+    """Returns the values as SQLite stores them; days and moments as ISO text."""
     return value if value is None or isinstance(value, int | float | str | bytes) else str(value)
 
 
 def _hold(index: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Held rows with the profile that they name and, for a profile, its name; the row itself is not copied."""
+    """Copies held rows with the profile that they name and the name of a held profile; `row_json` is not copied."""
 
     def found() -> Iterator[tuple[Any, ...]]:
         for portal, table, key, reason, sha256, text in rows:

@@ -18,7 +18,7 @@ from etl.errors import Refused, WrongUsage
 
 _NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 _N, _R, _P = 2**14, 8, 1
-_NOBODY = "scrypt$00$00"  # checked for unknown names too, so that the time says nothing
+_NOBODY = "scrypt$00$00"  # checked for unknown names too, so that the response time does not reveal them
 SHORTEST = 12
 
 
@@ -29,7 +29,7 @@ class Logins:
         self._digests = digests
 
     def who(self, authorization: str) -> str | None:
-        """The name behind HTTP's basic login, where the password is right."""
+        """Returns the name in the HTTP basic authorization if the password is correct, else None; unknown names take the same time."""
         kind, _, given = authorization.partition(" ")
         if kind.lower() != "basic" or len(given) > 1_000:
             return None
@@ -52,7 +52,7 @@ def _digest(password: str, salt: bytes) -> str:
 
 
 def read_logins(file: Path) -> Logins:
-    """The logins of a file that only its owner can read; Refused for one that others can, WrongUsage for one that is not of the form."""
+    """Returns the logins of a file; raises Refused (7) if others can read it, WrongUsage (2) if it is not valid."""
     try:
         found = file.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
@@ -71,7 +71,7 @@ def read_logins(file: Path) -> Logins:
 
 
 def add_login(file: Path, name: str, password: str) -> None:
-    """Adds a name to the file, or gives it a new password; the file is made where there is none (0600)."""
+    """Adds a name to the file or replaces its password; creates the file with mode 0600."""
     if not _NAME.fullmatch(name):
         raise WrongUsage("--add-login: a name has letters, digits, and . _ @ - only.", "Give another name.")
     if len(password) < SHORTEST:

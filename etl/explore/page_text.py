@@ -9,7 +9,7 @@ Page = dict[str, Any]  # what a page shows, by name
 
 
 def as_text(page: Page) -> str:
-    """The page as plain text, to be pasted into a mail or ticket."""
+    """Returns the page as plain text, for a mail or a ticket."""
     lines = [str(page["title"]), "=" * len(str(page["title"]))]
     for name, value in page.items():
         if name in ("title", "sql", "rules", "reasons") or value in (None, [], {}, ""):
@@ -20,6 +20,7 @@ def as_text(page: Page) -> str:
 
 
 def page_lines(value: Any) -> Iterable[str]:
+    """Yields one line per entry of a list, per plain member of a dict, or for the value itself."""
     if isinstance(value, list | tuple):
         for entry in value:
             yield "- " + (
@@ -34,4 +35,5 @@ def page_lines(value: Any) -> Iterable[str]:
 
 
 def is_plain(value: Any) -> bool:
+    """Returns whether the value is a text or a number."""
     return value is not None and isinstance(value, str | int | float)

@@ -34,7 +34,7 @@ _INDEXED: dict[str, tuple[str, str | None]] = {
 
 
 class NotFound(Exception):  # an answer of the application (404), not a failure of it
-    """Nothing of that name is in the new store. The argument says what was looked for."""
+    """The new store has nothing of that name; the argument says what was requested."""
 
 
 class Pages:
@@ -48,7 +48,7 @@ class Pages:
         return [dict(row) for row in self._connection.execute(sa.text(statement), values).mappings()]
 
     def hits(self, found: Match) -> list[Row]:
-        """Each hit as a link with what it is: kind, address, title, note."""
+        """Returns each hit as a link: kind, address, title, note."""
         return [self._hit(hit.kind, hit.ref, hit.profile) for hit in found.hits]
 
     def _hit(self, kind: str, ref: str, profile: str | None) -> Row:
@@ -102,7 +102,7 @@ class Pages:
         return str(found[0]["n"]) if found and found[0]["n"] else ""
 
     def company(self, profile: str) -> Page:
-        """The old profile with its models, people, documents and agreements; its accounts; what is held; what to say and do."""
+        """Returns the page of an old profile: models, people, documents, agreements, accounts, held rows, advice. Raises NotFound."""
         number = _integer(profile)
         accounts = self._rows(f"SELECT {_ACCOUNT} FROM entity_account WHERE legacy_profile_id = :p ORDER BY account_number", p=number)
         held = self._rows(
@@ -147,7 +147,7 @@ class Pages:
         }
 
     def account(self, account_number: str) -> Page:
-        """One account: what it is, who sees it, what it holds."""
+        """Returns the page of one account: attributes, who sees it, what it holds. Raises NotFound."""
         found = self._rows(f"SELECT {_ACCOUNT} FROM entity_account WHERE account_number = :n", n=account_number)
         if not found:
             raise NotFound(f"account {account_number}")
@@ -184,7 +184,7 @@ class Pages:
         }
 
     def person(self, login_id: str) -> Page:
-        """One login: its old users, what it could reach before, what it sees now, and why not the rest."""
+        """Returns the page of one login: old users, accounts reached before and visible now, and why others are hidden. Raises NotFound."""
         found = self._rows("SELECT * FROM login WHERE login_id = :l", l=login_id)
         if not found:
             raise NotFound(f"login {login_id}")
@@ -210,7 +210,7 @@ class Pages:
         }
 
     def document(self, portal: str, key: str) -> Page:
-        """One old document: its state, its bytes, the accounts that have it."""
+        """Returns the page of one old document: state, bytes, accounts that have it. Raises NotFound."""
         copies = self._rows(
             """SELECT d.*, a.account_number, a.legal_name, a.legacy_profile_id, o.size_bytes FROM document d
                LEFT JOIN entity_account a ON a.account_id = d.account_id LEFT JOIN stored_object o ON o.sha256 = d.sha256
@@ -238,11 +238,11 @@ class Pages:
         }
 
     def has_document_of(self, sha256: str) -> bool:
-        """Whether a document of the new store has these bytes."""
+        """Returns whether a document of the new store has these bytes."""
         return bool(self._rows("SELECT 1 FROM document WHERE sha256 = :s LIMIT 1", s=sha256))
 
     def rule(self, number: str) -> Page:
-        """One rule: its sentence, and the rows that it flagged."""
+        """Returns the page of one rule: its sentence and the rows that it flagged. Raises NotFound."""
         rule = self._mappings.rules.get(number)
         if rule is None:
             raise NotFound(f"rule {number}")
@@ -261,7 +261,7 @@ class Pages:
         }
 
     def row(self, portal: str, table: str, key: str) -> Page:
-        """One source row: held or loaded, flags, rules, and where its copies are."""
+        """Returns the page of one source row: held or loaded, flags, rules, and its copies. Raises NotFound."""
         mapping = next((m for (p, t), m in self._mappings.tables.items() if (p, t) == (portal, table)), None)
         if mapping is None:
             raise NotFound(f"table {portal}.{table}")
@@ -308,7 +308,7 @@ class Pages:
         )
 
     def held_reason(self, reason: str) -> Page:
-        """All rows that are held for one reason."""
+        """Returns the page of all rows that are held for one reason. Raises NotFound."""
         if reason not in self._mappings.reasons:
             raise NotFound(f"reason {reason}")
         total = self._rows("SELECT count(*) AS n FROM migration_holding WHERE reason_cd = :r", r=reason)[0]["n"]
@@ -324,7 +324,7 @@ class Pages:
         }
 
     def overview(self) -> Page:
-        """What the store holds, by number: each leads to its rows."""
+        """Returns the counts of the store, each with a link to its rows."""
         flagged = self._rows("SELECT rule_cd, count(*) AS n FROM migration_exception GROUP BY rule_cd ORDER BY rule_cd")
         held = self._rows("SELECT reason_cd, count(*) AS n FROM migration_holding GROUP BY reason_cd ORDER BY reason_cd")
         counted = {
@@ -351,7 +351,7 @@ class Pages:
         }
 
     def _people(self, where: str, **values: object) -> list[Row]:
-        """One entry a contact in force: who, as what, with which login, and which accounts the person sees."""
+        """Returns one entry per contact in force: person, role, login, and the accounts that the person sees."""
         rows = self._rows(
             f"""SELECT c.legacy_portal_cd, c.legacy_key, c.login_id, c.scope_cd, c.contact_type_cd, max(c.primary_poc) AS primary_poc, c.first_name, c.last_name,
                  c.full_name, c.email, l.email_display, l.status_cd, l.lock_reason_cd, max(c.restricted_reason_cd) AS restricted,
@@ -442,10 +442,10 @@ def _integer(text: object) -> int | None:
 
 
 def _part(text: object) -> str:
-    """A part of an address: no character of it ends the part or moves a cursor."""
+    """Returns a part of an address, escaped so that no character ends the part or moves a cursor."""
     return quote(str(text), safe="")
 
 
 def _quoted(text: str) -> str:
-    """A text as SQL writes it: what is shown can be pasted, whatever is in the text."""
+    """Returns the text as an SQL literal with every character escaped that needs it, so that a displayed statement can be pasted."""
     return "'" + text.replace("'", "''") + "'"

@@ -9,12 +9,12 @@ from etl.domain.masking import masked
 
 @dataclass(frozen=True)
 class Personal:
-    """`names`: whether people's names, e-mail addresses and identifiers are shown as they are."""
+    """Shows or masks personal data. `names`: whether names, e-mail addresses and identifiers are shown unmasked."""
 
     names: bool
 
     def email(self, text: str | None) -> str:
-        """`r***@harbor-pine.example`: enough to recognise, too little to write to."""
+        """Returns the e-mail, or `r***@harbor-pine.example`: recognisable, but not a usable address."""
         if not text:
             return "–"
         if self.names:
@@ -23,16 +23,16 @@ class Personal:
         return f"{local[:1]}***@{domain}" if at else f"{text.strip()[:1]}***"
 
     def name(self, *parts: str | None) -> str:
-        """The full name, or its initials."""
+        """Returns the full name, or its initials."""
         known = [part.strip() for part in parts if part and part.strip()]
         if not known:
             return "–"
         return " ".join(known) if self.names else " ".join(f"{word[:1]}." for part in known for word in part.split())
 
     def identifier(self, text: str, pii: object) -> str:
-        """A number of a company; one that can be a person's (H6) only by its last two characters."""
+        """Returns an identifier; of one that can be a person's (H6) only the last two characters."""
         return text if self.names or not (pii and pii not in (0, "0", "false", "False")) else f"***{text[-2:]}"
 
     def text(self, text: str | None) -> str:
-        """Any other text: what looks like a social security number is masked."""
+        """Returns any other text with numbers of the form of a social security number masked."""
         return "–" if not text else text if self.names else masked(text)

@@ -32,14 +32,14 @@ class Match:
 
 
 def words_of(typed: str) -> tuple[str, ...]:
-    """The words of what is typed, without accents; a word of one letter alone finds too much and is left out where there are others."""
+    """Returns the words of the input without accents; words of one letter are left out if there are others, for they match too much."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", typed[:LONGEST].casefold()) if not unicodedata.combining(letter))
     found = tuple(word for part in _WORD.findall(plain) for word in part.split("_") if word)
     return tuple(word for word in found if len(word) > 1) or found
 
 
 def search(connection: sa.Connection, typed: str) -> Match:
-    """At most SHOWN hits that have a word beginning with each of the words typed, companies first."""
+    """Returns at most SHOWN hits that have, for each word typed, a word that begins with it; companies first."""
     words = words_of(typed)
     if not words:
         return Match((), (), False)

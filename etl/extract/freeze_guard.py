@@ -36,7 +36,7 @@ class Fingerprint:
 def fingerprints(
     sources: Mapping[Portal, Source], mappings: Mappings, files: Sequence[StageFile], contents: pl.DataFrame
 ) -> dict[str, dict[str, Any]]:
-    """Returns the fingerprint of every table, from the snapshot in which it was read. `contents`: rows of CONTENT."""
+    """Returns by `PORTAL.table` the fingerprint of every table, from the snapshot in which it was read. `contents`: rows of CONTENT."""
     files_of: dict[str, list[StageFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
         files_of[layout.group(file.path)].append(file)
@@ -54,12 +54,12 @@ def fingerprints(
 
 
 def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder) -> dict[str, dict[str, Any]]:
-    """Returns by portal `changed` (the tables that changed since the extract) and `how` (the evidence): `SourceChange` as data.
+    """Returns by portal `changed` (the tables that changed since the extract) and `how` (the evidence): `SourceChange` as data (K1).
 
-    As the database tells, and by the highest keys; where it cannot tell by reading everything again and comparing with the stage files.
-    Refused where something keeps rows or bytes from us (K9).
+    The evidence is the database's counters and the highest keys; without counters the tables are read again and compared with the stage
+    files. Raises Refused (7) if rows or bytes are hidden (K9).
     """
-    refuse_hidden(sources, mappings, deep=False)  # the rest was looked at when they were read
+    refuse_hidden(sources, mappings, deep=False)  # the deep checks ran when the tables were read
     facts = folder.steps["extract"].facts
     found: dict[str, dict[str, Any]] = {}
     for portal, source in sources.items():
@@ -77,18 +77,18 @@ def looked_again(sources: Mapping[Portal, Source], mappings: Mappings, folder: R
 
 
 def changed_of(looked: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The changed tables of all portals."""
+    """Returns the changed tables of all portals."""
     return [table for since in looked.values() for table in since["changed"]]
 
 
 def written_to(looked: Mapping[str, Mapping[str, Any]]) -> str:
-    """A sentence listing the tables that changed since the extract; empty if none did."""
+    """Returns a sentence that lists the tables changed since the extract; empty if none changed."""
     changed = changed_of(looked)
     return f" Written to since the extract: {', '.join(changed)}; the old portal is not frozen." if changed else ""
 
 
 def _changed_content(source: Source, portal: Portal, mappings: Mappings, folder: RunFolder, tables: Sequence[str]) -> list[str]:
-    """Those of these tables whose rows or documents are not those of the stage files, read once more."""
+    """Returns the tables whose rows or documents, read again, differ from the stage files."""
     if not tables:
         return []
     known = pl.DataFrame(table_of(folder.read_bytes(folder.files("extract", layout.CONTENT)[0])))

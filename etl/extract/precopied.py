@@ -1,8 +1,8 @@
-"""What a precopy brought, and which of it need not be read again: the row is the same version under the same relation, and its object is there.
+"""The record of a precopy, and which documents need not be read again: the row is the same version of the same relation, and its object exists.
 
-The record `precopy/NNNNN.parquet`: portal, table, column, key (text); sha256 and size of the bytes; relation, transactions and version, by which
-PostgreSQL tells that a row is still the one that was read. These three are null where a database tells no versions: there the bytes are read
-again, and their digest is the proof.
+The record `precopy/NNNNN.parquet`: portal, table, column, key (text); sha256 and size (bytes) of the content; relation, transactions and version,
+by which PostgreSQL shows that a row is still the one that was read. These three are null for databases without row versions: there the bytes
+are read again and their digest is compared.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ RECORD = {
 
 @dataclass(frozen=True)
 class Precopied:
-    """The record that lies in a run's folder; its bytes are compared with the manifest whenever a process reads it."""
+    """The record of a precopy in a run's folder; its bytes are compared with the manifest when a process first reads it."""
 
     root: Path
     files: tuple[StageFile, ...]
 
     def of(self, mapping: TableMapping, column: str) -> pl.DataFrame:
-        """The record of one column."""
+        """Returns the rows of RECORD of one document column."""
         chosen = (pl.col("portal") == mapping.portal) & (pl.col("table") == mapping.table) & (pl.col("column") == column)
         return _record(self).filter(chosen)
 
 
 def precopied(folder: RunFolder) -> Precopied | None:
-    """What was precopied into this run, None where nothing was; EvidenceAltered (exit 6) where the record is not what the manifest says."""
+    """Returns the record of what was precopied into this run, None without a precopy; raises EvidenceAltered (6) if its bytes have changed."""
     if layout.PRECOPY not in folder.steps:
         return None
     files = tuple(folder.files(layout.PRECOPY))
@@ -72,15 +72,15 @@ def forget_record() -> None:
 def unchanged(
     source: Versioned, relation: Relation, mapping: TableMapping, column: str, objects: Objects, kept: Precopied | None
 ) -> tuple[pl.DataFrame, dict[str, Stored]]:
-    """(key, version, of every row that has bytes; by key the objects of those rows that are the versions that were precopied).
+    """Returns (key and version of every row with bytes; by key the objects of rows that are the precopied version).
 
-    A key that occurs twice is left out.
+    A key that occurs twice has no object here.
     """
     now = source.versions(mapping, column)
     if kept is None or not now.height:
         return now, {}
     same = pl.col("relation") == relation.identity
-    # Not the other way round, and not further apart than half of the numbers that a row's 32 bits can tell apart.
+    # Never newer, and at most half of the 32-bit range apart, within which transaction numbers can be ordered.
     near = pl.col("transactions").is_between(relation.transactions - _TELLABLE, relation.transactions)
     known = kept.of(mapping, column).filter(same & near).unique(("key", "version"), keep="last")
     once = now.filter(pl.col("key").is_unique())
@@ -94,7 +94,7 @@ _TELLABLE = 1 << 31
 
 
 def contents(source: Source, mapping: TableMapping, column: str, objects: Objects, kept: Precopied | None) -> tuple[dict[str, Stored], int]:
-    """By key where each row's bytes are now, and of how many rows they were not read again."""
+    """Returns (by key the stored object of each row's bytes; the number of rows whose bytes were not read again)."""
     relation = source.relation(mapping, column) if kept is not None and isinstance(source, Versioned) else None
     if relation is None or not isinstance(source, Versioned):
         return store_all(source.contents(mapping, column), objects), 0
@@ -112,7 +112,7 @@ def rows_of_record(
     relation: Relation | None = None,
     versions: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
-    """The record's rows about these objects."""
+    """Returns rows of RECORD for these objects; relation, transactions and version are null where the database has no row versions."""
     known = versions or {}
     identity, transactions = (relation.identity, relation.transactions) if relation is not None else (None, None)
     rows = [

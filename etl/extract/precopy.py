@@ -1,6 +1,6 @@
-"""Documents ahead of the freeze: every document's bytes into the object store while the old portals are open, and a record of them.
+"""Copies every document's bytes into the object store before the freeze, while the old portals are in use, and records them.
 
-Nothing here is proof of the freeze: `extract` asks again for every document. A kill loses at most the part that was under way.
+A precopy proves nothing about the freeze: `extract` verifies every document again. An interruption loses at most the current part.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ class Record:
         folder.steps = {layout.PRECOPY: step, **{name: other for name, other in folder.steps.items() if name != layout.PRECOPY}}
 
     def carry(self, rows: pl.DataFrame) -> None:
-        """Keeps these rows, which are in the record and still valid."""
+        """Keeps rows of the earlier record that are still valid."""
         self._whole.append(rows)
 
     def add(self, rows: pl.DataFrame) -> None:
-        """These rows are new: they are on the disk when this returns."""
+        """Adds new rows; they are durable when this returns."""
         if rows.height:
             self._whole.append(rows)
             self._folder.steps[layout.PRECOPY].files.append(self._write(rows))
             self._folder.save()
 
     def finish(self) -> None:
-        """The whole record as one file; those before it go once the manifest names it. The caller saves the manifest."""
+        """Writes the whole record as one file; the caller saves the manifest, after which the earlier files are removed."""
         step = self._folder.steps[layout.PRECOPY]
         before = [file.path for file in step.files]
         if self._whole:
@@ -72,7 +72,7 @@ class Record:
 def precopy(
     sources: Mapping[Portal, Source], share: Files | None, objects: Objects, mappings: Mappings, folder: RunFolder, tell: Tell
 ) -> dict[str, int]:
-    """Counts: documents there are, those that are unchanged since the last precopy, those that were read, and the objects new in the store."""
+    """Returns counts: documents, unchanged since the last precopy, read, and objects new in the store."""
     record = Record(folder)
     counts = {"documents": 0, "unchanged": 0, "read": 0, "objects": 0}
     have: set[str] = set()
@@ -96,7 +96,7 @@ def precopy(
 def _column(
     source: Source, mapping: TableMapping, column: str, objects: Objects, record: Record, counts: dict[str, int], tell: Tell
 ) -> set[str]:
-    """The keys of the rows whose bytes are in the object store now."""
+    """Copies the documents of one column and returns the keys of the rows whose bytes are in the object store now."""
     name = f"precopy {mapping.portal}.{mapping.table}"
     relation = source.relation(mapping, column) if isinstance(source, Versioned) else None
     if relation is None or not isinstance(source, Versioned):
@@ -127,7 +127,7 @@ def _count(counts: dict[str, int], what: str, stored: Mapping[str, Stored]) -> N
 
 
 def _on_share(source: Source, share: Files, mapping: TableMapping, have: set[str]) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """(key, pieces) of every document that has no content row and names a file that can be read (C6)."""
+    """Yields (key, chunks) of every document without a content row that names a readable file (C6)."""
     key, path = mapping.key[0], SHARED[2]
     others = frozenset(column.name for column in mapping.columns if column.name not in (key, path))
     for batch in source.read(mapping, _ROWS, without=others):
@@ -139,7 +139,7 @@ def _on_share(source: Source, share: Files, mapping: TableMapping, have: set[str
 
 
 def _while_open(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes; a file that somebody writes to is left for the next time."""
+    """Yields the same bytes; raises Unreadable at a file that changes meanwhile, which the next precopy reads."""
     try:
         yield from chunks
     except SourceChanged:

@@ -15,7 +15,7 @@ from mappings.schema import FAMILY_BY_TYPE
 
 
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
-    """Returns every difference between database and mappings: unmapped tables and columns, missing ones, other types."""
+    """Returns a sentence for every difference between database and mappings: unmapped and missing tables and columns, other types (K5)."""
     there, kinds = source.shapes(), source.kinds()
     # Relations that are not tables are listed by the plan and do not stop a run (fine print 60).
     strange = [name for name in there if (portal, name) not in mappings.tables and name not in kinds]
@@ -37,14 +37,14 @@ def _column_problems(portal: Portal, mapping: TableMapping, there: dict[str, str
         if column.name not in there:
             found.append(f"{name}.{column.name}: the column is missing ({mapping.file})")
         elif there[column.name] == "ANY" or (is_view and not there[column.name]):
-            continue  # SQLite: a STRICT table has no types for days, a view's column may have none; each value is looked at
+            continue  # SQLite: a STRICT table has no date types, a view's column may have no type; each value is checked instead
         elif FAMILY_BY_TYPE.get(there[column.name].split("(")[0]) != column.family:
             found.append(f"{name}.{column.name}: found type {there[column.name] or 'none'}, expected {column.sql_type}")
     return found
 
 
 def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bool = True) -> dict[Portal, SourceConditions]:
-    """Raises Refused if rows or bytes of a mapped table are hidden (K9); otherwise returns the notes about each old portal."""
+    """Raises Refused (7) if rows or bytes of a mapped table are hidden (K9); otherwise returns the notes about each old portal."""
     found = {portal: source.conditions(mappings.of(portal), deep) for portal, source in sources.items()}
     if hiding := [f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.hiding]:
         raise Refused(
@@ -56,7 +56,7 @@ def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bo
 
 
 def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> None:
-    """Raises MigrationError, before any data is read, if sources and mappings do not match (K5)."""
+    """Raises MigrationError (1) if sources and mappings do not match (K5); no data is read."""
     refuse_swapped({portal: source.shapes().keys() for portal, source in sources.items()}, mappings)
     found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
     if found:
@@ -77,12 +77,12 @@ _STEPS = (
 
 
 def _next_step(found: list[str]) -> str:
-    """What to do about what was found, and about nothing else."""
+    """Returns the next step for exactly the differences found."""
     return " ".join(step for words, step in _STEPS if any(words in problem for problem in found))
 
 
 def refuse_swapped(there: Mapping[Portal, Collection[str]], mappings: Mappings) -> None:
-    """Raises MigrationError if a database has mostly the other portal's tables: one message instead of a hundred."""
+    """Raises MigrationError (1) if a database has mostly the other portal's tables: one message instead of a hundred."""
     own = {portal: {mapping.table.lower() for mapping in mappings.of(portal)} for portal in mappings.sources}
     looks: dict[str, str] = {}
     for portal, tables in there.items():

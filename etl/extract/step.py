@@ -48,7 +48,7 @@ class Files(Protocol):
     """The old file share, or an empty substitute if it is left out on purpose."""
 
     def chunks(self, object_path: str) -> Iterator[bytes] | None:
-        """The bytes of the file at that path; None where there is no readable one."""
+        """Returns the bytes of the file at that path in chunks; None if there is no readable file."""
         ...
 
 
@@ -66,9 +66,9 @@ def extract(
     helpers: Helpers | None = None,
     precopied: Precopied | None = None,
 ) -> Step:
-    """Extracts all tables in one snapshot and returns the finished step; changes of the source are checked before publishing (K1).
+    """Extracts all tables in one snapshot and returns the finished step; raises ShareMissing if documents are on the share and `share` is None.
 
-    The files are the same whoever reads: a table is cut by the number of rows alone.
+    The stage files do not depend on the number of processes: tables are cut by number of rows. K1 is checked before publishing.
     """
     began = datetime.now(UTC).replace(tzinfo=None)
     marks = {portal: source.mark() for portal, source in sources.items()}
@@ -105,7 +105,7 @@ def extract(
 def _elsewhere(
     sources: Mapping[Portal, Source], mappings: Mappings, folder: RunFolder, helpers: Helpers, precopied: Precopied | None
 ) -> dict[str, Iterator[TableBatch]]:
-    """By table, what worker processes read of it: of those databases whose snapshot others can join. All of it is handed out here."""
+    """Returns by table the key ranges that worker processes read, for databases whose snapshot other processes can join; starts all of them."""
     waiting: dict[str, dict[int, Future[TableBatch]]] = {}
     later: list[_Task] = []
     for portal, source in sources.items():
@@ -137,7 +137,7 @@ def _elsewhere(
 
 @dataclass(frozen=True)
 class _Task:
-    """A stretch that somebody else is to read."""
+    """A key range of a table that a worker process reads."""
 
     joining: SnapshotTicket
     mapping: TableMapping
@@ -158,7 +158,7 @@ def _in_order(futures: dict[int, Future[TableBatch]]) -> Iterator[TableBatch]:
 
 
 def _mixed(tasks: list[_Task]) -> list[_Task]:
-    """In order, but documents evenly among the rest: they wait for disks, and rows for processors."""
+    """Returns the tasks in order, with document tasks spread evenly: they wait for disks, row tasks for processors."""
     documents = [task for task in tasks if task.mapping.content_columns]
     others = [task for task in tasks if not task.mapping.content_columns]
     placed = [((place + 0.5) / len(some), task) for some in (documents, others) for place, task in enumerate(some)]

@@ -42,6 +42,7 @@ class SideRecords:
     unchanged: int = 0  # documents that were not read again: the rows are the versions that were precopied
 
     def add(self, other: SideRecords) -> None:
+        """Appends the records of another batch."""
         self.odd += other.odd
         self.text += other.text
         self.content += other.content
@@ -57,6 +58,7 @@ class TableBatch:
 
     @property
     def rows(self) -> int:
+        """The number of rows in the stage files."""
         return sum(file.rows for file in self.files)
 
 
@@ -77,20 +79,20 @@ class SnapshotTicket:
 
 
 def rows_per_file(mapping: TableMapping) -> int:
-    """Where the table is cut: the same for every kind of database."""
+    """Returns the number of rows per stage file, equal for every kind of database."""
     return DOCUMENTS_PER_FILE if mapping.content_columns else ROWS_PER_FILE
 
 
 def stretches(
     source: Source, mapping: TableMapping, objects: Objects, root: Path, first: int = 0, precopied: Precopied | None = None
 ) -> Iterator[TableBatch]:
-    """The table as this connection reads it, one stage file at a time; `first`: the number of the first one."""
+    """Yields the table's rows as written stage files, one batch each; `first`: the number of the first file."""
     for number, (table, aside) in enumerate(stage_tables(source, mapping, objects, precopied), start=first):
         yield TableBatch([write_table(root, layout.extracted_file(mapping.portal, mapping.table, number), table)], aside)
 
 
 def read_elsewhere(joining: SnapshotTicket, table: str, cut: KeyRange, number: int) -> TableBatch:
-    """One stretch, read by a worker process; `number`: which one it is."""
+    """Returns one key range of a table, read by a worker process; `number`: the number of its stage file."""
     source, mappings, objects = _joined(joining)
     try:
         mapping = mappings.tables[joining.portal, table]
@@ -126,7 +128,7 @@ def _forget(joining: SnapshotTicket) -> None:
 
 
 def close_worker_sources(root: Path) -> None:
-    """Closes this process's connections for the run in that folder, if it has any: what comes behind the extract needs none."""
+    """Closes this process's source connections for the run in that folder, if it has any; later steps do not need them."""
     joined = [joining for joining in list(_JOINED) if joining.root == root]
     for joining in joined:
         _forget(joining)
@@ -138,7 +140,7 @@ def close_worker_sources(root: Path) -> None:
 def stage_tables(
     source: Source, mapping: TableMapping, objects: Objects, precopied: Precopied | None = None
 ) -> Iterator[tuple[pa.Table, SideRecords]]:
-    """The stage tables of one source table, each with what does not fit into it."""
+    """Yields (stage table, its values that do not fit) for each batch of a source table."""
     binary = mapping.content_columns
     brought = [contents(source, mapping, column, objects, precopied) for column in sorted(binary)]
     stored = {key: put for some, _ in brought for key, put in some.items()}
@@ -174,5 +176,5 @@ def _stage_table(batch: Batch) -> pa.Table:
 
 
 def _json(raw: str | int | float) -> str:
-    # JSON knows no infinity: it is shown as text.
+    # JSON has no infinity: it is written as text.
     return json.dumps(str(raw) if isinstance(raw, float) and not math.isfinite(raw) else raw, ensure_ascii=False)

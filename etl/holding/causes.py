@@ -24,16 +24,19 @@ _STORE = {"portal": "legacy_portal_cd", "table": "legacy_table", "key": "legacy_
 
 
 def holding(mappings: Mappings, held: pl.DataFrame, flagged: pl.DataFrame) -> HeldRows:
-    """The run's held rows (portal, table, key, reason, row_json) and exceptions (rule, portal, table, key), as the store would give them."""
+    """Returns the run's held rows and exceptions in the form of the store.
+
+    `held`: portal, table, key, reason, row_json; `flagged`: rule, portal, table, key; all text.
+    """
     return held_rows(mappings, held.rename(_STORE, strict=False), flagged.rename(_STORE, strict=False))
 
 
 def causes(folder: RunFolder, mappings: Mappings, held: pl.DataFrame, rows: HeldRows, where: RowsByProfile) -> pl.DataFrame:
-    """BECAUSE for each row of `held` (portal, table, key), in its order; null where nothing of the kind is known.
+    """Returns BECAUSE for each row of `held` (portal, table, key), in its order; null where the cause is unknown.
 
-    because_*: of a follower the held row that holds it, of a broken reference the row that is missing, of an unreadable value its column alone.
-    root_*: the held row at the top of the chain (of several the first by table and key); of a row that nothing else holds, the row itself.
-    loaded: whether the row is loaded as well, without the value that cannot be read (X2). `rows`: the same rows, as `holding` gives them.
+    because_*: the held row that holds a follower, the missing row of a broken reference, or only the column of an unreadable value. root_*: the held
+    row at the top of the chain (of several the first by table and key); the row itself where no other row holds it. loaded: whether the row is loaded
+    too, without the unreadable value (X2). `rows`: the same rows, from `holding`.
     """
     if held.is_empty():
         return pl.DataFrame(schema=BECAUSE)
@@ -57,14 +60,14 @@ def causes(folder: RunFolder, mappings: Mappings, held: pl.DataFrame, rows: Held
 
 
 class _Existing:
-    """Whether the old portal has a row: keys are read once for each table that a held row names."""
+    """Looks up whether the old portal has a row; reads the keys of each table once."""
 
     def __init__(self, folder: RunFolder, mappings: Mappings, held: HeldRows) -> None:
         self._folder, self._mappings, self._held = folder, mappings, held
         self._keys: dict[tuple[str, str], frozenset[str]] = {}
 
     def has(self, row: Row) -> bool:
-        """Whether the row exists; a held row always does, whatever the form of its key."""
+        """Returns whether the row exists; always True for a held row, in any form of its key."""
         return row in self._held.reasons or row[2] in self._of(row[0], row[1])
 
     def _of(self, portal: str, table: str) -> frozenset[str]:
@@ -80,7 +83,7 @@ class _Existing:
 
 
 def _unreadable(folder: RunFolder) -> dict[Row, list[str]]:
-    """By row, the columns whose value cannot be read."""
+    """Returns, by row, the columns with an unreadable value."""
     found: dict[Row, list[str]] = {}
     for table in folder.tables("extract", layout.ODD):
         chosen = pl.DataFrame(table).filter(pl.col("unreadable")).select("portal", "table", "key", "column")

@@ -15,7 +15,7 @@ from mappings.model import Mappings, Route, TableMapping
 
 Row = tuple[str, str, str]  # portal, table, key
 FOLLOWER = "PARENT_HELD"
-# G1: each side names an entity, else a model, else a profile.
+# G1: the first that is set decides: entity, model, profile.
 _SIDES = tuple(
     tuple(
         Route(f"{side}_{scope}_id", table)
@@ -30,8 +30,8 @@ _DOCUMENT_SCOPES = (Route("security_model_id", "security_model"), Route("company
 class HeldRows:
     """The rows of migration_holding, by (portal, table, key).
 
-    `reasons`: why each is held. `values`: the old row as the holding keeps it; never shown. `only`: those that were not loaded as well
-    (X2 loads a row without the value that cannot be read, and holds it too).
+    `reasons`: why each is held. `values`: the old row in the holding, never shown. `only`: rows that were not loaded as well (X2 loads a row without
+    its unreadable value, and holds it too).
     """
 
     mappings: Mappings
@@ -43,7 +43,7 @@ class HeldRows:
     def followers(self) -> Mapping[Row, int]:
         """Returns for each root (a held row with another reason than PARENT_HELD) the rows held because of it, at any depth.
 
-        A row that two held rows hold counts for each of them; a row that a root holds in two ways counts once.
+        A row with two roots counts for each of them; a row with two chains to one root counts once.
         """
         counted: Counter[Row] = Counter()
         for row, reason in self.reasons.items():
@@ -52,7 +52,7 @@ class HeldRows:
         return {row: counted[row] for row, reason in self.reasons.items() if reason != FOLLOWER}
 
     def _roots(self, start: Row, known: dict[Row, frozenset[Row]]) -> frozenset[Row]:
-        """The roots above a row. Walked without recursion: a chain of versions can be longer than Python's stack."""
+        """Returns the roots above a row, without recursion: a chain of versions can be longer than Python's stack."""
         waiting = [start]
         while waiting:
             row = waiting[-1]
@@ -68,16 +68,16 @@ class HeldRows:
         return known[start]
 
     def parents(self, row: Row) -> tuple[Row, ...]:
-        """The held rows that hold this one: on its route the first reference that is set; every further hard reference."""
+        """Returns the held rows that hold this one: the first set reference of its route, and every other hard reference."""
         return tuple(dict.fromkeys(parent for _, parent in self.references(row) if parent in self.only and parent != row))
 
     def references(self, row: Row) -> tuple[tuple[str, Row], ...]:
-        """The references that decide where the row goes: (column, the row that it names), of each group the first that is set."""
+        """Returns the references that decide where the row goes: (column, referenced row), of each group the first that is set."""
         found = dict.fromkeys(named for group in self._groups(row) if (named := self._first_set(row, group)) is not None)
         return tuple(found)
 
     def roots(self, row: Row) -> frozenset[Row]:
-        """The held rows at the root of this row's chains; the row itself if it has its own cause."""
+        """Returns the held rows at the top of this row's chains; the row itself where it has a cause besides its parents."""
         return self._roots(row, self._known)
 
     @cached_property
@@ -85,11 +85,11 @@ class HeldRows:
         return {}
 
     def _groups(self, row: Row) -> list[tuple[Route, ...]]:
-        """The references that can hold the row; of each group the first that is set decides."""
+        """Returns the references that can hold the row; of each group the first that is set decides."""
         mapping = self.mappings.tables[_portal(row), row[1]]
         needs = [(route,) for route in mapping.needs]
         match mapping.owner_rule:
-            case "C1":  # held only where both fail: each that is held is a cause
+            case "C1":  # held only where both references fail: each held one is a cause
                 return [(scope,) for scope in _DOCUMENT_SCOPES]
             case "C2":
                 return [*needs, (self._link_target(row),)]
@@ -105,7 +105,7 @@ class HeldRows:
         return Route("target_id", table)
 
     def _first(self, row: Row, routes: Iterable[Route]) -> Row | None:
-        """The row that the first reference that is set names."""
+        """Returns the row that the first set reference names."""
         named = self._first_set(row, routes)
         return None if named is None else named[1]
 
@@ -117,9 +117,9 @@ class HeldRows:
         return None
 
     def profile(self, row: Row, loaded: Callable[[Row], int | None]) -> int | None:
-        """The company profile of the row's first set route; None if the route does not lead to one.
+        """Returns the company profile of the row's first set route; None where the route does not lead to one.
 
-        `loaded` gives the profile of a row that was loaded (None where there is no such row).
+        `loaded` returns the profile of a loaded row (None where the row was not loaded).
         """
         seen: set[Row] = set()
         while row in self.only and row not in seen:
@@ -153,7 +153,7 @@ def _number(key: str) -> int | None:
 
 
 def held_rows(mappings: Mappings, holding: pl.DataFrame, exceptions: pl.DataFrame) -> HeldRows:
-    """Of the store's holding. A row whose value could not be read was loaded as well where rule X2 flagged it: a row that is only held carries no flag."""
+    """Returns the held rows of the store. Where rule X2 flagged a row it was loaded as well; a row that is only held has no flag."""
     flagged = set(exceptions.filter(pl.col("rule_cd") == "X2").select("legacy_portal_cd", "legacy_table", "legacy_key").iter_rows())
     reasons, values = {}, {}
     for portal, table, key, reason, text in holding.select(

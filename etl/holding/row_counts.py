@@ -1,4 +1,4 @@
-"""How many source rows each company profile has: read, loaded, held; counted from where the run's steps say that each row went."""
+"""The numbers of source rows of each company profile: read, loaded, held; counted from the index files of the run's steps."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings, TableMapping
 
-_GROUPS_ONLY = frozenset({"trade_organization"})  # A10: a group grants nothing and holds nothing; its row is on no account
-_PART = 500_000  # rows of an index that are looked at together
+_GROUPS_ONLY = frozenset({"trade_organization"})  # A10: a group has no rights and holds no rows; its row is on no account
+_PART = 500_000  # index rows that are processed together
 
 
 class RowsByProfile:
@@ -38,7 +38,7 @@ class RowsByProfile:
         return frame.with_row_index("account").with_columns(pl.col("account").cast(pl.Int32))
 
     def indexed(self, portal: str, table: str) -> pl.DataFrame:
-        """The table's loaded rows that are on accounts: key, profile; one row for each profile. Empty for a table without an index."""
+        """Returns the table's loaded rows on accounts: key (text), profile (integer), one row for each profile; empty without an index."""
         if (portal, table) not in self._known:
             self._known[portal, table] = pl.concat(
                 [pl.DataFrame(schema={"key": pl.Int64, "profile": pl.Int64}), *self._parts(portal, table)]
@@ -46,7 +46,7 @@ class RowsByProfile:
         return self._known[portal, table]
 
     def _parts(self, portal: str, table: str) -> Iterator[pl.DataFrame]:
-        """The same part by part: a key stands in one of them alone, and no part is large."""
+        """Yields the same in small parts; each key is in one part only."""
         file = self._files.get(f"{portal}.{table}")
         if file is None or table in _GROUPS_ONLY:
             return
@@ -55,7 +55,7 @@ class RowsByProfile:
             yield copies.join(self._profiles, on="account").select("key", "profile").unique()
 
     def loaded(self, mapping: TableMapping, held_only: Iterable[str]) -> Counter[int]:
-        """Loaded rows of the table by profile; a row that is on accounts of two profiles counts for both."""
+        """Returns the number of loaded rows of the table by profile; a row on accounts of two profiles counts for both."""
         found: Counter[int] = Counter()
         if mapping.table.endswith("_content"):
             parent, column = mapping.table.removesuffix("_content"), mapping.key[0]
@@ -63,7 +63,7 @@ class RowsByProfile:
             for part in self._parts(mapping.portal, mapping.table):
                 found.update(_counted(part))
             return found
-        elif mapping.owner or mapping.needs:  # a composite key: such a row goes where its one parent went
+        elif mapping.owner or mapping.needs:  # a composite key: such a row follows its one parent
             route = (*mapping.owner, *mapping.needs)[0]
             parent, column = route.table, route.column
         else:
@@ -79,7 +79,7 @@ class RowsByProfile:
         return found
 
     def lowest(self, portal: str, table: str, keys: pl.Series) -> pl.DataFrame:
-        """Of these keys (texts) the loaded ones that are on accounts: key, profile; the lowest, where its accounts are of several."""
+        """Returns key, profile of those of these keys (text) that are loaded on accounts; the lowest profile where there are several."""
         found = [pl.DataFrame(schema={"key": pl.String, "profile": pl.Int64})]
         for part in self._parts(portal, table):
             chosen = part.with_columns(pl.col("key").cast(pl.String)).filter(pl.col("key").is_in(keys.implode()))
@@ -87,7 +87,7 @@ class RowsByProfile:
         return pl.concat(found)
 
     def profile_of(self, row: Row) -> int | None:
-        """The profile of a loaded row: the lowest, where its accounts are of several; None where it is on no account or does not exist."""
+        """Returns the lowest profile of a loaded row; None where it is on no account or does not exist."""
         return self._lowest(row[0], row[1]).get(row[2])
 
     def _lowest(self, portal: str, table: str) -> Mapping[str, int]:
@@ -110,9 +110,9 @@ BY_TABLE = {"company_profile_id": pl.Int64, "portal": pl.String, "table": pl.Str
 
 
 def rows_by_table(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl.DataFrame:
-    """BY_TABLE: of each company profile and source table, the rows; a row that is loaded and held counts in both, and is read once.
+    """Returns BY_TABLE: the rows of each company profile and source table; a row that is loaded and held counts in both, and is read once.
 
-    A loaded row counts for each profile on whose accounts it is, a held one for the profile that its first set route leads to.
+    A loaded row counts for each profile whose accounts have a copy, a held one for the profile at the end of its first set route.
     """
     only: dict[tuple[str, str], list[str]] = {}
     for portal, table, key in held.only:
@@ -134,5 +134,5 @@ def rows_by_table(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl
 
 
 def rows_by_profile(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl.DataFrame:
-    """rows_read, rows_loaded, rows_held of each company profile (company_profile_id), as rows_by_table counts them."""
+    """Returns rows_read, rows_loaded, rows_held by company_profile_id, counted as in `rows_by_table`."""
     return rows_by_table(rows, mappings, held).group_by("company_profile_id").agg(pl.col(_COUNTS).sum()).sort("company_profile_id")

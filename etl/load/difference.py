@@ -1,7 +1,7 @@
-"""What differs between this run's rows and those of the run that is published, found in the two runs' folders: no row is asked of the store.
+"""The difference between this run's rows and those of the published run, computed from the two run folders without querying the store.
 
-Only where the earlier run's folder lies beside this one's and its stage files are those that the store's record names; whether the store still holds
-exactly their rows, the store itself says when it is changed. Where anything of that is missing, all rows are sent and compared.
+It is available only if the earlier run's folder is beside this one's and its stage files match the store's record. The store detects
+itself, when it is changed, whether it still holds exactly those rows. In all other cases every row is sent and compared.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from etl.runfolder.stage_file_io import StageFile
 from mappings.schema import Schema, Table
 
 _FEW = 100_000  # rows that are never too many
-_found: dict[tuple[str, str], Known] = {}  # the last one of this process: the check asks, and the load again
+_found: dict[tuple[str, str], Known] = {}  # the last result of this process: both the check and the load need it
 
 
 def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Known | None:
-    """What differs by table from that run, and its marks; None where its rows cannot be had, and where too much differs to be kept in memory."""
+    """Returns by table the rows that differ from that run, and its marks; None if its rows are not available or too many differ for memory."""
     earlier = _earlier(folder, record)
     if earlier is None:
         return None
@@ -32,7 +32,7 @@ def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Kn
         tables = {name: table for name, table in schema.tables.items() if name != "migration_run"}
         try:
             differences = {name: _of_table(folder, earlier, table, run_id) for name, table in tables.items()}
-        except MigrationError:  # its files are not what its manifest says
+        except MigrationError:  # its files do not match its manifest
             return None
         _found.clear()
         _found[asked] = Known(
@@ -44,7 +44,7 @@ def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Kn
 
 
 def _earlier(folder: RunFolder, record: RunRecord) -> RunFolder | None:
-    """The folder of that run among those beside this one."""
+    """Returns the folder of that run among those beside this one; None if there is none that matches the store's record."""
     for place in sorted(folder.path.absolute().parent.iterdir()):
         if place == folder.path.absolute() or not (place / layout.MANIFEST).is_file():
             continue
@@ -59,12 +59,12 @@ def _earlier(folder: RunFolder, record: RunRecord) -> RunFolder | None:
 
 
 def _digest(folder: RunFolder) -> str:
-    """As the run's record in the store has it."""
+    """Returns the digest of the steps before the load, as the run's record in the store has it."""
     return folder.digest(*(name for name in layout.BEFORE_LOAD if name in folder.steps))
 
 
 def _of_table(new: RunFolder, old: RunFolder, table: Table, run_id: str) -> Difference | None:
-    """File by file, then among what is left: a row may have moved from one file to another. None where nothing differs."""
+    """Returns the difference of one table, None if there is none; file by file, then among the rest, because a row may have moved between files."""
     came, gone = [], []
     files = {file.path: file for file in files_of(new, table)}, {file.path: file for file in files_of(old, table)}
     for path in sorted(files[0].keys() | files[1].keys()):
@@ -86,13 +86,13 @@ def _of_table(new: RunFolder, old: RunFolder, table: Table, run_id: str) -> Diff
 
 
 def _rows(folder: RunFolder, file: StageFile | None, table: Table, run_id: str) -> pa.Table:
-    """The file's rows as they are in the store; none of no file."""
+    """Returns the file's rows as the store has them; no rows for None."""
     shape = shape_of(table)
     return shape.empty_table() if file is None else recorded(folder.read_table(file), table, run_id).select(shape.names).cast(shape)
 
 
 def _unlike(one: pa.Table, other: pa.Table, table: Table) -> tuple[pa.Table, pa.Table]:
-    """The rows of each that are not, column by column, a row of the other."""
+    """Returns the rows of each side that have no equal row on the other, compared column by column."""
     key = list(table.key)
     frames = [pl.DataFrame(rows) for rows in (one, other)]
     pairs = frames[0].select(key).with_row_index("one").join(frames[1].select(key).with_row_index("other"), on=key, how="inner")
@@ -105,7 +105,7 @@ def _unlike(one: pa.Table, other: pa.Table, table: Table) -> tuple[pa.Table, pa.
 
 
 def _others(places: pl.Series, rows: int) -> pl.Series:
-    """The places that are not among these."""
+    """Returns the places that are not among these."""
     every = pl.DataFrame({"place": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
     return every.join(places.to_frame("place"), on="place", how="anti", maintain_order="left")["place"]
 

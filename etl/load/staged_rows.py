@@ -17,30 +17,30 @@ _RECORDS = {"migration_holding": "held", "migration_exception": "flag"}
 
 
 def run_id_of(folder: RunFolder) -> str:
-    """The id of the run: equal for equal sources, mappings and options."""
+    """Returns the id of the run; equal sources, mappings and options give the same id."""
     return "run-" + folder.digest(*layout.BEFORE_CHECK)[:32]
 
 
 def files_of(folder: RunFolder, table: Table) -> list[StageFile]:
-    """The stage files in which the rows of that table of the new store lie."""
+    """Returns the stage files with the rows of that target table."""
     return [file for step in layout.MADE_BY for file in folder.files(step, _prefix(step, table))]
 
 
 def _prefix(step: str, table: Table) -> str:
-    """Where the step's rows of that table lie."""
+    """Returns the path prefix of the step's rows of that table."""
     record = _RECORDS.get(table.name)
     return layout.record(step, record) if record else layout.made(step, table.name)
 
 
 def rows_of(folder: RunFolder, table: Table, run_id: str) -> Iterator[pa.Table]:
-    """Yields the staged rows of one target table from all earlier steps."""
+    """Yields the rows of one target table from the stage files of all earlier steps."""
     for step in layout.MADE_BY:
         for rows in folder.tables(step, _prefix(step, table)):
             yield recorded(rows, table, run_id)
 
 
 def recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
-    """Rows of a stage file as the store has them: what was held and flagged says by which run, and calls its columns as the contract does."""
+    """Returns rows of a stage file as the store has them: holding and exceptions get `run_id` and the contract's column names."""
     if table.name not in _RECORDS:
         return rows
     source = {
@@ -60,5 +60,5 @@ def recorded(rows: pa.Table, table: Table, run_id: str) -> pa.Table:
 
 
 def shape_of(table: Table) -> pa.Schema:
-    """The columns of such rows."""
+    """Returns the Arrow schema of such rows."""
     return pa.schema([(column.name, arrow_type(column)) for column in table.columns])

@@ -39,9 +39,9 @@ def load(
     decisions_sha256: str | None = None,
     agree: Agree = agreed,
 ) -> Step:
-    """Stages and publishes the rows, and returns the finished step. `ready` is called directly before publishing and raises if a source changed (K1).
+    """Stages and publishes the rows in one transaction, and returns the finished step (K8).
 
-    `agree` is told what is changed before that is committed, and may raise too.
+    `ready` is called directly before publishing and raises if a source changed (K1); `agree` gets the changes before the commit and may raise.
     """
     refuse_unfit(target, mappings)
     run_id = run_id_of(folder)
@@ -51,11 +51,11 @@ def load(
         kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
         return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
     known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
-    if known is None:  # else it holds the rows of an earlier run and no others, or this is asked below
+    if known is None:  # else it holds only rows of an earlier run, or this is checked below
         refuse_foreign_rows(target, mappings)
         stage_all(folder, mappings, target, run_id, tell)
     ready()
-    # Whatever the clock says: what is published now is published behind all that was published before.
+    # Independent of the clock: a publish is later than every publish before it.
     earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
     finished = max([datetime.now(UTC).replace(tzinfo=None), *earlier])
     record = RunRecord(
@@ -87,7 +87,7 @@ def load(
 
 
 def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]:
-    """Returns the changes that `load` would make in the store now, without making them. Raises MigrationError if it cannot be compared."""
+    """Returns the changes that `load` would make in the store now, without making them; raises MigrationError if it cannot be compared."""
     run_id = run_id_of(folder)
     tables = mappings.target.tables
     sizes = {name: sum(file.rows for file in files_of(folder, table)) for name, table in tables.items() if name != "migration_run"}
@@ -102,7 +102,7 @@ def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]
 
 
 def missing_objects(folder: RunFolder, objects: Objects) -> list[str]:
-    """Returns the digests of referenced objects that are missing or incomplete in the object store."""
+    """Returns the SHA-256 of every referenced object that is missing or of another size in the object store."""
     stored = [pl.DataFrame(table) for table in folder.tables("reattach", layout.made("reattach", "stored_object"))]
     sizes = dict(row for frame in stored for row in frame.select("sha256", "size_bytes").iter_rows())
     there = objects.sizes(list(sizes))
@@ -120,7 +120,7 @@ def refuse_unfit(target: Target, mappings: Mappings) -> None:
 
 
 def refuse_foreign_rows(target: Target, mappings: Mappings) -> None:
-    """Refuses a store that holds rows which no migration put there, beside those of a run (exit 7)."""
+    """Raises Refused (7) for a store with rows that no migration published beside those of a run."""
     foreign = target.foreign_rows(mappings)
     if foreign:
         raise Refused(
@@ -133,7 +133,7 @@ def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str
     sizes = {table.name: sum(file.rows for file in files_of(folder, table)) for table in in_reference_order(mappings.target)}
     tables = sorted((mappings.target.tables[name] for name in sizes if name != "migration_run"), key=lambda table: -sizes[table.name])
     done, total = 0, sum(sizes.values())
-    # Closed whatever ends the loop: a target that stages in several sessions has to end them all.
+    # Closed however the loop ends: a target that stages in several sessions must end all of them.
     with closing(target.stage(tables, lambda table: rows_of(folder, table, run_id))) as staged:
         for count in staged:
             done += count
@@ -156,10 +156,9 @@ class TakenBack:
 def rollback(
     folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell, preview: Preview = lambda _: None
 ) -> TakenBack:
-    """Reverts exactly what this run published (K8). Raises Refused if it published nothing, or if rows were changed since.
+    """Reverts exactly what this run published (K8), and returns the counts. Raises Refused (7) if it published nothing or rows were changed since.
 
-    `store`: the target's identity, under which it is noted among the objects. `preview` is told what is going to be removed and restored, and may
-    raise where that is not wanted.
+    `store`: the target's identity among the objects. `preview` gets the counts of rows to remove and restore, and may raise to stop.
     """
     run_id = run_id_of(folder)
     runs = target.runs()
@@ -175,7 +174,7 @@ def rollback(
     preview(target.would_take_back(mappings.target, published[-1]))
     marks = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
     others = []
-    if not target.unchanged_since(mappings.target, marks):  # then only its rows themselves tell
+    if not target.unchanged_since(mappings.target, marks):  # then the rows themselves must be compared
         stage_all(folder, mappings, target, run_id, tell)
         others = target.differs_from_staged(mappings.target)
     if others:
@@ -190,7 +189,7 @@ def rollback(
 
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
-    """Takes away what this run brought and no row of the store names: (how many, how many were kept, which other stores may need those)."""
+    """Removes the objects that this run stored and no row of the store names. Returns (number removed, number kept, other stores that may need those)."""
     taken = removed_objects(target.unknown_objects(sorted(journaled(folder.path / layout.JOURNAL))), objects, store)
     if not any(run.state == "PUBLISHED" for run in target.runs()):
         objects.record_store(store, "")
@@ -198,7 +197,10 @@ def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store:
 
 
 def remove_orphans(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:
-    """The same once the run has published: documents that changed or vanished after they were precopied. What its rows name is not asked for."""
+    """Removes objects of this run that its published rows do not name: precopied documents that changed or vanished since.
+
+    Returns (number removed, number kept, other stores that may need those).
+    """
     ours = {
         sha256 for table in folder.tables("reattach", layout.made("reattach", "stored_object")) for sha256 in table["sha256"].to_pylist()
     }
@@ -207,10 +209,10 @@ def remove_orphans(folder: RunFolder, target: Target, objects: Objects, store: s
 
 
 def removed_objects(unneeded: list[str], objects: Objects, store: str) -> tuple[int, int, list[str]]:
-    """Takes these away, unless another store than that one publishes there: (how many, how many were kept, those other stores)."""
+    """Removes these objects unless another store publishes there. Returns (number removed, number kept, those other stores)."""
     gone, kept, others = 0, 0, list[str]()
     for first in range(0, len(unneeded), _REMOVED_TOGETHER):
-        others = objects.others(store)  # asked again and again: one may publish meanwhile
+        others = objects.others(store)  # queried for each batch: another store may publish meanwhile
         if others:
             kept = sum(size is not None for size in objects.sizes(unneeded[first:]))
             break

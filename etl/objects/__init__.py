@@ -1,6 +1,6 @@
-"""The new object store, addressed by digest; one module per kind of it, the rest of the project sees only the protocols below.
+"""The protocols of the new object store, addressed by digest; each kind of store has a module.
 
-An object's key is made of its SHA-256 and never of a name from the old portal (C12). That it is there, and whole, is known before a row refers to it.
+An object's key follows from its SHA-256, never from a name in the old portal (C12). An object is stored and verified before a row refers to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Stored:
-    """An object that is in the store: digest, size in bytes, and whether this call brought it there."""
+    """A stored object: SHA-256, size in bytes, and whether this call stored it."""
 
     sha256: str
     size: int
@@ -30,80 +30,80 @@ class Objects(Protocol):
     """The new object store."""
 
     def put(self, chunks: Iterable[bytes]) -> Stored:
-        """Stores the bytes under their digest, read back; the same bytes twice are one object. `make_durable` makes its place durable."""
+        """Stores the bytes under their SHA-256 and reads them back; equal bytes are one object. `make_durable` makes the folder entry durable."""
         ...
 
     def put_all(self, contents: Sequence[bytes]) -> list[Stored]:
-        """As `put`, of many small ones at once, in their order."""
+        """Stores many small objects as `put` does; returns them in order."""
         ...
 
     def make_durable(self) -> None:
-        """Makes the places of all objects durable that were put since: before anything refers to them."""
+        """Makes the folder entries of all objects since the last call durable; required before a row refers to them."""
         ...
 
     def stop(self) -> None:
-        """The command ends: what `put_all` has not begun in other threads is not begun any more."""
+        """Stops `put_all` from starting further work in other threads, because the command ends."""
         ...
 
     def clean(self) -> None:
-        """Removes files that ended processes had begun to write."""
+        """Removes partial files of ended processes."""
         ...
 
     def size(self, sha256: str) -> int | None:
-        """The object's bytes; None where there is none."""
+        """Returns the object's size in bytes; None where it does not exist."""
         ...
 
     def sizes(self, digests: Sequence[str]) -> list[int | None]:
-        """As `size`, of many, in their order."""
+        """Returns sizes as `size` does, in the order of the digests."""
         ...
 
     def remove(self, sha256: str) -> bool:
-        """Takes the object away; whether there was one."""
+        """Removes the object; returns whether it existed."""
         ...
 
     def remove_all(self, digests: Sequence[str]) -> int:
-        """Takes these objects away; how many there were."""
+        """Removes these objects; returns how many existed."""
         ...
 
     def record_store(self, store: str, called: str) -> None:
-        """Durably: the new store of that identity refers to objects here; where it is `called` nothing, it does no more."""
+        """Durably records that the new store with that identity refers to objects here; an empty `called` removes the record."""
         ...
 
     def others(self, store: str) -> list[str]:
-        """What the other new stores are called that were noted here."""
+        """Returns the names of the other new stores that are recorded here."""
         ...
 
 
 class Readable(Objects, Protocol):
-    """One that also gives the bytes back."""
+    """An object store that also returns the bytes."""
 
     def copy(self, sha256: str, place: Path) -> None:
-        """The object's bytes as a file at that place, where there is none yet."""
+        """Writes the object's bytes to a new file at that path."""
         ...
 
 
 def object_key(sha256: str) -> str:
-    """The key under the store's root: `sha256/ab/abcd...`."""
+    """Returns the key under the store's root: `sha256/ab/abcd...`."""
     return f"sha256/{sha256[:2]}/{sha256}"
 
 
-NOTES = ".store-"  # how the keys of notes begin
+NOTES = ".store-"  # the prefix of the keys of notes
 
 
 def note_key(store: str) -> str:
-    """The key of the note that the new store of that identity refers to objects here."""
+    """Returns the key of the note that the new store with that identity refers to objects here."""
     return f"{NOTES}{hashlib.sha256(store.encode()).hexdigest()[:32]}"
 
 
 def of_each(ask: Callable[[str], Answer], digests: Sequence[str]) -> list[Answer]:
-    """The answers in the order of the digests, several asked for at the same time: a store may be far away. The first error ends it."""
+    """Returns the answers in the order of the digests, several asked in parallel, because a store may be remote; raises the first error."""
     several = [digests[n : n + _IN_A_ROW] for n in range(0, len(digests), _IN_A_ROW)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [answer for part in pool.map(lambda some: [ask(sha256) for sha256 in some], several) for answer in part]
 
 
 class DigestOnlyStore:
-    """Keeps nothing: digests and sizes for whoever only compares."""
+    """An object store that keeps nothing, for comparisons: returns digests and sizes only."""
 
     def put(self, chunks: Iterable[bytes]) -> Stored:
         digest, size = hashlib.sha256(), 0

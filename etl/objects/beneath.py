@@ -1,19 +1,19 @@
-"""`openat2`: one call of the kernel that opens a path below a folder and follows nothing out of it. Python has no function for it."""
+"""`openat2`: a Linux system call that opens a path below a folder and never leaves it. Python has no function for it."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 
-NUMBER = 437  # of the system call, on every architecture of Linux
+NUMBER = 437  # the number of the system call, on every architecture of Linux
 _NO_SYMLINKS, _BENEATH = 0x04, 0x08
 _SIZE = 24  # bytes of `struct open_how`: flags, mode, resolve
 
 
 def opened_beneath(folder: int, path: str, flags: int) -> int | None:
-    """The descriptor of what lies at the path below that folder, without a link on the way; None where the kernel does not say so.
+    """Returns a descriptor of the path below that folder, without links on the way; None where the kernel returns an error.
 
-    None says nothing of the file: the kernel may have no such call, or forbid it, or there is a link, or no such file.
+    None does not say that the file is missing: the kernel may lack or forbid the call, or a link may be on the way.
     """
     call = getattr(ctypes.CDLL(None, use_errno=True), "syscall", None) if os.name == "posix" else None
     if call is None:

@@ -1,6 +1,6 @@
 """The new object store as a folder.
 
-An object is written beside its place, made durable, moved, read back and compared; only then does a row refer to it.
+An object is written to a temporary file, made durable, renamed, read back and compared; only then does a row refer to it.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key
 from etl.objects.journal import append_to_journal
 from etl.system.durable_files import sync_whole, syncs_whole
 
-_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared between machines
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]  # a store may be shared by machines
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TOP = "sha256"
 _NOTE_BYTES = 64 << 10
-_COPIED = 1 << 30  # bytes at a time
-_HASHED_FIRST = 16 << 20  # a document up to this size is hashed before any of it is written
+_COPIED = 1 << 30  # bytes in one read
+_HASHED_FIRST = 16 << 20  # bytes: a document up to this size is hashed before it is written
 
 
 class FolderObjects:
-    """Objects as files of a folder, mode 0600 in folders of mode 0700, all of them this user's own.
+    """Implements `Readable` with files of a folder, mode 0600 in folders of mode 0700, all owned by this user.
 
-    All is done by descriptors of folders, none of which is a link below the root; a folder that others may write is closed to them first.
+    All access uses descriptors of folders, and none below the root may be a link; write permission of other users on a folder is removed first.
     """
 
     def __init__(self, root: Path, journal: Path | None = None) -> None:
         self._shown, self._journal = root, journal
         self._unsettled: set[str] = set()
-        self._folders: set[str] = set()  # that are there, as far as this process knows
+        self._folders: set[str] = set()  # existing ones, as far as this process knows
         try:
-            for folder in (*reversed(root.absolute().parents), root):  # not `parents=True`: what it makes has the mode of the umask
+            for folder in (*reversed(root.absolute().parents), root):  # not `parents=True`: its folders would have the mode of the umask
                 if not folder.is_dir():
                     folder.mkdir(mode=0o700, exist_ok=True)
             self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -55,14 +55,14 @@ class FolderObjects:
         digest, waiting = hashlib.sha256(), iter(chunks)
         first = _first(waiting)
         digest.update(first)
-        if len(first) <= _HASHED_FIRST:  # all of it: what is there already is not written again
+        if len(first) <= _HASHED_FIRST:  # the whole document: an object that exists is not written again
             sha256 = digest.hexdigest()
             if self._holds(sha256, len(first)):
                 return Stored(sha256, len(first), False)
         with self._written(chain([first], _hashed(waiting, digest))) as (written, size, descriptor):
             sha256 = digest.hexdigest()
             known = self._holds(sha256, size)
-            if not known:  # a failed fsync is final: the file is thrown away, never synced a second time
+            if not known:  # a failed fsync is final: the file is deleted, never synced again
                 os.fsync(descriptor)
         if known:
             self._discard(written)
@@ -98,7 +98,7 @@ class FolderObjects:
 
     @contextmanager
     def _shelf(self, name: str) -> Iterator[int]:
-        """The folder `sha256/ab`, opened; FileNotFoundError where there is none."""
+        """Yields the descriptor of the folder `sha256/ab`; raises FileNotFoundError where it does not exist."""
         top = self._opened_top()
         try:
             _require_private(top, f"{self._shown}/{_TOP}")
@@ -135,19 +135,19 @@ class FolderObjects:
             raise self._strange(_TOP, error) from None
 
     def _strange(self, name: str, error: OSError) -> Exception:
-        """What is raised where a folder cannot be entered: a link or a file in its place is refused, whoever put it there."""
+        """Returns the exception for a folder that cannot be opened: a link or a file in its place is refused."""
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
             return Refused(f"--objects: {self._shown}/{name} is not a folder.", "Find out who put it there, or give another folder.")
         return error
 
     def _lasts(self, folder: int) -> None:
-        if not syncs_whole():  # else `make_durable` makes it durable together with what is in it
+        if not syncs_whole():  # otherwise `make_durable` does it, together with the folder's entries
             os.fsync(folder)
 
     @contextmanager
     def _written(self, chunks: Iterable[bytes]) -> Iterator[tuple[str, int, int]]:
-        """(Name, size, the open file) of a new file with these bytes, closed behind the block; where that raises, there is none."""
-        # All in one folder: a file system keeps its files near it, and has less to write down for each. Names that nobody foresees.
+        """Yields (name, size, open file) of a new file with these bytes; the block closes it, and an exception removes it."""
+        # All in one folder: the file system keeps the files close together and writes less metadata. Names are unpredictable.
         written = f".writing-{_MACHINE}-{os.getpid()}-{secrets.token_hex(8)}"
         size = 0
         descriptor = os.open(written, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self._root)
@@ -196,7 +196,7 @@ class FolderObjects:
                 os.fsync(shelf)
 
     def stop(self) -> None:
-        return  # a group is on the disk within a moment
+        return  # a group takes only a moment
 
     def clean(self) -> None:
         _clean(self._root)
@@ -206,7 +206,7 @@ class FolderObjects:
                 shelves = os.listdir(top)  # noqa: PTH208  # of a descriptor
             finally:
                 os.close(top)
-            for name in shelves:  # where earlier versions wrote beside the place
+            for name in shelves:  # earlier versions wrote temporary files beside the object
                 with suppress(FileNotFoundError), self._shelf(name) as shelf:
                     _clean(shelf)
 
@@ -235,7 +235,7 @@ class FolderObjects:
                     with suppress(FileNotFoundError):
                         os.unlink(sha256, dir_fd=shelf)
                         gone += 1
-            with suppress(OSError):  # others are still in it
+            with suppress(OSError):  # it still has other objects
                 top = self._opened_top()
                 try:
                     os.rmdir(name, dir_fd=top)
@@ -247,7 +247,7 @@ class FolderObjects:
         return gone
 
     def copy(self, sha256: str, place: Path) -> None:
-        """A file of its own, mode 0600: what is done to it is not done to the store. A file system that can share blocks does."""
+        """Writes a separate file, mode 0600: changes of it do not reach the store. Blocks are shared where the file system can."""
         with self._shelf(sha256[:2]) as shelf:
             source = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)
         try:
@@ -283,25 +283,25 @@ class FolderObjects:
 
 
 def _clean(folder: int) -> None:
-    """Removes files that ended processes of this machine had begun to write into the opened folder."""
+    """Removes files that ended processes of this machine left unfinished in the open folder."""
     for name in os.listdir(folder):
         if not name.startswith(".writing-") or name.count("-") < 3:
             continue
         machine, process = name.split("-")[1:3]
         try:
             if machine == _MACHINE and int(process) == os.getpid():
-                raise ProcessLookupError  # asked before anything is written: it was one of the same number, as in a container started again
+                raise ProcessLookupError  # compared before the first write: an earlier process may have had the same number, as in a restarted container
             if machine == _MACHINE:
                 os.kill(int(process), 0)
         except ProcessLookupError:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
         except (OSError, ValueError, OverflowError):
-            continue  # it is alive, or it belongs to another user or program
+            continue  # it runs, or it belongs to another user or program
 
 
 def _require_private(folder: int, shown: str) -> None:
-    """Refuses a folder of somebody else; closes one that others may enter, as the run's folder is closed."""
+    """Raises Refused where another user owns the folder; removes the permissions of other users, as for the run folder."""
     found = os.fstat(folder)
     if found.st_uid != os.geteuid():
         raise Refused(f"--objects: {shown} belongs to another user.", "Give --objects a folder that you own.")
@@ -310,14 +310,14 @@ def _require_private(folder: int, shown: str) -> None:
 
 
 def write_all(descriptor: int, chunk: bytes | memoryview) -> None:
-    """All of the piece, in as many writes as it takes."""
+    """Writes all bytes, in as many writes as needed."""
     rest = memoryview(chunk)
     while len(rest):
         rest = rest[os.write(descriptor, rest) :]
 
 
 def _copied(source: int, new: int) -> None:
-    with suppress(OSError, AttributeError):  # not of every file system and system; what is left is copied below
+    with suppress(OSError, AttributeError):  # not available on every file system; the rest is copied below
         while os.copy_file_range(source, new, _COPIED):
             pass
     while chunk := os.read(source, CHUNK_BYTES):
@@ -325,7 +325,7 @@ def _copied(source: int, new: int) -> None:
 
 
 def _first(chunks: Iterator[bytes]) -> bytes:
-    """The bytes that come first, a piece more than _HASHED_FIRST where there are so many."""
+    """Returns the first bytes: the whole content up to _HASHED_FIRST, or one chunk more than that."""
     found, size = list[bytes](), 0
     for chunk in chunks:
         found.append(chunk)
@@ -342,12 +342,12 @@ def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
 
 
 def _holds(shelf: int, sha256: str, size: int) -> bool:
-    """Whether a regular file of this user with these bytes is there, that no other user may write; re-read."""
+    """Returns whether a regular file of this user, not writable by others, has these bytes; reads it again."""
     try:
-        # Not blocking: a FIFO in an object's place must not hold up the night.
+        # Non-blocking: a FIFO in an object's place must not block the run.
         descriptor = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):  # nothing, a link, a socket: no object
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):  # missing, a link, a socket: not an object
             return False
         raise
     try:

@@ -1,4 +1,4 @@
-"""What a run notes in its folder about the objects that it brings, a digest a line."""
+"""The journal of a run's new objects in its folder, one digest a line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from etl.errors import EvidenceAltered
 
 
 def append_to_journal(journal: Path | None, digests: Iterable[str]) -> None:
-    """Written before the objects: a listed object that was never stored is harmless, an unlisted one would never be removed."""
-    # Each on a line of its own, whatever a full disk left of the one before.
+    """Appends the digests before the objects are stored: a listed object that was never stored is harmless, an unlisted one would never be removed."""
+    # Each begins a line, even after a line that a full disk cut off.
     rest = memoryview("".join(f"\n{sha256}\n" for sha256 in digests).encode())
     if journal is not None and len(rest):
         descriptor = os.open(journal, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -24,9 +24,9 @@ def append_to_journal(journal: Path | None, digests: Iterable[str]) -> None:
 
 
 def journaled(journal: Path) -> set[str]:
-    """The digests that a run noted; EvidenceAltered where it says anything else: what stands there names what is removed.
+    """Returns the digests in a run's journal; raises EvidenceAltered for any other content, because it selects the objects that are removed.
 
-    A digest that was not written to its end (a full disk) was of an object that never came.
+    An incomplete digest (a full disk) belongs to an object that was never stored.
     """
     try:
         descriptor = os.open(journal, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)

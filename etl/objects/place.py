@@ -1,4 +1,4 @@
-"""Where a store is: a folder's path or file:// URI, or for the new object store a bucket."""
+"""The address of a store: a folder's path or file:// URI, or a bucket for the new object store."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket, and what every key in it begins with: empty, or a text that ends with a slash."""
+    """A bucket, and the prefix of its keys: empty, or text that ends with a slash."""
 
     name: str
     prefix: str
 
 
 def bucket_of(uri: str) -> Bucket | None:
-    """The bucket that `s3://bucket/prefix` names, taken letter by letter; None where it is a URI of another kind.
+    """Returns the bucket that `s3://bucket/prefix` names, without decoding; None for a URI of another kind.
 
-    The refused text is not repeated: what does not belong there may be a secret.
+    The message does not repeat an invalid URI, which may contain a secret.
     """
     scheme, sign, rest = uri.partition("://")
     if not sign or scheme.lower() != "s3":
@@ -42,7 +42,7 @@ def bucket_of(uri: str) -> Bucket | None:
 
 
 def require_folder(uri: str, option: str) -> None:
-    """WrongUsage where it is not a path or a file:// URI of this machine. It is not repeated: what does not belong there may be a secret."""
+    """Raises WrongUsage where the text is not a path or a file:// URI of this machine; the message does not repeat it, because it may contain a secret."""
     scheme, sign, rest = uri.partition("://")
     if not sign:
         return
@@ -54,7 +54,7 @@ def require_folder(uri: str, option: str) -> None:
 
 
 def folder_of(uri: str, option: str) -> Path:
-    """The local folder that a path or file:// URI names."""
+    """Returns the local folder that a path or file:// URI names."""
     require_folder(uri, option)
     _, sign, rest = uri.partition("://")
     return Path(urllib.parse.unquote(rest) if sign else uri)

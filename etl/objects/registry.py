@@ -1,4 +1,4 @@
-"""The kinds of object store behind one address."""
+"""The kinds of object store, by address."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from etl.objects.place import bucket_of, folder_of
 
 
 def open_objects(uri: str, journal: Path | None = None) -> Readable:
-    """The object store behind a folder's path, a file:// URI or s3://bucket/prefix. `journal`: where to note what is brought there, for rollback."""
+    """Returns the object store behind a folder's path, a file:// URI or s3://bucket/prefix; `journal`: records new objects, for a rollback."""
     bucket = bucket_of(uri)
     if bucket is not None:
-        from etl.objects.s3 import S3Objects  # boto3 is imported for a bucket alone
+        from etl.objects.s3 import S3Objects  # boto3 is imported for a bucket only
 
         return S3Objects(bucket, journal)
     from etl.objects.folder import FolderObjects

@@ -1,6 +1,6 @@
-"""The new object store as a bucket that speaks S3: each object is put in one piece with its SHA-256, and asked for again before a row refers to it.
+"""The new object store as an S3 bucket: each object is uploaded with its SHA-256, and queried again before a row refers to it.
 
-Credentials, region, endpoint and addressing are what boto3 finds where AWS tools look for them; nothing of them is kept or shown.
+Credentials, region, endpoint and addressing come from boto3's usual configuration; none of them is stored or shown.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
 from etl.system.retries import retry_policy
 
-_AT_ONCE = 8  # requests of one `put_all`
-_IN_MEMORY = 8 << 20  # bytes of one object; what is longer waits in a file that has no name
-# Requests are tried again by botocore's standard mode: it knows which answers of S3 pass, sends a body again from its beginning, waits longer each
-# time and stops early where nothing gets through. Silence ends each try, so that a request is over within two minutes.
+_AT_ONCE = 8  # parallel requests of one `put_all`
+_IN_MEMORY = 8 << 20  # bytes of one object in memory; a larger one waits in an unnamed file
+# Requests are repeated in botocore's standard mode: it knows which errors of S3 are temporary, sends a body from its start, waits longer each
+# time and stops early without any success. A time-out ends each attempt, so that a request ends within two minutes.
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     connect_timeout=10,
     read_timeout=30,
     max_pool_connections=4 * _AT_ONCE,
-    # Our own SHA-256 goes with every object; other checksums would only be unknown to other makes of S3.
+    # Every object carries our SHA-256; other makes of S3 may not know the other checksums.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
-ONE_REQUEST_BYTES = 5 << 30  # what S3 takes in one request
-PART = 64 << 20  # of a longer object
+ONE_REQUEST_BYTES = 5 << 30  # the most that S3 accepts in one request
+PART = 64 << 20  # of a large object
 _MOST_PARTS = 10_000
 _LONGEST_NOTE = 10_000  # bytes
-UPLOADS = "objects.uploads"  # in the run's folder: digests of objects that were begun in parts
+UPLOADS = "objects.uploads"  # in the run folder: digests of objects whose multipart upload has begun
 
 
 class S3Objects:
-    """Objects of a bucket, below a prefix."""
+    """Implements `Readable` for the objects of a bucket, below a prefix."""
 
     def __init__(self, bucket: Bucket, journal: Path | None = None) -> None:
         self._bucket, self._journal = bucket, journal
@@ -59,15 +59,15 @@ class S3Objects:
             except ValueError as error:
                 if isinstance(error, BotoCoreError):
                     raise
-                # Its text repeats the address, which may hold a password.
+                # The error's text contains the address, which may contain a password.
                 raise MigrationError(
                     "AWS_ENDPOINT_URL is not the address of a store.", "Write it as https://host, then run again."
                 ) from None
-            self._client.head_bucket(Bucket=bucket.name)  # what will not work shows now, not after hours
+            self._client.head_bucket(Bucket=bucket.name)  # configuration errors appear here, not after hours
 
     def put(self, chunks: Iterable[bytes]) -> Stored:
         digest, size = hashlib.sha256(), 0
-        # The key is the digest, which is known at the end only.
+        # The key is the digest, which is known only at the end.
         with SpooledTemporaryFile(_IN_MEMORY, dir=str(self._journal.parent) if self._journal else None) as spool:
             for chunk in chunks:
                 digest.update(chunk)
@@ -84,7 +84,7 @@ class S3Objects:
         return [stored[sha256] for sha256 in digests]
 
     def make_durable(self) -> None:
-        return  # an object that S3 has answered for is durable
+        return  # an object that S3 has confirmed is durable
 
     def stop(self) -> None:
         self._stopped.set()
@@ -135,7 +135,7 @@ class S3Objects:
         return [called.decode(errors="replace") for called in found]
 
     def copy(self, sha256: str, place: Path) -> None:
-        """Read in pieces, and compared with its digest."""
+        """Downloads the object in chunks and compares it with its digest."""
         descriptor = os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             found = self._read(sha256, file)
@@ -169,7 +169,7 @@ class S3Objects:
         return Stored(sha256, size, True)
 
     def _put_in_parts(self, sha256: str, size: int, body: IO[bytes]) -> None:
-        """An object that is too long for one request; `clean` takes away what a killed run left of it."""
+        """Uploads an object that is too large for one request; `clean` removes the parts of a killed run."""
         append_to_journal(self._journal and self._journal.with_name(UPLOADS), [sha256])
         upload = {
             **self._at(sha256),
@@ -183,7 +183,7 @@ class S3Objects:
         self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
 
     def _head(self, sha256: str) -> dict[str, Any] | None:
-        """What the store says of the object; None where there is none."""
+        """Returns the store's metadata of the object; None where it does not exist."""
         with told(self._bucket.name):
             try:
                 return dict(self._client.head_object(**self._at(sha256), ChecksumMode="ENABLED"))
@@ -193,15 +193,15 @@ class S3Objects:
                 raise
 
     def _holds(self, sha256: str, size: int) -> bool:
-        """Whether an object with these bytes is there: by the SHA-256 that the store has of it, else read and hashed."""
+        """Returns whether an object with these bytes exists: by the store's SHA-256 of it, else by reading it."""
         head = self._head(sha256)
         if head is None or head["ContentLength"] != size:
             return False
-        # Another checksum proves nothing: that of an object in parts is one of its parts' checksums.
+        # Another checksum proves nothing: for a multipart object it is a checksum of checksums.
         return head.get("ChecksumSHA256") == _base64(bytes.fromhex(sha256)) or self._read(sha256) == sha256
 
     def _read(self, sha256: str, file: IO[bytes] | None = None) -> str:
-        """The digest of the object as it is read now, its bytes written to the file; an answer that breaks off is asked for again."""
+        """Returns the digest of the object as read now, with its bytes written to `file`; repeats an interrupted download."""
         for attempt in retry_policy():
             with attempt, told(self._bucket.name):
                 digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""What a bucket's refusals mean. Nothing of the server's own text is repeated, and no address: either may hold what nobody may see."""
+"""Messages for errors of a bucket, without the server's text or the address: both may contain secrets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from botocore.parsers import ResponseParserError
 from etl.errors import MigrationError, NoSpace, Transient
 
 _AGAIN = "then run the same command again to resume."
-# By S3's codes; an answer to HEAD has none, there the status stands in its place.
+# By S3's error codes; a HEAD response has none, so its status is used.
 _UNKNOWN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidClientTokenId"}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired", "RequestExpired", "400"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "403"}
@@ -33,7 +33,7 @@ _ALTERED = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzCont
 
 @contextmanager
 def told(bucket: str) -> Iterator[None]:
-    """Whatever boto3 raises in the block becomes an error that says what, where and what next."""
+    """Turns boto3's exceptions in the block into errors with what, where and the next step."""
     try:
         yield
     except ClientError as error:
@@ -43,7 +43,7 @@ def told(bucket: str) -> Iterator[None]:
 
 
 def status(error: ClientError) -> int:
-    """The HTTP status of a refusal."""
+    """Returns the HTTP status of an error."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 

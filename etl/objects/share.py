@@ -1,7 +1,8 @@
-"""The old file share, read without following a path out of its root.
+"""The old file share: read without following a path out of its root.
 
-Where the kernel can open a path so that nothing leads out of the root (`openat2`), it does. Where it cannot, or a link is on the way, the path is
-walked by the descriptors of its folders, and links are resolved here: what was looked at is what is opened, whatever somebody renames meanwhile.
+Where the kernel can open a path below the root without leaving it (`openat2`), it does. Where it cannot, or a link is on the way, the path is walked
+by the descriptors of its folders and links are resolved here: the file that was checked is the file that is opened, even if something is renamed
+meanwhile.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from etl.objects.beneath import opened_beneath
 from etl.objects.place import folder_of
 from etl.runfolder.disk_space import bytes_below
 
-_LINKS = 40  # in one path, as the kernel has it: more are a circle
-# A folder that may be searched but not listed serves as well, where the system can open it so.
+_LINKS = 40  # links in one path, the kernel's limit: more are a cycle
+# A folder with search permission and without read permission works too, where the system can open it so.
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Not blocking: a FIFO must not hold up the night; then only a regular file counts.
+# Non-blocking: a FIFO must not block the run; only regular files count.
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of a path on the way: its name, the folder that it was looked up in, and itself opened where it is a folder (None: there is none)."""
+    """A part of a path: its name, the folder in which it was looked up, and its descriptor where it is a folder (else None)."""
 
     name: str
     parent: int | None
@@ -37,7 +38,7 @@ class _Part:
 
 
 class Share:
-    """The old file share: reads only regular files that lie under its root when every link is followed (C6, fine print 46)."""
+    """The old file share: reads only regular files that are under its root after every link is followed (C6, fine print 46)."""
 
     def __init__(self, uri: str) -> None:
         root = folder_of(uri, "--files")
@@ -58,13 +59,13 @@ class Share:
         self._root = parent if parent is not None else -1
 
     def size(self) -> int:
-        """The bytes of all files that lie there."""
+        """Returns the total size in bytes of all files."""
         return bytes_below(self._real)
 
     def chunks(self, object_path: str) -> Iterator[bytes] | None:
-        """The bytes of the file at that path; None where there is no readable file inside the root.
+        """Returns an iterator of the bytes of the file at that path; None where the root has no readable file there.
 
-        While they are read: Unreadable where the disk fails, SourceChanged where the file is not the same afterwards.
+        The iterator raises Unreadable where the disk fails, SourceChanged where the file differs afterwards.
         """
         if not object_path or object_path.startswith("/") or "\0" in object_path or _climbs_out(object_path):
             return None
@@ -78,7 +79,7 @@ class Share:
         return None if descriptor is None else _chunks_of(descriptor)
 
     def _at_once(self, object_path: str) -> int | None:
-        """The open regular file, as the kernel finds it below the root without any link; None: walk, it may be there all the same."""
+        """Returns a descriptor of the regular file that the kernel finds without any link; None where the path has to be walked."""
         descriptor = opened_beneath(self._root, object_path, _FILE)
         if descriptor is not None and not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
@@ -86,13 +87,13 @@ class Share:
         return descriptor
 
     def _opened(self, object_path: str, opened: ExitStack) -> int | None:
-        """The open regular file at that path; None where there is none, or it lies outside the root."""
+        """Returns a descriptor of the regular file at that path; None where it does not exist or is outside of the root."""
         way, waiting, links = list(self._way), deque(object_path.split("/")), 0
         while waiting:
             name = waiting.popleft()
             if name in ("", "."):
                 continue
-            if name == "..":  # to the folder that was opened on the way, never to where the file system says it is now
+            if name == "..":  # to the folder that was opened on the way, not to its present place in the file system
                 del way[max(1, len(way) - 1) :]
                 continue
             parent = way[-1].folder
@@ -122,7 +123,7 @@ class Share:
 
 
 def _climbs_out(object_path: str) -> bool:
-    """Whether the path leaves the root by its own dots, even if it comes in again."""
+    """Returns whether `..` in the path leaves the root, even if the path enters it again."""
     depth = 0
     for name in object_path.split("/"):
         depth += -1 if name == ".." else 0 if name in ("", ".") else 1
@@ -132,7 +133,7 @@ def _climbs_out(object_path: str) -> bool:
 
 
 def _kind(name: str, parent: int | None) -> int:
-    """What lies there (S_IFLNK, S_IFDIR ...); 0 where there is nothing."""
+    """Returns the file type (S_IFLNK, S_IFDIR ...); 0 where nothing exists."""
     if parent is None:
         return 0
     try:
@@ -153,7 +154,7 @@ def _chunks_of(descriptor: int) -> Iterator[bytes]:
         before = os.fstat(descriptor)
         read = 0
         try:
-            while read <= before.st_size and (chunk := file.read(CHUNK_BYTES)):  # a file that keeps growing has no end
+            while read <= before.st_size and (chunk := file.read(CHUNK_BYTES)):  # a file that keeps growing would never end
                 read += len(chunk)
                 yield chunk
         except OSError:

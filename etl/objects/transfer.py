@@ -1,4 +1,4 @@
-"""Documents' bytes on their way from the old portals to the object store."""
+"""Copies documents from the old portals to the object store."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from etl.errors import Unreadable
 from etl.objects import Objects, Stored
 
 _SMALL = 1 << 20
-# Small documents are made durable together: that waits for the disk, whether for one or for hundreds.
+# Small documents are made durable in groups: one wait for the disk costs the same for one or for hundreds.
 _TOGETHER, _BYTES_TOGETHER = 500, 16 << 20
 _GROUPS = 2
 
 
 def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects) -> dict[str, Stored]:
-    """By key, where each document's bytes are now; one that became unreadable while it was read is left out."""
+    """Returns, by key, where each document's bytes are stored; omits documents that became unreadable while they were read."""
     stored: dict[str, Stored] = {}
     group: dict[str, bytes] = {}
     size = 0
-    with ThreadPoolExecutor(_GROUPS) as pool, _stopped_by_errors(objects):  # some groups are made durable while the next one is read
+    with ThreadPoolExecutor(_GROUPS) as pool, _stopped_by_errors(objects):  # some groups are made durable while the next is read
         waiting: deque[Future[dict[str, Stored]]] = deque()
         for key, chunks in documents:
             try:
@@ -47,7 +47,7 @@ def store_all(documents: Iterator[tuple[str, Iterator[bytes]]], objects: Objects
 
 @contextmanager
 def _stopped_by_errors(objects: Objects) -> Iterator[None]:
-    """A signal or an error does not wait for all documents of the groups that are under way."""
+    """Stops the work on further groups at a signal or an error."""
     try:
         yield
     except BaseException:

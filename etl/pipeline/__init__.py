@@ -1,1 +1,1 @@
-"""The order of the steps, and what a run is given."""
+"""The order of the steps, and the context of a run."""

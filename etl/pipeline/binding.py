@@ -13,7 +13,7 @@ from mappings.errors import MappingError
 from mappings.model import Mappings, TableMapping
 from mappings.read import read_mappings
 
-_THE_RUN = "K"  # rules about how a run behaves: the loader carries them out, and the verifier proves only some of them
+_THE_RUN = "K"  # rules about the behaviour of a run: the loader implements them, and the verifier proves only some of them
 
 
 def bound_mappings(folder: Path, digest: str | None = None) -> Mappings:
@@ -34,8 +34,8 @@ def _disagreements_of(folder: Path, digest: str) -> tuple[str, ...]:
 
 
 def disagreements(mappings: Mappings) -> Iterator[str]:
-    """A sentence for everything in which mappings, rules, loader, verifier and checks are incomplete or differ."""
-    from checks import bind, read_suites  # late: who only looks something up needs neither the checks nor the verifier
+    """Yields a sentence for every incompleteness and difference between mappings, rules, loader, verifier and checks."""
+    from checks import bind, read_suites  # imported late: a look-up needs neither the checks nor the verifier
     from etl.reconcile.engine.ledger import REASONS as VERIFIER_REASONS
     from etl.reconcile.engine.spec import read_spec
     from etl.reconcile.rules import registry as verifier
@@ -62,7 +62,7 @@ def disagreements(mappings: Mappings) -> Iterator[str]:
 
 
 def _rules(mappings: Mappings, verified: dict[str, tuple[str, ...]]) -> Iterator[str]:
-    """Every rule is carried out by both sides, and neither side has a rule that rules.toml lacks."""
+    """Yields a sentence for every rule that one side does not implement or that rules.toml lacks."""
     for side, known in (("loader", registry.RULES), ("verifier", verified)):
         for number in known.keys() - mappings.rules.keys():
             yield f"rules.toml: the {side} implements rule {number}, which is not declared"
@@ -74,7 +74,7 @@ def _rules(mappings: Mappings, verified: dict[str, tuple[str, ...]]) -> Iterator
 
 
 def _flags(mappings: Mappings, verified: dict[str, tuple[str, ...]]) -> Iterator[str]:
-    """Where a rule flags rows is said the same by rules.toml, loader, verifier and the mappings of those tables."""
+    """Yields a sentence where rules.toml, loader, verifier and mappings differ about the tables whose rows a rule flags."""
     for number, rule in mappings.rules.items():
         tables, others = registry.RULES.get(number, ()), verified.get(number, ())
         if number in verified and set(tables) != set(others):
@@ -93,7 +93,7 @@ def _list(tables: tuple[str, ...]) -> str:
 
 
 def _columns(mappings: Mappings) -> Iterator[str]:
-    """Every column that a rule fills has a function or a step that fills it, and every function a column."""
+    """Yields a sentence for every column of a rule without a function or step that fills it, and every function without a column."""
     targets = {f"{table.name}.{column}" for table in mappings.target.tables.values() for column in table.by_name}
     for name in registry.COLUMNS:
         if "." in name and name not in targets:

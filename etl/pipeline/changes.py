@@ -18,7 +18,7 @@ _SHOWN = 5
 
 
 def foresee(folder: RunFolder, mappings: Mappings, target: str | None) -> dict[str, Any]:
-    """Facts of the step check: `changes`, by table how many rows to insert, update and remove; None where that is not known, and why."""
+    """Returns facts of the step check: `changes`, by table the rows to insert, update and remove; None, with the reason, where unknown."""
     if target is None:
         return {"changes": None, "changes_unknown": "No new store was given (--target)."}
     try:
@@ -28,7 +28,7 @@ def foresee(folder: RunFolder, mappings: Mappings, target: str | None) -> dict[s
 
 
 def renew(folder: RunFolder, mappings: Mappings, target: str | None) -> None:
-    """The same again of a check that was done before: others may have written to the store since. What has led to a published run stays."""
+    """Computes the forecast of an earlier check again, because the store may have changed since; a published run keeps its forecast."""
     known = folder.steps["check"].facts
     if known["critical"] or (target is None and known.get("changes") is not None):
         return
@@ -47,7 +47,7 @@ def renew(folder: RunFolder, mappings: Mappings, target: str | None) -> None:
 
 
 def as_data(changes: list[Change]) -> Changes:
-    """By table, in the order of their names."""
+    """Returns the changes by table, in the order of their names."""
     return {
         change.table: dict(zip(_WORDS, (change.inserted, change.updated, change.removed), strict=True))
         for change in sorted(changes, key=lambda c: c.table)
@@ -55,7 +55,7 @@ def as_data(changes: list[Change]) -> Changes:
 
 
 def sentence(facts: dict[str, Any]) -> str:
-    """A sentence with the total number of changes of the load."""
+    """Returns a sentence with the total number of changes of the load."""
     if (changes := facts.get("changes")) is None:
         return f"unknown what the load will change: {facts.get('changes_unknown') or 'the check did not compare'}"
     inserted, updated, removed = (sum(change[word] for change in changes.values()) for word in _WORDS)
@@ -63,7 +63,7 @@ def sentence(facts: dict[str, Any]) -> str:
 
 
 def others(known: Changes | None, changes: list[Change]) -> list[str]:
-    """Sentences: in which tables the load changes another number of rows than was foreseen; none where nothing was foreseen."""
+    """Returns a sentence for each table in which the load changes another number of rows than forecast; empty without a forecast."""
     if known is None:
         return []
     return [
@@ -74,7 +74,7 @@ def others(known: Changes | None, changes: list[Change]) -> list[str]:
 
 
 def refuse_others(found: list[str]) -> None:
-    """Raises Refused (7) if the load would make other changes than those approved."""
+    """Raises Refused (exit 7) where the load would make other changes than the approved ones."""
     if found:
         more = f"; {len(found) - _SHOWN:,} more tables" if len(found) > _SHOWN else ""
         raise Refused(

@@ -1,4 +1,4 @@
-"""What every step of a run needs, and the options settled with what the run began with."""
+"""The context of every step, and the options completed with the settings of the run's start."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class RunContext:
     reporter: ProgressReporter
     pool: WorkerPool
     limits: Limits = field(default_factory=Limits)
-    publishing: bool = False  # the transaction that publishes was begun
+    publishing: bool = False  # whether the publishing transaction was begun
     decisions: Decisions = NO_DECISIONS
     acceptance: Acceptance = NO_ACCEPTANCE
-    alone: bool = False  # the command is this one step, and its answer is the step's sentence
+    alone: bool = False  # whether the command is this one step, and its answer is the step's sentence
     known_roles: dict[str, str] = field(default_factory=dict)
 
     def roles(self) -> dict[str, str]:
-        """Under which role each database is worked with, for the log."""
+        """Returns the role in each database, for the log."""
         return roles(self.options, self.known_roles)
 
 

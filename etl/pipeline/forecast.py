@@ -18,20 +18,20 @@ from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.layout import STEPS
 
-# Shares of a whole run's time by step, and rows a second of the whole run at a probe of 1.0; seen with tests/benchmarks on two cores.
+# Shares of a whole run's time by step, and rows a second of the whole run at a probe of 1.0; measured with tests/benchmarks on two cores.
 _SHARE = {"extract": 0.25, "split": 0.06, "reattach": 0.17, "check": 0.13, "load": 0.15, "reconcile": 0.21, "report": 0.03}
 _ROWS_PER_SECOND = 20_000
-_PROBE_SECONDS = 0.35  # what the probe takes on the machine of these figures
-_BAND = (0.5, 2.0)  # of a forecast from a probe: it knows neither the databases nor the documents
-_SPREAD = 0.15  # of a forecast from one run; several runs say themselves how far they lie apart
-_START = {"check": 2.5}  # seconds before a step's first row, whatever its size: the checks' libraries are imported
+_PROBE_SECONDS = 0.35  # seconds of the probe on the machine of these measurements
+_BAND = (0.5, 2.0)  # the band of a forecast from a probe: it knows neither the databases nor the documents
+_SPREAD = 0.15  # the band of a forecast from one run; several runs have a spread
+_START = {"check": 2.5}  # seconds before a step's first row, for any number of rows: the checks' libraries are imported
 _STARTED = 0.3  # of every other step
-_COUNTED, _ENOUGH = ("reattach", "check"), 0.05  # what is noted there counts the rows of the whole step; before this share it says nothing
+_COUNTED, _ENOUGH = ("reattach", "check"), 0.05  # steps whose note counts the rows of the whole step; before this share it says nothing
 
 
 @dataclass(frozen=True)
 class Span:
-    """Seconds: expected, and between which two they should lie."""
+    """Seconds: the expected value, and the bounds of its band."""
 
     seconds: float
     low: float
@@ -40,7 +40,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Forecast:
-    """`steps`: a span for each step; `whole`: their sum; `source`: the folders of the runs it comes from, none for a probe."""
+    """A forecast. `steps`: a span for each step; `whole`: their sum; `source`: the folders of the earlier runs, empty for a probe."""
 
     steps: dict[str, Span]
     whole: Span
@@ -49,9 +49,9 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """An earlier run: the rows that it read, and the seconds of each step that it did from its beginning to its end.
+    """An earlier run: the rows that it read, and the seconds of each step that it did without interruption.
 
-    `kinds`: of its Portal 2.0 and of its store ("sqlite", "postgresql"); empty where not known.
+    `kinds`: of its Portal 2.0 and of its store ("sqlite", "postgresql"); empty where unknown.
     """
 
     place: str
@@ -62,9 +62,9 @@ class Rehearsed:
 
 @dataclass(frozen=True)
 class Endings:
-    """When the step at work and the run will end, each with the moments between which that should be; None where nothing is known.
+    """The expected ends of the active step and of the run, each with its band; None where unknown.
 
-    `late`: the step has taken longer than any earlier run lets expect; its end is not known then.
+    `late`: the step has taken longer than every earlier run suggests; its end is then unknown.
     """
 
     step: tuple[datetime, datetime, datetime] | None
@@ -74,9 +74,9 @@ class Endings:
 
 
 def forecast(rows: int, earlier: Sequence[Rehearsed], kinds: tuple[str, str] = ("", "")) -> Forecast:
-    """The forecast for so many rows. Each step scales with the rows; of several runs the middle one counts, and their spread is the band.
+    """Returns the forecast for this number of rows: each step scales with the rows; of several runs the median counts, their spread is the band.
 
-    Where some of them had databases of these kinds, the others say nothing: a store of another kind takes another time.
+    Where some runs had databases of these kinds, the others are ignored.
     """
     usable = [run for run in earlier if run.rows and set(_SHARE) <= run.seconds.keys()]
     usable = [run for run in usable if _alike(run.kinds, kinds)] or usable
@@ -87,7 +87,7 @@ def forecast(rows: int, earlier: Sequence[Rehearsed], kinds: tuple[str, str] = (
         start = _START.get(step, _STARTED)
         expected = [min(run.seconds[step], start) + max(0.0, run.seconds[step] - start) * rows / run.rows for run in usable]
         middle = statistics.median(expected)
-        around = _SPREAD * middle + 0.2  # a fifth of a second of start-up that no rate explains
+        around = _SPREAD * middle + 0.2  # a fifth of a second of start-up that does not scale
         steps[step] = Span(middle, max(0.0, min(expected) - around), max(expected) + around)
     return Forecast(steps, _sum(steps.values()), tuple(run.place for run in usable))
 
@@ -97,16 +97,16 @@ def _alike(known: tuple[str, str], wanted: tuple[str, str]) -> bool:
 
 
 def kinds_of(source: str | None, target: str | None) -> tuple[str, str]:
-    """The kinds of these two databases, each empty where its address is not known."""
+    """Returns the kinds of these two databases, each empty where its address is unknown."""
     return backend(source) if source else "", backend(target) if target else ""
 
 
 def endings(
     working: Mapping[str, Any], done: Collection[str], rows: int, earlier: Sequence[Rehearsed], now: datetime, kinds: tuple[str, str]
 ) -> Endings:
-    """When the step at work and the run will end. `working`: what it noted; `done`: the steps behind it; `rows`: of this run, 0 where not known yet.
+    """Returns when the active step and the run will end. `working`: its note; `done`: finished steps; `rows`: of this run, 0 where unknown.
 
-    From earlier runs; without any from the step's own progress, where that counts the whole step, and then of the run nothing is known.
+    Uses earlier runs; without any, the step's progress where that counts the whole step, and then the run's end is unknown.
     """
     step, since = str(working["step"]), datetime.fromisoformat(str(working["since"]))
     usable = [run for run in earlier if run.rows and set(_SHARE) <= run.seconds.keys()]
@@ -131,7 +131,7 @@ def endings(
 
 
 def earlier_runs(named: Sequence[Path], beside: Path | None) -> list[Rehearsed]:
-    """The given runs (MigrationError for a folder that is not a run), otherwise the finished ones in the folders beside the run's own."""
+    """Returns the given runs, or else the finished ones in the folders beside the run's; raises MigrationError for a folder that is not a run."""
     if named:
         return [rehearsed(open_readonly(place)) for place in named]
     if beside is None or not beside.absolute().parent.is_dir():
@@ -142,13 +142,13 @@ def earlier_runs(named: Sequence[Path], beside: Path | None) -> list[Rehearsed]:
             continue
         try:
             found.append(rehearsed(open_readonly(place)))
-        except MigrationError:  # another's folder, or one that was altered: it says nothing of this machine
+        except MigrationError:  # another user's folder, or an altered one: not evidence about this machine
             continue
     return found
 
 
 def rehearsed(folder: RunFolder) -> Rehearsed:
-    """What a run's folder says of it."""
+    """Returns the rows and times in a run folder."""
     extract = folder.steps.get("extract")
     rows = sum(int(table["rows"]) for table in extract.facts.get("fingerprints", {}).values()) if extract is not None else 0
     seconds = {
@@ -168,7 +168,7 @@ def _from_probe(rows: int) -> Forecast:
 
 
 def _probe() -> float:
-    """Seconds that this machine takes for a small piece of the work of all steps: columns sorted, compressed, written, made durable."""
+    """Returns the seconds for a small part of all steps' work on this machine: sorting, compressing, writing, making durable."""
     import numpy as np
     import polars as pl
 
@@ -184,7 +184,7 @@ def _probe() -> float:
 
 
 def _sum(spans: Iterable[Span]) -> Span:
-    """Together. The band of a sum is narrower than the sum of the bands: steps do not all come late at once."""
+    """Returns the sum. Its band is narrower than the sum of the bands: not all steps are late at once."""
     every = list(spans)
     middle = sum(span.seconds for span in every)
     below = sum((span.seconds - span.low) ** 2 for span in every) ** 0.5

@@ -1,4 +1,4 @@
-"""`precopy --forget`: the objects of a run that will never publish go from the object store."""
+"""`precopy --forget`: removes the objects of a run that will never publish from the object store."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from etl.system.progress import ProgressReporter
 
 
 def forget(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str, Any]:
-    """What was removed: objects, bytes, `kept` (objects that a store of `others` may need), and a sentence. `yes`: nobody is asked.
+    """Returns what was removed: objects, bytes, `kept` (objects that a store of `others` may need), and a sentence; `yes`: no confirmation.
 
-    Objects that the new store's rows refer to stay where --target is given; where another store publishes into this object store, all stay.
-    Refused (7) where the run has published: `rollback` takes that back.
+    Objects to which rows of the new store refer stay where --target is given; where another store publishes into this object store, all stay. Raises
+    Refused (exit 7) where the run has published: `rollback` reverts that.
     """
     if options.run is None:
         raise WrongUsage("--run is missing.", "Say where the run's folder is: --run DIR.")
-    open_readonly(options.run)  # where there is no run there is nothing to forget, and no folder is made
+    open_readonly(options.run)  # without a run nothing is removed, and no folder is created
     refuse_unasked("precopy --forget", yes)
     with open_locked(options.run) as folder, ExitStack() as stack:
         if "load" in folder.steps:
@@ -43,13 +43,13 @@ def forget(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str,
             target = open_target(options.target, folder.path / layout.LOAD)
             stack.callback(target.close)
             store = target.identity(objects_uri)
-            if target.runs():  # without any it has no row, and perhaps no table
+            if target.runs():  # without any object the store has no row, and perhaps no table
                 brought = target.unknown_objects(brought)
         sizes = [size for size in of_each(objects.size, brought) if size is not None]
         reporter.info(f"precopy: {len(sizes):,} objects, {sum(sizes):,} bytes, were brought by this run and belong to no row that is known")
         confirm(f"Remove {len(sizes):,} objects from {objects_uri}?", yes)
         gone, kept, others = removed_objects(brought, objects, store)
-        # What is gone has to be read again, if the run goes on after all.
+        # Removed documents have to be read again if the run continues.
         folder.clear(layout.PRECOPY)
         folder.clear("extract")
         if not kept:

@@ -11,7 +11,7 @@ from etl.databases.registry import reading
 from etl.errors import MigrationError, Refused
 from etl.options import Options
 
-# Whatever a Trade Compliance portal leaves in a store: each of its rows is in one of these.
+# Every row of a Trade Compliance portal leads to a row in one of these tables.
 _OF_TC = ("document", "event_history", "account_contact", "migration_holding", "migration_exception")
 
 
@@ -19,14 +19,14 @@ class NoShare:
     """A file share that is left out on purpose: it contains no documents (C6)."""
 
     def chunks(self, object_path: str) -> Iterator[bytes] | None:
-        """None, whatever the path."""
+        """Returns None for every path."""
         return None
 
 
 def refuse_left_out(options: Options, target: str) -> None:
-    """Refuses (7) a run without what the record in force, or the rows beside it, say that the store was filled with.
+    """Raises Refused (exit 7) for a run without an input that filled the store, by the record in force or the rows beside it.
 
-    Nothing is refused where the store has no tables yet or holds no published run. The file share: see `share_left_out`.
+    Accepts every run where the store has no tables yet or no published run. The file share: see `share_left_out`.
     """
     record, trade = _in_force(target)
     if record is None:
@@ -48,7 +48,7 @@ def refuse_left_out(options: Options, target: str) -> None:
 
 
 def share_left_out(target: str | None) -> MigrationError | None:
-    """The refusal (7) of a run whose documents lie on a share that it lacks, where the store holds a published run; else None."""
+    """Returns the refusal (exit 7) of a run without the share of its documents, where the store holds a published run; else None."""
     record = _in_force(target)[0] if target is not None else None
     if record is None:
         return None
@@ -59,7 +59,7 @@ def share_left_out(target: str | None) -> MigrationError | None:
 
 
 def _in_force(target: str) -> tuple[dict[str, Any] | None, bool]:
-    """The record in force (fine print 66), None where there is none; and whether the store holds rows of Trade Compliance."""
+    """Returns the record in force (fine print 66), None where there is none; and whether the store has rows of Trade Compliance."""
     found = published_last(target)
     if found is None:
         return None, False
@@ -69,7 +69,7 @@ def _in_force(target: str) -> tuple[dict[str, Any] | None, bool]:
 
 
 def published_last(target: str) -> dict[str, Any] | None:
-    """The row of `migration_run` that is in force; None where the store is not there yet or holds no published run."""
+    """Returns the row of `migration_run` that is in force; None where the store does not exist or has no published run."""
     lite = backend(target) == "sqlite"
     if lite and not Path(str(database_identity(target)[1])).is_file():
         return None

@@ -1,4 +1,4 @@
-"""The command `precopy`: documents ahead of the freeze, into the folder of the run that will publish."""
+"""The command `precopy`: copies documents before the freeze, into the folder of the run that will publish."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from mappings.limits import adapter_digest
 
 
 def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
-    """What was brought: documents, unchanged, read, objects, and a sentence. The new store is not touched.
+    """Returns what was copied: documents, unchanged, read, objects, and a sentence; the new store is not used.
 
-    Fixes the sources, the share, the object store and the adapter of the run, nothing else (exit 7 where they differ later).
+    Fixes only the sources, the share, the object store and the adapter of the run (exit 7 where they differ later).
     """
     run = needed_run(options.run)
     refuse_overlap(options)
@@ -46,18 +46,18 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
                 "This run has already extracted: there is nothing left to precopy.", "Use a new run folder, or continue with `run`."
             )
         options = _settled(options, folder)
-        refuse_overlap(options)  # with what the run began with
+        refuse_overlap(options)  # with the settings of the run's start
         began, clock = datetime.now(UTC), time.monotonic()
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
         with sources_of(options, mappings) as sources, reporter.bars():
             share = Share(options.files) if options.files is not None else None
-            ahead = plan(sources, mappings, share)  # stops where sources and mappings do not fit (K5)
+            ahead = plan(sources, mappings, share)  # stops where sources and mappings do not match (K5)
             objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
             objects.clean()
             if bucket_of(objects_uri) is None:
                 store = folder_of(objects_uri, "--objects")
                 require_room([Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store))])
-            folder.record(layout.PRECOPY, "begun", roles(options), {})  # a kill may leave a part of the record
+            folder.record(layout.PRECOPY, "begun", roles(options), {})  # a kill may leave an incomplete record
             counts = copied(sources, share, objects, mappings, folder, reporter.progress)
         sentence = f"{counts['unchanged']:,} unchanged, {counts['read']:,} read, {counts['objects']:,} new objects stored"
         facts = {
@@ -73,7 +73,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
 
 
 def _settled(options: Options, folder: RunFolder) -> Options:
-    """The options, those not given filled in from an earlier precopy; Refused where they differ from it."""
+    """Returns the options, completed from an earlier precopy; raises Refused where they differ from it."""
     given = RunSettings(
         source=redacted_url(options.source) if options.source else None,
         tc=redacted_url(options.tc) if options.tc else None,

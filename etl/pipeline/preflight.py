@@ -15,7 +15,7 @@ from etl.databases.registry import contract_differences, open_source, reading_ri
 from etl.databases.rights import Rights
 from etl.databases.source_conditions import SourceConditions
 from etl.errors import MigrationError
-from etl.extract.source_contract import refuse_hidden as refuse_hidden  # for the command freeze check too
+from etl.extract.source_contract import refuse_hidden as refuse_hidden  # used by the command freeze check too
 from etl.extract.source_contract import refuse_problems
 from etl.objects.share import Share
 from etl.options import Options
@@ -32,9 +32,9 @@ from mappings.model import Mappings, Portal
 
 @dataclass(frozen=True)
 class Plan:
-    """`rows`: by `PORTAL.table`; `mapped`, `columns`: how many source columns are accounted for, and how many there are; `retired`: with reasons.
+    """A plan. `rows`: by `PORTAL.table`; `mapped`, `columns`: source columns with a mapping, and all; `retired`: with reasons.
 
-    `staged`: bytes in the run's folder, by step; `loaded_bytes`: in the new store; `documents_bytes`: in the object store, at most.
+    `staged`: bytes in the run folder, by step. `loaded_bytes`: in the new store. `documents_bytes`: in the object store, at most.
     """
 
     rows: dict[str, int]
@@ -48,21 +48,21 @@ class Plan:
     presented: dict[str, dict[str, int]] = field(default_factory=dict)  # by portal, the adapter's counts
     grants: list[str] = field(default_factory=list)  # SQL for the reading role on the physical tables of PostgreSQL
     will_be_held: list[dict[str, Any]] = field(default_factory=list)  # portal, table, column, rows: values that do not fit
-    unlisted_codes: list[str] = field(default_factory=list)  # code lines of the adapter whose contract word no catalogue has (A12)
-    conditions: dict[Portal, SourceConditions] = field(default_factory=dict)  # what hides or alters, is beside, or could not be ruled out
-    rights: dict[str, Rights] = field(default_factory=dict)  # of the roles that the URLs name, by option
-    beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, and no obstacle
-    foreseen: list[str] = field(
-        default_factory=list
-    )  # of the new store's server: settings, and what became of them; sessions that hold locks
-    decisions_template: str = ""  # lines to fill in for all that waits for a decision (chapter L); empty: nothing does
-    goals: list[dict[str, Any]] = field(default_factory=list)  # that were signed, with when each is judged
+    unlisted_codes: list[str] = field(default_factory=list)  # code lines of the adapter whose contract word is in no catalogue (A12)
+    conditions: dict[Portal, SourceConditions] = field(
+        default_factory=dict
+    )  # what hides or alters rows, what exists besides tables, and what could not be ruled out
+    rights: dict[str, Rights] = field(default_factory=dict)  # rights of the URLs' roles, by option
+    beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, where it prevents nothing
+    foreseen: list[str] = field(default_factory=list)  # of the new store's server: settings and their effect; sessions that hold locks
+    decisions_template: str = ""  # lines of a decisions file to complete (chapter L); empty where no decision is missing
+    goals: list[dict[str, Any]] = field(default_factory=list)  # signed goals, with the step that judges each
 
 
 def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
-    """What the roles of the sources and, where it is given, of the target lack and have too much, by option.
+    """Returns, by option, the rights that the roles of the sources and the target (where given) lack, and those beyond their need.
 
-    Raises MigrationError with the whole list where something is missing; nothing was read or written then.
+    Raises MigrationError with all of them where a right is missing, before anything is read or written.
     """
     found = {}
     portals: tuple[tuple[str, str | None, Portal, str], ...] = (
@@ -89,12 +89,12 @@ def rights(options: Options, mappings: Mappings) -> dict[str, Rights]:
 
 
 def physical_wanted(source: PresentedSource) -> dict[str, tuple[str, ...]]:
-    """By physical table the columns that are read: what retirements and B17 leave out is not among them."""
+    """Returns, by physical table, the columns that are read, without those that retirements and B17 omit."""
     return {name: tuple(sorted(columns)) for name, columns in sorted(source.bound.selected.items())}
 
 
 def grants(source: PresentedSource) -> list[str]:
-    """The SQL that gives a reading role exactly these rights on PostgreSQL, the columns that the freeze guard asks for with them."""
+    """Returns the SQL that grants a reading role exactly these rights on PostgreSQL, including the columns for the freeze check."""
     found = []
     for name, columns in physical_wanted(source).items():
         relation = source.bound.read[name]
@@ -104,9 +104,9 @@ def grants(source: PresentedSource) -> list[str]:
 
 
 def refuse_other_tables(target: str, mappings: Mappings) -> tuple[list[str], list[str]]:
-    """Refuses a store that has tables of the contract's names which are not the contract's, or what acts on them (exit 7); nothing of it is changed.
+    """Raises Refused (7) for a store whose tables differ from the contract or have conditions that alter rows; changes nothing in it.
 
-    Sentences come back, all about what is no obstacle: what else is there; what roles and databases set for every session, and who holds locks.
+    Returns two lists of sentences that do not stop the run: what else the store holds; session settings of roles and databases, and lock holders.
     """
     known = store_conditions(target, mappings.target)
     refuse_stopped([f"--target: {sentence}" for sentence in known.foreseen.stopping])
@@ -115,7 +115,7 @@ def refuse_other_tables(target: str, mappings: Mappings) -> tuple[list[str], lis
 
 
 def refuse_few_connections(options: Options, rows: int | None = None) -> None:
-    """Refuses where the limit of a role or a database leaves fewer sessions than a run needs; `rows`: without it, the least that any run needs."""
+    """Raises where the limit of a role or a database leaves fewer sessions than a run needs; without `rows`, than the smallest run needs."""
     number = options.workers or os.cpu_count() or 1
     workers = number if number > 1 and rows is not None and rows >= WORTH_WORKERS else 0
     needs = {"--source": (options.source, 2 + 2 * workers), "--tc": (options.tc, 2 + 2 * workers), "--target": (options.target, 4)}
@@ -129,9 +129,9 @@ def refuse_few_connections(options: Options, rows: int | None = None) -> None:
 
 
 def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None, whole: bool = False) -> Plan:
-    """Returns the plan. Raises MigrationError if sources and mappings do not match. Documents on the file share are counted only if it is given.
+    """Returns the plan; raises MigrationError where sources and mappings do not match. Counts documents of the file share only where it is given.
 
-    `whole`: all rows behind an adapter are presented once, to count the values that will not fit.
+    `whole`: converts all rows behind an adapter once, to count the values that will not fit.
     """
     known = refuse_hidden(sources, mappings)
     refuse_problems(sources, mappings)
@@ -141,7 +141,7 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
     chosen = [mapping for portal in sources for mapping in mappings.of(portal)]
     rows = {f"{m.portal}.{m.table}": sources[m.portal].count(m.table) for m in chosen}
     columns = sum(len(mapping.shape.columns) for mapping in chosen)
-    # Everything is accounted for: read_mappings refuses a column that is neither mapped, used nor retired.
+    # Every column has a mapping: read_mappings refuses a column that is neither mapped, used nor retired.
     retired = {f"{m.portal}.{m.table}.{column}": reason for m in chosen for column, reason in m.retired.items()}
     total = sum(rows.values())
     levels: dict[str, str] = {portal: source.level for portal, source in sources.items()}

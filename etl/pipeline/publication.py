@@ -1,4 +1,4 @@
-"""What a failed command reports about publishing: only what is known at that moment."""
+"""The state of publishing in a failed command's message: only what is known at that moment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NOT_LOST = "Nothing has to be loaded again: the same command compares and repor
 
 
 def known(folder: RunFolder, publishing: bool) -> str:
-    """A sentence: whether the store is published. `publishing`: the transaction that publishes was begun by this command."""
+    """Returns a sentence: whether the store is published. `publishing`: this command began the publishing transaction."""
     if "load" in folder.steps:
         return f"The store is published ({folder.steps['load'].facts['run_id']})."
     if publishing:
@@ -18,7 +18,7 @@ def known(folder: RunFolder, publishing: bool) -> str:
 
 
 def truthful(error: MigrationError, step: str, folder: RunFolder, publishing: bool) -> MigrationError:
-    """The error with what is known about publishing; one that kept `reconcile` from looking is exit 4: published, and not compared."""
+    """Returns the error with the state of publishing; one that prevented `reconcile` becomes exit 4: published, and not compared."""
     if error.exit_code != 1 or step not in ("load", "reconcile", "report") or not (publishing or "load" in folder.steps):
         return error
     message = f"{error.message} {known(folder, publishing)}"

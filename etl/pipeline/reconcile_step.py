@@ -31,12 +31,12 @@ from mappings.read import read_mappings
 
 
 def verified(options: Options, reporter: ProgressReporter, record: Recorded | None = None) -> Reconciliation:
-    """The verifier's answer for these stores; `record`: what the run's folder knows of `migration_run`."""
+    """Returns the verifier's answer for these stores; `record`: the content of `migration_run` by the run folder."""
     source = needed(options.source, "--source", "the URL of the Portal 2.0 database")
     target = needed(options.target, "--target", "the URL of the new store")
     objects = needed(options.objects, "--objects", "the root of the new object store")
     for url in filter(None, (source, options.tc, target)):
-        backend(url)  # what is no URL is wrong usage; the verifier itself takes it for granted
+        backend(url)  # an invalid URL is wrong usage; the verifier expects a valid one
     if options.files is not None and "://" not in options.files and not Path(options.files).is_dir():
         raise MigrationError(f"--files: there is no folder {options.files}.", "Give the root of the old file share.")
     if "://" not in objects and Path(objects).exists() and not Path(objects).is_dir():
@@ -60,10 +60,10 @@ def verified(options: Options, reporter: ProgressReporter, record: Recorded | No
 
 
 def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
-    """The verifier's answer: every difference as {table, kind, legacy_key, account_number, column}, their number, the mappings compared with.
+    """Returns every difference as {table, kind, legacy_key, account_number, column}, their number, and the mappings of the comparison.
 
-    With --run it becomes part of the run's evidence, and the run's report is rewritten. Raises DifferencesFound (exit 4) with the same data
-    where old and new are not equal, where not everything could be looked at, or where an old portal was written to since the run read it.
+    With --run the answer becomes part of the run's evidence, and the run's report is written again. Raises DifferencesFound (exit 4) with the same
+    data where old and new differ, where something could not be compared, or where an old portal was written to after the run read it.
     """
     began, clock = datetime.now(UTC), time.monotonic()
     mappings = read_mappings(options.mappings)
@@ -106,7 +106,7 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
 
 
 def left_out(options: Options, result: Reconciliation) -> str:
-    """Options to give before anything is corrected or rolled back: stores that this comparison lacked and that explain differences; otherwise empty."""
+    """Returns the options to add before any correction or rollback: inputs that this comparison lacked and that explain differences; else empty."""
     found = result.differences
     lacking = []
     if options.tc is None and "TC" in found["legacy_portal"]:
@@ -117,12 +117,12 @@ def left_out(options: Options, result: Reconciliation) -> str:
 
 
 def compared_with(mappings: Mappings) -> dict[str, Any]:
-    """Which mappings decided what the new store has to hold: their digest, and whether they are the installed ones."""
+    """Returns the mappings of the comparison: their digest, and whether they are the installed ones."""
     return {"sha256": mappings.digest, "installed": mappings.digest == read_mappings().digest}
 
 
 def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None:
-    """The error (4) of a comparison that found differences, could not check everything, or found an old portal changed; otherwise None."""
+    """Returns the error (exit 4) of a comparison that found differences, could not check everything, or found an old portal changed; otherwise None."""
     written = written_to(facts["looked"])
     match facts["answer"]:
         case "different":
@@ -138,7 +138,7 @@ def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None
 
 
 def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder) -> None:
-    """Refuses (7) to make an answer about other stores, mappings or dates part of this run's evidence; another role in the same database is welcome."""
+    """Raises Refused (exit 7) where the answer is about other stores, mappings or dates than the run's; another role in the same database is accepted."""
     if "load" not in folder.steps:
         raise Refused("This run has not published anything yet: there is nothing to compare.", "Finish the run, or leave out --run.")
     before = folder.settings.as_json()
@@ -167,7 +167,7 @@ def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder)
 
 
 def recorded(folder: RunFolder) -> Recorded | None:
-    """What `migration_run` has to say of this run and of those before it, as its publish left it; None of a run that kept no record."""
+    """Returns the expected content of `migration_run` for this run and the earlier ones after its publish; None for a run without a record."""
     rows = folder.steps["load"].facts.get("record")
     return None if rows is None else Recorded(folder.steps["load"].facts["run_id"], tuple(dict(row) for row in rows))
 
@@ -179,7 +179,7 @@ def _other(name: str, known: str, given: str) -> Refused:
 
 
 def summary(result: Reconciliation) -> dict[str, Any]:
-    """What was compared, without the differences themselves: answer, total, tables, sources, objects, profiles and logins of K10."""
+    """Returns the result without its differences: answer, total, tables, sources, objects, profiles and logins of K10."""
     tables = [{"table": name, **asdict(count)} for name, count in result.tables.items()]
     sources = [
         {"portal": portal, "table": table, "read": tally.read, "loaded": tally.loaded, "held": dict(tally.held), "retired": tally.retired}
@@ -199,7 +199,7 @@ def summary(result: Reconciliation) -> dict[str, Any]:
 
 
 def goals_counted_again(result: Reconciliation, folder: RunFolder, options: Options, mappings: Mappings) -> list[dict[str, Any]]:
-    """The run's goals counted once more, in the new store itself; none where it has none, or where old and new are not equal: that says more."""
+    """Returns the run's goals, counted again in the new store; empty without goals, or where old and new differ, which decides the result already."""
     entries = acceptance_file.judged(folder)
     if not entries or result.answer != "equal":
         return []
@@ -209,9 +209,9 @@ def goals_counted_again(result: Reconciliation, folder: RunFolder, options: Opti
 
 
 def evidence(result: Reconciliation, folder: RunFolder, looked: dict[str, dict[str, Any]], goals: list[dict[str, Any]]) -> Step:
-    """The verifier's answer as the step's files and facts; `looked`: what became of the sources since this run read them (K1).
+    """Returns the verifier's answer as the step's files and facts.
 
-    `goals`: as they were counted again.
+    `looked`: by source, whether it changed since this run read it (K1). `goals`: the goals as counted again.
     """
     folder.clear("reconcile")
     files = [

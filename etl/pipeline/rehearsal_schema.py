@@ -1,4 +1,4 @@
-"""A rehearsal on the real kind of store: a throw-away schema of that PostgreSQL server, named after the run's folder, gone when the command ends."""
+"""A rehearsal on the real kind of store: a temporary schema of that PostgreSQL server, named after the run folder, dropped when the command ends."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from etl.runfolder.rehearsed import SCHEMA_PREFIX
 
 @contextmanager
 def throwaway_schema(options: Options) -> Iterator[Options]:
-    """The options with the target in a schema of its own; it is dropped whatever happens in the block.
+    """Yields the options with the target in a temporary schema, which is dropped after the block in every case.
 
-    The schema's name follows the run's folder, so that the same command after a kill takes the schema of the killed one, which is emptied first
-    where the run has published nothing there. Raises WrongUsage for another kind of store, Refused where the role may not create a schema.
+    The schema's name follows from the run folder, so that the command after a kill reuses the schema, after emptying it where the run has published
+    nothing there. Raises WrongUsage for another kind of store, Refused where the role may not create a schema.
     """
     if options.target is None or options.run is None:
         raise WrongUsage("--target is missing.", "Give the server of the new store: --target postgresql://...")
@@ -40,7 +40,7 @@ def throwaway_schema(options: Options) -> Iterator[Options]:
 
 
 def _within(url: str, schema: str) -> str:
-    """The URL whose sessions see that schema alone; other session options of the URL stay."""
+    """Returns the URL for sessions that see only that schema; other session options of the URL stay."""
     parsed = sqlalchemy.make_url(url)
     given = parsed.query.get("options")
     before = f"{given} " if isinstance(given, str) else ""

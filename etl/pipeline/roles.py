@@ -13,9 +13,9 @@ UNKNOWN = "unknown: no connection"
 
 
 def roles(options: Options, known: dict[str, str] | None = None) -> dict[str, str]:
-    """By option (source, tc, target; those that are given): the role as the database itself names it; of a SQLite file who owns it.
+    """Returns, by option (source, tc, target; those that are given), the role in the database's words; for a SQLite file its owner.
 
-    `known` keeps what servers said, by URL: they are asked once for all steps.
+    `known` stores the servers' answers by URL: one query serves all steps.
     """
     given = {"source": options.source, "tc": options.tc, "target": options.target}
     return {name: _role(url, f"--{name}", {} if known is None else known) for name, url in given.items() if url is not None}

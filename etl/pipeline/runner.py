@@ -1,4 +1,4 @@
-"""The steps in order: the table of contents of a migration."""
+"""The steps of a migration, in order."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze"
 
 
 def rehearsal(options: Options) -> Options:
-    """The same run against a throw-away store: that of --target (a schema of its own, `rehearsal_schema`), else a file in the run's folder."""
+    """Returns the options for a temporary store: in the database of --target (`rehearsal_schema`), else a file in the run folder."""
     run = needed_run(options.run)
     place = run / layout.REHEARSAL
     return replace(options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(run / layout.REHEARSAL_OBJECTS))
@@ -55,11 +55,10 @@ def run_steps(
     reporter: ProgressReporter,
     leave: Callable[[Options, Path], list[str]] = lambda _options, _run: [],
 ) -> dict[str, Any]:
-    """Does these steps, one after the other; what is done already and unchanged is skipped. The report's facts come back.
+    """Does these steps in order and returns the report's facts; skips a step that is done and whose inputs are unchanged.
 
-    `leave`: what a rehearsal that has published leaves besides its report; it returns one sentence for each thing.
-
-    Raises the error of the first step that cannot be done; differences and failed checks raise after the report was written.
+    `leave`: what a published rehearsal leaves besides its report; it returns one sentence for each file. Raises the error of the first step that
+    fails; differences and failed checks are raised after the report is written.
     """
     if options.rehearse:
         options = rehearsal(options)
@@ -73,11 +72,11 @@ def run_steps(
             refuse_password(option, url)
         run, options = run.absolute(), _seen_from_elsewhere(options)
     if steps == ("report",):
-        open_readonly(run)  # of a run that was never begun there is nothing to tell, and no folder is made for it
+        open_readonly(run)  # a run that never began has no log, and no folder is created for it
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
-        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))  # before anything is made
+        refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))  # before anything is created
     limits = read_limits(options.adapter, mappings)
     with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
@@ -86,7 +85,7 @@ def run_steps(
         settled = replace(settled, decisions=folder.path / layout.DECISIONS if signed.decisions.sha256 is not None else None)
         context = RunContext(settled, mappings, folder, reporter, pool, limits, decisions=signed.decisions, acceptance=signed.acceptance)
         context.alone = len(steps) == 1 and steps != ("report",)
-        refuse_overlap(context.options)  # with what the run began with
+        refuse_overlap(context.options)  # with the settings of the run's start
         failure: MigrationError | None = None
         if len(steps) > 1:
             _look_ahead(context)
@@ -95,7 +94,7 @@ def run_steps(
                 if failure is not None and step not in ("report",):
                     continue
                 try:
-                    with reporter.notices.ending(step, told=len(steps) > 1) as ending:  # of one step alone the command's end is its end
+                    with reporter.notices.ending(step, told=len(steps) > 1) as ending:  # of a single step, the command reports the end
                         ending.told &= _do_truthfully(context, step)
                 except (CheckFailed, DifferencesFound) as error:
                     failure = error
@@ -110,13 +109,13 @@ def run_steps(
 
 
 def _seen_from_elsewhere(options: Options) -> Options:
-    """The same with whole paths: the workers of a cluster have been started in other folders."""
+    """Returns the options with absolute paths: the workers of a cluster run in other folders."""
     adapter = options.adapter.absolute() if options.adapter is not None else None
     return replace(options, adapter=adapter, mappings=options.mappings.absolute())
 
 
 def _do_truthfully(context: RunContext, step: str) -> bool:
-    """As `_do`; an error says what is known about publishing."""
+    """Does the step as `_do`; an error gets the state of publishing."""
     try:
         return _do(context, step)
     except (CheckFailed, DifferencesFound):
@@ -133,7 +132,7 @@ def _do_truthfully(context: RunContext, step: str) -> bool:
 
 
 def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
-    """A page of CI says why the run ended, where the folder can still be written to."""
+    """Writes a short report with the error, for CI, where the folder is still writable."""
     from etl.report import write_early
 
     if step != "report" and "load" not in context.folder.steps:  # the report of a published run stays
@@ -142,7 +141,7 @@ def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
 
 
 def _look_ahead(context: RunContext) -> None:
-    """Refuses at the start what would otherwise fail hours later: missing rights, a target that differs from the contract, limits."""
+    """Raises, at the start, the errors that would otherwise appear hours later: missing rights, a target that differs from the contract, limits."""
     refuse_few_connections(context.options)
     for option, found in rights(context.options, context.mappings).items():
         for sentence in found.excess:
@@ -155,7 +154,7 @@ def _look_ahead(context: RunContext) -> None:
 
 
 def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
-    """What the command says: of a whole run and of `report` the report's facts, of one step what came of it and which step comes next."""
+    """Returns the command's answer: for a whole run and `report` the report's facts, for one step its result and the next step."""
     if steps[-1] == "report":
         from etl.report.facts import facts
 
@@ -174,7 +173,7 @@ def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[s
 
 
 def _do(context: RunContext, step: str) -> bool:
-    """One step, unless it is done and what it was made of is unchanged: whether anything was done."""
+    """Does one step, unless it is done and its inputs are unchanged; returns whether it did anything."""
     folder = context.folder
     if step in ("check", "load") and not context.options.rehearse:
         fix_publish_location(folder, context.options.target, context.options.objects)
@@ -189,7 +188,7 @@ def _do(context: RunContext, step: str) -> bool:
     before = folder.settings
     if step in layout.BEFORE_LOAD:
         folder.clear(step)
-        # What a step did without, later starts must do without.
+        # Later starts must leave out the same inputs as this step.
         folder.fix(folder.settings.completed(*_FIXED_BY.get(step, ())))
     began, clock = datetime.now(UTC), time.monotonic()
     _require_room(context, step)
@@ -197,7 +196,7 @@ def _do(context: RunContext, step: str) -> bool:
     try:
         done = ACTIONS[step](context)
     except ShareMissing:
-        folder.settings = before  # the advice is to give what was left out: in this same folder
+        folder.settings = before  # the next step of the message is to give the missing input, in this same folder
         folder.save()
         raise
     except BrokenProcessPool:
@@ -227,20 +226,20 @@ def _say_changes(context: RunContext) -> None:
 
 
 def _require_room(context: RunContext, step: str) -> None:
-    """Raises NoSpace where the disks have no room for what the step is going to write; extract asks itself, when it has counted."""
-    if step in context.folder.steps or "extract" not in context.folder.steps:  # done before: it writes no more than lies there
+    """Raises NoSpace where the disks lack space for the step's files; extract checks after it has counted."""
+    if step in context.folder.steps or "extract" not in context.folder.steps:  # done before: it writes no more than exists there
         return
     rows = rows_of(context.folder.files("extract"))
     needs = [need_of_step(context.folder, step)]
     target = context.options.target
-    if step == "load" and target is not None and backend(target) == "sqlite":  # how much room a server has only the server knows
+    if step == "load" and target is not None and backend(target) == "sqlite":  # only the server knows its free space
         store = Path(str(database_identity(target)[1])).parent
         needs += [Need(context.folder.path, loaded_bytes(rows), "staging"), Need(store, loaded_bytes(rows), "the new store")]
     require_room(needs)
 
 
 def _inputs(context: RunContext, step: str) -> str:
-    """The digest of all that the step is made of."""
+    """Returns the digest of all inputs of the step."""
     before = [name for name in layout.STEPS[: layout.STEPS.index(step)] if name in context.folder.steps and name in layout.BEFORE_LOAD]
     freeze = f"{context.options.freeze}|{context.options.grace}|{context.decisions.sha256}" if step != "extract" else ""
     freeze += f"|{context.acceptance.sha256}" if step == "check" and context.acceptance.sha256 is not None else ""
@@ -260,12 +259,12 @@ def _refuse_differences(context: RunContext, step: str) -> None:
 
 
 def planned(options: Options) -> Plan:
-    """What would happen; nothing is changed."""
+    """Returns what a run would do; changes nothing."""
     refuse_overlap(options)
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         with sources_of(options, mappings):
-            pass  # all that is wrong with the adapter, on both sides, in one answer
+            pass  # all errors of the adapter, of both portals, in one answer
     signed = read_signed(options, mappings)
     found = rights(options, mappings)
     beside, foreseen = refuse_other_tables(options.target, mappings) if options.target is not None else ([], [])

@@ -1,4 +1,4 @@
-"""The files that people sign: decisions and goals. Read before any data is, everything that is wrong with both in one answer."""
+"""The signed files, decisions and goals: read before any data, with all errors of both in one answer."""
 
 from __future__ import annotations
 
@@ -20,19 +20,24 @@ from mappings.model import Mappings
 
 @dataclass(frozen=True)
 class SignedFiles:
+    """The signed files of a run: decisions and goals, each empty where none is given."""
+
     decisions: Decisions = NO_DECISIONS
     acceptance: Acceptance = NO_ACCEPTANCE
 
 
 def read_signed(options: Options, mappings: Mappings) -> SignedFiles:
-    """What the options name. WrongUsage (2) where a file cannot be opened; DecisionError or AcceptanceError (1) with all that is wrong."""
+    """Returns the files that the options name.
+
+    Raises WrongUsage (exit 2) where a file cannot be opened; DecisionError or AcceptanceError (exit 1) with all errors.
+    """
     return _judged(*_given(options), _names(options), mappings, options.tc is not None)
 
 
 def fixed_signed(folder: RunFolder, options: Options, mappings: Mappings) -> SignedFiles:
-    """What the run works with: what the options name, fixed in its settings and kept in its folder, or what is kept there.
+    """Returns the signed files of the run: those of the options, fixed in its settings and stored in its folder, or the stored ones.
 
-    Raises as `read_signed`, before anything is fixed; Refused (7) where the run began with others.
+    Raises as `read_signed` before it fixes anything; Refused (exit 7) where the run began with others.
     """
     decisions, acceptance = _given(options)
     with_tc = options.tc is not None or folder.settings.tc is not None
@@ -43,7 +48,7 @@ def fixed_signed(folder: RunFolder, options: Options, mappings: Mappings) -> Sig
 
 
 def planned_goals(signed: SignedFiles, mappings: Mappings) -> list[dict[str, Any]]:
-    """The goals as `entry_of` says, nothing counted so far, with their waivers."""
+    """Returns the goals in the form of `entry_of`, without counts, with their waivers."""
     return with_waivers(
         [acceptance_file.entry_of(goal, read_goal_kinds(mappings.files)) for goal in signed.acceptance.goals], signed.decisions
     )
@@ -55,7 +60,7 @@ def _given(options: Options) -> tuple[bytes | None, bytes | None]:
 
 
 def _names(options: Options) -> tuple[str, str]:
-    """What messages call the two files."""
+    """Returns the names of the two files for messages."""
     return (
         options.decisions.name if options.decisions is not None else layout.DECISIONS,
         options.acceptance.name if options.acceptance is not None else layout.ACCEPTANCE,
@@ -67,7 +72,7 @@ def _judged(decisions: bytes | None, acceptance: bytes | None, names: tuple[str,
     signed, faults = (
         goals.read_goals(acceptance, names[1], goals.known_names(mappings, with_tc)) if acceptance is not None else (NO_ACCEPTANCE, [])
     )
-    if not wrong and not faults:  # else a waiver may name a goal that could not be read
+    if not wrong and not faults:  # otherwise a waiver could name a goal that was not read
         faults = goals.dead_waivers(made, signed)
     if faults:
         raise AcceptanceError(wrong + faults)

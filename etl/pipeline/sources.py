@@ -18,7 +18,7 @@ NAMES: dict[Portal, str] = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
 
 @contextmanager
 def sources_of(options: Options, mappings: Mappings | None = None) -> Iterator[dict[Portal, Source]]:
-    """The old databases, open for reading; without --tc no Trade Compliance part. `mappings`: where they were read already."""
+    """Yields the old databases, open for reading; without --tc no Trade Compliance part. `mappings`: already read ones."""
     if options.source is None:
         raise WrongUsage("--source is missing.", "Give the URL of the Portal 2.0 database: --source sqlite:////folder/portal2.sqlite.")
     with ExitStack() as stack:

@@ -16,19 +16,19 @@ from etl.system.progress import ProgressReporter
 from mappings.model import Mappings
 
 ID = "verifier.staged_rows"
-MOST_ROWS = 1_000_000  # staged rows of which a run asks always; of more only a rehearsal does, for it takes a tenth of a run (SQLite, 300 and 1,000 profiles)
+MOST_ROWS = 1_000_000  # staged rows up to which every run compares; with more only a rehearsal does, because it takes a tenth of a run (SQLite, 300 and 1,000 profiles)
 _QUESTION = "Do the staged rows match what the verifier computes from the old portals?"
 _WHY = "A wrong rule, id, key, route, code or date in the loader would otherwise be found only after publishing."
 _SHOWN = ("table", "kind", "legacy_portal", "legacy_key", "account_number", "column")
 
 
 def is_asked(options: Options, rows: int) -> bool:
-    """Whether the verifier is asked about that many staged rows."""
+    """Returns whether this number of staged rows is compared."""
     return options.source is not None and (options.rehearse or rows <= MOST_ROWS)
 
 
 def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, reporter: ProgressReporter) -> Answer:
-    """The verifier's answer as one more check: critical, each difference with its table, kind, key, account and column."""
+    """Returns the verifier's answer as one more critical check, each difference with its table, kind, key, account and column."""
     began, run_id = time.monotonic(), run_id_of(folder)
     assert options.source is not None  # noqa: S101 - `is_asked` said so
     result = reconcile_staged(
@@ -51,7 +51,7 @@ def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, re
 
 
 def _named(row: dict[str, Any]) -> str:
-    """One difference: where it is, never what the values are."""
+    """Returns one difference as a phrase: its place, never the values."""
     where = f"{row['table']}.{row['column']}" if row["column"] else row["table"]
     key = "|".join(str(part) for part in (row["legacy_portal"], row["legacy_key"]) if part is not None)
     account = f" of account {row['account_number']}" if row["account_number"] else ""

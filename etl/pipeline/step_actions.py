@@ -1,4 +1,4 @@
-"""What each step does, given the run's context."""
+"""The action of each step, given the run's context."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ READ = "Read report/report.md of the run's folder (`portal-migrate report` write
 
 
 def refuse_failed_check(context: RunContext) -> None:
-    """Raises CheckFailed (3) where a critical check failed, or where a goal was missed that nobody waived."""
+    """Raises CheckFailed (exit 3) where a critical check failed, or where a goal without a waiver was missed."""
     check = context.folder.steps.get("check")
     if check and check.facts.get("goals_missed"):
         raise _missed(context, list(check.facts["critical"]), list(check.facts["goals_missed"]))
@@ -65,7 +65,7 @@ def _missed(context: RunContext, critical: list[str], names: list[str]) -> Check
 def _extract(context: RunContext) -> Step:
     options = context.options
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
-    if options.tc is None and context.folder.settings.tc is not None:  # one with a password is not filled in from the settings
+    if options.tc is None and context.folder.settings.tc is not None:  # an address with a password is not completed from the settings
         raise Refused("This run began with --tc, but it is not given now.", "Give the same --tc.")
     brought = precopied(context.folder)
     objects = open_objects(objects_uri, context.folder.path / layout.JOURNAL)
@@ -73,9 +73,9 @@ def _extract(context: RunContext) -> Step:
     left_out = NoShare() if "files" in options.without else None
     share = Share(options.files) if options.files is not None else None
     with sources_of(options, context.mappings) as sources:
-        ahead = plan(sources, context.mappings, share)  # stops where sources and mappings do not fit: before any data is read (K5)
+        ahead = plan(sources, context.mappings, share)  # stops where sources and mappings do not match, before any data is read (K5)
         needs = [Need(context.folder.path, ahead.staged["extract"], "the stage files")]
-        if bucket_of(objects_uri) is None:  # how much room a bucket has nobody knows
+        if bucket_of(objects_uri) is None:  # the free space of a bucket is unknown
             store = folder_of(objects_uri, "--objects")
             needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
         require_room(needs)
@@ -113,9 +113,7 @@ def _reattach(context: RunContext) -> Step:
     options, folder = context.options, context.folder
     folder.refuse_strangers("split")
     objects = needed(options.objects, "--objects", "the root of the new object store")
-    open_objects(
-        objects, folder.path / layout.JOURNAL
-    ).clean()  # it keeps bytes too (C7): a start that was killed may have left half an object
+    open_objects(objects, folder.path / layout.JOURNAL).clean()  # it stores bytes too (C7): a killed start may have left a partial object
     pool = context.pool.executor_for(rows_of(folder.files("extract")))
     step = reattach(
         folder,
@@ -142,13 +140,13 @@ def _check(context: RunContext) -> Step:
     folder.refuse_strangers("reattach")
     pool = context.pool.executor_for(rows_of(folder.files("extract")))
     answers = checks.ask(folder, context.mappings, context.reporter.progress, pool=pool, limits=context.limits)
-    context.pool.shutdown()  # nobody needs them any more, nor what they keep
+    context.pool.shutdown()  # no later step needs them or their memory
     if not answers.critical_failures and is_asked(
         context.options, sum(file.rows for step in layout.MADE_BY for file in folder.files(step))
     ):
         answer = verifiers_answer(context.options, context.mappings, folder, context.reporter)
         if not answer.passed:
-            refuse_changed(context)  # what differs may be what was written to since: then it is the source that has to stand still
+            refuse_changed(context)  # the difference may be what was written since: then the source has to stay unchanged
         answers = replace(answers, answers=(*answers.answers, answer))
     files = [
         folder.write_bytes(layout.ANSWERS, checks.answers_json(answers).encode()),
@@ -177,7 +175,7 @@ def _load(context: RunContext) -> Step:
             "Run `portal-migrate check` (or `run`) first: unchecked rows are never published.",
         )
     refuse_failed_check(context)
-    folder.verify(*layout.BEFORE_LOAD)  # all of it, before the first write
+    folder.verify(*layout.BEFORE_LOAD)  # all checks, before the first write
     refuse_undone(folder.refuse_altered_log(), list(layout.BEFORE_LOAD))
     target_url = needed(options.target, "--target", "the URL of the new store")
     approval = None if options.rehearse else require_approval(folder, options.approval)
@@ -195,7 +193,7 @@ def _load(context: RunContext) -> Step:
     objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
     objects.clean()
     _refuse_missing_objects(context, objects)
-    # The whole load is the unit: it looks up first whether the run is published already, so nothing is ever sent twice.
+    # The whole load is the unit: it checks first whether the run is published, so nothing is sent twice.
     for attempt in retry_policy():
         with attempt:
             target = open_target(target_url, folder.path / layout.LOAD)
@@ -204,7 +202,7 @@ def _load(context: RunContext) -> Step:
                 looked.update(refuse_changed(context))
                 objects.record_store(
                     target.identity(objects_uri), redacted_url(target_url)
-                )  # from now on no other store's rollback takes an object away
+                )  # from here no other store's rollback removes an object
                 _refuse_missing_objects(context, objects)
                 context.publishing = True
 
@@ -237,10 +235,10 @@ def _load(context: RunContext) -> Step:
 
 
 def _refuse_missing_objects(context: RunContext, objects: Objects) -> None:
-    """Rows refer only to objects that are there: after a rollback, or in another store, they are not."""
+    """Raises where an object to which rows refer is missing, as after a rollback or in another store."""
     missing = missing_objects(context.folder, objects)
     if missing:
-        context.folder.clear("extract")  # brings the objects; the same source gives the same stage files again
+        context.folder.clear("extract")  # stores the objects; the same source gives the same stage files again
         altered = sum(objects.size(sha256) is not None for sha256 in missing)
         what = {0: "not in the object store", len(missing): "in the object store, but altered"}.get(
             altered, "not in the object store, or altered"
@@ -250,7 +248,7 @@ def _refuse_missing_objects(context: RunContext, objects: Objects) -> None:
 
 
 def refuse_changed(context: RunContext) -> dict[str, dict[str, Any]]:
-    """K1: how it is known that the sources are what was extracted; raises SourceChanged with the names of the tables where they are not."""
+    """Returns the evidence that the sources are unchanged since extract (K1); raises SourceChanged with the names of changed tables."""
     with sources_of(context.options, context.mappings) as sources:
         looked = looked_again(sources, context.mappings, context.folder)
     if changed := changed_of(looked):

@@ -26,11 +26,11 @@ from mappings.read import read_mappings
 
 
 def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str, Any]:
-    """Reverts exactly what the run published and restores the store. `yes`: without confirmation."""
-    # Their agreement with rules and verifier, whose import takes a second, was asked when the run began; others than then are refused below.
+    """Reverts exactly what the run published and restores the store; returns their numbers. `yes`: without confirmation."""
+    # The run's start checked that they agree with rules and verifier, whose import takes a second; other mappings are refused below.
     mappings = read_mappings(options.mappings)
     run = needed_run(options.run)
-    open_readonly(run)  # where there is no run there is nothing to take back, and no folder is made
+    open_readonly(run)  # without a run nothing is rolled back, and no folder is created
     refuse_unasked("rollback", yes)
     with open_locked(run) as folder, ExitStack() as stack:
         folder.refuse_purged(
@@ -49,7 +49,7 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
                     reporter.info(f"rollback: {change.table}: {change.removed:,} rows to remove, {change.updated:,} to restore")
             removed, restored = sum(change.removed for change in changes), sum(change.updated for change in changes)
             confirm(f"Remove {removed:,} rows and restore {restored:,}?", yes)
-            stack.enter_context(reporter.bars())  # not before: a bar would be drawn over the question
+            stack.enter_context(reporter.bars())  # not before: a bar would hide the question
 
         target = open_target(needed(options.target, "--target", "the URL of the new store"), folder.path / layout.LOAD)
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
@@ -60,10 +60,10 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / layout.JOURNAL))
             when = datetime.now(UTC).isoformat(timespec="seconds")
             folder.settings = replace(folder.settings, rolled_back=f"{taken['run_id']} at {when}")
-            folder.clear("extract" if gone else "load")  # a new start brings the objects again
+            folder.clear("extract" if gone else "load")  # a new start stores the objects again
             folder.record("rollback", "rolled back", roles(options), taken)
             report_anew(folder, mappings, roles(options))
-            del folder.steps["report"]  # it says what became of the run; the next one has a report to write
+            del folder.steps["report"]  # it reports the end of the run; the next run writes a report
             folder.save()
             return taken
         finally:
@@ -71,7 +71,7 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
 
 
 def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, str]) -> None:
-    """Writes the report again, which says what was so before; of a purged run, whose rows are gone, nothing can be written: it is removed."""
+    """Writes the report of the rolled-back run again; removes the report of a purged run, whose rows are gone."""
     from etl.report import write_report
 
     folder.remove(layout.REPORT)

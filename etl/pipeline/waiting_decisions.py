@@ -1,4 +1,4 @@
-"""Rows that wait for a decision (chapter L), found without a run: the spine is split in memory, and nothing is written."""
+"""Rows that need a decision (chapter L), found without a run: the account step runs in memory, and writes nothing."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _MOST = 20  # candidates of one account
 
 
 def template(sources: Mapping[Portal, Source], mappings: Mappings, decisions: Decisions) -> str:
-    """The lines of a file of decisions for all that waits for one, candidates as comments; empty where nothing does. No names are in it.
+    """Returns the lines of a decisions file for every row that needs a decision, candidates as comments, without names; empty where none does.
 
-    Raises DecisionError where one of `decisions` cannot be carried out (L3).
+    Raises DecisionError where one of `decisions` cannot be applied (L3).
     """
     frames: dict[tuple[Portal, str], pl.DataFrame] = {}
     odd: Odd = defaultdict(dict)
-    with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:  # 0700; only texts that are not valid Unicode go there
+    with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:  # 0700; only texts that are not valid Unicode are stored there
         objects = open_objects(scratch)
         for portal, table in SPINE_TABLES:
             mapping = mappings.tables[portal, table]

@@ -49,29 +49,29 @@ class AccountDirectory:
     began: str = ""
 
     def entity_ids(self, positions: npt.NDArray[np.int32]) -> Ints:
-        """The entity id of each account position."""
+        """Returns the entity id of each account position."""
         ids = self.accounts["entity_id"].to_numpy()
         return ids[positions] if len(ids) else np.zeros(len(positions), np.int64)
 
     def source_of(self, target: str, portal: Portal) -> tuple[Portal, str]:
-        """The source table whose rows that target table stores; the same portal's where both portals give rows to it."""
+        """Returns (portal, source table) whose rows fill the target table; of this portal if both fill it. Raises KeyError if no mapping does."""
         makers = self.mappings.makers(target)
         for mapping in sorted(makers, key=lambda mapping: mapping.portal != portal):
             return mapping.portal, mapping.table
         raise KeyError(f"no mapping fills {target}")
 
     def tag_of(self, target: str, portal: Portal) -> str:
-        """The tag of ids of rows that this portal gives to that target table."""
+        """Returns the three-digit tag of the ids of rows that this portal gives to the target table."""
         return tag(target, *self.source_of(target, portal))
 
     def login_keys(self, user_ids: Ints, present: Bools) -> pl.Series:
-        """The e-mail key of each user's login; null where there is no such user, or he has no login."""
+        """Returns the e-mail key of each user's login; null if there is no such user or the user has no login."""
         wanted = pl.DataFrame({"user_id": pl.Series(user_ids).set(pl.Series(~present), None)})
         return wanted.join(self.logins, on="user_id", how="left", maintain_order="left")["email_key"]
 
 
 def login_ids(email_keys: pl.Series) -> tuple[Ids, Bools]:
-    """(ids of the logins with these e-mail keys, which are not null)."""
+    """Returns (login ids of these e-mail keys, whether each is valid); a null key gives an undefined, invalid id."""
     valid = email_keys.is_not_null().to_numpy()
     unique = email_keys.drop_nulls().unique().sort()
     ids = hashed_ids(LOGIN_TAG, unique.to_list())

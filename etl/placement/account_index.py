@@ -40,14 +40,14 @@ class AccountIndex:
         return np.asarray(found & present & ~self.held[place])
 
     def copies(self, place: Ints) -> tuple[Ints, Positions]:
-        """(index into `place`, account position) for every copy of the rows at those places, in order."""
+        """Returns (index into `place`, account position) for every copy of the rows at those places, in order."""
         first, count = self.start[place], self.start[place + 1] - self.start[place]
         index = np.repeat(np.arange(len(place)), count)
         within = np.arange(len(index)) - np.repeat(np.cumsum(count) - count, count)
         return index, self.accounts[np.repeat(first, count) + within]
 
     def to_arrow(self) -> pa.Table:
-        """key, held, accounts (a list of positions)."""
+        """Returns the index as a table: key (int64), held, accounts (list of positions)."""
         accounts = pa.LargeListArray.from_arrays(_arrow(self.start), _arrow(self.accounts))
         return pa.table({"key": _arrow(self.keys), "held": _arrow(self.held), "accounts": accounts})
 
@@ -56,7 +56,7 @@ EMPTY_INDEX = AccountIndex(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(1,
 
 
 def from_arrow(table: pa.Table) -> AccountIndex:
-    """The index that `to_arrow` gave."""
+    """Returns the index from a table that `to_arrow` made."""
     table = table.combine_chunks()
     if not table.num_rows:
         return EMPTY_INDEX
@@ -65,7 +65,7 @@ def from_arrow(table: pa.Table) -> AccountIndex:
 
 
 def _arrow(array: npt.NDArray[Any]) -> pa.Array:
-    # By way of polars: pyarrow would bring in pandas to look at a numpy array.
+    # Through polars: pyarrow would import pandas to convert a numpy array.
     return pl.Series(np.ascontiguousarray(array)).to_arrow()
 
 
@@ -74,7 +74,7 @@ def _numpy(array: pa.Array) -> npt.NDArray[Any]:
 
 
 def make_account_index(keys: Ints, held: Bools, row: Ints, accounts: Positions) -> AccountIndex:
-    """The index of rows with these keys (any order, unique) whose copies are the pairs (row index, account position)."""
+    """Returns the index of rows with these unique keys, in any order, whose copies are the pairs (row index, account position)."""
     order = np.argsort(keys, kind="stable")
     rank = np.empty(len(keys), np.int64)
     rank[order] = np.arange(len(keys))
@@ -85,7 +85,7 @@ def make_account_index(keys: Ints, held: Bools, row: Ints, accounts: Positions) 
 
 
 def join_indexes(parts: list[AccountIndex]) -> AccountIndex:
-    """One index out of those of a table's pieces."""
+    """Returns one index for the parts of a table, whose keys are disjoint."""
     if len(parts) == 1:
         return parts[0]
     keys = np.concatenate([part.keys for part in parts])

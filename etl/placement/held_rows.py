@@ -53,7 +53,10 @@ def held_rows(placed: RowPlacement, odd: Odd, digests: dict[str, str] | None = N
 
 
 def row_json(mapping: TableMapping, frame: pl.DataFrame, key: pl.Series, odd: Odd) -> list[str]:
-    """Each row as one JSON object: every source column but blobs; numbers as numbers, null as null, all else as text as recorded (fine print 27)."""
+    """Returns each row as one JSON object with every source column but blobs (fine print 27).
+
+    Numbers are numbers, null is null, everything else is the text as recorded.
+    """
     columns = []
     for column in mapping.columns:
         if column.family != "binary":
@@ -70,7 +73,7 @@ def row_json(mapping: TableMapping, frame: pl.DataFrame, key: pl.Series, odd: Od
 
 
 def _with_physical(texts: list[str], frame: pl.DataFrame) -> list[str]:
-    """The same objects with the member `_physical`: the raw text forms of the cells that an adapter's forms changed, NULLs left out."""
+    """Returns the same objects with the member `_physical`: the raw text forms of the cells that an adapter's forms changed, without NULLs."""
     found = []
     for text, raws in zip(texts, frame[PHYSICAL].to_list(), strict=True):
         cells = {name: raw for name, raw in (raws or {}).items() if raw is not None}
@@ -79,7 +82,7 @@ def _with_physical(texts: list[str], frame: pl.DataFrame) -> list[str]:
 
 
 def flag_unreadable(placed: RowPlacement, odd: Odd) -> None:
-    """X2 for every loaded row with an unreadable value: names the columns, never the values."""
+    """Flags every loaded row with an unreadable value under X2; the detail names the columns, never the values."""
     rows = placed.frame["_mark"].to_numpy() == LOADS_WITH_NULL
     if not rows.any():
         return

@@ -11,9 +11,9 @@ from mappings.model import Route, TableMapping
 
 
 def place_by_routes(mapping: TableMapping, frame: pl.DataFrame, spine: AccountDirectory) -> RowPlacement:
-    """Places the rows on the accounts of their routes; rows without one are held as BROKEN_REFERENCE, PARENT_HELD or NO_OWNER.
+    """Returns the rows placed on the accounts of their routes; rows without an account are held as BROKEN_REFERENCE, PARENT_HELD or NO_OWNER.
 
-    A row without routes belongs to no account and is stored once.
+    A row of a table without routes belongs to no account and is stored once.
     """
     rows = start(mapping, frame)
     hold_unmet_needs(rows, spine)
@@ -23,9 +23,9 @@ def place_by_routes(mapping: TableMapping, frame: pl.DataFrame, spine: AccountDi
 
 
 def follow(rows: RowPlacement, routes: tuple[Route, ...], spine: AccountDirectory) -> tuple[Ints, Positions, Ints]:
-    """(row, account position) of every copy, and for each row which route decided (-1: none); holds the rows that find no owner.
+    """Returns (row, account position) of every copy, and for each row the number of the deciding route (-1: none); holds rows without an account.
 
-    The first reference that is set decides, even where it is broken: the narrowest scope that the old portal recorded.
+    The first reference that is not null decides, even if it is broken: routes are listed from the narrowest scope to the widest.
     """
     count = rows.frame.height
     decided = np.full(count, -1, np.int64)
@@ -52,7 +52,7 @@ def follow(rows: RowPlacement, routes: tuple[Route, ...], spine: AccountDirector
 
 
 def hold_unmet_needs(rows: RowPlacement, spine: AccountDirectory) -> None:
-    """Holds rows whose further hard references name no row (BROKEN_REFERENCE) or one that is held (PARENT_HELD)."""
+    """Holds rows whose further hard references name a missing row (BROKEN_REFERENCE) or a held one (PARENT_HELD)."""
     for route in rows.mapping.needs:
         wanted, present = int_values_and_mask(rows.frame, route.column)
         where = spine.where[rows.mapping.portal, route.table]

@@ -15,7 +15,7 @@ from mappings.model import TableMapping
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.int32]
-Flagged = tuple[Bools, str]  # which rows a rule flags, and the sentence that says why
+Flagged = tuple[Bools, str]  # which rows a rule flags, and the sentence with the reason
 
 # By rank, as mappings/rules.toml declares it (fine print 2, 23): where several fit, the smallest number wins. 0: the row is loaded.
 REASONS = (
@@ -52,7 +52,7 @@ class RowPlacement:
 
     @property
     def loaded(self) -> Ints:
-        """The loaded rows, in order."""
+        """The indexes of the loaded rows, ascending."""
         return np.flatnonzero(self.reason == 0)
 
     def hold(self, rows: Bools, reason: str) -> None:
@@ -61,12 +61,12 @@ class RowPlacement:
         self.reason[rows & ((self.reason == 0) | (self.reason > code))] = code
 
     def copy_to(self, row: Ints, account: Positions) -> None:
-        """Sets the copies, those of held rows left out."""
+        """Sets the copies (row index, account position), without those of held rows."""
         good = self.reason[row] == 0
         self.row, self.account = row[good], account[good].astype(np.int32)
 
     def flag(self, rule: str, rows: Bools, detail: str | list[str]) -> None:
-        """Flags the loaded ones of these rows (fine print 3); `detail`: one sentence for all, or one for each row."""
+        """Flags those of `rows` that are loaded (fine print 3); `detail`: one sentence for all rows, or one per row."""
         chosen = np.flatnonzero(rows & (self.reason == 0))
         if not len(chosen):
             return
@@ -74,7 +74,7 @@ class RowPlacement:
         self.flags.append(flags(rule, self.mapping.portal, self.mapping.table, keys(self.mapping, self.frame)[chosen], texts))
 
     def check(self) -> None:
-        """Raises MigrationError if a row is neither loaded into a target row nor held: nothing disappears."""
+        """Raises MigrationError if a loaded row has no target row: every row is either loaded or held."""
         if any(into.per == "once" for into in self.mapping.into):
             return
         covered = np.zeros(len(self.reason), bool)
@@ -104,14 +104,14 @@ def flags(rule: str, portal: str, table: str, key: pl.Series, detail: list[str])
 
 
 def keys(mapping: TableMapping, frame: pl.DataFrame) -> pl.Series:
-    """Each row's key as text, as `legacy_key` and the holding show it."""
+    """Returns each row's key as text, as `legacy_key` and the holding store it."""
     if "_key" in frame.columns:
         return frame["_key"]
     return frame[mapping.key[0]].cast(pl.String).alias("_key")
 
 
 def int_values_and_mask(frame: pl.DataFrame, column: str) -> tuple[Ints, Bools]:
-    """Returns (values as 64-bit integers, mask of those present); the value of a null is 0 and undefined."""
+    """Returns (values as 64-bit integers, mask of those present); where the mask is false the value is meaningless."""
     series = frame[column]
     present = series.is_not_null().to_numpy()
     return series.fill_null(0).to_numpy().astype(np.int64), present

@@ -20,24 +20,24 @@ from mappings.model import Mappings, Portal, TableMapping
 
 
 def frames(folder: RunFolder, mapping: TableMapping) -> Iterator[pl.DataFrame]:
-    """The extracted rows of a source table, one stage file at a time."""
+    """Yields the extracted rows of a source table, one frame per stage file."""
     for file in extracted(folder, mapping):
         yield pl.DataFrame(folder.read_table(file))
 
 
 def extracted(folder: RunFolder, mapping: TableMapping) -> list[StageFile]:
-    """The stage files of a source table."""
+    """Returns the extract's stage files of a source table."""
     return folder.files("extract", layout.extracted(mapping.portal, mapping.table))
 
 
 def whole(folder: RunFolder, mapping: TableMapping) -> pl.DataFrame:
-    """All extracted rows of a (small) source table; an empty frame of the right columns where it has none."""
+    """Returns all extracted rows of a small source table; an empty frame with the same columns if it has none."""
     parts = list(frames(folder, mapping))
     return pl.concat(parts) if parts else empty(mapping)
 
 
 def empty(mapping: TableMapping) -> pl.DataFrame:
-    """No rows, with the columns and types of that table's stage files."""
+    """Returns a frame without rows that has the columns and types of the table's stage files."""
     from etl.domain.typed_values import POLARS_TYPE
 
     schema: dict[str, pl.DataType] = {c.name: POLARS_TYPE[c.family] for c in mapping.columns if c.name not in mapping.content_columns}
@@ -45,7 +45,7 @@ def empty(mapping: TableMapping) -> pl.DataFrame:
 
 
 def odd_values(root: Path, extract: Iterable[StageFile]) -> Odd:
-    """The values that are not simply their canonical form, by portal, table and key."""
+    """Returns by (portal, table, key) and column: (raw value, whether it is unreadable), for values that were not in canonical form."""
     odd: Odd = defaultdict(dict)
     for portal, name, key, column, raw, unreadable in _frame(root, extract, layout.ODD).iter_rows():
         odd[portal, name, key][column] = (json.loads(raw), unreadable)
@@ -53,12 +53,12 @@ def odd_values(root: Path, extract: Iterable[StageFile]) -> Odd:
 
 
 def contents(root: Path, extract: Iterable[StageFile]) -> pl.DataFrame:
-    """Digest and size of every document's bytes: portal, table, key, sha256, size."""
+    """Returns one row per document with bytes: portal, table, key, sha256, size (bytes)."""
     return _frame(root, extract, layout.CONTENT)
 
 
 def contents_of(portal: Portal, every: pl.DataFrame) -> pl.DataFrame:
-    """The bytes of one portal's documents: key, sha256, size; a content row's go before the file share's (fine print 31)."""
+    """Returns key, sha256 and size (bytes) for the documents of one portal; a content row's bytes come before the file share's (fine print 31)."""
     mine = every.filter(pl.col("portal") == portal)
     first = mine.with_columns((pl.col("table") == "document").alias("shared")).sort("shared", "key")
     return first.unique("key", keep="first", maintain_order=True).select("key", "sha256", "size")
@@ -70,7 +70,7 @@ def _frame(root: Path, files: Iterable[StageFile], path: str) -> pl.DataFrame:
 
 
 class AccountIndexes(dict[tuple[Portal, str], AccountIndex]):
-    """Where each table's rows went, read from its stage file when it is first asked for."""
+    """The placement of each table's rows, read from its stage file when first needed."""
 
     def __init__(self, root: Path, files: dict[tuple[Portal, str], StageFile]) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class AccountIndexes(dict[tuple[Portal, str], AccountIndex]):
 
 
 def load_account_directory(root: Path, mappings: Mappings, extract: Iterable[StageFile], split: Iterable[StageFile]) -> AccountDirectory:
-    """The spine as the split step left it."""
+    """Returns the look-up tables that the split step wrote."""
     split = list(split)
     wheres: dict[tuple[Portal, str], StageFile] = {}
     for file in split:
@@ -107,7 +107,7 @@ def load_account_directory(root: Path, mappings: Mappings, extract: Iterable[Sta
 
 
 def write_rows(root: Path, step: str, one: TableOutcome, number: int) -> list[StageFile]:
-    """The stage files of an outcome's target rows: `step/TARGET/PORTAL.source.00000.parquet`."""
+    """Writes the outcome's target rows and returns their stage files, `step/TARGET/PORTAL.source.00000.parquet`."""
     return [
         write_table(root, layout.made_file(step, target, one.portal, one.table, number), table)
         for target, table in one.tables.items()
@@ -118,7 +118,7 @@ def write_rows(root: Path, step: str, one: TableOutcome, number: int) -> list[St
 def write_record(
     root: Path, step: str, held: list[pl.DataFrame], flagged: list[pl.DataFrame], tallies: list[pl.DataFrame]
 ) -> list[StageFile]:
-    """Writes the stage files of a step's records (held rows, flags, tallies), sorted so that they do not depend on the order of processing."""
+    """Writes held rows, flags and tallies of a step and returns their stage files, sorted so that they do not depend on the order of processing."""
     all_held = pl.concat([pl.DataFrame(schema=HELD), *(frame for frame in held if frame.height)]).sort("portal", "table", "key")
     tally = pl.concat([pl.DataFrame(schema=TALLY), *tallies]).group_by("portal", "table").sum().sort("portal", "table")
     tables = {"held": all_held, "flag": merged_flags(flagged), "tally": tally}

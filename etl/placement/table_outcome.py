@@ -49,10 +49,10 @@ def account_for_rows(
     excused: dict[str, Bools] | None = None,
     leave: frozenset[str] = frozenset(),
 ) -> TableOutcome:
-    """Renders every block of the mapping (but those in `leave`, which the caller makes) and accounts for every row.
+    """Returns the outcome of one source table: target rows of every block of the mapping but those in `leave`, held rows, flags and tally.
 
-    `computed`: by target table and column, what the caller has worked out; `digests`: stored bytes of held rows by key;
-    `excused`: soft references that another rule flags.
+    `computed`: by target table and column, values that the caller has computed; `digests`: by key, SHA-256 of the stored bytes of held rows;
+    `excused`: by column, broken soft references that another rule flags. Raises MigrationError if a row is neither loaded nor held.
     """
     placed.check()
     flag_unreadable(placed, odd)
@@ -68,7 +68,7 @@ def account_for_rows(
 
 
 def tally(placed: RowPlacement) -> pl.DataFrame:
-    """One row of TALLY; what it counts are rows, each exactly once as loaded or held."""
+    """Returns one row of TALLY with counts of source rows (`copies`: of target rows); each source row counts once as loaded or held."""
     loaded = placed.reason == 0
     both = loaded & (placed.frame["_mark"].to_numpy() == LOADS_WITH_NULL)
     counts = (len(loaded), int(loaded.sum()), len(placed.row), int((~loaded).sum()), int(both.sum()))
@@ -76,7 +76,7 @@ def tally(placed: RowPlacement) -> pl.DataFrame:
 
 
 def index_of_rows(placed: RowPlacement) -> AccountIndex | None:
-    """The index in which later tables look up their parents; None if the key is not a single number."""
+    """Returns the index in which later tables look up their parents; None if the key is not a single integer column."""
     mapping = placed.mapping
     if len(mapping.key) != 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
         return None
@@ -87,7 +87,7 @@ def index_of_rows(placed: RowPlacement) -> AccountIndex | None:
 
 
 def merged_flags(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """One row per rule and source row: several details become one, at most 300 characters; sorted."""
+    """Returns one row per rule and source row, sorted; distinct details are joined with `; ` and cut at 300 characters."""
     flagged = pl.concat([pl.DataFrame(schema=FLAG), *frames])
     joined = flagged.group_by("rule", "portal", "table", "key").agg(pl.col("detail").unique().sort().str.join("; ").str.slice(0, 300))
     return joined.sort("rule", "portal", "table", "key")

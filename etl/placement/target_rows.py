@@ -38,7 +38,7 @@ class TargetRows:
     account: Positions
 
     def source_column(self, column: str) -> pl.Series:
-        """The source column's value for each target row."""
+        """Returns the value of the source column for each target row."""
         series = self.placed.frame[column]
         return series if self._is_all else series.gather(self.row)
 
@@ -47,6 +47,7 @@ class TargetRows:
         return len(self.row) == self.placed.frame.height and bool((self.row == np.arange(len(self.row))).all())
 
     def ints(self, column: str) -> tuple[Ints, Bools]:
+        """Returns (values as 64-bit integers, mask of those present) of the source column for each target row."""
         values, present = int_values_and_mask(self.placed.frame, column)
         return values[self.row], present[self.row]
 
@@ -56,7 +57,7 @@ Flag = Callable[[RowPlacement, AccountDirectory], Flagged]
 
 
 def copies_of(placed: RowPlacement, into: Into, spine: AccountDirectory) -> TargetRows:
-    """The target rows of a block: one per copy, or one per loaded row."""
+    """Returns the target rows of a block: one per copy, or one per loaded row if the block stores rows once."""
     if into.per == "account":
         return TargetRows(placed, spine, placed.row, placed.account)
     loaded = placed.loaded
@@ -64,10 +65,10 @@ def copies_of(placed: RowPlacement, into: Into, spine: AccountDirectory) -> Targ
 
 
 def render_target_rows(copies: TargetRows, into: Into, computed: dict[str, Computed], rules: dict[str, Rule]) -> pa.Table:
-    """The target rows of one block, columns in the order of the schema.
+    """Returns the target rows of one block as an Arrow table, columns in the order of the schema.
 
-    `computed`: columns that the caller has worked out; `rules`: how the columns of the form `{ rule = ... }` come about, by
-    `target_table.column` or by the rule's number alone.
+    `computed`: by column, values that the caller has computed; `rules`: the functions for columns of the form `{ rule = ... }`, by
+    `target_table.column` or by rule number.
     """
     shape = copies.spine.mappings.target.tables[into.table]
     columns = [column for column in shape.columns if column.name in into.columns]
@@ -76,7 +77,7 @@ def render_target_rows(copies: TargetRows, into: Into, computed: dict[str, Compu
 
 
 def arrow_type(column: Column) -> pa.DataType:
-    """The Arrow type of a target column: ids as 16 bytes, INTEGER as 32 bits, moments in microseconds (UTC)."""
+    """Returns the Arrow type of a target column: ids as 16 bytes, INTEGER as 32 bits, timestamps in microseconds (UTC)."""
     if column.family == "integer":
         return pa.int64() if column.sql_type == "BIGINT" else pa.int32()
     return ARROW_TYPE[column.family]
@@ -114,7 +115,7 @@ def _plain(series: pl.Series, column: Column) -> pl.Series:
 
 
 def as_column(values: Computed, column: Column) -> pa.Array:
-    """The values as the target column's type; a value that does not fit raises."""
+    """Returns the values in the Arrow type of the target column; raises pyarrow.ArrowInvalid if a value does not fit."""
     array = values.to_arrow() if isinstance(values, pl.Series) else values
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
@@ -130,7 +131,7 @@ def _own_ids(copies: TargetRows, into: Into) -> Ids:
 
 
 def ids_of(tag: str, values: Ints, account: Positions, spine: AccountDirectory) -> Ids:
-    """Ids of rows with these keys: those of an account by key and account, those of none by key alone."""
+    """Returns the ids of rows with these keys: from key and account, or from the key alone where the account is NO_ACCOUNT."""
     if (account == NO_ACCOUNT).all():
         return once_ids(tag, values)
     ids = account_row_ids(tag, values, spine.entity_ids(account))
@@ -142,23 +143,23 @@ def ids_of(tag: str, values: Ints, account: Positions, spine: AccountDirectory) 
 
 
 def account_ids(account: Positions, spine: AccountDirectory) -> pa.Array:
-    """The ids of the accounts at these positions; null for NO_ACCOUNT."""
+    """Returns the ids of the accounts at these positions; null for NO_ACCOUNT."""
     entity = spine.entity_ids(account)
     return as_arrow(account_row_ids(spine.tag_of("entity_account", "P2"), entity, entity), account != NO_ACCOUNT)
 
 
 def _reference(copies: TargetRows, form: Form) -> pa.Array:
-    """The id that the named row has in the same account (copy), or where it is stored once."""
+    """Returns the id of the referenced row in the same account (copy), or of the row that is stored once; null for a null reference."""
     values, present = copies.ints(form.columns[0])
     mapping = copies.placed.mapping
-    own = any(into.table == form.of for into in mapping.into)  # a group refers to the group that its own row makes
+    own = any(into.table == form.of for into in mapping.into)  # a group refers to the group made from the same source row
     mark = tag(form.of, mapping.portal, mapping.table) if own else copies.spine.tag_of(form.of, mapping.portal)
     ids = ids_of(mark, values, copies.account, copies.spine) if form.kind == "copy" else once_ids(mark, values)
     return as_arrow(ids, present)
 
 
 def soft(copies: TargetRows, form: Form) -> Computed:
-    """A soft reference: the row's key in the new store, null where it does not exist or was held (X1)."""
+    """Returns for each soft reference the key of the row in the new store; null if that row does not exist or is held (X1)."""
     values, present = copies.ints(form.columns[0])
     spine, portal = copies.spine, copies.placed.mapping.portal
     if form.of == "login":
@@ -173,7 +174,7 @@ def soft(copies: TargetRows, form: Form) -> Computed:
 
 
 def flag_broken_soft_references(placed: RowPlacement, spine: AccountDirectory, excused: dict[str, Bools] | None = None) -> None:
-    """X1 for every loaded row that has a soft reference to a row that does not exist or was held.
+    """Flags every loaded row with a soft reference to a missing or held row under X1.
 
     `excused`: by column, the rows that another rule flags instead (B15, fine print 12).
     """

@@ -1,4 +1,4 @@
-"""The adapter: another legacy schema, presented as the contract. Physical cells become contract cells here, and nowhere else."""
+"""The adapter presents another legacy schema as the contract: physical cells become contract cells in this package only."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def presented(sources: Mapping[Portal, Source], adapter: Path | None, mappings: Mappings) -> dict[Portal, Source]:
-    """The old portals as the adapter presents them, the same ones without an adapter; raises AdapterWrong with all that does not fit (K5)."""
+    """Returns the old portals as the adapter presents them, unchanged without an adapter; raises AdapterWrong with all mismatches (K5)."""
     if adapter is None:
         return dict(sources)
     return with_adapter(sources, *_read(adapter, mappings), mappings=mappings)
 
 
-_LAST: dict[tuple[Path, str, str], tuple[Adapter, list[Problem]]] = {}  # the one that was read last: a command asks more than once
+_LAST: dict[tuple[Path, str, str], tuple[Adapter, list[Problem]]] = {}  # the last adapter: a command uses it several times
 
 
 def _read(adapter: Path, mappings: Mappings) -> tuple[Adapter, list[Problem]]:
@@ -33,7 +33,7 @@ def _read(adapter: Path, mappings: Mappings) -> tuple[Adapter, list[Problem]]:
     try:
         key = (adapter, adapter_digest(adapter) if adapter.is_dir() else "", mappings.digest)
     except OSError:
-        return adapter_with_problems(adapter, mappings)  # it says which file cannot be read
+        return adapter_with_problems(adapter, mappings)  # the error names the unreadable file
     if key not in _LAST:
         _LAST.clear()
         _LAST[key] = adapter_with_problems(adapter, mappings)
@@ -41,14 +41,14 @@ def _read(adapter: Path, mappings: Mappings) -> tuple[Adapter, list[Problem]]:
 
 
 def refuse_wrong_files(adapter: Path, mappings: Mappings, sources: Callable[[], AbstractContextManager[object]]) -> None:
-    """Raises AdapterWrong where the adapter's files are wrong, with what does not fit the old portals in the same answer; `sources` opens these."""
+    """Raises AdapterWrong where the adapter's files are invalid, together with all mismatches to the old portals; `sources` opens these."""
     from etl.present.problem import AdapterWrong
 
     _, problems = _read(adapter, mappings)
     if not problems:
         return
     try:
-        with sources():  # raises it with more, where they can be opened
+        with sources():  # raises it with more problems, where the portals can be opened
             pass
     except AdapterWrong:
         raise
@@ -60,7 +60,7 @@ def refuse_wrong_files(adapter: Path, mappings: Mappings, sources: Callable[[], 
 def with_adapter(
     sources: Mapping[Portal, Source], read: Adapter, problems: Sequence[Problem] = (), *, mappings: Mappings
 ) -> dict[Portal, Source]:
-    """The same with an adapter that was read already. `problems`: what is wrong in its files; they are raised with all others."""
+    """Returns the portals as an adapter presents them that was read already; `problems`: errors of its files, raised with all others."""
     from etl.databases import SnapshotSource
     from etl.databases.files.source import FolderSource
     from etl.present.bind import Binder
@@ -71,10 +71,10 @@ def with_adapter(
     wrong = list(problems)
     found: dict[Portal, Source] = {}
     for portal, source in sources.items():
-        if isinstance(source, FolderSource):  # before it is read
+        if isinstance(source, FolderSource):  # before the first read
             source.delimiter, source.encoding = read.portals[portal].delimiter, read.portals[portal].encoding
         if read.portals[portal].says_nothing and source.shapes() == _contract(portal, mappings):
-            found[portal] = source  # nothing of it is presented: read as without an adapter
+            found[portal] = source  # without lines for this portal it is read as without an adapter
             continue
         catalog = catalog_of(source, _schemas(read.portals[portal].tables.values()))
         binder = Binder(read, portal, mappings, catalog)
@@ -88,7 +88,7 @@ def with_adapter(
 
 
 def _of_the_rows(sources: Mapping[Portal, Source]) -> list[Problem]:
-    """What the rows say of those parts of an adapter that fit; nothing where they cannot be read."""
+    """Returns the problems in the rows for the valid parts of an adapter; empty where they cannot be read."""
     from etl.present.questions import asked
 
     found = []
@@ -103,7 +103,7 @@ def _contract(portal: Portal, mappings: Mappings) -> dict[str, dict[str, str]]:
 
 
 def _schemas(tables: Iterable[object]) -> frozenset[str]:
-    """The schemas that the files name, `schema.table`."""
+    """Returns the schemas that the files name, `schema.table`."""
     from etl.present.model import TableFile
 
     names = [

@@ -1,4 +1,4 @@
-"""The best one-to-one assignment between two lists, found for all of them at once: a greedy choice takes what another needs more."""
+"""The best one-to-one assignment between two lists, found jointly: a greedy choice can block a better one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import inf
 
 
 def assigned(gains: Sequence[Sequence[float]]) -> dict[int, int]:
-    """By row the column that it gets, so that the sum of the gains is greatest; a pair without a gain above 0 is left out.
+    """Returns by row its column, so that the sum of the gains is greatest; a pair without a gain above 0 is left out.
 
     The Hungarian method (shortest augmenting paths); O(rows² x columns). Equal sums: the same answer every time.
     """
@@ -22,7 +22,7 @@ def assigned(gains: Sequence[Sequence[float]]) -> dict[int, int]:
 
 
 def _cheapest(costs: Sequence[Sequence[float]]) -> list[int]:
-    """The column of each row at the least sum of costs; there are at least as many columns as rows."""
+    """Returns the column of each row at the least sum of costs; there are at least as many columns as rows."""
     height, width = len(costs), len(costs[0])
     row_price, column_price = [0.0] * (height + 1), [0.0] * (width + 1)
     owner = [0] * (width + 1)  # by column, from 1: the row that has it; 0 is nobody

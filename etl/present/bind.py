@@ -1,4 +1,4 @@
-"""The adapter bound to an old portal: a closed world in both directions, every error of it in one answer."""
+"""Binds the adapter to an old portal: every physical and every contract column is accounted for, with all errors in one answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mappings.schema import Column
 
 @dataclass(frozen=True)
 class Ref:
-    """A physical column as the database spells it; `alias`: of the look-up whose column it is, empty for the table's own."""
+    """A physical column in the database's spelling; `alias`: the look-up that has the column, empty for the table."""
 
     column: str
     alias: str = ""
@@ -24,7 +24,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class BoundCell:
-    """A contract column and what it is made of. `file`, `place`: where the adapter says so."""
+    """A contract column and its physical columns; `file`, `place`: the adapter's line."""
 
     column: Column
     form: Form
@@ -35,6 +35,8 @@ class BoundCell:
 
 @dataclass(frozen=True)
 class BoundLookup:
+    """A look-up table; its row is the one whose `key` equals the cell of `by` in the presented row."""
+
     relation: Relation
     key: str
     by: str
@@ -42,7 +44,7 @@ class BoundLookup:
 
 @dataclass(frozen=True)
 class BoundBlock:
-    """One physical table presented as rows of a contract table. `never`: contract columns that are retired under B17 and not read."""
+    """One physical table presented as rows of a contract table; `never`: contract columns that are retired under B17 and not read."""
 
     relation: Relation
     where: Mapping[str, Any]
@@ -50,10 +52,10 @@ class BoundBlock:
     cells: tuple[BoundCell, ...]
     file: str
     place: str
-    sound: bool = True  # nothing of it is wrong
+    sound: bool = True  # valid
 
     def columns(self, cells: Iterable[BoundCell], where: bool = True) -> list[str]:
-        """The table's own columns that these cells need, those of conditions and of look-ups' `by` with them, each once."""
+        """Returns the table's columns that these cells need, with those of conditions and of look-ups' `by`, each once."""
         found: dict[str, None] = dict.fromkeys(self.where) if where else {}
         for cell in cells:
             for ref in cell.refs:
@@ -63,30 +65,31 @@ class BoundBlock:
 
 @dataclass(frozen=True)
 class BoundTable:
-    """A contract table and the blocks that give its rows; none where the old portal does not have it."""
+    """A contract table and the blocks that give its rows; no blocks where the old portal does not have it."""
 
     mapping: TableMapping
     blocks: tuple[BoundBlock, ...]
 
     @property
     def filtered(self) -> bool:
+        """Returns whether a condition selects among the physical rows."""
         return any(block.where for block in self.blocks)
 
 
 @dataclass
 class Bound:
-    """One portal, bound. The counts are those of `plan`."""
+    """One bound portal; the counts are those of `plan`."""
 
     portal: Portal
     tables: dict[str, BoundTable] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    read: dict[str, Relation] = field(default_factory=dict)  # the physical tables that are read, look-ups included
+    read: dict[str, Relation] = field(default_factory=dict)  # the physical tables that are read, including look-ups
     selected: dict[str, set[str]] = field(default_factory=dict)  # by physical table: the columns that are read
     rests: dict[str, str] = field(default_factory=dict)  # by physical table, why its other rows are left out
 
 
 class Binder:
-    """Binds one portal; `problems` has what does not fit."""
+    """Binds one portal; `problems` has every mismatch."""
 
     def __init__(self, adapter: Adapter, portal: Portal, mappings: Mappings, catalog: Catalog) -> None:
         self.adapter, self.portal, self.mappings, self.catalog = adapter, portal, mappings, catalog
@@ -99,7 +102,7 @@ class Binder:
         self._doubtful: set[tuple[str, ...]] = set()
 
     def bind(self) -> Bound:
-        """The bound portal; look at `problems` before it is used."""
+        """Returns the bound portal; check `problems` before using it."""
         for mapping in self.mappings.of(self.portal):
             if mapping.table in self.files.absent:
                 self.bound.tables[mapping.table] = BoundTable(mapping, ())
@@ -120,7 +123,7 @@ class Binder:
         self.problems.append(Problem(file, printable(place), found, expected, line))
 
     def _found(self, name: str, among: Iterable[str]) -> str | None:
-        """The physical name that is meant; None where there is none, or where only its case tells two apart (which is a problem)."""
+        """Returns the physical name; None where none exists, or where several differ only in case (a problem)."""
         names = list(among)
         if self.files.exact:
             return name if name in names else None
@@ -168,7 +171,7 @@ class Binder:
         for column in block.retired:
             alias, _, of = column.partition(".")
             if alias in block.broken_lookups or (alias in block.lookup and alias not in lookups and of):
-                continue  # the look-up itself is wrong, and said so
+                continue  # the look-up is invalid, and reported
             target = lookups[alias].relation if of and alias in lookups and column not in relation.columns else relation
             actual = self._column(of if target is not relation else column, target, file, f"{place}.retired.{column}")
             if actual is not None:
@@ -198,7 +201,7 @@ class Binder:
         return bound
 
     def _mentioned(self, block: From, relation: Relation) -> None:
-        """What lines that could not be read name counts as used: nobody has to be asked for it as well."""
+        """Counts the names in invalid lines as used, so that they are not reported as unused too."""
         for names in block.broken.values():
             for name in names:
                 if (actual := self._silent(name, relation)) is not None:
@@ -259,7 +262,7 @@ class Binder:
         never = mapping.retired.get(column.name, "").startswith("B17")
         dotted = f"{place}.columns.{column.name}"
         if column.name in block.broken:
-            return None  # its line could not be read, and that was said
+            return None  # the line is invalid, and reported
         if form is None:
             actual = self._found(column.name, relation.columns)
             if actual is None:
@@ -280,7 +283,7 @@ class Binder:
                 return None
             if dot and alias in block.lookup and self._silent(name, relation) is None:
                 if alias not in lookups:
-                    return None  # the look-up itself is wrong, and said so
+                    return None  # the look-up is invalid, and reported
                 actual = self._column(rest, lookups[alias].relation, file, dotted)
                 target = lookups[alias].relation
             else:
@@ -301,12 +304,12 @@ class Binder:
         )
 
     def _fits(self, column: Column, form: Form, places: list[tuple[Relation, str]], file: str, dotted: str, never: bool) -> None:
-        """Says what does not fit; of B17's columns nothing is asked: whatever stands behind them, it is not read."""
+        """Reports mismatches; columns of B17 are not checked, because they are not read."""
         for inner, found, expected in () if never else misfits(column, form, places):
             self._wrong(file, f"{dotted}.{inner}" if inner else dotted, found, expected)
 
     def _closed(self) -> None:
-        """What of the old portal nobody has named, and what the files name in vain."""
+        """Reports the physical names that no file uses, and the file's names that do not exist."""
         ignored = set()
         for name in self.files.ignored:
             actual = self._found(name, self.catalog.relations)
@@ -324,7 +327,7 @@ class Binder:
         tables = [mapping.table for mapping in self.mappings.of(self.portal)]
         for name, relation in self.catalog.relations.items():
             if self.files.unreadable:
-                break  # which tables a file reads that cannot be read, nobody knows; it was named
+                break  # the tables of an unreadable file are unknown; the file was reported
             if name not in self.bound.read and name not in ignored and not relation.view:
                 free = [t for t in tables if not self.bound.tables[t].blocks and t not in self.files.absent]
                 near = nearest(name, free).removeprefix(" (nearest: ").removesuffix(")")

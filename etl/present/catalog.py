@@ -1,4 +1,4 @@
-"""What an old database has: its tables and views with their columns' declared types, as the database spells them."""
+"""The catalogue of an old database: its tables and views with their columns' declared types, in the database's spelling."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from etl.present.kinds import Kind, kind_of
 
 @dataclass(frozen=True)
 class Relation:
-    """A physical table or view. `name`: as messages and `_physical` show it; `columns`: name -> declared type, upper case."""
+    """A physical table or view. `name`: in messages and `_physical`; `columns`: name -> declared type, upper case."""
 
     name: str
     columns: dict[str, str]
     view: bool = False
-    schema: str = ""  # PostgreSQL: where it lies
+    schema: str = ""  # PostgreSQL: its schema
 
     def kind(self, column: str) -> Kind:
+        """Returns the kind of that column's declared type."""
         return kind_of(self.columns[column])
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """`relations`: by the name that files use (`schema.table` for those of other schemas than the session's); `server`: PostgreSQL's SQL."""
+    """The relations of a database.
+
+    `relations`: by the name in the files (`schema.table` for schemas other than the session's). `server`: whether PostgreSQL's SQL is used.
+    """
 
     relations: dict[str, Relation] = field(default_factory=dict)
     server: bool = False
@@ -32,7 +36,7 @@ class Catalog:
 
 
 def catalog_of(source: Source, schemas: frozenset[str]) -> Catalog:
-    """Everything that the source has, views included; of PostgreSQL those of the named schemas, or of the session's path where none is."""
+    """Returns all tables and views of the source; of PostgreSQL those of the named schemas, or of the session's search_path without any."""
     from etl.databases.files.source import FolderSource
     from etl.databases.sqlite.source import SqliteSource
 

@@ -1,4 +1,4 @@
-"""Physical cells of one column of a batch: their text forms, what of them the reader found odd, and the contract cells made of them."""
+"""Physical cells of one column of a batch: their texts, the cells that the reader marked, and the contract cells made of them."""
 
 from __future__ import annotations
 
@@ -22,33 +22,34 @@ _WHOLE = r"^(-?[0-9]+)\.0+$"
 
 @dataclass(frozen=True)
 class Cells:
-    """A physical column: `text` the text form, null for NULL; `typed` as the reader gives it.
+    """A physical column: `text` its text form, null for NULL; `typed` in the reader's type.
 
-    `odd`: by row, cells that do not fit the column's declared type; `other`: by row, readable ones in another form than the canonical
-    one; `spoilt`: by row, the exact bytes of texts that are not valid (E8).
+    `odd`: by row, cells that do not fit the column's declared type. `other`: by row, readable cells whose form is not the canonical one. `spoilt`: by
+    row, the exact bytes of texts that are not valid (E8).
     """
 
-    name: str  # TABLE.COLUMN as the database spells it
+    name: str  # TABLE.COLUMN in the database's spelling
     kind: Kind
     typed: pl.Series
-    said: Callable[[], pl.Series]  # makes `text`: nobody asks for it where a column is read as it is
+    said: Callable[[], pl.Series]  # makes `text`: not needed where a column is read unchanged
     odd: Mapping[int, Raw] = field(default_factory=dict)
     other: Mapping[int, Raw] = field(default_factory=dict)
     spoilt: Mapping[int, bytes] = field(default_factory=dict)
 
     @cached_property
     def text(self) -> pl.Series:
+        """Returns the text form of each cell, null for NULL; computed at the first use."""
         return self.said()
 
     def raw(self, row: int) -> Raw:
-        """The cell as row_json holds it: numbers as numbers, all else as its text form."""
+        """Returns the cell in the form of row_json: numbers as numbers, everything else as text."""
         if row in self.odd:
             return self.odd[row]
         text = str(self.text[row])
         return int(text) if self.kind not in ("text", "any", "other", "bytes") and _is_whole(text) else text
 
     def chosen(self, rows: pl.Series) -> Cells:
-        """The cells at these places (null: NULL), in their order: what a look-up finds."""
+        """Returns the cells at these positions (null: NULL), in their order: the result of a look-up."""
         places = rows.to_list()
 
         def moved(of: Mapping[int, V]) -> dict[int, V]:
@@ -67,7 +68,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Made:
-    """Contract cells: `series` of the column's type, null where `bad`; `spoilt`: exact bytes of texts that no column can hold (E8)."""
+    """Contract cells: `series` of the column's type, null where `bad`; `spoilt`: exact bytes of texts that no column can store (E8)."""
 
     series: pl.Series
     bad: Bools
@@ -76,7 +77,7 @@ class Made:
 
 
 def cells_of(batch: Typed, column: str, name: str, kind: Kind, null: frozenset[str]) -> Cells:
-    """The column of a batch that a reader gave. `null`: the texts that mean NULL in a text cell."""
+    """Returns the column of a reader's batch; `null`: the texts that mean NULL in a text cell."""
     typed = batch.columns[column]
     odd = {odd.row: odd.raw for odd in batch.oddities if odd.column == column and odd.unreadable and odd.raw not in null}
     other = {odd.row: odd.raw for odd in batch.oddities if odd.column == column and not odd.unreadable}
@@ -102,7 +103,7 @@ def cells_of(batch: Typed, column: str, name: str, kind: Kind, null: frozenset[s
 
 
 def _unfractioned(series: pl.Series) -> pl.Series:
-    """Numbers as a driver prints them: whole decimals without a point."""
+    """Returns numbers in a driver's format: whole decimals without a point."""
     return series.str.replace(_WHOLE, "$1")
 
 

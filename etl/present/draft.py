@@ -1,4 +1,4 @@
-"""A first adapter out of a scan: which physical table and column most likely stands behind each contract column, and why."""
+"""A first adapter from a scan: the most likely physical table and column for each contract column, with the evidence."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from etl.present.neighbours import Matching, matched
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column
 
-SURE, OPEN = 0.75, 0.45  # from SURE on a suggestion is likely right; below OPEN there is none
+SURE, OPEN = 0.75, 0.45  # a suggestion with at least SURE is likely right; below OPEN none is made
 
 
 @dataclass(frozen=True)
 class Match:
-    """A suggestion for one contract column. `line`: its form, as the adapter writes it; `why`: the evidence; `second`: the next best's score."""
+    """A suggestion for one contract column. `line`: its form in the adapter; `why`: the evidence; `second`: the second best score."""
 
     physical: str
     score: float
@@ -32,13 +32,13 @@ class Match:
 
 @dataclass
 class TableDraft:
-    """The suggestions for one contract table; `table` is empty where no physical table is like it."""
+    """The suggestions for one contract table; `table` is empty where no physical table is similar."""
 
     mapping: TableMapping
     table: str = ""
     score: float = 0.0
     columns: dict[str, Match] = field(default_factory=dict)
-    codes: dict[str, dict[str, str]] = field(default_factory=dict)  # by code list: legacy word -> contract word, "" where open
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)  # by code list: legacy word -> contract word, "" where unknown
 
 
 _SAYS = 0.5  # names that are less like the contract's than this, on the average of the best, say nothing
@@ -49,7 +49,7 @@ _CHOSEN = 1.0  # points for having been chosen among all columns of the table
 
 
 def drafted(scan: Mapping[str, Any], portal: Portal, mappings: Mappings) -> list[TableDraft]:
-    """The draft of one portal: tables one to one, and columns one to one within them, all that is known of them taken together."""
+    """Returns the draft of one portal: tables one to one, and columns one to one within them, assigned jointly."""
     tables = {name: about for name, about in scan["tables"].items() if not about["view"]}
     named = names_say(tables, portal, mappings)
     contract = {mapping.table: wanted(mapping, portal, mappings) for mapping in mappings.of(portal)}
@@ -76,7 +76,7 @@ def drafted(scan: Mapping[str, Any], portal: Portal, mappings: Mappings) -> list
 
 
 def names_say(tables: Mapping[str, Any], portal: Portal, mappings: Mappings) -> bool:
-    """Whether the names say something: where the best name for each contract table is like it."""
+    """Returns whether the names are evidence: whether the best name for each contract table is similar to it."""
     best = [max((_named(mapping.table, name) for name in tables), default=0.0) for mapping in mappings.of(portal)]
     return sum(best) / len(best) >= _SAYS
 
@@ -89,7 +89,7 @@ def _pairs(
     referred: Mapping[str, int],
     named: bool,
 ) -> dict[tuple[str, str], float]:
-    """The points of each contract column with each physical one, without what neighbours add."""
+    """Returns the points of each contract column with each physical one, without what neighbours add."""
     found = {}
     for physical, says in about["columns"].items():
         says = {**says, "key_part": physical in about.get("key_of_several", ())}
@@ -104,7 +104,7 @@ def _pairs(
 
 
 def _by_name(name: str, physical: str) -> float:
-    """The points of two names. Other words speak less against two columns than the same words for them."""
+    """Returns the points of two names. Other words speak less against two columns than the same words for them."""
     return max(_NAME * (_named(name, physical) - _SAYS), -_OTHER)
 
 
@@ -113,7 +113,7 @@ def _score(value: float) -> float:
 
 
 def _matches(mapping: TableMapping, table: str, about: Mapping[str, Any], found: Matching, named: bool) -> dict[str, Match]:
-    """The suggestions of one pair of tables; none for a column whose best one is more unlikely than likely."""
+    """Returns the suggestions of one pair of tables; none for a column whose best one is more unlikely than likely."""
     values = found.points[mapping.table, table]
     matches = {}
     for name, physical in found.columns[mapping.table, table].items():
@@ -144,7 +144,7 @@ def _named(column: str, name: str) -> float:
 
 
 def _kind(column: Column, found: Mapping[str, Any]) -> float:
-    """How well the physical kind and forms give the contract's type; 0 where they never do."""
+    """Returns how well the physical kind and forms give the contract's type; 0 where they never do."""
     kind, forms = found["kind"], {word for form in found.get("forms", ()) for word in form}
     if kind == "text" and not found.get("distinct") and column.family in ("integer", "binary"):
         return 0.4  # nothing in it says the contrary
@@ -169,7 +169,7 @@ def _kind(column: Column, found: Mapping[str, Any]) -> float:
 
 
 def _line(mapping: TableMapping, column: Column, name: str, found: Mapping[str, Any]) -> str:
-    """The form, as a TOML value."""
+    """Returns the form as a TOML value."""
     forms = found.get("forms", ())
     quoted = quoted_text(name)
     of = {word: form for form in forms for word in form}
@@ -198,7 +198,7 @@ def _line(mapping: TableMapping, column: Column, name: str, found: Mapping[str, 
 
 
 def quoted_text(text: str) -> str:
-    """The text as TOML writes it: a name of the old portal may have quotes and line breaks."""
+    """Returns the text as a TOML string: a name in the old portal may have quotes and line breaks."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

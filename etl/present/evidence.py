@@ -32,7 +32,7 @@ _RARE_LOOKS = frozenset({"mail", "digest", "url", "mime", "path"})
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the contract says of one of its columns. `targets`: the contract tables that it refers to; `codes`: its known words."""
+    """The contract's requirements of one column. `targets`: the contract tables that it refers to; `codes`: its known words."""
 
     column: Column
     key: bool
@@ -46,7 +46,7 @@ class Wanted:
 
 
 def wanted(mapping: TableMapping, portal: Portal, mappings: Mappings) -> dict[str, Wanted]:
-    """By column of a contract table: what is wanted of the physical one."""
+    """Returns by column of a contract table the requirements of the physical one."""
     columns = mapping.shape.columns
     times = _in_time([column.name for column in columns if column.family in ("date", "timestamp")])
     last = max(len(columns) - 1, 1)
@@ -67,12 +67,12 @@ def wanted(mapping: TableMapping, portal: Portal, mappings: Mappings) -> dict[st
 
 
 def _in_time(names: list[str]) -> list[str]:
-    """As they happen: a contract names dates and moments in that order; what was created is earliest, what was modified latest."""
+    """Returns the names in the order of events: a contract names dates and moments in that order; what was created is earliest, what was modified latest."""
     return sorted(names, key=lambda name: (not name.startswith("created"), name.startswith("modified")))
 
 
 def targets(mapping: TableMapping, column: str, portal: Portal, mappings: Mappings) -> tuple[str, ...]:
-    """The contract tables that a column names a row of: the single keys that share most of its name's last words."""
+    """Returns the contract tables that a column refers to: the single keys that share most of its name's last words."""
     best: list[str] = []
     shared = 0
     for other in mappings.of(portal):
@@ -92,7 +92,7 @@ def targets(mapping: TableMapping, column: str, portal: Portal, mappings: Mappin
 
 
 def points(want: Wanted, found: Mapping[str, Any], kind: float, rows: int, referred: int) -> float:
-    """The points of one physical column. `kind`: how well its kind gives the type, 0 for never; `referred`: how many columns refer to it."""
+    """Returns the points of one physical column. `kind`: how well its kind gives the type, 0 for never; `referred`: how many columns refer to it."""
     if not kind:
         return NEVER
     return (
@@ -105,7 +105,7 @@ def points(want: Wanted, found: Mapping[str, Any], kind: float, rows: int, refer
 
 
 def _declared(want: Wanted, found: Mapping[str, Any]) -> float:
-    """Declared types and lengths: many systems kept them where they kept nothing else."""
+    """Returns the points of declared types and lengths: many systems keep them under other names."""
     word = found["type"].upper().partition("(")[0].strip()
     if want.column.sql_type == found["type"].upper().replace(" ", ""):
         # A length that few columns have says more than a type that all have.
@@ -209,7 +209,7 @@ def _code(want: Wanted, found: Mapping[str, Any], rows: int, looks: set[str]) ->
 
 
 def _leading_zeros(found: Mapping[str, Any]) -> bool:
-    """Whether a text of digits is longer than its number."""
+    """Returns whether a text of digits is longer than its number."""
     lowest = found.get("lowest")
     return lowest is not None and found["kind"] == "text" and not _padded(found) and (found.get("shortest") or 0) > len(str(lowest))
 

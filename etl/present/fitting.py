@@ -1,4 +1,4 @@
-"""Whether a form can give a contract column out of these physical columns: by their kinds, before any row is read."""
+"""Whether a form can give a contract column from these physical columns: by their kinds, before any row is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from etl.present.model import Form
 from etl.present.problem import printable
 from mappings.schema import Column, Family
 
-# The kinds that each form can read; what is not named here reads whatever has a text form.
+# The kinds that each form can read; forms that are not listed read every kind with a text form.
 _READS: dict[str, tuple[Kind, ...]] = {
     "integer": ("integer", "text", "fraction", "any"),
     "date": ("text", "integer", "date", "any"),
@@ -39,7 +39,7 @@ _GIVES: dict[str, Family] = {
 
 
 def misfits(column: Column, form: Form, places: Sequence[tuple[Relation, str]]) -> Iterator[tuple[str, str, str]]:
-    """(place within the form, found, expected): the form has to give the contract's type, and to read the physical columns' kinds."""
+    """Yields (place within the form, found, expected) where the form cannot give the contract's type, or cannot read a physical column's kind."""
     if form.kind == "absent":
         if column.not_null:
             yield "", f"absent for {column.name} {column.sql_type} NOT NULL", "a form that gives a value: it may not be NULL"
@@ -60,7 +60,7 @@ def misfits(column: Column, form: Form, places: Sequence[tuple[Relation, str]]) 
     for relation, actual in places:
         kind = relation.kind(actual)
         if form.kind == "text" and kind != "bytes":
-            continue  # whatever the database has can be read as text
+            continue  # every kind can be read as text
         if kind not in allowed:
             declared = relation.columns[actual] or "no type"
             what = f"{printable(relation.name)}.{printable(actual)} {printable(declared)}"
@@ -74,7 +74,7 @@ def misfits(column: Column, form: Form, places: Sequence[tuple[Relation, str]]) 
 
 
 def _constant_problem(value: object, column: Column) -> tuple[str, str] | None:
-    """(found, expected) where the contract's column cannot hold the constant."""
+    """Returns (found, expected) where the contract's column cannot store the constant; else None."""
     fits = {
         "text": isinstance(value, str),
         "integer": type(value) is int,

@@ -1,4 +1,4 @@
-"""The forms as the adapter's files write them: which words may and have to stand in each, and what they may say."""
+"""The forms in the adapter's files: allowed and required words of each, and their values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.present.model import Form, FormKind
 from etl.present.patterns import wrong_pattern
 from etl.present.problem import nearest, printable
 
-# By form: the words that may stand beside its own, with the types of their values; those in _NEEDED have to.
+# By form: its other words, with the types of their values; those in _NEEDED are required.
 _FORMS: dict[FormKind, dict[str, type]] = {
     "text": {},
     "integer": {},
@@ -41,13 +41,13 @@ _NAMES: dict[type, str] = {str: "a text", int: "an integer", bool: "true or fals
 
 
 class Wrong(Protocol):
-    """Takes what is wrong within a form: the dotted place in it, what was found, what was expected."""
+    """Receives an error within a form: the dotted place in it, what was found, what was expected."""
 
     def __call__(self, place: str, found: str, expected: str, rank: int = 1) -> None: ...
 
 
 def form_of(value: Any, wrong: Wrong) -> Form | None:
-    """The form that the adapter writes so; None where it is not valid, after `wrong` was told each reason."""
+    """Returns the form for this value; None where it is not valid, after `wrong` received each reason."""
     if isinstance(value, str):
         if value:
             return Form("plain", (value,))
@@ -56,7 +56,7 @@ def form_of(value: Any, wrong: Wrong) -> Form | None:
     if not isinstance(value, dict):
         wrong("", kind_word(value), "a physical column's name or one of the forms")
         return None
-    # `trim` is a form, and a word of the form `part` too.
+    # `trim` is a form, and also a word of the form `part`.
     kinds = [word for word in value if word in _FORMS and not (word == "trim" and "part" in value)]
     if len(kinds) != 1:
         known = ", ".join(_FORMS)
@@ -127,7 +127,7 @@ def _checked(kind: FormKind, value: dict[str, Any], told: Wrong) -> Form | None:
 
 
 def _values(kind: FormKind, value: dict[str, Any], wrong: Wrong) -> None:
-    """What the words of a form say has to make sense together."""
+    """Reports values of a form that contradict each other."""
     match kind:
         case "flag":
             for word in ("yes", "no"):
@@ -162,13 +162,13 @@ def _values(kind: FormKind, value: dict[str, Any], wrong: Wrong) -> None:
 
 
 def names_in(value: object) -> tuple[str, ...]:
-    """The texts of a form that could not be read: whichever of them are physical columns count as used, so that nobody asks for them too."""
+    """Returns the texts of an invalid form: physical columns among them count as used, so that they are not reported too."""
     some = list(value.values()) if isinstance(value, dict) else [value]
     return tuple(one for part in some for one in (part if isinstance(part, list) else [part]) if isinstance(one, str))
 
 
 def kind_word(value: object) -> str:
-    """What stands there, for a sentence; never a long text."""
+    """Returns the kind of a value, for a sentence; never a long text."""
     if isinstance(value, str):
         return f"the text {printable(value)!r}" if value else "an empty text"
     if isinstance(value, bool):

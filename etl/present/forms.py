@@ -17,14 +17,14 @@ from etl.present.model import Form
 from etl.present.times import days, moments
 from mappings.schema import Column
 
-# What Python's str.strip() takes away (fine print 1).
+# The characters that Python's str.strip() removes (fine print 1).
 WHITE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 _WORD = r"^ *-?[0-9]+ *$"
 Codes = Mapping[str, Mapping[str, str]]
 
 
 def made(form: Form, column: Column, cells: Sequence[Cells], codes: Codes, rows: int) -> Made:
-    """The contract column, `rows` long. Longer texts than it holds, and numbers outside its range, are unreadable (X2)."""
+    """Returns the contract column, `rows` long; texts that are too long and numbers outside its range are unreadable (X2)."""
     dtype = POLARS_TYPE[column.family]
     if form.kind == "plain":
         found = _plain(cells[0], column)
@@ -55,7 +55,7 @@ def _constant(value: object, column: Column) -> object:
         value
         if column.family != "timestamp" or isinstance(value, datetime) or not isinstance(value, date)
         else datetime(value.year, value.month, value.day)
-    )  # the contract's moments have no zone
+    )  # the contract's moments have no time zone
 
 
 def _formed(form: Form, cells: Sequence[Cells], codes: Codes) -> Made:
@@ -82,7 +82,7 @@ def _formed(form: Form, cells: Sequence[Cells], codes: Codes) -> Made:
     missing = series.is_null() & ~_all_null(form, texts)
     bad = missing.to_numpy().copy() if form.kind not in ("part", "join") else np.zeros(len(series), bool)
     odd_rows = {row for cell in cells for row in cell.spoilt} - set(spoilt)
-    if odd_rows:  # no form but the text itself can read what is not valid text
+    if odd_rows:  # only the plain text form can read text that is not valid Unicode
         bad[list(odd_rows)] = True
         series = series.scatter(sorted(odd_rows), None)
     raw = {int(row): cells[0].raw(int(row)) for row in np.flatnonzero(bad)}
@@ -97,7 +97,7 @@ def _all_null(form: Form, texts: Sequence[pl.Series]) -> pl.Series:
 
 
 def _of_one(form: Form, codes: Codes) -> Callable[[pl.Series], pl.Series]:
-    """The function of a column's distinct texts; null where a text cannot be read."""
+    """Returns the function for a column's distinct texts; its result is null where a text cannot be read."""
     match form.kind:
         case "integer":
             return lambda t: (
@@ -132,7 +132,7 @@ def _nothing(texts: pl.Series) -> pl.Series:
 
 
 def _by_value(texts: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """The function's value for every text, asked once for each different one where there are few of them."""
+    """Returns the function's value for every text, computed once for each distinct text where they are few."""
     if len(texts) < 64:
         return function(texts)
     different = texts.drop_nulls().unique()
@@ -144,7 +144,7 @@ def _by_value(texts: pl.Series, function: Callable[[pl.Series], pl.Series]) -> p
 
 
 def numbers(texts: Sequence[pl.Series], mark: str | None) -> pl.Series:
-    """A key out of texts: the first 15 hexadecimal digits of the SHA-256 of the parts, joined by a bar, `mark` as the last one."""
+    """Returns integer keys for texts: the first 15 hexadecimal digits of the SHA-256 of the parts, joined by a bar, with `mark` last."""
     frame = pl.DataFrame([t.alias(str(n)) for n, t in enumerate(texts)])
     joined = frame.select(pl.concat_str(pl.all(), separator="|")).to_series()
     tail = b"" if mark is None else f"|{mark}".encode()
@@ -173,7 +173,7 @@ def _path(texts: pl.Series, form: Form) -> pl.Series:
 
 
 def decoded(text: str | None, form: str) -> bytes | None:
-    """The bytes that a text stands for, white space ignored; None where it is not valid base64 or hex."""
+    """Returns the bytes that a text encodes, without white space; None where it is not valid base64 or hex."""
     if text is None:
         return None
     plain = "".join(text.split())

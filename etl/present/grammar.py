@@ -1,4 +1,4 @@
-"""The adapter's files, read strictly: a closed grammar, every unknown word an error, all errors in one answer."""
+"""Reads the adapter's files strictly: a closed grammar, every unknown word an error, all errors in one answer."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from mappings.read import FOLDERS
 
 LIMITS, CODES = "limits.toml", "codes"
 _SOURCE_WORDS = ("null", "case", "ignored", "absent", "csv")
-_UNREAD = {"*": "="}  # of a code list that cannot be read: nobody is asked for its words as well
+_UNREAD = {"*": "="}  # an unreadable code list: its words are not reported as well
 _BLOCK_WORDS = ("table", "where", "rest", "lookup", "columns", "retired")
 
 
 def read_adapter(root: Path, mappings: Mappings) -> Adapter:
-    """The folder's adapter; raises AdapterWrong with every error of its files, MigrationError where there is no such folder."""
+    """Returns the folder's adapter; raises AdapterWrong with every error of its files, MigrationError where the folder does not exist."""
     adapter, problems = adapter_with_problems(root, mappings)
     if problems:
         raise AdapterWrong(problems)
@@ -32,7 +32,7 @@ def read_adapter(root: Path, mappings: Mappings) -> Adapter:
 
 
 def adapter_with_problems(root: Path, mappings: Mappings) -> tuple[Adapter, list[Problem]]:
-    """The folder's adapter as far as it can be read, and every error of its files; raises MigrationError where there is no such folder."""
+    """Returns the valid part of the folder's adapter, and every error of its files; raises MigrationError where the folder does not exist."""
     if not root.is_dir():
         raise MigrationError(f"--adapter: there is no folder {root}.", "Give the folder of the adapter's files, or leave it out.")
     reader = _Reader(root, mappings)
@@ -42,20 +42,21 @@ def adapter_with_problems(root: Path, mappings: Mappings) -> tuple[Adapter, list
 
 
 class _Reader:
-    """Reads one folder; what is wrong gathers in `problems`."""
+    """Reads one folder and collects errors in `problems`."""
 
     def __init__(self, root: Path, mappings: Mappings) -> None:
         self.root, self.mappings = root, mappings
         self.problems: list[Problem] = []
         self._unreadable: set[str] = set()  # files, by name
-        self._misnamed: set[str] = set()  # what files that are named like no table are most likely meant to be called
+        self._misnamed: set[str] = set()  # the likely intended names of files that no table is named like
 
     def adapter(self) -> Adapter:
+        """Returns the valid part of the folder's adapter; errors are in `problems`."""
         contents: dict[str, bytes] = {}
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()
             if any(part.startswith(".") for part in path.relative_to(self.root).parts):
-                continue  # an editor's or a file system's own
+                continue  # files of an editor or a file system
             if path.is_symlink() or not (path.is_dir() or path.is_file()):
                 self._wrong(name, "", "a link, or not a file", "the file itself: what a message shows of it must be the adapter's", rank=0)
             elif path.is_dir():
@@ -79,7 +80,7 @@ class _Reader:
         self.problems.append(Problem(printable(file), printable(place), found, expected, rank=rank))
 
     def _at(self, file: str, form: str) -> Wrong:
-        """What says that something is wrong within that form of that file."""
+        """Returns the function that reports an error within that form of that file."""
 
         def wrong(place: str, found: str, expected: str, rank: int = 1) -> None:
             self._wrong(file, f"{form}.{place}" if place else form, found, expected, rank)
@@ -118,7 +119,7 @@ class _Reader:
             return tomllib.loads(content.decode())
         except UnicodeDecodeError as error:
             self._wrong(name, f"byte {error.start + 1}", "bytes that are not UTF-8", "TOML in UTF-8", rank=0)
-        except (ValueError, RecursionError) as error:  # no TOML, a number of thousands of digits, lists within lists
+        except (ValueError, RecursionError) as error:  # not TOML, a number with thousands of digits, lists nested too deeply
             self._wrong(name, "", f"text that is not valid TOML: {error}", "TOML", rank=0)
         self._unreadable.add(name)
         return {}
@@ -239,7 +240,7 @@ class _Reader:
                 )
                 broken[column] = names_in(value)
                 if (near := nearest_name(column, known)) and near not in listed:
-                    broken[near] = ()  # most likely it is meant
+                    broken[near] = ()  # most likely the intended name
                 continue
             form = form_of(value, self._at(file, f"{place}.columns.{column}"))
             if form is not None:

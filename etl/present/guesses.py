@@ -13,7 +13,7 @@ from mappings.schema import FAMILY_BY_TYPE
 
 
 def mending_lines(there: Mapping[str, Mapping[str, str]], portal: Portal, mappings: Mappings) -> list[str]:
-    """For each contract table or column that is gone the adapter's line with the physical name that is most like it among those nobody names."""
+    """Returns, for each missing contract table or column, the adapter's line with the most similar physical name that no mapping uses."""
     lines = []
     folder = FOLDERS[portal]
     strange = {name: columns for name, columns in there.items() if (portal, name) not in mappings.tables}
@@ -52,7 +52,7 @@ def _table_likeness(table: str, columns: set[str], other: str, others: set[str])
 
 
 def likeness(name: str, other: str) -> float:
-    """How much two names say the same, from 0 to 1: by their words, of which old systems keep the first letters or the consonants."""
+    """Returns the similarity of two names, from 0 to 1, by their words, of which old systems keep the first letters or the consonants."""
     one, two = tokens(name), tokens(other)
     if not one or not two:
         return 0.0
@@ -61,7 +61,7 @@ def likeness(name: str, other: str) -> float:
 
 
 def tokens(name: str) -> list[str]:
-    """The words of a name, lower case: cut at marks, and where small letters turn into capitals."""
+    """Returns the words of a name in lower case: split at punctuation and before capitals."""
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
 
 
@@ -78,6 +78,6 @@ def _word_likeness(one: str, two: str) -> float:
 
 
 def _is_within(short: str, long: str) -> bool:
-    """Whether the letters of the short word stand in the long one in their order: an abbreviation."""
+    """Returns whether the short word's letters occur in the long one in that order: an abbreviation."""
     rest = iter(long)
     return all(letter in rest for letter in short)

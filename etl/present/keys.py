@@ -1,4 +1,4 @@
-"""From a physical row's key to the contract's: for whoever looks for a row under the name that the old portal's people know."""
+"""Converts a physical row's key to the contract's key, for look-ups by the old portal's names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mappings.model import Mappings, Portal, TableMapping
 
 
 def contract_keys(adapter: Adapter, mappings: Mappings, portal: Portal, table: str, key: str) -> list[tuple[TableMapping, str]]:
-    """The contract tables that the physical table is presented as, each with the key of that row; `key`: its parts joined by a bar."""
+    """Returns the contract tables of the physical table, each with the key of that row; `key`: its parts joined by a bar."""
     files, found = adapter.portals[portal], []
     for mapping in mappings.of(portal):
         file = files.tables.get(mapping.table)
@@ -26,13 +26,13 @@ def contract_keys(adapter: Adapter, mappings: Mappings, portal: Portal, table: s
 
 
 def physical_tables(adapter: Adapter, portal: Portal, table: str) -> list[str]:
-    """The physical tables behind a contract table, as the adapter spells them; its own name where no file says otherwise."""
+    """Returns the physical tables of a contract table in the adapter's spelling; the table's name where no file says otherwise."""
     file = adapter.portals[portal].tables.get(table)
     return [block.table for block in file.blocks] if file else [table]
 
 
 def _key_of(adapter: Adapter, mapping: TableMapping, block: From, key: str) -> str | None:
-    """The contract key's text; None where the parts are not those of this table's key, or a form cannot read one."""
+    """Returns the contract key's text; None where the parts do not match this table's key, or a form cannot read one."""
     forms = [block.columns.get(name, Form("plain", (name,))) for name in mapping.key]
     names = list(dict.fromkeys(name for form in forms for name in form.columns))
     parts = key.split("|") if len(names) > 1 else [key]

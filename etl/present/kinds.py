@@ -1,4 +1,4 @@
-"""What a physical column's declared type means: its kind, and how a PostgreSQL server says its text form."""
+"""The meaning of a physical column's declared type: its kind, and PostgreSQL's expression for its text form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from mappings.schema import Family
 
 Kind = Literal["integer", "text", "date", "moment", "bytes", "boolean", "fraction", "other", "any"]
-# The kinds that a physical column may have to stand for a contract column of that family as it is (the form "COL").
+# The kinds of a physical column that a contract column of that family can read unchanged (the form "COL").
 AS_IT_IS: dict[Family, tuple[Kind, ...]] = {
     "integer": ("integer", "any"),
     "text": ("text", "any"),
@@ -49,7 +49,7 @@ _WORD = re.compile(r"([A-Z_0-9]+)[^(]*(?:\(\s*(\d+)[^,)]*(?:,\s*(-?\d+)\s*)?\))?
 
 
 def kind_of(declared: str) -> Kind:
-    """The kind of that declared type. NUMBER and NUMERIC without fractions are integers; a SQLite column without a type holds anything."""
+    """Returns the kind of that declared type; NUMBER and NUMERIC without fractions are integers; an SQLite column without a type has any kind."""
     text = declared.strip().upper()
     if not text:
         return "any"
@@ -75,13 +75,13 @@ def kind_of(declared: str) -> Kind:
 
 
 def length_of(declared: str) -> int | None:
-    """The declared length of a text column; None where it has none."""
+    """Returns the declared length of a text column in characters; None where it has none."""
     match = re.search(r"CHAR[^(]*\(\s*(\d+)", declared.upper())
     return int(match[1]) if match else None
 
 
 def server_text(declared: str, column: str) -> str:
-    """SQL of PostgreSQL: the text form of the quoted column. DateStyle has to be ISO."""
+    """Returns PostgreSQL's SQL for the text form of the quoted column; requires DateStyle ISO."""
     word = declared.upper().partition("(")[0].strip()
     kind = kind_of(declared)
     if word in ("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"):
@@ -94,12 +94,12 @@ def server_text(declared: str, column: str) -> str:
 
 
 def server_cell(declared: str, column: str, family: Family) -> str:
-    """SQL of PostgreSQL: the quoted column as the contract's reader takes a column of that family."""
+    """Returns PostgreSQL's SQL for the quoted column in the form that the contract's reader expects for that family."""
     word, kind = declared.upper().partition("(")[0].strip(), kind_of(declared)
     if family == "timestamp" and word == "TIMESTAMPTZ":
         return f"{column} AT TIME ZONE 'UTC'"
     if family == "integer" and word not in ("BIGINT", "INTEGER", "SMALLINT"):
         return f"{column}::bigint"
     if family == "text" and (kind != "text" or word not in ("VARCHAR", "TEXT")):
-        return f"{column}::text"  # without the blanks that fill up a CHAR(n)
+        return f"{column}::text"  # without the padding of CHAR(n)
     return column

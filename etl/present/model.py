@@ -1,4 +1,4 @@
-"""The words of the adapter's files as frozen types."""
+"""The content of the adapter's files as frozen types."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Constant = str | int | date | datetime
 
 @dataclass(frozen=True)
 class Form:
-    """How a contract column comes about. `columns`: the physical columns it reads, `lookup.COLUMN` among them."""
+    """How a contract column is made. `columns`: the physical columns that it reads, `lookup.COLUMN` among them."""
 
     kind: FormKind
     columns: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Form:
     pivot: int | None = None
     zone: str = "UTC"
     mark: str | None = None
-    sep: str = " "  # join: between the parts; part: what splits
+    sep: str = " "  # join: between the parts; part: the separator
     take: int = 1
     trim: bool = False
     prefix: str = ""
@@ -40,7 +40,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Lookup:
-    """Another physical table's columns, by a unique key: the row whose `key` is the cell of `by` here."""
+    """Another physical table's columns by a unique key: the row whose `key` equals this row's cell of `by`."""
 
     table: str
     key: str
@@ -49,7 +49,7 @@ class Lookup:
 
 @dataclass(frozen=True)
 class From:
-    """One `[[from]]` block. `where`: by column the accepted texts, or `"null"`, or `"not null"`."""
+    """One `[[from]]` block; `where`: by column the accepted texts, or `"null"`, or `"not null"`."""
 
     table: str
     where: Mapping[str, tuple[str, ...] | Literal["null", "not null"]]
@@ -57,8 +57,8 @@ class From:
     lookup: Mapping[str, Lookup]
     columns: Mapping[str, Form]
     retired: Mapping[str, str]
-    broken: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # lines that could not be read: the names that stand in them
-    broken_lookups: Mapping[str, str] = field(default_factory=dict)  # by alias, the table that stands there
+    broken: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # invalid lines: the names in them
+    broken_lookups: Mapping[str, str] = field(default_factory=dict)  # by alias, the table of the look-up
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class TableFile:
 
 @dataclass(frozen=True)
 class PortalFiles:
-    """What the adapter says of one old portal."""
+    """The adapter's files for one old portal."""
 
     folder: str  # portal2, tc
     tables: Mapping[str, TableFile] = field(default_factory=dict)
@@ -82,16 +82,17 @@ class PortalFiles:
     absent: Mapping[str, str] = field(default_factory=dict)
     delimiter: str = ","
     encoding: str = "utf-8"
-    unreadable: frozenset[str] = frozenset()  # contract tables whose file cannot be read, or is named like no table
+    unreadable: frozenset[str] = frozenset()  # contract tables whose file is unreadable, or named like no table
 
     @property
     def says_nothing(self) -> bool:
+        """Returns whether the adapter has no line for this portal, which is then read directly."""
         return not (self.tables or self.null or self.exact or self.ignored or self.absent)
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A whole adapter folder. `codes`: by file name, legacy word -> contract word (`*` -> `=`: others pass)."""
+    """A whole adapter folder; `codes`: by file name, legacy word -> contract word (`*` -> `=`: other words stay)."""
 
     root: Path
     portals: Mapping[Portal, PortalFiles]

@@ -38,7 +38,7 @@ def matched(
     pairs: Mapping[tuple[str, str], Mapping[tuple[str, str], float]],
     alike: Callable[[str, str], float],
 ) -> Matching:
-    """The matching. `pairs`: the points of each pair of columns, by pair of tables; `alike`: the points of two tables' names."""
+    """Returns the matching. `pairs`: the points of each pair of columns, by pair of tables; `alike`: the points of two tables' names."""
     result = Matching()
     belief: Belief = {}
     order = 0.0
@@ -79,7 +79,7 @@ def _one_to_one(contract: Mapping[str, Any], tables: Mapping[str, Any], sums: Ma
 
 
 def _belief(contract: Mapping[str, Any], candidates: Mapping[str, list[str]], result: Matching) -> Belief:
-    """How likely each pair of tables is, from 0 to 1: half by its points among the rivals of both sides, half by the best assignment."""
+    """Returns how likely each pair of tables is, from 0 to 1: half by its points among the rivals of both sides, half by the best assignment."""
     best_of: dict[str, float] = {}
     best_for: dict[str, float] = {}
     for (table, physical), total in result.sums.items():
@@ -107,7 +107,7 @@ def _with_references(
     belief: Belief,
     order: float,
 ) -> dict[tuple[str, str], float]:
-    """The points of the pairs of columns, with what the belief in the tables that they refer to adds."""
+    """Returns the points of the pairs of columns, with those of the references to likely tables."""
     last = max(len(about["columns"]) - 1, 1)
     found = {}
     for place, (other, says) in enumerate(about["columns"].items()):
@@ -142,7 +142,7 @@ def _reference(want: Wanted, says: Mapping[str, Any], referred: list[str], rows:
 def _referring(
     contract: Mapping[str, Mapping[str, Wanted]], tables: Mapping[str, Any], candidates: Mapping[str, list[str]], belief: Belief
 ) -> dict[tuple[str, str], float]:
-    """For each pair of tables the points of those that refer to them: a key is known by its references."""
+    """Returns for each pair of tables the points of the references to them."""
     into: dict[str, set[str]] = defaultdict(set)
     for name, about in tables.items():
         for says in about["columns"].values():
@@ -164,7 +164,7 @@ def _referring(
 
 
 def _order_kept(contract: Mapping[str, Mapping[str, Wanted]], tables: Mapping[str, Any], result: Matching) -> float:
-    """The points that the place of a column is worth: many where the columns matched so far stand in the contract's order, none where they do not."""
+    """Returns the weight of a column's place: high where the columns matched so far stand in the contract's order, 0 where they do not."""
     same = total = 0
     for table, physical in result.tables.items():
         places = {name: place for place, name in enumerate(tables[physical]["columns"])}

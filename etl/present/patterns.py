@@ -1,4 +1,4 @@
-"""The forms of dates and moments as the adapter writes them (`DD-MON-YY HH24:MI:SS`), taken apart; no expressions, only these parts."""
+"""The patterns of dates and moments in the adapter (`DD-MON-YY HH24:MI:SS`), as parts; no other expressions are allowed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 EPOCHS = ("epoch_s", "epoch_ms")
 _DATE_PARTS = ("YYYY", "YY", "MON", "MM", "DD")
 _TIME_PARTS = ("HH24", "HH12", "AM", "MI", "SS", "FF")
-# By part: the regular expression that its text fits, ASCII digits only.
+# By part: the regular expression of its text, ASCII digits only.
 PARTS = {
     "YYYY": "[0-9]{4}",
     "YY": "[0-9]{2}",
@@ -25,7 +25,7 @@ MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 
 
 def taken_apart(form: str, moment: bool) -> list[tuple[str, str]]:
-    """(part, '') for each part of the form, ('', text) for what stands literally between them."""
+    """Returns (part, '') for each part of the pattern, ('', text) for each literal text between them."""
     parts = (*_DATE_PARTS, *_TIME_PARTS) if moment else _DATE_PARTS
     found: list[tuple[str, str]] = []
     place = 0
@@ -42,7 +42,7 @@ def taken_apart(form: str, moment: bool) -> list[tuple[str, str]]:
 
 
 def wrong_pattern(form: str, moment: bool) -> tuple[str, str] | None:
-    """(found, expected) where the form cannot mean a day or a moment; else None."""
+    """Returns (found, expected) where the pattern cannot mean a day or a moment; else None."""
     if moment and form in EPOCHS:
         return None
     parts = [part for part, _ in taken_apart(form, moment) if part]
@@ -62,5 +62,5 @@ def wrong_pattern(form: str, moment: bool) -> tuple[str, str] | None:
 
 
 def expression(form: str, moment: bool) -> str:
-    """The regular expression of the whole text, a group named after each part."""
+    """Returns the regular expression of the whole text, with a group named after each part."""
     return "^" + "".join(f"(?P<{part}>{PARTS[part]})" if part else re.escape(text) for part, text in taken_apart(form, moment)) + "$"

@@ -1,4 +1,4 @@
-"""A physical table as the readers take one: a table mapping with its own names, no rule of its own."""
+"""A physical table in the form of a table mapping: physical names and no rules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from etl.present.kinds import server_cell, server_text
 from mappings.model import TableMapping
 from mappings.schema import Column, Family, Table
 
-STORED: tuple[str, ...] = ()  # no key: the rows in the order in which they are stored
+STORED: tuple[str, ...] = ()  # no key: the rows in storage order
 COUNT = "#n"
 _FAMILY: dict[str, Family] = {"BIGINT": "integer", "DATE": "date", "TIMESTAMP": "timestamp", "BYTEA": "binary", "TEXT": "text"}
 
@@ -18,7 +18,7 @@ _FAMILY: dict[str, Family] = {"BIGINT": "integer", "DATE": "date", "TIMESTAMP": 
 def physical(
     relation: Relation, columns: list[str], typed_as: Mapping[str, str], key: tuple[str, ...], catalog: Catalog, derived: bool = True
 ) -> TableMapping:
-    """What a reader is asked for: these columns, as text but for those in `typed_as` (the contract's word), in the order of `key`."""
+    """Returns the mapping for a reader: these columns, as text except those in `typed_as` (the contract's word), in the order of `key`."""
     names = list(dict.fromkeys([*columns, *key]))
     declared = tuple(Column(name, typed_as.get(name, "TEXT"), False, None) for name in names)
     name: str = physical_whole(relation, catalog)
@@ -28,7 +28,7 @@ def physical(
 
 
 def grouped(relation: Relation, columns: list[str], catalog: Catalog) -> TableMapping | None:
-    """The different combinations of these columns' texts, and as COUNT how often each occurs; None where no SQL is written for that database."""
+    """Returns the mapping for the distinct combinations of these columns' texts with their frequency as COUNT; None where the database has no SQL for it."""
     if catalog.portable or COUNT in relation.columns:
         return None
     declared = tuple(Column(name, "TEXT", False, None) for name in columns)
@@ -42,7 +42,7 @@ def grouped(relation: Relation, columns: list[str], catalog: Catalog) -> TableMa
 
 
 def physical_whole(relation: Relation, catalog: Catalog) -> str:
-    """The table's name as a reader quotes it: with its schema where the file gives one."""
+    """Returns the table's name in the reader's quotes: with its schema where the file gives one."""
     table = relation.name.removeprefix(f"{relation.schema}.") if relation.schema else relation.name
     return Sql(relation.name, f"{quoted(relation.schema)}.{quoted(table)}") if catalog.server and relation.schema else table
 
@@ -63,5 +63,5 @@ def _select(relation: Relation, columns: tuple[Column, ...]) -> str:
 
 
 def key_columns(relation: Relation, columns: list[str]) -> tuple[str, ...]:
-    """The columns that tell the physical rows apart, for reading bytes row by row."""
+    """Returns the columns that identify the physical rows, for reading bytes row by row."""
     return tuple(columns) or tuple(relation.columns)[:1]

@@ -1,4 +1,4 @@
-"""What is wrong with an adapter, or between it and an old portal: collected, so that one answer has all of it."""
+"""Errors of an adapter, or between it and an old portal: collected, so that one answer contains all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Problem:
     found: str
     expected: str
     line: str = ""
-    rank: int = 1  # 0: of a file itself; 1: of names and kinds; 2: of the rows
+    rank: int = 1  # 0: of a file; 1: of names and kinds; 2: of the rows
 
     def __str__(self) -> str:
         where = f"{self.file}: {self.place}" if self.place else self.file
@@ -39,19 +39,19 @@ class AdapterWrong(MigrationError):
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint for a sentence: the existing name that is most like this one; empty where none is."""
+    """Returns a hint for a sentence: the most similar existing name; empty where none is similar."""
     found = nearest_name(name, names)
     return f" (nearest: {printable(found)})" if found else ""
 
 
 def nearest_name(name: str, names: Iterable[str]) -> str:
-    """The existing name that is most like this one; empty where none is."""
+    """Returns the most similar existing name; empty where none is similar."""
     by_fold = {other.casefold(): other for other in names}
     found = difflib.get_close_matches(name.casefold(), by_fold, 1, 0.6)
     return by_fold[found[0]] if found else ""
 
 
 def printable(name: str) -> str:
-    """A name that came from outside, as it may be shown: control characters escaped, no longer than a line."""
+    """Returns a name from outside in printable form: control characters as escapes, at most one line long."""
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
     return text if len(text) <= 80 else f"{text[:77]}..."

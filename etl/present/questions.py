@@ -1,4 +1,4 @@
-"""What only the rows can answer: words without a code, rows that nobody reads, look-ups that are not unique, and what will not fit."""
+"""Checks that need the rows: words without a code, rows that no block reads, look-ups that are not unique, and values that will not fit."""
 
 from __future__ import annotations
 
@@ -20,27 +20,30 @@ _SHOWN = 20  # words of one code list in a sentence
 
 @dataclass
 class Answers:
-    """`problems`: what stops a run. By portal `left_out`: rows that a `rest` explains; `will_be_held`: (table, column, rows) where values do not fit."""
+    """The answers for one portal.
+
+    `problems`: they stop a run. `left_out`: rows that a `rest` explains. `will_be_held`: (table, column, rows) where values do not fit.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     left_out: int = 0
     will_be_held: list[tuple[str, str, int]] = field(default_factory=list)
     unlisted: list[str] = field(
         default_factory=list
-    )  # sentences about code lines whose contract word no catalogue has (A12: loads, flagged)
+    )  # sentences about code lines whose contract word is in no catalogue (A12: loads, flagged)
 
 
 def asked(source: Source, whole: bool) -> Answers:
-    """The answers of one portal; nothing to ask of one that no adapter presents. `whole`: every column is presented once, to count what will not fit.
+    """Returns the answers for one portal; empty for one without an adapter. `whole`: presents every column once, to count what will not fit.
 
-    Of an adapter that does not fit, what is sound is asked all the same.
+    For an invalid adapter, its valid parts are checked all the same.
     """
     answers = Answers()
     if not isinstance(source, PresentedSource):
         return answers
     _ask_look_ups(source, answers)
     if answers.problems:
-        return answers  # no row can be presented through a look-up that is not unique
+        return answers  # a look-up that is not unique cannot present a row
     if whole:
         answers.unlisted = sorted(set(_unlisted(source)))
     words: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
@@ -130,7 +133,7 @@ def _ask_block(
 
 
 def _ask_rests(source: PresentedSource, answers: Answers) -> None:
-    """Rows of a physical table that no block selects have to be explained by one `rest` of the files that read it."""
+    """Reports rows of a physical table that no block selects, unless exactly one `rest` in the files that read it explains them."""
     blocks: dict[str, list[BoundBlock]] = defaultdict(list)
     for table in source.bound.tables.values():
         for block in table.blocks:

@@ -1,4 +1,4 @@
-"""What an unknown old portal has, without what it says: tables, columns, forms, keys, references; values only where they are common and of few kinds."""
+"""The structure of an unknown old portal: tables, columns, forms, keys, references; values only where they are frequent and few."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from etl.present.physical import STORED, physical
 from etl.present.times import days, moments
 
 VERSION = 1
-_ROWS = 100_000  # of a table that are looked at
-_COMMON = 5  # a value is told where it occurs at least so often
-_FEW = 60  # different values of a column of few values
-_FREE = 40  # characters: longer texts are free texts
+_ROWS = 100_000  # rows of a table that are read
+_COMMON = 5  # a value is reported where it occurs at least this often
+_FEW = 60  # distinct values of a column with few values
+_FREE = 40  # characters: longer texts are free text
 SECRET = re.compile(r"(?i)pass|pwd|pss?w|psw|hash|hsh|secret|token|salt|credential|api_?key|private_?key")
 _PERSONAL = re.compile(
     r"(?i)name|nm$|nme|mail|phone|fon|fax|addr|street|strt|city|zip|postal|birth|dob|ssn|social|tax|person|contact|sign(er|ature)|user"
@@ -39,7 +39,7 @@ _MOMENTS = (
     "epoch_s",
 )
 _FLAGS = (("Y", "N"), ("1", "0"), ("T", "F"), ("true", "false"), ("t", "f"), ("yes", "no"), ("Yes", "No"), ("J", "N"))
-# Forms that tell what a text is, without telling it.
+# Forms that classify a text without showing it.
 _TELLING = {
     "mail": r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
     "digest": r"^[0-9a-fA-F]{64}$",
@@ -55,11 +55,11 @@ _TELLING = {
 _NO_KEY = 0.1  # the share of a column's cells that may be NULL in a key: a table has lines that are no rows of the contract
 _MOST = 0.8  # of the texts of a column that have such a form
 _REFERENCES = 12  # that are told of a column
-_PIVOT = 1950  # what the draft proposes; a person has to know better
+_PIVOT = 1950  # the draft's proposal; a person has to verify it
 
 
 def scan(source: Source) -> dict[str, Any]:
-    """The scan of one old portal as data (`scan.json` has one for each)."""
+    """Returns the scan of one old portal as data (`scan.json` has one for each)."""
     catalog = catalog_of(source, frozenset())
     tables: dict[str, Any] = {}
     keys: dict[tuple[str, str], set[int]] = {}
@@ -100,7 +100,7 @@ def _times(about: dict[str, Any]) -> bool:
 
 
 def _order(batch: Typed, relation: Relation, columns: dict[str, Any]) -> None:
-    """How late each column of dates or moments is among those of its table: `late`, the share of the others that are not after it; 0 to 1."""
+    """Adds how late each column of dates or moments is among those of its table: `late`, the share of the others that are not after it; 0 to 1."""
     when: dict[str, pl.Series] = {}
     for name, about in columns.items():
         text = cells_of(batch, name, name, relation.kind(name), frozenset()).text if about.get("distinct", 0) > 1 else None
@@ -119,7 +119,7 @@ def _order(batch: Typed, relation: Relation, columns: dict[str, Any]) -> None:
 
 
 def _key_of_several(batch: Typed, relation: Relation, columns: dict[str, Any]) -> list[str]:
-    """The fewest columns, two or three, that are unique together in a table without a unique column; none where there is no such set."""
+    """Returns the fewest columns, two or three, that are unique together in a table without a unique column; none where there is no such set."""
     able = [name for name, about in columns.items() if about.get("distinct", 0) > 1 and about["nulls"] <= _NO_KEY]
     able = [
         name
@@ -142,6 +142,7 @@ def _key_of_several(batch: Typed, relation: Relation, columns: dict[str, Any]) -
 
 
 def physical_name(relation: Relation, catalog: Catalog) -> str:
+    """Returns the table's name, with its schema where it needs one."""
     from etl.present.physical import physical_whole
 
     return physical_whole(relation, catalog)
@@ -186,7 +187,7 @@ def _any(texts: pl.Series, pattern: str) -> bool:
 
 
 def forms_of(different: pl.Series) -> list[dict[str, Any]]:
-    """The forms that every text of a column has, most telling first: `{"form": ..., ...}` as the adapter's words."""
+    """Returns the forms that match every text of a column, the most specific first: `{"form": ..., ...}` in the adapter's words."""
     if not len(different):
         return []
     some = different.head(2_000)
@@ -220,7 +221,7 @@ def forms_of(different: pl.Series) -> list[dict[str, Any]]:
 
 
 def looks_of(different: pl.Series) -> list[str]:
-    """What most texts of a column look like (an e-mail address, a digest ...): the names of the forms; blanks at the ends do not count."""
+    """Returns what most texts of a column look like (an e-mail address, a digest ...): the names of the forms; blanks at the ends do not count."""
     some = different.head(2_000).str.strip_chars()
     some = some.filter(some != "")
     return [name for name, form in _TELLING.items() if len(some) and float(str(some.str.contains(form).mean())) >= _MOST]
@@ -254,5 +255,5 @@ def _references(source: Source, catalog: Catalog, tables: dict[str, Any], keys: 
 
 
 def _hashes(text: pl.Series) -> set[int]:
-    """The different cells as hashes; blanks at the ends do not count: a reference may be padded where the key is not."""
+    """Returns the different cells as hashes; blanks at the ends do not count: a reference may be padded where the key is not."""
     return set(text.drop_nulls().str.strip_chars().unique().hash(0).to_list())

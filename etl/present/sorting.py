@@ -1,4 +1,4 @@
-"""Contract rows put into the order of their keys: in memory where they are few, else through files, so that memory stays that of a few stage files."""
+"""Sorts contract rows by key: in memory where they are few, else through files, so that memory stays at a few stage files."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from mappings.model import TableMapping
 
 @dataclass
 class Pile:
-    """Pieces of a table's rows, in the order in which they are stored."""
+    """Parts of a table's rows, in storage order."""
 
     mapping: TableMapping
-    rows: int  # of a batch that comes out
+    rows: int  # of an output batch
     batches: list[Typed] = field(default_factory=list)
     count: int = 0
 
     def add(self, batch: Typed) -> None:
+        """Adds a batch; an empty one is ignored."""
         if len(batch.mark):
             self.batches.append(batch)
             self.count += len(batch.mark)
 
 
 def sorted_batches(pile: Pile) -> Iterator[Batch]:
-    """The rows in the order of their keys, in batches of `pile.rows`."""
+    """Yields the rows in key order, in batches of `pile.rows`."""
     whole = _whole(pile)
     if whole is None:
         return
@@ -70,7 +71,7 @@ def _whole(pile: Pile) -> Typed | None:
 
 
 def _alike(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
-    """The frames with the same columns: blocks of other physical tables have other raw cells."""
+    """Returns the frames with the same columns: blocks of other physical tables have other raw cells."""
     if all(frame.schema == frames[0].schema for frame in frames):
         return frames
     fields: dict[str, None] = {}
@@ -87,7 +88,7 @@ def _alike(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
 
 
 def _keys(mapping: TableMapping, whole: Typed) -> pl.Series | None:
-    """Each row's key as text, unique in the table (fine print 43, 47); None where it is simply the number. Marks rows whose key is NULL or taken."""
+    """Returns each row's key as unique text (fine print 43, 47), None where it is the number; marks rows whose key is NULL or a duplicate."""
     columns = [whole.columns[name] for name in mapping.key]
     any_null = any(series.null_count() for series in columns)
     spoilt = {text.row for text in whole.texts if text.column in mapping.key}
@@ -122,6 +123,6 @@ def _told_apart(parts: list[tuple[str | None, ...]], whole: Typed, mapping: Tabl
 
 
 def _order(mapping: TableMapping, whole: Typed) -> pl.Series:
-    """The rows' places in the order of their keys; NULLs and unreadable ones last, equal ones as they are stored."""
+    """Returns the row positions in key order; NULL and unreadable keys last, equal ones in storage order."""
     frame = pl.DataFrame([whole.columns[name] for name in mapping.key]).with_row_index("#row")
     return frame.sort(*mapping.key, nulls_last=True, maintain_order=True)["#row"]

@@ -1,4 +1,4 @@
-"""An old portal behind its adapter: implements `Source`, so that nothing behind it knows that it is another portal's."""
+"""An old portal behind its adapter: implements `Source`, so that later steps need not know the physical tables."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from etl.present.typed_batches import PHYSICAL, filtered, key_texts, refuse_coll
 from mappings.model import Mappings, TableMapping
 
 _AT_ONCE = 50_000
-# The contract's words for what is read as it is; texts are read as texts of any length.
+# The contract's words for columns that are read unchanged; texts are read with any length.
 _WORDS: dict[str, str] = {"integer": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP", "binary": "BYTEA"}
 
 
 @dataclass(frozen=True)
 class _Looked:
-    """A look-up's table in memory: by key text the row, and its columns' cells."""
+    """A look-up's table in memory: the row by key text, and its columns' cells."""
 
-    place: pl.DataFrame  # t, place
+    place: pl.DataFrame  # t (key text), place (row number)
     cells: Mapping[str, Cells]
 
 
 @dataclass
 class PresentedSource:
-    """The contract's tables of one portal, out of the physical ones that `inner` reads."""
+    """The contract's tables of one portal, made from the physical tables that `inner` reads."""
 
     inner: Source
     adapter: Adapter
@@ -65,14 +65,14 @@ class PresentedSource:
         return self.adapter.portals[self.bound.portal].null
 
     def shapes(self) -> dict[str, dict[str, str]]:
-        """As the contract declares them: the closed world was asked when the adapter was bound."""
+        """Returns the contract's declared types: the binding of the adapter has checked the physical ones."""
         return {name: {column.name: column.sql_type for column in table.mapping.shape.columns} for name, table in self.bound.tables.items()}
 
     def kinds(self) -> dict[str, str]:
         return {}
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
-        """Those of the physical tables that these contract tables are made of."""
+        """Returns the conditions of the physical tables of these contract tables."""
         blocks = [block for mapping in mapped for block in self.bound.tables[mapping.table].blocks]
         relations = {of.name: of for block in blocks for of in (block.relation, *(look.relation for look in block.lookups.values()))}
         whole = [physical(of, list(of.columns), {}, STORED, self.catalog, derived=False) for of in relations.values()]
@@ -98,26 +98,26 @@ class PresentedSource:
         return found
 
     def batches(self, block: BoundBlock, cells: tuple[BoundCell, ...], rows: int, key: tuple[str, ...] = STORED) -> Iterator[Batch]:
-        """The physical rows of a block, with the columns that these cells need."""
+        """Yields the physical rows of a block, with the columns that these cells need."""
         columns = block.columns(cells) or list(block.relation.columns)[:1]
         mapping = physical(block.relation, columns, self._typed_as(block, columns), key, self.catalog)
         return self.inner.read(mapping, rows)
 
     def combinations(self, relation: Relation, columns: tuple[str, ...], rows: int) -> Iterator[tuple[Batch, pl.Series]]:
-        """The different combinations of these columns' texts, and how often each occurs; every row by itself where the database is not asked for them."""
+        """Yields the distinct combinations of these columns' texts with their frequency; single rows where the database cannot group them."""
         mapping = grouped(relation, list(columns), self.catalog)
         for batch in self.inner.read(mapping, rows) if mapping is not None else self.columns_of(relation, columns, rows):
             counts = batch.typed.columns.get(COUNT)
             yield batch, counts if counts is not None else pl.Series([1], dtype=pl.Int64).new_from_index(0, len(batch.typed.mark))
 
     def columns_of(self, relation: Relation, columns: tuple[str, ...], rows: int) -> Iterator[Batch]:
-        """These columns of all rows of a physical table, as text."""
+        """Yields these columns of all rows of a physical table, as text."""
         return self.inner.read(physical(relation, list(columns), {}, STORED, self.catalog), rows)
 
     def words(
         self, block: BoundBlock, batch: Batch, counts: pl.Series, cells: Iterable[BoundCell]
     ) -> Iterator[tuple[BoundCell, pl.DataFrame]]:
-        """(cell, the texts `t` of its physical column that are not NULL with the rows `n` that have them) in the rows that the block selects."""
+        """Yields (cell, texts `t` of its physical column and number of rows `n` with each) for the rows that the block selects; without NULL."""
         own = self.cells(block, batch.typed)
         keep = self._selected(block, own, len(batch.typed.mark)) if block.where else None
         for cell in cells:
@@ -126,7 +126,7 @@ class PresentedSource:
             yield cell, (frame if keep is None else frame.filter(keep)).drop_nulls("t")
 
     def _typed_as(self, block: BoundBlock, columns: list[str]) -> dict[str, str]:
-        """The contract's word for the columns that are read as they are; all others are read as text."""
+        """Returns the contract's word for columns that are read unchanged; all others are read as text."""
         found = {}
         for cell in block.cells:
             if cell.form.kind != "plain" or cell.refs[0].alias or cell.refs[0].column not in columns or self._as_text_only(block, cell):
@@ -136,12 +136,12 @@ class PresentedSource:
         return found
 
     def _as_text_only(self, block: BoundBlock, cell: BoundCell) -> bool:
-        """A decimal type that a driver gives as a number of its own."""
+        """Returns whether the column has a decimal type that a driver gives in a number type of Python."""
         declared = block.relation.columns[cell.refs[0].column]
         return self.catalog.portable and declared.startswith(("NUM", "DEC"))
 
     def cells(self, block: BoundBlock, batch: Typed) -> dict[str, Cells]:
-        """The batch's physical columns, by their names."""
+        """Returns the batch's physical columns by name."""
         relation = block.relation
         return {
             name: cells_of(batch, name, f"{relation.name}.{name}", relation.kind(name), self._null)
@@ -150,7 +150,7 @@ class PresentedSource:
         }
 
     def kept(self, block: BoundBlock, batch: Batch) -> pl.Series:
-        """Which rows the block's conditions select."""
+        """Returns a mask of the rows that the block's conditions select."""
         return self._selected(block, self.cells(block, batch.typed), len(batch.typed.mark))
 
     @staticmethod
@@ -167,7 +167,7 @@ class PresentedSource:
         return keep
 
     def presented(self, table: BoundTable, block: BoundBlock, batch: Batch, without: frozenset[str] = frozenset()) -> Typed:
-        """The block's rows of that physical batch as contract rows, unselected ones left out; `_physical` where forms changed cells."""
+        """Returns the block's selected rows of that physical batch as contract rows; `_physical`: raw cells where forms changed them."""
         rows = len(batch.typed.mark)
         cells = self.cells(block, batch.typed)
         keep = self._selected(block, cells, rows) if block.where else None
@@ -193,7 +193,7 @@ class PresentedSource:
                 for one in inputs:
                     if one.typed.dtype != pl.Binary and (cell.form.kind != "bytes" or not self._is_content(table, cell)):
                         raws[one.name] = one.text.alias(one.name)
-        # A struct needs a field: one that is always null stands where no form changed a cell.
+        # A struct needs a field: a null one, where no form changed a cell.
         listed = list(raws.values()) or [pl.Series("-", [None], dtype=pl.String).new_from_index(0, rows)]
         out.columns[PHYSICAL] = pl.DataFrame(listed).to_struct(PHYSICAL)
         return out if keep is None or keep.all() else filtered(out, keep)
@@ -237,7 +237,7 @@ class PresentedSource:
         return self._looked[key]
 
     def duplicated(self, block: BoundBlock, alias: str) -> int:
-        """How many keys of the look-up's table stand there more than once."""
+        """Returns how many keys of the look-up's table occur more than once."""
         look = block.lookups[alias]
         mapping = physical(look.relation, [look.key], {}, STORED, self.catalog)
         seen: Counter[str] = Counter()
@@ -249,7 +249,7 @@ class PresentedSource:
     # --- the contract's rows
 
     def ordered(self, table: BoundTable) -> tuple[str, ...] | None:
-        """The physical columns by which the database itself can order and cut the contract's rows; None where it cannot."""
+        """Returns the physical columns by which the database can order and cut the contract's rows; None where it cannot."""
         if len(table.blocks) != 1 or table.blocks[0].where:
             return None
         block = table.blocks[0]
@@ -295,12 +295,12 @@ class PresentedSource:
             yield Batch(typed, keys)
 
     def _odd_keys(self, table: BoundTable, key: tuple[str, ...]) -> bool:
-        """Whether some key is NULL, out of its range, or there twice: then all keys have to be looked at together (fine print 43)."""
+        """Returns whether a key is NULL, out of range or a duplicate: then all keys have to be compared together (fine print 43)."""
         (block,) = table.blocks
         last: tuple[Any, ...] | None = None
         cells = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
         if isinstance(self.inner, SnapshotSource):
-            return False  # a server keeps its types, and its reader refuses NULL keys
+            return False  # a server enforces types, and its reader refuses NULL keys
         if isinstance(self.inner, SqliteSource):
             words = {cell.refs[0].column: cell.column.sql_type for cell in cells}
             return not self.inner.keys_are_sound(physical(block.relation, list(key), words, key, self.catalog))
@@ -351,7 +351,7 @@ class PresentedSource:
         return json.dumps({"mark": mark, "rows": self._physical_rows()}, sort_keys=True)
 
     def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
-        """By the physical tables that are read, look-ups included; views are read again."""
+        """Returns the change of the physical tables that are read, including look-ups; views are read again."""
         known = json.loads(mark)
         views = [name for name, relation in self.bound.read.items() if relation.view]
         tables = {name: rows for name, rows in known["rows"].items() if name not in views and name in self.bound.read}
@@ -392,7 +392,7 @@ class PresentedSource:
 
     @staticmethod
     def _top(keys: Iterable[list[pl.Series]]) -> str:
-        """The highest of these keys, masked; empty where none is complete."""
+        """Returns the highest of these keys, masked; empty where none is complete."""
         frames = [frame for columns in keys if (frame := pl.DataFrame(columns).drop_nulls()).height]
         tops = [frame.sort(pl.all(), descending=True).row(0) for frame in frames]
         return masked("|".join(map(str, max(tops)))) if tops else ""
@@ -420,7 +420,7 @@ class PresentedSource:
 
 
 class PresentedShared(PresentedSource):
-    """The same where other processes can read along: implements `Shared`."""
+    """The same for sources that other processes can join: implements `SnapshotSource`."""
 
     @property
     def url(self) -> str:

@@ -1,4 +1,4 @@
-"""Days and moments out of texts, by the forms that the adapter gives; every part has a fixed width but the fraction of a second."""
+"""Days and moments from texts, by the adapter's patterns; every part has a fixed width except the fraction of a second."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import polars as pl
 
 from etl.present.patterns import EPOCHS, MONTHS, PARTS, taken_apart
 
-# The pinned tzdata package, never the machine's own files.
+# The pinned tzdata package, never the machine's files.
 zoneinfo.reset_tzpath(to=())
 _MONTH = {name: f"{number:02d}" for number, name in enumerate(MONTHS, start=1)}
 _LEAST, _MOST = -62_135_596_800_000_000, 253_402_300_799_999_999  # microseconds of the years 1 to 9999
 
 
 def days(texts: pl.Series, form: str, pivot: int | None) -> pl.Series:
-    """The day that each text says; null where it does not fit the form or is not a real day of the years 1 to 9999."""
+    """Returns the day of each text (Date); null where it does not match the pattern or is not a valid day of the years 1 to 9999."""
     frame = _split(texts, form, moment=False)
     day = _day(pivot).str.to_date("%Y-%m-%d", strict=False)
     return frame.select(pl.when(day.dt.year() > 0).then(day)).to_series()
 
 
 def moments(texts: pl.Series, form: str, pivot: int | None, zone: str) -> pl.Series:
-    """The moment in UTC that each text says, in microseconds; null where it does not fit the form, or lies outside the years 1 to 9999."""
+    """Returns the moment of each text in UTC, in microseconds; null where it does not match the pattern, or is outside the years 1 to 9999."""
     if form in EPOCHS:
         return _epochs(texts, 1_000_000 if form == "epoch_s" else 1_000)
     if pivot is None and (at_once := _at_once(form)) is not None:
@@ -43,7 +43,7 @@ def moments(texts: pl.Series, form: str, pivot: int | None, zone: str) -> pl.Ser
         hour = twelve.cast(pl.String).str.zfill(2)
     minute = pl.col("MI") if "MI" in named else pl.lit("00")
     second = pl.col("SS") if "SS" in named else pl.lit("00")
-    # A leap second is not a moment of the contract, whatever a parser makes of it.
+    # A leap second is not a valid moment of the contract; parsers differ about it.
     fits = (hour <= "23") & (minute <= "59") & (second <= "59")
     text = pl.when(fits).then(pl.concat_str([_day(pivot), pl.lit(" "), hour, pl.lit(":"), minute, pl.lit(":"), second]))
     local = text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
@@ -53,7 +53,7 @@ def moments(texts: pl.Series, form: str, pivot: int | None, zone: str) -> pl.Ser
     return found if zone == "UTC" else _in_utc(found, zone)
 
 
-# The parts that polars' own parser reads as the form means them, once a regular expression has asked for their digits.
+# The parts that polars' parser reads with the pattern's meaning, after a regular expression has checked their digits.
 _PARSED = {
     "YYYY": ("[0-9]{4}", "%Y"),
     "MM": ("[0-9]{2}", "%m"),
@@ -62,13 +62,13 @@ _PARSED = {
     "HH12": ("(?:0[1-9]|1[0-2])", "%I"),
     "AM": ("[AaPp][Mm]", "%p"),
     "MI": ("[0-5][0-9]", "%M"),
-    "SS": ("[0-5][0-9]", "%S"),  # a leap second is not a moment of the contract
+    "SS": ("[0-5][0-9]", "%S"),  # a leap second is not a valid moment of the contract
 }
 
 
 @lru_cache(maxsize=256)
 def _at_once(form: str) -> tuple[str, str] | None:
-    """(regular expression, format) where the parser can read the whole form in one go; None for the others."""
+    """Returns (regular expression, format) where polars' parser can read the whole pattern; None for other patterns."""
     parts = taken_apart(form, moment=True)
     if not {"MI", "SS"} <= {part for part, _ in parts} or any(part and part not in _PARSED for part, _ in parts):
         return None
@@ -89,7 +89,7 @@ def _day(pivot: int | None) -> pl.Expr:
 
 
 def _split(texts: pl.Series, form: str, moment: bool) -> pl.DataFrame:
-    """The parts of each text as columns, null in all of them where the text does not have the form; MM or MON is null throughout."""
+    """Returns the parts of each text as columns, null in all of them where the text does not match; MM or MON is null throughout."""
     parts = taken_apart(form, moment)
     pattern = "^" + "".join(PARTS[part] if part else _literal(text) for part, text in parts) + "$"
     fits = pl.when(pl.col("t").str.contains(pattern)).then(pl.col("t"))
@@ -103,7 +103,7 @@ def _split(texts: pl.Series, form: str, moment: bool) -> pl.DataFrame:
             columns.append(pl.col("fit").str.slice(ahead, pl.col("fit").str.len_chars() - ahead - behind).alias(part))
         elif part and number < fraction:
             columns.append(pl.col("fit").str.slice(sum(widths[:number]), widths[number]).alias(part))
-        elif part:  # behind the fraction, whose length differs: counted from the end
+        elif part:  # after the fraction, whose length varies: counted from the end
             columns.append(pl.col("fit").str.slice(-sum(widths[number:]), widths[number]).alias(part))
     frame = texts.to_frame("t").select(fits.alias("fit")).select(columns)
     return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in ("MM", "MON") if name not in frame.columns)
@@ -124,14 +124,14 @@ def _epochs(texts: pl.Series, factor: int) -> pl.Series:
 
 
 def _in_utc(local: pl.Series, zone: str) -> pl.Series:
-    """A wall clock's moments in UTC: one that occurs twice is the earlier, one that was skipped is shifted forward."""
+    """Returns local times in UTC: the earlier of two equal local times; a skipped one is shifted forward."""
     known = zoneinfo.ZoneInfo(zone)
     frame = local.to_frame("local").with_columns(pl.col("local").dt.date().alias("day"), pl.col("local").dt.truncate("1h").alias("hour"))
     years = frame["day"].dt.year().drop_nulls().unique().to_list()
     ofdays = [item for year in years for item in _days_of(year, zone).items()]
     by_day = pl.DataFrame(ofdays, schema={"day": pl.Date, "daily": pl.Int64}, orient="row")
     frame = frame.join(by_day, on="day", how="left", maintain_order="left")
-    # The offset is asked for every hour only of the days in which it changes, and for each moment only where it changes within the hour.
+    # The offset is computed hourly only on days on which it changes, and for each moment only where it changes within the hour.
     hours = frame.filter(pl.col("daily").is_null())["hour"].drop_nulls().unique()
     found = [_offset(hour, known) for hour in hours.to_list()]
     offsets = pl.DataFrame([hours, pl.Series("hourly", found, dtype=pl.Int64)])
@@ -149,13 +149,13 @@ def _in_utc(local: pl.Series, zone: str) -> pl.Series:
 
 @lru_cache(maxsize=1024)
 def _days_of(year: int, zone: str) -> dict[date, int]:
-    """The seconds that the zone is ahead of UTC on the days of that year on which they do not change, asked every six hours."""
+    """Returns, by day without a change in that year, the seconds that the zone is ahead of UTC, sampled every six hours."""
     known, found = zoneinfo.ZoneInfo(zone), dict[date, int]()
     before: int | None = None
     for number in range(date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal() + 1):
         day = date.fromordinal(number)
         try:
-            start = datetime(day.year, day.month, day.day)  # a wall clock's
+            start = datetime(day.year, day.month, day.day)  # local time
             asked = [start + timedelta(hours=hours) for hours in ((6, 12, 18, 24) if before is not None else (0, 6, 12, 18, 24))]
             offsets = [int((one.replace(tzinfo=known).utcoffset() or timedelta()).total_seconds()) for one in asked]
         except OverflowError:
@@ -168,7 +168,7 @@ def _days_of(year: int, zone: str) -> dict[date, int]:
 
 
 def _offset(hour: datetime, zone: zoneinfo.ZoneInfo) -> int | None:
-    """The seconds that the zone is ahead of UTC all through that hour of its wall clock; None where the clocks change."""
+    """Returns the seconds that the zone is ahead of UTC during that local hour; None where the offset changes within it."""
     try:
         last = hour + timedelta(minutes=59, seconds=59)
         found = {moment.replace(tzinfo=zone, fold=fold).utcoffset() for moment in (hour, last) for fold in (0, 1)}
@@ -179,7 +179,7 @@ def _offset(hour: datetime, zone: zoneinfo.ZoneInfo) -> int | None:
 
 
 def _one(local: datetime, zone: zoneinfo.ZoneInfo) -> datetime | None:
-    """fold=0: the earlier of two, and the offset before the gap for one that was skipped, which shifts it forward."""
+    """Returns the UTC moment with fold=0: the earlier of two, and the offset before the gap for a skipped time, which shifts it forward."""
     try:
         return (local - (local.replace(tzinfo=zone, fold=0).utcoffset() or timedelta())).replace(tzinfo=UTC).replace(tzinfo=None)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Presented rows put together: filtered, joined, their keys as texts, and the refusal of two texts that give one key."""
+"""Operations on presented rows: filtering, joining, keys as text, and the refusal of two texts that give one key."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from etl.present.bind import BoundTable
 from etl.present.sorting import Pile
 from mappings.model import TableMapping
 
-PHYSICAL = "_physical"  # of a stage file: the raw text forms of what each row was made of
+PHYSICAL = "_physical"  # of a stage file: the raw text forms from which each row was made
 
 
 def key_texts(mapping: TableMapping, typed: Typed) -> list[str]:
-    """Each row's key as text, parts joined by a bar; an unreadable part as its raw cell, NULL as nothing."""
+    """Returns each row's key as text, parts joined by a bar; an unreadable part as its raw cell, NULL as an empty text."""
     parts = {name: typed.columns[name].cast(pl.String) for name in mapping.key}
     for odd in typed.oddities:
         if odd.column in parts and odd.unreadable:
@@ -24,7 +24,7 @@ def key_texts(mapping: TableMapping, typed: Typed) -> list[str]:
 
 
 def refuse_collisions(table: BoundTable, pile: Pile) -> None:
-    """Two different texts that give one number are one key for two rows: nothing is migrated then."""
+    """Raises where two different texts give one number: one key for two rows."""
     for block in table.blocks:
         for cell in block.cells:
             if cell.form.kind != "number" or cell.column.name not in table.mapping.key:
@@ -44,6 +44,7 @@ def refuse_collisions(table: BoundTable, pile: Pile) -> None:
 
 
 def filtered(typed: Typed, keep: pl.Series) -> Typed:
+    """Returns the rows where `keep` is true, with their marks of invalid values."""
     places = np.cumsum(keep.to_numpy()) - 1
     stays = keep.to_list()
     out = Typed({name: series.filter(keep) for name, series in typed.columns.items()}, typed.mark[keep.to_numpy()])
@@ -53,7 +54,7 @@ def filtered(typed: Typed, keep: pl.Series) -> Typed:
 
 
 def together(parts: list[Typed], mapping: TableMapping) -> Typed:
-    """Several batches as one."""
+    """Returns several batches as one."""
     from etl.domain.typed_values import POLARS_TYPE
 
     out = Typed()

@@ -39,7 +39,7 @@ class WorkLists:
 
 
 def work_lists(folder: RunFolder, store: Reading, mappings: Mappings, bounced: frozenset[str] = frozenset()) -> WorkLists:
-    """The lists of a run that has published into this store."""
+    """Returns the work lists of a run that has published into this store. `bounced`: e-mail keys of undeliverable mail."""
     known = read_store(store)
     made = found_points(folder, known, mappings, bounced)
     points, extracted = made.points, made.extracted
@@ -73,7 +73,7 @@ class FoundPoints:
 
 
 def found_points(folder: RunFolder, known: StoreFacts, mappings: Mappings, bounced: frozenset[str] = frozenset()) -> FoundPoints:
-    """The open points of these rows, which the run in that folder made."""
+    """Returns the open points of these rows, which the run in that folder made."""
     held = held_rows(mappings, known.holding, known.exceptions)
     rows, extracted = RowsByProfile(folder, mappings), Extracted(folder)
     profile_of_held = {row: profile for row in held.reasons if (profile := held.profile(row, rows.profile_of)) is not None}
@@ -84,7 +84,7 @@ def found_points(folder: RunFolder, known: StoreFacts, mappings: Mappings, bounc
 
 
 class Extracted:
-    """Columns of the extracted rows of Portal 2.0, as texts; a value that could not be read is the text that the old portal has there."""
+    """Columns of the extracted rows of Portal 2.0, as texts; an unreadable value is the text as recorded."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
@@ -95,7 +95,7 @@ class Extracted:
                 self.odd[table][key][column] = (json.loads(raw), unreadable)
 
     def texts(self, table: str, key: str, *columns: str) -> pl.DataFrame:
-        """The key and these columns of every row, as text."""
+        """Returns the key and these columns of every row, as text; null stays null."""
         frames = []
         for file in self._folder.files("extract", layout.extracted("P2", table)):
             whole = (
@@ -114,14 +114,14 @@ class Extracted:
         return frame
 
     def pairs(self, table: str, key: str, column: str) -> Mapping[str, str]:
-        """The column by key, of the rows that have both as whole numbers."""
+        """Returns the column's value by key, for rows in which both are whole numbers."""
         frame = self.texts(table, key, column).filter(
             pl.col(key).cast(pl.Int64, strict=False).is_not_null(), pl.col(column).cast(pl.Int64, strict=False).is_not_null()
         )
         return dict(frame.iter_rows())
 
     def dates(self) -> pl.DataFrame:
-        """The eight dates of every entity, by entity_id, in the order and form of the new store."""
+        """Returns the eight dates of every entity as texts, by entity_id, in the order and form of the new store."""
         own = [name for name in DATES if name not in _OF_PROFILE]
         entities = self.texts("model_entity", "entity_id", "security_model_id", *own)
         models = self.texts("security_model", "security_model_id", "company_profile_id")
@@ -140,7 +140,7 @@ def _text(column: pl.Series) -> pl.Series:
 
 
 def _why_held(held: HeldRows, mappings: Mappings, folder: RunFolder) -> dict[Row, str]:
-    """What is wrong with each held row, in words; column and key are named where they are known, never a value."""
+    """Returns why each row is held, in words; names column and key where known, never a value."""
     unreadable = _unreadable(folder)
     found = {}
     for row, reason in held.reasons.items():

@@ -26,7 +26,7 @@ IDLE_DAYS = 45  # a user who has not logged in for so long is disabled until the
 
 
 def companies(store: StoreFacts, points: Points, found: pl.DataFrame, rows: pl.DataFrame, profiles: pl.DataFrame) -> pl.DataFrame:
-    """One line a company profile (`profiles`: company_profile_id, company_name of the old portal), in the order of their ids."""
+    """Returns one line per company profile, in the order of ids; `profiles`: company_profile_id, company_name of the old portal."""
     accounts = store.accounts.group_by(pl.col("legacy_profile_id").alias("company_profile_id")).agg(
         pl.len().cast(pl.Int64).alias("accounts"),
         pl.col("trade_visible").sum().cast(pl.Int64).alias("accounts_visible"),
@@ -61,9 +61,9 @@ def companies(store: StoreFacts, points: Points, found: pl.DataFrame, rows: pl.D
 
 
 def crosswalk(store: StoreFacts, entities: pl.DataFrame, models: Mapping[int, int]) -> pl.DataFrame:
-    """One line an old entity, held ones too: old profile, model, entity, number; id, number, type, status of its account, or nothing.
+    """Returns one line per old entity: old profile, model, entity, number; id, number, type, status of its account, null for a held entity.
 
-    `entities`: entity_id, security_model_id (text where the old value is not a number), account_number; `models`: profile by model.
+    `entities`: entity_id, security_model_id (text if the old value is not a number), account_number; `models`: profile by model.
     """
     account = store.accounts.select(
         pl.col("legacy_entity_id").cast(pl.String).alias("entity_id"), "account_id", "account_number", "business_type_cd", "status_cd"
@@ -89,7 +89,7 @@ def crosswalk(store: StoreFacts, entities: pl.DataFrame, models: Mapping[int, in
 
 
 def dates(store: StoreFacts, old: pl.DataFrame) -> pl.DataFrame:
-    """One line an account: its eight dates as the old portal has them (`old`, by entity_id, texts) beside those of the new store."""
+    """Returns one line per account with its eight dates in the old portal (`old`, by entity_id, as texts) and in the new store."""
     new = store.accounts.select(
         "office_cd", "account_number", pl.col("legacy_entity_id").alias("entity_id"), *(pl.col(name).alias(f"{name}_new") for name in DATES)
     )
@@ -113,11 +113,11 @@ _CLOCKS = {
 
 
 def clocks(store: StoreFacts, points: Points) -> pl.DataFrame:
-    """Running clocks: one line for each due date that is open, one for each login that an idle clock can disable.
+    """Returns running deadlines: one line per open due date, and one per login that inactivity can disable.
 
     EXTENDED: a due date that the freeze moved (E14), `days` later. RUNNING: an open due date that did not move; `days` left on the first
-    day of the freeze (null without a freeze). IDLE: a login that is ACTIVE and falls over 45 days without a login on `due_dt`; `days` from the
-    last day of the freeze to then, negative where it has fallen already; a login that was never used has neither.
+    day of the freeze (null without a freeze). IDLE: an ACTIVE login; `due_dt` is the day on which it exceeds 45 days without use, `days` from the
+    last day of the freeze to that day, negative if it has passed; both are null for a login that was never used.
     """
     accounts = {row["account_id"]: row for row in store.accounts.iter_rows(named=True)}
     run = store.runs.filter(pl.col("state_cd") == "PUBLISHED").sort("finished_at").tail(1).to_dicts()
@@ -143,13 +143,13 @@ def clocks(store: StoreFacts, points: Points) -> pl.DataFrame:
 
 
 def _profile_by_login(store: StoreFacts) -> dict[str, int]:
-    """The lowest profile that a login reaches."""
+    """Returns the lowest profile that each login reaches."""
     reach = store.picker.join(store.accounts.select("account_id", "legacy_profile_id"), on="account_id")
     return dict(reach.group_by("login_id").agg(pl.col("legacy_profile_id").min()).iter_rows())
 
 
 def activation(store: StoreFacts, points: Points, bounced: frozenset[str]) -> pl.DataFrame:
-    """One line a login, for the invitations: personal data, written only on request.
+    """Returns one line per login for the invitations; personal data, written only on request.
 
     `wave_cd`: the office of the lowest profile that the login reaches; logins are invited office by office.
     """
@@ -190,7 +190,7 @@ def activation(store: StoreFacts, points: Points, bounced: frozenset[str]) -> pl
 
 
 def _day(text: str | None) -> date | None:
-    """The day; None for a day that Python's calendar does not have (infinity, before year 1)."""
+    """Returns the day; None for null and for a day that Python cannot represent (infinity, before year 1)."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:

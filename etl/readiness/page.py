@@ -19,7 +19,7 @@ _TONE = {"critical": "bad", "attention": "warn", "info": "good"}
 def as_page(
     points: pl.DataFrame, companies: pl.DataFrame, kinds: Mapping[str, PointKind], run: Mapping[str, Any], since: pl.DataFrame | None
 ) -> str:
-    """readiness.html. `run`: id, rehearsal, when it was published; `since`: the points with `since_cd` new, gone or still there."""
+    """Returns readiness.html. `run`: id, rehearsal, time of publishing; `since`: the points with `since_cd` new, gone or still there (None: not compared)."""
     script = (HERE / "report.js").read_text(encoding="utf-8")
     counted = dict(points.group_by("weight_cd").len().iter_rows())
     weights = {weight: counted.get(weight, 0) for weight in WEIGHTS}
@@ -68,7 +68,7 @@ def _offices(points: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _companies(companies: pl.DataFrame) -> pl.DataFrame:
-    """Those with open points, the heaviest first."""
+    """Returns the companies with open points, the most serious first."""
     open_points = companies.filter(pl.sum_horizontal("critical", "attention", "info") > 0)
     return open_points.sort("critical", "attention", "info", "company_profile_id", descending=[True, True, True, False]).head(ROWS_SHOWN)
 

@@ -73,14 +73,14 @@ class _Found:
 
 
 class Points:
-    """Finds the points of one store. Every finder yields `_Found`; `frame` makes the list out of them."""
+    """Finds the open points of one store. Each finder yields `_Found`; `frame` makes the list from them."""
 
     def __init__(self, sources: Sources) -> None:
         self._s = sources
         self._accounts: dict[str, dict[str, Any]] = {row["account_id"]: row for row in sources.store.accounts.iter_rows(named=True)}
 
     def frame(self) -> pl.DataFrame:
-        """The points as COLUMNS: critical ones first, then by all columns in order, nulls first."""
+        """Returns the points with COLUMNS: critical ones first, then sorted by all columns, nulls first."""
         finders = (
             self._by_account,
             self._nobody,
@@ -133,11 +133,12 @@ class Points:
 
     @cached_property
     def name_by_profile(self) -> dict[int | None, str]:
+        """By profile, the legal name of its account with the lowest entity id."""
         return {profile: row["legal_name"] for profile, row in self._first_of_profile.items()}
 
     @cached_property
     def office_by_profile(self) -> dict[int | None, str | None]:
-        """The office of each profile: that of its lowest entity."""
+        """By profile, the office of its entity with the lowest id; None if there is none."""
         return {profile: row["office_cd"] for profile, row in self._first_of_profile.items()}
 
     @cached_property
@@ -154,7 +155,7 @@ class Points:
 
     @cached_property
     def usable(self) -> frozenset[str]:
-        """Logins that can open an account: ACTIVE, or LOCKED for a reason that activation cures."""
+        """The ids of logins that can open an account: ACTIVE, or LOCKED for a reason that activation removes."""
         return frozenset(
             key
             for key, row in self._logins.items()
@@ -172,7 +173,7 @@ class Points:
 
     @cached_property
     def nobody_can_open(self) -> frozenset[str]:
-        """Accounts that trade may see and that the picker shows to no usable login."""
+        """The ids of accounts visible to trade that account_picker shows to no usable login."""
         return frozenset(key for key, row in self._accounts.items() if row["trade_visible"] and not self._openers.get(key))
 
     def _flagged(self, *rules: str) -> Iterator[Row]:
@@ -193,7 +194,7 @@ class Points:
                 yield _Found("AGREEMENT_MISSING", self._entity(key), account=key, blanks={"basis": basis})
 
     def _missing(self, account: Mapping[str, Any]) -> str:
-        """The identifier types that the account's business type asks for and that are not active on it."""
+        """Returns the identifier types that the account's business type requires and that are not active on it."""
         groups: dict[str, list[str]] = defaultdict(list)
         for entry in self._s.mappings.codes["identifier_required"]:
             if entry["business_type_cd"] == account["business_type_cd"]:
@@ -240,7 +241,7 @@ class Points:
             yield _Found("NOBODY_CAN_OPEN", self._entity(key), account=key, blanks={"cause": cause})
 
     def _only(self, accounts: Iterable[str]) -> tuple[str | None, int | None]:
-        """(the account where there is exactly one, the lowest profile)."""
+        """Returns (the account if there is exactly one, else None; the lowest profile)."""
         found = sorted(set(accounts))
         profiles = [self._accounts[key]["legacy_profile_id"] for key in found]
         return (found[0] if len(found) == 1 else None), min(profiles, default=None)
@@ -342,7 +343,7 @@ class Points:
                 yield _Found("MAIL_BOUNCES", self._row_of_login(key, by_login[key]), profile)
 
     def _row_of_login(self, login: str, contacts: Sequence[Mapping[str, Any]]) -> Row:
-        """The old user behind the login (the lowest); for a login that Trade Compliance made, its contact."""
+        """Returns the login's old user with the lowest id; the contact of a login made for Trade Compliance."""
         users = self._users_of_login.get(login)
         if users:
             return "P2", "portal_user", min(users, key=lambda key: (len(key), key))

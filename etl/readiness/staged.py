@@ -15,7 +15,7 @@ _RECORD = {"legacy_portal_cd": "portal", "legacy_table": "table", "legacy_key": 
 
 
 def staged_facts(folder: RunFolder) -> StoreFacts:
-    """The facts of a run that got as far as reattach. Ids are texts of another form than the store's; `runs` and `due` are empty."""
+    """Returns the facts of a run that is done with reattach. Ids are texts of another form than the store's; `runs` and `due` are empty."""
     accounts = _staged(folder, "entity_account", ACCOUNT)
     contacts = _staged(folder, "account_contact", CONTACT)
     shown = contacts.filter(pl.col("login_id").is_not_null(), pl.col("removed_at").is_null())

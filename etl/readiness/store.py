@@ -80,11 +80,10 @@ TYPES: dict[str, pl.DataType] = {
 
 @dataclass(frozen=True)
 class StoreFacts:
-    """The new store's rows that the lists are about. Each frame has the columns of the table of its name that a list shows or asks about.
+    """The new store's rows that the lists are about. Each frame has those columns of the table of its name that a list needs.
 
-    `picker`: what `account_picker` shows (login_id, account_id), each pair once. `broken_documents`: rows whose bytes are missing or not
-    those that were recorded. `due`: rows with a due date, by the source table that they came from. Holding's `row_json` is the whole old
-    row: never shown.
+    `picker`: the distinct pairs in `account_picker` (login_id, account_id). `broken_documents`: rows whose bytes are missing or differ from
+    the record. `due`: rows with a due date, by source table. `row_json` of the holding is the whole old row and is never shown.
     """
 
     accounts: pl.DataFrame
@@ -101,7 +100,7 @@ class StoreFacts:
 
 
 def read_store(store: Reading) -> StoreFacts:
-    """All of it, in a dozen statements, each table once."""
+    """Returns the facts of the store; reads each table once, in about a dozen statements."""
     return StoreFacts(
         accounts=_frame(store, "entity_account", ACCOUNT),
         contacts=_frame(store, "account_contact", CONTACT),
@@ -135,7 +134,7 @@ def read_store(store: Reading) -> StoreFacts:
 
 
 def _frame(store: Reading, table: str, columns: Mapping[str, str], where: str = "", own: str = "") -> pl.DataFrame:
-    """These columns; a key that two joined tables have ("own_key") is taken from the table `own`."""
+    """Returns these columns; a key that two joined tables have ("own_key") is taken from the table `own`."""
     chosen = []
     for name, kind in columns.items():
         expression = f"{own}.{name}" if kind == "own_key" else name

@@ -33,9 +33,10 @@ def reconcile_staged(
     grace: tuple[int, int, int] | None = None,
     decisions: Path | None = None,
 ) -> Reconciliation:
-    """Whether these rows are exactly those expected from the old portals and the rules. The objects' bytes, the view and the store itself are not checked.
+    """Returns every difference between these rows and the rows expected from the old portals and the rules.
 
-    `rows`: of each target table but `migration_run`, as they are going to be loaded; `began`: when the run began to read (D11).
+    The objects' bytes, the view and the store itself are not checked. `rows`: of each target table but `migration_run`, as they will be
+    loaded; `began`: when the run began to read (D11). Raises ReconcileError if a source cannot be used, Hidden if it hides rows (K9).
     """
     tell = progress or (lambda what, done, total: None)
     spec = read_spec(mappings)

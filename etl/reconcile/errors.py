@@ -8,7 +8,7 @@ class ReconcileError(MigrationError):
 
 
 class Hidden(ReconcileError):
-    """Something keeps rows or bytes from the verifier: it refuses, for what is not seen cannot be called equal (exit 7, K9)."""
+    """Rows or bytes are hidden from the verifier, so that equality cannot be stated (exit 7, K9)."""
 
     exit_code, code = 7, "REFUSED"
 

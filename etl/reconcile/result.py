@@ -28,10 +28,10 @@ class Reconciliation:
     run_id: str | None
     not_ruled_out: Mapping[str, list[str]] = field(
         default_factory=dict
-    )  # by portal: what could hide rows or bytes and cannot be asked from here
+    )  # by portal: what could hide rows or bytes and cannot be queried from here
 
     @property
     def answer(self) -> str:
-        """`equal` only where everything was compared and nothing differs; what differs counts more than what was not checked."""
+        """`equal` only if everything was compared and nothing differs; a difference takes precedence over a part that was not compared."""
         kinds = set(self.differences["kind"].to_list())
         return DIFFERENT if kinds - {NOT_CHECKED} else NOT_CHECKED if kinds else EQUAL

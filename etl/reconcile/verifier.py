@@ -69,9 +69,10 @@ class Actual:
 def open_database(
     url: str, left_out: Mapping[str, frozenset[str]] = MappingProxyType({}), written: tuple[str, str] = (",", "utf-8")
 ) -> Database:
-    """The database behind a SQLAlchemy URL, or a folder of files, opened for reading, in one snapshot.
+    """Returns the database behind a SQLAlchemy URL, or a folder of files, opened for reading in one snapshot.
 
-    `left_out`: of each table that counts, what is never read (B17); `written`: the delimiter and encoding of CSV files.
+    `left_out`: by table, the columns that are never read (B17); `written`: delimiter and encoding of CSV files. Raises ReconcileError
+    if it cannot be opened.
     """
     if url.startswith(FOLDER):
         return FolderDatabase(Path(url.removeprefix(FOLDER)), *written)
@@ -91,12 +92,12 @@ def open_database(
 
 
 def _left_out(spec: Spec, portal: str) -> dict[str, frozenset[str]]:
-    """By table that a mapping names, the columns that are never read (B17)."""
+    """Returns by mapped table the columns that are never read (B17)."""
     return {name: spec.never_read(of, name) for of, name in spec.mappings if of == portal}
 
 
 def refuse_hidden(option: str, source: Source) -> None:
-    """Raises where an old portal's database does not show all of a table: what is not seen cannot be called equal (K9)."""
+    """Raises Hidden (7) if an old portal's database does not show all rows or bytes of a mapped table (K9)."""
     hiding = source.database.hiding()
     found = [
         f"{table}: {why}" if table else why
@@ -121,7 +122,7 @@ def expected_side(
     grace: tuple[int, int, int] | None = None,
     decided: Decided = NOTHING,
 ) -> Side:
-    """All that is needed to say what the new store must hold; `compute` says it."""
+    """Returns the expected side without its numbers, which `compute` adds."""
     parts = urlsplit(files or "")
     share = Path(unquote(parts.path) if parts.scheme == "file" else files).absolute() if files else None
     world = ExpectedState(spec, sources, share, freeze, began, grace, decided, padded)
@@ -134,7 +135,7 @@ def expected_side(
 
 
 def compute(side: Side, progress: Progress) -> None:
-    """Everything that the new store must hold, as `side.numbers`; afterwards the world's ledger is complete."""
+    """Computes every expected row as `side.numbers`; afterwards the ledger accounts for every source row."""
     numbers: dict[str, list[Hashes]] = {table: [] for table in side.columns}
     for piece in side.expected.first_pass(lambda what: progress(f"expected: {what}", 0, 0)):
         numbers[piece.table].append(piece.hashes(side.columns[piece.table]))
@@ -142,7 +143,7 @@ def compute(side: Side, progress: Progress) -> None:
 
 
 def actual_side(columns: dict[str, tuple[str, ...]], store: Store, objects: str, progress: Progress, look: Look = lambda: None) -> Actual:
-    """Everything that the new store does hold, read once from end to end."""
+    """Returns the numbers of every row of the new store, each table read once, and the state of its objects."""
     numbers: dict[str, Hashes] = {}
     unread: list[tuple[str | None, ...]] = []
     tables = store.order()
@@ -184,7 +185,7 @@ def _unread(table: str, error: Exception) -> tuple[str | None, ...]:
 
 
 def compared_columns(spec: Spec, table: str, unread: set[tuple[str, str]]) -> tuple[str, ...]:
-    """The columns of a target table that are compared: all but its own id and the key of an object, which are the loader's choice."""
+    """Returns the columns of a target table that are compared: all but the row's generated id, an object's key, and those in `unread`."""
     declared = spec.target[table]
     names = [
         c for c in declared.columns if c != own_id(declared) and (table, c) not in unread and (table, c) != ("stored_object", "object_key")
@@ -193,7 +194,7 @@ def compared_columns(spec: Spec, table: str, unread: set[tuple[str, str]]) -> tu
 
 
 def compared(side: Side, actual: Actual, store: Store, runs: Runs, progress: Progress) -> Reconciliation:
-    """The result for one store: both sides are compared, and differences are examined value by value."""
+    """Returns the reconciliation of one store: tables whose numbers differ are compared value by value."""
     expected, world, spec = side.expected, side.expected.world, side.expected.world.spec
     names = Names(dict(world.accounts.select("entity_id", "#number").iter_rows()))
     found: list[pl.DataFrame] = [runs.differences]
@@ -248,7 +249,7 @@ def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
 
 
 def _refuse_by_record(spec: Spec, target: str, adapter: Path | None) -> None:
-    """Refused where the store's record says that these tables need another adapter; whatever else is wrong with the store is not said here."""
+    """Raises OtherInputs (7) if the store's record names another adapter for these tables; reports nothing else about the store."""
     database = open_database(target)
     try:
         store = Store(spec, database, database.pads)
@@ -260,7 +261,10 @@ def _refuse_by_record(spec: Spec, target: str, adapter: Path | None) -> None:
 def old_portals(
     spec: Spec, source: str, tc: str | None, databases: list[Database], adapter: Path | None = None, target: str = ""
 ) -> dict[str, Source]:
-    """The old portals, opened; each goes into `databases`, for whoever asked to close."""
+    """Returns the old portals, opened; each database is also appended to `databases`, which the caller closes.
+
+    Raises ReconcileError if a database is not the old portal, Hidden (7) if it hides rows (K9).
+    """
     sources = {}
     for portal, url in (("P2", source), ("TC", tc)):
         if url is not None:
@@ -297,9 +301,9 @@ def reconcile(
     recorded: Recorded | None = None,
     decisions: Path | None = None,
 ) -> Reconciliation:
-    """Whether the new store and its objects are exactly those expected from the old portals and the rules; read-only.
+    """Returns every difference between the new store with its objects and the rows expected from the old portals and the rules; read-only (K10).
 
-    `recorded`: what the folder of a run knows of its own record in the store, which is compared too.
+    `recorded`: the run's record as its folder knows it, which is compared too. Raises ReconcileError (1), Hidden or OtherInputs (7).
     """
     decided = read_decided(decisions)
     tell = progress or (lambda what, done, total: None)

@@ -29,7 +29,10 @@ __all__ = ["write_early", "write_report"]
 
 
 def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
-    """The report's files, in `report/` of the run's folder; the short one also goes to the CI job's summary where there is one."""
+    """Writes the report into `report/` of the run's folder and returns its files; summary.md also goes to the CI job's summary if there is one.
+
+    Raises EvidenceAltered (6) if a stage file is not that of the manifest.
+    """
     found = lists(folder, mappings)
     report = facts_of(folder, mappings, found)
     short, frames = summary(report), tables(report, found, mappings)
@@ -50,7 +53,7 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
 
 
 def write_early(folder: RunFolder, step: str, error: MigrationError) -> None:
-    """What CI shows of a run that ended in that step: junit.xml and summary.md in `report/`, the job's summary, one line beside the job."""
+    """Writes junit.xml and summary.md of a run that ended in that step, and shows them in the CI job: its summary and one line beside it."""
     files = early_files(folder, step, error)
     for name, content in files.items():
         folder.write_bytes(layout.report_file(name), content)
@@ -58,9 +61,9 @@ def write_early(folder: RunFolder, step: str, error: MigrationError) -> None:
 
 
 def _tell_job(short: str, notes: list[str]) -> None:
-    """Appends the short report to the file that a CI system shows as the job's summary; says what it shows beside the job."""
+    """Appends the short report to the CI job's summary file, and writes the notes that CI shows beside the job."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        with suppress(OSError):  # nobody listens any more: the report is written all the same
+        with suppress(OSError):  # stdout is closed: the report is written nevertheless
             sys.stderr.write("".join(f"{note}\n" for note in notes))  # not stdout, which may be JSON; both are read
     place = os.environ.get("GITHUB_STEP_SUMMARY")
     if place:

@@ -11,7 +11,10 @@ MOST = 10  # of a step: GitHub shows no more
 
 
 def annotated(report: dict[str, Any]) -> list[str]:
-    """Errors first, then warnings; names, questions and counts only, never a value from the old portals. None where all is well."""
+    """Returns one GitHub workflow command per failed check and per table that differs, errors first; an empty list if there are none.
+
+    The lines contain names, questions and counts, never a value from the old portals.
+    """
     failed = [answer for answer in report["checks"]["answers"] if answer["failed"]]
     failed.sort(key=lambda answer: answer["severity"] != "critical")
     found = [] if report["verdict"]["holds"] else [_line("error", "Migration report", report["verdict"]["sentence"])]
@@ -28,7 +31,7 @@ def annotated(report: dict[str, Any]) -> list[str]:
 
 
 def error_line(title: str, text: str) -> str:
-    """One error as a workflow command."""
+    """Returns one error as a GitHub workflow command."""
     return _line("error", title, text)
 
 
@@ -38,5 +41,5 @@ def _line(level: str, title: str, text: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    """As GitHub writes what would end a command."""
+    """Returns the text with the characters encoded that would end a GitHub workflow command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

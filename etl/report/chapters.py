@@ -11,7 +11,7 @@ _CREATED = re.compile(r"^CREATE TABLE (\w+)")
 
 
 def chapters(mappings: Mappings) -> dict[tuple[str, str], str]:
-    """By source table, the heading above it in the old database's schema file; Trade Compliance is one chapter."""
+    """Returns by (portal, table) the heading above the table in the old schema file; Trade Compliance is one chapter."""
     found: dict[tuple[str, str], str] = {}
     for portal, schema in mappings.sources.items():
         heading = "Trade Compliance" if portal == "TC" else "Other"

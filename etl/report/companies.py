@@ -34,11 +34,11 @@ def companies(
     flagged: pl.DataFrame,
     closed: pl.DataFrame,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(COMPANIES: one line for each company profile that was read, CHAPTERS: one line for each of them and chapter that it has rows in).
+    """Returns (COMPANIES: one line per company profile read, CHAPTERS: one line per profile and chapter in which it has rows).
 
-    `held` with causes, `flagged`: the run's lists; `closed`: the accounts that nobody can open. No lines before reattach is done.
-    rows_*: a row on accounts of two profiles counts for both; catalogues, users and rows that lead to no profile stand in no line.
-    `causes`: the held rows at the top because of which rows of the company are held. `worst_rule`: of the gravest exceptions the first rule.
+    `held` with causes, `flagged`: the run's lists; `closed`: accounts without a usable login. No lines before reattach is done.
+    rows_*: a row on accounts of two profiles counts for both; catalogues, users and rows without a profile count in no line.
+    `causes`: the held rows at the root of the company's held rows. `worst_rule`: the first rule among the gravest exceptions.
     """
     if not {"split", "reattach"} <= folder.steps.keys():
         return pl.DataFrame(schema=COMPANIES), pl.DataFrame(schema=CHAPTERS)
@@ -63,7 +63,7 @@ def companies(
 
 
 def _profiles(folder: RunFolder) -> pl.DataFrame:
-    """The company profiles that were read and whose key is a number."""
+    """Returns the company profiles read whose key is a number."""
     files = folder.files("extract", layout.extracted("P2", "company_profile"))
     frames = [pl.DataFrame(read_columns(folder.path, file, ["company_profile_id"])) for file in files]
     every = pl.concat([pl.DataFrame(schema={"company_profile_id": pl.Int64}), *frames])
@@ -80,7 +80,7 @@ def _accounts(folder: RunFolder, closed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _said(mappings: Mappings, where: RowsByProfile, flagged: pl.DataFrame) -> pl.DataFrame:
-    """By company profile, the exceptions of each severity on its rows, and `worst_rule`."""
+    """Returns by company profile the number of exceptions of each severity on its rows, and `worst_rule`."""
     found = []
     for (portal, table), part in flagged.group_by("portal", "table"):
         known = where.lowest(str(portal), str(table), part["key"].unique()).rename({"profile": "company_profile_id"})

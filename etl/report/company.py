@@ -1,7 +1,7 @@
-"""What one company profile has become: its accounts, its people and what each sees, what each account holds, what needs attention.
+"""What became of one company profile: its accounts, its people and their access, the contents of each account, and what needs attention.
 
-Read from the new store alone (the old portal, where it is given, says which models and entities there were). Nothing that only CBP may see
-is counted or named, nor any person who is not a contact of this company.
+Read from the new store alone (the old portal, if given, adds which models and entities there were). Data that only CBP may see is neither
+counted nor named, nor is any person who is not a contact of this company.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _COLUMNS = ("account_number", "legal_name", "account_label", "business_type_cd",
 
 
 def company(target_url: str, source_url: str | None, profile_id: int, mappings: Mappings | None = None) -> dict[str, Any]:
-    """One profile's page as data; MigrationError where the new store knows no such profile."""
+    """Returns one profile's page as data; raises MigrationError if the new store does not have the profile."""
     known = mappings or read_mappings()
     with reading(target_url) as connection:
         books = read_books(connection, known, profile_id)
@@ -39,7 +39,7 @@ def company(target_url: str, source_url: str | None, profile_id: int, mappings: 
 
 
 def companies(target_url: str, mappings: Mappings | None = None) -> Iterator[dict[str, Any]]:
-    """The pages of all profiles that the new store knows, in the order of their ids."""
+    """Yields the pages of all profiles in the new store, in the order of their ids."""
     known = mappings or read_mappings()
     with reading(target_url) as connection:
         books = read_books(connection, known, None)
@@ -55,9 +55,9 @@ def write_companies(
     mappings: Mappings | None = None,
     head: LetterHead | None = None,
 ) -> list[Path]:
-    """The letters of one profile, or of all that the new store knows, written into the folder (0700, files 0600): they name people.
+    """Writes the letters of one profile, or of all (None), into the folder and returns their paths; folder 0700, files 0600: they name people.
 
-    `letters.json` beside them says which letters there are and of which date, for those that replace them one day.
+    `letters.json` beside them lists letters, dates and languages, so that later letters can refer to those that they replace.
     """
     known = mappings or read_mappings()
     texts, place = read_letters(known.home), PrivateFolder(folder, "--folder")
@@ -75,13 +75,13 @@ def write_companies(
 
 
 def as_files(page: dict[str, Any], texts: LetterTexts, head: LetterHead) -> dict[str, bytes]:
-    """The page's two letters by file name."""
+    """Returns the page's two letters (Markdown, HTML) by file name."""
     name = f"company-{page['profile']['id']}"
     return {f"{name}.html": as_letter_html(page, texts, head).encode(), f"{name}.md": as_letter_markdown(page, texts, head).encode()}
 
 
 def page_of(books: Books, profile_id: int, mappings: Mappings) -> dict[str, Any]:
-    """One profile's page, of what has been read."""
+    """Returns one profile's page from the rows already read."""
     rows = books.accounts.get(profile_id, [])
     reason = books.held_profiles.get(profile_id)
     if not rows and reason is None:
@@ -106,7 +106,7 @@ def page_of(books: Books, profile_id: int, mappings: Mappings) -> dict[str, Any]
 
 
 def _models(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The models behind the accounts, each with its entities."""
+    """Returns the models behind the accounts, each with its entities."""
     models: dict[int, dict[str, Any]] = {}
     for row in rows:
         model = models.setdefault(row["legacy_model_id"], {"id": row["legacy_model_id"], "name": row["account_label"], "entities": []})
@@ -127,7 +127,7 @@ def _account(books: Books, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _people(books: Books, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One entry per contact in force: on which accounts, and which of them the person sees after logging in."""
+    """Returns one entry per contact in force: its accounts, and those that the person sees after logging in."""
     people: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         for contact in books.contacts.get(row["account_id"], []):
@@ -158,7 +158,7 @@ def _people(books: Books, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _before(url: str, mappings: Mappings, profile_id: int) -> list[dict[str, Any]]:
-    """The models of the profile in the old portal, those without account included."""
+    """Returns the profile's models in the old portal, those without account included."""
     tables = tables_of(mappings.sources["P2"])
     model, entity = tables["security_model"], tables["model_entity"]
     with reading(url) as connection:
@@ -175,7 +175,7 @@ def _before(url: str, mappings: Mappings, profile_id: int) -> list[dict[str, Any
 
 
 def _forgiving(connection: sa.Connection) -> None:
-    """A text column of SQLite can contain bytes that are not valid text: they are shown as U+FFFD instead of ending the page."""
+    """Makes a SQLite connection read invalid bytes in text columns as U+FFFD."""
     driver = connection.connection.driver_connection
     if connection.dialect.name == "sqlite" and driver is not None:
         driver.text_factory = lambda raw: raw.decode("utf-8", "replace")

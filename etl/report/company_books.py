@@ -110,7 +110,7 @@ class Books:
 
 
 def read_books(connection: sa.Connection, mappings: Mappings, profile: int | None) -> Books:
-    """Everything for this profile, or for all (None)."""
+    """Returns the rows that company pages need, for this profile or for all (None)."""
     reader = _Reader(connection, tables_of(mappings.target), profile)
     reader.read_accounts()
     reader.read_contacts()
@@ -180,7 +180,7 @@ class _Reader:
             self.books.counts[what] = {account_id: int(count) for account_id, count in self._connection.execute(statement)}
 
     def read_particulars(self) -> None:
-        """Addresses, broken documents, active identifiers, and the run in force."""
+        """Reads addresses, broken documents, active identifiers, and the run in force."""
         address, document, identifier = (self._tables[name] for name in ("account_address", "document", "account_identifier"))
         columns = (as_id(address.c.account_id), *(address.c[name] for name in _ADDRESS))
         order = (address.c.mailing.desc(), address.c.is_primary.desc(), address.c.legacy_key)
@@ -208,7 +208,7 @@ class _Reader:
             self.books.run = {"id": str(run_id), "date": str(finished)[:10]}
 
     def read_flags(self, mappings: Mappings) -> None:
-        """By profile and rule, the flagged old rows that one of its accounts has."""
+        """Counts by profile and rule the flagged old rows of its accounts."""
         flag = self._tables["migration_exception"]
         rules: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
         columns = (flag.c.legacy_portal_cd, flag.c.legacy_table, flag.c.legacy_key, flag.c.rule_cd)
@@ -248,13 +248,13 @@ class _Reader:
         self._count(statement, rules)
 
     def _count(self, statement: sa.Select[Any], rules: dict[str, list[str]]) -> None:
-        """`statement` gives accounts and old keys; a row that is on several accounts of a profile counts once."""
+        """Counts the old keys of a statement by profile; a row on several accounts of a profile counts once."""
         rows = self._connection.execute(statement)
         for profile, key in {(self._profiles[account], key) for account, key in rows if account in self._profiles}:
             self.books.flags[profile].update(rules.get(key, ()))
 
     def read_held(self) -> None:
-        """Rows held only that name the profile, one of its models or one of its entities, by table; what CBP alone sees left out."""
+        """Counts by table the rows held only that name the profile, one of its models or entities; rows that only CBP may see are left out."""
         hold, flag = self._tables["migration_holding"], self._tables["migration_exception"]
         same = [hold.c[name] == flag.c[name] for name in ("legacy_portal_cd", "legacy_table", "legacy_key")]
         loaded_too = sa.select(sa.literal(1)).where(flag.c.rule_cd == "X2", *same).exists()
@@ -276,7 +276,7 @@ class _Reader:
                     self.books.held_names[found] = str(row.get("company_name") or "")
 
     def _owners(self, held: list[tuple[str, str, str, dict[str, Any]]]) -> dict[tuple[str, Any], Any]:
-        """The profile of each model and entity, those that became accounts and those that are held."""
+        """Returns the profile of each model and entity, loaded and held ones."""
         owner: dict[tuple[str, Any], Any] = {}
         for profile, accounts in self.books.accounts.items():
             for account in accounts:

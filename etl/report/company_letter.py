@@ -25,21 +25,21 @@ Page = dict[str, Any]
 
 @dataclass(frozen=True)
 class LetterHead:
-    """Who writes, when, and which letters these replace. `replaces`: by profile, the date of the earlier letter."""
+    """The sender, the date, and the replaced letters. `replaces`: by profile, the date of the earlier letter."""
 
     sender: str | None = None
     date: str = ""
     replaces: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, page: Page) -> LetterHead:
-        """The head of one letter: its own date (without one the day on which the run published), and the one letter that it replaces."""
+        """Returns the head of one letter: its date (default: the day of publishing), and the one letter that it replaces."""
         profile = str(page["profile"]["id"])
         earlier = {profile: self.replaces[profile]} if profile in self.replaces else {}
         return replace(self, date=self.date or page["run"].get("date", ""), replaces=earlier)
 
 
 def earlier_letters(folder: Path) -> dict[str, str]:
-    """By profile, the date of the letter in a folder that `company` wrote; MigrationError where it holds none."""
+    """Returns by profile the date of the letter in a folder that `company` wrote; raises MigrationError if it has none that can be read."""
     place = folder / "letters.json"
     try:
         if place.stat().st_size > 64 << 20:
@@ -53,12 +53,12 @@ def earlier_letters(folder: Path) -> dict[str, str]:
 
 
 def title(page: Page) -> str:
-    """The company's name, or the profile's number where the old portal has none."""
+    """Returns the company's name, or the profile's number if the old portal has no name."""
     return page["profile"]["name"] or f"Company profile {page['profile']['id']}"
 
 
 def opening(page: Page, texts: LetterTexts) -> str:
-    """The sentence that says what became of what."""
+    """Returns the sentence that says how many accounts the models became."""
     models, accounts = len(page["before"]), len(page["accounts"])
     if not accounts:
         return texts.word("opening_none")
@@ -71,14 +71,14 @@ def opening(page: Page, texts: LetterTexts) -> str:
 
 
 def address(page: Page) -> list[str]:
-    """The lines of the mailing address below the company's name; empty where the old portal has none."""
+    """Returns the lines of the mailing address below the company's name; empty if the old portal has none."""
     lines = page["address"] or {}
     town = " ".join(filter(None, (lines.get("postal_code"), lines.get("city"), lines.get("state_cd"))))
     return [line for line in (lines.get("street1"), lines.get("street2"), town, lines.get("country_cd")) if line]
 
 
 def actions(page: Page, texts: LetterTexts) -> list[str]:
-    """What to do now, one sentence each."""
+    """Returns the actions to take now, one sentence each."""
     return [
         texts.of("todo", entry["code"]).format(**{name: _listed(value, texts) for name, value in entry.items() if name != "code"})
         for entry in page["todo"]
@@ -93,14 +93,14 @@ def _listed(value: Any, texts: LetterTexts) -> str:
 
 
 def not_carried(page: Page, texts: LetterTexts) -> list[tuple[str, str, str]]:
-    """(records, how many, why) of what stays outside the accounts."""
+    """Returns (records, count, reason) of the records that are not in the accounts."""
     return [
         (texts.of("tables", entry["table"]), number(entry["rows"]), texts.of("reasons", entry["reason"])) for entry in page["not_carried"]
     ]
 
 
 def people(page: Page, texts: LetterTexts) -> list[tuple[str, str, str, str, str]]:
-    """(person, e-mail, as what, login, what the person can open) of each contact in force."""
+    """Returns (person, e-mail, role, login, accessible accounts) of each contact in force."""
     return [_person(person, texts) for person in page["people"]]
 
 
@@ -118,7 +118,7 @@ def _person(person: Mapping[str, Any], texts: LetterTexts) -> tuple[str, str, st
 
 
 def accounts(page: Page, texts: LetterTexts) -> list[tuple[str, ...]]:
-    """(account, business type, name, status, tier, agreement, shown) of each account."""
+    """Returns (account, business type, name, status, tier, agreement, visibility) of each account."""
     return [
         (
             a["account_number"],
@@ -134,7 +134,7 @@ def accounts(page: Page, texts: LetterTexts) -> list[tuple[str, ...]]:
 
 
 def head_lines(page: Page, texts: LetterTexts, head: LetterHead) -> list[tuple[str, str]]:
-    """(what, value) at the top of the letter."""
+    """Returns (label, value) for the top of the letter."""
     run = page["run"].get("id", "–")
     found = [(texts.word("to"), ", ".join([title(page), *address(page)]))]
     found += [(texts.word("date"), head.date)] if head.date else []
@@ -155,7 +155,7 @@ _PERSON_HEAD = ("person", "email", "as", "login", "sees")
 
 
 def as_letter_markdown(page: Page, texts: LetterTexts, head: LetterHead) -> str:
-    """The letter as Markdown."""
+    """Returns the letter as Markdown."""
     word = texts.word
     lines = [f"# {escaped(word('subject'))}", ""]
     lines += [f"{escaped(head.sender)}", ""] if head.sender else []
@@ -198,7 +198,7 @@ def _style() -> Markup:
 
 
 def as_letter_html(page: Page, texts: LetterTexts, head: LetterHead) -> str:
-    """The letter as one HTML file without script."""
+    """Returns the letter as one HTML file without script."""
     return (
         environment()
         .get_template("company.html.j2")

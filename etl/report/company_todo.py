@@ -12,7 +12,7 @@ _CURED = ("PASSWORD", "IDLE")  # a login that is locked for these opens again wh
 
 
 def todo(books: Books, profile_id: int, rows: list[dict[str, Any]], mappings: Mappings) -> list[dict[str, Any]]:
-    """In the order in which it should be done: `code` of the text, and the lists that fill it in (accounts, people, documents, identifiers, count)."""
+    """Returns the company's actions in their order: `code` of the text, and the lists that fill it (accounts, people, documents, identifiers, count)."""
     visible = [row for row in rows if row["trade_visible"]]
     people = _People(books, visible)
     codes = books.flags.get(profile_id, Counter())
@@ -49,7 +49,7 @@ def _documents(books: Books, rows: list[dict[str, Any]], *states: str) -> list[s
 
 
 def _missing(books: Books, row: dict[str, Any], mappings: Mappings) -> list[str]:
-    """`10000101: BOND` for each identifier that the account's business type needs and that is not active on it (H3)."""
+    """Returns `10000101: BOND` for each identifier that the account's business type requires and that is not active on it (H3)."""
     if row["identifiers_complete"]:
         return []
     groups: dict[str, list[str]] = defaultdict(list)
@@ -88,7 +88,7 @@ def _usable(contact: dict[str, Any]) -> bool:
 
 
 def _named(contact: dict[str, Any]) -> str:
-    """The person's name and e-mail, whichever of them the old portal has."""
+    """Returns the person's name and e-mail, or the one that the old portal has."""
     name = contact["full_name"] or " ".join(filter(None, (contact["first_name"], contact["last_name"])))
     email = contact["email"] or contact["login_email"]
     return f"{name} ({email})" if name and email else name or email or f"contact {contact['legacy_key']}"

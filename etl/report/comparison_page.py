@@ -14,9 +14,9 @@ from etl.report.html import HERE, environment, some
 
 
 def as_comparison_page(runs: Sequence[dict[str, Any]], numbers: pl.DataFrame, keys: pl.DataFrame, goals: Sequence[dict[str, Any]]) -> str:
-    """compare.html. `goals`: goal, subject, what each run found.
+    """Returns compare.html. `goals`: goal, subject, result of each run.
 
-    `numbers`: section, portal, table, code, a column for each run; `keys`: list, code, portal, table, key, a flag for each run.
+    `numbers`: section, portal, table, code, one column per run; `keys`: list, code, portal, table, key, one flag per run.
     """
     names = [run["name"] for run in runs]
     script = (HERE / "report.js").read_text(encoding="utf-8")

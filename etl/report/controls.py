@@ -20,7 +20,7 @@ class Control:
 
 @lru_cache
 def controls() -> tuple[Control, ...]:
-    """In the order of the file."""
+    """Returns the controls in the order of controls.toml."""
     given = tomllib.loads((Path(__file__).parent / "controls.toml").read_text(encoding="utf-8"))["control"]
     return tuple(Control(one["control"], one["title"], one["what"], tuple(one["shown"])) for one in given)
 
@@ -51,7 +51,7 @@ SECTIONS = {
 
 
 def place(shown: str) -> tuple[str, str]:
-    """(what to show, the link on report.html; "" for a command or a page that does not lie beside it)."""
+    """Returns (text to show, link on report.html); the link is "" for a command or a page outside the report's folder."""
     if shown.startswith("report#"):
         return SECTIONS[shown.removeprefix("report#")], shown.removeprefix("report")
     if shown.startswith("beside:"):

@@ -28,9 +28,9 @@ STATES = {
 
 
 def conservation(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
-    """One entry per source table that was read: read, loaded, made, held, retired, difference; null where a step has not got there yet.
+    """Returns one entry per source table read: read, loaded, made, held, retired, difference (rows); null if a step is not done.
 
-    `held`: rows held only, by reason; `held_and_loaded`: rows that are loaded and stand in the holding as well (X2), told by their flag.
+    `held`: rows held only, by reason; `held_and_loaded`: rows loaded with an unreadable value and also held (X2), counted by their flag.
     """
     if "extract" not in folder.steps:
         return []
@@ -79,7 +79,7 @@ def _entry(
 
 
 def made_rows(folder: RunFolder) -> dict[tuple[str, str], dict[str, int]]:
-    """By source table, the rows of each target table that it gave: `step/TARGET/PORTAL.source.NNNNN.parquet`."""
+    """Returns by source table the number of rows of each target table made from it, from `step/TARGET/PORTAL.source.NNNNN.parquet`."""
     made: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for file in _made_files(folder):
         portal, _, table = layout.origin(file.path).partition(".")
@@ -91,7 +91,7 @@ def made_rows(folder: RunFolder) -> dict[tuple[str, str], dict[str, int]]:
 
 
 def _contents(folder: RunFolder) -> dict[tuple[str, str], int]:
-    """By source table that holds documents' bytes, how many different ones: equal bytes are one object (C9), held rows' are kept too."""
+    """Returns by source table with documents' bytes the number of distinct contents, held rows' included; equal bytes are one object (C9)."""
     if "reattach" not in folder.steps:
         return {}
     frames = [pl.DataFrame(table).filter(pl.col("table") != "document") for table in folder.tables("extract", layout.CONTENT)]
@@ -100,7 +100,7 @@ def _contents(folder: RunFolder) -> dict[tuple[str, str], int]:
 
 
 def targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
-    """One entry per target table: how many rows were made for it, and of which source tables."""
+    """Returns one entry per target table: `expected` rows (null before reattach is done), `actual` (null here), and `from`, its source tables."""
     expected: Counter[str] = Counter()
     done = [step for step in layout.MADE_BY if step in folder.steps]
     for file in _made_files(folder):
@@ -121,7 +121,7 @@ def _made_files(folder: RunFolder) -> list[StageFile]:
 
 
 def documents(folder: RunFolder) -> dict[str, Any]:
-    """Document rows and old documents by the state of their bytes; the stored objects and their size."""
+    """Returns by state of the bytes the number of old documents and of rows, and the number and bytes of stored objects (null before reattach)."""
     if "reattach" not in folder.steps:
         return {"states": [], "objects": None, "bytes": None}
     every = _made_columns(folder, "document", _DOCUMENT)
@@ -142,7 +142,7 @@ def _made_columns(folder: RunFolder, target: str, columns: pl.Schema) -> pl.Data
 
 
 def coverage(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
-    """Source columns accounted for, of how many; the retired ones with their reasons."""
+    """Returns the number of tables, of source columns and of accounted ones, and the retired columns with their reasons."""
     portals = list(folder.steps["extract"].facts["levels"]) if "extract" in folder.steps else list(mappings.sources)
     chosen = [mapping for portal in portals for mapping in mappings.of(portal)]
     columns = [(mapping, column.name) for mapping in chosen for column in mapping.shape.columns]
@@ -161,7 +161,7 @@ def _accounted(mapping: TableMapping) -> set[str]:
 
 
 def rows_in(folder: RunFolder, file: StageFile) -> int:
-    """The rows that the stage file itself holds; EvidenceAltered where they are not those of the manifest."""
+    """Returns the number of rows of a stage file; raises EvidenceAltered (6) if it is not that of the manifest."""
     try:
         rows = int(pq.read_metadata(folder.path / file.path).num_rows)
     except (OSError, pa.ArrowInvalid):

@@ -1,4 +1,4 @@
-"""The data dictionary: what stands in every column of every CSV file that a command writes (csv_columns.toml)."""
+"""The data dictionary: the meaning of every column of every CSV file that a command writes (csv_columns.toml)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = dict.fromkeys(("file", "command", "line", "column", "meaning"), pl.Str
 
 @dataclass(frozen=True)
 class CsvFile:
-    """`command`: portal-migrate COMMAND writes it; `line`: what a line is; `columns`: name and meaning, in their order. RUN stands for a run's name."""
+    """`command`: portal-migrate COMMAND writes it; `line`: what a line represents; `columns`: name and meaning, in order. RUN denotes a run's name."""
 
     file: str
     command: str
@@ -24,12 +24,12 @@ class CsvFile:
 
 @lru_cache
 def csv_files() -> tuple[CsvFile, ...]:
-    """In the order of the file."""
+    """Returns the CSV files with their columns, in the order of csv_columns.toml."""
     given = tomllib.loads((Path(__file__).parent / "csv_columns.toml").read_text(encoding="utf-8"))["file"]
     return tuple(CsvFile(**entry) for entry in given)
 
 
 def dictionary() -> pl.DataFrame:
-    """COLUMNS: one line for each column of each file."""
+    """Returns COLUMNS: one line for each column of each CSV file."""
     rows = [(one.file, one.command, one.line, name, meaning) for one in csv_files() for name, meaning in one.columns.items()]
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")

@@ -11,12 +11,12 @@ _NUMBER = r"^-[0-9]+(\.[0-9]+)?$"  # a key below zero is a number, in a column o
 
 
 def as_csv(tables: Mapping[str, pl.DataFrame]) -> dict[str, bytes]:
-    """By file name, its bytes."""
+    """Returns the bytes of each list by file name."""
     return {f"{name}.csv": csv_bytes(frame) for name, frame in tables.items()}
 
 
 def csv_bytes(frame: pl.DataFrame) -> bytes:
-    """The table as CSV; a cell that begins like a formula gets an apostrophe in front."""
+    """Returns the frame as CSV, UTF-8 with BOM, null as an empty cell; a text that begins like a formula gets an apostrophe in front."""
     safe = [
         pl.when(pl.col(name).str.contains(_FORMULA) & ~pl.col(name).str.contains(_NUMBER))
         .then(pl.concat_str(pl.lit("'"), pl.col(name)))

@@ -1,4 +1,4 @@
-"""How many rows each rule decided: the statements of decided.toml, asked of the staged rows; an auditor asks the databases the same."""
+"""The number of rows that each rule decided: decided.toml's statements, run on the staged rows; an auditor runs them on the databases."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _KINDS: dict[str, pl.DataType] = {"boolean": pl.Boolean(), "integer": pl.Int64()
 
 @dataclass(frozen=True)
 class Statement:
-    """What is counted for a rule, and how: `of` the old portal that is asked (None: the new store), `each` the table that is taken part by part.
+    """What is counted for a rule. `of`: the old portal to query (None: the new store); `each`: the table that is read part by part.
 
-    `sql` is empty where there is nothing to count; `counts` then says why.
+    `sql` is empty if nothing is counted; `counts` then gives the reason.
     """
 
     rule: str
@@ -40,7 +40,7 @@ class Statement:
 
 @lru_cache
 def statements() -> dict[str, Statement]:
-    """By rule, the statement of decided.toml."""
+    """Returns by rule the statement of decided.toml."""
     given = tomllib.loads((Path(__file__).parent / "decided.toml").read_text(encoding="utf-8"))["rule"]
     return {
         entry["number"]: Statement(
@@ -51,7 +51,7 @@ def statements() -> dict[str, Statement]:
 
 
 def decided(folder: RunFolder, mappings: Mappings) -> dict[str, int | None]:
-    """By rule, the rows that it decided; None if nothing is counted, or if the deciding steps are not done."""
+    """Returns by rule the number of rows that it decided; None if nothing is counted or the deciding steps are not done."""
     known = statements()
     done = set(_NEEDED) <= folder.steps.keys()
     return {
@@ -83,7 +83,7 @@ def _tables(mappings: Mappings, statement: Statement) -> list[str]:
 
 
 def _columns(mappings: Mappings, statement: Statement, table: str) -> list[str]:
-    """The columns that the statement names; one where it names none, for the number of rows."""
+    """Returns the columns that the statement names; one column if it names none, to count rows."""
     schema = mappings.target if statement.of is None else mappings.sources[statement.of]
     words = set(re.findall(r"\w+", statement.sql))
     shape = schema.tables[table]
@@ -122,14 +122,14 @@ def _read(folder: RunFolder, file: StageFile, columns: list[str]) -> pl.DataFram
 
 
 def _extracted(folder: RunFolder, file: StageFile, columns: list[str], key: str) -> pl.DataFrame:
-    """The columns and `_key`, the old key as text."""
+    """Returns the columns and `_key`, the old key as text."""
     frame = pl.DataFrame(read_columns(folder.path, file, list(dict.fromkeys([*columns, key, "_key"]))))
     own = pl.col("_key") if "_key" in frame.columns else pl.col(key).cast(pl.String).alias("_key")
     return frame.select(*columns, own)
 
 
 def _with_unreadable(unreadable: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with 0 where a whole number could not be read: the statements ask whether it is set, and in the old portal it is."""
+    """Returns the frame with 0 for unreadable whole numbers: the statements test for null, and in the old portal the value is not null."""
     for name, kind in frame.schema.items():
         if kind.is_integer():
             keys = unreadable.filter(pl.col("column") == name)["key"]

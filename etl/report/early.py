@@ -1,4 +1,4 @@
-"""What a CI system shows of a run that ended early: a page that stays blank would be taken for one that has nothing to say."""
+"""The CI output of a run that ended early, because an empty page could be read as success."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl.runfolder.layout import STEPS
 
 
 def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str, bytes]:
-    """By name in `report/`: junit.xml with a case for each step, and summary.md. Steps behind the failed one are skipped."""
+    """Returns junit.xml (one case per step, those after the failed one skipped) and summary.md, by name in `report/`."""
     root = Xml.Element("testsuites", name="portal-migrate")
     steps = [name for name in STEPS if name != "report"]
     failed_at = steps.index(step) if step in steps else len(steps)
@@ -32,5 +32,5 @@ def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str
 
 
 def early_line(step: str, error: MigrationError) -> str:
-    """The one line that GitHub shows beside the job."""
+    """Returns the line that GitHub shows beside the job."""
     return error_line(f"Migration ended in {step} (exit {error.exit_code})", f"{error.message} {error.next_step}")

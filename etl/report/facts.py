@@ -1,4 +1,4 @@
-"""Everything that the reports say, as one document: the verdict first. Derived from the run's files; nothing personal is in it."""
+"""The content of all reports as one document, the verdict first; derived from the run's files, without personal data."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ _SECRET = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
 
 def facts(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
-    """The report as one document that schema.json describes; the same run gives the same one, its times apart."""
+    """Returns the report as the document that schema.json describes; apart from times, the same run gives the same document."""
     return facts_of(folder, mappings, lists(folder, mappings))
 
 
 def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, Any]:
-    """The report's facts where the lists have been read already."""
+    """Returns the report's document from lists that have been read already."""
     report: dict[str, Any] = {
         "version": VERSION,
         "verdict": {},
@@ -88,7 +88,7 @@ def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, A
 
 
 def _changes(folder: RunFolder) -> dict[str, Any] | None:
-    """What the load will change in the new store as it was when the check looked; None where the run has published, or was not checked so far."""
+    """Returns the changes that the load will make in the new store, counted by the check; None if the run has published or was not checked."""
     known = folder.steps["check"].facts if "check" in folder.steps else {}
     if "load" in folder.steps or "changes" not in known:
         return None
@@ -120,14 +120,14 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
 
 
 def _taken_back(folder: RunFolder) -> str | None:
-    """The time of the run's rollback; None if it was not rolled back, or published again afterwards."""
+    """Returns the time of the run's rollback; None if it was not rolled back, or was published again afterwards."""
     events = [event for event in read_events(content_of(folder.path)) if not str(event.get("outcome")).startswith("refused")]
     last: dict[str, Any] = next((event for event in reversed(events) if event.get("what") in ("load", "rollback")), {})
     return str(last["at"]) if last.get("what") == "rollback" else None
 
 
 def _freeze_guard(folder: RunFolder) -> dict[str, Any]:
-    """What each old table was when it was read, and whether it still was at later moments (K1)."""
+    """Returns the fingerprint of each old table when it was read, and whether it had changed at later checks (K1)."""
     steps = folder.steps
     prints = steps["extract"].facts.get("fingerprints", {}) if "extract" in steps else {}
     tables = [{"portal": name.partition(".")[0], "table": name.partition(".")[2], **known} for name, known in sorted(prints.items())]
@@ -196,7 +196,7 @@ def _targets(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
 
 
 def _result(folder: RunFolder) -> dict[str, Any]:
-    """What the verifier counted itself; empty where it has not."""
+    """Returns the verifier's counts; empty if it has not run."""
     return dict(document(folder, "reconcile", layout.RESULT) or {})
 
 
@@ -276,9 +276,9 @@ def _exceptions(mappings: Mappings, found: Lists) -> dict[str, Any]:
 
 
 def _said(mappings: Mappings, found: Lists) -> dict[str, str]:
-    """By rule, what is wrong with its rows, in the flags' own words where at least half of them say the same; else the rule's situation.
+    """Returns by rule the problem of its rows: the text of the flags if at least half of them share it, else the rule's description.
 
-    What stands behind a colon is often of one row: it is left out where the rows differ in it.
+    Text after a colon often concerns one row: it is left out if the rows differ in it.
     """
     said = {}
     for (rule,), rows in found.exceptions.group_by("rule"):
@@ -293,7 +293,7 @@ def _said(mappings: Mappings, found: Lists) -> dict[str, str]:
 
 
 def _rules(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
-    """Every rule, and the number of rows that it decided."""
+    """Returns every rule with the number of rows that it decided."""
     flagged, counted, known = dict(found.exceptions.group_by("rule").len().iter_rows()), decided(folder, mappings), statements()
     return [
         {
@@ -311,7 +311,7 @@ def _rules(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str
 
 
 def _companies(found: Lists) -> dict[str, int]:
-    """How many company profiles there are, how many are complete, and the rows that lead to one."""
+    """Returns how many company profiles there are, how many are complete, and how many rows lead to one."""
     frame = found.companies
     return {
         "total": frame.height,

@@ -8,15 +8,15 @@ from etl.holding.causes import BECAUSE
 from mappings.model import Mappings
 
 _OLD = r"^(P2|TC)\.(.+)$"  # an old table's name among the checks
-_SAID = r": [a-z][a-z ,]*$"  # what a check says behind a key
+_SAID = r": [a-z][a-z ,]*$"  # the text that a check appends to a key
 _COPY = r" \([0-9a-f|-]+\)$"  # which copy of the old row it is
 _ROW = ["portal", "source", "old_key"]
 
 
 def failure_causes(failures: pl.DataFrame, held: pl.DataFrame, mappings: Mappings) -> pl.DataFrame:
-    """BECAUSE for each row of `failures` (table, key), in its order; null where its old row is not held.
+    """Returns BECAUSE for each row of `failures` (table, key), in its order; null if its old row is not held.
 
-    `held`: portal, table, key and BECAUSE of the held rows, the key masked as that of a failure is (H6).
+    `held`: portal, table, key and BECAUSE of the held rows; keys are masked as in `failures` (H6).
     """
     if held.is_empty() or failures.is_empty():
         return pl.DataFrame(schema=BECAUSE).clear(failures.height)

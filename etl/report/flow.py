@@ -42,6 +42,7 @@ class Node:
 
     @property
     def middle(self) -> float:
+        """The vertical centre of the bar."""
         return self.y + self.height / 2
 
 
@@ -63,12 +64,12 @@ class Flow:
 
 
 def _labels(report: dict[str, Any]) -> dict[str, str]:
-    """What the ends are called: nothing is loaded or held before the run is published."""
+    """Returns the labels of the picture's ends; before the run is published they say what would be loaded or held."""
     return ENDS if published(report) else {name: _WOULD.get(name, label) for name, label in ENDS.items()}
 
 
 def flow(report: dict[str, Any]) -> Flow | None:
-    """The picture; None where no row has got anywhere yet."""
+    """Returns the picture's bars and bands; None if no row has been loaded, held or retired so far."""
     rows: dict[str, dict[str, int]] = {}
     for entry in report["conservation"]:
         if entry["loaded"] is None:
@@ -96,7 +97,7 @@ def _placed(bars: list[tuple[str, str, str, int]], x: float, scale: float) -> li
     every = sum(rows for *_, rows in bars)
     for label, note, kind, rows in bars:
         height = max(rows * scale, _HAIR)
-        # A thin bar stands in the middle of the room that its label needs.
+        # A thin bar is centred in the height that its label needs.
         nodes.append(Node(x, y + max(0.0, (_PITCH - height - 6) / 2), height, label, note, kind, rows / every))
         y += max(height + 6, _PITCH)
     return nodes
@@ -127,7 +128,7 @@ def _bands(rows: dict[str, dict[str, int]], left: list[Node], right: list[Node],
 
 
 def _inside(node: Node, y: float, thick: float) -> float:
-    """A line drawn thicker than it is must not stand out below its bar."""
+    """Returns the position moved so that a line of minimum thickness does not exceed the end of its bar."""
     return min(y, node.y + node.height - min(thick, node.height))
 
 

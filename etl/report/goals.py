@@ -38,7 +38,7 @@ _VERDICT = "time"
 
 
 def goals(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
-    """One entry a goal, as `entry_of` says, with `state`, and `found` and `signed`, the numbers for a reader; the worst first."""
+    """Returns one entry per goal, worst first, as `entry_of` describes, with `state`, and `found` and `signed`: the numbers as texts."""
     entries = acceptance_file.judged(folder) or acceptance_file.unjudged(folder, mappings)
     started = folder.steps["extract"].facts.get("started") if "extract" in folder.steps else None
     minutes = minutes_to_verdict(started, read_events(content_of(folder.path))) if entries else None
@@ -71,9 +71,9 @@ def _state(entry: Mapping[str, Any]) -> str:
 
 
 def minutes_to_verdict(started: str | None, events: Iterable[Mapping[str, Any]]) -> float | None:
-    """From the moment at which extract started to the first comparison after the publish; None before that, and after a rollback.
+    """Returns the minutes from the start of extract to the first comparison after publishing; None before it, and after a rollback.
 
-    A comparison that an auditor asks for again later changes nothing.
+    Later comparisons change nothing.
     """
     if started is None:
         return None
@@ -92,18 +92,18 @@ def minutes_to_verdict(started: str | None, events: Iterable[Mapping[str, Any]])
 
 
 def contradicted(report: Mapping[str, Any]) -> list[str]:
-    """A sentence for each goal of which the new store itself has another number than the check had."""
+    """Returns a sentence for each goal whose number in the new store differs from the check's."""
     odd = [entry for entry in report["goals"] if not entry["recount_agrees"]]
     return [f"Goal {e['goal']}: the check counted {e['found']}, the new store and the old portals have {e['recounted']}." for e in odd]
 
 
 def stopping(report: Mapping[str, Any]) -> list[str]:
-    """A sentence for each goal that was missed before publishing, and that nobody waived."""
+    """Returns a sentence for each goal that was missed before publishing and not waived."""
     return [acceptance_file.said(entry) for entry in report["goals"] if entry["state"] == "missed" and entry["judged"] == "check"]
 
 
 def sentences(report: Mapping[str, Any]) -> list[str]:
-    """What stands in the second line under the verdict: how many goals were met, and which were not and stopped nothing."""
+    """Returns the sentences below the verdict: how many goals were met, which were waived, open, or missed after publishing."""
     entries = report["goals"]
     if not entries:
         return []
@@ -116,12 +116,12 @@ def sentences(report: Mapping[str, Any]) -> list[str]:
 
 
 def headline(entry: Mapping[str, Any]) -> str:
-    """What is counted, as the beginning of a sentence."""
+    """Returns the subject of the goal with a capital at its beginning."""
     return capital(entry["subject"])
 
 
 def as_frame(report: Mapping[str, Any]) -> pl.DataFrame:
-    """GOALS, one line a goal; numbers are texts, for they are of several units."""
+    """Returns GOALS, one line per goal; numbers are texts, because their units differ."""
     lines = [
         {
             **{name: entry[name] for name in ("goal", "state", "kind", "of", "total", "limit_word", "judged", "by", "on", "reason")},

@@ -61,14 +61,14 @@ _MADE_OF = {"migration_holding": "rows held", "migration_exception": "rows flagg
 
 @lru_cache
 def environment() -> Environment:
-    """Templates of this package, every value escaped, a missing one an error."""
+    """Returns the template environment of this package: every value is escaped, a missing one is an error."""
     made = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters |= {"visible": visible, "number": number, "seconds": seconds, "size": size, "capital": capital}
     return made
 
 
 def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
-    """report.html."""
+    """Returns report.html."""
     script = (HERE / "report.js").read_text(encoding="utf-8")
     coverage = report["coverage"]
     counted = {**totals(report), "failures": found.failures.height}
@@ -104,7 +104,7 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
             personal=_personal(mappings),
             controls=[(control, [place(shown) for shown in control.shown]) for control in controls()],
             files=FILES,
-            # Into a style sheet, where nothing is escaped: only what is a plain word.
+            # For a style sheet, in which nothing is escaped: only a plain word.
             run_word=found_id if (found_id := str(report["run"]["id"] or "")) and _PLAIN.fullmatch(found_id) else "",
             published=published(report),
             bridge=bridge(report),
@@ -117,7 +117,7 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
                 (f"{t['portal']}.{t['table']}", t["rows"], t["highest_key"], t["sha256"], t["counted"])
                 for t in report["freeze_guard"]["tables"]
             ],
-            # Both come from this package; nothing of the data is in them.
+            # Both come from this package and contain no data.
             style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704  # comes from this package
             script=Markup(script),  # noqa: S704
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -126,7 +126,7 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
 
 
 def some(frame: pl.DataFrame, *kinds: str) -> pl.DataFrame:
-    """At most ROWS_SHOWN rows in their order, of every kind the first ones: a large kind does not push out a small one."""
+    """Returns at most ROWS_SHOWN rows in their order: the first ones of every kind, so that a large kind does not displace a small one."""
     if frame.height <= ROWS_SHOWN:
         return frame
     ranked = frame.with_row_index("place").with_columns(pl.int_range(pl.len()).over(kinds).alias("rank"))
@@ -134,7 +134,7 @@ def some(frame: pl.DataFrame, *kinds: str) -> pl.DataFrame:
 
 
 def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """The numbers under the verdict."""
+    """Returns the figures below the verdict."""
     total = totals(report)
     accounts = next(row for row in report["targets"] if row["table"] == "entity_account")
     logins = next(row for row in report["targets"] if row["table"] == "login")
@@ -160,7 +160,7 @@ def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _held_rows(found: Lists) -> list[tuple[str, ...]]:
-    """Of each held row what it is, because of what, and the row at the top of the chain where that is another one."""
+    """Returns for each held row its table, reason and cause, and the row at the root of the chain if that is another one."""
     row = pl.concat_str("because_table", "because_key", separator=" ")
     because = pl.concat_str(pl.col("because_column"), pl.when(row.is_null()).then(pl.lit("")).otherwise(pl.concat_str(pl.lit(": "), row)))
     own = (pl.col("root_table") == pl.col("table")) & (pl.col("root_key") == pl.col("key"))
@@ -180,7 +180,7 @@ def _held_rows(found: Lists) -> list[tuple[str, ...]]:
 
 
 def bridge(report: dict[str, Any]) -> dict[str, dict[str, int | None]]:
-    """By table of the new store, the rows that old rows gave (`made`) and the others (`besides`); together they are the rows expected."""
+    """Returns by target table the rows made from source rows (`made`) and the others (`besides`, null if unknown); their sum is `expected`."""
     made: dict[str, int] = {}
     for entry in report["conservation"]:
         for table, rows in entry["made"].items():
@@ -195,7 +195,7 @@ def bridge(report: dict[str, Any]) -> dict[str, dict[str, int | None]]:
 
 
 def _bridged(report: dict[str, Any]) -> dict[str, int | None]:
-    """The bridge's last line; None where a number of it is not known yet."""
+    """Returns the bridge's last line; None where a number is not known yet."""
 
     def together(numbers: list[int | None]) -> int | None:
         known = [value for value in numbers if value is not None]
@@ -237,14 +237,14 @@ def _rules(report: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _companies(found: Lists) -> list[tuple[str, ...]]:
-    """Those with most held rows first, then those with most exceptions that need attention."""
+    """Returns the companies with most held rows first, then those with most exceptions that need attention."""
     order = ["rows_held", "attention", "warning", "company_profile_id"]
     shown = found.companies.sort(order, descending=[True, True, True, False]).head(ROWS_SHOWN)
     return [(str(profile), *map(number, counts), worst or "") for profile, *counts, worst in shown.rows()]
 
 
 def _kinds(mappings: Mappings) -> list[tuple[str, str, int, int, str]]:
-    """(code, name, old columns, new columns, treatment) of each kind of personal data."""
+    """Returns (code, name, old columns, new columns, treatment) of each kind of personal data."""
     return [
         (kind.code, kind.name, len(kind.columns), len({name for one in kind.columns for name in one.becomes}), kind.care)
         for kind in read_personal(mappings)
@@ -269,7 +269,7 @@ def _chapters(report: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 def run_facts(report: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """(name, value, whether it is a name or digest) of everything that says which run this was."""
+    """Returns (name, value, whether it is a name or digest) of everything that identifies the run."""
     run = report["run"]
     names = {"P2": "Portal 2.0", "TC": "Trade Compliance", "files": "Old file share"}
     found = [("Run", run["id"] or "not published yet", bool(run["id"]))]

@@ -13,7 +13,7 @@ _STEP_OF = {"checks": "check", "new store": "reconcile"}  # whose time a suite i
 
 
 def as_junit(report: Report) -> bytes:
-    """junit.xml. A failed warning passes and says so; what a run has not got to is skipped."""
+    """Returns junit.xml. A failed warning passes with a message; cases of steps that are not done are skipped."""
     root = Xml.Element("testsuites", name="portal-migrate")
     suites = [("checks", _checks(report)), ("source tables", _sources(report)), ("new store", _targets(report))]
     suites += [("goals", _goals(report))] if report["goals"] else []
@@ -34,7 +34,7 @@ def _spent(report: Report, step: str) -> float | None:
 
 
 def _case(group: str, name: str, seconds: float | None = None) -> Xml.Element:
-    """A case; with its time only where that was measured: 0.000 would say that it took none."""
+    """Returns a case; it has a time only if that was measured, because 0.000 would claim a duration."""
     case = Xml.Element("testcase", classname=visible(group), name=visible(name))
     if seconds is not None:
         case.set("time", f"{seconds:.3f}")
@@ -72,7 +72,7 @@ def _sources(report: Report) -> list[Xml.Element]:
 
 
 def _goals(report: Report) -> list[Xml.Element]:
-    """A waived goal passes and says so; so does one that was known only after publishing: neither ends the run."""
+    """Returns one case per goal; a waived goal, and one known only after publishing, passes with a message, because neither ends the run."""
     cases = []
     for entry in report["goals"]:
         case = _case(f"goals.{entry['kind']}", entry["goal"])

@@ -1,4 +1,4 @@
-"""The lists that stand beside the counts: flagged rows, held rows, failed checks' keys, differences; masked, in a fixed order."""
+"""The report's lists: flagged rows, held rows, failed checks' keys, differences; masked, in a fixed order."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _NINE = r"\|.*\d{9}"  # and those that `masked_key` has
 class Lists:
     """`held`: HELD without the row itself, and BECAUSE; `exceptions`: FLAG; `failures`: FAILURE and BECAUSE; `differences`: DIFFERENCE. Steps not done: empty.
 
-    `closed`: CLOSED, accounts that nobody can open, of `visible` that trade may see; `narrow`: that only restricted or Trade Compliance contacts can open.
-    `companies`: COMPANIES, `chapters`: CHAPTERS of companies.py.
+    `closed`: CLOSED, accounts without a usable login, of `visible` that trade may see; `narrow`: those that only restricted or Trade Compliance
+    contacts can open. `companies`: COMPANIES, `chapters`: CHAPTERS of companies.py.
     """
 
     held: pl.DataFrame
@@ -56,7 +56,7 @@ class Lists:
 
 
 def lists(folder: RunFolder, mappings: Mappings) -> Lists:
-    """All lists of the run, from stage files whose bytes are those of the manifest (else EvidenceAltered)."""
+    """Returns all lists of the run, masked and sorted; raises EvidenceAltered (6) if a stage file is not that of the manifest."""
     whole = _recorded(folder, "held", pl.Schema(HELD))
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
     rows, where = holding(mappings, whole, flagged), RowsByProfile(folder, mappings)
@@ -81,7 +81,7 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
 
 
 def _caused(frame: pl.DataFrame, texts: dict[str, list[int]]) -> pl.DataFrame:
-    """The frame (table, key, BECAUSE) masked in each of its three keys."""
+    """Returns the frame (table, key, BECAUSE) with each of its three keys masked."""
     own = _keys(frame, "key", texts)
     return without_personal(
         _keys(_keys(own, "because_key", texts, "because_table"), "root_key", texts, "root_table"), "key", "because_key", "root_key"
@@ -89,7 +89,7 @@ def _caused(frame: pl.DataFrame, texts: dict[str, list[int]]) -> pl.DataFrame:
 
 
 def _text_parts(mappings: Mappings) -> dict[str, list[int]]:
-    """By table, old or new, the places of those parts of its key that are texts in which nine digits have room."""
+    """Returns by old or new table which parts of its key are texts long enough for nine digits."""
     found: dict[str, set[int]] = {}
     for schema in (*mappings.sources.values(), mappings.target):
         for table in schema.tables.values():
@@ -101,9 +101,9 @@ def _text_parts(mappings: Mappings) -> dict[str, list[int]]:
 
 
 def _keys(frame: pl.DataFrame, column: str, texts: dict[str, list[int]], of: str = "table") -> pl.DataFrame:
-    """The frame with nine digits masked where they are a text's part of a key (H6): an importer's number may be a person's.
+    """Returns the frame with nine digits masked in text parts of keys (H6), because an importer's number may be a person's.
 
-    `of`: the column that names the table whose key it is.
+    `of`: the column that names the key's table.
     """
     suspects = frame[of].is_in(list(texts)) & frame[column].str.contains(_NINE).fill_null(False)
     suspects = suspects.fill_null(False)
@@ -116,7 +116,7 @@ def _keys(frame: pl.DataFrame, column: str, texts: dict[str, list[int]], of: str
 
 
 def without_personal(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    """The frame with everything masked that is a natural person's number by its form (H6)."""
+    """Returns the frame with everything masked that has the form of a natural person's number (H6)."""
     for column in columns:
         suspects = frame[column].str.contains(SUSPECT).fill_null(False)
         if suspects.any():
@@ -127,7 +127,7 @@ def without_personal(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
 
 
 def document(folder: RunFolder, step: str, path: str) -> Any:
-    """The JSON of a step's file; None where the step has not been done or left no such file."""
+    """Returns the JSON of a step's file; None if the step is not done or has no such file."""
     for file in folder.steps[step].files if step in folder.steps else ():
         if file.path == path:
             return json.loads(read_verified(folder.path, file))

@@ -11,9 +11,9 @@ _ADDED = {  # rows that rules add to a catalogue: they came of no old row
 
 
 def loaded_keys(mapping: TableMapping, mappings: Mappings) -> str | None:
-    """The statement, with one column legacy_key, each key once; None for bytes of Portal 2.0, which have no row of their own."""
+    """Returns the statement that lists each loaded key once, as legacy_key; None for content rows of Portal 2.0, which have no row in the new store."""
     if mapping.owner_rule == "C7":
-        # Bytes of Portal 2.0 may lie on the file share as well: the new store does not say which of the two they came from.
+        # Bytes of Portal 2.0 may also be on the file share: the new store does not record which of the two they came from.
         return None if mapping.portal == "P2" else _distinct("legacy_key", "document", "legacy_portal_cd = 'TC' AND sha256 IS NOT NULL")
     if mapping.owner_rule == "C2":
         return _links(mappings)
@@ -24,7 +24,7 @@ def loaded_keys(mapping: TableMapping, mappings: Mappings) -> str | None:
 
 
 def accounted_keys(mapping: TableMapping, mappings: Mappings) -> str | None:
-    """The statement that gives the keys that are loaded or held, in the order of their texts: the keys that the old table has."""
+    """Returns the statement that lists the keys that are loaded or held, sorted as text; they equal the keys of the old table."""
     loaded = loaded_keys(mapping, mappings)
     if loaded is None:
         return None
@@ -33,7 +33,7 @@ def accounted_keys(mapping: TableMapping, mappings: Mappings) -> str | None:
 
 
 def old_keys(mapping: TableMapping) -> str:
-    """The statement for the old portal: every key as text, in the order of the texts."""
+    """Returns the statement for the old portal that lists every key as text, sorted as text."""
     parts = " || '|' || ".join(f"CAST({name} AS VARCHAR)" for name in mapping.key)
     return f"SELECT {parts} AS legacy_key FROM {mapping.table}\nORDER BY 1"
 
@@ -41,7 +41,7 @@ def old_keys(mapping: TableMapping) -> str:
 def _of(mapping: TableMapping, into: Into, mappings: Mappings) -> str | None:
     kept = next((name for name, form in into.columns.items() if form.kind == "legacy_key"), None)
     if kept is not None:
-        # Where several tables give rows to one, its codes tell them apart.
+        # If several tables fill one, its code columns distinguish their rows.
         shared = any(maker is not mapping for maker in mappings.makers(into.table))
         words = [f"{name} = '{form.constant}'" for name, form in into.columns.items() if shared and isinstance(form.constant, str)]
         return _distinct(kept, into.table, " AND ".join(words))
@@ -56,7 +56,7 @@ def _of(mapping: TableMapping, into: Into, mappings: Mappings) -> str | None:
 
 
 def _part(mapping: TableMapping, into: Into, column: str, alias: str, mappings: Mappings) -> tuple[str, str] | None:
-    """(the part of the key as text, the join that it needs) of a target table `t`."""
+    """Returns (the part of the key as text, the join that it needs) of a target table `t`."""
     for name, form in into.columns.items():
         if form.columns == (column,) and (form.kind == "plain" or (form.kind == "rule" and name == column)):
             return f"CAST(t.{name} AS VARCHAR)", ""
@@ -70,7 +70,7 @@ def _part(mapping: TableMapping, into: Into, column: str, alias: str, mappings: 
 
 
 def _links(mappings: Mappings) -> str:
-    """Links: the document's old key, the kind of the target, and the target's old key, which each kind keeps in a table of its own."""
+    """Returns the statement for links: the document's old key, the kind of the target, and the target's old key from the table of that kind."""
     found = []
     for entry in mappings.codes["link_target"]:
         code, table = entry["target_cd"], entry["target_table"]

@@ -29,7 +29,7 @@ Report = dict[str, Any]
 
 
 def as_markdown(report: Report, found: Lists, mappings: Mappings) -> str:
-    """report.md."""
+    """Returns report.md."""
     parts = [
         *_verdict(report),
         *_goals(report),
@@ -57,7 +57,7 @@ def as_markdown(report: Report, found: Lists, mappings: Mappings) -> str:
 
 
 def summary(report: Report) -> str:
-    """summary.md: what a reviewer wants to see without opening anything."""
+    """Returns summary.md: what a reviewer needs on the CI job's page."""
     failed = [answer for answer in report["checks"]["answers"] if answer["failed"]]
     total = totals(report)
     lines = [*_verdict(report), "## In numbers", ""]
@@ -85,7 +85,7 @@ def summary(report: Report) -> str:
 
 
 def totals(report: Report) -> dict[str, int]:
-    """Rows of all source tables together."""
+    """Returns the sums over all source tables, in rows."""
     rows = report["conservation"]
     return {
         "read": sum(row["read"] for row in rows),
@@ -98,7 +98,7 @@ def totals(report: Report) -> dict[str, int]:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of a table, an empty line behind it; columns of numbers stand right."""
+    """Returns the lines of a Markdown table and an empty line; columns of numbers are right-aligned."""
     cells = [list(row) for row in rows]
     numeric = [bool(cells) and all(_is_number(row[place]) for row in cells) for place in range(len(head))]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join('---:' if right else '---' for right in numeric)}|"]
@@ -118,7 +118,7 @@ def _verdict(report: Report) -> list[str]:
 
 
 def _goals(report: Report) -> list[str]:
-    """What the owners signed and what became of it; nothing where they signed nothing."""
+    """Returns the section about the signed goals and their results; empty without goals."""
     rows = [
         (
             code(entry["goal"]),
@@ -163,7 +163,7 @@ def _run(report: Report) -> list[str]:
 
 
 def approval_sentence(report: Report) -> str:
-    """Who approved, when, and which backup there was."""
+    """Returns the sentence that names approver, time and backup."""
     approval = report["run"]["approval"]
     if approval is None:
         return "not required"
@@ -316,7 +316,7 @@ def _controls() -> list[str]:
 
 
 def _decisions(report: Report) -> list[str]:
-    """What people decided; nothing where they decided nothing."""
+    """Returns the section about people's decisions; empty without decisions."""
     made = report["decisions"]
     rows = [
         (d["rule"], code(f"{d['portal']} {d['table']} {d['key']}".strip()), escaped(d["by"]), d["on"], escaped(d["reason"])) for d in made
@@ -360,7 +360,7 @@ def _freeze_guard(report: Report) -> list[str]:
 
 
 def guard_sentences(report: Report) -> list[str]:
-    """What became of each old portal after it was read, at each moment that it was asked (K1)."""
+    """Returns a sentence per old portal and check of the freeze guard: what changed since it was read (K1)."""
     names = {"P2": "Portal 2.0", "TC": "Trade Compliance"}
     return [
         f"{names[look['portal']]} {look['moment']}: {'changed: ' + ', '.join(look['changed']) if look['changed'] else 'unchanged'} ({look['how']})."

@@ -21,7 +21,7 @@ _USABLE = f"l.status_cd = 'ACTIVE' OR (l.status_cd = 'LOCKED' AND l.lock_reason_
 
 @dataclass(frozen=True)
 class Query:
-    """`where`: the database to ask; `shows`: what should come out."""
+    """`where`: the database to query; `shows`: the expected result."""
 
     title: str
     where: str
@@ -30,7 +30,7 @@ class Query:
 
 
 def queries(report: dict[str, Any], mappings: Mappings) -> list[Query]:
-    """One statement per kind of number."""
+    """Returns one statement per kind of number."""
     portals = _portals(report, mappings)
     found = []
     for portal in portals:
@@ -130,7 +130,7 @@ def queries(report: dict[str, Any], mappings: Mappings) -> list[Query]:
 
 
 def as_sql(report: dict[str, Any], mappings: Mappings) -> str:
-    """recheck.sql: every statement, then for each source table its keys in the old portal and in the new store, which have to be the same."""
+    """Returns recheck.sql: every statement, then for each source table its keys in the old portal and in the new store, which must be equal."""
     lines = [
         "-- How to reproduce each number of the report. Each statement runs unchanged on PostgreSQL and on SQLite, in the database that",
         "-- the line above it names; a role that may only read is enough.",
@@ -158,7 +158,7 @@ def _portals(report: dict[str, Any], mappings: Mappings) -> list[Portal]:
 
 
 def _decided(portals: list[Portal], mappings: Mappings) -> list[Query]:
-    """The rules' counts, together for each database."""
+    """Returns the statements for the rules' counts, one per database."""
     shown = "The column Decided of the rules."
     found = []
     for of, where in ((None, NEW), *((portal, NAMES[portal]) for portal in portals)):

@@ -1,4 +1,4 @@
-"""The checklist of a cut-over as Markdown and as one HTML page that stands alone."""
+"""The checklist of a cut-over as Markdown and as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SIGN = ("migration engineer", "approver", "auditor", "administrator of the old 
 
 
 def moment(minutes: float) -> str:
-    """`T+1:05`: hours and minutes after the freeze begins."""
+    """Returns `T+1:05`: hours and minutes after the start of the freeze."""
     total = round(abs(minutes))
     return f"T{'-' if minutes < 0 else '+'}{total // 60}:{total % 60:02}"
 
 
 def as_runbook_markdown(stages: Sequence[Any], facts: dict[str, Any]) -> str:
-    """runbook.md: each command in a block of its own."""
+    """Returns runbook.md, each command in a separate block."""
     whole = facts["forecast"]["whole"]
     lines = [
         "# Runbook of the cut-over",
@@ -50,7 +50,7 @@ def as_runbook_markdown(stages: Sequence[Any], facts: dict[str, Any]) -> str:
 
 
 def as_runbook_html(stages: Sequence[Any], facts: dict[str, Any]) -> str:
-    """runbook.html: no network, no script; it prints."""
+    """Returns runbook.html: printable, without network and script."""
     return (
         environment()
         .get_template("runbook.html.j2")

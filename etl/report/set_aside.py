@@ -1,4 +1,4 @@
-"""What a green verdict leaves unsaid: rows that are set aside, accounts that nobody can open, whose approval there was, whether it was a rehearsal."""
+"""What the verdict does not cover: held rows, accounts without a usable login, the approval, and whether the run was a rehearsal."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ CLOSED = {
 
 
 def closed_accounts(folder: RunFolder) -> tuple[int | None, pl.DataFrame, int]:
-    """(accounts that trade may see, of these CLOSED: those that account_picker shows to no login that can be used, and how many it shows narrowly).
+    """Returns (number of accounts visible to trade, CLOSED: those without a usable login, number of those opened only by narrow contacts).
 
-    A login can be used where it is ACTIVE, or LOCKED for CURABLE. Narrowly: to such logins only through contacts that are restricted (B12) or of
-    Trade Compliance (I9). From the staged rows; None and no rows before reattach is done.
+    A usable login is ACTIVE, or LOCKED for a reason in CURABLE. Narrow contacts are restricted (B12) or of Trade Compliance (I9). From the
+    staged rows; None and no rows before reattach is done.
     """
     if not set(layout.MADE_BY) <= folder.steps.keys():
         return None, pl.DataFrame(schema=CLOSED), 0
@@ -82,7 +82,7 @@ _NARROW = (pl.col("scope_cd") == "TC") | pl.col("restricted_reason_cd").is_not_n
 
 
 def _whose(seen: pl.DataFrame) -> pl.Expr:
-    """Where all that have such a login are restricted, or of Trade Compliance, the words for it; else nothing."""
+    """Returns the words for accounts whose usable logins are all restricted or all of Trade Compliance; else an empty text."""
     kinds = seen.group_by("account_id").agg((pl.col("scope_cd") == "TC").all().alias("tc"), _NARROW.all().alias("narrow"))
     of_tc, narrow = (kinds.filter(pl.col(name))["account_id"] for name in ("tc", "narrow"))
     return (
@@ -108,7 +108,7 @@ def _staged(folder: RunFolder, table: str, *columns: str) -> pl.DataFrame:
 
 
 def sentences(report: dict[str, Any]) -> list[str]:
-    """What stands in the second line under the verdict."""
+    """Returns the sentences in the second line below the verdict."""
     held, aside = report["held"], report["set_aside"]
     done = {step["step"] for step in report["steps"] if step["done"]}
     found = []
@@ -132,5 +132,5 @@ def sentences(report: dict[str, Any]) -> list[str]:
 
 
 def published(report: dict[str, Any]) -> bool:
-    """Whether the run's rows are in a store now."""
+    """Returns whether the run's rows are in a store now."""
     return report["run"]["id"] is not None and report["run"]["taken_back"] is None

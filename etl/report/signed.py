@@ -1,4 +1,4 @@
-"""Who did what to the run, who decided, who approved: with the time and the digest that each stands for."""
+"""Who carried out which step, who decided, who approved: with the time and the digest that each refers to."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _ABOUT = {"L1": "Trade Compliance accounts assigned", "L2": "user names decided"
 
 
 def signed(folder: RunFolder, decisions: list[dict[str, str]], approval: dict[str, Any] | None) -> list[dict[str, str]]:
-    """What, who, when, digest, for a person: carried out, decided, waived, approved, signed. `when`, `digest` are empty where there is none.
+    """Returns what, who, when, digest for each act: carried out, decided, waived, approved, signed; `when` and `digest` are empty if unknown.
 
-    Decisions' names are masked as `decisions` has them; whoever carried out is the operating system's account on its machine.
+    Decisions' names are masked as in `decisions`; steps were carried out by the operating system's account, named with its machine.
     """
     found = [
         {"what": f"carried out: {', '.join(steps)}", "who": who, "when": f"{first} to {last}" if first != last else first, "digest": ""}
@@ -34,7 +34,7 @@ def signed(folder: RunFolder, decisions: list[dict[str, str]], approval: dict[st
 
 
 def _carried_out(events: Iterable[dict[str, Any]]) -> list[tuple[str, list[str], str, str]]:
-    """(account on machine, what it did, the first and the last moment to the minute), in the order in which each began."""
+    """Returns (account on machine, its steps, first and last moment to the minute), in the order of the first moments."""
     by_whom: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         by_whom.setdefault(f"{event.get('who', '')} on {event.get('where', '')}", []).append(event)
@@ -49,7 +49,7 @@ def _minute(moment: str) -> str:
 
 
 def _decided(decisions: list[dict[str, str]]) -> list[tuple[str, str, str, int]]:
-    """(rule, by, on, how many), in the order of the rules, the names and the days."""
+    """Returns (rule, by, on, count), sorted by rule, name and day."""
     counted: dict[tuple[str, str, str], int] = {}
     for one in decisions:
         key = (one["rule"], one["by"], one["on"])

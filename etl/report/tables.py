@@ -27,7 +27,7 @@ _PERSONAL = dict.fromkeys(("kind", "meaning", "portal", "table", "column", "beco
 
 
 def tables(report: dict[str, Any], found: Lists, mappings: Mappings) -> dict[str, pl.DataFrame]:
-    """By name; csv_columns.toml says what each column is."""
+    """Returns the lists by name; csv_columns.toml describes their columns."""
     severity = {number: rule.severity for number, rule in mappings.rules.items()}
     flagged = found.exceptions.with_columns(pl.col("rule").replace_strict(severity, default="", return_dtype=pl.String).alias("severity"))
     return {
@@ -45,7 +45,7 @@ def tables(report: dict[str, Any], found: Lists, mappings: Mappings) -> dict[str
 
 
 def as_workbook(report: dict[str, Any], frames: Mapping[str, pl.DataFrame]) -> bytes:
-    """report.xlsx: what the report says first, its tables, and the lists; of a long list the first SHEET_ROWS lines."""
+    """Returns report.xlsx: the facts, the tables and the lists; of a long list the first SHEET_ROWS lines."""
     began = report["run"]["extract_began"]
     made_at = datetime.fromisoformat(began).replace(tzinfo=None) if began else datetime(2000, 1, 1)
     sheets = {"summary": _summary(report, frames), "source_rows": _source_rows(report), "new_store": _new_store(report)}

@@ -27,7 +27,7 @@ Shown = tuple[str, Table]  # a title and what stands below it; no title, nothing
 
 
 def show(report: dict[str, Any], console: Console, full: bool = False) -> None:
-    """Prints the report's facts. `full`: also the tables and checks in which nothing stands out."""
+    """Prints the report's facts. `full`: also tables and checks without a difference or failure."""
     verdict = report["verdict"]
     style = _STYLE[verdict["state"]]
     console.print(Text(f"{capital(visible(verdict['sentence']))}.", style=style))
@@ -107,7 +107,7 @@ def _summed(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _targets(report: dict[str, Any], full: bool) -> Shown:
-    """Expected and actual rows of the new store, once something was counted there."""
+    """Returns expected and actual rows of the new store, if they were counted there."""
     rows = [row for row in report["targets"] if row["actual"] is not None]
     equal = [row for row in rows if row["actual"] == row["expected"]]
     table = _table("Table", ">Expected", ">Actual")

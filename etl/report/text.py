@@ -14,12 +14,12 @@ _MARKUP = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#)"
 
 
 def escaped(text: object) -> str:
-    """A sentence for Markdown: its punctuation is escaped, and an address in it does not become a link."""
+    """Returns a sentence for Markdown: punctuation is escaped, and an address does not become a link."""
     return _MARKUP.sub(r"\\\1", visible(text)).replace("://", "\\://").replace("www.", "www\\.")
 
 
 def code(text: object) -> str:
-    """A name or key for Markdown, as a code span that fits into a table cell: no markup, no mention, no link comes of it."""
+    """Returns a name or key as a Markdown code span that fits into a table cell: no markup, mention or link results from it."""
     shown = visible(text).replace("|", "\\|")
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
@@ -28,7 +28,7 @@ def code(text: object) -> str:
 
 
 def changes_sentence(changes: dict[str, Any]) -> str:
-    """What the load will do to the new store altogether, or that it is not known."""
+    """Returns the total of the changes that the load will make in the new store, or that it is unknown."""
     if changes["tables"] is None:
         return f"What the load will change in the new store is not known: {changes['unknown']}"
     inserted, updated, removed = (sum(row[word] for row in changes["tables"]) for word in ("insert", "update", "remove"))
@@ -36,18 +36,18 @@ def changes_sentence(changes: dict[str, Any]) -> str:
 
 
 def changed_tables(changes: dict[str, Any]) -> list[tuple[str, int, int, int]]:
-    """(table, rows to insert, to update, to remove) of the tables that the load will change."""
+    """Returns (table, rows to insert, to update, to remove) of the tables that the load will change."""
     rows = [(row["table"], row["insert"], row["update"], row["remove"]) for row in changes["tables"] or []]
     return [row for row in rows if any(row[1:])]
 
 
 def number(value: int | None) -> str:
-    """With thousands separators; a dash where there is none yet."""
+    """Returns the number with thousands separators; a dash for None."""
     return "–" if value is None else f"{value:,}"
 
 
 def seconds(value: float | None) -> str:
-    """`0.4 s`, `3 min 12 s`."""
+    """Returns a duration in seconds as `0.4 s`, `3 min 12 s` or `2 h 5 min`; a dash for None."""
     if value is None:
         return "–"
     if value < 60:
@@ -58,7 +58,7 @@ def seconds(value: float | None) -> str:
 
 
 def size(value: int | None) -> str:
-    """`12.4 MB`."""
+    """Returns a size in bytes as `12.4 MB`; a dash for None."""
     if value is None:
         return "–"
     amount = float(value)
@@ -70,10 +70,10 @@ def size(value: int | None) -> str:
 
 
 def capital(sentence: str) -> str:
-    """The sentence with a capital at its beginning."""
+    """Returns the sentence with a capital at its beginning."""
     return sentence[:1].upper() + sentence[1:]
 
 
 def plural(count: int, word: str) -> str:
-    """`1 row`, `2 rows`."""
+    """Returns `1 row`, `2 rows`."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

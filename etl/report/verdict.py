@@ -1,4 +1,4 @@
-"""What the report says first."""
+"""The verdict: state, reasons and next step, which every report shows first."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NEXT = {
 
 
 def verdict(report: dict[str, Any]) -> dict[str, Any]:
-    """`state`, `holds` (only "published and equal" does), `sentence`, `why`: what stands against it, the strongest first; `next`: what to do.
+    """Returns `state`, `holds` (true only for "published and equal"), `sentence`, `why` (reasons against, strongest first) and `next` (next step).
 
-    `aside`, what is said whatever the verdict is, is empty here: the facts fill it.
+    `aside`, which does not depend on the verdict, is empty here; the facts fill it.
     """
     missing = [step["step"] for step in report["steps"] if not step["done"]]
     answer, taken_back = report["reconciliation"]["answer"], report["run"]["taken_back"]
@@ -55,19 +55,19 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _meaning(answer: dict[str, Any]) -> str:
-    """What a failed check would mean for people; its id stands last."""
+    """Returns the consequence of a failed check in words, with its id at the end."""
     rows = f"{plural(answer['failed'], 'row')} of {answer['table']}"
     return f"{rows}: {answer['sentence'] or answer['why']} ({answer['id']})"
 
 
 def written_to(report: dict[str, Any]) -> list[str]:
-    """Sentences about old tables that were written to after they were read, as the last comparison saw it."""
+    """Returns sentences about old tables that changed after they were read, according to the last comparison."""
     looks = [look for look in report["freeze_guard"]["looks"] if look["moment"] == "in reconcile" and look["changed"]]
     return [f"Written to since the extract: {', '.join(look['changed'])}. The old portal is not frozen." for look in looks]
 
 
 def contradictions(report: dict[str, Any]) -> list[str]:
-    """Sentences about tables whose rows do not add up."""
+    """Returns sentences about tables whose numbers of rows do not add up."""
     lost = [entry for entry in report["conservation"] if entry["difference"]]
     recounted = [entry for entry in report["conservation"] if entry["recounted"] and _counts(entry) != entry["recounted"]]
     short = [entry for entry in report["targets"] if entry["actual"] is not None and entry["expected"] not in (None, entry["actual"])]

@@ -13,7 +13,7 @@ _ROWS = 1_048_575  # of a sheet, below its header
 
 
 def workbook(title: str, lists: Mapping[str, pl.DataFrame], made_at: datetime) -> bytes:
-    """The workbook's bytes; the same lists and moment give the same bytes. A list longer than a sheet continues in further sheets."""
+    """Returns the workbook's bytes: equal lists and moment give equal bytes; a list longer than a sheet continues in further sheets."""
     import xlsxwriter
 
     buffer = io.BytesIO()

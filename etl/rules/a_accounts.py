@@ -24,7 +24,7 @@ _LARGEST = 2147483647
 
 
 def employee_count(text: str | None) -> int | None:
-    """Rule A21: the number where the text is a plain whole number (fine print 19), else null."""
+    """Returns the number if the text is a plain whole number, else None (A21; fine print 19)."""
     if text is None or not _PLAIN_NUMBER.fullmatch(text):
         return None
     number = int(text.replace(",", ""))
@@ -32,12 +32,12 @@ def employee_count(text: str | None) -> int | None:
 
 
 def employees(copies: TargetRows, form: Form) -> Computed:
-    """A21: the number of employees for each target row; null if the text is not a plain whole number."""
+    """Returns the number of employees for each target row (Int64); null if the text is not a plain whole number (A21)."""
     return pl.Series([employee_count(text) for text in copies.source_column(form.columns[0]).to_list()], dtype=pl.Int64)
 
 
 def visible(status: pl.Series, archived: pl.Series, mappings: Mappings) -> pl.Series:
-    """Rules A7, A8: whether the account is visible to trade."""
+    """Returns for each account whether it is visible to trade: by its status, and not archived (A7, A8)."""
     hidden = [row["status_cd"] for row in mappings.codes["status"] if row["trade_visible"] == "false"]
     return ~status.is_in(hidden) & ~archived
 

@@ -15,14 +15,14 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def unknown_types(placed: RowPlacement, types: pl.Series, known: set[str]) -> set[str]:
-    """Rule A12: returns the codes that are not in the catalogue, and flags the loaded rows with one."""
+    """Returns the codes that are not in the catalogue, and flags the loaded rows that have one (A12)."""
     lacking = (types.is_not_null() & ~types.is_in(list(known))).to_numpy()
     placed.flag("A12", lacking, "business type is not in the catalogue; it was added there as inactive")
     return set(types.filter(pl.Series(lacking & (placed.reason == 0))).to_list())
 
 
 def type_code(copies: TargetRows, form: Form) -> Computed:
-    """A12: the code unchanged; the rule adds missing codes to the catalogue."""
+    """Returns the business type code unchanged; A12 adds missing codes to the catalogue."""
     return copies.source_column(form.columns[0])
 
 

@@ -25,19 +25,19 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def folded(text: str | None) -> str:
-    """The text trimmed and case-folded as the rules compare names (fine print 1); a missing one counts as empty."""
+    """Returns the text trimmed and case-folded, as rules compare names; '' for None (fine print 1)."""
     return (text or "").strip().casefold()
 
 
 def existing(rows: RowPlacement, column: str) -> AccountIndex:
-    """An index of the existing keys and the held rows among them, without copies."""
+    """Returns an index of the keys with whether each row is held, without copies."""
     values, present = int_values_and_mask(rows.frame, column)
     none = np.zeros(0, np.int64)
     return make_account_index(values[present], (rows.reason > 0)[present], none, none.astype(np.int32))
 
 
 def hold_by_structure(profile: RowPlacement, model: RowPlacement, entity: RowPlacement) -> None:
-    """Rules A1, A4, A5: rows whose parent does not exist or is held, then profiles and models that no account came of (fine print 24)."""
+    """Holds rows whose parent is missing or held, then models without an entity and profiles without an account (A1, A4, A5; fine print 24)."""
     _hold_orphans(model, "company_profile_id", existing(profile, "company_profile_id"))
     models = existing(model, "security_model_id")
     _hold_orphans(entity, "security_model_id", models)
@@ -62,7 +62,10 @@ def _hold_orphans(rows: RowPlacement, column: str, parents: AccountIndex) -> Non
 
 
 def account_rows(profile: RowPlacement, model: RowPlacement, entity: RowPlacement) -> pl.DataFrame:
-    """One row per account in the order of entity ids: entity_id, model_id, profile_id and the rows of the three frames it is made of."""
+    """Returns one row per account in the order of entity ids.
+
+    Columns: entity_id, model_id, profile_id; entity_row, model_row, profile_row (row indexes in the three frames). None is null.
+    """
     loaded = entity.loaded
     entity_id, _ = int_values_and_mask(entity.frame, "entity_id")
     order = loaded[np.argsort(entity_id[loaded], kind="stable")]
@@ -91,7 +94,10 @@ def _row_of(rows: RowPlacement, column: str, wanted: Ints) -> Ints:
 
 
 def index_of_accounts(rows: RowPlacement, column: str, of_account: Ints, known: Bools | None = None) -> AccountIndex:
-    """Where the rows of a structure table went: the accounts whose value in `of_account` is the row's key. `known`: which of them have a value."""
+    """Returns the index of a structure table's rows: an account belongs to the row whose key equals its value in `of_account`.
+
+    `known`: which accounts have a value (None: all).
+    """
     values, present = int_values_and_mask(rows.frame, column)
     order = np.argsort(values[present], kind="stable")
     sorted_values = values[present][order]
@@ -104,7 +110,7 @@ def index_of_accounts(rows: RowPlacement, column: str, of_account: Ints, known: 
 
 
 def types_after_split(entity: RowPlacement, accounts: pl.DataFrame, mappings: Mappings) -> pl.Series:
-    """Rule A11: the business type of each account; flags highway carriers whose border is unknown."""
+    """Returns the business type of each account after the split of HWY by border; flags highway carriers whose border is unknown (A11)."""
     split = {row["border_crossed_cd"]: row["business_type_cd"] for row in mappings.codes["highway_split"]}
     rows = accounts["entity_row"]
     types = entity.frame["business_type_cd"].gather(rows)
@@ -117,7 +123,7 @@ def types_after_split(entity: RowPlacement, accounts: pl.DataFrame, mappings: Ma
 
 
 def numbers(entity: RowPlacement, accounts: pl.DataFrame) -> tuple[list[str], Bools]:
-    """Rule A16: (the number of each account, the entity rows that lost a duplicate one to a lower id; fine print 7, 20, 45, 48)."""
+    """Returns (account number of each account, entity rows that lost a duplicate number to a lower id) (A16; fine print 7, 20, 45, 48)."""
     rows = accounts["entity_row"].to_list()
     own = entity.frame["account_number"].gather(rows).to_list()
     ids = accounts["entity_id"].to_list()
@@ -137,7 +143,7 @@ def numbers(entity: RowPlacement, accounts: pl.DataFrame) -> tuple[list[str], Bo
 
 
 def hold_long_numbers(entity: RowPlacement, accounts: pl.DataFrame, numbers: list[str], longest: int) -> bool:
-    """Fine print 44: holds entities whose generated number is longer than its column (an unreadable mandatory value); returns whether there was any."""
+    """Holds entities whose generated number is longer than its column as UNREADABLE_VALUE; returns whether there are any (fine print 44)."""
     long = [row for row, number in zip(accounts["entity_row"].to_list(), numbers, strict=True) if len(number) > longest]
     mask = np.zeros(entity.frame.height, bool)
     mask[long] = True
@@ -146,7 +152,7 @@ def hold_long_numbers(entity: RowPlacement, accounts: pl.DataFrame, numbers: lis
 
 
 def flag_equal_names(profile: RowPlacement) -> None:
-    """Rule A18: profiles whose names are equal after trimming and case-folding; never merged."""
+    """Flags profiles whose names are equal after trimming and case-folding; they are never merged (A18)."""
     names = [None if name is None else folded(name) for name in profile.frame["company_name"].to_list()]
     count = Counter(name for name in names if name is not None)
     equal = np.array([name is not None and count[name] > 1 for name in names], bool)

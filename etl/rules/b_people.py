@@ -43,9 +43,9 @@ class People:
 
 
 def logins(user: RowPlacement, longest: int, names: pl.Series | None = None) -> People:
-    """Rules B2, B15: the login of each user; holds users without an e-mail; flags e-mails that different people share.
+    """Returns the login of each user; holds users without a valid e-mail, and flags e-mails that users of different names share (B2, B15).
 
-    `names`: the users' names where some were decided (L2).
+    `names`: the users' names with decisions applied (L2); None: as recorded.
     """
     frame = user.frame
     key_of = [email_key(text) for text in (frame["user_name"] if names is None else names).to_list()]
@@ -90,7 +90,7 @@ _INVALID_EMAIL = CODE["INVALID_EMAIL"]
 
 
 def contact_access(contact: RowPlacement, people: People) -> tuple[pl.DataFrame, Bools]:
-    """Returns (email_key of each contact's login, the contacts of users held as INVALID_EMAIL) and flags the latter (B15, fine print 12)."""
+    """Returns (email_key of each contact's login, null without one; contacts of users held as INVALID_EMAIL), and flags the latter (B15; fine print 12)."""
     wanted, present = int_values_and_mask(contact.frame, "user_id")
     known = pl.DataFrame({"user_id": pl.Series(wanted).set(pl.Series(~present), None)}).join(
         people.users.select("user_id", "email_key", "invalid"), on="user_id", how="left", maintain_order="left"
@@ -101,7 +101,7 @@ def contact_access(contact: RowPlacement, people: People) -> tuple[pl.DataFrame,
 
 
 def primary_contacts(contact: RowPlacement) -> Bools:
-    """Rule B7: which contact rows are primary in the new store; flags those that no longer are (fine print 10)."""
+    """Returns which contact rows are primary in the new store; flags those that no longer are (B7; fine print 10)."""
     frame = contact.frame
     recorded = (frame["primary_poc_ind"] == "Y").fill_null(False).to_numpy()
     candidates = recorded & frame["removed_at"].is_null().to_numpy() & (contact.reason == 0)
@@ -116,7 +116,7 @@ def primary_contacts(contact: RowPlacement) -> Bools:
 
 
 def flag_profiles_without_fit_primary(profile: RowPlacement, contact: RowPlacement, primary: Bools, access: pl.DataFrame) -> None:
-    """Rule B8: profiles whose remaining primary contact is a consultant, cannot be reached, or does not exist."""
+    """Flags profiles without a primary contact, other than consultants, that has a login or a valid e-mail (B8)."""
     frame = contact.frame
     own_email = np.array([email_key(text) is not None for text in frame["email"].to_list()], bool)
     consultant = (frame["contact_type_cd"] == "CONSULTANT").fill_null(False).to_numpy()
@@ -128,16 +128,16 @@ def flag_profiles_without_fit_primary(profile: RowPlacement, contact: RowPlaceme
 
 
 def profiles_with_officer(contact: RowPlacement) -> set[int]:
-    """Rule B10: the profiles that have an officer among the contacts that are not removed."""
+    """Returns the ids of profiles with an officer among their loaded, not removed contacts (B10)."""
     frame = contact.frame.filter(pl.Series(contact.reason == 0))
     officers = frame.filter((pl.col("contact_type_cd") == "OFFICER") & pl.col("removed_at").is_null())
     return set(officers["company_profile_id"].to_list())
 
 
 def flag_widened_logins(user: RowPlacement, contact: RowPlacement, people: People) -> None:
-    """Rule B20: users of a SHARED login that reaches more profiles than the user reached (fine print 52); nothing is narrowed.
+    """Flags users of a SHARED login that reaches more profiles than the user reached; access is not narrowed (B20; fine print 52).
 
-    Accounts of different profiles are different accounts, and a loaded contact's profile has some: profiles are counted for them.
+    It is enough to count profiles: accounts of different profiles differ, and the profile of a loaded contact has at least one.
     """
     frame = contact.frame.filter(pl.Series(contact.reason == 0))
     reached = frame.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls().unique()
@@ -151,9 +151,9 @@ def flag_widened_logins(user: RowPlacement, contact: RowPlacement, people: Peopl
 
 
 def acting_officers(contact: RowPlacement, login: pl.DataFrame, restricted: Bools, accounts: int) -> Bools:
-    """Rule B19: returns for each account whether an officer can sign and submit: not removed, not restricted, with a usable login.
+    """Returns for each account whether an officer can sign and submit: not removed, not restricted, with a usable login (B19).
 
-    `login`: status and lock of each contact row's login, null where it has none.
+    `login`: status and lock reason of each contact row's login, null without one.
     """
     able = ((login["status"] == "ACTIVE") | ((login["status"] == "LOCKED") & login["lock"].is_in(["PASSWORD", "IDLE"]))).fill_null(False)
     officer = (contact.frame["contact_type_cd"] == "OFFICER").fill_null(False) & contact.frame["removed_at"].is_null()
@@ -164,16 +164,16 @@ def acting_officers(contact: RowPlacement, login: pl.DataFrame, restricted: Bool
 
 
 def flag_users_without_contact(user: RowPlacement, contact: RowPlacement) -> None:
-    """Rule B16: no contact row names the user, held and removed ones included (fine print 13)."""
+    """Flags users whom no contact row names, held and removed rows included (B16; fine print 13)."""
     named, present = int_values_and_mask(contact.frame, "user_id")
     user_id, _ = int_values_and_mask(user.frame, "user_id")
     user.flag("B16", ~np.isin(user_id, named[present]), "no contact names this user: a login without access")
 
 
 def company_locks(user: RowPlacement, contact: RowPlacement, suspended: Bools) -> tuple[Bools, Bools]:
-    """Rule B12: (users that are freed, copies of contacts that are restricted); flags locked users without a suspended account.
+    """Returns (users that are unlocked, contact copies that are restricted); flags locked users without a suspended account (B12; fine print 11).
 
-    `suspended`: for each copy in `contact`, whether its account is SUSPENDED. Judged user by user (fine print 11).
+    `suspended`: for each copy in `contact`, whether its account is SUSPENDED.
     """
     frame = user.frame
     locked = ((frame["user_status_cd"] == "LOCKED") & (frame["lock_reason_cd"] == "COMPANY_STATUS")).fill_null(False).to_numpy() & (
@@ -189,7 +189,10 @@ def company_locks(user: RowPlacement, contact: RowPlacement, suspended: Bools) -
 
 
 def trade_compliance_logins(contact: RowPlacement, known: set[str], longest: int) -> tuple[pl.Series, pl.DataFrame]:
-    """Rule I9: (each TC contact's email_key or null, the contacts that make a login: email_key and row); flags contacts without a login."""
+    """Returns (email_key of each Trade Compliance contact or null, email_key and row of the contacts that make a new login) (I9).
+
+    Flags contacts without a valid e-mail. `known`: e-mail keys that have a login; `longest`: of an e-mail key in characters.
+    """
     key_of = [email_key(text) for text in contact.frame["email"].to_list()]
     fitting = [key if key is not None and len(key) <= longest else None for key in key_of]
     without = np.array([key is None for key in fitting], bool)
@@ -207,7 +210,7 @@ def trade_compliance_logins(contact: RowPlacement, known: set[str], longest: int
 
 
 def statuses(user: RowPlacement, freed: Bools) -> tuple[pl.Series, pl.Series]:
-    """Rules B12, B13: returns (status, lock reason) of every user for the login."""
+    """Returns (status, lock reason) of every user's login; unlocked users are ACTIVE without a reason (B12)."""
     status = user.frame["user_status_cd"].to_list()
     reason = user.frame["lock_reason_cd"].to_list()
     return (
@@ -217,14 +220,14 @@ def statuses(user: RowPlacement, freed: Bools) -> tuple[pl.Series, pl.Series]:
 
 
 def flag_without_acting_officer(entity: RowPlacement, accounts: pl.DataFrame, visible: pl.Series, acting: pl.Series) -> None:
-    """Rule B19: flags the entities of accounts visible to trade without a contact who can sign and submit."""
+    """Flags the entities of accounts that are visible to trade and have no officer who can sign and submit (B19)."""
     without = np.zeros(entity.frame.height, bool)
     without[accounts["entity_row"].filter(visible & ~acting).to_numpy()] = True
     entity.flag("B19", without, "no officer who is in force, not restricted and has a usable login: nobody can sign and submit")
 
 
 def always(copies: TargetRows, form: Form) -> Computed:
-    """B13: true, because every login has to be activated again."""
+    """Returns true for every row: each login needs a new activation (B13)."""
     return pl.Series([True] * len(copies.row), dtype=pl.Boolean)
 
 

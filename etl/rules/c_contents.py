@@ -22,9 +22,10 @@ _DIGEST, _STATE = "_content_sha256", "_content_state"
 
 
 def content_columns(documents: pl.DataFrame, contents: pl.DataFrame) -> pl.DataFrame:
-    """C6, C8 for each document row: sha256 (null: no bytes) and content_state_cd.
+    """Returns sha256 (null without bytes) and content_state_cd for each document row (C6, C8).
 
-    `documents`: `_key`, size_bytes, sha256_hex; `contents`: key, sha256, size, the content row's before the file share's (fine print 31).
+    `documents`: `_key`, size_bytes, sha256_hex (null: not compared; fine print 17); `contents`: key, sha256, size (bytes), a content row before
+    the file share's (fine print 31).
     """
     found = documents.join(contents.unique("key", keep="first"), left_on="_key", right_on="key", how="left", maintain_order="left")
     recorded = pl.col("sha256_hex").str.to_lowercase()
@@ -41,7 +42,7 @@ def content_columns(documents: pl.DataFrame, contents: pl.DataFrame) -> pl.DataF
 
 
 def _content(rows: RowPlacement, spine: AccountDirectory) -> pl.DataFrame:
-    """The rows with the digest and the state of their bytes, looked up once for all rules that ask."""
+    """Returns the rows with digest and state of their bytes, computed once for all rules that need them."""
     if _DIGEST not in rows.frame.columns:
         document = rows.frame.select(keys(rows.mapping, rows.frame).alias("_key"), "size_bytes", "sha256_hex")
         found = content_columns(document, spine.contents[rows.mapping.portal])
@@ -50,28 +51,28 @@ def _content(rows: RowPlacement, spine: AccountDirectory) -> pl.DataFrame:
 
 
 def content_digest(copies: TargetRows, form: Form) -> Computed:
-    """C6: the SHA-256 of the document's bytes, null if it has none."""
+    """Returns the SHA-256 of each document's bytes; null if it has none (C6)."""
     return _content(copies.placed, copies.spine)[_DIGEST].gather(copies.row)
 
 
 def content_state(copies: TargetRows, form: Form) -> Computed:
-    """C6, C8: PRESENT, MISSING, DIGEST_MISMATCH or SIZE_MISMATCH."""
+    """Returns PRESENT, MISSING, DIGEST_MISMATCH or SIZE_MISMATCH for each target row (C6, C8)."""
     return _content(copies.placed, copies.spine)[_STATE].gather(copies.row)
 
 
 def flag_missing(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """C6: flags documents without bytes in the database and on the file share."""
+    """Returns the documents without bytes in the database and on the file share, to be flagged under C6."""
     return (_content(rows, spine)[_STATE] == "MISSING").to_numpy(), "no content row, and no readable file under the file share's root"
 
 
 def flag_other_bytes(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """C8: flags documents whose bytes differ from the recorded digest or size."""
+    """Returns the documents whose bytes differ from the recorded digest or size, to be flagged under C8."""
     other = _content(rows, spine)[_STATE].is_in(["DIGEST_MISMATCH", "SIZE_MISMATCH"])
     return other.to_numpy(), "recorded digest or size differs from the bytes; both are kept"
 
 
 def place_contents(content: RowPlacement, documents: AccountIndex) -> None:
-    """C7: bytes without metadata are held as ORPHAN_CONTENT, those of a held document as PARENT_HELD."""
+    """Holds bytes without a document row as ORPHAN_CONTENT and bytes of a held document as PARENT_HELD (C7)."""
     wanted, _ = int_values_and_mask(content.frame, content.mapping.key[0])
     place, exists = documents.find(wanted)
     content.hold(~exists, "ORPHAN_CONTENT")
@@ -85,7 +86,7 @@ COLUMNS: dict[str, Rule] = {
     "document.content_state_cd": content_state,
 }
 
-# Which rows a rule flags, where one row of one table is enough to know.
+# Which rows a rule flags, if that depends on rows of one table alone.
 FLAGS: dict[str, Flag] = {
     "C6": flag_missing,
     "C8": flag_other_bytes,

@@ -54,7 +54,7 @@ class _Targets:
 def place_documents_and_links(
     document: RowPlacement, link: RowPlacement, model_profiles: pl.DataFrame, spine: AccountDirectory
 ) -> DocumentPlacement:
-    """Rules C1, C2, C3, C11: decides every document and every link."""
+    """Returns the placement of every document and every link; holds and flags rows by C1, C2, C3 and C11."""
     document_id, present = int_values_and_mask(document.frame, "document_id")
     known = make_account_index(document_id[present], (document.reason > 0)[present], np.zeros(0, np.int64), np.zeros(0, np.int32))
     row_of_place = np.flatnonzero(present)[np.argsort(document_id[present], kind="stable")]
@@ -79,7 +79,7 @@ def place_documents_and_links(
 
 
 def _targets(link: RowPlacement, spine: AccountDirectory) -> _Targets:
-    """Looks every link's target up; holds the links whose target is missing or held (C2, fine print 18)."""
+    """Returns the look-up of every link's target; holds the links whose target is missing or held (C2, fine print 18)."""
     count = link.frame.height
     wanted, _ = int_values_and_mask(link.frame, "target_id")
     code = link.frame["target_cd"].fill_null("")
@@ -109,7 +109,7 @@ def _targets(link: RowPlacement, spine: AccountDirectory) -> _Targets:
 def _own_profiles(
     document: RowPlacement, link: RowPlacement, of_document: Ints, good: Bools, target_profile: Ints, model_profiles: pl.DataFrame
 ) -> tuple[Ints, Bools]:
-    """(each document's own profile, which have one): its model's where that model exists, else its own, else its first good link's (C3)."""
+    """Returns (the profile of each document, which documents have one): of its model if that exists, else its profile, else of its first good link (C3)."""
     by_model = document.frame.select("security_model_id").join(
         model_profiles.rename({"company_profile_id": "by_model"}), on="security_model_id", how="left", maintain_order="left"
     )["by_model"]
@@ -128,7 +128,7 @@ def _own_profiles(
 
 
 def _place_documents(document: RowPlacement, of_document: Ints, good: Bools, targets: _Targets, spine: AccountDirectory) -> None:
-    """C1, first half: T, the accounts of the document's model and of all its good link targets."""
+    """Places documents on T, the accounts of their model and of all their good link targets (C1, first half)."""
     model_id, has_model = int_values_and_mask(document.frame, "security_model_id")
     models = spine.where["P2", "security_model"]
     rows = np.flatnonzero(models.loaded(model_id, has_model))
@@ -149,7 +149,7 @@ def _place_documents(document: RowPlacement, of_document: Ints, good: Bools, tar
 
 
 def _inherit(document: RowPlacement, spine: AccountDirectory) -> Bools:
-    """C1, second half: documents that T left without an account; which of them inherit comes back."""
+    """Places documents without an account in T by their profile, holds those that find none, and returns which inherit (C1, second half)."""
     count = document.frame.height
     has_copies = np.zeros(count, bool)
     has_copies[document.row] = True
@@ -181,7 +181,7 @@ def _inherit(document: RowPlacement, spine: AccountDirectory) -> Bools:
 
 
 def _previous(document: RowPlacement, row_of_place: Ints, known: AccountIndex) -> Ints:
-    """C11: the row of the earlier version; flags those that are missing or on a cycle; -1 where none is kept."""
+    """Returns the row of each earlier version, -1 if none is kept; flags missing ones and cycles (C11)."""
     wanted, present = int_values_and_mask(document.frame, "previous_document_id")
     place, exists = known.find(wanted)
     following = np.where(present & exists, row_of_place[place] if len(row_of_place) else place, -1)
@@ -191,9 +191,9 @@ def _previous(document: RowPlacement, row_of_place: Ints, known: AccountIndex) -
 
 
 def on_cycle(following: Ints) -> Bools:
-    """Which places lie on a cycle of `following` (-1: no next); held rows count too (fine print 32).
+    """Returns which places lie on a cycle of `following` (-1: no next); held rows count too (fine print 32).
 
-    After as many steps as there are places, whoever still walks is on a cycle, and every place of a cycle is reached.
+    After at least as many steps as there are places, only places on a cycle are reached, and every place of a cycle is.
     """
     step = np.append(following, -1)  # the last place is the end, which -1 points to
     for _ in range(max(1, len(following).bit_length())):
@@ -204,7 +204,7 @@ def on_cycle(following: Ints) -> Bools:
 
 
 def document_columns(shelf: DocumentPlacement, row: Ints, account: Positions, spine: AccountDirectory) -> dict[str, Computed]:
-    """The columns of `document` that the placement determines, for these copies (C1, C11)."""
+    """Returns the columns previous_document_id (null without one in the account) and inherited of `document` for these copies (C1, C11)."""
     document_id, _ = int_values_and_mask(shelf.document.frame, "document_id")
     previous = shelf.previous[row]
     width = spine.accounts.height + 1
@@ -218,7 +218,7 @@ def document_columns(shelf: DocumentPlacement, row: Ints, account: Positions, sp
 
 
 def link_targets(link: RowPlacement, spine: AccountDirectory) -> pa.Array:
-    """C2: the id of each link's target within the link's account."""
+    """Returns the id of each link's target within the link's account (C2)."""
     target, _ = int_values_and_mask(link.frame, "target_id")
     target = target[link.row]
     code = link.frame["target_cd"].gather(link.row)
@@ -241,7 +241,7 @@ def _rows(ids: pa.Array) -> npt.NDArray[np.uint8]:
 
 
 def internal(copies: TargetRows, form: Form) -> Computed:
-    """C15: an internal finding; a comment unless it is known to be for trade (fine print 36)."""
+    """Returns true for INTERNAL findings, and for comments unless they are marked N (C15; fine print 36)."""
     values = copies.source_column(form.columns[0])
     if form.columns[0] == "internal_ind":
         return (values != "N").fill_null(True)

@@ -26,7 +26,7 @@ _ENTITY = 0  # the first of the routes of agreement_signature.toml
 
 
 def place_signatures(signature: RowPlacement, version: RowPlacement, spine: AccountDirectory) -> pl.Series:
-    """Rules D1, D2, D12: places each signature on its accounts and returns the coverage code of every copy."""
+    """Places each signature on its accounts and returns the coverage code of every copy (D1, D2, D12)."""
     hold_unmet_needs(signature, spine)
     row, account, decided = follow(signature, signature.mapping.owner, spine)
     made_for = _by_version(signature, version, "business_type_cd").gather(row)
@@ -50,13 +50,13 @@ def place_signatures(signature: RowPlacement, version: RowPlacement, spine: Acco
 
 
 def _by_version(signature: RowPlacement, version: RowPlacement, column: str) -> pl.Series:
-    """The signature's agreement version's value in that column; null where the version is not loaded."""
+    """Returns the column's value of each signature's agreement version; null if the version is not loaded."""
     known = version.frame.filter(pl.Series(version.reason == 0)).select("agreement_version_id", column)
     return signature.frame.select("agreement_version_id").join(known, on="agreement_version_id", how="left", maintain_order="left")[column]
 
 
 def flag_odd_signatures(signature: RowPlacement, version: RowPlacement, consultants: pl.DataFrame, began: str) -> None:
-    """Rules D4 (signed by consultants only) and D11 (signed in the future or before its version took effect)."""
+    """Flags signatures by consultants only (D4), of the future, or from before their version took effect (D11)."""
     signed_at = signature.frame["signed_at"]
     started = datetime.fromisoformat(began)
     too_early = _before(signed_at, _by_version(signature, version, "effective_dt"))
@@ -66,13 +66,13 @@ def flag_odd_signatures(signature: RowPlacement, version: RowPlacement, consulta
 
 
 def _before(moments: pl.Series, days: pl.Series) -> pl.Series:
-    """Whether each moment lies before its day begins. Compared by days: PostgreSQL's last ones, infinity among them, are more microseconds than 64 bits hold."""
+    """Returns whether each moment is before its day; compared by days, because PostgreSQL's last days exceed 64 bits in microseconds."""
     ticks = moments.to_physical()
     return (ticks != INFINITE_MOMENT[1]) & (ticks // 86_400_000_000 < days.to_physical().cast(pl.Int64))
 
 
 def consultants_only(contact: pl.DataFrame) -> pl.DataFrame:
-    """The users (user_id, company_profile_id) whose contacts on that profile, removed ones too, are consultants only (fine print 15)."""
+    """Returns user_id, company_profile_id of users whose contacts on that profile, removed ones too, are only consultants (fine print 15)."""
     return (
         contact.filter(pl.col("user_id").is_not_null() & pl.col("company_profile_id").is_not_null())
         .group_by("user_id", "company_profile_id")
@@ -84,7 +84,7 @@ def consultants_only(contact: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_consultants_only(signature: RowPlacement, consultants: pl.DataFrame) -> Bools:
-    """D4: whether the signer's contacts on the profile that the row names are consultants only."""
+    """Returns whether the signer has only consultant contacts on the profile that the row names (D4)."""
     joined = signature.frame.select("signer_user_id", "company_profile_id").join(
         consultants.with_columns(pl.lit(True).alias("only")),
         left_on=["signer_user_id", "company_profile_id"],
@@ -96,7 +96,7 @@ def _by_consultants_only(signature: RowPlacement, consultants: pl.DataFrame) -> 
 
 
 def agreement_basis(signature: RowPlacement, version: RowPlacement, spine: AccountDirectory) -> pl.Series:
-    """Rule D5 for every account: SIGNED, CONTINUED_MEMBERSHIP or NONE."""
+    """Returns SIGNED, CONTINUED_MEMBERSHIP or NONE for every account (D5)."""
     voluntary = (_by_version(signature, version, "agreement_cd") == "VOLUNTARY").fill_null(False).to_numpy()
     signed = np.zeros(spine.accounts.height, bool)
     signed[signature.account[voluntary[signature.row]]] = True

@@ -31,19 +31,19 @@ NONE: Ints = np.zeros(0, np.int64)
 
 
 def fingerprints(answers: pl.DataFrame) -> npt.NDArray[np.uint64]:
-    """A number for (security profile, question) of each answer; equal pairs have equal numbers, different ones almost never."""
+    """Returns one number per answer for (security profile, question); different pairs have equal numbers almost never."""
     return answers.select(pl.struct("security_profile_id", "question_id").hash(seed=7)).to_series().to_numpy()
 
 
 def repeated(parts: Iterable[npt.NDArray[np.uint64]]) -> npt.NDArray[np.uint64]:
-    """The numbers that occur more than once; eight bytes per answer are all that is kept."""
+    """Returns the numbers that occur more than once; memory is eight bytes per answer."""
     numbers = np.concatenate([np.zeros(0, np.uint64), *parts])
     numbers.sort()
     return np.unique(numbers[1:][numbers[1:] == numbers[:-1]])
 
 
 def superseded(suspects: pl.DataFrame) -> Ints:
-    """The answers that a later one to the same question in the same security profile replaces (tie: the highest id stays), sorted.
+    """Returns the sorted response ids that a later answer to the same question in the same security profile replaces (E7; tie: highest id stays).
 
     `suspects`: response_id, security_profile_id, question_id, modified_at of loaded answers.
     """
@@ -58,7 +58,10 @@ _LAST = (date(9999, 12, 31) - _EPOCH).days
 
 
 def adjusted(due: pl.Series, freeze: tuple[date, date] | None, grace: Grace) -> pl.Series:
-    """E14: the due dates of the band, both of its ends included, moved; null outside it, and where the sum lies beyond 9999-12-31."""
+    """Returns the due dates within the band around the freeze, both ends included, moved by the grace; else null (E14).
+
+    Null also if the sum is after 9999-12-31, or without a freeze.
+    """
     numbers = grace.in_force(freeze)
     if freeze is None or numbers is None:
         return pl.Series(due.name, [None] * len(due), dtype=pl.Date)
@@ -70,12 +73,12 @@ def adjusted(due: pl.Series, freeze: tuple[date, date] | None, grace: Grace) -> 
 
 
 def due_date_adjusted(copies: TargetRows, form: Form) -> Computed:
-    """E14: a due date of the band around the freeze moves; else null."""
+    """Returns the moved due date for each target row; null outside the band around the freeze (E14)."""
     return adjusted(copies.source_column(form.columns[0]), copies.spine.freeze, copies.spine.grace)
 
 
 def applicability(copies: TargetRows, form: Form) -> Computed:
-    """E3: the strength of the question for the account's type, NOT_APPLICABLE where the catalogue has none."""
+    """Returns the strength of the question for the account's type; NOT_APPLICABLE if the catalogue has none (E3)."""
     types = copies.spine.accounts["business_type_cd"].gather(copies.account.astype(np.int64))
     pairs = pl.DataFrame({"question_id": copies.source_column("question_id"), "business_type_cd": types})
     joined = pairs.join(copies.spine.applicability, on=["question_id", "business_type_cd"], how="left", maintain_order="left")
@@ -83,41 +86,41 @@ def applicability(copies: TargetRows, form: Form) -> Computed:
 
 
 def is_superseded(copies: TargetRows, form: Form) -> Computed:
-    """E7: whether the same security profile has a later answer to the same question."""
+    """Returns whether the same security profile has a later answer to the same question (E7)."""
     values, _ = copies.ints("response_id")
     return pl.Series(np.isin(values, copies.spine.superseded))
 
 
 def flag_superseded(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """E7: flags answers that are superseded by a later one."""
+    """Returns the answers that a later one supersedes, to be flagged under E7."""
     values, _ = int_values_and_mask(rows.frame, "response_id")
     return np.isin(values, spine.superseded), "a later answer to the same question stands in the same security profile"
 
 
 def question(copies: TargetRows, form: Form) -> Computed:
-    """E10: the question id unchanged; the rule adds missing questions to the catalogue."""
+    """Returns the question id unchanged; E10 adds missing questions to the catalogue."""
     return copies.source_column(form.columns[0])
 
 
 def unknown_questions(rows: RowPlacement, spine: AccountDirectory) -> Bools:
-    """E10: returns the loaded rows with a question that is not in the new catalogue."""
+    """Returns which loaded rows have a question that is not in the new catalogue (E10)."""
     values, present = int_values_and_mask(rows.frame, "question_id")
     return np.asarray(present & ~spine.where["P2", "profile_question"].loaded(values, present) & (rows.reason == 0))
 
 
 def flag_unknown_questions(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """E10: flags rows with a question that is not in the catalogue."""
+    """Returns the rows with a question that is not in the catalogue, to be flagged under E10."""
     return unknown_questions(rows, spine), "the question is not in the catalogue: a stub was made"
 
 
 def stub_questions(rows: RowPlacement, spine: AccountDirectory) -> Ints:
-    """The ids of the questions that E10 makes stubs of."""
+    """Returns the ids of questions for which E10 creates a stub."""
     values, _ = int_values_and_mask(rows.frame, "question_id")
     return np.unique(values[unknown_questions(rows, spine)])
 
 
 def flag_submitted_by_consultants(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """E15: by user id, the submitter's contacts on the model's profile, removed ones too, are consultants only (fine print 54)."""
+    """Returns the security profiles whose submitter has only consultant contacts on the model's profile, to be flagged under E15 (fine print 54)."""
     profiles = rows.frame.select("submitted_by_user_id", "security_model_id").join(
         spine.model_profiles, on="security_model_id", how="left", maintain_order="left"
     )
@@ -139,7 +142,7 @@ COLUMNS: dict[str, Rule] = {
     "E14": due_date_adjusted,
 }
 
-# Which rows a rule flags, where one row of one table is enough to know.
+# Which rows a rule flags, if that depends on rows of one table alone.
 FLAGS: dict[str, Flag] = {
     "E7": flag_superseded,
     "E10": flag_unknown_questions,

@@ -17,14 +17,14 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def flag_profile_validations(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """F2: flags validations of a whole profile with several accounts."""
+    """Returns the validations of a whole profile with several accounts, to be flagged under F2."""
     narrower = [route.column for route in rows.mapping.owner[:-1]]
     by_profile = rows.frame.select(pl.all_horizontal(pl.col(column).is_null() for column in narrower)).to_series().to_numpy()
     copies = np.bincount(rows.row, minlength=rows.frame.height)
     return by_profile & (copies > 1), "validation of a whole profile: on all its accounts"
 
 
-# Which rows a rule flags, where one row of one table is enough to know.
+# Which rows a rule flags, if that depends on rows of one table alone.
 FLAGS: dict[str, Flag] = {
     "F2": flag_profile_validations,
 }

@@ -32,7 +32,7 @@ def _side(links: RowPlacement, side: str, spine: AccountDirectory) -> tuple[Ints
 
 
 def place_links(links: RowPlacement, spine: AccountDirectory) -> dict[str, Computed]:
-    """Rules G1, G6: places one copy per pair of accounts, flags superseded links, and returns the columns of `svi_link` that depend on the pair."""
+    """Places one copy per pair of accounts, flags superseded links, and returns the columns of `svi_link` that depend on the pair (G1, G6)."""
     monitor_row, monitor, _ = _side(links, "monitor", spine)
     monitored_row, monitored, decided = _side(links, "monitored", spine)
     exists_since = spine.accounts["created_at"].gather(monitored.astype(np.int64))
@@ -63,7 +63,7 @@ def place_links(links: RowPlacement, spine: AccountDirectory) -> dict[str, Compu
 
 
 def _superseded(links: RowPlacement, pairs: pl.DataFrame) -> Bools:
-    """Rule G6: of one pair's accepted links, all but the earliest answered (none last; tie: the lowest id)."""
+    """Returns which of a pair's accepted links are not the earliest answered (null last; tie: the lowest id) (G6)."""
     accepted = pairs.with_columns(
         links.frame["request_status_cd"].gather(pairs["row"]),
         links.frame["responded_at"].gather(pairs["row"]),
@@ -77,7 +77,7 @@ def _superseded(links: RowPlacement, pairs: pl.DataFrame) -> Bools:
 
 
 def svi_active(copies: TargetRows, form: Form) -> Computed:
-    """G9: only with a consent act that exists, and status CERTIFIED."""
+    """Returns true for links with a loaded consent signature and a CERTIFIED account (G9)."""
     values, present = copies.ints("consent_signature_id")
     consent = copies.spine.where["P2", "agreement_signature"].loaded(values, present)
     certified = (copies.spine.accounts["status_cd"].gather(copies.account.astype(np.int64)) == "CERTIFIED").to_numpy()

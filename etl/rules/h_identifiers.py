@@ -28,7 +28,10 @@ _ROUTES = (Route("entity_id", "model_entity"), Route("company_profile_id", "comp
 
 
 def place_identifiers(identifier: RowPlacement, spine: AccountDirectory, longest: int) -> None:
-    """Rules H1, H2: the entity decides; else the accounts of the profile whose type may carry the identifier."""
+    """Places identifiers on the entity's account, else on the profile's accounts whose type may carry them (H1, H2).
+
+    Holds rows as NO_ELIGIBLE_ACCOUNT, or as UNREADABLE_VALUE if the normal form exceeds `longest` characters (fine print 44).
+    """
     # Fine print 44: a normal form that outgrew its column is an unreadable value in a mandatory column.
     grown = np.array([value is not None and len(normal(value)) > longest for value in identifier.frame["identifier_value"].to_list()], bool)
     identifier.hold(grown, "UNREADABLE_VALUE")
@@ -56,7 +59,7 @@ def place_identifiers(identifier: RowPlacement, spine: AccountDirectory, longest
 
 
 def complete(identifier: RowPlacement, types: pl.Series, mappings: Mappings) -> list[bool]:
-    """Rule H3: returns for each account whether its active identifiers include all that its type requires."""
+    """Returns for each account whether its active identifiers include all that its type requires (H3)."""
     active = (identifier.frame["active_ind"] == "Y").fill_null(False).gather(identifier.row).to_numpy()
     kinds = identifier.frame["identifier_type_cd"].gather(identifier.row)
     has: dict[int, set[str]] = defaultdict(set)
@@ -73,7 +76,7 @@ def complete(identifier: RowPlacement, types: pl.Series, mappings: Mappings) -> 
 
 
 def flag_shared_identifiers(identifier: RowPlacement, spine: AccountDirectory) -> None:
-    """Rule H7: rows whose active number is on accounts of several profiles, by type and normal form (fine print 57)."""
+    """Flags rows whose active number is on accounts of several profiles, compared by type and normal form (H7; fine print 57)."""
     unique = [entry["identifier_type_cd"] for entry in spine.mappings.codes["identifier_unique"]]
     copies = pl.DataFrame(
         {
@@ -91,7 +94,7 @@ def flag_shared_identifiers(identifier: RowPlacement, spine: AccountDirectory) -
 
 
 def importer_numbers(identifier: RowPlacement) -> pl.DataFrame:
-    """Every importer-of-record number on an account: account (position), value (normal form), active."""
+    """Returns every importer-of-record number on an account: account (position), value (normal form), active."""
     frame = identifier.frame.select(
         (pl.col("identifier_type_cd") == "IOR").alias("is_ior"), (pl.col("active_ind") == "Y").alias("active"), "identifier_value"
     )[identifier.row]
@@ -101,24 +104,24 @@ def importer_numbers(identifier: RowPlacement) -> pl.DataFrame:
 
 
 def values_norm(identifier: RowPlacement) -> pl.Series:
-    """H4: the normal form for every source row; null stays null."""
+    """Returns the normal form for every source row; null stays null (H4)."""
     return pl.Series([normal(value) for value in identifier.frame["identifier_value"].to_list()], dtype=pl.String)
 
 
 def entity_flags(entity: RowPlacement, accounts: pl.DataFrame, is_complete: list[bool]) -> None:
-    """Flags the entities whose account lacks an identifier that its type needs (H3)."""
+    """Flags the entities whose account lacks an identifier that its type requires (H3)."""
     lacking = np.zeros(entity.frame.height, bool)
     lacking[accounts["entity_row"].filter(~pl.Series(is_complete, dtype=pl.Boolean)).to_numpy()] = True
     entity.flag("H3", lacking, "an identifier that this business type needs is missing or inactive")
 
 
 def value_norm(copies: TargetRows, form: Form) -> Computed:
-    """H4: the normal form of the identifier for each target row."""
+    """Returns the normal form of the identifier for each target row; null stays null (H4)."""
     return pl.Series([normal(text) for text in copies.source_column(form.columns[0]).to_list()], dtype=pl.String)
 
 
 def personal(copies: TargetRows, form: Form) -> Computed:
-    """H6: whether the identifier is personal, for each target row."""
+    """Returns whether the identifier is a natural person's, for each target row (H6)."""
     kind, value = (copies.source_column(column).to_list() for column in form.columns)
     return pl.Series([is_personal(*pair) for pair in zip(kind, value, strict=True)], dtype=pl.Boolean)
 

@@ -26,9 +26,10 @@ RULES: dict[str, tuple[str, ...]] = {
 def place_tc_accounts(
     tc_account: RowPlacement, tc_ior: RowPlacement, numbers: pl.DataFrame, spine: AccountDirectory, decided: dict[int, int] | None = None
 ) -> None:
-    """Rule I1. `numbers`: importer-of-record numbers on accounts (account, value, active); values are compared in normal form (fine print 35).
+    """Places each Trade Compliance account on its importer's account; holds it as TC_AMBIGUOUS or TC_NO_IMPORTER if there is not exactly one (I1).
 
-    `decided`: by row, the account that people decided (L1): I1 is not asked.
+    `numbers`: importer-of-record numbers on accounts (account, value in normal form, active) (fine print 35). `decided`: by row, the account
+    position that a decision assigned (L1), which takes precedence.
     """
     active: dict[str, set[int]] = defaultdict(set)
     for account, value in numbers.filter(pl.col("active") & (pl.col("value") != "")).select("account", "value").iter_rows():
@@ -67,7 +68,7 @@ def place_tc_accounts(
 
 
 def _match(tc_id: int, candidates: list[int] | set[int], own: dict[int, set[str]], active: dict[str, set[int]], by_name: bool) -> int | str:
-    """The account's position, or the reason why none can be told."""
+    """Returns the account's position, or the hold reason if none can be determined."""
     if by_name and len(candidates) == 1:
         return next(iter(candidates))
     allowed = candidates if isinstance(candidates, set) else set(candidates)
@@ -92,7 +93,7 @@ def _active_numbers(tc_ior: RowPlacement) -> dict[int, set[str]]:
 
 
 def flag_unknown_numbers(tc_ior: RowPlacement, numbers: pl.DataFrame) -> None:
-    """Rule I4: numbers of a TC account that its importer's account lacks, active or not; they stay in `tc_ior`."""
+    """Flags numbers of a Trade Compliance account that its importer's account lacks, active or not; they stay in `tc_ior` (I4)."""
     known = set(numbers.select("account", "value").iter_rows())
     values = tc_ior.frame["ior_value"].gather(tc_ior.row).to_list()
     lacking = np.zeros(tc_ior.frame.height, bool)
@@ -102,14 +103,14 @@ def flag_unknown_numbers(tc_ior: RowPlacement, numbers: pl.DataFrame) -> None:
 
 
 def uploader_login(copies: TargetRows, form: Form) -> Computed:
-    """I9: the id of the login with the uploader's e-mail key; null without one."""
+    """Returns the id of the login with the uploader's e-mail key; null without one (I9)."""
     known = copies.spine.email_keys
     keys = [key if key in known else None for key in map(email_key, copies.source_column(form.columns[0]).to_list())]
     return as_arrow(*login_ids(pl.Series(keys, dtype=pl.String)))
 
 
 def notification_document(copies: TargetRows, form: Form) -> Computed:
-    """The document as recorded, whichever TC account it belongs to (fine print 38)."""
+    """Returns the id of the document as recorded, whichever Trade Compliance account it belongs to (fine print 38)."""
     values, _ = copies.ints(form.columns[0])
     where = copies.spine.where["TC", "tc_document"]
     place, _ = where.find(values)

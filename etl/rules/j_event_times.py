@@ -16,17 +16,17 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def occurred_at(copies: TargetRows, form: Form) -> Computed:
-    """J4: the moment in UTC, null where the wall clock's text cannot be read."""
+    """Returns each event's moment in UTC; null if the wall clock cannot be read (J4)."""
     return new_york_time.utc(copies.source_column(form.columns[0]))[0]
 
 
 def occurred_certain(copies: TargetRows, form: Form) -> Computed:
-    """J4: false where the text was ambiguous, skipped or unreadable."""
+    """Returns false for wall clocks that are ambiguous, skipped, unreadable or null (J4)."""
     return new_york_time.utc(copies.source_column(form.columns[0]))[1]
 
 
 def flag_uncertain_moments(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
-    """J4: flags wall clocks that were ambiguous, skipped, unreadable or absent."""
+    """Returns the events whose wall clock is ambiguous, skipped, unreadable or null, to be flagged under J4."""
     (text,) = rows.mapping.block("event_history").columns["occurred_certain"].columns
     return ~new_york_time.utc(rows.frame[text])[1].to_numpy(), "the New York wall clock is ambiguous, skipped, unreadable or absent"
 
@@ -37,7 +37,7 @@ COLUMNS: dict[str, Rule] = {
     "event_history.occurred_certain": occurred_certain,
 }
 
-# Which rows a rule flags, where one row of one table is enough to know.
+# Which rows a rule flags, if that depends on rows of one table alone.
 FLAGS: dict[str, Flag] = {
     "J4": flag_uncertain_moments,
 }

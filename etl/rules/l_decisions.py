@@ -25,7 +25,10 @@ _TABLES = {"tc_account": ("TC", "tc_account"), "user": ("P2", "portal_user"), "w
 
 
 def decided_names(user: RowPlacement, decisions: Decisions, longest: int, problems: list[str]) -> tuple[pl.Series, Bools]:
-    """Rule L2: (each user's name, the decided one where there is one; which are decided); adds decisions that cannot be applied to `problems`."""
+    """Returns (each user's name, the decided one if there is one; which are decided) (L2).
+
+    Adds a sentence to `problems` for every decision that cannot be applied (L3).
+    """
     names = user.frame["user_name"].to_list()
     decided = np.zeros(user.frame.height, bool)
     rows = _rows(user)
@@ -51,7 +54,10 @@ def decided_names(user: RowPlacement, decisions: Decisions, longest: int, proble
 
 
 def decided_accounts(tc_account: RowPlacement, decisions: Decisions, spine: AccountDirectory, problems: list[str]) -> dict[int, int]:
-    """Rule L1: by row of the Trade Compliance account, the position of its importer's account; adds decisions that cannot be applied to `problems`."""
+    """Returns by row of the Trade Compliance account the position of the importer's account that a decision names (L1).
+
+    Adds a sentence to `problems` for every decision that cannot be applied (L3).
+    """
     types = spine.accounts["business_type_cd"].to_list() if spine.accounts.height else []
     position = {entity: place for place, entity in enumerate(spine.accounts["entity_id"].to_list())} if spine.accounts.height else {}
     rows = _rows(tc_account)
@@ -74,7 +80,7 @@ def decided_accounts(tc_account: RowPlacement, decisions: Decisions, spine: Acco
 
 
 def record(decisions: Decisions) -> bytes:
-    """The decisions with author, date and row as JSON, for report and trace; without decided names."""
+    """Returns the decisions as JSON bytes with author, date and row, for report and trace; without decided names."""
     rows = [(d.rule, *_TABLES[d.kind], d.key, d.by, d.on.isoformat(), d.reason) for d in decisions.every]
     return json.dumps([dict(zip(RECORD, row, strict=True)) for row in sorted(rows)], ensure_ascii=False, indent=1).encode()
 

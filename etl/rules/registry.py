@@ -1,7 +1,7 @@
-"""The rules as the loader carries them out, put together from the chapters' modules: each says which columns its rules fill and which rows they flag.
+"""The loader's rules, assembled from the chapter modules: which columns each rule fills and which rows it flags.
 
-A chapter's `RULES` has its numbers and the source tables whose rows each flags; `COLUMNS` is looked up by `target_table.column`, then by the rule's number; a
-function of `FLAGS` says which rows, and its key is the number under which they are flagged. What whole tables decide together, a step computes: `MADE`, `OWNERS`.
+A chapter's `RULES` has its numbers and the source tables whose rows each flags; `COLUMNS` is looked up by `target_table.column`, then by rule
+number; a function of `FLAGS` returns the rows to be flagged under its key. Rules that need whole tables are computed by a step: `MADE`, `OWNERS`.
 """
 
 from __future__ import annotations

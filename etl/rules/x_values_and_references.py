@@ -19,6 +19,9 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def flag_invalid_texts(texts: pl.DataFrame) -> pl.DataFrame:
-    """E8: rows of FLAG, one per row with such a text, held rows included (fine print 3); the detail names column and digest."""
+    """Returns rows of FLAG, one per row with a text that has U+0000 or invalid Unicode, held rows included (E8; fine print 3).
+
+    The detail names column and digest.
+    """
     detail = pl.concat_str(pl.lit("exact bytes of "), pl.col("column"), pl.lit(" are object "), pl.col("sha256"))
     return texts.select(pl.lit("E8").alias("rule"), "portal", "table", "key", detail.alias("detail")).cast(FLAG)  # type: ignore[arg-type]  # a schema

@@ -1,4 +1,4 @@
-"""The goals that a run was begun with: the form in which a judged goal is kept and shown."""
+"""The acceptance goals of a run: the form in which a judged goal is stored and shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mappings.model import Mappings
 
 
 def entry_of(goal: Goal, kinds: Mapping[str, GoalKind]) -> dict[str, Any]:
-    """goal, kind, of, limit_word, limit, judged, subject, actual, total, met (null: not known), waiver (null: none), by, on, reason; names masked."""
+    """Returns goal, kind, of, limit_word, limit, judged, subject, actual, total, met (null: unknown), waiver (null: none), by, on, reason; names masked."""
     kind = kinds[goal.kind]
     limit: int | float = float(goal.limit) if isinstance(goal.limit, Decimal) else goal.limit
     return {
@@ -39,13 +39,13 @@ def entry_of(goal: Goal, kinds: Mapping[str, GoalKind]) -> dict[str, Any]:
 
 
 def judged(folder: RunFolder) -> list[dict[str, Any]]:
-    """The run's goals as the step check judged them; none where it has not been done, or where the run has no goals."""
+    """Returns the run's goals as the step check judged them; empty before that step, or without goals."""
     files = [file for file in (folder.steps["check"].files if "check" in folder.steps else []) if file.path == layout.GOALS]
     return [entry for file in files for entry in json.loads(folder.read_bytes(file))]
 
 
 def unjudged(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
-    """The goals of a run that has not got as far as to judge them; none where it has none."""
+    """Returns the goals of a run before they are judged; empty where it has none."""
     content = fixed_file(folder, "acceptance", None)
     if content is None:
         return []
@@ -54,13 +54,13 @@ def unjudged(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
 
 
 def said(entry: Mapping[str, Any]) -> str:
-    """The goal in a sentence: what was counted, and what was signed."""
+    """Returns the goal as a sentence: what was counted, and the signed limit."""
     found = value(entry, entry["actual"], entry["total"]) if entry["actual"] is not None else "not known yet"
     return f"{entry['goal']}: {entry['subject']}: {found}; signed: {limit(entry)}"
 
 
 def value(entry: Mapping[str, Any], actual: float, total: int | None) -> str:
-    """A number as a reader sees it: 3 of 120 (2.5%), 1,200, 12.3 minutes."""
+    """Returns a number for readers: 3 of 120 (2.5%), 1,200, 12.3 minutes."""
     match LIMITS[entry["limit_word"]][0]:
         case "share":
             share = f" ({_share(actual / total)})" if total else ""
@@ -71,7 +71,7 @@ def value(entry: Mapping[str, Any], actual: float, total: int | None) -> str:
 
 
 def limit(entry: Mapping[str, Any]) -> str:
-    """What was signed: at most 0.5%, at least 1,200."""
+    """Returns the signed limit for readers: at most 0.5%, at least 1,200."""
     unit, direction = LIMITS[entry["limit_word"]]
     number = entry["limit"]
     texts = {"share": _share(number) if unit == "share" else "", "count": f"{number:,}", "minutes": f"{number:,} minutes"}
@@ -79,7 +79,7 @@ def limit(entry: Mapping[str, Any]) -> str:
 
 
 def _share(number: float) -> str:
-    """Per cent, two decimals at most, and never rounded to all or nothing."""
+    """Returns a percentage with at most two decimals, never rounded to 0 or 100."""
     text = f"{100 * number:.2f}".rstrip("0").rstrip(".")
     if text == "0" and number:
         return "below 0.01%"

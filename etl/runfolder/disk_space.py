@@ -12,15 +12,15 @@ from etl.errors import NoSpace
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import rows_of
 
-# Bytes for each row of the old portals: about three times of what the steps wrote for synthetic worlds, whose texts are compressed well.
+# Bytes for each row of the old portals: about three times what the steps wrote for synthetic data, whose text compresses well.
 STAGED_PER_ROW = {"extract": 120, "split": 20, "reattach": 160, "check": 4, "load": 0, "reconcile": 2, "report": 20}
 _LOADED_PER_ROW = 900
-_AT_LEAST = 2 << 20  # of each step, however small the world: empty tables, questions and answers, the report's page
+_AT_LEAST = 2 << 20  # bytes of each step, for any number of rows: empty tables, questions and answers, the report's page
 
 
 @dataclass(frozen=True)
 class Need:
-    """So many bytes for that, in that folder; `there`: how many of them may lie there already, asked only where room is short."""
+    """A need of disk space: `size` bytes for `what` in `folder`; `there` returns the bytes that may exist already, called only where space is short."""
 
     folder: Path
     size: int
@@ -29,22 +29,22 @@ class Need:
 
 
 def need_of_step(folder: RunFolder, step: str) -> Need:
-    """What the step is going to write into the folder of a run that has read the old portals."""
+    """Returns what the step will write into the folder of a run that has read the old portals."""
     return Need(folder.path, staged_bytes(step, rows_of(folder.files("extract"))), f"what {step} keeps")
 
 
 def staged_bytes(step: str, rows: int) -> int:
-    """What the step is going to write into the run's folder, about, where so many rows are read in all."""
+    """Returns about how many bytes the step writes into the run folder for this total number of source rows."""
     return _AT_LEAST + STAGED_PER_ROW[step] * rows
 
 
 def loaded_bytes(rows: int) -> int:
-    """What the new store takes, about, where so many rows are read in all."""
+    """Returns about how many bytes the new store needs for this total number of source rows."""
     return _AT_LEAST + _LOADED_PER_ROW * rows
 
 
 def require_room(needs: Iterable[Need]) -> None:
-    """Raises NoSpace if a disk has less free space than the total to be written to it."""
+    """Raises NoSpace where a disk has less free space than the total to be written to it."""
     by_disk: dict[int, list[Need]] = {}
     for need in needs:
         by_disk.setdefault(_existing(need.folder).stat().st_dev, []).append(need)
@@ -60,7 +60,7 @@ def require_room(needs: Iterable[Need]) -> None:
 
 
 def bytes_below(folder: Path) -> int:
-    """The bytes of all regular files in the folder and below; links are not followed, what cannot be read is left out."""
+    """Returns the bytes of all regular files in the folder and below; does not follow links, omits what cannot be read."""
     total, waiting = 0, [str(folder)]
     while waiting:
         try:

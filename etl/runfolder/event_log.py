@@ -1,4 +1,4 @@
-"""The run's log: one line for each thing that was done to it, each line chained to the one before. A line that cannot be written stops the run."""
+"""The run's log: one line for each event, each chained to the line before. A line that cannot be written stops the run."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _FIND_OUT = "Find out who altered it: an altered log proves nothing. Start again
 
 @dataclass(frozen=True)
 class Head:
-    """Where a log ends, as the manifest holds it: the number of events and the last one's hash. A chain alone does not show that it was cut."""
+    """The end of a log, recorded in the manifest: the number of events and the hash of the last. The chain alone does not reveal a truncation."""
 
     count: int = 0
     hash: str = ""
 
 
 def record(folder: Path, what: str, outcome: str, settings: dict[str, str], roles: dict[str, str], about: dict[str, Any]) -> Head:
-    """Appends an event and gives the log's new head: sequence, time in UTC, who, on which machine, under which database roles, what, its outcome, and the digest of what was set.
+    """Appends an event and returns the log's new head: sequence, UTC time, user, machine, database roles, what, outcome, and the digest of the settings.
 
-    `settings` are stores (never a password), freeze, the mappings' digest and the approver's public key; `roles`: by store; `about`: facts without personal data.
+    `settings`: stores (never a password), freeze, the mappings' digest and the approver's public key. `roles`: by store. `about`: facts without
+    personal data.
     """
     import platform
 
@@ -40,7 +41,7 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         content = (folder / layout.EVENTS).read_bytes()
         lines = content.splitlines(keepends=True)
-        if lines and not lines[-1].endswith(b"\n"):  # a kill or a full disk cut it short: it never became an event
+        if lines and not lines[-1].endswith(b"\n"):  # cut off by a kill or a full disk: not an event
             os.ftruncate(descriptor, len(content) - len(lines.pop()))
         last: dict[str, Any] = json.loads(lines[-1]) if lines else {"seq": 0, "hash": ""}
         event = {
@@ -59,7 +60,7 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
         }
         event["hash"] = digest_of(event)
         rest = memoryview(json.dumps(event, ensure_ascii=False).encode() + b"\n")
-        while len(rest):  # a disk that fills up takes a part first
+        while len(rest):  # a full disk may write a part of it
             rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
         return Head(event["seq"], event["hash"])
@@ -72,7 +73,7 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
 
 
 def broken_line(content: bytes) -> int | None:
-    """The number of the first line that does not continue the chain; None where all do."""
+    """Returns the number of the first line that does not continue the chain; None where all do."""
     before, seq = "", 0
     for number, line in enumerate(content.splitlines(), start=1):
         try:
@@ -89,7 +90,7 @@ def broken_line(content: bytes) -> int | None:
 
 
 def content_of(folder: Path) -> bytes:
-    """The log's bytes; empty where there is none, or where a link or a pipe lies in its place."""
+    """Returns the log's bytes; empty where it does not exist, or where a link or a pipe is in its place."""
     try:
         descriptor = os.open(folder / layout.EVENTS, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -99,7 +100,7 @@ def content_of(folder: Path) -> bytes:
 
 
 def read_events(content: bytes) -> list[dict[str, Any]]:
-    """The events of a log, as far as its lines can be read."""
+    """Returns the events of a log, up to the first line that cannot be read."""
     found = []
     for line in content.splitlines():
         try:
@@ -111,9 +112,9 @@ def read_events(content: bytes) -> list[dict[str, Any]]:
 
 
 def refuse_altered(content: bytes, head: Head) -> list[dict[str, Any]]:
-    """The events of a log that is whole; EvidenceAltered where a line breaks the chain, or where events that the head knows are missing.
+    """Returns the events of a valid log; raises EvidenceAltered where a line breaks the chain, or events before the head are missing.
 
-    Events behind the head are welcome: a run that was killed had written the event, and not yet the manifest.
+    Events after the head are valid: a killed run wrote the event, and not the manifest.
     """
     broken = broken_line(content)
     if broken is not None:
@@ -128,7 +129,7 @@ def refuse_altered(content: bytes, head: Head) -> list[dict[str, Any]]:
 
 
 def refuse_undone(events: list[dict[str, Any]], steps: list[str]) -> None:
-    """EvidenceAltered where a step that the manifest calls done has no event."""
+    """Raises EvidenceAltered where a step that is done in the manifest has no event."""
     done = {event.get("what") for event in events if not str(event.get("outcome")).startswith("refused")}
     for step in steps:
         if step not in done:
@@ -136,12 +137,12 @@ def refuse_undone(events: list[dict[str, Any]], steps: list[str]) -> None:
 
 
 def digest_of(words: dict[str, Any]) -> str:
-    """SHA-256 of the words as JSON, their names sorted, without blanks: what chains the events, and names a configuration."""
+    """Returns the SHA-256 of the words as JSON, keys sorted, without blanks: it chains the events, and identifies a configuration."""
     return hashlib.sha256(canonical(words)).hexdigest()
 
 
 def account_name(number: int) -> str:
-    """The name of the operating system's user; its number where it has none. Not of the environment, which anybody can set."""
+    """Returns the name of the operating system's user, or the number where it has no name; never from the environment, which any user can set."""
     import pwd
 
     try:

@@ -1,7 +1,7 @@
-"""The run's folder: stage files, the manifest that chains their digests, and the lock. Nobody but its owner can read it.
+"""The run folder: stage files, the manifest that chains their digests, and the lock. Only its owner can read it.
 
-A file is written beside its place, made durable, moved; the manifest names it afterwards. A file whose bytes are not those of the manifest
-is refused at the moment of use, from the very bytes that would have been used.
+A file is written to a temporary file, made durable and renamed; then the manifest names it. A file whose bytes differ from the manifest is refused
+when it is used, and the bytes that were compared are the bytes that are used.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from etl.runfolder.stage_file_io import (
 from etl.system.locks import free_within, only
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # where it is used it is imported there: a look-up reads the manifest alone and has to be quick
+    import pyarrow as pa  # imported where it is used: a look-up reads only the manifest and must be quick
 
 VERSION = 3
-SEAL = "PORTAL_MIGRATE_SEAL"  # in the environment: a file with a key, where whoever can write to the run's folder cannot read it
+SEAL = "PORTAL_MIGRATE_SEAL"  # environment variable: a key file, outside of the reach of those who can write to the run folder
 _KEY_BYTES = 32
-_ENDING = 30  # seconds that they are waited for
+_ENDING = 30  # seconds to wait for them
 
 
 @dataclass
 class Step:
-    """What a finished step left: the digest of what it was made of, its files, its facts (counts and times)."""
+    """What a finished step left: the digest of its inputs, its files, its facts (counts and times)."""
 
     inputs: str
     files: list[StageFile] = field(default_factory=list)
@@ -56,13 +56,13 @@ class Step:
 
 
 class RunFolder:
-    """An opened run folder, locked for this process until it is closed."""
+    """An open run folder, locked for this process until it is closed."""
 
     def __init__(self, path: Path, reading: bool = False) -> None:
         self.path = path
         self.steps: dict[str, Step] = {}
         self.settings = RunSettings()
-        self.log = Head()  # where events.jsonl ends
+        self.log = Head()  # the end of events.jsonl
         self._lock: int | None = None
         if not reading:
             _refuse_other_folder(path)
@@ -85,7 +85,7 @@ class RunFolder:
             if not entry.name.startswith(".") and entry.name not in (layout.MANIFEST, layout.EVENTS, layout.REPORT)
         ]
         if not (reading or self.steps or others):
-            self.settings = RunSettings()  # nothing was read or stored yet: a mistyped path may be mended
+            self.settings = RunSettings()  # nothing was read or stored yet: a mistyped path may be corrected
 
     # -- the manifest ---------------------------------------------------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class RunFolder:
             for name, step in body["steps"].items():
                 self.steps[name] = Step(step["inputs"], [StageFile(*entry) for entry in step["files"]], step["facts"])
                 if any(part in ("", ".", "..") for file in self.steps[name].files for part in file.path.split("/")):
-                    raise ValueError("a file of it lies elsewhere")  # evidence is packed under these names
+                    raise ValueError("a file of it lies elsewhere")  # the names of evidence files in a bundle
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise EvidenceAltered(
                 f"{layout.MANIFEST} in the run's folder was altered or damaged ({error}).", "Start again in a new run folder."
@@ -140,24 +140,24 @@ class RunFolder:
         write_durably(self.path / layout.MANIFEST, text.encode())
 
     def record(self, what: str, outcome: str, roles: dict[str, str], about: dict[str, Any]) -> None:
-        """Appends an event to the run's log, then writes the manifest, which names the log's new end (and the step, where one was done)."""
-        self.refuse_altered_log()  # a log that was cut must not get a new end
+        """Appends an event to the run's log, then writes the manifest with the log's new end and the step that was done."""
+        self.refuse_altered_log()  # an altered log must not get a new end
         self.log = events.record(self.path, what, outcome, self.settings.as_json(), roles, about)
         self.save()
 
     def refuse_altered_log(self) -> list[dict[str, Any]]:
-        """The run's events; EvidenceAltered (exit 6) where a line was altered, or where some that there were are missing."""
+        """Returns the run's events; raises EvidenceAltered (exit 6) where a line was altered or is missing."""
         content = events.content_of(self.path)
-        whole = content[: content.rfind(b"\n") + 1]  # what a kill or a full disk cut short never became an event
+        whole = content[: content.rfind(b"\n") + 1]  # a line that a kill or a full disk cut off is not an event
         return events.refuse_altered(whole, self.log)
 
     def digest(self, *names: str) -> str:
-        """The digest of what these steps left: their files and the digests of their inputs, but no times."""
+        """Returns the SHA-256 of these steps' files and input digests, without times."""
         chosen = {name: [self._step(name).inputs, [[f.path, f.sha256] for f in self._step(name).files]] for name in names}
         return _digest(chosen)
 
     def fix(self, given: RunSettings) -> None:
-        """Fixes what the run works with; what was fixed before must be the same (exit 7). What is not given now stays as it is."""
+        """Fixes settings of the run; raises Refused (exit 7) where one was fixed with another value. A setting that is not given stays unchanged."""
         settings = self.settings.fixed(given)
         if settings != self.settings:
             self.settings = settings
@@ -166,19 +166,23 @@ class RunFolder:
     # -- stage files ------------------------------------------------------------------------------------------------------------------
 
     def write_table(self, path: str, table: pa.Table) -> StageFile:
+        """Writes a table as a stage file and returns its entry."""
         return write_table(self.path, path, table)
 
     def write_bytes(self, path: str, content: bytes) -> StageFile:
+        """Writes bytes as a stage file and returns its entry."""
         return write_bytes(self.path, path, content)
 
     def read_bytes(self, file: StageFile) -> bytes:
+        """Returns the bytes of a stage file; raises EvidenceAltered (exit 6) where they differ from the manifest."""
         return read_verified(self.path, file)
 
     def read_table(self, file: StageFile) -> pa.Table:
+        """Returns the table in a stage file; raises EvidenceAltered (exit 6) where its bytes differ from the manifest."""
         return read_table(self.path, file)
 
     def files(self, step: str, prefix: str = "") -> list[StageFile]:
-        """The step's files whose path begins so, in the order of their paths."""
+        """Returns the step's files with that path prefix, in the order of their paths."""
         return sorted((file for file in self._step(step).files if file.path.startswith(prefix)), key=lambda file: file.path)
 
     def _step(self, name: str) -> Step:
@@ -187,12 +191,12 @@ class RunFolder:
         return self.steps[name]
 
     def tables(self, step: str, prefix: str) -> Iterator[pa.Table]:
-        """The tables in the step's files whose path begins so, one at a time."""
+        """Yields the tables in the step's files with that path prefix, one at a time."""
         for file in self.files(step, prefix):
             yield self.read_table(file)
 
     def verify(self, *names: str) -> None:
-        """Refuses when any file of these steps is missing, extra or altered (exit 6)."""
+        """Raises EvidenceAltered (exit 6) where a file of these steps is missing, unexpected or altered."""
         for name in names:
             self.refuse_strangers(name)
         from concurrent.futures import ThreadPoolExecutor
@@ -208,7 +212,7 @@ class RunFolder:
             raise Refused(f"This run was purged: the stage files of {self.path} have been removed.", next_step)
 
     def refuse_strangers(self, name: str) -> None:
-        """Refuses when a file lies among the step's that the manifest does not name, or one is a link; its own files are compared when they are read."""
+        """Raises EvidenceAltered where the step's folder has a file outside of the manifest, or a link; known files are compared when they are read."""
         known = {file.path for file in self._step(name).files}
         folder = self.path / name
         for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
@@ -218,7 +222,7 @@ class RunFolder:
                 raise EvidenceAltered(message, "Remove it, or start again in a new run folder.")
 
     def clear(self, step: str) -> None:
-        """Forgets a step and all steps after it, and removes its half-written files."""
+        """Removes a step and all later steps from the manifest, and the step's partial files."""
         names = list(self.steps)
         for name in names[names.index(step) :] if step in names else []:
             del self.steps[name]
@@ -226,7 +230,7 @@ class RunFolder:
         self.remove(step)
 
     def remove(self, path: str) -> tuple[int, int]:
-        """Removes the file, or the folder with all that is in it: (files, bytes). A link is removed itself; what it leads to stays."""
+        """Removes the file, or the folder with its content; returns (files, bytes). For a link it removes the link, not its target."""
         parent, _, name = path.rpartition("/")
         if not os.path.lexists(self.path / path):
             return 0, 0
@@ -234,13 +238,14 @@ class RunFolder:
             return removed_entries(folder, name)
 
     def close(self) -> None:
+        """Releases the lock of the folder."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
 
 def parsed_manifest(content: bytes) -> RunFolder:
-    """Parses a manifest for reading, without checking its origin. Raises ValueError if it is not valid."""
+    """Parses a manifest for reading, without checking its origin; raises ValueError where it is not valid."""
     folder = RunFolder.__new__(RunFolder)
     try:
         body = json.loads(content)["run"]
@@ -256,7 +261,7 @@ def parsed_manifest(content: bytes) -> RunFolder:
 
 
 def open_readonly(path: Path) -> RunFolder:
-    """The run's folder as it is now, for reading only: also while a run is at work in it."""
+    """Returns the run folder in its present state, for reading only, also while a run is active in it."""
     if not (path / layout.MANIFEST).is_file():
         raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a started run.")
     return RunFolder(path, reading=True)
@@ -264,7 +269,7 @@ def open_readonly(path: Path) -> RunFolder:
 
 @contextmanager
 def open_locked(path: Path) -> Iterator[RunFolder]:
-    """The run's folder, locked while the block runs."""
+    """Yields the run folder, locked while the block runs."""
     folder = RunFolder(path)
     try:
         yield folder
@@ -273,18 +278,18 @@ def open_locked(path: Path) -> Iterator[RunFolder]:
 
 
 def _digest(body: Any, key: bytes | None = None) -> str:
-    """SHA-256; with a key HMAC-SHA-256, which cannot be recomputed without it."""
+    """Returns the SHA-256; with a key the HMAC-SHA-256, which cannot be computed without it."""
     text = canonical(body)
     return hmac.new(key, text, hashlib.sha256).hexdigest() if key else hashlib.sha256(text).hexdigest()
 
 
 def sealing() -> bool:
-    """Whether the environment sets a key file for the manifest."""
+    """Returns whether the environment sets a key file for the manifest."""
     return SEAL in os.environ
 
 
 def _key() -> bytes | None:
-    """The key that seals the manifest, from the file that the environment names; None where it names none."""
+    """Returns the key that seals the manifest, from the file that the environment names; None where it names none."""
     place = os.environ.get(SEAL)
     if place is None:
         return None
@@ -300,7 +305,7 @@ def _key() -> bytes | None:
 
 
 def _key_for(sealed: bool) -> bytes | None:
-    """The key of a manifest that is there; Refused where one is given and it has no seal, or the other way round."""
+    """Returns the key of an existing manifest; raises Refused where a key is given for a manifest without a seal, or missing for a sealed one."""
     key = _key()
     if sealed and key is None:
         raise Refused("The run's manifest is sealed with a key.", f"Give the file that contains it in {SEAL}.")
@@ -310,11 +315,11 @@ def _key_for(sealed: bool) -> bytes | None:
     return key
 
 
-_OURS = re.compile(r"\.(lock|workers|.+\.writing)")  # what a start leaves that was killed before it wrote a manifest
+_OURS = re.compile(r"\.(lock|workers|.+\.writing)")  # left by a start that was killed before it wrote a manifest
 
 
 def _refuse_other_folder(path: Path) -> None:
-    """Refuses a folder that holds something and was never a run's, before anything in it is changed."""
+    """Raises Refused for a folder with content that never was a run folder, before it changes anything."""
     if path.is_symlink() or not path.is_dir() or (path / layout.MANIFEST).is_file():
         return
     try:
@@ -330,7 +335,7 @@ def _make_private(path: Path) -> None:
     if path.is_symlink():
         raise Refused(f"{path} is a link; a run's folder must be a real folder.", "Give --run the folder itself.")
     try:
-        for folder in (*reversed(path.parents), path):  # not `parents=True`: what it makes has the mode of the umask
+        for folder in (*reversed(path.parents), path):  # not `parents=True`: its folders would have the mode of the umask
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
         if path.stat().st_uid != os.geteuid():
@@ -346,7 +351,7 @@ def _locked(path: Path) -> int:
     descriptor = only(path / layout.LOCK)
     if descriptor is None:
         raise Refused(f"Another run is active in {path}.", "Wait for it to end, or use another run folder.")
-    # Worker processes of a run that was killed end with it, but not in the same moment: what they write must not meet what is written now.
+    # Worker processes of a killed run end shortly after it: wait, so that their last writes do not collide with new ones.
     if (path / layout.WORKERS).exists() and not free_within(path / layout.WORKERS, _ENDING):
         os.close(descriptor)
         message = f"Worker processes of a killed run are still active in {path}."

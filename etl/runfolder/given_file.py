@@ -1,4 +1,4 @@
-"""A file that people sign and a run was begun with: a copy in the run's folder, its digest in the run's settings."""
+"""A signed file that a run was begun with: a copy in the run folder, its digest in the run's settings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _KEPT: dict[Literal["decisions", "acceptance"], str] = {"decisions": layout.DECI
 
 
 def fixed_file(folder: RunFolder, setting: Literal["decisions", "acceptance"], given: bytes | None) -> bytes | None:
-    """The bytes that the run works with: those given, kept in its folder, or the kept ones; None where the run has none.
+    """Returns the bytes that the run works with: the given ones, stored in its folder, or the stored ones; None where the run has none.
 
-    Refused (7) where the run began with others, or without; EvidenceAltered (6) where the copy is not what the run began with.
+    Raises Refused (7) where the run began with other bytes or without; EvidenceAltered (6) where the copy differs from the digest.
     """
     name = _KEPT[setting]
     if given is None:

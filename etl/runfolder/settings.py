@@ -1,4 +1,4 @@
-"""What a run works with, fixed as it goes: the type, and the one form in which the manifest, the event log and `status` have it."""
+"""The settings of a run: their type, and their form in the manifest, the event log and `status`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ _WORDS = (*ADDRESSES, "freeze", "mappings", "grace", "approver", "adapter", "dec
 _ABSENT = "none"  # in the manifest: fixed as not given
 _WITHOUT = "without "
 _YES = "yes"
-_HIDDEN = "***"  # stands in an address for a password
+_HIDDEN = "***"  # replaces a password in an address
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run works with. None: not known so far, unless the name is among `absent`: then it was fixed as not given, and stays so.
+    """The settings of a run. None: not known yet, or fixed as not given where the name is among `absent`.
 
-    Addresses of databases are without their passwords. `mappings`, `adapter`, `decisions`, `acceptance` and `place` are SHA-256 digests (of what was read, and of
-    where an approved run publishes to); `approver` is a raw public key in hex; `without`: what was left out on purpose though the store has it.
+    Addresses of databases have no passwords. `mappings`, `adapter`, `decisions`, `acceptance` and `place` are SHA-256 digests (of the files, and of
+    the destination of an approved run); `approver` is a raw public key in hex; `without`: inputs that were left out on purpose though the store has
+    them.
     """
 
     source: str | None = None
@@ -45,12 +46,12 @@ class RunSettings:
     absent: frozenset[str] = frozenset()
 
     def connectable(self, name: str) -> str | None:
-        """The address of that name as it can be opened: None where it is not known, was not given, or hides a password."""
+        """Returns the address with that name where it can be opened; None where it is not known, not given, or without its password."""
         address: str | None = getattr(self, name)
         return None if address is None or _HIDDEN in address else address
 
     def fixed(self, given: RunSettings) -> RunSettings:
-        """These settings and those given. Refused (7) where one of them was fixed as something else before."""
+        """Returns these settings together with the given ones; raises Refused (7) where one was fixed with another value."""
         before, now = self.as_json(), given.as_json()
         for name, value in now.items():
             if before.get(name, value) != value:
@@ -59,13 +60,13 @@ class RunSettings:
         return from_json({**before, **now})
 
     def completed(self, *names: str) -> RunSettings:
-        """These settings, those of the names that are not known fixed as not given; an adjustment of due dates (E14) as none."""
+        """Returns these settings, unknown ones of these names fixed as not given; an adjustment of due dates (E14) as none."""
         unknown = {name for name in names if getattr(self, name) is None}
         grace = NO_GRACE if "grace" in unknown else self.grace
         return replace(self, grace=grace, absent=self.absent | (unknown - {"grace"}))
 
     def as_json(self) -> dict[str, str]:
-        """The settings by name, as texts; what is not known is missing, what was fixed as not given is `none`."""
+        """Returns the settings by name, as text: unknown ones are missing, those fixed as not given are `none`."""
         found = {name: _ABSENT if name in self.absent else _text(getattr(self, name)) for name in _WORDS}
         known = {name: text for name, text in found.items() if text is not None}
         known |= {f"{_WITHOUT}{name}": _YES for name in sorted(self.without)}
@@ -75,7 +76,7 @@ class RunSettings:
 
 
 def from_json(known: dict[str, str]) -> RunSettings:
-    """The settings that `as_json` wrote; ValueError where they are not."""
+    """Returns the settings that `as_json` wrote; raises ValueError for any other content."""
     texts = dict(known)
     if not all(isinstance(text, str) for text in texts.values()):
         raise ValueError("a setting is not a text")
@@ -98,6 +99,6 @@ def from_json(known: dict[str, str]) -> RunSettings:
 def _text(value: str | tuple[date, date] | Grace | None) -> str | None:
     if isinstance(value, tuple):
         return f"{value[0]} to {value[1]}"
-    if value == _ABSENT:  # a folder of that name: the manifest has to tell it from one that was not given
+    if value == _ABSENT:  # a folder of that name: the manifest has to distinguish it from one that was not given
         return f"./{value}"
     return None if value is None else str(value)

@@ -1,4 +1,4 @@
-"""Files of a run's folder, reached by descriptors of their folders: written beside their place, made durable, moved; read with their digest."""
+"""Files of a run folder, opened relative to descriptors of their folders: written durably by a rename, read with their digest."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from etl.errors import EvidenceAltered, MigrationError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-HASHING = 2  # files compared side by side; hashing leaves Python's lock to others
+HASHING = 2  # files compared in parallel; hashing releases Python's lock
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-_verified: dict[tuple[str, str, str], tuple[int, ...]] = {}  # by root, path and digest: the file that had it, as this process found it
+_verified: dict[tuple[str, str, str], tuple[int, ...]] = {}  # by root, path and digest: the file that had this digest in this process
 
 
 @dataclass(frozen=True)
 class StageFile:
-    """One stage file as the manifest knows it: path relative to the run's folder, rows, bytes, SHA-256."""
+    """A stage file in the manifest: path relative to the run folder, rows, bytes, SHA-256."""
 
     path: str
     rows: int
@@ -35,12 +35,12 @@ class StageFile:
 
 
 def write_table(root: Path, path: str, table: pa.Table) -> StageFile:
-    """Writes a table as a stage file; the same table gives the same bytes."""
+    """Writes a table as a stage file and returns its entry; the same table gives the same bytes."""
     return write_bytes(root, path, parquet(table), table.num_rows)
 
 
 def write_bytes(root: Path, path: str, content: bytes | memoryview, rows: int = 0) -> StageFile:
-    """Writes a stage file, durably and private."""
+    """Writes a stage file durably, mode 0600, and returns its entry."""
     parent, _, name = path.rpartition("/")
     with within(root, parent) as folder:
         write_in(folder, name, content)
@@ -48,15 +48,15 @@ def write_bytes(root: Path, path: str, content: bytes | memoryview, rows: int = 
 
 
 def read_table(root: Path, file: StageFile) -> pa.Table:
-    """The table in a stage file, from bytes that are exactly those of the manifest; else EvidenceAltered (exit 6)."""
+    """Returns the table in a stage file; raises EvidenceAltered (exit 6) where its bytes differ from the manifest."""
     return table_of(read_verified(root, file))
 
 
 def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
-    """Some columns of a stage file whose bytes are exactly those of the manifest; else EvidenceAltered (exit 6).
+    """Returns some columns of a stage file; raises EvidenceAltered (exit 6) where its bytes differ from the manifest.
 
-    The digest is computed once in a process, for as long as the file is the same one, unchanged; the columns come from the file that was opened
-    then, whatever its path leads to meanwhile.
+    A process computes the digest once while the file stays the same and unchanged; the columns come from the file that was opened then, even if the
+    path leads to another file meanwhile.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -68,7 +68,7 @@ def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
             before, known = _state(descriptor), (str(root), file.path, file.sha256)
             if _verified.get(known) != before and hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
                 raise EvidenceAltered(f"{file.path} of the run's folder does not match the manifest.", again)
-            # Of the descriptor, not of the path: the same file, read by Arrow itself.
+            # By the descriptor, not by the path: the same file, read by Arrow.
             found = pq.ParquetFile(f"/dev/fd/{descriptor}", page_checksum_verification=True).read(columns=columns, use_threads=False)
             if _state(descriptor) != before:
                 raise EvidenceAltered(f"{file.path} of the run's folder was changed while it was being read.", again)
@@ -79,13 +79,13 @@ def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
 
 
 def _state(descriptor: int) -> tuple[int, ...]:
-    """What changes with a file: which one it is, its size, and when it was last written to, which nobody can turn back."""
+    """Returns what changes with a file: its identity, its size, and the time of the last write, which no user can set back."""
     about = os.fstat(descriptor)
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 def read_verified(root: Path, file: StageFile) -> bytes:
-    """The bytes of a stage file, exactly those that the manifest names; else EvidenceAltered (exit 6)."""
+    """Returns the bytes of a stage file; raises EvidenceAltered (exit 6) where they differ from the manifest."""
     try:
         descriptor = os.open(root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as stream:
@@ -100,26 +100,26 @@ def read_verified(root: Path, file: StageFile) -> bytes:
 
 
 def parquet(table: pa.Table) -> memoryview:
-    """The table as the bytes of a Parquet file with a checksum for every page; the same table gives the same bytes."""
+    """Returns the table as a Parquet file with a checksum for every page; the same table gives the same bytes."""
     import pyarrow.parquet as pq
 
     buffer = io.BytesIO()
-    # No dictionaries, no statistics: long texts would pay for both and gain nothing.
+    # No dictionaries, no statistics: both cost time for long texts and save nothing.
     pq.write_table(table, buffer, compression="lz4", use_dictionary=False, write_statistics=False, write_page_checksum=True)
     return buffer.getbuffer()
 
 
 def table_of(content: bytes) -> pa.Table:
-    """The table in the bytes of a Parquet file, every page's checksum compared."""
+    """Returns the table in the bytes of a Parquet file, after a check of every page's checksum."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # Not pq.read_table: it brings in pyarrow.dataset, and that pandas, seconds before the first row.
+    # Not pq.read_table: it imports pyarrow.dataset and pandas, which takes seconds.
     return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
 
 
 def write_durably(place: Path, content: bytes | memoryview) -> None:
-    """Writes beside the place, makes it durable, moves it there, makes the folder durable; mode 0600 under any umask."""
+    """Writes a temporary file, makes it durable, renames it, makes the folder durable; mode 0600 under any umask."""
     folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         write_in(folder, place.name, content)
@@ -127,11 +127,12 @@ def write_durably(place: Path, content: bytes | memoryview) -> None:
         os.close(folder)
 
 
-# What is done in the run's folder is done by descriptors of folders, not by paths: somebody may put a link into a path at any moment.
+# All access to the run folder uses descriptors of folders, not paths: another process may put a link into a path at any moment.
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def write_in(folder: int, name: str, content: bytes | memoryview) -> None:
+    """Writes a file of the open folder durably, mode 0600; replaces an existing one in one step."""
     beside = f".{name}.writing"
     with suppress(FileNotFoundError):
         os.unlink(beside, dir_fd=folder)
@@ -150,7 +151,7 @@ def write_in(folder: int, name: str, content: bytes | memoryview) -> None:
 
 @contextmanager
 def within(root: Path, path: str) -> Iterator[int]:
-    """The folder of that path below the root, opened; it and those above it are made where they are missing, and none of them is a link."""
+    """Yields a descriptor of that folder below the root; missing folders are created, and none of them may be a link."""
     folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in filter(None, path.split("/")):
@@ -161,7 +162,7 @@ def within(root: Path, path: str) -> Iterator[int]:
 
 
 def inside(folder: int, name: str) -> int:
-    """The folder of that name in the opened one, which is closed."""
+    """Returns a descriptor of the folder of that name in the open one, which is closed."""
     try:
         with suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=folder)
@@ -171,7 +172,7 @@ def inside(folder: int, name: str) -> int:
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
             raise EvidenceAltered(f"{name} in the run's folder is not a folder.", "Start again in a new run folder.") from None
         if error.errno in FULL:
-            raise  # no matter of the place that was given: the answer is NO_SPACE
+            raise  # not a fault of the given path: the error becomes NO_SPACE
         message = f"The folder {name} of the run's folder cannot be created ({error.strerror})."
         raise MigrationError(message, "Give --run a writable folder.") from None
     os.close(folder)
@@ -179,6 +180,7 @@ def inside(folder: int, name: str) -> int:
 
 
 def removed_entries(parent: int, name: str) -> tuple[int, int]:
+    """Removes the file, link or folder with its content from the open folder; returns (files, bytes), 0 where it does not exist."""
     try:
         folder = os.open(name, OPEN_FOLDER, dir_fd=parent)
     except FileNotFoundError:
@@ -198,5 +200,5 @@ def removed_entries(parent: int, name: str) -> tuple[int, int]:
 
 
 def rows_of(files: Iterable[StageFile]) -> int:
-    """The rows of these files together."""
+    """Returns the total rows of these files."""
     return sum(file.rows for file in files)

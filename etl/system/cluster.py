@@ -1,4 +1,4 @@
-"""A Dask cluster as an executor that never waits for ever: a lost or restarted scheduler, and one without workers, end the command with a sentence."""
+"""A Dask cluster as an executor that never waits without a limit: a lost or restarted scheduler, or no workers, end the command with an error."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from distributed import Client
     from distributed.security import Security
 
-PATIENCE = 30.0  # seconds for a scheduler to answer, to be reached again, and for a worker to be there
+PATIENCE = 30.0  # seconds for a scheduler to answer, to be reached again, and for a worker to appear
 _EVERY = 1.0
 _AGAIN = "Start scheduler and workers, then run the same command again: it resumes where it stopped."
 
 
 @contextmanager
 def cluster(address: str, security: Security | None, run: Path) -> Iterator[Executor]:
-    """The cluster behind that scheduler; MigrationError where it cannot be reached, has no worker, or one that does not see the run's folder."""
+    """Yields an executor for the cluster behind that scheduler.
+
+    Raises MigrationError where it cannot be reached, has no worker, or has one that cannot see the run folder.
+    """
     try:
         from distributed import Client
     except ImportError:
@@ -52,7 +55,7 @@ def cluster(address: str, security: Security | None, run: Path) -> Iterator[Exec
 
 
 class _Watched(Executor):
-    """Gives tasks to the cluster; every future ends, with the error that says so where the cluster is lost."""
+    """Submits tasks to the cluster; every future ends, with an error where the cluster is lost."""
 
     def __init__(self, client: Client) -> None:
         self._client, self._tasks = client, client.get_executor()
@@ -64,6 +67,7 @@ class _Watched(Executor):
         threading.Thread(target=self._watch, daemon=True).start()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Submits a task and returns its future, which fails where the cluster is lost; raises the error of a cluster that is lost already."""
         with self._lock:
             if self._lost is not None:
                 raise self._lost
@@ -74,7 +78,7 @@ class _Watched(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Tasks that have not begun are not begun any more; `wait` means nothing: what a worker does still changes nothing of the run's folder's record."""
+        """Cancels tasks that have not begun; `wait` has no effect, because the manifest does not change through a running task."""
         self._over.set()
         with self._lock:
             left = list(self._open)
@@ -94,7 +98,7 @@ class _Watched(Executor):
         except CancelledError:
             future.set_exception(self._lost or MigrationError("The cluster dropped a task: its scheduler was lost.", _AGAIN))
         except Exception as error:
-            killed = type(error).__name__ == "KilledWorker"  # its own sentence names the cluster's addresses
+            killed = type(error).__name__ == "KilledWorker"  # Dask's message contains the cluster's addresses
             message = "Worker processes of the cluster were killed at the same task repeatedly; the usual cause is a lack of memory."
             future.set_exception(MigrationError(message, f"Give the workers more memory. {_AGAIN}") if killed else error)
 
@@ -115,10 +119,10 @@ class _Watched(Executor):
                 return
 
     def _known(self) -> tuple[str | None, int]:
-        """(the scheduler's id, its workers); None and 0 where it does not answer."""
+        """Returns (the scheduler's id, the number of its workers); None and 0 where it does not answer."""
         try:
             known = self._client.scheduler_info(n_workers=-1)
-        except Exception:  # whatever the connection died of: the watch gives up when it lasts
+        except Exception:  # any failure of the connection: the watch ends the command when it lasts
             return None, 0
         return known.get("id"), len(known.get("workers", ()))
 

@@ -1,4 +1,4 @@
-"""Which code is at work: the version alone does not tell a build from one that somebody changed."""
+"""The identity of the running code: the version alone does not reveal a changed build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FOLDERS = ("etl", "checks", "mappings")
 
 @lru_cache
 def code_identity() -> str:
-    """SHA-256 over all modules and data files of the project, as they are installed: their names and their bytes."""
+    """Returns the SHA-256 over names and bytes of all installed modules and data files of the project."""
     digest = hashlib.sha256()
     files = [_ROOT / "cli.py", *(place for folder in _FOLDERS for place in (_ROOT / folder).rglob("*"))]
     for place in sorted(place for place in files if place.suffix in {".py", ".toml", ".csv", ".sql", ".json", ".j2", ".css", ".js"}):

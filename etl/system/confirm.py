@@ -1,4 +1,4 @@
-"""The question before what cannot be undone by giving the command again."""
+"""The confirmation before a change that another run of the command cannot undo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from etl.system.visible import harmless, lines
 
 
 def refuse_unasked(command: str, yes: bool) -> None:
-    """WrongUsage where nobody can be asked and `--yes` does not say that nobody need be."""
+    """Raises WrongUsage where input is not a terminal and `--yes` is not given."""
     if not yes and not _asked():
         raise WrongUsage(
             f"{command} requires confirmation, and there is no terminal to confirm on. Nothing was changed.",
@@ -18,7 +18,7 @@ def refuse_unasked(command: str, yes: bool) -> None:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Comes back where the answer is yes; MigrationError (1) else, with nothing changed."""
+    """Returns after the answer yes; raises MigrationError (exit 1) after any other answer, with nothing changed."""
     if yes:
         return
     sys.stderr.write(f"{harmless(lines(question))} [y/N] ")

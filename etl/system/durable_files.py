@@ -1,4 +1,4 @@
-"""Folders that nobody else can enter; and making hundreds of files durable at once."""
+"""Private folders, and making hundreds of files durable with one call."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 
 def make_private(folder: Path) -> None:
-    """Makes the folder and those above it that are missing, each 0700 under any umask; one that is there and empty is closed to others."""
-    for place in (*reversed(folder.absolute().parents), folder):  # not `parents=True`: what it makes has the mode of the umask
+    """Creates the folder and missing parents, each 0700 under any umask; an existing empty folder gets mode 0700."""
+    for place in (*reversed(folder.absolute().parents), folder):  # not `parents=True`: its folders would have the mode of the umask
         if not place.is_dir():
             place.mkdir(mode=0o700)
     if not any(folder.iterdir()):
@@ -20,14 +20,14 @@ def make_private(folder: Path) -> None:
 
 
 def syncs_whole() -> bool:
-    """Whether this system can make a whole file system durable and says so when it could not."""
+    """Returns whether this system can make a whole file system durable and reports a failure."""
     return _call() is not None
 
 
 def sync_whole(folder: int) -> None:
-    """All that was written to the file system of the opened folder lasts from here on: one wait for hundreds of small files, where `syncs_whole`.
+    """Makes everything that was written to the open folder's file system durable: one wait for hundreds of small files, where `syncs_whole`.
 
-    OSError where something could not be written; what that was is not told.
+    Raises OSError where something could not be written, without its name.
     """
     call = _call()
     assert call is not None  # noqa: S101  # asked before
@@ -38,7 +38,7 @@ def sync_whole(folder: int) -> None:
 
 @lru_cache(maxsize=1)
 def _call() -> Any:
-    """The system's `syncfs`; None where there is none, or where it keeps a failed write to itself (Linux before 5.8)."""
+    """Returns the system's `syncfs`; None where it does not exist, or does not report a failed write (Linux before 5.8)."""
     try:
         numbers = tuple(int(part) for part in platform.release().split(".")[:2])
         return ctypes.CDLL(None, use_errno=True).syncfs if platform.system() == "Linux" and numbers >= (5, 8) else None

@@ -1,16 +1,16 @@
-"""Whether a signal asked to stop: for libraries that look only when they are asked to, and swallow what a signal's handler raises."""
+"""Signals that ask to stop, for libraries that ignore exceptions of a signal handler and call back for an answer instead."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-_OFTEN = 1_000_000  # instructions of SQLite's machine between two looks: some hundredths of a second
-received: list[int] = []  # signals that came since the command began
+_OFTEN = 1_000_000  # instructions of SQLite's virtual machine between two callbacks: some hundredths of a second
+received: list[int] = []  # signals since the command began
 
 
 class Asking(Protocol):
-    """A connection that calls back while it is at work, and ends its statement where the answer is not 0."""
+    """A connection that calls a handler during a statement, and ends the statement where it does not return 0."""
 
     def set_progress_handler(self, handler: Callable[[], int], n: int, /) -> None: ...
 
@@ -19,6 +19,6 @@ Of = TypeVar("Of", bound=Asking)
 
 
 def interruptible(connection: Of) -> Of:
-    """The connection; a signal ends its statements too, however long one takes: Python runs no handler within SQLite's own call."""
+    """Returns the connection; a signal ends its statements too, however long they take: Python runs no handler during a call of SQLite."""
     connection.set_progress_handler(lambda: 1 if received else 0, _OFTEN)
     return connection

@@ -1,4 +1,4 @@
-"""What this process keeps open for one step of a run, given back when it turns to another step."""
+"""Resources that this process keeps open for one step of a run, closed when it begins another step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _KEPT: dict[tuple[Path, str], Callable[[], None]] = {}
 
 
 def keep(root: Path, step: str, close: Callable[[], None]) -> None:
-    """Remembers how to close what this process keeps for that step of the run in that folder."""
+    """Registers the function that closes what this process keeps for that step of the run in that folder."""
     _KEPT[root, step] = close
 
 

@@ -1,4 +1,4 @@
-"""Locks on files of a run's folder. The kernel drops one when its holder dies: a dead run's lock never needs a hand."""
+"""Locks on files of a run folder. The kernel releases a lock when its process ends: a dead run's lock needs no cleanup."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _PAUSE = 0.02  # seconds
 
 
 def only(place: Path) -> int | None:
-    """The lock's descriptor, where nobody else has any; it is held until that is closed. None: somebody has."""
+    """Returns the descriptor of an exclusive lock, held until it is closed; None where another process has a lock."""
     return _locked(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def shared(place: Path) -> None:
-    """A lock that others of its kind do not mind, held until this process ends, however it does."""
+    """Takes a shared lock, which this process holds until it ends."""
     _locked(place, fcntl.LOCK_SH)
 
 
 def free_within(place: Path, seconds: float) -> bool:
-    """Whether nobody has a lock there any more, waited for so long."""
+    """Returns whether no process has a lock on the file, after a wait of at most `seconds`."""
     until = time.monotonic() + seconds
     while (descriptor := only(place)) is None:
         if time.monotonic() > until:
@@ -32,7 +32,7 @@ def free_within(place: Path, seconds: float) -> bool:
 
 
 def held(place: Path) -> bool:
-    """Whether somebody has the lock now; asked without making the file."""
+    """Returns whether a process holds the lock now; does not create the file."""
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Memory that a step is done with goes back to the system, so that the next step's peak does not stand on top of it."""
+"""Returns the memory of a finished step to the system, so that the next step's peak is not added to it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pyarrow as pa
 
 
 def give_memory_back() -> None:
-    """Collects what is unreachable and lets the allocators return their free pages; changes nothing else.
+    """Collects unreachable objects and lets the allocators return free pages; changes nothing else.
 
-    What is left is not looked through again: modules and mappings stay anyway, and looking through them takes a tenth of a second each time.
+    Remaining objects are excluded from later collections: modules and mappings stay, and each scan takes a tenth of a second.
     """
     gc.collect()
     gc.freeze()
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; other C libraries have none
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's function; other C libraries do not have it
         if trim is not None:
             trim(0)

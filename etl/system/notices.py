@@ -1,4 +1,4 @@
-"""Tells a program or a URL how each step ended. What cannot be told is a warning: it neither stops a run nor holds it up beyond the time-out."""
+"""Sends a notice of each step's end to a program or a URL. A failure is a warning: it neither stops a run nor delays it beyond the time-out."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from typing import Any, Self
 
 from etl.errors import WrongUsage
 
-TIMEOUT = 10.0  # seconds for one notice, and for all that are not delivered yet when the command ends
+TIMEOUT = 10.0  # seconds for one notice, and for all that are not delivered when the command ends
 VERSION = 1
-# What a program may need to start; not the rest: the environment may hold addresses with passwords and cloud credentials.
+# What a program may need to start, and nothing more: the environment may contain addresses with passwords and cloud credentials.
 _ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
 @dataclass
 class Ending:
-    """A step under way; `told` is set to False where nothing was done, so that there is no end to tell."""
+    """A step in progress; `told` is set to False where nothing was done, so that no notice is sent."""
 
     told: bool
 
 
 @dataclass
 class Notices:
-    """`target`: the words of a program, or one URL; none: nobody is told. `run`: the run folder's name.
+    """The notices of a command, sent one after the other by a thread; at the end of the block it waits at most `timeout` seconds for the rest.
 
-    `ended`: (exit code, code) of the error that ended a step; `warn`: says a sentence. Used as a context manager, it delivers one notice after the other in
-    a thread of its own, and waits at its end at most `timeout` seconds for those that are left.
+    `target`: the words of a program, or one URL; empty: no notices. `run`: the run folder's name. `ended`: returns (exit code, code) of the error
+    that ended a step. `warn`: reports a sentence.
     """
 
     target: Sequence[str] = ()
@@ -53,7 +53,7 @@ class Notices:
     _given: int = 0
 
     def __post_init__(self) -> None:
-        """WrongUsage where the target cannot be one: before anything is read."""
+        """Raises WrongUsage where the target is not valid, before any data is read."""
         if self.target:
             _refuse_target(self.target)
 
@@ -108,7 +108,7 @@ class Notices:
                 self.warn(f"warning: --notify: the end of {notice['step']} could not be told: {problem}")
 
     def _start(self, body: bytes) -> str:
-        """Runs the program with the notice on its standard input; what went wrong, or an empty text. What the program writes is not read."""
+        """Runs the program with the notice on its standard input; returns what went wrong, or an empty text. Its output is not read."""
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         try:
             self._program = subprocess.Popen(  # noqa: S603 - the operator's own words, and never a shell
@@ -117,7 +117,7 @@ class Notices:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=environment,
-                start_new_session=True,  # an interrupt at the terminal is the run's, and a time-out ends what the program started too
+                start_new_session=True,  # an interrupt at the terminal is for the run only, and a time-out also ends the processes that the program started
             )
             self._program.communicate(body, timeout=self.timeout)
         except subprocess.TimeoutExpired:
@@ -136,7 +136,7 @@ class Notices:
                 self._program.wait(1)
 
     def _post(self, body: bytes) -> str:
-        """Sends the notice; what went wrong, or an empty text. In a thread of its own: a name that does not resolve has no time-out."""
+        """Sends the notice in a thread, because name resolution has no time-out; returns what went wrong, or an empty text."""
         answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=lambda: answers.put(_posted(self.target[0], body, self.timeout)), daemon=True).start()
         try:
@@ -146,7 +146,7 @@ class Notices:
 
 
 def _posted(url: str, body: bytes, timeout: float) -> str:
-    """Posts the notice once: a redirect is not followed, no proxy is asked. What went wrong never names the URL, which may hold a token."""
+    """Posts the notice once, without following a redirect or using a proxy; returns what went wrong, without the URL, which may contain a token."""
     import http.client
     import ssl
 
@@ -178,7 +178,7 @@ def _is_url(target: Sequence[str]) -> bool:
 
 
 def _refuse_target(target: Sequence[str]) -> None:
-    """WrongUsage for an address that is neither https nor http to this machine, and for a program that is not there. The address is not repeated."""
+    """Raises WrongUsage for an address that is neither https nor http to this machine, and for a missing program; the message omits the address."""
     if not _is_url(target):
         if shutil.which(target[0]) is None:
             raise WrongUsage(

@@ -1,4 +1,4 @@
-"""Prefetches: reads the next rows while the previous ones are written."""
+"""Reads the next rows while the previous ones are written."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 from collections.abc import Iterator
 from typing import TypeVar
 
-_WAITING = 3  # items that may wait: enough to even out, few enough to keep memory small
+_WAITING = 3  # items in the queue: enough to balance the speeds, few enough to keep memory small
 
 T = TypeVar("T")
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:
-    """The same items in the same order, made by a thread that stays a few ahead; its error is raised where its item would have come."""
+    """Yields the same items in the same order, read ahead by a thread; raises its error in place of the item."""
     waiting: queue.Queue[T | BaseException | None] = queue.Queue(_WAITING)
     stop = threading.Event()
 
@@ -30,7 +30,7 @@ def prefetch(items: Iterator[T]) -> Iterator[T]:
         try:
             if all(put(item) for item in items):
                 put(None)
-        except BaseException as error:  # not swallowed: handed over to the thread that waits
+        except BaseException as error:  # not suppressed: raised in the consuming thread
             put(error)
 
     thread = threading.Thread(target=work, daemon=True)

@@ -1,4 +1,4 @@
-"""A folder for what only its owner may read."""
+"""A folder that only its owner can read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from etl.errors import MigrationError, Refused
 
 
 class PrivateFolder:
-    """A folder of one's own with mode 0700; its files have mode 0600. Refused where somebody else could put files there."""
+    """A folder of this user with mode 0700 and files of mode 0600; raises Refused where other users could put files there."""
 
     def __init__(self, path: Path, option: str = "--out") -> None:
         self.path = path
@@ -32,7 +32,7 @@ class PrivateFolder:
             raise MigrationError(f"{path} cannot be created ({error.strerror}).", f"Give {option} a writable folder.") from None
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes the file whole or not at all; a link of that name is replaced, not followed."""
+        """Writes the whole file or none; replaces a link of that name without following it."""
         beside = self.path / f".{secrets.token_hex(8)}"
         descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -45,6 +45,6 @@ class PrivateFolder:
             raise
 
     def remove_others(self, kept: set[str], candidates: set[str]) -> None:
-        """Removes those candidates that were not written this time: lists of an earlier call."""
+        """Removes those candidates that are not among `kept`: lists of an earlier call."""
         for name in candidates - kept:
             (self.path / name).unlink(missing_ok=True)

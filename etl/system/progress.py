@@ -32,24 +32,25 @@ from etl.system.progress_note import write_note
 from etl.system.terminal import Screen
 from etl.system.visible import lines
 
-EVERY = 10.0  # seconds between two lines where there is no terminal
+EVERY = 10.0  # seconds between two lines without a terminal
 _NOTED = 1.0  # seconds between two notes
 
 
 class Speed(ProgressColumn):
-    """Rows, or whatever is counted, in a second, of late."""
+    """Shows the recent speed in units per second."""
 
     def render(self, task: Task) -> Text:
+        """Returns the speed of the task as text."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.0f} {task.fields.get('unit', 'rows')}/s")
 
 
 @dataclass
 class ProgressReporter:
-    """`tell(what, done, total)` reports progress; `say(sentence)` a fact. `verbose`: -v; `clock`: seconds that only grow.
+    """Reports progress (`progress`) and facts (`info`).
 
-    `log`: a file that every sentence goes to as well (0600), with its moment. `note`: where the step at work is noted while bars are shown.
-    `notices`: who is told how each step ended.
+    `verbose`: -v. `clock`: monotonic seconds. `log`: a file that gets every sentence too (0600), with its time. `note`: the file with the current
+    step while bars are shown. `notices`: the receivers of notices of each step's end.
     """
 
     verbose: bool = False
@@ -65,7 +66,7 @@ class ProgressReporter:
     notices: Notices = field(default_factory=Notices)
     _noted: float = 0.0
     _step: tuple[str, str] = ("", "")
-    _told: bool = False  # inside `bars`: the run's folder is this command's own
+    _told: bool = False  # inside `bars`: the run folder belongs to this command
 
     def __post_init__(self) -> None:
         self._last = self.clock()
@@ -76,19 +77,20 @@ class ProgressReporter:
                 raise WrongUsage(f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a writable folder.") from None
 
     def info(self, sentence: str) -> None:
-        with suppress(OSError):  # nobody listens any more: the work goes on, its exit code says how it ended
+        """Reports a sentence on stderr and in the log file."""
+        with suppress(OSError):  # stderr is closed: the work continues, and its exit code says how it ended
             self.console.print(sentence, markup=False)
         self._write_log(sentence)
 
     def info_beside(self, sentence: str) -> None:
-        """Says a fact that the command's answer says as well: where both go to one terminal it is left to the answer."""
+        """Reports a fact that the command's answer contains too: omitted where both go to one terminal."""
         if self.console.is_terminal and sys.stdout.isatty():
             self._write_log(sentence)
         else:
             self.info(sentence)
 
     def _write_log(self, sentence: str) -> None:
-        """Appends the sentence; a log that cannot be written ends nothing."""
+        """Appends the sentence; a log that cannot be written does not stop the command."""
         if self.log is None:
             return
         moment = datetime.now(UTC).isoformat(timespec="seconds")
@@ -98,7 +100,7 @@ class ProgressReporter:
                 file.write("".join(f"{moment} {line}\n" for line in lines(sentence).splitlines()).encode("utf-8", "backslashreplace"))
 
     def _write_note(self, what: str, done: int, total: int, unit: str) -> None:
-        """Notes the step at work beside the run, for `status`; at most once a second, and never followed through a link."""
+        """Notes the current step beside the run, for `status`, at most once a second; never through a link."""
         step = what.split(" ")[0].rstrip(":")
         if step != self._step[0]:
             self._step, self._noted = (step, datetime.now(UTC).isoformat(timespec="seconds")), -_NOTED
@@ -108,11 +110,12 @@ class ProgressReporter:
         write_note(self.note, {"step": step, "since": self._step[1], "what": what, "done": done, "total": total, "unit": unit})
 
     def begins(self, step: str) -> None:
-        """Notes that the step is at work, before it has anything to count."""
+        """Notes the start of the step, before it has anything to count."""
         if self._told:
             self._write_note(step, 0, 0, "rows")
 
     def progress(self, what: str, done: int, total: int, unit: str = "rows") -> None:
+        """Reports that `done` of `total` units of a step are done."""
         if self._told:
             self._write_note(what, done, max(done, total), unit)
         if self._bars is not None:
@@ -121,11 +124,11 @@ class ProgressReporter:
                 self._tasks[step] = self._bars.add_task(step, total=total, unit=unit)
             self._bars.update(self._tasks[step], description=what, completed=done, total=max(done, total))
         else:
-            self._now = (what, done, max(done, total), unit)  # a table that grew since it was counted: never above 100%
+            self._now = (what, done, max(done, total), unit)  # a table that grew since it was counted: at most 100%
             self.line_if_due()
 
     def line_if_due(self) -> None:
-        """A plain line where ten seconds have passed since the last one, also when nothing new was told."""
+        """Writes a plain line where the last one is ten seconds old, also without new progress."""
         with self._speaking:
             what, done, total, unit = self._now
             if not what or self.clock() - self._last < EVERY:
@@ -136,7 +139,7 @@ class ProgressReporter:
 
     @contextmanager
     def bars(self) -> Iterator[None]:
-        """Progress bars while the block runs, on a terminal; elsewhere the plain lines, in long silences too. The note goes with the block."""
+        """Shows progress bars while the block runs, on a terminal; elsewhere plain lines, also without progress. Removes the note at the end."""
         self._told = True
         try:
             with self._shown():

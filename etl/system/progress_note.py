@@ -1,4 +1,4 @@
-"""What the command at work in a run's folder notes of its progress, for `status`; gone when it ends, ignored when it was killed."""
+"""The progress note of the active command in a run folder, for `status`; removed when the command ends, ignored when it was killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl.system.locks import held
 
 
 def write_note(place: Path, noted: dict[str, Any]) -> None:
-    """Writes the note whole or not at all (0600); one that cannot be written ends nothing."""
+    """Writes the whole note or none (0600); a failure does not stop the command."""
     beside = place.with_name(f"{place.name}.{os.getpid()}")
     with suppress(OSError):
         descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -22,7 +22,7 @@ def write_note(place: Path, noted: dict[str, Any]) -> None:
 
 
 def at_work(note: Path, lock: Path) -> dict[str, Any] | None:
-    """What the command that holds the lock noted last (step, since, what, done, total, unit, pid); None where none is at work."""
+    """Returns the last note of the command that holds the lock (step, since, what, done, total, unit, pid); None where none is active."""
     try:
         if not held(lock):
             return None

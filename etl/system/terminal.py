@@ -1,4 +1,4 @@
-"""What everything that is said to people goes through. Apart from the bars of `etl/system/progress.py`, whose import takes longer than a look-up."""
+"""Output for people: everything printed goes through this module, except the bars of `etl/system/progress.py`, which is slower to import than a look-up."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from etl.system.visible import harmless, lines
 
 
 class Screen(Console):
-    """A console that says so where nobody listens any more: rich would end the process with 1 in the middle of its work."""
+    """A console that raises an error where its reader is gone: rich would end the process with exit code 1 in the middle of the work."""
 
     def on_broken_pipe(self) -> None:
+        """Raises BrokenPipeError, so that the command can end in order."""
         self.quiet = True
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     def print(self, *objects: Any, **settings: Any) -> None:
-        """As rich prints; a plain text is data from its first character to its last: never markup, never a command to the terminal."""
+        """Prints as rich does; a string is data from its first to its last character: never markup, never a command to the terminal."""
         super().print(*(Text(lines(one)) if isinstance(one, str) else one for one in objects), **settings)
 
     def _render_buffer(self, buffer: Iterable[Segment]) -> str:
@@ -30,5 +31,5 @@ class Screen(Console):
 
 
 def write(stream: TextIO, sentence: str) -> None:
-    """Writes one sentence, and a line's end, to a stream that people and CI systems read."""
+    """Writes one sentence and a line break to a stream that people and CI systems read."""
     stream.write(harmless(lines(sentence)) + "\n")

@@ -1,4 +1,4 @@
-"""The processes that help with a step: workers of this machine, which end with the run that started them, however it ends; or a Dask cluster."""
+"""Helper processes of a step: workers of this machine, which end with the run however it ends; or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from etl.system.locks import shared
 if TYPE_CHECKING:
     from distributed.security import Security
 
-WORTH_WORKERS = 200_000  # rows; below that starting processes costs more than they save
-# Rows; above that what they keep in memory from one step to the next weighs more than the second that starting others takes.
+WORTH_WORKERS = 200_000  # rows; for fewer, starting processes costs more than it saves
+# Rows; above this, the memory that they keep between steps costs more than the second that a new start takes.
 _MANY = 2_000_000
 
 
 class WorkerPool:
-    """Helping processes, started when the first step asks for them and kept for the steps behind it: starting takes a second of each.
+    """Helper processes, started by the first step that needs them and kept for later steps: a start takes a second.
 
-    `number`: how many of this machine, None as many as it has cores; `place`: the file that each of them locks; `scheduler`: of a Dask cluster.
+    `number`: workers of this machine, None for one per core. `place`: the file that each of them locks. `scheduler`: of a Dask cluster.
     """
 
     def __init__(self, number: int | None, place: Path, scheduler: str | None = None) -> None:
@@ -40,7 +40,7 @@ class WorkerPool:
         self._rows = 0
 
     def executor_for(self, rows: int) -> Executor | None:
-        """The processes for a step over so many rows; None where they would cost more than they save."""
+        """Returns the processes for a step with this number of rows; None where they would cost more than they save."""
         self._rows = rows
         if self._pool is None:
             if self._scheduler is not None:
@@ -50,12 +50,12 @@ class WorkerPool:
         return self._pool
 
     def release_if_large(self) -> None:
-        """Behind a step: of this machine's those go that keep much in memory."""
+        """Ends the workers of this machine after a step in which they keep much memory."""
         if self._rows > _MANY and self._scheduler is None:
             self.shutdown()
 
     def shutdown(self) -> None:
-        """Ends them, and with them whatever they keep in memory."""
+        """Ends the processes."""
         self._pool = None
         self._stack.close()
 
@@ -67,9 +67,9 @@ class WorkerPool:
 
 
 def secured(address: str) -> Security | None:
-    """What a connection to that scheduler is secured by; None where it stays on this machine.
+    """Returns the security of a connection to that scheduler; None where it stays on this machine.
 
-    WrongUsage where it does not: whoever reaches a scheduler runs code there, and is sent what the old portals' rows are read with.
+    Raises WrongUsage where a remote connection is not secured: a scheduler's users can run code, and receive the credentials of the old portals.
     """
     scheme, _, place = address.rpartition("://")
     host = urllib.parse.urlsplit(f"//{place}").hostname or ""
@@ -100,7 +100,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 def refuse_password(option: str, url: str | None) -> None:
-    """A task for a cluster holds the database's URL: WrongUsage where that has a password, which every worker, log and dashboard would see."""
+    """Raises WrongUsage where the database's URL has a password: every worker, log and dashboard of a cluster would show it."""
     import sqlalchemy
 
     if url is None:
@@ -108,7 +108,7 @@ def refuse_password(option: str, url: str | None) -> None:
     try:
         parsed = sqlalchemy.make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        return  # another's to refuse
+        return  # refused elsewhere
     if parsed.password is not None or {"password", "sslpassword"} & {name.lower() for name in parsed.query}:
         message = f"{option}: with --scheduler a URL must not contain a password: it would be in every task."
         raise WrongUsage(message, "Leave it out; let each worker read it from its own PGPASSFILE (or service file).")
@@ -116,28 +116,30 @@ def refuse_password(option: str, url: str | None) -> None:
 
 @contextmanager
 def worker_processes(number: int, place: Path) -> Iterator[Executor]:
-    """So many processes while the block runs, each with a lock on that file; where it ends by an error or a signal, what they have not begun is not begun any more."""
-    # A worker, and Python's tracker of shared resources, start with `python -c`: without this they would import from the current folder.
+    """Yields this number of processes, each with a lock on that file; after an error or a signal their waiting tasks are cancelled."""
+    # A worker, and Python's resource tracker, start with `python -c`: without this they would import from the current folder.
     os.environ["PYTHONSAFEPATH"] = "1"
-    # Not fork: polars and pyarrow have threads of their own. Not forkserver: its socket has no room in a temporary folder with a long path.
+    # Not fork: polars and pyarrow have threads. Not forkserver: its socket path is too long in a temporary folder with a long name.
     pool = ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_the_run, initargs=(place,))
     try:
         yield pool
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)  # nobody writes into the folder when its lock is gone
+        pool.shutdown(wait=True, cancel_futures=True)  # no worker writes into the folder after its lock is released
 
 
 def _end_with_the_run(place: Path) -> None:
-    """A worker of a killed run must not write into the folder of the resumed one; the main process handles the terminal's signals."""
+    """Ends this worker when its run is killed: it must not write into the folder of the resumed run. The main process handles signals."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    shared(place)  # before asking whether the run lives: a start that waits for this lock waits for all that may still write
+    shared(
+        place
+    )  # before the check whether the run is alive: a start that waits for this lock waits for every process that may still write
     run = multiprocessing.parent_process()
     if run is None or not run.is_alive():
         os._exit(1)
 
     def wait() -> None:
-        run.join()  # the kernel closes its end of a pipe, whatever it died of
+        run.join()  # the kernel closes the run's end of the pipe however the run ended
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

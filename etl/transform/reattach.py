@@ -1,7 +1,7 @@
 """Step 3: assigns the rows of profiles, models and entities to the accounts, table by table, stage file by stage file.
 
-A stage file is looked at alone: its rows find their owners by lookups in the spine and in where earlier tables' rows went. So memory is
-bounded by a stage file whatever the size, any cut gives the same rows, and worker processes can share the work.
+Each stage file is processed alone: its rows find their accounts by look-ups in the account directory and in the placements of earlier
+tables. Memory is therefore bounded by a stage file, any cut gives the same rows, and worker processes can share the work.
 """
 
 from __future__ import annotations
@@ -54,9 +54,10 @@ def reattach(
     rest: Callable[[], None] = lambda: None,
     grace: Grace = NO_GRACE,
 ) -> Step:
-    """The finished step. `pool`: worker processes, or None for this one; the files are the same. `files_uri`: the old file share.
+    """Places all remaining source tables on accounts and returns the finished step.
 
-    `rest` is called when the workers have nothing more to do: the documents, placed last, need the memory.
+    `pool`: worker processes, or None for this process; the files are the same. `files_uri`: the old file share. `rest` is called when the
+    workers have finished, because documents, placed last, need the memory. Raises MigrationError if a row is neither loaded nor held.
     """
     base = StepInputs(
         folder.path,
@@ -90,7 +91,7 @@ def reattach(
 
 
 def _levels(mappings: Mappings) -> list[list[Key]]:
-    """The tables in an order in which every table comes after those that it refers to; the tables of one level do not need each other."""
+    """Returns the tables in levels: each table comes after those that it refers to; tables of one level are independent."""
     needed = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE_TABLES}
     order = TopologicalSorter({key: parents & needed.keys() for key, parents in needed.items()})
     order.prepare()  # CycleError names the tables of a circle
@@ -102,7 +103,7 @@ def _levels(mappings: Mappings) -> list[list[Key]]:
 
 
 def _side_by_side(level: list[Key]) -> list[Key]:
-    """The tables whose stage files are looked at one by one."""
+    """Returns the tables whose stage files are processed one by one."""
     return [key for key in level if key not in DOCUMENT_TABLES and key != ("P2", "svi_link")]
 
 
@@ -124,7 +125,7 @@ def _needed(mappings: Mappings, mapping: TableMapping) -> set[Key]:
 
 
 def _superseded(folder: RunFolder, mapping: TableMapping, context: WorkerState) -> Ints:
-    """E7 over all loaded answers, looking only at numbers; texts stay on disk."""
+    """Returns the ids of superseded answers (E7), from columns of numbers only."""
     files = extracted(folder, mapping)
     columns = ["response_id", "security_profile_id", "question_id", "modified_at", "_mark"]
 
@@ -153,11 +154,11 @@ class _Work:
         self._files: list[StageFile] = []
 
     def run(self, tables: list[Key]) -> None:
-        """All stage files of these tables, side by side where there is a pool."""
+        """Processes all stage files of these tables, in parallel if there is a pool."""
         files = {key: extracted(self.folder, self.context.mappings.tables[key]) for key in tables}
         results = self._results([(key, number, file) for key in tables for number, file in enumerate(files[key])])
         for key in tables:
-            self._close(key, list(islice(results, len(files[key]))))  # at once: nobody holds on to where its rows went
+            self._close(key, list(islice(results, len(files[key]))))  # at once: no later table needs its placements
 
     def _results(self, tasks: list[tuple[Key, int, StageFile]]) -> Iterator[StageFileResult]:
         total = sum(file.rows for _, _, file in tasks)
@@ -185,14 +186,14 @@ class _Work:
             self._done.append(replace(result, where=None, files=[]))
 
     def place_links(self) -> None:
-        """Chapter G needs all links at once: the same pair may be accepted twice."""
+        """Places all status verification links at once, because the same pair may be accepted twice (chapter G)."""
         key: Key = ("P2", "svi_link")
         rows = start(self.context.mappings.tables[key], whole(self.folder, self.context.mappings.tables[key]))
         columns = svi.place_links(rows, self.context.spine)
         self._close(key, [finish_stage_file(self.context, rows, 0, {"svi_link": columns})])
 
     def place_documents(self) -> None:
-        """Chapter C places all documents by their numbers alone, then makes the rows one stage file at a time."""
+        """Places all documents from their key columns alone, then makes their rows one stage file at a time (chapter C)."""
         tables = self.context.mappings.tables
         document, link = tables["P2", "document"], tables["P2", "document_link"]
         numbers = [_numbers(frame) for frame in frames(self.folder, document)]
@@ -234,7 +235,7 @@ class _Work:
         self._close(key, results)
 
     def written(self) -> list[StageFile]:
-        """The files of the step: rows of all tables, and the records of all tables together."""
+        """Returns the files of the step: rows of all tables, and the records of all tables together."""
         results = self._done
         texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", layout.TEXT)])
         flagged = [flag_invalid_texts(texts), *(result.flags for result in results)]
@@ -253,7 +254,7 @@ def _numbers(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _stubs(mappings: Mappings, results: list[StageFileResult]) -> pa.Table:
-    """E10: the catalogue rows of questions that were answered but are not in the old catalogue (fine print 16)."""
+    """Returns the catalogue rows of answered questions that the old catalogue lacks (E10; fine print 16)."""
     ids = sorted({int(question) for result in results for question in result.stubs})
     values = {"question_id": ids, "question_text": [f"UNKNOWN({question})" for question in ids], "stub": [True] * len(ids)}
     shape = mappings.target.tables["profile_question"]
@@ -261,7 +262,7 @@ def _stubs(mappings: Mappings, results: list[StageFileResult]) -> pa.Table:
 
 
 def _objects(folder: RunFolder, texts: pl.DataFrame, results: list[StageFileResult]) -> pa.Table:
-    """Every object that a row of the new store refers to: documents, bytes of held rows, exact bytes of texts (C7, C9, E8)."""
+    """Returns every object that a row of the new store refers to: documents, bytes of held rows, exact bytes of texts (C7, C9, E8)."""
     kept = pl.DataFrame(
         [pair for result in results for pair in result.objects], schema={"sha256": pl.String, "size": pl.Int64}, orient="row"
     )

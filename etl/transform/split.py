@@ -1,4 +1,4 @@
-"""Step 2: creates standalone accounts from profiles and logins from users, with unchanged access. Works on the whole spine."""
+"""Step 2: creates standalone accounts from profiles and logins from users, with unchanged access. Works on whole tables."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ SPINE_TABLES: tuple[tuple[Portal, str], ...] = (
 
 @dataclass
 class Splitting:
-    """The frames of the spine's tables and what has been decided so far."""
+    """The frames of the tables that the step splits, and the decisions made so far."""
 
     mappings: Mappings
     frames: dict[tuple[Portal, str], pl.DataFrame]
@@ -66,9 +66,11 @@ class Splitting:
     problems: list[str] = field(default_factory=list)  # decisions that cannot be carried out (L3)
 
     def mapping(self, portal: Portal, table: str) -> TableMapping:
+        """Returns the mapping of the source table."""
         return self.mappings.tables[portal, table]
 
     def begin(self, portal: Portal, table: str) -> RowPlacement:
+        """Returns the table's rows without a decision, except unreadable ones, which are held (X2)."""
         return start(self.mapping(portal, table), self.frames[portal, table])
 
     def keep(self, rows: RowPlacement, where: AccountIndex | None = None) -> None:
@@ -78,7 +80,7 @@ class Splitting:
             self.spine.where[rows.mapping.portal, rows.mapping.table] = found
 
     def longest(self, table: str, column: str) -> int:
-        """The characters that a target column holds."""
+        """Returns the maximum length of a target column in characters."""
         return self.mappings.target.tables[table].by_name[column].length or 0
 
     def account_for(
@@ -88,7 +90,7 @@ class Splitting:
         excused: dict[str, Bools] | None = None,
         made: dict[str, pa.Table] | None = None,
     ) -> None:
-        """Renders the rows and accounts for each of them. `made`: target tables whose rows are not one for each of these."""
+        """Renders the rows and accounts for each of them. `made`: target tables whose rows do not correspond to these rows one to one."""
         made = made or {}
         self.keep(rows, self.spine.where.get((rows.mapping.portal, rows.mapping.table)))
         one = account_for_rows(rows, self.spine, self.odd, COLUMNS, computed, excused=excused, leave=frozenset(made))
@@ -140,7 +142,10 @@ class _Trade:
 def split(
     folder: RunFolder, mappings: Mappings, freeze: tuple[date, date] | None, grace: Grace = NO_GRACE, decisions: Decisions = NO_DECISIONS
 ) -> Step:
-    """Runs the step and returns its stage files: accounts, logins, contacts, catalogues, and the placement of every row of the spine."""
+    """Runs the step and returns its stage files: accounts, logins, contacts, catalogues, and the placement of every row of these tables.
+
+    Raises DecisionError (1) if a decision cannot be applied (L3).
+    """
     has_tc = "TC" in folder.steps["extract"].facts["marks"]
     frames = {key: whole(folder, mappings.tables[key]) for key in SPINE_TABLES}
     began = str(folder.steps["extract"].facts["began"])
@@ -153,7 +158,7 @@ def split(
 
 
 def split_frames(work: Splitting) -> None:
-    """Decides every row of the spine; pure but for the `work` that it fills. Each function takes what the ones before it decided."""
+    """Decides every row of the step's tables; pure apart from `work`, which it fills. Each function uses the results of those before it."""
     catalogues = _catalogues(work)
     accounts = _accounts(work, catalogues)
     people = _people(work, accounts)
@@ -181,7 +186,7 @@ class Undecided:
 
 
 def undecided(work: Splitting) -> Undecided:
-    """As `split_frames` as far as decisions go; raises DecisionError where one cannot be carried out (L3)."""
+    """Returns the rows among which some need a decision (L1, L2); raises DecisionError if a given decision cannot be applied (L3)."""
     catalogues = _catalogues(work)
     people = _people(work, _accounts(work, catalogues))
     identifier = _identifiers(work)
@@ -193,7 +198,7 @@ def undecided(work: Splitting) -> Undecided:
 
 
 def _catalogues(work: Splitting) -> _Catalogues:
-    """The catalogues, carried over as they are, and the business types that they lack (A12)."""
+    """Places the catalogues unchanged, and returns those that later functions need; adds missing business types (A12)."""
     for table in CATALOGUE_TABLES:
         rows = work.begin("P2", table)
         work.keep(rows)
@@ -211,7 +216,7 @@ def _catalogues(work: Splitting) -> _Catalogues:
 
 
 def _identifiers(work: Splitting) -> RowPlacement:
-    """Rules H1, H2, H7."""
+    """Returns the placement of the identifiers (H1, H2, H7)."""
     identifier = work.begin("P2", "entity_identifier")
     identifiers.place_identifiers(identifier, work.spine, work.longest("account_identifier", "value_norm"))
     identifiers.flag_shared_identifiers(identifier, work.spine)
@@ -219,7 +224,7 @@ def _identifiers(work: Splitting) -> RowPlacement:
 
 
 def _signatures(work: Splitting, catalogues: _Catalogues, people: _People) -> tuple[RowPlacement, pl.Series]:
-    """Rules D1, D2, D4, D11, D12: the signatures, and the coverage of each copy."""
+    """Returns the placement of the signatures and the coverage of each copy (D1, D2, D4, D11, D12)."""
     spine = work.spine
     signature = work.begin("P2", "agreement_signature")
     coverage = agreements.place_signatures(signature, catalogues.version, spine)
@@ -230,7 +235,7 @@ def _signatures(work: Splitting, catalogues: _Catalogues, people: _People) -> tu
 
 
 def _accounts(work: Splitting, catalogues: _Catalogues) -> _Accounts:
-    """Rules A1 to A18: the accounts, and where profiles, models and entities went."""
+    """Returns the placement of profiles, models and entities, from which the accounts are made (A1 to A18)."""
     spine, known = work.spine, catalogues.types
     profile, model, entity = (work.begin("P2", table) for table in ("company_profile", "security_model", "model_entity"))
     a_structure.hold_by_structure(profile, model, entity)
@@ -266,7 +271,7 @@ def _accounts(work: Splitting, catalogues: _Catalogues) -> _Accounts:
 
 
 def _organizations(work: Splitting) -> RowPlacement:
-    """Rule A10: an organisation's accounts are those of its profiles."""
+    """Places each organisation on the accounts of its profiles and returns the placement (A10)."""
     spine = work.spine
     rows = work.begin("P2", "trade_organization")
     organization, present = int_values_and_mask(work.frames["P2", "company_profile"], "trade_org_id")
@@ -283,7 +288,7 @@ def _organizations(work: Splitting) -> RowPlacement:
 
 
 def _people(work: Splitting, accounts: _Accounts) -> _People:
-    """Rules B1 to B20."""
+    """Returns users and contacts with their logins (B1 to B20)."""
     spine, profile = work.spine, accounts.profile
     longest = work.longest("login", "email_key")
     user = work.begin("P2", "portal_user")
@@ -329,7 +334,7 @@ def _flag_missing_organizations(work: Splitting, profile: RowPlacement) -> None:
 
 
 def _people_rows(work: Splitting, found: _People) -> None:
-    """Rule B2: one login per e-mail, with the attributes of the surviving user, every user its alias; and the contacts."""
+    """Renders one login per e-mail with the attributes of the surviving user, every user as its alias (B2), and the contacts."""
     user, contact = found.user, found.contact
     logins = render_target_rows(_once(user, found.survivors, work.spine), user.mapping.block("login"), found.columns["login"], COLUMNS)
     work.account_for(user, found.columns, made={"login": logins})
@@ -345,7 +350,7 @@ def _once(rows: RowPlacement, chosen: Ints, spine: AccountDirectory) -> TargetRo
 
 
 def _trade_compliance(work: Splitting, identifier: RowPlacement) -> _Trade:
-    """Rules I1, I4, I9: the TC accounts' importers, and the tables that the logins depend on."""
+    """Returns the Trade Compliance accounts on their importers' accounts, and the tables that the logins depend on (I1, I4, I9)."""
     spine = work.spine
     numbers = identifiers.importer_numbers(identifier)
     tc_account, tc_ior = work.begin("TC", "tc_account"), work.begin("TC", "tc_ior")
@@ -359,7 +364,7 @@ def _trade_compliance(work: Splitting, identifier: RowPlacement) -> _Trade:
 
 
 def _trade_compliance_rows(work: Splitting, trade: _Trade) -> None:
-    """The Trade Compliance accounts and numbers; rule I9: the contacts, and the logins that only they have."""
+    """Renders the Trade Compliance accounts and numbers, the contacts, and the logins that only they have (I9)."""
     spine, contact = work.spine, trade.contact
     work.account_for(trade.account)
     work.account_for(trade.ior)
@@ -380,7 +385,7 @@ def _trade_compliance_rows(work: Splitting, trade: _Trade) -> None:
 def _account_rows(
     work: Splitting, of: _Accounts, found: _People, identifier: RowPlacement, signature: RowPlacement, catalogues: _Catalogues
 ) -> None:
-    """The accounts' rows, put together from entity, model and profile (A17: value copies on every account), and the groups that they come from."""
+    """Renders the accounts from entity, model and profile (A17: value copies on every account), and the groups that they come from."""
     spine, profile, model, entity = work.spine, of.profile, of.model, of.entity
     accounts = spine.accounts
     complete = identifiers.complete(identifier, accounts["business_type_cd"], work.mappings)

@@ -53,7 +53,7 @@ class StepInputs:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """What a worker process needs to create its own context."""
+    """What a worker process needs to create the state of the step."""
 
     base: StepInputs
     wheres: tuple[tuple[Key, StageFile], ...] = ()
@@ -75,7 +75,7 @@ class StageFileResult:
 
 @dataclass(frozen=True)
 class WorkerState:
-    """A process's own view of the step: what earlier steps left, and where the rows of the tables that are done went."""
+    """The state of the step in one process: what earlier steps wrote, and the placements of the tables that are done."""
 
     ticket: TaskSpec
     mappings: Mappings
@@ -84,18 +84,20 @@ class WorkerState:
     contents: pl.DataFrame  # every document's bytes, the file share's too: portal, table, key, sha256, size
 
     def where(self, portal: Portal, table: str) -> AccountIndex:
+        """Returns the placement of the rows of that source table."""
         return self.spine.where[portal, table]
 
     def with_where(self, key: Key, file: StageFile) -> WorkerState:
-        """The context behind that table: where its rows went is read when somebody asks."""
+        """Returns this state with the placement of that table, which is read from its stage file when first needed."""
         return context_of(replace(self.ticket, wheres=(*self.ticket.wheres, (key, file))))
 
     def with_superseded(self, answers: Ints) -> WorkerState:
+        """Returns this state with the sorted ids of superseded responses (E7)."""
         return context_of(replace(self.ticket, superseded=answers))
 
 
 def context_of(ticket: TaskSpec) -> WorkerState:
-    """The context for this ticket, the unchanging part of it made once in every process."""
+    """Returns the state for this task; its constant part is created once per process."""
     base = _context_of_base(ticket.base)
     wheres = base.spine.where
     assert isinstance(wheres, AccountIndexes)  # noqa: S101  # load_spine makes it so
@@ -122,7 +124,7 @@ def _context_of_base(base: StepInputs) -> WorkerState:
 
 
 def reattach_file(ticket: TaskSpec, key: Key, number: int, file: StageFile) -> StageFileResult:
-    """One stage file of a table that finds its accounts by its routes."""
+    """Places and writes one stage file of a table whose routes decide its accounts, and returns the result."""
     turn_to(ticket.base.root, "reattach")
     context = context_of(ticket)
     mapping = context.mappings.tables[key]
@@ -132,7 +134,7 @@ def reattach_file(ticket: TaskSpec, key: Key, number: int, file: StageFile) -> S
 
 
 def finish_stage_file(context: WorkerState, rows: RowPlacement, number: int, computed: dict[str, dict[str, Computed]]) -> StageFileResult:
-    """Flags, renders and writes placed rows."""
+    """Flags, renders and writes placed rows, and returns their result."""
     mapping, base = rows.mapping, context.ticket.base
     flag_rows(rows, context.spine)
     digests, kept = _held_bytes(rows, context)
@@ -143,7 +145,7 @@ def finish_stage_file(context: WorkerState, rows: RowPlacement, number: int, com
 
 
 def _held_bytes(rows: RowPlacement, context: WorkerState) -> tuple[dict[str, str], list[tuple[str, int]]]:
-    """By key, the digest of a held row's bytes (fine print 9), and those that had to be stored here: bytes of no document."""
+    """Returns by key the digest of a held row's bytes (fine print 9), and (digest, size) of those stored here because no document has them."""
     mapping = rows.mapping
     held = np.flatnonzero(rows.reason > 0)
     if not len(held):

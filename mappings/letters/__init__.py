@@ -1,4 +1,4 @@
-"""The texts of the letters to companies, as data: one file a language, read strictly."""
+"""The texts of the letters to companies, as data: one file for each language, read strictly."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any
 from mappings.errors import MappingError
 
 SECTIONS = ("words", "status", "contact", "login", "basis", "todo", "tables", "reasons")
-MODEL = "en"  # the file whose texts and blanks every other language has to have, and no others
+MODEL = "en"  # the model: every other language has exactly its texts and blanks
 
 
 @dataclass(frozen=True)
 class LetterTexts:
-    """One language: by section, text by code. `countries`: of the mailing addresses that get it; none: it is for all others."""
+    """One language: by section, text by code; `countries`: of the mailing addresses that receive it; empty: for all others."""
 
     language: str
     countries: frozenset[str]
     sections: Mapping[str, Mapping[str, str]]
 
     def word(self, name: str, **blanks: object) -> str:
-        """A text of the section `words`, filled in."""
+        """Returns a text of the section `words` with its blanks filled in."""
         return self.sections["words"][name].format(**blanks)
 
     def of(self, section: str, code: str) -> str:
-        """The text for a code; the code itself where the file has none."""
+        """Returns the text for a code; the code where the file has none."""
         return self.sections[section].get(code, code)
 
 
 def read_letters(home: Path) -> dict[str, LetterTexts]:
-    """All languages of a mapping folder by their code; MappingError where a file lacks a text, has one too many, or other blanks than the model."""
+    """Returns all languages of a mapping folder by code; raises MappingError for a missing or unexpected text, or other blanks than the model's."""
     folder = home / "letters"
     raw = {file.stem: _read(file) for file in sorted(folder.glob("*.toml"))}
     if MODEL not in raw:
@@ -49,7 +49,7 @@ def read_letters(home: Path) -> dict[str, LetterTexts]:
 
 
 def language_for(letters: Mapping[str, LetterTexts], country: str | None) -> LetterTexts:
-    """The texts for a mailing address in that country."""
+    """Returns the texts for a mailing address in that country."""
     return next((texts for texts in letters.values() if country in texts.countries), letters[MODEL])
 
 

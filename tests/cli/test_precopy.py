@@ -92,12 +92,12 @@ def test_an_object_that_no_row_refers_to_stays_where_another_store_may_refer_to_
     night = begun(tmp_path / "night")
     assert night.command("precopy").code == 0
     early = set(inodes(night))
-    open_objects(str(night.folder / "objects")).note("another", "sqlite:///other.sqlite")
+    open_objects(str(night.folder / "objects")).record_store("another", "sqlite:///other.sqlite")
     with night.database("legacy/portal2.sqlite") as portal:
         portal.execute("UPDATE document_content SET content = zeroblob(1 + length(content))")
     done = night.command("run")
     assert done.code == 0, done.err
-    assert "kept: sqlite:///other.sqlite may need them" in done.err
+    assert "kept because sqlite:///other.sqlite may need them" in done.err
     assert early <= set(inodes(night))
 
 
@@ -110,11 +110,11 @@ def test_what_was_precopied_for_a_run_that_will_never_be_is_removed_on_request(p
     unasked = command("precopy", "--forget", "--run", "run", folder=night.folder)
     assert (unasked.code, "--yes" in unasked.next, set(inodes(night))) == (2, True, early)
     objects = open_objects(str(night.folder / "objects"))
-    objects.note("another", "sqlite:///other.sqlite")
+    objects.record_store("another", "sqlite:///other.sqlite")
     kept = night.json("precopy", "--forget", "--yes")
     assert kept.code == 0, kept.err
     assert (kept.data["removed"], kept.data["kept"], kept.data["others"]) == (0, len(early), ["sqlite:///other.sqlite"])
-    objects.note("another", "")
+    objects.record_store("another", "")
     gone = night.command("precopy", "--forget", "--yes")
     assert gone.code == 0, gone.err
     assert f"{len(early)} objects removed" in gone.out

@@ -10,7 +10,7 @@ SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 360, "height
 
 
 def barriers(page: Page, impacts: set[str] | None = None) -> list[str]:
-    """Rule, impact and first place of each violation, of these impacts (none given: of all). AssertionError where axe looked at nothing."""
+    """Returns rule, impact and first element of each axe violation with one of these impacts (None: any). AssertionError if axe checked nothing."""
     found = Axe().run(page, options={"resultTypes": ["violations", "passes"]}).response
     assert len(found["passes"]) > 8, "axe has looked at nothing"
     return [
@@ -21,7 +21,7 @@ def barriers(page: Page, impacts: set[str] | None = None) -> list[str]:
 
 
 def barriers_everywhere(page: Page, address: str, impacts: set[str] | None = None) -> dict[str, list[str]]:
-    """By size and scheme those pages that have any: wide and on a phone, light and dark."""
+    """Returns the violations by size and colour scheme: wide and on a phone, light and dark; only where there are any."""
     found = {}
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")

@@ -26,14 +26,14 @@ from etl.runfolder.layout import JOURNAL
 from tests.support.command import Done, Night, started
 
 SECRET, TOKEN = "canary/secret+key/4f1c9a", "canary-token-77e0b2"  # may stand nowhere
-PERSON = "canary-person-5e1d"  # what a server says of a request may hold what the request held
+PERSON = "canary-person-5e1d"  # a server's message about a request may contain parts of the request
 ROOM = "night/objects"
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a fault is asked about. `number`: how many requests of its method came by, this one included."""
+    """One request, as a fault sees it. `number`: how many requests of its method have come so far, this one included."""
 
     method: str
     path: str
@@ -48,7 +48,7 @@ Fault = Callable[[Request], Any]
 
 @dataclass
 class Front:
-    """What the proxy does."""
+    """The state of the proxy: the server behind it, the planted fault, and the number of requests by method."""
 
     server: str
     fault: Fault = lambda request: None
@@ -56,11 +56,13 @@ class Front:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def asked(self, method: str, path: str) -> Any:
+        """Counts the request and returns its fault."""
         with self.lock:
             self.counts[method] = self.counts.get(method, 0) + 1
             return self.fault(Request(method, path, self.counts[method]))
 
     def arm(self, fault: Fault) -> None:
+        """Plants the fault and resets the counts."""
         with self.lock:
             self.fault, self.counts = fault, {}
 
@@ -125,13 +127,13 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
             self.connection.close()
             self.close_connection = True
 
-        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # the names that http.server asks for
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # the names that http.server requires
 
     return Handler
 
 
 class Quiet(ThreadingHTTPServer):
-    """A client that was killed is nothing to tell of."""
+    """Ignores the errors of clients that were killed."""
 
     daemon_threads = True
 
@@ -141,7 +143,7 @@ class Quiet(ThreadingHTTPServer):
 
 @dataclass(frozen=True)
 class Store:
-    """A bucket behind the proxy; `s3`: a client that goes past it."""
+    """A bucket behind the proxy; `s3`: a client that bypasses it."""
 
     s3: Any
     front: Front
@@ -150,7 +152,7 @@ class Store:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a command finds of AWS."""
+        """Returns the AWS variables for the environment of a command."""
         return {
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self.port}",
             "AWS_ACCESS_KEY_ID": "ours",
@@ -163,7 +165,7 @@ class Store:
         }
 
     def content(self) -> dict[str, bytes]:
-        """Every object of the bucket by its key, notes of new stores apart."""
+        """Returns every object of the bucket by its key, without the notes about stores."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", ()) if NOTES not in entry["Key"]]
         return {key: self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in keys}
@@ -171,12 +173,13 @@ class Store:
 
 @dataclass(frozen=True)
 class BucketNight(Night):
-    """A night whose object store is a bucket, below a prefix; whatever a command says, no secret is in it."""
+    """A migration whose object store is a bucket, below a prefix; no output of a command may contain a secret."""
 
     store: Store
 
     @property
     def stores(self) -> dict[str, str]:
+        """Returns the migration's databases and stores by option."""
         return {**super().stores, "--objects": f"s3://{self.store.bucket}/{ROOM}"}
 
     def command(self, name: str, *more: str, **environment: str) -> Done:
@@ -191,11 +194,12 @@ class BucketNight(Night):
         return started(*self.words(name, *more), folder=self.folder, **self.store.environment)
 
     def leaks(self) -> list[str]:
-        """The files that hold a secret."""
+        """Returns the files that contain a secret."""
         places = [place for place in self.folder.rglob("*") if place.is_file() and "legacy" not in place.parts]
         return [str(place) for place in places if canaries(place.read_bytes().decode("latin-1"))]
 
     def published(self) -> bool:
+        """Returns whether the store has a published run."""
         if not self.target.exists():
             return False
         with self.database(self.target.name) as database:
@@ -203,12 +207,13 @@ class BucketNight(Night):
 
 
 def canaries(text: str) -> list[str]:
+    """Returns the planted secrets that the text contains."""
     return [word for word in (SECRET, TOKEN, PERSON) if word in text]
 
 
 @pytest.fixture(scope="module")
 def front() -> Iterator[tuple[Front, int]]:
-    """A server and the proxy in front of it, as long as the module's tests take."""
+    """Yields a server and the proxy in front of it, for one test module."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -226,7 +231,7 @@ _NUMBERS = itertools.count()
 
 @pytest.fixture
 def store(front: tuple[Front, int]) -> Store:
-    """A bucket of the test's own."""
+    """Returns a new bucket for one test."""
     front[0].arm(lambda request: None)
     who = {"aws_access_key_id": "theirs", "aws_secret_access_key": "theirs"}
     s3 = boto3.session.Session().client("s3", endpoint_url=f"http://{front[0].server}", region_name="us-east-1", **who)
@@ -237,6 +242,7 @@ def store(front: tuple[Front, int]) -> Store:
 
 @pytest.fixture
 def objects(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Readable:
+    """Returns the object store opened on the bucket."""
     for name, value in store.environment.items():
         monkeypatch.setenv(name, value)
     return open_objects(f"s3://{store.bucket}/{ROOM}/", tmp_path / JOURNAL)

@@ -28,7 +28,7 @@ FREEZE = ("--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30")
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended and what it said."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -36,21 +36,22 @@ class Done:
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """The one JSON object on stdout."""
+        """Returns the one JSON object on stdout."""
         return dict(json.loads(self.out))
 
     @property
     def data(self) -> dict[str, Any]:
+        """Returns `data` of the JSON object on stdout."""
         return dict(self.envelope["data"])
 
     @property
     def next(self) -> str:
-        """The last line of a failure."""
+        """Returns the last line of a failure: the next step."""
         return self.err.rstrip().splitlines()[-1]
 
 
 def command(*words: str, folder: Path | None = None, **environment: str) -> Done:
-    """The entry point in this process, as if it had been started in that folder with those environment variables."""
+    """Runs the entry point in this process, as if started in that folder with those environment variables."""
     out, err = io.StringIO(), io.StringIO()
     before = {number: signal.getsignal(number) for number in SIGNALS}
     with (
@@ -76,7 +77,7 @@ def command(*words: str, folder: Path | None = None, **environment: str) -> Done
 
 
 def started(*words: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """The same as a process of its own; the caller waits for it."""
+    """Starts the command as a separate process; the caller waits for it."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_MIGRATE")}
     return subprocess.Popen(
         [sys.executable, "-m", "cli", *words],
@@ -90,7 +91,7 @@ def started(*words: str, folder: Path, **environment: str) -> subprocess.Popen[s
 
 
 def process(*words: str, folder: Path, **environment: str) -> Done:
-    """The same, waited for."""
+    """Runs the command as a separate process to its end."""
     running = started(*words, folder=folder, **environment)
     out, err = running.communicate(timeout=120)
     return Done(running.returncode, out, err)
@@ -98,13 +99,13 @@ def process(*words: str, folder: Path, **environment: str) -> Done:
 
 @dataclass(frozen=True)
 class Night:
-    """A migration whose every path lies in one folder: legacy/, portal3.sqlite, objects/, run/."""
+    """A migration whose paths are all in one folder: legacy/, portal3.sqlite, objects/, run/."""
 
     folder: Path
 
     @property
     def stores(self) -> dict[str, str]:
-        """By option: what the night is about."""
+        """Returns the migration's databases and folders by option."""
         return {
             "--source": "sqlite:///legacy/portal2.sqlite",
             "--tc": "sqlite:///legacy/tc.sqlite",
@@ -114,7 +115,7 @@ class Night:
         }
 
     def words(self, name: str, *more: str) -> tuple[str, ...]:
-        """The command with the options that concern it, and more (which win: the last of an option counts)."""
+        """Returns the command with its options, and more (the last of an option counts)."""
         taken = {option for parameter in _parameters(name) for option in parameter}
         stores = [word for option, value in self.stores.items() if option in taken for word in (option, value)]
         run = ("--run", "run") if "--run" in taken and name != "reconcile" else ()
@@ -122,17 +123,20 @@ class Night:
         return (name, *stores, *run, *freeze, *(["--yes"] if "--yes" in taken else []), *more)
 
     def command(self, name: str, *more: str, **environment: str) -> Done:
+        """Runs the command on this migration in this process."""
         return command(*self.words(name, *more), folder=self.folder, **environment)
 
     def process(self, name: str, *more: str, **environment: str) -> Done:
+        """Runs the command on this migration as a separate process, to its end."""
         return process(*self.words(name, *more), folder=self.folder, **environment)
 
     def json(self, name: str, *more: str) -> Done:
+        """Runs the command with `--output json`."""
         return self.command(name, *more, "--output", "json")
 
     @contextlib.contextmanager
     def database(self, name: str) -> Iterator[sqlite3.Connection]:
-        """A database of the night by its file's path, opened for writing; committed at the end."""
+        """Yields a database of the migration by its file name, opened for writing; committed at the end."""
         with closing(sqlite3.connect(self.folder / name)) as connection, connection:
             yield connection
 
@@ -145,7 +149,7 @@ class Night:
         return self.folder / "portal3.sqlite"
 
     def content(self) -> dict[str, bytes]:
-        """Every file of the target and the object store."""
+        """Returns every file of the target and the object store."""
         files = [self.target, *sorted(place for place in (self.folder / "objects").rglob("*") if place.is_file())]
         return {str(place.relative_to(self.folder)): place.read_bytes() for place in files if place.is_file()}
 
@@ -155,19 +159,19 @@ def _parameters(name: str) -> list[list[str]]:
 
 
 def copied_mappings(folder: Path) -> Path:
-    """A copy of the mappings that a test may change."""
+    """Returns a copy of the mappings that a test may change."""
     return Path(shutil.copytree(ROOT / "mappings", folder / "mappings", ignore=shutil.ignore_patterns("__pycache__", "*.py")))
 
 
 def changed(file: Path, before: str, after: str) -> None:
-    """Replaces a piece of text that stands in the file."""
+    """Replaces a text that the file contains."""
     text = file.read_text(encoding="utf-8")
     assert before in text, f"{before!r} is not in {file.name}"
     file.write_text(text.replace(before, after, 1), encoding="utf-8")
 
 
 def said(done: Done, code: int, *parts: str) -> None:
-    """The command ended with that code, its message has these parts and the next step stands behind it."""
+    """Asserts the exit code, these parts of the message, and that the next step follows."""
     assert done.code == code, done.out + done.err
     assert [part for part in parts if part not in done.err] == [], done.err
     assert done.next.startswith("next: "), done.err

@@ -33,7 +33,7 @@ KINDS = ("delete", "insert", "update", "swap", "value")
 
 
 def evolved(world: Legacy, seed: int) -> Legacy:
-    """The world some days later: rows are gone, are new, name other parents, have other values; two of a table have swapped theirs."""
+    """Returns the world some days later: rows removed, added, with other parents or values; two rows of a table have swapped values."""
     chance, later = Random(f"evolution {seed}"), copy.deepcopy(world)
     for mapping in MAPPINGS.tables.values():
         rows = later.tables.get(mapping.table, [])
@@ -72,13 +72,13 @@ def _insert(rows: list[dict[str, object]], key: tuple[str, ...], chance: Random)
 
 @dataclass
 class Staged:
-    """A run that is ready to be loaded: its folder, and the object store beside it."""
+    """A run that is ready to be loaded: its folder and its object store."""
 
     folder: Path
     objects: Path
 
     def load(self, url: str, agree: Agree = agreed) -> dict[str, Any]:
-        """What the load says of itself."""
+        """Loads the run and returns the facts of the step."""
         with open_locked(self.folder) as run:
             target = open_target(url, run.path / "load")
             try:
@@ -90,11 +90,12 @@ class Staged:
             return step.facts
 
     def foreseen(self, url: str) -> list[list[object]]:
-        """What is said before a load that it will change, as the load says afterwards what it did."""
+        """Returns the changes predicted before a load, in the form in which the load reports them."""
         with open_locked(self.folder) as run:
             return [[c.table, c.inserted, c.updated, c.removed] for c in foreseen(run, MAPPINGS, url)]
 
     def rollback(self, url: str) -> TakenBack:
+        """Rolls back the run and returns the counts."""
         with open_locked(self.folder) as run:
             target = open_target(url, run.path / "load")
             objects = open_objects(str(self.objects), run.path / JOURNAL)
@@ -105,7 +106,7 @@ class Staged:
 
 
 def staged(world: Legacy, folder: Path, objects: Path, beside: bool = True) -> Staged:
-    """The world on disk, extracted, split and reattached. `beside`: its run's folder lies beside those of the others, whose rows it finds there."""
+    """Returns the world written, extracted, split and reattached. `beside`: the run's folder is beside those of the other runs, whose rows it can use."""
     place_of_run = folder.with_name(f"{folder.name}.run") if beside else folder / "run"
     place = world.write(folder / "legacy")
     sources: dict[Portal, Source] = {"P2": open_source(place.source, "Portal 2.0"), "TC": open_source(place.tc, "Trade Compliance")}
@@ -123,7 +124,7 @@ def _steps(run: RunFolder, sources: dict[Portal, Source], files: str, objects: P
 
 
 def content(url: str) -> Content:
-    """Every row of the contract's tables but the run's record, sorted; without `run_id`. Nothing where there are no tables yet."""
+    """Returns every row of the contract's tables but `migration_run`, sorted, without `run_id`; empty if there are no tables."""
     tables = {
         name: [column.name for column in table.columns if column.name != "run_id"]
         for name, table in MAPPINGS.target.tables.items()
@@ -137,7 +138,7 @@ def content(url: str) -> Content:
 
 
 def constraints(url: str) -> list[tuple[Any, ...]]:
-    """What the store demands of its rows: every constraint and index, with its name."""
+    """Returns every constraint and index of the store, with its name."""
     with _session(url) as session:
         if url.startswith("sqlite"):
             return sorted(
@@ -162,12 +163,12 @@ def _session(url: str) -> Iterator[Any]:
 
 
 def differing(one: Content, other: Content) -> list[str]:
-    """The tables whose rows are not the same."""
+    """Returns the tables whose rows differ."""
     return [name for name in one.keys() | other.keys() if one.get(name) != other.get(name)]
 
 
 def forwards_and_back(runs: Sequence[Staged], url: str, fresh: Sequence[Content]) -> list[str]:
-    """Loads one behind the other, then takes them back in reverse: sentences, each a difference from the stores that fresh runs gave."""
+    """Loads the runs one after the other, then rolls them back in reverse; returns a sentence per difference from the fresh stores."""
     found = []
     for number, run in enumerate(runs):
         ahead = run.foreseen(url)

@@ -21,5 +21,5 @@ _TIMES = 20
 
 
 def law(examples: int) -> settings:
-    """The settings of a law that every change tries on that many worlds, and the nightly run on twenty times as many."""
+    """Returns the settings of a property that runs on `examples` worlds, and on twenty times as many under HYPOTHESIS_PROFILE=nightly."""
     return settings(_NEW_WORLDS, max_examples=examples * _TIMES) if NIGHTLY else settings(_EVERY_CHANGE, max_examples=examples)

@@ -103,7 +103,7 @@ TYPES = ("IMP", "EXP", "BRK", "CON", "3PL", "AIR", "SEA", "RAIL", "HWM", "HWC", 
 
 
 def _owners() -> dict[str, str]:
-    """By key column: the table whose own key it is."""
+    """Returns by key column the table whose primary key it is."""
     owners: dict[str, str] = {}
     for portal in MAPPINGS.sources:
         for mapping in MAPPINGS.of(portal):
@@ -116,7 +116,7 @@ OWNERS = _owners()
 
 
 class Legacy:
-    """A legacy world in the making. `world.document(5, library="PUBLIC")` adds a row to the table `document`, or to that of a nickname."""
+    """A legacy world under construction. `world.document(5, library="PUBLIC")` adds a row to the table `document`, or to that of a nickname."""
 
     def __init__(self) -> None:
         self.tables: dict[str, list[dict[str, object]]] = {}
@@ -135,7 +135,7 @@ class Legacy:
         return partial(self.add, table)
 
     def add(self, table: str, *values: object, **columns: object) -> Self:
-        """A row: its first columns, the key's mostly, by their place, others by name (`status=` is `status_cd`)."""
+        """Adds a row: the first columns, usually the key, by position, others by name (`status=` is `status_cd`)."""
         shape = _shape(table)
         assert shape is not None, table
         given = {_column(shape, name): value for name, value in columns.items()}
@@ -166,12 +166,12 @@ class Legacy:
         return len(self.tables.get(table, ())) + 1
 
     def share(self, path: str, content: bytes) -> Self:
-        """A file on the old file share."""
+        """Adds a file to the old file share."""
         self.files[path] = content
         return self
 
     def write(self, folder: Path, reverse: bool = False) -> World:
-        """The world on disk. `reverse`: the rows of every table in the opposite order."""
+        """Writes the world to disk. `reverse`: the rows of every table in the opposite order."""
         folder.mkdir(parents=True, exist_ok=True)
         world = world_in(folder)
         for schema, url in (("portal2", world.source), ("tc", world.tc)):
@@ -193,7 +193,7 @@ class Legacy:
     def migrate(
         self, folder: Path, freeze: tuple[date, date] | None = FREEZE, grace: Grace = NO_GRACE, decisions: Path | None = None
     ) -> Store:
-        """The world on disk, extracted, split, reattached and published in that folder."""
+        """Writes the world, extracts, splits, reattaches and publishes it in that folder; returns the new store."""
         return migrate(self.write(folder / "legacy"), folder, freeze, grace=grace, decisions=decisions)
 
 
@@ -216,7 +216,7 @@ def _insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) 
 
 
 def _silent(what: str, done: int, total: int, unit: str = "rows") -> None:
-    """Progress that nobody looks at."""
+    """Ignores the progress."""
 
 
 def migrate(
@@ -229,7 +229,7 @@ def migrate(
     grace: Grace = NO_GRACE,
     decisions: Path | None = None,
 ) -> Store:
-    """The steps up to publishing, without the checks: what the new store then holds."""
+    """Runs the steps up to publishing, without the checks, and returns the new store."""
     objects = folder / "objects"
     decided = read_decisions(decisions) if decisions is not None else NO_DECISIONS
     sources: dict[Portal, Source] = {"P2": open_source(world.source, "Portal 2.0"), "TC": open_source(world.tc, "Trade Compliance")}
@@ -252,7 +252,7 @@ def publish(
     grace: Grace = NO_GRACE,
     decisions_sha256: str | None = None,
 ) -> None:
-    """The step `load` into a SQLite file."""
+    """Runs the step `load` into a SQLite file."""
     target = open_target(f"sqlite:///{path}", run.path / "load")
     try:
         run.steps["load"] = load(run, mappings, target, freeze, lambda: None, _silent, grace, decisions_sha256)
@@ -262,10 +262,10 @@ def publish(
 
 
 class Store:
-    """The new store, read back. Ids are shown as what they stand for.
+    """The new store, read back with readable ids.
 
-    An account is its entity's number, a login its e-mail key, a group `KIND key`, any other row its old key, `key@account` where it has
-    a row per account, with `TC ` before it where the key is one of Trade Compliance.
+    An account is its entity's number, a login its e-mail key, a group `KIND key`, any other row its old key, `key@account` if it has
+    a row per account, with `TC ` before it if the key is one of Trade Compliance.
     """
 
     def __init__(
@@ -308,14 +308,14 @@ class Store:
 
     @property
     def ids(self) -> dict[tuple[str, Any], str]:
-        """By table and readable id: the id itself."""
+        """Returns the id by table and readable id."""
         tables = [
             table for table in self._mappings.target.tables.values() if len(table.key) == 1 and table.by_name[table.key[0]].family == "uuid"
         ]
         return {(table.name, self._names[row[table.key[0]]]): row[table.key[0]] for table in tables for row in self._raw[table.name]}
 
     def rows(self, table: str, *columns: str) -> list[Any]:
-        """All rows, sorted: as dicts, or as tuples of these columns (the bare value where it is one column)."""
+        """Returns all rows, sorted: as dicts, or as tuples of these columns (the bare value of one column)."""
         uuids = {column.name for column in self._mappings.target.tables[table].columns if column.family == "uuid"}
         named = [{c: self._names.get(v, v) if c in uuids else v for c, v in row.items()} for row in self._raw[table]]
         if not columns:
@@ -324,7 +324,7 @@ class Store:
         return [row[0] for row in chosen] if len(columns) == 1 else chosen
 
     def accounts(self, *columns: str) -> dict[int, Any]:
-        """By entity id: the values of these columns of its account (the bare value where it is one column)."""
+        """Returns by entity id these columns of its account (the bare value of one column)."""
         return {
             row["account_id"]: row[columns[0]] if len(columns) == 1 else tuple(row[column] for column in columns)
             for row in self.rows("entity_account")
@@ -332,30 +332,30 @@ class Store:
 
     @cached_property
     def held(self) -> dict[str, str]:
-        """By `table key`: the reason."""
+        """Returns the hold reason by `table key`."""
         return {f"{row['legacy_table']} {row['legacy_key']}": row["reason_cd"] for row in self._raw["migration_holding"]}
 
     def holding(self, row: str) -> dict[str, Any]:
-        """The held row's own values."""
+        """Returns the values of the held row."""
         table, _, key = row.partition(" ")
         (found,) = (r for r in self._raw["migration_holding"] if (r["legacy_table"], r["legacy_key"]) == (table, key))
         return dict(json.loads(found["row_json"]))
 
     def flags(self, rule: str) -> list[str]:
-        """The rows that have this rule's flag, as `table key`."""
+        """Returns the rows that this rule flagged, as `table key`."""
         return sorted(f"{row['legacy_table']} {row['legacy_key']}" for row in self._raw["migration_exception"] if row["rule_cd"] == rule)
 
     def details(self, rule: str) -> dict[str, str]:
-        """By `table key`: the flag's sentence."""
+        """Returns the flag's sentence by `table key`."""
         return {f"{r['legacy_table']} {r['legacy_key']}": r["detail"] for r in self._raw["migration_exception"] if r["rule_cd"] == rule}
 
     @cached_property
     def all_flags(self) -> set[tuple[str, str]]:
-        """(rule, `table key`) of every flag."""
+        """Returns (rule, `table key`) of every flag."""
         return {(row["rule_cd"], f"{row['legacy_table']} {row['legacy_key']}") for row in self._raw["migration_exception"]}
 
     def picker(self, email_key: str) -> list[int]:
-        """The entities whose accounts a person sees after logging in (the contract's own view)."""
+        """Returns the entities whose accounts a person sees after logging in (the contract's view)."""
         with closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
             found = connection.execute(
                 "SELECT p.account_id FROM account_picker p JOIN login l USING (login_id) WHERE l.email_key = ?", (email_key,)
@@ -363,7 +363,7 @@ class Store:
             return sorted(self._names[row[0]] for row in found)
 
     def differences(self, decisions: Path | None = None) -> list[dict[str, Any]]:
-        """What the verifier finds between the old world and this store: both sides read the rule book the same way where it is nothing."""
+        """Returns the verifier's differences between the old world and this store; an empty list means that loader and verifier agree."""
         assert self._world is not None
         files = str(self._world.files)
         result = reconcile(
@@ -372,11 +372,11 @@ class Store:
         return result.differences.to_dicts()
 
     def stored(self) -> dict[str, bytes]:
-        """By digest: the bytes of every object of the object store."""
+        """Returns the bytes of every object by digest."""
         return {place.name: place.read_bytes() for place in sorted(self.objects.rglob("*")) if place.is_file()}
 
     def digest_of(self, row: str) -> str | None:
-        """The digest that a held row's holding names."""
+        """Returns the digest in the holding of a held row."""
         table, _, key = row.partition(" ")
         (found,) = (r for r in self._raw["migration_holding"] if (r["legacy_table"], r["legacy_key"]) == (table, key))
         return found["sha256"]  # type: ignore[no-any-return]
@@ -387,7 +387,7 @@ def _order(values: Iterable[object]) -> list[tuple[bool, str, object]]:
 
 
 def content_of_store(path: Path, without: Iterable[str] = ("migration_run",)) -> dict[str, list[tuple[object, ...]]]:
-    """Every table's rows as they are, sorted; without the run's own record. `run_id` of holding and exceptions is left out."""
+    """Returns every table's rows, sorted, without `migration_run`, and without `run_id` in holding and exceptions."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
         return {name: sorted(_without_run(connection, name), key=_order) for name in tables if name not in without}

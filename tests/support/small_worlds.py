@@ -9,7 +9,7 @@ from tests.support.legacy import Legacy
 
 
 def one_company_night(folder: Path) -> Night:
-    """A night about one company."""
+    """Returns a migration of one company."""
     world = Legacy().user(5, user_name="a@x.example").profile(1).model(11).entity(101, type="IMP").contact(1, user=5).year(1).answer(1)
     world.document(1, model=11).content(1, b"abc").write(folder / "legacy")
     return Night(folder)

@@ -1,4 +1,4 @@
-"""Small old worlds for the verifier's rules: rows are added by hand, and what the verifier expects of them is looked at."""
+"""Small old worlds for the verifier's rules: rows are added by hand, and the expected rows are inspected."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROW = dict[str, Any]
 
 
 class Old:
-    """Two old portals of a few rows; columns that a row leaves out and that must not be null get a plain value."""
+    """Two old portals of a few rows; mandatory columns that a row leaves out get a plain value."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -37,6 +37,7 @@ class Old:
             self.db[portal].executescript(re.sub(r"\bBYTEA\b", "BLOB", (SCHEMAS / f"{name}.sql").read_text(encoding="utf-8")))
 
     def add(self, table: str, *rows: ROW) -> Old:
+        """Adds rows to the table."""
         portal = "TC" if table.startswith("tc_") else "P2"
         for row in rows:
             values = {c.name: plain_value(c.name, c.kind) for c in SPEC.sources[portal][table].columns.values() if c.mandatory} | row
@@ -46,7 +47,7 @@ class Old:
         return self
 
     def company(self, profile: int, *models: tuple[int, list[ROW]]) -> Old:
-        """A profile with these models, each with these entities."""
+        """Adds a profile with these models, each with these entities."""
         self.add("company_profile", {"company_profile_id": profile, "company_name": f"Company {profile}"})
         for model, entities in models:
             self.add("security_model", {"security_model_id": model, "company_profile_id": profile, "model_name": f"Model {model}"})
@@ -57,18 +58,21 @@ class Old:
         return self
 
     def person(self, user: int, profile: int, contact: int, name: str = "", **more: Any) -> Old:
+        """Adds a user and its contact on the profile."""
         if name:
             self.add("portal_user", {"user_id": user, "user_name": name, "user_status_cd": "ACTIVE", "first_name": "A", "last_name": "B"})
         row = {"contact_id": contact, "company_profile_id": profile, "user_id": user, "contact_type_cd": "OFFICER", "primary_poc_ind": "N"}
         return self.add("company_contact", row | more)
 
     def expected(self) -> Seen:
+        """Returns the expected side of this world."""
         for db in self.db.values():
             db.commit()
         return Seen(self.folder)
 
 
 def plain_value(name: str, kind: str) -> object:
+    """Returns a plain value for a mandatory column."""
     if name.endswith("_ind"):
         return "N"
     return {"integer": 1, "date": DAY, "timestamp": NOON, "binary": b"x"}.get(kind, "x")
@@ -84,7 +88,7 @@ class Seen:
         self.pieces: list[ExpectedRows] = list(Expected(self.world).first_pass())
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
-        """These columns of every expected row; '@' is the entity id of its account."""
+        """Returns these columns of every expected row; '@' is the entity id of its account."""
         found = []
         for piece in self.pieces:
             if piece.table == table and len(piece):
@@ -93,6 +97,7 @@ class Seen:
         return sorted(found, key=repr)
 
     def held(self, table: str = "") -> dict[str, str]:
+        """Returns the hold reason by key, of one table or of all ('')."""
         return {
             (r["key"] if table else f"{r['table']} {r['key']}"): r["reason"]
             for r in self.world.ledger.held().to_dicts()
@@ -100,11 +105,13 @@ class Seen:
         }
 
     def flags(self, rule: str) -> list[str]:
+        """Returns the rows that the rule flags, as `table key`."""
         return sorted(f"{r['table']} {r['key']}" for r in self.world.ledger.flags().to_dicts() if r["rule"] == rule)
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Old:
+    """Returns two old portals that hold only a catalogue of business types."""
     types = [
         {"business_type_cd": code, "name": code, "active_ind": "Y"} for code in ("IMP", "EXP", "BRK", "CON", "HWM", "HWC", "HWY", "SEA")
     ]

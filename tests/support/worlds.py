@@ -35,7 +35,7 @@ CLOCKS: tuple[object, ...] = ("2022-07-04 12:00:00", "2022-11-06 01:30:00", "202
 ODD_KEYS: tuple[object, ...] = (None, None, "abc", b"abc", 1.5, Undecodable(b"abc\xff"), Undecodable(b"abc\xfe"))
 SOUND_KEYS = ("criteria_category", "question_applicability")  # SQLite itself refuses others: INTEGER PRIMARY KEY, NOT NULL
 CONTENTS: tuple[object, ...] = (b"abc", b"", b"other", "text")
-# The columns that name a row of another table, where the column's own name does not say which.
+# The columns that refer to another table which their name does not identify.
 NAMED = {
     "monitor_profile_id": "company_profile",
     "monitor_model_id": "security_model",
@@ -57,7 +57,7 @@ OWNER = {
 
 
 def referred(column: str) -> str | None:
-    """The table that the column names a row of."""
+    """Returns the table that the column refers to; None if it refers to none."""
     if column in NAMED:
         return NAMED[column]
     if column.endswith("cbp_user_id"):
@@ -68,7 +68,7 @@ def referred(column: str) -> str | None:
 
 
 def ancestors(tables: frozenset[str]) -> frozenset[str]:
-    """The tables, and all that their rows name."""
+    """Returns the tables and all tables that their rows refer to."""
     shapes = [_shape(table) for table in tables]
     more = tables | {name for shape in shapes if shape for column in shape.columns if (name := referred(column.name))}
     return tables if more == tables else ancestors(frozenset(more))
@@ -76,7 +76,10 @@ def ancestors(tables: frozenset[str]) -> frozenset[str]:
 
 @st.composite
 def worlds(draw: st.DrawFn, clean: bool = False, odd_keys: bool = False) -> Legacy:
-    """`clean`: every value can be read; `odd_keys`: some keys are NULL or no whole numbers. Shrinks to fewer tables and fewer rows; a row stays what it is whatever else there is."""
+    """Draws a legacy world. `clean`: every value can be read; `odd_keys`: some keys are NULL or not whole numbers.
+
+    Shrinks to fewer tables and fewer rows; a row does not depend on the other rows drawn.
+    """
     seed = draw(st.integers(0, 2**32 - 1))
     size = draw(st.integers(1, 4))
     without = draw(st.sets(st.sampled_from(OTHERS), max_size=12))

@@ -1,4 +1,4 @@
-"""Folders of files, as the registry knows them: `folder:DIR`. They are only ever read."""
+"""Folders of files in the registry of database kinds: `folder:DIR`, read only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Folder:
-    """Implements `Kind`."""
+    """Implements `DatabaseKind`."""
 
     def open_source(self, url: str, name: str) -> Source:
         from etl.databases.files.source import FolderSource

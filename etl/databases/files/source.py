@@ -1,4 +1,4 @@
-"""An old portal that is a folder of files: copied once into a private SQLite file, and read there."""
+"""An old portal that is a folder of files: copied once into a private SQLite file, and read from it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AT_ONCE = 5_000
 
 
 class FolderSource:
-    """Implements `Source`. `delimiter`, `encoding`: of its CSV files; set before anything is read."""
+    """Implements `Source`; `delimiter`, `encoding`: of its CSV files, set before the first read."""
 
     level = "a single copy of the files"
 
@@ -36,7 +36,7 @@ class FolderSource:
 
     @cached_property
     def inner(self) -> SqliteSource:
-        """The copy; it is private and goes with `close`."""
+        """Returns the private SQLite copy, made at the first call and removed by `close`."""
         self._place = tempfile.TemporaryDirectory(prefix="portal-migrate-")
         file = Path(self._place.name) / "files.sqlite"
         with closing(sqlite3.connect(file, isolation_level=None)) as copy:
@@ -63,7 +63,7 @@ class FolderSource:
         return {}
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
-        """Files have nothing that hides a row from who can read them; the copy is made by this process."""
+        """Returns the conditions of the copy: a file hides no rows from a process that can read it."""
         beside = [f"{name}: not a file of the kinds {', '.join(ENDINGS)}" for name in not_read(self.folder)]
         return SourceConditions(beside=beside, not_ruled_out=["rows that were left out when the files were written"])
 
@@ -80,7 +80,7 @@ class FolderSource:
         return self.inner.contents(mapping, column)
 
     def mark(self) -> str:
-        """The digest of every file: taken before the copy is made, so that what changes meanwhile differs from it."""
+        """Returns the SHA-256 of every file, taken before the copy is made: a later change of a file differs from it."""
         found = []
         for file in sorted({table.file for table in self.files}):
             with file.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Files as tables: CSV and TSV (RFC 4180), Parquet, the sheets of workbooks. A file of text gives texts; what is not a table is refused by name."""
+"""Files as tables: CSV and TSV (RFC 4180), Parquet, sheets of workbooks. Text files give text values; a file that is not a table is refused by name."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from etl.databases.files.workbook_cells import unreadable_cells, written_numbers
 from etl.errors import MigrationError
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".xlsx")
-_FIELD = 1 << 30  # characters: what a database would hold in a cell
+_FIELD = 1 << 30  # characters: the most that a database would hold in a cell
 _ROWS = 5_000
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # a character that XML does not take
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # a character that XML does not allow
 
 
 @dataclass(frozen=True)
 class FileTable:
-    """A table in a file. `sheet`: of a workbook."""
+    """A table in a file; `sheet`: its name in a workbook, None otherwise."""
 
     name: str
     file: Path
@@ -33,7 +33,7 @@ class FileTable:
 
 
 def tables_in(folder: Path, place: str) -> list[FileTable]:
-    """The tables of a folder; MigrationError where it holds none, or two of one name."""
+    """Returns the tables of a folder; raises MigrationError where it has none, or two of one name."""
     if not folder.is_dir():
         raise MigrationError(f"{place}: there is no folder {folder}.", "Give the folder with the exported files: folder:DIR.")
     found: list[FileTable] = []
@@ -58,18 +58,18 @@ def tables_in(folder: Path, place: str) -> list[FileTable]:
 
 
 def not_read(folder: Path) -> list[str]:
-    """What else lies in the folder, sorted: hidden files, folders, files of other kinds."""
+    """Returns the names of all other entries of the folder, sorted: hidden files, folders, files of other kinds."""
     return sorted(f"{file.name}/" if file.is_dir() else file.name for file in folder.iterdir() if not _is_table(file))
 
 
 def _is_table(file: Path) -> bool:
-    """Whether its name is that of a table's file."""
-    hidden = file.name.startswith((".", "~$"))  # ~$: a workbook that is open somewhere
+    """Returns whether the file's name is a table's: by its suffix."""
+    hidden = file.name.startswith((".", "~$"))  # ~$: the lock file of a workbook that is open in another program
     return not hidden and file.suffix.lower() in ENDINGS and (file.is_symlink() or not file.is_dir())
 
 
 def columns_and_rows(table: FileTable, delimiter: str, encoding: str) -> tuple[dict[str, str], Iterator[Sequence[Any]]]:
-    """The columns with the contract's words for their types, and the rows."""
+    """Returns the columns with their types in the contract's words, and an iterator of the rows."""
     match table.file.suffix.lower():
         case ".parquet":
             return _parquet(table)
@@ -99,7 +99,7 @@ def _text(table: FileTable, delimiter: str, encoding: str) -> tuple[dict[str, st
     columns = _named(table, next(lines, (1, []))[1])
 
     def rows() -> Iterator[Sequence[Any]]:
-        empty = 0  # a line without a field that is not the end of the file
+        empty = 0  # an empty line before the end of the file
         for number, line in lines:
             if not line and len(columns) > 1:
                 empty = empty or number
@@ -108,7 +108,7 @@ def _text(table: FileTable, delimiter: str, encoding: str) -> tuple[dict[str, st
                 raise _refused(table, f"line {empty:,} is empty", "Export the file again.")
             if (len(columns) > 1 and len(line) != len(columns)) or len(line) > 1 == len(columns):
                 raise _refused(table, f"line {number:,} has {len(line)} fields, the header {len(columns)}", "Export the file again.")
-            yield line or [""]  # of a table with one column: an empty cell
+            yield line or [""]  # in a table with one column, an empty line is an empty cell
 
     return columns, rows()
 
@@ -152,7 +152,7 @@ def _parquet(table: FileTable) -> tuple[dict[str, str], Iterator[Sequence[Any]]]
 
 
 def _word(kind: Any) -> str:
-    """The contract's word for an Arrow type; its own where there is none."""
+    """Returns the contract's word for an Arrow type; Arrow's word where the contract has none."""
     import pyarrow as pa
 
     types = pa.types
@@ -175,7 +175,7 @@ def _word(kind: Any) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """The value as a SQLite file would hold it."""
+    """Returns the value as a SQLite file would store it."""
     match value:
         case None | str() | bytes():
             return value
@@ -198,7 +198,7 @@ def _cell(value: Any) -> Any:
 
 
 def _calamine() -> Any:
-    """The reader of workbooks; imported late, for most sources have none."""
+    """Returns the library that reads workbooks; imported late, because most sources have none."""
     import python_calamine
 
     return python_calamine
@@ -209,7 +209,7 @@ def _sheets(file: Path) -> list[str]:
     try:
         names = list(library.CalamineWorkbook.from_path(str(file)).sheet_names)
         lost = next(unreadable_cells(file), None)
-    except Exception as error:  # the library has no class of its own for all that a damaged workbook does to it
+    except Exception as error:  # the library raises exceptions of many classes for a damaged workbook
         raise MigrationError(f"{file.name}: it cannot be read as a workbook ({type(error).__name__}).", "Save it again as .xlsx.") from None
     if lost is not None:
         cell, shown = lost
@@ -237,8 +237,8 @@ def _sheet(table: FileTable) -> tuple[dict[str, str], Iterator[Sequence[Any]]]:
 
 
 def _shown(table: FileTable, cell: Any) -> str:
-    """The text that a cell shows that is not a plain number; dates and moments in ISO form."""
-    if isinstance(cell, float):  # our reading of its format and the library's are not the same
+    """Returns the displayed text of a cell that is not a plain number; dates and moments in ISO 8601."""
+    if isinstance(cell, float):  # this module and the library interpret its number format differently
         raise _refused(table, "a number has a format of days that is not known", "Give its column another format.")
     if isinstance(cell, bool):
         return "true" if cell else "false"

@@ -1,7 +1,7 @@
-"""Cells of a workbook as their sheets have them: how each number is shown, and which cells do not give the text that they show.
+"""Cells of a workbook as their sheets show them: the text of each number, and the cells whose displayed text cannot be read.
 
-A number is carried where its plain digits, or the digits that its format writes, say the whole value; a date where its format is one. What a format
-shows otherwise (percent, thousands, fractions, exponents, words of its own, elapsed time, other calendars) is refused: its text would be invented.
+A number is read where its plain digits, or the digits in its format, are the whole value; a date where its format is a date. Numbers in any other
+format (percent, thousands, fractions, exponents, literal words, elapsed time, other calendars) are refused: their text would be a guess.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from posixpath import join, normpath
 from xml.etree import ElementTree
 
 PLAIN, DATE, TIME = "plain", "date", "time"
-_MOST = 15  # digits that a workbook keeps of a number
-_DAYS = (61, 2_958_466)  # from 1900-03-01, before which the calendar of workbooks has a day too many, to the year 9999
-# The formats that have a number and no code: of others the text depends on the language of who looks.
+_MOST = 15  # digits of a number that a workbook stores
+_DAYS = (61, 2_958_466)  # from 1900-03-01 (before it the calendar of workbooks has one day too many) to the year 9999
+# Built-in formats with a number and without a code. The text of the others depends on the reader's locale.
 _BUILT_IN = {"0": "General", "1": "0", "2": "0.00", "49": "@", "45": "mm:ss", "47": "mm:ss.0", "20": "h:mm", "21": "h:mm:ss"}
 _BUILT_IN |= {"18": "h:mm AM/PM", "19": "h:mm:ss AM/PM", "22": "m/d/yy h:mm", **dict.fromkeys(("14", "15", "16", "17"), "d/m/yy")}
 _LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.|\[\$[^\]]*\]')
@@ -28,7 +28,7 @@ _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
 def form_of(code: str) -> str | None:
-    """What a number under that format is: PLAIN, DATE, TIME (of a day), `0.00` as it stands, `000` as it stands; None: it is shown otherwise."""
+    """Returns PLAIN, DATE or TIME (of a day), the format itself for `0.00` and `000`, or None for a format that shows a number otherwise."""
     if code.lower() in ("general", "@", "0", ""):
         return PLAIN
     if re.fullmatch(r"0\.0{1,15}|0{2,15}", code):
@@ -40,7 +40,7 @@ def form_of(code: str) -> str | None:
 
 
 def shown_number(value: float, form: str) -> str | None:
-    """The digits of a number that is not a date; None where they are not all shown, or a workbook does not keep them all."""
+    """Returns the digits of a number that is not a date; None where not all of them are shown, or a workbook does not store them all."""
     exact = Decimal(f"{value:.{_MOST}g}")
     whole = exact == exact.to_integral_value()
     if len(exact.as_tuple().digits) + max(0, int(exact.as_tuple().exponent)) > _MOST or (not whole and abs(value) < 1e-9):
@@ -55,7 +55,7 @@ def shown_number(value: float, form: str) -> str | None:
 
 @dataclass(frozen=True)
 class Cell:
-    """`kind`: as the sheet says (n, s, str, inlineStr, b, e, d); `value`: its text there; `form`: of `form_of`, its code where that is None."""
+    """A cell. `kind`: its type in the sheet (n, s, str, inlineStr, b, e, d); `value`: its text; `form`: from `form_of`; `code`: the format's code."""
 
     row: int
     column: int
@@ -74,7 +74,7 @@ class Cell:
         return f"{letters}{self.row}"
 
     def wrong(self, epoch_1904: bool) -> str | None:
-        """What it shows, where that is not what a reader of workbooks gives; None where it is."""
+        """Returns a phrase for what the cell shows where a reader of workbooks would give another value; None where both agree."""
         if self.kind == "e":
             return self.value or "an error"
         if self.kind == "d" or self.kind not in ("n", "s", "str", "inlineStr", "b"):
@@ -101,7 +101,7 @@ class Cell:
 
 
 class Workbook:
-    """The parts of a workbook's file; BadZipFile, KeyError or ParseError where it is none."""
+    """The parts of a workbook's file; raises BadZipFile, KeyError or ParseError where the file is not a workbook."""
 
     def __init__(self, file: Path) -> None:
         self._zip = zipfile.ZipFile(file)
@@ -115,7 +115,7 @@ class Workbook:
 
     @cached_property
     def sheets(self) -> dict[str, str]:
-        """By sheet's name the part of the file that has its cells."""
+        """Returns, by sheet name, the path of the file's part that has its cells."""
         parts = {}
         for one in _tree(self._zip, "xl/_rels/workbook.xml.rels"):
             target = one.get("Target", "")
@@ -129,12 +129,12 @@ class Workbook:
 
     @cached_property
     def epoch_1904(self) -> bool:
-        """Whether days count from 1904."""
+        """Returns whether day numbers count from 1904."""
         return any(_local(one.tag) == "workbookPr" and one.get("date1904", "0") in ("1", "true") for one in self._book.iter())
 
     @cached_property
     def _forms(self) -> list[tuple[str | None, str]]:
-        """By the number of a cell's style: form and code."""
+        """Returns, by style number, form (as `form_of`) and format code."""
         if "xl/styles.xml" not in self._zip.namelist():
             return []
         styles = _tree(self._zip, "xl/styles.xml")
@@ -145,7 +145,7 @@ class Workbook:
         return [(None, f"number {number}") if code is None else (form_of(code), code) for number, code in zip(numbers, known, strict=True)]
 
     def cells(self, part: str) -> Iterator[Cell]:
-        """The cells of that part, in its order."""
+        """Yields the cells of that part, in file order."""
         row = column = 0
         with self._zip.open(part) as sheet:
             for event, one in ElementTree.iterparse(sheet, ("start", "end")):  # noqa: S314  # expat refuses entities that grow; the file is the old portal's export
@@ -168,7 +168,7 @@ class Workbook:
 
 
 def unreadable_cells(file: Path) -> Iterator[tuple[str, str]]:
-    """(sheet and cell, what it shows) of every cell whose shown text a reader would not give, sheet by sheet."""
+    """Yields (sheet and cell, phrase for what it shows) of every cell whose displayed text a reader would not give, sheet by sheet."""
     with Workbook(file) as book:
         for sheet, part in book.sheets.items():
             for cell in book.cells(part) if part else ():
@@ -177,7 +177,7 @@ def unreadable_cells(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def written_numbers(file: Path, sheet: str) -> dict[tuple[int, int], str]:
-    """By row and column from 1, the text of every number that is not a date, as its format writes it."""
+    """Returns, by row and column from 1, the text of every number that is not a date, in its format."""
     with Workbook(file) as book:
         return {
             (cell.row, cell.column): text
@@ -192,7 +192,7 @@ def _tree(file: zipfile.ZipFile, part: str) -> ElementTree.Element:
 
 
 def _local(tag: object) -> str:
-    """The tag's name without its namespace: there are two for workbooks."""
+    """Returns the tag's name without its namespace: workbooks use two."""
     return str(tag).rpartition("}")[2]
 
 

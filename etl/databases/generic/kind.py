@@ -1,4 +1,4 @@
-"""Any other database that SQLAlchemy supports, as the registry knows it: an old portal, never a new store."""
+"""Other databases that SQLAlchemy supports, in the registry of database kinds: old portals only, never a new store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _USE = "Use a sqlite:// or postgresql:// URL."
 
 
 class Generic:
-    """Implements `Kind`. The rights in such a database are not known here."""
+    """Implements `DatabaseKind`; the rights of a role in such a database are not checked."""
 
     def open_source(self, url: str, name: str) -> Source:
         from etl.databases.generic.source import PortableSource

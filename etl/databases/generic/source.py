@@ -1,7 +1,7 @@
-"""An old database of any other kind that SQLAlchemy speaks to: one transaction, read row by row, typed into Arrow batch by batch.
+"""An old database of another kind that SQLAlchemy supports: one transaction, read row by row, converted to Arrow batch by batch.
 
-Slower than the two readers of their own, and it promises less: what the database calls REPEATABLE READ is all the snapshot there is, and
-whether something changed since is told only by reading everything again.
+It is slower than the readers for PostgreSQL and SQLite and guarantees less: the snapshot is the database's REPEATABLE READ, and only a second full
+read can tell whether something changed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class PortableSource:
             inspector = sa.inspect(self._connection)
             self._views = dict.fromkeys(sorted(inspector.get_view_names()), "view")
             self._tables = [*inspector.get_table_names(), *self._views]
-        self._padded: dict[str, frozenset[str]] = {}  # by table the columns that such a database may fill up with blanks
+        self._padded: dict[str, frozenset[str]] = {}  # by table, the columns that such a database may pad with blanks
         self.level = f"one transaction, {level or 'no snapshot promised'} ({kind}, portable reader)"
 
     @contextmanager
@@ -61,7 +61,7 @@ class PortableSource:
         try:
             yield
         except (sa.exc.SQLAlchemyError, NotImplementedError) as error:
-            # Not its text: that may hold values, and the URL.
+            # The error's text is not shown: it may contain values and the URL.
             original = getattr(error, "orig", None) or error
             kind = type(original).__name__
             if original.args[:1] in [(number,) for number in LOCKED]:
@@ -78,7 +78,7 @@ class PortableSource:
             return {table: self._shape(inspector, table) for table in sorted(self._tables)}
 
     def _shape(self, inspector: sa.Inspector, table: str) -> dict[str, str]:
-        """By column its declared type. MariaDB and MySQL tell those of a view only who has SHOW VIEW: without that, a view's have none."""
+        """Returns the declared type by column; empty for a view in MariaDB and MySQL where the role lacks SHOW VIEW."""
         try:
             return {c["name"]: _word(c["type"]) for c in inspector.get_columns(table)}
         except sa.exc.DBAPIError:
@@ -88,7 +88,7 @@ class PortableSource:
             statement = sa.select(sa.text("*")).select_from(sa.table(table)).where(sa.false())
             return dict.fromkeys(self._connection.execute(statement).keys(), "")
         except sa.exc.DBAPIError:
-            return {}  # one that this role may not read, or that is broken: whoever names it is told that it has no such columns
+            return {}  # a relation that the role may not read, or a broken view: a mapping that names it gets the message about missing columns
 
     def kinds(self) -> dict[str, str]:
         return self._views
@@ -107,7 +107,7 @@ class PortableSource:
 
     def bytes_in(self, table: str, column: str) -> int:
         if self._connection.dialect.name not in ("mysql", "mariadb"):
-            return 0  # each kind has a word of its own for it
+            return 0  # the name of this function differs between databases
         with self._safe(f"measuring {table}"):
             measured = sa.func.coalesce(sa.func.sum(sa.func.octet_length(sa.column(column))), 0)
             return int(self._connection.execute(sa.select(measured).select_from(sa.table(table))).scalar_one())
@@ -125,19 +125,19 @@ class PortableSource:
             yield Batch(batch, _keys(mapping, cells))
 
     def _filled(self, table: str) -> frozenset[str]:
-        """The table's columns of type CHAR(n): their padding is not part of the values."""
+        """Returns the table's columns of type CHAR(n): their padding is not part of the values."""
         if table not in self._padded:
             try:
                 columns = sa.inspect(self._connection).get_columns(table)
             except sa.exc.DBAPIError:
                 if table not in self._views:
                     raise
-                columns = []  # the view tells nobody without SHOW VIEW
+                columns = []  # the database describes the view only to a role with SHOW VIEW
             self._padded[table] = frozenset(c["name"] for c in columns if isinstance(c["type"], sa.CHAR | sa.NCHAR))
         return self._padded[table]
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
-        """Whether some key is NULL or stands twice, in a table that has lost its primary key (fine print 63)."""
+        """Returns whether a key is NULL or occurs twice, in a table that has lost its primary key (fine print 63)."""
         if not mapping.key:
             return False
         with self._safe("reading the catalogue"):
@@ -153,7 +153,7 @@ class PortableSource:
             return any(self._connection.execute(statement).first() is not None for statement in (doubled, empty))
 
     def _read_carefully(self, mapping: TableMapping, names: list[str], rows: int) -> Iterator[Batch]:
-        """The whole table at once, in the order of its keys and then of all its columns, the keys told apart."""
+        """Yields the whole table as one batch, ordered by its keys and then by all columns, with unique keys (fine print 63)."""
         every = [column.name for column in mapping.columns if column.family != "binary"]
         wanted = list(dict.fromkeys([*mapping.key, *every, *names]))
         padded = [name in self._filled(mapping.table) for name in wanted]
@@ -169,7 +169,7 @@ class PortableSource:
 
     def _rows(self, mapping: TableMapping, names: list[str], rows: int, last: bool = False) -> Iterator[list[tuple[Any, ...]]]:
         columns: dict[str, sa.ColumnClause[Any]] = {name: sa.column(name) for name in {*names, *mapping.key}}
-        # Texts in the order of their bytes, whatever the collation.
+        # Text in byte order, independent of the collation.
         order = [
             by_bytes(columns[name], self._connection.dialect.name) if mapping.shape.by_name[name].family == "text" else columns[name]
             for name in mapping.key
@@ -183,7 +183,7 @@ class PortableSource:
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         names = [*mapping.key, column]
-        for fetched in self._rows(mapping, names, 1):  # a document at a time: it comes whole
+        for fetched in self._rows(mapping, names, 1):  # one document at a time: the driver returns it whole
             for *key, content in fetched:
                 if content is not None:
                     yield (
@@ -221,7 +221,7 @@ class PortableSource:
 
 
 def _word(kind: sa.types.TypeEngine[Any]) -> str:
-    """The contract's word for a column's type; the database's own where the contract has none."""
+    """Returns the contract's word for a column's type; the database's word where the contract has none."""
     match kind:
         case sa.BigInteger():
             return "BIGINT"
@@ -241,11 +241,11 @@ def _word(kind: sa.types.TypeEngine[Any]) -> str:
 
 
 def _cell(value: Any, filled: bool = False) -> Cell:
-    """The value as a SQLite file would hold it: days and moments as their texts; `filled`: without the blanks at its end."""
+    """Returns the value as a SQLite file would store it: days and moments as text; `filled`: trailing blanks removed."""
     if filled and isinstance(value, str):
         value = value.rstrip(" ")
     if type(value) is int and not -(2**63) <= value < 2**63:
-        return str(value).encode()  # no BIGINT: its text, which no whole number's column can hold (X2)
+        return str(value).encode()  # outside of BIGINT: its text, which does not fit a whole number's column (X2)
     if value is None or type(value) in (int, bytes):
         return value  # type: ignore[no-any-return]  # just looked at
     if isinstance(value, bool):
@@ -262,7 +262,7 @@ def _cell(value: Any, filled: bool = False) -> Cell:
 
 
 def _rank(cell: Cell) -> tuple[int, Any]:
-    """What a cell is ordered by: nothing, numbers, texts by their bytes."""
+    """Returns the sort key of a cell: null, then numbers, then texts by their bytes."""
     return (0, 0) if cell is None else (2, cell) if isinstance(cell, bytes) else (1, cell)
 
 

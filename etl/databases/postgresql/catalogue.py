@@ -1,4 +1,4 @@
-"""An old portal's PostgreSQL catalogue: the tables, what is there besides, what the server hides from the role, and what stays unknown."""
+"""An old portal's PostgreSQL catalogue: tables, other objects, what the server hides from the role, and what stays unknown."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Session = psycopg.Connection[Any]
 Kinds = dict[str, str]
 
 _KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
-_OLDER = {"v", "m", "f"}  # relations with rows that are not tables
+_OLDER = {"v", "m", "f"}  # relations that have rows and are not tables
 _MANY = 8  # names in one sentence
 
 
 def listed(names: Iterable[str]) -> str:
-    """The first names of these, and how many more there are."""
+    """Returns the first of these names, and the number of the others."""
     every = sorted(names)
     return ", ".join(every[:_MANY]) + (f" and {len(every) - _MANY:,} more" if len(every) > _MANY else "")
 
 
 def kinds(session: Session, schema: str) -> Kinds:
-    """The schema's relations that are not independent tables: by name `view`, `sequence`, `partition of T`, `child of T` and so on."""
+    """Returns, by name, the kind of each relation that is not an independent table: `view`, `sequence`, `partition of T`, `child of T` ..."""
     rows = session.execute(
         "SELECT c.relname, c.relkind::text, p.relname, p.relkind::text FROM pg_class c"
         " LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relkind IN ('r', 'p', 'f')"
@@ -47,9 +47,9 @@ def kinds(session: Session, schema: str) -> Kinds:
 
 
 def shapes(session: Session, schema: str) -> dict[str, dict[str, str]]:
-    """Declared type of every column of all that has rows in the schema, in the contract's words.
+    """Returns the declared type, in the contract's words, of every column of every relation with rows in the schema.
 
-    A table's partitions and children belong to it, wherever they lie: a column that only they have is one of its columns (K5).
+    A table's partitions and children belong to it, in every schema: a column that only they have is a column of the table (K5).
     """
     rows = session.execute(
         "WITH RECURSIVE family(root, member) AS (SELECT c.oid, c.oid FROM pg_class c"
@@ -69,7 +69,7 @@ def shapes(session: Session, schema: str) -> dict[str, dict[str, str]]:
 
 
 def identities(session: Session) -> dict[str, dict[str, str]]:
-    """By table (schema and name quoted), for itself and each of its partitions and children: its number, and the numbers of its columns, digested."""
+    """Returns, by table (schema and name in quotes), a digest of columns (number, type, name) by oid: of the table, its partitions and children."""
     rows = session.execute(
         "WITH RECURSIVE family(root, member) AS (SELECT c.oid, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
@@ -85,12 +85,12 @@ def identities(session: Session) -> dict[str, dict[str, str]]:
 
 
 def replaced(then: dict[str, dict[str, str]], now: dict[str, dict[str, str]]) -> set[str]:
-    """The tables that are not the same, or have lost a part of themselves, or whose columns are not the same. A new part shows by its rows."""
+    """Returns the tables that were replaced, lost a partition or child, or have other columns; a new partition shows by its rows."""
     return {table for table, parts in then.items() if not parts.items() <= now.get(table, {}).items()}
 
 
 def hidden_tables(session: Session, schema: str, tables: Iterable[str]) -> list[str]:
-    """Those of the tables whose rows row-level security chooses for this role (K9)."""
+    """Returns those of the tables whose rows row-level security filters for this role (K9)."""
     rows = session.execute(
         "SELECT c.relname FROM pg_class c WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
         " AND c.relname = ANY (%s) AND row_security_active(c.oid) ORDER BY 1",
@@ -100,14 +100,14 @@ def hidden_tables(session: Session, schema: str, tables: Iterable[str]) -> list[
 
 
 def row_security_sentence(role: str, tables: Iterable[str]) -> str:
-    """What is wrong where row-level security is active."""
+    """Returns the sentence about active row-level security."""
     return f"row-level security restricts the rows that role {role} sees of {listed(tables)} (K9)"
 
 
 def conditions(
     session: Session, schema: str, mapped: tuple[TableMapping, ...], shape: dict[str, dict[str, str]], role: str, deep: bool = True
 ) -> SourceConditions:
-    """All of it, for these tables of the schema."""
+    """Returns the conditions of these tables of the schema; parameters as in `Source.conditions`."""
     there = {mapping.table: mapping for mapping in mapped if mapping.table in shape}
     what = kinds(session, schema)
     hidden = hidden_tables(session, schema, there)
@@ -142,7 +142,7 @@ def conditions(
 
 
 def unpadded(mapping: TableMapping, shape: dict[str, str]) -> list[str]:
-    """The columns that the server fills up with blanks, to a length that the contract does not have: these blanks are not part of the value."""
+    """Returns the columns that the server pads with blanks to a length that the contract does not have: that padding is not part of the value."""
     return [
         column.name
         for column in mapping.columns
@@ -151,7 +151,7 @@ def unpadded(mapping: TableMapping, shape: dict[str, str]) -> list[str]:
 
 
 def unique_keys(session: Session, schema: str) -> dict[str, set[frozenset[str]]]:
-    """By table the sets of columns that the server itself keeps unique, without exception."""
+    """Returns, by table, the sets of columns that the server keeps unique without exception."""
     rows = session.execute(
         "SELECT c.relname, array_agg(a.attname::text), bool_and(a.attnotnull) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
         " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (i.indkey)"
@@ -167,7 +167,7 @@ def unique_keys(session: Session, schema: str) -> dict[str, set[frozenset[str]]]
 
 
 def parents(session: Session, schema: str) -> set[str]:
-    """The tables that other tables inherit from: no key of theirs holds for these too. A partitioned table's key does."""
+    """Returns the tables from which others inherit: their keys do not cover the children. A partitioned table's key does."""
     rows = session.execute(
         "SELECT DISTINCT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r'"
         " AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)",
@@ -177,7 +177,7 @@ def parents(session: Session, schema: str) -> set[str]:
 
 
 def _without_key(session: Session, schema: str, there: dict[str, TableMapping]) -> list[str]:
-    """The tables that nothing keeps from having two rows with one key: a table with children is one of them, whatever key it has."""
+    """Returns the tables in which two rows may have one key: those without a key, and tables with children."""
     unique = unique_keys(session, schema)
     shared = parents(session, schema)
     return [

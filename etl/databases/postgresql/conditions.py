@@ -1,4 +1,4 @@
-"""What a PostgreSQL schema has besides the contract's tables: triggers, rules, policies, collations and rights of everybody."""
+"""What a PostgreSQL schema has besides the contract's tables: triggers, rules, policies, collations and rights of PUBLIC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Session = psycopg.Connection[Any]
 _OURS = "c.relnamespace = pg_catalog.current_schema()::pg_catalog.regnamespace AND c.relname = ANY (%s)"
 _CHANGES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER")
 _ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
-# (what is found, the query: relation, name or None). What is disabled for good acts on nothing and is named only.
+# (what is found, the query: relation, name or None). A disabled object acts on nothing and is only reported.
 _FOUND = (
     (
         "trigger {1} on {0}",
@@ -54,7 +54,7 @@ _IDLE = (
 
 
 def conditions(session: Session, schema: Schema) -> Conditions:
-    """The conditions of the session's schema."""
+    """Returns the conditions of the session's schema."""
     refused, named = _of_everybody(session), []
     (encoding,) = session.execute("SELECT getdatabaseencoding()").fetchone() or ("",)
     if encoding != "UTF8":
@@ -92,7 +92,7 @@ def _found(session: Session, questions: tuple[tuple[str, str], ...], ours: list[
 
 
 def _rights(session: Session, ours: list[str]) -> list[tuple[str, bool]]:
-    """Sentences about what others than the tables' owners may do with them, and whether it stands in the way: what everybody may change."""
+    """Returns (sentence, whether it prevents a load) for the rights of other roles on the tables: rights of PUBLIC to write prevent it."""
     rows = session.execute(
         "SELECT x.grantee, coalesce(g.rolname, 'PUBLIC'), x.privilege_type, c.relname FROM pg_class c"
         " CROSS JOIN LATERAL (SELECT * FROM aclexplode(c.relacl) UNION ALL SELECT e.* FROM pg_attribute a, aclexplode(a.attacl) e"
@@ -110,7 +110,7 @@ def _rights(session: Session, ours: list[str]) -> list[tuple[str, bool]]:
 
 
 def _of_everybody(session: Session) -> list[str]:
-    """What everybody may change in tables that this role is going to make here."""
+    """Returns one sentence for each right to write that PUBLIC gets on tables that this role will create here."""
     rows = session.execute(
         "SELECT DISTINCT x.privilege_type FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) x WHERE d.defaclobjtype = 'r'"
         " AND x.grantee = 0 AND x.privilege_type = ANY (%s) AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)"

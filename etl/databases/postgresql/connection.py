@@ -1,4 +1,4 @@
-"""What reading and writing PostgreSQL share: connecting, and errors without values."""
+"""Connections to PostgreSQL, shared by reading and writing: connecting, and error messages without values."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from etl.errors import Busy, MigrationError, NoSpace, Refused, Transient
 from etl.system.retries import is_transient
 
 OLDEST = 130000  # PostgreSQL 13
-# Whatever encoding the database or PGCLIENTENCODING has, texts travel as UTF-8. (SQL_ASCII has none: its bytes come as they are, E8.)
-# Nothing waits for another session's lock for ever, whatever the server's default; a role's or database's own lock_timeout stands. What else a role
-# or a database sets decides neither how long a load may take nor how anything is written or shown; row security raises an error (K9).
+# Text travels as UTF-8, independent of the database's encoding and PGCLIENTENCODING. (SQL_ASCII has no encoding: its bytes come unchanged, E8.)
+# No session waits for a lock without a limit, independent of the server's default; a lock_timeout of the role or database is kept. No other setting
+# of a role or database changes how long a load may take or how values are written or shown; row security raises an error (K9).
 SESSION = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
@@ -38,9 +38,9 @@ SESSION = (
     "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",
     "SELECT pg_catalog.set_config('lock_timeout', '60s', false) WHERE pg_catalog.current_setting('lock_timeout') = '0'",
 )
-# An old portal is read in one transaction, which begins like this: read-only from its first statement, and nothing that a role or a database
-# sets decides what is seen. `row_security` off: the server refuses where it would leave rows out (K9). Nothing in another schema than
-# pg_catalog is ever found by its bare name: neither operators nor functions nor casts of others are called.
+# An old portal is read in one transaction, which begins with these: read-only from its first statement, and independent of settings of the role
+# or database. `row_security` off: the server raises an error where it would omit rows (K9). Unqualified names resolve in pg_catalog only: no
+# operator, function or cast of another schema is called.
 READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 OLD_SESSION = (
     "SET LOCAL idle_in_transaction_session_timeout = 0",
@@ -56,13 +56,13 @@ OLD_SESSION = (
     "SET LOCAL standard_conforming_strings = on",
     "SET LOCAL transform_null_equals = off",
     "SET LOCAL client_encoding = 'UTF8'",
-    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",  # later versions have them
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",  # parameters of later versions
     "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
 )
-WRITING = 4  # connections of a load: its own, those that stage, and one to look with
+WRITING = 4  # connections of a load: the main one, those that stage, and one for checks
 LOCKED, FULL, HIDDEN = "55P03", "53100", "42501"
-NAME = "portal-migrate"  # of all our sessions, so that `freeze check` does not take them for somebody else's
-# A server that is gone without a word (power, network, firewall) is noticed within a minute or two, not after the system's two hours.
+NAME = "portal-migrate"  # the application_name of all our sessions: `freeze check` ignores them
+# A server that stops answering (power, network, firewall) is detected within one or two minutes, not after the system's two hours.
 _NOTICING = {
     "connect_timeout": "20",
     "keepalives_idle": "30",
@@ -73,7 +73,7 @@ _NOTICING = {
 
 ROW_SECURITY = "ALTER ROLE ... BYPASSRLS for the role that reads (runbooks/roles.md), or have the old portal's owner disable row security; then run again."
 
-# The contract's words for what the server calls its types.
+# The contract's words for the server's type names.
 WORDS = {
     "int8": "BIGINT",
     "int4": "INTEGER",
@@ -89,7 +89,7 @@ WORDS = {
 }
 
 
-# A type's name; with its schema where it only has the name of one of the system's: a domain called int8 may be anything.
+# A type's name; only types of pg_catalog have it without a schema: a domain called int8 may be anything.
 TYPE = (
     "CASE WHEN t.typnamespace <> 'pg_catalog'::regnamespace AND EXISTS (SELECT 1 FROM pg_type s WHERE s.typname = t.typname"
     " AND s.typnamespace = 'pg_catalog'::regnamespace) THEN t.typnamespace::regnamespace::text || '.' || t.typname ELSE t.typname::text END"
@@ -97,9 +97,9 @@ TYPE = (
 
 
 def conninfo(url: str) -> str:
-    """The URL as libpq takes it: its environment, service file, password file and sslmode all work; what the URL says of time-outs, too.
+    """Returns the URL as libpq's conninfo: environment, service file, password file, sslmode and time-outs of the URL apply.
 
-    Where nobody says an sslmode, it is verify-full, but for servers of this machine.
+    Without an sslmode the connection uses verify-full, except to this machine.
     """
     parsed = sqlalchemy.make_url(url).set(drivername="postgresql")
     given = {name for name, variable in (("connect_timeout", "PGCONNECT_TIMEOUT"),) if variable in os.environ} | parsed.query.keys()
@@ -110,28 +110,28 @@ def conninfo(url: str) -> str:
 
 
 def connect(url: str, name: str) -> psycopg.Connection[Any]:
-    """A connection in UTC that speaks UTF-8; `name` is what messages call the database. Of an old portal it is `old_portal` that connects."""
+    """Returns a connection in UTC and UTF-8; `name` is the database's name in messages. For an old portal use `old_portal`."""
     connection = connected(url, name)
     with safe_errors(name, "connecting"):
-        for together in (SESSION[:2], SESSION[2:]):  # the time-outs first, for they may be short
+        for together in (SESSION[:2], SESSION[2:]):  # the time-outs first: they may be short
             connection.execute("; ".join(together).encode())
     return connection
 
 
 def reading_conninfo(url: str) -> str:
-    """The same for the driver that reads an old portal: it asks the catalogue as soon as it is connected, so these two hold from the start."""
+    """Returns the conninfo for the ADBC driver of an old portal: it queries the catalogue as soon as it is connected, so both settings are options."""
     plain = conninfo(url)
     given = sqlalchemy.make_url(plain)
     said = given.query.get("options") or os.environ.get("PGOPTIONS", "")
     ours = "-csearch_path=pg_catalog -cquote_all_identifiers=off -cstatement_timeout=0 -cidle_in_transaction_session_timeout=0"
     options = f"{said if isinstance(said, str) else ' '.join(said)} {ours}".strip()
     rendered = given.difference_update_query(["options"]).render_as_string(hide_password=False)
-    return f"{rendered}{'&' if '?' in rendered else '?'}options={urllib.parse.quote(options)}"  # libpq takes no + for a blank
+    return f"{rendered}{'&' if '?' in rendered else '?'}options={urllib.parse.quote(options)}"  # libpq does not accept + for a blank
 
 
 @contextmanager
 def old_portal(url: str, name: str) -> Iterator[tuple[psycopg.Connection[Any], str | None]]:
-    """A session on an old portal inside of the one transaction that only reads, and the schema that its tables lie in; None: there is none."""
+    """Yields a session in the one read-only transaction on an old portal, and the schema of its tables; None where the search_path has none."""
     with connected(url, name) as session:
         with safe_errors(name, "beginning to read"):
             schema = begin_reading(session)
@@ -139,7 +139,7 @@ def old_portal(url: str, name: str) -> Iterator[tuple[psycopg.Connection[Any], s
 
 
 def connected(url: str, name: str) -> psycopg.Connection[Any]:
-    """A connection on which nothing was said yet."""
+    """Returns a connection before its first statement."""
     try:
         connection = psycopg.connect(conninfo(url), autocommit=True)
     except psycopg.Error as error:
@@ -152,11 +152,11 @@ def connected(url: str, name: str) -> psycopg.Connection[Any]:
 
 
 def begin_reading(session: psycopg.Connection[Any], snapshot: str | None = None) -> str | None:
-    """Begins the transaction in which an old portal is read, and sets all that matters there; the schema that the role's path leads to first."""
-    session.execute(f"{READING}; {OLD_SESSION[0]}".encode())  # at once: the time-out may be short
+    """Begins the transaction in which an old portal is read, with its settings; returns the first schema of the role's search_path."""
+    session.execute(f"{READING}; {OLD_SESSION[0]}".encode())  # first, because the time-out may be short
     if snapshot is not None:
         session.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
-    session.execute("SET LOCAL client_encoding = 'UTF8'")  # a database without an encoding gives bytes for names otherwise
+    session.execute("SET LOCAL client_encoding = 'UTF8'")  # a database without an encoding returns names as bytes
     row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
     session.execute("; ".join(OLD_SESSION).encode())
     return None if row is None or row[0] is None else str(row[0])
@@ -166,14 +166,14 @@ _SECURED = (
     "Give sslrootcert=FILE, the certificate of the authority that signed the server's certificate, which has to name the host of the URL. The default sslmode is verify-full;"
     " a weaker mode has to be set in the URL or in PGSSLMODE: sslmode=require."
 )
-# A role's, a database's and the server's own limit (53300). They pass, but rarely by themselves.
+# The connection limits of a role, a database and the server (53300): temporary, but they rarely end without action.
 _EXHAUSTED = ("too many connections", "too many clients", "connection slots are reserved")
 _ENOUGH = (
     f"A run reads each old portal over 2 connections and 2 more for each worker, and loads over {WRITING}. End other sessions, raise the limit"
     " (ALTER ROLE or DATABASE ... CONNECTION LIMIT, max_connections), or give fewer --workers; then run the same command again."
 )
-# What libpq says of a connection that does not come about, and what to do about it. It gives no SQLSTATE, and says it in English
-# unless the server's lc_messages is another language: then the last line of `no_connection` serves.
+# libpq's messages about failed connections, and the next step for each. It gives no SQLSTATE, and writes English
+# unless the server's lc_messages is another language: then the last line of `no_connection` applies.
 _REFUSALS = (
     ("password authentication failed", "the password is wrong", "Put the correct password into the password file (PGPASSFILE), mode 0600."),
     (
@@ -209,7 +209,7 @@ _PASSING = (
 
 
 def no_connection(url: str, name: str, said: str) -> MigrationError:
-    """The error in words of our own: libpq's text may repeat the whole URL, its password too."""
+    """Returns the error in this project's words: libpq's text may contain the whole URL with its password."""
     where = f"{name}: no connection to {redacted_url(url)}"
     if any(chunk in said for chunk in _EXHAUSTED):
         return Transient(f"{where} (the connection limit is reached: the role's, the database's or the server's).", _ENOUGH)
@@ -230,7 +230,7 @@ def no_connection(url: str, name: str, said: str) -> MigrationError:
 
 @contextmanager
 def safe_errors(name: str, doing: str) -> Iterator[None]:
-    """Turns the server's errors into sentences: SQLSTATE and constraint only, for their texts may hold values."""
+    """Turns the server's errors into messages with SQLSTATE and constraint only: their texts may contain values."""
     try:
         yield
     except psycopg.Error as error:
@@ -261,7 +261,7 @@ _NEXT_STEPS = {
 }
 
 
-# How the driver's stream says what it has no SQLSTATE for.
+# The driver's messages for errors to which it gives no SQLSTATE.
 _SAID = (
     ("statement timeout", "57014"),
     ("user request", "57014"),
@@ -277,7 +277,7 @@ _STATE = re.compile(r"SQLSTATE:? ?([0-9A-Z]{5})")
 
 
 def state_of(error: BaseException) -> str | None:
-    """The SQLSTATE of an error of the driver: its own, or what its words say; None where they say none."""
+    """Returns the SQLSTATE of a driver's error, from its attribute or its text; None where neither has one."""
     own = getattr(error, "sqlstate", None)
     if own:
         return str(own)
@@ -286,7 +286,7 @@ def state_of(error: BaseException) -> str | None:
 
 
 def next_step(state: str) -> str:
-    """What to do about an error of that SQLSTATE."""
+    """Returns the next step after an error with that SQLSTATE."""
     for known in (state, state[:2]):
         if known in _NEXT_STEPS:
             return _NEXT_STEPS[known]
@@ -294,7 +294,7 @@ def next_step(state: str) -> str:
 
 
 def shapes(connection: psycopg.Connection[Any]) -> dict[str, dict[str, str]]:
-    """Declared type of every column of every table in the current schema, in the contract's words."""
+    """Returns the declared type, in the contract's words, of every column of every table in the current schema."""
     rows = connection.execute(
         f"SELECT c.relname, a.attname, {TYPE}, a.atttypmod FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid"
         " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p', 'f') AND a.attnum > 0 AND NOT a.attisdropped"

@@ -18,7 +18,7 @@ _BESIDE = "portal_migrate_view"
 
 
 def differences(session: Session, schema: Schema) -> list[str]:
-    """Where tables of the current schema differ from the contract: names, types, nullability, keys. Empty where there are none yet."""
+    """Returns one sentence for each difference between the current schema's tables and the contract (names, types, nullability, keys); empty where it has none of them."""
     existing = shapes(session)
     if not existing.keys() & schema.tables.keys():
         return []
@@ -43,10 +43,10 @@ def differences(session: Session, schema: Schema) -> list[str]:
 
 
 def _same_view(session: Session, name: str, sql: str, whole: bool) -> bool:
-    """Whether the view of that name is what this statement makes, as the server itself writes both. `whole`: the tables have all columns."""
+    """Returns whether the view equals the one that this statement creates, both as the server writes them; `whole`: the tables have all columns."""
     place = session.execute("SELECT to_regclass(%s)::oid", (quoted(name),)).fetchone()
     there = session.execute("SELECT pg_get_viewdef(%s, true)", (place[0],)).fetchone() if place and place[0] else None
-    if there is None or not whole:  # over tables that lack columns the contract's view cannot be made, so this one is another
+    if there is None or not whole:  # the contract's view cannot be created on tables that lack columns, so the existing one differs
         return False
     begun = session.info.transaction_status == TransactionStatus.INTRANS
     session.execute("SAVEPOINT view_of_contract" if begun else "BEGIN")
@@ -55,7 +55,7 @@ def _same_view(session: Session, name: str, sql: str, whole: bool) -> bool:
         session.execute(beside.encode())
         made = session.execute("SELECT pg_get_viewdef(to_regclass(%s)::oid, true)", (f"pg_temp.{_BESIDE}",)).fetchone()
         return made is not None and str(made[0]) == str(there[0])
-    except psycopg.errors.InsufficientPrivilege:  # the role may make no temporary view: both are compared as they are spelled
+    except psycopg.errors.InsufficientPrivilege:  # without the right to create a temporary view, both texts are compared
         session.execute("ROLLBACK TO SAVEPOINT view_of_contract" if begun else "ROLLBACK")
         (schema,) = session.execute("SELECT current_schema()::text").fetchone() or ("",)
         return query_of(str(there[0]), schema) == query_of(sql, schema)
@@ -64,7 +64,7 @@ def _same_view(session: Session, name: str, sql: str, whole: bool) -> bool:
 
 
 def _key_differences(table: Table, there: set[str]) -> list[str]:
-    # One table may have the same unique columns twice, as a key and as a constraint: sets suffice.
+    # A table may have the same unique columns twice, as a key and as a constraint: sets are enough.
     expected = {_key("PRIMARY KEY", table.key), *(_key("UNIQUE", columns) for columns in table.unique)}
     expected |= {f"{_key('FOREIGN KEY', (column.name,))} to {column.refers_to}" for column in table.columns if column.refers_to}
     found = [f"{table.name}: no {key}" for key in sorted(expected - there)]
@@ -92,7 +92,7 @@ def _generated(session: Session) -> set[tuple[str, str]]:
 
 
 def _keys(session: Session) -> dict[str, set[str]]:
-    """By table: its primary, unique and foreign keys, as `_key_differences` writes them."""
+    """Returns, by table, the primary, unique and foreign keys in the form of `_key_differences`."""
     statement = (
         "SELECT c.relname, k.contype::text, array_agg(a.attname::text ORDER BY array_position(k.conkey, a.attnum)), f.relname"
         " FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class f ON f.oid = k.confrelid"
@@ -107,14 +107,14 @@ def _keys(session: Session) -> dict[str, set[str]]:
 
 
 def advance(session: Session, schema: Schema) -> list[str]:
-    """Moves every sequence behind a column of the contract's tables (serial, identity) beyond the column's largest value; their names."""
+    """Advances every sequence behind a column of the contract's tables (serial, identity) beyond the column's largest value; returns their names."""
     columns = [(table.name, column.name) for table in schema.tables.values() for column in table.columns if column.family == "integer"]
     moved = []
     for table, column in columns:
         row = session.execute("SELECT pg_get_serial_sequence(%s, %s)", (quoted(table), column)).fetchone()
         if row is None or row[0] is None:
             continue
-        # Never back: what the new portal has given out stays given out.
+        # Never backwards: numbers that the new portal has assigned stay assigned.
         session.execute(
             f"SELECT setval(%s::regclass, greatest(s.last_value, t.largest)) FROM {row[0]} s,"
             f" (SELECT max({quoted(column)}) AS largest FROM {quoted(table)}) t WHERE t.largest >= s.last_value".encode(),

@@ -1,7 +1,8 @@
-"""How the tables of a store that is PostgreSQL become the next run's where it is known what differs: only those rows are sent.
+"""How the tables of a PostgreSQL store become the next run's where the differences are known: only those rows are sent.
 
-The caller holds the tables and knows that their rows are those of the run before. What is kept for a rollback is what a merge of all rows keeps.
-Foreign keys stay where few rows of a table change: they are judged by row, at the end; else they are made again, which looks at all rows.
+The caller has locked the tables and knows that they hold the earlier run's rows. The rollback tables are the same as after a merge of all rows.
+Foreign keys stay where few rows of a table change, and are checked row by row at the end; otherwise they are dropped and made again, which checks all
+rows.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from etl.databases.target import Change, Difference, Images, Known, Tell, orphan
 from mappings.schema import Table
 
 Session = psycopg.Connection[Any]
-_FEW = 10  # one row in so many
+_FEW = 10  # one row in this many
 # Every foreign key from or to these tables; the columns of one without an index are looked up by reading the whole table.
 _KEYS = (
     "SELECT k.conrelid::regclass::text, quote_ident(k.conname), pg_get_constraintdef(k.oid), c.relname, p.relname, k.condeferrable,"
@@ -36,7 +37,10 @@ _KEYS = (
 def change(
     session: Session, tables: Sequence[Table], number: int, known: Known, rows: Mapping[str, int], tell: Tell
 ) -> tuple[list[Change], list[Images]]:
-    """Changes what differs: what changed, and what is kept of each table. `rows`: how many each table has. Refused where a reference is broken."""
+    """Applies the differences; returns the changes and the kept rows by table.
+
+    `rows`: the number of rows by table. Raises Refused where a foreign key would be broken.
+    """
     touched = [(table, known.differences[table.name]) for table in tables if table.name in known.differences]
     kept = {table.name: _keep(session, table, number, found) for table, found in touched}
     coming = {name: len(found.came) for name, found in known.differences.items()}
@@ -60,11 +64,11 @@ def change(
 
 
 def _keep(session: Session, table: Table, number: int, found: Difference) -> Images:
-    """Sends what comes, and keeps the before-images of rows that go or change and the keys of those that are new."""
+    """Sends the new and changed rows, and keeps the before-images of removed and changed rows and the keys of new ones."""
     before, new = (quoted(name) for name in undo_tables(number, table.name))
     staged, gone = _sent(session, table, "", found.came), _sent(session, _keys_of(table), "gone__", found.gone)
     keys, on = ", ".join(quoted(c) for c in table.key), same(table, "s", "r")
-    run(session, f"DROP TABLE IF EXISTS {before}, {new}")  # left by hand: a number is given out once
+    run(session, f"DROP TABLE IF EXISTS {before}, {new}")  # a leftover of an operator's change: each number is used once
     chosen = f"SELECT {keys} FROM {staged} UNION ALL SELECT {keys} FROM {gone}"
     was = run(session, f"CREATE TABLE {before} AS SELECT r.* FROM {quoted(table.name)} r JOIN ({chosen}) s ON {on}")
     came = run(session, f"CREATE TABLE {new} AS SELECT {keys} FROM {staged} s WHERE NOT EXISTS (SELECT 1 FROM {before} r WHERE {on})")
@@ -80,7 +84,7 @@ def _keys_of(table: Table) -> Table:
 
 
 def _sent(session: Session, table: Table, what: str, rows: pa.Table) -> str:
-    """The name of a staging table with these rows, in this transaction; who sweeps staging tables away finds it."""
+    """Returns the name of a staging table with these rows, created in this transaction; `_sweep` removes such tables."""
     place = quoted(f"{STAGED}{what}{table.name}")
     names = ", ".join(quoted(column.name) for column in table.columns)
     with safe_errors("--target", f"loading {table.name}"):
@@ -93,7 +97,7 @@ def _sent(session: Session, table: Table, what: str, rows: pa.Table) -> str:
 
 
 def _as_sent(session: Session, table: Table, found: Difference) -> bool:
-    """Whether all that was sent is there as it was sent, and nothing of what had to go."""
+    """Returns whether all rows that were sent are in the table unchanged, and none of those that had to be removed."""
     real, staged, gone = (quoted(name) for name in (table.name, STAGED + table.name, f"{STAGED}gone__{table.name}"))
     on = same(table, "s", "r")
     with safe_errors("--target", "comparing what is stored with what was staged"):
@@ -107,9 +111,9 @@ def _as_sent(session: Session, table: Table, found: Difference) -> bool:
 def hold_back(
     session: Session, tables: list[str], coming: Mapping[str, int], going: Mapping[str, int], rows: Mapping[str, int]
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Keeps foreign keys from being judged meanwhile: statements that make those again that were dropped, and those that are deferred.
+    """Drops or defers the foreign keys; returns the statements that make the dropped ones again, and (table, name) of the deferred ones.
 
-    By table that changes: `coming`, rows that come or change; `going`, rows that go and do not come back; `rows`, all that it has.
+    By table: `coming`, rows that are new or changed; `going`, rows that are removed for good; `rows`, all rows.
     """
     with safe_errors("--target", "reading the catalogue"):
         found = session.execute(_KEYS.encode(), (tables,)).fetchall()
@@ -128,7 +132,7 @@ def hold_back(
 
 
 def judge(session: Session, again: list[str], deferred: list[tuple[str, str]]) -> None:
-    """Judges all foreign keys and leaves them as they were; Refused where a row would refer to nothing."""
+    """Checks all foreign keys and restores them; raises Refused where a row would refer to a missing one."""
     with safe_errors("--target", "writing"):
         try:
             session.execute("SET CONSTRAINTS ALL IMMEDIATE")

@@ -1,4 +1,4 @@
-"""What a publish would change in a store that is PostgreSQL: compared inside of the server, in a transaction that is rolled back."""
+"""What a publish would change in a PostgreSQL store: compared on the server, in a transaction that is rolled back."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _PLACE = "migration_foreseen__"
 
 
 def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown) -> list[Change]:
-    """By table what `publish` would insert, update and remove of the store as it is now; MigrationError where that cannot be asked.
+    """Returns, by table, what `publish` would insert, update and remove in the present store; raises MigrationError where it cannot be compared.
 
-    Neither locked nor made; the role has to be allowed to make temporary tables, or tables of the schema.
+    Takes no lock and creates no permanent table; the role needs the right to create temporary tables, or tables in the schema.
     """
     tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
     with connect(url, "--target") as session, safe_errors("--target", "comparing the store with what is going to be loaded"):
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")  # one state of the store for all tables
         try:
-            # Never row by row: the statistics of the real tables may be anything.
+            # No nested loops: the statistics of the real tables may be wrong.
             session.execute("SET LOCAL enable_nestloop = off")
             existing = shapes(session)
             found = known(record) if (record := _in_force(session, existing)) is not None else None
@@ -45,7 +45,7 @@ def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows,
 
 
 def _in_force(session: Session, existing: Mapping[str, Any]) -> RunRecord | None:
-    """The record of the run that was published last; None where there is none."""
+    """Returns the record of the run that was published last; None where there is none."""
     if OF_THE_RUN not in existing:
         return None
     published = (
@@ -60,7 +60,7 @@ def _rows(session: Session, table: str) -> int:
 
 
 def _compared(session: Session, table: Table, rows: Rows) -> Change:
-    """By key and column by column, as the merge does; the rows that were sent for it are gone afterwards."""
+    """Returns the changes of one table, compared by key and column by column as in the merge; the sent rows are removed afterwards."""
     place = quoted(_PLACE + table.name)
     (temporary,) = session.execute("SELECT has_database_privilege(current_database(), 'TEMP')").fetchone() or (False,)
     made = create(table, _PLACE + table.name, None)[0]

@@ -1,4 +1,4 @@
-"""What a PostgreSQL server says of itself before a cut-over: clock, connections, durability, statistics. Asked in read-only statements."""
+"""The state of a PostgreSQL server before a cut-over: clock, connections, durability, statistics; read-only queries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LIMIT = (
     "SELECT pg_catalog.current_setting('max_connections')::pg_catalog.int4"
     " - pg_catalog.current_setting('superuser_reserved_connections')::pg_catalog.int4"
 )
-# A superuser is limited by the server alone. What kind of process another role's session is, is shown to few: null then.
+# Only the server's limit applies to a superuser. Few roles see the process type of another role's session: null then.
 _LIMITS = """
 SELECT CASE WHEN r.rolsuper THEN -1 ELSE r.rolconnlimit END, CASE WHEN r.rolsuper THEN -1 ELSE d.datconnlimit END,
        pg_catalog.count(*) FILTER (WHERE a.usename = session_user), pg_catalog.count(*) FILTER (WHERE a.datname = d.datname), pg_catalog.count(*)
@@ -24,8 +24,11 @@ WHERE a.usename IS NOT NULL AND coalesce(a.backend_type, 'client backend') = 'cl
 
 @dataclass(frozen=True)
 class ServerHealth:
-    """`skew`: seconds by which the server's clock is ahead of this machine's; `free`: connections that the role can still open; `settings`: sentences
-    about what the role or database sets for every session; `stale`: tables with rows that were never analyzed; `database_bytes`: its size."""
+    """The state of a server.
+
+    `skew`: seconds by which its clock is ahead of this machine's. `free`: connections that the role can still open. `settings`: sentences about
+    settings of the role or database. `stale`: tables with rows that were never analyzed. `database_bytes`: its size.
+    """
 
     version: str
     skew: float
@@ -37,7 +40,7 @@ class ServerHealth:
 
 
 def health(url: str, option: str) -> ServerHealth:
-    """The server behind that URL, as this role sees it."""
+    """Returns the state of the server behind that URL, as this role sees it."""
     with old_portal(url, option) as (session, schema), safe_errors(option, "looking at the server"):
 
         def one(statement: str) -> object:

@@ -1,4 +1,4 @@
-"""The keys of a PostgreSQL table: as texts, as an order, and as the condition of a key range."""
+"""The keys of a PostgreSQL table: as text, as a sort order, and as the condition of a key range."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mappings.model import TableMapping
 
 
 def keys_of(mapping: TableMapping, batch: Typed) -> list[str] | None:
-    """Each row's key as text; a part that does not fit its declared type as it was found (X2). None: all keys are whole numbers."""
+    """Returns each row's key as text, a part that does not fit its declared type unchanged (X2); None where all keys are whole numbers."""
     if not mapping.key:
         return None
     odd = [oddity for oddity in batch.oddities if oddity.column in mapping.key]
@@ -23,7 +23,7 @@ def keys_of(mapping: TableMapping, batch: Typed) -> list[str] | None:
 
 
 def key_parts(mapping: TableMapping, batch: Typed) -> list[pl.Series]:
-    """The key's columns as texts, what does not fit its type as it was found."""
+    """Returns the key's columns as text, values that do not fit their type unchanged."""
     parts = {name: batch.columns[name].cast(pl.String) for name in mapping.key}
     for oddity in batch.oddities:
         if oddity.column in parts:
@@ -32,13 +32,13 @@ def key_parts(mapping: TableMapping, batch: Typed) -> list[pl.Series]:
 
 
 def within_range(mapping: TableMapping, cut: KeyRange) -> str:
-    """The condition for a stretch: its bounds are whole numbers."""
+    """Returns the SQL condition for a key range; its bounds are whole numbers."""
     key = f"({', '.join(map(quoted, mapping.key))})"
     bounds = [f"{key} {sign} ({', '.join(map(str, bound))})" for sign, bound in ((">=", cut.first), ("<", cut.last)) if bound is not None]
     return " AND ".join(bounds) or "true"
 
 
 def order_of(mapping: TableMapping) -> str:
-    """Texts in the order of their bytes, whatever the database's collation: SQLite's order too."""
+    """Returns the ORDER BY terms: text in byte order, independent of the collation, the order of SQLite too."""
     parts = [quoted(name) + (' COLLATE "C"' if mapping.shape.by_name[name].family == "text" else "") for name in mapping.key]
-    return ", ".join(parts) or "NULL::integer"  # without a key: as they are stored
+    return ", ".join(parts) or "NULL::integer"  # without a key: in storage order

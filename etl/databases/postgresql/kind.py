@@ -1,4 +1,4 @@
-"""PostgreSQL, as the registry knows it."""
+"""PostgreSQL in the registry of database kinds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PostgreSQL:
-    """Implements `Kind`."""
+    """Implements `DatabaseKind`."""
 
     def open_source(self, url: str, name: str) -> Source:
         from etl.databases.postgresql.source import PostgresSource
@@ -51,7 +51,7 @@ class PostgreSQL:
 
         with connect(url, "--target") as session, safe_errors("--target", "reading the catalogue"):
             foreseen = of_store(session, schema.tables)
-            if foreseen.stopping:  # a store that is read-only may not answer the rest
+            if foreseen.stopping:  # a store that is read-only may not answer the other queries
                 return Conditions(foreseen=foreseen)
             return replace(conditions(session, schema), foreseen=foreseen)
 

@@ -1,8 +1,8 @@
-"""How the tables of a store that is PostgreSQL become equal to the staged ones, and how they become again what they were.
+"""How the tables of a PostgreSQL store become equal to the staged ones, and how a rollback restores them.
 
-Rows that go, change or come are found first, into tables of their own (before-images and new keys); then all that go or change are deleted and
-all that change or come are inserted. No order of tables and no swap of unique values matters, because the foreign keys are dropped meanwhile:
-they are made again, and check every row, before the commit. Everything is planned on statistics taken in the same transaction.
+Rows to remove, change or insert are first written to separate tables (before-images and new keys). Then all removed and changed rows are deleted, and
+all changed and new rows inserted. The order of the tables and swapped unique values do not matter, because the foreign keys are dropped meanwhile;
+they are made again, with a check of every row, before the commit. All plans use statistics taken in the same transaction.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _REFERENCES = (
 
 
 def run(session: Session, statement: str, values: Any = None) -> int:
-    """The number of rows that the statement changed."""
+    """Returns the number of rows that the statement changed."""
     with safe_errors("--target", "writing"):
         return int(session.execute(statement.encode(), values).rowcount)
 
 
 def without_references(session: Session, tables: Sequence[str], of_others: bool = False) -> list[str]:
-    """Drops every foreign key from or to these tables, others' too; the statements that make the very same ones again come back.
+    """Drops every foreign key from or to these tables, also of other tables; returns the statements that make the same ones again.
 
-    `of_others`: only those to these tables that other tables have.
+    `of_others`: only foreign keys of other tables to these.
     """
     oids = "SELECT array_agg(oid) AS oids FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY (%s)"
     with safe_errors("--target", "reading the catalogue"):
@@ -45,7 +45,7 @@ def without_references(session: Session, tables: Sequence[str], of_others: bool 
 
 
 def with_references(session: Session, statements: Sequence[str]) -> None:
-    """Makes the foreign keys again; each looks at all rows. Refused where a row of others refers to one that is not there any more."""
+    """Makes the foreign keys again, each with a check of all rows; raises Refused where a row of another table refers to a removed one."""
     for statement in statements:
         with safe_errors("--target", "writing"):
             try:
@@ -55,13 +55,13 @@ def with_references(session: Session, statements: Sequence[str]) -> None:
 
 
 def analyze(session: Session, tables: Sequence[str]) -> None:
-    """Takes new statistics of these tables: the plans of this very transaction hang on them."""
+    """Updates the statistics of these tables: the plans of this transaction depend on them."""
     if tables:
         run(session, f"ANALYZE {', '.join(map(quoted, tables))}")
 
 
 def fill(session: Session, tables: Sequence[Table], tell: Tell) -> list[Change]:
-    """The staged rows into tables that are all empty."""
+    """Copies the staged rows into empty tables; returns the changes by table."""
     changes = []
     for number, table in enumerate(tables):
         names = ", ".join(quoted(c.name) for c in table.columns)
@@ -72,7 +72,7 @@ def fill(session: Session, tables: Sequence[Table], tell: Tell) -> list[Change]:
 
 
 def merge(session: Session, tables: Sequence[Table], number: int, tell: Tell) -> tuple[list[Change], list[Images]]:
-    """Makes the tables equal to the staged ones: what changed, and how many before-images and new keys are kept for each table."""
+    """Makes the tables equal to the staged ones; returns the changes, and the numbers of before-images and new keys by table."""
     images, changes = [], []
     analyze(session, [table.name for table in tables])
     for done, table in enumerate(tables):
@@ -93,11 +93,11 @@ def merge(session: Session, tables: Sequence[Table], number: int, tell: Tell) ->
 
 
 def _look(session: Session, table: Table, number: int) -> Images:
-    """Keeps the before-images of rows that go or change and the keys of those that come; tables that would be empty are not kept."""
+    """Keeps the before-images of removed and changed rows and the keys of new ones; creates no empty tables."""
     before, new = (quoted(name) for name in undo_tables(number, table.name))
     real, staged, first = quoted(table.name), quoted(STAGED + table.name), quoted(table.key[0])
     on, keys = same(table, "s", "r"), ", ".join(f"s.{quoted(c)}" for c in table.key)
-    run(session, f"DROP TABLE IF EXISTS {before}, {new}")  # left by hand: a number is given out once
+    run(session, f"DROP TABLE IF EXISTS {before}, {new}")  # a leftover of an operator's change: each number is used once
     rows = run(
         session,
         f"CREATE TABLE {before} AS SELECT r.* FROM {real} r LEFT JOIN {staged} s ON {on} WHERE s.{first} IS NULL OR {differs(table)}",
@@ -109,12 +109,12 @@ def _look(session: Session, table: Table, number: int) -> Images:
 
 
 def delete_kept(session: Session, table: Table, keys: str) -> int:
-    """Deletes the rows whose keys that table of kept rows or keys has."""
+    """Deletes the rows whose keys the given table has; returns their number."""
     return run(session, f"DELETE FROM {quoted(table.name)} r USING {quoted(keys)} s WHERE {same(table, 's', 'r')}")
 
 
 def _insert(session: Session, table: Table, number: int, image: Images) -> int:
-    """Inserts the staged rows that come, and those that changed."""
+    """Inserts the new and the changed rows; returns their number."""
     before, new = undo_tables(number, table.name)
     kept = [quoted(name) for name, count in ((before, image.before), (new, image.new)) if count]
     keys, names = ", ".join(map(quoted, table.key)), ", ".join(quoted(c.name) for c in table.columns)
@@ -125,14 +125,14 @@ def _insert(session: Session, table: Table, number: int, image: Images) -> int:
 
 
 def restore(session: Session, tables: Sequence[Table], number: int, images: Sequence[Images], tell: Tell) -> list[Change]:
-    """Undoes a merge from what it kept, which is dropped then."""
+    """Rolls back a merge from its before-images and new keys, and drops these; returns the changes by table."""
     by_name, changes = {table.name: table for table in tables}, []
     touched = [image for image in images if image.before or image.new]
     analyze(session, [image.table for image in touched])
     for image in touched:
         for name, count in zip(undo_tables(number, image.table), (image.before, image.new), strict=True):
             if count:
-                run(session, f"ANALYZE {quoted(name)}")  # a store that was copied has none
+                run(session, f"ANALYZE {quoted(name)}")  # a copied store has no statistics
     gone = {}
     for image in touched:
         before, new = undo_tables(number, image.table)
@@ -150,7 +150,7 @@ def restore(session: Session, tables: Sequence[Table], number: int, images: Sequ
 
 
 def empty(session: Session, tables: Sequence[Table], counted: Mapping[str, int], tell: Tell) -> list[Change]:
-    """Removes all rows of all these tables; `counted`: how many they have, as far as that is known."""
+    """Removes all rows of these tables; returns the changes. `counted`: the number of rows by table, where it is known."""
     changes = []
     for done, table in enumerate(tables):
         rows = counted.get(table.name)
@@ -164,9 +164,9 @@ def empty(session: Session, tables: Sequence[Table], counted: Mapping[str, int],
 
 
 def unlike(session: Session, tables: Sequence[Table]) -> list[str]:
-    """The tables whose rows are not exactly the staged ones, by key and column by column, in the transaction that is going to publish."""
+    """Returns the tables whose rows differ from the staged ones, by key and column by column, in the publishing transaction."""
     with safe_errors("--target", "comparing what is stored with what was staged"):
-        # Never row by row: what the statistics say of a table that was filled just now may be what it was before.
+        # No nested loops: the statistics of a table that was just filled may be outdated.
         (nested,) = session.execute("SELECT current_setting('enable_nestloop')").fetchone() or ("on",)
         run(session, "SET LOCAL enable_nestloop = off")
         found = []
@@ -181,18 +181,18 @@ def unlike(session: Session, tables: Sequence[Table]) -> list[str]:
 
 
 def same(table: Table, one: str, other: str) -> str:
-    """The condition that two rows have the same key."""
+    """Returns the SQL condition that two rows have the same key."""
     return " AND ".join(f"{one}.{quoted(c)} = {other}.{quoted(c)}" for c in table.key)
 
 
 def differs(table: Table) -> str:
-    """The condition that a staged row (`s`) has another value than the real one (`r`) in a column that matters."""
+    """Returns the SQL condition that a staged row (`s`) differs from the real one (`r`) in a column that is compared."""
     others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in volatile(table)]
     return " OR ".join(f"s.{c} IS DISTINCT FROM r.{c}" for c in others) or "false"
 
 
 def marks_of(session: Session, schema: Schema, prefix: str = "") -> dict[str, str]:
-    """By table: which transactions wrote how many of its rows. Whoever writes a row is another one, and whoever removes one changes a number."""
+    """Returns, by table, the transactions that wrote its rows and the number of rows of each: every later write changes it."""
     found = {}
     for name in schema.tables:
         if name != OF_THE_RUN:
@@ -205,5 +205,5 @@ def marks_of(session: Session, schema: Schema, prefix: str = "") -> dict[str, st
 
 
 def rows_by(marks: Mapping[str, str]) -> dict[str, int]:
-    """By table, how many rows there are."""
+    """Returns the number of rows by table."""
     return {name: sum(int(wrote.rpartition(":")[2]) for wrote in mark.split()[1:]) for name, mark in marks.items()}

@@ -1,4 +1,4 @@
-"""What another session, or a limit of connections, would stop a run by: foreseen by asking, under the rights that the roles have."""
+"""Sessions and connection limits that would stop a run: detected by queries, with the rights of the roles."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from etl.databases.source_conditions import Foreseen
 
 Session = psycopg.Connection[Any]
 
-RUN_LOCK = 0x706F7274  # "port": one run at a time in a schema
+RUN_LOCK = 0x706F7274  # "port": the advisory lock that allows one run at a time in a schema
 _HOLDER = (
     "SELECT l.pid, a.usename::text, coalesce('client ' || host(a.client_addr), 'client ' || nullif(a.application_name, '')),"
     " to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC' FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
     " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objsubid = 2"
     " AND l.objid = current_schema()::regnamespace::oid AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-_LOOKS = 3  # seconds apart
-_LONG = 60  # seconds: as long as our sessions wait for a lock
-# Of a transaction that was prepared there is no process. What another role's session is doing is shown to few: null then.
+_LOOKS = 3  # seconds between two queries
+_LONG = 60  # seconds: the lock_timeout of our sessions
+# A prepared transaction has no process. Few roles see the state of another role's session: null then.
 _LOCKS = """
 SELECT c.relname, pg_catalog.min(l.mode), l.pid, a.usename::pg_catalog.text, a.state, p.gid, p.owner::pg_catalog.text,
        pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - coalesce(a.xact_start, p.prepared))
@@ -45,7 +45,7 @@ FROM pg_catalog.pg_roles r, pg_catalog.pg_database d WHERE r.rolname = session_u
 
 
 def holder(session: Session) -> str:
-    """In words, which session holds the lock of a run; as much of it as this role may know. Whoever may connect can hold it, not only a run."""
+    """Returns a phrase for the session that holds the lock of a run, as far as this role may see it; any role that may connect can hold it."""
     row = session.execute(_HOLDER, (RUN_LOCK,)).fetchone()
     if row is None or row[0] is None:
         return ""
@@ -54,7 +54,7 @@ def holder(session: Session) -> str:
 
 
 def of_store(session: Session, tables: Iterable[str]) -> Foreseen:
-    """Of a new store: settings under which nothing can be written, whose lock says that a run is at work, who holds its tables."""
+    """Returns what would stop a load: settings without writes, the lock of another run, sessions that hold its tables."""
     schema = session.execute("SELECT pg_catalog.current_schema()").fetchone()
     if schema is None or schema[0] is None:
         return Foreseen()
@@ -73,19 +73,19 @@ def of_store(session: Session, tables: Iterable[str]) -> Foreseen:
 
 
 def of_portal(session: Session, schema: str, tables: Iterable[str]) -> Foreseen:
-    """Of an old portal: who keeps its tables from being read."""
+    """Returns which sessions would prevent reading the tables of an old portal."""
     return locks(session, schema, tables, every=False)
 
 
 def locks(session: Session, schema: str, tables: Iterable[str], every: bool) -> Foreseen:
-    """Who holds locks on these tables that a run would wait for: any lock where `every` (they are going to be written to), else what keeps from reading.
+    """Returns the sessions whose locks on these tables a run would wait for: any lock where `every` (for writing), else locks that exclude reading.
 
-    In the way is what was held longer than a lock is waited for, what is prepared, and what is still held some seconds later by a session of which
-    this role may not know since when; the rest is named.
+    Stopping: a lock held longer than the lock time-out, a prepared transaction, and a session of unknown age that still holds it seconds later. The
+    rest is a note.
     """
     asked = {"schema": schema, "tables": list(tables), "every": every}
     whose, since = _held(session, asked)
-    for _ in range(_LOOKS):  # of whom it is not known since when: who holds it a moment later, holds it on
+    for _ in range(_LOOKS):  # sessions of unknown age: a lock that is still held a moment later counts as held
         unknown = [who for who, age in since.items() if age is None]
         if not unknown:
             break
@@ -112,7 +112,7 @@ def locks(session: Session, schema: str, tables: Iterable[str], every: bool) -> 
 
 
 def _held(session: Session, asked: dict[str, Any]) -> tuple[dict[tuple[Any, ...], list[str]], dict[tuple[Any, ...], float | None]]:
-    """By holder (pid, role, state, id and owner of a prepared transaction): the tables; and for how many seconds, None where that is not shown."""
+    """Returns, by holder (pid, role, state, id and owner of a prepared transaction), the tables, and the age in seconds (None: not visible)."""
     whose: dict[tuple[Any, ...], list[str]] = {}
     since: dict[tuple[Any, ...], float | None] = {}
     for table, _mode, pid, user, state, gid, owner, seconds in session.execute(_LOCKS.encode(), asked).fetchall():
@@ -123,7 +123,7 @@ def _held(session: Session, asked: dict[str, Any]) -> tuple[dict[tuple[Any, ...]
 
 
 def too_few_connections(url: str, option: str, needed: int) -> list[str]:
-    """Sentences: the role's or the database's own limit leaves fewer sessions than a run needs. (The server's own: `health`.)"""
+    """Returns sentences where the connection limit of the role or database leaves fewer sessions than a run needs. (The server's limit: `health`.)"""
     with old_portal(url, option) as (session, _), safe_errors(option, "looking at the limits of connections"):
         row = session.execute(_LIMITS.encode()).fetchone()
     if row is None:

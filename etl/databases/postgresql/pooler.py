@@ -1,4 +1,4 @@
-"""Whether a connection goes through a pooler, which gives every transaction another session."""
+"""Detects a connection through a pooler, which may use another session for every transaction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl.errors import Refused
 
 
 def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
-    """Behind a pooler in transaction mode a transaction that is opened meanwhile gets our server process, or we get another one then."""
+    """Raises Refused behind a pooler in transaction mode, where the lock of a session would not hold."""
     number = b"SELECT pg_backend_pid()"
     with safe_errors("--target", "reading"), closing(connect(url, "--target")) as other:
         ours = session.execute(number).fetchone()
@@ -24,6 +24,7 @@ def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
 
 
 def void_lock(message: str) -> Refused:
+    """Returns the refusal of a connection on which the lock of a run does not hold."""
     return Refused(
         f"{message}. Two runs could write at once. Nothing was changed.",
         "Connect directly to the server's host and port; a pooler that pools whole sessions is supported.",

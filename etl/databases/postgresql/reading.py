@@ -1,4 +1,4 @@
-"""A new store that is PostgreSQL, looked at."""
+"""Look-ups in a new store that is PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl.databases.reading import Condition, Row, no_store
 
 
 class PostgresReading:
-    """Implements `Reading`, in one read-only snapshot."""
+    """Implements `Reading` in one read-only snapshot."""
 
     def __init__(self, url: str) -> None:
         self._url = url

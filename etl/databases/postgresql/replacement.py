@@ -1,7 +1,7 @@
-"""Empty tables that give way to the staged ones, which take their names: nothing is copied, so a load into them costs what a first load costs.
+"""Empty tables are replaced by the staged ones, which take their names: no row is copied, so a load costs what a first load costs.
 
-Only where nothing hangs on the old tables that the new ones would not have: their keys' names, indexes, comments and privileges are carried over;
-a trigger, a default, a view of others, a foreign key of others, a storage option ... keeps the old tables, and the rows are inserted into them.
+Names of keys, indexes, comments and privileges are carried over. Any other object on an old table (a trigger, a default, a view or foreign key of
+others, a storage option ...) keeps the old tables, and the rows are inserted into them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PLAIN = (
     f"SELECT count(*) FROM pg_class WHERE oid IN ({_OIDS}) AND relkind = 'r' AND relpersistence = 'p' AND reloptions IS NULL AND reltablespace = 0"
     " AND NOT relrowsecurity AND NOT relforcerowsecurity AND NOT relispartition AND relreplident = 'd' AND relowner = current_user::regrole"
 )
-# What depends on a table or on its row type, but its own constraints and indexes and the contract's own views.
+# What depends on a table or its row type, except its constraints and indexes and the contract's views.
 _HANGS = (
     "SELECT count(*) FROM pg_depend d WHERE d.deptype IN ('n', 'a', 'x') AND ("
     f"(d.refclassid = 'pg_class'::regclass AND d.refobjid IN ({_OIDS})) OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN"
@@ -59,14 +59,14 @@ _GRANTS = (
 
 @dataclass
 class Worn:
-    """What empty tables have of their own: the names of their keys, and the statements that give their successors the rest."""
+    """The properties of empty tables to carry over: the names of their keys, and the statements for the rest."""
 
     keys: dict[tuple[str, str, str], str] = field(default_factory=dict)
     after: list[str] = field(default_factory=list)
 
 
 def worn(session: Session, schema: Schema, tables: Sequence[Table]) -> Worn | None:
-    """What these tables, all of them empty, have of their own; None where they have rows, or more than could be carried over."""
+    """Returns the properties of these empty tables; None where one has rows, or a property that cannot be carried over."""
     names = {"names": [table.name for table in tables]}
     shown = {"names": [*names["names"], *schema.views]}
 
@@ -85,7 +85,7 @@ def worn(session: Session, schema: Schema, tables: Sequence[Table]) -> Worn | No
 
 
 def give_way(session: Session, schema: Schema, tables: Sequence[Table]) -> None:
-    """Drops the old tables and the contract's views, and gives the staged tables their names."""
+    """Drops the old tables and the contract's views, and renames the staged tables."""
     views = ", ".join(map(quoted, schema.views))
     if views:
         run(session, f"DROP VIEW IF EXISTS {views}")
@@ -95,7 +95,7 @@ def give_way(session: Session, schema: Schema, tables: Sequence[Table]) -> None:
 
 
 def wear(session: Session, tables: Sequence[Table], old: Worn) -> bool:
-    """Gives the new tables what the old ones had of their own; False where their keys are not the same."""
+    """Applies the old tables' properties to the new ones; returns False where their keys are not the same."""
     with safe_errors("--target", "reading the catalogue"):
         found = session.execute(_KEYS.encode(), {"names": [table.name for table in tables]}).fetchall()
     keys = {(table, kind, definition): name for table, kind, definition, name in found}

@@ -1,7 +1,7 @@
-"""The rights of a PostgreSQL role: for an old portal SELECT and nothing else, for the new store one schema of its own and nothing else.
+"""The rights of a PostgreSQL role: for an old portal SELECT only, for the new store one schema only.
 
-Rights that a role has by being a member of another one count too, whether it inherits them or would have to SET ROLE first. TEMPORARY and
-CONNECT are not looked at: a server gives both to everybody, and neither touches a portal.
+Rights by membership in another role count too, inherited or by SET ROLE. TEMPORARY and CONNECT are not checked: a server grants both to PUBLIC, and
+neither affects a portal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _POWERS = {
     "rolreplication": "may replicate",
     "rolbypassrls": "bypasses row security",
 }
-# Predefined roles that reach beyond a database's own grants.
+# Predefined roles whose rights exceed those of a database's grants.
 _FAR = (
     "pg_write_all_data",
     "pg_execute_server_program",
@@ -32,14 +32,14 @@ _FAR = (
     "pg_checkpoint",
 )
 _SYSTEM = "n.nspname OPERATOR(pg_catalog.!~) '^pg_' AND n.nspname <> 'information_schema'"
-# A relation's name, with its schema's before it where that is another one.
+# A relation's name, with its schema where that is not the current one.
 _SHOWN = "CASE WHEN n.nspname = %(schema)s THEN '' ELSE quote_ident(n.nspname) || '.' END || quote_ident(c.relname)"
 _MINE = "pg_roles m WHERE m.oid >= 16384 AND pg_has_role(current_user, m.oid, 'MEMBER')"  # the role and those that it may become
 _MANY = 8  # names in one sentence
 
 
 def of_reader(url: str, name: str, wanted: Wanted) -> Rights:
-    """What the role lacks to read these columns, and what it may do besides reading; what hides rows from it (K9) its source says."""
+    """Returns the rights that the role lacks to read these columns, and those beyond reading; hidden rows (K9) are reported by the source."""
     with old_portal(url, name) as (session, schema), safe_errors(name, "looking at the role's rights"):
         role, excess = _powers(session)
         if schema is None:
@@ -50,13 +50,13 @@ def of_reader(url: str, name: str, wanted: Wanted) -> Rights:
             excess += _named(
                 "may read columns that are never needed:", [f"{table}.{column}" for table, column in _unneeded(session, schema, wanted)]
             )
-        if _secured(session, schema, wanted):  # without that attribute such a table could not be read
+        if _secured(session, schema, wanted):  # such a table cannot be read without BYPASSRLS
             excess = [sentence for sentence in excess if sentence != _POWERS["rolbypassrls"]]
         return Rights(role, _unreadable(session, schema, wanted), excess)
 
 
 def role_of(url: str, name: str) -> str:
-    """The role whose rights count; with the one that logged in, where that is another."""
+    """Returns the role whose rights count, with the login role where they differ."""
     with old_portal(url, name) as (session, _), safe_errors(name, "looking at the role"):
         return str(
             _one(
@@ -66,13 +66,13 @@ def role_of(url: str, name: str) -> str:
 
 
 def _secured(session: psycopg.Connection[Any], schema: str, wanted: Wanted) -> bool:
-    """Whether one of these tables has row-level security at all."""
+    """Returns whether one of these tables has row-level security."""
     statement = "SELECT EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)) AND relname = ANY (%s) AND relrowsecurity)"
     return bool(_one(session, statement, schema, list(wanted)))
 
 
 def of_writer(url: str, tables: tuple[str, ...]) -> Rights:
-    """What the role lacks to fill a store in its schema, and what it may do outside of that schema."""
+    """Returns the rights that the role lacks to fill a store in its schema, and those outside of that schema."""
     with connect(url, "--target") as session, safe_errors("--target", "looking at the role's rights"):
         role, excess = _powers(session)
         schema = _one(session, "SELECT current_schema()")
@@ -101,13 +101,13 @@ def _no_schema(session: psycopg.Connection[Any]) -> str:
 
 
 def _powers(session: psycopg.Connection[Any]) -> tuple[str, list[str]]:
-    """(the role's name, what it may do by its own attributes and by predefined roles)."""
+    """Returns (the role's name, one phrase for each power from its attributes and predefined roles)."""
     names = ", ".join(_POWERS)
     row = session.execute(f"SELECT rolname, {names} FROM pg_roles WHERE rolname = current_user".encode()).fetchone()
     role, flags = (str(row[0]), row[1:]) if row else ("", ())
     found = [sentence for has, sentence in zip(flags, _POWERS.values(), strict=False) if has]
     if "is a superuser" in found:
-        return role, ["is a superuser"]  # and so may do all the rest
+        return role, ["is a superuser"]  # a superuser has all other rights too
     statement = (
         "SELECT rolname FROM pg_roles WHERE (rolname = ANY (%s) OR rolsuper) AND pg_has_role(current_user, oid, 'MEMBER') ORDER BY 1"
     )
@@ -115,7 +115,7 @@ def _powers(session: psycopg.Connection[Any]) -> tuple[str, list[str]]:
 
 
 def _ownership(session: psycopg.Connection[Any], schema: str, where: str) -> list[str]:
-    """The database, the schemas and the tables that the role owns or may create in, among those of the condition on schema `n`."""
+    """Returns the database, schemas and tables that the role owns or may create in, limited by the condition on schema `n`."""
     found = []
     if _one(
         session, f"SELECT EXISTS (SELECT 1 FROM pg_database d, {_MINE} AND d.datdba = m.oid AND d.datname = current_database())".encode()
@@ -137,7 +137,7 @@ def _ownership(session: psycopg.Connection[Any], schema: str, where: str) -> lis
 
 
 def _writing(session: psycopg.Connection[Any], schema: str, where: str) -> list[str]:
-    """The tables and sequences that the role may change without owning them."""
+    """Returns the tables and sequences that the role may change without owning them."""
     found = []
     for verb in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "TRIGGER"):
         test = (
@@ -151,7 +151,7 @@ def _writing(session: psycopg.Connection[Any], schema: str, where: str) -> list[
             {"schema": schema},
         )
         found += _named(f"may {verb}", [str(name) for (name,) in rows])
-    # CASE: the planner may ask about a table before it asks whether it is a sequence, which is an error.
+    # CASE: the planner may check a table before it knows whether it is a sequence, which is an error.
     rows = session.execute(
         f"SELECT DISTINCT {_SHOWN} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, {_MINE} AND {_SYSTEM} AND {where}"
         " AND c.relowner <> m.oid AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(m.oid, c.oid, 'USAGE, UPDATE') ELSE false END"
@@ -169,7 +169,7 @@ def _named(doing: str, names: list[str]) -> list[str]:
 
 
 def _unneeded(session: psycopg.Connection[Any], schema: str, wanted: Wanted) -> list[tuple[str, str]]:
-    """Passwords' columns (B17) of these tables that the role may read; other new columns stop the plan by themselves (K5)."""
+    """Returns (table, column) of password columns (B17) that the role may read; other unmapped columns stop the plan (K5)."""
     rows = session.execute(
         "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
         " WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND c.relname = ANY (%s) AND a.attnum > 0 AND NOT a.attisdropped"
@@ -180,7 +180,7 @@ def _unneeded(session: psycopg.Connection[Any], schema: str, wanted: Wanted) -> 
 
 
 def _unreadable(session: psycopg.Connection[Any], schema: str, wanted: Wanted) -> list[str]:
-    """The tables and columns that are there and that the role may not read; what is not there is the plan's to say."""
+    """Returns the existing tables and columns that the role may not read; the plan reports missing ones."""
     if not _one(session, "SELECT has_schema_privilege(%s, 'USAGE')", schema):
         return [f"may not USE schema {schema}"]
     rows = session.execute(
@@ -201,7 +201,7 @@ def _unreadable(session: psycopg.Connection[Any], schema: str, wanted: Wanted) -
 
 
 def _unwritable(session: psycopg.Connection[Any], tables: tuple[str, ...]) -> list[str]:
-    """What the role may not do with those of the tables that are there already."""
+    """Returns the rights that the role lacks on those of the tables that exist."""
     found = []
     for verb in ("SELECT", "INSERT", "UPDATE", "DELETE"):
         rows = session.execute(

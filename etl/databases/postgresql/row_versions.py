@@ -1,11 +1,11 @@
-"""A row's version in PostgreSQL, and what it is a version of.
+"""Row versions in PostgreSQL, and the table to which they belong.
 
-PostgreSQL never changes a row in place: who writes it makes a new version, with the number of his transaction (xmin) and a place of its own
-(ctid). The same pair in the same file of the same table on a server that ran on is the same row, with the same bytes. So the file
-(relfilenode: TRUNCATE, VACUUM FULL, CLUSTER and ALTER TABLE that rewrite make another), the table and the database (oid: a dump that is
-restored makes others), the server (system identifier, timeline, start: files put back from a backup need a stopped server) and the columns'
-own numbers (one that is dropped and added again with a default changes no row) are part of the evidence. Freezing leaves xmin as it is, since
-PostgreSQL 9.4; a version without a transaction (xmin below 3, of an upgraded server) is not evidence.
+PostgreSQL never changes a row in place: each write makes a new version with the number of its transaction (xmin) and a new position (ctid). The same
+pair in the same file of the same table, on a server that was not restarted, is the same row with the same bytes. The evidence therefore includes the
+file (relfilenode: TRUNCATE, VACUUM FULL, CLUSTER and rewriting ALTER TABLE change it), the table and the database (oid: a restored dump has others),
+the server (system identifier, timeline, start: restoring a backup's files needs a stopped server) and the columns' numbers (a column that is dropped
+and added again with a default changes no row). Freezing keeps xmin since PostgreSQL 9.4; a version without a transaction (xmin below 3, of an
+upgraded server) is not evidence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mappings.model import TableMapping
 _MAY_ASK = (
     "SELECT has_function_privilege('pg_control_system()', 'EXECUTE') AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE')"
 )
-# A plain table of the heap without children: of a view, a foreign or a partitioned table the pair (xmin, ctid) tells nothing.
+# Only an ordinary heap table without children: (xmin, ctid) identifies no row of a view, a foreign or a partitioned table.
 _EVIDENCE = """
 SELECT (SELECT system_identifier::text FROM pg_control_system()), (SELECT timeline_id FROM pg_control_checkpoint()),
        pg_postmaster_start_time()::text, pg_is_in_recovery(), (SELECT oid::text FROM pg_database WHERE datname = current_database()), c.oid::text,
@@ -39,11 +39,11 @@ WHERE c.oid = to_regclass(%(table)s) AND c.relkind = 'r' AND c.relpersistence = 
 
 
 def relation(session: psycopg.Connection[Any], table: str, mapping: TableMapping, column: str) -> Relation | None:
-    """What the versions of the table's rows are versions of; None where some of it may not be asked, or means nothing of such a table. `table`: quoted, as SQL."""
+    """Returns the table to which row versions belong; None where the role may not query a part, or versions have no meaning. `table`: quoted SQL."""
     if len(mapping.key) != 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
         return None
     allowed = session.execute(_MAY_ASK).fetchone()
-    if allowed is None or not allowed[0]:  # asked first: an error would end the snapshot
+    if allowed is None or not allowed[0]:  # checked first: an error would end the snapshot
         return None
     columns = [mapping.key[0], column]
     row = session.execute(_EVIDENCE, {"table": table, "columns": columns}).fetchone()
@@ -57,7 +57,7 @@ def relation(session: psycopg.Connection[Any], table: str, mapping: TableMapping
 
 
 def versions_query(table: str, mapping: TableMapping, column: str, within: str) -> str:
-    """The statement that gives key and version, as text, of the rows that have bytes; the version is null where it tells nothing."""
+    """Returns the statement for key and version, as text, of the rows whose value is not null; a null version proves nothing."""
     key = quoted(mapping.key[0])
     return (
         f"SELECT {key}::text AS key, CASE WHEN xmin::text::bigint > 2 THEN xmin::text || ' ' || ctid::text END AS version"

@@ -1,4 +1,4 @@
-"""What roles and databases set for every session (ALTER ROLE, ALTER DATABASE ... SET), and what becomes of it in ours."""
+"""Settings of roles and databases for every session (ALTER ROLE, ALTER DATABASE ... SET), and their effect in a session of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl.databases.postgresql.connection import OLD_SESSION, SESSION
 
 Session = psycopg.Connection[Any]
 
-# The most particular wins, as in the server: a role's in one database, a role's, a database's, everybody's. They are those of who logs in.
+# The most specific wins, as on the server: role in database, role, database, all roles. They are those of the login role.
 _SET = """
 SELECT DISTINCT ON (pg_catalog.lower(pg_catalog.split_part(s, '=', 1))) s,
        CASE WHEN c.setrole = 0 THEN '' ELSE 'role ' || session_user END, CASE WHEN c.setdatabase = 0 THEN '' ELSE 'database ' || pg_catalog.current_database() END
@@ -29,17 +29,17 @@ def _names(statements: tuple[str, ...]) -> frozenset[str]:
     return frozenset(found - {"lock_timeout"})
 
 
-# A transaction says itself that it only reads, and how isolated it is.
+# A transaction states its isolation and that it is read-only.
 _TRANSACTION = frozenset({"default_transaction_isolation", "default_transaction_deferrable"})
 OVERRIDDEN_READING = _names(OLD_SESSION) | _TRANSACTION | {"default_transaction_read_only"}
 OVERRIDDEN_WRITING = _names(SESSION) | _TRANSACTION | {"synchronous_commit"}
-# What stands, in either kind of session, and what it means there.
+# Settings that stay in force in every session, and their effect.
 _STANDS = {
     "lock_timeout": "a lock that another session holds is waited for no longer than that",
     "temp_file_limit": "a sort that needs more on the server's disk ends the run: ALTER ROLE ... RESET temp_file_limit",
     "role": "our sessions work as that role, with its rights",
 }
-# (setting, value, sentence): what keeps bytes from every reader of that session, and what only a superuser may set back (K9).
+# (setting, value, sentence): settings that hide bytes from every reader and that only a superuser can reset (K9).
 _HIDES = (
     ("zero_damaged_pages", "on", "zero_damaged_pages is on: rows on a damaged page vanish without an error"),
     ("ignore_checksum_failure", "on", "ignore_checksum_failure is on: damaged pages are read as if they were right"),
@@ -52,7 +52,7 @@ _STOPS = (
 
 @dataclass(frozen=True)
 class Setting:
-    """`name`, `value` as they were set; `by`: `role x`, `database y`, both, or `every role`."""
+    """A setting: `name` and `value` as they were set; `by`: `role x`, `database y`, both, or `every role`."""
 
     name: str
     value: str
@@ -60,7 +60,7 @@ class Setting:
 
 
 def settings_of(session: Session) -> list[Setting]:
-    """What is set for who logged in, in this database, sorted by name."""
+    """Returns the settings of the login role in this database, sorted by name."""
     rows = session.execute(_SET.encode()).fetchall()
     found = []
     for text, role, database in rows:
@@ -70,9 +70,9 @@ def settings_of(session: Session) -> list[Setting]:
 
 
 def sentences(settings: list[Setting], overridden: frozenset[str], schema: str | None = None) -> list[str]:
-    """What becomes of each of them, by name; values only of settings that we know, for others may hold anything.
+    """Returns one sentence for each setting's effect; values only of known settings, because others may contain secrets.
 
-    `schema`: of an old portal, where its tables are looked for.
+    `schema`: for an old portal, the schema of its tables.
     """
     ours = [one for one in settings if one.name.lower() in overridden]
     found = []
@@ -99,10 +99,10 @@ def _in_force(session: Session, asked: tuple[tuple[str, str, str], ...]) -> list
 
 
 def hiding(session: Session) -> list[str]:
-    """Settings in force, whoever set them, under which the server hides rows or bytes or alters them (K9)."""
+    """Returns the settings in force, by any role, under which the server hides or alters rows or bytes (K9)."""
     return _in_force(session, _HIDES)
 
 
 def stopping(session: Session) -> list[str]:
-    """Settings in force under which nothing can be written, or not as it should be; in a session that did not say itself that it only reads."""
+    """Returns the settings in force under which writes fail or alter values, in a session that is not read-only by its first statement."""
     return _in_force(session, _STOPS)

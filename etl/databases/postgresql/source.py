@@ -49,16 +49,16 @@ from etl.errors import Busy, MigrationError, Refused
 from mappings.model import TableMapping
 from mappings.schema import Column
 
-_SMALL = 8 << 20  # documents up to this size travel whole, larger ones in pieces
+_SMALL = 8 << 20  # bytes: documents up to this size are read whole, larger ones in chunks
 _CHUNK_BYTES = 4 << 20
-_KEYS_TOGETHER = 2_000  # named in one statement
-# ADBC adds the distance from 2000 to 1970 to PostgreSQL's infinities, which wrap around: these are what comes out.
+_KEYS_TOGETHER = 2_000  # keys in one statement
+# ADBC adds the distance from 1970 to 2000 to PostgreSQL's infinities, and the sum overflows: these are the results.
 _WRAPPED_DAYS = {-2147472692: INFINITE_DAY[1], -2147472691: INFINITE_DAY[0]}
 _WRAPPED_MOMENTS = {-9222425352054775809: INFINITE_MOMENT[1], -9222425352054775808: INFINITE_MOMENT[0]}
 
 
 class PostgresSource:
-    """Implements `SnapshotSource`; the session that exported the snapshot holds it as long as it is open. `snapshot`: one to join."""
+    """Implements `SnapshotSource` and `Versioned`; `snapshot`: one to join. The session that exported it keeps it until it is closed."""
 
     def __init__(self, url: str, name: str, snapshot: str | None = None) -> None:
         self.url, self.name, self._cut = url, name, WHOLE
@@ -73,7 +73,7 @@ class PostgresSource:
             self._unique, self._parents = unique_keys(self._session, self.schema), parents(self._session, self.schema)
         self.level = "one exported snapshot, REPEATABLE READ, READ ONLY (PostgreSQL)"
         self._role, self._odd = str(role), dict[str, bool]()
-        self._trusted_text = str(encoding).upper() != "SQL_ASCII"  # all others are made UTF-8 by the server
+        self._trusted_text = str(encoding).upper() != "SQL_ASCII"  # the server converts all other encodings to UTF-8
         try:
             self._database = _database(url)
             self._reader = adbc.AdbcConnection(self._database)
@@ -83,7 +83,7 @@ class PostgresSource:
         self.snapshot = str(snapshot)
         for statement in (READING, f"SET TRANSACTION SNAPSHOT '{snapshot}'", *OLD_SESSION):
             self._do(statement)
-        if not self._trusted_text:  # a server without an encoding would check that its bytes are UTF-8, and refuse those that are not (E8)
+        if not self._trusted_text:  # a server without an encoding would reject bytes that are not UTF-8 (E8)
             self._do("SET LOCAL client_encoding = 'SQL_ASCII'")
 
     def _do(self, statement: str) -> None:
@@ -107,10 +107,10 @@ class PostgresSource:
             with adbc.AdbcStatement(self._reader) as prepared:
                 prepared.set_sql_query(query)
                 handle, _ = prepared.execute_query()
-                # The driver's own reader: pyarrow's makes an OSError without SQLSTATE of what the server says while rows are coming.
+                # The driver's reader: pyarrow's turns the server's errors into an OSError without SQLSTATE while rows arrive.
                 with closing(AdbcRecordBatchReader._import_from_c(handle.address)) as batches:
                     yield from batches
-        except (adbc.Error, pa.ArrowException, OSError) as error:  # the stream's own errors come as OSError, without errno
+        except (adbc.Error, pa.ArrowException, OSError) as error:  # the stream raises OSError without errno
             raise self._failed(f"reading {about}" if about else "reading", error) from None
 
     def shapes(self) -> dict[str, dict[str, str]]:
@@ -127,7 +127,7 @@ class PostgresSource:
         return table.sql if isinstance(table, Sql) else f"{quoted(self.schema)}.{quoted(table)}"
 
     def _column_sql(self, mapping: TableMapping, name: str) -> str:
-        """The column as it is selected: without the blanks that fill it up, where the contract has none there."""
+        """Returns the SQL that selects the column: without its padding, where the contract's type has none."""
         return (
             f"CAST({quoted(name)} AS text) AS {quoted(name)}"
             if name in unpadded(mapping, self._shape.get(mapping.table, {}))
@@ -135,12 +135,12 @@ class PostgresSource:
         )
 
     def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """The rows of a question about the catalogue."""
+        """Returns the rows of a query on the catalogue."""
         with safe_errors(self.name, "reading the catalogue"):
             return self._session.execute(statement.encode(), values or None).fetchall()
 
     def count(self, table: str) -> int:
-        # By the table itself: an index that lacks rows would count too few, and the extract compares (K9).
+        # Without indexes: a damaged index that lacks rows would count too few, and the extract compares (K9).
         with safe_errors(self.name, f"counting {table}"), self._session.transaction(force_rollback=True):
             for way in ("indexscan", "indexonlyscan", "bitmapscan"):
                 self._session.execute(f"SET LOCAL enable_{way} = off".encode())
@@ -187,7 +187,7 @@ class PostgresSource:
             f"SELECT {listed} FROM {self._table(mapping.table)} WHERE {within_range(mapping, self._cut)} ORDER BY {order_of(mapping)}",
             mapping.table,
         ):
-            # Cut by rows, not by what the driver happens to send: the stage files must not depend on it.
+            # Batches by number of rows, independent of the driver's batches: the stage files must not depend on them.
             while count + batch.num_rows >= rows:
                 part = batch.slice(0, rows - count)
                 yield self._typed(mapping, columns, [*waiting, part])
@@ -199,7 +199,7 @@ class PostgresSource:
             yield self._typed(mapping, columns, waiting)
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
-        """Whether some key is NULL or stands twice: in a table that has lost its primary key, or has children with keys of their own (fine print 63)."""
+        """Returns whether a key is NULL or occurs twice: in a table without its primary key, or with children that have other keys (fine print 63)."""
         if not mapping.key:
             return False
         if mapping.table not in self._odd:
@@ -215,7 +215,7 @@ class PostgresSource:
         return self._odd[mapping.table]
 
     def _read_carefully(self, mapping: TableMapping, columns: list[Column], rows: int) -> Iterator[Batch]:
-        """The whole table at once, in the order of its keys and then of all its columns, the keys told apart."""
+        """Yields the whole table as one batch, ordered by its keys and then by all columns, with unique keys (fine print 63)."""
         listed = ", ".join(self._column_sql(mapping, column.name) for column in columns)
         whole, parts = Typed(), list[tuple[str | None, ...]]()
         batches = list(
@@ -234,7 +234,7 @@ class PostgresSource:
             yield cut(whole, keys, start, start + rows)
 
     def _ordered(self, mapping: TableMapping, columns: Sequence[Column]) -> list[str]:
-        """The columns as they are ordered: texts by their bytes, without the blanks that fill them up."""
+        """Returns the ORDER BY terms: text in byte order, without padding."""
         padded = unpadded(mapping, self._shape.get(mapping.table, {}))
         return [
             (f"CAST({quoted(c.name)} AS text)" if c.name in padded else quoted(c.name)) + (' COLLATE "C"' if c.family == "text" else "")
@@ -280,7 +280,7 @@ class PostgresSource:
     def _text(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
         if self._trusted_text:
             series = pl.Series(column.name, values, dtype=pl.String)
-        else:  # SQL_ASCII keeps any bytes (E8)
+        else:  # SQL_ASCII stores any bytes (E8)
             exact = values.cast(pa.binary()).to_pylist()
             texts = [None if cell is None else readable(cell) for cell in exact]
             odd = [
@@ -351,18 +351,18 @@ class PostgresSource:
             return f"{row[0] if row else ''} {json.dumps(identities(self._session), separators=(',', ':'))}"
 
     def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
-        """Rows that the recorded snapshot could not see, or fewer rows than it saw: inserted, updated, deleted since."""
+        """Returns tables with rows that the recorded snapshot could not see, or with fewer rows: inserted, updated, deleted since."""
         snapshot, _, told = mark.partition(" ")
         is_now, _, tells = self.mark().partition(" ")
         (_, now, _), (_, then, running) = is_now.split(":"), snapshot.split(":")
-        # Rows of a view have no transaction of their own, and a foreign table's are those of another server.
+        # Rows of a view have no transaction number, and those of a foreign table have numbers of another server.
         unknown = tuple(table for table in read if self._kinds.get(table) in ("view", "materialized view", "foreign table"))
         if now == then and not running:
             foreign = tuple(table for table in unknown if self._kinds[table] == "foreign table")
             return SourceChange([], "no transaction has written anything in the whole server", foreign)
         if int(now) < int(then):
             return SourceChange([*read], "the server has fewer transactions than before: it was restored to an earlier state")
-        # A table that was put in the place of another, or columns that changed their names: no row says so.
+        # A replaced table, or renamed columns: no row version shows it.
         others = replaced(json.loads(told or "{}"), json.loads(tells))
         changed = []
         for table, count in read.items():
@@ -388,7 +388,7 @@ class PostgresSource:
         texts = [f"{quoted(name)}::text" for name in mapping.key]
         # Without an encoding, bytes need not be valid text: they are read as bytes.
         listed = ", ".join(texts if self._trusted_text else [f"convert_to({text}, 'SQL_ASCII')" for text in texts])
-        # With the table's name: without it the order would be that of the texts that are selected.
+        # With the table's name: without it ORDER BY would use the selected text instead of the column.
         order = ", ".join(f"{self._table(mapping.table)}.{part} DESC" for part in order_of(mapping).split(", "))
         with safe_errors(self.name, f"looking for the last key of {mapping.table}"):
             row = self._session.execute(f"SELECT {listed} FROM {self._table(mapping.table)} ORDER BY {order} LIMIT 1".encode()).fetchone()
@@ -409,7 +409,7 @@ class PostgresSource:
             return writers(self._session, self.schema)
 
     def close(self) -> None:
-        # What ended the reading is the error to tell, not that a table was left half read or that nobody answers the good-bye.
+        # Report the error that ended the reading, not the half-read table or a connection that cannot be closed.
         with suppress(adbc.Error, RuntimeError):
             self._reader.close()
             self._database.close()
@@ -428,10 +428,12 @@ def _database(url: str) -> adbc.AdbcDatabase:
     except adbc.Error as error:
         if "unsupported startup parameter" not in str(error):
             raise
-        return adbc.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url))  # a pooler, which lets no options through
+        return adbc.AdbcDatabase(
+            driver=adbc_driver_postgresql._driver_path(), uri=conninfo(url)
+        )  # a pooler, which rejects start-up options
 
 
-# xmin has 32 bits, a snapshot 64: the snapshot's own epoch is put before xmin, or the one before it where xmin would lie in the future.
+# xmin has 32 bits, a snapshot 64: xmin gets the snapshot's epoch, or the one before where the number would be in the future.
 _XMAX = "pg_snapshot_xmax(%(snapshot)s::pg_snapshot)::text::numeric"
 _EPOCH = f"trunc({_XMAX} / 4294967296) * 4294967296"
 _INVISIBLE = (

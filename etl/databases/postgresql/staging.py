@@ -1,7 +1,7 @@
-"""The staging tables of a new store that is PostgreSQL: each made, filled, keyed and analysed by one session, some sessions side by side.
+"""The staging tables of a PostgreSQL store: each is created, filled, keyed and analysed by one session, several sessions in parallel.
 
-Then their references are made and checked, side by side too. Nobody sees them under the real tables' names before they are published. A session
-that finds a staging table there already did not make it and ends: rows of two loads never meet in one.
+Then their foreign keys are created and checked, in parallel too. They become visible under the real tables' names only when they are published. A
+session that finds an existing staging table raises an error: rows of two loads never mix.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from mappings.schema import Table
 
 Session = psycopg.Connection[Any]
 STAGED = "migration_stage__"
-OF_THE_RUN = "migration_run"  # made when the run is published: nothing of it is staged
-_SESSIONS = 2  # one table, the responses, has two thirds of all rows: the others are done before it is
+OF_THE_RUN = "migration_run"  # created at the publish: it has no staging table
+_SESSIONS = 2  # one table, the responses, has two thirds of all rows: the others finish before it
 _DAYS, _MICROSECONDS = 10_957, 946_684_800_000_000  # from 1970 to 2000
 
 
 def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] | None, wrote: dict[str, str]) -> Generator[int, None, None]:
-    """Fills a staging table for each table, the first ones first; numbers of rows come back as they are sent.
+    """Fills a staging table for each table, the first ones first; yields numbers of rows as they are sent.
 
-    `wrote` gets, by table, the transaction that filled it and the number of rows sent ('ID:ROWS'; '' without rows): see `PostgresTarget.publish`.
-    `taken`: see `create`; where it is given, the tables are to become the real ones and get their references too. Raises the first error of
-    any session; the others are hung up on then.
+    `wrote` receives, by table, the transaction that filled it and the number of rows sent ('ID:ROWS'; '' without rows). `taken`: as in `create`;
+    where it is given, the tables will become the real ones and get their foreign keys too. Raises the first error of any session, after disconnecting
+    the others.
     """
     news: queue.SimpleQueue[int | Future[None]] = queue.SimpleQueue()
     failed: list[BaseException] = []
@@ -46,13 +46,13 @@ def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] |
         idle: queue.SimpleQueue[Session] = queue.SimpleQueue()
         for session in sessions:
             idle.put(session)
-        pool = stack.enter_context(ThreadPoolExecutor(_SESSIONS))  # ends before the sessions do
+        pool = stack.enter_context(ThreadPoolExecutor(_SESSIONS))  # closed before the sessions
         complete = False
         try:
             for table in tables:
                 pool.submit(_fill, idle, table, rows, taken, news.put, failed, wrote).add_done_callback(news.put)
             yield from _told(news, len(tables), failed)
-            # All are made before the first is checked: making one needs its parent for itself, checking only keeps others from making some there.
+            # All are created before the first is checked: creating one needs an exclusive lock on its parent, checking blocks only the creation of others.
             for statements in (_made, _checked) if taken is not None else ():
                 for table in tables:
                     pool.submit(_refer, idle, table, statements(table), failed).add_done_callback(news.put)
@@ -66,13 +66,13 @@ def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] |
 
 
 def _told(news: queue.SimpleQueue[int | Future[None]], jobs: int, failed: list[BaseException]) -> Iterator[int]:
-    """The numbers of rows that are sent until so many jobs are done."""
+    """Yields the numbers of rows that are sent until this many jobs are done; raises the first error."""
     while jobs:
         told = news.get()
         if isinstance(told, int):
             yield told
         elif told.exception() is not None:
-            raise failed[0]  # what came behind it may be only its consequence
+            raise failed[0]  # later errors may be consequences of the first
         else:
             jobs -= 1
 
@@ -86,7 +86,7 @@ def _fill(
     failed: list[BaseException],
     wrote: dict[str, str],
 ) -> None:
-    """One table: there with all its rows, keys and statistics, or not there."""
+    """Creates one staging table with all rows, keys and statistics, or leaves none."""
     place = STAGED + table.name
     first, *keys = create(table, place, taken)
     names = ", ".join(quoted(column.name) for column in table.columns)
@@ -95,7 +95,7 @@ def _fill(
         with safe_errors("--target", f"loading {table.name}"):
             session.execute("BEGIN")
             session.execute(first.encode())
-            # Frozen, for the table was made in this very transaction: who reads it first need not write to every page of it.
+            # FREEZE, because this transaction created the table: its first reader need not write to every page.
             copy_in = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary, FREEZE)"
             sent = 0
             with session.cursor() as cursor, cursor.copy(copy_in.encode()) as copy:
@@ -103,7 +103,7 @@ def _fill(
                     copy.write(content)
                     sent += count
                     tell(count)
-            (by,) = session.execute("SELECT txid_current() % 4294967296").fetchone() or (0,)  # as a row's xmin shows it
+            (by,) = session.execute("SELECT txid_current() % 4294967296").fetchone() or (0,)  # in the form of a row's xmin
             wrote[table.name] = f"{by}:{sent}" if sent else ""
             for statement in (*keys, f"ANALYZE {quoted(place)}", "COMMIT"):
                 session.execute(statement.encode())
@@ -111,24 +111,24 @@ def _fill(
         failed.append(error)
         raise
     finally:
-        idle.put(session)  # a broken one too: whoever gets it fails at once instead of waiting for ever
+        idle.put(session)  # a broken session too: the next job fails at once instead of waiting without end
 
 
 def touched(marks: dict[str, str], wrote: dict[str, str]) -> list[str]:
-    """The tables whose rows are not of the transaction that staged them, or not as many as it sent: another session wrote to the staging table.
+    """Returns the tables whose rows are not of the staging transaction, or not as many as it sent: another session wrote to the staging table.
 
-    `marks`: by table, its oid, a blank, and then what `stage` put into `wrote`.
+    `marks`: by table, its oid, a blank, and then the value of `stage` in `wrote`.
     """
     return [name for name, mark in marks.items() if mark.partition(" ")[2] != wrote[name]]
 
 
 def _made(table: Table) -> list[str]:
-    """The table's references to other staged ones, not checked yet; they go along when the tables get their names."""
+    """Returns the statements for the table's foreign keys to other staged tables, NOT VALID; they follow the renaming of the tables."""
     return [f"{statement} NOT VALID" for statement in references(table, lambda parent: parent != OF_THE_RUN, STAGED).values()]
 
 
 def _checked(table: Table) -> list[str]:
-    """Each reference looks at all rows at once."""
+    """Returns the statements that check each foreign key in one pass over all rows."""
     names = references(table, lambda parent: parent != OF_THE_RUN, STAGED)
     return [f"ALTER TABLE {quoted(STAGED + table.name)} VALIDATE CONSTRAINT {quoted(name)}" for name in names]
 
@@ -147,7 +147,7 @@ def _refer(idle: queue.SimpleQueue[Session], table: Table, statements: list[str]
 
 
 def references(table: Table, to: Callable[[str], bool], prefix: str = "") -> dict[str, str]:
-    """By name, the statements that make the table's references to these tables; `prefix`: with which the names of all of them begin for now."""
+    """Returns, by name, the statements for the table's foreign keys to the accepted tables; `prefix`: of both tables' names."""
     found = {f"{table.name}_{column.name}_fkey": column for column in table.columns if column.refers_to and to(column.refers_to)}
     return {
         name: f"ALTER TABLE {quoted(prefix + table.name)} ADD CONSTRAINT {quoted(name)}"
@@ -157,15 +157,15 @@ def references(table: Table, to: Callable[[str], bool], prefix: str = "") -> dic
 
 
 def hang_up(session: Session) -> None:
-    """Cancels its current statement, in any thread; the server rolls back what was not committed."""
+    """Closes the connection of a session in use by another thread; the server rolls back what was not committed."""
     with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(session.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)
 
 
 def create(table: Table, place: str, taken: frozenset[str] | None) -> list[str]:
-    """The statements that make the table under that name, its keys behind the first one.
+    """Returns the statements that create the table under that name: CREATE TABLE first, then its keys.
 
-    Keys are called as for the table's own name, unless that is among those `taken` in the schema; None: the server chooses all names.
+    Keys have the names that follow from the table's name, except those `taken` in the schema; None: the server chooses all names.
     """
 
     def called(*words: str) -> str:
@@ -180,7 +180,7 @@ def create(table: Table, place: str, taken: frozenset[str] | None) -> list[str]:
 
 
 def encoded(table: Table, batches: Iterator[pa.Table]) -> Iterator[tuple[bytes, int]]:
-    """The rows as binary COPY, batch by batch, with the number of rows in each."""
+    """Yields the rows as binary COPY and the number of rows in each chunk."""
     encoder: Any = None
     for rows in batches:
         for batch in _fitting(table, rows).to_batches(max_chunksize=20_000):
@@ -193,7 +193,7 @@ def encoded(table: Table, batches: Iterator[pa.Table]) -> Iterator[tuple[bytes, 
 
 
 def _fitting(table: Table, rows: pa.Table) -> pa.Table:
-    """Days and moments as PostgreSQL's own bytes, counted from 2000: the only form that holds infinity and every year."""
+    """Returns the rows with days and moments as PostgreSQL's bytes, counted from 2000: the only form for infinity and every year."""
     columns = []
     for column in table.columns:
         values = rows[column.name].combine_chunks() if rows.num_rows else rows[column.name]
@@ -211,7 +211,7 @@ def _as_bytes(values: Any, number: pa.DataType, wire: str, distance: int, infini
         values = values.combine_chunks()
     counted = values.cast(number)
     plain = np.asarray(counted.fill_null(0))
-    with np.errstate(over="ignore"):  # a moment beyond 1970's range wrapped when it was read, and wraps back here
+    with np.errstate(over="ignore"):  # a moment outside the range from 1970 overflowed when it was read; this reverses it
         since_2000 = plain - plain.dtype.type(distance)
     since_2000[plain == infinite[0]] = infinite[0]
     since_2000[plain == infinite[1]] = infinite[1]

@@ -1,8 +1,8 @@
 """A new store that is PostgreSQL: published in one transaction, so that readers see all rows of a run or none.
 
-Rows travel as binary COPY into staging tables beside the real ones, table by table in sessions of their own (postgresql_staging). Where the
-store has no tables yet, the staging tables become the real ones, their references checked before: they get their names.
-Where it has tables, rows are merged from staging. No load goes on with what an earlier one has staged: that is taken away.
+Rows are sent as binary COPY into staging tables beside the real ones, several tables in parallel (staging.py). Where the store has no tables yet, the
+staging tables become the real ones: they are renamed after a check of their foreign keys. Where it has tables, rows are merged from staging. No load
+reuses an earlier one's staging tables: they are dropped.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ _HOLDS = (
     "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND classid = %s AND objsubid = 2"
     " AND objid = current_schema()::regnamespace::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
 )
-_CLEARING = 5  # seconds at most: a signal's end may not wait for whoever reads a staging table, nor for a server that is silent
+_CLEARING = 5  # seconds at most: a signal must not wait for readers of a staging table, nor for a server that does not answer
 
 
 class PostgresTarget:
-    """Implements `Target` and `TakesDifferences`; holds an advisory lock as long as it is open: the server drops it with the session."""
+    """Implements `Target` and `TakesDifferences`; holds an advisory lock until it is closed: the server releases it with the session."""
 
     def __init__(self, url: str) -> None:
         self._url, self._shown = url, redacted_url(url)
@@ -93,20 +93,20 @@ class PostgresTarget:
                 message,
                 "Wait for it to end; a session that does not belong to a run can be ended (pg_terminate_backend). Then run the same command again.",
             )
-        # A run that is killed in mid statement must not go on in the server (14 and later, where the system can tell).
+        # After a run is killed the server must end its statement (14 and later, where the system can detect it).
         with suppress(MigrationError):
             self._one(
                 "SELECT set_config('client_connection_check_interval', '5s', false) WHERE current_setting('client_connection_check_interval', true) IS NOT NULL"
             )
         self._fresh = False
         self._marks: dict[str, str] = {}
-        self._counted: dict[str, int] = {}  # by table, the rows of a store that is known to hold what was published
-        self._wrote: dict[str, str] = {}  # by table: the transaction that staged its rows, and how many
-        self._schema: Schema | None = None  # the contract that the tables which are there were found to agree with
-        self._replacing = False  # whether they are empty and may give way to the staged ones
+        self._counted: dict[str, int] = {}  # by table, the number of rows of a store that is known to hold what was published
+        self._wrote: dict[str, str] = {}  # by table: the transaction that staged its rows, and their number
+        self._schema: Schema | None = None  # the contract that the existing tables agree with
+        self._replacing = False  # whether they are empty and the staged ones may replace them
         self._staged = any(
             name.startswith(STAGED) for name in self._existing()
-        )  # by a load that was killed: whoever holds the lock takes it away
+        )  # a leftover of a killed load: the holder of the lock removes it
 
     def _holder(self) -> str:
         with suppress(MigrationError), safe_errors("--target", "reading"):
@@ -114,9 +114,9 @@ class PostgresTarget:
         return ""
 
     def _require_lock(self) -> None:
-        """In the transaction that changes the store: its server process holds our lock, and not one that a pooler gave us before."""
+        """Raises Refused where this transaction's server process does not hold the lock: a pooler has changed the process."""
         if not self._one(_HOLDS, (RUN_LOCK,))[0]:
-            self._staged = False  # what is staged may be another run's
+            self._staged = False  # the staging tables may be another run's
             raise void_lock(f"The session that publishes into {self._shown} does not hold this run's lock: a connection pooler is in use")
 
     def _one(self, statement: str, values: Any = None) -> tuple[Any, ...]:
@@ -128,7 +128,7 @@ class PostgresTarget:
             return int(self._session.execute(statement, values).rowcount)
 
     def _run_alone(self, statement: str) -> None:
-        """One statement of the mapping folder's making: prepared, for the server takes no second one behind it then."""
+        """Runs one statement from the mappings, prepared: the server rejects a second statement in the same text."""
         with safe_errors("--target", "writing"):
             self._session.execute(statement, prepare=True)
 
@@ -177,7 +177,7 @@ class PostgresTarget:
         yield from stage(self._url, tables, rows, self._taken(), self._wrote)
 
     def _taken(self) -> frozenset[str] | None:
-        """Names that keys of tables which are to become the real ones may not have: those of other relations. None: they only bring rows."""
+        """Returns the names of other relations, which keys of tables that will become the real ones may not have; None where they only carry rows."""
         if not (self._fresh or self._replacing):
             return None
         with safe_errors("--target", "reading the catalogue"):
@@ -185,7 +185,7 @@ class PostgresTarget:
         return frozenset(name for (name,) in found if not name.startswith(STAGED))
 
     def _sweep(self) -> None:
-        """Takes away what is staged: of this run, or of one that was killed."""
+        """Drops all staging tables, of this run or a killed one."""
         found = [quoted(name) for name in self._existing() if name.startswith(STAGED)]
         if found:
             self._run(f"DROP TABLE {', '.join(found)}")
@@ -218,12 +218,12 @@ class PostgresTarget:
             with safe_errors("--target", "advancing sequences"):
                 advance(self._session, schema)
             self._sweep()
-        self._run(f"ANALYZE {OF_THE_RUN}")  # all others have their statistics already
+        self._run(f"ANALYZE {OF_THE_RUN}")  # all other tables have statistics already
         agree(changes)
         tell("load: recording what was published", 0, 0)
         self._marks = merge.marks_of(self._session, schema)
         if self._fresh or replaced:
-            # Nothing was copied: the rows are the staged ones, of that transaction alone, and nothing was at work on those tables while they came.
+            # Nothing was copied: the rows must be the staged ones, of that transaction alone, without writes by other sessions meanwhile.
             refuse_altered(touched(self._marks, self._wrote))
             refuse_conditions(self.conditions(schema))
         self._run("COMMIT")
@@ -235,7 +235,7 @@ class PostgresTarget:
             return None
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
-        self._sweep()  # of a load that was killed
+        self._sweep()  # left by a killed load
         number = self._number()
         self._record(replace(record, fresh=False))
         changes, images = difference.change(self._session, tables, number, known, self._counted, tell)
@@ -253,7 +253,7 @@ class PostgresTarget:
         return changes
 
     def _others_rows(self, known: Known, changes: list[Change]) -> list[str]:
-        """The tables that have other rows now than this transaction put there and left there."""
+        """Returns the tables whose rows are not those that this transaction wrote and kept."""
         (by,) = self._one("SELECT txid_current() % 4294967296")
         found = []
         for change in changes:
@@ -265,13 +265,13 @@ class PostgresTarget:
         return found
 
     def _worn(self, schema: Schema, tables: Sequence[Table]) -> replacement.Worn | None:
-        """What the tables that are there have of their own, where they may give way; None where they may not."""
+        """Returns the properties of the existing tables, where they may be replaced; None where they may not."""
         if any(run.state == "PUBLISHED" for run in self.runs()):
             return None
         return replacement.worn(self._session, schema, tables)
 
     def _replaced(self, schema: Schema, tables: list[Table], record: RunRecord) -> list[Change] | None:
-        """The staged tables in the place of the empty ones; None, with nothing changed, where those may not give way any more."""
+        """Replaces the empty tables by the staged ones; returns None, with nothing changed, where they may not be replaced any more."""
         self._run(f"LOCK TABLE {', '.join(quoted(table.name) for table in tables)} IN ACCESS EXCLUSIVE MODE")
         old = self._worn(schema, tables)
         if old is None:
@@ -290,7 +290,7 @@ class PostgresTarget:
         return [Change(table.name, self.rows(table.name), 0, 0) for table in tables]
 
     def _fill_or_merge(self, schema: Schema, tables: list[Table], record: RunRecord, tell: Tell) -> list[Change]:
-        """Into tables that are there already: all staged rows where those are empty, else what differs."""
+        """Fills empty tables with all staged rows, or merges what differs into filled ones."""
         earlier = [run for run in self.runs() if run.state == "PUBLISHED"]
         fresh = not earlier and not any(self.rows(table.name) for table in tables)
         number = 0 if fresh else self._number()
@@ -308,7 +308,7 @@ class PostgresTarget:
         return changes
 
     def _number(self) -> int:
-        """The number of the next delta: none that a table of before-images bears, whatever became of its record."""
+        """Returns the number of the next delta: unused by every table of before-images, also where its record is lost."""
         self._run(KEPT)
         (known,) = self._one(f"SELECT coalesce(max(number), 0) FROM {UNDO}")
         return 1 + max([int(known), *(int(name[len(UNDO) + 2 :].split("_")[0]) for name in self._existing() if _UNDO_TABLE.match(name))])
@@ -320,7 +320,7 @@ class PostgresTarget:
             self._run(f"INSERT INTO {UNDO} (run_id, number, table_name, before_rows, new_rows) VALUES (%s, %s, %s, %s, %s)", values)
 
     def _kept(self, run_id: str, tables: list[Table]) -> tuple[int, list[Images]]:
-        """What that delta kept, its number first; Refused where it is not all there."""
+        """Returns that delta's number and its kept rows by table; raises Refused where they are incomplete."""
         existing = self._existing()
         if UNDO not in existing:
             raise nothing_to_restore(run_id, f"the table {UNDO}, which lists its before-images, is missing")
@@ -341,13 +341,13 @@ class PostgresTarget:
     def _record(self, record: RunRecord) -> None:
         run_id, *values = run_values(record)
         setting = ", ".join(f"{name} = %s" for name in RUN_COLUMNS[1:])
-        if not self._run(f"UPDATE migration_run SET {setting} WHERE run_id = %s", [*values, run_id]):  # taken back, and published again
+        if not self._run(f"UPDATE migration_run SET {setting} WHERE run_id = %s", [*values, run_id]):  # rolled back, and published again
             marks = ", ".join(["%s"] * len(RUN_COLUMNS))
             self._run(f"INSERT INTO migration_run ({', '.join(RUN_COLUMNS)}) VALUES ({marks})", [run_id, *values])
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
         self._begin()
-        self._keep_others_out(schema, "SHARE ROW EXCLUSIVE")  # whoever only reads goes on: it may take minutes
+        self._keep_others_out(schema, "SHARE ROW EXCLUSIVE")  # other readers continue: it may take minutes
         found = []
         for table in in_reference_order(schema):
             if table.name == OF_THE_RUN:
@@ -376,7 +376,7 @@ class PostgresTarget:
                 self._run(f"DROP TABLE {UNDO}")
             difference.judge(self._session, again, deferred)
         else:
-            # All rows of all these tables go at once: only keys of others to them can be broken then.
+            # All rows of these tables are removed at once: only foreign keys of other tables can be broken then.
             references = merge.without_references(self._session, [table.name for table in tables], of_others=True)
             changes = merge.empty(self._session, tables, self._counted, tell)
             merge.with_references(self._session, references)
@@ -394,7 +394,7 @@ class PostgresTarget:
         return [Change(image.table, 0, image.before, image.new) for image in images]
 
     def _is_delta(self, record: RunRecord) -> bool:
-        """As recorded when it was published; an earlier run that is still published says so too, whatever the record says by now."""
+        """Returns whether the publish was a delta: by its record, or because an earlier run is still published."""
         return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
 
     @property
@@ -414,7 +414,7 @@ class PostgresTarget:
         return False
 
     def _keep_others_out(self, schema: Schema, mode: str) -> None:
-        """Until this transaction ends: what was found of these tables is so until they are changed."""
+        """Locks the tables until this transaction ends: what was found stays true until they are changed."""
         self._run(f"LOCK TABLE {', '.join(quoted(name) for name in schema.tables if name != OF_THE_RUN)} IN {mode} MODE")
 
     def unknown_objects(self, digests: list[str]) -> list[str]:
@@ -427,16 +427,16 @@ class PostgresTarget:
 
     def identity(self, objects: str) -> str:
         (schema,) = self._one("SELECT current_schema()")
-        at = self._session.info  # no number of the server's own that every role may read tells it from a copy
+        at = self._session.info  # no server number that every role may read distinguishes the server from a copy
         machine = platform.node() if is_here(at.host) else ""
         return f"postgresql {machine} {at.host} {at.port} {at.dbname} {schema}"
 
     def _cleared(self) -> bool:
-        """Takes away what is staged; False where the session turned out to be broken. What is left, whoever loads next takes away."""
+        """Drops the staging tables; returns False where the session is broken: the next load drops them then."""
         timer = threading.Timer(_CLEARING, hang_up, (self._session,))
         timer.start()
         try:
-            if self._session.info.transaction_status == TransactionStatus.ACTIVE:  # a signal came in the midst of a statement
+            if self._session.info.transaction_status == TransactionStatus.ACTIVE:  # a signal interrupted a statement
                 self._session.cancel_safe(timeout=2)
                 _drain(self._session)
             if self._session.info.transaction_status != TransactionStatus.IDLE:
@@ -451,15 +451,15 @@ class PostgresTarget:
 
     def close(self) -> None:
         if self._staged and not self._cleared():
-            with suppress(MigrationError):  # another session, where the server is there and nobody else is at work
+            with suppress(MigrationError):  # a new session, where the server answers and no other run is active
                 other = PostgresTarget(self._url)
                 other._cleared()
                 other._session.close()
-        self._session.close()  # an open transaction goes with it: the store is as it was
+        self._session.close()  # the server rolls back an open transaction: the store is unchanged
 
 
 def _drain(session: psycopg.Connection[Any]) -> None:
-    """Waits for the end of a statement that was cancelled; psycopg.Error where the session breaks meanwhile."""
+    """Waits for the end of a cancelled statement; raises psycopg.Error where the session breaks."""
     while True:
         session.pgconn.consume_input()
         if session.pgconn.is_busy():

@@ -1,4 +1,4 @@
-"""A schema that is made for one command and dropped at its end."""
+"""A schema that exists for one command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from etl.errors import Refused
 
 
 def make_schema(url: str, name: str) -> None:
-    """Makes the schema where there is none; Refused where the role may not."""
+    """Creates the schema where it does not exist; raises Refused where the role may not."""
     with connect(url, "--target") as session, safe_errors("--target", "making the rehearsal's schema"):
         try:
             session.execute(f'CREATE SCHEMA IF NOT EXISTS "{name}"'.encode())
@@ -21,7 +21,7 @@ def make_schema(url: str, name: str) -> None:
 
 
 def drop_schema(url: str, name: str) -> None:
-    """Drops the schema with all that is in it, where there is one."""
+    """Drops the schema with all its objects, where it exists."""
     with connect(url, "--target") as session, safe_errors("--target", "dropping the rehearsal's schema"):
         session.execute(b"SET client_min_messages = warning")
         session.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE'.encode())

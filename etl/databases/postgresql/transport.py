@@ -1,4 +1,4 @@
-"""How the line to a PostgreSQL is secured: verify-full to every server that is not this machine's, unless somebody says otherwise."""
+"""Encryption of PostgreSQL connections: verify-full for every server except this machine's, unless the configuration says otherwise."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ STRICT = "verify-full"
 
 
 def sslmode(url: URL) -> str | None:
-    """What URL, service file or environment say, in libpq's own order, else verify-full; None where each server is this machine's."""
+    """Returns the sslmode of URL, service file or environment, in libpq's order, else verify-full; None where all servers are this machine."""
     service = _service(_given(url, "service") or os.environ.get("PGSERVICE", ""))
 
     def said(name: str) -> str:
         return _given(url, name) or service.get(name, "") or os.environ.get(f"PG{name.upper()}", "")
 
     hosts = _given(url, "host") or urllib.parse.unquote(url.host or "") or said("host")
-    # Where an address is given, it is what is connected to; the name is only what the certificate has to say.
+    # hostaddr is the address of the connection; the host's name is only compared with the certificate.
     servers = zip_longest(said("hostaddr").split(","), hosts.split(","), fillvalue="")
     if all(is_here(address or host) for address, host in servers):
         return None
@@ -37,7 +37,7 @@ def _given(url: URL, name: str) -> str:
 
 
 def is_here(host: str) -> bool:
-    """Whether that is a socket or a name or address by which a machine calls only itself."""
+    """Returns whether that is a socket, or a name or address that always means this machine."""
     if not host or host.startswith(("/", "@")) or host.lower() == "localhost":
         return True
     try:
@@ -47,14 +47,14 @@ def is_here(host: str) -> bool:
 
 
 def _service(name: str) -> dict[str, str]:
-    """What the service files say of that service: the user's file, then the system's."""
+    """Returns that service's parameters from the service files: the user's file, then the system's."""
     own = os.environ.get("PGSERVICEFILE") or str(Path(os.environ.get("HOME", "")) / ".pg_service.conf")
     for file in (own, str(Path(os.environ.get("PGSYSCONFDIR", "/etc/postgresql-common")) / "pg_service.conf")):
         found = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",), strict=False)
         try:
             found.read(file, encoding="utf-8")
         except (configparser.Error, UnicodeDecodeError):
-            continue  # libpq says what is wrong with it
+            continue  # libpq reports what is wrong with it
         if name and found.has_section(name):
             return dict(found[name])
     return {}

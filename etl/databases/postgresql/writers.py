@@ -1,4 +1,4 @@
-"""Who could still write to an old portal in PostgreSQL: asked of the catalogue itself, for a role's own views show only what concerns that role."""
+"""Who could still write to an old portal in PostgreSQL: from the catalogue, because information_schema shows only what concerns the role."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 from etl.databases.postgresql.catalogue import listed
 from etl.databases.postgresql.connection import NAME
 
-# (who, where): grants on tables and on columns, to PUBLIC too.
+# (role, object): grants on tables and on columns, to PUBLIC too.
 _GRANTED = """
 WITH tables AS (SELECT * FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s) AND relkind IN ('r', 'p', 'f')),
 grants AS (
@@ -24,14 +24,14 @@ _OWNERS = """
 SELECT pg_get_userbyid(c.relowner), c.relname FROM pg_class c
 WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %(schema)s) AND c.relkind IN ('r', 'p', 'f') ORDER BY 1, 2
 """
-# Whoever may become one of these roles may do what it may do.
+# A member of one of these roles has its rights.
 _MEMBERS = """
 SELECT m.rolname FROM pg_roles m WHERE m.rolcanlogin AND NOT m.rolsuper AND m.rolname <> %(role)s AND pg_has_role(m.oid, %(role)s::name, 'MEMBER') ORDER BY 1
 """
 
 
 def writers(session: psycopg.Connection[Any], schema: str) -> list[str]:
-    """Sentences: other sessions, superusers, owners, whoever was granted writing on a table or a column, and who may become one of them."""
+    """Returns sentences: other sessions, superusers, owners, roles with grants to write to a table or column, and their members."""
     (sessions,) = session.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND application_name <> %s",
         (NAME,),

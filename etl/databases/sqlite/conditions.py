@@ -16,11 +16,11 @@ from mappings.schema import Schema
 
 _CREATES_TABLE = re.compile(r"\s*CREATE\s+TABLE\b", re.IGNORECASE)
 _ACTS = ("CASCADE", "SET NULL", "SET DEFAULT")
-_WRITABLE = 0o002  # by everybody
+_WRITABLE = 0o002  # by every user
 
 
 def conditions_of(url: str, schema: Schema) -> Conditions:
-    """The conditions of the file behind the URL. A file that is not a database is refused by the load."""
+    """Returns the conditions of the file behind the URL; a file that is not a database is refused by the load."""
     path = Path(sqlalchemy.make_url(url).database or "").absolute()
     if not path.is_file():
         return Conditions()
@@ -36,7 +36,7 @@ def conditions_of(url: str, schema: Schema) -> Conditions:
 
 
 def conditions(connection: sqlite3.Connection, schema: Schema) -> Conditions:
-    """The conditions of an opened file."""
+    """Returns the conditions of an open file."""
     (encoding,) = connection.execute("PRAGMA main.encoding").fetchone()
     rows = connection.execute("SELECT type, lower(name), name, lower(tbl_name), sql FROM main.sqlite_master").fetchall()
     ours = {name for kind, name, *_ in rows if kind == "table"} & schema.tables.keys()
@@ -58,7 +58,7 @@ def _known(name: str, schema: Schema) -> bool:
 
 
 def _of_table(connection: sqlite3.Connection, table: str, sql: str) -> list[str]:
-    """What changes values on their way into the table, or makes different ones equal."""
+    """Returns what changes values on their way into the table, or makes different values equal."""
     info = connection.execute("SELECT name, hidden FROM pragma_table_xinfo(?, 'main')", (table,)).fetchall()
     found = [f"{table}.{name}: a generated column" for name, hidden in info if hidden]
     if not _CREATES_TABLE.match(sql):
@@ -77,7 +77,10 @@ def _of_table(connection: sqlite3.Connection, table: str, sql: str) -> list[str]
 
 
 def _collations(sql: str, columns: list[str]) -> list[tuple[str, str]]:
-    """The columns that are not compared by their bytes. SQLite tells a column's collation only of an index: one is made in an empty copy."""
+    """Returns (column, collation) of columns that are not compared by bytes.
+
+    SQLite reports a collation only for an index: one is created in an empty copy.
+    """
     found = []
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
         copy.execute("PRAGMA foreign_keys = off")

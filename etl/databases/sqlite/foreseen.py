@@ -1,4 +1,4 @@
-"""What a publish would change in a store that is a SQLite file, which is only looked at: the staged rows lie in a file of their own."""
+"""What a publish would change in a SQLite store, which is only read: the staged rows are in a separate file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mappings.schema import Schema, Table
 
 
 def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, folder: Path) -> list[Change]:
-    """By table what `publish` would insert, update and remove of the file as it is now; MigrationError where it cannot be read."""
+    """Returns, by table, what `publish` would insert, update and remove in the present file; raises MigrationError where it cannot be read."""
     tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
     path, staging = Path(sqlalchemy.make_url(url).database or "").absolute(), folder / "foreseen.sqlite"
     if not path.is_file():
@@ -49,14 +49,14 @@ def _read_only(path: Path) -> str:
 
 
 def _rows(lite: sqlite3.Connection, table: str) -> int:
-    """Rows of the table; 0 where it does not exist yet."""
+    """Returns the number of rows in the table; 0 where it does not exist yet."""
     if lite.execute("SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone() is None:
         return 0
     return int(lite.execute(f"SELECT count(*) FROM main.{quoted(table)}").fetchone()[0])
 
 
 def _compared(lite: sqlite3.Connection, table: Table) -> Change:
-    """By key and column by column, as the merge does."""
+    """Returns the changes of one table, compared by key and column by column as in the merge."""
     real, staged = f"main.{quoted(table.name)}", f"staging.{quoted(table.name)}"
     same = " AND ".join(f"s.{quoted(c)} = r.{quoted(c)}" for c in table.key)
     others = [quoted(c.name) for c in table.columns if c.name not in table.key and c.name not in volatile(table)]

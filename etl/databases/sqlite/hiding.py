@@ -1,4 +1,4 @@
-"""What may hide rows or bytes of an old portal's SQLite file: another name of the file, a damaged index; and the file's own refusals in words."""
+"""What may hide rows or bytes of an old portal's SQLite file: a second name of the file, a damaged index; and messages for SQLite's errors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from etl.errors import MigrationError
 
 _SIDES = ("-wal", "-journal")
-# What `integrity_check` says of values and constraints: such rows are read as any others. All else it says may keep rows from being read.
+# Messages of `integrity_check` about values and constraints: such rows are read as any others. Every other message may mean missing rows.
 _HARMLESS = ("NULL value in ", "CHECK constraint failed", "non-unique entry in index", "NUMERIC value in ", "TEXT value in ", "non-", "ok")
 _MANY = 5
 
 
 def hidden_logs(given: Path) -> Iterator[str]:
-    """Sentences: a log or journal beside another name of the file, which SQLite does not read; or a WAL file that may have one anywhere."""
+    """Yields a sentence for a log or journal beside another name of the file, which SQLite does not read, or a WAL file that may have one elsewhere."""
     real = given.resolve()
     for name in sorted(set(_other_names(given, real))):
         for side in _SIDES:
@@ -27,7 +27,7 @@ def hidden_logs(given: Path) -> Iterator[str]:
 
 
 def not_ruled_out(given: Path) -> Iterator[str]:
-    """Sentences: what the file alone cannot say."""
+    """Yields a sentence for each state that the file alone does not show."""
     real = given.resolve()
     log = real.with_name(real.name + "-wal")
     if in_wal_mode(real) and not (log.is_file() and log.stat().st_size):
@@ -46,14 +46,14 @@ def _other_names(given: Path, real: Path) -> Iterator[Path]:
 
 
 def in_wal_mode(file: Path) -> bool:
-    """Whether the file's head says that its writers use a write-ahead log."""
+    """Returns whether the file's header says that its writers use a write-ahead log."""
     with file.open("rb") as stream:
         head = stream.read(20)
     return len(head) == 20 and 2 in head[18:20]
 
 
 def damages(connection: sqlite3.Connection) -> tuple[list[str], str]:
-    """(what is wrong with tables and indexes: rows that an index lacks among it; why that cannot be asked, empty where it can)."""
+    """Returns (damage of tables and indexes, rows missing from an index among it; why it could not be checked, else empty)."""
     try:
         lines = [bytes(line).decode("utf-8", "replace") for (line,) in connection.execute("PRAGMA integrity_check(1000)")]
     except sqlite3.DatabaseError as error:
@@ -66,7 +66,7 @@ def damages(connection: sqlite3.Connection) -> tuple[list[str], str]:
 
 
 def refusal(name: str, shown: str, file: Path, error: sqlite3.DatabaseError) -> MigrationError:
-    """The error for a file that cannot be opened, in words of our own where the reason is known."""
+    """Returns the error for a file that cannot be opened, with the cause where it is known."""
     journal, code = file.with_name(file.name + "-journal"), getattr(error, "sqlite_errorcode", 0)
     if code & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) and journal.exists() and not _wal(file):
         return MigrationError(
@@ -89,7 +89,7 @@ def _wal(file: Path) -> bool:
 
 
 def collations(connection: sqlite3.Connection, tables: Iterable[str]) -> list[str]:
-    """The collations of these tables' keys that SQLite itself does not know."""
+    """Returns the collations of these tables' keys that SQLite does not have."""
     found = set()
     for table in tables:
         for row in connection.execute("SELECT x.coll FROM pragma_index_list(?) l, pragma_index_xinfo(l.name) x WHERE x.key", (table,)):

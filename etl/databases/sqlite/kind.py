@@ -1,4 +1,4 @@
-"""SQLite, as the registry knows it."""
+"""SQLite in the registry of database kinds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from etl.databases.target import Change, Foreknown, Rows, Target
     from mappings.schema import Schema
 
-PLAIN_FILE = re.compile(r"sqlite:///([A-Za-z0-9_./-]+)")  # needs no URL parser, whose import would take longer than a look-up
+PLAIN_FILE = re.compile(r"sqlite:///([A-Za-z0-9_./-]+)")  # needs no URL parser: its import would take longer than a look-up
 
 
 class SQLite:
-    """Implements `Kind`. Of the rights on a file nothing is known here: its mode decides."""
+    """Implements `DatabaseKind`; the rights on a file are not checked here: its mode decides."""
 
     def open_source(self, url: str, name: str) -> Source:
         from etl.databases.sqlite.source import SqliteSource

@@ -1,7 +1,7 @@
-"""How the tables of a store that is a SQLite file become equal to the staged ones, and how they become again what they were.
+"""How the tables of a SQLite store become equal to the staged ones, and how a rollback restores them.
 
-As in postgresql/merge.py: what goes, changes or comes is found first, then all that goes or changes is deleted, then all that changes or comes is
-inserted. The caller has foreign keys switched off meanwhile and checks them all before the commit.
+As in postgresql/merge.py: rows to remove, change or insert are found first, then all removed and changed rows are deleted, then all changed and new
+rows are inserted. The caller has switched foreign keys off and checks them all before the commit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mappings.schema import Table
 
 
 def merge(lite: sqlite3.Connection, tables: Sequence[Table], number: int, tell: Tell) -> tuple[list[Change], list[Images]]:
-    """Makes the tables equal to the staged ones: what changed, and how many before-images and new keys are kept for each table."""
+    """Makes the tables equal to the staged ones; returns the changes, and the numbers of before-images and new keys by table."""
     images, changes = [], []
     for done, table in enumerate(tables):
         images.append(_look(lite, table, number))
@@ -30,7 +30,7 @@ def merge(lite: sqlite3.Connection, tables: Sequence[Table], number: int, tell: 
 
 
 def _look(lite: sqlite3.Connection, table: Table, number: int) -> Images:
-    """Keeps the before-images of rows that go or change and the keys of those that come; tables that would be empty are not kept."""
+    """Keeps the before-images of removed and changed rows and the keys of new ones; creates no empty tables."""
     before, new = (quoted(name) for name in undo_tables(number, table.name))
     real, staged = f"main.{quoted(table.name)}", f"staging.{quoted(table.name)}"
     first, keys = quoted(table.key[0]), ", ".join(f"s.{quoted(c)}" for c in table.key)
@@ -48,13 +48,13 @@ def _look(lite: sqlite3.Connection, table: Table, number: int) -> Images:
 
 
 def _delete(lite: sqlite3.Connection, table: Table, keys: str) -> int:
-    """Deletes the rows whose keys that table has."""
+    """Deletes the rows whose keys the given table has; returns their number."""
     key = ", ".join(map(quoted, table.key))
     return int(lite.execute(f"DELETE FROM main.{quoted(table.name)} WHERE ({key}) IN (SELECT {key} FROM {quoted(keys)})").rowcount)
 
 
 def _insert(lite: sqlite3.Connection, table: Table, number: int, image: Images) -> int:
-    """Inserts the staged rows that come, and those that changed."""
+    """Inserts the new and the changed rows; returns their number."""
     before, new = undo_tables(number, table.name)
     kept = [quoted(name) for name, count in ((before, image.before), (new, image.new)) if count]
     if not kept:
@@ -66,7 +66,7 @@ def _insert(lite: sqlite3.Connection, table: Table, number: int, image: Images) 
 
 
 def number_of_next(lite: sqlite3.Connection) -> int:
-    """The number of the next delta: none that a table of before-images bears, whatever became of its record."""
+    """Returns the number of the next delta: unused by every table of before-images, also where its record is lost."""
     (known,) = lite.execute(f"SELECT coalesce(max(number), 0) FROM {UNDO}").fetchone()
     names = [row[0] for row in lite.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")]
     numbers = [name[len(UNDO) + 2 :].split("_")[0] for name in names if name.startswith(f"{UNDO}__")]
@@ -74,14 +74,14 @@ def number_of_next(lite: sqlite3.Connection) -> int:
 
 
 def keep(lite: sqlite3.Connection, run_id: str, number: int, images: Sequence[Images]) -> None:
-    """Records what that delta keeps."""
+    """Records the numbers of before-images and new keys that the delta keeps, by table."""
     lite.execute(f"DELETE FROM {UNDO} WHERE run_id = ?", (run_id,))
     rows = [(run_id, number, image.table, image.before, image.new) for image in images]
     lite.executemany(f"INSERT INTO {UNDO} (run_id, number, table_name, before_rows, new_rows) VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def kept(lite: sqlite3.Connection, run_id: str, tables: Sequence[Table]) -> tuple[int, list[Images]]:
-    """What that delta kept, its number first; Refused where it is not all there."""
+    """Returns that delta's number and its kept rows by table; raises Refused where they are incomplete."""
     existing = {row[0] for row in lite.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
     if UNDO not in existing:
         raise nothing_to_restore(run_id, f"the table {UNDO}, which lists its before-images, is missing")
@@ -99,7 +99,7 @@ def kept(lite: sqlite3.Connection, run_id: str, tables: Sequence[Table]) -> tupl
 
 
 def restore(lite: sqlite3.Connection, tables: Sequence[Table], number: int, images: Sequence[Images], tell: Tell) -> list[Change]:
-    """Undoes a merge from what it kept, which is dropped then."""
+    """Rolls back a merge from its before-images and new keys, and drops these; returns the changes by table."""
     gone, changes = {}, []
     for table, image in zip(tables, images, strict=True):
         before, new = undo_tables(number, table.name)
@@ -119,7 +119,7 @@ def restore(lite: sqlite3.Connection, tables: Sequence[Table], number: int, imag
 
 
 def empty(lite: sqlite3.Connection, tables: Sequence[Table], tell: Tell) -> list[Change]:
-    """Removes all rows of all these tables."""
+    """Removes all rows of these tables; returns the changes."""
     changes = []
     for done, table in enumerate(tables):
         changes.append(Change(table.name, 0, 0, int(lite.execute(f"DELETE FROM main.{quoted(table.name)}").rowcount)))
@@ -128,7 +128,7 @@ def empty(lite: sqlite3.Connection, tables: Sequence[Table], tell: Tell) -> list
 
 
 def unlike(lite: sqlite3.Connection, table: Table) -> bool:
-    """Whether the table's rows are not exactly the staged ones, by key and column by column, in the transaction that is going to publish."""
+    """Returns whether the table's rows differ from the staged ones, by key and column by column, in the publishing transaction."""
     real, staged = f"main.{quoted(table.name)}", f"staging.{quoted(table.name)}"
     same = " AND ".join(f"r.{quoted(c)} = s.{quoted(c)}" for c in table.key)
     others = [c.name for c in table.columns if c.name not in table.key and c.name not in volatile(table)]
@@ -139,5 +139,5 @@ def unlike(lite: sqlite3.Connection, table: Table) -> bool:
 
 
 def quoted(name: str) -> str:
-    """The name, quoted for a statement."""
+    """Returns the name in quotes for a statement."""
     return '"' + name.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""A new store that is a SQLite file, looked at."""
+"""Look-ups in a new store that is a SQLite file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from etl.errors import MigrationError
 
 
 class SqliteReading:
-    """Implements `Reading`."""
+    """Implements `Reading`, read only."""
 
     def __init__(self, file: Path, url: str) -> None:
         self._url = url
         if not file.is_file():
             raise MigrationError(f"There is no file behind {redacted_url(url)}.", "Give --target the new store that was published.")
         self._connection = sqlite3.connect(f"file:{urllib.parse.quote(str(file.absolute()))}?mode=ro", uri=True, isolation_level=None)
-        self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
+        self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file may not call functions with side effects
         self._connection.row_factory = sqlite3.Row
 
     def rows(self, statement: str, *values: object) -> list[Row]:

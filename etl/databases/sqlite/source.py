@@ -1,4 +1,4 @@
-"""An old database that is a SQLite file: any value may stand in any column, keys may be NULL or no numbers."""
+"""An old database that is a SQLite file: any column may hold values of any type, and keys may be NULL or not numeric."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from etl.errors import Busy, MigrationError
 from etl.system.interruption import interruptible
 from mappings.model import TableMapping
 
-CHUNK_BYTES = 1 << 20  # bytes of a document read at a time
+CHUNK_BYTES = 1 << 20  # bytes of a document in one read
 _SMALL = 8 * CHUNK_BYTES
 
 
 class SqliteSource:
-    """Implements `Source` on one read transaction: a writer cannot change what it sees."""
+    """Implements `Source` in one read transaction: a writer cannot change what it reads."""
 
     def __init__(self, url: str, name: str) -> None:
         self._name, self._shown = name, redacted_url(url)
@@ -39,33 +39,33 @@ class SqliteSource:
             raise MigrationError(
                 f"{name}: the file {file!r} does not exist ({self._shown}).", "Give the path of the old database's SQLite file."
             )
-        self.path = self.path.resolve()  # its log lies beside the file itself, not beside a link to it
+        self.path = self.path.resolve()  # its log is beside the file, not beside a link to it
         self._given = Path(file)
         self._indexes_trusted, self._rowless = True, dict[str, bool]()
-        # Read-only by the file's own mode and by the connection: nothing here can write to the old portal.
+        # Read-only by the connection's mode: this process cannot write to the old portal.
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=ro"
         self._connection = interruptible(sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False))
-        self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
+        self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file may not call functions with side effects
         self._connection.text_factory = bytes
         self._take_snapshot()
         self.level = "one read transaction (SQLite)"
 
     def _take_snapshot(self) -> None:
-        """A new snapshot, in place of the one before."""
+        """Begins a new snapshot in place of the earlier one."""
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._connection.execute("PRAGMA query_only = on")
-            self._connection.execute("PRAGMA trusted_schema = off")  # a view of a stranger calls no function that could do harm
+            self._connection.execute("PRAGMA trusted_schema = off")  # a view in the file may not call a function with side effects
             self._connection.execute("BEGIN")
-            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only a read takes it
+            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the first read begins the snapshot
         except sqlite3.DatabaseError as error:
             self._connection.close()
             self._refuse_busy(error)
             raise refusal(self._name, self._shown, self.path, error) from None
 
     def _refuse_busy(self, error: sqlite3.DatabaseError) -> None:
-        """Raises Busy where the error says that another process holds the file locked."""
+        """Raises Busy where the error says that another process has locked the file."""
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             raise Busy(
                 f"{self._name}: another process is writing to {self._shown} ({error}).",
@@ -79,12 +79,12 @@ class SqliteSource:
         )
         shapes = {}
         for (name,) in names.fetchall():
-            # Not table_info: that one leaves out generated and hidden columns (fine print 60).
+            # Not table_info: it omits generated and hidden columns (fine print 60).
             info = self._execute("the catalogue", "SELECT name, type FROM pragma_table_xinfo(?)", (name.decode(),)).fetchall()
             row = self._execute(
                 "the catalogue", "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = ?", (name.decode(),)
             ).fetchone()
-            if row is not None and row[0]:  # STRICT knows five types, none of them a date: each value is looked at, as in every file
+            if row is not None and row[0]:  # STRICT has five types, none of them a date: each value is checked, as in every file
                 info = [(column, b"ANY") for column, _ in info]
             shapes[name.decode()] = {column.decode(): kind.decode().upper().removesuffix(" GENERATED ALWAYS") for column, kind in info}
         return shapes
@@ -121,7 +121,7 @@ class SqliteSource:
         return found
 
     def _keeps_unique(self, mapping: TableMapping) -> bool:
-        """Whether the file itself keeps the key's columns unique; of a table that is not there nothing is said."""
+        """Returns whether the file enforces unique keys; True for a table that does not exist."""
         rows = self._execute("the catalogue", "SELECT name, pk FROM pragma_table_xinfo(?)", (mapping.table,)).fetchall()
         own = {name.decode() for name, place in rows if place}
         if not rows or (own and own <= set(mapping.key)):
@@ -135,7 +135,7 @@ class SqliteSource:
         return any(columns <= set(mapping.key) for columns in indexes.values())
 
     def _has_no_rowid(self, table: str) -> bool:
-        """Whether the table is a view, or was made WITHOUT ROWID."""
+        """Returns whether the table is a view, or WITHOUT ROWID."""
         if table not in self._rowless:
             row = self._execute(
                 "the catalogue", "SELECT type, wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", (table,)
@@ -144,24 +144,24 @@ class SqliteSource:
         return self._rowless[table]
 
     def _from(self, table: str) -> str:
-        """The table, read without its indexes where nobody could say whether they are whole. A view has none of its own."""
+        """Returns the FROM term: without indexes where their state could not be checked. A view has none."""
         if isinstance(table, Sql):
             return table.sql
         return _quoted(table) + ("" if self._indexes_trusted or self.kinds().get(table) else " NOT INDEXED")
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
-        """The rows of a question about the catalogue, texts as `str`."""
+        """Returns the rows of a query on the catalogue, text as `str`."""
         found = self._execute("the catalogue", statement, values).fetchall()
         return [tuple(cell.decode("utf-8", "replace") if isinstance(cell, bytes) else cell for cell in row) for row in found]
 
     def count(self, table: str) -> int:
-        # By the table itself: an index that lacks rows would count too few, and the extract compares (K9).
+        # Without indexes: a damaged index that lacks rows would count too few, and the extract compares (K9).
         whole = "" if self.kinds().get(table) else " NOT INDEXED"
         return int(self._execute(table, f"SELECT count(*) FROM {_quoted(table)}{whole}").fetchone()[0])
 
     def bytes_in(self, table: str, column: str) -> int:
         name = _quoted(column)
-        # `length` knows the size of bytes from the row's head: no document is read for it. A text in their place it would count in characters.
+        # `length` reads the size of a BLOB from the row's header, without the document. For text it would count characters.
         size = f"CASE typeof({name}) WHEN 'text' THEN length(CAST({name} AS BLOB)) ELSE length({name}) END"
         return int(self._execute(table, f"SELECT total({size}) FROM {_quoted(table)}").fetchone()[0])
 
@@ -189,11 +189,11 @@ class SqliteSource:
             ) from None
 
     def keys_are_sound(self, mapping: TableMapping) -> bool:
-        """Whether no key is NULL, of another type, out of its range, or there twice."""
+        """Returns whether every key is unique, not NULL, of its type and in its range."""
         return not self._has_odd_keys(mapping)
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
-        """Whether some key is NULL, does not fit its type, or is a text that could become equal to another one's."""
+        """Returns whether a key is NULL, does not fit its type, or is a text that could equal another one after conversion."""
         if not mapping.key:
             return False
         odd = []
@@ -212,7 +212,7 @@ class SqliteSource:
         return found is not None or (not self._keeps_unique(mapping) and self._has_doubles(mapping))
 
     def _with_blobs(self, mapping: TableMapping, names: Sequence[str]) -> list[str]:
-        """The date and timestamp columns in which some row holds a BLOB: its bytes alone look like a text's."""
+        """Returns the date and timestamp columns in which a row holds a BLOB: its bytes look like a text's."""
         dated = [name for name in names if mapping.shape.by_name[name].family in ("date", "timestamp")]
         if not dated:
             return []
@@ -222,13 +222,13 @@ class SqliteSource:
         return [name for name, some in zip(dated, found.fetchone(), strict=True) if some]
 
     def _has_doubles(self, mapping: TableMapping) -> bool:
-        """Whether two rows have one key (fine print 63)."""
+        """Returns whether two rows have the same key (fine print 63)."""
         keys = ", ".join(f"{_quoted(name)} COLLATE BINARY" for name in mapping.key)
         statement = f"SELECT 1 FROM {self._from(mapping.table)} GROUP BY {keys} HAVING count(*) > 1 LIMIT 1"
         return self._execute(mapping.table, statement).fetchone() is not None
 
     def _read_carefully(self, mapping: TableMapping, names: Sequence[str], rows: int) -> Iterator[Batch]:
-        """The whole table at once, its keys told apart: NULL keys numbered by their place, keys that are equal as text by `#2`, `#3` ..."""
+        """Yields the whole table as one batch with unique keys: NULL keys numbered by position, equal texts suffixed `#2`, `#3` ..."""
         place = self._places(mapping)
         kinds = ", ".join(f"typeof({_quoted(column)})" for column in mapping.key)
         asked = self._with_blobs(mapping, names)
@@ -238,7 +238,7 @@ class SqliteSource:
         width = len(mapping.key) + 1
         columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(width + len(names) + len(asked))]
         cells = dict(zip(names, columns[width : width + len(names)], strict=True))
-        if self._is_utf16():  # SQLite orders such texts by other bytes than those of UTF-8
+        if self._is_utf16():  # SQLite compares such texts by other bytes than UTF-8
             order = _in_order([[columns[n] for n in range(len(mapping.key))], [cells[name] for name in mapping.key]], columns[width - 1])
             columns = [tuple(column[row] for row in order) for column in columns]
             cells = dict(zip(names, columns[width : width + len(names)], strict=True))
@@ -249,7 +249,7 @@ class SqliteSource:
             yield cut(whole, keys, start, start + rows)
 
     def _places(self, mapping: TableMapping) -> str:
-        """Each row's place among rows of one key: its rowid; where there is none, its place in the order of all columns (fine print 61)."""
+        """Returns the SQL for each row's position among rows of one key: its rowid, else its position in the order of all columns (fine print 61)."""
         if not self._has_no_rowid(mapping.table):
             return "rowid"
         return f"row_number() OVER (ORDER BY {_by_bytes([column.name for column in mapping.columns if column.family != 'binary'])})"
@@ -266,7 +266,7 @@ class SqliteSource:
                 if kind in (b"blob", b"text"):
                     yield keys[row], iter([content])
             return
-        # The length of a blob stands in its header; only a text has to be read for it.
+        # The length of a BLOB is in its header; only text has to be read for it.
         size_of = f"CASE typeof({name}) WHEN 'text' THEN length(CAST({name} AS BLOB)) ELSE length({name}) END"
         statement = f"SELECT rowid, typeof({name}), {size_of} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, rowid"
         utf16 = self._is_utf16()
@@ -275,7 +275,7 @@ class SqliteSource:
                 yield keys[row], self._chunks(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
 
     def _chunks(self, table: str, column: str, rowid: int, size: int) -> Iterator[bytes]:
-        if size <= _SMALL:  # a text comes in UTF-8, whatever encoding the file has (fine print 42, 61)
+        if size <= _SMALL:  # text is returned in UTF-8, independent of the file's encoding (fine print 42, 61)
             statement = f"SELECT {_quoted(column)} FROM {_quoted(table)} WHERE rowid = ?"
             yield self._connection.execute(statement, (rowid,)).fetchone()[0]
             return
@@ -290,8 +290,8 @@ class SqliteSource:
             if file.is_file() and file.stat().st_size:
                 with file.open("rb") as stream:
                     digest.update(f"{suffix}\0".encode() + hashlib.file_digest(stream, "sha256").digest())
-        # Behind the digest: what is committed while it is made is in the snapshot, or differs from the digest. And closing the file has just
-        # dropped this process's locks on it, SQLite's own among them: a new transaction takes a new one.
+        # After the digest: a commit during its calculation is in the snapshot, or differs from the digest. Closing the file has also released
+        # all locks of this process on it, including SQLite's: a new transaction takes a new one.
         self._take_snapshot()
         return digest.hexdigest()
 
@@ -331,18 +331,18 @@ def _is_blob(column: str) -> str:
 
 
 def _blobs(columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> dict[str, Bools]:
-    """By column, the rows that hold a BLOB."""
+    """Returns, by column, which rows hold a BLOB."""
     return {name: np.array(marks, bool) for name, marks in zip(columns, cells, strict=True)}
 
 
 def _by_bytes(columns: Sequence[str]) -> str:
-    """The order of the bytes, whatever collation a column has (fine print 61)."""
-    # Without a key: as they are stored. A table without rowid takes the quoted name for a text, and gives them as they lie.
+    """Returns the ORDER BY terms in byte order, independent of collations (fine print 61)."""
+    # Without a key: in storage order. A table without rowid takes the quoted name for a string, and returns rows in storage order.
     return ", ".join(f"{_quoted(column)} COLLATE BINARY" for column in columns) or '"rowid"'
 
 
 def _in_order(keys: list[list[Sequence[Any]]], places: Sequence[int]) -> list[int]:
-    """The rows in the order of their keys: NULL, numbers, texts, blobs, the last two by their bytes; then by their places."""
+    """Returns the row numbers in key order: NULL, numbers, texts, BLOBs, the last two by bytes; then by position."""
     rank = {b"null": 0, b"integer": 1, b"real": 1, b"text": 2, b"blob": 3}
     kinds, cells = keys
 

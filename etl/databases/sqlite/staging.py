@@ -1,4 +1,4 @@
-"""Rows on their way into a store that is a SQLite file: they lie in a file of their own, which is thrown away."""
+"""Rows on their way into a SQLite store: in a separate file, which is deleted afterwards."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from etl.domain.ids import as_text
 from etl.domain.typed_values import texts_of
 from mappings.schema import Table
 
-_AT_ONCE = 16_384  # rows as Python values at a time: they take ten times the room of their columns
+_AT_ONCE = 16_384  # rows as Python values at a time: they need ten times the memory of their columns
 
 
 def stage(staging: Path, tables: Sequence[Table], rows: Rows) -> Generator[int, None, None]:
-    """Fills a new file with these tables' rows, what was there before is forgotten; numbers of rows come back on the way."""
+    """Fills a new file with these tables' rows, in place of an earlier one; yields numbers of rows as they are written."""
     forget(staging)
     staging.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Made before SQLite opens it, whose own mode is that of the umask.
+    # Created before SQLite opens it: SQLite's mode would follow the umask.
     os.close(os.open(staging, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     with closing(_opened(staging)) as file:
         for table in tables:
             names = ", ".join(quoted(column.name) for column in table.columns)
-            file.execute(f"CREATE TABLE {quoted(table.name)} ({names})")  # without types: what is staged is stored as it is
+            file.execute(f"CREATE TABLE {quoted(table.name)} ({names})")  # without types: staged values are stored unchanged
             places = ", ".join("?" * len(table.columns))
             file.execute("BEGIN")
             for batch in rows(table):
@@ -42,7 +42,7 @@ def stage(staging: Path, tables: Sequence[Table], rows: Rows) -> Generator[int, 
 
 
 def key_staged(staging: Path, tables: Sequence[Table]) -> None:
-    """Gives the staged tables their keys: to compare them with the real ones row by row would take the square of the time without."""
+    """Creates the staged tables' keys: without them a comparison with the real tables would take quadratic time."""
     with closing(_opened(staging)) as file:
         for table in tables:
             key = ", ".join(map(quoted, table.key))
@@ -50,20 +50,20 @@ def key_staged(staging: Path, tables: Sequence[Table]) -> None:
 
 
 def forget(staging: Path) -> None:
-    """Removes the file and what SQLite left beside it."""
+    """Removes the file and SQLite's files beside it."""
     for leftover in staging.parent.glob(staging.name + "*"):
         leftover.unlink()
 
 
 def _opened(staging: Path) -> sqlite3.Connection:
     file = sqlite3.connect(staging, isolation_level=None)
-    file.execute("PRAGMA synchronous = off")  # thrown away after any crash: only the store itself has to last
+    file.execute("PRAGMA synchronous = off")  # deleted after every crash: only the store has to be durable
     file.execute("PRAGMA journal_mode = off")
     return file
 
 
 def _cells(column: pa.ChunkedArray, family: str) -> list[object]:
-    """Values as SQLite stores them: ids and moments as text, truth as 0 and 1."""
+    """Returns the values as SQLite stores them: ids and moments as text, booleans as 0 and 1."""
     match family:
         case "uuid":
             return list(as_text(column).to_pylist())

@@ -1,4 +1,4 @@
-"""A new store that is a SQLite file. Staging lies in a file of its own: the store's bytes do not change before the one transaction."""
+"""A new store that is a SQLite file, with staging in a separate file: the store's bytes do not change before the one transaction."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ from mappings.schema import Schema, Table
 _PIECE = 1 << 20
 _VERSIONS_AT, _NO_WRITE_AHEAD_LOG, _COMMITS_AT = 18, b"\1\1", 24  # in the file's header
 
-Shape = dict[str, tuple[str, bool, int]]  # by column: type, mandatory, place in the key
+Shape = dict[str, tuple[str, bool, int]]  # by column: type, NOT NULL, position in the key
 
 
 class SqliteTarget:
-    """Implements `Target`; holds a lock on the file as long as it is open."""
+    """Implements `Target`; holds a lock on the file until it is closed."""
 
     def __init__(self, url: str, staging_folder: Path) -> None:
         self._shown = redacted_url(url)
@@ -65,11 +65,11 @@ class SqliteTarget:
             raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Create the folder, then run the same command again.")
         self._staging = staging_folder / "staging.sqlite"
         self._marks: dict[str, str] = {}
-        self._known: int | None = None  # the commits when it was found to hold the very rows that were published
+        self._known: int | None = None  # the commit counter when the file was found to hold exactly the published rows
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
         self._connection = interruptible(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30))
-        self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file call no function that does anything
+        self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file may not call functions with side effects
         try:
             self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.DatabaseError as error:
@@ -81,7 +81,7 @@ class SqliteTarget:
         self._connection.execute("PRAGMA synchronous = full")
 
     def _locked(self) -> int:
-        # The store's own file: whoever else migrates into it meets the lock, whatever his run folder; the kernel drops it with its holder.
+        # The store's file: every other migration into it meets the lock, from any run folder; the kernel releases it with its process.
         self._was_there = self.path.exists()
         descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
@@ -90,7 +90,7 @@ class SqliteTarget:
             os.close(descriptor)
             raise Refused(f"Another run is active on {self._shown}.", "Wait for it to end, then run the same command again.") from None
         if not self.path.exists() or not os.path.samestat(os.fstat(descriptor), self.path.stat()):
-            os.close(descriptor)  # its last holder took the empty file away between our opening and our locking it
+            os.close(descriptor)  # its last holder removed the empty file between our open and our lock
             return self._locked()
         return descriptor
 
@@ -137,7 +137,7 @@ class SqliteTarget:
     def _attach(self) -> None:
         attached = {row[1] for row in self._connection.execute("PRAGMA database_list")}
         if "staging" not in attached:
-            # Read-only: a second file that could be written to would draw the commit into a super-journal, which a kill leaves beside the store.
+            # Read-only: a second writable file would make the commit use a super-journal, which a kill leaves beside the store.
             self._connection.execute("ATTACH DATABASE ? AS staging", (f"file:{urllib.parse.quote(str(self._staging.absolute()))}?mode=ro",))
 
     def publish(self, schema: Schema, record: RunRecord, tell: Tell, agree: Agree = agreed) -> list[Change]:
@@ -165,7 +165,7 @@ class SqliteTarget:
 
     @contextmanager
     def _changing(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
-        """One transaction, foreign keys judged once, at its end, whatever the order of the changes; Refused where one is broken then."""
+        """Opens one transaction; foreign keys are checked once, at its end. Raises Refused where one is broken then."""
         run = self._connection.execute
         run("PRAGMA foreign_keys = off")
         run("BEGIN IMMEDIATE")
@@ -183,13 +183,15 @@ class SqliteTarget:
             run("PRAGMA foreign_keys = on")
 
     def _digest(self, after: int | None = None) -> str:
-        """The digest of the file's bytes while nobody can write; '' where they are not all of the store, or another commit than `after` + 1 was the last.
+        """Returns the SHA-256 of the file while no other process can write; '' where the file is not the whole store or has a commit besides `after` + 1.
 
-        Read by the descriptor that holds the lock: closing another one would drop SQLite's own locks on the file.
+        Read by the descriptor that holds the lock: closing another one would release SQLite's locks on the file.
         """
         try:
             self._connection.execute("BEGIN")
-            self._connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()  # a reader from now on: no writer can commit
+            self._connection.execute(
+                "SELECT count(*) FROM main.sqlite_master"
+            ).fetchone()  # takes a read lock: no writer can commit from here
             if os.pread(self._lock, 2, _VERSIONS_AT) != _NO_WRITE_AHEAD_LOG or after not in (None, self._commits() - 1):
                 return ""
             self._known = self._commits()
@@ -198,14 +200,14 @@ class SqliteTarget:
                 digest.update(piece)
                 place += len(piece)
             return digest.hexdigest()
-        except (sqlite3.Error, OSError):  # then only a comparison tells
+        except (sqlite3.Error, OSError):  # then only a comparison can tell
             return ""
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
     def _commits(self) -> int:
-        """The file's own counter: every transaction that wrote adds one, where there is no write-ahead log."""
+        """Returns the file's commit counter: every writing transaction adds one, where there is no write-ahead log."""
         return int.from_bytes(os.pread(self._lock, 4, _COMMITS_AT), "big")
 
     def _fill(self, table: Table) -> Change:
@@ -234,7 +236,7 @@ class SqliteTarget:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         delta = self._is_delta(record)
         alone = not delta and self._has_only(schema)
-        if alone:  # nobody between the two: rows are not overwritten one by one, and what they were is gone with the file's end
+        if alone:  # no other process between rollback and shrink, which removes the rows' bytes: no need to overwrite them one by one
             self._connection.execute("PRAGMA main.locking_mode = exclusive")
             self._connection.execute("PRAGMA main.secure_delete = off")
         with self._changing() as run:
@@ -254,7 +256,7 @@ class SqliteTarget:
         return changes
 
     def _has_only(self, schema: Schema) -> bool:
-        """Whether the file has no tables of others: shrinking it might renumber their rows."""
+        """Returns whether the file has no other tables: shrinking could renumber their rows."""
         there = {
             row[0]
             for row in self._connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
@@ -262,11 +264,11 @@ class SqliteTarget:
         return there <= schema.tables.keys()
 
     def _shrink(self) -> None:
-        """Gives back the room of the rows that are gone; they could be read in the file's free pages else."""
-        with suppress(sqlite3.Error):  # a full disk: what was to be taken back is, and the next load writes over it
+        """Shrinks the file: removed rows would stay readable in its free pages."""
+        with suppress(sqlite3.Error):  # a full disk: the rollback is committed, and the next load overwrites the free pages
             self._connection.execute("VACUUM main")
         self._connection.execute("PRAGMA main.locking_mode = normal")
-        self._connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()  # gives up the lock
+        self._connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()  # releases the lock
 
     def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
@@ -276,7 +278,7 @@ class SqliteTarget:
         return [Change(image.table, 0, image.before, image.new) for image in images]
 
     def _is_delta(self, record: RunRecord) -> bool:
-        """As recorded when it was published; an earlier run that is still published says so too, whatever the record says by now."""
+        """Returns whether the publish was a delta: by its record, or because an earlier run is still published."""
         return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
 
     @property
@@ -286,7 +288,7 @@ class SqliteTarget:
     def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
         return bool(marks) and marks == {
             "file": self._digest()
-        }  # a SQLite file does not say who wrote a row: the bytes are the same, or not
+        }  # a SQLite file does not record who wrote a row: either the bytes are the same, or they are not
 
     def unknown_objects(self, digests: list[str]) -> list[str]:
         known = {row[0] for row in self._connection.execute("SELECT sha256 FROM stored_object")}
@@ -300,8 +302,8 @@ class SqliteTarget:
         if hasattr(self, "_connection"):
             self._connection.close()
         if not self._was_there and self.path.is_file() and self.path.stat().st_size == 0:
-            self.path.unlink()  # nothing was published: no file was there, none is left
-        # Only now: closing any descriptor of the file would drop SQLite's own locks on it, and whoever waits must not lock a file that is gone.
+            self.path.unlink()  # nothing was published: no file existed before, none remains
+        # Last, because closing a descriptor of the file releases SQLite's locks on it, and a waiting process must not lock a removed file.
         os.close(self._lock)
 
 
@@ -319,7 +321,7 @@ def _run_values(record: RunRecord) -> list[object]:
 
 
 def _typed(column: str, value: Any) -> Any:
-    """The value of a column of `migration_run`, from SQLite's text."""
+    """Returns the value of a column of `migration_run`, from SQLite's text."""
     if value is None:
         return None
     if column.endswith("_at"):
@@ -327,11 +329,11 @@ def _typed(column: str, value: Any) -> Any:
     return date.fromisoformat(value) if column.startswith("freeze_") else value
 
 
-_TYPES = {"UUID": "TEXT", "BYTEA": "BLOB"}  # the contract's reading of its types in SQLite; BOOLEAN stays (0 or 1)
+_TYPES = {"UUID": "TEXT", "BYTEA": "BLOB"}  # the contract's types in SQLite; BOOLEAN stays (0 or 1)
 
 
 def _statements(schema: Schema, existing: set[str]) -> list[str]:
-    """The statements of the contract: for the tables that do not exist yet; its views and indexes where no table was."""
+    """Returns the contract's statements for tables that do not exist yet; its views and indexes only where no table existed."""
     made = [create_table(table, _TYPES) for name, table in schema.ddl.tables.items() if name not in existing]
     return made if existing else [*made, *schema.views.values(), *schema.ddl.indexes]
 
@@ -345,7 +347,7 @@ def _described(shape: tuple[str, bool, int]) -> str:
 
 
 def looked_at(url: str, schema: Schema) -> list[str]:
-    """`differences_from` of the file behind the URL; neither locked nor made. A file that is not a database is refused by the load."""
+    """Returns `differences_from` of the file behind the URL, without a lock and without creating it. The load refuses a file that is not a database."""
     path = Path(sqlalchemy.make_url(url).database or "").absolute()
     if not path.is_file():
         return []

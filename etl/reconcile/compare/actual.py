@@ -19,8 +19,8 @@ CANONICAL = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\z"
 ALIEN = "#alien"  # the columns with a value that this store could not contain, joined by blanks; null: none
 OWN_ID = "#id"
 _ID_BYTES = 16  # of a database that has a type for ids
-LINK_TARGET = ("document_link", "target_id")  # leads to the table that target_cd says (C2)
-# The loader's own choice, or said by no source: looked at by other means (objects.py, holdings.py) or not at all.
+LINK_TARGET = ("document_link", "target_id")  # refers to the table that target_cd names (C2)
+# The loader chooses it and no source determines it: the objects themselves are verified instead (objects/store.py).
 NOT_COMPARED = {"stored_object": {"object_key"}}
 
 Ints = npt.NDArray[np.int64]
@@ -29,7 +29,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Places:
-    """Where ids lead: by the hash of an id the fingerprint of its row, and the row's account as a place in `entities`."""
+    """The rows of one table by the hash of their id: the row's fingerprint, and its account as an index into `entities`."""
 
     id: Hashes  # sorted
     row: Hashes
@@ -37,7 +37,7 @@ class Places:
     entities: Ints
 
     def find(self, ids: pl.Series) -> tuple[Ints, Mask]:
-        """The place of each id, and whether there is such a row."""
+        """Returns (index of the row with each id, whether there is such a row); a null id has none."""
         if not len(self.id):
             return np.zeros(len(ids), np.int64), np.zeros(len(ids), np.bool_)
         wanted = ids.hash(0).to_numpy()
@@ -45,11 +45,11 @@ class Places:
         return place, (self.id[place] == wanted) & ids.is_not_null().to_numpy()
 
     def rows(self, place: Ints, there: Mask) -> pl.Series:
-        """The fingerprints of the rows at these places; null where there is none."""
+        """Returns the fingerprints (UInt64) of the rows at these indexes; null where `there` is false."""
         return _where(there, self.row[place]) if len(self.id) else _nothing(len(place), pl.UInt64)
 
     def accounts(self, place: Ints, there: Mask) -> pl.Series:
-        """The entity ids of their accounts; null where there is none."""
+        """Returns the entity ids of the accounts of the rows at these indexes; null where `there` is false or the row has no account."""
         if not len(self.id) or not len(self.entities):
             return _nothing(len(place), pl.Int64)
         at = self.account[place]
@@ -66,6 +66,7 @@ class Gathering:
         self._account: list[npt.NDArray[np.int32]] = []
 
     def add(self, ids: pl.Series, frame: pl.DataFrame) -> None:
+        """Adds a batch: the ids of its rows, and the columns that identify them."""
         self._id.append(ids.hash(0).to_numpy())
         self._row.append(fingerprint((frame[name] for name in self._names), len(frame)))
         account = np.full(len(frame), -1, np.int32)
@@ -76,7 +77,7 @@ class Gathering:
         self._account.append(account)
 
     def places(self) -> Places:
-        """What was collected, which is forgotten here: of a large table there is not memory for it twice."""
+        """Returns the collected rows and releases them: memory does not hold a large table twice."""
         every = _taken(self._id, np.zeros(0, np.uint64))
         order = np.argsort(every)
         every = every[order]
@@ -85,7 +86,7 @@ class Gathering:
 
 
 class Store:
-    """The new store."""
+    """The new store as the verifier reads it: rows with their ids resolved to the rows that they refer to."""
 
     def __init__(self, spec: Spec, database: Database, padded: bool = False) -> None:
         self.spec, self.database, self._padded = spec, database, padded
@@ -96,7 +97,7 @@ class Store:
         self.doubled: dict[str, bool] = {}  # tables in which an id occurs twice
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
         self._wanted |= {table for _, table in spec.link_targets.values()}
-        self._referring = {table: self._tables_referring(table) for table in spec.target}  # asked for each table after each table
+        self._referring = {table: self._tables_referring(table) for table in spec.target}  # needed for every table after each table
         waiting = [table for table in self.hiding if table in spec.target]
         while waiting:
             hidden = waiting.pop()
@@ -107,21 +108,21 @@ class Store:
             self._found.pop(table, None)
 
     def absent(self, table: str) -> list[str]:
-        """The columns that the store lacks; the table's name where it lacks the whole table."""
+        """Returns the columns that the store lacks; the table's name if it lacks the table."""
         found = self._found.get(table)
         return [table] if found is None else [name for name in self.spec.target[table].columns if name not in found]
 
     def columns_of(self, name: str) -> list[str] | None:
-        """The columns of a table or view of the store; None where it has none of that name."""
+        """Returns the columns of a table or view; None if the store has none of that name."""
         return self._found.get(name)
 
     def blank(self, values: pl.Series, column: str, table: str) -> pl.Series:
-        """The values without the blanks that a database fills CHAR(n) up with, which say nothing then."""
+        """Returns the values without the trailing blanks that a database adds to CHAR(n)."""
         padded = self._padded and self.spec.target[table].columns[column].padded
         return values.str.strip_chars_end(" ") if padded else values
 
     def unknown(self) -> list[tuple[str, str]]:
-        """Columns of the contract's tables that the contract does not know."""
+        """Returns the (table, column) pairs that the store has in the contract's tables and the contract does not declare."""
         return [
             (t, c)
             for t, columns in sorted(self._found.items())
@@ -131,7 +132,7 @@ class Store:
         ]
 
     def order(self) -> list[str]:
-        """The tables, each after those that it refers to."""
+        """Returns the tables in an order in which each follows those that it refers to."""
         links = {target for _, target in self.spec.link_targets.values()}
         parents = {
             name: sorted(({*table.refers.values()} | (links if name == LINK_TARGET[0] else set())) - {name})
@@ -140,10 +141,10 @@ class Store:
         return list(TopologicalSorter(parents).static_order())
 
     def frames(self, table: str) -> Iterator[pl.DataFrame]:
-        """The rows in batches: every column but the own id, #account where the row has one, #id, #alien."""
+        """Yields the rows in batches: every column but the row's id, #account if the row has one, #id, and #alien (columns that cannot be compared)."""
         declared = self.spec.target[table]
         if table in declared.refers.values():
-            self.places(table)  # its own ids come first where it refers to itself
+            self.places(table)  # a table that refers to itself needs its ids first
         gathering = Gathering(identity(self.spec, table), self._entities())
         needed = table not in self._places and own_id(declared) is not None
         needed &= table in self._wanted or not self.database.has_key(table, declared.key)
@@ -156,17 +157,18 @@ class Store:
             self._keep(table, gathering.places())
 
     def places(self, table: str) -> Places:
+        """Returns the index of the table's rows by id; reads the table if it is not in memory."""
         if table not in self._places:
             self._keep(table, self._places_of(table))
         return self._places[table]
 
     def forget(self, tables: Iterable[str]) -> None:
-        """Nothing; what was known of these tables' ids will be read again if it is asked for."""
+        """Releases the index of these tables' ids; it is read again when needed."""
         for table in tables:
             self._places.pop(table, None)
 
     def referring(self, table: str) -> set[str]:
-        """The tables whose rows refer to this one's by id."""
+        """Returns the tables whose rows refer to rows of this table by id."""
         return self._referring[table]
 
     def _tables_referring(self, table: str) -> set[str]:
@@ -190,7 +192,7 @@ class Store:
         return gathering.places()
 
     def _entities(self) -> Ints:
-        """The sorted entity ids of all accounts."""
+        """Returns the sorted entity ids of all accounts."""
         if self._entity_ids is None:
             column = self.spec.target["entity_account"].columns["legacy_entity_id"]
             parts = [] if self.absent("entity_account") else self.database.parts("entity_account", [column], exact=True)
@@ -200,7 +202,7 @@ class Store:
         return self._entity_ids
 
     def _read(self, table: str, columns: Sequence[Column]) -> Iterator[pl.DataFrame]:
-        """The raw batches; values that this store could not contain become null and are listed in #alien."""
+        """Yields the raw batches; values that the loader never stores become null and are listed in #alien."""
         for part in self.database.parts(table, columns, exact=True):
             frame = part.frame.with_columns(pl.lit(None, dtype=pl.String).alias(ALIEN))
             if part.odd:
@@ -211,7 +213,7 @@ class Store:
                         value = canonical(raw, column)
                         alien += [column.name] if value is UNREADABLE else []
                         values.append(None if value is UNREADABLE else value)
-                    far = any(isinstance(value, Extreme) for value in values)  # that is why the row was looked at
+                    far = any(isinstance(value, Extreme) for value in values)  # the reason for reading the row by itself
                     rows.append((0, *values, " ".join(alien) or (None if far else "?")))
                 schema = {LOCATOR: pl.Int64, **{c.name: DTYPES[c.kind] for c in columns}, ALIEN: pl.String}
                 schema |= {c.name: frame.schema[c.name] for c in columns if c.kind == "uuid"}  # as text, or as bytes
@@ -220,9 +222,9 @@ class Store:
             yield frame.drop(LOCATOR).with_columns(pl.col(name).str.strip_chars_end(" ") for name in blank)
 
     def _resolved(self, table: str, raw: pl.DataFrame, ids: bool = False) -> pl.DataFrame:
-        """Ids replaced by the rows that they refer to; unresolved ones, and own ids that are not canonical, are listed in #alien.
+        """Returns the rows with ids replaced by the rows that they refer to; #alien lists columns with unresolved ids and row ids that are not canonical.
 
-        `ids`: own ids that are not those of the recipe, too.
+        `ids`: #alien also lists row ids that differ from the recipe.
         """
         declared = self.spec.target[table]
         key, path = own_id(declared), account_path(self.spec, table)
@@ -276,7 +278,7 @@ class Store:
 
 
 def canonical(raw: object, column: Column) -> object:
-    """The value of a cell of our own store, or UNREADABLE where it is stored in a form that a store of ours never has."""
+    """Returns the value of a cell of the new store; UNREADABLE if it is stored in a form that the loader never writes."""
     if column.kind == "boolean":
         return bool(raw) if raw in (0, 1) and isinstance(raw, int) else None if raw is None else UNREADABLE
     if isinstance(raw, Id):

@@ -9,7 +9,7 @@ from etl.reconcile.engine.world import ExpectedState
 
 
 def profiles_audited(world: ExpectedState, store: Store) -> tuple[int, pl.DataFrame]:
-    """How many profiles were counted, and those whose multiset of (type, status, tier) is not the same (A11 aside)."""
+    """Returns (number of profiles counted, differences): profiles whose multiset of (type, status, tier) is not the old one; A11 aside (K10)."""
     of_entity = ["profile", "type", "status", "tier"]
     before = world.accounts.select("company_profile_id", "#type", "status_cd", "tier_cd").rename(
         {"company_profile_id": "profile", "#type": "type", "status_cd": "status", "tier_cd": "tier"}
@@ -48,7 +48,7 @@ def profiles_audited(world: ExpectedState, store: Store) -> tuple[int, pl.DataFr
 
 
 def logins_audited(world: ExpectedState, store: Store) -> tuple[int, pl.DataFrame]:
-    """How many logins were counted, and those that reach another set of entities than before (as `account_picker`, trade_visible aside)."""
+    """Returns (number of logins counted, differences): logins that reach other entities by `account_picker` than before; trade_visible aside (K10)."""
     users = world.known.users.select("user_id", "email_key", "#key")
     contacts = world.known.contacts.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls()
     entities = world.accounts.select("company_profile_id", "entity_id")

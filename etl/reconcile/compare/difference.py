@@ -31,16 +31,17 @@ _CODES = ("_cd", "sha256", "account_number", "_no", "_year")
 
 
 def masked(text: str | None) -> str | None:
-    """The text with whatever has the form of a social security number, a natural person's tax number (H6) or an e-mail masked; a key can be either."""
+    """Returns the text with social security numbers, natural persons' tax numbers and e-mails masked by their form (H6); null stays null."""
     return None if text is None else _EMAIL.sub("***@***", _RFC.sub("****", _SSN.sub("***-**-****", text)))
 
 
 def may_be_shown(column: Column) -> bool:
-    """Whether a difference may name the column's values: numbers, dates, flags, codes and digests, never names, addresses or texts."""
+    """Returns whether a difference may show the column's values: numbers, dates, flags, codes and digests, never names, addresses or texts."""
     return column.kind in ("integer", "date", "timestamp", "boolean") or (column.kind == "text" and column.name.endswith(_CODES))
 
 
 def as_text(value: object) -> str | None:
+    """Returns the value as a difference shows it; None for null."""
     if value is None or isinstance(value, str):
         return masked(value)
     if isinstance(value, bool):
@@ -51,7 +52,7 @@ def as_text(value: object) -> str | None:
 
 
 def as_texts(values: pl.Series) -> list[str | None]:
-    """Each value as it may be shown."""
+    """Returns each value as a difference shows it; None for null."""
     if values.dtype not in (pl.Date, pl.Datetime):
         return [as_text(value) for value in values.to_list()]
     numbers = values.to_physical().cast(pl.Int64)
@@ -62,11 +63,12 @@ def as_texts(values: pl.Series) -> list[str | None]:
 
 
 def differences(rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
+    """Returns the rows as a frame of DIFFERENCE."""
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def sorted_differences(frames: list[pl.DataFrame], spec: Spec) -> pl.DataFrame:
-    """All differences, in the contract's order of tables, then by kind, portal, key, account and column."""
+    """Returns all differences sorted by table (in the contract's order), kind, portal, key, account and column."""
     place = {table: n for n, table in enumerate(spec.target)}
     every = pl.concat([SCHEMA.to_frame(), *frames])
     for column in ("legacy_portal", "legacy_key", "account_number", "expected", "actual"):

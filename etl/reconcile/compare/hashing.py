@@ -1,6 +1,6 @@
 """Rows as numbers: a 64-bit fingerprint of what identifies a row, and one of all its values, the same on both sides.
 
-Two rows are only ever compared with their own counterpart, so 64 bits let a change pass unseen once in 2^64 times.
+Only a row and its counterpart are compared, so the probability that 64 bits miss a change is 1 in 2^64.
 """
 
 import zlib
@@ -17,7 +17,7 @@ ACCOUNT = "#account"  # the entity id of the account that a row is for
 
 
 def fingerprint(columns: Iterable[pl.Series], rows: int) -> Hashes:
-    """A number for each row: the sum of its columns' hashes, each seeded by the column's name, so that parts can be added up."""
+    """Returns one 64-bit number per row: the sum of the column hashes, each seeded with the column's name, so that parts can be added."""
     total = np.zeros(rows, np.uint64)
     for column in columns:
         total += hashed(column)
@@ -25,21 +25,22 @@ def fingerprint(columns: Iterable[pl.Series], rows: int) -> Hashes:
 
 
 def hashed(column: pl.Series) -> Hashes:
+    """Returns the 64-bit hash of each value, seeded with the column's name."""
     return column.hash(zlib.crc32(column.name.encode())).to_numpy()
 
 
 def own_id(table: Table) -> str | None:
-    """The column with the row's own generated id, or None where the table has none."""
+    """Returns the column that holds the row's generated id; None if the table has none."""
     return table.key[0] if len(table.key) == 1 and table.columns[table.key[0]].kind == "uuid" and table.key[0] not in table.refers else None
 
 
 def account_columns(table: Table) -> list[str]:
-    """The columns that name an account."""
+    """Returns the columns that refer to an account."""
     return [column for column in table.columns if table.refers.get(column) == "entity_account"]
 
 
 def account_path(spec: Spec, table: str) -> str | None:
-    """The column that leads to the account which a row is for: directly, or by way of the row it belongs to; None: of no account."""
+    """Returns the column that leads to the row's account, directly or by its parent row; None if rows of the table belong to no account."""
     declared = spec.target[table]
     direct = account_columns(declared)
     if direct:
@@ -52,7 +53,7 @@ def account_path(spec: Spec, table: str) -> str | None:
 
 
 def identity(spec: Spec, name: str) -> tuple[str, ...]:
-    """The columns that tell which source row and which account a row is for, without the ids that are the loader's own."""
+    """Returns the columns that identify the source row and the account of a row, without generated ids."""
     table = spec.target[name]
     legacy = "legacy_key" in table.columns
     if "legacy_key" in table.key or (own_id(table) is None and not legacy):

@@ -1,4 +1,4 @@
-"""Rows that were set aside and rows that somebody should look at: compared with what the rules hold and flag (holding, exception, run)."""
+"""Compares held rows and flags with those that the rules require (migration_holding, migration_exception, migration_run)."""
 
 import json
 import re
@@ -22,7 +22,7 @@ Rows = list[tuple[str | None, ...]]
 
 
 def holdings_compared(store: Store, sources: Mapping[str, Source], held: pl.DataFrame, runs: set[str]) -> tuple[Count, pl.DataFrame]:
-    """Every held row: its reason, its digest, and its whole content, value by value."""
+    """Returns (count, differences) of held rows: reason, digest and `row_json`, value by value."""
     found: Rows = []
     seen: set[tuple[str, str, str]] = set()
     by_table = {
@@ -56,7 +56,7 @@ def holdings_compared(store: Store, sources: Mapping[str, Source], held: pl.Data
 
 
 def exceptions_compared(store: Store, flags: pl.DataFrame, runs: set[str]) -> tuple[Count, pl.DataFrame]:
-    """Every flag: that it is there, that it names a run, that its detail tells nothing personal."""
+    """Returns (count, differences) of flags: each exists, names a run, and has a detail without personal data."""
     named = {"rule_cd": "rule", "legacy_portal_cd": "portal", "legacy_table": "table", "legacy_key": "key"}
     frames = list(_frames(store, EXCEPTION))
     actual = (
@@ -91,7 +91,7 @@ def _frames(store: Store, table: str) -> Any:
 
 
 def _contents(sources: Mapping[str, Source], portal: str, table: str, at: list[int]) -> dict[int, dict[str, object]]:
-    """The source rows at these places, as `row_json` must hold them."""
+    """Returns the source rows at these locators, as `row_json` must hold them."""
     if not at:
         return {}
     source = sources[portal]
@@ -132,8 +132,8 @@ _JSON = [
 
 
 def _written(row: dict[str, Any]) -> Iterator[str]:
-    """The row as one JSON object, tight or with a blank behind every mark, other letters as they are or escaped: nothing else says it and no more.
+    """Returns the row as one JSON object, compact or with a blank after each separator, other characters unescaped or escaped: the accepted spellings.
 
-    Blanks around it, or a column that is named twice, are not part of a source row.
+    White space around it, or a column that occurs twice, is not part of a source row.
     """
     return (written(row) for written in _JSON)

@@ -22,9 +22,9 @@ _NIBBLES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.
 
 
 def wrong_ids(spec: Spec, table: str, ids: pl.Series, resolved: Mapping[str, pl.Series]) -> Mask | None:
-    """The rows with an id that the recipe does not give for their key, account and any of their source tables; None without a recipe.
+    """Returns the rows whose id is not the one that the recipe gives for their key and account; None for tables without a recipe.
 
-    `resolved`: the row's other columns, references as the rows that they refer to, accounts as entity ids. Ids that are not canonical count as correct here.
+    `resolved`: the row's other columns, references as fingerprints, accounts as entity ids. Ids that are not canonical count as correct here.
     """
     recipes = [(portal, source) for portal, source in _makers(spec, table) if _may_be(portal, resolved)]
     key = resolved.get("legacy_entity_id" if table == "entity_account" else "legacy_key")
@@ -48,7 +48,7 @@ def wrong_ids(spec: Spec, table: str, ids: pl.Series, resolved: Mapping[str, pl.
 
 
 def _makers(spec: Spec, table: str) -> list[tuple[str, str]]:
-    """The source tables whose rows become rows of this table under ids of their own."""
+    """Returns the source tables whose rows become rows of this table with ids made from their keys."""
     key = own_id(spec.target[table])
     return [
         (mapping.portal, mapping.table)
@@ -98,7 +98,7 @@ def _tag(text: str) -> int:
 
 
 def _halves(ids: pl.Series) -> tuple[Halves, Mask]:
-    """The ids as two numbers each, and which of them are canonical."""
+    """Returns the ids as two 64-bit numbers each, and which of them are canonical."""
     if ids.dtype == pl.String:
         good = (ids.str.len_bytes() == 36).fill_null(False)
         texts = _bytes_of(pl.select(pl.when(good).then(ids).otherwise(pl.lit("0" * 36))).to_series(), 36)

@@ -19,11 +19,14 @@ _BASE = {"login": "login", "account_contact": "login_id", "entity_account": "acc
 
 
 def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
-    """The rows of `account_picker` that are missing or too many. None where the view shows just what the store's own tables hold, for these are compared."""
+    """Returns the missing and the unexpected rows of `account_picker`, or a row of kind not_checked if the view cannot be compared.
+
+    No rows if the view follows from the store's tables, for these are compared.
+    """
     spec = expected.world.spec
     columns = store.columns_of(VIEW)
     if VIEW not in spec.views or columns is None or any(store.absent(table) for table in _BASE):
-        return differences([])  # told as what was not checked
+        return differences([])  # reported as not checked
     known = {**spec.target["account_contact"].columns, **spec.target["entity_account"].columns}
     shown = [name for name in columns if name not in ("login_id", "account_id")]
     if not {"login_id", "account_id"} <= set(columns) or any(name not in known for name in shown):
@@ -54,7 +57,7 @@ def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
 
 
 def _resolved(store: Store, frame: pl.DataFrame, shown: list[str]) -> pl.DataFrame:
-    """The view's rows: its login and its account by what they are, not by the loader's ids; the values as they are."""
+    """Returns the view's rows with login fingerprints and entity ids in place of ids; other values unchanged."""
     logins, accounts = store.places("login"), store.places("entity_account")
     login = logins.rows(*logins.find(frame["login_id"]))
     entity = accounts.accounts(*accounts.find(frame["account_id"]))
@@ -62,7 +65,7 @@ def _resolved(store: Store, frame: pl.DataFrame, shown: list[str]) -> pl.DataFra
 
 
 def _reached(contacts: Iterator[pl.DataFrame], accounts: Iterator[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:
-    """Each login with each account that is visible to trade and that a contact of his, not removed, is on (B4), once."""
+    """Returns each login with each account that is visible to trade and has a contact of the login that is not removed (B4), once."""
     seen = [
         frame.filter(pl.col("login_id").is_not_null() & pl.col("removed_at").is_null()).select(
             pl.col("login_id").alias(_LOGIN), pl.col("account_id").alias(_ENTITY)
@@ -93,7 +96,7 @@ def _expected(expected: Expected, schema: dict[str, Any]) -> pl.DataFrame:
 
 
 def _numbered(frames: list[pl.DataFrame], schema: dict[str, Any]) -> pl.DataFrame:
-    """The rows, each with a number over all its values."""
+    """Returns the rows, each with a 64-bit number over all its values."""
     none = pl.DataFrame(schema=schema)
     every = pl.concat([none, *(frame.select(none.columns) for frame in frames)])
     return every.with_columns(every.hash_rows(0).alias(_ROW))

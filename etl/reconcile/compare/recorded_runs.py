@@ -18,7 +18,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a run's folder knows of `migration_run`: the run's own id, and every row as its publish left it, by column as ISO 8601 writes it."""
+    """The run folder's record of `migration_run`: the run's id, and every row as its publish left it, by column in ISO 8601 form."""
 
     run_id: str
     rows: tuple[dict[str, object], ...]
@@ -45,8 +45,11 @@ class Runs:
 def recorded_runs(
     store: Store, freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None = None, recorded: Recorded | None = None
 ) -> Runs:
-    """What migration_run says; `freeze` and `grace` are compared with it where they are given, and used instead of it. `recorded`: what it has to say."""
-    if store.absent(TABLE):  # told as a table that was not checked
+    """Returns the runs that `migration_run` records, with a difference for each invalid value and for each deviation from the arguments.
+
+    `recorded`: the rows as the run's folder knows them; a given `freeze` and `grace` replace the recorded ones.
+    """
+    if store.absent(TABLE):  # reported as a table that was not checked
         return Runs(frozenset(), None, None, freeze, differences([]), 0, _numbers(freeze, grace))
     frames = list(store.frames(TABLE))
     records = pl.concat(frames).to_dicts() if frames else []
@@ -89,7 +92,7 @@ def recorded_runs(
 
 
 def refuse_other_decisions(runs: Runs, decisions: str | None) -> None:
-    """L4: OtherInputs (7) without the decisions that the run in force was made with, or with others."""
+    """Raises OtherInputs (7) if the decisions are not those of the run in force (L4)."""
     made_with = runs.decisions_sha256
     if runs.published is not None and decisions != made_with:
         given = "none are given" if decisions is None else f"the given ones have the digest {decisions}"
@@ -102,13 +105,13 @@ _GRACE = ("grace_before", "grace_after", "grace_add")
 
 
 def in_force(records: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The published record that finished last (fine print 66); None where there is none."""
+    """Returns the published record that finished last; None if there is none (fine print 66)."""
     published = [r for r in records if r["state_cd"] == "PUBLISHED" and r["started_at"]]
     return max(published, key=lambda r: (r["finished_at"] or r["started_at"], r["run_id"]), default=None)
 
 
 def _numbers(freeze: tuple[date, date] | None, grace: tuple[int, int, int | None] | None) -> tuple[int, int, int] | None:
-    """The numbers of E14 that are in force: by default 0, 0 and the length of the freeze; null without one."""
+    """Returns the numbers of E14 in force: by default 0, 0 and the length of the freeze; None without a freeze."""
     if freeze is None:
         return None
     before, after, more = grace or (0, 0, None)
@@ -120,7 +123,7 @@ def _said(value: date | int | None) -> str | None:
 
 
 def _known(digest: str | None) -> str | None:
-    """The digest; None of a store of the first edition that was brought up, whose record says nothing of it."""
+    """Returns the digest; None for a store upgraded from the first edition, whose record has none."""
     return digest if digest is not None and digest.strip("0") else None
 
 
@@ -128,7 +131,7 @@ _CLOCKS_APART = timedelta(days=1)  # of two machines; a record from further ahea
 
 
 def _is_possible(record: dict[str, Any]) -> bool:
-    """Whether a published run ended, after it began, and not in days to come."""
+    """Returns whether a published run ended after it began, and not in the future."""
     began, ended = record["started_at"], record["finished_at"]
     if record["state_cd"] != "PUBLISHED":
         return True

@@ -19,7 +19,7 @@ from etl.reconcile.engine.spec import Spec
 from etl.reconcile.engine.world import ExpectedRows
 
 AT_ONCE = 400_000  # differing rows that are held at a time
-_STRANGE = np.uint64(0x9E3779B97F4A7C15)  # makes the number of a row with an alien value that of no expected row
+_STRANGE = np.uint64(0x9E3779B97F4A7C15)  # gives a row with an alien value a number that no expected row has
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Names:
 
 
 def actual_numbers(store: Store, table: str, columns: tuple[str, ...]) -> Iterator[tuple[pl.DataFrame, Hashes]]:
-    """The table's batches, each with one number a row."""
+    """Yields the table's batches, each with one 64-bit number per row over `columns`."""
     for frame in store.frames(table):
         numbers = fingerprint((frame[name] for name in columns), len(frame))
         yield frame, np.where(frame[ALIEN].is_not_null().to_numpy(), numbers ^ _STRANGE, numbers)
 
 
 def unmatched(expected: Hashes, actual: Hashes) -> tuple[int, Hashes]:
-    """How many rows have a counterpart, and the numbers that stand more often on one side than on the other. Both come sorted."""
+    """Returns (number of rows with a counterpart, numbers that occur more often on one side); both inputs are sorted."""
     if np.array_equal(expected, actual):
         return len(expected), np.zeros(0, np.uint64)
     one, of_one = np.unique(expected, return_counts=True)
@@ -68,7 +68,7 @@ def detailed(
     again: Callable[[set[str]], Iterator[ExpectedRows]],
     names: Names,
 ) -> Iterator[pl.DataFrame]:
-    """The differences behind these numbers, in as many passes as it takes to hold no more than some rows at a time."""
+    """Yields the differences behind the unmatched numbers, in as many passes as keep the number of rows in memory bounded."""
     parts = -(-len(odd) // AT_ONCE)
     key = identity(spec, table)
     for part in range(parts):
@@ -111,7 +111,7 @@ def _paired(
     if one is not None:
         one = one.with_columns(pl.Series("#row", fingerprint((one[name] for name in key), len(one))))
     if one is not None and other is not None:
-        # Equal rows go first, each with its own; then whatever stands under the same identity, in order of its number.
+        # Equal rows are paired first; then the remaining rows of the same identity, in the order of their numbers.
         by = ["#row", "#number"]
         one, other = (side.with_columns(pl.int_range(pl.len()).over(by).alias("#nth")) for side in (one, other))
         one, other = (
@@ -188,14 +188,14 @@ def _listed(table: str, kind: str, portal: pl.Series, key: pl.Series, account: p
 
 
 def _numbers(frame: pl.DataFrame, spec: Spec, table: str, names: Names) -> pl.Series:
-    """The account number that each row is listed under."""
+    """Returns the account number under which each row is listed."""
     column = next((c for c in (ACCOUNT, "account_id", "monitor_account_id", "legacy_entity_id") if c in frame.columns), None)
     entities = frame[column].to_list() if column else [None] * len(frame)
     return pl.Series([names.number_by_entity.get(entity if entity is not None else -1) for entity in entities], dtype=pl.String)
 
 
 def _keys(spec: Spec, table: str, frame: pl.DataFrame) -> pl.Series:
-    """What names a row that no source row explains: its legacy key, or the plain parts of its own key, or its id."""
+    """Returns the name of each row that no source row explains: its legacy key, the plain parts of its primary key, or its id."""
     if "legacy_key" in frame.columns:
         return frame["legacy_key"]
     if "legacy_entity_id" in frame.columns:

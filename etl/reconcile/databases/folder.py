@@ -1,4 +1,4 @@
-"""A folder of files as the verifier reads it: each file copied, as the texts or values that it holds, to a SQLite file of its own, read there."""
+"""A folder of files as the verifier reads it: each file is copied, as texts or values, into a private SQLite file, which is then read."""
 
 import importlib
 import re
@@ -142,7 +142,7 @@ def _of_workbook(path: Path) -> Iterator[tuple[str, list[list[str]]]]:
 
 
 def _said(cell: Any) -> str:
-    """What the cell shows, where it is not a number; `_x000D_` stands for a character that XML cannot hold."""
+    """Returns the displayed text of a cell that is not a number; `_x000D_` denotes a character that XML cannot hold."""
     if isinstance(cell, float):
         raise ReconcileError("A cell of a workbook is a number under a format of days.", "Give the workbook that was migrated.")
     text = str(_value(cell))

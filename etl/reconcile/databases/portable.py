@@ -1,4 +1,4 @@
-"""Any other database that SQLAlchemy speaks to, as the verifier reads it: copied in one transaction to a SQLite file of its own, read there."""
+"""Any other database that SQLAlchemy supports, as the verifier reads it: copied in one transaction into a private SQLite file, which is then read."""
 
 import sqlite3
 import tempfile
@@ -46,7 +46,7 @@ class PortableDatabase(SqliteDatabase):
         return False  # they are in the order in which they came
 
     def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
-        return []  # of a copy there is nothing to say; only old portals lie in such databases
+        return []  # a copy has no conditions; only old portals are in such databases
 
     def close(self) -> None:
         super().close()
@@ -87,7 +87,7 @@ def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> 
 
 
 def _described(connection: sa.Connection, inspector: sa.Inspector, table: str, view: bool) -> list[Any]:
-    """Name and type of each column; of a view whose types only SHOW VIEW would tell (MariaDB, MySQL), the names."""
+    """Returns (name, type) of each column; only the names for a view whose types need SHOW VIEW (MariaDB, MySQL)."""
     try:
         return list(inspector.get_columns(table))
     except sa.exc.DBAPIError:

@@ -27,15 +27,15 @@ from etl.reconcile.errors import ReconcileError
 BATCH = 1 << 24  # bytes of a batch, which the driver takes for a hint
 CHUNK_BYTES = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 5_000  # locators in one query
-# What the driver's stream says where it gives no SQLSTATE.
+# The driver's messages that come without an SQLSTATE.
 _SAID = {"statement timeout": "57014", "idle-in-transaction": "25P03", "lock timeout": "55P03", "terminating connection": "57P01"}
 _NEXT = {
     "55P03": "Another session holds a lock: close that session, then run again.",
     "57014": "The role's statement_timeout ended it: ALTER ROLE ... SET statement_timeout = 0; then run again.",
     "25P03": "idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
 }
-_PLACE_BITS, _PLACE_MASK = 48, (1 << 48) - 1  # block and line of a row in its own table
-# A server that is gone without a word is noticed. `portal-migrate` is what `freeze check` knows our sessions by.
+_PLACE_BITS, _PLACE_MASK = 48, (1 << 48) - 1  # block and line of a row in its table
+# Detects a server that has vanished. `freeze check` recognises our sessions by the name `portal-migrate`.
 _NOTICING = {
     "connect_timeout": "20",
     "keepalives_idle": "30",
@@ -46,10 +46,10 @@ _NOTICING = {
 }
 
 
-# Whatever role, database or server say: nothing but pg_catalog is found by a bare name; row
+# Overrides settings of role, database and server: a bare name finds only pg_catalog; row
 # security raises an error instead of choosing rows (K9). Tables are read themselves, never an index that may lack rows, and by one process:
 # with several the rows come in another order each time. What is read as text is ISO and UTF-8, from any encoding but SQL_ASCII, which is not an encoding:
-# its bytes come as they are. Nobody's lock is waited for for ever.
+# its bytes come unchanged. Waiting for a lock is limited.
 _SETTINGS = (
     "SET LOCAL idle_in_transaction_session_timeout = 0",
     "SET LOCAL search_path = pg_catalog",
@@ -101,15 +101,15 @@ class PostgresDatabase:
         self._where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
         try:
             self.schema = _first_schema(plain)
-            # The driver looks at the catalogue as soon as it is connected: what is found there must not depend on the role's settings either.
+            # The driver queries the catalogue when it connects: the result must not depend on the role's settings.
             try:
                 uri = _with_options(plain, url, _AT_ONCE_SET)
                 self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=uri)
             except adbc_driver_manager.Error as error:
-                if "unsupported startup parameter" not in str(error):  # a pooler says so, which lets no options through
+                if "unsupported startup parameter" not in str(error):  # the message of a connection pooler that does not accept options
                     raise
                 self._database = adbc_driver_manager.AdbcDatabase(driver=adbc_driver_postgresql._driver_path(), uri=plain)
-            # A connection is lent out while rows come from it: whoever asks for others meanwhile gets one more, in the same snapshot.
+            # A connection is in use while rows are read from it: a second reader gets another one, in the same snapshot.
             self._connections = [self._connected()]
             self._free = list(self._connections)
             [(self._snapshot,)] = self._tuples("SELECT pg_export_snapshot()")
@@ -150,7 +150,7 @@ class PostgresDatabase:
             return self._connections[-1]
 
     def _look(self) -> dict[str, dict[str, str]]:
-        """Every table's columns and their types, those of its partitions and children too, and those of all that may stand in a table's place."""
+        """Returns by table the columns and types, for tables with their partitions and children, and for other relations with rows."""
         sql = f"""WITH RECURSIVE tree(top, part) AS (SELECT oid, oid FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND {self._here()}
                   UNION SELECT t.top, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.part)
                   SELECT c.relname::text, a.attname::text, CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace OR t.typname NOT IN
@@ -171,7 +171,7 @@ class PostgresDatabase:
         return {str(name): str(kind) for name, kind in self._tuples(sql)}
 
     def _look_at_members(self) -> dict[str, list[int]]:
-        """By table that has partitions or children: the numbers of all tables whose rows it shows, sorted."""
+        """Returns by table with partitions or children the sorted oids of all tables whose rows it shows."""
         sql = f"""WITH RECURSIVE tree(top, part) AS (SELECT oid, oid FROM pg_class WHERE relkind IN ('r', 'p') AND {self._here()}
                   UNION SELECT t.top, i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.part)
                   SELECT c.relname::text, tree.part::bigint FROM tree JOIN pg_class c ON c.oid = tree.top
@@ -201,11 +201,11 @@ class PostgresDatabase:
         return False  # a row's place changes with every update
 
     def _has_places(self, table: str) -> bool:
-        """Whether `ctid` alone says which row it is."""
+        """Returns whether `ctid` alone identifies a row."""
         return table not in self.members and self._kinds.get(table) not in ("view", "foreign table")
 
     def _locator(self, table: str) -> str:
-        """The columns that say where a row lies: its place; in which table and its place; or its place in the order of all columns."""
+        """Returns the SQL that locates a row: its `ctid`, table and `ctid`, or its position in the order of all columns."""
         if self._has_places(table):
             return "ctid"
         if table in self.members:
@@ -215,7 +215,7 @@ class PostgresDatabase:
         return f"row_number() OVER (ORDER BY {order})"
 
     def _located(self, table: str, batch: Any) -> tuple[pl.Series, list[Any]]:
-        """The locators of a batch, and its columns behind what `_locator` selects."""
+        """Returns the locators of a batch, and its columns after those that `_locator` selects."""
         if self._has_places(table):
             return locators_from(batch.column(0)), batch.columns[1:]
         if table not in self.members:
@@ -225,7 +225,7 @@ class PostgresDatabase:
         return pl.Series((of << _PLACE_BITS) | locators_from(batch.column(1)).to_numpy()), batch.columns[2:]
 
     def _at(self, table: str, listed: str, locators: Sequence[int]) -> Iterator[str]:
-        """Queries for the rows at these locators."""
+        """Yields queries for the rows at these locators."""
         if self._has_places(table) or table in self.members:
             members = self.members.get(table, [])
             for of in sorted({at >> _PLACE_BITS for at in locators}):
@@ -239,7 +239,7 @@ class PostgresDatabase:
             yield f"SELECT * FROM ({inner}) numbered WHERE portal_migrate_at IN ({numbers})"
 
     def _listed(self, table: str, names: Sequence[str], far: bool) -> str:
-        """The columns as they are selected: CHAR(n) without the blanks that fill it up; `far`: days and moments as texts, those of any year."""
+        """Returns the selected columns as SQL: CHAR(n) without trailing blanks; `far`: days and moments as texts, whatever their year."""
         texts = {"bpchar", *(("date", "timestamp", "timestamptz") if far else ())}
         kinds = self._types[table]
         return ", ".join(f"{_quoted(n)}::text AS {_quoted(n)}" if kinds[n] in texts else _quoted(n) for n in names)
@@ -333,7 +333,7 @@ class PostgresDatabase:
     def close(self) -> None:
         import adbc_driver_manager
 
-        # What ended the reading is the error to tell, not that a table was left half read.
+        # Report the error that ended the reading, not that a table was read partly.
         for opened in (*self._connections, self._database):
             with suppress(adbc_driver_manager.Error, RuntimeError):
                 opened.close()
@@ -376,7 +376,7 @@ class PostgresDatabase:
 
 
 def _first_schema(conninfo: str) -> str:
-    """The schema that the role's path leads to first; empty where it leads to none."""
+    """Returns the first existing schema on the role's search path; empty if there is none."""
     import psycopg
 
     with psycopg.connect(conninfo, autocommit=True) as session:
@@ -386,7 +386,7 @@ def _first_schema(conninfo: str) -> str:
 
 
 def _with_options(conninfo: str, url: URL, options: str) -> str:
-    """The connection's URL with these options behind those that it or the environment has; libpq takes no + for a blank."""
+    """Returns the URL with these options appended to those of the URL or the environment; libpq does not accept + for a blank."""
     said = url.query.get("options") or os.environ.get("PGOPTIONS", "")
     before, _, _ = conninfo.partition("?")
     words = [word for word in conninfo.partition("?")[2].split("&") if word and not word.startswith("options=")]
@@ -395,7 +395,7 @@ def _with_options(conninfo: str, url: URL, options: str) -> str:
 
 
 def _said(url: URL, name: str) -> str:
-    """What the URL, the service file or the environment says of that setting, in libpq's order; empty where none does."""
+    """Returns the value of that setting from the URL, the service file or the environment, in libpq's order; empty if none has it."""
     value = url.query.get(name) or (unquote(url.host or "") if name == "host" else "")
     if value:
         return value if isinstance(value, str) else ",".join(value)
@@ -414,7 +414,7 @@ def _said(url: URL, name: str) -> str:
 
 
 def _elsewhere(url: URL) -> bool:
-    """Whether some server of the URL may be another machine: neither a socket nor a name that every machine has for itself."""
+    """Returns whether a server of the URL may be on another machine: neither a socket nor a loopback name."""
     addresses, hosts = _said(url, "hostaddr").split(","), _said(url, "host").split(",")
     here = re.compile(r"(?i)|[/@].*|localhost|127\.\d+\.\d+\.\d+|::1")
     return not all(here.fullmatch(address or host) for address, host in zip_longest(addresses, hosts, fillvalue=""))

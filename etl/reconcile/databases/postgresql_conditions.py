@@ -1,4 +1,4 @@
-"""What a PostgreSQL store has that alters, hides or exposes rows, and whether its views are the contract's; asked of the catalogue, read only."""
+"""Finds what alters, hides or exposes rows of a PostgreSQL store, and whether its views are the contract's; queries the catalogue, read only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ _VIEWS = """SELECT c.relname::text, c.relkind::text, n.nspname::text, CASE WHEN 
 
 
 def conditions(ask: Ask, schema: str, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(relation, sentence) for everything of that kind, and for each view that is missing or another one."""
+    """Returns (relation, sentence) for everything that alters, hides or exposes rows, and for each view that is missing or differs."""
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in (*tables, *views))
     ours = _OURS.format(names=names, schema="'" + schema.replace("'", "''") + "'")
     found = [(str(relation), str(sentence)) for question in _QUESTIONS for relation, sentence in ask(question.format(ours=ours))]

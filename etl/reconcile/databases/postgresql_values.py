@@ -13,12 +13,12 @@ from etl.reconcile.engine.frames import series_of, text_typed
 from etl.reconcile.engine.moments import Mask
 from etl.reconcile.engine.spec import Column
 
-# Days and microseconds of the years 1 to 9999: the others are read as texts. Infinity lies outside, whatever the driver makes of it.
+# Days and microseconds of the years 1 to 9999: all others are read as texts, infinity included in every form that the driver gives it.
 _DAYS, _MICROS = (-719_162, 2_932_896), (-719_162 * 86_400_000_000, 2_932_897 * 86_400_000_000 - 1)
 
 
 def typed_column(array: Any, column: Column) -> tuple[pl.Series, Mask]:
-    """The column as a series of its kind's dtype, and which of its values have to be looked at one by one."""
+    """Returns (the column as a series of its kind's dtype, which values must be read one by one)."""
     array = storage_of(array)
     nothing = np.zeros(len(array), np.bool_)
     match column.kind:
@@ -39,11 +39,12 @@ def typed_column(array: Any, column: Column) -> tuple[pl.Series, Mask]:
 
 
 def storage_of(array: Any) -> Any:
+    """Returns the array itself, or the storage array of an Arrow extension type."""
     return array.storage if isinstance(array, pa.ExtensionArray) else array
 
 
 def locators_from(array: Any) -> pl.Series:
-    """The places of rows as integers: block and line."""
+    """Returns the row locations (ctid) as integers made of block and line."""
     raw = storage_of(array)
     _, offsets, data = raw.buffers()
     start = int(np.frombuffer(offsets, np.int32)[raw.offset])
@@ -53,7 +54,7 @@ def locators_from(array: Any) -> pl.Series:
 
 
 def raw_values(array: Any, kind: str = "") -> list[Raw]:
-    """Values as they are; texts as their bytes; what a date column says as `str`, which it is not free to be."""
+    """Returns the values unchanged, texts as their bytes, dates and times as `str`."""
     array = storage_of(array)
     if kind in ("date", "timestamp"):
         return list(array.to_pylist())

@@ -23,7 +23,7 @@ BATCH = 32_768
 _BATCH = {"binary": 256, "text": 16_384}  # rows at once, where columns are of any length
 CHUNK_BYTES = 1 << 22  # bytes of a blob that are held at a time
 AT_ONCE = 400  # locators in one query
-# A first row gives each column its type, whatever the table holds; the driver guesses from what it sees first.
+# A first row sets the type of each column, because the driver infers types from the first row.
 _FIRST = {"integer": "0", "boolean": "0", "binary": "x''"}
 _STORED = {"integer": ("integer",), "boolean": ("integer",), "binary": ("blob",)}
 
@@ -99,18 +99,18 @@ class SqliteDatabase:
         return table not in (self._kinds or {})
 
     def _named(self, table: str) -> str:
-        """The table itself, never an index of it, which may lack rows (K9); a view has none."""
+        """Returns the table for a query, NOT INDEXED because an index may lack rows (K9); a view cannot have that clause."""
         return _quoted(table) + ("" if table in self.kinds() else " NOT INDEXED")
 
     def _place(self, table: str) -> str:
-        """What the locator of a row is: its rowid, or its place in the order of all columns."""
+        """Returns the SQL of a row's locator: its rowid, or its position in the order of all columns."""
         if self._has_rowid(table):
             return "rowid"
         every = [name for name in self.tables()[table] if name not in self._left_out.get(table, ())]
         return f"row_number() OVER (ORDER BY {', '.join(f'{_quoted(name)} COLLATE BINARY' for name in every)})"
 
     def _rows_at(self, table: str, listed: str) -> str:
-        """A query for the locator `#at` and these columns, to which a condition on the locator can be appended."""
+        """Returns a query for the locator `#at` and these columns, to which a condition on the locator can be appended."""
         return f'SELECT * FROM (SELECT {self._place(table)} AS "#at", {listed} FROM {self._named(table)})'
 
     def only_integers(self, table: str, column: str) -> bool:
@@ -159,7 +159,7 @@ class SqliteDatabase:
             yield _part(batch, columns, exact)
 
     def _parts_by_rows(self, place: str, relation: str, columns: Sequence[Column], exact: bool, size: int) -> Iterator[Part]:
-        """The same without the ADBC driver: slower, and needs nothing but Python."""
+        """Yields the same batches without the ADBC driver: slower, with Python alone."""
         cursor = self._rows.execute(_select(place, relation, columns, exact, guarded=True, skip=0))
         kinds = [
             pa.int64(),
@@ -218,7 +218,7 @@ class _Surprise(Exception):
 
 
 def _not_opened(path: Path, error: sqlite3.DatabaseError) -> ReconcileError:
-    """Why the file cannot be opened, where that can be told, and what helps."""
+    """Returns the error for a file that cannot be opened, with the cause if it can be determined, and the next step."""
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         if Path(f"{path}-journal").exists():
             return ReconcileError(
@@ -237,7 +237,7 @@ def _uri(path: Path) -> str:
 
 
 def _bulk(path: Path) -> Any:
-    """A connection that gives Arrow, or None where its driver is not installed."""
+    """Returns a connection that gives Arrow batches; None if its driver is not installed."""
     try:
         import adbc_driver_manager
         import adbc_driver_sqlite
@@ -265,7 +265,7 @@ def _batches(connection: Any, sql: str, size: int) -> Iterator[Any]:
 
 
 def _select(place: str, relation: str, columns: Sequence[Column], exact: bool, guarded: bool, skip: int) -> str:
-    """The locator, the columns, and 1 where a value is stored as a type that its column cannot mean."""
+    """Returns the query for the locator, the columns, and 1 if the storage class of any value does not fit its column, else 0."""
     wanted, doubts = [], []
     for column in columns:
         name = _quoted(column.name)

@@ -1,4 +1,4 @@
-"""What a SQLite store has that alters rows on their way in, and whether its views are the contract's; asked of the catalogue, read only."""
+"""Finds what alters rows written to a SQLite store, and whether its views are the contract's; queries the catalogue, read only."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from etl.reconcile.databases.view_text import spelled
 
 
 def conditions(connection: sqlite3.Connection, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(relation, sentence) for each trigger, generated column, conflict clause and collation, and for each view that is missing or another one."""
+    """Returns (relation, sentence) for each trigger, generated column, conflict clause and collation, and for each view that is missing or differs."""
     found: list[tuple[str, str]] = []
     there: dict[str, tuple[str, str]] = {}
     ours = {*tables, *views}
@@ -41,7 +41,7 @@ def _of_table(connection: sqlite3.Connection, table: str, sql: str) -> list[str]
 
 
 def _collations(sql: str, columns: Sequence[str]) -> list[tuple[str, str]]:
-    """Columns under whose collation different texts are equal. An empty table of the same statement says them, by an index on each column."""
+    """Returns columns whose collation makes different texts equal, found with an index on each column of an empty table made by the same statement."""
     with closing(sqlite3.connect(":memory:")) as empty:
         try:
             empty.execute(sql)

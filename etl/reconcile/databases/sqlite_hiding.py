@@ -1,4 +1,4 @@
-"""What keeps bytes or rows of a SQLite file from whoever opens it by this name: asked here a second time, and otherwise than the loader asks (K9)."""
+"""Finds what hides bytes or rows of a SQLite file opened by this name; written independently of the loader's test (K9)."""
 
 import os
 import sqlite3
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def of_file(opened_as: Path) -> str:
-    """Why the file by this name may not be all of it; empty where nothing says so."""
+    """Returns why the file of this name may not contain all bytes of the database (K9); empty if nothing indicates it."""
     real = Path(os.path.realpath(opened_as))
     names = {opened_as.absolute()}
     state = real.stat()
@@ -23,7 +23,7 @@ def of_file(opened_as: Path) -> str:
 
 
 def doubts(opened_as: Path) -> list[str]:
-    """Sentences: what nothing here can rule out."""
+    """Returns sentences about hidden bytes that cannot be ruled out from here."""
     real = Path(os.path.realpath(opened_as))
     log = Path(f"{real}-wal")
     if _logs_ahead(real) and not (log.is_file() and log.stat().st_size > 0):
@@ -32,7 +32,7 @@ def doubts(opened_as: Path) -> list[str]:
 
 
 def lacking_indexes(connection: sqlite3.Connection) -> dict[str, str]:
-    """By table, an index of its own that has another number of rows than it: whoever reads by that index is blind (K9)."""
+    """Returns by table a sentence if one of its indexes has another number of rows than the table: a query that uses it would miss rows (K9)."""
     found = {}
     for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
         name = str(table, "utf-8", "replace")
@@ -43,7 +43,7 @@ def lacking_indexes(connection: sqlite3.Connection) -> dict[str, str]:
             try:
                 whole = whole or _counted(connection, f"{_quoted(name)} NOT INDEXED")
                 by_index = _counted(connection, f"{_quoted(name)} INDEXED BY {_quoted(str(index[1], 'utf-8', 'replace'))}")
-            except sqlite3.OperationalError:  # a collation of the old application's own: nothing is read by that index either
+            except sqlite3.OperationalError:  # a custom collation of the old application: no query uses that index either
                 continue
             if by_index != whole:
                 found[name] = f"an index has {by_index:,} rows and the table {whole:,} (K9)"

@@ -44,7 +44,7 @@ class StagedRows:
             first += piece.num_rows
 
     def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
-        yield from ()  # every value has its type: none is looked at once more
+        yield from ()  # every value has its declared type: none must be read again
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
         yield from ()

@@ -7,7 +7,7 @@ _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|\w+|.""
 
 
 def spelled(sql: str, schema: str = "") -> tuple[str, ...]:
-    """The tokens behind the first AS of a CREATE VIEW, or of a query alone; without the name of the view's own schema before a dot."""
+    """Returns the tokens of the view's query, which are equal for two spellings of the same query; without the view's schema before a dot."""
     found: list[str] = []
     place = 0
     while place < len(sql):
@@ -22,13 +22,13 @@ def spelled(sql: str, schema: str = "") -> tuple[str, ...]:
         found = found[found.index("as") + 1 :] if "as" in found else []
     while found[-1:] == [";"]:
         found.pop()
-    found = [word for word in found if word != "as"]  # before an alias it says nothing
+    found = [word for word in found if word != "as"]  # before an alias it has no meaning
     dots = {at for at, word in enumerate(found) if schema and word == schema and found[at + 1 : at + 2] == ["."]}
     return tuple(word for at, word in enumerate(found) if at not in dots and at - 1 not in dots)
 
 
 def _plain(token: str) -> str:
-    """Words in small letters; a quoted name as the plain one that it stands for, where it does; texts as they are."""
+    """Returns words in lower case, quoted names unquoted if they need no quotes, texts unchanged."""
     if token[0] == "'":
         return token
     if token[0] in '"`[' and len(token) > 1:

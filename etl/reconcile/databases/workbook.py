@@ -1,4 +1,4 @@
-"""What the cells of a workbook show, asked of its sheets' own XML: numbers as their formats write them; and whether a cell shows what nobody can carry."""
+"""The displayed text of a workbook's cells, read from the sheets' XML: numbers as their formats write them, and cells whose text is uncertain."""
 
 import posixpath
 import zipfile
@@ -18,7 +18,7 @@ class Doubtful(ValueError):
 
 
 def numbers(path: Path) -> dict[str, dict[tuple[int, int], str]]:
-    """By sheet and place (row and column from 0) the text of every number that is not of the calendar. Doubtful where one cannot be said."""
+    """Returns by sheet and place (row and column from 0) the text of every number that is not a date or time; raises Doubtful if a text is uncertain."""
     with zipfile.ZipFile(path) as parts:
         book = Xml.fromstring(parts.read("xl/workbook.xml"))  # noqa: S314  # expat bounds what entities may grow to
         shift = 1462 if any(_is(node, "workbookPr") and node.get("date1904") in ("1", "true") for node in book.iter()) else 0
@@ -40,7 +40,7 @@ def _is(node: Xml.Element, name: str) -> bool:
 
 
 def _styles(parts: zipfile.ZipFile) -> list[str]:
-    """By style the format: `day`, `clock`, `?` (not to be said), or the code of a number."""
+    """Returns by style its format: `day`, `clock`, `?` (uncertain), or the code of a number."""
     if "xl/styles.xml" not in parts.namelist():
         return []
     root = Xml.fromstring(parts.read("xl/styles.xml"))  # noqa: S314  # as above
@@ -57,7 +57,7 @@ def _styles(parts: zipfile.ZipFile) -> list[str]:
 
 
 def _kind(code: str) -> str:
-    """A format's own kind, read sign by sign: what is quoted or escaped is for show, brackets name a language, sections follow semicolons."""
+    """Returns the kind of a number format: quoted and escaped characters and brackets do not count, sections are separated by semicolons."""
     if code.casefold() in ("general", "@", "0", ""):
         return "General"
     whole, dot, places = code.partition(".")
@@ -89,7 +89,7 @@ def _kind(code: str) -> str:
 
 
 def _runs(text: str) -> list[str] | None:
-    """The runs of one letter in a format of days and times; None where there is another sign in it, or a run too long."""
+    """Returns the runs of equal letters in a date or time format; None if it has another character or a run is too long."""
     for marker in ("am/pm", "a/p"):
         text = text.replace(marker, " ")
     most, found, at = {"y": 4, "m": 5, "d": 4, "h": 2, "s": 2}, [], 0
@@ -138,7 +138,7 @@ def _place(letters: str) -> int:
 
 
 def _text(node: Xml.Element, styles: list[str], shift: int) -> str | None:
-    """The text of a number; None of what is no number, or one of the calendar."""
+    """Returns the text of a number; None for cells that are not numbers, or are dates or times."""
     kind, name = node.get("t") or "n", f"cell {node.get('r') or '?'}"
     values: list[Any] = [child.text or "" for child in node if _is(child, "v")]
     if kind not in ("n", "s", "str", "inlineStr", "b"):
@@ -160,7 +160,7 @@ def _text(node: Xml.Element, styles: list[str], shift: int) -> str | None:
 
 
 def _digits(number: float, form: str) -> str | None:
-    """The number as the format writes it, where that is the whole number."""
+    """Returns the number as the format writes it; only for a format that shows the whole number."""
     mantissa, _, power = f"{abs(number):.{DIGITS - 1}e}".partition("e")
     figures, exponent = mantissa.replace(".", "").rstrip("0") or "0", int(power)
     if form == "?" or exponent >= DIGITS or (figures != "0" and exponent - len(figures) + 1 < 0 and exponent < -9):

@@ -1,5 +1,4 @@
-"""Work that goes on in a thread while something else is done: the actual side is read while the expected side is computed, the next rows
-while the last ones are looked at."""
+"""Work in a thread: the actual side is read while the expected side is computed, and the next rows are computed while the last ones are in use."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,12 +11,12 @@ Look = Callable[[], None]
 
 
 class _Stopped(Exception):
-    """Nobody wants the result any more."""
+    """The result is not needed any more."""
 
 
 @contextmanager
 def run_in_background(work: Callable[[Look], T]) -> Iterator[Future[T]]:
-    """What comes of the work, which is given a function to call often: it ends the work where the block has ended early."""
+    """Yields the future of `work`, which runs in a thread; the function given to it raises when the block has ended, and so ends the work."""
     stop = threading.Event()
 
     def look() -> None:
@@ -33,7 +32,7 @@ def run_in_background(work: Callable[[Look], T]) -> Iterator[Future[T]]:
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:
-    """The same items; while one is looked at, the next one is made."""
+    """Yields the same items; a thread computes the next one while the caller uses the current one."""
     with ThreadPoolExecutor(1) as pool:
         end = object()
         coming: Future[T | object] = pool.submit(next, items, end)

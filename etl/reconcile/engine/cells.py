@@ -61,9 +61,9 @@ class Spoilt:
 
 
 def readable(raw: Raw, column: Column) -> Cell | Odd:
-    """The value of the column's kind, or UNREADABLE (X2; fine print 23, 41, 42); texts with U+FFFD where they were spoilt (E8).
+    """Returns the value of the column's kind, or UNREADABLE; invalid texts with U+FFFD (X2, E8; fine print 23, 41, 42).
 
-    A `str` comes of a typed database: what its date column holds is readable, however far away (X2 speaks of what a type cannot hold).
+    A `str` comes from a typed database: a date column's value is readable in every year, for X2 is about values outside the type.
     """
     if raw is None:
         return None
@@ -86,7 +86,7 @@ def readable(raw: Raw, column: Column) -> Cell | Odd:
 
 
 def extreme(text: str, column: Column) -> Extreme | Odd:
-    """The number of a day or moment that PostgreSQL says and the contract's forms do not: `infinity`, `0044-03-15 BC`, `10000-01-01`."""
+    """Returns the number of a day or moment that only PostgreSQL can hold (`infinity`, `0044-03-15 BC`, `10000-01-01`), or UNREADABLE."""
     moment = column.kind == "timestamp"
     if text in _INFINITE:
         bits = 63 if moment else 31
@@ -95,7 +95,7 @@ def extreme(text: str, column: Column) -> Extreme | Odd:
     if match is None or (match[4] is not None) is not moment:
         return UNREADABLE
     year = 1 - int(match[1]) if match[8] else int(match[1])
-    if 1 <= year <= 9999 or match[1] == "0000":  # `readable` knows those, or nobody does
+    if 1 <= year <= 9999 or match[1] == "0000":  # `readable` handles these years; year 0000 does not exist
         return UNREADABLE
     cycle, within = divmod(year, 400)  # the calendar repeats itself
     try:
@@ -110,7 +110,7 @@ def extreme(text: str, column: Column) -> Extreme | Odd:
 
 
 def shown(raw: Raw) -> str:
-    """The text of any value: a BLOB's bytes read as text, a REAL in its shortest decimal form (fine print 42, 47)."""
+    """Returns the text of any raw value: a BLOB's bytes read as text, a REAL in its shortest decimal form (fine print 42, 47)."""
     if isinstance(raw, Unfit):
         raw = raw.raw
     if isinstance(raw, bytes):
@@ -119,7 +119,7 @@ def shown(raw: Raw) -> str:
 
 
 def spoilt(raw: Raw) -> Spoilt | None:
-    """The stored object that a text with U+0000 or invalid Unicode needs, else None (E8; fine print 26)."""
+    """Returns digest and size of the bytes of a text with U+0000 or invalid Unicode; None for all other values (E8; fine print 26)."""
     if isinstance(raw, Unfit):
         return None
     if not isinstance(raw, bytes):
@@ -133,7 +133,7 @@ def spoilt(raw: Raw) -> Spoilt | None:
 
 
 def plain(raw: Raw, column: Column) -> object:
-    """The value as `row_json` holds it: numbers as numbers, null as null, all else as text (fine print 27)."""
+    """Returns the value as `row_json` holds it: numbers as numbers, null as null, everything else as text (fine print 27)."""
     if isinstance(raw, Unfit):
         inner = raw.raw
         return inner if isinstance(inner, int) and not isinstance(inner, bool) else shown(inner)
@@ -145,7 +145,7 @@ def plain(raw: Raw, column: Column) -> object:
 
 
 def same_in_json(expected: object, actual: object, column: Column) -> bool:
-    """Whether two values of `row_json` say the same: a readable date or time in any readable form (fine print 41), CHAR(n) without its blanks."""
+    """Returns whether two values of `row_json` are equal: dates and times in any readable form (fine print 41), CHAR(n) without trailing blanks."""
     if type(expected) is type(actual) and (expected == actual or (expected != expected and actual != actual)):
         return True
     if column.padded and isinstance(expected, str) and isinstance(actual, str):
@@ -157,12 +157,12 @@ def same_in_json(expected: object, actual: object, column: Column) -> bool:
 
 
 def key_text(raws: Sequence[Raw]) -> str:
-    """The key of a row as text, parts joined with '|'; unreadable parts as their text."""
+    """Returns the key of a row as text, parts joined with '|'; unreadable parts as their text."""
     return "|".join(shown(raw) for raw in raws)
 
 
 def key_order(raws: Sequence[Raw]) -> tuple[tuple[int, object], ...]:
-    """Sorts keys as the source does: null, then numbers, then texts, then blobs, the latter two by their bytes."""
+    """Returns a sort key in the order of the source: null, numbers, texts, blobs, the latter two by their bytes."""
     return tuple(
         (-1, 0) if raw is None else (0, raw) if isinstance(raw, (int, float)) else (1 if isinstance(raw, (Text, str)) else 2, _bytes(raw))
         for raw in raws

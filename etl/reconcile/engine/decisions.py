@@ -21,7 +21,10 @@ NOTHING = Decided()
 
 
 def read_decided(file: Path | None) -> Decided:
-    """What the file says; a run is made with its very bytes, so what it says wrongly was refused then."""
+    """Returns the decisions in the file (L1, L2), empty without a file. Raises NotOpened (2) if it cannot be read, ReconcileError if it is not valid.
+
+    Beyond that it is not validated: the run that was made with these bytes did so.
+    """
     if file is None:
         return NOTHING
     try:

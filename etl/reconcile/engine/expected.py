@@ -24,7 +24,7 @@ from etl.reconcile.rules.registry import rulebook
 
 KEEP = 100_000  # rows
 Producer = Callable[[], Iterator[ExpectedRows]]
-# Tables that a module of their own settles; all others are carried over by their mapping file alone.
+# Tables with a separate module; all others need only their mapping file.
 OWN = {
     "P2": {
         "trade_organization",
@@ -50,7 +50,7 @@ OWN = {
 
 
 class Expected:
-    """What the target must hold. `first_pass` must be used up once; `again` gives the rows of some tables a second time."""
+    """The rows that the target must hold. `first_pass` must be consumed once; `again` gives the rows of some tables a second time."""
 
     def __init__(self, world: ExpectedState) -> None:
         self.world = world
@@ -60,7 +60,7 @@ class Expected:
         self._rows = 0
 
     def first_pass(self, progress: Callable[[str], None] = lambda _: None) -> Iterator[ExpectedRows]:
-        """Every expected row, table by table of the sources; afterwards the world's ledger is complete."""
+        """Yields every expected row, source table by source table; afterwards the ledger accounts for every source row."""
         world, rules = self.world, self._rules
         self._look_for_tables()
         progress("profiles, models, entities")
@@ -107,7 +107,7 @@ class Expected:
         yield from self._take("objects", lambda: iter([_objects(objects)]), {"stored_object"})
 
     def unread(self) -> dict[tuple[str, str], str]:
-        """The target columns that no comparison reaches, because a mapping file calls for a rule that the verifier does not know."""
+        """Returns by (target table, column) why it is not compared: the mapping names a rule that the verifier does not implement."""
         found = {}
         for mapping in self.world.spec.mappings.values():
             for into in mapping.into:
@@ -117,7 +117,7 @@ class Expected:
         return found
 
     def again(self, tables: set[str]) -> Iterator[ExpectedRows]:
-        """The expected rows of these target tables, once more; the ledger stays as it is."""
+        """Yields the expected rows of these target tables once more, without changing the ledger."""
         if self._kept is not None:
             yield from (piece for piece in self._kept if piece.table in tables)
             return
@@ -144,7 +144,7 @@ class Expected:
         return {into.table for table in tables for into in self.world.spec.mappings[portal, table].into}
 
     def _plain(self, portal: str, wanted: Callable[..., bool], before: str = "") -> Iterator[ExpectedRows]:
-        """Tables that need no module of their own, each after what it refers to. `before`: only those that this one waits for."""
+        """Yields the rows of tables that need only their mapping file, in reference order. `before`: only the tables that this one depends on."""
         world = self.world
         mappings = {name: m for (owner, name), m in world.spec.mappings.items() if owner == portal and name not in OWN[portal]}
         parents = {
@@ -182,7 +182,7 @@ class Expected:
         yield from self._take(name, lambda: expected_rows(world, self._rules, portal, name), self._targets(portal, name))
 
     def _look_for_tables(self) -> None:
-        """What the mappings and the databases do not agree about cannot be checked (K5)."""
+        """Records tables and columns that mappings and databases do not both have: they cannot be compared (K5)."""
         for portal, source in self.world.sources.items():
             for owner, table in self.world.spec.mappings:
                 if owner == portal:

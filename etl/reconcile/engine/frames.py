@@ -15,7 +15,7 @@ from etl.reconcile.engine.cells import Raw
 from etl.reconcile.engine.moments import Bytes, Ints, Mask, days, microseconds
 from etl.reconcile.engine.spec import Column
 
-LOCATOR = "#at"  # where the row lies in its table, for reading it again within the same snapshot
+LOCATOR = "#at"  # the row's location in its table, to read it again within the same snapshot
 DTYPES: dict[str, Any] = {
     "integer": pl.Int64,
     "text": pl.String,
@@ -29,14 +29,14 @@ DTYPES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Part:
-    """A batch of rows: `frame` has the settled ones (the locator, then the columns asked for, typed), `odd` the others' locators."""
+    """A batch of rows. `frame`: the locator and the requested columns, typed; `odd`: locators of the rows that must be read value by value."""
 
     frame: pl.DataFrame
     odd: Sequence[int]
 
 
 class Content(NamedTuple):
-    """The bytes of one document row, hashed: locator, key as found, digest and size; no digest where there are no readable bytes."""
+    """The hashed bytes of one document row: locator, key as found, SHA-256 (None without readable bytes), size in bytes."""
 
     at: int
     key: Raw
@@ -45,58 +45,58 @@ class Content(NamedTuple):
 
 
 class Database(Protocol):
-    """What the verifier asks of a database: one snapshot of it, only read. `pads`: CHAR(n) is filled up with blanks there."""
+    """One read-only snapshot of a database, as the verifier reads it. `pads`: CHAR(n) is padded with blanks there."""
 
     pads: bool
 
     def tables(self) -> dict[str, list[str]]:
-        """Every table and view by name, with its columns' names."""
+        """Returns by name the columns of every table and view."""
 
     def kinds(self) -> dict[str, str]:
-        """By name, relations with rows that are not tables: a view, a foreign table, a partition."""
+        """Returns by name the kind of each relation with rows that is not a table: a view, a foreign table, a partition."""
 
     def hiding(self) -> dict[str, str]:
-        """By table, what keeps some of its rows from this session (K9); under the empty name, what keeps bytes of the whole file from it."""
+        """Returns by table why some of its rows are hidden from this session (K9); under the empty name, why bytes of the whole file are."""
 
     def doubts(self) -> list[str]:
-        """Sentences: what could not be ruled out from here."""
+        """Returns sentences about hidden rows or bytes that could not be ruled out."""
 
     def in_stored_order(self, table: str) -> bool:
-        """Whether the locators of its rows are in the order in which they were stored, as rowids are (fine print 43, 61)."""
+        """Returns whether the table's locators are in the order in which rows were stored, as rowids are (fine print 43, 61)."""
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
-        """All rows in their stored order. `exact`: only canonical forms count as settled, as a store of ours has them."""
+        """Yields all rows in their stored order. `exact`: values not in the canonical form that the loader writes count as odd."""
 
     def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
-        """The rows at these locators, raw."""
+        """Yields (locator, raw cells) of the rows at these locators."""
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
-        """Every row's bytes, hashed one after the other."""
+        """Yields the hashed bytes of every row of a document column, one row at a time."""
 
     def only_integers(self, table: str, column: str) -> bool:
-        """Whether every value of the column is stored as an integer."""
+        """Returns whether every value of the column is stored as an integer."""
 
     def has_key(self, table: str, key: Sequence[str]) -> bool:
-        """Whether the database itself keeps these columns unique."""
+        """Returns whether the database enforces that these columns are unique."""
 
     def view(self, name: str, columns: Sequence[Column]) -> Iterator[Part]:
-        """All rows of a view, as `parts` gives a table's; their locators say nothing."""
+        """Yields all rows of a view, as `parts` does for a table; their locators have no meaning."""
 
     def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
-        """What acts on these tables, hides their rows or opens them to everybody, and which of these views are other ones: (relation, sentence)."""
+        """Returns (relation, sentence) for everything that alters, hides or exposes rows of these tables, and for views that differ from `views`."""
 
     def close(self) -> None: ...
 
 
 def compact(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows in memory of their own: a column that was chosen from a batch can keep the whole batch, texts and all, in memory."""
+    """Returns the same rows in separate memory: a column selected from a batch can keep the whole batch in memory."""
     written = io.BytesIO()
     frame.write_ipc_stream(written, compat_level=pl.CompatLevel.oldest())  # of a few rows seven times as fast as the file's form
     return pl.read_ipc_stream(written.getvalue())
 
 
 def rows_framed(rows: Sequence[tuple[object, ...]], schema: dict[str, Any]) -> pl.DataFrame:
-    """Rows that were settled value by value. Days and moments by their numbers: there are some that Python's own types cannot hold."""
+    """Returns rows read value by value as a frame of the schema; days and moments as numbers, because Python's types do not hold all of them."""
     numbers = {pl.Date: (pl.Int32, _day), pl.Datetime("us"): (pl.Int64, _moment_number)}
     columns = zip(*rows, strict=True) if rows else [() for _ in schema]
     series = []
@@ -118,7 +118,7 @@ def _moment_number(value: Any) -> int | None:
 
 
 def typed(array: Any, column: Column, exact: bool) -> tuple[pl.Series, Mask]:
-    """The column of a batch as a series of its kind's dtype, and which rows are odd there (null in the series)."""
+    """Returns (the column as a series of its kind's dtype, which rows are odd); the value of an odd row must be read again from its raw cell."""
     match column.kind:
         case "integer" | "boolean":
             return _number(series_of(array, pl.Int64), column)
@@ -130,6 +130,7 @@ def typed(array: Any, column: Column, exact: bool) -> tuple[pl.Series, Mask]:
 
 
 def series_of(array: Any, dtype: Any) -> pl.Series:
+    """Returns the Arrow array as a series of the dtype."""
     found = pl.from_arrow(array)
     assert isinstance(found, pl.Series)  # noqa: S101 - tells the type checker what an array becomes
     return found.cast(dtype)
@@ -154,6 +155,7 @@ def _moment(array: Any, column: Column, exact: bool) -> tuple[pl.Series, Mask]:
 
 
 def text_typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
+    """Returns (the text column as a series, which rows are odd: invalid UTF-8, U+0000, longer than the column)."""
     raw = array.cast(pa.binary())
     try:
         text = raw.cast(pa.string())  # checks that it is valid UTF-8, which polars takes for granted
@@ -167,7 +169,7 @@ def text_typed(array: Any, column: Column) -> tuple[pl.Series, Mask]:
         return series, odd.to_numpy()
     series, odd_row = series_of(text, pl.String), np.zeros(len(array), np.bool_)
     data, start, length = string_bytes(text)
-    # Two looks at all bytes and lengths at once; only where they find something, one at each text.
+    # Two tests of all bytes and lengths at once; texts are tested one by one only if these find something.
     if len(start) and not data[start[0] : start[-1] + length[-1]].min(initial=1):
         odd_row |= series.str.contains("\0", literal=True).fill_null(False).to_numpy()
     if column.length and len(length) and length.max() > column.length:
@@ -187,7 +189,7 @@ def _present(array: Any) -> Mask:
 
 
 def string_bytes(array: Any) -> tuple[Bytes, Ints, Ints]:
-    """The bytes of a string array, where each text begins, and how long it is."""
+    """Returns the bytes of a string array, and for each text its start and length in bytes."""
     _, offsets, data = array.buffers()
     at: npt.NDArray[np.int32] = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
     flat = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8)

@@ -46,12 +46,13 @@ class Tally:
     retired: int = 0
 
     def retire(self, rows: int) -> None:
+        """Counts rows of a table that a rule retires as a whole."""
         self.read += rows
         self.retired += rows
 
 
 class Ledger:
-    """Collects while the expected side is computed; `mute` one where the same rows are computed a second time."""
+    """Collects tallies, held rows, flags and objects while the expected side is computed; with `mute` it collects nothing."""
 
     def __init__(self, mute: bool = False) -> None:
         self.mute = mute
@@ -63,7 +64,10 @@ class Ledger:
     def account_for(
         self, portal: str, table: str, rows: pl.DataFrame, reason: npt.NDArray[np.integer], digest: pl.Series | None = None
     ) -> None:
-        """Each row of `rows` (with #key, the locator, #also_held) is loaded where `reason` is 0, else held for it (X2: both)."""
+        """Records each row (with #key, locator, #also_held) as loaded if `reason` is 0, else as held for that reason; X2 rows as both.
+
+        `digest`: SHA-256 of the bytes of held rows, null where there are none (fine print 9, 49).
+        """
         if self.mute:
             return
         tally = self.tallies.setdefault((portal, table), Tally())
@@ -83,11 +87,12 @@ class Ledger:
         tally.held.update(frame["reason"].to_list())
 
     def flag(self, rule: str, portal: str, table: str, keys: pl.Series) -> None:
+        """Records that the rule flags the rows with these keys."""
         if not self.mute and len(keys):
             self._flags.append(_named(pl.DataFrame({"key": keys.cast(pl.String)}).with_columns(rule=pl.lit(rule)), portal, table, FLAG))
 
     def spoilt(self, portal: str, table: str, found: Iterable[tuple[str, Spoilt]]) -> None:
-        """Texts that the target cannot hold: their bytes are objects, their rows flagged, whether loaded or held (E8)."""
+        """Records texts that the target cannot hold: their bytes as objects, their rows flagged, loaded and held ones alike (E8)."""
         listed = list(found)
         self.flag("E8", portal, table, pl.Series([key for key, _ in listed], dtype=pl.String))
         self.store(
@@ -95,17 +100,20 @@ class Ledger:
         )
 
     def store(self, digest: pl.Series, size: pl.Series) -> None:
+        """Records objects that must exist: SHA-256 (null: none) and size in bytes."""
         if not self.mute and len(digest):
             self._objects.append(pl.DataFrame({"sha256": digest, "size_bytes": size}).drop_nulls("sha256").unique())
 
     def held(self) -> pl.DataFrame:
+        """Returns one row of HELD per held row: portal, table, key, reason, digest (null without bytes), locator."""
         return pl.concat([HELD.to_frame(), *self._held])
 
     def flags(self) -> pl.DataFrame:
-        """One row a rule and source row, however often the rule touched it."""
+        """Returns rule, portal, table, key: one row per rule and source row."""
         return pl.concat([FLAG.to_frame(), *self._flags]).unique()
 
     def objects(self) -> pl.DataFrame:
+        """Returns the distinct objects that must exist: sha256, size_bytes."""
         schema = pl.Schema({"sha256": pl.String, "size_bytes": pl.Int64})
         return pl.concat([schema.to_frame(), *self._objects]).unique()
 
@@ -115,7 +123,7 @@ def _named(frame: pl.DataFrame, portal: str, table: str, schema: pl.Schema) -> p
 
 
 def lowest(*reasons: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """The reason that decides where several hold (0 = none)."""
+    """Returns for each row the applicable reason of the lowest number, which has the highest rank; 0 if none applies."""
     stacked = np.stack([np.where(reason == LOADED, len(REASONS), reason) for reason in reasons])
     best = stacked.min(axis=0)
     return np.where(best == len(REASONS), LOADED, best).astype(np.int64)

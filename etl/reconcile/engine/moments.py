@@ -14,7 +14,7 @@ _LENGTH_OF_MONTH = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31],
 
 
 def days(data: Bytes, start: Ints, length: Ints, exact: bool) -> tuple[Ints, Mask]:
-    """Days since 1970 and which texts are dates: `YYYY-MM-DD`, and unless `exact` also with ` 00:00:00` behind it."""
+    """Returns (days since 1970, which texts are dates): `YYYY-MM-DD`, and unless `exact` also with ` 00:00:00` appended."""
     values, good = np.zeros(len(start), np.int64), np.zeros(len(start), np.bool_)
     for width in (10,) if exact else (10, 19):
         at = np.flatnonzero(length == width)
@@ -27,9 +27,9 @@ def days(data: Bytes, start: Ints, length: Ints, exact: bool) -> tuple[Ints, Mas
 
 
 def microseconds(data: Bytes, start: Ints, length: Ints, exact: bool) -> tuple[Ints, Mask]:
-    """Microseconds since 1970 and which texts are timestamps.
+    """Returns (microseconds since 1970, which texts are timestamps).
 
-    `exact`: `YYYY-MM-DD HH:MM:SS`, or with six decimals; else a blank or T between, up to six decimals, Z or +00:00 behind.
+    `exact`: `YYYY-MM-DD HH:MM:SS`, or with six decimals; else also with T as separator, up to six decimals, Z or +00:00 (fine print 41).
     """
     values, good = np.zeros(len(start), np.int64), np.zeros(len(start), np.bool_)
     for width in (19, 26) if exact else sorted(set(length.tolist())):
@@ -80,7 +80,7 @@ def _date(text: Bytes) -> tuple[Ints, Mask]:
 
 
 def _number(text: Bytes, first: int, behind: int, good: Mask) -> Ints:
-    """The number that the digits say; rows with another character become false in `good`."""
+    """Returns the number that the digits form; sets `good` to false for rows with another character."""
     value = np.zeros(len(text), np.int64)
     for place in range(first, behind):
         digit = text[:, place] - np.uint8(48)
@@ -90,7 +90,7 @@ def _number(text: Bytes, first: int, behind: int, good: Mask) -> Ints:
 
 
 def _matrix(data: Bytes, start: Ints, width: int) -> Bytes:
-    """The texts of one width, a row each."""
+    """Returns the texts of one width, one per row."""
     if len(start) and start[-1] - start[0] == width * (len(start) - 1):  # they lie without a gap: no copy
         return data[start[0] : start[0] + width * len(start)].reshape(-1, width)
     apart: Bytes = data[start[:, None] + np.arange(width)]

@@ -21,16 +21,18 @@ NONE = Indexing().index()
 
 @dataclass(frozen=True)
 class Copies:
-    """The loaded rows of a batch, and each one's copies: which row it is of, for which account (its place in `world.accounts`)."""
+    """The loaded rows of a batch and their copies. `take`: row index, `account`: index into `world.accounts`, both one per copy."""
 
     rows: pl.DataFrame
     take: Ints
     account: Ints
 
     def of(self, column: str) -> pl.Series:
+        """Returns the source column's value for each copy."""
         return self.rows[column][self.take]
 
     def of_account(self, world: ExpectedState, column: str) -> pl.Series:
+        """Returns the account column's value for each copy."""
         return world.accounts[column][self.account]
 
 
@@ -42,7 +44,7 @@ Note = Callable[[ExpectedState, pl.DataFrame, Ints], None]  # flags; is given th
 
 @dataclass(frozen=True)
 class Rulebook:
-    """The rules that need an algorithm, by the place where a mapping file calls for them: (source table, target column) or a number."""
+    """The rules that need an algorithm, by (source table, target column) or rule number as mapping files refer to them."""
 
     owner: Mapping[str, OwnerRule] = field(default_factory=dict)
     row: Mapping[tuple[str, str] | str, RowRule] = field(default_factory=dict)
@@ -52,12 +54,12 @@ class Rulebook:
     made: frozenset[tuple[str, str]] = frozenset()  # (source table, target column): made by the table's own module
 
     def knows(self, table: str, column: str, value: Value) -> bool:
-        """Whether the verifier has a reading of its own of the rule that makes this column."""
+        """Returns whether the verifier implements the rule that fills this column; true for columns without a rule."""
         return value.form != "rule" or value.of in self.row or any((table, column) in part for part in (self.row, self.copy, self.made))
 
 
 def expected_rows(world: ExpectedState, rulebook: Rulebook, portal: str, table: str) -> Iterator[ExpectedRows]:
-    """What the rows of one source table become; afterwards `world.index` knows them, where other tables refer to it."""
+    """Yields the expected target rows of one source table; fills `world.index` if other tables refer to it, and the ledger."""
     mapping = world.spec.mappings[portal, table]
     key = world.sources[portal].table(table).key
     wanted = len(key) == 1 and is_referred_to(world, portal, table)
@@ -75,7 +77,7 @@ def expected_rows(world: ExpectedState, rulebook: Rulebook, portal: str, table: 
 
 
 def held_bytes(world: ExpectedState, portal: str, table: str, frame: pl.DataFrame, reason: Ints) -> pl.Series | None:
-    """The digests of the binary contents of held rows, which become stored objects (fine print 9)."""
+    """Returns the SHA-256 of the binary contents of held rows, and records them as objects; null for loaded rows (fine print 9)."""
     names = [c.name for c in world.sources[portal].columns(table) if c.kind == "binary"]
     if not names or (reason == LOADED).all():
         return None
@@ -87,7 +89,7 @@ def held_bytes(world: ExpectedState, portal: str, table: str, frame: pl.DataFram
 
 
 def is_referred_to(world: ExpectedState, portal: str, table: str) -> bool:
-    """Whether other tables name rows of this one: as their owner, as a need, softly, or as a document link's target (C2)."""
+    """Returns whether rows of this table are referred to: as owner, as a need, by a soft reference, or by a document link (C2)."""
     if table in {source for source, _ in world.spec.link_targets.values()}:
         return True
     for (owner, _), mapping in world.spec.mappings.items():
@@ -103,7 +105,7 @@ def is_referred_to(world: ExpectedState, portal: str, table: str) -> bool:
 def of_rows(
     world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, rows: pl.DataFrame, scope: Ints, copies: Copies | None = None
 ) -> Iterator[ExpectedRows]:
-    """What loaded rows with these accounts (or just these copies) become, table by table; flags what is to be flagged."""
+    """Yields the expected target rows of loaded rows with these scopes (or of these copies), table by table; flags what the rules flag."""
     if note := rulebook.note.get(mapping.table):
         note(world, rows, scope)
     note_soft(world, rulebook, mapping, rows)
@@ -116,7 +118,7 @@ def of_rows(
 
 
 def owners(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, frame: pl.DataFrame) -> tuple[Ints, Ints]:
-    """Each row's accounts, as the number of a list of them, and why a row is held (0: it is not)."""
+    """Returns (scope, hold reason) of each row; the scope is the number of a list of accounts, the reason 0 for loaded rows."""
     if rule := rulebook.owner.get(mapping.owner_rule):
         scope, reason = rule(world, frame)
     else:
@@ -130,7 +132,7 @@ def owners(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, fram
 
 
 def route(world: ExpectedState, portal: str, owner: Mapping[str, str], frame: pl.DataFrame) -> tuple[Ints, Ints]:
-    """The accounts by the first reference that is set."""
+    """Returns (scope, hold reason) of each row by its first reference that is not null."""
     scope = np.full(len(frame), -1, np.int64)
     reason = np.full(len(frame), NO_OWNER if owner else LOADED, np.int64)
     open_ = np.ones(len(frame), np.bool_)
@@ -147,14 +149,14 @@ def route(world: ExpectedState, portal: str, owner: Mapping[str, str], frame: pl
 
 
 def soft_place(world: ExpectedState, portal: str, of: str, reference: pl.Series) -> tuple[str, Index, Ints]:
-    """The source table that `of` comes from, its index, and where the reference leads in it."""
+    """Returns the source table behind target table `of`, its index, and the place of each referenced row (MISSING, UNSET)."""
     name = world.spec.source_of(portal, of)
     index = world.index.get((portal, name), NONE)
     return name, index, index.find(reference)
 
 
 def soft(world: ExpectedState, portal: str, of: str, reference: pl.Series) -> pl.Series:
-    """What a soft reference becomes: the row's key in the target, or null where it does not exist or is held."""
+    """Returns the target key (or fingerprint) of each softly referenced row; null if it does not exist or is held (X1)."""
     _, index, place = soft_place(world, portal, of, reference)
     good = pl.Series(index.is_loaded(place))
     if of == "login":
@@ -167,7 +169,7 @@ def soft(world: ExpectedState, portal: str, of: str, reference: pl.Series) -> pl
 
 
 def note_soft(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, rows: pl.DataFrame) -> None:
-    """X1, once a row."""
+    """Flags each row with a soft reference to a missing or held row under X1, once per row."""
     lost = np.zeros(len(rows), np.bool_)
     for into in mapping.into:
         for value in into.columns.values():
@@ -178,7 +180,7 @@ def note_soft(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, r
 
 
 def row_columns(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, into: Into, rows: pl.DataFrame) -> pl.DataFrame:
-    """The columns that are the same on every copy, named as in the target, and #key."""
+    """Returns the columns that are equal on every copy, with their target names, and #key."""
     target = world.spec.target[into.table]
     found = [rows[KEY]]
     for name, value in into.columns.items():
@@ -210,7 +212,7 @@ def row_columns(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping,
 
 
 def key_named(world: ExpectedState, mapping: TableMapping, rows: pl.DataFrame, column: str) -> pl.Series:
-    """The key, as text, of the row that a column names; of the row itself where it is its own key."""
+    """Returns as text the key of the row that the column refers to; of the row itself for its primary key."""
     own = world.sources[mapping.portal].table(mapping.table).key == (column,)
     return rows[KEY] if own else rows[column].cast(pl.String)
 

@@ -21,7 +21,7 @@ class Scopes:
         self._accounts = np.zeros(0, np.int64)
 
     def add(self, owner: Ints, account: Ints, owners: int) -> Ints:
-        """The numbers of `owners` new lists; list n holds the accounts that stand beside n in `owner`, ascending."""
+        """Returns the numbers of `owners` new lists; list n holds the accounts beside n in `owner`, ascending."""
         order = np.lexsort((account, owner))
         length = np.bincount(owner, minlength=owners).astype(np.int64)
         start = np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64) + len(self._accounts)
@@ -32,16 +32,16 @@ class Scopes:
         return np.arange(first, first + owners, dtype=np.int64)
 
     def size(self, scope: Ints) -> Ints:
-        """How many accounts each list has; 0 for a number below 0."""
+        """Returns the number of accounts of each list; 0 for a negative number."""
         return np.where(scope >= 0, self._length[np.maximum(scope, 0)], 0) if len(self._length) else np.zeros(len(scope), np.int64)
 
     def first(self, scope: Ints) -> Ints:
-        """The first account of each list, -1 where it is empty."""
+        """Returns the first account of each list; -1 if it is empty."""
         at = np.where(self.size(scope) > 0, self._start[scope], 0) if len(self._start) else np.zeros(len(scope), np.int64)
         return np.where(self.size(scope) > 0, self._accounts[at] if len(self._accounts) else -1, -1)
 
     def expand(self, scope: Ints) -> tuple[Ints, Ints]:
-        """One entry for each account of each row's list: the row's place in `scope`, and the account."""
+        """Returns (index into `scope`, account): one entry for each account of each row's list."""
         length = self.size(scope)
         row = np.repeat(np.arange(len(scope), dtype=np.int64), length)
         if not len(row):
@@ -52,7 +52,7 @@ class Scopes:
 
 @dataclass(frozen=True)
 class Index:
-    """The rows of a source table that other rows refer to: by key their state, their accounts and what else is asked of them."""
+    """The rows of a source table that other rows refer to: by key whether they are loaded, their scope, and further numbers."""
 
     key: Ints  # sorted; of a text key its hash
     loaded: Mask
@@ -60,7 +60,7 @@ class Index:
     extra: dict[str, Ints] = field(default_factory=dict)
 
     def find(self, reference: pl.Series) -> Ints:
-        """The place of the row that each reference names; MISSING or UNSET."""
+        """Returns the place of the row that each reference names; MISSING if there is none, UNSET for null."""
         wanted = as_key(reference)
         if not len(self.key):
             found = place = np.zeros(len(wanted), np.int64)
@@ -71,17 +71,18 @@ class Index:
         return np.where(reference.is_null().to_numpy(), UNSET, np.where(found, place, MISSING)).astype(np.int64)
 
     def is_loaded(self, place: Ints) -> Mask:
+        """Returns whether the row at each place exists and is loaded."""
         return (place >= 0) & self.loaded[np.maximum(place, 0)] if len(self.loaded) else np.zeros(len(place), np.bool_)
 
     def scope_of(self, place: Ints) -> Ints:
-        """The accounts' list of each row that is found and loaded, else -1."""
+        """Returns the scope of the row at each place; -1 if it is missing or held."""
         good = self.is_loaded(place)
         return (
             np.where(good, self.scope[np.maximum(place, 0)], -1).astype(np.int64) if len(self.scope) else np.full(len(place), -1, np.int64)
         )
 
     def of(self, name: str, place: Ints, otherwise: int = -1) -> Ints:
-        """What `name` says of each row found (held ones too), `otherwise` where there is none."""
+        """Returns the number `name` of the row at each place, held rows included; `otherwise` for a missing row."""
         return (
             np.where(place >= 0, self.extra[name][np.maximum(place, 0)], otherwise)
             if len(self.key)
@@ -90,7 +91,7 @@ class Index:
 
 
 def as_key(reference: pl.Series) -> Ints:
-    """Keys as integers; a text by its hash."""
+    """Returns keys as integers; a text as its hash, null as 0."""
     if reference.dtype == pl.String:
         return reference.hash(0).to_numpy().view(np.int64)
     return reference.fill_null(0).to_numpy()
@@ -106,7 +107,7 @@ class Indexing:
         self._parts: list[tuple[Ints, Mask, npt.NDArray[np.int32], dict[str, Ints]]] = []
 
     def add(self, key: pl.Series, loaded: Mask, scope: Ints | None = None, **extra: Ints) -> None:
-        """Rows whose key is null cannot be referred to and are left out."""
+        """Adds rows; those with a null key are left out, because nothing can refer to them."""
         present = key.is_not_null().to_numpy()
         scopes = np.full(len(key), -1, np.int32) if scope is None else np.where(loaded, scope, -1).astype(np.int32)
         self._parts.append(
@@ -114,6 +115,7 @@ class Indexing:
         )
 
     def index(self) -> Index:
+        """Returns the index, sorted by key, and releases the collected batches."""
         if not self._parts:
             return Index(np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int32))
         keys, loaded, scopes = (np.concatenate([part[n] for part in self._parts]) for n in range(3))
@@ -126,7 +128,7 @@ class Indexing:
 
 
 def indexed(key: pl.Series, loaded: Mask, scope: Ints | None = None, **extra: Ints) -> Index:
-    """The index of a whole table."""
+    """Returns the index of a whole table; `scope` -1 and held rows belong to no account."""
     found = Indexing()
     found.add(key, loaded, scope, **extra)
     return found.index()

@@ -34,10 +34,11 @@ class Source:
         self._found = database.tables()
 
     def table(self, name: str) -> Table:
+        """Returns the declaration of a table."""
         return self.spec.sources[self.portal][name]
 
     def columns(self, name: str) -> list[Column]:
-        """The columns that are read: all but binary contents that rules hash apart, and the password hash (B17)."""
+        """Returns the columns that are read: all but binary contents that rules hash separately, and the password hash (B17)."""
         taken = self.spec.mappings[self.portal, name]
         never = self.spec.never_read(self.portal, name)
         return [
@@ -45,12 +46,12 @@ class Source:
         ]
 
     def absent(self, name: str) -> list[str]:
-        """The columns that are to be read and that the database lacks; the table's name where it lacks the whole table."""
+        """Returns the columns that must be read and that the database lacks; the table's name if it lacks the table."""
         found, never = self._found.get(name), self.spec.never_read(self.portal, name)
         return [name] if found is None else [c for c in self.table(name).columns if c not in never and c not in found]
 
     def unknown(self) -> list[tuple[str, str]]:
-        """The tables and (table, column) pairs that no mapping file names (K5)."""
+        """Returns the tables and (table, column) pairs that no mapping file names (K5)."""
         kinds = self.database.kinds()  # views and partitions are not tables (fine print 60)
         unknown = [(table, "") for table in self._found if (self.portal, table) not in self.spec.mappings and table not in kinds]
         for table, columns in self._found.items():
@@ -59,12 +60,12 @@ class Source:
         return sorted(unknown)
 
     def whole(self, name: str, ledger: Ledger, columns: Sequence[str] = ()) -> pl.DataFrame:
-        """All rows at once, of a small table or with just these of the columns that `rows` gives."""
+        """Returns all rows of a small table as one frame, with all or only these of the columns that `rows` gives."""
         empty = pl.DataFrame(schema={LOCATOR: pl.Int64, **{c.name: DTYPES[c.kind] for c in self.columns(name)}, **_MARKS})
         return pl.concat(compact(frame.select(columns)) if columns else frame for frame in chain([empty], self.rows(name, ledger)))
 
     def rows(self, name: str, ledger: Ledger) -> Iterator[pl.DataFrame]:
-        """The rows in batches: the locator, the columns (null where unreadable), #key, #bad (X2: to be held), #also_held (X2: loaded and held)."""
+        """Yields the rows in batches: locator, columns (null if unreadable), #key, #bad (X2: held), #also_held (X2: loaded and held)."""
         if self.absent(name):
             return
         columns, special = self.columns(name), self.special(name)
@@ -88,7 +89,7 @@ class Source:
             yield pl.concat([marked, self._odd(name, columns, odd, special, ledger)]) if odd else marked
 
     def _odd(self, name: str, columns: Sequence[Column], odd: Sequence[int], special: Special, ledger: Ledger) -> pl.DataFrame:
-        """The rows at these locators, settled value by value."""
+        """Returns the rows at these locators, read value by value."""
         places = {column.name: place for place, column in enumerate(columns)}
         key = [places[column] for column in self.table(name).key]
         rows: list[tuple[object, ...]] = []
@@ -112,15 +113,15 @@ class Source:
         return rows_framed(rows, schema)
 
     def is_fatal(self, name: str, column: str) -> bool:
-        """Whether an unreadable value there holds the row: in a key, a reference, what a mandatory target column takes (fine print 23), a guarded column."""
+        """Returns whether an unreadable value holds the row: in a key, a reference, a value of a mandatory target column, a guarded column (fine print 23)."""
         if column in self.table(name).key or self._is_reference(name, column) or column in self.spec.mappings[self.portal, name].guarded:
             return True
         return _takes_mandatory(self.spec, self.portal, name, column)
 
     def must_not_be_null(self, name: str, column: str) -> bool:
-        """Whether null is not allowed: declared NOT NULL by the source, or by the target column that takes the value (fine print 23).
+        """Returns whether null is not allowed: declared NOT NULL by the source or by the target column that takes the value (fine print 23).
 
-        Flags aside, whose absence is false (36), and owners, whose absence is NO_OWNER.
+        Exceptions: flags, whose null is false (36), and owners, whose null is NO_OWNER.
         """
         declared, mapping = self.table(name).columns[column], self.spec.mappings[self.portal, name]
         if not declared.mandatory or column in self.table(name).key or column in mapping.owner or column.endswith("_ind"):
@@ -134,6 +135,7 @@ class Source:
         return column in self.spec.mappings[self.portal, name].references
 
     def special(self, name: str) -> Special:
+        """Returns the rows of the table whose key text is not simply their key (fine print 43, 47); found once per table."""
         if name not in self._special:
             self._special[name] = self._find_special(name)
         return self._special[name]
@@ -175,7 +177,7 @@ class Source:
         return Special(names, frozenset(taken))
 
     def _places(self, name: str, locators: Sequence[int]) -> dict[int, tuple[object, ...]]:
-        """Where no order was stored, the rows' order is that of their columns (fine print 61); nothing where it was: their locators say it."""
+        """Returns by locator a sort key: the row's columns if the database has no stored order, else nothing, because locators give it (fine print 61)."""
         if self.database.in_stored_order(name):
             return {}
         columns = [column.name for column in self.columns(name) if column.kind != "binary"]
@@ -194,4 +196,5 @@ def _takes_mandatory(spec: Spec, portal: str, table: str, column: str) -> bool:
 
 
 def mask(frame: pl.DataFrame, column: str) -> npt.NDArray[np.bool_]:
+    """Returns a boolean column as a NumPy array."""
     return frame[column].to_numpy()

@@ -1,4 +1,4 @@
-"""What the mapping files, the schemas and the code tables say, read a second time and independently of the loader."""
+"""The content of mapping files, schemas and code tables, read independently of the loader."""
 
 import csv
 import hashlib
@@ -82,18 +82,18 @@ class Mapping:
     needs: Map[str, str]
     into: tuple[Into, ...]
     retired: Map[str, str]
-    guarded: frozenset[str] = frozenset()  # a value there that cannot be read holds the row, whatever takes it
+    guarded: frozenset[str] = frozenset()  # an unreadable value there holds the row, even if no mandatory column takes it
     named: frozenset[str] = frozenset()  # columns that [references] declares as naming another row
     unnamed: frozenset[str] = frozenset()  # columns that it declares as naming none
 
     @property
     def references(self) -> frozenset[str]:
-        """The columns that name another row, by their route, by their form or by [references]."""
+        """The columns that refer to another row, by route, by form or by [references]."""
         forms = {c for i in self.into for v in i.columns.values() if v.form in ("copy", "once", "soft") for c in v.source}
         return frozenset({*self.named, *forms, *self.owner, *self.needs} - self.unnamed)
 
     def taken_by(self, column: str) -> list[tuple[str, str]]:
-        """The (table, column) pairs of the target that take this source column's value: as it is where one does, else by a rule."""
+        """Returns the (table, column) pairs of the target that take this column's value: unchanged if there are any, else by a rule."""
         direct = [(i.table, c) for i in self.into for c, v in i.columns.items() if v.form in ("column", "soft") and column in v.source]
         return direct or [(i.table, c) for i in self.into for c, v in i.columns.items() if v.form == "rule" and column in v.source]
 
@@ -109,16 +109,16 @@ class Spec:
 
     @property
     def link_targets(self) -> dict[str, tuple[str, str]]:
-        """What a document's link may lead to (C2), by its code: the source table, and the target table that has its copies."""
+        """By code, the source and the target table that a document link may lead to (C2)."""
         return {row["target_cd"]: (row["source_table"], row["target_table"]) for row in self.codes["link_target"]}
 
     def never_read(self, portal: str, table: str) -> frozenset[str]:
-        """The columns that never leave the old portal: retired by B17, whatever their names are."""
+        """Returns the columns that are never read: those that a mapping retires by B17."""
         mapping = self.mappings.get((portal, table))
         return frozenset(c for c, why in mapping.retired.items() if why.startswith("B17")) if mapping else frozenset()
 
     def source_of(self, portal: str, target_table: str) -> str:
-        """The source table of this portal whose rows become `target_table` one to one (login: portal_user)."""
+        """Returns the source table of this portal whose rows become `target_table` one to one (login: portal_user)."""
         for (owner, name), mapping in self.mappings.items():
             if owner == portal and any(i.table == target_table and i.per == "once" for i in mapping.into):
                 return name
@@ -126,7 +126,7 @@ class Spec:
 
 
 def read_spec(folder: Path | None = None) -> Spec:
-    """The specification in `folder` (default: the installed `mappings`)."""
+    """Returns the specification in `folder` (default: the installed `mappings`); raises SpecError if a file cannot be understood."""
     root = folder or Path(str(resources.files("mappings")))
     mappings = {}
     for portal, (name, _) in PORTALS.items():
@@ -147,7 +147,7 @@ def _sha256(root: Path) -> str:
 
 
 def tables(path: Path) -> dict[str, Table]:
-    """The tables that the DDL at `path` declares, by name, in its order. It is parsed and never executed."""
+    """Returns by name the tables that the DDL at `path` declares, in its order; the DDL is parsed and never executed."""
     content = path.read_bytes()
     if len(content) > MOST_BYTES:
         raise SpecError(f"schemas/{path.name}: {len(content):,} bytes, at most {MOST_BYTES:,} are read")
@@ -174,7 +174,7 @@ _PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|.",
 
 
 def views(path: Path) -> dict[str, str]:
-    """The views that the DDL at `path` declares: their statements as they are written, without comments, by name."""
+    """Returns by name the view statements in the DDL at `path`, as written but without comments."""
     found, pieces = {}, list[str]()
     for piece in [*_PIECES.findall(path.read_text(encoding="utf-8-sig")), ";"]:
         if piece == ";":
@@ -188,7 +188,7 @@ def views(path: Path) -> dict[str, str]:
 
 
 def _harmless(statement: exp.Expr) -> bool:
-    """Whether it declares something that rows are not compared with."""
+    """Returns whether the declaration has no effect on the comparison of rows."""
     return isinstance(statement, exp.Comment | exp.Semicolon) or (isinstance(statement, exp.Create) and statement.kind in ("VIEW", "INDEX"))
 
 

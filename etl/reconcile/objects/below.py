@@ -1,4 +1,4 @@
-"""Opening a path so that the kernel itself keeps it below a folder (openat2, Linux 5.6), as the verifier asks for it."""
+"""Opens a path so that the kernel keeps it below a folder (openat2, Linux 5.6); the verifier's implementation."""
 
 import os
 import struct
@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 CALL = 437
-STAY_BELOW = 0x08 | 0x04 | 0x02  # beneath the folder; no links, neither symbolic nor those of /proc
+STAY_BELOW = 0x08 | 0x04 | 0x02  # beneath the folder; no links, neither symbolic ones nor magic links of /proc
 
 
 @cache
@@ -21,7 +21,7 @@ def _kernel() -> Any:
 
 
 def below(folder: int, path: bytes, flags: int) -> int:
-    """A descriptor; -1 where the kernel gives none, for whatever reason: then the path is to be walked."""
+    """Returns a descriptor of the file below `folder`; -1 if the kernel opens none, then the caller walks the path."""
     kernel = _kernel()
     if kernel is None or not path:
         return -1
@@ -33,5 +33,5 @@ def below(folder: int, path: bytes, flags: int) -> int:
 
 
 def folder_of(path: bytes) -> int:
-    """The folder itself, open to be looked up in."""
+    """Returns a descriptor of the folder for relative look-ups."""
     return os.open(path, os.O_CLOEXEC | os.O_DIRECTORY | os.O_NOFOLLOW | (os.O_PATH if hasattr(os, "O_PATH") else os.O_RDONLY))

@@ -1,4 +1,4 @@
-"""A bucket that speaks S3, as the verifier reads it: the bytes of each object, hashed; what the store says of them is not asked."""
+"""A bucket with the S3 interface, as the verifier reads it: the bytes of each object are hashed, the store's metadata is not used."""
 
 import hashlib
 from collections.abc import Iterator
@@ -37,7 +37,10 @@ class Bucket:
             self._client.head_bucket(Bucket=self._name)
 
     def hashed(self, key: str) -> tuple[str | None, int, str]:
-        """Digest, size and "" of the object's bytes; None, 0 and why, where there is none or it never comes to its end."""
+        """Returns (SHA-256, size in bytes, "") of the object's bytes; (None, 0, reason) if it is missing or cannot be read to its end.
+
+        Raises ReconcileError if the store refuses the request or cannot be reached.
+        """
         for _ in range(TRIES):
             digest, size = hashlib.sha256(), 0
             with self._usable():
@@ -59,7 +62,7 @@ class Bucket:
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
-        """A store that refuses, or cannot be reached, ends the comparison: requesting every object would take hours."""
+        """Raises ReconcileError if the store refuses a request or cannot be reached: requesting every object would take hours."""
         try:
             yield
         except ClientError as error:

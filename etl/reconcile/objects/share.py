@@ -1,8 +1,8 @@
 """The old file share: the bytes at a path, if they lie under its root (C6).
 
-The kernel is asked for it first, in one call that follows no link and stays below the root. Where that gives nothing, every name on the way is
-opened in the folder before it, without following links; links are read and followed here. A path that somebody alters meanwhile leads to what
-was opened, or nowhere.
+The kernel opens the path first, in one call that follows no link and stays below the root. If that fails, every name on the way is opened
+in the folder before it without following links; links are read and resolved here. A path that is altered meanwhile leads to the file that
+was opened, or to none.
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class _Walk:
         self._root = self._same(self._trail[-1][1])
 
     def to(self, path: bytes) -> int:
-        """The descriptor of the file at `path` below the root, open for reading."""
+        """Returns the descriptor of the file at `path` below the root, open for reading; raises _Nowhere if there is none."""
         self._go(path)
         if self._root not in [self._same(folder) for _, folder in self._trail[:-1]]:
             raise _Nowhere
@@ -92,10 +92,10 @@ class _Walk:
 
 
 def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
-    """SHA-256 and size of the file at `path` under `root`, which is absolute; None where there is no readable file, or the path leads out of the root.
+    """Returns (SHA-256, size in bytes) of the file at `path` under the absolute `root`; None if it cannot be read or is outside the root.
 
-    A leading `/` or a `..` or a link that leaves the root is outside; `\\` is an ordinary character (fine print 46). Raises Moving where
-    the file does not stand still.
+    A leading `/`, a `..` or a link that leaves the root is outside; `\\` is an ordinary character (fine print 46). Raises Moving if
+    the file changes while it is read.
     """
     if root is None or path is None or path.startswith("/") or "\0" in path or _leaves(path):
         return None
@@ -142,7 +142,7 @@ def _really(root: Path) -> bytes:
 
 
 def _leaves(path: str) -> bool:
-    """Whether the path climbs out of the root, even if it comes in again."""
+    """Returns whether the path leaves the root, even if it enters it again."""
     depth = 0
     for part in path.split("/"):
         depth += -1 if part == ".." else 0 if part in ("", ".") else 1

@@ -33,7 +33,7 @@ class ObjectCount:
 
 @dataclass(frozen=True)
 class ObjectState:
-    """What lies under an object key: nothing, something unreadable, or bytes with this digest and size."""
+    """What an object key leads to: nothing, an unreadable object, or bytes with this digest and size."""
 
     digest: str | None
     size: int
@@ -41,7 +41,7 @@ class ObjectState:
 
 
 def objects_read_back(store: Store, root: str, progress: Callable[[int], None] = lambda _: None) -> tuple[ObjectCount, pl.DataFrame]:
-    """How many objects were read, and what is wrong with some: missing, altered, of another size, not to be read."""
+    """Returns (count of objects read, differences): objects that are missing, altered, of another size, or cannot be read (C9, K10)."""
     counted = verified = missing = altered = 0
     rows: list[tuple[str | None, ...]] = []
     read = _reader(root)

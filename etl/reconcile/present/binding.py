@@ -8,7 +8,7 @@ from etl.reconcile.present.words import folder_digest
 
 
 def refuse_others(recorded: str | None, mappings: str, adapter: Path | None) -> None:
-    """OtherInputs (exit 7) where the record in force names other mappings, another adapter, or none; nothing is asked of a record that says nothing."""
+    """Raises OtherInputs (7) if the record in force names other mappings, another adapter or none; does nothing if it names no digest."""
     given = mappings if adapter is None else hashlib.sha256(f"{mappings}|{folder_digest(adapter)}".encode()).hexdigest()
     if recorded is None or given == recorded:
         return

@@ -22,7 +22,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def presented(root: Path, spec: Spec, portal: str, database: Database) -> "PresentedDatabase":
-    """The database as the adapter in that folder presents it; ReconcileError where it names what is not there."""
+    """Returns the database as the adapter in that folder presents it; raises ReconcileError if the adapter names a table or column that is missing."""
     said = presentations(root, spec.sources)[portal]
     tables = [
         name
@@ -35,7 +35,7 @@ def presented(root: Path, spec: Spec, portal: str, database: Database) -> "Prese
 
 
 def written(root: Path, spec: Spec, portal: str) -> tuple[str, str]:
-    """The delimiter and the encoding of the portal's CSV files, as the adapter says."""
+    """Returns (delimiter, encoding) of the portal's CSV files, as the adapter declares them."""
     said = presentations(root, spec.sources)[portal]
     return said.delimiter, said.encoding
 
@@ -58,7 +58,7 @@ class _Tables(dict[str, frozenset[str]]):
 
 
 def left_out(root: Path, spec: Spec, portal: str) -> dict[str, frozenset[str]]:
-    """By physical table that is read, the columns that never are: what stands behind a column of B17, and what the adapter retires."""
+    """Returns by physical table the columns that are never read: those behind a column that B17 retires, and those that the adapter retires."""
     found: dict[str, set[str]] = {}
     for name, blocks in presentations(root, spec.sources)[portal].blocks.items():
         never = spec.never_read(portal, name)
@@ -105,7 +105,7 @@ class PresentedDatabase:
         return found[0]
 
     def tables(self) -> dict[str, list[str]]:
-        """The contract's tables; and, by their own names, physical ones that nobody reads."""
+        """Returns the columns of the contract's tables, and of the physical tables that no block of the adapter reads."""
         found = {name: list(table.columns) for name, table in self._declared.items()}
         read = {self._name(block.table, self._source.relations, "a table") for blocks in self._said.blocks.values() for block in blocks}
         read |= {
@@ -122,7 +122,7 @@ class PresentedDatabase:
         return {name: kind for name, kind in self._database.kinds().items() if name not in self._declared}
 
     def hiding(self) -> dict[str, str]:
-        """Of any physical table: what is made of it cannot be seen whole (K9)."""
+        """Returns under the empty name why rows of any physical table are hidden (K9)."""
         found = [f"{table}: {why}" if table else why for table, why in sorted(self._database.hiding().items())]
         return {"": "; ".join(found)} if found else {}
 
@@ -160,14 +160,14 @@ class PresentedDatabase:
         return self._said.blocks[table]
 
     def _numbered(self, table: str, n: int, ats: list[int]) -> list[int]:
-        """The rows' locators: their places; of several blocks, their number among all rows of the table."""
+        """Returns the rows' locators: their physical locators, or with several blocks their number among all rows of the table."""
         if len(self._blocks(table)) == 1:
             return ats
         known = self._indexed(table)[n]
         return [known[at] for at in ats]
 
     def _indexed(self, table: str) -> list[dict[int, int]]:
-        """By block, each place's locator."""
+        """Returns by block the locator of each physical place."""
         if table not in self._places:
             found: list[dict[int, int]] = []
             for block in self._blocks(table):
@@ -178,7 +178,7 @@ class PresentedDatabase:
         return self._places[table]
 
     def _where(self, table: str, locators: Sequence[int]) -> dict[int, dict[int, int]]:
-        """By block, each place's locator."""
+        """Returns by block the locator of each physical place."""
         if len(self._blocks(table)) == 1:
             return {0: {at: at for at in locators}}
         wanted = set(locators)
@@ -188,7 +188,7 @@ class PresentedDatabase:
     def _cells(
         self, block: Block, names: Sequence[str], at: Sequence[int] | None = None
     ) -> Iterator[tuple[list[int], dict[str, list[Raw]]]]:
-        """The table's own columns of these names, as the adapter spells them; NULL where a text means it."""
+        """Yields the physical columns of these names in the adapter's spelling; NULL for a text that denotes it."""
         table = self._name(block.table, self._source.relations, "a table")
         spelled = [self._name(name, self._source.relations[table], f"a column of {table},") for name in names]
         listed = list(dict.fromkeys(spelled)) or self._source.relations[table][:1]
@@ -209,7 +209,7 @@ class PresentedDatabase:
     def _selected(
         self, block: Block, recipes: Sequence[Recipe], at: Sequence[int] | None = None
     ) -> Iterator[tuple[list[int], list[list[tuple[Raw, ...]]]]]:
-        """Of the rows that the block selects: their places, and for each recipe the raw cells that it is made of."""
+        """Yields the places of the rows that the block selects, and for each recipe its raw cells."""
         own = list(block.where)
         for recipe in recipes:
             for name in recipe.columns:
@@ -260,7 +260,7 @@ class PresentedDatabase:
                     )
 
     def behind(self, table: str, names: Sequence[str], locators: Sequence[int]) -> dict[int, dict[str, str]]:
-        """By locator, the member `_physical`: text forms of the raw cells that these columns' forms changed, NULLs left out."""
+        """Returns by locator the member `_physical`: the text forms of the raw cells that these columns' forms changed, without NULLs."""
         found: dict[int, dict[str, str]] = {}
         for n, places in self._where(table, locators).items():
             block = self._blocks(table)[n]
@@ -311,7 +311,7 @@ def _holds(raw: Raw, condition: Any) -> bool:
 
 
 def _settled(recipe: Recipe, raws: tuple[Raw, ...], column: Column, memory: dict[Any, Any]) -> Any:
-    """The value as its series holds it (days and moments as numbers), or _ODD where the row has to be looked at by itself."""
+    """Returns the value as its series holds it (days and moments as numbers), or _ODD if the row must be read by itself."""
     seen = (*raws, *map(type, raws))
     if seen not in memory:
         raw = made(recipe, raws)

@@ -30,7 +30,7 @@ _BAD = object()  # what cannot be read
 
 
 def text_form(raw: Raw) -> str | None:
-    """The text form of a raw cell: whole decimals without a point, moments with a blank; texts as they are, spoilt ones with U+FFFD."""
+    """Returns the text form of a raw cell, None for null: whole decimals without a point, moments with a blank, invalid bytes as U+FFFD."""
     if raw is None:
         return None
     if isinstance(raw, bool):
@@ -45,7 +45,7 @@ def text_form(raw: Raw) -> str | None:
 
 
 def spoilt(raw: Raw) -> bool:
-    """Whether a text's bytes are not valid text (E8): then no form reads it but `text`, `trim` and the cell itself."""
+    """Returns whether a text has invalid UTF-8 or U+0000 (E8); only `text`, `trim` and the unchanged cell can represent it."""
     if not isinstance(raw, bytes):
         return False
     try:
@@ -55,7 +55,7 @@ def spoilt(raw: Raw) -> bool:
 
 
 def made(recipe: Recipe, raws: Sequence[Raw]) -> Raw:
-    """The contract's cell, raw: as a SQLite portal of the contract would hold it; `Unfit` with the raw cell where the form cannot read it."""
+    """Returns the contract's raw cell as a SQLite portal of the contract would store it; `Unfit` with the raw cell if the form cannot read it."""
     match recipe.form:
         case "same":
             return raws[0]

@@ -25,14 +25,14 @@ class Physical(Protocol):
     tables: set[str]
 
     def cells(self, table: str, names: Sequence[str], at: Sequence[int] | None = None) -> Iterator[Batch]:
-        """These columns of all rows in their stored order, or of the rows at these places."""
+        """Yields these columns of all rows in their stored order, or of the rows at these locators."""
 
     def digests(self, table: str, column: str) -> Iterator[tuple[int, str | None, int]]:
-        """By place the SHA-256 and the size of the bytes in that column; no digest where there are none."""
+        """Yields (locator, SHA-256, size in bytes) of the bytes in that column; the digest is None where there are none."""
 
 
 def physical(database: Database, schemas: Sequence[str]) -> Physical:
-    """The physical side of an opened database. `schemas`: those that the adapter names."""
+    """Returns the physical tables of an opened database; `schemas`: those that the adapter names."""
     if isinstance(database, SqliteDatabase):
         return SqlitePhysical(database)
     if isinstance(database, PostgresDatabase):
@@ -62,7 +62,7 @@ class SqlitePhysical:
 
     def cells(self, table: str, names: Sequence[str], at: Sequence[int] | None = None) -> Iterator[Batch]:
         listed = ", ".join(["rowid" if self._placed[table] else "row_number() OVER ()", *map(_quoted, names)])
-        # Its own order, whatever index has these columns.
+        # In rowid order, even if an index covers these columns.
         order = " ORDER BY rowid" if self._placed[table] else ""
         base = f"SELECT {listed} FROM {_quoted(table)}"
         if at is None:
@@ -95,7 +95,7 @@ class SqlitePhysical:
                     yield at, self._by_chunks(table, column, at), int(size)
                 else:
                     [(_, [[raw]])] = self.cells(table, [column], [at])
-                    yield at, hashlib.sha256(bytes(raw)).hexdigest(), len(raw)  # type: ignore[arg-type]  # a text or a blob: asked above
+                    yield at, hashlib.sha256(bytes(raw)).hexdigest(), len(raw)  # type: ignore[arg-type]  # a text or a blob: checked above
 
     def _sized(self, table: str, name: str) -> Iterator[Any]:
         place = "rowid" if self._placed[table] else "row_number() OVER ()"
@@ -130,7 +130,7 @@ class PostgresPhysical:
             self.relations.setdefault(name, []).append(str(column))
             self._types[name, str(column)] = str(base) if category == "d" else "enum" if category == "e" else str(kind)
             self._sql[name] = f"{_quoted(str(schema))}.{_quoted(str(table))}"
-            if form in ("v", "m", "f") or str(table) in database.members:  # `ctid` does not say which of its rows it is
+            if form in ("v", "m", "f") or str(table) in database.members:  # `ctid` does not identify its rows
                 self._views.add(name)
             if form not in ("v", "m"):
                 self.tables.add(name)
@@ -202,7 +202,7 @@ def _raws(array: Any, kind: str) -> list[Raw]:
 
 
 def _whole(text: Text | None) -> Raw:
-    """A NUMERIC as a number where it is a whole one; else as the text that it is."""
+    """Returns a NUMERIC as an integer if it is a whole number, else as its text."""
     if text is None:
         return None
     whole, _, fraction = bytes(text).partition(b".")

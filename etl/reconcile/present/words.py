@@ -1,4 +1,4 @@
-"""An adapter folder, read by the verifier: what the files say, and nothing that they do not."""
+"""Reads an adapter folder for the verifier: exactly what the files declare."""
 
 import csv
 import hashlib
@@ -51,7 +51,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Presentation:
-    """What the folder says of one portal. `blocks`: by contract table; an empty list where the old portal has no such table."""
+    """The folder's declarations for one portal. `blocks`: by contract table; an empty list if the old portal has no such table."""
 
     null: frozenset[str]
     exact: bool
@@ -62,7 +62,7 @@ class Presentation:
 
 
 def folder_digest(root: Path) -> str:
-    """The SHA-256 over all files of an adapter folder, their names and sizes with them."""
+    """Returns the SHA-256 over all files of an adapter folder, their names and sizes included."""
     total = hashlib.sha256()
     files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
     files = {name: path for name, path in files.items() if not name.startswith(".")}
@@ -74,7 +74,7 @@ def folder_digest(root: Path) -> str:
 
 
 def presentations(root: Path, tables: Map[str, Map[str, Table]]) -> dict[str, Presentation]:
-    """By portal, what the adapter in this folder says; SpecError where a file cannot be understood."""
+    """Returns by portal what the adapter in this folder declares; raises SpecError if a file cannot be understood."""
     if not root.is_dir():
         raise SpecError(f"--adapter: there is no folder {root}")
     codes = {path.stem: _codes(path) for path in sorted((root / "codes").glob("*.csv"))}

@@ -22,7 +22,7 @@ TYPED = ("business_type", "profile_question", "question_applicability", "agreeme
 
 
 def decide_catalogues(world: ExpectedState, rulebook: Rulebook) -> None:
-    """Nothing; afterwards `world` knows the catalogues that rules look things up in."""
+    """Fills `world.known.catalogues` with the loaded rows of each catalogue, records every row in the ledger, and flags entities of unknown type (A12)."""
     source = world.sources["P2"]
     for table in TYPED:
         rows = source.whole(table, world.ledger)
@@ -37,27 +37,31 @@ def decide_catalogues(world: ExpectedState, rulebook: Rulebook) -> None:
 
 
 def catalogue_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
+    """Yields the expected rows of the four typed catalogues, unchanged."""
     for table in TYPED:
         rows = world.known.catalogues[table]
         yield from of_rows(world, rulebook, world.spec.mappings["P2", table], rows, np.full(len(rows), -1))
 
 
 def added_types(world: ExpectedState) -> ExpectedRows:
-    """An inactive row for each type that was met in the data and that the catalogue lacks; its name is the code."""
+    """Returns one inactive `business_type` row for each code that the data has and the catalogue lacks; its name is the code (A12)."""
     codes = pl.Series("business_type_cd", sorted(world.added_types), dtype=pl.String)
     inactive = pl.Series("active", [False]).new_from_index(0, len(codes))
     return ExpectedRows("business_type", "P2", "business_type", pl.DataFrame([codes, codes.alias("name"), inactive, codes.alias(KEY)]))
 
 
 def type_code(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns the business type code unchanged; A12 adds missing codes to the catalogue."""
     return rows[value.source[0]]
 
 
 def note_applicability(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
+    """Flags rows of `question_applicability` whose business type is not in the catalogue (A12)."""
     _lacking(world, "question_applicability", rows, rows["business_type_cd"])
 
 
 def note_version(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
+    """Flags rows of `agreement_version` whose business type is not in the catalogue (A12)."""
     _lacking(world, "agreement_version", rows, rows["business_type_cd"])
 
 

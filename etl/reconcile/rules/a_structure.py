@@ -25,7 +25,7 @@ LONGEST_NUMBER = 20  # entity_account.account_number
 
 
 def decide_spine(world: ExpectedState) -> None:
-    """Nothing; afterwards `world` knows its accounts, and profiles, models, entities and organisations have their states and accounts."""
+    """Fills `world.accounts` and the states and accounts of profiles, models, entities and organisations (A1 to A16)."""
     ledger, source = world.ledger, world.sources["P2"]
     organisations = source.whole("trade_organization", ledger)
     profiles = source.whole("company_profile", ledger)
@@ -88,7 +88,7 @@ def decide_spine(world: ExpectedState) -> None:
 
 
 def _flag(world: ExpectedState, organisation: Index) -> None:
-    """A11, A12, A16, A18, X1 of profiles and entities."""
+    """Flags A11, A12, A16, A18 and X1 of profiles and entities."""
     accounts = world.accounts
     world.flag("A16", "P2", "model_entity", accounts, mask(accounts, "#lost"))
     world.flag("A11", "P2", "model_entity", accounts, mask(accounts, "#undecided"))
@@ -102,13 +102,13 @@ def _flag(world: ExpectedState, organisation: Index) -> None:
 
 
 def parent_reason(index: Index, place: Ints) -> Ints:
-    """Why a row with one hard reference is held: no reference, no such row, or that row is held itself."""
+    """Returns why each row with one hard reference is held: NO_OWNER (null), BROKEN_REFERENCE (no such row), PARENT_HELD, or LOADED."""
     held = np.where(index.is_loaded(place), LOADED, PARENT_HELD)
     return np.where(place == UNSET, NO_OWNER, np.where(place == MISSING, BROKEN_REFERENCE, held)).astype(np.int64)
 
 
 def account_numbers(entities: pl.DataFrame, loaded: Mask) -> tuple[pl.Series, Mask]:
-    """Each entity's account number, and which lost a duplicate one (A16; fine print 7, 20, 45, 48). Entities that are held get none."""
+    """Returns (account number of each entity, whether it lost a duplicate one); null for held entities (A16; fine print 7, 20, 45, 48)."""
     rows = entities.select("entity_id", "account_number").with_row_index("row").filter(pl.Series(loaded)).sort("entity_id")
     numbers: list[str | None] = [None] * len(entities)
     lost = np.zeros(len(entities), np.bool_)
@@ -128,7 +128,7 @@ def account_numbers(entities: pl.DataFrame, loaded: Mask) -> tuple[pl.Series, Ma
 
 
 def business_types(world: ExpectedState, entities: pl.DataFrame) -> tuple[pl.Series, Mask]:
-    """Each entity's type after the split of HWY by border, and where the border does not tell (A11)."""
+    """Returns (type code of each entity after the split of HWY by border, whether the border is unknown) (A11)."""
     split = {row["border_crossed_cd"]: row["business_type_cd"] for row in world.spec.codes["highway_split"]}
     decided = entities["border_crossed_cd"].replace_strict(split, default=None, return_dtype=pl.String)
     carrier = entities["business_type_cd"] == "HWY"
@@ -137,7 +137,7 @@ def business_types(world: ExpectedState, entities: pl.DataFrame) -> tuple[pl.Ser
 
 
 def _scopes(world: ExpectedState, key: pl.Series, of_account: pl.Series) -> Ints:
-    """A list of accounts for each key."""
+    """Returns for each key the number of the list of its accounts."""
     index = indexed(key, np.ones(len(key), np.bool_), np.arange(len(key), dtype=np.int64))
     owner = index.scope_of(index.find(of_account))
     return world.scopes.add(owner, np.arange(len(of_account), dtype=np.int64), len(key))

@@ -38,7 +38,7 @@ NEW_LOGIN = "COMPANY_STATUS"
 
 
 def decide_people(world: ExpectedState) -> None:
-    """Nothing; afterwards `world` knows the users, the contacts and what the rules decide of them."""
+    """Fills `world.known` with users and contacts, decides which are loaded or held (B2, B6, B15), and flags what the rules of chapter B flag."""
     users = world.sources["P2"].whole("portal_user", world.ledger)
     as_typed = users["user_name"]
     users = users.with_columns(as_typed.alias("#typed"), l_decisions.names(world, users))
@@ -64,7 +64,7 @@ def decide_people(world: ExpectedState) -> None:
 
 
 def login_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """The logins and aliases that users become (B2: the surviving user's attributes)."""
+    """Yields the expected rows of `login` (attributes of the surviving user, B2) and of `login_alias` (one per loaded user, name as typed)."""
     users = world.known.users
     surviving = survivors(users)
     mapping = world.spec.mappings["P2", "portal_user"]
@@ -74,7 +74,7 @@ def login_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRow
 
 
 def contact_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """The contacts of every account (B6)."""
+    """Yields the expected contacts, one per loaded contact and account of its profile (B6)."""
     mapping = world.spec.mappings["P2", "company_contact"]
     contacts = world.known.contacts
     scope, _ = route(world, "P2", mapping.owner, contacts)
@@ -82,40 +82,44 @@ def contact_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedR
 
 
 def key_of_login(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns the e-mail key of each user: trimmed and case-folded (B2)."""
     return rows["email_key"]
 
 
 def login_of_user(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns the fingerprint (UInt64) of each user's login."""
     return pl.Series(hashed(rows["email_key"]), dtype=pl.UInt64)
 
 
 def status(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns the status of each login after B12."""
     return rows["#status"]
 
 
 def lock_reason(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns the lock reason of each login after B12; null if the login is not locked."""
     return rows["#lock"]
 
 
 def activation(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """B13: every login needs new credentials."""
+    """Returns true for every login: each needs new credentials (B13)."""
     return pl.Series([True]).new_from_index(0, len(rows))
 
 
 def primary_poc(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """B7: as recorded, but for those that lost against another primary contact of the profile."""
+    """Returns true where the contact is recorded as primary and no other primary contact of the profile takes precedence (B7)."""
     return (rows["primary_poc_ind"].eq_missing(pl.Series(["Y"]))) & ~rows["#lost"]
 
 
 def restricted(world: ExpectedState, copies: Copies) -> pl.Series:
-    """B12: on SUSPENDED accounts, the contacts of users that were locked for their company's status."""
+    """Returns COMPANY_STATUS for contacts on SUSPENDED accounts whose user was locked for the status of the company, else null (B12)."""
     users = world.known.users.filter(_locked_for_status())["user_id"]
     hit = copies.of("user_id").is_in(users.implode()).fill_null(False) & (copies.of_account(world, "status_cd") == "SUSPENDED")
     return pl.select(pl.when(hit).then(pl.lit(NEW_LOGIN))).to_series().cast(pl.String)
 
 
 def note_contact(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
-    """B7, and X1 or B15 for a user that is missing or held."""
+    """Flags contacts that lost the primary mark (B7), and references to a user or consultant company that is missing or held (B15, X1)."""
     world.flag("B7", "P2", "company_contact", rows, mask(rows, "#lost"))
     users = world.index["P2", "portal_user"]
     place = users.find(rows["user_id"])
@@ -129,13 +133,13 @@ def note_contact(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
 
 
 def profiles_with_officer(world: ExpectedState) -> pl.Series:
-    """The profiles with an officer among their contacts that are not removed (B10)."""
+    """Returns the ids of profiles with an officer among their loaded, not removed contacts (B10)."""
     contacts = world.known.contacts
     return contacts.filter(pl.col("removed_at").is_null() & (pl.col("contact_type_cd") == "OFFICER"))["company_profile_id"].unique()
 
 
 def _keeps_primary(contacts: pl.DataFrame) -> pl.Series:
-    """Which contacts lose the mark of the primary one (B7; fine print 10)."""
+    """Returns which contacts lose the primary mark to another contact of the profile (B7; fine print 10)."""
     several = contacts.with_row_index("row").filter(pl.col("removed_at").is_null() & (pl.col("primary_poc_ind") == "Y"))
     order = several.sort(["company_profile_id", "modified_at", "contact_id"], descending=[False, True, False], nulls_last=True)
     losers = order.filter(pl.int_range(pl.len()).over("company_profile_id") > 0)["row"]
@@ -149,7 +153,7 @@ def _locked_for_status() -> pl.Expr:
 
 
 def _freed(world: ExpectedState, users: pl.DataFrame) -> pl.DataFrame:
-    """Users with #status and #lock as their login gets them, and #freed, #stuck (B12; fine print 11)."""
+    """Returns the users with #status and #lock of their login, and #freed, #stuck (B12; fine print 11)."""
     profiles = world.accounts.filter(pl.col("status_cd") == "SUSPENDED")["company_profile_id"].unique()
     contacts = world.known.contacts.filter(pl.col("company_profile_id").is_in(profiles.implode()))
     locked = _locked_for_status()
@@ -162,13 +166,13 @@ def _freed(world: ExpectedState, users: pl.DataFrame) -> pl.DataFrame:
 
 
 def survivors(users: pl.DataFrame) -> pl.DataFrame:
-    """Of the users of each login the one whose attributes survive (B2)."""
+    """Returns one row per e-mail key: the user whose attributes the login takes (B2)."""
     by_key = users.sort(["email_key", "last_login_at", "user_id"], descending=[False, True, False], nulls_last=True)
     return by_key.group_by("email_key", maintain_order=True).first()
 
 
 def acting_officers(world: ExpectedState) -> pl.Series:
-    """B19: for each account whether an officer's contact is in force there, not restricted, and under a login that activation opens."""
+    """Returns for each account whether an officer's contact is in force, not restricted, and has a login that activation opens (B19)."""
     users = world.known.users
     opens = (pl.col("#status") == "ACTIVE") | ((pl.col("#status") == "LOCKED") & pl.col("#lock").is_in(["PASSWORD", "IDLE"]))
     usable = survivors(users).filter(opens.fill_null(False))["email_key"]
@@ -183,7 +187,7 @@ def acting_officers(world: ExpectedState) -> pl.Series:
 
 
 def _flag_widened(world: ExpectedState, shared: pl.Series) -> None:
-    """B20: users of these shared logins who, by their own contacts in force, reached fewer accounts than the login reaches."""
+    """Flags users of shared logins who reached fewer accounts by their contacts in force than the login reaches (B20)."""
     users = world.known.users.filter(pl.col("email_key").is_in(shared.implode()))
     contacts = world.known.contacts.filter(pl.col("removed_at").is_null()).select("user_id", "company_profile_id").drop_nulls().unique()
     entities = world.accounts.select("company_profile_id", "entity_id")
@@ -199,7 +203,7 @@ def _flag_widened(world: ExpectedState, shared: pl.Series) -> None:
 
 
 def _flag_people(world: ExpectedState) -> None:
-    """B2, B8, B12, B16, B20; L2."""
+    """Flags B2, B8, B12, B16, B20 and L2."""
     users, contacts = world.known.users, world.known.contacts
     l_decisions.flag_users(world, users)
     world.flag("B12", "P2", "portal_user", users, mask(users, "#stuck"))

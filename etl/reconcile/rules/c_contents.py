@@ -25,7 +25,7 @@ OF_BYTES = {"P2": ("document_content", "document", "document_id"), "TC": ("tc_do
 
 
 def hashed_contents(world: ExpectedState, portal: str) -> pl.DataFrame:
-    """A row for each content row: the locator, #key, the document's id (null where unreadable), digest (null: no bytes), size, #bad."""
+    """Returns one row per content row: locator, #key, document id (null if unreadable), SHA-256 digest (null without bytes), size in bytes, #bad."""
     table, _, name = OF_BYTES[portal]
     source = world.sources[portal]
     column, special = source.table(table).columns[name], source.special(table)
@@ -48,7 +48,7 @@ def hashed_contents(world: ExpectedState, portal: str) -> pl.DataFrame:
 
 
 def decide_contents(world: ExpectedState, portal: str, contents: pl.DataFrame) -> None:
-    """Each content row is loaded with its document, or held with its digest (C7; fine print 9)."""
+    """Records each content row in the ledger as loaded with its document, or as held with its digest (C7; fine print 9)."""
     table, document, name = OF_BYTES[portal]
     index = world.index[portal, document]
     place = index.find(contents[name])
@@ -58,7 +58,7 @@ def decide_contents(world: ExpectedState, portal: str, contents: pl.DataFrame) -
 
 
 def with_bytes(world: ExpectedState, portal: str, rows: pl.DataFrame, at_path: dict[str, tuple[str, int]]) -> pl.DataFrame:
-    """Document rows with #digest and #size of their bytes: the content row's, else those of the file at the path (null: there are none)."""
+    """Returns the document rows with #digest and #size of the content row's bytes, else of the file at `object_path`; null without bytes (C6)."""
     _, _, name = OF_BYTES[portal]
     contents = world.known.contents[portal].select(pl.col(name), pl.col("digest").alias("#digest"), pl.col("size").alias("#size"))
     found = rows.join(contents, on=name, how="left", maintain_order="left")
@@ -75,11 +75,15 @@ def with_bytes(world: ExpectedState, portal: str, rows: pl.DataFrame, at_path: d
 
 
 def digest(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns the SHA-256 of each document's bytes; null if it has none (C6)."""
     return rows["#digest"]
 
 
 def state(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """C6, C8: a recorded value that is null is not compared, digests without regard to case (fine print 17)."""
+    """Returns PRESENT, MISSING, DIGEST_MISMATCH or SIZE_MISMATCH for each document (C6, C8).
+
+    A recorded value that is null is not compared; digests are compared without regard to case (fine print 17).
+    """
     other_digest = (rows["sha256_hex"].str.to_lowercase() != rows["#digest"]).fill_null(False)
     other_size = (rows["size_bytes"] != rows["#size"]).fill_null(False)
     return pl.select(
@@ -94,7 +98,7 @@ def state(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
 
 
 def flag_bytes(world: ExpectedState, portal: str, rows: pl.DataFrame) -> None:
-    """C6, C8."""
+    """Flags documents without bytes (C6) and documents whose bytes differ from the recorded digest or size (C8)."""
     table = OF_BYTES[portal][1]
     states = state(world, rows, Value("rule"))
     world.flag("C6", portal, table, rows, (states == "MISSING").to_numpy())
@@ -102,7 +106,7 @@ def flag_bytes(world: ExpectedState, portal: str, rows: pl.DataFrame) -> None:
 
 
 def usable(contents: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The content rows that give a document its bytes, one a document."""
+    """Returns the content rows that give a document its bytes: the first readable one of each document."""
     return contents.filter(~pl.col(BAD)).unique(name, keep="first", maintain_order=True)
 
 

@@ -56,7 +56,7 @@ class Library:
 
 
 def survey(world: ExpectedState) -> Library:
-    """The whole library decided, before any row of it is produced; documents, links and contents are settled in the ledger."""
+    """Returns the placement of all documents; records documents, links and contents in the ledger as loaded or held (C1-C3, C7, C11)."""
     documents = world.sources["P2"].whole("document", world.ledger, SURVEYED)
     links = world.sources["P2"].whole("document_link", world.ledger)
     place = indexed(documents["document_id"], ~mask(documents, BAD), place=np.arange(len(documents)))
@@ -117,7 +117,7 @@ def survey(world: ExpectedState) -> Library:
 
 
 def document_rows(world: ExpectedState, rulebook: Rulebook, library: Library) -> Iterator[ExpectedRows]:
-    """The rows of each account's library."""
+    """Yields the expected rows of `document` in batches: one per document and account, and one without account for the public library (C1)."""
     mapping = world.spec.mappings["P2", "document"]
     first = 0
     for frame in world.rows("P2", "document"):
@@ -137,7 +137,7 @@ def document_rows(world: ExpectedState, rulebook: Rulebook, library: Library) ->
 
 
 def tc_document_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """Trade Compliance documents, on their program's account."""
+    """Yields the expected rows of Trade Compliance documents, on the account of their program; records every row in the ledger."""
     mapping = world.spec.mappings["TC", "tc_document"]
     rows = world.sources["TC"].whole("tc_document", world.ledger)
     scope, reason = owners(world, rulebook, mapping, rows)
@@ -154,7 +154,7 @@ def tc_document_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[Expec
 
 
 def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """C2: one link for each account that has the target, from the document's row in that account to the target's copy there."""
+    """Yields one link for each account that has the target, from the document's row in that account to the target's row there (C2)."""
     links = world.known.links
     take, account = world.scopes.expand(links["#scope"].to_numpy())
     entity = world.entity_ids(account)
@@ -173,7 +173,7 @@ def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows
 
 
 def previous_document(library: Library) -> CopyRule:
-    """C11: the earlier version's row in the same account, or null."""
+    """Returns a rule that gives the fingerprint of the earlier version's row in the same account; null if there is none (C11)."""
 
     def rule(world: ExpectedState, copies: Copies) -> pl.Series:
         earlier = copies.of("#previous").to_numpy()
@@ -188,11 +188,12 @@ def previous_document(library: Library) -> CopyRule:
 
 
 def inherited(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns true for documents that came to their accounts by the profile (C1)."""
     return rows["#inherited"]
 
 
 def _targets(world: ExpectedState, links: pl.DataFrame) -> tuple[Ints, Ints]:
-    """The accounts with each link's target, or the reason why there are none; a code that is not in the contract counts as a missing target."""
+    """Returns (scope of each link's target, hold reason); a target code that is not in the contract counts as a missing target."""
     scope, reason = np.full(len(links), -1, np.int64), np.full(len(links), BROKEN_REFERENCE, np.int64)
     for code, (source, _) in world.spec.link_targets.items():
         index = world.index.get(("P2", source), NONE)
@@ -212,7 +213,7 @@ def _company_of(world: ExpectedState, scope: Ints) -> pl.Series:
 
 
 def _own_company(world: ExpectedState, documents: pl.DataFrame, model_at: Ints) -> pl.Series:
-    """C3: the profile of the document's model where that model exists, else the profile it names; null: neither."""
+    """Returns the profile of the document's model if that exists, else the profile that the document names; null without both (C3)."""
     model = world.index["P2", "security_model"]
     known = model.of("known", model_at, 0) == 1
     return pl.select(
@@ -221,7 +222,7 @@ def _own_company(world: ExpectedState, documents: pl.DataFrame, model_at: Ints) 
 
 
 def _crosses(own: pl.Series, links: pl.DataFrame, of_link: Ints, company: pl.Series, good: Mask) -> Mask:
-    """Which good links lead into another company than the document's (C3)."""
+    """Returns which good links lead to another company than the document's (C3)."""
     frame = (
         links.select("target_cd", "target_id")
         .with_columns(pl.Series("document", of_link), company.alias("company"))
@@ -239,7 +240,7 @@ def _crosses(own: pl.Series, links: pl.DataFrame, of_link: Ints, company: pl.Ser
 
 
 def _files(world: ExpectedState, documents: pl.DataFrame, reason: Ints) -> tuple[dict[str, tuple[str, int]], pl.Series]:
-    """The bytes at the paths of documents without a content row, and the digest of the file at each held document's path (fine print 9)."""
+    """Returns the bytes at the paths of documents without a content row, and the digest of the file of each held document (fine print 9)."""
     held = pl.Series("held", reason != LOADED)
     with_content = documents["document_id"].is_in(world.known.contents["P2"]["document_id"].implode()).fill_null(False)
     wanted = documents["object_path"].filter(documents["object_path"].is_not_null() & (held | ~with_content)).unique().sort()
@@ -269,7 +270,7 @@ def _pairs(world: ExpectedState, scope: Ints, reason: Ints) -> Ints:
 
 
 def _previous(world: ExpectedState, documents: pl.DataFrame, earlier: Ints, reason: Ints) -> Ints:
-    """C11: cycles are those of the source rows, held ones included; an earlier version that is held is null without a flag (fine print 32)."""
+    """Returns the place of each earlier version, -1 on a cycle (held rows included) or if it is missing; flags these loaded documents (C11; fine print 32)."""
     named = documents["previous_document_id"].is_not_null().to_numpy()
     on_cycle = _on_cycle(earlier)
     world.flag("C11", "P2", "document", documents, (reason == LOADED) & ((named & (earlier < 0)) | on_cycle))
@@ -277,7 +278,7 @@ def _previous(world: ExpectedState, documents: pl.DataFrame, earlier: Ints, reas
 
 
 def _on_cycle(earlier: Ints) -> Mask:
-    """Which rows come back to themselves by following their earlier versions."""
+    """Returns which documents are on a cycle of earlier versions."""
     following = {int(row): int(earlier[row]) for row in np.flatnonzero(earlier >= 0)}
     found = np.zeros(len(earlier), np.bool_)
     seen: dict[int, int] = {}
@@ -293,7 +294,7 @@ def _on_cycle(earlier: Ints) -> Mask:
 
 
 def _copies_of(world: ExpectedState, table: str, key: pl.Series, entity: pl.Series) -> pl.Series:
-    """The fingerprints of the target's rows that copy these source rows into these accounts."""
+    """Returns the fingerprints of the target rows made from these source rows in these accounts."""
     if table == "entity_account":
         return pl.Series(fingerprint([entity.alias("legacy_entity_id")], len(entity)), dtype=pl.UInt64)
     if table == "account_agreement":

@@ -22,7 +22,10 @@ DIRECT, INHERITED, PRE_DATES = "DIRECT", "INHERITED", "PRE_DATES_ACCOUNT"
 
 
 def signed_for(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
-    """D1, D12: the accounts of what was signed for; under a version for one business type those of that type, if there are any."""
+    """Returns (scope, hold reason) of each signature: the accounts of the entity, model or profile that it names (D1).
+
+    A version for one business type covers only accounts of that type, if there are any (D12).
+    """
     scope, reason = route(world, "P2", world.spec.mappings["P2", "agreement_signature"].owner, frame)
     kind = _type_of_version(world, frame)
     chosen = (frame["entity_id"].is_null() & kind.is_not_null()).to_numpy() & (reason == LOADED)
@@ -31,14 +34,14 @@ def signed_for(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
 
 
 def coverage(world: ExpectedState, copies: Copies) -> pl.Series:
-    """D1, D2: how the act came to cover the account."""
+    """Returns DIRECT (signed for the entity), INHERITED, or PRE_DATES_ACCOUNT (signed before the account was created) for each copy (D1, D2)."""
     direct = copies.of("entity_id").is_not_null()
     early = copies.of_account(world, "created_at") > copies.of("signed_at")
     return pl.select(pl.when(early).then(pl.lit(PRE_DATES)).when(direct).then(pl.lit(DIRECT)).otherwise(pl.lit(INHERITED))).to_series()
 
 
 def note_signature(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
-    """D2, D4, D11, D12; and the accounts that a voluntary agreement covers, for D5."""
+    """Flags signatures under D2, D4, D11 and D12, and records the accounts that a voluntary agreement covers (D5)."""
     copies = Copies(rows, *world.scopes.expand(scope))
     early = np.zeros(len(rows), np.bool_)
     early[copies.take[(copies.of_account(world, "created_at") > copies.of("signed_at")).to_numpy()]] = True
@@ -73,7 +76,7 @@ def note_signature(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> Non
 
 
 def basis(world: ExpectedState) -> pl.Series:
-    """D5: SIGNED, CONTINUED_MEMBERSHIP or NONE, for each account."""
+    """Returns SIGNED, CONTINUED_MEMBERSHIP or NONE for each account, as `agreement_basis_cd` (D5)."""
     continued = [row["status_cd"] for row in world.spec.codes["status"] if row["continued_membership"] == "true"]
     signed = pl.Series([account in world.covered for account in range(len(world.accounts))], dtype=pl.Boolean)
     member = world.accounts["status_cd"].is_in(continued)

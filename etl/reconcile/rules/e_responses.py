@@ -1,4 +1,4 @@
-"""Answers, findings and what the question catalogue says of them (chapter E)."""
+"""Responses, findings and their questions in the catalogue (chapter E)."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -31,7 +31,7 @@ UNIX = date(1970, 1, 1).toordinal()
 
 
 def response_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """All answers. Those whose question is answered more than once in their security profile wait for the end (E7)."""
+    """Yields all expected responses. Responses to a question that has several in one security profile come last, because E7 compares them."""
     mapping = world.spec.mappings["P2", "profile_response"]
     twice = _answered_twice(world)
     waiting: list[pl.DataFrame] = []
@@ -60,11 +60,12 @@ def response_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[Expected
 
 
 def superseded(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns true for responses that a later response of the same security profile to the same question replaces (E7)."""
     return rows["#superseded"]
 
 
 def applicability(world: ExpectedState, copies: Copies) -> pl.Series:
-    """E3: the strength for (question, the account's type) by the loaded catalogue, else NOT_APPLICABLE."""
+    """Returns the strength that the loaded catalogue has for the question and the type of the account, else NOT_APPLICABLE (E3)."""
     wanted = pl.DataFrame([copies.of("question_id"), copies.of_account(world, "#type").alias("business_type_cd")])
     table = world.known.catalogues["question_applicability"].select("question_id", "business_type_cd", "strength_cd")
     return wanted.join(table, on=["question_id", "business_type_cd"], how="left", maintain_order="left")["strength_cd"].fill_null(
@@ -73,11 +74,12 @@ def applicability(world: ExpectedState, copies: Copies) -> pl.Series:
 
 
 def question(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns the question id unchanged; E10 adds missing questions to the catalogue."""
     return rows[value.source[0]]
 
 
 def note_question(table: str) -> Note:
-    """E10: flags the rows whose question the catalogue lacks, and remembers the stubs they make."""
+    """Returns a function that flags rows of `table` whose question is not in the catalogue, and records the ids that need a stub (E10)."""
 
     def note(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
         index = world.index["P2", "profile_question"]
@@ -89,7 +91,7 @@ def note_question(table: str) -> Note:
 
 
 def stub_rows(world: ExpectedState) -> ExpectedRows:
-    """E10; fine print 16."""
+    """Returns one `profile_question` row with `stub` true and text UNKNOWN(id) for each missing question; other columns are null (E10; fine print 16)."""
     ids = pl.Series("question_id", sorted(world.stubs), dtype=pl.Int64)
     text = ids.cast(pl.String)
     rows = {"question_id": ids, "question_text": "UNKNOWN(" + text + ")", "stub": pl.Series([True]).new_from_index(0, len(ids)), KEY: text}
@@ -104,13 +106,13 @@ def stub_rows(world: ExpectedState) -> ExpectedRows:
 
 
 def internal(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """C15: an INTERNAL finding; a comment unless it is marked as not internal (fine print 36)."""
+    """Returns true for INTERNAL findings, and for comments unless they are marked N (C15; fine print 36)."""
     column = value.source[0]
     return rows[column].eq_missing(pl.Series(["INTERNAL"])) if column.endswith("_cd") else ~rows[column].eq_missing(pl.Series(["N"]))
 
 
 def adjusted(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """E14: a due date of the freeze or of the days of grace around it, put off; else null, as is a sum that no date can hold."""
+    """Returns the due date plus the days of grace if it is in the band around the freeze, else null; null if the sum is after 9999-12-31 (E14)."""
     if world.freeze is None:
         return pl.Series([None], dtype=pl.Date).new_from_index(0, len(rows))
     first, last = (day.toordinal() - UNIX for day in world.freeze)
@@ -122,7 +124,7 @@ def adjusted(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Serie
 
 
 def note_security_profile(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
-    """E15: submitted by somebody whose contacts on the model's profile, removed ones too, are all consultants (fine print 54)."""
+    """Flags security profiles whose submitter has only consultant contacts on the model's profile, removed contacts included (E15; fine print 54)."""
     contacts = world.known.every_contact.drop_nulls(["user_id", "company_profile_id"])
     insiders = contacts.filter((pl.col("contact_type_cd") != "CONSULTANT").fill_null(True)).select("user_id", "company_profile_id")
     outsiders = contacts.select("user_id", "company_profile_id").unique().join(insiders, on=["user_id", "company_profile_id"], how="anti")
@@ -138,7 +140,7 @@ def _pair(rows: pl.DataFrame) -> Ints:
 
 
 def _answered_twice(world: ExpectedState) -> Ints:
-    """The (security profile, question) pairs that occur more than once, as hashes; some may turn out to be held."""
+    """Returns the hashes of (security profile, question) pairs that occur more than once; some of the rows may be held."""
     source = world.sources["P2"]
     if source.absent("profile_response"):
         return np.zeros(0, np.int64)

@@ -13,7 +13,7 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def note_validation(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
-    """F2: a validation of a profile that has several accounts."""
+    """Flags validations of a whole profile with several accounts (F2)."""
     of_profile = (rows["entity_id"].is_null() & rows["security_model_id"].is_null()).to_numpy()
     world.flag("F2", "P2", "validation", rows, of_profile & (world.scopes.size(scope) > 1))
 

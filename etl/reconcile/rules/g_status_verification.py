@@ -24,7 +24,7 @@ _SIDE = {"entity_id": "model_entity", "model_id": "security_model", "profile_id"
 
 
 def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """One link for every pair of a monitoring and a monitored account, an account with itself excepted (G1, G6)."""
+    """Yields one expected `svi_link` row per pair of a monitoring and a monitored account, pairs of an account with itself excepted (G1, G6)."""
     rows = world.sources["P2"].whole("svi_link", world.ledger)
     monitor, first = route(world, "P2", {f"monitor_{column}": parent for column, parent in _SIDE.items()}, rows)
     monitored, second = route(world, "P2", {f"monitored_{column}": parent for column, parent in _SIDE.items()}, rows)
@@ -47,16 +47,16 @@ def link_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows
 
 
 def active(world: ExpectedState, copies: Copies) -> pl.Series:
-    """G9: a consent act that exists, and an account that is certified."""
+    """Returns true for links with a loaded consent signature and a CERTIFIED account (G9)."""
     signatures = world.index["P2", "agreement_signature"]
     consent = pl.Series(signatures.is_loaded(signatures.find(copies.of("consent_signature_id"))))
     return consent & (copies.of_account(world, "status_cd") == "CERTIFIED")
 
 
 def _pairs(world: ExpectedState, rows: pl.DataFrame, monitor: Ints, monitored: Ints) -> tuple[Ints, Ints, Ints]:
-    """The row, the monitoring and the monitored account of every pair."""
+    """Returns (row, monitoring account, monitored account) of every pair."""
     row, right = world.scopes.expand(monitored)
-    # Of a model or a profile only the accounts that were there when the link was answered or, not answered, asked for.
+    # Of a model or a profile only the accounts that existed when the link was answered or, if unanswered, requested.
     limit = pl.select(pl.coalesce(rows["responded_at"], rows["requested_at"])).to_series()
     early = (world.accounts["created_at"][right] <= limit[row]).fill_null(False)
     there = rows["monitored_entity_id"].is_not_null()[row] | early
@@ -68,7 +68,7 @@ def _pairs(world: ExpectedState, rows: pl.DataFrame, monitor: Ints, monitored: I
 
 
 def _superseded(rows: pl.DataFrame, take: Ints, left: Ints, right: Ints) -> Mask:
-    """Which pairs an earlier acceptance of the same pair supersedes (G6)."""
+    """Returns which pairs an earlier acceptance of the same pair supersedes (G6)."""
     pairs = pl.DataFrame(
         {
             "left": left,

@@ -29,7 +29,7 @@ _OTHER = re.compile(r"[^A-Z0-9]")
 
 
 def decide_identifiers(world: ExpectedState, rulebook: Rulebook) -> None:
-    """Nothing; afterwards `world` knows which identifiers each account carries."""
+    """Fills `world.known.identifiers` and `world.known.carried`, records every row in the ledger, and flags H7."""
     mapping = world.spec.mappings["P2", "entity_identifier"]
     rows = world.sources["P2"].whole("entity_identifier", world.ledger)
     scope, reason = owners(world, rulebook, mapping, rows)
@@ -52,7 +52,7 @@ def decide_identifiers(world: ExpectedState, rulebook: Rulebook) -> None:
 
 
 def _flag_one_number_of_several_companies(world: ExpectedState) -> None:
-    """H7: the same active number, of a type that is one company's, on accounts of different profiles (fine print 57)."""
+    """Flags rows whose active number, of a type unique to a company, is on accounts of different profiles (H7; fine print 57)."""
     kinds = [row["identifier_type_cd"] for row in world.spec.codes["identifier_unique"]]
     carried = world.known.carried.filter(pl.col("active") & pl.col("identifier_type_cd").is_in(kinds) & (pl.col("norm") != ""))
     carried = carried.with_columns(world.accounts["company_profile_id"][carried["account"].to_numpy()].alias("profile"))
@@ -63,12 +63,16 @@ def _flag_one_number_of_several_companies(world: ExpectedState) -> None:
 
 
 def identifier_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
+    """Yields the expected identifiers, one per loaded row and carrying account."""
     rows = world.known.identifiers
     yield from of_rows(world, rulebook, world.spec.mappings["P2", "entity_identifier"], rows, rows["#scope"].to_numpy())
 
 
 def carriers(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
-    """H1, H2: the entity's account, else those of the profile's accounts whose type may carry an identifier of this type."""
+    """Returns (scope, hold reason) of each identifier: the entity's account, else the profile's accounts whose type may carry it (H1, H2).
+
+    NO_ELIGIBLE_ACCOUNT if no type may; UNREADABLE_VALUE if the normal form is longer than its column (fine print 44).
+    """
     scope, reason = route(world, "P2", {"entity_id": "model_entity", "company_profile_id": "company_profile"}, frame)
     chosen = frame["entity_id"].is_null().to_numpy() & (reason == LOADED)
     may: dict[str, set[str]] = {}
@@ -81,10 +85,7 @@ def carriers(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
 
 
 def chosen_accounts(world: ExpectedState, scope: Ints, chosen: Mask, label: pl.Series, may: dict[str, set[str]]) -> tuple[Ints, Mask]:
-    """The lists narrowed, in the chosen rows, to accounts whose type is among those that `may` has for the row's label ('*': all).
-
-    Second: where that leaves none.
-    """
+    """Returns (scope, whether it is empty): in the `chosen` rows only accounts whose type `may` lists for the row's label ('*': every type)."""
     wanted = pl.DataFrame({"scope": scope, "label": label}).filter(pl.Series(chosen))
     kinds = wanted.unique(maintain_order=True)
     row, account = world.scopes.expand(kinds["scope"].to_numpy())
@@ -101,16 +102,17 @@ def chosen_accounts(world: ExpectedState, scope: Ints, chosen: Mask, label: pl.S
 
 
 def value_norm(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns the normal form of each identifier (H4)."""
     return normalised(rows[value.source[0]])
 
 
 def normalised(values: pl.Series) -> pl.Series:
-    """H4: upper-cased and reduced to A-Z and 0-9."""
+    """Returns each text in upper case, reduced to A-Z and 0-9; null stays null (H4)."""
     return pl.Series([None if text is None else _OTHER.sub("", text.upper()) for text in values.to_list()], dtype=pl.String)
 
 
 def pii(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """H6: the form of a social security number, whatever the type; under type RFC also that of a natural person's tax number."""
+    """Returns true for values with the form of a social security number, and for RFC values with the form of a natural person's tax number (H6)."""
     texts = zip(rows["identifier_type_cd"].to_list(), rows["identifier_value"].to_list(), strict=True)
     return pl.Series([_is_of_a_person(kind, (text or "").strip()) for kind, text in texts], dtype=pl.Boolean)
 
@@ -120,7 +122,7 @@ def _is_of_a_person(kind: str | None, text: str) -> bool:
 
 
 def complete(world: ExpectedState) -> pl.Series:
-    """H3: whether each account's active identifiers cover what its type needs; flags those that do not."""
+    """Returns for each account whether its active identifiers include all that its type requires; flags the entities whose do not (H3)."""
     groups: dict[str, dict[str, set[str]]] = {}
     for row in world.spec.codes["identifier_required"]:
         groups.setdefault(row["business_type_cd"], {}).setdefault(row["group_no"], set()).add(row["identifier_type_cd"])

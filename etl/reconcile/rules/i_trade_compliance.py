@@ -26,7 +26,10 @@ RULES: dict[str, tuple[str, ...]] = {
 
 
 def matched(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
-    """I1: the one importer account of each Trade Compliance account (its list of accounts), or why it is held."""
+    """Returns (scope, hold reason) of each Trade Compliance account: the one importer account that a decision (L1) or I1 finds.
+
+    The reason is TC_AMBIGUOUS if several accounts match equally well, TC_NO_IMPORTER if none does.
+    """
     importers = np.flatnonzero((world.accounts["#type"] == "IMP").fill_null(False).to_numpy())
     of_profile: dict[int, list[int]] = {}
     for account in importers.tolist():
@@ -58,7 +61,7 @@ def matched(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
 
 
 def decide_trade(world: ExpectedState, rulebook: Rulebook) -> None:
-    """Nothing; afterwards `world` knows the Trade Compliance accounts, their numbers and their contacts."""
+    """Fills `world.known` with accounts, importer numbers and contacts of Trade Compliance, and records every row in the ledger (I1, I4, I9)."""
     source = world.sources["TC"]
     iors = source.whole("tc_ior", world.ledger)
     world.known.tc_iors = (
@@ -93,7 +96,7 @@ def decide_trade(world: ExpectedState, rulebook: Rulebook) -> None:
 
 
 def trade_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRows]:
-    """Trade Compliance programs, contacts, and the logins that only Trade Compliance knows (I9; fine print 21)."""
+    """Yields the expected Trade Compliance programs and contacts, and a login for each e-mail key that Portal 2.0 lacks (I9; fine print 21)."""
     accounts, contacts = world.known.tc_accounts, world.known.tc_contacts
     yield from of_rows(world, rulebook, world.spec.mappings["TC", "tc_account"], accounts, accounts["#scope"].to_numpy())
     yield from of_rows(world, rulebook, world.spec.mappings["TC", "tc_contact"], contacts, contacts["#scope"].to_numpy())
@@ -107,15 +110,17 @@ def trade_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[ExpectedRow
 
 
 def active(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns ACTIVE for each login of a Trade Compliance contact."""
     return pl.Series(["ACTIVE"]).new_from_index(0, len(rows))
 
 
 def login_of_contact(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns the fingerprint of each contact's login; null without a valid e-mail (I9)."""
     return _login(rows["email_key"])
 
 
 def login_of_uploader(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
-    """I9: the login of that e-mail, if there is one."""
+    """Returns the fingerprint of the login with the uploader's e-mail key; null if there is none (I9)."""
     keys = email_keys(rows[value.source[0]])
     return _login(
         pl.select(pl.when(keys.is_in(world.known.login_keys["email_key"].unique().implode())).then(keys).alias("email_key")).to_series()
@@ -123,19 +128,19 @@ def login_of_uploader(world: ExpectedState, rows: pl.DataFrame, value: Value) ->
 
 
 def note_account(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
-    """I1: a named profile that does not exist."""
+    """Flags Trade Compliance accounts that name a profile which does not exist, unless a decision assigned them (I1, L1)."""
     place = world.index["P2", "company_profile"].find(rows["company_profile_id"])
     decided = l_decisions.flag_accounts(world, rows)
     world.flag("I1", "TC", "tc_account", rows, (place == MISSING) & ~decided)
 
 
 def note_contact(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
-    """I9: no valid e-mail, or one whose key outgrows its column."""
+    """Flags Trade Compliance contacts without a valid e-mail, or with a key longer than its column (I9)."""
     world.flag("I9", "TC", "tc_contact", rows, rows["email_key"].is_null().to_numpy())
 
 
 def note_ior(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
-    """I4: a number that the account lacks, active or not."""
+    """Flags importer numbers that the account does not have among its identifiers, active or not (I4)."""
     iors = world.known.carried.filter(pl.col("identifier_type_cd") == "IOR").select("account", "norm").unique()
     has = set(iors.iter_rows())
     accounts = world.scopes.first(scope).tolist()
@@ -144,7 +149,7 @@ def note_ior(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
 
 
 def tc_document(world: ExpectedState, copies: Copies) -> pl.Series:
-    """The one row of a Trade Compliance document, whichever account it belongs to (fine print 38)."""
+    """Returns the fingerprint of the expected row of each Trade Compliance document, whichever account it belongs to (fine print 38)."""
     index = world.index["TC", "tc_document"]
     reference = copies.of("tc_document_id")
     account = world.scopes.first(index.scope_of(index.find(reference)))
@@ -157,7 +162,7 @@ def _login(keys: pl.Series) -> pl.Series:
 
 
 def _numbers(world: ExpectedState) -> dict[str, set[int]]:
-    """By normalised active IOR the accounts that carry it."""
+    """Returns by normalised active IOR number the accounts that carry it."""
     found: dict[str, set[int]] = {}
     chosen = world.known.carried.filter(pl.col("active") & (pl.col("identifier_type_cd") == "IOR") & (pl.col("norm") != ""))
     for account, number in chosen.select("account", "norm").iter_rows():

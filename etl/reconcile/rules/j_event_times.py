@@ -24,20 +24,22 @@ ZONE = ZoneInfo("America/New_York")
 
 
 def occurred_at(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns each event's moment in UTC; null if the wall clock cannot be read (J4)."""
     return utc(rows[value.source[0]])[0]
 
 
 def occurred_certain(world: ExpectedState, rows: pl.DataFrame, value: Value) -> pl.Series:
+    """Returns false for wall clocks that are ambiguous, skipped, unreadable or null (J4)."""
     return pl.Series(utc(rows[value.source[0]])[1])
 
 
 def note_event(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
-    """J4: ambiguous, skipped, unreadable or absent."""
+    """Flags events whose wall clock is ambiguous, skipped, unreadable or null (J4)."""
     world.flag("J4", "P2", "event_history", rows, ~utc(rows["updated_local"])[1])
 
 
 def utc(texts: pl.Series) -> tuple[pl.Series, Mask]:
-    """The moment of each wall clock text, and whether it is certain.
+    """Returns (moment in UTC, microseconds; whether it is certain) for each New York wall clock; null and uncertain if unreadable (J4).
 
     An ambiguous hour is its earlier instant; a skipped one is read by the offset before the clock went forward.
     Offsets are looked up once a day where the day has a single one, and text by text on the few days on which the clock changes.
@@ -66,7 +68,7 @@ _END = int((datetime(9999, 12, 31, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC
 
 
 def _offset_of_day(day: int) -> int:
-    """The offset in microseconds that holds all day, or _CHANGES. (The clock never changed twice in one day.)"""
+    """Returns the offset in microseconds if it is the same all day, else _CHANGES; no day has two changes."""
     here, tomorrow = _offset_at_midnight(day), _offset_at_midnight(day + 1)
     return here if here == tomorrow else _CHANGES
 

@@ -44,7 +44,7 @@ OWNERS = frozenset({"C1", "C2", "C7", "G1"})
 
 
 def rulebook(library: Library | None = None) -> Rulebook:
-    """The rules by owner rule, by (source table, target column), and by number for columns that any table may have, as the chapters declare them."""
+    """Returns the verifier's rules of all chapters: by owner rule, by (source table, target column), and by number."""
     versions = {("document", "previous_document_id"): documents.previous_document(library)} if library else {}
     return Rulebook(
         owner=_declared("OWNER"),

@@ -13,7 +13,7 @@ from etl.reconcile.compare.hashing import account_path, own_id
 from etl.reconcile.engine.spec import Column, Spec
 from etl.reconcile.errors import ReconcileError
 
-# No source says them: a run's own record, and what an exception says beside its rule.
+# No source determines them: a run's record, and the detail of an exception.
 _UNKNOWABLE = {"migration_run": None, "migration_exception": {"detail"}}
 _OBJECTS = ("object with a flipped bit", "object truncated", "object missing", "objects of equal length swapped")
 _ROWS = ("row dropped", "row doubled", "row too many")
@@ -37,7 +37,7 @@ class Planted:
 
 
 def spots(spec: Spec) -> list[Spot]:
-    """Every kind of fault in every table and column in which it can occur."""
+    """Returns every kind of fault in every table and column in which it can occur."""
     found = [Spot(kind, "stored_object", "") for kind in _OBJECTS]
     found += [Spot("access too many", "account_contact", ""), Spot("documents of equal length swapped", "document", "sha256")]
     for name, table in spec.target.items():
@@ -89,7 +89,7 @@ def _shifted(text: str, step: timedelta) -> str | None:
 
 
 Change = Callable[..., object]
-_NULL: object = object()  # NULL, where None says that nothing can be changed
+_NULL: object = object()  # NULL, because None means that nothing can be changed
 _CHANGES: dict[str, Change] = {
     "one character": _one_character,
     "case": lambda value, _: value.swapcase() if value.swapcase() != value else None,
@@ -122,7 +122,7 @@ class Planter:
         self._spec, self._path, self._objects, self._chance = spec, path, objects, chance
 
     def plant(self, spot: Spot) -> Planted | None:
-        """What was planted; None where the store has no row in which this fault could occur."""
+        """Plants the fault and returns it; None if the store has no row in which it could occur."""
         db = sqlite3.connect(self._path)
         try:
             for _ in range(_ATTEMPTS):
@@ -150,7 +150,7 @@ class Planter:
         return self._cell(db, spot)
 
     def _some(self, db: sqlite3.Connection, spot: Spot, condition: str = "1") -> int | None:
-        """The place of one row, by chance."""
+        """Returns the place of one randomly chosen row."""
         rows = db.execute(f"SELECT rowid FROM {spot.table} WHERE {condition} ORDER BY rowid").fetchall()
         return self._chance.choice(rows)[0] if rows else None
 
@@ -222,7 +222,7 @@ class Planter:
         return Planted(spot, f"like row {at}")
 
     def _renamed(self, db: sqlite3.Connection, name: str, row: dict[str, object]) -> None:
-        """The copy of a row made one that nothing explains: another key, another account."""
+        """Changes the copy of a row to one that no source row explains: another key, another account."""
         table, path = self._spec.target[name], account_path(self._spec, name)
         plain = [c for c in {*table.key, *(c for u in table.unique for c in u), "legacy_key"} if c in row and c != own_id(table)]
         for column in plain:
@@ -275,7 +275,7 @@ def _flipped(data: bytes, chance: random.Random) -> bytes:
 
 
 def _without_constraints(db: sqlite3.Connection, table: str) -> None:
-    """The scratch table without its keys, as a store would have it whose constraints were never made."""
+    """Creates the scratch table without its keys, as in a store whose constraints are missing."""
     columns = db.execute(f"PRAGMA table_info({table})").fetchall()
     declared = ", ".join(f"{column[1]} {column[2]}" for column in columns)
     for (view,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'view'").fetchall():

@@ -26,7 +26,7 @@ CLEAN_ROUNDS = 20
 
 @dataclass(frozen=True)
 class Corruption:
-    """How many faults of a kind were planted, how many reconcile found, and how many of those under the table in which they lie."""
+    """Number of faults of a kind that were planted, that reconcile found, and that it reported under the affected table."""
 
     planted: int
     found: int
@@ -44,15 +44,17 @@ class Score:
 
     @property
     def planted(self) -> int:
+        """The number of faults that were planted."""
         return sum(kind.planted for kind in self.by_kind.values())
 
     @property
     def found(self) -> int:
+        """The number of faults that reconcile found."""
         return sum(kind.found for kind in self.by_kind.values())
 
     @property
     def holds(self) -> bool:
-        """Everything found, and nothing where there was nothing."""
+        """Whether every fault was found, at least one was planted, and the unchanged copy gave no difference."""
         return not self.missed and not self.false_alarms and self.planted > 0
 
 
@@ -68,7 +70,7 @@ def selftest(
     freeze: tuple[date, date] | None = None,
     clean_rounds: int = CLEAN_ROUNDS,
 ) -> Score:
-    """The score of `n` faults, one at a time, in scratch copies of a SQLite store and an object folder; the originals are only read."""
+    """Returns the score of `n` faults, planted one at a time in scratch copies of a SQLite store and an object folder; the originals are only read."""
     path = Path(make_url(target).database or "")
     if make_url(target).get_backend_name() != "sqlite" or not path.is_file():
         raise ReconcileError(
@@ -117,6 +119,7 @@ class Bench:
         shutil.copytree(objects, self.objects)
 
     def compared(self) -> Reconciliation:
+        """Returns the reconciliation of the copy as it is now."""
         store = Store(self.side.expected.world.spec, open_database(f"sqlite:///{self.store}"))
         try:
             runs = recorded_runs(store, self.side.expected.world.freeze)
@@ -125,18 +128,18 @@ class Bench:
             store.database.close()
 
     def mend(self, fault: Planted) -> None:
-        """Nothing; the copy is as the original again."""
+        """Restores the copy to the state of the original."""
         shutil.copyfile(self._original, self.store)
         for key in fault.objects:
             shutil.copyfile(self._objects / key, self.objects / key)
 
 
 def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+    """Ignores the progress."""
 
 
 def _faults(bench: Bench, chance: random.Random) -> Iterator[Planted]:
-    """Planted faults, as many as are asked for: each kind once, then each column of each table once, then the kinds in turn; in an order by chance."""
+    """Yields the requested number of planted faults in random order: each kind once, then each column of each table once, then the kinds in turn."""
     planter = Planter(bench.side.expected.world.spec, bench.store, bench.objects, chance)
     by_kind: dict[str, deque[Spot]] = defaultdict(deque)
     by_place: dict[tuple[str, str], list[Spot]] = defaultdict(list)
