@@ -101,6 +101,11 @@ def undo_tables(number: int, table: str) -> tuple[str, str]:
     return f"{UNDO}__{number}_{table}", f"{UNDO}__{number}_new_{table}"
 
 
+def record_tables(number: int) -> tuple[str, str]:
+    """Returns the tables in which the delta of that number keeps the earlier record of a run that is published again: its migration_run row, its images."""
+    return f"{UNDO}__{number}_run", f"{UNDO}__{number}_images"
+
+
 def volatile(table: Table) -> tuple[str, ...]:
     """Returns the columns that may differ between two runs of the same rows: the run that held or flagged the row."""
     return ("run_id",) if table.name in ("migration_holding", "migration_exception") else ()
@@ -117,6 +122,15 @@ def orphaned(where: str) -> Refused:
 def written_meanwhile() -> Refused:
     """Returns the refusal of a rollback where another session wrote between the comparison and the change."""
     return Refused("Others write to the new store. Nothing was changed.", "Let them end, then run the same command again.")
+
+
+def refuse_ineffective(tables: list[str]) -> None:
+    """Refuses a rollback after which these tables do not hold exactly the rows from before the run (exit 7)."""
+    if tables:
+        raise Refused(
+            f"The rows of {', '.join(tables)} cannot be rolled back: the store keeps or alters them (a trigger or a rule). Nothing was changed.",
+            "Disable the trigger or the rule, then run the same command again.",
+        )
 
 
 def nothing_to_restore(run_id: str, what: str) -> Refused:

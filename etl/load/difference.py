@@ -32,7 +32,7 @@ def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Kn
         tables = {name: table for name, table in schema.tables.items() if name != "migration_run"}
         try:
             differences = {name: _of_table(folder, earlier, table, run_id) for name, table in tables.items()}
-        except MigrationError:  # its files do not match its manifest
+        except (MigrationError, OSError):  # its files do not match its manifest, or were removed meanwhile
             return None
         _found.clear()
         _found[asked] = Known(
@@ -45,15 +45,19 @@ def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Kn
 
 def _earlier(folder: RunFolder, record: RunRecord) -> RunFolder | None:
     """Returns the folder of that run among those beside this one; None if there is none that matches the store's record."""
-    for place in sorted(folder.path.absolute().parent.iterdir()):
-        if place == folder.path.absolute() or not (place / layout.MANIFEST).is_file():
-            continue
+    try:
+        places = sorted(folder.path.absolute().parent.iterdir())
+    except OSError:  # the parent folder may belong to another user
+        return None
+    for place in places:
         try:
+            if place == folder.path.absolute() or not (place / layout.MANIFEST).is_file():
+                continue
             found = open_readonly(place)
             marks = found.steps["load"].facts.get("marks") if "load" in found.steps and not found.settings.purged else None
             if marks and run_id_of(found) == record.run_id and _digest(found) == record.manifest_sha256:
                 return found
-        except MigrationError:  # another's folder, or one that was altered
+        except (MigrationError, OSError):  # another's folder, or one that was altered
             continue
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ TIMEOUT = 10.0  # seconds for one notice, and for all that are not delivered whe
 VERSION = 1
 # What a program may need to start, and nothing more: the environment may contain addresses with passwords and cloud credentials.
 _ENVIRONMENT = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+_PLAIN = re.compile(r"\w[\w+-]*|[./~][\w./+-]*")
 
 
 @dataclass
@@ -179,10 +181,13 @@ def _is_url(target: Sequence[str]) -> bool:
 
 def _refuse_target(target: Sequence[str]) -> None:
     """Raises WrongUsage for an address that is neither https nor http to this machine, and for a missing program; the message omits the address."""
+    if any("\0" in word for word in target):
+        raise WrongUsage("--notify: a NUL character is in it.", "Give the path of an executable file and its words, or an https URL.")
     if not _is_url(target):
         if shutil.which(target[0]) is None:
             raise WrongUsage(
-                f"--notify: {target[0]!r} is not a program that can be started.", "Give the path of an executable file, or an https URL."
+                f"--notify: {_shown(target[0])} is not a program that can be started.",
+                "Give the path of an executable file, or an https URL.",
             )
         return
     wanted = "Give https://host/path, or http:// to this machine (127.0.0.1, [::1], localhost)."
@@ -205,6 +210,11 @@ def _refuse_target(target: Sequence[str]) -> None:
         raise WrongUsage(
             "--notify: a name or password is in the URL.", "Leave it out; a token belongs into the path, in migration.toml (0600)."
         )
+
+
+def _shown(word: str) -> str:
+    """Returns the word if it is a name or a path; what may be a URL is not repeated: it may contain a token."""
+    return repr(word) if _PLAIN.fullmatch(word) else "the first word"
 
 
 def _is_loopback(host: str) -> bool:

@@ -127,15 +127,29 @@ def test_who_does_not_answer_holds_nothing_up_beyond_the_time_out(published: Nig
         ("ftp://example/x", "is not a valid https URL"),
         ("https://name:word@host.example/x", "a name or password is in the URL"),
         ("https://host.example:port/x", "is not a valid URL"),
-        ("no-such-program", "is not a program that can be started"),
+        ("no-such-program", "'no-such-program' is not a program that can be started"),
+        ("/srv/no-such-program", "'/srv/no-such-program' is not a program that can be started"),
+        ("hooks.example/services/word", "the first word is not a program that can be started"),
+        ("https:/hooks.example/word", "the first word is not a program that can be started"),
     ],
 )
 def test_a_target_that_cannot_be_one_is_wrong_usage_before_anything_is_read(tmp_path: Path, target: str, said: str) -> None:
     done = Night(tmp_path).command("run", "--notify", target)
     assert done.code == 2
     assert said in done.err
-    assert "word" not in done.err.replace("password", "").replace("words", "")
+    assert "word" not in done.err.replace("password", "").replace("words", "").replace("first word", "")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_url_among_other_words_and_a_word_that_no_program_takes_are_refused(tmp_path: Path) -> None:
+    """A notice that is lost without a warning would be one that nobody misses; the URL's path may be a token."""
+    for words, said in (
+        ('["https://hooks.example/word", "more"]', "the first word is not a program"),
+        (r'["true", "a\u0000b"]', "a NUL character is in it"),
+    ):
+        (tmp_path / "migration.toml").write_text(f"notify = {words}\n")
+        done = Night(tmp_path).command("run", "--config", "migration.toml")
+        assert (done.code, said in done.err, "hooks.example" in done.err) == (2, True, False), done.err
 
 
 def test_a_list_in_the_configuration_is_of_texts(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ they are made again, with a check of every row, before the commit. All plans use
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,13 +15,16 @@ import psycopg
 
 from etl.databases.postgresql.connection import quoted, safe_errors
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED
-from etl.databases.target import Change, Images, Tell, orphaned, undo_tables, volatile
+from etl.databases.target import RUN_COLUMNS, UNDO, Change, Images, Tell, orphaned, record_tables, refuse_ineffective, undo_tables, volatile
 from mappings.schema import Schema, Table
 
 Session = psycopg.Connection[Any]
 _REFERENCES = (
     "SELECT k.conrelid::regclass::text, quote_ident(k.conname), pg_get_constraintdef(k.oid) FROM pg_constraint k"
     " WHERE k.contype = 'f' AND k.conparentid = 0 AND (k.conrelid = ANY (t.oids) OR k.confrelid = ANY (t.oids))"
+)
+_COLUMNS = (
+    "SELECT attname, attnum, atttypid::text FROM pg_attribute WHERE attrelid = %s::oid AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
 )
 
 
@@ -124,6 +128,23 @@ def _insert(session: Session, table: Table, number: int, image: Images) -> int:
     return run(session, f"INSERT INTO {quoted(table.name)} ({names}) {rows}")
 
 
+def keep_record(session: Session, run_id: str, number: int) -> None:
+    """Keeps the record of a run that is published and will be published again."""
+    for name, of in zip(record_tables(number), (OF_THE_RUN, UNDO), strict=True):
+        run(session, f"CREATE TABLE {quoted(name)} AS SELECT * FROM {of} WHERE false")
+        run(session, f"INSERT INTO {quoted(name)} SELECT * FROM {of} WHERE run_id = %s", (run_id,))
+
+
+def restore_record(session: Session, run_id: str, number: int, kept: bool) -> None:
+    """Restores the earlier record of the run; `kept`: whether there is one."""
+    record, images = map(quoted, record_tables(number))
+    if kept:
+        names = ", ".join(RUN_COLUMNS)
+        run(session, f"UPDATE {OF_THE_RUN} SET ({names}) = (SELECT {names} FROM {record}) WHERE run_id = %s", (run_id,))
+        run(session, f"INSERT INTO {UNDO} SELECT * FROM {images}")
+        run(session, f"DROP TABLE {record}, {images}")
+
+
 def restore(session: Session, tables: Sequence[Table], number: int, images: Sequence[Images], tell: Tell) -> list[Change]:
     """Rolls back a merge from its before-images and new keys, and drops these; returns the changes by table."""
     by_name, changes = {table.name: table for table in tables}, []
@@ -143,10 +164,29 @@ def restore(session: Session, tables: Sequence[Table], number: int, images: Sequ
         names = ", ".join(quoted(c.name) for c in by_name[image.table].columns)
         back = run(session, f"INSERT INTO {quoted(image.table)} ({names}) SELECT {names} FROM {quoted(before)}") if image.before else 0
         changes.append(Change(image.table, back - gone[image.table][1], gone[image.table][1], gone[image.table][0]))
-        run(session, f"DROP TABLE IF EXISTS {quoted(before)}, {quoted(new)}")
         tell("rollback: changing tables", done + 1, len(touched), "tables")
     analyze(session, [image.table for image in touched])
+    refuse_ineffective([image.table for image in touched if not _is_restored(session, by_name[image.table], number, image)])
+    for image in touched:
+        run(session, f"DROP TABLE IF EXISTS {', '.join(map(quoted, undo_tables(number, image.table)))}")
     return changes
+
+
+def _is_restored(session: Session, table: Table, number: int, image: Images) -> bool:
+    """Returns whether all before-images are restored unchanged and no inserted row remains."""
+    before, new = map(quoted, undo_tables(number, table.name))
+    others = (
+        " OR ".join(f"s.{quoted(c.name)} IS DISTINCT FROM r.{quoted(c.name)}" for c in table.columns if c.name not in table.key) or "false"
+    )
+    real, on = quoted(table.name), same(table, "s", "r")
+    with safe_errors("--target", "comparing what is stored with its before-images"):
+        back = (
+            session.execute(f"SELECT count(*) FROM {before} s JOIN {real} r ON {on} WHERE NOT ({others})".encode()).fetchone()
+            if image.before
+            else (0,)
+        )
+        left = session.execute(f"SELECT count(*) FROM {new} s JOIN {real} r ON {on}".encode()).fetchone() if image.new else (0,)
+    return (back, left) == ((image.before,), (0,))
 
 
 def empty(session: Session, tables: Sequence[Table], counted: Mapping[str, int], tell: Tell) -> list[Change]:
@@ -160,6 +200,9 @@ def empty(session: Session, tables: Sequence[Table], counted: Mapping[str, int],
         changes.append(Change(table.name, 0, 0, int(rows)))
         tell("rollback: counting rows", done + 1, len(tables), "tables")
     run(session, f"TRUNCATE {', '.join(quoted(table.name) for table in tables)}")
+    with safe_errors("--target", "reading"):
+        left = [table.name for table in tables if session.execute(f"SELECT 1 FROM {quoted(table.name)} LIMIT 1".encode()).fetchone()]
+    refuse_ineffective(left)
     return changes
 
 
@@ -192,15 +235,20 @@ def differs(table: Table) -> str:
 
 
 def marks_of(session: Session, schema: Schema, prefix: str = "") -> dict[str, str]:
-    """Returns, by table, the transactions that wrote its rows and the number of rows of each: every later write changes it."""
+    """Returns, by table, a digest of its columns' numbers, the transactions that wrote its rows and the number of rows of each.
+
+    Every later write changes it. A column that is dropped and added again, or that swaps its name with another, changes values without writing a row.
+    """
     found = {}
     for name in schema.tables:
         if name != OF_THE_RUN:
             place = quoted(prefix + name)
             wrote = f"SELECT xmin AS by, count(*) AS rows FROM {place} GROUP BY 1"
-            every = f"SELECT '{place}'::regclass::oid || coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by::text), '') FROM ({wrote}) t"
+            every = f"SELECT '{place}'::regclass::oid::text, coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by::text), '') FROM ({wrote}) t"
             with safe_errors("--target", "reading"):
-                (found[name],) = session.execute(every.encode()).fetchone() or ("",)
+                number, written = session.execute(every.encode()).fetchone() or ("", "")
+                columns = session.execute(_COLUMNS, (number,)).fetchall()
+            found[name] = f"{number}/{hashlib.sha256(repr(columns).encode()).hexdigest()[:16]}{written}"
     return found
 
 

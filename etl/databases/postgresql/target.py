@@ -44,6 +44,7 @@ from etl.databases.target import (
     id_tags,
     in_reference_order,
     nothing_to_restore,
+    record_tables,
     run_record,
     run_values,
     undo_tables,
@@ -237,7 +238,7 @@ class PostgresTarget:
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         self._sweep()  # left by a killed load
         number = self._number()
-        self._record(replace(record, fresh=False))
+        self._record(replace(record, fresh=False), number)
         changes, images = difference.change(self._session, tables, number, known, self._counted, tell)
         self._keep(record.run_id, number, images)
         with safe_errors("--target", "advancing sequences"):
@@ -291,10 +292,12 @@ class PostgresTarget:
 
     def _fill_or_merge(self, schema: Schema, tables: list[Table], record: RunRecord, tell: Tell) -> list[Change]:
         """Fills empty tables with all staged rows, or merges what differs into filled ones."""
+        # Also a table without references: its rows at the end are taken for this run's.
+        self._keep_others_out(schema, "SHARE ROW EXCLUSIVE")
         earlier = [run for run in self.runs() if run.state == "PUBLISHED"]
         fresh = not earlier and not any(self.rows(table.name) for table in tables)
         number = 0 if fresh else self._number()
-        self._record(replace(record, fresh=fresh))
+        self._record(replace(record, fresh=fresh), number)
         references = merge.without_references(self._session, [table.name for table in tables])
         if fresh:
             changes = merge.fill(self._session, tables, tell)
@@ -338,8 +341,11 @@ class PostgresTarget:
             raise nothing_to_restore(run_id, f"its before-images are incomplete ({', '.join(sorted(lost))})")
         return rows[0][0], [images[table.name] for table in tables]
 
-    def _record(self, record: RunRecord) -> None:
+    def _record(self, record: RunRecord, number: int = 0) -> None:
+        """`number`: of the delta, which keeps the record of a run that is published already."""
         run_id, *values = run_values(record)
+        if number and any(run.state == "PUBLISHED" and run.run_id == run_id for run in self.runs()):
+            merge.keep_record(self._session, record.run_id, number)
         setting = ", ".join(f"{name} = %s" for name in RUN_COLUMNS[1:])
         if not self._run(f"UPDATE migration_run SET {setting} WHERE run_id = %s", [*values, run_id]):  # rolled back, and published again
             marks = ", ".join(["%s"] * len(RUN_COLUMNS))
@@ -372,8 +378,6 @@ class PostgresTarget:
             again, deferred = difference.hold_back(self._session, [table.name for table in tables], coming, going, rows)
             changes = merge.restore(self._session, tables, number, images, tell)
             self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
-            if not self.rows(UNDO):
-                self._run(f"DROP TABLE {UNDO}")
             difference.judge(self._session, again, deferred)
         else:
             # All rows of these tables are removed at once: only foreign keys of other tables can be broken then.
@@ -381,6 +385,10 @@ class PostgresTarget:
             changes = merge.empty(self._session, tables, self._counted, tell)
             merge.with_references(self._session, references)
         self._run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = %s", (record.run_id,))
+        if delta:
+            merge.restore_record(self._session, record.run_id, number, record_tables(number)[0] in self._existing())
+            if not self.rows(UNDO):
+                self._run(f"DROP TABLE {UNDO}")
         self._sweep()
         self._run("COMMIT")
         self._staged = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from etl.databases.target import UNDO, Change, Images, Tell, nothing_to_restore, undo_tables, volatile
+from etl.databases.target import UNDO, Change, Images, Tell, nothing_to_restore, record_tables, refuse_ineffective, undo_tables, volatile
 from mappings.schema import Table
 
 
@@ -80,6 +80,23 @@ def keep(lite: sqlite3.Connection, run_id: str, number: int, images: Sequence[Im
     lite.executemany(f"INSERT INTO {UNDO} (run_id, number, table_name, before_rows, new_rows) VALUES (?, ?, ?, ?, ?)", rows)
 
 
+def keep_record(lite: sqlite3.Connection, run_id: str, number: int) -> None:
+    """Keeps the record of a run that is published and will be published again."""
+    for name, of in zip(record_tables(number), ("migration_run", UNDO), strict=True):
+        lite.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM main.{of} WHERE run_id = ?", (run_id,))
+
+
+def restore_record(lite: sqlite3.Connection, run_id: str, number: int, columns: Sequence[str]) -> None:
+    """Restores the earlier record of the run, if there is one."""
+    record, images = record_tables(number)
+    if lite.execute("SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?", (record,)).fetchone():
+        names = ", ".join(columns)
+        lite.execute(f"UPDATE migration_run SET ({names}) = (SELECT {names} FROM {quoted(record)}) WHERE run_id = ?", (run_id,))
+        lite.execute(f"INSERT INTO {UNDO} SELECT * FROM {quoted(images)}")
+        lite.execute(f"DROP TABLE {quoted(record)}")
+        lite.execute(f"DROP TABLE {quoted(images)}")
+
+
 def kept(lite: sqlite3.Connection, run_id: str, tables: Sequence[Table]) -> tuple[int, list[Images]]:
     """Returns that delta's number and its kept rows by table; raises Refused where they are incomplete."""
     existing = {row[0] for row in lite.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
@@ -112,10 +129,26 @@ def restore(lite: sqlite3.Connection, tables: Sequence[Table], number: int, imag
         back = int(lite.execute(into).rowcount) if image.before else 0
         removed, changed = gone[table.name]
         changes.append(Change(table.name, back - changed, changed, removed))
-        for name in (before, new):
-            lite.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
         tell("rollback: changing tables", done + 1, len(tables), "tables")
+    refuse_ineffective([table.name for table, image in zip(tables, images, strict=True) if not _is_restored(lite, table, number, image)])
+    for table in tables:
+        for name in undo_tables(number, table.name):
+            lite.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
     return changes
+
+
+def _is_restored(lite: sqlite3.Connection, table: Table, number: int, image: Images) -> bool:
+    """Returns whether all before-images are restored unchanged and no inserted row remains."""
+    before, new = undo_tables(number, table.name)
+    on = " AND ".join(f"r.{quoted(c)} = s.{quoted(c)}" for c in table.key)
+    alike = " AND ".join([on, *(f"r.{quoted(c.name)} IS s.{quoted(c.name)}" for c in table.columns if c.name not in table.key)])
+
+    def count(kept: str, condition: str) -> int:
+        return int(
+            lite.execute(f"SELECT count(*) FROM {quoted(kept)} s CROSS JOIN main.{quoted(table.name)} r ON {condition}").fetchone()[0]
+        )
+
+    return (not image.before or count(before, alike) == image.before) and (not image.new or count(new, on) == 0)
 
 
 def empty(lite: sqlite3.Connection, tables: Sequence[Table], tell: Tell) -> list[Change]:
@@ -124,6 +157,7 @@ def empty(lite: sqlite3.Connection, tables: Sequence[Table], tell: Tell) -> list
     for done, table in enumerate(tables):
         changes.append(Change(table.name, 0, 0, int(lite.execute(f"DELETE FROM main.{quoted(table.name)}").rowcount)))
         tell("rollback: changing tables", done + 1, len(tables), "tables")
+    refuse_ineffective([table.name for table in tables if lite.execute(f"SELECT 1 FROM main.{quoted(table.name)} LIMIT 1").fetchone()])
     return changes
 
 

@@ -65,7 +65,7 @@ class SqliteTarget:
             raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Create the folder, then run the same command again.")
         self._staging = staging_folder / "staging.sqlite"
         self._marks: dict[str, str] = {}
-        self._known: int | None = None  # the commit counter when the file was found to hold exactly the published rows
+        self._known: int | None = None  # the data version when the file was found to hold exactly the published rows
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
         self._connection = interruptible(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30))
@@ -149,12 +149,16 @@ class SqliteTarget:
         with self._changing() as run:
             for statement in _statements(schema, {name for name in schema.tables if self._exists(name)}):
                 run(statement)
+            again = any(run.state == "PUBLISHED" and run.run_id == record.run_id for run in self.runs())
+            if not fresh:
+                run(KEPT)
+                number = merge.number_of_next(self._connection)
+                if again:
+                    merge.keep_record(self._connection, record.run_id, number)
             run(_INSERT_RUN, _run_values(replace(record, fresh=fresh)))
             if fresh:
                 changes = [self._fill(table) for table in tables]
             else:
-                run(KEPT)
-                number = merge.number_of_next(self._connection)
                 changes, images = merge.merge(self._connection, tables, number, tell)
                 merge.keep(self._connection, record.run_id, number, images)
             refuse_altered([table.name for table in tables if merge.unlike(self._connection, table)])
@@ -192,9 +196,12 @@ class SqliteTarget:
             self._connection.execute(
                 "SELECT count(*) FROM main.sqlite_master"
             ).fetchone()  # takes a read lock: no writer can commit from here
-            if os.pread(self._lock, 2, _VERSIONS_AT) != _NO_WRITE_AHEAD_LOG or after not in (None, self._commits() - 1):
+            # SQLite reads a log beside the file whatever the header says, also one that was left there when the file was restored.
+            log = Path(f"{self.path.resolve()}-wal")
+            logged = os.pread(self._lock, 2, _VERSIONS_AT) != _NO_WRITE_AHEAD_LOG or log.exists()
+            if logged or after not in (None, self._commits() - 1):
                 return ""
-            self._known = self._commits()
+            self._known = self._version()
             digest, place = hashlib.sha256(), 0
             while piece := os.pread(self._lock, _PIECE, place):
                 digest.update(piece)
@@ -210,6 +217,10 @@ class SqliteTarget:
         """Returns the file's commit counter: every writing transaction adds one, where there is no write-ahead log."""
         return int.from_bytes(os.pread(self._lock, 4, _COMMITS_AT), "big")
 
+    def _version(self) -> int:
+        """Returns a number that changes as soon as another connection has committed, also with a write-ahead log."""
+        return int(self._connection.execute("PRAGMA main.data_version").fetchone()[0])
+
     def _fill(self, table: Table) -> Change:
         names = ", ".join(_q(column.name) for column in table.columns)
         into = f"INSERT INTO main.{_q(table.name)} ({names}) SELECT {names} FROM staging.{_q(table.name)}"
@@ -217,7 +228,7 @@ class SqliteTarget:
 
     def differs_from_staged(self, schema: Schema) -> list[str]:
         self._attach()
-        self._known = self._commits()
+        self._known = self._version()
         found = []
         for table in in_reference_order(schema):
             if table.name == "migration_run" or not self._exists(table.name):
@@ -240,17 +251,19 @@ class SqliteTarget:
             self._connection.execute("PRAGMA main.locking_mode = exclusive")
             self._connection.execute("PRAGMA main.secure_delete = off")
         with self._changing() as run:
-            if self._known not in (None, self._commits()):
+            if self._known not in (None, self._version()):
                 raise written_meanwhile()
             if delta:
                 number, images = merge.kept(self._connection, record.run_id, tables)
                 changes = merge.restore(self._connection, tables, number, images, tell)
                 run(f"DELETE FROM {UNDO} WHERE run_id = ?", (record.run_id,))
-                if not self.rows(UNDO):
-                    run(f"DROP TABLE {UNDO}")
             else:
                 changes = merge.empty(self._connection, tables, tell)
             run("UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE run_id = ?", (record.run_id,))
+            if delta:
+                merge.restore_record(self._connection, record.run_id, number, RUN_COLUMNS)
+                if not self.rows(UNDO):
+                    run(f"DROP TABLE {UNDO}")
         if alone:
             self._shrink()
         return changes
