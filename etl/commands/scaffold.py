@@ -19,6 +19,7 @@ from etl.present.scan import SECRET, VERSION, scan
 from etl.runfolder.stage_file_io import write_durably
 from etl.system.visible import visible
 from mappings.model import Mappings, Portal
+from mappings.personal import NONE, read_personal
 from mappings.read import FOLDERS, read_mappings
 
 _MINUTES = 5  # of a unit of work
@@ -32,14 +33,15 @@ def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]
     mappings = read_mappings(options.mappings)
     before = _read_scan(to / "scan.json") if (to / "scan.json").is_file() else None
     found = _read_scan(scanned) if scanned is not None else _scanned(options)
+    drafts = {portal: drafted(of, portal, mappings) for portal, of in found["portals"].items()}
+    _withhold(found, drafts, mappings)
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(to / "scan.json", json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     lines: list[str] = ["# Work list", ""]
     totals = dict.fromkeys(("columns", "suggested", "sure", "approved", "rows", "rows_covered", "codes", "codes_covered"), 0)
     units = 0.0
     for portal, of in found["portals"].items():
-        drafts = drafted(of, portal, mappings)
-        units += _write_portal(to, portal, of, drafts, mappings, lines, totals)
+        units += _write_portal(to, portal, of, drafts[portal], mappings, lines, totals)
     if before is not None:
         lines += _drift(before, found)
     share = {
@@ -65,6 +67,19 @@ def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]
         "hours": round(units * _MINUTES / 60, 1),
         "next": f"read {to / 'worklist.md'}",
     }
+
+
+def _withhold(found: Mapping[str, Any], drafts: Mapping[Portal, list[TableDraft]], mappings: Mappings) -> None:
+    """Removes from the scan the values of columns that probably hold personal data: opaque names do not show which these are."""
+    personal = {(one.portal, one.table, one.column) for kind in read_personal(mappings) if kind.code != NONE for one in kind.columns}
+    for portal, of in drafts.items():
+        for draft in of:
+            for column, match in draft.columns.items():
+                if (portal, draft.mapping.table, column) in personal:
+                    about = found["portals"][portal]["tables"][draft.table]["columns"][match.physical]
+                    about |= {} if about.get("secret") else {"personal": True}
+                    for told in ("values", "lowest", "highest"):
+                        about.pop(told, None)
 
 
 def _scanned(options: Options) -> dict[str, Any]:

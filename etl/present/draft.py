@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from math import exp
 from typing import Any
 
+from etl.present.evidence import NEVER, Wanted, points, wanted
 from etl.present.guesses import likeness
+from etl.present.neighbours import Matching, matched
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column
 
@@ -37,98 +41,101 @@ class TableDraft:
     codes: dict[str, dict[str, str]] = field(default_factory=dict)  # by code list: legacy word -> contract word, "" where unknown
 
 
-@dataclass(frozen=True)
-class Weights:
-    """The weight of each kind of evidence; the sum is 1."""
-
-    name: float
-    kind: float
-    evidence: float
-    place: float
-    table: float
-
-
-NAMED, OPAQUE = Weights(0.55, 0.2, 0.17, 0.08, 0.35), Weights(0.0, 0.4, 0.35, 0.25, 0.0)
-_SAYS = 0.5  # names whose best similarity is lower on average carry no information
-
-
-def weights_for(tables: Mapping[str, Any], portal: Portal, mappings: Mappings) -> Weights:
-    """Returns the weights: names count where the best name for each contract table is similar."""
-    best = [max((_named(mapping.table, name) for name in tables), default=0.0) for mapping in mappings.of(portal)]
-    return NAMED if sum(best) / len(best) >= _SAYS else OPAQUE
+_SAYS = 0.5  # names that are less like the contract's than this, on the average of the best, say nothing
+_NAME = 14.0  # points between two names that say the same and two that have nothing in common
+_OTHER = 3.0  # points that other words cost at most
+_SCALE = 3.0  # points that make a score of 0.5 one of 0.73
+_CHOSEN = 1.0  # points for having been chosen among all columns of the table
 
 
 def drafted(scan: Mapping[str, Any], portal: Portal, mappings: Mappings) -> list[TableDraft]:
-    """Returns the draft of one portal: tables matched one to one by similarity, then columns within them."""
+    """Returns the draft of one portal: tables one to one, and columns one to one within them, assigned jointly."""
     tables = {name: about for name, about in scan["tables"].items() if not about["view"]}
-    weights = weights_for(tables, portal, mappings)
-    scores = []
+    named = names_say(tables, portal, mappings)
+    contract = {mapping.table: wanted(mapping, portal, mappings) for mapping in mappings.of(portal)}
+    referred = Counter(one for about in tables.values() for says in about["columns"].values() for one in says.get("refers_to", ()))
+    pairs = {
+        (mapping.table, name): _pairs(mapping, contract[mapping.table], name, about, referred, named)
+        for mapping in mappings.of(portal)
+        for name, about in tables.items()
+    }
+    found = matched(contract, tables, pairs, lambda table, name: _by_name(table, name) if named else 0.0)
+    drafts = []
     for mapping in mappings.of(portal):
-        for name, about in tables.items():
-            columns = _columns(mapping, about, mappings, weights)
-            filled = sum(match.score for match in columns.values()) / len(mapping.shape.columns)
-            unused = 1 - abs(len(about["columns"]) - len(mapping.shape.columns)) / max(len(about["columns"]), len(mapping.shape.columns))
-            by_name = _named(mapping.table, name) * weights.table
-            scores.append(((0.85 - weights.table) * filled + by_name + 0.15 * unused, mapping, name, columns))
-    drafts = {mapping.table: TableDraft(mapping) for mapping in mappings.of(portal)}
-    taken: set[str] = set()
-    for score, mapping, name, columns in sorted(scores, key=lambda one: (-one[0], one[1].table, one[2])):
-        draft = drafts[mapping.table]
-        if draft.table or name in taken or score < OPEN:
+        draft = TableDraft(mapping)
+        drafts.append(draft)
+        name = found.tables.get(mapping.table)
+        if name is None:
             continue
-        taken.add(name)
-        draft.table, draft.score, draft.columns = name, score, columns
-    for draft in drafts.values():
-        _codes(draft, tables, mappings)
-    return list(drafts.values())
+        columns = _matches(mapping, name, tables[name], found, named)
+        score = _score(found.sums[mapping.table, name] / len(mapping.shape.columns))
+        if columns and score >= OPEN:
+            draft.table, draft.score, draft.columns = name, score, columns
+            _codes(draft, tables, mappings)
+    return drafts
 
 
-def _columns(mapping: TableMapping, about: Mapping[str, Any], mappings: Mappings, weights: Weights) -> dict[str, Match]:
-    """Returns the best physical column for each contract column, each used once."""
-    pairs = []
-    for place, column in enumerate(mapping.shape.columns):
-        for other_place, (name, found) in enumerate(about["columns"].items()):
-            # Exports usually keep the order of columns.
-            near = 1 - abs(place / len(mapping.shape.columns) - other_place / len(about["columns"]))
-            score, why = _likeness(mapping, column, name, found, near, mappings, weights)
-            if score > 0:
-                pairs.append((score, column, name, found, why))
-    best: dict[str, list[float]] = {}
-    for score, column, *_ in pairs:
-        best.setdefault(column.name, []).append(score)
-    matches: dict[str, Match] = {}
-    used: set[str] = set()
-    for score, column, name, found, why in sorted(pairs, key=lambda one: (-one[0], one[1].name, one[2])):
-        if column.name in matches or name in used or score < OPEN:
+def names_say(tables: Mapping[str, Any], portal: Portal, mappings: Mappings) -> bool:
+    """Returns whether the names are evidence: whether the best name for each contract table is similar to it."""
+    best = [max((_named(mapping.table, name) for name in tables), default=0.0) for mapping in mappings.of(portal)]
+    return sum(best) / len(best) >= _SAYS
+
+
+def _pairs(
+    mapping: TableMapping,
+    columns: Mapping[str, Wanted],
+    table: str,
+    about: Mapping[str, Any],
+    referred: Mapping[str, int],
+    named: bool,
+) -> dict[tuple[str, str], float]:
+    """Returns the points of each contract column with each physical one, without what neighbours add."""
+    found = {}
+    for physical, says in about["columns"].items():
+        says = {**says, "key_part": physical in about.get("key_of_several", ())}
+        for name, want in columns.items():
+            never_read = mapping.retired.get(name, "").startswith("B17")
+            if says.get("secret") or (never_read and named):
+                value = 3.0 if never_read and says.get("secret") else NEVER
+            else:
+                value = points(want, says, _kind(want.column, says), about["rows"], referred[f"{table}.{physical}"])
+            found[name, physical] = value + (_by_name(name, physical) if named and value > NEVER else 0.0)
+    return found
+
+
+def _by_name(name: str, physical: str) -> float:
+    """Returns the points of two names. Other words speak less against two columns than the same words for them."""
+    return max(_NAME * (_named(name, physical) - _SAYS), -_OTHER)
+
+
+def _score(value: float) -> float:
+    return 1 / (1 + exp(-(value + _CHOSEN) / _SCALE))
+
+
+def _matches(mapping: TableMapping, table: str, about: Mapping[str, Any], found: Matching, named: bool) -> dict[str, Match]:
+    """Returns the suggestions of one pair of tables; none for a column whose best one is more unlikely than likely."""
+    values = found.points[mapping.table, table]
+    matches = {}
+    for name, physical in found.columns[mapping.table, table].items():
+        others = [value for (of, other), value in values.items() if of == name and other != physical]
+        score, second = _score(values[name, physical]), _score(max(others, default=NEVER))
+        if score < OPEN:
             continue
-        used.add(name)
-        others = sorted(best[column.name], reverse=True)
-        matches[column.name] = Match(name, score, _line(mapping, column, name, found), why, others[1] if len(others) > 1 else 0.0)
+        says = about["columns"][physical]
+        line = _line(mapping, mapping.shape.by_name[name], physical, says)
+        matches[name] = Match(physical, score, line, _why(name, physical, says, values[name, physical], named), second)
     return matches
 
 
-def _likeness(
-    mapping: TableMapping,
-    column: Column,
-    name: str,
-    found: Mapping[str, Any],
-    near: float,
-    mappings: Mappings,
-    weights: Weights,
-) -> tuple[float, str]:
-    """Returns (score, the evidence); 0 where the physical column's kind can never give the contract's type."""
-    never = mapping.retired.get(column.name, "").startswith("B17")
-    if found.get("secret"):
-        return (0.9, "possibly a secret; B17: not read") if never else (0.0, "")
-    if never:
-        return 0.0, ""
-    kind = _kind(column, found)
-    if not kind:
-        return 0.0, ""
-    by_name = _named(column.name, name)
-    evidence, said = _evidence(mapping, column, found, mappings)
-    score = weights.name * by_name + weights.kind * kind + weights.evidence * evidence + weights.place * near
-    return score, f"name {by_name:.2f}, kind {kind:.2f}{said}"
+def _why(name: str, physical: str, says: Mapping[str, Any], value: float, named: bool) -> str:
+    if says.get("secret"):
+        return "possibly a secret; B17: not read"
+    said = [f"name {_named(name, physical):.2f}"] if named else []
+    said += [f"type {says['type']}"]
+    said += ["unique"] if says.get("unique") else []
+    said += [f"looks like {', '.join(says['looks'])}"] if says.get("looks") else []
+    said += [f"refers to {says['refers_to'][0]}"] if says.get("refers_to") else []
+    return ", ".join([*said, f"{value:+.1f} points"])
 
 
 @cache
@@ -139,6 +146,8 @@ def _named(column: str, name: str) -> float:
 def _kind(column: Column, found: Mapping[str, Any]) -> float:
     """Returns how well the physical kind and forms give the contract's type; 0 where they never do."""
     kind, forms = found["kind"], {word for form in found.get("forms", ()) for word in form}
+    if kind == "text" and not found.get("distinct") and column.family in ("integer", "binary"):
+        return 0.4  # nothing in it says the contrary
     match column.family:
         case "integer":
             return 1.0 if kind == "integer" else 0.8 if forms & {"integer", "uuid"} else 0.5 if kind == "any" else 0.0
@@ -157,24 +166,6 @@ def _kind(column: Column, found: Mapping[str, Any]) -> float:
     if column.name.endswith("_cd"):
         return 0.9 if found.get("distinct", 0) <= 60 else 0.3
     return 0.8 if kind == "text" else 0.4
-
-
-def _evidence(mapping: TableMapping, column: Column, found: Mapping[str, Any], mappings: Mappings) -> tuple[float, str]:
-    points, said = 0.5, ""
-    words = {row["code"] for row in mappings.codes["code_list"] if (row["table"], row["column"]) == (mapping.table, column.name)}
-    values = set(found.get("values", {}))
-    if words and values:
-        shared = len(words & values) / len(values)
-        points, said = max(points, 0.5 + shared / 2), f", {shared:.0%} of its words match the contract" if shared else ""
-    if mapping.key == (column.name,):
-        points, said = (1.0, f"{said}, unique") if found.get("unique") else (0.0, said)
-    if column.not_null and found.get("nulls", 0) > 0.05:
-        points -= 0.3
-    if column.length is not None and (found.get("longest") or 0) > column.length and not column.name.endswith("_cd"):
-        points -= 0.3
-    elif column.length is not None and found.get("length") == column.length:
-        points, said = min(1.0, points + 0.3), f"{said}, length {column.length}"
-    return max(points, 0.0), said
 
 
 def _line(mapping: TableMapping, column: Column, name: str, found: Mapping[str, Any]) -> str:

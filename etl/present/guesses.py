@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from mappings.model import Mappings, Portal
 from mappings.read import FOLDERS
@@ -64,6 +65,7 @@ def tokens(name: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)]
 
 
+@cache
 def _word_likeness(one: str, two: str) -> float:
     if one == two:
         return 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 from typing import Any
 
 import polars as pl
@@ -38,6 +39,22 @@ _MOMENTS = (
     "epoch_s",
 )
 _FLAGS = (("Y", "N"), ("1", "0"), ("T", "F"), ("true", "false"), ("t", "f"), ("yes", "no"), ("Yes", "No"), ("J", "N"))
+# Forms that classify a text without showing it.
+_TELLING = {
+    "mail": r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
+    "digest": r"^[0-9a-fA-F]{64}$",
+    "address": r"^\d{1,3}(\.\d{1,3}){3}$|^[0-9a-fA-F:]*:[0-9a-fA-F:]+$",
+    "url": r"^(?i:https?://|www\.)\S+$",
+    "mime": r"^[a-z]+/[a-z0-9.+-]+$",
+    "path": r"[^/\\]*[/\\].*[/\\]",
+    "file": r"^[^/\\]+\.[A-Za-z0-9]{2,5}$",
+    "phone": r"^\+?[0-9][0-9 ().x/-]{6,}$",
+    "number": r"^\d+\.\d+$",
+    "words": r"\S\s+\S",
+}
+_NO_KEY = 0.1  # the share of a column's cells that may be NULL in a key: a table has lines that are no rows of the contract
+_MOST = 0.8  # of the texts of a column that have such a form
+_REFERENCES = 12  # that are told of a column
 _PIVOT = 1950  # the draft's proposal; a person has to verify it
 
 
@@ -64,15 +81,64 @@ def _table(source: Source, catalog: Catalog, relation: Relation, keys: dict[tupl
         elif name in open_ and batch is not None:
             text = cells_of(batch, name, name, relation.kind(name), frozenset()).text
             about |= _column(name, text)
-            if about["unique"] and not about["nulls"] and len(text):
-                keys[relation.name, name] = set(text.hash(0).to_list())
+            if about["unique"] and about["nulls"] <= _NO_KEY and len(text):
+                keys[relation.name, name] = _hashes(text)
         columns[name] = about
+    if batch is not None:
+        _order(batch, relation, columns)
     return {
         "rows": rows,
         "view": relation.view,
         "columns": columns,
         "keys": [name for name, about in columns.items() if about.get("unique") and not about.get("nulls")],
+        "key_of_several": _key_of_several(batch, relation, columns) if batch is not None and rows > 1 else [],
     }
+
+
+def _times(about: dict[str, Any]) -> bool:
+    return any("moment" in form or "date" in form for form in about["forms"])
+
+
+def _order(batch: Typed, relation: Relation, columns: dict[str, Any]) -> None:
+    """Adds how late each column of dates or moments is among those of its table: `late`, the share of the others that are not after it; 0 to 1."""
+    when: dict[str, pl.Series] = {}
+    for name, about in columns.items():
+        text = cells_of(batch, name, name, relation.kind(name), frozenset()).text if about.get("distinct", 0) > 1 else None
+        form = next((form for form in about.get("forms", ()) if "moment" in form or "date" in form), None)
+        if text is None or (form is None and about["kind"] not in ("date", "moment")):
+            continue
+        if form is None or "moment" in form:
+            when[name] = moments(text, form["moment"] if form else _MOMENTS[0], form.get("pivot") if form else None, "UTC")
+        else:
+            when[name] = days(text, form["date"], form.get("pivot")).cast(pl.Datetime("us"))
+    for name, own in when.items():
+        shares = [(own.cast(pl.Datetime("us")) >= other.cast(pl.Datetime("us"))).mean() for of, other in when.items() if of != name]
+        known = [float(str(share)) for share in shares if share is not None]
+        if known:
+            columns[name]["late"] = round(sum(known) / len(known), 2)
+
+
+def _key_of_several(batch: Typed, relation: Relation, columns: dict[str, Any]) -> list[str]:
+    """Returns the fewest columns, two or three, that are unique together in a table without a unique column; none where there is no such set."""
+    able = [name for name, about in columns.items() if about.get("distinct", 0) > 1 and about["nulls"] <= _NO_KEY]
+    able = [
+        name
+        for name in able
+        if columns[name]["kind"] not in ("fraction", "bytes", "date", "moment")
+        and not _times(columns[name])
+        and (columns[name]["longest"] or 0) <= _FREE
+    ]
+    if any(columns[name]["unique"] for name in able):
+        return []
+    frame = pl.DataFrame({name: cells_of(batch, name, name, relation.kind(name), frozenset()).text.hash(0) for name in able})
+    for size in (2, 3):
+        for several in combinations(sorted(able, key=lambda name: -columns[name]["distinct"])[:8], size):
+            product = 1
+            for name in several:
+                product *= columns[name]["distinct"]
+            if product >= len(frame) and frame.select(several).n_unique() >= len(frame) * (1 - _NO_KEY):
+                return list(several)
+    return []
 
 
 def physical_name(relation: Relation, catalog: Catalog) -> str:
@@ -101,13 +167,14 @@ def _column(name: str, text: pl.Series) -> dict[str, Any]:
         "shortest": present.str.len_chars().min(),
         "longest": present.str.len_chars().max(),
         "forms": forms_of(different),
+        "looks": looks_of(different),
     }
     average = float(str(present.str.len_chars().mean() or 0))
     personal = bool(_PERSONAL.search(name)) or _any(different, _SSN) or _any(different, _MAIL)
     about["personal"] = personal
-    numbers = different.str.contains(r"^-?\d{1,18}$").all() if len(different) else False
+    numbers = different.str.contains(r"^ *-?\d{1,18} *$").all() if len(different) else False
     if numbers and not personal:
-        values = different.cast(pl.Int64, strict=False)
+        values = different.str.strip_chars().cast(pl.Int64, strict=False)
         about["lowest"], about["highest"] = values.min(), values.max()
     if len(different) <= _FEW and average <= _FREE and not personal:
         counts = present.value_counts(sort=True).filter(pl.col("count") >= _COMMON)
@@ -153,33 +220,40 @@ def forms_of(different: pl.Series) -> list[dict[str, Any]]:
     return found
 
 
+def looks_of(different: pl.Series) -> list[str]:
+    """Returns what most texts of a column look like (an e-mail address, a digest ...): the names of the forms; blanks at the ends do not count."""
+    some = different.head(2_000).str.strip_chars()
+    some = some.filter(some != "")
+    return [name for name, form in _TELLING.items() if len(some) and float(str(some.str.contains(form).mean())) >= _MOST]
+
+
 def _all(texts: pl.Series, pattern: str) -> bool:
     return bool(texts.str.contains(pattern).all())
 
 
 def _references(source: Source, catalog: Catalog, tables: dict[str, Any], keys: dict[tuple[str, str], set[int]]) -> None:
-    """Adds, to each column with the form of keys, the tables whose single key has all its values (at most three, smallest first)."""
+    """For each column of keys' form: the columns, single keys of their tables, that have all of its values; the smallest first."""
     for name, table in tables.items():
         candidates = [
             column
             for column, about in table["columns"].items()
-            if about.get("distinct", 0) > 2
-            and column not in table["keys"][:1]
-            and not about.get("personal")
-            and not about.get("values", {}).keys() - {""} - _digits(about)
+            if about.get("distinct", 0) > 1 and about["kind"] != "fraction" and not about.get("personal") and "words" not in about["looks"]
         ]
         batch = _first(source, catalog, catalog.relations[name], candidates)
         for column in candidates if batch is not None else ():
             about = table["columns"][column]
-            values = set(batch.columns[column].drop_nulls().unique().hash(0).to_list())  # type: ignore[union-attr]  # asked above
+            values = _hashes(cells_of(batch, column, column, catalog.relations[name].kind(column), frozenset()).text)  # type: ignore[arg-type]  # asked above
             found = [
-                f"{of}.{key}"
+                (len(known), f"{of}.{key}")
                 for (of, key), known in keys.items()
-                if of != name and len(known) >= len(values) and len(values - known) <= len(values) // 20
+                if (of, key) != (name, column)
+                and len(known) >= len(values)
+                and len(values - known) <= len(values) // 20 + (len(values) > 4)
             ]
             if found:
-                about["refers_to"] = sorted(found, key=lambda one: len(keys[tuple(one.split("."))]))[:3]  # type: ignore[index]  # a pair
+                about["refers_to"] = [one for _, one in sorted(found)[:_REFERENCES]]
 
 
-def _digits(about: dict[str, Any]) -> set[str]:
-    return {value for value in about.get("values", {}) if value.lstrip("-").isdigit()}
+def _hashes(text: pl.Series) -> set[int]:
+    """Returns the different cells as hashes; blanks at the ends do not count: a reference may be padded where the key is not."""
+    return set(text.drop_nulls().str.strip_chars().unique().hash(0).to_list())
