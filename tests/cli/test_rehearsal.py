@@ -25,6 +25,13 @@ REPORT = {
     "failures.csv",
     "differences.csv",
     "closed_accounts.csv",
+    "rules.csv",
+    "goals.csv",
+    "companies.csv",
+    "company_chapters.csv",
+    "personal_data.csv",
+    "columns.csv",
+    "report.xlsx",
 }
 
 

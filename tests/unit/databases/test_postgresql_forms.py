@@ -142,6 +142,7 @@ def test_B17_no_statement_names_a_retired_password_whatever_its_name(portals: Po
     mappings = copied_mappings(portals.folder)
     changed(mappings / "schemas" / "portal2.sql", "password_hash", "pwd_secret")
     changed(mappings / "portal2" / "portal_user.toml", "password_hash =", "pwd_secret =")
+    changed(mappings / "personal.toml", "P2.portal_user.password_hash", "P2.portal_user.pwd_secret")
     portals.do("portal2", "ALTER TABLE portal_user RENAME password_hash TO pwd_secret")
     done = portals.run("run", "--mappings", str(mappings), run="secret")
     assert done.code == 0, done.err
