@@ -206,7 +206,7 @@ def test_the_same_run_gives_the_same_bytes_and_since_knows_what_is_new(cast: Nig
     [
         (("--bounces", "none.csv"), 1, "cannot be read"),
         (("--bounces", "bad.csv"), 1, "no column email"),
-        (("--out", "legacy/portal2.sqlite"), 7, "not a folder"),
+        (("--out", "legacy/portal2.sqlite"), 7, "Paths overlap"),
         (("--out", "open"), 7, "accessible to other users"),
         (("--since", "nowhere"), 1, "nowhere"),
     ],

@@ -117,8 +117,8 @@ def test_without_new_files_everything_new_is_named_and_nothing_is_read(tmp_path:
     assert done.code == 1
     for name in (
         "P2.company_fleet: this table is not in any mapping",
-        "P2.company_profile.lei_txt: no mapping",
-        "P2.company_profile.screen_theme_cd: no mapping",
+        "P2.company_profile.lei_txt: this column is not in any mapping",
+        "P2.company_profile.screen_theme_cd: this column is not in any mapping",
     ):
         assert name in done.err
     assert not (night.run / "extract").exists()
