@@ -32,6 +32,7 @@ REPORT = {
     "personal_data.csv",
     "columns.csv",
     "report.xlsx",
+    "recheck.sql",
 }
 
 
