@@ -424,10 +424,10 @@ def test_half_a_run_says_which_steps_were_not_done(folder, done):
         assert any(sentence.startswith(f"{name}:") for sentence in report["not_checked"])
     for name in names[:done]:
         assert name not in report["verdict"]["sentence"]
-    assert len(write_report(folder, MAPPINGS)) == 17
+    assert len(write_report(folder, MAPPINGS)) == 18
 
 
-def test_an_empty_folder_ha_report_too(tmp_path):
+def test_an_empty_folder_has_a_report_too(tmp_path):
     with open_locked(tmp_path / "run") as empty:
         write_report(empty, MAPPINGS)
         jsonschema.validate(facts(empty, MAPPINGS), SCHEMA)
