@@ -1,7 +1,7 @@
 -- The split written by hand, as an engineer would who has only SQL: all 52 old tables into the new ones, inside one server.
 -- The old tables lie in the schemas portal2 and tc, the new ones, without constraints, in the current schema. Ids follow the same recipe.
 -- What it leaves out: holding and exceptions (rows that no account can take are simply not there), checks, the file share, the object store,
--- texts that are no valid Unicode, cycles of document versions, the exact answer for clocks that were skipped or ambiguous.
+-- texts that are not valid Unicode, cycles of document versions, the exact answer for clocks that were skipped or ambiguous.
 
 CREATE FUNCTION tag(name text) RETURNS text LANGUAGE sql IMMUTABLE AS
   $$ SELECT substr(encode(sha256(convert_to(name, 'UTF8')), 'hex'), 1, 3) $$;

@@ -38,7 +38,7 @@ def test_the_run_on_sqlite_beside_a_copy(tmp_path: Path) -> None:
 
 
 def test_every_contender_on_postgresql() -> None:
-    """dlt is no dependency: it is left out, and that is said."""
+    """dlt is not a dependency: it is left out, and that is said."""
     out = printed("-m", "tests.benchmarks.postgresql", "--profiles", "20", "--rounds", "1", "--no-parts")
     for name in ("(a) SQL by hand", "(b) COPY to COPY", "(c) pandas, to_sql(multi)", "(c) pandas, COPY", "(e) this project, whole run"):
         assert f"| {name}" in out, out

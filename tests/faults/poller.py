@@ -84,7 +84,7 @@ def _reader(target: str) -> Iterator[Any]:
             finally:
                 connection.close()
         except sqlite3.OperationalError as error:
-            # Locked for the moment of the commit, or a dead writer's journal that a reader may not roll back: no answer is no wrong answer.
+            # Locked for the moment of the commit, or a dead writer's journal that a reader may not roll back: a missing answer is not a wrong one.
             return None if "no such table" in str(error) else _NO_ANSWER  # type: ignore[no-any-return]
 
     yield looked

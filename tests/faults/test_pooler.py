@@ -51,7 +51,7 @@ def test_rollback_in_transaction_mode(
     with pooled(server, tmp_path / "session", pool_mode="session") as port:
         scene.target = server.url("pooled", port)
         direct = server.fresh("pooled")
-        with tried(TWO_RUNS):  # a pooler that pools whole sessions is no hindrance
+        with tried(TWO_RUNS):  # a pooler that pools whole sessions does not interfere
             scene.run("load", code=0)
             assert not difference(store_content(direct, scene.folder), postgres_store)
     with pooled(server, tmp_path / "transaction", pool_mode="transaction", listen_port=port), tried(TWO_RUNS):

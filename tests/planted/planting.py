@@ -91,7 +91,7 @@ def _found(place: str) -> tuple[Any, str]:
     module, _, kind = outer.rpartition(".")
     try:
         holder = importlib.import_module(outer) if importlib.util.find_spec(outer) else None
-    except ModuleNotFoundError:  # `outer` is a class: a module is no package of it
+    except ModuleNotFoundError:  # `outer` is a class: a module is not a package of it
         holder = getattr(importlib.import_module(module), kind, None) if importlib.util.find_spec(module) else None
     if not callable(getattr(holder, name, None)):
         raise LookupError(f"No function of the loader: {place}. Name the function in tests/planted/faults.py by where it stands now.")

@@ -126,7 +126,7 @@ def test_K5_generated_columns_are_seen(tmp_path: Path) -> None:
 
 
 def test_fp63_rows_with_one_key_are_told_apart_where_the_table_has_lost_its_key(tmp_path: Path) -> None:
-    """Without rowid-less tables: their places are their rowids; NULL is no key (43)."""
+    """Without rowid-less tables: their places are their rowids; NULL is not a key (43)."""
     night = made(
         tmp_path,
         lambda ddl: ddl.replace("task_id BIGINT PRIMARY KEY", "task_id BIGINT"),

@@ -1,4 +1,4 @@
-"""Keys in files: what is no plain file never holds a command up, and a private key that others can read is not used."""
+"""Keys in files: what is not a plain file never holds a command up, and a private key that others can read is not used."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def test_names_that_others_foresee_and_folders_that_others_own_are_not_written_i
     (put,) = store.put_all([b"one"])
     place = root / object_key(put.sha256)
     assert [folder.stat().st_mode & 0o777 for folder in (place, place.parent, place.parent.parent)] == [0o600, 0o700, 0o700]
-    place.chmod(0o666)  # the same bytes in a file that others may write are no object
+    place.chmod(0o666)  # the same bytes in a file that others may write are not an object
     assert store.put(iter([b"one"])).created
     assert place.stat().st_mode & 0o777 == 0o600
     elsewhere = tmp_path / "elsewhere"

@@ -53,7 +53,7 @@ def test_without_an_earlier_run_a_probe_gives_a_wide_band() -> None:
 
 
 def test_plan_forecasts_from_the_runs_beside_its_own(published: Night) -> None:
-    """The real command: the run that the folder holds is found by name and beside --run; a folder that is no run is refused."""
+    """The real command: the run that the folder holds is found by name and beside --run; a folder that is not a run is refused."""
     words = [word for option in ("--source", "--tc", "--files") for word in (option, published.stores[option])]
     beside = published.command("plan", *words, "--run", "next", "--output", "json")
     assert beside.code == 0, beside.err

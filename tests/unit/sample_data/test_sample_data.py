@@ -170,7 +170,7 @@ def _write(folder: Path, profiles: int, seed: int = 1, progress: synthetic.Progr
 
 
 def _rows(folder: Path, tables: dict[str, int]) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of these tables, sorted; texts as bytes, since some are no texts."""
+    """The rows of these tables, sorted; texts as bytes, since some are not valid texts."""
     found = {}
     for table in tables:
         with closing(sqlite3.connect(folder / f"{contract.schema_of(table)}.sqlite")) as connection:
