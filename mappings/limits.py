@@ -93,18 +93,18 @@ def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[tuple[str, str
             yield FILE, kind, "an unknown word", f"[held] or [indicator]{_nearest(kind, _KINDS)}"
             continue
         for name, entry in entries.items():
-            place = f'{kind}."{name}"' if kind == "indicator" else f"{kind}.{name}"
+            location = f'{kind}."{name}"' if kind == "indicator" else f"{kind}.{name}"
             table, _, column = name.partition(".")
             if kind == "held" and name not in tables:
-                yield FILE, place, repr(name), f"a table of an old portal's contract{_nearest(name, tables)}"
+                yield FILE, location, repr(name), f"a table of an old portal's contract{_nearest(name, tables)}"
             if kind == "indicator" and (table not in tables or not column.endswith(INDICATOR) or column not in tables[table].shape.by_name):
                 yield (
                     FILE,
-                    place,
+                    location,
                     repr(name),
                     f"an indicator column, written table.column: its name ends with {INDICATOR}{_nearest(name, indicators)}",
                 )
-            yield from _wrong_limit(place, entry)
+            yield from _wrong_limit(location, entry)
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -112,16 +112,16 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     return f" (nearest: {found[0]})" if found else ""
 
 
-def _wrong_limit(place: str, entry: Any) -> Iterator[tuple[str, str, str, str]]:
+def _wrong_limit(location: str, entry: Any) -> Iterator[tuple[str, str, str, str]]:
     if not isinstance(entry, dict):
-        yield FILE, place, repr(entry), "{ share = 0.8, reason = ... }"
+        yield FILE, location, repr(entry), "{ share = 0.8, reason = ... }"
         return
     for word in entry:
         if word not in ("share", "reason"):
-            yield FILE, f"{place}.{word}", "an unknown word", f"share, reason{_nearest(word, ('share', 'reason'))}"
+            yield FILE, f"{location}.{word}", "an unknown word", f"share, reason{_nearest(word, ('share', 'reason'))}"
     share = entry.get("share")
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-        yield FILE, f"{place}.share", repr(share), "a number from 0 to 1"
+        yield FILE, f"{location}.share", repr(share), "a number from 0 to 1"
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
-        yield FILE, f"{place}.reason", repr(reason), "the reason, a text"
+        yield FILE, f"{location}.reason", repr(reason), "the reason, a text"

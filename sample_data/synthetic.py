@@ -29,7 +29,7 @@ from sample_data.write import Writer, writer
 
 # Which anomaly which profiles have (see `anomalies`). Positions 11, 23, 24 and 31 have a special shape too (see `shapes`,
 # `registry`); the numbers from 50 on are in `unreadable`.
-TROUBLES: Mapping[int, anomalies.Trouble] = {
+TROUBLES: Mapping[int, anomalies.Anomaly] = {
     0: anomalies_companies.model_of_no_profile,
     1: anomalies_companies.entity_of_no_model,
     2: anomalies_companies.old_highway,

@@ -47,7 +47,7 @@ def test_every_contender_on_postgresql() -> None:
 
 
 def test_every_benchmark_writes_its_figures_where_it_is_told() -> None:
-    found = sorted(place.stem for place in Path(__file__).parent.glob("*.py") if "argparse.ArgumentParser" in place.read_text())
+    found = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if "argparse.ArgumentParser" in path.read_text())
     for name in set(found) - {"compare", "test_benchmarks"}:
         assert "--json" in printed("-m", f"tests.benchmarks{'' if name == '__main__' else f'.{name}'}", "--help"), name
 
@@ -110,4 +110,4 @@ def test_how_a_portals_size_costs_is_one_command(tmp_path: Path) -> None:
     )
     assert re.search(r"^10 / 5 profiles: time [\d.]+ \(goal 2\.2: (met|missed)\)", out, re.MULTILINE), out
     assert {"5 profiles: whole", "10 profiles: memory", "10 profiles: load"} <= read_results(tmp_path / "kept.json").figures.keys()
-    assert [place.name for place in tmp_path.iterdir()] == ["kept.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from etl.explore.advice import advice
 from tests.cli.test_explore import Client, serving
 from tests.support.accessibility import barriers, barriers_everywhere
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def explorer(cast: Night, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def explorer(cast: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with serving(cast, "--run", "run", "--state", str(tmp_path_factory.mktemp("explore") / "state"), "--names") as client:
         yield client
 
@@ -49,7 +49,7 @@ def base(client: Client) -> str:
     return client.address.partition("/?")[0]
 
 
-def test_from_a_name_to_why_nobody_can_open_the_account(page: Page, cast: Night) -> None:
+def test_from_a_name_to_why_nobody_can_open_the_account(page: Page, cast: Workspace) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         name, number = store.execute(
             """SELECT a.legal_name, a.account_number FROM entity_account a WHERE a.trade_visible AND a.legal_name GLOB 'Closed Wing*' AND NOT EXISTS
@@ -112,7 +112,7 @@ def test_on_a_phone_nothing_runs_over_the_edge_and_the_text_can_be_read(chromium
     context.close()
 
 
-def test_a_login_with_many_accounts_is_one_page(page: Page, explorer: Client, cast: Night) -> None:
+def test_a_login_with_many_accounts_is_one_page(page: Page, explorer: Client, cast: Workspace) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         login, count = store.execute(
             "SELECT login_id, count(DISTINCT account_id) FROM account_picker GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
@@ -121,7 +121,7 @@ def test_a_login_with_many_accounts_is_one_page(page: Page, explorer: Client, ca
     assert page.locator("section[aria-labelledby=now] tbody tr").count() == count
 
 
-def test_axe_finds_no_barrier_on_any_page(page: Page, explorer: Client, cast: Night) -> None:
+def test_axe_finds_no_barrier_on_any_page(page: Page, explorer: Client, cast: Workspace) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         (login,) = store.execute("SELECT login_id FROM account_picker ORDER BY 1 LIMIT 1").fetchone()
         (key,) = store.execute(

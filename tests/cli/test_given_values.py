@@ -9,7 +9,7 @@ import pytest
 
 from etl.commands.strict_options import StrictCommand
 from tests.docs.handbook import every_command
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 from tests.support.legacy import Legacy
 
 COMMANDS = dict(every_command())
@@ -103,8 +103,8 @@ def test_postgres_as_a_scheme_is_postgresql(postgres: str, tmp_path: Path) -> No
 def test_a_negative_key_is_traced_wherever_it_stands(tmp_path: Path) -> None:
     world = Legacy().user(5, user_name="a@x.example").profile(-7).model(-8).entity(-9, type="IMP").contact(-10, user=5, profile=-7)
     world.document(-11, model=-8, profile=-7).content(-11, b"abc").link(-11, "MODEL", -8).write(tmp_path / "legacy")
-    night = Night(tmp_path)
-    assert night.command("run").code == 0
+    workspace = Workspace(tmp_path)
+    assert workspace.command("run").code == 0
     for words in (
         ("trace", "P2", "document", "-11", "--run", "run"),
         ("trace", "--run", "run", "P2", "document", "--", "-11"),
@@ -124,10 +124,10 @@ def test_a_negative_key_is_traced_wherever_it_stands(tmp_path: Path) -> None:
         "--run",
         "run",
         "--source",
-        night.stores["--source"],
+        workspace.stores["--source"],
         "--target",
-        night.stores["--target"],
+        workspace.stores["--target"],
         folder=tmp_path,
     )
     assert done.code == 0, done.err
-    assert b"M-000000009" in night.target.read_bytes()
+    assert b"M-000000009" in workspace.target.read_bytes()

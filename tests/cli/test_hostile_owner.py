@@ -24,7 +24,7 @@ from etl.objects.share import Share
 from etl.options import Options
 from etl.reconcile.objects.share import Moving, digest_at
 from etl.system.interruption import received
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 from tests.support.legacy import MAPPINGS
 
 DEEP, LONG = "x = " + "[" * 5_000, f"x = {'9' * 6_000}"
@@ -76,12 +76,12 @@ def test_a_pipe_or_a_link_that_is_handed_over_is_named_and_not_followed(tmp_path
     assert (done.code, "limits.toml: file: found a link" in done.err, "Hunter2" in done.err) == (1, True, False), done
 
 
-def test_what_is_only_read_is_never_written_into(published: Night) -> None:
+def test_what_is_only_read_is_never_written_into(published: Workspace) -> None:
     """Lists, comparisons, drafts, the explorer's state and the run itself: not into the old share, nor into an old portal that is a folder."""
-    night = published
-    (night.folder / "export").mkdir()
-    (night.folder / "export" / "message.csv").write_text("A\n1\n")
-    before = sorted(night.folder.joinpath("legacy").rglob("*"))
+    workspace = published
+    (workspace.folder / "export").mkdir()
+    (workspace.folder / "export" / "message.csv").write_text("A\n1\n")
+    before = sorted(workspace.folder.joinpath("legacy").rglob("*"))
     export = ("--source", "folder:export", "--target", "sqlite:///t.sqlite")
     for words in (
         ("readiness", "--run", "run", "--out", "legacy/files/x"),
@@ -92,13 +92,13 @@ def test_what_is_only_read_is_never_written_into(published: Night) -> None:
         ("run", *export, "--objects", "export/o", "--run", "r"),
         ("plan", *export, "--objects", "export/o"),
     ):
-        done = command(*words, folder=night.folder)
+        done = command(*words, folder=workspace.folder)
         assert (done.code, "Paths overlap" in done.err) == (7, True), (words, done)
-    assert sorted(night.folder.joinpath("legacy").rglob("*")) == before
-    assert [place.name for place in (night.folder / "export").iterdir()] == ["message.csv"]
+    assert sorted(workspace.folder.joinpath("legacy").rglob("*")) == before
+    assert [path.name for path in (workspace.folder / "export").iterdir()] == ["message.csv"]
 
 
-def test_a_manifest_whose_files_lie_elsewhere_is_refused(published: Night) -> None:
+def test_a_manifest_whose_files_lie_elsewhere_is_refused(published: Workspace) -> None:
     """Evidence is packed under their names: `report/../../x` was written beside the bundle."""
     (published.folder / "x").write_text("planted")
     manifest = published.run / "manifest.json"
@@ -115,12 +115,12 @@ def test_a_manifest_whose_files_lie_elsewhere_is_refused(published: Night) -> No
 
 def test_a_file_of_the_share_that_grows_all_the_time_is_not_followed(tmp_path: Path) -> None:
     """Whoever appends faster than it is read filled the disk: both readers stop where the file should have ended."""
-    place = tmp_path / "f"
-    place.write_bytes(b"x" * (4 << 20))
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * (4 << 20))
     pieces = Share(str(tmp_path)).chunks("f")
     assert pieces is not None
     read = len(next(pieces))
-    os.truncate(place, 64 << 20)
+    os.truncate(path, 64 << 20)
     sizes = [read]
     with pytest.raises(SourceChanged, match="changed while it was being read"):
         sizes.extend(len(piece) for piece in pieces)
@@ -128,7 +128,7 @@ def test_a_file_of_the_share_that_grows_all_the_time_is_not_followed(tmp_path: P
     over = threading.Event()
 
     def grow() -> None:
-        with place.open("ab") as file:
+        with path.open("ab") as file:
             while not over.is_set():
                 file.write(b"x" * (1 << 20))
                 if file.tell() > 512 << 20:

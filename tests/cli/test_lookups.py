@@ -15,7 +15,7 @@ from etl.commands.trace import trace
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.runfolder.folder import open_readonly
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 from tests.support.legacy import Store
 from tests.unit.transform.test_laws import loaded_keys
 
@@ -23,12 +23,12 @@ PERSONAL = "078-05-1120"
 
 
 @pytest.fixture(scope="module")
-def store(cast: Night) -> Store:
+def store(cast: Workspace) -> Store:
     return Store(cast.target, cast.folder / "objects", open_readonly(cast.run))
 
 
 @pytest.fixture(scope="module")
-def options(cast: Night) -> Options:
+def options(cast: Workspace) -> Options:
     return Options(target=f"sqlite:///{cast.target}", source=f"sqlite:///{cast.folder}/legacy/portal2.sqlite", run=cast.run)
 
 
@@ -171,7 +171,7 @@ def test_picker_of_nobody_is_an_error_and_of_no_address_wrong_usage(options: Opt
         picker(options, "not an address")
 
 
-def test_a_trace_has_the_digests_of_the_new_rows_and_of_a_documents_bytes(options: Options, cast: Night) -> None:
+def test_a_trace_has_the_digests_of_the_new_rows_and_of_a_documents_bytes(options: Options, cast: Workspace) -> None:
     (row,) = trace(options, ("P2", "finding_response", "101"), None)["rows"]
     with closing(sqlite3.connect(cast.target)) as store:
         values = store.execute("SELECT * FROM finding_response WHERE finding_response_id = ?", (row["id"],)).fetchone()

@@ -16,7 +16,7 @@ from etl.errors import MigrationError
 from etl.options import Options
 from etl.runfolder.folder import open_readonly
 from sample_data.world import write_cast
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 from tests.support.legacy import Store
 from tests.unit.transform.test_laws import loaded_keys
 
@@ -30,15 +30,15 @@ def server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Options:
         session.execute("CREATE DATABASE lookups")
         known = session.info
         url = f"postgresql://{known.user}@/lookups?host={known.host}&port={known.port}"
-    night = Night(tmp_path_factory.mktemp("lookups"))
-    write_cast(night.folder / "legacy")
-    done = night.command("run", "--target", url)
+    workspace = Workspace(tmp_path_factory.mktemp("lookups"))
+    write_cast(workspace.folder / "legacy")
+    done = workspace.command("run", "--target", url)
     assert done.code == 0, done.err
-    return Options(target=url, run=night.run)
+    return Options(target=url, run=workspace.run)
 
 
 @pytest.fixture(scope="module")
-def file(cast: Night) -> Options:
+def file(cast: Workspace) -> Options:
     return Options(target=f"sqlite:///{cast.target}", run=cast.run)
 
 
@@ -46,7 +46,7 @@ def both(server: Options, file: Options, where: tuple[str, ...], account: str | 
     return trace(server, where, account), trace(file, where, account)
 
 
-def test_every_row_is_found_in_the_same_places(server: Options, file: Options, cast: Night) -> None:
+def test_every_row_is_found_in_the_same_places(server: Options, file: Options, cast: Workspace) -> None:
     store = Store(cast.target, cast.folder / "objects", open_readonly(cast.run))
     asked = 0
     for table, keys in loaded_keys(store).items():

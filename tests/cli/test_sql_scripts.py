@@ -17,13 +17,13 @@ def portal(postgres: str) -> Iterator[str]:
     """A database with one table, and a role that reads it."""
     with psycopg.connect(postgres, autocommit=True) as server:
         server.execute("CREATE DATABASE sql_texts")
-        server.execute("CREATE ROLE night_reader LOGIN")
+        server.execute("CREATE ROLE frozen_reader LOGIN")
         url = make_url(postgres).set(database="sql_texts").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute("CREATE TABLE message (message_id int)")
         yield url
         server.execute("DROP DATABASE sql_texts WITH (FORCE)")
-        server.execute("DROP ROLE night_reader")
+        server.execute("DROP ROLE frozen_reader")
 
 
 def _script(name: str, *more: str) -> str:
@@ -38,10 +38,10 @@ def test_a_portal_is_frozen_and_opened_again_by_what_is_printed(portal: str) -> 
     notices: list[str] = []
     with psycopg.connect(portal, autocommit=True) as owner:
         owner.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
-        owner.execute(_script("freeze", "--reader", "night_reader").encode())
+        owner.execute(_script("freeze", "--reader", "frozen_reader").encode())
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             owner.execute("INSERT INTO message VALUES (1)")
-        cursor = owner.execute(_script("frozen", "--reader", "night_reader").encode())
+        cursor = owner.execute(_script("frozen", "--reader", "frozen_reader").encode())
         counts = [cursor.fetchone()]
         while cursor.nextset():
             counts.append(cursor.fetchone())

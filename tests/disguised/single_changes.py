@@ -64,7 +64,7 @@ class OnSqlite:
         with closing(sqlite3.connect(self.folder / f"{FOLDERS[portal]}.sqlite")) as database, database:
             columns = [(row[1], row[2], row[5]) for row in database.execute(f'PRAGMA table_info("{table}")')]
             listed = [f'"{name}" {declared if name == column else kind}' for name, kind, _ in columns]
-            keys = [f'"{name}"' for name, _, place in sorted(columns, key=lambda one: one[2]) if place]
+            keys = [f'"{name}"' for name, _, path in sorted(columns, key=lambda one: one[2]) if path]
             key = [f"PRIMARY KEY ({', '.join(keys)})"] if keys else []
             database.execute(f'CREATE TABLE "#new" ({", ".join([*listed, *key])})')
             database.execute(f'INSERT INTO "#new" SELECT * FROM "{table}"')
@@ -166,13 +166,13 @@ def emptied(chance: Random, world: World, some: int) -> list[str]:
     return done
 
 
-def migrated(world: World, place: Path) -> Done:
+def migrated(world: World, path: Path) -> Done:
     """`run` of that world into stores of its own."""
-    stores = ("--target", f"sqlite:///{place}/store.sqlite", "--objects", str(place / "objects"), "--run", str(place / "run"))
+    stores = ("--target", f"sqlite:///{path}/store.sqlite", "--objects", str(path / "objects"), "--run", str(path / "run"))
     return command("run", "--source", world.urls["P2"], "--tc", world.urls["TC"], "--files", str(world.files), *stores, *FREEZE)
 
 
-def changes_missed(world: World, chance: Random, place: Path, some: int = 30) -> tuple[int, int, list[str]]:
+def changes_missed(world: World, chance: Random, path: Path, some: int = 30) -> tuple[int, int, list[str]]:
     """(changes taken, changes refused by `plan` by name, what came out wrong) of one world, which is changed."""
     taken, refused, wrong = 0, 0, []
     for portal, table, column, declared in retypes(chance, some):
@@ -195,7 +195,7 @@ def changes_missed(world: World, chance: Random, place: Path, some: int = 30) ->
     done = planned(world)
     if done.code != 0:
         return taken, refused, [*wrong, f"plan: {done.err[:800]} after {said}"]
-    done = migrated(world, place)
+    done = migrated(world, path)
     if done.code != 0:
         wrong.append(f"run: exit code {done.code}: {done.err[-1500:]} after {said}")
     return taken, refused, wrong

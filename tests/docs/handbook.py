@@ -178,8 +178,8 @@ def _codes() -> str:
 
 def modules() -> Iterator[tuple[str, str]]:
     """(path, first line of its docstring) of every module that is installed."""
-    for place in ("cli.py", "etl", "mappings", "checks", "sample_data"):
-        files = [ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py"))
+    for path in ("cli.py", "etl", "mappings", "checks", "sample_data"):
+        files = [ROOT / path] if path.endswith(".py") else sorted((ROOT / path).rglob("*.py"))
         for file in files:
             text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
             yield file.relative_to(ROOT).as_posix(), text.split("\n\n")[0].replace("\n", " ")
@@ -210,14 +210,14 @@ def _csv_files() -> str:
 
 
 def _controls() -> str:
-    def shown(place: str) -> str:
-        if place.startswith("report#"):
-            return f"report, *{SECTIONS[place.removeprefix('report#')]}*"
-        if place.startswith("beside:"):
-            return f"`{place.removeprefix('beside:')}`"
-        return f"[{Path(place).stem}]({Path(place).name})" if place.startswith("runbooks/") else f"`portal-migrate {place}`"
+    def shown(path: str) -> str:
+        if path.startswith("report#"):
+            return f"report, *{SECTIONS[path.removeprefix('report#')]}*"
+        if path.startswith("beside:"):
+            return f"`{path.removeprefix('beside:')}`"
+        return f"[{Path(path).stem}]({Path(path).name})" if path.startswith("runbooks/") else f"`portal-migrate {path}`"
 
-    rows = [(one.control, one.title, one.what, ", ".join(shown(place) for place in one.shown)) for one in controls()]
+    rows = [(one.control, one.title, one.what, ", ".join(shown(path) for path in one.shown)) for one in controls()]
     return table(("control", "name", "what is done", "shown in"), rows)
 
 
@@ -269,9 +269,9 @@ def scripts() -> dict[str, str]:
     def of(page: str, *labels: str) -> str:
         return "\n".join(code for label, code in blocks(RUNBOOKS / page, "sql") if label in labels)
 
-    night = {f"{name}.sql": of("cutover.md", name) for name in ("freeze", "frozen", "unfreeze")}
+    workspace = {f"{name}.sql": of("cutover.md", name) for name in ("freeze", "frozen", "unfreeze")}
     roles = {"server": ("postgres",), "portal": ("portal2 tc",), "store": ("portal3",)}
-    return {**night, **{f"roles_{name}.sql": of("roles.md", *labels) for name, labels in roles.items()}}
+    return {**workspace, **{f"roles_{name}.sql": of("roles.md", *labels) for name, labels in roles.items()}}
 
 
 def main() -> None:

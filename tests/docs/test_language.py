@@ -55,8 +55,8 @@ def of_page(file: Path) -> Iterator[str]:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    for place in PROGRAM:
-        for file in [ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")):
+    for part in PROGRAM:
+        for file in [ROOT / part] if part.endswith(".py") else sorted((ROOT / part).rglob("*.py")):
             yield from ((str(file.relative_to(ROOT)), text) for text in of_python(file))
     for file in [ROOT / "README.md", *sorted((ROOT / "runbooks").rglob("*.md")), ROOT / "mappings" / "README.md"]:
         if file.name not in ("changes.md", "track-record.md"):  # records, in which entries are only added

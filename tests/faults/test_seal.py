@@ -35,9 +35,9 @@ def digest(body: Any) -> str:
 
 
 def key(folder: Path, letter: bytes) -> str:
-    place = folder / f"key-{letter.decode()}"
-    place.write_bytes(letter * 32)
-    return str(place)
+    path = folder / f"key-{letter.decode()}"
+    path.write_bytes(letter * 32)
+    return str(path)
 
 
 def test_a_manifest_made_anew_without_the_key(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:

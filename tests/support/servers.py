@@ -62,8 +62,8 @@ class Portals:
     def run(self, *words: str, run: str = "run", **environment: str) -> Done:
         """Runs the command with these stores; options in `words` take precedence."""
         name, *more = words
-        place = ("--run", run) if name != "plan" else ()
-        return command(name, *self.stores(run), *place, *more, folder=self.folder, **environment)
+        in_run = ("--run", run) if name != "plan" else ()
+        return command(name, *self.stores(run), *in_run, *more, folder=self.folder, **environment)
 
     def new_store(self) -> None:
         """Empties the new store and grants its roles' rights again."""

@@ -28,15 +28,14 @@ from etl.reconcile.engine.source import KEY, Source
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.engine.world import ExpectedRows, ExpectedState
 from etl.reconcile.selftest.harness import selftest
-from sample_data.world import World as Place
-from sample_data.world import write_cast
+from sample_data.world import World, write_cast
 
 
 @dataclass(frozen=True)
 class Minted:
     """Two old portals, and the URL of a store and the root of an object store that hold exactly what is expected of them."""
 
-    place: Place
+    old: World
     target: str
     objects: str
 
@@ -47,12 +46,10 @@ SCHEMA = Path(__file__).resolve().parents[2] / "mappings" / "schemas" / "portal3
 SPEC = read_spec()
 
 
-def mint(place: Place, folder: Path) -> tuple[str, str]:
-    """URL of a new store and root of its objects, holding exactly what the verifier expects of the old portals at `place`."""
-    sources = {
-        p: Source(SPEC, p, SqliteDatabase(Path(url.removeprefix("sqlite:///")))) for p, url in (("P2", place.source), ("TC", place.tc))
-    }
-    world = ExpectedState(SPEC, sources, place.files, FREEZE, BEGAN)
+def mint(old: World, folder: Path) -> tuple[str, str]:
+    """URL of a new store and root of its objects, holding exactly what the verifier expects of the old portals at `old`."""
+    sources = {p: Source(SPEC, p, SqliteDatabase(Path(url.removeprefix("sqlite:///")))) for p, url in (("P2", old.source), ("TC", old.tc))}
+    world = ExpectedState(SPEC, sources, old.files, FREEZE, BEGAN)
     expected = Expected(world)
     path, objects = folder / "portal3.sqlite", folder / "objects"
     objects.mkdir(parents=True)
@@ -78,7 +75,7 @@ def mint(place: Place, folder: Path) -> tuple[str, str]:
             "INSERT INTO migration_holding VALUES (?, ?, ?, 'r1', ?, ?, ?)",
             (row["portal"], row["table"], row["key"], row["reason"], text, row["digest"]),
         )
-    for data in _bytes(place, sources):
+    for data in _bytes(old, sources):
         (objects / hashlib.sha256(data).hexdigest()).write_bytes(data)
     db.commit()
     db.close()
@@ -147,23 +144,23 @@ def _uuid_of_entity(entity: int) -> str:
     return _uuid("entity_account", int(fingerprint([pl.Series("legacy_entity_id", [entity], dtype=pl.Int64)], 1)[0]))
 
 
-def _bytes(place: Place, sources: dict[str, Source]) -> list[bytes]:
+def _bytes(old: World, sources: dict[str, Source]) -> list[bytes]:
     """Every run of bytes that an old portal holds: contents, files, texts that are no Unicode."""
     found = []
-    for url in (place.source, place.tc):
+    for url in (old.source, old.tc):
         db = sqlite3.connect(url.removeprefix("sqlite:///"))
         db.text_factory = bytes
         for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             for row in db.execute(f"SELECT * FROM {name.decode()}"):
                 found += [value for value in row if isinstance(value, bytes)]
         db.close()
-    return found + [path.read_bytes() for path in place.files.rglob("*") if path.is_file()]
+    return found + [path.read_bytes() for path in old.files.rglob("*") if path.is_file()]
 
 
 def minted_in(folder: Path) -> Minted:
     """The cast, and the store minted from it."""
-    place = write_cast(folder / "legacy")
-    return Minted(place, *mint(place, folder))
+    old = write_cast(folder / "legacy")
+    return Minted(old, *mint(old, folder))
 
 
 @pytest.fixture(scope="module")
@@ -177,13 +174,13 @@ def scratch(minted: Minted, tmp_path: Path) -> Iterator[tuple[Minted, sqlite3.Co
     shutil.copyfile(minted.target.removeprefix("sqlite:///"), tmp_path / "store.sqlite")
     shutil.copytree(minted.objects, tmp_path / "objects")
     db = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
-    yield Minted(minted.place, f"sqlite:///{tmp_path / 'store.sqlite'}", str(tmp_path / "objects")), db
+    yield Minted(minted.old, f"sqlite:///{tmp_path / 'store.sqlite'}", str(tmp_path / "objects")), db
     db.close()
 
 
 def answer(minted: Minted) -> Reconciliation:
-    place = minted.place
-    return reconcile(place.source, place.tc, str(place.files), minted.target, minted.objects)
+    old = minted.old
+    return reconcile(old.source, old.tc, str(old.files), minted.target, minted.objects)
 
 
 def found(minted: Minted) -> list[tuple[str, ...]]:
@@ -208,10 +205,10 @@ def test_answer_is_the_same_in_every_time_zone(scratch: tuple[Minted, sqlite3.Co
     minted, db = scratch
     db.execute("UPDATE event_history SET occurred_at = '2020-01-01 05:00:00' WHERE legacy_key = '101'")
     code = "import sys; from etl.reconcile import reconcile; print(reconcile(*sys.argv[1:]).differences.write_csv())"
-    place = minted.place
+    old = minted.old
     said = set()
     for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
-        command = [sys.executable, "-c", code, place.source, place.tc, str(place.files), minted.target, minted.objects]
+        command = [sys.executable, "-c", code, old.source, old.tc, str(old.files), minted.target, minted.objects]
         root = Path(__file__).resolve().parents[2]
         said.add(subprocess.run(command, env=os.environ | {"TZ": zone}, cwd=root, capture_output=True, text=True, check=True).stdout)
     assert len(said) == 1
@@ -277,13 +274,13 @@ def test_what_cannot_be_checked_is_not_green(scratch: tuple[Minted, sqlite3.Conn
 
 def test_source_table_that_no_mapping_names_is_not_green(minted: Minted, tmp_path: Path) -> None:
     copy = tmp_path / "portal2.sqlite"
-    shutil.copyfile(minted.place.source.removeprefix("sqlite:///"), copy)
+    shutil.copyfile(minted.old.source.removeprefix("sqlite:///"), copy)
     db = sqlite3.connect(copy, isolation_level=None)
     db.execute("CREATE TABLE forgotten (id BIGINT PRIMARY KEY)")
     db.execute("ALTER TABLE message ADD COLUMN mood TEXT")
     db.close()
-    place = minted.place
-    result = reconcile(f"sqlite:///{copy}", place.tc, str(place.files), minted.target, minted.objects)
+    old = minted.old
+    result = reconcile(f"sqlite:///{copy}", old.tc, str(old.files), minted.target, minted.objects)
     assert result.differences.select("table", "kind", "column").rows() == [
         ("P2.forgotten", "not_checked", None),
         ("P2.message", "not_checked", "mood"),
@@ -297,9 +294,9 @@ def test_store_without_a_published_run_is_different(scratch: tuple[Minted, sqlit
 
 
 def test_another_freeze_than_the_recorded_one_is_different(minted: Minted) -> None:
-    place = minted.place
+    old = minted.old
     other = (FREEZE[0], date(2023, 10, 1))
-    result = reconcile(place.source, place.tc, str(place.files), minted.target, minted.objects, other)
+    result = reconcile(old.source, old.tc, str(old.files), minted.target, minted.objects, other)
     assert ("migration_run", "changed", "freeze_to") in result.differences.select("table", "kind", "column").rows()
 
 
@@ -336,15 +333,15 @@ def test_objects_missing_truncated_altered(scratch: tuple[Minted, sqlite3.Connec
 
 
 def test_nothing_is_written(minted: Minted) -> None:
-    paths = [Path(url.removeprefix("sqlite:///")) for url in (minted.place.source, minted.place.tc, minted.target)]
+    paths = [Path(url.removeprefix("sqlite:///")) for url in (minted.old.source, minted.old.tc, minted.target)]
     before = [(path.read_bytes(), path.stat().st_mtime_ns, sorted(path.parent.iterdir())) for path in paths]
     answer(minted)
     assert [(path.read_bytes(), path.stat().st_mtime_ns, sorted(path.parent.iterdir())) for path in paths] == before
 
 
 def test_selftest_finds_a_fault_of_every_kind(minted: Minted) -> None:
-    place = minted.place
-    score = selftest(place.source, place.tc, str(place.files), minted.target, minted.objects, n=52, seed=11, clean_rounds=1)
+    old = minted.old
+    score = selftest(old.source, old.tc, str(old.files), minted.target, minted.objects, n=52, seed=11, clean_rounds=1)
     assert score.missed == ()
     assert (score.planted, score.found, score.false_alarms) == (52, 52, 0)
     assert len(score.by_kind) == 26
@@ -354,9 +351,9 @@ def test_selftest_finds_a_fault_of_every_kind(minted: Minted) -> None:
 def test_selftest_is_repeatable_and_notices_a_store_that_is_not_clean(scratch: tuple[Minted, sqlite3.Connection]) -> None:
     minted, db = scratch
     db.execute("UPDATE login SET phone = '+1' WHERE rowid = 1")
-    place = minted.place
+    old = minted.old
     one, other = (
-        selftest(place.source, place.tc, str(place.files), minted.target, minted.objects, n=3, seed=2, clean_rounds=1) for _ in range(2)
+        selftest(old.source, old.tc, str(old.files), minted.target, minted.objects, n=3, seed=2, clean_rounds=1) for _ in range(2)
     )
     assert one == other
     assert one.false_alarms == 1

@@ -51,13 +51,13 @@ def store(postgres: str, minted: Minted) -> Iterator[tuple[str, Any]]:
 
 def test_the_same_store_on_postgresql_is_equal_and_a_changed_one_is_not(store: tuple[str, Any], minted: Minted) -> None:
     url, great = store
-    place = minted.place
-    assert reconcile(place.source, place.tc, str(place.files), url, minted.objects).differences.rows() == []
+    old = minted.old
+    assert reconcile(old.source, old.tc, str(old.files), url, minted.objects).differences.rows() == []
     great.execute("UPDATE profile_response SET modified_at = modified_at + interval '1 microsecond' WHERE legacy_key = '101'")
     great.execute("UPDATE entity_account SET trade_visible = NOT trade_visible WHERE legacy_entity_id = 101")
     great.execute("UPDATE security_profile SET due_dt = 'infinity' WHERE legacy_key = '101'")
     great.execute("DELETE FROM event_account WHERE account_id = (SELECT account_id FROM entity_account WHERE legacy_entity_id = 101)")
-    result = reconcile(place.source, place.tc, str(place.files), url, minted.objects)
+    result = reconcile(old.source, old.tc, str(old.files), url, minted.objects)
     found = {(d["table"], d["kind"], d["column"]) for d in result.differences.to_dicts()}
     assert found == {
         ("profile_response", "changed", "modified_at"),

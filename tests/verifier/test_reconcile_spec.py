@@ -75,8 +75,8 @@ def test_every_column_of_the_store_is_fed() -> None:
 
 
 def test_the_verifier_knows_every_rule_that_the_mappings_call_for(tmp_path: Path) -> None:
-    place = write_cast(tmp_path)
-    sources = {"P2": Source(SPEC, "P2", SqliteDatabase(Path(place.source.removeprefix("sqlite:///"))))}
+    old = write_cast(tmp_path)
+    sources = {"P2": Source(SPEC, "P2", SqliteDatabase(Path(old.source.removeprefix("sqlite:///"))))}
     assert Expected(ExpectedState(SPEC, sources, None, None, None)).unread() == {}
 
 
@@ -119,8 +119,8 @@ legacy_key       = { legacy_key = true }
 """,
         encoding="utf-8",
     )
-    place = write_cast(tmp_path / "legacy")
-    path = Path(place.source.removeprefix("sqlite:///"))
+    written = write_cast(tmp_path / "legacy")
+    path = Path(written.source.removeprefix("sqlite:///"))
     db = sqlite3.connect(path, isolation_level=None)
     db.execute(old)
     db.executemany(

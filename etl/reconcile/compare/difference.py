@@ -69,12 +69,18 @@ def differences(rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
 
 def sorted_differences(frames: list[pl.DataFrame], spec: Spec) -> pl.DataFrame:
     """Returns all differences sorted by table (in the contract's order), kind, portal, key, account and column."""
-    place = {table: n for n, table in enumerate(spec.target)}
+    position = {table: n for n, table in enumerate(spec.target)}
     every = pl.concat([SCHEMA.to_frame(), *frames])
     for column in ("legacy_portal", "legacy_key", "account_number", "expected", "actual"):
         if every[column].str.contains(_SUSPECT).any():
             every = every.with_columns(pl.Series(column, [masked(text) for text in every[column].to_list()], dtype=pl.String))
     number = pl.col("legacy_key").str.extract(r"^(-?[0-9]{1,18})").cast(pl.Int64)
-    order = [pl.col("table").replace_strict(place, default=len(place)), pl.col("table"), pl.col("kind"), pl.col("legacy_portal"), number]
+    order = [
+        pl.col("table").replace_strict(position, default=len(position)),
+        pl.col("table"),
+        pl.col("kind"),
+        pl.col("legacy_portal"),
+        number,
+    ]
     order += [pl.col(name) for name in ("legacy_key", "account_number", "column", "expected", "actual")]
     return every.sort(order, nulls_last=False)

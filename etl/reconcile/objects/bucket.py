@@ -52,9 +52,9 @@ class Bucket:
                     raise
                 try:
                     with closing(answer["Body"]) as body:
-                        for piece in body.iter_chunks(CHUNK_BYTES):
-                            digest.update(piece)
-                            size += len(piece)
+                        for chunk in body.iter_chunks(CHUNK_BYTES):
+                            digest.update(chunk)
+                            size += len(chunk)
                     return digest.hexdigest(), size, ""
                 except (IncompleteReadError, ResponseStreamingError):
                     continue

@@ -92,8 +92,8 @@ def test_social_security_numbers_are_masked_in_keys(stage: Stage) -> None:
 
 def test_values_never_come_out_not_even_through_great_expectations(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     """Wrong values in columns that are asked about by pattern, length, set and uniqueness: only keys, counts and columns are said."""
-    place = stage.place("login", email_key="ann@x.example")
-    stage.change("login", place, email_key=CANARY + " " * 300, status_cd=CANARY, first_name=CANARY * 5)
+    position = stage.position("login", email_key="ann@x.example")
+    stage.change("login", position, email_key=CANARY + " " * 300, status_cd=CANARY, first_name=CANARY * 5)
     stage.change("migration_exception", 0, detail=CANARY)
     stage.change("account_contact", 0, email=f"{CANARY} {CANARY}", contact_type_cd=CANARY)
     answers = checks.ask(stage.run, MAPPINGS, lambda what, done, total: None)
@@ -105,8 +105,8 @@ def test_values_never_come_out_not_even_through_great_expectations(stage: Stage,
 
 def test_a_damaged_stage_file_is_refused(stage: Stage) -> None:
     _, _, file = next(stage.files("entity_account"))
-    place = stage.run.path / file.path
-    place.write_bytes(place.read_bytes()[: file.size // 2])
+    path = stage.run.path / file.path
+    path.write_bytes(path.read_bytes()[: file.size // 2])
     with pytest.raises(EvidenceAltered):
         checks.ask(stage.run, MAPPINGS, lambda what, done, total: None)
 
@@ -126,7 +126,7 @@ def test_answers_do_not_depend_on_how_rows_are_cut_into_stage_files(stage: Stage
     whole = checks.answers_json(checks.ask(stage.run, MAPPINGS, lambda what, done, total: None))
     for step, number, file in sorted(stage.files("profile_response"), key=lambda found: -found[1]):
         rows = stage.run.read_table(file)
-        parts = [stage.run.write_table(f"{file.path[:-13]}{place:05}.parquet", rows.slice(place, 1)) for place in range(file.rows)]
+        parts = [stage.run.write_table(f"{file.path[:-13]}{position:05}.parquet", rows.slice(position, 1)) for position in range(file.rows)]
         stage.run.steps[step].files[number : number + 1] = parts
     assert len(list(stage.files("profile_response"))) > 3
     monkeypatch.setattr(carried, "TOGETHER", 1)  # each file is compared alone
@@ -138,8 +138,8 @@ def test_a_run_without_trade_compliance_is_asked_all_the_same(stage: Stage) -> N
     for step in stage.run.steps.values():
         step.files = [file for file in step.files if "/TC." not in file.path]
     for table in ("migration_exception", "migration_holding"):
-        for place in reversed([place for place, row in enumerate(stage.rows(table)) if row["portal"] == "TC"]):
-            stage.drop(table, place)
+        for position in reversed([position for position, row in enumerate(stage.rows(table)) if row["portal"] == "TC"]):
+            stage.drop(table, position)
     answers = {answer.id: answer for answer in checks.ask(stage.run, MAPPINGS, lambda what, done, total: None)}
     assert answers["conserved.TC.tc_account"].asked == 0
     assert answers["tc.on_importers"].passed

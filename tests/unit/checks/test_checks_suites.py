@@ -91,12 +91,12 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("new", "old", "place", "found"), WRONG)
-def test_what_cannot_be_is_named_with_its_place(new: str, old: str, place: str, found: str, tmp_path: Path) -> None:
+def test_what_cannot_be_is_named_with_its_place(new: str, old: str, location: str, found: str, tmp_path: Path) -> None:
     line = next((line for line in GOOD.splitlines() if line.startswith(old)), old)
     text = GOOD.replace(line, new, 1) if old.endswith("=") else GOOD.replace(old, new, 1)
     with pytest.raises(MappingError) as caught:
         checks.bind(checks.read_suites(_suite(tmp_path, text)), MAPPINGS)
-    assert (caught.value.file, caught.value.place, caught.value.found) == ("suites/mine.toml", place, found)
+    assert (caught.value.file, caught.value.location, caught.value.found) == ("suites/mine.toml", location, found)
     assert caught.value.expected
 
 
@@ -120,11 +120,11 @@ KIND_WRONG = [
 
 
 @pytest.mark.parametrize(("kind", "columns", "args", "place", "found"), KIND_WRONG)
-def test_every_kind_knows_its_words(kind: str, columns: str, args: str, place: str, found: str, tmp_path: Path) -> None:
+def test_every_kind_knows_its_words(kind: str, columns: str, args: str, location: str, found: str, tmp_path: Path) -> None:
     text = GOOD.replace('"between"', f'"{kind}"').replace('["version_no"]', columns).replace("{ min = 1 }", f"{{ {args} }}")
     with pytest.raises(MappingError) as caught:
         checks.bind(checks.read_suites(_suite(tmp_path, text)), MAPPINGS)
-    assert (caught.value.file, caught.value.place, caught.value.found) == ("suites/mine.toml", place, found)
+    assert (caught.value.file, caught.value.location, caught.value.found) == ("suites/mine.toml", location, found)
 
 
 def test_one_id_twice_is_an_error_in_one_file_in_two_and_by_expansion(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_what_a_load_will_change_is_foreseen_by_table_and_nothing_of_the_store_i
         kinds |= {what for _, *counts in ahead for what, count in zip(("insert", "update", "remove"), counts, strict=True) if count}
         assert all(updated == removed == 0 for _, _, updated, removed in ahead) is (number == 0)
     assert kinds == {"insert", "update", "remove"}
-    assert not [place for run in runs for place in run.folder.rglob("foreseen*")]
+    assert not [path for run in runs for path in run.folder.rglob("foreseen*")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -198,14 +198,14 @@ def test_a_load_into_empty_tables_leaves_them_their_keys_indexes_comments_and_ri
             for statement in more:
                 session.execute(statement)
             before = [session.execute(question).fetchall() for question in asked]
-            place = session.execute("SELECT 'login'::regclass::oid").fetchone()
+            path = session.execute("SELECT 'login'::regclass::oid").fetchone()
         had = constraints(url)
         run.load(url)
         assert content(url) == wanted
         assert constraints(url) == had != demanded
         with _session(url) as session:
             assert [session.execute(question).fetchall() for question in asked] == before
-            assert (session.execute("SELECT 'login'::regclass::oid").fetchone() == place) is bool(more)
+            assert (session.execute("SELECT 'login'::regclass::oid").fetchone() == path) is bool(more)
 
 
 def test_K2_only_what_differs_is_sent_where_the_earlier_run_lies_beside_and_the_store_is_as_it_left_it(
@@ -263,12 +263,12 @@ def test_K8_a_file_whose_bytes_are_those_of_its_publish_is_emptied_without_a_com
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     for written in ("", "CREATE TABLE theirs (a TEXT)", "PRAGMA journal_mode = wal"):
         run.load(url := stores("sqlite", "bytes"))
-        place = Path(url.removeprefix("sqlite:///"))
+        path = Path(url.removeprefix("sqlite:///"))
         with _session(url) as session:
             if written:
                 session.execute(written)
             (name,) = session.execute("SELECT email_key FROM login LIMIT 1").fetchone()
-        before = place.read_bytes()
+        before = path.read_bytes()
         assert name.encode() in before
         with open_locked(run.folder) as folder:
             target = open_target(url, folder.path / "load")
@@ -276,7 +276,7 @@ def test_K8_a_file_whose_bytes_are_those_of_its_publish_is_emptied_without_a_com
             target.close()
         assert run.rollback(url).removed
         assert not any(content(url).values())
-        assert name.encode() not in place.read_bytes()
+        assert name.encode() not in path.read_bytes()
         with _session(url) as session:
             assert session.execute("SELECT count(*) FROM sqlite_master WHERE name = 'theirs'").fetchone() == (int("theirs" in written),)
 

@@ -61,7 +61,7 @@ def url(socket: str, database: str, user: str = f"reader:{PASSWORD}") -> str:
     return f"mysql+pymysql://{user}@/{database}?unix_socket={socket}&charset=utf8mb4"
 
 
-def run(world: Path, source: str, tc: str, place: str, *more: str) -> Done:
+def run(world: Path, source: str, tc: str, name: str, *more: str) -> Done:
     return command(
         "run",
         "--source",
@@ -71,11 +71,11 @@ def run(world: Path, source: str, tc: str, place: str, *more: str) -> Done:
         "--files",
         "legacy/files",
         "--target",
-        f"sqlite:///{place}.sqlite",
+        f"sqlite:///{name}.sqlite",
         "--objects",
-        f"{place}-objects",
+        f"{name}-objects",
         "--run",
-        place,
+        name,
         *FREEZE,
         *more,
         folder=world,

@@ -70,22 +70,22 @@ def test_K8_a_stale_write_ahead_log_beside_a_restored_file_is_compared(stores: S
     """The file's bytes are those of the publish, and SQLite reads others: those of the log that nobody removed when the file was restored."""
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     run.load(url := stores("sqlite", "stale"))
-    place = Path(url.removeprefix("sqlite:///"))
-    saved = place.read_bytes()
-    lite = sqlite3.connect(place, isolation_level=None)
+    path = Path(url.removeprefix("sqlite:///"))
+    saved = path.read_bytes()
+    lite = sqlite3.connect(path, isolation_level=None)
     lite.execute("PRAGMA journal_mode = wal")
     lite.execute("PRAGMA wal_autocheckpoint = 0")
     lite.execute("UPDATE login SET phone = 'altered'")
-    log = place.with_name(place.name + "-wal")
+    log = path.with_name(path.name + "-wal")
     kept = log.read_bytes()
     lite.close()
     log.unlink(missing_ok=True)
-    place.with_name(place.name + "-shm").unlink(missing_ok=True)
-    place.write_bytes(saved)
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    path.write_bytes(saved)
     log.write_bytes(kept)
     with _session(url) as session:
         assert session.execute("SELECT DISTINCT phone FROM login").fetchall() == [("altered",)]
-    place.write_bytes(saved)
+    path.write_bytes(saved)
     log.write_bytes(kept)
     with pytest.raises(Refused, match="changed after this run was published: login"):
         run.rollback(url)
@@ -161,9 +161,9 @@ def test_K2_folders_of_others_beside_the_runs_do_not_stop_a_delta(stores: Stores
             b"[" * 100000,
         )
     ):
-        place = tmp_path / f"00{number}"
-        place.mkdir(mode=0o700)
-        (place / "manifest.json").write_bytes(text)
+        path = tmp_path / f"00{number}"
+        path.mkdir(mode=0o700)
+        (path / "manifest.json").write_bytes(text)
     unreadable = tmp_path / "00"
     unreadable.mkdir()
     (unreadable / "manifest.json").symlink_to("x" * 300)  # cannot be asked, also by root

@@ -151,7 +151,7 @@ BAD: dict[str | bytes, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("text", BAD, ids=[f"{place}" for place in range(len(BAD))])
+@pytest.mark.parametrize("text", BAD, ids=[f"{position}" for position in range(len(BAD))])
 def test_L5_every_fault_of_a_file_of_goals_is_told_with_its_line_and_what_to_write_instead(text: str | bytes) -> None:
     (said,) = _wrong(text)[:1]
     begins, advice = BAD[text]

@@ -90,8 +90,8 @@ def made_again(url: str, given: list[Given]) -> list[str]:
             "CREATE TEMPORARY TABLE given (place int, target_table text, portal text, source_table text, key text, account text)"
         )
         with connection.cursor().copy("COPY given FROM STDIN") as copy:
-            for place, row in enumerate(given):
-                copy.write_row((place, *row[1:]))
+            for position, row in enumerate(given):
+                copy.write_row((position, *row[1:]))
         return [str(row[0]) for row in connection.execute(f"SELECT {EXPRESSION} FROM given ORDER BY place".encode())]
 
 

@@ -12,7 +12,7 @@ import pytest
 from etl.errors import Refused
 from etl.evidence import approval
 from etl.runfolder.folder import open_readonly
-from tests.support.command import Night, command, said
+from tests.support.command import Workspace, command, said
 from tests.unit.evidence.approver import BACKUP, Approver, anna, checks
 
 __all__ = ["anna"]  # fixtures
@@ -116,7 +116,7 @@ def test_a_key_that_cannot_sign_is_said_so(anna: Approver) -> None:
     assert not (anna.home / "a.json").exists()
 
 
-def test_before_the_checks_there_is_nothing_to_approve(checked: Night, anna: Approver) -> None:
+def test_before_the_checks_there_is_nothing_to_approve(checked: Workspace, anna: Approver) -> None:
     checks(checked, anna)
     folder = open_readonly(checked.run)
     del folder.steps["check"]

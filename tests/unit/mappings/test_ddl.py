@@ -55,10 +55,10 @@ def test_K5_what_is_no_declaration_is_refused_and_nothing_is_executed(kind: str,
     with pytest.raises(MappingError) as raised:
         read_schema("portal3", text.encode())
     assert raised.value.file == "portal3.sql"
-    place = tmp_path / "portal3.sql"
-    place.write_text(text, encoding="utf-8")
+    path = tmp_path / "portal3.sql"
+    path.write_text(text, encoding="utf-8")
     with suppress(SpecError):
-        assert set(tables(place)) <= {"t", "u"}
+        assert set(tables(path)) <= {"t", "u"}
     assert hashlib.sha256(victim.read_bytes()).hexdigest() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["portal3.sql", "victim.sqlite"]
 
@@ -153,9 +153,9 @@ def test_checks_defaults_and_keys_of_several_columns_are_seen_and_made_on_both_d
         with pytest.raises(psycopg.errors.SyntaxError):  # what is made of a mapping folder is one statement each, whatever it holds
             session.execute("SELECT 1; DROP TABLE child", prepare=True)
         session.execute("DROP SCHEMA rich CASCADE")
-    place = tmp_path / "rich.sql"
-    place.write_text(RICH, encoding="utf-8")
-    read = tables(place)
+    path = tmp_path / "rich.sql"
+    path.write_text(RICH, encoding="utf-8")
+    read = tables(path)
     assert {name: (list(t.columns), t.key, t.unique, dict(t.refers)) for name, t in read.items()} == {
         name: ([c.name for c in t.columns], t.key, t.unique, {c.name: c.refers_to for c in t.columns if c.refers_to})
         for name, t in schema.tables.items()
@@ -183,6 +183,6 @@ def test_the_bytes_of_the_digest_are_the_bytes_that_are_used(tmp_path: Path) -> 
     assert read_mappings(home, known.digest).digest == known.digest == read_mappings().digest
     assert known.files["schemas/tc.sql"] == (home / "schemas" / "tc.sql").read_bytes()
     with (home / "rules.toml").open("a", encoding="utf-8") as file:
-        file.write("# changed in the night\n")
+        file.write("# changed during the cut-over\n")
     with pytest.raises(MappingError, match="the folder changed while the run was under way"):
         read_mappings(home, known.digest)

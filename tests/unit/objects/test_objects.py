@@ -27,7 +27,7 @@ def digest(content: bytes) -> str:
 
 def there(root: Path) -> dict[str, bytes]:
     """Every file of the store by its place."""
-    return {place.relative_to(root).as_posix(): place.read_bytes() for place in root.rglob("*") if place.is_file()}
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def documents(*some: bytes) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -45,7 +45,7 @@ def test_many_are_stored_as_one_by_one_would_be(whole: bool, tmp_path: Path, mon
     store.make_durable()
     assert there(tmp_path / "objects") == {object_key(digest(content)): content for content in (b"old", b"one", b"")}
     assert journaled(tmp_path / "journal") == {digest(content) for content in (b"old", b"one", b"")}
-    assert {place.stat().st_mode & 0o777 for place in (tmp_path / "objects").rglob("*") if place.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "objects").rglob("*") if path.is_file()} == {0o600}
 
 
 def test_an_altered_object_is_replaced(tmp_path: Path) -> None:
@@ -90,10 +90,10 @@ def test_what_a_process_that_is_no_more_had_begun_is_taken_away_and_nothing_else
         tmp_path / f".writing-{machine}-{os.getpid()}-0",
     ]
     stay = [tmp_path / f".writing-{machine}-{os.getppid()}-0", folder / f".writing-elsewher-{dead}-1"]
-    for place in (*gone, *stay):
-        place.touch()
+    for path in (*gone, *stay):
+        path.touch()
     store.clean()
-    assert [place.exists() for place in (*gone, *stay)] == [False, False, False, True, True]
+    assert [path.exists() for path in (*gone, *stay)] == [False, False, False, True, True]
     assert there(tmp_path)[object_key(put.sha256)] == b"one"
 
 
@@ -124,22 +124,22 @@ def test_a_document_that_cannot_be_read_to_its_end_is_left_out_and_its_neighbour
 def test_what_is_no_file_in_an_objects_place_is_replaced_by_the_object(
     kind: str, together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = tmp_path / object_key(digest(b"paper"))
-    place.parent.mkdir(parents=True)
+    path = tmp_path / object_key(digest(b"paper"))
+    path.parent.mkdir(parents=True)
     (tmp_path / "elsewhere").write_bytes(b"paper")
     if kind == "link":
-        place.symlink_to(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
     elif kind == "fifo":
-        os.mkfifo(place)
+        os.mkfifo(path)
     else:
-        monkeypatch.chdir(place.parent)  # a socket's path may not be long
-        socket.socket(socket.AF_UNIX).bind(place.name)
+        monkeypatch.chdir(path.parent)  # a socket's path may not be long
+        socket.socket(socket.AF_UNIX).bind(path.name)
     store = FolderObjects(tmp_path)
     (put,) = store.put_all([b"paper"]) if together else [store.put([b"paper"])]
     assert put.created
-    assert place.is_file()
-    assert not place.is_symlink()
-    assert place.read_bytes() == b"paper"
+    assert path.is_file()
+    assert not path.is_symlink()
+    assert path.read_bytes() == b"paper"
 
 
 def test_the_stores_that_refer_to_objects_are_noted_and_are_no_objects(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_the_stores_that_refer_to_objects_are_noted_and_are_no_objects(tmp_path:
     store.record_store("two", "sqlite:///two.sqlite")
     assert store.others("one") == ["sqlite:///two.sqlite"]
     assert sorted(store.others("three")) == ["sqlite:///one.sqlite", "sqlite:///two.sqlite"]
-    assert {place.stat().st_mode & 0o777 for place in tmp_path.iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     store.record_store("two", "")
     store.record_store("two", "")
     assert store.others("one") == []
@@ -168,11 +168,11 @@ def test_names_that_others_foresee_and_folders_that_others_own_are_not_written_i
     store = FolderObjects(root)
     assert root.stat().st_mode & 0o777 == 0o700
     (put,) = store.put_all([b"one"])
-    place = root / object_key(put.sha256)
-    assert [folder.stat().st_mode & 0o777 for folder in (place, place.parent, place.parent.parent)] == [0o600, 0o700, 0o700]
-    place.chmod(0o666)  # the same bytes in a file that others may write are not an object
+    path = root / object_key(put.sha256)
+    assert [folder.stat().st_mode & 0o777 for folder in (path, path.parent, path.parent.parent)] == [0o600, 0o700, 0o700]
+    path.chmod(0o666)  # the same bytes in a file that others may write are not an object
     assert store.put(iter([b"one"])).created
-    assert place.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (root / "sha256").rename(tmp_path / "aside")

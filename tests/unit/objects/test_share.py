@@ -165,22 +165,22 @@ def test_C6_a_folder_and_a_link_that_change_places_give_no_byte_from_outside(tmp
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_document(tmp_path: Path) -> None:
-    place = tmp_path / "f"
-    place.write_bytes(b"x" * (3 << 20))
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * (3 << 20))
     pieces = Share(str(tmp_path)).chunks("f")
     assert pieces is not None
     next(pieces)
-    with place.open("r+b") as file:
+    with path.open("r+b") as file:
         file.write(b"other")
     with pytest.raises(SourceChanged, match="changed while it was being read"):
         list(pieces)
-    place.write_bytes(b"")
-    os.truncate(place, 256 << 20)
+    path.write_bytes(b"")
+    os.truncate(path, 256 << 20)
     over = threading.Event()
 
     def grow() -> None:
         while not over.is_set():
-            os.utime(place)
+            os.utime(path)
 
     growing = threading.Thread(target=grow)
     growing.start()

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from etl.runfolder import layout
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ("cli", "etl", "mappings", "checks", "sample_data")
-MODULES = [ROOT / "cli.py", *sorted(place for folder in OURS[1:] for place in (ROOT / folder).rglob("*.py"))]
+MODULES = [ROOT / "cli.py", *sorted(path for folder in OURS[1:] for path in (ROOT / folder).rglob("*.py"))]
 # Which package may import which, from the command line down. A new import that this table does not allow belongs elsewhere, or is a decision.
 # `mappings` and `sample_data` are data with their readers; etl.errors is everybody's.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "etl.placement",
         "etl.databases",
         "etl.present",
-        "etl.places",
+        "etl.path_overlap",
         "etl.options",
         "etl.objects",
         "etl.runfolder",
@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "etl.placement",
         "etl.databases",
         "etl.present",
-        "etl.places",
+        "etl.path_overlap",
         "etl.options",
         "etl.objects",
         "etl.runfolder",
@@ -80,8 +80,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mappings",
     },
     "etl.holding": {"etl.runfolder", "mappings"},
-    "etl.evidence": {"etl.databases", "etl.places", "etl.options", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
-    "etl.places": {"etl.databases", "etl.options", "etl.objects", "etl.runfolder"},  # it compares where all of them lie
+    "etl.evidence": {
+        "etl.databases",
+        "etl.path_overlap",
+        "etl.options",
+        "etl.objects",
+        "etl.runfolder",
+        "etl.domain",
+        "etl.system",
+        "mappings",
+    },
+    "etl.path_overlap": {"etl.databases", "etl.options", "etl.objects", "etl.runfolder"},  # it compares where all of them lie
     "etl.rules": {"etl.placement", "etl.domain", "mappings"},
     "etl.placement": {"etl.runfolder", "etl.domain", "mappings"},
     "etl.present": {"etl.databases", "etl.objects", "etl.domain", "etl.system", "mappings"},
@@ -113,20 +122,20 @@ HEAVY = {
 
 
 @cache
-def imported(place: Path) -> frozenset[str]:
+def imported(path: Path) -> frozenset[str]:
     """The names of the modules that a file imports, also inside of functions, and of what it takes from them."""
     found = set()
-    for node in ast.walk(ast.parse(place.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{place.name}: imports are absolute"
+            assert node.level == 0, f"{path.name}: imports are absolute"
             found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
     return frozenset(found)
 
 
-def shown(place: Path) -> str:
-    return place.relative_to(ROOT).as_posix()
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 def who_imports(*names: str, among: str = "") -> set[str]:
@@ -145,17 +154,17 @@ def arrows() -> dict[str, set[str]]:
     """By module, our modules that it imports."""
     names = {shown(p).removesuffix(".py").removesuffix("/__init__").replace("/", "."): p for p in MODULES}
     found = {}
-    for name, place in names.items():
-        given = {one for one in imported(place) if one in names}
+    for name, path in names.items():
+        given = {one for one in imported(path) if one in names}
         # `from package import module` names the package as well: it is an import of the package where something of it is taken.
-        taken = {one for one in given if not any(other.startswith(f"{one}.") for other in given) or _takes_own(place, one)}
+        taken = {one for one in given if not any(other.startswith(f"{one}.") for other in given) or _takes_own(path, one)}
         found[name] = taken - {name}
     return found
 
 
-def _takes_own(place: Path, package: str) -> bool:
+def _takes_own(path: Path, package: str) -> bool:
     """Whether the file takes something of the package's own __init__, not only modules below it."""
-    for node in ast.walk(ast.parse(place.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == package:
             below = ROOT / package.replace(".", "/")
             if any(not (below / f"{alias.name}.py").exists() and not (below / alias.name).is_dir() for alias in node.names):
@@ -220,10 +229,10 @@ def test_no_check_calls_what_it_checks() -> None:
 
 def test_the_verifier_shares_with_the_loader_only_the_errors() -> None:
     """What both had from one place could be wrong in both."""
-    for place in MODULES:
-        if shown(place).startswith("etl/reconcile/"):
-            ours = {name for name in imported(place) if name.split(".")[0] in OURS and not name.startswith("etl.reconcile")}
-            assert ours <= {"etl", "etl.errors", "etl.errors.MigrationError"}, shown(place)
+    for path in MODULES:
+        if shown(path).startswith("etl/reconcile/"):
+            ours = {name for name in imported(path) if name.split(".")[0] in OURS and not name.startswith("etl.reconcile")}
+            assert ours <= {"etl", "etl.errors", "etl.errors.MigrationError"}, shown(path)
 
 
 def test_the_verifier_brings_no_loading_module_with_it() -> None:
@@ -256,7 +265,7 @@ def test_a_database_module_knows_no_other_kind() -> None:
         assert who_imports(*others, among=f"etl/databases/{kind}") == set()
 
 
-def test_a_bucket_is_asked_by_one_module_of_each_side_and_boto3_comes_for_it_alone(cast: Night) -> None:
+def test_a_bucket_is_asked_by_one_module_of_each_side_and_boto3_comes_for_it_alone(cast: Workspace) -> None:
     assert who_imports("boto3", "botocore") == {"etl/objects/s3.py", "etl/objects/s3_failures.py", "etl/reconcile/objects/bucket.py"}
     assert who_imports("etl.objects.s3") == {"etl/objects/registry.py"}
     assert who_imports("etl.reconcile.objects.bucket") == {"etl/reconcile/objects/store.py"}
@@ -267,9 +276,9 @@ def test_a_bucket_is_asked_by_one_module_of_each_side_and_boto3_comes_for_it_alo
     assert {name.split(".")[0] for name in done.stdout.split()} & {"boto3", "botocore"} == set()
 
 
-def _names_in_a_run_folder(place: Path) -> list[str]:
+def _names_in_a_run_folder(path: Path) -> list[str]:
     """What the module says that is a path in a run's folder, or begins or continues one: texts, not docstrings, and parts of paths."""
-    tree = ast.parse(place.read_text(encoding="utf-8"))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     sentences = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     found = []
     for node in ast.walk(tree):
@@ -304,12 +313,12 @@ def test_no_module_is_a_drawer_for_everything() -> None:
 
 def test_nothing_evaluates_or_unpickles_and_no_shell_is_started() -> None:
     called = {
-        (shown(place), node.func.id)
-        for place in MODULES
-        for node in ast.walk(ast.parse(place.read_text(encoding="utf-8")))
+        (shown(path), node.func.id)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
-    assert {(place, name) for place, name in called if name in ("eval", "exec", "__import__")} == set()
+    assert {(path, name) for path, name in called if name in ("eval", "exec", "__import__")} == set()
     assert who_imports("pickle", "marshal", "shelve", "yaml") == set()
     assert who_imports("subprocess") == {"etl/system/notices.py"}  # the words of --notify, which the operator gave
     assert "shell" not in (ROOT / "etl/system/notices.py").read_text(encoding="utf-8").replace("never a shell", "")
@@ -345,7 +354,7 @@ def test_only_the_checks_bring_great_expectations_with_them(words: tuple[str, ..
 @pytest.mark.parametrize(
     "words", [("status",), ("trace", "P2", "document", "301"), ("trace", "--account", "10000301"), ("picker", "ines@meridian.example")]
 )
-def test_a_look_up_brings_nothing_heavy(words: tuple[str, ...], cast: Night) -> None:
+def test_a_look_up_brings_nothing_heavy(words: tuple[str, ...], cast: Workspace) -> None:
     """Their imports alone would take longer than the fifth of a second in which a look-up has to answer."""
     script = f"import sys; sys.argv[1:] = {[*words, '--run', 'run']!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
     done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)

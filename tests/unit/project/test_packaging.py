@@ -138,7 +138,7 @@ def test_what_is_shipped_imports_only_what_it_requires() -> None:
 
 def test_tests_import_only_what_development_requires() -> None:
     elsewhere = "dlt_way.py"  # a contender of the benchmark, started by another environment's Python
-    names = imported(place for place in (ROOT / "tests").rglob("*.py") if place.name != elsewhere)
+    names = imported(path for path in (ROOT / "tests").rglob("*.py") if path.name != elsewhere)
     assert undeclared(names, [*RUNTIME, *EXTRAS["dev"], *EXTRAS["cluster"], *EXTRAS["explore"]]) == {}
 
 
@@ -158,8 +158,8 @@ def test_every_action_of_a_workflow_is_pinned_by_its_commit() -> None:
     """A tag can be moved to other code; the version stands beside the commit, for people and for tools that raise both."""
     found = [
         (file.name, line.strip())
-        for place in (ROOT / ".github", ROOT / "runbooks", ROOT / ".ci")
-        for file in sorted(place.rglob("*"))
+        for path in (ROOT / ".github", ROOT / "runbooks", ROOT / ".ci")
+        for file in sorted(path.rglob("*"))
         if file.is_file()
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
         if re.match(r"\s*(- )?[\"']?uses[\"']?\s*:", line)
@@ -211,9 +211,9 @@ def test_the_readmes_first_command_works_and_the_wheel_needs_no_sources(tmp_path
     assert re.search(
         r"^Published and equal\. Full report: \S*demo/run/report/report\.html$", first.stdout.replace("\n/", " /"), re.MULTILINE
     )
-    for place in copy.iterdir():
-        if place.name != ".venv":
-            shutil.rmtree(place) if place.is_dir() else place.unlink()
+    for path in copy.iterdir():
+        if path.name != ".venv":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     program = copy / ".venv" / "bin" / "portal-migrate"

@@ -70,10 +70,10 @@ def test_expected_rows_are_those_that_were_published(folder):
 
 def test_statements_for_the_auditor_give_the_numbers_of_the_report(folder):
     report = facts(folder, MAPPINGS)
-    places = {"Portal 2.0": "portal2", "Trade Compliance": "tc", "new store": "portal3"}
+    files = {"Portal 2.0": "portal2", "Trade Compliance": "tc", "new store": "portal3"}
     results = {}
     for query in queries(report, MAPPINGS):
-        with sqlite3.connect(cast().folder / f"{places[query.where]}.sqlite") as database:
+        with sqlite3.connect(cast().folder / f"{files[query.where]}.sqlite") as database:
             results[query.title] = database.execute(query.sql).fetchall()
     rows = {f"{row['portal']}.{row['table']}": row for row in report["conservation"]}
     loaded = dict(results["Source rows loaded"])

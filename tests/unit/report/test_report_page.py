@@ -42,12 +42,12 @@ def browser(chromium):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The URL of a report with hostile names in it."""
-    place = tmp_path_factory.mktemp("page")
-    copy_of(cast().run, place / "run")
-    with open_locked(place / "run") as folder:
+    folder_of_page = tmp_path_factory.mktemp("page")
+    copy_of(cast().run, folder_of_page / "run")
+    with open_locked(folder_of_page / "run") as folder:
         hostile(folder)
         write_report(folder, MAPPINGS)
-    return (place / "run" / "report" / "report.html").as_uri()
+    return (folder_of_page / "run" / "report" / "report.html").as_uri()
 
 
 def test_no_request_leaves_the_page_and_nothing_is_refused(browser, page):
@@ -108,7 +108,7 @@ def test_a_separator_of_thousands_does_not_end_a_number_and_a_printed_head_is_te
     found = browser.evaluate("""(() => {
       const block = document.getElementById("all-checks").closest("[data-list]");
       const cells = Array.from(block.querySelectorAll("tbody tr"), (row) => row.cells[4]);
-      ["52,771", "999"].forEach((text, place) => { cells[place].textContent = text; });
+      ["52,771", "999"].forEach((text, index) => { cells[index].textContent = text; });
       const button = block.querySelectorAll("th")[4].querySelector("button");
       button.click(); button.click();
       return Array.from(block.querySelectorAll("tbody tr"), (row) => row.cells[4].textContent);
@@ -179,7 +179,7 @@ STRUCTURE = """(() => {
     level = now;
   }
   const ids = Array.from(document.querySelectorAll("[id]"), (node) => node.id);
-  ids.forEach((id, place) => { if (ids.indexOf(id) !== place) bad.push("id twice: " + id); });
+  ids.forEach((id, index) => { if (ids.indexOf(id) !== index) bad.push("id twice: " + id); });
   for (const link of document.querySelectorAll("a[href^='#']")) if (!document.getElementById(link.getAttribute("href").slice(1))) say("leads nowhere", link);
   for (const node of document.querySelectorAll("[aria-labelledby]"))
     for (const id of node.getAttribute("aria-labelledby").split(" ")) if (!document.getElementById(id)) say("label missing", node);

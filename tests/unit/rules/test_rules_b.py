@@ -239,10 +239,10 @@ def test_B17_password_hashes_are_never_read_staged_held_or_stored(tmp_path: Path
     )
     assert "password_hash" not in store.holding("portal_user 2")
     assert "password_hash" not in store.holding("portal_user 3")
-    places = [store.path, *(place for place in (*store.run.path.rglob("*"), *store.objects.rglob("*")) if place.is_file())]
-    assert [place for place in places if secret.encode() in place.read_bytes()] == []
+    places = [store.path, *(path for path in (*store.run.path.rglob("*"), *store.objects.rglob("*")) if path.is_file())]
+    assert [path for path in places if secret.encode() in path.read_bytes()] == []
     # Stage files are compressed: nor is there a column of that name.
-    assert [place for place in places if b"password_hash" in place.read_bytes()] == []
+    assert [path for path in places if b"password_hash" in path.read_bytes()] == []
 
 
 def test_B18_a_removed_contact_loads_and_gives_no_access(tmp_path: Path) -> None:

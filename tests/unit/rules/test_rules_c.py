@@ -338,7 +338,7 @@ def test_C11_every_document_of_a_cycle_is_on_it_whatever_its_length_and_nothing_
 
     from etl.rules.c_documents import on_cycle
 
-    following = np.array([*((place + 1) % length for place in range(length)), 0, length, -1, length + 2])
+    following = np.array([*((position + 1) % length for position in range(length)), 0, length, -1, length + 2])
     assert on_cycle(following).tolist() == [True] * length + [False] * 4
 
 
@@ -362,9 +362,9 @@ def test_C12_hostile_file_names_are_data_verbatim_and_objects_are_named_by_their
         world.document(number, model=11, file_name=name).content(number, name.encode())
     store = world.migrate(tmp_path)
     assert sorted(store.rows("document", "file_name")) == sorted(names)
-    places = {str(place.relative_to(store.objects)) for place in store.objects.rglob("*") if place.is_file()}
+    paths = {str(path.relative_to(store.objects)) for path in store.objects.rglob("*") if path.is_file()}
     assert (
-        places
+        paths
         == {f"sha256/{_sha(name.encode())[:2]}/{_sha(name.encode())}" for name in names}
         == set(store.rows("stored_object", "object_key"))
     )

@@ -12,7 +12,7 @@ from etl.domain.decisions import DecisionError, parsed
 from etl.errors import WrongUsage
 from etl.reconcile.errors import OtherInputs
 from sample_data.world import write_cast
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.legacy import Legacy, migrate
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "sample_data" / "decisions" / "decisions.toml"
@@ -205,37 +205,37 @@ def test_L1_L2_the_example_decides_rows_of_the_cast(tmp_path: Path) -> None:
 
 
 def test_L3_L4_the_command_fixes_the_decisions_and_refuses_others(tmp_path: Path) -> None:
-    night = Night(tmp_path)
+    workspace = Workspace(tmp_path)
     write_cast(tmp_path / "legacy")
     bad = _file(tmp_path / "bad", _decided('[[user]]; user_id = 101; user_name = "no mail"'))
-    done = night.command("run", "--decisions", str(bad))
-    assert (done.code, night.target.exists()) == (1, False)
+    done = workspace.command("run", "--decisions", str(bad))
+    assert (done.code, workspace.target.exists()) == (1, False)
     assert "decisions.toml, line 1: user 101: user_name is not an e-mail" in done.err
-    assert night.command("run", "--decisions", str(tmp_path / "nowhere")).code == 2
+    assert workspace.command("run", "--decisions", str(tmp_path / "nowhere")).code == 2
     for step in ("extract", "split"):
-        assert night.command(step, "--decisions", str(EXAMPLE)).code == 0
-    other = night.command("run", "--decisions", str(_file(tmp_path / "other", EXAMPLE.read_text() + "# changed")))
+        assert workspace.command(step, "--decisions", str(EXAMPLE)).code == 0
+    other = workspace.command("run", "--decisions", str(_file(tmp_path / "other", EXAMPLE.read_text() + "# changed")))
     assert (other.code, "decisions" in other.err) == (7, True)
-    done = night.command("run")  # the decisions are those that the run began with
+    done = workspace.command("run")  # the decisions are those that the run began with
     assert done.code == 0, done.err
-    assert night.command("reconcile").code == 7
-    equal = night.command("reconcile", "--decisions", str(EXAMPLE))
+    assert workspace.command("reconcile").code == 7
+    equal = workspace.command("reconcile", "--decisions", str(EXAMPLE))
     assert equal.code == 0, equal.err
-    report = night.command("report", "--output", "json").data["decisions"]
+    report = workspace.command("report", "--output", "json").data["decisions"]
     assert [(d["rule"], d["table"], d["key"], d["on"]) for d in report] == [
         ("L1", "tc_account", "5", "2023-09-11"),
         ("L1", "tc_account", "7", "2023-09-11"),
         ("L2", "portal_user", "1907", "2023-09-12"),
     ]
-    assert "Ledger Imports took the business over." in (night.run / "report" / "report.md").read_text(encoding="utf-8")
-    assert "E. Example" in (night.run / "report" / "report.html").read_text(encoding="utf-8")
-    assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in night.command("trace", "TC", "tc_account", "5").out
+    assert "Ledger Imports took the business over." in (workspace.run / "report" / "report.md").read_text(encoding="utf-8")
+    assert "E. Example" in (workspace.run / "report" / "report.html").read_text(encoding="utf-8")
+    assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in workspace.command("trace", "TC", "tc_account", "5").out
 
 
 def test_L1_L2_L3_plan_gives_the_lines_to_fill_in_and_names_nobody(tmp_path: Path) -> None:
-    night = Night(tmp_path)
+    workspace = Workspace(tmp_path)
     write_cast(tmp_path / "legacy")
-    plan = night.json("plan").data["decisions_template"]
+    plan = workspace.json("plan").data["decisions_template"]
     empty = tomllib.loads(plan)
     assert {row["user_id"] for row in empty["user"]} == {1907, 1908, 1909, 1910}  # 1911 never had a name
     assert (
@@ -246,11 +246,11 @@ def test_L1_L2_L3_plan_gives_the_lines_to_fill_in_and_names_nobody(tmp_path: Pat
     assert "#   entity_id = 3002    # account 10003002, company profile 30, shares a number" in plan
     assert "@" not in plan
     assert "Joe" not in plan
-    unfilled = night.command("run", "--decisions", str(_file(tmp_path / "unfilled", plan)))
+    unfilled = workspace.command("run", "--decisions", str(_file(tmp_path / "unfilled", plan)))
     assert (unfilled.code, "user 1907: user_name is empty" in unfilled.err) == (1, True)
-    left = tomllib.loads(night.json("plan", "--decisions", str(EXAMPLE)).data["decisions_template"])
+    left = tomllib.loads(workspace.json("plan", "--decisions", str(EXAMPLE)).data["decisions_template"])
     assert {row["user_id"] for row in left["user"]} == {1908, 1909, 1910}
     dead = _file(tmp_path / "dead", _decided("[[tc_account]]; tc_account_id = 5; entity_id = 101010"))
-    refused = night.command("plan", "--decisions", str(dead))
+    refused = workspace.command("plan", "--decisions", str(dead))
     assert (refused.code, "tc_account 5: entity 101010 did not become an account" in refused.err) == (1, True)
-    assert plan.splitlines()[-4:] == [line for line in night.command("plan").out.splitlines() if line in plan.splitlines()][-4:]
+    assert plan.splitlines()[-4:] == [line for line in workspace.command("plan").out.splitlines() if line in plan.splitlines()][-4:]

@@ -8,14 +8,14 @@ import pytest
 
 from etl.errors import NoSpace
 from etl.runfolder.disk_space import Need, bytes_below, require_room
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.servers import Portals, portals
 
 __all__ = ["portals"]  # a fixture
 _MORE_THAN_ANY_DISK = 1 << 60
 
 
-def test_what_plan_estimates_is_enough_for_each_step_the_store_and_the_documents(cast: Night) -> None:
+def test_what_plan_estimates_is_enough_for_each_step_the_store_and_the_documents(cast: Workspace) -> None:
     data = cast.json("plan").data
     for step, estimated in data["staged"].items():
         assert 0 < bytes_below(cast.run / step) < estimated or step == "load", step

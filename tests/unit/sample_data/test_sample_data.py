@@ -55,11 +55,11 @@ def test_every_indexed_row_exists_and_is_named_once(world: World, shows: list[di
     also: list[dict[str, Any]] = tomllib.loads((CAST / "cast.toml").read_text(encoding="utf-8"))["also"]
     for show in [*shows, *also]:
         assert set(show) <= {"rule", "portal", "table", "key", "hold", "flag", "fine_print", "story"}
-        place = show["portal"], show["table"]
-        if place not in keys:
-            keys[place] = _keys(world, *place)
-        if show["key"] not in keys[place]:
-            missing.append((*place, show["key"]))
+        position = show["portal"], show["table"]
+        if position not in keys:
+            keys[position] = _keys(world, *position)
+        if show["key"] not in keys[position]:
+            missing.append((*position, show["key"]))
     assert not missing
     counts = Counter((show.get("rule", "routes"), show["portal"], show["table"], show["key"]) for show in [*shows, *also])
     assert [show for show, count in counts.items() if count > 1] == []

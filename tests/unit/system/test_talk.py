@@ -110,9 +110,9 @@ def test_what_is_said_goes_to_the_log_too_with_its_moment(clock: Clock, tmp_path
 
 def test_a_log_that_cannot_be_written_is_wrong_usage_and_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    for place in (tmp_path / "none" / "run.log", tmp_path, tmp_path / "link"):
+    for path in (tmp_path / "none" / "run.log", tmp_path, tmp_path / "link"):
         with pytest.raises(WrongUsage, match="--log"):
-            ProgressReporter(log=place)
+            ProgressReporter(log=path)
     assert not (tmp_path / "elsewhere").exists()
 
 
