@@ -73,7 +73,7 @@ def _controlling(descriptor: int) -> None:
 @pytest.mark.parametrize(
     ("name", "question"), [("rollback", "rows and restore "), ("purge", "Remove all files that are not evidence from ")]
 )
-def test_rollback_and_purge_ask_at_a_terminal_and_do_it_only_for_a_yes(name: str, question: str, published: Workspace) -> None:
+def test_rollback_and_purge_require_a_confirmation_at_a_terminal(name: str, question: str, published: Workspace) -> None:
     workspace = published
 
     def state() -> tuple[dict[str, bytes], set[str]]:

@@ -86,7 +86,7 @@ def test_a_source_file_that_cannot_be_read_is_named(workspace: Workspace, how: s
         nothing_is_left(workspace)
 
 
-def test_a_lock_that_is_met_at_any_read_of_a_source_says_that_it_is_in_use(workspace: Workspace) -> None:
+def test_a_source_that_is_locked_at_any_read_is_reported_as_in_use(workspace: Workspace) -> None:
     """Also at a read behind the first one: `freeze check` then answers 5."""
     from etl.databases.sqlite.source import SqliteSource
     from etl.errors import Busy
@@ -106,12 +106,12 @@ def test_a_lock_that_is_met_at_any_read_of_a_source_says_that_it_is_in_use(works
                 read(source)
 
 
-def test_sources_that_are_each_others_are_named_in_one_sentence(workspace: Workspace) -> None:
+def test_swapped_sources_are_reported_in_one_sentence(workspace: Workspace) -> None:
     done = workspace.command("plan", "--source", workspace.stores["--tc"], "--tc", workspace.stores["--source"])
     said(done, 1, "--source and --tc appear to be swapped", "Swap the two URLs")
 
 
-def test_every_table_that_is_lacking_is_named_at_once(workspace: Workspace) -> None:
+def test_all_missing_tables_are_reported_together(workspace: Workspace) -> None:
     lacking = ("business_type", "document", "svi_link")
     with workspace.database("legacy/portal2.sqlite") as source:
         for table in lacking:
@@ -173,7 +173,7 @@ def _without_setting(workspace: Workspace, name: str) -> bytes:
     return json.dumps({"run": body, "sha256": _digest(body)}, ensure_ascii=False).encode()
 
 
-def test_a_run_folder_of_another_run_is_refused_and_stays_as_it_is(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_run_folder_of_another_run_is_refused_and_unchanged(workspace: Workspace, tmp_path: Path) -> None:
     assert workspace.command("extract").code == 0
     other = Workspace(tmp_path / "other")
     one_company().write(other.folder / "legacy")
@@ -182,7 +182,7 @@ def test_a_run_folder_of_another_run_is_refused_and_stays_as_it_is(workspace: Wo
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_a_run_folder_that_is_another_persons_folder_is_refused_and_stays_as_it_is(workspace: Workspace) -> None:
+def test_a_run_folder_with_other_files_is_refused_and_unchanged(workspace: Workspace) -> None:
     workspace.run.mkdir()
     (workspace.run / "letter.txt").write_text("not mine")
     said(workspace.command("extract"), 7, "letter.txt")
@@ -214,7 +214,7 @@ def test_documents_on_a_share_that_was_not_given_stop_the_extract(workspace: Wor
 
 
 @pytest.mark.parametrize("option", ["--files", "--objects"])
-def test_a_kind_of_store_that_is_not_known_is_named(workspace: Workspace, option: str) -> None:
+def test_an_unknown_kind_of_store_is_refused_by_name(workspace: Workspace, option: str) -> None:
     said(workspace.command("extract", option, "ftp://server/folder"), 2, option, "ftp://")
 
 
@@ -310,7 +310,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, world: Legacy) -> Store:
     return migrate(write(world, folder), folder)
 
 
-def test_texts_arrive_as_they_are_and_what_no_text_can_hold_keeps_its_exact_bytes(store: Store) -> None:
+def test_texts_load_unchanged_and_undecodable_texts_keep_their_bytes(store: Store) -> None:
     texts = {int(key): text for key, text in store.rows("profile_response", "legacy_key", "response_text")}
     assert texts == {**TEXTS, **LOADED}
     assert store.flags("E8") == ["document 25", "profile_response 4", "profile_response 5", "profile_response 6"]
@@ -318,39 +318,39 @@ def test_texts_arrive_as_they_are_and_what_no_text_can_hold_keeps_its_exact_byte
     assert exact <= set(store.stored().values())
 
 
-def test_days_from_0001_to_9999_arrive_and_what_is_no_day_is_null_and_held_with_its_text(store: Store) -> None:
+def test_dates_from_0001_to_9999_load_and_invalid_ones_are_null_and_held_with_their_text(store: Store) -> None:
     days = {int(key): day for key, day in store.rows("portal_task", "legacy_key", "due_dt")}
     assert days == {number: DAYS[day] for number, day in enumerate(DAYS, start=1)}
     held = {number: store.holding(f"portal_task {number}")["due_dt"] for number, day in enumerate(DAYS, start=1) if DAYS[day] is None}
     assert held == {3: "2023-02-30", 4: "31.12.2022", 5: "", 6: "soon"}
 
 
-def test_a_number_that_is_a_text_stays_one_and_is_no_number(store: Store) -> None:
+def test_a_text_of_digits_stays_a_text(store: Store) -> None:
     rows = store.rows("entity_account", "legacy_entity_id", "employee_count_txt", "employee_count", "years_in_business_txt")
     assert rows[1] == (101, "about 1,250?", None, "many")
 
 
-def test_microseconds_arrive(store: Store) -> None:
+def test_microseconds_load(store: Store) -> None:
     assert store.accounts("profile_created_at", "profile_modified_at")[101] == MOMENTS
 
 
-def test_ids_below_zero_and_beyond_what_a_float_holds_arrive(store: Store) -> None:
+def test_negative_ids_and_ids_beyond_53_bits_load(store: Store) -> None:
     assert set(store.accounts("legacy_profile_id").items()) >= {(BIG, BIG), (-7, -7)}
     assert {str(BIG), str(2**60 + 1)} <= set(store.rows("event_history", "legacy_key"))
 
 
-def test_parts_of_a_key_that_contain_the_separator_are_no_other_rows(store: Store) -> None:
+def test_keys_that_contain_the_separator_stay_distinct(store: Store) -> None:
     assert store.rows("account_highway_crossing", "account_id", "port_cd") == [(101, "a"), (101, "a|b"), (101, "|")]
 
 
-def test_file_names_are_data_and_never_a_place(store: Store) -> None:
+def test_file_names_are_data_and_never_a_path(store: Store) -> None:
     names = dict(store.rows("document", "legacy_key", "file_name"))
     assert {int(key): name for key, name in names.items() if int(key) in NAMES} == NAMES
     places = {path.relative_to(store.objects).as_posix() for path in store.objects.rglob("*") if path.is_file()}
     assert {f"sha256/{name[:2]}/{name}" for name in store.stored()} == places
 
 
-def test_nothing_outside_of_the_share_is_read_whatever_leads_there(store: Store) -> None:
+def test_no_link_or_path_reads_outside_the_share(store: Store) -> None:
     states = {int(key): state for key, state in store.rows("document", "legacy_key", "content_state_cd") if int(key) in PATHS}
     assert states == {number: "PRESENT" if path == "in.pdf" else "MISSING" for number, path in PATHS.items()}
     assert [content for content in store.stored().values() if b"canary" in content] == []
@@ -368,7 +368,7 @@ def test_every_row_is_loaded_or_held_and_the_verifier_agrees(store: Store, world
     assert (done.data["answer"], done.data["differences"]) == ("equal", [])
 
 
-def test_no_value_reaches_the_screen_as_more_than_text(store: Store) -> None:
+def test_values_are_printed_as_plain_text(store: Store) -> None:
     folder = store.path.parent
     for key in map(str, NAMES):
         done = command("trace", "P2", "document", key, "--target", f"sqlite:///{store.path}", folder=folder)
@@ -402,7 +402,7 @@ def wrong_words() -> Iterator[tuple[str, ...]]:
                 yield (*words, f"{option.opts[-1]}=yes")
 
 
-def test_every_option_of_every_command_with_what_it_cannot_have_is_wrong_usage_and_named(tmp_path: Path) -> None:
+def test_every_invalid_option_value_is_wrong_usage_and_names_the_option(tmp_path: Path) -> None:
     for words in wrong_words():
         done = command(*words, folder=tmp_path)
         named = next((word.partition("=")[0] for word in words if word.startswith("--")), "word")

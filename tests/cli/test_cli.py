@@ -38,7 +38,7 @@ def every_help() -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("words", every_help(), ids=" ".join)
-def test_help_is_as_it_was_agreed(words: tuple[str, ...]) -> None:
+def test_help_texts_equal_the_golden_ones(words: tuple[str, ...]) -> None:
     """GOLDEN=write writes the texts anew."""
     done = command(*words, "--help", COLUMNS="140")
     file = GOLDEN / f"{'-'.join(words) or 'portal-migrate'}.txt"
@@ -49,23 +49,23 @@ def test_help_is_as_it_was_agreed(words: tuple[str, ...]) -> None:
     assert done.out == file.read_text(encoding="utf-8")
 
 
-def test_there_is_no_help_of_a_command_that_is_no_more() -> None:
+def test_every_golden_help_text_has_its_command() -> None:
     assert {file.stem for file in GOLDEN.iterdir()} == {"-".join(words) or "portal-migrate" for words in every_help()}
 
 
-def test_the_entry_works_as_a_process(tmp_path: Path) -> None:
+def test_the_entry_point_works_as_a_process(tmp_path: Path) -> None:
     done = process("--version", folder=tmp_path)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("portal-migrate, version ")
 
 
-def test_without_a_command_there_is_help_and_exit_code_2(tmp_path: Path) -> None:
+def test_without_a_command_help_is_printed_with_exit_code_2(tmp_path: Path) -> None:
     done = command(folder=tmp_path)
     assert (done.code, done.out) == (2, "")
     assert "Commands:" in done.err
 
 
-def test_a_closed_stdout_is_no_failure(cast: Workspace) -> None:
+def test_a_closed_stdout_is_not_a_failure(cast: Workspace) -> None:
     words = " ".join(cast.words("status", "--output", "json"))
     script = f"{sys.executable} -m cli {words} | true; exit ${{PIPESTATUS[0]}}"
     environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
@@ -145,7 +145,7 @@ def test_trace_names_why_a_row_was_held(cast: Workspace) -> None:
 
 
 @pytest.mark.parametrize("words", [("P2", "document", "404404"), ("--account", "404404")])
-def test_trace_of_what_is_not_there_says_so(cast: Workspace, words: tuple[str, ...]) -> None:
+def test_trace_of_a_missing_row_is_refused(cast: Workspace, words: tuple[str, ...]) -> None:
     done = cast.command("trace", *words)
     assert done.code == 1
     assert done.next.startswith("next: Check the ")
@@ -178,14 +178,14 @@ def test_plan_covers_every_column_and_names_what_is_retired(cast: Workspace) -> 
 # -- freeze ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_freeze_check_holds_where_nobody_writes_and_says_who_could(cast: Workspace) -> None:
+def test_freeze_check_passes_without_writes_and_names_possible_writers(cast: Workspace) -> None:
     done = command("freeze", "check", "--seconds", "0", "--source", cast.stores["--source"], folder=cast.folder)
     assert done.code == 0
     assert "nothing changed within 0 seconds" in done.out
     assert "mode allows writing" in done.out
 
 
-def test_freeze_check_sees_a_writer(checked: Workspace) -> None:
+def test_freeze_check_detects_a_write(checked: Workspace) -> None:
     """It sleeps between its two looks; the writer writes as soon as nobody looks."""
     words = ("freeze", "check", "--seconds", "2", "--source", checked.stores["--source"], "--output", "json")
     running = started(*words, folder=checked.folder)
@@ -203,7 +203,7 @@ def test_freeze_check_sees_a_writer(checked: Workspace) -> None:
 # -- what is left, and what is proved ------------------------------------------------------------------------------------------------------------
 
 
-def test_purge_leaves_nothing_of_the_old_portals_data_and_the_run_is_over(published: Workspace) -> None:
+def test_purge_removes_all_source_data_and_closes_the_run(published: Workspace) -> None:
     with closing(sqlite3.connect(published.folder / "legacy" / "portal2.sqlite")) as source:
         source.text_factory = bytes
         queries = (
@@ -258,7 +258,7 @@ def test_sample_audit_draws_the_same_rows_again_and_others_for_another_seed(cast
     assert [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))] == []
 
 
-def test_company_writes_a_letter_for_one_or_for_all_and_says_where_there_is_none(cast: Workspace, tmp_path: Path) -> None:
+def test_company_writes_one_letter_or_all_and_refuses_an_unknown_profile(cast: Workspace, tmp_path: Path) -> None:
     one = cast.json("company", "1", "--folder", str(tmp_path / "one")).data["files"]
     assert {path.name for path in (tmp_path / "one").iterdir()} == {*one, "letters.json"}
     assert all("Harbor" in (tmp_path / "one" / name).read_text(encoding="utf-8") for name in one)
@@ -280,7 +280,7 @@ def open_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("open_umask")
-def test_what_a_run_leaves_is_private_under_any_umask(tmp_path: Path, checked: Workspace) -> None:
+def test_files_of_a_run_are_private_under_any_umask(tmp_path: Path, checked: Workspace) -> None:
     for folder in (checked.run, checked.folder / "objects"):
         shutil.rmtree(folder)
     for step in ("extract", "split", "reattach"):

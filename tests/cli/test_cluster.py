@@ -97,7 +97,7 @@ def staged(of: Workspace) -> dict[str, Any]:
     return {name: steps[name]["files"] for name in STEPS}
 
 
-def test_one_two_and_four_workers_of_a_cluster_give_the_same_bytes_and_a_killed_one_is_survived(world: Path, tmp_path: Path) -> None:
+def test_any_number_of_cluster_workers_gives_the_same_bytes_also_after_a_kill(world: Path, tmp_path: Path) -> None:
     alone = workspace(world, tmp_path / "alone")
     assert alone.process("run", "--workers", "1").code == 0
     for number in (1, 2, 4):
@@ -114,7 +114,7 @@ def test_one_two_and_four_workers_of_a_cluster_give_the_same_bytes_and_a_killed_
             assert (one.folder / "objects").is_dir()
 
 
-def test_a_scheduler_that_is_started_again_ends_the_command_and_the_same_command_goes_on(world: Path, tmp_path: Path) -> None:
+def test_a_restarted_scheduler_ends_the_command_and_the_same_command_resumes(world: Path, tmp_path: Path) -> None:
     """Previously it waited for ever, without a word: what the new scheduler does not know never ends."""
     with running(tmp_path / "cluster", 2) as workers:
         one = workspace(world, tmp_path / "cutover")
@@ -132,7 +132,7 @@ def test_a_scheduler_that_is_started_again_ends_the_command_and_the_same_command
         assert "extract: done before, unchanged" in again.err
 
 
-def test_a_scheduler_that_is_not_there_or_has_no_worker_ends_the_command(
+def test_a_missing_scheduler_or_one_without_workers_ends_the_command(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 2.0)

@@ -34,6 +34,6 @@ def test_the_same_run_twice_differs_in_nothing(cast: Workspace, tmp_path) -> Non
     assert (done.data["changed"], done.data["appeared"], done.data["disappeared"]) == ([], 0, 0)
 
 
-def test_one_run_or_one_that_is_not_there_is_refused(cast: Workspace, tmp_path) -> None:
+def test_compare_refuses_a_single_run_and_a_missing_one(cast: Workspace, tmp_path) -> None:
     assert command("compare", str(cast.run), folder=tmp_path).code == 2
     assert command("compare", str(cast.run), str(tmp_path / "none"), folder=tmp_path).code == 1

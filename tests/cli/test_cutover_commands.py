@@ -33,7 +33,7 @@ def cutover_command(workspace: Workspace, *words: str):
 # -- init ----------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_init_writes_a_configuration_that_run_takes(published: Workspace) -> None:
+def test_init_writes_a_configuration_that_run_accepts(published: Workspace) -> None:
     file = written(published)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     words = tomllib.loads(file.read_text())
@@ -51,7 +51,7 @@ def test_init_writes_a_configuration_that_run_takes(published: Workspace) -> Non
     assert (again.code, "already" in again.err) == (7, True)
 
 
-def test_init_writes_the_sql_under_ones_own_names_and_no_password(tmp_path: Path) -> None:
+def test_init_writes_the_sql_with_the_given_names_and_without_passwords(tmp_path: Path) -> None:
     urls = (
         "--source",
         "postgresql://reader@old/ctpat",
@@ -96,7 +96,7 @@ def test_doctor_says_that_the_cut_over_may_begin(published: Workspace) -> None:
     assert done.data["counted"]["no"] == 0
 
 
-def test_doctor_says_no_with_everything_in_one_answer(published: Workspace) -> None:
+def test_doctor_reports_all_blocking_findings_together(published: Workspace) -> None:
     with published.database("legacy/portal2.sqlite") as source:
         source.execute("ALTER TABLE message ADD COLUMN surprise TEXT")
     done = cutover_command(published, "doctor", "--source", published.stores["--source"], "--output", "json")
@@ -107,7 +107,7 @@ def test_doctor_says_no_with_everything_in_one_answer(published: Workspace) -> N
     assert done.envelope["errors"][0]["code"] == "REFUSED"
 
 
-def test_doctor_asks_the_server_for_clock_connections_and_durability(postgres: str, tmp_path: Path) -> None:
+def test_doctor_checks_the_servers_clock_connections_and_durability(postgres: str, tmp_path: Path) -> None:
     """The server of the tests: its clock is this machine's, and it has connections for a run of two workers, not for one of 200."""
     from etl.databases.postgresql.health import health
 
@@ -131,7 +131,7 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def test_the_runbooks_blocks_are_a_cut_over_as_they_stand(published: Workspace) -> None:
+def test_the_commands_of_the_runbook_perform_a_cut_over_unchanged(published: Workspace) -> None:
     """From the freeze to the evidence, and back: each command as a person would give it."""
     written(published, "--target", "sqlite:///fresh.sqlite", "--objects", "fresh-objects")
     done = cutover_command(published, "runbook", "--config", "setup/migration.toml", "--out", "book", "--output", "json")
@@ -154,7 +154,7 @@ def test_the_runbooks_blocks_are_a_cut_over_as_they_stand(published: Workspace) 
     assert (published.folder / "evidence").is_dir()
 
 
-def test_the_runbook_says_who_when_what_to_see_and_the_way_back(published: Workspace) -> None:
+def test_the_runbook_names_people_times_expected_output_and_rollback(published: Workspace) -> None:
     written(published)
     assert cutover_command(published, "runbook", "--config", "setup/migration.toml", "--out", "book").code == 0
     text, page = ((published.folder / "book" / name).read_text() for name in ("runbook.md", "runbook.html"))

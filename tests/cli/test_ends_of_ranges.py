@@ -89,7 +89,7 @@ def test_every_date_and_moment_of_the_contract_may_be_infinite_or_the_last_that_
         assert store_too.execute("SELECT legacy_key FROM migration_exception WHERE rule_cd = 'D11'").fetchall() == flagged
 
 
-def test_J4_a_wall_clock_that_utc_puts_beyond_year_9999_is_no_moment(tmp_path: Path) -> None:
+def test_J4_a_moment_beyond_year_9999_in_utc_is_not_valid(tmp_path: Path) -> None:
     clocks = {
         1: "9999-12-31 23:59:59",
         2: "9999-12-31 18:59:59",
@@ -117,7 +117,7 @@ ENDS = (-(2**63), 2**63 - 1, 0, -1, -(2**63) + 1, 2**60, 2**60 - 1, 2**48, -(10*
 
 
 @pytest.mark.parametrize("turned", [0, 5])
-def test_every_key_may_be_an_end_of_64_bits(turned: int, tmp_path: Path) -> None:
+def test_keys_may_have_the_extreme_values_of_64_bits(turned: int, tmp_path: Path) -> None:
     """The entities have no number: `M` and the id make one (A16, fine print 45); one of 21 characters does not fit (fine print 44)."""
     legacy = world()
     numbers = sorted(

@@ -74,26 +74,26 @@ def test_every_failure_is_an_envelope_with_its_code_and_says_what_to_do(
     assert human.next.startswith("next: ")
 
 
-def test_wrong_usage_is_an_envelope_wherever_json_was_asked_for(tmp_path: Path) -> None:
+def test_wrong_usage_is_an_envelope_wherever_json_was_requested(tmp_path: Path) -> None:
     assert command("plan", "--output=json", "--wrong", folder=tmp_path).envelope["exit_code"] == 2
     assert command("plan", "--wrong", folder=tmp_path, PORTAL_MIGRATE_OUTPUT="json").envelope["exit_code"] == 2
 
 
-def test_v_adds_where_it_happened_and_never_values(tmp_path: Path) -> None:
+def test_v_adds_the_line_of_code_and_never_values(tmp_path: Path) -> None:
     quiet, loud = (command("plan", "--source", "sqlite:///nothing.sqlite", *more, folder=tmp_path) for more in ((), ("-v",)))
     assert ", line " not in quiet.err
     assert "sqlite/source.py, line " in loud.err
     assert loud.next == quiet.next
 
 
-def test_run_says_every_step_on_stderr_and_ends_with_the_verdict_and_where_the_report_lies(published: Workspace) -> None:
+def test_run_prints_every_step_on_stderr_and_ends_with_verdict_and_report_path(published: Workspace) -> None:
     done = published.command("run")
     assert done.code == 0
     assert [line.split(":")[0] for line in done.err.splitlines()] == list(STEPS)
     assert done.out.rstrip().splitlines()[-1].startswith("Published and equal.")
 
 
-def test_a_single_step_says_what_came_of_it_and_what_comes_next(tmp_path: Path) -> None:
+def test_a_single_step_prints_its_result_and_the_next_step(tmp_path: Path) -> None:
     workspace = one_company_workspace(tmp_path)
     assert workspace.command("extract").out.splitlines() == ["extract: 27 rows read, one read transaction (SQLite)", "next: split"]
     assert workspace.json("split").data["next"] == "reattach"
@@ -110,13 +110,13 @@ def test_plan_changes_nothing(cast: Workspace) -> None:
     assert data["steps"] == list(STEPS)
 
 
-def test_plan_without_trade_compliance_looks_at_portal_2_only(cast: Workspace) -> None:
+def test_plan_without_trade_compliance_reads_portal_2_only(cast: Workspace) -> None:
     data = command("plan", "--source", cast.stores["--source"], "--output", "json", folder=cast.folder).data
     assert set(data["levels"]) == {"P2"}
     assert all(name.startswith("P2.") for name in data["rows"])
 
 
-def test_status_tells_what_is_done_and_what_comes_next_also_while_a_run_is_at_work(cast: Workspace, checked: Workspace) -> None:
+def test_status_names_finished_and_next_steps_also_during_a_run(cast: Workspace, checked: Workspace) -> None:
     assert cast.command("status").out.rstrip().splitlines()[-1] == "all steps are done"
     with _locked(checked.run / ".lock"):
         assert checked.command("status").out.rstrip().splitlines()[-1] == "next: load"
@@ -210,7 +210,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_usage_ends_with_2_says_what_to_give_and_leaves_nothing(tmp_path: Path, case: str) -> None:
+def test_wrong_usage_ends_with_2_names_the_correction_and_writes_nothing(tmp_path: Path, case: str) -> None:
     done = command(*WRONG[case], folder=tmp_path)
     assert (done.code, done.out) == (2, ""), done.err
     assert done.next.startswith("next: ") or case == "half a command"

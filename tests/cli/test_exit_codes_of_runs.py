@@ -165,7 +165,7 @@ def test_a_damaged_manifest_ends_with_6(checked: Workspace, damage: str) -> None
         ("--mappings", "mappings"),
     ],
 )
-def test_other_options_than_the_run_began_with_are_refused_before_anything_is_made(checked: Workspace, option: str, value: str) -> None:
+def test_options_that_differ_from_the_runs_are_refused_before_any_write(checked: Workspace, option: str, value: str) -> None:
     if option == "--mappings":
         changed(copied_mappings(checked.folder) / "rules.toml", "No account is invented", "No account is ever invented")
     done = checked.command("load", option, value)
@@ -175,7 +175,7 @@ def test_other_options_than_the_run_began_with_are_refused_before_anything_is_ma
     assert not (checked.folder / "other").exists()
 
 
-def test_before_anything_was_read_or_stored_a_mistyped_option_may_be_mended(tmp_path: Path) -> None:
+def test_before_the_first_read_a_mistyped_option_can_be_corrected(tmp_path: Path) -> None:
     workspace = one_company_workspace(tmp_path)
     for option, value in (("--source", "sqlite:///legacy/portal3.sqlite"), ("--tc", "sqlite:///legacy/files"), ("--files", "legacy/fils")):
         assert workspace.command("extract", option, value).code == 1
@@ -191,7 +191,7 @@ def test_a_target_of_another_shape_is_refused_and_its_tables_named(checked: Work
     assert "business_type.active: no such column" in done.err
 
 
-def test_a_store_that_got_rows_of_others_since_it_was_published_is_refused(published: Workspace) -> None:
+def test_a_store_with_rows_written_by_others_after_publishing_is_refused(published: Workspace) -> None:
     with published.database("portal3.sqlite") as store:
         store.execute("INSERT INTO message_thread VALUES ('5a8e1c2e-0000-4000-8000-000000000000', 'mine', '2023-01-01 00:00:00', 'mine')")
     with published.database("legacy/portal2.sqlite") as source:
@@ -205,7 +205,7 @@ def test_a_store_that_got_rows_of_others_since_it_was_published_is_refused(publi
     assert content_of_store(published.target) == before
 
 
-def test_a_step_before_its_time_is_refused_and_says_which_comes_first(tmp_path: Path) -> None:
+def test_a_step_out_of_order_is_refused_and_names_the_first_one(tmp_path: Path) -> None:
     workspace = one_company_workspace(tmp_path)
     for step, first in (("split", "extract"), ("reattach", "split"), ("check", "reattach"), ("load", "check")):
         done = workspace.command(step)
@@ -213,7 +213,7 @@ def test_a_step_before_its_time_is_refused_and_says_which_comes_first(tmp_path: 
         assert done.next.startswith(f"next: Run `portal-migrate {first}`")
 
 
-def test_a_folder_that_holds_other_things_is_no_runs_folder(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_accepted_as_a_run_folder(tmp_path: Path) -> None:
     workspace = one_company_workspace(tmp_path)
     workspace.run.mkdir()
     (workspace.run / "letters.txt").write_text("mine")
@@ -222,7 +222,7 @@ def test_a_folder_that_holds_other_things_is_no_runs_folder(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("number", "code", "output"), [(signal.SIGINT, 130, "human"), (signal.SIGTERM, 143, "json")])
-def test_K3_an_interrupted_run_goes_on_with_the_same_command_and_ends_like_an_undisturbed_one(
+def test_K3_an_interrupted_run_resumes_with_the_same_command_and_ends_like_an_uninterrupted_one(
     tmp_path: Path, number: signal.Signals, code: int, output: str
 ) -> None:
     workspace = one_company_workspace(tmp_path)
@@ -247,7 +247,7 @@ def test_K3_an_interrupted_run_goes_on_with_the_same_command_and_ends_like_an_un
     assert content_of_store(workspace.target) == content_of_store(undisturbed.target)
 
 
-def test_K8_K2_a_rollback_leaves_others_files_and_the_same_command_publishes_the_very_same_rows_again(published: Workspace) -> None:
+def test_K8_K2_a_rollback_keeps_other_files_and_the_same_command_publishes_identical_rows(published: Workspace) -> None:
     before = content_of_store(published.target)
     mine = published.folder / "objects" / "mine.txt"
     mine.write_text("not of this run")

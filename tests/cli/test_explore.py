@@ -98,7 +98,7 @@ def inside(workspace: Workspace, state: Path) -> Iterator[Client]:
         yield client
 
 
-def test_only_the_start_address_lets_in_and_the_cookie_is_not_the_token(workspace: Workspace, inside: Client) -> None:
+def test_only_the_start_address_gives_access_and_the_cookie_differs_from_the_token(workspace: Workspace, inside: Client) -> None:
     token = urlsplit(inside.address).query.partition("=")[2]
     assert token not in inside.cookie
     stranger = Client(inside.address)
@@ -110,7 +110,7 @@ def test_only_the_start_address_lets_in_and_the_cookie_is_not_the_token(workspac
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-def test_nothing_but_get_is_answered(inside: Client, method: str) -> None:
+def test_only_get_requests_are_served(inside: Client, method: str) -> None:
     assert inside.ask("/run", method).status == 405
 
 
@@ -121,7 +121,7 @@ def test_another_host_name_is_refused(inside: Client) -> None:
     assert inside.ask("/run", Host=f"localhost:{port}").status == 200
 
 
-def test_every_answer_has_strict_headers(inside: Client) -> None:
+def test_every_response_has_strict_headers(inside: Client) -> None:
     for path in ("/", "/run", "/company/1", "/nothing", "/static/explore.css", "/search?q=harbor"):
         headers = inside.ask(path).headers
         assert "default-src 'none'" in headers["content-security-policy"], path
@@ -154,7 +154,7 @@ def test_an_empty_result_says_what_was_searched(inside: Client) -> None:
     assert "Searched:" in body
 
 
-def test_the_company_page_shows_old_and_new_and_what_nobody_can_open(workspace: Workspace, inside: Client) -> None:
+def test_the_company_page_shows_old_and_new_and_accounts_without_an_opener(workspace: Workspace, inside: Client) -> None:
     body = inside.ask("/company/2").body
     for shown in ("East River", "West River", "/account/10000201", "/account/10000202"):
         assert shown in body
@@ -226,7 +226,7 @@ def test_a_page_comes_as_text_and_unchanged_pages_are_not_sent_again(inside: Cli
     assert inside.ask("/company/1", **{"If-None-Match": tag}).status == 304
 
 
-def test_documents_are_downloaded_only_where_that_was_asked_for(workspace: Workspace, inside: Client, tmp_path: Path) -> None:
+def test_documents_are_downloaded_only_with_the_option(workspace: Workspace, inside: Client, tmp_path: Path) -> None:
     with closing(sqlite3.connect(workspace.target)) as store:
         shown = "SELECT sha256 FROM document WHERE sha256 IS NOT NULL"
         sha256, size = store.execute(
@@ -245,7 +245,7 @@ def test_documents_are_downloaded_only_where_that_was_asked_for(workspace: Works
         assert client.ask("/object/..%2F..%2Fetc").status == 404
 
 
-def test_who_looked_at_which_company_is_logged(inside: Client, state: Path) -> None:
+def test_the_audit_log_records_who_viewed_which_company(inside: Client, state: Path) -> None:
     inside.ask("/company/3")
     lines = [json.loads(line) for line in (state / "audit.jsonl").read_text().splitlines()]
     assert {"who": "start address", "page": "company", "of": "3"} in [{k: v for k, v in line.items() if k != "at"} for line in lines]
@@ -267,7 +267,7 @@ def test_a_run_that_published_nothing_shows_what_would_have_been_loaded(checked:
         assert "Harbor" in client.ask("/search?q=harbor").body
 
 
-def test_a_purged_run_says_what_is_gone_and_its_index_went_with_it(published: Workspace) -> None:
+def test_a_purged_run_is_reported_and_its_index_is_removed(published: Workspace) -> None:
     with serving(published, "--run", "run"):
         assert (published.run / "explore" / "index.sqlite").is_file()
     assert published.command("purge", "--yes").code == 0
@@ -276,13 +276,13 @@ def test_a_purged_run_says_what_is_gone_and_its_index_went_with_it(published: Wo
         assert "were purged" in client.ask("/company/1").body
 
 
-def test_without_a_run_the_stores_are_enough(workspace: Workspace, tmp_path: Path) -> None:
+def test_explore_works_without_a_run(workspace: Workspace, tmp_path: Path) -> None:
     with serving(workspace, "--target", workspace.stores["--target"], "--state", str(tmp_path / "state")) as client:
         client.enter()
         assert "Harbor" in client.ask("/company/1").body
 
 
-def test_beyond_loopback_it_wants_tls_and_a_login(workspace: Workspace, tmp_path: Path) -> None:
+def test_beyond_loopback_tls_and_a_login_are_required(workspace: Workspace, tmp_path: Path) -> None:
     assert workspace.command("explore", "--host", "192.0.2.1", "--state", str(tmp_path / "s")).code == 2
     logins = tmp_path / "logins.toml"
     made = subprocess.run(
@@ -347,7 +347,7 @@ def test_beyond_loopback_it_wants_tls_and_a_login(workspace: Workspace, tmp_path
         (("--state", "legacy/portal2.sqlite"), 7, "Paths overlap"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_served(workspace: Workspace, words: tuple[str, ...], code: int, said: str) -> None:
+def test_invalid_input_is_refused_before_serving(workspace: Workspace, words: tuple[str, ...], code: int, said: str) -> None:
     run = () if "--run" in words else ("--run", "run")
     done = process("explore", *run, *words, folder=workspace.folder)
     assert (done.code, said in done.err) == (code, True), done.err

@@ -47,7 +47,7 @@ def _said_of(error: BaseException, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err
 
 
-def test_an_unforeseen_error_says_whether_the_store_is_published_and_which_table(
+def test_an_internal_error_names_the_table_and_whether_the_store_is_published(
     tmp_path: Path, postgres: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     workspace = _workspace(tmp_path)
@@ -77,7 +77,7 @@ def test_an_unforeseen_error_says_whether_the_store_is_published_and_which_table
         assert "secret" not in said
 
 
-def test_a_reconcile_that_loses_its_server_is_4_because_the_store_is_published(portals: dict[str, str], tmp_path: Path) -> None:
+def test_a_reconcile_that_loses_its_server_ends_with_4(portals: dict[str, str], tmp_path: Path) -> None:
     p2, tc, _ = portals.values()
     files = ("--tc", tc, "--files", "files")
     assert command("sample", "--source", p2, *files, "--profiles", "2", folder=tmp_path).code == 0
@@ -123,7 +123,7 @@ def test_a_reconcile_that_loses_its_server_is_4_because_the_store_is_published(p
         ("nothing that is known", None),
     ],
 )
-def test_the_state_behind_the_words_of_the_drivers_stream(text: str, state: str | None) -> None:
+def test_driver_errors_without_a_code_are_classified_by_their_text(text: str, state: str | None) -> None:
     assert state_of(OSError(text)) == state
 
 
@@ -138,7 +138,7 @@ def portals(postgres: str) -> Iterator[dict[str, str]]:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def test_databases_that_are_not_there_are_swapped_or_end_a_statement_have_their_own_sentence(
+def test_missing_and_swapped_databases_and_cancelled_statements_have_messages_of_their_own(
     portals: dict[str, str], tmp_path: Path
 ) -> None:
     p2, tc, none = portals.values()
@@ -160,7 +160,7 @@ def test_databases_that_are_not_there_are_swapped_or_end_a_statement_have_their_
         assert "--adapter DIR" in done.err
 
 
-def test_on_one_terminal_the_sentence_of_a_step_comes_once(tmp_path: Path) -> None:
+def test_a_steps_sentence_is_printed_once_on_a_terminal(tmp_path: Path) -> None:
     workspace = _workspace(tmp_path)
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
@@ -183,7 +183,7 @@ def test_on_one_terminal_the_sentence_of_a_step_comes_once(tmp_path: Path) -> No
     assert (apart.out.count("accounts"), apart.err.count("accounts")) == (1, 1)
 
 
-def test_an_altered_object_is_not_a_missing_one(tmp_path: Path) -> None:
+def test_an_altered_object_is_reported_as_altered(tmp_path: Path) -> None:
     workspace = _workspace(tmp_path)
     for step in ("extract", "split", "reattach", "check"):
         assert workspace.command(step).code == 0
@@ -196,7 +196,7 @@ def test_an_altered_object_is_not_a_missing_one(tmp_path: Path) -> None:
     assert workspace.command("run").code == 0
 
 
-def test_the_advice_to_give_the_file_share_works_in_the_same_folder(tmp_path: Path) -> None:
+def test_the_suggested_files_option_works_in_the_same_run(tmp_path: Path) -> None:
     world = Legacy().profile(1).model(11).entity(101, type="IMP").document(1, model=11, object_path="a.txt")
     world.share("a.txt", b"abc").write(tmp_path / "legacy")
     workspace = Workspace(tmp_path)
@@ -207,7 +207,7 @@ def test_the_advice_to_give_the_file_share_works_in_the_same_folder(tmp_path: Pa
     assert done.code == 0, done.err
 
 
-def test_a_run_that_ends_early_leaves_something_for_the_ci_page(tmp_path: Path) -> None:
+def test_a_run_that_ends_early_writes_a_junit_file(tmp_path: Path) -> None:
     workspace = _workspace(tmp_path)
     with workspace.database("legacy/portal2.sqlite") as portal:
         portal.execute("ALTER TABLE message ADD COLUMN colour TEXT")
@@ -225,7 +225,7 @@ def test_a_run_that_ends_early_leaves_something_for_the_ci_page(tmp_path: Path) 
     assert "<error" not in (workspace.run / "report" / "junit.xml").read_text()
 
 
-def test_a_comparison_without_a_store_that_the_run_had_asks_for_it_before_anything_is_mended(cast: Workspace) -> None:
+def test_a_reconcile_without_a_store_of_the_run_is_refused_first(cast: Workspace) -> None:
     """Not: "mend and load again, or roll back", about a store that is all right."""
     stores = cast.stores
     given = [word for option in ("--source", "--target", "--objects") for word in (option, stores[option])]

@@ -14,7 +14,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
 
 
-def test_the_pages_of_readiness_and_compare_have_no_barriers_and_their_headings_on_paper(cast: Workspace, tmp_path: Path) -> None:
+def test_pages_of_readiness_and_compare_are_accessible_and_print_with_headings(cast: Workspace, tmp_path: Path) -> None:
     run = str(cast.run)
     for words in (("readiness", "--run", run, "--since", run), ("compare", run, run)):
         done = command(*words, "--out", str(tmp_path / words[0]), folder=cast.folder)

@@ -46,7 +46,7 @@ def both(server: Options, file: Options, where: tuple[str, ...], account: str | 
     return trace(server, where, account), trace(file, where, account)
 
 
-def test_every_row_is_found_in_the_same_places(server: Options, file: Options, cast: Workspace) -> None:
+def test_every_row_is_traced_as_on_sqlite(server: Options, file: Options, cast: Workspace) -> None:
     store = Store(cast.target, cast.folder / "objects", open_readonly(cast.run))
     asked = 0
     for table, keys in loaded_keys(store).items():
@@ -62,21 +62,21 @@ def test_every_row_is_found_in_the_same_places(server: Options, file: Options, c
     assert asked > 50
 
 
-def test_every_account_has_the_same_rows_behind_it(server: Options, file: Options) -> None:
+def test_every_account_is_traced_as_on_sqlite(server: Options, file: Options) -> None:
     for number in ("10000101", "10000301", "10000302", "10002101"):
         one, other = both(server, file, (), number)
         assert sorted(map(str, one["rows"])) == sorted(map(str, other["rows"]))
         assert (one["account"], one["total"]) == (other["account"], other["total"])
 
 
-def test_a_person_sees_the_same(server: Options, file: Options) -> None:
+def test_picker_shows_the_same_as_on_sqlite(server: Options, file: Options) -> None:
     for email in ("per@lindqvist.example", "ines@meridian.example"):
         assert picker(server, email) == picker(file, email)
     with pytest.raises(MigrationError, match="No login has that e-mail"):
         picker(server, "nobody@nowhere.example")
 
 
-def test_the_same_sample_is_drawn(server: Options, file: Options, tmp_path: Path) -> None:
+def test_sample_audit_draws_the_same_rows_as_on_sqlite(server: Options, file: Options, tmp_path: Path) -> None:
     drawn = []
     for name, options in (("server", server), ("file", file)):
         sample(options, 40, 7, tmp_path / name)
@@ -88,7 +88,7 @@ def test_the_same_sample_is_drawn(server: Options, file: Options, tmp_path: Path
     assert len(drawn[0]) > 100
 
 
-def test_a_database_that_is_no_new_store_says_so(postgres: str, server: Options) -> None:
+def test_a_database_without_the_new_store_is_refused(postgres: str, server: Options) -> None:
     done = command("trace", "P2", "document", "301", "--target", postgres)
     assert done.code == 1
     assert "is not the new store of a run" in done.err

@@ -11,7 +11,7 @@ from tests.support.legacy import Legacy
 from tests.support.small_worlds import one_company_workspace
 
 
-def test_a_file_may_hold_the_options_of_all_commands_with_hyphens_or_underscores_and_as_days(tmp_path: Path) -> None:
+def test_one_file_configures_all_commands_with_hyphens_or_underscores_and_toml_dates(tmp_path: Path) -> None:
     workspace = one_company_workspace(tmp_path)
     text = "\n".join(f'{option.removeprefix("--")} = "{value}"' for option, value in workspace.stores.items())
     rest = 'run = "run"\nfreeze-from = 2023-09-16\nfreeze_to = "2023-09-30"\nworkers = 2\nbundle = "bundle"\nseconds = 1\n'
@@ -30,7 +30,7 @@ def test_a_file_may_hold_the_options_of_all_commands_with_hyphens_or_underscores
         ("run = ['a']", "run is not a single value"),
     ],
 )
-def test_a_configuration_that_cannot_be_is_wrong_usage_and_named(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_configuration_is_wrong_usage_and_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "migration.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
     done = command("plan", "--config", "migration.toml", folder=tmp_path)
     assert done.code == 2
@@ -78,13 +78,13 @@ def test_a_password_in_a_url_is_never_shown_nor_stored(tmp_path: Path, option: s
     assert [file for file in left if CANARY.encode() in file.read_bytes()] == []
 
 
-def test_a_url_that_cannot_be_read_is_not_repeated(tmp_path: Path) -> None:
+def test_an_invalid_url_is_not_repeated(tmp_path: Path) -> None:
     done = command("plan", "--source", f"post gresql//u:{CANARY}@h", folder=tmp_path)
     assert done.code == 2
     assert CANARY not in done.out + done.err
 
 
-def test_the_manifest_knows_a_target_without_its_password_which_may_change(tmp_path: Path) -> None:
+def test_the_manifest_identifies_a_target_without_its_password(tmp_path: Path) -> None:
     workspace = one_company_workspace(tmp_path)
     assert workspace.command("extract", "--target", SECRET_URL).code == 0
     assert workspace.json("status").data["settings"]["target"] == "postgresql://migrator:***@127.0.0.1:9/portal"

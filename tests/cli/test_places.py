@@ -43,7 +43,7 @@ OVERLAPS = {
 }
 
 
-def test_K1_places_that_overlap_are_refused_before_anything_is_made(cast: Workspace, tmp_path: Path) -> None:
+def test_K1_overlapping_paths_are_refused_before_any_write(cast: Workspace, tmp_path: Path) -> None:
     """The old share got `sha256/` and a note; exit 0."""
     shutil.copytree(
         cast.folder / "legacy", tmp_path / "legacy", ignore=lambda folder, names: ["files"] if folder.endswith("legacy") else []
@@ -77,7 +77,7 @@ def test_K1_places_that_overlap_are_refused_before_anything_is_made(cast: Worksp
             assert everything(tmp_path) == before, name
 
 
-def test_a_folder_that_is_no_runs_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+def test_a_folder_of_another_kind_is_refused_and_unchanged(tmp_path: Path) -> None:
     """`purge --run www` closed a web server's folder to everybody else."""
     for held in ("index.html", ".profile"):
         www = tmp_path / held.strip(".")
@@ -101,7 +101,7 @@ def test_a_folder_that_is_no_runs_is_refused_and_left_as_it_was(tmp_path: Path) 
         assert not (tmp_path / "nothing").exists()
 
 
-def test_what_is_written_for_others_does_not_go_into_the_stores(published: Workspace) -> None:
+def test_outputs_are_not_written_into_stores(published: Workspace) -> None:
     for words in (
         ("company", "--folder", "objects/letters"),
         ("company", "--folder", "legacy/files/letters"),
@@ -113,7 +113,7 @@ def test_what_is_written_for_others_does_not_go_into_the_stores(published: Works
     assert not [name for name in ("objects/letters", "legacy/files/letters", "objects/bundle", "key") if (published.folder / name).exists()]
 
 
-def test_purge_takes_all_that_proves_nothing_and_says_what_is_left(published: Workspace) -> None:
+def test_purge_removes_what_is_not_evidence_and_lists_the_rest(published: Workspace) -> None:
     """The sample and the letters stayed, under "nothing of the old portals' data is left"."""
     folder = published.folder
     for words in (("sample-audit", "--size", "5"), ("company", "--folder", "run/letters")):

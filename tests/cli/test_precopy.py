@@ -48,7 +48,7 @@ def test_a_precopied_run_gives_the_store_of_one_without_and_writes_each_object_o
     assert all(path.stat().st_mode & 0o077 == 0 for path in (workspace.run / "precopy").iterdir())
 
 
-def test_a_document_that_changes_behind_a_precopy_is_read_again_and_its_old_object_goes_at_the_publish(
+def test_a_document_changed_after_a_precopy_is_read_again_and_its_old_object_is_removed(
     cast: Workspace, tmp_path: Path
 ) -> None:
     """Equal length and a modification time put back, in the database and on the share; one document vanishes."""
@@ -90,7 +90,7 @@ def test_an_altered_record_of_the_precopy_ends_the_run_with_6(tmp_path: Path) ->
     assert workspace.command("precopy").code == 6
 
 
-def test_an_object_that_no_row_refers_to_stays_where_another_store_may_refer_to_it(cast: Workspace, tmp_path: Path) -> None:
+def test_an_unreferenced_object_is_kept_if_another_store_may_refer_to_it(cast: Workspace, tmp_path: Path) -> None:
     workspace = begun(tmp_path / "cutover")
     assert workspace.command("precopy").code == 0
     early = set(inodes(workspace))
@@ -103,7 +103,7 @@ def test_an_object_that_no_row_refers_to_stays_where_another_store_may_refer_to_
     assert early <= set(inodes(workspace))
 
 
-def test_what_was_precopied_for_a_run_that_will_never_be_is_removed_on_request(published: Workspace, tmp_path: Path) -> None:
+def test_objects_of_an_abandoned_precopy_are_removed_on_request(published: Workspace, tmp_path: Path) -> None:
     """Nothing unasked, nothing that another store may refer to, nothing of a run that has published."""
     workspace = begun(tmp_path / "given-up")
     first = workspace.json("precopy")
@@ -136,7 +136,7 @@ def test_what_was_precopied_for_a_run_that_will_never_be_is_removed_on_request(p
     assert set(inodes(published)) == before
 
 
-def test_a_journal_of_objects_that_leads_elsewhere_removes_nothing(published: Workspace) -> None:
+def test_a_journal_with_paths_outside_the_store_removes_nothing(published: Workspace) -> None:
     """Its words became names of files below the object store, wherever they led: `../` too."""
     secret = published.folder / "secret"
     secret.write_text("kept")

@@ -66,7 +66,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, cast: Workspace) -> dict[str,
     return {path.name: path.read_bytes() for path in out.iterdir()}
 
 
-def test_the_lists_are_those_of_the_contract(made: dict[str, bytes]) -> None:
+def test_readiness_writes_the_lists_of_the_contract(made: dict[str, bytes]) -> None:
     assert set(made) == {"readiness.html", "readiness.xlsx", "points.csv", "companies.csv", "crosswalk.csv", "dates.csv", "clocks.csv"}
     points = lines(made["points.csv"])
     assert tuple(points[0]) == POINTS
@@ -156,7 +156,7 @@ def test_the_crosswalk_has_every_entity_and_its_account(cast: Workspace, made: d
     assert {int(row["entity_id"]): row["account_id"] for row in crosswalk if row["account_id"]} == accounts
 
 
-def test_A6_dates_stand_beside_each_other_and_agree(made: dict[str, bytes]) -> None:
+def test_A6_both_dates_are_listed_and_agree(made: dict[str, bytes]) -> None:
     rows = lines(made["dates.csv"])
     names = [name.removesuffix("_old") for name in rows[0] if name.endswith("_old")]
     assert len(names) == 8
@@ -177,7 +177,7 @@ def test_no_cell_is_a_formula_and_the_workbook_says_the_same(made: dict[str, byt
     assert {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row} <= {"s", "n", "b"}
 
 
-def test_personal_data_stands_only_in_the_activation_list_and_only_on_request(cast: Workspace, made: dict[str, bytes], tmp_path) -> None:
+def test_personal_data_is_only_in_the_activation_list_and_only_on_request(cast: Workspace, made: dict[str, bytes], tmp_path) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         emails = [row[0] for row in store.execute("SELECT email_display FROM login")]
     for name, content in made.items():
@@ -191,7 +191,7 @@ def test_personal_data_stands_only_in_the_activation_list_and_only_on_request(ca
     assert not (tmp_path / "named" / "activation.csv").exists(), "a list that was not asked for this time does not stay"
 
 
-def test_the_same_run_gives_the_same_bytes_and_since_knows_what_is_new(cast: Workspace, made: dict[str, bytes], tmp_path) -> None:
+def test_the_same_run_gives_the_same_bytes_and_since_marks_new_points(cast: Workspace, made: dict[str, bytes], tmp_path) -> None:
     done = cast.json("readiness", "--out", str(tmp_path / "again"), "--since", "run")
     assert done.code == 0, done.err
     again = {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
@@ -211,7 +211,7 @@ def test_the_same_run_gives_the_same_bytes_and_since_knows_what_is_new(cast: Wor
         (("--since", "nowhere"), 1, "nowhere"),
     ],
 )
-def test_bad_input_is_refused_and_nothing_is_written(published: Workspace, words: tuple[str, str], code: int, said: str) -> None:
+def test_invalid_input_is_refused_and_nothing_is_written(published: Workspace, words: tuple[str, str], code: int, said: str) -> None:
     (published.folder / "bad.csv").write_text("mail\nx@y.example\n", encoding="utf-8")
     (published.folder / "open").mkdir(mode=0o755)
     done = published.command("readiness", *words)
@@ -225,7 +225,7 @@ def test_a_run_that_published_nothing_has_no_lists(checked: Workspace) -> None:
     assert (done.code, "not published anything" in done.err) == (7, True)
 
 
-def test_what_a_point_weighs_is_data_and_every_wrong_word_is_named_at_once(cast: Workspace, tmp_path) -> None:
+def test_weights_of_points_are_data_and_all_wrong_words_are_reported_together(cast: Workspace, tmp_path) -> None:
     mappings = copied_mappings(tmp_path)
     changed(mappings / "readiness.toml", 'weight   = "critical"', 'weight   = "terrible"')
     changed(mappings / "readiness.toml", "{missing}", "{secret}")
@@ -236,7 +236,7 @@ def test_what_a_point_weighs_is_data_and_every_wrong_word_is_named_at_once(cast:
     assert not (tmp_path / "out").exists()
 
 
-def test_the_json_answer_counts_what_the_files_hold(cast: Workspace, made: dict[str, bytes], tmp_path) -> None:
+def test_the_json_output_counts_the_lines_of_the_files(cast: Workspace, made: dict[str, bytes], tmp_path) -> None:
     data = cast.json("readiness", "--out", str(tmp_path / "out")).data
     points = lines((tmp_path / "out" / "points.csv").read_bytes())
     assert data["lines"]["points"] == len(points) == sum(data["points"].values()) == sum(data["weights"].values())

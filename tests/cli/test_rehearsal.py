@@ -51,7 +51,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return made
 
 
-def test_everything_is_written(workspace: Workspace) -> None:
+def test_a_rehearsal_writes_every_output(workspace: Workspace) -> None:
     path = workspace.run / "rehearsal"
     assert {file.name for file in (workspace.run / "report").iterdir()} == REPORT
     assert (workspace.folder / "job.md").read_text(encoding="utf-8") == (workspace.run / "report" / "summary.md").read_text(
@@ -68,7 +68,7 @@ def test_everything_is_written(workspace: Workspace) -> None:
     assert not (path / "evidence" / "evidence.pem").exists()
 
 
-def test_the_throw_away_store_can_be_looked_at_and_compared_again(workspace: Workspace) -> None:
+def test_the_temporary_store_can_be_queried_and_reconciled(workspace: Workspace) -> None:
     for words in (("trace", "P2", "document", "301"), ("trace", "--account", "10000301"), ("picker", "ines@meridian.example"), ("status",)):
         assert command(*words, "--run", "run", folder=workspace.folder).code == 0
     stores = [word for option in ("--source", "--tc", "--files") for word in (option, workspace.stores[option])]
@@ -76,13 +76,13 @@ def test_the_throw_away_store_can_be_looked_at_and_compared_again(workspace: Wor
     assert command("reconcile", *stores, *throw_away, *FREEZE, folder=workspace.folder).out.strip() == "old and new are equal"
 
 
-def test_its_documents_can_be_packed_as_a_bag_that_the_stock_tool_validates(workspace: Workspace, tmp_path: Path) -> None:
+def test_packed_documents_are_a_valid_bag(workspace: Workspace, tmp_path: Path) -> None:
     words = ("--run", "run", "--bundle", str(tmp_path / "bundle"), "--key", str(tmp_path / "key"), "--documents")
     assert command("evidence", "pack", *words, folder=workspace.folder).code == 0
     bagit.Bag(str(tmp_path / "bundle" / "bag")).validate()
 
 
-def test_the_same_rehearsal_again_writes_it_again(workspace: Workspace) -> None:
+def test_a_repeated_rehearsal_overwrites_its_outputs(workspace: Workspace) -> None:
     done = rehearsed(workspace)
     assert done.code == 0, done.err
     told = [line for line in done.err.splitlines() if line.startswith("rehearsal: ")]
@@ -90,7 +90,7 @@ def test_the_same_rehearsal_again_writes_it_again(workspace: Workspace) -> None:
     assert done.out.rstrip().splitlines()[-1].startswith("Published and equal.")
 
 
-def test_purge_removes_what_a_rehearsal_leaves_of_people(tmp_path: Path, workspace: Workspace) -> None:
+def test_purge_removes_personal_data_of_a_rehearsal(tmp_path: Path, workspace: Workspace) -> None:
     import subprocess
 
     subprocess.run(["cp", "-a", str(workspace.folder), str(tmp_path / "copy")], check=True)

@@ -34,7 +34,7 @@ def _script(name: str, *more: str) -> str:
     return rest
 
 
-def test_a_portal_is_frozen_and_opened_again_by_what_is_printed(portal: str) -> None:
+def test_the_printed_sql_freezes_and_unfreezes_a_portal(portal: str) -> None:
     notices: list[str] = []
     with psycopg.connect(portal, autocommit=True) as owner:
         owner.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
@@ -51,7 +51,7 @@ def test_a_portal_is_frozen_and_opened_again_by_what_is_printed(portal: str) -> 
     assert notices == []
 
 
-def test_the_roles_script_has_every_part_under_ones_own_names() -> None:
+def test_the_roles_script_uses_the_given_names_in_every_part() -> None:
     text = _script(
         "roles",
         "--reader",
@@ -86,7 +86,7 @@ def test_the_roles_script_has_every_part_under_ones_own_names() -> None:
     assert "public" not in text.split("\\connect old")[1].split("\\connect trade")[0]
 
 
-def test_names_that_would_have_to_be_quoted_are_refused(tmp_path: Path) -> None:
+def test_names_that_need_quotes_are_refused(tmp_path: Path) -> None:
     for name in ("Reader", "a b", "x; DROP ROLE y", 'q"', "1a", "é"):
         done = command("sql", "freeze", "--reader", name, folder=tmp_path)
         assert (done.code, done.out, "--reader" in done.err) == (2, "", True), name

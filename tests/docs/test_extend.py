@@ -108,7 +108,7 @@ def found(workspace: Workspace, query: str) -> list[tuple[Any, ...]]:
         return store.execute(query).fetchall()
 
 
-def test_without_new_files_everything_new_is_named_and_nothing_is_read(tmp_path: Path) -> None:
+def test_unmapped_new_tables_and_columns_are_all_named_before_any_read(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     write_cast(workspace.folder / "legacy")
     with workspace.database("legacy/portal2.sqlite") as source:
@@ -124,7 +124,7 @@ def test_without_new_files_everything_new_is_named_and_nothing_is_read(tmp_path:
     assert not (workspace.run / "extract").exists()
 
 
-def test_a_new_column_has_its_place_on_every_account_and_a_retired_one_none(extended: Workspace) -> None:
+def test_a_new_column_loads_into_every_account_and_a_retired_one_does_not(extended: Workspace) -> None:
     rows = found(extended, "SELECT DISTINCT legacy_profile_id, lei_txt FROM entity_account WHERE lei_txt IS NOT NULL")
     assert rows == [(3, "5299000J2N45DDNE4Y28")]
     plan = extended.json("plan", "--mappings", "mappings").data
@@ -155,7 +155,7 @@ def test_a_new_kind_of_link_leads_to_the_copy_in_the_same_account(extended: Work
     assert rows == [("301", "2", 1)]
 
 
-def test_a_new_business_type_means_what_the_code_files_say(extended: Workspace) -> None:
+def test_a_new_business_type_follows_the_code_files(extended: Workspace) -> None:
     rows = found(
         extended,
         "SELECT legacy_entity_id, status_cd, trade_visible, identifiers_complete FROM entity_account WHERE business_type_cd = 'ECF' ORDER BY 1",
@@ -164,14 +164,14 @@ def test_a_new_business_type_means_what_the_code_files_say(extended: Workspace) 
     assert found(extended, "SELECT active FROM business_type WHERE business_type_cd = 'ECF'") == [(1,)]
 
 
-def test_the_verifier_knows_everything_new_from_the_same_files(extended: Workspace) -> None:
+def test_the_verifier_reads_the_same_new_files(extended: Workspace) -> None:
     done = extended.json("reconcile", "--mappings", "mappings")
     assert (done.code, done.data["answer"], done.data["total"]) == (0, "equal", 0)
     tables = {entry["table"]: entry for entry in done.data["tables"]}
     assert tables["account_fleet"]["expected"] == tables["account_fleet"]["actual"] == 5
 
 
-def test_one_changed_cell_of_what_is_new_is_found(extended: Workspace, tmp_path: Path) -> None:
+def test_the_verifier_finds_a_changed_cell_of_a_new_column(extended: Workspace, tmp_path: Path) -> None:
     copy = tmp_path / "portal3.sqlite"
     copy.write_bytes(extended.target.read_bytes())
     with closing(sqlite3.connect(copy)) as store, store:
@@ -412,7 +412,7 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str, str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_named_by_file_and_place_with_what_was_found_and_expected(tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_is_reported_with_file_location_found_and_expected(tmp_path: Path, mistake: str) -> None:
     home = copied_mappings(tmp_path)
     extend(home)
     file, before, after, named, location, what, expected = MISTAKES[mistake]
@@ -446,7 +446,7 @@ def test_a_mistake_ends_a_command_with_1_before_the_first_read(tmp_path: Path) -
     assert "No data was read" in error["next"]
 
 
-def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_missing_mappings_folder_is_named(tmp_path: Path) -> None:
     done = command("plan", "--source", "sqlite:///nowhere.sqlite", "--mappings", "nothing-here", folder=tmp_path)
     assert done.code == 1
     assert "nothing-here" in done.err

@@ -69,7 +69,7 @@ def texts() -> Iterator[tuple[str, str]]:
         yield from ((str(file.relative_to(ROOT)), line) for line in file.read_text(encoding="utf-8").splitlines())
 
 
-def test_messages_docstrings_pages_and_data_are_free_of_forms_that_have_to_be_read_twice() -> None:
+def test_texts_are_free_of_forms_that_have_to_be_read_twice() -> None:
     allowed = ("write 'is not a valid X'", '"is not a valid X", never "is no X"', "\\N is no null")
     found = [
         f"{file}: {' '.join(text.split())[:160]!r}: {form}"

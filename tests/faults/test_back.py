@@ -56,7 +56,7 @@ def test_rollback_of_the_only_run(kind: str, reference: Reference, postgres_stor
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_rollback_beside_another_store(kind: str, reference: Reference, server: Server, scenes: Scenes) -> None:
+def test_rollback_with_another_store_on_the_same_objects(kind: str, reference: Reference, server: Server, scenes: Scenes) -> None:
     """Row 33: two new stores share one object store: what one of them takes back costs the other no document, and it says what it kept and why."""
     one, two = scenes(reference.before("load")), scenes(reference.before("load"))
     shutil.rmtree(two.objects)
@@ -166,7 +166,7 @@ def _killed(many: int, reference: Reference, second: Scene, server: Server, scen
             assert not difference(rows_of(store_content(done.target, done.folder)), rows_of(before))
 
 
-def test_once_more(reference: Reference, scenes: Scenes) -> None:
+def test_the_same_run_again(reference: Reference, scenes: Scenes) -> None:
     """Row 10: a finished run, given again, changes nothing and says so: not a byte of the store, of the objects, of the stage files."""
     scene = scenes(reference.done())
     with tried(BACK):
@@ -205,7 +205,7 @@ def test_store_with_rows_of_others(reference: Reference, scenes: Scenes) -> None
         assert store_content(other.target, other.folder) == before
 
 
-def test_resume_with_something_else(reference: Reference, scenes: Scenes, tmp_path: object) -> None:
+def test_resume_with_other_options(reference: Reference, scenes: Scenes, tmp_path: object) -> None:
     """Row 32: another source, store, share or freeze than the run began with is refused (7), the difference named, nothing written."""
     scene = scenes(reference.done())
     for option, value, word in (

@@ -13,13 +13,13 @@ __all__ = ["front", "store", "workspace"]  # fixtures
 
 
 @pytest.mark.parametrize("name", [name for name in PASSING if name not in OFTEN])
-def test_what_passes(name: str, workspace: BucketWorkspace) -> None:
+def test_transient_faults_are_retried(name: str, workspace: BucketWorkspace) -> None:
     with tried(BUCKET):
         passes(name, workspace)
 
 
 @pytest.mark.parametrize("name", [name for name in LASTING if name not in OFTEN])
-def test_what_lasts(name: str, workspace: BucketWorkspace) -> None:
+def test_permanent_faults_end_the_command(name: str, workspace: BucketWorkspace) -> None:
     with tried(BUCKET):
         lasts(name, workspace)
 

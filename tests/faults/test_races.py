@@ -69,7 +69,7 @@ def modes(folder: Path) -> dict[str, int]:
     ("command", "within"),
     [("extract", ""), ("split", ""), ("split", "entity_account"), ("reattach", ""), ("purge", ""), ("purge", "report")],
 )
-def test_a_folder_and_a_link_swapped_all_the_time(command: str, within: str, reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
+def test_a_folder_and_a_link_swapped_continuously(command: str, within: str, reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
     """Nothing outside is written, removed or made private, though it has the very names, while it lasts and by the next start.
 
     The folder holds what a killed start may have left, so that the command removes as well as writes.

@@ -40,7 +40,7 @@ def key(folder: Path, letter: bytes) -> str:
     return str(path)
 
 
-def test_a_manifest_made_anew_without_the_key(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
+def test_a_manifest_recomputed_without_the_key(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
     """Refused, with the seal kept (6) and with it taken away (7), before anything is written; the run itself is what it is without a key."""
     sealed = scenes(reference.before("extract"))
     sealed.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
@@ -67,7 +67,7 @@ def test_a_cluster_does_not_get_the_key(reference: Reference, scenes: Scenes, tm
         assert "cannot be combined" in done.err
 
 
-def test_no_key_or_another_or_one_too_late(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
+def test_a_missing_other_or_late_key_is_refused(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
     scene = scenes(reference.before("extract"))
     scene.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
     scene.run("extract", code=0)

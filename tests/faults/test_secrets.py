@@ -171,7 +171,7 @@ def test_links(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
             assert "Traceback" not in end.err, end
 
 
-def test_nothing_in_the_process_list(reference: Reference, server: Server, scenes: Scenes) -> None:
+def test_no_secret_in_the_process_list(reference: Reference, server: Server, scenes: Scenes) -> None:
     """Row 35: with its URLs in the environment a command, and whatever it starts, shows no password to others."""
     scene = scenes(reference.before("load"))
     scene.environment = {"PORTAL_MIGRATE_TARGET": server.fresh("secrets")}

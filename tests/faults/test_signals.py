@@ -84,7 +84,7 @@ def test_postgresql(reference: Reference, postgres_store: Content, server: Serve
 
 @pytest.mark.parametrize("what", ["stdout", "stderr", "both"])
 @pytest.mark.parametrize("words", [(), ("--output", "json")], ids=["human", "json"])
-def test_nobody_reads(what: str, words: tuple[str, ...], reference: Reference, scenes: Scenes) -> None:
+def test_a_closed_pipe(what: str, words: tuple[str, ...], reference: Reference, scenes: Scenes) -> None:
     """Row 1: the reader has gone (`| head -0`): the work is done all the same, and the exit code says so."""
     scene = scenes(reference.before("load"))
     reader, writer = os.pipe()

@@ -104,7 +104,7 @@ def entries(path: Path) -> int:
 
 
 @pytest.mark.parametrize("step", [*STEPS, "extract into objects", "load into the store"])
-def test_too_little_room_is_known_before(step: str, reference: Reference, scenes: Scenes) -> None:
+def test_insufficient_space_is_detected_before_the_run(step: str, reference: Reference, scenes: Scenes) -> None:
     """Before each step: a disk that what it writes does not fit on is named, nothing is written, and with room the same command ends it."""
     step, _, where = step.partition(" into ")
     scene = scenes(reference.before(step))

@@ -24,7 +24,7 @@ Scenes = Callable[[Scene], Scene]
 FIRST, GOOD, NEIGHBOURS = 7_000_000, 8_000_000, 1_000
 
 
-def test_as_many_as_promised() -> None:
+def test_the_number_of_values_is_as_documented() -> None:
     assert len(POSTGRES) == 128
     assert len(SQLITE) == 17
 

@@ -319,7 +319,7 @@ def test_read_only_server(reference: Reference, postgres_store: Content, server:
         assert not difference(store_content(scene.target, scene.folder), postgres_store)
 
 
-def test_nobody_answers(reference: Reference, scenes: Scenes) -> None:
+def test_a_silent_server(reference: Reference, scenes: Scenes) -> None:
     """No server there: exit 1 and the next step, not a wait."""
     scene = scenes(reference.before("load"))
     scene.target = "postgresql://postgres:canary-password-9d2e@127.0.0.1:1/wire"
@@ -340,7 +340,7 @@ def test_slow_network(reference: Reference, postgres_store: Content, server: Ser
         proxy.delay = 0.0
 
 
-def test_silence_is_noticed(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
+def test_a_silent_connection_is_detected(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
     """A server that is gone without a word: the system asks for it on every connection after half a minute, not after its own two hours."""
     scene = scenes(postgres_extract.before("extract"))
     before: list[list[float]] = []

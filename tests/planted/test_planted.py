@@ -40,7 +40,7 @@ def again(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def test_a_fault_in_a_function_that_is_gone_ends_the_harness() -> None:
+def test_a_planted_fault_for_a_missing_function_ends_the_harness() -> None:
     for function in (
         "etl.rules.a_accounts.types_after_split",
         "etl.rules.gone.numbers",
@@ -54,7 +54,7 @@ def test_a_fault_in_a_function_that_is_gone_ends_the_harness() -> None:
             pass
 
 
-def test_a_crash_is_not_found() -> None:
+def test_a_crash_does_not_count_as_found() -> None:
     """Only a critical check finds a fault: no other exit code, nothing that was never called, and no store."""
     said = "Critical checks failed: routed.P2.event_history. Nothing was published."
     assert Outcome(3, said, False, 1).found

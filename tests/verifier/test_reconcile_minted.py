@@ -188,7 +188,7 @@ def found(minted: Minted) -> list[tuple[str, ...]]:
     return answer(minted).differences.select("table", "kind", "legacy_key", "account_number", "column").rows()
 
 
-def test_minted_store_equals_what_it_was_minted_from(minted: Minted) -> None:
+def test_a_store_written_from_the_expected_rows_is_equal(minted: Minted) -> None:
     result = answer(minted)
     assert result.differences.rows() == []
     assert result.answer == "equal"
@@ -201,7 +201,7 @@ def test_minted_store_equals_what_it_was_minted_from(minted: Minted) -> None:
         assert once <= sum(tally.held.values()) <= once + tally.loaded, (portal, table)  # X2: loaded and held
 
 
-def test_answer_is_the_same_in_every_time_zone(scratch: tuple[Minted, sqlite3.Connection]) -> None:
+def test_the_result_is_the_same_in_every_time_zone(scratch: tuple[Minted, sqlite3.Connection]) -> None:
     minted, db = scratch
     db.execute("UPDATE event_history SET occurred_at = '2020-01-01 05:00:00' WHERE legacy_key = '101'")
     code = "import sys; from etl.reconcile import reconcile; print(reconcile(*sys.argv[1:]).differences.write_csv())"
@@ -248,7 +248,7 @@ def test_personal_values_are_never_shown(scratch: tuple[Minted, sqlite3.Connecti
     assert "123-45-6789" not in said
 
 
-def test_ids_that_are_not_canonical_or_lead_nowhere(scratch: tuple[Minted, sqlite3.Connection]) -> None:
+def test_non_canonical_and_dangling_ids_are_differences(scratch: tuple[Minted, sqlite3.Connection]) -> None:
     minted, db = scratch
     db.execute("UPDATE portal_task SET task_id = upper(task_id) WHERE legacy_key = '101'")
     db.execute("UPDATE svi_link SET requested_by_login_id = '00000000-0000-4000-8000-000000000000' WHERE requested_by_login_id IS NOT NULL")
@@ -259,7 +259,7 @@ def test_ids_that_are_not_canonical_or_lead_nowhere(scratch: tuple[Minted, sqlit
     assert {row[1] for row in rows if row[0] == "account_program"} == {"missing", "unexpected"}
 
 
-def test_what_cannot_be_checked_is_not_green(scratch: tuple[Minted, sqlite3.Connection]) -> None:
+def test_an_unreadable_table_is_not_green(scratch: tuple[Minted, sqlite3.Connection]) -> None:
     minted, db = scratch
     db.execute("ALTER TABLE message ADD COLUMN mood TEXT")
     assert answer(minted).answer == "not_checked"
@@ -332,7 +332,7 @@ def test_objects_missing_truncated_altered(scratch: tuple[Minted, sqlite3.Connec
     assert result.differences["kind"].to_list() == ["changed", "changed", "missing", "not_checked"]
 
 
-def test_nothing_is_written(minted: Minted) -> None:
+def test_reconcile_writes_nothing(minted: Minted) -> None:
     paths = [Path(url.removeprefix("sqlite:///")) for url in (minted.old.source, minted.old.tc, minted.target)]
     before = [(path.read_bytes(), path.stat().st_mtime_ns, sorted(path.parent.iterdir())) for path in paths]
     answer(minted)
@@ -348,7 +348,7 @@ def test_selftest_finds_a_fault_of_every_kind(minted: Minted) -> None:
     assert score.holds
 
 
-def test_selftest_is_repeatable_and_notices_a_store_that_is_not_clean(scratch: tuple[Minted, sqlite3.Connection]) -> None:
+def test_selftest_is_repeatable_and_detects_a_store_with_differences(scratch: tuple[Minted, sqlite3.Connection]) -> None:
     minted, db = scratch
     db.execute("UPDATE login SET phone = '+1' WHERE rowid = 1")
     old = minted.old

@@ -128,7 +128,7 @@ def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.Mo
         db.execute(f"DROP TABLE {name}")
 
 
-def test_X2_a_far_day_is_looked_up_while_the_rest_of_a_large_table_is_still_coming(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_X2_an_out_of_range_date_is_looked_up_while_a_large_table_is_read(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 1 << 10)
     name = f"t_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres, autocommit=True) as db:
@@ -165,13 +165,13 @@ def test_X2_a_far_day_is_looked_up_while_the_rest_of_a_large_table_is_still_comi
         ("timestamp", "10000-01-01T00:00:00"),
     ],
 )
-def test_X2_no_other_text_is_one_of_those_far_days(kind: str, text: str) -> None:
+def test_X2_no_other_text_is_taken_for_an_out_of_range_date(kind: str, text: str) -> None:
     """Else a store that says another text would count as equal."""
     assert readable(text, Column("c", kind)) is UNREADABLE
     assert extreme(text, Column("c", kind)) is UNREADABLE
 
 
-def test_no_password_in_what_is_said() -> None:
+def test_no_message_contains_a_password() -> None:
     with pytest.raises(ReconcileError) as error:
         open_database("postgresql://somebody:canary-word@127.0.0.1:1/nowhere?password=canary-word")
     assert "canary" not in f"{error.value} {error.value.next_step} {error.value.__cause__}"

@@ -127,7 +127,7 @@ def test_a_key_that_repeats_in_another_stage_file_or_another_portion_is_found(st
     assert {row for row, _ in stack.failed[check.id]} == {10, 11, 12, 14}
 
 
-def test_keys_that_are_compared_in_parts_are_not_taken_for_each_other() -> None:
+def test_keys_compared_in_parts_are_not_confused() -> None:
     """A table of little more than KEYS_TOGETHER rows has parts that are small enough to be asked about together."""
     check = CHECKS["unique.login.email_key"]
     keys = pl.DataFrame({"_row": range(200), "email_key": [f"{number}@x.example" for number in range(200)]})

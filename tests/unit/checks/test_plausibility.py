@@ -68,7 +68,7 @@ def test_an_indicator_with_other_words_than_Y_and_N_fails(
     assert cause in soft.sentence
 
 
-def test_an_indicator_longer_than_its_column_counts_too(stage: Stage) -> None:
+def test_an_indicator_longer_than_its_column_is_counted(stage: Stage) -> None:
     """SQLite keeps `true` in CHAR(1): it is unreadable (X2), not absent."""
     keys = stage.grow("company_contact", 20, admin_ind=[None] * 20)
     files = stage.run.steps["extract"].files
@@ -153,14 +153,14 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("content", "found"), WRONG)
-def test_limits_that_cannot_be_are_named(content: str | bytes, found: str, tmp_path: Path) -> None:
+def test_invalid_limits_are_named(content: str | bytes, found: str, tmp_path: Path) -> None:
     (tmp_path / "limits.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(MappingErrors) as caught:
         read_limits(tmp_path, MAPPINGS)
     assert found in str(caught.value)
 
 
-def test_all_that_cannot_be_is_named_in_one_answer_before_anything_is_made(tmp_path: Path) -> None:
+def test_all_invalid_limits_are_reported_together_before_any_write(tmp_path: Path) -> None:
     workspace = _world(tmp_path)
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "limits.toml").write_bytes(b'\xef\xbb\xbf[held]\nnone = 1\nmessage = { share = 2, reason = "x" }\n')

@@ -136,7 +136,7 @@ def test_K9_the_settings_of_a_role_change_nothing(portals: Portals) -> None:
     portals.new_store()
 
 
-def test_K9_operators_and_functions_of_others_are_never_called(portals: Portals) -> None:
+def test_K9_operators_and_functions_of_other_schemas_are_never_called(portals: Portals) -> None:
     """Whoever may create in `public` puts his own code under the names of the system's (as CVE-2018-1058 was)."""
     mine = (
         "CREATE TABLE public.caught (who text); GRANT INSERT ON public.caught TO PUBLIC;"
@@ -194,7 +194,7 @@ def test_the_freeze_check_names_under_the_documented_role_who_may_write(portals:
         assert "not_ruled_out" in portal
 
 
-def test_the_documented_reader_sees_tables_by_column_and_no_views(portals: Portals) -> None:
+def test_the_documented_reader_reads_tables_by_column_and_no_views(portals: Portals) -> None:
     """A view may show a password under another name; a column that is added later is nobody's business."""
     with portals.session("portal2", READER) as session:
         session.execute("SET default_transaction_read_only = off")
@@ -213,7 +213,7 @@ def test_the_documented_reader_sees_tables_by_column_and_no_views(portals: Porta
         raise AssertionError("whoever has no right by name may not connect")
 
 
-def test_K1_a_table_or_a_column_that_took_the_place_of_another_ends_the_run_with_5(portals: Portals) -> None:
+def test_K1_a_replaced_table_or_column_ends_the_run_with_5(portals: Portals) -> None:
     """Prepared before the extract, swapped behind it: no row is of a later transaction, and there are as many. The load published what was gone."""
     portals.do(
         "portal2",
@@ -242,7 +242,7 @@ def test_K1_a_table_or_a_column_that_took_the_place_of_another_ends_the_run_with
     portals.new_store()
 
 
-def test_K5_a_type_that_only_has_the_name_of_one_of_the_systems_is_another_type(portals: Portals) -> None:
+def test_K5_a_user_type_with_the_name_of_a_system_type_is_refused(portals: Portals) -> None:
     there = "CREATE DOMAIN public.int8 AS numeric; ALTER TABLE message ALTER thread_id TYPE public.int8"
     with changed(portals, "portal2", there, "ALTER TABLE message ALTER thread_id TYPE bigint; DROP DOMAIN public.int8"):
         done = portals.run("plan")

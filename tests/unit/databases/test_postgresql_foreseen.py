@@ -29,7 +29,7 @@ def audit(portals: Portals, run: str) -> str:
     return str(reconcile(*stores, str(portals.folder / f"{run}-objects")).answer)
 
 
-def test_K9_the_plan_says_by_name_which_settings_are_overridden_and_which_stand(portals: Portals) -> None:
+def test_K9_plan_names_settings_that_are_overridden_and_those_that_apply(portals: Portals) -> None:
     """Of roles and databases, for old portals and the new store; a run under all of them is undisturbed, and equal."""
     there = (
         f"ALTER ROLE {READER} SET statement_timeout = '1s'; ALTER ROLE {READER} IN DATABASE portal2 SET idle_in_transaction_session_timeout = '1s';"
@@ -88,7 +88,7 @@ def test_K9_a_server_that_hides_damaged_pages_is_refused_by_loader_and_verifier(
             assert (frozen.code, name in frozen.err) == (7, True), frozen.err
 
 
-def test_K9_what_would_stop_the_run_is_refused_before_anything_is_read(portals: Portals) -> None:
+def test_K9_conditions_that_would_end_the_run_are_refused_before_any_read(portals: Portals) -> None:
     read_only = (f"ALTER ROLE {WRITER} SET default_transaction_read_only = on", f"ALTER ROLE {WRITER} RESET default_transaction_read_only")
     replica = (f"ALTER ROLE {WRITER} SET session_replication_role = replica", f"ALTER ROLE {WRITER} RESET session_replication_role")
     role_limit = (f"ALTER ROLE {WRITER} CONNECTION LIMIT 3", f"ALTER ROLE {WRITER} CONNECTION LIMIT -1")
@@ -108,7 +108,7 @@ def test_K9_what_would_stop_the_run_is_refused_before_anything_is_read(portals: 
     assert not list((portals.folder / "stopped").rglob("*.parquet"))
 
 
-def test_K9_sessions_that_were_left_with_locks_are_named(portals: Portals) -> None:
+def test_K9_abandoned_sessions_with_locks_are_named(portals: Portals) -> None:
     """On an old portal what keeps from reading, on the new store any lock of a transaction that does not end; and the lock of a run."""
     with portals.session("portal2") as other:
         other.execute("BEGIN; LOCK TABLE message IN ACCESS EXCLUSIVE MODE")

@@ -193,7 +193,7 @@ def test_excess_rights_are_named(what: str, portals: Portals) -> None:
     assert portals.run("plan", "--output", "json").data["rights"][option]["excess"] == []
 
 
-def test_a_run_names_excess_rights_and_goes_on(portals: Portals) -> None:
+def test_a_run_reports_excess_rights_and_continues(portals: Portals) -> None:
     with changed(portals, "portal2", f"GRANT DELETE ON message TO {READER}", f"REVOKE DELETE ON message FROM {READER}"):
         done = portals.run("run", run="excess")
         assert done.code == 0, done.err
@@ -259,7 +259,7 @@ def test_other_tables_are_refused_with_a_list(what: str, contract_store: Portals
         portals.do("portal3", f"SET ROLE {WRITER}; SET search_path = portal3; {read_mappings().target.text}")
 
 
-def test_the_contracts_own_tables_are_filled_and_their_numbers_go_on(contract_store: Portals) -> None:
+def test_existing_tables_of_the_contract_are_filled_and_sequences_continue(contract_store: Portals) -> None:
     """Tables that are there and empty; a sequence and an identity behind numbers that the migration brings."""
     portals = contract_store
     portals.do(

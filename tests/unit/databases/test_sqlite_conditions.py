@@ -93,7 +93,7 @@ def test_fp61_every_form_of_table_gives_the_store_of_an_ordinary_one(form: str, 
         assert "not ruled out: P2: whether an index lacks rows is unknown (no such collation sequence" in workspace.command("plan").out
 
 
-def test_fp60_views_are_named_and_no_obstacle(usual: Workspace) -> None:
+def test_fp60_views_are_reported_and_allowed(usual: Workspace) -> None:
     done = usual.command("plan")
     assert "not read: P2: view v_active" in done.out
     assert usual.json("plan").data["conditions"]["P2"]["beside"] == ["view v_active"]
@@ -118,7 +118,7 @@ def test_fp60_a_mapped_table_that_is_a_view_is_read_as_a_table(usual: Workspace,
     assert "not ruled out: P2: portal_task: it is unknown which rows a view leaves out" in plan
 
 
-def test_K5_generated_columns_are_seen(tmp_path: Path) -> None:
+def test_K5_generated_columns_are_recognised(tmp_path: Path) -> None:
     workspace = made(
         tmp_path, after="ALTER TABLE company_profile ADD COLUMN risk_txt TEXT GENERATED ALWAYS AS (company_name || '!') VIRTUAL"
     )
@@ -127,7 +127,7 @@ def test_K5_generated_columns_are_seen(tmp_path: Path) -> None:
         assert (done.code, "P2.company_profile.risk_txt: this column is not in any mapping" in done.err) == (1, True), done.err
 
 
-def test_fp63_rows_with_one_key_are_told_apart_where_the_table_has_lost_its_key(tmp_path: Path) -> None:
+def test_fp63_rows_with_equal_keys_are_distinguished_in_a_table_without_its_key(tmp_path: Path) -> None:
     """Without rowid-less tables: their places are their rowids; NULL is not a key (43)."""
     workspace = made(
         tmp_path,
@@ -176,7 +176,7 @@ def _wal(file: Path) -> sqlite3.Connection:
     return writer
 
 
-def test_K1_a_log_is_looked_for_beside_the_file_and_not_beside_a_link_to_it(tmp_path: Path) -> None:
+def test_K1_a_write_ahead_log_is_searched_next_to_the_file_and_not_next_to_a_link(tmp_path: Path) -> None:
     workspace = made(tmp_path)
     link = tmp_path / "current.db"
     link.symlink_to(workspace.folder / "legacy" / "portal2.sqlite")
@@ -189,7 +189,7 @@ def test_K1_a_log_is_looked_for_beside_the_file_and_not_beside_a_link_to_it(tmp_
         assert (done.code, "P2.model_entity" in done.err) == (5, True), done.err
 
 
-def test_K9_a_log_beside_another_name_of_the_file_is_refused(tmp_path: Path) -> None:
+def test_K9_a_write_ahead_log_under_another_name_of_the_file_is_refused(tmp_path: Path) -> None:
     workspace = made(tmp_path)
     file = workspace.folder / "legacy" / "portal2.sqlite"
     assert workspace.command("run").code == 0
@@ -212,7 +212,7 @@ def test_K9_a_log_beside_another_name_of_the_file_is_refused(tmp_path: Path) -> 
             )
 
 
-def test_a_hot_journal_and_a_log_that_cannot_be_made_say_so(tmp_path: Path) -> None:
+def test_a_hot_journal_and_an_unwritable_log_are_reported(tmp_path: Path) -> None:
     workspace = made(tmp_path)
     file = workspace.folder / "legacy" / "portal2.sqlite"
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:

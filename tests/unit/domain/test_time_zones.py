@@ -12,7 +12,7 @@ from tests.support.command import Workspace
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
 
 
-def test_reconcile_says_the_same_of_an_equal_and_of_a_changed_store(published: Workspace) -> None:
+def test_reconcile_is_independent_of_the_time_zone(published: Workspace) -> None:
     for expected in (0, 4):
         done = [published.process("reconcile", "--output", "json", TZ=zone) for zone in ZONES]
         assert [one.code for one in done] == [expected] * 3, done[0].err
@@ -26,7 +26,7 @@ def test_reconcile_says_the_same_of_an_equal_and_of_a_changed_store(published: W
     assert found == {("event_history", "occurred_at"), ("account_status_history", "from_at")}
 
 
-def test_a_run_publishes_the_same_bytes_of_rows(tmp_path: Path, cast: Workspace) -> None:
+def test_published_rows_are_independent_of_the_time_zone(tmp_path: Path, cast: Workspace) -> None:
     write_cast(tmp_path / "legacy")
     workspace = Workspace(tmp_path)
     done = workspace.process("run", TZ="America/New_York")

@@ -29,7 +29,7 @@ def test_nothing_is_published_without_an_approval(checked: Workspace, anna: Appr
     assert last["settings"]["approver"] == load_pem_public_key(anna.public.read_bytes()).public_bytes_raw().hex()  # type: ignore[union-attr]
 
 
-def test_check_and_status_say_who_has_to_approve_which_digest(checked: Workspace, anna: Approver) -> None:
+def test_check_and_status_name_the_approver_and_the_digest(checked: Workspace, anna: Approver) -> None:
     assert checked.json("status").data["approval"] is None
     assert "approval" not in checked.command("status").out
     digest = checks(checked, anna)
@@ -48,7 +48,7 @@ def test_before_the_target_is_known_there_is_no_digest_to_approve(checked: Works
     assert command("check", "--run", "run", "--output", "json", folder=checked.folder).data["approval"]["digest"] is None
 
 
-def test_a_run_without_an_approver_is_not_asked_and_its_report_says_so(published: Workspace) -> None:
+def test_a_run_without_an_approver_publishes_and_its_report_says_so(published: Workspace) -> None:
     report = json.loads((published.run / "report" / "report.json").read_bytes())
     assert report["run"]["approval"] is None
     for name in ("report.md", "report.html"):
@@ -90,7 +90,7 @@ def test_an_approved_run_is_published_and_keeps_who_approved_it(checked: Workspa
     load_pem_public_key(anna.public.read_bytes()).verify(bytes.fromhex(signature[:-2].decode()), signed)  # type: ignore[union-attr,call-arg]
 
 
-def test_what_is_published_already_is_not_asked_about_again(checked: Workspace, anna: Approver) -> None:
+def test_a_published_run_needs_no_second_approval(checked: Workspace, anna: Approver) -> None:
     file = anna.approves(checks(checked, anna))
     assert checked.command("run", "--approval", str(file)).code == 0
     file.unlink()
@@ -101,7 +101,7 @@ def test_what_is_published_already_is_not_asked_about_again(checked: Workspace, 
     assert checked.json("status").data["approval"]["backup"]["id"] == BACKUP["--backup-id"]
 
 
-def test_a_load_that_was_killed_goes_on_with_the_same_command(checked: Workspace, anna: Approver) -> None:
+def test_a_killed_load_resumes_with_the_same_approval(checked: Workspace, anna: Approver) -> None:
     file = anna.approves(checks(checked, anna))
     words = checked.words("load", "--approval", str(file))
     running = started(*words, folder=checked.folder)
@@ -114,7 +114,7 @@ def test_a_load_that_was_killed_goes_on_with_the_same_command(checked: Workspace
     assert f"approved by {anna.name}" in done.out
 
 
-def test_after_a_rollback_it_is_asked_for_again_and_the_same_rows_have_the_same_digest(checked: Workspace, anna: Approver) -> None:
+def test_after_a_rollback_an_approval_is_required_again_for_the_same_digest(checked: Workspace, anna: Approver) -> None:
     file = anna.approves(checks(checked, anna))
     assert checked.command("load", "--approval", str(file)).code == 0
     assert checked.command("rollback").code == 0
@@ -122,7 +122,7 @@ def test_after_a_rollback_it_is_asked_for_again_and_the_same_rows_have_the_same_
     assert checked.command("run", "--approval", str(file)).code == 0
 
 
-def test_a_rehearsal_asks_nobody(checked: Workspace, anna: Approver) -> None:
+def test_a_rehearsal_needs_no_approval(checked: Workspace, anna: Approver) -> None:
     words = [word for option, value in checked.stores.items() if option not in ("--target", "--objects") for word in (option, value)]
     done = command("run", "--rehearse", "--run", "rehearsal", *words, *FREEZE, "--approver", str(anna.public), folder=checked.folder)
     assert done.code == 0, done.err
@@ -131,7 +131,7 @@ def test_a_rehearsal_asks_nobody(checked: Workspace, anna: Approver) -> None:
     assert f"of {anna.name}: not given" in (checked.folder / "rehearsal" / "report" / "report.md").read_text(encoding="utf-8")
 
 
-def test_what_the_load_will_change_is_approved_and_a_store_that_changed_since_is_checked_again(
+def test_the_approval_covers_the_changes_and_a_changed_store_is_refused(
     published: Workspace, anna: Approver
 ) -> None:
     workspace = published
@@ -179,7 +179,7 @@ def test_what_the_load_will_change_is_approved_and_a_store_that_changed_since_is
     assert json.loads((report / "report.json").read_bytes())["changes"] is None
 
 
-def test_a_load_that_nobody_approves_says_what_the_check_had_not_foreseen(published: Workspace) -> None:
+def test_a_load_without_approver_reports_differences_from_the_forecast(published: Workspace) -> None:
     workspace, second = published, ("--run", "second")
     with workspace.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE company_profile SET phone = '+1 0' WHERE company_profile_id = 1")

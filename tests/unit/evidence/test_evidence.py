@@ -49,7 +49,7 @@ def verified(bundle: Path, key: str = "key.public") -> Done:
     return command("evidence", "verify", "--bundle", "bundle", "--public-key", key, folder=bundle.parent)
 
 
-def test_a_bundle_is_what_was_signed(bundle: Path) -> None:
+def test_a_signed_bundle_is_valid(bundle: Path) -> None:
     done = verified(bundle)
     assert done.code == 0, done.err
     assert "files match the signature of run-" in done.out
@@ -71,7 +71,7 @@ def test_a_bundle_is_what_was_signed(bundle: Path) -> None:
     }
 
 
-def test_the_stock_tool_validates_the_documents(bundle: Path) -> None:
+def test_the_documents_are_a_valid_bag(bundle: Path) -> None:
     bag = bagit.Bag(str(bundle / "bag"))
     bag.validate()
     assert len(bag.entries) > 20
@@ -106,7 +106,7 @@ def test_one_flipped_bit_in_any_file_is_found_and_named_with_its_line(bundle: Pa
     assert verify(bundle, key)["files"] > 50
 
 
-def test_every_bit_of_the_signature_counts(bundle: Path) -> None:
+def test_every_changed_bit_of_the_signature_is_detected(bundle: Path) -> None:
     """Its letters mean the same in capitals: they would not be what was written."""
     path, key = bundle / "evidence.sig", bundle.parent / "key.public"
     exact = path.read_bytes()
@@ -122,7 +122,7 @@ def test_every_bit_of_the_signature_counts(bundle: Path) -> None:
             verify(bundle, key)
 
 
-def test_a_cut_file_is_named_with_its_sizes(bundle: Path) -> None:
+def test_a_truncated_file_is_named_with_its_sizes(bundle: Path) -> None:
     file = bundle / "report" / "report.json"
     size = file.stat().st_size
     file.write_bytes(file.read_bytes()[: size // 2])
@@ -134,19 +134,19 @@ def test_a_cut_file_is_named_with_its_sizes(bundle: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["events.jsonl", "report/held.csv", "evidence.sig", "evidence.json", "lines.json", "packed.json", "bag/data"]
 )
-def test_what_is_missing_from_a_bundle_is_named(bundle: Path, name: str) -> None:
+def test_missing_files_of_a_bundle_are_named(bundle: Path, name: str) -> None:
     path = bundle / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     said(verified(bundle), 6, f"{name}", "is missing from the bundle")
 
 
 @pytest.mark.parametrize("name", ["more.txt", "report/more.txt", "bag/data/more.txt", "bag/tagmanifest-sha256.txt"])
-def test_what_is_not_part_of_a_bundle_is_named(bundle: Path, name: str) -> None:
+def test_additional_files_of_a_bundle_are_named(bundle: Path, name: str) -> None:
     (bundle / name).write_text("more")
     said(verified(bundle), 6, f"{name} is not part of the bundle")
 
 
-def test_a_link_or_a_pipe_in_a_bundle_is_no_file_of_it(bundle: Path) -> None:
+def test_a_link_or_pipe_in_a_bundle_is_refused(bundle: Path) -> None:
     path = bundle / "report" / "report.json"
     path.rename(bundle.parent / "elsewhere.json")
     path.symlink_to(bundle.parent / "elsewhere.json")
@@ -160,7 +160,7 @@ def test_a_link_or_a_pipe_in_a_bundle_is_no_file_of_it(bundle: Path) -> None:
     said(verified(bundle), 6, "way is not part of the bundle")
 
 
-def test_files_that_changed_places_are_named(bundle: Path) -> None:
+def test_swapped_files_of_a_bundle_are_named(bundle: Path) -> None:
     one, other = bundle / "report" / "held.csv", bundle / "report" / "exceptions.csv"
     content = one.read_bytes(), other.read_bytes()
     one.write_bytes(content[1])
@@ -168,20 +168,20 @@ def test_files_that_changed_places_are_named(bundle: Path) -> None:
     said(verified(bundle), 6, "report/exceptions.csv, line 1 differs from what was signed")
 
 
-def test_another_key_did_not_sign_it(cast: Workspace, bundle: Path) -> None:
+def test_a_signature_of_another_key_is_refused(cast: Workspace, bundle: Path) -> None:
     pack = ("evidence", "pack", "--run", "run", "--bundle", str(bundle.parent / "other"), "--key", str(bundle.parent / "other.key"))
     assert command(*pack, folder=cast.folder).code == 0
     said(verified(bundle, "other.key.public"), 6, "signed with another key")
 
 
-def test_a_key_that_is_none_is_said_so(bundle: Path) -> None:
+def test_an_invalid_key_is_reported(bundle: Path) -> None:
     (bundle.parent / "text").write_text("no key")
     missing, folder = "cannot be read (No such file or directory)", "cannot be read (Is a directory)"
     for name, what in (("text", "is not a valid Ed25519 public key in PEM"), ("nowhere", missing), ("bundle", folder)):
         said(verified(bundle, name), 1, f"--public-key: {name} {what}")
 
 
-def test_what_is_no_bundle_is_said_so(bundle: Path) -> None:
+def test_a_folder_that_is_not_a_bundle_is_refused(bundle: Path) -> None:
     for name in ("evidence.json", "evidence.sig"):
         (bundle / name).unlink()
     said(verified(bundle), 1, "is not an evidence bundle")
@@ -233,7 +233,7 @@ def test_other_mappings_than_the_runs_are_not_packed(published: Workspace, tmp_p
     said(pack(published, tmp_path, "--mappings", str(other)), 7, "mappings differ from those of the run")
 
 
-def test_documents_that_are_no_longer_there_are_not_packed(published: Workspace, tmp_path: Path) -> None:
+def test_missing_documents_prevent_packing(published: Workspace, tmp_path: Path) -> None:
     path = next(path for path in (published.folder / "objects" / "sha256").rglob("*") if path.is_file())
     path.unlink()
     said(pack(published, tmp_path, "--documents"), 1, path.name, "is not in the object store")

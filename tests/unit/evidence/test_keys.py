@@ -33,7 +33,7 @@ def test_a_private_key_that_others_can_read_is_refused_and_one_with_a_password_i
     assert "Hunter2" not in done.out + done.err
 
 
-def test_a_private_key_beside_the_public_one_is_found_whatever_its_name(checked: Workspace, tmp_path: Path) -> None:
+def test_a_private_key_next_to_the_public_one_is_found_under_any_name(checked: Workspace, tmp_path: Path) -> None:
     command("approve", "--key", "anna.pem", folder=tmp_path)
     (tmp_path / "anna.pem").rename(tmp_path / "notes.txt")
     done = checked.command("load", "--approver", str(tmp_path / "anna.pem.public"))
@@ -41,7 +41,7 @@ def test_a_private_key_beside_the_public_one_is_found_whatever_its_name(checked:
 
 
 @pytest.mark.parametrize("place", ["--public-key", "--key", "--approver"])
-def test_a_pipe_for_a_key_holds_nothing_up(position: str, cast: Workspace, tmp_path: Path) -> None:
+def test_a_pipe_given_as_a_key_does_not_block(position: str, cast: Workspace, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "bundle").mkdir()
     words = {
@@ -53,7 +53,7 @@ def test_a_pipe_for_a_key_holds_nothing_up(position: str, cast: Workspace, tmp_p
     assert (done.code, "cannot be read" in done.err) == (1, True), done.err
 
 
-def test_json_without_end_of_depth_is_altered_evidence(published: Workspace, tmp_path: Path) -> None:
+def test_deeply_nested_json_is_refused_as_altered_evidence(published: Workspace, tmp_path: Path) -> None:
     command("approve", "--key", "anna.pem", folder=tmp_path)
     bundle = tmp_path / "bundle"
     bundle.mkdir()

@@ -29,7 +29,7 @@ def test_the_bill_of_materials_has_digests_edges_and_what_it_is_of() -> None:
     assert {other for others in edges.values() for other in others} <= edges.keys()
 
 
-def test_every_part_of_a_bundle_is_private_whatever_the_umask_and_what_was_there(cast: Workspace, tmp_path: Path) -> None:
+def test_every_file_of_a_bundle_is_private_under_any_umask(cast: Workspace, tmp_path: Path) -> None:
     """On another disk folders were 0777 and files 0666, only the bundle's own 0700 covered them; an existing one kept its mode."""
     before = os.umask(0)
     try:
@@ -58,7 +58,7 @@ def test_every_part_of_a_bundle_is_private_whatever_the_umask_and_what_was_there
     json.loads((tmp_path / "bundle" / "sbom.json").read_text())
 
 
-def test_a_rehearsals_copy_reads_the_store_in_it_and_a_relative_path_says_where_it_begins(tmp_path: Path, cast: Workspace) -> None:
+def test_a_copied_rehearsal_uses_its_own_store_and_relative_paths_name_their_base(tmp_path: Path, cast: Workspace) -> None:
     run = tmp_path / "copy"
     (run / "rehearsal").mkdir(parents=True)
     (run / "rehearsal" / "portal3.sqlite").touch()

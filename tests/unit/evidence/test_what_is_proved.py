@@ -77,7 +77,7 @@ def signed_again(bundle: Path, key: Path, **changes: Any) -> None:
     (bundle / SIGNATURE).write_text(private.sign(exact).hex())
 
 
-def test_verify_says_what_is_proved(approved: Workspace) -> None:
+def test_verify_reports_what_is_proved(approved: Workspace) -> None:
     assert packed(approved).code == 0
     done = verified(approved, "--approver", "keys/approver.public", "--output", "json")
     assert done.code == 0, done.err
@@ -106,7 +106,7 @@ def test_verify_says_what_is_proved(approved: Workspace) -> None:
     said(verified(approved, "--approver", "keys/other.public"), 6, f"approved by {data['approved_by']}, not by ")
 
 
-def test_verify_of_a_run_that_nobody_approved_says_so(published: Workspace) -> None:
+def test_verify_reports_a_missing_approval(published: Workspace) -> None:
     assert packed(published).code == 0
     assert "not approved" in verified(published).out
     assert command("approve", "--key", "../who", folder=published.folder).code == 0
@@ -129,7 +129,7 @@ def _of_another(_: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("forge", [_other_backup, _unsigned, _of_another])
-def test_a_forged_approval_is_found_by_pack_and_by_verify(
+def test_a_forged_approval_is_detected_by_pack_and_verify(
     approved: Workspace, forge: Callable[[dict[str, Any], Path], dict[str, Any]]
 ) -> None:
     folder = RunFolder(approved.run, reading=True)
@@ -146,7 +146,7 @@ def test_a_forged_approval_is_found_by_pack_and_by_verify(
         said(verified(approved, *more), 6, "The run's approval was altered, or signed with another key")
 
 
-def test_an_approval_is_no_listing_though_its_signature_is_good(approved: Workspace) -> None:
+def test_a_signed_approval_is_not_accepted_as_a_signed_listing(approved: Workspace) -> None:
     """Signatures carry their kind."""
     assert packed(approved).code == 0
     folder = approved.folder.parent
@@ -157,14 +157,14 @@ def test_an_approval_is_no_listing_though_its_signature_is_good(approved: Worksp
     said(command(*words, folder=folder), 6, "is signed, but is not a valid listing of evidence")
 
 
-def test_a_bundle_that_was_signed_again_is_found(approved: Workspace) -> None:
+def test_a_bundle_signed_again_is_detected(approved: Workspace) -> None:
     assert packed(approved).code == 0
     folder = approved.folder.parent
     signed_again(folder / "bundle", folder / "other")
     said(command("evidence", "verify", "--bundle", "bundle", "--public-key", "other.public", folder=folder), 6, "it was signed again")
 
 
-def test_parts_of_different_runs_and_a_cut_log_are_found_though_signed(approved: Workspace) -> None:
+def test_signed_parts_of_different_runs_and_a_truncated_log_are_detected(approved: Workspace) -> None:
     folder = approved.folder.parent
     assert packed(approved).code == 0
     log = folder / "bundle" / "events.jsonl"
@@ -181,7 +181,7 @@ def test_parts_of_different_runs_and_a_cut_log_are_found_though_signed(approved:
     said(verified(approved), 6, "report/report.json belongs to run-another")
 
 
-def test_what_is_no_file_of_a_bundle_is_found_and_nothing_hangs(approved: Workspace) -> None:
+def test_links_and_pipes_in_a_bundle_are_detected_without_blocking(approved: Workspace) -> None:
     assert packed(approved).code == 0
     folder = approved.folder.parent
     (folder / "bundle" / "empty" / "inner").mkdir(parents=True)

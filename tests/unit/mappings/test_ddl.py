@@ -46,7 +46,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_K5_what_is_no_declaration_is_refused_and_nothing_is_executed(kind: str, tmp_path: Path) -> None:
+def test_K5_statements_that_are_not_declarations_are_refused_and_not_executed(kind: str, tmp_path: Path) -> None:
     victim = tmp_path / "victim.sqlite"
     with closing(sqlite3.connect(victim)) as db:
         db.execute("CREATE TABLE company_profile (company_name)")
@@ -63,7 +63,7 @@ def test_K5_what_is_no_declaration_is_refused_and_nothing_is_executed(kind: str,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["portal3.sql", "victim.sqlite"]
 
 
-def test_K5_plan_with_a_folder_that_attaches_leaves_the_old_portal_as_it_is(tmp_path: Path) -> None:
+def test_K5_a_schema_that_attaches_a_database_does_not_change_the_old_portal(tmp_path: Path) -> None:
     """`plan` reads, changes nothing: it wrote into the old portal's file, and made new ones."""
     home, victim = tmp_path / "mappings", tmp_path / "portal2.sqlite"
     shutil.copytree(HOME, home)
@@ -98,7 +98,7 @@ CREATE VIEW seen (id, total, word) AS
 """
 
 
-def test_checks_defaults_and_keys_of_several_columns_are_seen_and_made_on_both_databases(postgres: str, tmp_path: Path) -> None:
+def test_checks_defaults_and_composite_keys_are_read_and_created_on_both_databases(postgres: str, tmp_path: Path) -> None:
     schema = read_schema("rich", RICH.encode())
     ddl = schema.ddl
     parent, child = schema.tables["parent"], schema.tables["child"]
@@ -162,7 +162,7 @@ def test_checks_defaults_and_keys_of_several_columns_are_seen_and_made_on_both_d
     }
 
 
-def test_both_parsers_read_the_contract_alike() -> None:
+def test_both_parsers_give_the_same_contract() -> None:
     known = read_mappings()
     for name, schema in (("portal2", known.sources["P2"]), ("tc", known.sources["TC"]), ("portal3", known.target)):
         read = tables(HOME / "schemas" / f"{name}.sql")
@@ -175,7 +175,7 @@ def test_both_parsers_read_the_contract_alike() -> None:
             assert dict(theirs.refers) == {c.name: c.refers_to for c in declared.columns if c.refers_to}, table
 
 
-def test_the_bytes_of_the_digest_are_the_bytes_that_are_used(tmp_path: Path) -> None:
+def test_mappings_are_read_once_for_digest_and_use(tmp_path: Path) -> None:
     """A worker that reads the folder anew does not go on with other mappings than the run began with."""
     home = tmp_path / "mappings"
     shutil.copytree(HOME, home)

@@ -76,7 +76,7 @@ def test_a_run_on_a_bucket_gives_the_rows_of_a_folder_and_rolls_back_completely(
     assert workspace.leaks() == []
 
 
-def test_what_the_bucket_lost_or_altered_is_a_difference_and_is_brought_again(workspace: BucketWorkspace) -> None:
+def test_lost_and_altered_objects_of_a_bucket_are_differences_and_are_stored_again(workspace: BucketWorkspace) -> None:
     assert workspace.command("run").code == 0
     lost, altered, *_ = sorted(name for name in workspace.store.content() if name.startswith(ROOM))
     workspace.store.s3.delete_object(Bucket=workspace.store.bucket, Key=lost)
@@ -94,7 +94,7 @@ def test_what_the_bucket_lost_or_altered_is_a_difference_and_is_brought_again(wo
     assert workspace.command("run").code == 0
 
 
-def test_worker_processes_bring_documents_there_too(store: Store, portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_processes_store_documents_in_a_bucket(store: Store, portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "WORTH_WORKERS", 0)
     words = ("run", "--objects", f"s3://{store.bucket}", "--workers", "2", *FREEZE)
     done = portals.run(*words, run="bucket-run", **store.environment)
@@ -105,7 +105,7 @@ def test_worker_processes_bring_documents_there_too(store: Store, portals: Porta
     assert journaled(portals.folder / "bucket-run" / JOURNAL) == {name.rpartition("/")[2] for name in there}
 
 
-def test_a_rehearsal_asks_no_bucket(workspace: BucketWorkspace) -> None:
+def test_a_rehearsal_does_not_contact_a_bucket(workspace: BucketWorkspace) -> None:
     (workspace.folder / "migration.toml").write_text(
         f'objects = "s3://{workspace.store.bucket}/{ROOM}"\nrun = "rehearsal"\n', encoding="utf-8"
     )
@@ -135,7 +135,7 @@ def test_a_rehearsal_asks_no_bucket(workspace: BucketWorkspace) -> None:
         "S3://bucket/pre\x1bfix",
     ],
 )
-def test_an_address_of_no_bucket_is_wrong_usage(name: str, uri: str, tmp_path: Path) -> None:
+def test_an_invalid_bucket_address_is_wrong_usage(name: str, uri: str, tmp_path: Path) -> None:
     done = Workspace(tmp_path).command(name, "--objects", uri)
     assert done.code == 2, done.err
     assert "--objects" in done.err
@@ -154,7 +154,7 @@ def test_an_address_of_no_bucket_is_wrong_usage(name: str, uri: str, tmp_path: P
         ({}, "Bucket bucket-of-nobody does not exist"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_named_before_anything_is_read(
+def test_an_unusable_store_is_reported_before_any_read(
     environment: dict[str, str], said: str, store: Store, published: Workspace
 ) -> None:
     workspace = BucketWorkspace(published.folder, store)
@@ -173,7 +173,7 @@ def test_a_store_that_cannot_be_used_is_named_before_anything_is_read(
 # -- one object after the other -------------------------------------------------------------------------------------------------------------
 
 
-def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, store: Store, tmp_path: Path) -> None:
+def test_objects_are_put_once_under_their_digest_and_recorded(objects: Readable, store: Store, tmp_path: Path) -> None:
     assert objects.put([b"o", b"ld"]).created
     put = objects.put_all([b"one", b"", b"old", b"one"])
     assert [(one.sha256, one.size) for one in put] == [(digest(content), len(content)) for content in (b"one", b"", b"old", b"one")]
@@ -190,7 +190,7 @@ def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, st
     assert objects.size(digest(b"old")) is None
 
 
-def test_new_stores_are_noted_until_they_are_no_more(objects: Readable, store: Store) -> None:
+def test_new_stores_are_recorded_until_they_are_rolled_back(objects: Readable, store: Store) -> None:
     store.s3.put_object(Bucket=store.bucket, Key="elsewhere/.store-theirs", Body=b"of another prefix")
     for one in ("one", "another", "one"):
         objects.record_store(one, f"postgresql://{one}")
@@ -202,7 +202,7 @@ def test_new_stores_are_noted_until_they_are_no_more(objects: Readable, store: S
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["checksum", "no checksum"])
-def test_an_altered_object_is_replaced_whether_the_store_knows_checksums_or_not(
+def test_an_altered_object_is_replaced_with_and_without_checksums(
     known: bool, objects: Readable, store: Store, tmp_path: Path
 ) -> None:
     store.front.arm(lambda request: None if known else "unhashed")
@@ -218,7 +218,7 @@ def test_an_altered_object_is_replaced_whether_the_store_knows_checksums_or_not(
     assert not (tmp_path / "copy").exists()
 
 
-def test_what_is_too_long_for_one_request_goes_in_parts_and_what_a_killed_run_left_of_it_is_taken_away(
+def test_long_objects_are_uploaded_in_parts_and_abandoned_uploads_are_removed(
     objects: Readable, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s3, "ONE_REQUEST_BYTES", 6 << 20)

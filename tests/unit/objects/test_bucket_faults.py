@@ -102,7 +102,7 @@ def settled(workspace: BucketWorkspace, name: str = "run") -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PASSING if name in OFTEN])
-def test_what_passes_is_waited_for(name: str, workspace: BucketWorkspace) -> None:
+def test_transient_bucket_faults_are_retried(name: str, workspace: BucketWorkspace) -> None:
     passes(name, workspace)
 
 
@@ -114,7 +114,7 @@ def passes(name: str, workspace: BucketWorkspace) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in LASTING if name in OFTEN])
-def test_what_lasts_ends_the_command_with_its_reason_and_nothing_is_published(name: str, workspace: BucketWorkspace) -> None:
+def test_permanent_bucket_faults_end_the_command_with_a_reason(name: str, workspace: BucketWorkspace) -> None:
     lasts(name, workspace)
 
 
@@ -131,7 +131,7 @@ def lasts(name: str, workspace: BucketWorkspace) -> None:
     settled(workspace, command_for(name))
 
 
-def test_silence_ends_each_try(workspace: BucketWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_bucket_times_out(workspace: BucketWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from etl.objects import s3
 
     monkeypatch.setattr(s3, "_CONFIG", s3._CONFIG.merge(type(s3._CONFIG)(read_timeout=1)))
@@ -166,7 +166,7 @@ def killed_at(number: int, name: str, workspace: BucketWorkspace) -> None:
     settled(workspace, name)
 
 
-def test_the_verifier_reads_again_what_broke_off_and_ends_where_nothing_can_be_read(workspace: BucketWorkspace) -> None:
+def test_the_verifier_retries_interrupted_reads_and_ends_on_permanent_faults(workspace: BucketWorkspace) -> None:
     assert workspace.command("run").code == 0
     front = workspace.store.front
     front.arm(both(on("GET", "cut", 3, 2), on("GET", "lost", 20, 2)))
@@ -183,7 +183,7 @@ def test_the_verifier_reads_again_what_broke_off_and_ends_where_nothing_can_be_r
         assert (done.code, said in done.err) == (code, True), done.err
 
 
-def test_a_store_that_fails_at_the_rollback_takes_nothing_more_away_and_the_same_command_finishes_it(workspace: BucketWorkspace) -> None:
+def test_a_bucket_fault_during_rollback_stops_it_and_the_same_command_finishes(workspace: BucketWorkspace) -> None:
     assert workspace.command("run").code == 0
     workspace.store.front.arm(on("DELETE", (403, "AccessDenied"), 10))
     done = workspace.command("rollback")
@@ -194,7 +194,7 @@ def test_a_store_that_fails_at_the_rollback_takes_nothing_more_away_and_the_same
     assert workspace.store.content() == {}
 
 
-def test_a_signal_does_not_wait_for_all_documents_that_are_under_way(
+def test_a_signal_does_not_wait_for_pending_uploads(
     objects: Readable, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contents, "_TOGETHER", 200)

@@ -40,7 +40,7 @@ def test_twice_the_rows_take_twice_the_time_but_start_up_does_not_grow() -> None
     assert 1.9 * one < two < 2 * one
 
 
-def test_a_run_that_was_cut_off_says_nothing() -> None:
+def test_an_interrupted_run_is_not_used_for_a_forecast() -> None:
     cut = Rehearsed("cut", 1_000, {"extract": 500.0})
     assert forecast(1_000, [cut]).source == ()
     assert forecast(1_000, [cut, rehearsed(1_000, 1.0)]).source == ("run of 1000",)
@@ -52,7 +52,7 @@ def test_without_an_earlier_run_a_probe_gives_a_wide_band() -> None:
     assert 0 < known.whole.low < known.whole.seconds < known.whole.high
 
 
-def test_plan_forecasts_from_the_runs_beside_its_own(published: Workspace) -> None:
+def test_plan_forecasts_from_neighbouring_runs(published: Workspace) -> None:
     """The real command: the run that the folder holds is found by name and beside --run; a folder that is not a run is refused."""
     words = [word for option in ("--source", "--tc", "--files") for word in (option, published.stores[option])]
     beside = published.command("plan", *words, "--run", "next", "--output", "json")
@@ -67,7 +67,7 @@ def test_plan_forecasts_from_the_runs_beside_its_own(published: Workspace) -> No
         earlier_runs([published.folder / "legacy"], None)
 
 
-def test_runs_on_databases_of_other_kinds_say_nothing_where_one_of_the_same_kinds_is_known() -> None:
+def test_runs_on_the_same_kinds_of_databases_are_preferred() -> None:
     lite, great = (
         replace(rehearsed(1_000, 1.0), kinds=("sqlite", "sqlite")),
         replace(rehearsed(1_000, 3.0), kinds=("postgresql", "postgresql")),
@@ -98,7 +98,7 @@ def working(step: str, seconds: float, what: str | None = None, done: int = 0, t
     return {"step": step, "since": since, "what": what or step, "done": done, "total": total, "unit": "rows"}
 
 
-def test_a_step_at_work_ends_when_the_earlier_runs_let_expect_and_so_does_the_run() -> None:
+def test_the_running_step_and_the_run_are_forecast_from_earlier_runs() -> None:
     """rehearsed(1_000, 1.0): extract 10 s, split 11, ... report 16. Half of split is over."""
     earlier = [rehearsed(1_000, 1.0)]
     found = endings(working("split", 5.5), ["extract"], 1_000, earlier, NOW, ("", ""))

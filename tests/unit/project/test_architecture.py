@@ -185,7 +185,7 @@ def test_a_package_imports_only_what_the_table_allows() -> None:
     assert {room(name) for name in arrows()} - MAY_IMPORT.keys() <= {"etl", "etl.errors"}, "a package without a line in MAY_IMPORT"
 
 
-def test_the_table_goes_one_way_and_no_module_imports_itself_by_a_detour() -> None:
+def test_the_import_table_has_no_cycle_and_no_module_imports_itself_indirectly() -> None:
     order = list(MAY_IMPORT)
     upward = {(name, other) for name, others in MAY_IMPORT.items() for other in others if order.index(other) < order.index(name)}
     assert upward == set(), "MAY_IMPORT goes from the top down"
@@ -205,7 +205,7 @@ def test_the_direction_is_command_line_steps_mappings_and_checks() -> None:
     assert who_imports("checks", "etl.pipeline", among="sample_data/") == set()
 
 
-def test_checks_know_nothing_of_steps_and_stores() -> None:
+def test_checks_do_not_import_steps_or_stores() -> None:
     steps = [f"etl.{name}" for name in ("pipeline", "load", "extract", "transform", "databases", "objects", "reconcile", "report")]
     assert who_imports(*steps, "sample_data", among="checks/") == set()
 
@@ -235,13 +235,13 @@ def test_the_verifier_shares_with_the_loader_only_the_errors() -> None:
             assert ours <= {"etl", "etl.errors", "etl.errors.MigrationError"}, shown(path)
 
 
-def test_the_verifier_brings_no_loading_module_with_it() -> None:
+def test_importing_the_verifier_imports_no_loading_module() -> None:
     script = "import sys, etl.reconcile, etl.reconcile.selftest; print(*sorted(name for name in sys.modules if name.split('.')[0] in %r))"
     done = subprocess.run([sys.executable, "-c", script % (OURS,)], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {name for name in done.stdout.split() if not name.startswith("etl.reconcile")} == {"etl", "etl.errors"}
 
 
-def test_the_report_reads_what_the_steps_left_and_does_none_of_them() -> None:
+def test_the_report_imports_no_step() -> None:
     steps = [f"etl.{name}" for name in ("pipeline", "extract", "transform", "load", "objects")]
     assert who_imports(*steps, "checks", among="etl/report/") == set()
 
@@ -253,19 +253,19 @@ def test_only_the_checks_import(library: str) -> None:
     assert {name.split("/")[0] for name in users} == {"checks"}
 
 
-def test_steps_meet_databases_only_through_their_modules() -> None:
+def test_steps_use_databases_only_through_their_package() -> None:
     outside = {name for name in who_imports(*DRIVERS, among="etl/") if not name.startswith(("etl/databases/", "etl/reconcile/"))}
     # SQLite's version, what its result codes mean, and the explorer's own index.
     assert outside == {"etl/report/facts.py", "etl/commands/command_result.py", "etl/explore/index.py"}
     assert "sqlite3.sqlite_version" in (ROOT / "etl/report/facts.py").read_text(encoding="utf-8")
 
 
-def test_a_database_module_knows_no_other_kind() -> None:
+def test_a_database_module_imports_no_other_kind() -> None:
     for kind, others in (("sqlite", ("psycopg", "pgpq", "adbc_driver_postgresql")), ("postgresql", ("sqlite3", "adbc_driver_sqlite"))):
         assert who_imports(*others, among=f"etl/databases/{kind}") == set()
 
 
-def test_a_bucket_is_asked_by_one_module_of_each_side_and_boto3_comes_for_it_alone(cast: Workspace) -> None:
+def test_boto3_is_imported_by_one_module_of_each_side(cast: Workspace) -> None:
     assert who_imports("boto3", "botocore") == {"etl/objects/s3.py", "etl/objects/s3_failures.py", "etl/reconcile/objects/bucket.py"}
     assert who_imports("etl.objects.s3") == {"etl/objects/registry.py"}
     assert who_imports("etl.reconcile.objects.bucket") == {"etl/reconcile/objects/store.py"}
@@ -307,7 +307,7 @@ def test_every_path_of_a_runs_folder_is_in_one_module() -> None:
     assert outside == {"etl/explore/app.py": ["report/report.css"]}, "name it in etl/runfolder/layout.py"
 
 
-def test_no_module_is_a_drawer_for_everything() -> None:
+def test_no_module_is_called_utils_or_manager() -> None:
     assert [shown(p) for p in MODULES if p.stem in ("utils", "util", "helpers", "helper", "common", "misc", "manager", "base")] == []
 
 
@@ -324,7 +324,7 @@ def test_nothing_evaluates_or_unpickles_and_no_shell_is_started() -> None:
     assert "shell" not in (ROOT / "etl/system/notices.py").read_text(encoding="utf-8").replace("never a shell", "")
 
 
-def test_saying_hello_imports_nothing_heavy() -> None:
+def test_the_command_line_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-X", "importtime", "-m", "cli", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
     names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "click" in names
@@ -344,7 +344,7 @@ def test_saying_hello_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("words", [("status", "--run", "nowhere"), ("evidence", "verify", "--bundle", "x", "--public-key", "y"), ("plan",)])
-def test_only_the_checks_bring_great_expectations_with_them(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_only_the_checks_import_great_expectations(words: tuple[str, ...], tmp_path: Path) -> None:
     script = f"import sys; sys.argv[1:] = {list(words)!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode in (1, 2)
@@ -354,7 +354,7 @@ def test_only_the_checks_bring_great_expectations_with_them(words: tuple[str, ..
 @pytest.mark.parametrize(
     "words", [("status",), ("trace", "P2", "document", "301"), ("trace", "--account", "10000301"), ("picker", "ines@meridian.example")]
 )
-def test_a_look_up_brings_nothing_heavy(words: tuple[str, ...], cast: Workspace) -> None:
+def test_a_look_up_imports_nothing_heavy(words: tuple[str, ...], cast: Workspace) -> None:
     """Their imports alone would take longer than the fifth of a second in which a look-up has to answer."""
     script = f"import sys; sys.argv[1:] = {[*words, '--run', 'run']!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
     done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)

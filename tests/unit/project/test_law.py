@@ -65,7 +65,7 @@ def test_X2_both_sides_read_the_same_references_from_the_mapping_files() -> None
         ("fine_print.toml", 'rules  = ["A18", "B2"', 'rules  = ["Z18", "B2"', "line 1.rules: found Z18"),
     ],
 )
-def test_a_law_that_contradicts_itself_is_refused(copy: Path, file: str, old: str, new: str, said: str) -> None:
+def test_contradictory_rules_are_refused(copy: Path, file: str, old: str, new: str, said: str) -> None:
     text = (copy / file).read_text(encoding="utf-8")
     assert old in text
     (copy / file).write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -125,7 +125,7 @@ def _refused(workspace: Workspace, copy: Path, *words: str) -> str:
     return done.err
 
 
-def test_plan_and_run_name_all_disagreements_in_one_answer_before_a_byte_is_read(checked: Workspace, copy: Path) -> None:
+def test_plan_and_run_report_all_disagreements_together_before_any_read(checked: Workspace, copy: Path) -> None:
     def change(file: str, old: str, new: str) -> None:
         text = (copy / file).read_text(encoding="utf-8")
         assert old in text
@@ -168,7 +168,7 @@ def test_several_errors_of_mapping_files_are_named_together(copy: Path) -> None:
     ]
 
 
-def test_the_program_that_is_installed_agrees_with_its_rules() -> None:
+def test_the_installed_program_agrees_with_its_rules() -> None:
     assert list(binding.disagreements(MAPPINGS)) == []
 
 

@@ -63,13 +63,13 @@ def test_every_locked_package_has_hashes(lock: str) -> None:
 
 
 @both_locks
-def test_a_lock_names_no_host_and_no_place(lock: str) -> None:
+def test_a_lock_file_names_no_host_and_no_path(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert re.findall(r"://|--(?:index|extra|find|trusted)\S*|(?<![\w.])/[a-z]\S*", text) == []
 
 
 @both_locks
-def test_a_lock_is_in_step_with_pyproject(lock: str) -> None:
+def test_lock_files_match_pyproject(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     locked = pins(text)
     for requirement in map(Requirement, DIRECT[lock]):
@@ -148,7 +148,7 @@ def test_every_runtime_requirement_is_used() -> None:
     assert {canonicalize_name(Requirement(line).name) for line in RUNTIME} - used - indirect == set()
 
 
-def test_nobody_else_owns_our_names() -> None:
+def test_no_other_distribution_owns_our_package_names() -> None:
     owners = packages_distributions()
     for name in ("cli", *(package for package in PACKAGES if "." not in package)):
         assert {canonicalize_name(owner) for owner in owners.get(name, [])} <= {NAME}, name
@@ -243,7 +243,7 @@ HEAVY = {
 }
 
 
-def test_help_comes_at_once() -> None:
+def test_help_is_printed_within_half_a_second() -> None:
     """Under 0.3 seconds where nothing else runs: measured as processor time, the best of five."""
     times = []
     for _ in range(5):

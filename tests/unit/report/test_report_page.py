@@ -83,7 +83,7 @@ def test_search_hides_the_other_rows_and_says_how_many(browser, page):
     assert found["told"].startswith(f"{found['shown']} of ")
 
 
-def test_sorting_knows_numbers_and_says_its_direction(browser, page):
+def test_numbers_are_sorted_as_numbers_and_the_direction_is_announced(browser, page):
     browser.goto(page)
     found = browser.evaluate("""(() => {
       const block = document.getElementById("held-list").closest("[data-list]");
@@ -127,7 +127,7 @@ def test_a_separator_of_thousands_does_not_end_a_number_and_a_printed_head_is_te
     assert all(text and shown == "none" for text, shown in heads)
 
 
-def test_it_reads_without_script_and_offers_no_dead_controls(chromium, page):
+def test_the_page_works_without_script_and_hides_unusable_controls(chromium, page):
     plain = chromium.new_page(java_script_enabled=False)
     plain.goto(page)
     assert plain.locator("th button").count() == 0
@@ -190,7 +190,7 @@ STRUCTURE = """(() => {
 })()"""
 
 
-def test_a_screen_reader_finds_its_way(browser, page):
+def test_a_screen_reader_can_navigate(browser, page):
     browser.goto(page)
     assert browser.evaluate(STRUCTURE) == []
 
@@ -218,7 +218,7 @@ def test_on_a_narrow_screen_the_picture_is_a_list_of_bars_that_is_seen_whole(bro
     assert (seen[1280]["picture"], seen[1280]["bars"]) == (True, 0)
 
 
-def test_it_prints(browser, page):
+def test_the_page_prints_completely(browser, page):
     browser.goto(page)
     browser.emulate_media(media="print")
     browser.set_viewport_size({"width": 718, "height": 1040})  # A4 within its margins
@@ -251,7 +251,7 @@ def test_every_printed_page_has_its_headings_and_its_number_and_a_list_is_cut(br
     assert max(left) == 50
 
 
-def test_axe_finds_nothing_and_finds_what_is_there(browser, page):
+def test_axe_reports_no_violation_and_detects_a_planted_one(browser, page):
     assert barriers_everywhere(browser, page) == {}
     browser.set_content("<html lang=en><title>t</title><main><h1>t</h1><img src=x><p>a</p><input></main></html>")
     assert [found.split(" ")[0] for found in barriers(browser)] == ["image-alt", "label"]

@@ -203,7 +203,7 @@ def test_the_workbook_has_every_list_and_no_formula(written, folder):
     assert set(tables(report, lists(folder, MAPPINGS), MAPPINGS)) == {path.stem for path in written.glob("*.csv")}
 
 
-def test_a_control_is_shown_where_it_says(written):
+def test_a_control_is_shown_where_it_is_documented(written):
     commands = {name for name, _ in every_command()}
     sections = set(SECTIONS)
     page = (written / "report.html").read_text(encoding="utf-8")
@@ -221,7 +221,7 @@ def test_a_control_is_shown_where_it_says(written):
     assert len({one.control for one in controls()}) == len(controls())
 
 
-def test_personal_data_is_decided_for_every_column_and_where_it_goes_is_what_the_mappings_say(tmp_path):
+def test_every_column_has_a_decision_about_personal_data_and_its_targets_follow_the_mappings(tmp_path):
     kinds = read_personal(MAPPINGS)
     where = {f"{one.portal}.{one.table}.{one.column}": one for kind in kinds for one in kind.columns}
     assert where["P2.portal_user.user_name"].becomes == ("login.email_key", "login.email_display", "login_alias.email_as_typed")

@@ -38,7 +38,7 @@ def _world() -> Legacy:
     return world.tc_account(1, company_profile=1).tc_account(2, company_profile=99).tc_account(3, company_profile=2).tc_ior(1, "5")
 
 
-def test_L1_fp67_a_decided_account_goes_first_whatever_I1_finds_and_is_flagged_L1_only(tmp_path: Path) -> None:
+def test_L1_fp67_a_decision_takes_precedence_over_I1_and_is_flagged_L1_only(tmp_path: Path) -> None:
     tables = (
         "[[tc_account]]; tc_account_id = 1; entity_id = 102",
         "[[tc_account]]; tc_account_id = 2; entity_id = 201",
@@ -91,7 +91,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_L3_a_decision_that_its_row_cannot_take_ends_the_run_before_anything_is_published(tmp_path: Path, case: str) -> None:
+def test_L3_a_decision_that_cannot_be_applied_ends_the_run_before_publishing(tmp_path: Path, case: str) -> None:
     text, sentence = WRONG[case]
     world = _world().tc_account(4, company_profile="soon").user(4, user_name="u@x.example", user_status="x" * 40).user(5, user_name=None)
     with pytest.raises(DecisionError) as refused:
@@ -149,13 +149,13 @@ BADLY_WRITTEN = {
 
 
 @pytest.mark.parametrize("text", BADLY_WRITTEN)
-def test_L3_what_is_badly_written_is_refused_with_its_line_and_what_to_write_instead(text: str) -> None:
+def test_L3_invalid_entries_are_refused_with_line_and_correction(text: str) -> None:
     with pytest.raises(DecisionError) as refused:
         parsed(text.encode(), "decisions.toml")
     assert BADLY_WRITTEN[text] in str(refused.value)
 
 
-def test_L3_every_fault_is_in_one_answer_and_other_encodings_are_told(tmp_path: Path) -> None:
+def test_L3_all_errors_are_reported_together_and_other_encodings_are_refused(tmp_path: Path) -> None:
     text = 'note = """\n[[user]]\n"""\n[[user]]\nuser_id = 1\n[[waiver]]\ngoal = ""\n'
     with pytest.raises(DecisionError) as refused:
         parsed(text.encode(), "d.toml")
@@ -232,7 +232,7 @@ def test_L3_L4_the_command_fixes_the_decisions_and_refuses_others(tmp_path: Path
     assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in workspace.command("trace", "TC", "tc_account", "5").out
 
 
-def test_L1_L2_L3_plan_gives_the_lines_to_fill_in_and_names_nobody(tmp_path: Path) -> None:
+def test_L1_L2_L3_plan_prints_a_template_of_decisions_without_personal_data(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     write_cast(tmp_path / "legacy")
     plan = workspace.json("plan").data["decisions_template"]

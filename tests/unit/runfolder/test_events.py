@@ -62,7 +62,7 @@ def test_the_log_names_the_roles_that_the_servers_know(postgres: str, tmp_path: 
     assert roles["source"].startswith("owner of the file: ")
 
 
-def test_who_is_not_what_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_logged_user_is_not_taken_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody-else")
     record(tmp_path, "extract", "done", {}, {}, {})
@@ -85,7 +85,7 @@ def test_reconcile_rollback_and_purge_are_in_the_log(published: Workspace) -> No
 
 
 @pytest.mark.parametrize("field", ["who", "roles", "what", "at", "outcome", "settings", "configuration", "about", "before", "seq"])
-def test_whatever_is_changed_in_a_line_breaks_the_chain_there(tmp_path: Path, field: str) -> None:
+def test_any_change_of_a_line_breaks_the_chain_at_that_line(tmp_path: Path, field: str) -> None:
     for step in STEPS:
         record(tmp_path, step, "done", {"target": "sqlite:///x"}, {"target": "auditor"}, {"rows": 1})
     content = (tmp_path / "events.jsonl").read_bytes()

@@ -70,7 +70,7 @@ def test_K1_a_source_that_changed_since_the_extract_stops_before_publishing_and_
     assert not checked.target.exists()
 
 
-def test_K1_into_a_store_that_holds_an_earlier_run_nothing_of_it_changes(tmp_path: Path) -> None:
+def test_K1_a_refused_delta_leaves_the_earlier_run_unchanged(tmp_path: Path) -> None:
     workspace = small(tmp_path)
     migrated(workspace)
     before = workspace.content()
@@ -116,7 +116,7 @@ def test_K2_a_rerun_into_the_same_store_is_a_delta_under_the_same_ids(later: Wor
     assert later.json("reconcile").data["answer"] == "equal"
 
 
-def test_K2_a_rerun_into_an_empty_store_gives_the_very_same_rows_as_the_delta(later: Workspace) -> None:
+def test_K2_a_rerun_into_an_empty_store_gives_the_rows_of_the_delta(later: Workspace) -> None:
     migrated(later, "--run", "second")
     migrated(later, "--run", "third", "--target", "sqlite:///empty.sqlite")
     assert content(later, "empty.sqlite") == content(later)
@@ -135,7 +135,7 @@ def killed_after(workspace: Workspace, line: str) -> None:
     assert running.returncode == -signal.SIGKILL
 
 
-def test_K3_a_run_that_was_killed_in_the_middle_goes_on_with_the_same_command_and_ends_the_same(tmp_path: Path) -> None:
+def test_K3_a_killed_run_resumes_with_the_same_command_and_ends_the_same(tmp_path: Path) -> None:
     workspace, undisturbed = small(tmp_path / "cutover"), small(tmp_path / "undisturbed")
     for line in ("extract: ", "reattach: "):
         killed_after(workspace, line)
@@ -147,7 +147,7 @@ def test_K3_a_run_that_was_killed_in_the_middle_goes_on_with_the_same_command_an
     assert content(workspace) == content(undisturbed)
 
 
-def test_K3_killed_while_it_publishes_the_store_shows_all_or_nothing(checked: Workspace, cast: Workspace) -> None:
+def test_K3_a_store_killed_during_publishing_shows_all_or_nothing(checked: Workspace, cast: Workspace) -> None:
     killed_after(checked, "check: done before")
     if checked.target.exists():
         with closing(sqlite3.connect(checked.target)) as store:
@@ -201,7 +201,7 @@ UNFIT = {
 
 @pytest.mark.parametrize("how", UNFIT)
 @pytest.mark.parametrize("name", ["plan", "extract", "run"])
-def test_K5_what_no_mapping_names_and_what_is_gone_stops_before_data_is_read(tmp_path: Path, name: str, how: str) -> None:
+def test_K5_unmapped_and_missing_tables_and_columns_are_refused_before_data_is_read(tmp_path: Path, name: str, how: str) -> None:
     workspace = small(tmp_path)
     database, change, named = UNFIT[how]
     with workspace.database(f"legacy/{database}.sqlite") as source:
@@ -219,7 +219,7 @@ def test_K5_what_no_mapping_names_and_what_is_gone_stops_before_data_is_read(tmp
 # -- K8 ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_K8_a_rollback_takes_back_exactly_what_was_published_and_touches_no_source(published: Workspace) -> None:
+def test_K8_a_rollback_removes_exactly_what_was_published_and_changes_no_source(published: Workspace) -> None:
     sources = {name: (published.folder / "legacy" / name).read_bytes() for name in ("portal2.sqlite", "tc.sqlite")}
     done = published.json("rollback")
     assert done.code == 0
@@ -230,7 +230,7 @@ def test_K8_a_rollback_takes_back_exactly_what_was_published_and_touches_no_sour
     assert {name: (published.folder / "legacy" / name).read_bytes() for name in sources} == sources
 
 
-def test_K8_K2_a_delta_that_is_taken_back_leaves_what_was_there_before_it(later: Workspace) -> None:
+def test_K8_K2_a_rolled_back_delta_restores_the_earlier_rows(later: Workspace) -> None:
     before = content(later)
     migrated(later, "--run", "second")
     assert content(later) != before
@@ -261,7 +261,7 @@ def test_K8_a_rollback_refuses_where_others_have_written_since_and_changes_nothi
     assert published.content() == before
 
 
-def test_K8_a_rollback_that_ended_behind_its_commit_is_finished_by_the_same_command(published: Workspace) -> None:
+def test_K8_a_rollback_that_ended_after_its_commit_is_finished_by_the_same_command(published: Workspace) -> None:
     """As a kill leaves it: the store is taken back, an object is still there, and the folder does not know of it."""
     kept = published.folder / "kept"
     shutil.copytree(published.run, kept)
@@ -340,7 +340,7 @@ def test_K10_one_changed_byte_of_a_document_is_a_difference(published: Workspace
     assert {entry["legacy_key"] for entry in done.data["differences"]} == {file.name}
 
 
-def test_worker_processes_start_whatever_the_temporary_folder_is_called(tmp_path: Path) -> None:
+def test_worker_processes_start_with_any_temporary_folder(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 25)
     folder.mkdir()
     script = (

@@ -84,7 +84,7 @@ def test_writing_the_cast_again_changes_nothing_and_never_overwrites(tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["files", "outside.txt", "portal2.sqlite", "tc.sqlite"]
 
 
-def test_the_share_holds_what_no_version_control_holds(world: World) -> None:
+def test_the_share_has_files_that_version_control_cannot_store(world: World) -> None:
     odd = world.files / "odd"
     assert stat.S_ISFIFO((odd / "pipe.pdf").stat().st_mode)
     assert not (odd / "leads-out.txt").resolve().is_relative_to(world.files)
@@ -93,13 +93,13 @@ def test_the_share_holds_what_no_version_control_holds(world: World) -> None:
     assert os.fsdecode(b"latin1-\xe9.txt") in {path.name for path in odd.iterdir()}
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
+def test_importing_the_package_imports_nothing_heavy() -> None:
     code = "import sys, sample_data; print(sorted({'numpy', 'pyarrow', 'sqlalchemy', 'pandas', 'psycopg'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CAST.parent.parent)
     assert found.stdout == "[]\n"
 
 
-def test_a_synthetic_world_is_the_same_every_time_whatever_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_synthetic_world_is_reproducible_for_any_block_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _rows(tmp_path / "whole", _write(tmp_path / "whole", 130, seed=7))
     monkeypatch.setattr(synthetic, "BLOCK", 17)
     assert _rows(tmp_path / "blocks", _write(tmp_path / "blocks", 130, seed=7)) == whole
@@ -146,7 +146,7 @@ def test_a_database_that_holds_rows_is_refused(tmp_path: Path) -> None:
         write_synthetic("mysql://localhost/x", "mysql://localhost/y", tmp_path / "x")
 
 
-def test_postgresql_gets_the_same_world_but_for_what_it_cannot_hold(tmp_path: Path) -> None:
+def test_postgresql_gets_the_same_world_except_values_that_it_cannot_store(tmp_path: Path) -> None:
     psycopg = pytest.importorskip("psycopg", exc_type=ImportError)
     counts = _write(tmp_path, 60)
     lite = _rows(tmp_path, counts)

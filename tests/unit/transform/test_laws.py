@@ -190,7 +190,7 @@ def _whole(path: Path) -> dict[str, list[dict[str, object]]]:
 
 @given(world=worlds(), number=st.integers(500, 2**61))
 @law(4)
-def test_K2_ids_never_change_whatever_else_is_in_the_source(world: Legacy, number: int) -> None:
+def test_K2_ids_do_not_depend_on_other_rows_of_the_source(world: Legacy, number: int) -> None:
     """K2: a row that was not there before changes no id of those that were."""
     with _folder() as folder:
         before = migrate(world.write(folder / "one"), folder / "1").ids
@@ -261,7 +261,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
         yield executor
 
 
-def test_worker_processes_give_the_same_files_as_none(tmp_path: Path, pool: Executor) -> None:
+def test_worker_processes_give_the_same_files(tmp_path: Path, pool: Executor) -> None:
     """K3: what a run leaves depends on no scheduling; the stage files' digests are equal too."""
     position = write_cast(tmp_path / "legacy")
     with pytest.MonkeyPatch.context() as constant:
@@ -304,7 +304,7 @@ def test_K10_per_profile_the_multiset_of_type_status_and_tier_is_unchanged(world
 
 @given(world=worlds(odd_keys=True))
 @law(5)
-def test_K10_whatever_the_world_its_rows_pass_the_checks_and_the_verifier_finds_them_equal(world: Legacy) -> None:
+def test_K10_every_generated_world_passes_the_checks_and_is_equal(world: Legacy) -> None:
     """Three readings of the rule book, written apart: the loader's, the checks', the verifier's."""
     with _folder() as folder:
         world.write(folder / "legacy")
