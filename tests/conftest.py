@@ -35,7 +35,7 @@ _QUICK = (
     "unit/placement",
     "unit/project",
     "unit/runfolder/test_events.py",
-    "unit/runfolder/test_room.py",
+    "unit/runfolder/test_disk_space.py",
     "unit/system",
     "verifier/test_reconcile_spec.py",
     "cli/test_cli.py",

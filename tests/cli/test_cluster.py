@@ -132,9 +132,7 @@ def test_a_restarted_scheduler_ends_the_command_and_the_same_command_resumes(wor
         assert "extract: done before, unchanged" in again.err
 
 
-def test_a_missing_scheduler_or_one_without_workers_ends_the_command(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_scheduler_or_one_without_workers_ends_the_command(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 2.0)
     one = workspace(world, tmp_path / "cutover")
     done = one.command("extract", "--scheduler", f"tcp://127.0.0.1:{free_port()}")

@@ -48,9 +48,7 @@ def test_a_precopied_run_gives_the_store_of_one_without_and_writes_each_object_o
     assert all(path.stat().st_mode & 0o077 == 0 for path in (workspace.run / "precopy").iterdir())
 
 
-def test_a_document_changed_after_a_precopy_is_read_again_and_its_old_object_is_removed(
-    cast: Workspace, tmp_path: Path
-) -> None:
+def test_a_document_changed_after_a_precopy_is_read_again_and_its_old_object_is_removed(cast: Workspace, tmp_path: Path) -> None:
     """Equal length and a modification time put back, in the database and on the share; one document vanishes."""
     workspace = begun(tmp_path / "cutover")
     assert workspace.command("precopy").code == 0

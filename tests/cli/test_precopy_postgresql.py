@@ -166,9 +166,7 @@ def test_evidence_of_another_server_or_after_wraparound_is_not_used(ahead: Preco
     assert ahead.not_read() == 0
 
 
-def test_a_killed_precopy_resumes_with_unread_documents(
-    portals: Portals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_precopy_resumes_with_unread_documents(portals: Portals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl.extract.precopy._TOGETHER", 1)
     made = Precopy(portals, tmp_path)
     whole, groups = PostgresSource.contents_of, 0

@@ -18,7 +18,7 @@ from .conftest import Reference
 from .postgres import Server
 from .scene import STEPS, Content, Scene, difference, ended, object_content, stage_content, store_content
 from .tally import CLOCK, tried
-from .test_back import rows_of
+from .test_rollback_and_resume import rows_of
 from .test_two_runs import _stopped_in_load
 
 Scenes = Callable[[Scene], Scene]

@@ -118,9 +118,7 @@ def test_K2_K8_after_any_change_a_delta_equals_a_fresh_run_and_every_rollback_is
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_check_forecasts_changes_by_table_without_writing_to_the_store(
-    kind: str, stores: Stores, tmp_path: Path
-) -> None:
+def test_check_forecasts_changes_by_table_without_writing_to_the_store(kind: str, stores: Stores, tmp_path: Path) -> None:
     """Three evolved states, the first one again behind them, and rows that others altered: foreseen is what the load then does."""
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate(changing())]
     url, kinds = stores(kind, "foreseen"), set[str]()
@@ -208,9 +206,7 @@ def test_a_load_into_empty_tables_leaves_them_their_keys_indexes_comments_and_ri
             assert (session.execute("SELECT 'login'::regclass::oid").fetchone() == path) is bool(more)
 
 
-def test_K2_only_differences_are_sent_if_the_earlier_run_is_available_and_the_store_unchanged(
-    stores: Stores, tmp_path: Path
-) -> None:
+def test_K2_only_differences_are_sent_if_the_earlier_run_is_available_and_the_store_unchanged(stores: Stores, tmp_path: Path) -> None:
     """Files that are the same in both folders are not even read then. Without that folder, or after others wrote, all rows are sent and compared."""
     first, second, _ = changing()
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate((first, second))]
@@ -256,9 +252,7 @@ def _last(runs: list[Staged]) -> Known:
     return known
 
 
-def test_K8_an_unchanged_store_file_is_emptied_without_a_comparison_and_keeps_no_rows(
-    stores: Stores, tmp_path: Path
-) -> None:
+def test_K8_an_unchanged_store_file_is_emptied_without_a_comparison_and_keeps_no_rows(stores: Stores, tmp_path: Path) -> None:
     """No row is staged for it. Rows of others, or of a write-ahead log, are compared as ever; and others' tables are left as they are."""
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     for written in ("", "CREATE TABLE theirs (a TEXT)", "PRAGMA journal_mode = wal"):

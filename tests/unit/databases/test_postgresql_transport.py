@@ -76,7 +76,9 @@ MODES: list[tuple[str, dict[str, str], str | None]] = [
 
 @pytest.mark.parametrize(("url", "environment", "mode"), MODES, ids=[f"{url} {' '.join(said.values())}" for url, said, _ in MODES])
 @pytest.mark.usefixtures("services")
-def test_plan_and_report_name_the_tls_mode(url: str, environment: dict[str, str], mode: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_and_report_name_the_tls_mode(
+    url: str, environment: dict[str, str], mode: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The loader and the verifier, which share no code, find the same; what is less than verify-full is shown."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

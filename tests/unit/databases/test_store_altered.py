@@ -91,9 +91,7 @@ def test_K8_a_stale_write_ahead_log_of_a_restored_file_is_compared(stores: Store
         run.rollback(url)
 
 
-def test_K8_a_file_in_write_ahead_mode_that_changed_before_the_rollback_is_refused(
-    stores: Stores, tmp_path: Path
-) -> None:
+def test_K8_a_file_in_write_ahead_mode_that_changed_before_the_rollback_is_refused(stores: Stores, tmp_path: Path) -> None:
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     run.load(url := stores("sqlite", "log"))
     with _session(url) as session:
@@ -111,9 +109,7 @@ def test_K8_a_file_in_write_ahead_mode_that_changed_before_the_rollback_is_refus
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_K8_a_run_published_again_after_another_rolls_back_to_that_one_and_further(
-    kind: str, stores: Stores, tmp_path: Path
-) -> None:
+def test_K8_a_run_published_again_after_another_rolls_back_to_that_one_and_further(kind: str, stores: Stores, tmp_path: Path) -> None:
     first, second, _ = changing()
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate((first, second))]
     url, states = stores(kind, "again"), []

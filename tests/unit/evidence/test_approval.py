@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from tests.cli.test_bad_runs import _rewritten
+from tests.cli.test_unusable_runs import _rewritten
 from tests.support.command import FREEZE, ROOT, Workspace, command, said, started
 from tests.unit.evidence.approver import BACKUP, Approver, anna, checks, untouched
 
@@ -131,9 +131,7 @@ def test_a_rehearsal_needs_no_approval(checked: Workspace, anna: Approver) -> No
     assert f"of {anna.name}: not given" in (checked.folder / "rehearsal" / "report" / "report.md").read_text(encoding="utf-8")
 
 
-def test_the_approval_covers_the_changes_and_a_changed_store_is_refused(
-    published: Workspace, anna: Approver
-) -> None:
+def test_the_approval_covers_the_changes_and_a_changed_store_is_refused(published: Workspace, anna: Approver) -> None:
     workspace = published
     with workspace.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE company_profile SET phone = '+1 0' WHERE company_profile_id = 1")

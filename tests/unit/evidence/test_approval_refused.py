@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from etl.evidence import approval
 from etl.evidence.approval import canonical
 from etl.runfolder.folder import open_readonly
-from tests.cli.test_bad_runs import _rewritten
+from tests.cli.test_unusable_runs import _rewritten
 from tests.support.command import Workspace, command, said
 from tests.unit.evidence.approver import Approver, anna, checks, untouched
 

@@ -154,9 +154,7 @@ def test_an_invalid_bucket_address_is_wrong_usage(name: str, uri: str, tmp_path:
         ({}, "Bucket bucket-of-nobody does not exist"),
     ],
 )
-def test_an_unusable_store_is_reported_before_any_read(
-    environment: dict[str, str], said: str, store: Store, published: Workspace
-) -> None:
+def test_an_unusable_store_is_reported_before_any_read(environment: dict[str, str], said: str, store: Store, published: Workspace) -> None:
     workspace = BucketWorkspace(published.folder, store)
     words = ("-v", "--objects", "s3://bucket-of-nobody")
     done = workspace.command("extract", *words, "--run", "another", **environment)
@@ -202,9 +200,7 @@ def test_new_stores_are_recorded_until_they_are_rolled_back(objects: Readable, s
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["checksum", "no checksum"])
-def test_an_altered_object_is_replaced_with_and_without_checksums(
-    known: bool, objects: Readable, store: Store, tmp_path: Path
-) -> None:
+def test_an_altered_object_is_replaced_with_and_without_checksums(known: bool, objects: Readable, store: Store, tmp_path: Path) -> None:
     store.front.arm(lambda request: None if known else "unhashed")
     (put,) = objects.put_all([b"right"])
     for wrong in (b"wrong", b"longer than it"):

@@ -194,9 +194,7 @@ def test_a_bucket_fault_during_rollback_stops_it_and_the_same_command_finishes(w
     assert workspace.store.content() == {}
 
 
-def test_a_signal_does_not_wait_for_pending_uploads(
-    objects: Readable, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_does_not_wait_for_pending_uploads(objects: Readable, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "_TOGETHER", 200)
 
     def documents() -> Iterator[tuple[str, Iterator[bytes]]]:

@@ -121,9 +121,7 @@ def test_a_document_that_cannot_be_read_to_its_end_is_left_out_and_its_neighbour
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "socket"])
 @pytest.mark.parametrize("together", [True, False])
-def test_a_non_file_at_an_objects_path_is_replaced(
-    kind: str, together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_non_file_at_an_objects_path_is_replaced(kind: str, together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / object_key(digest(b"paper"))
     path.parent.mkdir(parents=True)
     (tmp_path / "elsewhere").write_bytes(b"paper")

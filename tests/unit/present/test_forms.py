@@ -173,7 +173,9 @@ def _verified(form: Form, words: dict[str, Any], column: Column, raws: list[str 
 
 
 @pytest.mark.parametrize(("name", "form", "words", "declared", "cells"), CASES, ids=[case[0] for case in CASES])
-def test_loader_and_verifier_convert_every_cell_alike(name: str, form: Form, words: dict[str, Any], declared: str, cells: dict[Any, Any]) -> None:
+def test_loader_and_verifier_convert_every_cell_alike(
+    name: str, form: Form, words: dict[str, Any], declared: str, cells: dict[Any, Any]
+) -> None:
     column = Column("c", declared, False, None)
     raws: list[str | None] = [*cells, None]
     expected = [*cells.values(), None]

@@ -138,9 +138,7 @@ def portals(postgres: str) -> Iterator[dict[str, str]]:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def test_missing_and_swapped_databases_and_cancelled_statements_have_messages_of_their_own(
-    portals: dict[str, str], tmp_path: Path
-) -> None:
+def test_missing_and_swapped_databases_and_cancelled_statements_have_messages_of_their_own(portals: dict[str, str], tmp_path: Path) -> None:
     p2, tc, none = portals.values()
     for source, other in ((none, tc), (p2, none)):
         done = command("sample", "--source", source, "--tc", other, "--files", "files", folder=tmp_path)
