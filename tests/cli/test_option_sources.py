@@ -56,17 +56,17 @@ CANARY = "canary-p4ssw0rd"
 SECRET_URL = f"postgresql://migrator:{CANARY}@127.0.0.1:9/portal?application_name={CANARY}"
 
 
-@pytest.mark.parametrize("place", ["command line", "environment", "file"])
+@pytest.mark.parametrize("given_by", ["command line", "environment", "file"])
 @pytest.mark.parametrize("option", ["source", "tc", "target"])
-def test_a_password_in_a_url_is_never_shown_nor_stored(tmp_path: Path, option: str, position: str) -> None:
+def test_a_password_in_a_url_is_never_shown_nor_stored(tmp_path: Path, option: str, given_by: str) -> None:
     workspace = one_company_workspace(tmp_path)
     (workspace.folder / "secret.toml").write_text(f'{option} = "{SECRET_URL}"\n', encoding="utf-8")
     name = "picker" if option == "target" else "extract"
     given = {**workspace.stores, "--run": "run"}
     taken = () if option == "target" else ("--source", "--tc", "--files", "--objects", "--run")
     words = [word for one in taken if one != f"--{option}" for word in (one, given[one])]
-    words += {"command line": [f"--{option}", SECRET_URL], "file": ["--config", "secret.toml"], "environment": []}[position]
-    environment = {f"PORTAL_MIGRATE_{option.upper()}": SECRET_URL} if position == "environment" else {}
+    words += {"command line": [f"--{option}", SECRET_URL], "file": ["--config", "secret.toml"], "environment": []}[given_by]
+    environment = {f"PORTAL_MIGRATE_{option.upper()}": SECRET_URL} if given_by == "environment" else {}
     for output in ("human", "json"):
         done = command(
             name, *(["a@x.example"] if name == "picker" else []), *words, "-v", "--output", output, folder=workspace.folder, **environment

@@ -90,7 +90,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("new", "old", "place", "found"), WRONG)
+@pytest.mark.parametrize(("new", "old", "location", "found"), WRONG)
 def test_an_invalid_entry_is_reported_with_its_location(new: str, old: str, location: str, found: str, tmp_path: Path) -> None:
     line = next((line for line in GOOD.splitlines() if line.startswith(old)), old)
     text = GOOD.replace(line, new, 1) if old.endswith("=") else GOOD.replace(old, new, 1)
@@ -119,7 +119,7 @@ KIND_WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "columns", "args", "place", "found"), KIND_WRONG)
+@pytest.mark.parametrize(("kind", "columns", "args", "location", "found"), KIND_WRONG)
 def test_every_kind_refuses_unknown_words(kind: str, columns: str, args: str, location: str, found: str, tmp_path: Path) -> None:
     text = GOOD.replace('"between"', f'"{kind}"').replace('["version_no"]', columns).replace("{ min = 1 }", f"{{ {args} }}")
     with pytest.raises(MappingError) as caught:

@@ -40,16 +40,16 @@ def test_a_private_key_next_to_the_public_one_is_found_under_any_name(checked: W
     assert (done.code, "notes.txt" in done.err) == (7, True), done.err
 
 
-@pytest.mark.parametrize("place", ["--public-key", "--key", "--approver"])
-def test_a_pipe_given_as_a_key_does_not_block(position: str, cast: Workspace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--public-key", "--key", "--approver"])
+def test_a_pipe_given_as_a_key_does_not_block(option: str, cast: Workspace, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "bundle").mkdir()
     words = {
         "--public-key": ("evidence", "verify", "--bundle", "bundle"),
         "--key": ("approve", *GIVEN, "--approval", "a"),
         "--approver": ("run", "--source", "sqlite:///x", "--run", "run"),
-    }[position]
-    done = command(*words, position, "pipe", folder=tmp_path)
+    }[option]
+    done = command(*words, option, "pipe", folder=tmp_path)
     assert (done.code, "cannot be read" in done.err) == (1, True), done.err
 
 
